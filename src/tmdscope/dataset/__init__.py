@@ -1,0 +1,1 @@
+"""Images with their samples and classes: on disk, from their sources, split and audited."""

@@ -1,0 +1,186 @@
+"""The five transition metal dichalcogenides of the study: formula, elements, class order, atom vector.
+
+Class order and atom vectors are those of Moses & Reinhart, *Transfer Learning for Multi-material
+Classification of Transition Metal Dichalcogenides with Atomic Force Microscopy*
+(doi:10.5281/zenodo.13961220).
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+
+ATOMS = ("Mo", "W", "S", "Se")
+"""The columns of the atom vector, in the paper's order."""
+
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_HYPHENS = str.maketrans(dict.fromkeys("‐‑‒–—−_ ", "-"))
+
+
+class Material(StrEnum):
+    """A transition metal dichalcogenide; members are in the paper's class order."""
+
+    MOS2 = "MoS2"
+    WS2 = "WS2"
+    WSE2 = "WSe2"
+    MOSE2 = "MoSe2"
+    MO_WSE2 = "Mo-WSe2"
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """The chemical elements, metals first."""
+        return elements_of(self.value)
+
+    @property
+    def atom_vector(self) -> tuple[int, ...]:
+        """Which of `ATOMS` the material contains, as ones and zeros."""
+        return atom_vector(self.value, ATOMS)
+
+
+MATERIALS = tuple(material.value for material in Material)
+"""Formulae of the five materials in class order."""
+
+PUBLISHED_IMAGES = {"MoS2": 476, "WS2": 182, "WSe2": 137, "MoSe2": 129, "Mo-WSe2": 102}
+"""Images of each material in the paper's Table 1 (1026 in all)."""
+
+_ELEMENTS = (
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr "
+    "Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu "
+    "Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U"
+).split()
+_FORMULA = re.compile(r"(?:([A-Z][a-z]?)(\d*\.?\d*)-?)")
+
+
+def parse_material(name: str) -> Material:
+    """Find the material that a person meant.
+
+    Parameters
+    ----------
+    name : str
+        A formula in any case, with digits or subscripts: ``MoS2``, ``MoS₂``, ``mo-wse2``, ``MoWSe2``.
+
+    Returns
+    -------
+    Material
+        The material.
+
+    Raises
+    ------
+    ValueError
+        No material has this name; the message gives the nearest known ones.
+    """
+    known = {_key(material.value): material for material in Material}
+    found = known.get(_key(name))
+    if found is None:
+        raise ValueError(f"unknown material {name!r}; {nearest(name, MATERIALS)}")
+    return found
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Say which known names come nearest to an unknown one.
+
+    Parameters
+    ----------
+    name : str
+        What was written.
+    known : sequence of str
+        What could have been written.
+
+    Returns
+    -------
+    str
+        ``did you mean 'a' or 'b'?``, or the list of all known names when none is near.
+    """
+    lowered = {item.casefold(): item for item in known}
+    close = difflib.get_close_matches(name.casefold(), list(lowered), n=2, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(repr(lowered[item]) for item in close) + "?"
+    return "known: " + ", ".join(known)
+
+
+def elements_of(formula: str) -> tuple[str, ...]:
+    """Read the chemical elements of a formula.
+
+    Parameters
+    ----------
+    formula : str
+        As chemists write it, with digits or subscripts: ``MoS2``, ``Mo-WSe2``.
+
+    Returns
+    -------
+    tuple of str
+        Element symbols in order of appearance, each once.
+
+    Raises
+    ------
+    ValueError
+        The text is not a chemical formula.
+    """
+    text = formula.translate(_SUBSCRIPTS).translate(_HYPHENS)
+    parts = list(_FORMULA.finditer(text))
+    symbols = [part.group(1) for part in parts]
+    if not parts or "".join(part.group(0) for part in parts) != text or not set(symbols) <= set(_ELEMENTS):
+        raise ValueError(f"{formula!r} is not a chemical formula such as 'MoS2' or 'Mo-WSe2'")
+    return tuple(dict.fromkeys(symbols))
+
+
+def atom_vector(formula: str, atoms: Sequence[str]) -> tuple[int, ...]:
+    """Say which atoms a formula contains.
+
+    Parameters
+    ----------
+    formula : str
+        A chemical formula.
+    atoms : sequence of str
+        Element symbols: the columns of the vector.
+
+    Returns
+    -------
+    tuple of int
+        One or zero for each of `atoms`.
+
+    Raises
+    ------
+    ValueError
+        The text is not a formula.
+    """
+    present = elements_of(formula)
+    return tuple(int(atom in present) for atom in atoms)
+
+
+def atoms_of(classes: Sequence[str]) -> tuple[str, ...]:
+    """List the atoms that distinguish a set of classes.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Chemical formulae.
+
+    Returns
+    -------
+    tuple of str
+        Those of `ATOMS` that occur, in that order, then further elements in order of appearance.
+
+    Raises
+    ------
+    ValueError
+        A class is not a formula, or two classes hold the same atoms and multilabel targets cannot
+        tell them apart.
+    """
+    found = {name: elements_of(name) for name in classes}
+    present = {symbol for symbols in found.values() for symbol in symbols}
+    extra = dict.fromkeys(symbol for symbols in found.values() for symbol in symbols if symbol not in ATOMS)
+    atoms = (*[atom for atom in ATOMS if atom in present], *extra)
+    seen: dict[frozenset[str], str] = {}
+    for name, symbols in found.items():
+        twin = seen.setdefault(frozenset(symbols), name)
+        if twin != name:
+            raise ValueError(
+                f"classes {twin!r} and {name!r} hold the same atoms {symbols}: "
+                "multilabel targets cannot tell them apart; use multiclass"
+            )
+    return atoms
+
+
+def _key(name: str) -> str:
+    return name.strip().translate(_SUBSCRIPTS).translate(_HYPHENS).replace("-", "").casefold()

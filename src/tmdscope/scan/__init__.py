@@ -1,0 +1,1 @@
+"""What an instrument measures, and the simulator that stands in for one."""

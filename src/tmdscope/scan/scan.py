@@ -1,0 +1,50 @@
+"""The Scan: one height map with its physical scale."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Heights = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One AFM measurement.
+
+    Attributes
+    ----------
+    height_nm : numpy.ndarray
+        Height in nm, float32, shape (rows, columns), all finite.
+    pixel_size_nm : tuple of float
+        Width (x, along a row) and height (y) of a pixel in nm.
+    channel : str
+        Name of the channel in the instrument's file, or ``simulated``.
+    source : str
+        Where it came from: a file's name or the simulator's version.
+    sha256 : str
+        Hash of the source file, or of the simulated heights.
+    """
+
+    height_nm: Heights
+    pixel_size_nm: tuple[float, float]
+    channel: str
+    source: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a scan.
+
+        Raises
+        ------
+        ValueError
+            Not two-dimensional, not finite, or a pixel size that is not positive.
+        """
+        height: NDArray[Any] = self.height_nm
+        if height.ndim != 2 or min(height.shape) < 2:
+            raise ValueError(f"{self.source}: expected two dimensions, got shape {height.shape}")
+        if not np.isfinite(height).all():
+            raise ValueError(f"{self.source}: the height map holds values that are not finite")
+        if not all(np.isfinite(size) and size > 0 for size in self.pixel_size_nm):
+            raise ValueError(f"{self.source}: pixel size {self.pixel_size_nm} nm is not positive")

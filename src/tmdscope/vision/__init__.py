@@ -1,0 +1,1 @@
+"""Networks that look at images: weights, backbones, heads, target encodings."""
