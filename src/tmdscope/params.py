@@ -15,13 +15,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tmdscope.materials import MATERIALS, atoms_of, nearest
+from tmdscope.stage import UserError
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Architecture = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 WeightsName = Literal["imagenet-v1", "imagenet-v2", "micronet", "simulated", "none"]
 
 
-class ParamsError(ValueError):
+class ParamsError(UserError):
     """The settings in a `params.yaml` are wrong; the message names each key and what to do."""
 
 
