@@ -1,0 +1,304 @@
+"""How well predictions agree with labels, and how sure that figure is.
+
+Labels and predictions are class indices counted from 0. A prediction of -1 is *invalid* (a multilabel
+output that is no material): always wrong, and without an F1 term of its own, as in Moses & Reinhart
+(doi:10.5281/zenodo.13961220). Everything here follows from the counts of (true, predicted) pairs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+INVALID = -1
+"""The prediction that names no class."""
+
+_BLOCK = 4096  # resamples held in memory at a time
+_PERCENTILES = (2.5, 97.5)
+
+Counts = NDArray[np.int64]
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """95 % intervals of a score, by resampling samples.
+
+    Attributes
+    ----------
+    accuracy : tuple of float
+        Lower and upper bound of the accuracy, each in 0..1.
+    macro_f1 : tuple of float
+        Lower and upper bound of the macro F1, each in 0..1.
+    samples : int
+        How many samples there are to draw from.
+    resamples : int
+        How many times they were drawn.
+    """
+
+    accuracy: tuple[float, float]
+    macro_f1: tuple[float, float]
+    samples: int
+    resamples: int
+
+
+def accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:
+    """Compute the share of correct predictions.
+
+    Parameters
+    ----------
+    labels : array_like
+        True class of each image, int, shape (images,), at least 0.
+    predicted : array_like
+        Predicted class of each image, int, shape (images,); -1 is invalid.
+
+    Returns
+    -------
+    float
+        Accuracy in 0..1.
+
+    Raises
+    ------
+    ValueError
+        The two do not match, are empty, or hold what is no class.
+    """
+    return float(_accuracy(_pairs(labels, predicted)))
+
+
+def macro_f1(labels: ArrayLike, predicted: ArrayLike) -> float:
+    """Compute the mean F1 of the classes that occur among the labels.
+
+    Parameters
+    ----------
+    labels : array_like
+        True class of each image, int, shape (images,), at least 0.
+    predicted : array_like
+        Predicted class of each image, int, shape (images,); -1 is invalid.
+
+    Returns
+    -------
+    float
+        Macro F1 in 0..1: scikit-learn's ``f1_score(average="macro", labels=present)``.
+
+    Raises
+    ------
+    ValueError
+        The two do not match, are empty, or hold what is no class.
+    """
+    return float(_macro_f1(_pairs(labels, predicted)))
+
+
+def weighted_f1(labels: ArrayLike, predicted: ArrayLike) -> float:
+    """Compute the mean F1 of the classes, each weighted by its number of labels.
+
+    Parameters
+    ----------
+    labels : array_like
+        True class of each image, int, shape (images,), at least 0.
+    predicted : array_like
+        Predicted class of each image, int, shape (images,); -1 is invalid.
+
+    Returns
+    -------
+    float
+        Weighted F1 in 0..1: scikit-learn's ``f1_score(average="weighted")``.
+
+    Raises
+    ------
+    ValueError
+        The two do not match, are empty, or hold what is no class.
+    """
+    counts = _pairs(labels, predicted)
+    return float(np.average(_f1(counts), weights=counts.sum(axis=1)))
+
+
+def recall_per_class(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Scores:
+    """Compute the share of each class's images that was recognised.
+
+    Parameters
+    ----------
+    labels : array_like
+        True class of each image, int, shape (images,), in 0..classes - 1.
+    predicted : array_like
+        Predicted class of each image, int, shape (images,); -1 is invalid and counts as a miss.
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Recall of each class in 0..1, float64, shape (classes,); NaN for a class without labels.
+
+    Raises
+    ------
+    ValueError
+        The two do not match, are empty, or hold what is no class.
+    """
+    counts = _pairs(labels, predicted, classes)
+    images = counts.sum(axis=1)
+    hits = np.diagonal(counts).astype(np.float64)
+    recall: Scores = np.divide(hits, images, out=np.full(classes, np.nan), where=images > 0)
+    return recall
+
+
+def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Counts:
+    """Count the valid predictions of each class for each true class.
+
+    Parameters
+    ----------
+    labels : array_like
+        True class of each image, int, shape (images,), in 0..classes - 1.
+    predicted : array_like
+        Predicted class of each image, int, shape (images,); -1 is invalid and is left out.
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers of images, int64, shape (classes, classes): rows true, columns predicted.
+
+    Raises
+    ------
+    ValueError
+        The two do not match, are empty, or hold what is no class.
+    """
+    return _pairs(labels, predicted, classes)[:, :classes]
+
+
+def invalid_count(predicted: ArrayLike) -> int:
+    """Count the predictions that name no class.
+
+    Parameters
+    ----------
+    predicted : array_like
+        Predicted class of each image, int, shape (images,); -1 is invalid.
+
+    Returns
+    -------
+    int
+        Number of invalid predictions.
+    """
+    return int(np.count_nonzero(np.asarray(predicted) == INVALID))
+
+
+def mean_std(values: Sequence[float] | NDArray[Any]) -> dict[str, float]:
+    """Compute mean and standard deviation over folds.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One score per fold, shape (folds,).
+
+    Returns
+    -------
+    dict
+        ``mean`` and ``std``, the latter of the population (ddof = 0) as in the paper's tables.
+
+    Raises
+    ------
+    ValueError
+        There are no values.
+    """
+    scores = np.asarray(values, dtype=np.float64)
+    if not scores.size:
+        raise ValueError("no scores: a mean needs at least one fold")
+    return {"mean": float(scores.mean()), "std": float(scores.std())}
+
+
+def bootstrap_by_sample(
+    labels: ArrayLike,
+    predicted: ArrayLike,
+    sample_ids: Sequence[str] | NDArray[Any],
+    resamples: int,
+    seed: int,
+) -> Intervals:
+    """Find 95 % intervals of accuracy and macro F1 by drawing samples with replacement.
+
+    Images of one sample are not independent, so whole samples are drawn (the cluster bootstrap of
+    Davison & Hinkley, *Bootstrap Methods and their Application*, 1997, section 3.8; percentile
+    intervals, section 5.3). Each resample scores like `accuracy` and `macro_f1`: a class that it does
+    not hold has no F1 term.
+
+    Parameters
+    ----------
+    labels : array_like
+        True class of each image, int, shape (images,), at least 0.
+    predicted : array_like
+        Predicted class of each image, int, shape (images,); -1 is invalid.
+    sample_ids : sequence of str
+        Sample of each image, shape (images,).
+    resamples : int
+        How many times to draw, at least 1.
+    seed : int
+        Seed of the drawing.
+
+    Returns
+    -------
+    Intervals
+        The 2.5th and 97.5th percentiles of both scores.
+
+    Raises
+    ------
+    ValueError
+        The three do not match, are empty, or hold what is no class; or there are no resamples.
+    """
+    if resamples < 1:
+        raise ValueError(f"{resamples} resamples: an interval needs at least one")
+    counts = _pairs_by_sample(labels, predicted, sample_ids)
+    samples, cells = len(counts), counts.reshape(len(counts), -1)
+    rng = np.random.default_rng(seed)
+    scores = []
+    for start in range(0, resamples, _BLOCK):
+        draws = rng.multinomial(samples, np.full(samples, 1 / samples), size=min(_BLOCK, resamples - start))
+        resampled = (draws.astype(np.float64) @ cells).reshape(-1, *counts.shape[1:])
+        scores.append(np.stack([_accuracy(resampled), _macro_f1(resampled)]))
+    low, high = np.percentile(np.concatenate(scores, axis=1), _PERCENTILES, axis=1)
+    return Intervals((float(low[0]), float(high[0])), (float(low[1]), float(high[1])), samples, resamples)
+
+
+def _pairs(labels: ArrayLike, predicted: ArrayLike, classes: int | None = None) -> Counts:
+    """Count (true, predicted) pairs; the last column holds the invalid predictions."""
+    images = np.asarray(labels).shape
+    return _pairs_by_sample(labels, predicted, np.zeros(images, dtype=np.int64), classes)[0]
+
+
+def _pairs_by_sample(
+    labels: ArrayLike, predicted: ArrayLike, sample_ids: ArrayLike, classes: int | None = None
+) -> Counts:
+    """Count the pairs of each sample: shape (samples, classes, classes + 1)."""
+    true, guess, ids = (np.asarray(values) for values in (labels, predicted, sample_ids))
+    if not (true.ndim == 1 and true.shape == guess.shape == ids.shape and true.size):
+        raise ValueError(
+            f"labels {true.shape}, predictions {guess.shape} and samples {ids.shape} do not match"
+        )
+    highest = int(max(true.max(), guess.max()))
+    size = highest + 1 if classes is None else classes
+    if true.min() < 0 or guess.min() < INVALID or highest >= size:
+        raise ValueError(f"labels must lie in 0..{size - 1} and predictions in {INVALID}..{size - 1}")
+    _, sample = np.unique(ids, return_inverse=True)
+    column = np.where(guess == INVALID, size, guess)
+    shape = (int(sample.max()) + 1, size, size + 1)
+    cell = np.ravel_multi_index((sample, true, column), shape)
+    counts: Counts = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
+    return counts
+
+
+def _accuracy(counts: NDArray[Any]) -> Scores:
+    hits = np.trace(counts, axis1=-2, axis2=-1)
+    return np.asarray(hits / counts.sum(axis=(-2, -1)), dtype=np.float64)
+
+
+def _f1(counts: NDArray[Any]) -> Scores:
+    """Compute F1 = 2 TP / (2 TP + FP + FN) per class, 0 for a class neither true nor predicted."""
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    total = counts.sum(axis=-1) + counts.sum(axis=-2)[..., :-1]
+    scores: Scores = np.divide(2.0 * hits, total, out=np.zeros(hits.shape), where=total > 0)
+    return scores
+
+
+def _macro_f1(counts: NDArray[Any]) -> Scores:
+    present = counts.sum(axis=-1) > 0
+    return np.asarray((_f1(counts) * present).sum(axis=-1) / present.sum(axis=-1), dtype=np.float64)

@@ -1,0 +1,130 @@
+"""Scores against scikit-learn, and the cluster bootstrap against a plain loop."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+from sklearn.metrics import confusion_matrix as reference_confusion
+
+from tmdscope.learn import metrics
+
+CLASSES = 5
+
+pairs = st.lists(
+    st.tuples(st.integers(0, CLASSES - 1), st.integers(-1, CLASSES - 1)), min_size=1, max_size=60
+).map(lambda rows: tuple(np.array(column) for column in zip(*rows, strict=True)))
+
+
+@given(pairs)
+def test_scores_agree_with_scikit_learn(pair):
+    labels, predicted = pair
+    present = np.unique(labels)
+    options = {"labels": present, "zero_division": 0}
+    assert metrics.accuracy(labels, predicted) == pytest.approx(accuracy_score(labels, predicted))
+    assert metrics.macro_f1(labels, predicted) == pytest.approx(
+        f1_score(labels, predicted, average="macro", **options)
+    )
+    assert metrics.weighted_f1(labels, predicted) == pytest.approx(
+        f1_score(labels, predicted, average="weighted", **options)
+    )
+
+
+@given(pairs)
+def test_recall_agrees_with_scikit_learn_and_is_nan_without_labels(pair):
+    labels, predicted = pair
+    every = np.arange(CLASSES)
+    expected = recall_score(labels, predicted, labels=every, average=None, zero_division=np.nan)
+    np.testing.assert_allclose(metrics.recall_per_class(labels, predicted, CLASSES), expected)
+
+
+@given(pairs)
+def test_confusion_and_invalid_count_account_for_every_image(pair):
+    labels, predicted = pair
+    matrix = metrics.confusion_matrix(labels, predicted, CLASSES)
+    assert matrix.sum() + metrics.invalid_count(predicted) == labels.size
+    valid = predicted >= 0
+    if valid.any():
+        np.testing.assert_array_equal(
+            matrix, reference_confusion(labels[valid], predicted[valid], labels=np.arange(CLASSES))
+        )
+
+
+def test_invalid_prediction_lowers_recall_but_adds_no_class():
+    labels, predicted = [0, 0, 1, 1], [0, -1, 1, 1]
+    assert metrics.accuracy(labels, predicted) == 0.75
+    assert metrics.macro_f1(labels, predicted) == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_mean_std_is_of_the_population():
+    assert metrics.mean_std([1.0, 3.0]) == {"mean": 2.0, "std": 1.0}
+
+
+def _clustered_case():
+    rng = np.random.default_rng(7)
+    sample_ids = np.array([f"s{index}" for index in rng.integers(0, 12, size=80)])
+    labels = np.array([int(name[1:]) % 3 for name in sample_ids])
+    predicted = np.where(rng.random(80) < 0.7, labels, rng.integers(-1, 3, size=80))
+    return labels, predicted, sample_ids
+
+
+def test_cluster_bootstrap_equals_a_plain_loop_over_the_same_draws():
+    labels, predicted, sample_ids = _clustered_case()
+    resamples, seed = 300, 3
+    names = np.unique(sample_ids)
+    draws = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), size=resamples
+    )
+    scores = []
+    for draw in draws:
+        rows = np.concatenate(
+            [
+                np.tile(np.flatnonzero(sample_ids == name), times)
+                for name, times in zip(names, draw, strict=True)
+            ]
+        ).astype(int)
+        present = np.unique(labels[rows])
+        macro = f1_score(labels[rows], predicted[rows], labels=present, average="macro", zero_division=0)
+        scores.append((accuracy_score(labels[rows], predicted[rows]), macro))
+    low, high = np.percentile(scores, (2.5, 97.5), axis=0)
+    found = metrics.bootstrap_by_sample(labels, predicted, sample_ids, resamples, seed)
+    assert found.accuracy == pytest.approx((low[0], high[0]))
+    assert found.macro_f1 == pytest.approx((low[1], high[1]))
+    assert (found.samples, found.resamples) == (len(names), resamples)
+
+
+def test_bootstrap_in_blocks_equals_one_block(monkeypatch):
+    case = _clustered_case()
+    whole = metrics.bootstrap_by_sample(*case, 50, 1)
+    monkeypatch.setattr(metrics, "_BLOCK", 7)
+    assert metrics.bootstrap_by_sample(*case, 50, 1) == whole
+
+
+def test_correlated_images_widen_the_interval():
+    labels = np.zeros(200, dtype=int)
+    predicted = np.repeat([0, 1], 100)
+    alone = metrics.bootstrap_by_sample(labels, predicted, np.arange(200), 500, 1).accuracy
+    clustered = metrics.bootstrap_by_sample(labels, predicted, np.arange(200) // 20, 500, 1).accuracy
+    assert clustered[1] - clustered[0] > 2 * (alone[1] - alone[0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted"),
+    [([], []), ([0, 1], [0]), ([-1], [0]), ([0], [-2]), ([[0]], [[0]])],
+    ids=["empty", "lengths-differ", "label-invalid", "prediction-below-invalid", "two-dimensional"],
+)
+def test_what_is_no_classification_is_refused(labels, predicted):
+    with pytest.raises(ValueError, match=r"do not match|must lie in"):
+        metrics.accuracy(np.array(labels, dtype=int), np.array(predicted, dtype=int))
+
+
+def test_a_class_beyond_the_stated_number_is_refused():
+    with pytest.raises(ValueError, match=r"0\.\.1"):
+        metrics.confusion_matrix([0, 2], [0, 1], 2)
+
+
+def test_no_folds_and_no_resamples_are_refused():
+    with pytest.raises(ValueError, match="no scores"):
+        metrics.mean_std([])
+    with pytest.raises(ValueError, match="0 resamples"):
+        metrics.bootstrap_by_sample([0], [0], ["a"], 0, 1)
