@@ -1,0 +1,142 @@
+"""Cross-validation: a fresh model per fold, scored on train, validation and the held-out test."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tmdscope.learn.fit import Augmentation, Examples, FitSettings, fit, part_scores, predict_logits
+from tmdscope.learn.recorder import Recorder
+from tmdscope.vision.targets import Target
+
+
+@dataclass(frozen=True)
+class FoldParts:
+    """Positions of one fold's parts.
+
+    Attributes
+    ----------
+    train, val, test : numpy.ndarray
+        Row numbers in the data set, int64.
+    """
+
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What one fold gave.
+
+    Attributes
+    ----------
+    fold : int
+        Its number, from 0.
+    kept_epoch : int
+        The epoch whose weights were kept, from 1.
+    scores : dict
+        ``<part>_<metric>`` to value, for parts train, val and test.
+    probabilities : numpy.ndarray
+        Class probabilities of every example of the data set, N x K.
+    decoded : numpy.ndarray
+        Labels by the paper's decoding, N; -1 where the output stands for no class.
+    """
+
+    fold: int
+    kept_epoch: int
+    scores: dict[str, float]
+    probabilities: NDArray[np.float32]
+    decoded: NDArray[np.int64]
+
+
+def fold_seed(seed: int, fold: int) -> int:
+    """Derive a fold's own seed, so that a fold's result does not depend on which folds ran before it.
+
+    Parameters
+    ----------
+    seed : int
+        Of the experiment.
+    fold : int
+        Fold number, from 0.
+
+    Returns
+    -------
+    int
+        Below 2**63.
+    """
+    state: Any = np.random.SeedSequence([seed, fold]).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def cross_validate(
+    build: Callable[[], nn.Module],
+    target: Target,
+    examples: Examples,
+    folds: Sequence[FoldParts],
+    settings: FitSettings,
+    recorder: Recorder,
+    augment: Augmentation | None = None,
+    only: Sequence[int] | None = None,
+) -> list[FoldResult]:
+    """Train and score one fresh model per fold.
+
+    Parameters
+    ----------
+    build : callable
+        Makes a fresh model on the examples' device; called once per fold, after seeding.
+    target : Target
+        Loss and decoding.
+    examples : Examples
+        All inputs and labels.
+    folds : sequence of FoldParts
+        The folds.
+    settings : FitSettings
+        How to train; each fold derives its own seed from `settings.seed`.
+    recorder : Recorder
+        Hears folds and epochs.
+    augment : callable, optional
+        Changes a batch of training inputs.
+    only : sequence of int, optional
+        Run these folds alone.
+
+    Returns
+    -------
+    list of FoldResult
+        One per fold that ran, in order.
+    """
+    results = []
+    for number in range(len(folds)) if only is None else only:
+        parts, seed = folds[number], fold_seed(settings.seed, number)
+        torch.manual_seed(seed)
+        with recorder.fold(number) as listener:
+            model = build()
+            train, val = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
+            fold_settings = replace(settings, seed=seed)
+            kept = fit(model, target, examples, train, val, fold_settings, listener, augment)
+            logits = predict_logits(model, examples.inputs)
+            scores = {**_score_parts(logits, target, examples.labels, parts), "kept_epoch": float(kept)}
+            listener.finish(scores, model)
+        results.append(
+            FoldResult(
+                fold=number,
+                kept_epoch=kept,
+                scores=scores,
+                probabilities=target.probabilities(logits).cpu().numpy(),
+                decoded=target.decode(logits).cpu().numpy(),
+            )
+        )
+    return results
+
+
+def _score_parts(logits: Tensor, target: Target, labels: Tensor, parts: FoldParts) -> dict[str, float]:
+    return {
+        f"{part}_{metric}": value
+        for part in ("train", "val", "test")
+        for positions in [torch.from_numpy(getattr(parts, part)).to(labels.device)]
+        for metric, value in part_scores(logits[positions], target, labels[positions]).items()
+    }

@@ -1,0 +1,238 @@
+"""Backbone and head: from 8-bit images to outputs, and the fold ensemble that gives probabilities."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tmdscope.vision.backbones import bare_backbone, feature_count
+from tmdscope.vision.targets import Target, make_target
+from tmdscope.vision.weights import Normalisation
+
+EMBEDDING_WIDTH = 100
+"""Values of the penultimate layer (TMD paper: features -> 100 -> ReLU -> dropout -> classes)."""
+
+
+class Head(nn.Module):
+    """The paper's head: features -> 100 -> ReLU -> dropout -> outputs.
+
+    Parameters
+    ----------
+    features : int
+        Width of the backbone's feature vector.
+    outputs : int
+        Width of the last layer.
+    dropout : float
+        Probability of dropping a value of the embedding, in [0, 1).
+    """
+
+    def __init__(self, features: int, outputs: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.embedding = nn.Linear(features, EMBEDDING_WIDTH)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(EMBEDDING_WIDTH, outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Give outputs N x K from features N x F."""
+        logits: Tensor = self.output(self.dropout(torch.relu(self.embedding(features))))
+        return logits
+
+
+class Backbone(nn.Module):
+    """A ResNet that takes 8-bit grey images.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Float images N x 3 x H x W to features N x F.
+    normalisation : Normalisation
+        Of the network's weights.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(normalisation.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(normalisation.std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give features N x F from uint8 images N x H x W."""
+        scaled = images.to(torch.float32).div(255.0).unsqueeze(1)
+        features: Tensor = self.network((scaled - self.mean) / self.std)
+        return features
+
+
+class Classifier(nn.Module):
+    """A backbone with its head.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Images to features.
+    head : Head
+        Features to outputs.
+    """
+
+    def __init__(self, backbone: Backbone, head: Head) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give outputs N x K from uint8 images N x H x W."""
+        logits: Tensor = self.head(self.backbone(images))
+        return logits
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Give the embedding before its ReLU.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            uint8, N x H x W.
+
+        Returns
+        -------
+        torch.Tensor
+            float32, N x 100 (TMD paper, latent features).
+        """
+        embedding: Tensor = self.head.embedding(self.backbone(images))
+        return embedding
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """What is needed to rebuild an ensemble around its tensors.
+
+    Attributes
+    ----------
+    architecture : str
+        Name of a torchvision ResNet.
+    target : str
+        Target encoding.
+    classes : tuple of str
+        Class names in label order.
+    size_px : int
+        Rows and columns of the images.
+    members : int
+        Number of fold models.
+    shared_backbone : bool
+        Whether all members use one frozen backbone.
+    normalisation : Normalisation
+        Of the backbone's weights.
+    """
+
+    architecture: str
+    target: str
+    classes: tuple[str, ...]
+    size_px: int
+    members: int
+    shared_backbone: bool
+    normalisation: Normalisation
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-like form, as stored in a model's metadata.
+
+        Returns
+        -------
+        dict
+            Read back by `from_dict`.
+        """
+        return {**asdict(self), "classes": list(self.classes)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "EnsembleConfig":
+        """Read the form that `to_dict` gives.
+
+        Parameters
+        ----------
+        content : dict
+            Plain values.
+
+        Returns
+        -------
+        EnsembleConfig
+            The configuration.
+        """
+        normalisation = Normalisation(*(tuple(content["normalisation"][key]) for key in ("mean", "std")))
+        return cls(**{**content, "classes": tuple(content["classes"]), "normalisation": normalisation})
+
+
+class Ensemble(nn.Module):
+    """The mean of the fold models' class probabilities, as one program.
+
+    Parameters
+    ----------
+    backbones : sequence of Backbone
+        One for each head, or a single one that all heads share.
+    heads : sequence of Head
+        One for each fold.
+    target : Target
+        Encoding that turns outputs into class probabilities.
+    """
+
+    def __init__(self, backbones: Sequence[Backbone], heads: Sequence[Head], target: Target) -> None:
+        super().__init__()
+        if len(backbones) not in (1, len(heads)):
+            raise ValueError(f"{len(backbones)} backbones for {len(heads)} heads")
+        self.backbones = nn.ModuleList(backbones)
+        self.heads = nn.ModuleList(heads)
+        self.target = target
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give class probabilities N x K from uint8 images N x H x W."""
+        features = [backbone(images) for backbone in self.backbones]
+        if len(features) < len(self.heads):
+            features = features * len(self.heads)
+        logits = (head(values) for head, values in zip(self.heads, features, strict=True))
+        return torch.stack([self.target.probabilities(values) for values in logits]).mean(dim=0)
+
+    def member(self, fold: int) -> Classifier:
+        """Give one fold's classifier.
+
+        Parameters
+        ----------
+        fold : int
+            Its number, from 0.
+
+        Returns
+        -------
+        Classifier
+            Sharing the ensemble's tensors.
+        """
+        backbone = self.backbones[fold if len(self.backbones) > 1 else 0]
+        head = self.heads[fold]
+        if not isinstance(backbone, Backbone) or not isinstance(head, Head):
+            raise TypeError("an ensemble holds backbones and heads")
+        return Classifier(backbone, head)
+
+
+def rebuild_ensemble(config: EnsembleConfig, state: dict[str, Tensor]) -> Ensemble:
+    """Build an ensemble from its configuration and tensors.
+
+    Parameters
+    ----------
+    config : EnsembleConfig
+        Of the stored ensemble.
+    state : dict
+        Parameter and buffer names to tensors.
+
+    Returns
+    -------
+    Ensemble
+        In evaluation mode.
+    """
+    backbones = 1 if config.shared_backbone else config.members
+    target = make_target(config.target, config.classes)
+    ensemble = Ensemble(
+        [Backbone(bare_backbone(config.architecture), config.normalisation) for _ in range(backbones)],
+        [Head(feature_count(config.architecture), target.outputs) for _ in range(config.members)],
+        target,
+    )
+    ensemble.load_state_dict(state)
+    return ensemble.eval()

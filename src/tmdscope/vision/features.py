@@ -1,0 +1,51 @@
+"""Running networks over many images: frozen features and embeddings."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def best_device() -> torch.device:
+    """Give the fastest device at hand.
+
+    Returns
+    -------
+    torch.device
+        CUDA, then Apple's MPS, then the CPU.
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+@torch.inference_mode()
+def apply_in_batches(
+    function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], batch_size: int, device: torch.device
+) -> NDArray[Any]:
+    """Apply a network's function to images, a batch at a time.
+
+    Parameters
+    ----------
+    function : callable
+        uint8 images B x H x W on `device` to values B x F; its network is in evaluation mode.
+    images : numpy.ndarray
+        uint8, N x H x W; a memory map is read a batch at a time.
+    batch_size : int
+        Images in a batch.
+    device : torch.device
+        Where the network is.
+
+    Returns
+    -------
+    numpy.ndarray
+        N x F, float32.
+    """
+    batches = [
+        function(torch.from_numpy(np.array(images[start : start + batch_size])).to(device)).cpu().numpy()
+        for start in range(0, len(images), batch_size)
+    ]
+    return np.concatenate(batches)
