@@ -262,7 +262,8 @@ def bootstrap_by_sample(
 def _pairs(labels: ArrayLike, predicted: ArrayLike, classes: int | None = None) -> Counts:
     """Count (true, predicted) pairs; the last column holds the invalid predictions."""
     images = np.asarray(labels).shape
-    return _pairs_by_sample(labels, predicted, np.zeros(images, dtype=np.int64), classes)[0]
+    counts: Counts = _pairs_by_sample(labels, predicted, np.zeros(images, dtype=np.int64), classes)[0]
+    return counts
 
 
 def _pairs_by_sample(
