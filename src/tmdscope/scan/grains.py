@@ -1,0 +1,235 @@
+"""Nuclei that grow as polygons until they meet and a target coverage is reached.
+
+Kinetic Wulff construction: a grain's six edges move out at constant speeds, three slow edges 120 degrees
+apart and three fast ones between them, so that the time at which grain *i* would reach a point is the
+largest, over its edges, of distance along the normal over speed. Every point belongs to the grain that
+arrives first. A Poisson process of nuclei leaves ``exp(-density * area(t))`` of the surface open (Avrami
+1939, J. Chem. Phys. 7, 1103), which tells how far a grain can reach.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+_MARGIN_OPEN = 1e-4
+"""Nuclei are placed around the frame as far as matters while more than this fraction is open."""
+
+
+@dataclass(frozen=True)
+class Habit:
+    """The shapes that a layer's nuclei grow into.
+
+    Attributes
+    ----------
+    edge_speed_ratio : float
+        Speed of fast edges over slow ones, 1 (hexagon) to 2 (triangle).
+    speed_spread : float
+        Sigma of the lognormal spread of speed between grains.
+    orientation_deg : float
+        Preferred direction of a slow edge's normal.
+    orientation_spread_deg : float
+        Standard deviation around it.
+    twin_fraction : float
+        Fraction of grains turned by 60 degrees.
+    """
+
+    edge_speed_ratio: float
+    speed_spread: float
+    orientation_deg: float
+    orientation_spread_deg: float
+    twin_fraction: float
+
+    @property
+    def area(self) -> float:
+        """Area of a grain whose slow edges are at distance 1: 2 sqrt(3) (hexagon) to 3 sqrt(3) (triangle)."""
+        return math.sqrt(3) * (3 - (2 - self.edge_speed_ratio) ** 2)
+
+    @property
+    def circumradius(self) -> float:
+        """Distance of its corners from its nucleus: 2/sqrt(3) (hexagon) to 2 (triangle)."""
+        ratio = self.edge_speed_ratio
+        return math.sqrt((1 + ratio * (ratio - 1)) * 4 / 3)
+
+
+@dataclass(frozen=True)
+class Nuclei:
+    """Nuclei in and around a frame.
+
+    Attributes
+    ----------
+    x, y : numpy.ndarray
+        Position in pixels from the frame's first corner, float64, shape (nuclei,).
+    angle_rad : numpy.ndarray
+        Direction of a slow edge's normal, float64, shape (nuclei,).
+    speed : numpy.ndarray
+        Relative growth speed, float64, shape (nuclei,), mean about 1.
+    inside : numpy.ndarray
+        Which lie in the frame, bool, shape (nuclei,).
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    angle_rad: NDArray[np.float64]
+    speed: NDArray[np.float64]
+    inside: Mask
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One grown layer.
+
+    Attributes
+    ----------
+    nuclei : Nuclei
+        What it grew from.
+    covered : numpy.ndarray
+        Where it is, bool, shape (rows, columns).
+    grain : numpy.ndarray
+        Index of the nucleus that each pixel grew from, int32, shape (rows, columns); -1 where open.
+    """
+
+    nuclei: Nuclei
+    covered: Mask
+    grain: NDArray[np.int32]
+
+
+def place_nuclei(density_per_px: float, size_px: int, habit: Habit, rng: np.random.Generator) -> Nuclei:
+    """Scatter nuclei over a frame and as far around it as their grains can reach in.
+
+    Parameters
+    ----------
+    density_per_px : float
+        Mean number of nuclei per square pixel, >= 0.
+    size_px : int
+        Rows and columns of the frame.
+    habit : Habit
+        Shape, orientation and speed of the grains.
+    rng : numpy.random.Generator
+        Random stream.
+
+    Returns
+    -------
+    Nuclei
+        A Poisson process.
+    """
+    margin = _reach(_MARGIN_OPEN, density_per_px, habit) * habit.circumradius
+    width = size_px + 2 * margin
+    count = rng.poisson(density_per_px * width**2)
+    x, y = rng.uniform(-margin, size_px + margin, (2, count))
+    turned = rng.random(count) < habit.twin_fraction
+    angle_deg = habit.orientation_deg + rng.normal(0, habit.orientation_spread_deg, count) + 60.0 * turned
+    speed = rng.lognormal(0, habit.speed_spread, count)
+    inside = (x >= 0) & (x < size_px) & (y >= 0) & (y < size_px)
+    return Nuclei(x, y, np.radians(angle_deg), speed, inside)
+
+
+def grow_layer(
+    nuclei: Nuclei, density_per_px: float, habit: Habit, coverage: float, waviness: Field, allowed: Mask
+) -> Layer:
+    """Let nuclei grow until they cover a given fraction of the frame.
+
+    Parameters
+    ----------
+    nuclei : Nuclei
+        What grows.
+    density_per_px : float
+        Their mean number per square pixel.
+    habit : Habit
+        Their shape.
+    coverage : float
+        Target, as a fraction of all pixels, 0 to 1; met to half a pixel unless `allowed` has less room.
+    waviness : numpy.ndarray
+        Relative delay of growth at each pixel, float32, shape (rows, columns), within -0.5 and 0.5: it
+        makes edges wavy.
+    allowed : numpy.ndarray
+        Where the layer can grow, bool, shape (rows, columns).
+
+    Returns
+    -------
+    Layer
+        The grains as they are when growth stops.
+    """
+    wanted = min(round(coverage * allowed.size), int(allowed.sum()))
+    open_layer = Layer(nuclei, np.zeros(allowed.shape, bool), np.full(allowed.shape, -1, np.int32))
+    if wanted == 0 or len(nuclei.x) == 0:
+        return open_layer
+    still_open = 0.3 * (1 - wanted / allowed.sum()) + 1e-3
+    reach = _reach(still_open, density_per_px, habit)
+    while True:
+        arrival, grain = _arrivals(nuclei, habit, allowed.shape, reach)
+        arrival *= 1 + waviness
+        times = arrival[allowed]
+        stop = float(np.partition(times, wanted - 1)[wanted - 1])
+        if stop <= reach * (1 + float(waviness.min())):
+            break
+        reach *= 1.5
+    covered = allowed & (arrival <= stop)
+    return Layer(nuclei, covered, np.where(covered, grain, np.int32(-1)))
+
+
+def boundaries_of(grain: NDArray[np.int32]) -> tuple[Mask, int]:
+    """Find where two grains meet.
+
+    Parameters
+    ----------
+    grain : numpy.ndarray
+        Grain of each pixel, int32, shape (rows, columns); negative where there is none.
+
+    Returns
+    -------
+    mask : numpy.ndarray
+        Pixels whose right or lower neighbour belongs to another grain, bool, shape (rows, columns).
+    edges : int
+        Number of pixel edges between two grains.
+    """
+    present = grain >= 0
+    right = (grain[:, 1:] != grain[:, :-1]) & present[:, 1:] & present[:, :-1]
+    lower = (grain[1:] != grain[:-1]) & present[1:] & present[:-1]
+    mask = np.zeros(grain.shape, bool)
+    mask[:, :-1] |= right
+    mask[:-1] |= lower
+    return mask, int(right.sum()) + int(lower.sum())
+
+
+def _reach(still_open: float, density_per_px: float, habit: Habit) -> float:
+    """Time after which a fraction of an endless surface is still open (Avrami)."""
+    if density_per_px == 0:
+        return 0.0
+    mean_square_speed = math.exp(2 * habit.speed_spread**2)
+    return math.sqrt(-math.log(still_open) / (density_per_px * habit.area * mean_square_speed))
+
+
+def _arrivals(
+    nuclei: Nuclei, habit: Habit, shape: tuple[int, ...], reach: float
+) -> tuple[Field, NDArray[np.int32]]:
+    """First arrival at each pixel and whose it is; exact wherever it is not later than `reach`."""
+    arrival = np.full(shape, np.inf, np.float32)
+    grain = np.full(shape, -1, np.int32)
+    rows, columns = shape
+    radius = reach * habit.circumradius * nuclei.speed
+    left = np.clip(np.floor(nuclei.x - radius), 0, columns).astype(int)
+    right = np.clip(np.ceil(nuclei.x + radius), 0, columns).astype(int)
+    top = np.clip(np.floor(nuclei.y - radius), 0, rows).astype(int)
+    bottom = np.clip(np.ceil(nuclei.y + radius), 0, rows).astype(int)
+    x_centres, y_centres = np.arange(columns) + 0.5, np.arange(rows) + 0.5
+    towards = nuclei.angle_rad[:, None] + np.radians([0.0, 120.0])
+    normal_x, normal_y = np.cos(towards) / nuclei.speed[:, None], np.sin(towards) / nuclei.speed[:, None]
+    fast = np.float32(1 / habit.edge_speed_ratio)
+    for i in np.flatnonzero((left < right) & (top < bottom)):
+        window = slice(top[i], bottom[i]), slice(left[i], right[i])
+        x = np.multiply.outer(normal_x[i], x_centres[window[1]] - nuclei.x[i]).astype(np.float32)
+        y = np.multiply.outer(normal_y[i], y_centres[window[0]] - nuclei.y[i]).astype(np.float32)
+        along = x[:, None, :] + y[:, :, None]
+        third = -along[0] - along[1]
+        slow_time = np.maximum(np.maximum(along[0], along[1]), third)
+        fast_time = np.minimum(np.minimum(along[0], along[1]), third)
+        time = np.maximum(slow_time, fast_time * -fast)
+        first = time < arrival[window]
+        np.copyto(arrival[window], time, where=first)
+        np.copyto(grain[window], np.int32(i), where=first)
+    return arrival, grain

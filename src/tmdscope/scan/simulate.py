@@ -1,0 +1,243 @@
+"""Simulated AFM scans of MOCVD-grown TMDs on sapphire, with the truth that each was made from.
+
+Every sample draws one `Growth` and one `Instrument`, and every image of it shares them, so that
+leakage between images of a sample is as real as in measured data. All random numbers come from streams keyed
+by seed, sample and image: the same arguments give the same bytes in any order and in any process.
+Results on these scans are results on simulated data and must be labelled so.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tmdscope.files import sha256_array
+from tmdscope.scan.grains import Layer, Mask
+from tmdscope.scan.growth import Growth, draw_growth
+from tmdscope.scan.instrument import Instrument, draw_instrument, drift_mask, measure
+from tmdscope.scan.scan import Scan
+from tmdscope.scan.surface import Surface, grow_surface
+from tmdscope.stage import UserError
+
+SIMULATOR = "tmdscope simulator 1"
+"""Name and version that every simulated scan carries; raised when the same seed gives other bytes."""
+
+TRUTH = {
+    "true_grain_count": "first-layer nuclei in the frame, before merging",
+    "true_grain_density_per_um2": "the same per um2",
+    "true_equivalent_diameter_nm": (
+        "mean area-equivalent diameter of the grains that nucleated in the frame (NaN without any); "
+        "their area in the frame counts"
+    ),
+    "true_coverage": "fraction of the frame under the first layer",
+    "true_second_layer_coverage": "fraction of the frame under the second layer",
+    "true_boundary_length_per_um": "grain boundary length per area, um per um2",
+    "true_step_height_nm": "height of a substrate step",
+    "true_step_spacing_nm": "mean distance of substrate steps",
+    "true_roughness_rms_nm": "root mean square of the substrate's roughness",
+    "true_adsorbate_density_per_um2": "adsorbed particles per um2 of the frame",
+}
+"""What is known about every simulated scan: name with unit, and meaning."""
+
+
+@dataclass(frozen=True)
+class SimulatedScan:
+    """A simulated scan and what it was made from.
+
+    Attributes
+    ----------
+    scan : Scan
+        What the instrument gives.
+    truth : dict
+        The quantities of `TRUTH`.
+    masks : dict
+        ``boundaries``, ``steps`` and ``second_layer`` where the scan shows them, bool, shape (rows, columns).
+    surface : Surface
+        The surface before the instrument.
+    growth : Growth
+        The sample's growth parameters.
+    instrument : Instrument
+        The sample's instrument.
+    """
+
+    scan: Scan
+    truth: dict[str, float]
+    masks: dict[str, Mask]
+    surface: Surface
+    growth: Growth
+    instrument: Instrument
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """A sample to simulate.
+
+    Attributes
+    ----------
+    sample_id : str
+        Unique name; it says nothing about the material.
+    material : str
+        Formula.
+    images : int
+        Number of scans, >= 1.
+    """
+
+    sample_id: str
+    material: str
+    images: int
+
+
+def simulate_scan(
+    growth: Growth, instrument: Instrument, size_px: int, frame_nm: float, rng: np.random.Generator
+) -> SimulatedScan:
+    """Simulate one scan.
+
+    Parameters
+    ----------
+    growth : Growth
+        How the sample grew.
+    instrument : Instrument
+        What it is scanned with.
+    size_px : int
+        Rows and columns, >= 2.
+    frame_nm : float
+        Width and height of the frame in nm, > 0.
+    rng : numpy.random.Generator
+        The image's random stream.
+
+    Returns
+    -------
+    SimulatedScan
+        The scan, its truth, masks and clean surface.
+    """
+    pixel_nm = frame_nm / size_px
+    surface = grow_surface(growth, size_px, pixel_nm, rng)
+    height = measure(surface.height_nm, pixel_nm, instrument, rng)
+    scan = Scan(height, (pixel_nm, pixel_nm), "simulated", SIMULATOR, sha256_array(height))
+    masks = {name: drift_mask(mask, pixel_nm, instrument) for name, mask in surface.masks.items()}
+    return SimulatedScan(scan, _truth(surface, growth, pixel_nm), masks, surface, growth, instrument)
+
+
+def simulate_sample(plan: SamplePlan, size_px: int, frame_nm: float, seed: int) -> list[SimulatedScan]:
+    """Simulate every scan of a sample.
+
+    Parameters
+    ----------
+    plan : SamplePlan
+        The sample.
+    size_px : int
+        Rows and columns, >= 2.
+    frame_nm : float
+        Width and height of the frame in nm, > 0.
+    seed : int
+        Seed of the data set, >= 0.
+
+    Returns
+    -------
+    list of SimulatedScan
+        `plan.images` scans. They depend on the arguments alone, so samples can be simulated in any order
+        and in parallel; the first scans do not change when more are asked for.
+    """
+    digest = hashlib.sha256(plan.sample_id.encode()).digest()
+    key = tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
+
+    def stream(number: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(*key, number)))
+
+    of_sample = stream(0)
+    growth, instrument = draw_growth(plan.material, of_sample), draw_instrument(of_sample)
+    return [
+        simulate_scan(growth, instrument, size_px, frame_nm, stream(image + 1))
+        for image in range(plan.images)
+    ]
+
+
+def plan_samples(shares: Mapping[str, float], images: int, samples: int, seed: int) -> list[SamplePlan]:
+    """Share images and samples out among materials.
+
+    Parameters
+    ----------
+    shares : mapping
+        Material to its relative share, > 0 (`tmdscope.materials.PUBLISHED_IMAGES` are the usual ones).
+    images : int
+        Images in all, >= `samples`.
+    samples : int
+        Samples in all, >= number of materials.
+    seed : int
+        Seed, >= 0.
+
+    Returns
+    -------
+    list of SamplePlan
+        `samples` plans in order of their ids. Images per material follow the shares by largest
+        remainder, samples likewise with at least one each; images per sample are random, at least one. Ids
+        are given out in random order, so that they say nothing about the material.
+
+    Raises
+    ------
+    UserError
+        Too few samples or images for the shares, or a share that is not positive.
+    """
+    _check_totals(shares, images, samples)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+    weights = list(shares.values())
+    per_class = _apportion(weights, images, [0] * len(weights), [images] * len(weights))
+    for material, count in zip(shares, per_class, strict=True):
+        if count == 0:
+            raise UserError(f"{images} images leave none for {material}; ask for more images")
+    groups = _apportion(weights, samples, [1] * len(weights), per_class)
+    drawn: list[tuple[str, int]] = []
+    for material, count, group in zip(shares, per_class, groups, strict=True):
+        extra = rng.multinomial(count - group, rng.dirichlet(np.ones(group)))
+        drawn += [(material, 1 + int(more)) for more in extra]
+    digits = max(4, len(str(samples)))
+    return [
+        SamplePlan(f"S{number + 1:0{digits}d}", *drawn[place])
+        for number, place in enumerate(rng.permutation(samples))
+    ]
+
+
+def _check_totals(shares: Mapping[str, float], images: int, samples: int) -> None:
+    if not shares or min(shares.values()) <= 0:
+        raise UserError(f"shares {dict(shares)} must name materials with a share above 0")
+    if samples < len(shares):
+        raise UserError(f"{samples} samples for {len(shares)} materials; ask for one each at least")
+    if images < samples:
+        raise UserError(f"{images} images cannot come from {samples} samples; ask for fewer samples")
+
+
+def _apportion(weights: Sequence[float], total: int, low: Sequence[int], high: Sequence[int]) -> list[int]:
+    """Split a total by largest remainder, within bounds that leave room for it."""
+    quota = np.asarray(weights, float) / sum(weights) * total
+    counts = np.clip(np.floor(quota).astype(int), low, high)
+    while counts.sum() < total:
+        counts[np.argmax(np.where(counts < high, quota - counts, -np.inf))] += 1
+    while counts.sum() > total:
+        counts[np.argmin(np.where(counts > low, quota - counts, np.inf))] -= 1
+    return [int(count) for count in counts]
+
+
+def _truth(surface: Surface, growth: Growth, pixel_nm: float) -> dict[str, float]:
+    shape = surface.height_nm.shape
+    area_um2 = shape[0] * shape[1] * (pixel_nm / 1000) ** 2
+    grains = int(surface.first.nuclei.inside.sum())
+    values = (
+        grains,
+        grains / area_um2,
+        _equivalent_diameter_nm(surface.first, pixel_nm),
+        surface.first.covered.mean(),
+        surface.second.covered.mean(),
+        surface.boundary_length_nm / 1000 / area_um2,
+        growth.step_height_nm,
+        growth.step_spacing_nm,
+        growth.roughness_rms_nm,
+        surface.adsorbates / area_um2,
+    )
+    return {name: float(value) for name, value in zip(TRUTH, values, strict=True)}
+
+
+def _equivalent_diameter_nm(layer: Layer, pixel_nm: float) -> float:
+    pixels = np.bincount(layer.grain[layer.covered], minlength=len(layer.nuclei.x))[layer.nuclei.inside]
+    diameters = 2 * np.sqrt(pixels[pixels > 0] / np.pi) * pixel_nm
+    return float(diameters.mean()) if diameters.size else float("nan")

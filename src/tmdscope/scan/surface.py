@@ -1,0 +1,169 @@
+"""The clean surface of a simulated scan: terraces, grains, boundaries, second layer, adsorbates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+from tmdscope.scan.grains import Field, Habit, Layer, Mask, boundaries_of, grow_layer, place_nuclei
+from tmdscope.scan.growth import LAYER_NM, Growth
+
+_MEANDER_NM = 120.0
+"""Correlation length of step edges and of the film's wavy edges is this and a quarter of this, in nm."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A surface as it is, before any instrument.
+
+    Attributes
+    ----------
+    height_nm : numpy.ndarray
+        Height in nm, float32, shape (rows, columns).
+    substrate_nm : numpy.ndarray
+        Height of the bare substrate (terraces and roughness), float32, shape (rows, columns).
+    first : Layer
+        The first layer.
+    second : Layer
+        The second layer.
+    masks : mapping
+        ``boundaries``, ``steps`` and ``second_layer``: bool, shape (rows, columns).
+    boundary_length_nm : float
+        Length of all grain boundaries in the frame in nm.
+    adsorbates : int
+        Adsorbed particles in the frame.
+    """
+
+    height_nm: Field
+    substrate_nm: Field
+    first: Layer
+    second: Layer
+    masks: Mapping[str, Mask]
+    boundary_length_nm: float
+    adsorbates: int
+
+
+def grow_surface(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Generator) -> Surface:
+    """Grow one frame of a sample.
+
+    Parameters
+    ----------
+    growth : Growth
+        The sample's parameters.
+    size_px : int
+        Rows and columns, >= 2.
+    pixel_nm : float
+        Width of a pixel in nm, > 0.
+    rng : numpy.random.Generator
+        The image's random stream.
+
+    Returns
+    -------
+    Surface
+        The height map and what it was made of.
+    """
+    terraces, steps = _terraces(growth, size_px, pixel_nm, rng)
+    roughness = correlated_field(size_px, growth.roughness_correlation_nm / pixel_nm, rng)
+    substrate = terraces + np.float32(growth.roughness_rms_nm) * roughness
+    first, second = _layers(growth, size_px, pixel_nm, rng)
+    boundaries, edges = boundaries_of(first.grain)
+    bumps, adsorbates = _adsorbates(growth, size_px, pixel_nm, rng)
+    film = np.float32(LAYER_NM) * (first.covered.astype(np.float32) + second.covered)
+    height = substrate + film + bumps - _grooves(boundaries, growth, pixel_nm)
+    masks = {"boundaries": boundaries, "steps": steps, "second_layer": second.covered}
+    # An isotropic line crosses 4 / pi times as many pixel edges as it is long (Cauchy and Crofton).
+    length_nm = edges * pixel_nm * np.pi / 4
+    return Surface(height, substrate, first, second, masks, float(length_nm), adsorbates)
+
+
+def correlated_field(size_px: int, correlation_px: float, rng: np.random.Generator) -> Field:
+    """Draw a Gaussian random field.
+
+    Parameters
+    ----------
+    size_px : int
+        Rows and columns, >= 2.
+    correlation_px : float
+        Standard deviation in pixels of the Gaussian that smooths white noise, > 0.
+    rng : numpy.random.Generator
+        Random stream.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (size_px, size_px), mean 0 and root mean square 1 exactly (to rounding). Correlations
+        longer than the frame leave its longest waves.
+    """
+    spectrum = fft.rfft2(rng.standard_normal((size_px, size_px), np.float32), workers=1)
+    across = fft.fftfreq(size_px)[:, None] ** 2 + fft.rfftfreq(size_px)[None, :] ** 2
+    weight = np.exp(-2 * (np.pi * correlation_px) ** 2 * (across - 1 / size_px**2))
+    weight[0, 0] = 0.0
+    field = fft.irfft2(spectrum * weight.astype(np.float32), s=(size_px, size_px), workers=1)
+    field -= field.mean(dtype=np.float64)
+    scaled: Field = (field / field.std(dtype=np.float64)).astype(np.float32)
+    return scaled
+
+
+def _terraces(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Generator) -> tuple[Field, Mask]:
+    """Staircase height in nm and the pixels just before a step."""
+    position = (np.arange(size_px, dtype=np.float32) + 0.5) * pixel_nm
+    direction = np.radians(growth.step_direction_deg)
+    uphill = np.add.outer(np.sin(direction) * position, np.cos(direction) * position)
+    uphill += growth.step_waviness_nm * correlated_field(size_px, _MEANDER_NM / pixel_nm, rng)
+    level = np.floor(uphill / growth.step_spacing_nm + rng.random())
+    steps = np.zeros(level.shape, bool)
+    steps[:, :-1] |= level[:, 1:] != level[:, :-1]
+    steps[:-1] |= level[1:] != level[:-1]
+    return (level * growth.step_height_nm).astype(np.float32), steps
+
+
+def _layers(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Generator) -> tuple[Layer, Layer]:
+    habit = Habit(
+        growth.edge_speed_ratio,
+        growth.speed_spread,
+        growth.orientation_deg,
+        growth.orientation_spread_deg,
+        growth.twin_fraction,
+    )
+    noise = correlated_field(size_px, _MEANDER_NM / 4 / pixel_nm, rng)
+    waviness = growth.edge_roughness * np.clip(noise, -2.5, 2.5)
+    to_pixels = (pixel_nm / 1000) ** 2
+    density, second_density = (
+        growth.nucleation_density_per_um2 * to_pixels,
+        growth.second_layer_density_per_um2 * to_pixels,
+    )
+    everywhere = np.ones((size_px, size_px), bool)
+    nuclei = place_nuclei(density, size_px, habit, rng)
+    first = grow_layer(nuclei, density, habit, growth.coverage, waviness, everywhere)
+    islands = place_nuclei(second_density, size_px, habit, rng)
+    second = grow_layer(islands, second_density, habit, growth.second_layer_coverage, waviness, first.covered)
+    return first, second
+
+
+def _grooves(boundaries: Mask, growth: Growth, pixel_nm: float) -> Field:
+    """Depth in nm of the grooves along grain boundaries."""
+    if not boundaries.any():
+        return np.zeros(boundaries.shape, np.float32)
+    away_nm = ndimage.distance_transform_edt(~boundaries, sampling=pixel_nm).astype(np.float32)
+    depth: Field = growth.boundary_depth_nm * np.exp(-0.5 * (away_nm / growth.boundary_width_nm) ** 2)
+    return depth
+
+
+def _adsorbates(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Generator) -> tuple[Field, int]:
+    """Height in nm of Gaussian bumps at random places, and how many there are."""
+    count = int(rng.poisson(growth.adsorbate_density_per_um2 * (size_px * pixel_nm / 1000) ** 2))
+    centres: NDArray[np.float64] = rng.uniform(0, size_px, (count, 2))
+    heights = growth.adsorbate_height_nm * rng.lognormal(0, 0.4, count)
+    radii = growth.adsorbate_radius_nm / pixel_nm * rng.lognormal(0, 0.2, count)
+    bumps = np.zeros((size_px, size_px), np.float32)
+    grid = np.arange(size_px) + 0.5
+    for (y, x), height, radius in zip(centres, heights, radii, strict=True):
+        low = np.maximum(np.floor([y - 4 * radius, x - 4 * radius]), 0).astype(int)
+        high = np.ceil([y + 4 * radius, x + 4 * radius]).astype(int)
+        rows, columns = slice(low[0], high[0]), slice(low[1], high[1])
+        along_y = np.exp(-0.5 * ((grid[rows] - y) / radius) ** 2)
+        along_x = np.exp(-0.5 * ((grid[columns] - x) / radius) ** 2)
+        bumps[rows, columns] += height * np.multiply.outer(along_y, along_x)
+    return bumps, count
