@@ -1,0 +1,174 @@
+"""From heights in nm to 8-bit images: the levelling steps, each usable alone, and the area resize.
+
+Every step works on one height map (rows, columns) or on a stack (N, rows, columns), map by map.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image8 = NDArray[np.uint8]
+
+
+def level(height_nm: NDArray[Any], percentiles: Sequence[float]) -> Image8:
+    """Turn heights into 8-bit images: plane, row alignment, percentile clip, full grey range.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm, shape (..., rows, columns), finite.
+    percentiles : sequence of float
+        Black and white point in %, rising within 0..100.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, same shape; the absolute height is lost.
+    """
+    low, high = percentiles
+    return to_uint8(clip_percentiles(align_rows(remove_plane(height_nm)), low, high))
+
+
+def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
+    """Subtract the plane that fits each height map best by least squares.
+
+    On a full grid the centred row and column coordinates are orthogonal, so that offset and both
+    slopes of the fit are independent sums.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm, shape (..., rows, columns), finite.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, same shape, each map of mean 0 without tilt.
+    """
+    height: NDArray[np.float64] = np.asarray(height_nm, dtype=np.float64)
+    y, x = (np.arange(count) - (count - 1) / 2 for count in height.shape[-2:])
+    offset = height.mean(axis=(-2, -1))
+    slope_y = height.mean(axis=-1) @ y / max(float(y @ y), 1.0)
+    slope_x = height.mean(axis=-2) @ x / max(float(x @ x), 1.0)
+    plane = offset[..., None, None] + slope_y[..., None, None] * y[:, None] + slope_x[..., None, None] * x
+    levelled: NDArray[np.float32] = (height - plane).astype(np.float32)
+    return levelled
+
+
+def align_rows(height_nm: NDArray[Any]) -> NDArray[Any]:
+    """Subtract its median from every row: scan lines that jump in height come to one level.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm, shape (..., rows, columns), finite.
+
+    Returns
+    -------
+    numpy.ndarray
+        Same shape and dtype; every row has median 0.
+    """
+    aligned: NDArray[Any] = height_nm - np.median(height_nm, axis=-1, keepdims=True)
+    return aligned
+
+
+def clip_percentiles(height_nm: NDArray[Any], low: float, high: float) -> NDArray[Any]:
+    """Clip each map to two of its percentiles, so that spikes do not set the grey scale.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm or any other values, shape (..., rows, columns), finite.
+    low, high : float
+        Percentiles in %, ``0 <= low < high <= 100``. The paper's MoS2 code uses 0.5 and 99.5
+        (Moses & Reinhart, doi:10.5281/zenodo.8432222).
+
+    Returns
+    -------
+    numpy.ndarray
+        Same shape and dtype.
+    """
+    bounds = np.percentile(height_nm, [low, high], axis=(-2, -1), keepdims=True)
+    clipped: NDArray[Any] = np.clip(height_nm, *bounds.astype(height_nm.dtype))
+    return clipped
+
+
+def to_uint8(height_nm: NDArray[Any]) -> Image8:
+    """Map each map's minimum to 0 and its maximum to 255, linearly and rounded.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm or any other values, shape (..., rows, columns), finite.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, same shape; a flat map becomes 0.
+    """
+    lowest = height_nm.min(axis=(-2, -1), keepdims=True)
+    span = height_nm.max(axis=(-2, -1), keepdims=True) - lowest
+    scaled = (height_nm - lowest) / np.where(span > 0, span, 1)
+    grey: Image8 = np.rint(scaled * 255).astype(np.uint8)
+    return grey
+
+
+def crop_square(image: NDArray[Any]) -> NDArray[Any]:
+    """Cut the centred square out of images that are not square.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Any dtype, shape (..., rows, columns).
+
+    Returns
+    -------
+    numpy.ndarray
+        A view, shape (..., n, n) with n the smaller of rows and columns; an odd rest is cut off at
+        the lower right.
+    """
+    rows, columns = image.shape[-2:]
+    side = min(rows, columns)
+    top, left = (rows - side) // 2, (columns - side) // 2
+    return image[..., top : top + side, left : left + side]
+
+
+def resize_area(image: NDArray[Any], size_px: int) -> NDArray[Any]:
+    """Resize images so that each new pixel is the exact mean of the area it covers.
+
+    Equals the block mean at integer ratios and preserves the mean of the image at every ratio; up
+    and down are the same two matrices, applied left and right. Pictures that are not square are
+    first cropped to their centred square, so that nothing is stretched.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Shape (..., rows, columns), uint8 or floating.
+    size_px : int
+        Rows and columns of the result, at least 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        Same dtype, shape (..., size_px, size_px); 8-bit values are rounded to the nearest.
+    """
+    square = crop_square(image)
+    dtype = np.float32 if square.dtype == np.uint8 else square.dtype
+    weights = _area_weights(square.shape[-1], size_px).astype(dtype)
+    resized: NDArray[Any] = weights @ square.astype(dtype, copy=False) @ weights.T
+    if square.dtype == np.uint8:
+        resized = np.rint(resized).astype(np.uint8)
+    return resized
+
+
+@lru_cache(maxsize=64)
+def _area_weights(old: int, new: int) -> NDArray[np.float64]:
+    """Share of each of `old` pixels in each of `new` ones along one axis, shape (new, old), rows sum to 1."""
+    edges = np.arange(new + 1) * (old / new)
+    pixels = np.arange(old)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    weights = np.clip(overlap, 0, None)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
