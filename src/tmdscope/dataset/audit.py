@@ -1,0 +1,109 @@
+"""The proof that a split is sound: every image placed once, no sample and no duplicate across parts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import pandas as pd
+
+from tmdscope.dataset.splits import Split
+from tmdscope.dataset.store import classes_of
+
+
+@dataclass(frozen=True)
+class SplitAudit:
+    """What the audit of a split found.
+
+    Attributes
+    ----------
+    counts : pandas.DataFrame
+        Images by class (rows) and part (columns ``test, fold0_train, fold0_val, ...``).
+    problems : list of str
+        What makes scores on this split wrong; empty when it is sound.
+    warnings : list of str
+        What makes them weak: a class that a test or validation part lacks, one image in two classes.
+    """
+
+    counts: pd.DataFrame
+    problems: list[str]
+    warnings: list[str]
+
+
+def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
+    """Check a split against the data set that it divides.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+        Columns ``image_id, sample_id, material, image_sha256``, one row per image.
+    split : Split
+        The split.
+
+    Returns
+    -------
+    SplitAudit
+        Counts, problems and warnings.
+    """
+    table = manifest.set_index("image_id")
+    strays = sorted({image for part in split.parts.values() for image in part} - set(table.index))
+    problems = [f"{image!r} is in the split but not in the data set" for image in strays]
+    parts = {name: table.loc[[i for i in ids if i not in set(strays)]] for name, ids in split.parts.items()}
+    classes = classes_of(table["material"])
+    counts = pd.DataFrame(
+        {name: part["material"].value_counts().reindex(classes, fill_value=0) for name, part in parts.items()}
+    ).rename_axis("material")
+    problems += _misplaced(list(table.index), split) + _crossings(parts, len(split.folds))
+    lacking, warnings = _lacking(counts)
+    return SplitAudit(counts, problems + lacking, warnings + _two_faced(table))
+
+
+def _misplaced(image_ids: Sequence[str], split: Split) -> list[str]:
+    """Find images that are not exactly once in each fold's train, val and test, or in no fold's val."""
+    everything = sorted(image_ids)
+    validated = [image for fold in split.folds for image in fold.val]
+    problems = []
+    if sorted([*split.test, *validated]) != everything:
+        problems.append("not every image is exactly once in the test or in one fold's val")
+    problems += [
+        f"fold {number}: train, val and test do not hold every image exactly once"
+        for number, fold in enumerate(split.folds)
+        if sorted([*split.test, *fold.train, *fold.val]) != everything
+    ]
+    return problems
+
+
+def _crossings(parts: Mapping[str, pd.DataFrame], folds: int) -> list[str]:
+    """Find samples and identical images on both sides of a boundary."""
+    pairs = [
+        pair for n in range(folds) for pair in combinations(("test", f"fold{n}_train", f"fold{n}_val"), 2)
+    ]
+    problems = []
+    for column, what in (("sample_id", "sample"), ("image_sha256", "duplicated image")):
+        values = {name: set(part[column]) for name, part in parts.items()}
+        problems += [
+            f"{what} {value!r} is in both {left} and {right}"
+            for left, right in dict.fromkeys(pairs)
+            for value in sorted(values[left] & values[right])
+        ]
+    return problems
+
+
+def _lacking(counts: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Find classes without images: a problem in a training part, a warning in a val or test part."""
+    problems, warnings = [], []
+    for part, column in counts.items():
+        missing = ", ".join(map(str, column.index[column == 0]))
+        if missing and (str(part).endswith("_train") or not column.any()):
+            problems.append(f"{part} has no image of {missing}; add samples or lower the number of folds")
+        elif missing:
+            warnings.append(f"{part} has no image of {missing}: scores there say nothing about it")
+    return problems, warnings
+
+
+def _two_faced(table: pd.DataFrame) -> list[str]:
+    """Find identical images that carry different materials."""
+    faces = table.groupby("image_sha256")["material"].unique()
+    return [
+        f"image {table.index[table['image_sha256'] == sha256][0]!r} occurs as " + " and ".join(sorted(names))
+        for sha256, names in faces[faces.map(len) > 1].items()
+    ]

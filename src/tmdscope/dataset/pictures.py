@@ -1,0 +1,102 @@
+"""Decoding a user's pictures: PNG, TIFF, JPEG and NPY to one grey channel."""
+
+import struct
+import zlib
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from tmdscope.stage import UserError
+
+SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy")
+"""File names that a folder may hold, in lower case."""
+
+MAX_PIXELS = 1 << 26
+"""Largest picture that is decoded (8192 x 8192): beyond it, a small file may be a decompression bomb."""
+
+_EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
+_DEEP_MODES = {"I", "I;16", "I;16B", "I;16L", "F"}
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, MemoryError)
+
+
+class PictureError(UserError):
+    """A picture that cannot be used; the message says why and what to do."""
+
+
+def decode_picture(content: bytes, suffix: str) -> NDArray[Any]:
+    """Decode a picture to grey values.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    suffix : str
+        The ending of its name, one of `SUFFIXES` in any case.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows, columns), finite. uint8 where the file holds 8 bits, with colours turned to grey
+        by PIL's ITU-R 601-2 luma and transparency dropped; any other real type is kept as it is, a
+        picture whose values have no agreed scale.
+
+    Raises
+    ------
+    PictureError
+        Not a picture of a known format, truncated, too large, a stack, not two-dimensional, or not
+        finite.
+    """
+    if suffix.lower() not in SUFFIXES:
+        raise PictureError(f"its ending {suffix!r} is none of {', '.join(SUFFIXES)}")
+    grey = _decode_npy(content) if suffix.lower() == ".npy" else _decode_image(content)
+    if grey.ndim != 2 or min(grey.shape) < 2:
+        raise PictureError(f"it has shape {grey.shape}; expected (rows, columns), at least 2 x 2")
+    if not np.isfinite(grey).all():
+        raise PictureError("it holds NaN or infinite values; fill or crop them")
+    return grey
+
+
+def _decode_image(content: bytes) -> NDArray[Any]:
+    try:
+        with Image.open(BytesIO(content), formats=("PNG", "TIFF", "JPEG")) as image:
+            _refuse_unusable(image)
+            return np.asarray(image.convert("L") if image.mode in _EIGHT_BIT_MODES else image)
+    except UnidentifiedImageError as error:
+        raise PictureError("it is not a PNG, TIFF or JPEG that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(_too_large(str(error))) from error
+    except PictureError:
+        raise
+    except _DECODER_ERRORS as error:
+        raise PictureError(f"it does not decode: {error}; it may be truncated") from error
+
+
+def _refuse_unusable(image: Image.Image) -> None:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise PictureError(f"it is a stack of {frames} pictures; save each as its own file")
+    if image.width * image.height > MAX_PIXELS:
+        raise PictureError(_too_large(f"{image.width} x {image.height} pixels"))
+    if image.mode not in _EIGHT_BIT_MODES | _DEEP_MODES:
+        raise PictureError(f"its colour mode {image.mode!r} is not supported; save it as grey or RGB")
+
+
+def _decode_npy(content: bytes) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(BytesIO(content), allow_pickle=False)
+    except _DECODER_ERRORS as error:
+        raise PictureError(f"it does not load as an NPY array without objects: {error}") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
+        raise PictureError("it must hold one array of real numbers")
+    if array.size > MAX_PIXELS:
+        raise PictureError(_too_large(f"shape {array.shape}"))
+    if array.dtype == np.uint8 and array.ndim == 3 and array.shape[-1] in (3, 4):
+        return np.asarray(Image.fromarray(array).convert("L"))
+    return array.astype(np.uint8) * np.uint8(255) if array.dtype.kind == "b" else array
+
+
+def _too_large(what: str) -> str:
+    return f"it is too large ({what}); at most {MAX_PIXELS} pixels are decoded: crop or shrink it"

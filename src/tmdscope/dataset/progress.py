@@ -1,0 +1,31 @@
+"""A progress bar for work that a person watches."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+from tmdscope.files import is_interactive
+
+Item = TypeVar("Item")
+
+
+def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    """Pass items on and draw a bar on standard error when it is a terminal.
+
+    Parameters
+    ----------
+    items : iterable
+        The work.
+    total : int
+        How many items there are.
+    what : str
+        A word for the work, shown before the bar.
+
+    Yields
+    ------
+    object
+        The items, unchanged.
+    """
+    yield from track(items, what, total, console=Console(stderr=True), disable=not is_interactive())

@@ -1,0 +1,83 @@
+"""Where images come from: the simulator, or a user's folder. What they give lies in one raw folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tmdscope.dataset.folder import ingest_folder
+from tmdscope.dataset.progress import progress
+from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_array, write_manifest
+from tmdscope.files import atomic_path
+from tmdscope.materials import PUBLISHED_IMAGES
+from tmdscope.params import DataParams, SimulatedParams
+from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
+
+HEIGHTS = "heights.npy"
+PICTURES = "images"
+
+
+def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
+    """Bring the images of the chosen source into one folder, replacing what it held.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section `data` of params.yaml. A relative folder path starts at the current directory.
+    raw : Path
+        Gets ``manifest.parquet`` and either ``heights.npy`` (float32, shape (N, rows, columns), nm)
+        or the user's pictures under ``images/``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The manifest, one row per image in the order of the heights.
+
+    Raises
+    ------
+    UserError
+        The user's folder has problems; every one is listed.
+    """
+    with atomic_path(raw) as temporary:
+        temporary.mkdir()
+        if data.source == "simulated":
+            manifest = _simulate(data.simulated, data.classes, temporary / HEIGHTS)
+        else:
+            folder = data.folder
+            manifest = ingest_folder(Path(folder.path), folder.manifest, data.classes, temporary / PICTURES)
+        write_manifest(temporary / MANIFEST, manifest, RAW_SCHEMA)
+    return manifest
+
+
+def _simulate(settings: SimulatedParams, classes: list[str], heights: Path) -> pd.DataFrame:
+    """Simulate sample by sample; only one sample's scans are ever held in memory."""
+    shares = {name: float(PUBLISHED_IMAGES[name]) for name in classes}
+    plans = plan_samples(shares, settings.images, settings.samples, settings.seed)
+    rows: list[dict[str, Any]] = []
+    shape = (settings.images, settings.size_px, settings.size_px)
+    write_array(heights, _scan_heights(plans, settings, rows), shape, np.float32)
+    return pd.DataFrame(rows)
+
+
+def _scan_heights(
+    plans: list[SamplePlan], settings: SimulatedParams, rows: list[dict[str, Any]]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield one height map after another and append what is known of it to `rows`."""
+    for plan in progress(plans, len(plans), "simulate samples"):
+        scans = simulate_sample(plan, settings.size_px, settings.frame_nm, settings.seed)
+        for number, simulated in enumerate(scans):
+            rows.append(
+                {
+                    "image_id": f"{plan.sample_id}-{number}",
+                    "sample_id": plan.sample_id,
+                    "material": plan.material,
+                    "pixel_size_nm": simulated.scan.pixel_size_nm[0],
+                    "source": "simulated",
+                    "source_sha256": simulated.scan.sha256,
+                    **simulated.truth,
+                }
+            )
+            yield simulated.scan.height_nm

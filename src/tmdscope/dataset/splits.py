@@ -1,0 +1,219 @@
+"""Which images train, validate and test: stratified by class, grouped by sample, never shuffled."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold
+
+from tmdscope.files import read_json, write_json
+from tmdscope.stage import UserError
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Image ids of one cross-validation fold, each part in the data set's order."""
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The held-out test and the cross-validation folds on the rest.
+
+    Attributes
+    ----------
+    test : tuple of str
+        Image ids of the held-out test, in the data set's order.
+    folds : tuple of Fold
+        Every image outside the test is in exactly one fold's ``val``.
+    """
+
+    test: tuple[str, ...]
+    folds: tuple[Fold, ...]
+
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Image ids by part: ``test``, ``fold0_train``, ``fold0_val``, ``fold1_train``, ..."""
+        named = {"test": self.test}
+        for number, fold in enumerate(self.folds):
+            named |= {f"fold{number}_train": fold.train, f"fold{number}_val": fold.val}
+        return named
+
+    def write(self, path: Path) -> None:
+        """Write the split as JSON.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        """
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a split.
+
+        Parameters
+        ----------
+        path : Path
+            The JSON file: ``{"test": [...], "folds": [{"train": [...], "val": [...]}, ...]}``.
+
+        Returns
+        -------
+        Split
+            As it was written; whether it fits a data set is the audit's question.
+
+        Raises
+        ------
+        UserError
+            The file is missing or not of this form.
+        """
+        try:
+            content = read_json(path)
+        except FileNotFoundError as error:
+            raise UserError(f"{path} does not exist; run the split stage: dvc repro split") from error
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        if set(content) != {"test", "folds"} or not isinstance(content["folds"], list):
+            raise UserError(f"{path} must hold 'test' and a list 'folds'; it holds {sorted(content)}")
+        folds = content["folds"]
+        if not folds or any(not isinstance(fold, dict) or set(fold) != {"train", "val"} for fold in folds):
+            raise UserError(f"{path}: every entry of 'folds' must hold 'train' and 'val'")
+        return cls(
+            test=_ids(content["test"], f"{path}: test"),
+            folds=tuple(
+                Fold(*(_ids(fold[part], f"{path}: folds[{number}].{part}") for part in ("train", "val")))
+                for number, fold in enumerate(folds)
+            ),
+        )
+
+
+def make_split(
+    labels: Sequence[str] | NDArray[Any],
+    sample_ids: Sequence[str],
+    image_ids: Sequence[str],
+    test_folds: int,
+    folds: int,
+) -> Split:
+    """Hold out a test and split the rest into cross-validation folds.
+
+    Fold 0 of `test_folds` is the test; the rest is split into `folds`. Both by scikit-learn's
+    `StratifiedGroupKFold` without shuffling, as Moses & Reinhart did (doi:10.5281/zenodo.13961220):
+    the order of the images does not matter, whether sample ids are text or numbers does.
+
+    Parameters
+    ----------
+    labels : sequence of str or int
+        Class of each image, shape (N,).
+    sample_ids : sequence of str
+        Sample of each image, or its group when samples share images, shape (N,).
+    image_ids : sequence of str
+        Name of each image, shape (N,), all different.
+    test_folds : int
+        One in so many images is held out, at least 2.
+    folds : int
+        Cross-validation folds, at least 2.
+
+    Returns
+    -------
+    Split
+        Parts that share no sample.
+
+    Raises
+    ------
+    UserError
+        Sample ids are not text, or there are too few samples for the folds.
+    """
+    rest, test = outer_folds(labels, sample_ids, test_folds)[0]
+    names, classes, samples = (np.asarray(values, dtype=object) for values in (image_ids, labels, sample_ids))
+    inner = outer_folds(classes[rest].tolist(), samples[rest].tolist(), folds)
+    return Split(
+        test=tuple(names[test]),
+        folds=tuple(Fold(tuple(names[rest][train]), tuple(names[rest][val])) for train, val in inner),
+    )
+
+
+def outer_folds(
+    labels: Sequence[str] | NDArray[Any], sample_ids: Sequence[str], folds: int
+) -> list[tuple[Rows, Rows]]:
+    """Cut all images into folds, so that every image can be predicted by a model that never saw its sample.
+
+    Parameters
+    ----------
+    labels : sequence of str or int
+        Class of each image, shape (N,).
+    sample_ids : sequence of str
+        Sample of each image, shape (N,).
+    folds : int
+        Number of folds, at least 2.
+
+    Returns
+    -------
+    list of tuple of numpy.ndarray
+        Rows to train on and rows to test on, int64, rising, for each fold.
+
+    Raises
+    ------
+    UserError
+        Sample ids are not text, or there are fewer samples than folds.
+    """
+    for sample in sample_ids:
+        if not isinstance(sample, str):
+            raise UserError(
+                f"sample_id {sample!r} is a {type(sample).__name__}; sample ids are text: '7' or '007'"
+            )
+    samples = len(set(sample_ids))
+    if samples < folds:
+        raise UserError(
+            f"{samples} samples cannot fill {folds} folds; "
+            "lower split.test_folds or split.folds in params.yaml, or add samples"
+        )
+    classes, groups = np.asarray(labels), np.asarray(sample_ids, dtype=str)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        try:
+            pairs = list(StratifiedGroupKFold(folds).split(np.zeros(len(groups)), classes, groups))
+        except ValueError as error:
+            raise UserError(f"cannot cut {len(groups)} images into {folds} folds: {error}") from error
+    return [(train.astype(np.int64), test.astype(np.int64)) for train, test in pairs]
+
+
+def group_samples(sample_ids: Sequence[str], image_sha256: Sequence[str]) -> list[str]:
+    """Name the group of each image: its sample, or one name for samples that share an identical image.
+
+    Parameters
+    ----------
+    sample_ids : sequence of str
+        Sample of each image, shape (N,).
+    image_sha256 : sequence of str
+        Hash of each image, shape (N,).
+
+    Returns
+    -------
+    list of str
+        The group of each image, shape (N,): the first by alphabet of the sample ids that share
+        images, directly or through others. Where no two samples do, the sample ids themselves.
+    """
+    samples, sample = np.unique(np.asarray(sample_ids, dtype=str), return_inverse=True)
+    hashes, image = np.unique(np.asarray(image_sha256, dtype=str), return_inverse=True)
+    size = len(samples) + len(hashes)
+    links = coo_array((np.ones(len(sample)), (sample, len(samples) + image)), shape=(size, size))
+    component = connected_components(links, directed=False)[1][: len(samples)]
+    _, first, group = np.unique(component, return_index=True, return_inverse=True)
+    return [str(name) for name in samples[first[group]][sample]]
+
+
+def _ids(content: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(content, list) or not all(isinstance(item, str) for item in content):
+        raise UserError(f"{where} must be a list of image ids (text); run the split stage again")
+    return tuple(content)

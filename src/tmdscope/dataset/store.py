@@ -1,0 +1,339 @@
+"""The prepared data set on disk: one memory-mapped array of images and one table about them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from numpy.typing import NDArray
+
+from tmdscope.files import atomic_path, sha256_json
+from tmdscope.materials import MATERIALS, nearest
+from tmdscope.stage import UserError
+
+IMAGES = "images.npy"
+MANIFEST = "manifest.parquet"
+
+_TEXT = pa.Check.str_length(min_value=1)
+_SHA256 = pa.Check.str_matches(r"^[0-9a-f]{64}$")
+_SOURCE_COLUMNS = {
+    "image_id": pa.Column(str, _TEXT, unique=True),
+    "sample_id": pa.Column(str, _TEXT),
+    "material": pa.Column(str, _TEXT),
+    "pixel_size_nm": pa.Column(float, pa.Check.in_range(0, np.inf, False, False), nullable=True),
+    "source": pa.Column(str, _TEXT),
+    "source_sha256": pa.Column(str, _SHA256),
+}
+_ONE_CLASS = pa.Check(lambda table: len(two_class_samples(table)) == 0, name="a sample has one material")
+RAW_SCHEMA = pa.DataFrameSchema(_SOURCE_COLUMNS, checks=_ONE_CLASS)
+"""What a source knows of its images; further columns (``true_*``) are the source's own."""
+
+SCHEMA = pa.DataFrameSchema(
+    {
+        **_SOURCE_COLUMNS,
+        "image_sha256": pa.Column(str, _SHA256),
+        "duplicate_of": pa.Column(str, nullable=True),
+    },
+    checks=[
+        _ONE_CLASS,
+        pa.Check(lambda table: table.duplicate_of.dropna().isin(table.image_id).all(), name="duplicate_of"),
+    ],
+)
+"""What is known of prepared images: `RAW_SCHEMA`, the image's hash, and the first identical image."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Prepared images and what is known about them, row by row.
+
+    Attributes
+    ----------
+    images : numpy.ndarray
+        uint8 grey values, shape (N, S, S); read-only and memory-mapped when loaded.
+    manifest : pandas.DataFrame
+        N rows that satisfy `SCHEMA`. ``pixel_size_nm`` is the width in nm of a pixel of `images`.
+    """
+
+    images: NDArray[np.uint8]
+    manifest: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        """Refuse images and rows that do not belong together.
+
+        Raises
+        ------
+        ValueError
+            The array is not uint8 of shape (N, S, S), or N is not the number of rows.
+        """
+        rows, shape = len(self.manifest), self.images.shape
+        if self.images.dtype != np.uint8 or len(shape) != 3 or shape[1] != shape[2] or shape[0] != rows:
+            raise ValueError(
+                f"expected uint8 images of shape ({rows}, S, S), got {self.images.dtype} of shape {shape}"
+            )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Materials that occur: the five of the study in class order, then others by alphabet."""
+        return classes_of(self.manifest["material"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every row's image id, image hash, sample and material, in order."""
+        columns = ["image_id", "image_sha256", "sample_id", "material"]
+        return sha256_json(self.manifest[columns].to_numpy().tolist())
+
+    def labels(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """Give each image the number of its material.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            Class names; their order gives the numbers.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64, shape (N,), values 0..len(classes)-1.
+
+        Raises
+        ------
+        UserError
+            An image's material is not among the classes.
+        """
+        unknown = [name for name in self.classes if name not in classes]
+        if unknown:
+            raise UserError(
+                f"the data set holds {unknown[0]!r}, which data.classes in params.yaml does not declare; "
+                f"{nearest(unknown[0], classes)}"
+            )
+        numbers: NDArray[np.int64] = pd.Index(classes).get_indexer(self.manifest["material"]).astype(np.int64)
+        return numbers
+
+    def rows(self, image_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Find the rows of some images.
+
+        Parameters
+        ----------
+        image_ids : sequence of str
+            Image ids, as a split lists them.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64, shape (len(image_ids),), positions in `images` and `manifest`.
+
+        Raises
+        ------
+        UserError
+            An id is not in the data set.
+        """
+        found: NDArray[np.int64] = (
+            pd.Index(self.manifest["image_id"]).get_indexer(list(image_ids)).astype(np.int64)
+        )
+        if (found < 0).any():
+            missing = image_ids[int(np.argmin(found))]
+            raise UserError(f"the data set holds no image {missing!r}; run the split stage again")
+        return found
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Open a prepared data set.
+
+        Parameters
+        ----------
+        folder : Path
+            Holds ``images.npy`` and ``manifest.parquet``.
+
+        Returns
+        -------
+        Dataset
+            Its images are read from disk when they are used.
+
+        Raises
+        ------
+        UserError
+            A file is missing, damaged, or the two do not fit together.
+        """
+        manifest = read_manifest(folder / MANIFEST, SCHEMA)
+        try:
+            return cls(open_array(folder / IMAGES), manifest)
+        except ValueError as error:
+            raise UserError(f"{folder}: {error}; run the prepare stage again") from error
+
+    def write(self, folder: Path) -> None:
+        """Write the data set, replacing what the folder held.
+
+        Parameters
+        ----------
+        folder : Path
+            Gets ``images.npy`` and ``manifest.parquet``.
+
+        Raises
+        ------
+        UserError
+            The manifest breaks `SCHEMA`.
+        """
+        with atomic_path(folder) as temporary:
+            temporary.mkdir()
+            write_array(temporary / IMAGES, self.images, self.images.shape, np.uint8)
+            write_manifest(temporary / MANIFEST, self.manifest, SCHEMA)
+
+
+def classes_of(materials: Iterable[str]) -> tuple[str, ...]:
+    """List the classes that occur.
+
+    Parameters
+    ----------
+    materials : iterable of str
+        One class name per image.
+
+    Returns
+    -------
+    tuple of str
+        The five materials of the study in class order, then others by alphabet.
+    """
+    present = set(materials)
+    return (*[name for name in MATERIALS if name in present], *sorted(present - set(MATERIALS)))
+
+
+def two_class_samples(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Find samples whose images claim different materials.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``sample_id`` and ``material``.
+
+    Returns
+    -------
+    dict
+        Sample id to its materials, for samples with more than one.
+    """
+    pairs = table[["sample_id", "material"]].drop_duplicates()
+    repeated = pairs[pairs["sample_id"].duplicated(keep=False)]
+    return {str(sample): sorted(group) for sample, group in repeated.groupby("sample_id")["material"]}
+
+
+def write_manifest(path: Path, table: pd.DataFrame, schema: pa.DataFrameSchema) -> None:
+    """Check a manifest and write it.
+
+    Parameters
+    ----------
+    path : Path
+        The Parquet file.
+    table : pandas.DataFrame
+        One row per image.
+    schema : pandera.DataFrameSchema
+        `RAW_SCHEMA` or `SCHEMA`.
+
+    Raises
+    ------
+    UserError
+        The table breaks the schema; every failure is listed.
+    """
+    _validate(path, table, schema)
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def read_manifest(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Read a manifest and check it.
+
+    Parameters
+    ----------
+    path : Path
+        The Parquet file.
+    schema : pandera.DataFrameSchema
+        `RAW_SCHEMA` or `SCHEMA`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per image.
+
+    Raises
+    ------
+    UserError
+        The file is missing or damaged, or breaks the schema.
+    """
+    try:
+        with path.open("rb") as stream:
+            table = pd.read_parquet(stream)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; run the stage that writes it: dvc repro") from error
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not Parquet ({error}); delete it and run dvc repro") from error
+    _validate(path, table, schema)
+    return table
+
+
+def open_array(path: Path) -> NDArray[Any]:
+    """Map an array file into memory, read-only.
+
+    Parameters
+    ----------
+    path : Path
+        An NPY file without objects.
+
+    Returns
+    -------
+    numpy.ndarray
+        The array; pages are read when they are touched.
+
+    Raises
+    ------
+    UserError
+        The file is missing or damaged.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; run the stage that writes it: dvc repro") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"{path} is not an NPY array ({error}); delete it and run dvc repro") from error
+    return array
+
+
+def write_array(path: Path, rows: Iterable[NDArray[Any]], shape: Sequence[int], dtype: Any) -> None:
+    """Write an NPY file row by row, so that only one row is ever held in memory.
+
+    Parameters
+    ----------
+    path : Path
+        The file, written in place: use it inside `tmdscope.files.atomic_path`.
+    rows : iterable of numpy.ndarray
+        The entries along the first axis.
+    shape : sequence of int
+        Shape of the whole array.
+    dtype : data-type
+        Type of its values; rows are converted.
+
+    Raises
+    ------
+    ValueError
+        The rows do not make up the shape.
+    """
+    kind = np.dtype(dtype)
+    header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": tuple(shape)}
+    written = 0
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for row in rows:
+            if row.shape != tuple(shape[1:]):
+                raise ValueError(f"{path}: row {written} has shape {row.shape}, expected {tuple(shape[1:])}")
+            stream.write(np.ascontiguousarray(row, dtype=kind).tobytes())
+            written += 1
+    if written != shape[0]:
+        raise ValueError(f"{path}: {written} rows written, expected {shape[0]}")
+
+
+def _validate(path: Path, table: pd.DataFrame, schema: pa.DataFrameSchema) -> None:
+    try:
+        schema.validate(table, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        listed = [f"{case.column}: {case.check} (got {case.failure_case!r})" for case in cases.itertuples()]
+        raise UserError(f"{path} breaks the manifest's rules: " + "; ".join(listed)) from error
