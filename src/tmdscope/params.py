@@ -104,6 +104,8 @@ class PretrainParams(Params):
 
     architecture: Architecture
     images: int = Field(ge=32, le=10_000_000, description="simulated images to train on")
+    size_px: int = Field(ge=32, le=4096, description="rows and columns of an image")
+    frame_nm: float = Field(gt=0, le=1e6, description="width of a scan in nm")
     epochs: int = Field(ge=1, le=10_000)
     batch_size: int = Field(ge=2, le=4096)
     learning_rate: float = Field(gt=0, le=1)

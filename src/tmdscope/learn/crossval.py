@@ -9,7 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tmdscope.learn.fit import Augmentation, Examples, FitSettings, fit, part_scores, predict_logits
+from tmdscope.learn.fit import (
+    Augmentation,
+    Examples,
+    FitResult,
+    FitSettings,
+    fit,
+    part_scores,
+    predict_logits,
+)
 from tmdscope.learn.recorder import Recorder
 from tmdscope.vision.targets import Target
 
@@ -37,8 +45,8 @@ class FoldResult:
     ----------
     fold : int
         Its number, from 0.
-    kept_epoch : int
-        The epoch whose weights were kept, from 1.
+    fit : FitResult
+        The kept epoch and the scores of all.
     scores : dict
         ``<part>_<metric>`` to value, for parts train, val and test.
     probabilities : numpy.ndarray
@@ -48,7 +56,7 @@ class FoldResult:
     """
 
     fold: int
-    kept_epoch: int
+    fit: FitResult
     scores: dict[str, float]
     probabilities: NDArray[np.float32]
     decoded: NDArray[np.int64]
@@ -117,14 +125,17 @@ def cross_validate(
             model = build()
             train, val = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
             fold_settings = replace(settings, seed=seed)
-            kept = fit(model, target, examples, train, val, fold_settings, listener, augment)
+            fitted = fit(model, target, examples, train, val, fold_settings, listener, augment)
             logits = predict_logits(model, examples.inputs)
-            scores = {**_score_parts(logits, target, examples.labels, parts), "kept_epoch": float(kept)}
+            scores = {
+                **_score_parts(logits, target, examples.labels, parts),
+                "kept_epoch": float(fitted.kept_epoch),
+            }
             listener.finish(scores, model)
         results.append(
             FoldResult(
                 fold=number,
-                kept_epoch=kept,
+                fit=fitted,
                 scores=scores,
                 probabilities=target.probabilities(logits).cpu().numpy(),
                 decoded=target.decode(logits).cpu().numpy(),

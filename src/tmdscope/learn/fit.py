@@ -62,6 +62,22 @@ class Examples:
     labels: Tensor
 
 
+@dataclass(frozen=True)
+class FitResult:
+    """How a training went.
+
+    Attributes
+    ----------
+    kept_epoch : int
+        Number of the epoch whose weights were kept, from 1.
+    history : tuple of EpochScores
+        Of every epoch.
+    """
+
+    kept_epoch: int
+    history: tuple[EpochScores, ...]
+
+
 def fit(
     model: nn.Module,
     target: Target,
@@ -71,7 +87,7 @@ def fit(
     settings: FitSettings,
     recorder: FoldRecorder,
     augment: Augmentation | None = None,
-) -> int:
+) -> FitResult:
     """Train a model in place and leave it with the weights of the kept epoch, in evaluation mode.
 
     Parameters
@@ -93,8 +109,8 @@ def fit(
 
     Returns
     -------
-    int
-        Number of the kept epoch, from 1.
+    FitResult
+        The kept epoch and the scores of all.
 
     Raises
     ------
@@ -107,7 +123,7 @@ def fit(
     positions = train.cpu()
     if settings.sampling == "oversampled":
         positions = positions[oversampled_positions(examples.labels[train].cpu(), generator)]
-    kept: EpochScores | None = None
+    history: list[EpochScores] = []
     kept_epoch, kept_state = 0, {}
     for epoch in range(1, settings.epochs + 1):
         order = _epoch_order(positions, examples.labels, settings, generator)
@@ -116,11 +132,12 @@ def fit(
             train_scores = evaluate(model, target, examples, positions)
         scores = EpochScores(*train_scores, *evaluate(model, target, examples, val))
         recorder.epoch(epoch, asdict(scores))
-        if keeps(settings.checkpoint, scores, kept):
-            kept, kept_epoch, kept_state = scores, epoch, copy.deepcopy(model.state_dict())
+        history.append(scores)
+        if keeps(settings.checkpoint, scores, history[kept_epoch - 1] if kept_epoch else None):
+            kept_epoch, kept_state = epoch, copy.deepcopy(model.state_dict())
     model.load_state_dict(kept_state)
     model.eval()
-    return kept_epoch
+    return FitResult(kept_epoch, tuple(history))
 
 
 @torch.inference_mode()

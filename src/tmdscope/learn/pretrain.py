@@ -1,0 +1,156 @@
+"""Pre-training on simulated scans: a backbone learns to read physical quantities off an image."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tmdscope.dataset.progress import progress
+from tmdscope.materials import MATERIALS
+from tmdscope.params import PretrainParams
+from tmdscope.scan.level import level
+from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
+from tmdscope.vision.augment import random_flips
+from tmdscope.vision.backbones import bare_backbone, feature_count
+from tmdscope.vision.classifier import Backbone
+from tmdscope.vision.weights import GREY_NORMALISATION
+
+_HELD_OUT = 0.1
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """A pre-trained backbone and how well it reads the quantities.
+
+    Attributes
+    ----------
+    state : dict
+        State dict of the bare backbone.
+    history : list of dict
+        Per epoch: ``epoch``, ``train_loss``, ``val_loss`` (mean squared error in standard deviations).
+    r_squared : dict
+        Quantity to the share of its variance that is read off held-out images.
+    """
+
+    state: dict[str, Tensor]
+    history: list[dict[str, float]]
+    r_squared: dict[str, float]
+
+
+def simulate_corpus(
+    settings: PretrainParams, percentiles: Sequence[float]
+) -> tuple[NDArray[np.uint8], pd.DataFrame]:
+    """Simulate images to pre-train on, one per sample and all materials alike.
+
+    Parameters
+    ----------
+    settings : PretrainParams
+        How many, how large, which seed.
+    percentiles : sequence of float
+        Black and white point in %, as the study's images are prepared with.
+
+    Returns
+    -------
+    tuple
+        Images uint8, N x S x S, and a table of N rows with the simulator's truth. Samples are named
+        ``pretrain-...``, so that none is a sample of a study whatever its seed.
+    """
+    shares = dict.fromkeys(MATERIALS, 1.0)
+    plans = plan_samples(shares, settings.images, settings.images, settings.seed)
+    images = np.empty((settings.images, settings.size_px, settings.size_px), np.uint8)
+    truth = []
+    for row, plan in enumerate(progress(plans, len(plans), "simulate scans to pre-train on")):
+        named = SamplePlan(f"pretrain-{plan.sample_id}", plan.material, plan.images)
+        (simulated,) = simulate_sample(named, settings.size_px, settings.frame_nm, settings.seed)
+        images[row] = level(simulated.scan.height_nm, percentiles)
+        truth.append(simulated.truth)
+    return images, pd.DataFrame(truth)
+
+
+def pretrain(
+    images: NDArray[np.uint8],
+    truth: pd.DataFrame,
+    settings: PretrainParams,
+    device: torch.device,
+    on_epoch: Callable[[dict[str, float]], None],
+) -> PretrainResult:
+    """Train a backbone to predict the simulator's quantities, with one learning-rate cycle.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        uint8, N x S x S.
+    truth : pandas.DataFrame
+        N rows of quantities; those that are always positive are learnt as logarithms, all standardised;
+        NaN is left out of the loss.
+    settings : PretrainParams
+        How to train; the last tenth of the images is held out.
+    device : torch.device
+        Where to train.
+    on_epoch : callable
+        Told of every epoch's losses.
+
+    Returns
+    -------
+    PretrainResult
+        The backbone after the last epoch.
+    """
+    torch.manual_seed(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed)
+    targets = _standardise(truth)
+    held_out = max(2, round(len(images) * _HELD_OUT))
+    train, val = torch.arange(len(images) - held_out), torch.arange(len(images) - held_out, len(images))
+    inputs = torch.from_numpy(images).to(device)
+    wanted = torch.from_numpy(targets.to_numpy(np.float32)).to(device)
+    network = bare_backbone(settings.architecture)
+    regressor = nn.Linear(feature_count(settings.architecture), targets.shape[1])
+    model = nn.Sequential(Backbone(network, GREY_NORMALISATION), regressor).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    steps = settings.epochs * -(-len(train) // settings.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
+    history = []
+    for epoch in range(1, settings.epochs + 1):
+        model.train()
+        losses = []
+        for batch in train[torch.randperm(len(train), generator=generator)].split(settings.batch_size):
+            loss = _loss(model(random_flips(inputs[batch], generator)), wanted[batch])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.detach() * len(batch))
+        predicted = _predict(model, inputs[val], settings.batch_size)
+        scores = {
+            "epoch": float(epoch),
+            "train_loss": float(torch.stack(losses).sum()) / len(train),
+            "val_loss": float(_loss(predicted, wanted[val])),
+        }
+        history.append(scores)
+        on_epoch(scores)
+    residual = (predicted - wanted[val]).square().nanmean(dim=0)
+    variance = (wanted[val] - wanted[val].nanmean(dim=0)).square().nanmean(dim=0)
+    r_squared = (1 - residual / variance).cpu().numpy()
+    state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    return PretrainResult(state, history, dict(zip(targets.columns, r_squared.tolist(), strict=True)))
+
+
+def _standardise(truth: pd.DataFrame) -> pd.DataFrame:
+    scaled = truth.astype(float)
+    positive = scaled.columns[scaled.min() > 0]
+    scaled[positive] = np.log(scaled[positive])
+    spread = scaled.std(ddof=0)
+    return ((scaled - scaled.mean()) / spread).loc[:, spread > 0]
+
+
+def _loss(predicted: Tensor, wanted: Tensor) -> Tensor:
+    return (predicted - wanted).square().nanmean()
+
+
+@torch.inference_mode()
+def _predict(model: nn.Module, inputs: Tensor, batch_size: int) -> Tensor:
+    model.eval()
+    return torch.cat([model(batch) for batch in inputs.split(batch_size)])

@@ -1,0 +1,62 @@
+"""Where a result comes from: commit, stage, data, parameters, machine."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from tmdscope.files import sha256_json
+
+_LIBRARIES = ("torch", "torchvision", "scikit-learn", "numpy", "mlflow")
+
+
+def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[str, str]:
+    """Collect the tags that every run carries.
+
+    Parameters
+    ----------
+    study : str
+        Name of the study.
+    data_sha256 : str
+        Digest of the data set.
+    params : mapping
+        The parameters the run depends on, JSON-like.
+
+    Returns
+    -------
+    dict
+        Tag name to value.
+    """
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {
+        "study": study,
+        "git.commit": _git("rev-parse", "HEAD") or "none",
+        "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
+        "dvc.stage": os.environ.get("DVC_STAGE", "none"),
+        "dvc.exp": os.environ.get("DVC_EXP_NAME", "none"),
+        "data.sha256": data_sha256,
+        "params.sha256": sha256_json(dict(params)),
+        "threads": str(torch.get_num_threads()),
+        "device": device,
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        **{f"version.{name}": version(name) for name in _LIBRARIES},
+    }
+
+
+def _git(*arguments: str) -> str:
+    try:
+        finished = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return finished.stdout.strip()

@@ -1,0 +1,189 @@
+"""The registered model: versions, and the aliases `best`, `production` and `previous`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from tmdscope.stage import UserError
+
+BEST = "best"
+"""Alias moved by the pipeline: the highest mean validation macro F1."""
+
+PRODUCTION = "production"
+"""Alias moved by a person only."""
+
+PREVIOUS = "previous"
+"""Alias of what `PRODUCTION` was before."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version.
+
+    Attributes
+    ----------
+    name : str
+        Registered model.
+    number : int
+        Version, from 1.
+    run_id : str
+        The experiment's run.
+    tags : dict
+        Facts of the version.
+    """
+
+    name: str
+    number: int
+    run_id: str
+    tags: dict[str, str]
+
+    @property
+    def uri(self) -> str:
+        """MLflow's URI of this very version."""
+        return f"models:/{self.name}/{self.number}"
+
+
+def register(
+    client: MlflowClient, name: str, model_uri: str, run_id: str, tags: Mapping[str, str]
+) -> Version:
+    """Register a logged model once: a run that has a version already keeps it.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model, created when new.
+    model_uri : str
+        URI of the logged model.
+    run_id : str
+        The run that logged it.
+    tags : mapping
+        Facts to put on the version.
+
+    Returns
+    -------
+    Version
+        The new version, or the one that the run has.
+    """
+    try:
+        found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    except MlflowException:
+        found = []
+    if found:
+        number = max(int(version.version) for version in found)
+    else:
+        number = int(mlflow.register_model(model_uri, name, tags=dict(tags)).version)
+    return Version(name, number, run_id, dict(tags))
+
+
+def point_alias(client: MlflowClient, name: str, alias: str, number: int) -> None:
+    """Move an alias.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+    alias : str
+        Such as `BEST`.
+    number : int
+        Version to point to.
+    """
+    client.set_registered_model_alias(name, alias, str(number))
+
+
+def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:
+    """Give the version that an alias points to.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+    alias : str
+        Such as `BEST`.
+
+    Returns
+    -------
+    Version or None
+        None when the model or the alias does not exist.
+    """
+    try:
+        found = client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+    return Version(name, int(found.version), str(found.run_id), dict(found.tags))
+
+
+def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:
+    """Give the version that an alias points to, or say what to do.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+    alias : str
+        Such as `BEST`.
+
+    Returns
+    -------
+    Version
+        The version.
+
+    Raises
+    ------
+    UserError
+        The model or the alias does not exist in this store.
+    """
+    version = find_alias(client, name, alias)
+    if version is None:
+        raise UserError(
+            f"registered model {name!r} has no alias {alias!r} in {mlflow.get_tracking_uri()}; run "
+            "`dvc repro --force register`, or set MLFLOW_TRACKING_URI to the store that has it"
+        )
+    return version
+
+
+def promote(client: MlflowClient, name: str, number: int) -> Version | None:
+    """Point `PRODUCTION` to a version and remember what it was as `PREVIOUS`.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+    number : int
+        Version to promote.
+
+    Returns
+    -------
+    Version or None
+        What `PRODUCTION` was before; None when it was not set.
+
+    Raises
+    ------
+    UserError
+        There is no such version.
+    """
+    try:
+        client.get_model_version(name, str(number))
+    except MlflowException as error:
+        known = sorted(int(found.version) for found in client.search_model_versions(f"name = '{name}'"))
+        listed = ", ".join(map(str, known)) or "none: run `dvc repro` first"
+        raise UserError(f"registered model {name!r} has no version {number}; it has: {listed}") from error
+    before = find_alias(client, name, PRODUCTION)
+    if before is not None and before.number != number:
+        point_alias(client, name, PREVIOUS, before.number)
+    point_alias(client, name, PRODUCTION, number)
+    return before

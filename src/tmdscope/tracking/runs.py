@@ -1,0 +1,254 @@
+"""MLflow runs of an experiment and its folds, written in few calls."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from torch import nn
+
+from tmdscope.tracking.models import Program, log_program
+from tmdscope.tracking.store import Study
+
+_PARAM_CHARACTERS = 6000
+
+
+class TrackedRun:
+    """One MLflow run.
+
+    Parameters
+    ----------
+    study : Study
+        The open experiment.
+    run_id : str
+        MLflow's id of the run.
+    """
+
+    def __init__(self, study: Study, run_id: str) -> None:
+        self.study = study
+        self.run_id = run_id
+
+    def params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters, nested ones with dots in their names.
+
+        Parameters
+        ----------
+        params : mapping
+            Name to value.
+        """
+        entries = [Param(key, str(value)[:_PARAM_CHARACTERS]) for key, value in flatten(params).items()]
+        self.study.client.log_batch(self.run_id, params=entries)
+
+    def metrics(self, scores: Mapping[str, float], step: int = 0) -> None:
+        """Log metrics in one call.
+
+        Parameters
+        ----------
+        scores : mapping
+            Name to value.
+        step : int, optional
+            Epoch they belong to.
+        """
+        now = int(time.time() * 1000)
+        entries = [Metric(key, float(value), now, step) for key, value in scores.items()]
+        self.study.client.log_batch(self.run_id, metrics=entries)
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags in one call.
+
+        Parameters
+        ----------
+        tags : mapping
+            Name to value.
+        """
+        self.study.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def dataset(self, name: str, sha256: str, source: str, images: int, context: str) -> None:
+        """Log the data set the run reads.
+
+        Parameters
+        ----------
+        name : str
+            Shown in the UI.
+        sha256 : str
+            Digest of the data set; MLflow keeps its first 32 digits, the tag ``data.sha256`` all.
+        source : str
+            Where the data came from.
+        images : int
+            Number of images.
+        context : str
+            What the run does with it, such as ``crossval``.
+        """
+        entity = Dataset(
+            name=name,
+            digest=sha256[:32],
+            source_type="dvc",
+            source=f'{{"source": "{source}"}}',
+            profile=f'{{"images": {images}}}',
+        )
+        tags = [InputTag("mlflow.data.context", context)]
+        self.study.client.log_inputs(self.run_id, [DatasetInput(entity, tags)])
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        """Log a file.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        folder : str, optional
+            Folder among the run's artifacts.
+        """
+        self.study.client.log_artifact(self.run_id, str(path), folder)
+
+    def program(self, program: Program, name: str = "model") -> str:
+        """Log a model as an exported program.
+
+        Parameters
+        ----------
+        program : Program
+            The model and its configuration.
+        name : str, optional
+            Shown in the UI.
+
+        Returns
+        -------
+        str
+            MLflow's URI of the model.
+        """
+        return log_program(self.run_id, program, name)
+
+
+@contextmanager
+def start_run(
+    study: Study, name: str, tags: Mapping[str, str], parent: TrackedRun | None = None
+) -> Iterator[TrackedRun]:
+    """Open a run and end it as what it was: finished, failed or killed.
+
+    Parameters
+    ----------
+    study : Study
+        The open experiment.
+    name : str
+        Name of the run.
+    tags : mapping
+        Tag name to value.
+    parent : TrackedRun, optional
+        The run this one is shown under.
+
+    Yields
+    ------
+    TrackedRun
+        The open run.
+    """
+    lineage = {} if parent is None else {"mlflow.parentRunId": parent.run_id}
+    created = study.client.create_run(study.experiment_id, tags={**tags, **lineage}, run_name=name)
+    run = TrackedRun(study, created.info.run_id)
+    status = "FAILED"
+    try:
+        yield run
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        study.client.set_terminated(run.run_id, status)
+
+
+class TrackedFold:
+    """A fold's listener that writes to its run, see `tmdscope.learn.recorder.FoldRecorder`.
+
+    Parameters
+    ----------
+    run : TrackedRun
+        The fold's run.
+    package : callable or None
+        Turns the kept model into a program to log; None logs no model.
+    on_epoch : callable
+        Told of every epoch, for a progress display.
+    """
+
+    def __init__(
+        self, run: TrackedRun, package: Callable[[nn.Module], Program] | None, on_epoch: Callable[[], None]
+    ) -> None:
+        self.run = run
+        self.package = package
+        self.on_epoch = on_epoch
+        self.model_uri: str | None = None
+
+    def epoch(self, number: int, scores: Mapping[str, float]) -> None:
+        """Log the epoch's scores in one call, see `FoldRecorder.epoch`."""
+        self.run.metrics({f"epoch_{name}": value for name, value in scores.items()}, step=number)
+        self.on_epoch()
+
+    def finish(self, scores: Mapping[str, float], model: nn.Module) -> None:
+        """Log the final scores and the model, see `FoldRecorder.finish`."""
+        self.run.metrics(scores)
+        if self.package is not None:
+            self.model_uri = self.run.program(self.package(model))
+
+
+class TrackedCrossval:
+    """A recorder that opens a child run per fold, see `tmdscope.learn.recorder.Recorder`.
+
+    Parameters
+    ----------
+    parent : TrackedRun
+        The experiment's run.
+    tags : mapping
+        Given to every fold's run, with its number added.
+    package : callable, optional
+        Turns a fold's kept model into a program to log.
+    on_epoch : callable, optional
+        Told of every epoch, for a progress display.
+    """
+
+    def __init__(
+        self,
+        parent: TrackedRun,
+        tags: Mapping[str, str],
+        package: Callable[[nn.Module], Program] | None = None,
+        on_epoch: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.parent = parent
+        self.tags = tags
+        self.package = package
+        self.on_epoch = on_epoch
+        self.run_ids: list[str] = []
+        self.model_uris: list[str | None] = []
+
+    @contextmanager
+    def fold(self, number: int) -> Iterator[TrackedFold]:
+        """Open the fold's run, see `Recorder.fold`."""
+        tags = {**self.tags, "fold": str(number)}
+        with start_run(self.parent.study, f"fold-{number}", tags, self.parent) as run:
+            listener = TrackedFold(run, self.package, self.on_epoch)
+            yield listener
+        self.run_ids.append(run.run_id)
+        self.model_uris.append(listener.model_uri)
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turn nested mappings into one level with dotted names.
+
+    Parameters
+    ----------
+    nested : mapping
+        Values and mappings.
+    prefix : str, optional
+        Put before every name.
+
+    Returns
+    -------
+    dict
+        Dotted name to value.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,97 @@
+"""Where runs are kept: an sqlite file and a folder of artifacts at absolute paths, or a server."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import mlflow
+from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Study:
+    """An open MLflow experiment.
+
+    Attributes
+    ----------
+    client : mlflow.MlflowClient
+        Connected to `uri`.
+    experiment_id : str
+        MLflow's id of the experiment.
+    name : str
+        Its name: the study.
+    uri : str
+        Tracking URI.
+    """
+
+    client: MlflowClient
+    experiment_id: str
+    name: str
+    uri: str
+
+
+def tracking_root() -> Path:
+    """Give the folder that holds the local store.
+
+    Returns
+    -------
+    Path
+        ``mlruns`` in the project that DVC runs for (a queued ``dvc exp run`` works in a copy, but tracks
+        into the project it was started from), else in the current directory.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve() / "mlruns"
+
+
+def tracking_uri() -> str:
+    """Give the tracking URI in force.
+
+    Returns
+    -------
+    str
+        Variable ``MLFLOW_TRACKING_URI`` when set, else the project's sqlite file.
+    """
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{tracking_root() / 'mlflow.db'}"
+
+
+def connect() -> MlflowClient:
+    """Open the tracking store and the registry, making the local folder when needed.
+
+    Returns
+    -------
+    mlflow.MlflowClient
+        Connected to `tracking_uri`.
+    """
+    uri = tracking_uri()
+    if uri.startswith("sqlite:"):
+        tracking_root().mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def open_study(name: str) -> Study:
+    """Open an MLflow experiment, creating it when it is new.
+
+    Parameters
+    ----------
+    name : str
+        Name of the study.
+
+    Returns
+    -------
+    Study
+        Ready to start runs.
+    """
+    client = connect()
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        local = tracking_uri().startswith("sqlite:")
+        artifacts = (tracking_root() / "artifacts" / name).as_uri() if local else None
+        experiment_id = client.create_experiment(name, artifact_location=artifacts)
+    else:
+        experiment_id = found.experiment_id
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment_id)
+    return Study(client, str(experiment_id), name, tracking_uri())
