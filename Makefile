@@ -1,0 +1,82 @@
+# Every target sets up what it needs; `make help` lists them.
+PYTHON ?= python3.11
+UV ?= $(shell command -v uv)
+PORT ?= 5000
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+SOURCES := src pipelines
+
+DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc
+REQUIRE_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+  || { echo "$(PYTHON) is not Python 3.11: name one, as in: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup repro published ui test lint format bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Variables: PYTHON=$(PYTHON)  UV=$(UV) (empty: install with pip)  PORT=$(PORT)"
+
+setup: $(READY) ## Install the locked environment into .venv (uv when it is there, else pip)
+
+$(READY): requirements.lock pyproject.toml
+ifeq ($(strip $(UV)),)
+	@$(PYTHON) $(REQUIRE_311)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+else
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	@$(BIN)/python $(REQUIRE_311)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+endif
+	@touch $@
+
+repro: $(READY) ## Run the main study; stages that are up to date are skipped
+	$(DVC) repro
+
+published: $(READY) ## Run the study on the authors' published features (fetches them)
+	$(DVC) repro pipelines/published_features/dvc.yaml
+	@echo "Report: pipelines/published_features/reports/index.html"
+
+ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
+	@mkdir -p mlruns/artifacts
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
+	  --backend-store-uri 'sqlite:///$(CURDIR)/mlruns/mlflow.db' --artifacts-destination '$(CURDIR)/mlruns/artifacts'
+
+test: lint ## Lint, then run every test; a test whose needs are absent skips and says why
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## Check style, types and docstrings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/numpydoc lint $$(find $(SOURCES) -name '*.py')
+
+format: $(READY) ## Rewrite the code in house style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(READY) ## Measure against baselines, one JSON object per line (docs/performance.md)
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove build and test caches and stage outputs that `dvc checkout` brings back; runs and data stay
+	rm -rf dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find $(SOURCES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	@test ! -x $(BIN)/dvc || $(BIN)/python -c "$$FORGET_OUTPUTS"
+
+# Only outputs that DVC's cache can restore are removed; a changed one is kept and named.
+define FORGET_OUTPUTS
+from dvc.repo import Repo
+for out in Repo().index.outs:
+    if out.use_cache and out.exists:
+        if out.status():
+            print(f"kept {out}: it differs from dvc.lock")
+        else:
+            out.remove()
+endef
+export FORGET_OUTPUTS

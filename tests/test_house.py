@@ -1,0 +1,128 @@
+"""One version of everything, whoever writes it down, and a CI that cannot skip in silence."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.projects import _project_spec
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from ruamel.yaml import YAML
+
+import tmdscope
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[1]
+LOCK = (ROOT / "requirements.lock").read_text()
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def yaml(name: str) -> Any:
+    return YAML(typ="safe").load(ROOT / name)
+
+
+def wanted(lines: list[str]) -> dict[str, Requirement]:
+    parsed = [Requirement(line) for line in lines]
+    return {canonicalize_name(item.name): item for item in parsed}
+
+
+def locked() -> list[Requirement]:
+    """The pins of the lock; a package may have one for each platform."""
+    return [Requirement(line) for line in re.findall(r"(?m)^([A-Za-z0-9].*?) *\\?$", LOCK)]
+
+
+DECLARED = wanted(PROJECT["dependencies"])
+DEVELOPMENT = wanted(PROJECT["optional-dependencies"]["dev"])
+
+
+def test_one_version_of_the_software() -> None:
+    assert PROJECT["version"] == tmdscope.__version__ == str(yaml("CITATION.cff")["version"])
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED | DEVELOPMENT))
+def test_the_lock_satisfies(name: str) -> None:
+    pins = [str(pin.specifier) for pin in locked() if canonicalize_name(pin.name) == name]
+    assert pins
+    assert all((DECLARED | DEVELOPMENT)[name].specifier.contains(pin.removeprefix("==")) for pin in pins)
+
+
+def test_conda_lists_what_pyproject_lists() -> None:
+    dependencies = yaml("conda.yaml")["dependencies"]
+    *pins, itself = dependencies[-1]["pip"]
+    assert {name: str(item) for name, item in wanted(pins).items()} == {
+        name: str(item) for name, item in DECLARED.items()
+    }
+    assert itself == "-e ."
+    assert "python=3.11" in dependencies
+    assert PROJECT["requires-python"] == ">=3.11,<3.12"
+
+
+def test_every_locked_requirement_has_hashes() -> None:
+    entries = re.split(r"\n(?=[A-Za-z0-9])", LOCK)
+    entries = [entry for entry in entries if not entry.startswith("#")]
+    assert len(entries) == len(locked())
+    assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_lock_names_no_package_index() -> None:
+    assert re.findall(r"(?m)^.*(?:://|--(?:extra-)?index|--find-links).*$", LOCK) == []
+
+
+def test_mlflow_reads_the_project() -> None:
+    project = _project_spec.load_project(ROOT)
+    commands = {
+        name: project.get_entry_point(name).compute_command(given, None)
+        for name, given in {"main": {}, "train": {}, "promote": {"version": "3"}}.items()
+    }
+    assert commands == {
+        "main": "dvc repro",
+        "train": "dvc repro crossval@finetune-multiclass",
+        "promote": "tmdscope promote 3",
+    }
+    assert "finetune-multiclass" in yaml("params.yaml")["experiments"]
+
+
+def test_make_help_lists_every_target(pytester: pytest.Pytester) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"(?m)^\.PHONY: (.*)$", makefile)
+    assert phony
+    listed = pytester.run("make", "-f", str(ROOT / "Makefile"), "help").stdout.str()
+    assert set(re.findall(r"make (\w+)", listed)) >= set(phony.group(1).split())
+
+
+NEEDY = """
+import pytest
+
+@pytest.mark.browser
+def test_page():
+    pytest.skip("no Chromium")
+
+@pytest.mark.browser
+@pytest.mark.xfail(reason="known")
+def test_known():
+    assert False
+
+def test_other():
+    pytest.skip("by choice")
+"""
+
+
+@pytest.mark.parametrize(
+    ("must_run", "outcomes"),
+    [
+        ("", {"skipped": 2, "xfailed": 1}),
+        ("postgres", {"skipped": 2, "xfailed": 1}),
+        ("browser postgres", {"failed": 1, "skipped": 1, "xfailed": 1}),
+    ],
+)
+def test_a_required_test_may_not_skip(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, must_run: str, outcomes: dict[str, int]
+) -> None:
+    monkeypatch.setenv("TMDSCOPE_MUST_RUN", must_run)
+    pytester.makeconftest((ROOT / "tests" / "conftest.py").read_text())
+    pytester.makeini("[pytest]\nmarkers = browser")
+    pytester.makepyfile(NEEDY)
+    pytester.runpytest_inprocess().assert_outcomes(**outcomes)
