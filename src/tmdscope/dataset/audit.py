@@ -45,9 +45,9 @@ def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
         Counts, problems and warnings.
     """
     table = manifest.set_index("image_id")
-    strays = sorted({image for part in split.parts.values() for image in part} - set(table.index))
-    problems = [f"{image!r} is in the split but not in the data set" for image in strays]
-    parts = {name: table.loc[[i for i in ids if i not in set(strays)]] for name, ids in split.parts.items()}
+    strays = {image for part in split.parts.values() for image in part} - set(table.index)
+    problems = [f"{image!r} is in the split but not in the data set" for image in sorted(strays)]
+    parts = {name: table.loc[[i for i in ids if i not in strays]] for name, ids in split.parts.items()}
     classes = classes_of(table["material"])
     counts = pd.DataFrame(
         {name: part["material"].value_counts().reindex(classes, fill_value=0) for name, part in parts.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tmdscope.dataset.pictures import PictureError, decode_picture
+from tmdscope.dataset.pictures import MAX_BYTES, PictureError, decode_picture
 from tmdscope.dataset.progress import progress
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.materials import nearest, parse_material
@@ -186,13 +186,15 @@ def _row_problems(folder: Path, cells: dict[str, str], classes: Sequence[str]) -
 
 
 def _path_problems(folder: Path, path: str) -> list[str]:
-    if "\\" in path:
-        return [f"path {path!r} has a backslash; write / between folders"]
-    inside = not posixpath.isabs(path) and posixpath.normpath(path).split("/")[0] != ".."
-    if not inside or not (folder / path).resolve().is_relative_to(folder.resolve()):
+    if "\\" in path or not path.isprintable():
+        return [f"path {path!r} has a backslash or a control character; write / between folders"]
+    file = folder / posixpath.normpath(path)
+    if not file.resolve().is_relative_to(folder.resolve()):
         return [f"path {path!r} leaves the folder {folder}; copy the picture into it"]
-    if not (folder / path).is_file():
+    if not os.path.isfile(file):  # noqa: PTH113 - False, not an error, for a name that cannot be one
         return [f"path {path!r}: there is no such file in {folder}"]
+    if file.stat().st_size > MAX_BYTES:
+        return [f"path {path!r}: the file is larger than {MAX_BYTES} bytes; crop or shrink it"]
     return []
 
 
@@ -224,18 +226,16 @@ def _copy_pictures(folder: Path, entries: Sequence[Entry], pictures: Path) -> tu
     """Read each picture once: decode to see that it can be used, hash, copy. Threads: PIL frees the GIL."""
 
     def copy(entry: Entry) -> tuple[str, str | None]:
-        content = (folder / entry.image_id).read_bytes()
-        problem = None
         try:
+            content = (folder / entry.image_id).read_bytes()
             decode_picture(content, Path(entry.image_id).suffix)
-        except PictureError as error:
-            problem = f"line {entry.line}: picture {entry.image_id!r} cannot be used: {error}"
-        else:
-            target = pictures / entry.image_id
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-        return hashlib.sha256(content).hexdigest(), problem
+        except (OSError, PictureError) as error:
+            return "", f"line {entry.line}: picture {entry.image_id!r} cannot be used: {error}"
+        target = pictures / entry.image_id
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        return hashlib.sha256(content).hexdigest(), None
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         done = list(progress(pool.map(copy, entries), len(entries), "check and copy pictures"))
     return [sha256 for sha256, _ in done], [problem for _, problem in done if problem is not None]

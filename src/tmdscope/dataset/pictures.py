@@ -17,6 +17,9 @@ SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy")
 MAX_PIXELS = 1 << 26
 """Largest picture that is decoded (8192 x 8192): beyond it, a small file may be a decompression bomb."""
 
+MAX_BYTES = 8 * MAX_PIXELS
+"""Largest file that is read: the largest picture in double precision."""
+
 _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 _DEEP_MODES = {"I", "I;16", "I;16B", "I;16L", "F"}
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, MemoryError)

@@ -1,5 +1,6 @@
 """From raw heights or pictures to the prepared data set: grey, square, one size, 8 bits."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -130,7 +131,7 @@ def _from_pictures(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -
         return _finish(picture_to_uint8(picture, settings.percentiles), settings.size_px)
 
     image_ids = manifest["image_id"].tolist()
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(image_ids), _CHUNK_PICTURES):
             yield from pool.map(prepare_one, image_ids[start : start + _CHUNK_PICTURES])
 

@@ -28,4 +28,6 @@ def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     object
         The items, unchanged.
     """
-    yield from track(items, what, total, console=Console(stderr=True), disable=not is_interactive())
+    if is_interactive():
+        items = track(items, what, total, console=Console(stderr=True))
+    yield from items

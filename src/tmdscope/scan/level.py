@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 Image8 = NDArray[np.uint8]
 
@@ -156,19 +157,25 @@ def resize_area(image: NDArray[Any], size_px: int) -> NDArray[Any]:
         Same dtype, shape (..., size_px, size_px); 8-bit values are rounded to the nearest.
     """
     square = crop_square(image)
-    dtype = np.float32 if square.dtype == np.uint8 else square.dtype
-    weights = _area_weights(square.shape[-1], size_px).astype(dtype)
-    resized: NDArray[Any] = weights @ square.astype(dtype, copy=False) @ weights.T
-    if square.dtype == np.uint8:
-        resized = np.rint(resized).astype(np.uint8)
-    return resized
+    dtype = np.dtype(np.float32) if square.dtype == np.uint8 else square.dtype
+    weights = _area_weights(square.shape[-1], size_px, dtype)
+    by_rows = _apply(weights, square.astype(dtype, copy=False))
+    resized = np.ascontiguousarray(_apply(weights, by_rows.swapaxes(-2, -1)).swapaxes(-2, -1))
+    return np.rint(resized).astype(np.uint8) if square.dtype == np.uint8 else resized
+
+
+def _apply(weights: csr_array, image: NDArray[Any]) -> NDArray[Any]:
+    """Multiply by a matrix from the left, map by map. Sparse: dense BLAS threads would fight the decoders."""
+    rows = np.moveaxis(image, -2, 0)
+    product: NDArray[Any] = weights @ rows.reshape(len(rows), -1)
+    return np.moveaxis(product.reshape(-1, *rows.shape[1:]), 0, -2)
 
 
 @lru_cache(maxsize=64)
-def _area_weights(old: int, new: int) -> NDArray[np.float64]:
+def _area_weights(old: int, new: int, dtype: np.dtype[Any]) -> csr_array:
     """Share of each of `old` pixels in each of `new` ones along one axis, shape (new, old), rows sum to 1."""
     edges = np.arange(new + 1) * (old / new)
     pixels = np.arange(old)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     weights = np.clip(overlap, 0, None)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+    return csr_array(weights / weights.sum(axis=1, keepdims=True), dtype=dtype)
