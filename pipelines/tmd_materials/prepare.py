@@ -1,0 +1,22 @@
+"""Stage `prepare`: raw heights or pictures to 8-bit images of one size."""
+
+from pathlib import Path
+
+from tmdscope.dataset.prepare import prepare
+from tmdscope.params import PrepareParams, read_section
+from tmdscope.stage import run_stage
+
+RAW = Path("data/raw")
+PREPARED = Path("data/prepared")
+
+
+def main() -> None:
+    """Fill `data/prepared` from `data/raw`."""
+    dataset = prepare(RAW, PREPARED, read_section("prepare", PrepareParams))
+    images, rows, columns = dataset.images.shape
+    duplicates = dataset.manifest["duplicate_of"].notna().sum()
+    print(f"{PREPARED}: {images} images of {rows} x {columns} px, {duplicates} duplicates of another")
+
+
+if __name__ == "__main__":
+    run_stage(main)

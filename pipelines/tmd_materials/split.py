@@ -1,0 +1,38 @@
+"""Stage `split`: held-out test and cross-validation folds, written only when the audit finds them sound."""
+
+from pathlib import Path
+
+from tmdscope.dataset.audit import audit_split
+from tmdscope.dataset.splits import group_samples, make_split
+from tmdscope.dataset.store import MANIFEST, SCHEMA, read_manifest
+from tmdscope.files import write_text
+from tmdscope.params import SplitParams, read_section
+from tmdscope.stage import UserError, run_stage
+
+PREPARED = Path("data/prepared")
+SPLIT = Path("data/split.json")
+COUNTS = Path("data/split_counts.csv")
+
+
+def main() -> None:
+    """Write `data/split.json` and the images of each class in each part."""
+    settings = read_section("split", SplitParams)
+    manifest = read_manifest(PREPARED / MANIFEST, SCHEMA)
+    samples = manifest["sample_id"].tolist()
+    groups = group_samples(samples, manifest["image_sha256"].tolist())
+    merged = sorted({sample for sample, group in zip(samples, groups, strict=True) if sample != group})
+    if merged:
+        print(f"kept together with another sample, for they share identical images: {', '.join(merged)}")
+    images, materials = manifest["image_id"].tolist(), manifest["material"].tolist()
+    split = make_split(materials, groups, images, settings.test_folds, settings.folds)
+    audit = audit_split(manifest, split)
+    write_text(COUNTS, audit.counts.to_csv())
+    print(audit.counts.to_string())
+    print("".join(f"warning: {warning}\n" for warning in audit.warnings), end="")
+    if audit.problems:
+        raise UserError(f"{SPLIT} is not written, the split is unsound: " + "; ".join(audit.problems))
+    split.write(SPLIT)
+
+
+if __name__ == "__main__":
+    run_stage(main)
