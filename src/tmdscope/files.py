@@ -8,9 +8,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _CHUNK_BYTES = 1 << 20
 
@@ -73,6 +76,30 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         A number is not finite.
     """
     write_text(path, json.dumps(content, indent=2, allow_nan=False, default=_plain) + "\n")
+
+
+def write_table(path: Path, table: "pd.DataFrame") -> None:
+    """Write a table atomically, without its index.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.csv`` or ``.parquet`` file.
+    table : pandas.DataFrame
+        The table.
+
+    Raises
+    ------
+    ValueError
+        The suffix is neither.
+    """
+    if path.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"{path}: a table is written as .csv or .parquet")
+    with atomic_path(path) as temporary:
+        if path.suffix == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)
 
 
 def read_json(path: Path) -> dict[str, Any]:

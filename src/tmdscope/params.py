@@ -176,12 +176,17 @@ class LatentParams(Params):
     batch_size: int = Field(ge=1, le=4096)
 
 
-class ReportParams(Params):
-    """Section `report`: intervals and pictures."""
+class ScoringParams(Params):
+    """Section `scoring`: 95 % intervals bootstrapped by sample."""
 
-    bootstrap: int = Field(ge=100, le=1_000_000, description="resamples by sample for a 95 % interval")
-    images_per_class: int = Field(ge=1, le=20)
+    bootstrap: int = Field(ge=100, le=1_000_000, description="resamples")
     seed: Seed
+
+
+class ReportParams(Params):
+    """Section `report`: pictures."""
+
+    images_per_class: int = Field(ge=1, le=20)
 
 
 class FetchParams(Params):

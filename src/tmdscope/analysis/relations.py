@@ -118,6 +118,31 @@ def principal_components(embeddings: pd.DataFrame, components: int) -> Pca:
     )
 
 
+def normalise_descriptors(descriptors: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Divide each descriptor by its largest size over the images, as the paper does.
+
+    Parameters
+    ----------
+    descriptors : pandas.DataFrame
+        One column per descriptor, shape (images, descriptors).
+
+    Returns
+    -------
+    tuple
+        The normalised descriptors, and those left out with the reason: not finite for some image, or the
+        same for all.
+    """
+    left_out = {}
+    for name in descriptors.columns:
+        values = descriptors[name].to_numpy(np.float64)
+        if not np.isfinite(values).all():
+            left_out[str(name)] = f"not finite for {int((~np.isfinite(values)).sum())} images"
+        elif np.ptp(values) == 0:
+            left_out[str(name)] = "the same for all images"
+    kept = descriptors.drop(columns=list(left_out)).astype(np.float64)
+    return kept / kept.abs().max(), left_out
+
+
 def relate(scores: pd.DataFrame, descriptors: pd.DataFrame) -> dict[str, Relation]:
     """Relate each descriptor to the principal components.
 

@@ -1,13 +1,12 @@
 """MLflow runs of an experiment and its folds, written in few calls."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from torch import nn
 
 from tmdscope.tracking.models import Program, log_program
 from tmdscope.tracking.store import Study
@@ -155,79 +154,6 @@ def start_run(
         raise
     finally:
         study.client.set_terminated(run.run_id, status)
-
-
-class TrackedFold:
-    """A fold's listener that writes to its run, see `tmdscope.learn.recorder.FoldRecorder`.
-
-    Parameters
-    ----------
-    run : TrackedRun
-        The fold's run.
-    package : callable or None
-        Turns the kept model into a program to log; None logs no model.
-    on_epoch : callable
-        Told of every epoch, for a progress display.
-    """
-
-    def __init__(
-        self, run: TrackedRun, package: Callable[[nn.Module], Program] | None, on_epoch: Callable[[], None]
-    ) -> None:
-        self.run = run
-        self.package = package
-        self.on_epoch = on_epoch
-        self.model_uri: str | None = None
-
-    def epoch(self, number: int, scores: Mapping[str, float]) -> None:
-        """Log the epoch's scores in one call, see `FoldRecorder.epoch`."""
-        self.run.metrics({f"epoch_{name}": value for name, value in scores.items()}, step=number)
-        self.on_epoch()
-
-    def finish(self, scores: Mapping[str, float], model: nn.Module) -> None:
-        """Log the final scores and the model, see `FoldRecorder.finish`."""
-        self.run.metrics(scores)
-        if self.package is not None:
-            self.model_uri = self.run.program(self.package(model))
-
-
-class TrackedCrossval:
-    """A recorder that opens a child run per fold, see `tmdscope.learn.recorder.Recorder`.
-
-    Parameters
-    ----------
-    parent : TrackedRun
-        The experiment's run.
-    tags : mapping
-        Given to every fold's run, with its number added.
-    package : callable, optional
-        Turns a fold's kept model into a program to log.
-    on_epoch : callable, optional
-        Told of every epoch, for a progress display.
-    """
-
-    def __init__(
-        self,
-        parent: TrackedRun,
-        tags: Mapping[str, str],
-        package: Callable[[nn.Module], Program] | None = None,
-        on_epoch: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.parent = parent
-        self.tags = tags
-        self.package = package
-        self.on_epoch = on_epoch
-        self.run_ids: list[str] = []
-        self.model_uris: list[str | None] = []
-
-    @contextmanager
-    def fold(self, number: int) -> Iterator[TrackedFold]:
-        """Open the fold's run, see `Recorder.fold`."""
-        tags = {**self.tags, "fold": str(number)}
-        with start_run(self.parent.study, f"fold-{number}", tags, self.parent) as run:
-            listener = TrackedFold(run, self.package, self.on_epoch)
-            yield listener
-        self.run_ids.append(run.run_id)
-        self.model_uris.append(listener.model_uri)
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

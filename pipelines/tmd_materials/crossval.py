@@ -1,0 +1,100 @@
+"""Stage `crossval`: one experiment, cross-validated; every fold is an MLflow run with its model."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tmdscope.dataset.splits import Split
+from tmdscope.dataset.store import Dataset
+from tmdscope.files import write_json, write_table
+from tmdscope.learn.crossval import FoldParts, FoldResult
+from tmdscope.learn.experiment import fold_parts, make_experiment
+from tmdscope.learn.summary import (
+    Cohort,
+    confusion_pairs,
+    mean_confusion,
+    mean_history,
+    predictions_table,
+    summarise,
+)
+from tmdscope.params import DataParams, ExperimentParams, ScoringParams, TrackingParams, read_section
+from tmdscope.stage import UserError, run_stage
+from tmdscope.tracking.crossval import track_experiment
+from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.runs import TrackedRun
+from tmdscope.tracking.store import open_study
+from tmdscope.vision.features import best_device
+
+PREPARED = Path("data/prepared")
+PRETRAINED = Path("data/pretrained/backbone.safetensors")
+FEATURES = Path("data/features")
+SPLIT = Path("data/split.json")
+RESULTS = Path("data/experiments")
+PLOTS = Path("reports/experiments")
+
+
+def main() -> None:
+    """Run the experiment that the command line names."""
+    if len(sys.argv) != 2:
+        raise UserError("usage: crossval.py EXPERIMENT, a key of section 'experiments' in params.yaml")
+    name = sys.argv[1]
+    params = read_section(f"experiments.{name}", ExperimentParams)
+    classes = read_section("data", DataParams).classes
+    tracking = read_section("tracking", TrackingParams)
+    scoring = read_section("scoring", ScoringParams)
+    dataset = Dataset.load(PREPARED)
+    folds = fold_parts(Split.read(SPLIT), dataset)
+    experiment = make_experiment(params, dataset, classes, FEATURES, PRETRAINED, best_device())
+    settings = params.model_dump(mode="json")
+
+    def on_results(run: TrackedRun, results: list[FoldResult]) -> dict[str, Any]:
+        run.params(settings)
+        run.dataset(tracking.study, dataset.digest, PREPARED.as_posix(), len(dataset.images), "crossval")
+        summary = write_results(name, dataset, classes, results, folds, scoring)
+        for path in (RESULTS / name / "predictions.parquet", *sorted((PLOTS / name).iterdir())):
+            run.artifact(path)
+        return summary
+
+    tags = provenance(tracking.study, dataset.digest, settings)
+    record = track_experiment(open_study(tracking.study), name, tags, experiment, folds, on_results)
+    write_json(RESULTS / name / "run.json", record.to_dict())
+
+
+def write_results(
+    name: str,
+    dataset: Dataset,
+    classes: list[str],
+    results: list[FoldResult],
+    folds: list[FoldParts],
+    scoring: ScoringParams,
+) -> dict[str, Any]:
+    """Write scores, predictions and plots of an experiment, and give its scores."""
+    labels = dataset.labels(classes)
+    manifest = dataset.manifest
+    cohort = Cohort(
+        labels=labels,
+        sample_ids=manifest["sample_id"].to_numpy(),
+        distinct=manifest["duplicate_of"].isna().to_numpy(),
+        resamples=scoring.bootstrap,
+        seed=scoring.seed,
+    )
+    summary = summarise(results, folds, cohort)
+    confusion = mean_confusion(results, labels, folds[0].test, len(classes))
+    predictions = predictions_table(results, folds, manifest["image_id"].to_numpy(), classes)
+    write_json(RESULTS / name / "scores.json", {**summary, "test_confusion": np.round(confusion, 6)})
+    write_table(RESULTS / name / "predictions.parquet", predictions)
+    write_table(PLOTS / name / "history.csv", mean_history(results))
+    write_table(PLOTS / name / "confusion.csv", confusion_pairs(confusion, classes))
+    for part in ("val", "test"):
+        accuracy, f1 = summary[part]["accuracy"], summary[part]["macro_f1"]
+        print(
+            f"{name} {part}: accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}, "
+            f"macro F1 {f1['mean']:.3f} ± {f1['std']:.3f}"
+        )
+    return summary
+
+
+if __name__ == "__main__":
+    run_stage(main)

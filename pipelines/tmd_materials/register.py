@@ -1,0 +1,45 @@
+"""Stage `register`: every experiment's fold ensemble becomes a version; the best one gets alias `best`."""
+
+from pathlib import Path
+
+from tmdscope.files import read_json, write_json
+from tmdscope.params import TrackingParams, read_experiments, read_section
+from tmdscope.stage import run_stage
+from tmdscope.tracking.registry import BEST, Version, point_alias, register
+from tmdscope.tracking.store import connect
+
+RESULTS = Path("data/experiments")
+REGISTERED = Path("data/registered.json")
+
+
+def main() -> None:
+    """Write which version each experiment has and which is best by mean validation macro F1."""
+    tracking = read_section("tracking", TrackingParams)
+    client = connect()
+    versions: dict[str, Version] = {}
+    scores: dict[str, float] = {}
+    for name, params in read_experiments().items():
+        run = read_json(RESULTS / name / "run.json")
+        summary = read_json(RESULTS / name / "scores.json")
+        scores[name] = summary["val"]["macro_f1"]["mean"]
+        tags = {
+            "experiment": name,
+            "target": params.target,
+            "architecture": params.architecture,
+            "strategy": params.strategy.value,
+            "weights": params.weights,
+            "best_fold": str(summary["best_fold"]),
+            "val_macro_f1": f"{scores[name]:.4f}",
+            "test_macro_f1": f"{summary['test']['macro_f1']['mean']:.4f}",
+        }
+        versions[name] = register(client, tracking.model, run["model_uri"], run["run_id"], tags)
+        print(f"{name}: {versions[name].uri}, validation macro F1 {scores[name]:.3f}")
+    best = max(scores, key=lambda name: scores[name])
+    point_alias(client, tracking.model, BEST, versions[best].number)
+    print(f"alias {BEST!r}: {versions[best].uri} ({best})")
+    listed = {name: {"version": v.number, "run_id": v.run_id} for name, v in versions.items()}
+    write_json(REGISTERED, {"model": tracking.model, "best": best, "versions": listed})
+
+
+if __name__ == "__main__":
+    run_stage(main)

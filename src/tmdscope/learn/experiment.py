@@ -1,0 +1,176 @@
+"""From one entry of `experiments` in params.yaml to what cross-validation needs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from tmdscope.dataset.splits import Split
+from tmdscope.dataset.store import Dataset, open_array
+from tmdscope.files import read_json
+from tmdscope.learn.checkpoint import CheckpointRule
+from tmdscope.learn.crossval import FoldParts
+from tmdscope.learn.fit import Augmentation, Examples, FitSettings
+from tmdscope.params import ExperimentParams, Strategy, require_formulae
+from tmdscope.stage import UserError
+from tmdscope.vision.augment import random_flips
+from tmdscope.vision.backbones import build_backbone, feature_count
+from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head
+from tmdscope.vision.targets import Multilabel, Target, make_target
+from tmdscope.vision.weights import Weights, normalisation_of
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment ready to run.
+
+    Attributes
+    ----------
+    target : Target
+        Encoding of the classes.
+    examples : Examples
+        Images or stored features, with labels.
+    build : callable
+        Makes a fresh model: backbone and head, or a head alone on stored features.
+    assemble : callable
+        Puts trained models into one ensemble.
+    config : EnsembleConfig
+        Of an ensemble of one; a fold's model.
+    settings : FitSettings
+        How to train.
+    augment : callable or None
+        Changes a batch of training images.
+    """
+
+    target: Target
+    examples: Examples
+    build: Callable[[], nn.Module]
+    assemble: Callable[[Sequence[nn.Module]], Ensemble]
+    config: EnsembleConfig
+    settings: FitSettings
+    augment: Augmentation | None
+
+
+def make_experiment(
+    params: ExperimentParams,
+    dataset: Dataset,
+    classes: Sequence[str],
+    features: Path,
+    pretrained: Path,
+    device: torch.device,
+) -> Experiment:
+    """Prepare an experiment.
+
+    Parameters
+    ----------
+    params : ExperimentParams
+        The experiment's settings.
+    dataset : Dataset
+        Prepared images.
+    classes : sequence of str
+        Class names in label order.
+    features : Path
+        Folder of the features stage; read by strategy `features` only.
+    pretrained : Path
+        Safetensors file of the pretrain stage; read for weights `simulated` only.
+    device : torch.device
+        Where to train.
+
+    Returns
+    -------
+    Experiment
+        Ready for `tmdscope.learn.crossval.cross_validate`.
+
+    Raises
+    ------
+    UserError
+        The classes do not suit the target, weights cannot be had, or the stored features are of another
+        backbone or data set.
+    """
+    if params.target == Multilabel.name:
+        require_formulae(list(classes))
+    target = make_target(params.target, classes)
+    weights = Weights(params.weights)
+    normalisation = normalisation_of(weights)
+    shared = params.strategy is Strategy.FEATURES
+    width = feature_count(params.architecture)
+
+    def new_backbone() -> Backbone:
+        return Backbone(build_backbone(params.architecture, weights, pretrained), normalisation).to(device)
+
+    def new_model() -> nn.Module:
+        head = Head(width, target.outputs, params.dropout).to(device)
+        return head if shared else Classifier(new_backbone(), head)
+
+    def assemble(models: Sequence[nn.Module]) -> Ensemble:
+        if shared:
+            return Ensemble([new_backbone()], [model for model in models if isinstance(model, Head)], target)
+        members = [model for model in models if isinstance(model, Classifier)]
+        return Ensemble([member.backbone for member in members], [member.head for member in members], target)
+
+    inputs = _read_features(features, params, dataset) if shared else np.array(dataset.images)
+    return Experiment(
+        target=target,
+        examples=Examples(
+            torch.from_numpy(inputs).to(device), torch.from_numpy(dataset.labels(classes)).to(device)
+        ),
+        build=new_model,
+        assemble=assemble,
+        config=EnsembleConfig(
+            architecture=params.architecture,
+            target=params.target,
+            classes=tuple(classes),
+            size_px=dataset.images.shape[1],
+            members=1,
+            shared_backbone=shared,
+            normalisation=normalisation,
+        ),
+        settings=FitSettings(
+            epochs=params.epochs,
+            batch_size=params.batch_size,
+            learning_rate=params.learning_rate,
+            checkpoint=CheckpointRule(params.checkpoint),
+            sampling="weighted",
+            seed=params.seed,
+        ),
+        augment=random_flips if params.flips else None,
+    )
+
+
+def fold_parts(split: Split, dataset: Dataset) -> list[FoldParts]:
+    """Find a split's images in a data set.
+
+    Parameters
+    ----------
+    split : Split
+        Image ids of the parts.
+    dataset : Dataset
+        The images.
+
+    Returns
+    -------
+    list of FoldParts
+        Row numbers, one entry per fold.
+
+    Raises
+    ------
+    UserError
+        The split names an image that the data set does not hold.
+    """
+    test = dataset.rows(split.test)
+    return [FoldParts(dataset.rows(fold.train), dataset.rows(fold.val), test) for fold in split.folds]
+
+
+def _read_features(folder: Path, params: ExperimentParams, dataset: Dataset) -> np.ndarray:
+    made = read_json(folder / "features.json")
+    wanted = {"architecture": params.architecture, "weights": params.weights, "data": dataset.digest}
+    if made != wanted:
+        raise UserError(
+            f"{folder} holds features of {made['architecture']} with weights {made['weights']!r}, "
+            f"the experiment asks for {params.architecture} with {params.weights!r}: make section "
+            "'features' of params.yaml agree with the experiment and run `dvc repro features`"
+        )
+    return np.array(open_array(folder / "features.npy"))

@@ -1,0 +1,259 @@
+"""What a cross-validation amounts to: means over folds, pooled scores with intervals, confusion matrices."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tmdscope.learn.crossval import FoldParts, FoldResult
+from tmdscope.learn.metrics import accuracy, bootstrap_by_sample, confusion_matrix, macro_f1, mean_std
+
+PARTS = ("train", "val", "test")
+METRICS = ("loss", "accuracy", "macro_f1", "exact_accuracy", "invalid")
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The images that a study scores.
+
+    Attributes
+    ----------
+    labels : numpy.ndarray
+        Class of each image, int64, shape (N,).
+    sample_ids : numpy.ndarray
+        Sample of each image, shape (N,).
+    distinct : numpy.ndarray
+        True for the first of identical images, shape (N,).
+    resamples : int
+        Bootstrap resamples of an interval.
+    seed : int
+        Of the bootstrap.
+    """
+
+    labels: Labels
+    sample_ids: NDArray[Any]
+    distinct: NDArray[np.bool_]
+    resamples: int
+    seed: int
+
+    def pooled(self, rows: Labels, predicted: Labels) -> dict[str, Any]:
+        """Score predictions on some images, with 95 % intervals bootstrapped by sample.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Which images, int64, shape (M,).
+        predicted : numpy.ndarray
+            Their predicted classes, int64, shape (M,).
+
+        Returns
+        -------
+        dict
+            ``images, samples, accuracy, macro_f1, accuracy_ci95, macro_f1_ci95``, and the same under
+            ``distinct`` on the first of identical images only.
+        """
+        keep = self.distinct[rows]
+        return {
+            **self._scores(rows, predicted),
+            "distinct": self._scores(rows[keep], predicted[keep]),
+        }
+
+    def _scores(self, rows: Labels, predicted: Labels) -> dict[str, Any]:
+        labels, samples = self.labels[rows], self.sample_ids[rows]
+        intervals = bootstrap_by_sample(labels, predicted, samples, self.resamples, self.seed)
+        return {
+            "images": len(rows),
+            "samples": len(set(samples)),
+            "accuracy": accuracy(labels, predicted),
+            "macro_f1": macro_f1(labels, predicted),
+            "accuracy_ci95": list(intervals.accuracy),
+            "macro_f1_ci95": list(intervals.macro_f1),
+        }
+
+
+def summarise(results: Sequence[FoldResult], folds: Sequence[FoldParts], cohort: Cohort) -> dict[str, Any]:
+    """Summarise a cross-validation.
+
+    Parameters
+    ----------
+    results : sequence of FoldResult
+        One per fold.
+    folds : sequence of FoldParts
+        The folds, in the same order.
+    cohort : Cohort
+        The images.
+
+    Returns
+    -------
+    dict
+        ``train``, ``val``, ``test``: each metric's mean and population standard deviation over folds;
+        ``best_fold``: number of the fold with the highest validation macro F1;
+        ``out_of_fold``: validation predictions of all folds pooled; ``ensemble_test``: the mean of the
+        folds' probabilities on the held-out test.
+    """
+    over_folds = {
+        part: {
+            metric: mean_std([result.scores[f"{part}_{metric}"] for result in results]) for metric in METRICS
+        }
+        for part in PARTS
+    }
+    rows, predicted = out_of_fold(results, folds)
+    test = folds[0].test
+    return {
+        **over_folds,
+        "best_fold": int(np.argmax([result.scores["val_macro_f1"] for result in results])),
+        "out_of_fold": cohort.pooled(rows, predicted),
+        "ensemble_test": cohort.pooled(test, ensemble_probabilities(results)[test].argmax(axis=1)),
+    }
+
+
+def out_of_fold(results: Sequence[FoldResult], folds: Sequence[FoldParts]) -> tuple[Labels, Labels]:
+    """Pool each fold's predictions on the images it validates on.
+
+    Parameters
+    ----------
+    results : sequence of FoldResult
+        One per fold.
+    folds : sequence of FoldParts
+        The folds, in the same order.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Rows in the data set and their predicted classes, int64.
+    """
+    rows = np.concatenate([fold.val for fold in folds])
+    pairs = zip(results, folds, strict=True)
+    return rows, np.concatenate([result.probabilities[fold.val].argmax(axis=1) for result, fold in pairs])
+
+
+def ensemble_probabilities(results: Sequence[FoldResult]) -> NDArray[np.float64]:
+    """Give the mean of the folds' class probabilities.
+
+    Parameters
+    ----------
+    results : sequence of FoldResult
+        One per fold.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, images x classes.
+    """
+    mean: NDArray[np.float64] = np.mean(
+        [result.probabilities for result in results], axis=0, dtype=np.float64
+    )
+    return mean
+
+
+def mean_confusion(
+    results: Sequence[FoldResult], labels: Labels, rows: Labels, classes: int
+) -> NDArray[np.float64]:
+    """Average the folds' confusion matrices on the same images.
+
+    Parameters
+    ----------
+    results : sequence of FoldResult
+        One per fold.
+    labels : numpy.ndarray
+        Class of each image of the data set, int64.
+    rows : numpy.ndarray
+        Images to count.
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Mean counts, classes x classes, rows true, columns most probable.
+    """
+    counted = [
+        confusion_matrix(labels[rows], result.probabilities[rows].argmax(axis=1), classes)
+        for result in results
+    ]
+    mean: NDArray[np.float64] = np.mean(counted, axis=0)
+    return mean
+
+
+def mean_history(results: Sequence[FoldResult]) -> pd.DataFrame:
+    """Average the folds' training curves.
+
+    Parameters
+    ----------
+    results : sequence of FoldResult
+        One per fold.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per epoch: ``epoch``, then losses and macro F1 of training and validation.
+    """
+    curves = [pd.DataFrame([asdict(scores) for scores in result.fit.history]) for result in results]
+    mean = sum(curves[1:], curves[0]) / len(curves)
+    mean.insert(0, "epoch", np.arange(1, len(mean) + 1))
+    return mean
+
+
+def confusion_pairs(counts: NDArray[np.float64], classes: Sequence[str]) -> pd.DataFrame:
+    """Write a confusion matrix as one row per image, the form that DVC plots.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray
+        Counts, classes x classes, rows true.
+    classes : sequence of str
+        Class names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``true`` and ``predicted``; counts are rounded to whole images.
+    """
+    pairs = [
+        (classes[true], classes[predicted])
+        for true, predicted in np.ndindex(*counts.shape)
+        for _ in range(round(float(counts[true, predicted])))
+    ]
+    return pd.DataFrame(pairs, columns=["true", "predicted"])
+
+
+def predictions_table(
+    results: Sequence[FoldResult],
+    folds: Sequence[FoldParts],
+    image_ids: Sequence[str],
+    classes: Sequence[str],
+) -> pd.DataFrame:
+    """List every fold's prediction of every image.
+
+    Parameters
+    ----------
+    results : sequence of FoldResult
+        One per fold.
+    folds : sequence of FoldParts
+        The folds, in the same order.
+    image_ids : sequence of str
+        Name of each image.
+    classes : sequence of str
+        Class names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per fold and image: ``fold, image_id, part, decoded`` (class name by the paper's decoding,
+        empty where the output stands for no class), and ``p_<class>``.
+    """
+    tables = []
+    for result, fold in zip(results, folds, strict=True):
+        part = np.empty(len(image_ids), dtype=object)
+        part[fold.train], part[fold.val], part[fold.test] = "train", "val", "test"
+        decoded = [classes[label] if label >= 0 else "" for label in result.decoded]
+        table = pd.DataFrame({"fold": result.fold, "image_id": image_ids, "part": part, "decoded": decoded})
+        tables.append(
+            table.assign(**{f"p_{name}": result.probabilities[:, k] for k, name in enumerate(classes)})
+        )
+    return pd.concat(tables, ignore_index=True)

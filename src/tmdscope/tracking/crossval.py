@@ -1,0 +1,188 @@
+"""A cross-validation in MLflow: the experiment's run, a child run per fold, a model for each."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from torch import nn
+
+from tmdscope.files import is_interactive
+from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
+from tmdscope.learn.experiment import Experiment
+from tmdscope.tracking.models import Program
+from tmdscope.tracking.runs import TrackedRun, flatten, start_run
+from tmdscope.tracking.store import Study
+
+Package = Callable[[nn.Module], Program]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Where a tracked experiment can be found; the content of a stage's ``run.json``.
+
+    Attributes
+    ----------
+    experiment : str
+        Name in params.yaml.
+    tracking_uri : str
+        Store that holds the runs.
+    run_id : str
+        The experiment's run.
+    fold_run_ids : list of str
+        The folds' runs.
+    model_uri : str
+        The fold ensemble.
+    fold_model_uris : list of str
+        The folds' models.
+    """
+
+    experiment: str
+    tracking_uri: str
+    run_id: str
+    fold_run_ids: list[str]
+    model_uri: str
+    fold_model_uris: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-like form.
+
+        Returns
+        -------
+        dict
+            Attribute name to value.
+        """
+        return asdict(self)
+
+
+class TrackedFold:
+    """A fold's listener that writes to its run, see `tmdscope.learn.recorder.FoldRecorder`.
+
+    Parameters
+    ----------
+    run : TrackedRun
+        The fold's run.
+    package : callable or None
+        Turns the kept model into a program to log; None logs no model.
+    on_epoch : callable
+        Told of every epoch, for a progress display.
+    """
+
+    def __init__(self, run: TrackedRun, package: Package | None, on_epoch: Callable[[], None]) -> None:
+        self.run = run
+        self.package = package
+        self.on_epoch = on_epoch
+        self.model_uri = ""
+
+    def epoch(self, number: int, scores: Mapping[str, float]) -> None:
+        """Log the epoch's scores in one call, see `FoldRecorder.epoch`."""
+        self.run.metrics({f"epoch_{name}": value for name, value in scores.items()}, step=number)
+        self.on_epoch()
+
+    def finish(self, scores: Mapping[str, float], model: nn.Module) -> None:
+        """Log the final scores and the model, see `FoldRecorder.finish`."""
+        self.run.metrics(scores)
+        if self.package is not None:
+            self.model_uri = self.run.program(self.package(model))
+
+
+class TrackedCrossval:
+    """A recorder that opens a child run per fold, see `tmdscope.learn.recorder.Recorder`.
+
+    Parameters
+    ----------
+    parent : TrackedRun
+        The experiment's run.
+    tags : mapping
+        Given to every fold's run, with its number added.
+    package : callable, optional
+        Turns a fold's kept model into a program to log.
+    on_epoch : callable, optional
+        Told of every epoch, for a progress display.
+    """
+
+    def __init__(
+        self,
+        parent: TrackedRun,
+        tags: Mapping[str, str],
+        package: Package | None = None,
+        on_epoch: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.parent = parent
+        self.tags = tags
+        self.package = package
+        self.on_epoch = on_epoch
+        self.run_ids: list[str] = []
+        self.model_uris: list[str] = []
+
+    @contextmanager
+    def fold(self, number: int) -> Iterator[TrackedFold]:
+        """Open the fold's run, see `Recorder.fold`."""
+        tags = {**self.tags, "fold": str(number)}
+        with start_run(self.parent.study, f"fold-{number}", tags, self.parent) as run:
+            listener = TrackedFold(run, self.package, self.on_epoch)
+            yield listener
+        self.run_ids.append(run.run_id)
+        self.model_uris.append(listener.model_uri)
+
+
+def track_experiment(
+    study: Study,
+    name: str,
+    tags: Mapping[str, str],
+    experiment: Experiment,
+    folds: Sequence[FoldParts],
+    on_results: Callable[[TrackedRun, list[FoldResult]], Mapping[str, Any]],
+) -> RunRecord:
+    """Cross-validate an experiment and track all of it.
+
+    Parameters
+    ----------
+    study : Study
+        The open MLflow experiment.
+    name : str
+        Name of the experiment and of its run.
+    tags : mapping
+        Put on the run and its children.
+    experiment : Experiment
+        What to run.
+    folds : sequence of FoldParts
+        The folds.
+    on_results : callable
+        Given the open run and the folds' results; returns a nested summary, whose numbers become metrics.
+
+    Returns
+    -------
+    RunRecord
+        Where everything is.
+    """
+    models: list[nn.Module] = []
+
+    def package(model: nn.Module) -> Program:
+        models.append(model)
+        return Program(experiment.assemble([model]), experiment.config)
+
+    with (
+        start_run(study, name, {**tags, "experiment": name}) as run,
+        Progress(console=Console(stderr=True), disable=not is_interactive()) as bar,
+    ):
+        task = bar.add_task(name, total=len(folds) * experiment.settings.epochs)
+        recorder = TrackedCrossval(
+            run, {**tags, "experiment": name}, package, on_epoch=lambda: bar.advance(task)
+        )
+        results = cross_validate(
+            experiment.build,
+            experiment.target,
+            experiment.examples,
+            folds,
+            experiment.settings,
+            recorder,
+            experiment.augment,
+        )
+        summary = flatten(on_results(run, results))
+        run.metrics({key: value for key, value in summary.items() if isinstance(value, int | float)})
+        config = replace(experiment.config, members=len(models))
+        uri = run.program(Program(experiment.assemble(models), config))
+    return RunRecord(name, study.uri, run.run_id, recorder.run_ids, uri, recorder.model_uris)
