@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,3 +19,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
             f"{item.nodeid}: {required[0]} tests must run here, yet it skipped: {report.longrepr}"
         )
     return report
+
+
+@pytest.fixture(scope="session")
+def published_dir() -> Path:
+    """Folder of the published tables."""
+    folder = os.environ.get("TMDSCOPE_PUBLISHED_DIR")
+    if not folder:
+        pytest.skip("TMDSCOPE_PUBLISHED_DIR names no folder with the published tables")
+    return Path(folder)

@@ -52,8 +52,8 @@ def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
     height: NDArray[np.float64] = np.asarray(height_nm, dtype=np.float64)
     y, x = (np.arange(count) - (count - 1) / 2 for count in height.shape[-2:])
     offset = height.mean(axis=(-2, -1))
-    slope_y = height.mean(axis=-1) @ y / max(float(y @ y), 1.0)
-    slope_x = height.mean(axis=-2) @ x / max(float(x @ x), 1.0)
+    slope_y = height.mean(axis=-1) @ y / (float(y @ y) or 1.0)
+    slope_x = height.mean(axis=-2) @ x / (float(x @ x) or 1.0)
     plane = offset[..., None, None] + slope_y[..., None, None] * y[:, None] + slope_x[..., None, None] * x
     levelled: NDArray[np.float32] = (height - plane).astype(np.float32)
     return levelled

@@ -1,0 +1,113 @@
+"""Heights and pictures end as the same kind of data set, with duplicates and pixel sizes known."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tmdscope.dataset import prepare as prepare_module
+from tmdscope.dataset.prepare import picture_to_uint8, prepare
+from tmdscope.dataset.sources import HEIGHTS, PICTURES
+from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, Dataset, write_manifest
+from tmdscope.files import sha256_array
+from tmdscope.params import PrepareParams
+from tmdscope.scan.level import level, resize_area
+from tmdscope.stage import UserError
+
+SETTINGS = PrepareParams(size_px=16, percentiles=[1.0, 99.0])
+
+
+def raw_manifest(image_ids: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "image_id": image_ids,
+            "sample_id": [f"s{n}" for n in range(len(image_ids))],
+            "material": "MoS2",
+            "pixel_size_nm": [2.0, *[None] * (len(image_ids) - 1)],
+            "source": "folder",
+            "source_sha256": "0" * 64,
+            "true_height": np.arange(float(len(image_ids))),
+        }
+    )
+
+
+def write_heights(raw: Path, count: int = 7) -> NDArray[np.float32]:
+    heights = np.random.default_rng(1).normal(size=(count, 32, 32)).astype(np.float32)
+    heights[-1] = heights[1]
+    raw.mkdir()
+    np.save(raw / HEIGHTS, heights)
+    write_manifest(raw / MANIFEST, raw_manifest([f"i{n}" for n in range(count)]), RAW_SCHEMA)
+    return heights
+
+
+def test_heights_are_levelled_and_resized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heights = write_heights(tmp_path / "raw")
+    monkeypatch.setattr(prepare_module, "_CHUNK_VALUES", 3 * 32 * 32)
+    dataset = prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
+    np.testing.assert_array_equal(dataset.images, resize_area(level(heights, [1.0, 99.0]), 16))
+    assert dataset.manifest["image_sha256"].tolist() == [sha256_array(image) for image in dataset.images]
+    assert dataset.manifest["duplicate_of"].dropna().to_dict() == {6: "i1"}
+    assert dataset.manifest["pixel_size_nm"].tolist()[0] == 4.0
+    assert dataset.manifest["pixel_size_nm"].isna().sum() == 6
+    assert dataset.manifest["true_height"].tolist() == list(range(7))
+    assert Dataset.load(tmp_path / "prepared").digest == dataset.digest
+
+
+def test_pictures_keep_their_order_whatever_their_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare_module, "_CHUNK_PICTURES", 2)
+    folder = tmp_path / "raw" / PICTURES / "sub"
+    folder.mkdir(parents=True)
+    ramp = np.tile(np.arange(48, dtype=np.uint8), (32, 1))
+    Image.fromarray(ramp).save(folder / "wide.png")
+    np.save(folder / "deep.npy", ramp.astype(np.float32) * 1e-9)
+    Image.fromarray(np.dstack([ramp] * 3)).save(folder / "colour.tif")
+    names = ["sub/wide.png", "sub/deep.npy", "sub/colour.tif"]
+    write_manifest(tmp_path / "raw" / MANIFEST, raw_manifest(names), RAW_SCHEMA)
+    dataset = prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
+    middle = ramp[:, 8:40].reshape(16, 2, 16, 2).mean(axis=(1, 3))
+    np.testing.assert_array_equal(dataset.images[0], np.rint(middle))
+    np.testing.assert_array_equal(dataset.images[2], dataset.images[0])
+    assert dataset.manifest["duplicate_of"].tolist()[2] == "sub/wide.png"
+    assert dataset.images[1].max() > 200
+    assert dataset.manifest["pixel_size_nm"].tolist()[0] == 4.0
+
+
+def test_deep_pictures_are_mapped_between_the_percentiles() -> None:
+    values = np.arange(101, dtype=np.uint16).reshape(1, 101) * 600
+    grey = picture_to_uint8(values, [10, 90])
+    assert (grey[0, :11] == 0).all()
+    assert (grey[0, 90:] == 255).all()
+    assert grey[0, 50] in (127, 128)
+
+
+def test_eight_bit_pictures_stay_as_they_are() -> None:
+    values = np.array([[3, 4], [5, 200]], np.uint8)
+    np.testing.assert_array_equal(picture_to_uint8(values, [10, 90]), values)
+
+
+def test_heights_and_rows_must_agree(tmp_path: Path) -> None:
+    write_heights(tmp_path / "raw")
+    np.save(tmp_path / "raw" / HEIGHTS, np.zeros((3, 4, 4), np.float32))
+    with pytest.raises(UserError, match=r"3 height maps, .* 7 rows; run the ingest stage"):
+        prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
+    assert not (tmp_path / "prepared").exists()
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage"])
+def test_a_lost_picture_is_named(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "raw" / PICTURES).mkdir(parents=True)
+    write_manifest(tmp_path / "raw" / MANIFEST, raw_manifest(["a.png"]), RAW_SCHEMA)
+    if damage == "garbage":
+        (tmp_path / "raw" / PICTURES / "a.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"a\.png.*run the ingest stage again"):
+        prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
+
+
+def test_nothing_ingested_yet(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"manifest\.parquet does not exist"):
+        prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)

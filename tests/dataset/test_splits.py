@@ -1,0 +1,151 @@
+"""Groups never cross, every image has its place, and the published split comes out exactly."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tmdscope.dataset.splits import Fold, Split, group_samples, make_split, outer_folds
+from tmdscope.files import sha256_array
+from tmdscope.materials import MATERIALS
+from tmdscope.stage import UserError
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[str], list[str], list[str]]:
+    """Materials, sample ids and image ids: every class has at least eight samples of one to three images."""
+    labels, samples = [], []
+    for material in ("MoS2", "WS2", "WSe2")[: draw(st.integers(1, 3))]:
+        for number in range(draw(st.integers(8, 15))):
+            images = draw(st.integers(1, 3))
+            labels += [material] * images
+            samples += [f"{material}-{number}"] * images
+    order = draw(st.permutations(range(len(labels))))
+    return (
+        [labels[n] for n in order],
+        [samples[n] for n in order],
+        [f"image {n}" for n in range(len(labels))],
+    )
+
+
+@given(tables(), st.integers(2, 4), st.integers(2, 4))
+def test_every_image_has_one_place_and_no_sample_two(
+    table: tuple[list[str], list[str], list[str]], test_folds: int, folds: int
+) -> None:
+    labels, samples, images = table
+    split = make_split(labels, samples, images, test_folds, folds)
+    sample_of = dict(zip(images, samples, strict=True))
+    assert sorted([*split.test, *[i for fold in split.folds for i in fold.val]]) == sorted(images)
+    for fold in split.folds:
+        assert sorted([*split.test, *fold.train, *fold.val]) == sorted(images)
+        parts = [{sample_of[i] for i in part} for part in (split.test, fold.train, fold.val)]
+        assert sum(map(len, parts)) == len(set(samples))
+
+
+@given(tables(), st.integers(2, 4))
+def test_outer_folds_test_every_image_once(table: tuple[list[str], list[str], list[str]], folds: int) -> None:
+    labels, samples, _ = table
+    pairs = outer_folds(labels, samples, folds)
+    assert sorted(row for _, test in pairs for row in test) == list(range(len(labels)))
+    for train, test in pairs:
+        assert not {samples[row] for row in train} & {samples[row] for row in test}
+        assert sorted([*train, *test]) == list(range(len(labels)))
+
+
+@given(tables(), st.randoms(use_true_random=False))
+def test_the_order_of_images_does_not_matter(
+    table: tuple[list[str], list[str], list[str]], random: Any
+) -> None:
+    rows = list(zip(*table, strict=True))
+    shuffled = random.sample(rows, len(rows))
+    split, other = (make_split(*zip(*each, strict=True), 3, 2) for each in (rows, shuffled))
+    assert set(split.test) == set(other.test)
+    assert {frozenset(fold.val) for fold in split.folds} == {frozenset(fold.val) for fold in other.folds}
+
+
+def test_text_and_number_ids_give_different_groups_so_numbers_are_refused() -> None:
+    labels = ["MoS2", "WS2"] * 10
+    with pytest.raises(UserError, match="sample_id 0 is a int; sample ids are text"):
+        make_split(labels, list(range(20)), [str(n) for n in range(20)], 4, 2)  # type: ignore[arg-type]
+
+
+def test_equal_numbers_in_different_spelling_are_different_samples() -> None:
+    assert len(outer_folds(["MoS2"] * 3, ["7", "07", "007"], 3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [(3, "3 samples cannot fill 4 folds"), (4, "3 samples cannot fill 5 folds")],
+    ids=["test", "folds"],
+)
+def test_too_few_samples_are_counted(samples: int, message: str) -> None:
+    ids = [f"s{n}" for n in range(samples)]
+    with pytest.raises(UserError, match=message):
+        make_split(["MoS2"] * samples, ids, ids, 4, 5)
+
+
+def test_split_round_trip(tmp_path: Path) -> None:
+    split = Split(test=("a",), folds=(Fold(train=("b", "c"), val=("d",)), Fold(train=("d",), val=("b", "c"))))
+    split.write(tmp_path / "split.json")
+    assert Split.read(tmp_path / "split.json") == split
+    assert list(split.parts) == ["test", "fold0_train", "fold0_val", "fold1_train", "fold1_val"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "expected a JSON object"),
+        ('{"test": []}', "must hold 'test' and a list 'folds'"),
+        ('{"test": [], "folds": []}', "every entry of 'folds'"),
+        ('{"test": [], "folds": [{"train": []}]}', "every entry of 'folds'"),
+        ('{"test": [1], "folds": [{"train": [], "val": []}]}', "test must be a list of image ids"),
+        ('{"test": [], "folds": [{"train": [], "val": "ab"}]}', r"folds\[0\].val must be a list"),
+    ],
+)
+def test_a_broken_split_file_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "split.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        Split.read(tmp_path / "split.json")
+
+
+def test_a_missing_split_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"split\.json does not exist; run the split stage"):
+        Split.read(tmp_path / "split.json")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("xyz123456")), min_size=1))
+def test_groups_hold_samples_that_share_images_and_no_others(rows: list[tuple[str, str]]) -> None:
+    samples, hashes = zip(*rows, strict=True)
+    groups = group_samples(samples, hashes)
+    for left, a in zip(rows, groups, strict=True):
+        for right, b in zip(rows, groups, strict=True):
+            assert a == b or (left[0] != right[0] and left[1] != right[1])
+    reachable = {sample: {sample} for sample in samples}
+    for _ in rows:
+        for sample, known in reachable.items():
+            seen = {image for other, image in rows if other in known}
+            reachable[sample] = known | {other for other, image in rows if image in seen}
+    assert groups == [min(reachable[sample]) for sample in samples]
+
+
+def test_duplicates_within_a_sample_merge_nothing() -> None:
+    assert group_samples(["7", "7", "07", "10"], ["x", "x", "y", "z"]) == ["7", "7", "07", "10"]
+
+
+@pytest.mark.realdata
+def test_the_published_split(published_dir: Path) -> None:
+    table = pd.read_parquet(published_dir / "features_resnet18_imagenet.parquet")
+    hashes = [sha256_array(features) for features in table.filter(like="f").to_numpy()]
+    assert group_samples(table["sample_id"].tolist(), hashes) == table["sample_id"].tolist()
+    assert 1026 - len(set(hashes)) == 121
+    images = [str(n) for n in range(len(table))]
+    split = make_split(table["material"].tolist(), table["sample_id"].tolist(), images, 10, 5)
+    counts = Counter(table["material"].iloc[[int(image) for image in split.test]])
+    assert [counts[material] for material in MATERIALS] == [47, 18, 13, 12, 14]
+    first = Counter(table["material"].iloc[[int(image) for image in split.folds[0].train]])
+    assert [first[material] for material in MATERIALS] == [343, 131, 99, 93, 71]

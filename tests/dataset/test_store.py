@@ -1,0 +1,165 @@
+"""The prepared data set survives a round trip; what does not fit is refused with its reason."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tmdscope.dataset.store import (
+    IMAGES,
+    MANIFEST,
+    RAW_SCHEMA,
+    SCHEMA,
+    Dataset,
+    classes_of,
+    open_array,
+    read_manifest,
+    two_class_samples,
+    write_array,
+    write_manifest,
+)
+from tmdscope.files import sha256_array
+from tmdscope.stage import UserError
+
+
+def small_dataset(images: int = 6, size_px: int = 4) -> Dataset:
+    pixels = np.random.default_rng(1).integers(0, 256, (images, size_px, size_px), dtype=np.uint8)
+    manifest = pd.DataFrame(
+        {
+            "image_id": [f"i{n}" for n in range(images)],
+            "sample_id": [f"00{n // 2}" for n in range(images)],
+            "material": ["WS2" if n // 2 % 2 else "MoS2" for n in range(images)],
+            "pixel_size_nm": [None, *[2.5] * (images - 1)],
+            "source": "simulated",
+            "source_sha256": ["a" * 64] * images,
+            "image_sha256": [sha256_array(image) for image in pixels],
+            "duplicate_of": pd.Series([None] * images, dtype=str),
+            "true_grains": np.arange(images, dtype=float),
+        }
+    )
+    return Dataset(pixels, manifest)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    dataset = small_dataset()
+    dataset.write(tmp_path / "prepared")
+    loaded = Dataset.load(tmp_path / "prepared")
+    np.testing.assert_array_equal(loaded.images, dataset.images)
+    pd.testing.assert_frame_equal(loaded.manifest, dataset.manifest)
+    assert loaded.digest == dataset.digest
+    assert loaded.manifest["sample_id"].iloc[0] == "000"
+    assert not loaded.images.flags.writeable
+    assert isinstance(loaded.images, np.memmap)
+
+
+def test_labels_follow_the_declared_order() -> None:
+    dataset = small_dataset()
+    assert dataset.classes == ("MoS2", "WS2")
+    assert dataset.labels(["WS2", "other", "MoS2"]).tolist() == [2, 2, 0, 0, 2, 2]
+
+
+def test_an_undeclared_material_has_no_label() -> None:
+    with pytest.raises(UserError, match=r"'WS2'.*declare.*'MoWS2'"):
+        small_dataset().labels(["MoS2", "MoWS2"])
+
+
+def test_rows_of_images() -> None:
+    assert small_dataset().rows(["i4", "i0"]).tolist() == [4, 0]
+    with pytest.raises(UserError, match="no image 'gone'"):
+        small_dataset().rows(["i4", "gone"])
+
+
+@pytest.mark.parametrize("column", ["image_id", "image_sha256", "sample_id", "material"])
+def test_the_digest_depends_on(column: str) -> None:
+    dataset = small_dataset()
+    changed = dataset.manifest.copy()
+    changed.loc[3, column] = "b" * 64
+    assert Dataset(dataset.images, changed).digest != dataset.digest
+
+
+def test_classes_come_in_class_order_then_by_alphabet() -> None:
+    assert classes_of(["steel", "Mo-WSe2", "MoS2", "brass", "MoS2"]) == ("MoS2", "Mo-WSe2", "brass", "steel")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("image_id", "i1"),
+        ("image_id", ""),
+        ("sample_id", "001"),
+        ("material", ""),
+        ("pixel_size_nm", -1.0),
+        ("pixel_size_nm", np.inf),
+        ("source_sha256", "A" * 64),
+        ("image_sha256", "a" * 63),
+        ("duplicate_of", "gone"),
+    ],
+)
+def test_a_manifest_is_refused_on_write_and_on_read(tmp_path: Path, column: str, value: Any) -> None:
+    manifest = small_dataset().manifest
+    manifest.loc[0, column] = value
+    with pytest.raises(UserError, match=r"manifest\.parquet breaks"):
+        write_manifest(tmp_path / MANIFEST, manifest, SCHEMA)
+    assert not (tmp_path / MANIFEST).exists()
+    manifest.to_parquet(tmp_path / MANIFEST)
+    with pytest.raises(UserError, match=r"manifest\.parquet breaks"):
+        read_manifest(tmp_path / MANIFEST, SCHEMA)
+
+
+def test_numbers_are_no_sample_ids(tmp_path: Path) -> None:
+    manifest = small_dataset().manifest.assign(sample_id=[0, 0, 1, 1, 2, 2])
+    with pytest.raises(UserError, match="sample_id"):
+        write_manifest(tmp_path / MANIFEST, manifest, RAW_SCHEMA)
+
+
+def test_two_class_samples_are_named() -> None:
+    table = pd.DataFrame({"sample_id": ["1", "1", "01", "1"], "material": ["WS2", "MoS2", "MoS2", "WS2"]})
+    assert two_class_samples(table) == {"1": ["MoS2", "WS2"]}
+
+
+@pytest.mark.parametrize("name", [IMAGES, MANIFEST])
+@pytest.mark.parametrize("damage", ["missing", "garbage", "cut"])
+def test_a_damaged_file_is_named(tmp_path: Path, name: str, damage: str) -> None:
+    small_dataset().write(tmp_path)
+    file = tmp_path / name
+    content = {"missing": None, "garbage": b"no data", "cut": file.read_bytes()[:150]}[damage]
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UserError, match=rf"{name}.*dvc repro"):
+        Dataset.load(tmp_path)
+
+
+def test_images_and_rows_must_belong_together(tmp_path: Path) -> None:
+    small_dataset().write(tmp_path)
+    np.save(tmp_path / IMAGES, small_dataset(5).images)
+    with pytest.raises(UserError, match=r"expected uint8 images of shape \(6, S, S\).*prepare stage"):
+        Dataset.load(tmp_path)
+
+
+def test_pickled_objects_are_not_opened(tmp_path: Path) -> None:
+    np.save(tmp_path / IMAGES, np.array([{}]), allow_pickle=True)
+    with pytest.raises(UserError, match="NPY"):
+        open_array(tmp_path / IMAGES)
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=4))
+def test_rows_are_written_as_numpy_would(tmp_path_factory: pytest.TempPathFactory, values: list[int]) -> None:
+    array = np.array(values)[:, None, None] * np.ones((2, 3))
+    path = tmp_path_factory.mktemp("array") / IMAGES
+    write_array(path, iter(array), array.shape, np.float32)
+    np.testing.assert_array_equal(np.load(path), array.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((3, 2, 2), "2 rows written, expected 3"), ((2, 2, 3), "row 0 has shape")],
+    ids=["too few", "misshapen"],
+)
+def test_rows_must_make_up_the_shape(tmp_path: Path, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        write_array(tmp_path / IMAGES, iter(np.zeros((2, 2, 2))), shape, np.uint8)
