@@ -89,6 +89,7 @@ def test_black_and_white_spans_the_range(suffix: str) -> None:
         ("TIFF", ".tif", {"compression": "tiff_lzw"}),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_a_truncated_picture_is_refused_not_padded(
     kind: str, suffix: str, options: dict[str, Any], share: float
@@ -98,6 +99,7 @@ def test_a_truncated_picture_is_refused_not_padded(
         decode_picture(content[: int(len(content) * share)], suffix)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @given(
     st.binary(max_size=300), st.sampled_from(pictures.SUFFIXES), st.sampled_from(["", "PNG", "TIFF", "NPY"])
 )

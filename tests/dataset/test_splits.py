@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmdscope.dataset.splits import Fold, Split, group_samples, make_split, outer_folds
@@ -32,6 +32,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[str], list[str]]:
     )
 
 
+@settings(max_examples=50, deadline=None)
 @given(tables(), st.integers(2, 4), st.integers(2, 4))
 def test_every_image_has_one_place_and_no_sample_two(
     table: tuple[list[str], list[str], list[str]], test_folds: int, folds: int
@@ -46,6 +47,7 @@ def test_every_image_has_one_place_and_no_sample_two(
         assert sum(map(len, parts)) == len(set(samples))
 
 
+@settings(max_examples=50, deadline=None)
 @given(tables(), st.integers(2, 4))
 def test_outer_folds_test_every_image_once(table: tuple[list[str], list[str], list[str]], folds: int) -> None:
     labels, samples, _ = table
@@ -56,6 +58,7 @@ def test_outer_folds_test_every_image_once(table: tuple[list[str], list[str], li
         assert sorted([*train, *test]) == list(range(len(labels)))
 
 
+@settings(max_examples=20, deadline=None)
 @given(tables(), st.randoms(use_true_random=False))
 def test_the_order_of_images_does_not_matter(
     table: tuple[list[str], list[str], list[str]], random: Any

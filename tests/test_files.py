@@ -1,0 +1,129 @@
+"""Files appear whole or not at all; hashes depend on content alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tmdscope.files import (
+    atomic_path,
+    read_json,
+    sha256_array,
+    sha256_file,
+    sha256_json,
+    write_json,
+    write_text,
+)
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "table.csv"
+    write_text(target, "old")
+
+    def fail_halfway() -> None:
+        with atomic_path(target) as temporary:
+            assert temporary.suffix == ".csv"
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    assert target.read_text() == "old"
+    assert [path.name for path in target.parent.iterdir()] == ["table.csv"]
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        with atomic_path(tmp_path / "folder") as temporary:
+            temporary.mkdir()
+            (temporary / name).touch()
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["second"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").touch()
+
+    def fail_halfway() -> None:
+        with atomic_path(tmp_path / "folder") as temporary:
+            temporary.mkdir()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["old"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_json_round_trip(tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]) -> None:
+    path = tmp_path_factory.mktemp("json") / "content.json"
+    write_json(path, content)
+    assert read_json(path) == content
+
+
+def test_numpy_and_paths_become_plain_json(tmp_path: Path) -> None:
+    write_json(
+        tmp_path / "a.json", {"n": np.int64(3), "x": np.float32(0.5), "v": np.eye(2), "p": Path("a") / "b"}
+    )
+    assert read_json(tmp_path / "a.json") == {"n": 3, "x": 0.5, "v": [[1, 0], [0, 1]], "p": "a/b"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.float64("inf")])
+def test_json_refuses_what_is_not_finite(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"x": value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_refuses_unknown_types(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="set has no JSON form"):
+        write_json(tmp_path / "a.json", {"x": {1}})
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "a.json is not JSON"), ("[1]", "holds a list")])
+def test_a_broken_json_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_json(tmp_path / "a.json")
+
+
+def test_sha256_of_a_file_is_the_standard_one(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_sha256_of_a_file_longer_than_a_chunk(tmp_path: Path) -> None:
+    for name, tail in (("a", b"x"), ("b", b"x"), ("c", b"y")):
+        (tmp_path / name).write_bytes(bytes(3_000_000) + tail)
+    first, same, other = (sha256_file(tmp_path / name) for name in "abc")
+    assert first == same != other
+
+
+def test_an_array_hash_depends_on_values_shape_and_type_only() -> None:
+    array = np.arange(6, dtype=np.int32).reshape(2, 3)
+    assert sha256_array(array) == sha256_array(np.asfortranarray(array))
+    others = [array.T, array.ravel(), array.astype(np.int64), array + 1]
+    assert len({sha256_array(array), *map(sha256_array, others)}) == 5
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_a_json_hash_ignores_the_order_of_keys(content: dict[str, Any]) -> None:
+    assert sha256_json(content) == sha256_json(dict(reversed(content.items())))
+    assert sha256_json(content) == sha256_json(json.loads(json.dumps(content)))
+    assert sha256_json(content) != sha256_json({**content, "changed": [content]})
