@@ -1,0 +1,135 @@
+"""The `tmdscope` command: thin, and quick to start (what a command needs is imported when it runs)."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tmdscope import __version__
+from tmdscope.stage import UserError
+
+
+class _Commands(TyperGroup):
+    """Foreseen errors become a message on standard error and exit status 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Tracked, reproducible transfer learning for microscopy of two-dimensional materials.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+profile = typer.Typer(
+    help="Named sets of settings (folder `profiles` beside params.yaml). A profile is merged key by key, "
+    "except `experiments`, which it replaces as a whole.",
+    no_args_is_help=True,
+)
+app.add_typer(profile, name="profile")
+
+ParamsPath = Annotated[Path, typer.Option("--params", help="The settings; `profiles` lies beside.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tmdscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Tracked, reproducible transfer learning for microscopy of two-dimensional materials."""
+
+
+@app.command()
+def promote(
+    version: Annotated[int, typer.Argument(min=1, help="Version of the registered model.")],
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Point the alias `production` to a version of the registered model; `previous` remembers the old one."""
+    from tmdscope.params import TrackingParams, read_section
+    from tmdscope.tracking import registry, store
+
+    name = read_section("tracking", TrackingParams, params).model
+    before = registry.promote(store.connect(), name, version)
+    known = "none" if before is None else f"version {before.number}"
+    typer.echo(f"{name}: production is version {version} (before: {known})")
+
+
+@profile.command("list")
+def list_(params: ParamsPath = Path("params.yaml")) -> None:
+    """List the profiles."""
+    from tmdscope.profiles import list_profiles
+
+    found = list_profiles(params.parent / "profiles")
+    width = max(map(len, found))
+    for name, headline in found.items():
+        typer.echo(f"{name:{width}}  {headline}")
+
+
+@profile.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Profile name.")], params: ParamsPath = Path("params.yaml")
+) -> None:
+    """Show a profile."""
+    from tmdscope.profiles import read_profile
+
+    _print(read_profile(name, params.parent / "profiles"), "yaml")
+
+
+@profile.command()
+def apply(
+    name: Annotated[str, typer.Argument(help="Profile name.")],
+    params: ParamsPath = Path("params.yaml"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the change and write nothing.")] = False,
+) -> None:
+    """Merge a profile into params.yaml, after checking the result, and show the change.
+
+    Mappings are merged key by key; `experiments` is replaced as a whole.
+    `tmdscope profile apply default` brings the shipped settings back.
+    """
+    from tmdscope.files import write_text
+    from tmdscope.profiles import diff_params, merge_profile, read_profile
+
+    text = read_profile(name, params.parent / "profiles")
+    if not params.is_file():
+        raise UserError(
+            f"{params} does not exist; run from the folder that holds it, or name it with --params"
+        )
+    before = params.read_text(encoding="utf-8")
+    after = merge_profile(before, text, f"{params.name} with profile {name!r}")
+    if before == after:
+        typer.echo(f"{params} already has profile {name!r}")
+        return
+    _print(diff_params(before, after, params.name), "diff")
+    if not dry_run:
+        write_text(params, after)
+    typer.echo(f"{params} {'would have' if dry_run else 'now has'} profile {name!r}", err=True)
+
+
+def _print(text: str, language: str) -> None:
+    """Write a text, in colour when a person watches."""
+    if not _is_watched():
+        typer.echo(text, nl=False)
+        return
+    from rich.console import Console
+    from rich.syntax import Syntax
+
+    Console().print(Syntax(text, language, theme="ansi_dark", background_color="default"))
+
+
+def _is_watched() -> bool:
+    return sys.stdout.isatty()

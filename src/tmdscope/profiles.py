@@ -1,0 +1,225 @@
+"""Profiles: named sets of settings that are merged into `params.yaml`.
+
+Mappings merge key by key, so that a profile names only what it changes; `experiments` is replaced as a
+whole, so that a profile says exactly which experiments run.
+"""
+
+import difflib
+import io
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tmdscope.materials import nearest
+from tmdscope.params import (
+    DataParams,
+    DescribeParams,
+    ExperimentParams,
+    FeaturesParams,
+    LatentParams,
+    Params,
+    ParamsError,
+    PrepareParams,
+    PretrainParams,
+    ReportParams,
+    ScoringParams,
+    SplitParams,
+    TrackingParams,
+    parse_section,
+    require_formulae,
+)
+from tmdscope.stage import UserError
+
+REPLACED = "experiments"
+"""The section that a profile replaces as a whole."""
+
+SECTIONS: Mapping[str, type[Params]] = {
+    "data": DataParams,
+    "prepare": PrepareParams,
+    "pretrain": PretrainParams,
+    "split": SplitParams,
+    "features": FeaturesParams,
+    "scoring": ScoringParams,
+    "tracking": TrackingParams,
+    "describe": DescribeParams,
+    "latent": LatentParams,
+    "report": ReportParams,
+}
+"""Every section of the main study beside `experiments`, and its model."""
+
+
+def list_profiles(folder: Path) -> dict[str, str]:
+    """Find the profiles of a project.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the profiles, one YAML file each.
+
+    Returns
+    -------
+    dict
+        Profile name, in alphabetical order, to the first line of its header comment.
+
+    Raises
+    ------
+    UserError
+        The folder is missing or holds no profile.
+    """
+    found = {path.stem: _headline(path) for path in sorted(folder.glob("*.yaml"))}
+    if not found:
+        raise UserError(f"{folder} holds no profile; run from the folder that holds params.yaml")
+    return found
+
+
+def read_profile(name: str, folder: Path) -> str:
+    """Read a profile.
+
+    Parameters
+    ----------
+    name : str
+        Profile name.
+    folder : Path
+        Folder of the profiles.
+
+    Returns
+    -------
+    str
+        The YAML text, comments included.
+
+    Raises
+    ------
+    UserError
+        No profile has this name; the message gives the nearest ones.
+    """
+    known = list_profiles(folder)
+    if name not in known:
+        raise UserError(f"{folder} has no profile {name!r}; {nearest(name, list(known))}")
+    return (folder / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def merge_profile(params: str, profile: str, source: str) -> str:
+    """Merge a profile into the text of a `params.yaml` and check the result.
+
+    Parameters
+    ----------
+    params : str
+        YAML text of the settings.
+    profile : str
+        YAML text of the profile.
+    source : str
+        What to call the result in messages.
+
+    Returns
+    -------
+    str
+        The merged YAML text; comments and the order of keys are those of `params`.
+
+    Raises
+    ------
+    ParamsError
+        One of the texts is not a YAML mapping, or a merged section is wrong: every problem of every section.
+    """
+    yaml = _yaml()
+    merged = _load(yaml, params, "params.yaml")
+    _merge(merged, _load(yaml, profile, source))
+    stream = io.StringIO()
+    yaml.dump(merged, stream)
+    check_study(YAML(typ="safe").load(stream.getvalue()), source)
+    return stream.getvalue()
+
+
+def check_study(content: Mapping[str, Any], source: str) -> None:
+    """Check all the settings of the main study at once.
+
+    Parameters
+    ----------
+    content : mapping
+        Section name to its plain content.
+    source : str
+        What to call the settings in messages.
+
+    Raises
+    ------
+    ParamsError
+        A section is missing, unknown or wrong; every problem of every section.
+    """
+    problems = [
+        f"{source}: unknown section {name!r}; {nearest(name, [*SECTIONS, REPLACED])}"
+        for name in content
+        if name not in SECTIONS and name != REPLACED
+    ]
+    experiments = content.get(REPLACED)
+    if not isinstance(experiments, Mapping) or not experiments:
+        problems.append(f"{source}: section {REPLACED!r} must name at least one experiment")
+        experiments = {}
+    models = [(name, content.get(name), model) for name, model in SECTIONS.items()]
+    models += [(f"{REPLACED}.{name}", entry, ExperimentParams) for name, entry in experiments.items()]
+    for name, section, model in models:
+        try:
+            parse_section(name, section, model, source)
+        except ParamsError as error:
+            problems.append(str(error))
+    if problems:
+        raise ParamsError("\n".join(problems))
+    if any(entry["target"] == "multilabel" for entry in experiments.values()):
+        require_formulae(content["data"]["classes"])
+
+
+def diff_params(before: str, after: str, name: str) -> str:
+    """Compare two texts as `diff -u` does.
+
+    Parameters
+    ----------
+    before : str
+        The text as it is.
+    after : str
+        The text as it will be.
+    name : str
+        File name for the header.
+
+    Returns
+    -------
+    str
+        Unified diff; empty when the texts are equal.
+    """
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
+    )
+    return "".join(lines)
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _load(yaml: YAML, text: str, source: str) -> MutableMapping[str, Any]:
+    try:
+        content = yaml.load(text)
+    except YAMLError as error:
+        raise ParamsError(f"{source} is not YAML: {error}") from error
+    if not isinstance(content, MutableMapping):
+        raise ParamsError(f"{source} must hold sections, it holds a {type(content).__name__}")
+    return content
+
+
+def _merge(params: MutableMapping[str, Any], profile: Mapping[str, Any], path: str = "") -> None:
+    for key, value in profile.items():
+        inside = f"{path}{key}"
+        current = params.get(key)
+        if inside != REPLACED and isinstance(value, Mapping) and isinstance(current, MutableMapping):
+            _merge(current, value, f"{inside}.")
+        else:
+            params[key] = value
+
+
+def _headline(path: Path) -> str:
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else ""

@@ -1,0 +1,144 @@
+"""The `tmdscope` command says what it does, imports late and never writes a wrong params.yaml."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+from typer.testing import CliRunner
+
+import tmdscope
+from tmdscope.cli import app
+
+ROOT = Path(__file__).parents[1]
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_version() -> None:
+    assert RUNNER.invoke(app, ["--version"]).output == f"tmdscope {tmdscope.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["profile"], ["profile", "apply"], ["promote"]])
+def test_help(command: list[str]) -> None:
+    result = RUNNER.invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from tmdscope.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'mlflow', 'dvc', 'numpy', 'pandas', 'sklearn', 'pydantic', 'ruamel.yaml'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_profiles_are_listed(project: Path) -> None:
+    lines = RUNNER.invoke(app, ["profile", "list"]).output.splitlines()
+    assert [line.split()[0] for line in lines] == ["default", "paper"]
+
+
+def test_a_profile_is_shown_as_written(project: Path) -> None:
+    assert (
+        RUNNER.invoke(app, ["profile", "show", "paper"]).output
+        == (project / "profiles/paper.yaml").read_text()
+    )
+
+
+def test_apply_writes_and_shows_the_change(project: Path) -> None:
+    shipped = (project / "params.yaml").read_text()
+    result = RUNNER.invoke(app, ["profile", "apply", "paper"])
+    assert result.exit_code == 0
+    assert "+  size_px: 224\n" in result.stdout
+    assert (project / "params.yaml").read_text() != shipped
+    assert RUNNER.invoke(app, ["profile", "apply", "default"]).exit_code == 0
+    assert (project / "params.yaml").read_text() == shipped
+
+
+def test_a_dry_run_writes_nothing(project: Path) -> None:
+    shipped = (project / "params.yaml").read_text()
+    result = RUNNER.invoke(app, ["profile", "apply", "paper", "--dry-run"])
+    assert "+  size_px: 224\n" in result.stdout
+    assert (project / "params.yaml").read_text() == shipped
+
+
+def test_a_profile_already_there_is_said_so(project: Path) -> None:
+    assert "already has profile 'default'" in RUNNER.invoke(app, ["profile", "apply", "default"]).output
+
+
+def test_params_elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    path = str(project / "params.yaml")
+    assert RUNNER.invoke(app, ["profile", "apply", "paper", "--params", path]).exit_code == 0
+    assert "size_px: 224" in (project / "params.yaml").read_text()
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_colour_only_when_a_person_watches(
+    project: Path, monkeypatch: pytest.MonkeyPatch, colour: bool
+) -> None:
+    monkeypatch.setattr("tmdscope.cli._is_watched", lambda: colour)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert ("\x1b[" in RUNNER.invoke(app, ["profile", "apply", "paper"]).stdout) is colour
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["profile", "apply", "papper"], "did you mean 'paper'?"),
+        (["profile", "show", "papper"], "did you mean 'paper'?"),
+        (["profile", "list", "--params", "nowhere/params.yaml"], "holds no profile"),
+    ],
+)
+def test_a_users_mistake_is_a_message(project: Path, arguments: list[str], message: str) -> None:
+    result = RUNNER.invoke(app, arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_missing_params_are_named(project: Path) -> None:
+    (project / "params.yaml").unlink()
+    result = RUNNER.invoke(app, ["profile", "apply", "paper"])
+    assert result.exit_code == 1
+    assert "params.yaml does not exist" in result.stderr
+
+
+def test_a_wrong_result_is_not_written(project: Path) -> None:
+    (project / "profiles" / "wrong.yaml").write_text("# Wrong.\nsplit: {folds: 1}\n")
+    shipped = (project / "params.yaml").read_text()
+    result = RUNNER.invoke(app, ["profile", "apply", "wrong"])
+    assert result.exit_code == 1
+    assert "split.folds" in result.stderr
+    assert (project / "params.yaml").read_text() == shipped
+
+
+def test_promote_moves_production_and_remembers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"sqlite:///{project / 'runs.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.create_registered_model("tmd-material-classifier")
+    for _ in range(2):
+        client.create_model_version("tmd-material-classifier", source=(project / "model").as_uri())
+    assert "version 1 (before: none)" in RUNNER.invoke(app, ["promote", "1"]).output
+    assert "version 2 (before: version 1)" in RUNNER.invoke(app, ["promote", "2"]).output
+    aliases = client.get_registered_model("tmd-material-classifier").aliases
+    assert {name: int(version) for name, version in aliases.items()} == {"production": 2, "previous": 1}
+    refused = RUNNER.invoke(app, ["promote", "7"])
+    assert refused.exit_code == 1
+    assert "no version 7; it has: 1, 2" in refused.stderr
