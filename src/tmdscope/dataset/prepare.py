@@ -107,15 +107,16 @@ def picture_to_uint8(picture: NDArray[Any], percentiles: Sequence[float]) -> Ima
 
 
 def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
-    heights = open_array(raw / HEIGHTS)
-    if len(heights) != len(manifest):
+    """Level chunk by chunk; each chunk opens the map anew, so that pages already read leave memory."""
+    count, rows, columns = open_array(raw / HEIGHTS).shape
+    if count != len(manifest):
         raise UserError(
-            f"{raw / HEIGHTS} holds {len(heights)} height maps, {raw / MANIFEST} {len(manifest)} rows; "
+            f"{raw / HEIGHTS} holds {count} height maps, {raw / MANIFEST} {len(manifest)} rows; "
             "run the ingest stage again"
         )
-    step = max(1, _CHUNK_VALUES // int(np.prod(heights.shape[1:])))
-    for start in range(0, len(heights), step):
-        images = level(heights[start : start + step], settings.percentiles)
+    step = max(1, _CHUNK_VALUES // (rows * columns))
+    for start in range(0, count, step):
+        images = level(open_array(raw / HEIGHTS)[start : start + step], settings.percentiles)
         yield from (_finish(image, settings.size_px) for image in images)
 
 
