@@ -142,7 +142,8 @@ def grow_layer(
     habit : Habit
         Their shape.
     coverage : float
-        Target, as a fraction of all pixels, 0 to 1; met to half a pixel unless `allowed` has less room.
+        Target, as a fraction of all pixels, 0 to 1. Met to half a pixel unless `allowed` has less room,
+        nothing nucleates, or an edge along the pixels' rows reaches many of them at once.
     waviness : numpy.ndarray
         Relative delay of growth at each pixel, float32, shape (rows, columns), within -0.5 and 0.5: it
         makes edges wavy.

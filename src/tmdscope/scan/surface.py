@@ -97,8 +97,9 @@ def correlated_field(size_px: int, correlation_px: float, rng: np.random.Generat
         longer than the frame leave its longest waves.
     """
     spectrum = fft.rfft2(rng.standard_normal((size_px, size_px), np.float32), workers=1)
-    across = fft.fftfreq(size_px)[:, None] ** 2 + fft.rfftfreq(size_px)[None, :] ** 2
-    weight = np.exp(-2 * (np.pi * correlation_px) ** 2 * (across - 1 / size_px**2))
+    frequency = fft.fftfreq(size_px)[:, None] ** 2 + fft.rfftfreq(size_px)[None, :] ** 2
+    above_lowest = np.maximum(frequency - 1 / size_px**2, 0)
+    weight = np.exp(-2 * (np.pi * correlation_px) ** 2 * above_lowest)
     weight[0, 0] = 0.0
     field = fft.irfft2(spectrum * weight.astype(np.float32), s=(size_px, size_px), workers=1)
     field -= field.mean(dtype=np.float64)
