@@ -219,6 +219,12 @@ class LogisticParams(Params):
     c: float = Field(gt=0, le=1e6)
 
 
+class PublishedLatentParams(Params):
+    """Section `latent` of the published study: what the authors' embedding has to do with descriptors."""
+
+    components: int = Field(ge=2, le=100, description="principal components kept")
+
+
 class ClassifiersParams(Params):
     """Section `classifiers` of the published study."""
 

@@ -14,7 +14,9 @@ import pytest
 
 from tmdscope.dataset import published
 from tmdscope.dataset.published import convert_pickle, fetch_tables, read_tables
+from tmdscope.dataset.splits import make_split
 from tmdscope.files import read_json
+from tmdscope.materials import MATERIALS
 from tmdscope.params import FetchParams
 from tmdscope.stage import UserError
 
@@ -219,3 +221,14 @@ def test_the_authors_pickles_convert_bit_for_bit(published_dir, source):
         pytest.skip("the authors' pickles are not beside the published tables")
     expected = pd.read_parquet(published_dir / source.table)
     pd.testing.assert_frame_equal(convert_pickle(path, source), expected, check_exact=True)
+
+
+@pytest.mark.realdata
+def test_class_indices_in_the_papers_order_give_the_papers_test(published_dir):
+    tables = read_tables(published_dir)
+    split = make_split(tables.labels, tables.sample_ids, tables.image_ids, 10, 5)
+    test = tables.manifest.set_index("image_id").loc[list(split.test)]
+    assert test["material"].value_counts().reindex(MATERIALS).tolist() == [47, 18, 13, 12, 14]
+    assert test["sample_id"].nunique() == 62
+    assert test["image_sha256"].nunique() == 91
+    assert set(test.loc[test["material"] == "Mo-WSe2", "sample_id"]) == {"7424"}

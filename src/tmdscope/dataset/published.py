@@ -30,6 +30,9 @@ FOLDER_VARIABLE = "TMDSCOPE_PUBLISHED_DIR"
 DESCRIPTORS = "descriptors_published.csv"
 """Table of descriptors. The authors' repository holds none: it can only come from the user's folder."""
 
+NO_DESCRIPTORS = f"not available: the authors' repository holds none and no {DESCRIPTORS} was given"
+"""What stands in place of every figure that needs descriptors where there are none."""
+
 _KEYS = ["sample_id", "material"]
 _TIMEOUT_S = 60
 
@@ -124,10 +127,21 @@ class PublishedTables:
         return np.array([MATERIALS.index(material) for material in self.materials], dtype=np.int64)
 
     @cached_property
+    def manifest(self) -> pd.DataFrame:
+        """A row per image: image_id, sample_id, material, and image_sha256, which is that of its features."""
+        return pd.DataFrame(
+            {
+                "image_id": self.image_ids,
+                "sample_id": self.sample_ids,
+                "material": self.materials,
+                "image_sha256": [sha256_array(row) for row in self.features],
+            }
+        )
+
+    @property
     def distinct(self) -> NDArray[np.bool_]:
         """True at the first of the images whose features agree bit for bit, shape (images,)."""
-        hashes = pd.Series([sha256_array(row) for row in self.features])
-        first: NDArray[np.bool_] = ~hashes.duplicated().to_numpy(dtype=np.bool_)
+        first: NDArray[np.bool_] = ~self.manifest["image_sha256"].duplicated().to_numpy(dtype=np.bool_)
         return first
 
 
@@ -301,11 +315,7 @@ def _describe(tables: PublishedTables, origin: str, commit: str, folder: Path) -
             "embeddings": sha256_array(tables.embeddings),
         },
         "images": Counter(tables.materials),
-        "descriptors": (
-            f"not available: the authors' repository holds none and no {DESCRIPTORS} was given"
-            if tables.descriptors is None
-            else list(tables.descriptors.columns)
-        ),
+        "descriptors": NO_DESCRIPTORS if tables.descriptors is None else list(tables.descriptors.columns),
     }
 
 
