@@ -122,7 +122,7 @@ def describe(images: NDArray[np.uint8], settings: DescribeParams) -> pd.DataFram
         N rows, one column per descriptor.
     """
     rows = [
-        {name: function(np.asarray(image), settings) for name, function in DESCRIPTORS.items()}
+        {name: function(np.array(image), settings) for name, function in DESCRIPTORS.items()}
         for image in progress(images, len(images), "describe images")
     ]
     return pd.DataFrame(rows)

@@ -1,5 +1,6 @@
 """Classical classifiers on stored features, and the baseline that sees no image at all."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
@@ -89,8 +90,19 @@ def make_classifier(name: str, params: ClassifiersParams) -> Classifier:
         )
         return _pipeline(StandardScaler(), regression)
     if name == "sample_id_only":
-        return _pipeline(FunctionTransformer(sample_numbers), KNeighborsClassifier(n_neighbors=1))
+        return make_sample_id_classifier()
     raise UserError(f"unknown classifier {name!r}; {nearest(name, CLASSIFIERS)}")
+
+
+def make_sample_id_classifier() -> Classifier:
+    """Make the baseline that sees no image: the nearest neighbour by the number of the sample.
+
+    Returns
+    -------
+    Classifier
+        Takes sample ids, shape (images,).
+    """
+    return _pipeline(FunctionTransformer(sample_numbers), KNeighborsClassifier(n_neighbors=1))
 
 
 def fit_classifier(name: str, params: ClassifiersParams, inputs: Any, labels: NDArray[Any]) -> Classifier:
@@ -130,7 +142,7 @@ def sample_numbers(sample_ids: Sequence[str] | NDArray[Any]) -> NDArray[np.float
     Parameters
     ----------
     sample_ids : sequence of str
-        Sample of each image, decimal digits only, shape (images,).
+        Sample of each image, shape (images,); the last digits in a name count: ``S0012`` is 12.
 
     Returns
     -------
@@ -140,15 +152,18 @@ def sample_numbers(sample_ids: Sequence[str] | NDArray[Any]) -> NDArray[np.float
     Raises
     ------
     UserError
-        A sample id is not a whole number.
+        A sample id holds no digits.
     """
+    numbers = []
     for sample in sample_ids:
-        if not str(sample).isdecimal():
+        digits = re.findall(r"[0-9]+", str(sample))
+        if not digits:
             raise UserError(
                 f"sample id {str(sample)!r} carries no number, so the baseline 'sample_id_only' "
                 "has nothing to go by; leave it out for these samples"
             )
-    return np.array([float(sample) for sample in sample_ids]).reshape(-1, 1)
+        numbers.append(float(digits[-1]))
+    return np.array(numbers).reshape(-1, 1)
 
 
 def _pipeline(*steps: Any) -> Classifier:

@@ -1,6 +1,7 @@
 """Models as exported programs: no pickle, class names in the metadata, rebuilt from their tensors."""
 
 import json
+import logging
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,8 @@ from tmdscope.stage import UserError
 from tmdscope.vision.classifier import Ensemble, EnsembleConfig, rebuild_ensemble
 
 _EXAMPLE_BATCH = 2
+
+logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it warns where uv left out pip
 
 
 @dataclass(frozen=True)

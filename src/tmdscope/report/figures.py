@@ -1,0 +1,155 @@
+"""Figures of a report, as PNG bytes."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b8a800", "#444444")
+"""Okabe & Ito: told apart by colour-blind readers (https://jfly.uni-koeln.de/color/); yellow is darkened."""
+
+_MARKERS = "os^Dvphx"
+
+
+def training_curves(histories: Mapping[str, pd.DataFrame]) -> bytes:
+    """Draw loss and macro F1 of training and validation over epochs.
+
+    Parameters
+    ----------
+    histories : mapping
+        Experiment name to its fold-mean curves.
+
+    Returns
+    -------
+    bytes
+        PNG with two panels: training dashed, validation solid.
+    """
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for axis, metric, title in zip(axes, ("loss", "macro_f1"), ("Loss", "Macro F1"), strict=True):
+        for (name, history), colour in zip(histories.items(), _cycle(COLOURS, len(histories)), strict=True):
+            share = history["epoch"] / history["epoch"].max()
+            axis.plot(share, history[f"val_{metric}"], color=colour, label=name, marker=".", markersize=4)
+            axis.plot(share, history[f"train_{metric}"], color=colour, linestyle="--", alpha=0.6)
+        axis.set(xlabel="Share of the epochs", title=f"{title} (solid: validation, dashed: training)")
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=8)
+    return _png(figure)
+
+
+def confusion_matrices(matrices: Mapping[str, NDArray[np.float64]], classes: Sequence[str]) -> bytes:
+    """Draw confusion matrices side by side.
+
+    Parameters
+    ----------
+    matrices : mapping
+        Name to mean counts, classes x classes, rows true.
+    classes : sequence of str
+        Class names.
+
+    Returns
+    -------
+    bytes
+        PNG; cells are shaded by their share of the row and carry the counts.
+    """
+    columns = min(len(matrices), 2)
+    rows = -(-len(matrices) // columns)
+    side = 1.9 + 0.55 * len(classes)
+    figure = Figure(figsize=(side * columns, side * rows), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for axis, (name, counts) in zip(axes, matrices.items(), strict=False):
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.ndindex(*counts.shape):
+            ink = "white" if share[row, column] > 0.55 else "black"
+            axis.text(
+                column, row, f"{counts[row, column]:.3g}", ha="center", va="center", color=ink, fontsize=9
+            )
+        axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+        axis.set_yticks(range(len(classes)), classes)
+        axis.set(title=name, xlabel="Predicted", ylabel="True")
+    for axis in axes[len(matrices) :]:
+        axis.remove()
+    return _png(figure)
+
+
+def component_scatter(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
+    """Draw the first two principal components of an embedding.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Columns ``PC1``, ``PC2``, ``material``, and optionally ``part``: ``test`` is drawn with a dark edge.
+    classes : sequence of str
+        Class names in the order of colours.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axis = figure.subplots()
+    held_out = scores["part"] == "test" if "part" in scores else pd.Series(False, index=scores.index)
+    colours, markers = _cycle(COLOURS, len(classes)), _cycle(_MARKERS, len(classes))
+    for name, colour, marker in zip(classes, colours, markers, strict=True):
+        for points, edge, label in (
+            (scores[(scores["material"] == name) & ~held_out], "none", name),
+            (scores[(scores["material"] == name) & held_out], "black", None),
+        ):
+            axis.scatter(
+                points["PC1"],
+                points["PC2"],
+                c=colour,
+                marker=marker,
+                s=22,
+                alpha=0.8,
+                edgecolors=edge,
+                linewidths=0.8,
+                label=label,
+            )
+    axis.set(xlabel="PC1", ylabel="PC2")
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return _png(figure)
+
+
+def image_grid(images: Mapping[str, Sequence[NDArray[Any]]]) -> bytes:
+    """Draw some images of each class.
+
+    Parameters
+    ----------
+    images : mapping
+        Class name to its images, uint8, S x S.
+
+    Returns
+    -------
+    bytes
+        PNG with one row per class.
+    """
+    columns = max(len(row) for row in images.values())
+    figure = Figure(figsize=(1.9 * columns, 1.9 * len(images)), layout="constrained")
+    axes = figure.subplots(len(images), columns, squeeze=False)
+    for axis_row, (name, row) in zip(axes, images.items(), strict=True):
+        for number, axis in enumerate(axis_row):
+            axis.set_axis_on() if number == 0 else axis.set_axis_off()
+            axis.set_xticks([])
+            axis.set_yticks([])
+            if number < len(row):
+                axis.imshow(row[number], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axis_row[0].set_ylabel(name)
+    return _png(figure)
+
+
+def _cycle(values: Sequence[str], count: int) -> list[str]:
+    return [values[k % len(values)] for k in range(count)]
+
+
+def _png(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    return stream.getvalue()

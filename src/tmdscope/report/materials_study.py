@@ -1,0 +1,338 @@
+"""The report of the main study, on images."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tmdscope.dataset.store import Dataset
+from tmdscope.report.figures import component_scatter, confusion_matrices, image_grid, training_curves
+from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table, plus_minus, with_interval
+
+Scores = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """Everything the report is written from.
+
+    Attributes
+    ----------
+    study : str
+        Name of the study.
+    simulated : bool
+        Whether the images are simulated.
+    classes : list of str
+        Class names in label order.
+    dataset : Dataset
+        Prepared images.
+    counts : pandas.DataFrame
+        Images of each class in each part.
+    scores : dict
+        Experiment name to the content of its ``scores.json``.
+    histories : dict
+        Experiment name to its fold-mean training curves.
+    baseline : dict or None
+        Scores of the sample-id-only baseline; None when the ids carry no number.
+    pretraining : dict
+        Content of ``pretrain.json``.
+    registered : dict
+        Content of ``registered.json``.
+    latent : dict
+        Content of ``latent.json``.
+    scatter : pandas.DataFrame
+        Component scores with material and part.
+    runs : dict
+        Experiment name to the content of its ``run.json``.
+    """
+
+    study: str
+    simulated: bool
+    classes: list[str]
+    dataset: Dataset
+    counts: pd.DataFrame
+    scores: Mapping[str, Scores]
+    histories: Mapping[str, pd.DataFrame]
+    baseline: Scores | None
+    pretraining: Mapping[str, Any]
+    registered: Mapping[str, Any]
+    latent: Mapping[str, Any]
+    scatter: pd.DataFrame
+    runs: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def what(self) -> str:
+        """The data set in a few words, for captions."""
+        manifest = self.dataset.manifest
+        kind = "simulated" if self.simulated else "a user's"
+        return f"{kind} images: {len(manifest)} of {manifest['sample_id'].nunique()} samples"
+
+
+def metrics(results: StudyResults) -> dict[str, Any]:
+    """Collect the numbers that DVC compares.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+
+    Returns
+    -------
+    dict
+        ``data``, ``experiments``, ``baseline``, ``best`` and ``latent``; numbers and names only.
+    """
+    manifest = results.dataset.manifest
+    parts = ("val", "test", "best_fold", "out_of_fold", "ensemble_test")
+    return {
+        "data": {
+            "simulated": results.simulated,
+            "images": len(manifest),
+            "distinct_images": int(manifest["duplicate_of"].isna().sum()),
+            "samples": int(manifest["sample_id"].nunique()),
+            "sha256": results.dataset.digest,
+        },
+        "best": results.registered["best"],
+        "experiments": {
+            name: {part: score[part] for part in parts} for name, score in results.scores.items()
+        },
+        "baseline": {"sample_id_only": results.baseline},
+        "latent": {key: value for key, value in results.latent.items() if key not in ("model", "left_out")},
+    }
+
+
+def compose(results: StudyResults, images_per_class: int) -> Page:
+    """Write the report.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+    images_per_class : int
+        Sample images shown of each class.
+
+    Returns
+    -------
+    Page
+        Ready to be rendered.
+    """
+    best = results.registered["best"]
+    score = results.scores[best]
+    ensemble = score["ensemble_test"]
+    lead = (
+        f"{best} is the best of {len(results.scores)} experiments by validation macro F1 "
+        f"({plus_minus(score['val']['macro_f1'])} over folds). Its fold ensemble is right on "
+        f"{with_interval(ensemble['accuracy'], ensemble['accuracy_ci95'], percent=True)} % of the "
+        f"{ensemble['images']} held-out test images of {ensemble['samples']} samples "
+        "(95 % interval bootstrapped by sample)."
+    )
+    return Page(
+        title=f"{results.study}: which material is this scan?",
+        lead=lead,
+        sections=[
+            _data(results, images_per_class),
+            _experiments(results),
+            _training(results),
+            _latent(results),
+            _provenance(results),
+        ],
+    )
+
+
+def _data(results: StudyResults, images_per_class: int) -> Section:
+    manifest = results.dataset.manifest
+    grid = {}
+    for name in results.classes:
+        of_class = manifest[manifest["material"] == name].drop_duplicates("sample_id")
+        grid[name] = [np.array(results.dataset.images[row]) for row in of_class.index[:images_per_class]]
+    header = ["Class", *(column.replace("_", " ") for column in results.counts.columns)]
+    rows = [[str(name), *(str(int(value)) for value in counts)] for name, counts in results.counts.iterrows()]
+    duplicates = int(manifest["duplicate_of"].notna().sum())
+    blocks: list[Any] = [
+        Paragraph(
+            f"{results.what}; {duplicates} images repeat another one exactly. Samples never cross from one "
+            "part to another: the audit of the split proved it before anything was trained."
+        ),
+        Table(f"Images per class and part ({results.what})", header, rows),
+        Figure(
+            "One image each of some samples per class, as the networks see them.",
+            f"Grid of grey images, one row per class: {', '.join(results.classes)}.",
+            image_grid(grid),
+        ),
+    ]
+    if results.simulated:
+        note = "The scans are simulated. Scores say how the method behaves, nothing about real materials."
+        blocks.insert(0, Note(note))
+    return Section("Data", blocks)
+
+
+def _experiments(results: StudyResults) -> Section:
+    rows = [
+        [
+            name,
+            plus_minus(score["val"]["accuracy"], percent=True),
+            plus_minus(score["val"]["macro_f1"]),
+            plus_minus(score["test"]["accuracy"], percent=True),
+            plus_minus(score["test"]["macro_f1"]),
+            with_interval(
+                score["out_of_fold"]["accuracy"], score["out_of_fold"]["accuracy_ci95"], percent=True
+            ),
+            with_interval(
+                score["ensemble_test"]["accuracy"], score["ensemble_test"]["accuracy_ci95"], percent=True
+            ),
+        ]
+        for name, score in results.scores.items()
+    ]
+    if results.baseline is not None:
+        base = results.baseline
+        rows.append(
+            [
+                "sample id only (sees no image)",
+                plus_minus(base["val_accuracy"], percent=True),
+                plus_minus(base["val_macro_f1"]),
+                plus_minus(base["test_accuracy"], percent=True),
+                plus_minus(base["test_macro_f1"]),
+                "",
+                "",
+            ]
+        )
+    first = next(iter(results.scores.values()))
+    pooled, test = first["out_of_fold"], first["ensemble_test"]
+    matrices = {name: np.array(score["test_confusion"]) for name, score in results.scores.items()}
+    return Section(
+        "Experiments",
+        [
+            Table(
+                f"Accuracy in % and macro F1 ({results.what}). Mean ± population standard deviation over "
+                f"folds; pooled: validation predictions of all folds, {pooled['images']} images; ensemble: "
+                f"mean of the folds' probabilities on {test['images']} test images; 95 % intervals "
+                "bootstrapped by sample.",
+                [
+                    "Experiment",
+                    "val accuracy",
+                    "val F1",
+                    "test accuracy",
+                    "test F1",
+                    "pooled accuracy",
+                    "ensemble test",
+                ],
+                rows,
+            ),
+            _distinct_table(results),
+            Figure(
+                f"Mean counts over folds on the held-out test ({test['images']} images), rows true.",
+                "Confusion matrices of " + ", ".join(matrices) + ".",
+                confusion_matrices(matrices, results.classes),
+            ),
+        ],
+    )
+
+
+def _distinct_table(results: StudyResults) -> Table:
+    rows = [
+        [
+            name,
+            str(score["out_of_fold"]["distinct"]["images"]),
+            with_interval(
+                score["out_of_fold"]["distinct"]["accuracy"],
+                score["out_of_fold"]["distinct"]["accuracy_ci95"],
+                percent=True,
+            ),
+            with_interval(
+                score["out_of_fold"]["distinct"]["macro_f1"],
+                score["out_of_fold"]["distinct"]["macro_f1_ci95"],
+            ),
+            f"{score['val']['invalid']['mean']:.1f}",
+        ]
+        for name, score in results.scores.items()
+    ]
+    return Table(
+        "Pooled validation scores on distinct images only, and validation outputs per fold that stand for "
+        "no class (multilabel)",
+        ["Experiment", "distinct images", "pooled accuracy (%)", "pooled F1", "invalid"],
+        rows,
+    )
+
+
+def _training(results: StudyResults) -> Section:
+    r_squared = results.pretraining["r_squared"]
+    return Section(
+        "Training",
+        [
+            Figure(
+                "Mean over folds.",
+                "Loss and macro F1 over epochs for " + ", ".join(results.histories) + ".",
+                training_curves(results.histories),
+            ),
+            Table(
+                f"Weights `simulated`: what the backbone learnt to read off {results.pretraining['images']} "
+                "simulated scans (share of variance on the held-out tenth)",
+                ["Quantity", "R²"],
+                [[name.replace("true_", "").replace("_", " "), f"{v:.2f}"] for name, v in r_squared.items()],
+            ),
+        ],
+    )
+
+
+def _latent(results: StudyResults) -> Section:
+    model, described = results.latent["model"], results.latent["descriptors"]
+    rows = [
+        [
+            name.replace("_", " "),
+            f"{item['negative']['r']:.2f} (PC{item['negative']['component']})",
+            f"{item['positive']['r']:.2f} (PC{item['positive']['component']})",
+            f"{item['regression_r']:.2f}",
+        ]
+        for name, item in described.items()
+    ]
+    variance = next(
+        (key, value)
+        for key, value in results.latent.items()
+        if key.startswith("cumulative_explained_variance")
+    )
+    kept = variance[0].rsplit("_", 1)[1]
+    blocks: list[Any] = [
+        Paragraph(
+            f"Embedding of version {model['version']} of {model['name']} (alias {model['alias']}, "
+            f"experiment {model['experiment']}, fold {model['fold']}): the 100 values before the last ReLU. "
+            f"{kept} principal components carry {variance[1] * 100:.1f} % of its variance over all images."
+        ),
+        Figure(
+            "First two principal components; held-out test images have a dark edge.",
+            "Scatter of PC1 and PC2 by material.",
+            component_scatter(results.scatter, results.classes),
+        ),
+        Table(
+            f"Descriptors and the embedding ({results.what}, all parts): lowest and highest Pearson r, and "
+            "the correlation with the in-sample linear fit on all components; 'true' quantities are the "
+            "simulator's",
+            ["Descriptor", "lowest r", "highest r", "regression R"],
+            rows,
+        ),
+    ]
+    left_out = results.latent["left_out"]
+    if left_out:
+        reasons = "; ".join(f"{name.replace('_', ' ')} ({why})" for name, why in left_out.items())
+        blocks.append(Paragraph(f"Left out: {reasons}."))
+    return Section("Embedding and descriptors", blocks)
+
+
+def _provenance(results: StudyResults) -> Section:
+    versions = results.registered["versions"]
+    rows = [[name, str(versions[name]["version"]), run["run_id"]] for name, run in results.runs.items()]
+    return Section(
+        "Provenance",
+        [
+            Paragraph(
+                f"Data set SHA-256 {results.dataset.digest}. Runs are in MLflow experiment {results.study}; "
+                "`make ui` opens it. Commit, parameters, threads and library versions are tags of every run."
+            ),
+            Table(
+                f"Versions of registered model {results.registered['model']}",
+                ["Experiment", "version", "MLflow run"],
+                rows,
+            ),
+            Paragraph("To reproduce: check out the commit in the runs' tag git.commit and run `make repro`."),
+        ],
+    )

@@ -1,0 +1,155 @@
+"""One self-contained HTML page: text, tables and pictures, with no request to anywhere."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from tmdscope.files import write_text
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph of plain text."""
+
+    text: str
+    kind = "paragraph"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark that a reader must not miss, such as that the data are simulated."""
+
+    text: str
+    kind = "note"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first column names the row.
+
+    Attributes
+    ----------
+    caption : str
+        What the numbers are: data set, split, number of images.
+    header : sequence of str
+        Column names.
+    rows : sequence of sequence of str
+        Cells as shown.
+    """
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    kind = "table"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture.
+
+    Attributes
+    ----------
+    caption : str
+        Shown below.
+    alt : str
+        What the picture shows, for who cannot see it.
+    png : bytes
+        The picture.
+    """
+
+    caption: str
+    alt: str
+    png: bytes
+    kind = "figure"
+
+    @property
+    def source(self) -> str:
+        """The picture as a data address."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+
+
+Block = Paragraph | Note | Table | Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of a page."""
+
+    title: str
+    blocks: Sequence[Block]
+
+    @property
+    def anchor(self) -> str:
+        """The section's name in the page's address."""
+        return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole report."""
+
+    title: str
+    lead: str
+    sections: Sequence[Section]
+
+
+def write_page(path: Path, page: Page) -> None:
+    """Render a page and write it atomically.
+
+    Parameters
+    ----------
+    path : Path
+        The HTML file.
+    page : Page
+        Its content; text is escaped.
+    """
+    template = files("tmdscope.report").joinpath("page.html").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    write_text(path, environment.from_string(template).render(page=page))
+
+
+def plus_minus(score: dict[str, float], percent: bool = False) -> str:
+    """Write a mean and its standard deviation.
+
+    Parameters
+    ----------
+    score : dict
+        ``mean`` and ``std``.
+    percent : bool, optional
+        Write hundredths.
+
+    Returns
+    -------
+    str
+        ``84.8 ± 2.1`` or ``0.832 ± 0.017``.
+    """
+    scale, digits = (100, 1) if percent else (1, 3)
+    return f"{score['mean'] * scale:.{digits}f} ± {score['std'] * scale:.{digits}f}"
+
+
+def with_interval(value: float, interval: Sequence[float], percent: bool = False) -> str:
+    """Write a value and its 95 % interval.
+
+    Parameters
+    ----------
+    value : float
+        The score.
+    interval : sequence of float
+        Lower and upper bound.
+    percent : bool, optional
+        Write hundredths.
+
+    Returns
+    -------
+    str
+        ``81.3 [78.4, 84.1]`` or ``0.795 [0.764, 0.824]``.
+    """
+    scale, digits = (100, 1) if percent else (1, 3)
+    low, high = (f"{bound * scale:.{digits}f}" for bound in interval)
+    return f"{value * scale:.{digits}f} [{low}, {high}]"
