@@ -61,7 +61,11 @@ def test_numbers_of_samples_survive_leading_zeros(numbers):
     np.testing.assert_array_equal(sample_numbers(ids), np.array(numbers, dtype=float)[:, None])
 
 
-@pytest.mark.parametrize("sample", ["A-17", "", "-3", "1.5"])
+def test_last_digits_of_a_name_are_its_number():
+    assert sample_numbers(["S0012", "wafer3-17", "7424"]).ravel().tolist() == [12, 17, 7424]
+
+
+@pytest.mark.parametrize("sample", ["A", "", "wafer-seven"])
 def test_ids_without_a_number_are_refused_by_name(sample):
     with pytest.raises(UserError, match="carries no number"):
         sample_numbers(["1", sample])
