@@ -1,0 +1,25 @@
+"""Run all benchmarks, or those named: `python -m benchmarks [NAME ...]`, one JSON object per line."""
+
+import argparse
+import json
+
+from benchmarks import noop_repro, prepare_1026, simulate_128
+from benchmarks.harness import measure
+
+BENCHMARKS = {module.NAME: module for module in (noop_repro, simulate_128, prepare_1026)}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all when none")
+    names = parser.parse_args().names or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(BENCHMARKS)}")
+    for name in names:
+        print(json.dumps(measure(BENCHMARKS[name])), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""`python -m benchmarks` prints one JSON object per line, for the benchmarks named."""
+
+import json
+import runpy
+import sys
+
+import pytest
+
+from benchmarks import harness
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    monkeypatch.setattr(harness, "measure", lambda benchmark: {"benchmark": benchmark.NAME})
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *names])
+    runpy.run_module("benchmarks", run_name="__main__")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], ["noop-repro", "simulate-128", "prepare-1026"]),
+        (["prepare-1026"], ["prepare-1026"]),
+    ],
+)
+def test_the_named_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], names: list[str], expected: list[str]
+) -> None:
+    run(monkeypatch, *names)
+    assert [json.loads(line)["benchmark"] for line in capsys.readouterr().out.splitlines()] == expected
+
+
+def test_an_unknown_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, "prepare")
+    assert "unknown benchmark 'prepare'" in capsys.readouterr().err
