@@ -1,5 +1,8 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
+from scipy.spatial.distance import mahalanobis
 
 from tests.scan.samples import growth, stream
 from tmdscope.materials import MATERIALS
@@ -13,15 +16,38 @@ def test_every_draw_can_grow_and_draws_differ(material: str) -> None:
     assert min(sample.step_spacing_nm for sample in drawn) > 0
 
 
-def test_materials_differ_on_average_and_overlap() -> None:
-    density = {
-        name: np.array([draw_growth(name, stream(seed)).nucleation_density_per_um2 for seed in range(300)])
-        for name in MATERIALS
+def features(material: str) -> np.ndarray:
+    drawn = [draw_growth(material, stream(seed)) for seed in range(300)]
+    return np.log(
+        [
+            [
+                s.nucleation_density_per_um2,
+                1 - s.coverage,
+                s.second_layer_coverage,
+                s.edge_speed_ratio,
+                s.roughness_rms_nm,
+                s.adsorbate_density_per_um2,
+            ]
+            for s in drawn
+        ]
+    )
+
+
+def test_materials_differ_on_average() -> None:
+    density = {name: np.median(features(name)[:, 0]) for name in MATERIALS}
+    assert density["WSe2"] < density["MoS2"] < density["WS2"] < density["MoSe2"] < density["Mo-WSe2"]
+
+
+def test_mos2_and_ws2_overlap_most() -> None:
+    drawn = {name: features(name) for name in MATERIALS}
+    within = np.mean([np.cov(values.T) for values in drawn.values()], axis=0)
+    apart = {
+        (one, other): mahalanobis(drawn[one].mean(axis=0), drawn[other].mean(axis=0), np.linalg.inv(within))
+        for one, other in combinations(MATERIALS, 2)
     }
-    medians = {name: np.median(values) for name, values in density.items()}
-    assert medians["WSe2"] < medians["MoS2"] < medians["WS2"] < medians["MoSe2"] < medians["Mo-WSe2"]
-    assert np.mean(density["WS2"] < medians["MoS2"]) > 0.05
-    assert np.mean(density["MoS2"] > medians["WS2"]) > 0.05
+    assert min(apart, key=apart.__getitem__) == ("MoS2", "WS2")
+    densities = drawn["MoS2"][:, 0], drawn["WS2"][:, 0]
+    assert np.mean(np.greater.outer(*densities)) > 0.05
 
 
 def test_an_unknown_material_is_refused() -> None:

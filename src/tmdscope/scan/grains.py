@@ -46,12 +46,24 @@ class Habit:
 
     @property
     def area(self) -> float:
-        """Area of a grain whose slow edges are at distance 1: 2 sqrt(3) (hexagon) to 3 sqrt(3) (triangle)."""
+        """Area of a grain whose slow edges are at distance 1.
+
+        Returns
+        -------
+        float
+            2 sqrt(3) (hexagon) to 3 sqrt(3) (triangle).
+        """
         return math.sqrt(3) * (3 - (2 - self.edge_speed_ratio) ** 2)
 
     @property
     def circumradius(self) -> float:
-        """Distance of its corners from its nucleus: 2/sqrt(3) (hexagon) to 2 (triangle)."""
+        """Distance of its corners from its nucleus.
+
+        Returns
+        -------
+        float
+            2 / sqrt(3) (hexagon) to 2 (triangle).
+        """
         ratio = self.edge_speed_ratio
         return math.sqrt((1 + ratio * (ratio - 1)) * 4 / 3)
 

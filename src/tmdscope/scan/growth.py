@@ -8,6 +8,7 @@ are measured carry their source.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -118,7 +119,13 @@ class Growth:
 
     @property
     def step_spacing_nm(self) -> float:
-        """Width of a terrace in nm: step height over the tangent of the miscut; infinite at miscut 0."""
+        """Mean width of a terrace.
+
+        Returns
+        -------
+        float
+            Step height over the tangent of the miscut in nm; infinite at miscut 0.
+        """
         return self.step_height_nm / math.tan(math.radians(self.miscut_deg)) if self.miscut_deg else math.inf
 
 
@@ -151,9 +158,9 @@ class _Tendency(NamedTuple):
 
 
 _TENDENCIES: Mapping[Material, _Tendency] = {
-    Material.MOS2: _Tendency(42, 0.09, 0.120, 22, 1.80, 7, 0.070, 7),
-    Material.WS2: _Tendency(62, 0.14, 0.090, 24, 1.95, 4, 0.065, 5),
-    Material.WSE2: _Tendency(20, 0.36, 0.060, 8, 1.30, 6, 0.075, 11),
+    Material.MOS2: _Tendency(40, 0.07, 0.140, 20, 1.75, 7, 0.070, 8),
+    Material.WS2: _Tendency(64, 0.18, 0.070, 26, 1.95, 4, 0.060, 4),
+    Material.WSE2: _Tendency(17, 0.36, 0.060, 8, 1.30, 6, 0.075, 12),
     Material.MOSE2: _Tendency(130, 0.22, 0.080, 45, 1.55, 10, 0.125, 9),
     Material.MO_WSE2: _Tendency(190, 0.04, 0.110, 60, 1.50, 12, 0.095, 30),
 }
@@ -182,15 +189,13 @@ def draw_growth(material: str, rng: np.random.Generator) -> Growth:
     """
     tendency = _TENDENCIES[Material(material)]
 
-    def around(median: float, spread: float) -> float:
-        return float(median * rng.lognormal(0.0, spread))
-
-    coverage = 1.0 - min(around(tendency.open_area, 0.45), 0.65)
+    around = partial(_lognormal, rng)
+    coverage = 1.0 - min(around(tendency.open_area, 0.40), 0.65)
     return Growth(
-        nucleation_density_per_um2=around(tendency.nucleation, 0.30),
+        nucleation_density_per_um2=around(tendency.nucleation, 0.25),
         coverage=coverage,
         second_layer_density_per_um2=around(tendency.bilayer_nuclei, 0.35),
-        second_layer_coverage=min(around(tendency.bilayer, 0.50), 0.5 * coverage),
+        second_layer_coverage=min(around(tendency.bilayer, 0.40), 0.5 * coverage),
         edge_speed_ratio=float(np.clip(rng.normal(tendency.edge_speed_ratio, 0.12), 1.0, 2.0)),
         speed_spread=float(rng.uniform(0.08, 0.20)),
         orientation_deg=float(rng.uniform(0.0, 120.0)),
@@ -209,3 +214,7 @@ def draw_growth(material: str, rng: np.random.Generator) -> Growth:
         adsorbate_height_nm=around(2.2, 0.25),
         adsorbate_radius_nm=float(rng.uniform(6.0, 12.0)),
     )
+
+
+def _lognormal(rng: np.random.Generator, median: float, spread: float) -> float:
+    return float(median * rng.lognormal(0.0, spread))

@@ -139,16 +139,10 @@ def simulate_sample(plan: SamplePlan, size_px: int, frame_nm: float, seed: int) 
         `plan.images` scans. They depend on the arguments alone, so samples can be simulated in any order
         and in parallel; the first scans do not change when more are asked for.
     """
-    digest = hashlib.sha256(plan.sample_id.encode()).digest()
-    key = tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
-
-    def stream(number: int) -> np.random.Generator:
-        return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(*key, number)))
-
-    of_sample = stream(0)
+    of_sample = _stream(seed, plan.sample_id, 0)
     growth, instrument = draw_growth(plan.material, of_sample), draw_instrument(of_sample)
     return [
-        simulate_scan(growth, instrument, size_px, frame_nm, stream(image + 1))
+        simulate_scan(growth, instrument, size_px, frame_nm, _stream(seed, plan.sample_id, image + 1))
         for image in range(plan.images)
     ]
 
@@ -196,6 +190,13 @@ def plan_samples(shares: Mapping[str, float], images: int, samples: int, seed: i
         SamplePlan(f"S{number + 1:0{digits}d}", *drawn[place])
         for number, place in enumerate(rng.permutation(samples))
     ]
+
+
+def _stream(seed: int, sample_id: str, number: int) -> np.random.Generator:
+    """Random stream 0 of a sample is its own, stream n that of its n-th image."""
+    digest = hashlib.sha256(sample_id.encode()).digest()
+    key = (int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(*key, number)))
 
 
 def _check_totals(shares: Mapping[str, float], images: int, samples: int) -> None:
