@@ -23,6 +23,7 @@ help: ## List the targets
 setup: $(READY) ## Install the locked environment into .venv (uv when it is there, else pip)
 
 $(READY): requirements.lock pyproject.toml
+	@rm -f $@
 ifeq ($(strip $(UV)),)
 	@$(PYTHON) $(REQUIRE_311)
 	$(PYTHON) -m venv $(VENV)
@@ -31,7 +32,7 @@ ifeq ($(strip $(UV)),)
 else
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	@$(BIN)/python $(REQUIRE_311)
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 endif
 	@touch $@
@@ -55,7 +56,7 @@ lint: $(READY) ## Check style, types and docstrings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/numpydoc lint $$(find $(SOURCES) -name '*.py')
+	$(BIN)/python -m pytest --quiet --no-header tests/test_docstrings.py
 
 format: $(READY) ## Rewrite the code in house style
 	$(BIN)/ruff check --fix

@@ -1,19 +1,24 @@
-"""The tiny study stays a study that the stages accept."""
+"""The copy that is measured is up to date, so that `dvc repro` has nothing to do."""
 
-from pathlib import Path
+import subprocess
 
-from benchmarks.noop_repro import shrink
-from ruamel.yaml import YAML
+import pytest
 
-from tmdscope.profiles import check_study
-
-ROOT = Path(__file__).parents[2]
+from benchmarks import noop_repro
 
 
-def test_the_tiny_study_is_valid_and_has_the_same_stages() -> None:
-    yaml = YAML(typ="safe")
-    shipped, tiny = yaml.load(ROOT / "params.yaml"), yaml.load(ROOT / "params.yaml")
-    shrink(tiny)
-    check_study(tiny, "tiny")
-    assert list(tiny["experiments"]) == list(shipped["experiments"])
-    assert tiny["data"]["simulated"]["images"] < shipped["data"]["simulated"]["images"]
+@pytest.mark.slow
+def test_nothing_is_left_to_do() -> None:
+    path, _ = noop_repro.reproduced()
+    lock = (path / "dvc.lock").read_text()
+    done = subprocess.run(
+        [noop_repro.DVC, "repro", "dvc.yaml"], cwd=path, check=True, capture_output=True, text=True
+    )
+    assert "Running stage" not in done.stdout
+    assert (path / "dvc.lock").read_text() == lock
+
+
+def test_the_main_study_has_outputs() -> None:
+    found = {path.relative_to(noop_repro.ROOT).as_posix() for path in noop_repro.outputs(noop_repro.ROOT)}
+    assert {"data/raw", "data/prepared", "data/split.json"} <= found
+    assert not any("published" in name for name in found)
