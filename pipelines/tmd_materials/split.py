@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.splits import group_samples, make_split
-from tmdscope.dataset.store import MANIFEST, SCHEMA, read_manifest
+from tmdscope.dataset.store import MANIFEST, SCHEMA, classes_of, read_manifest
 from tmdscope.files import write_text
 from tmdscope.params import SplitParams, read_section
 from tmdscope.stage import UserError, run_stage
@@ -23,8 +23,10 @@ def main() -> None:
     merged = sorted({sample for sample, group in zip(samples, groups, strict=True) if sample != group})
     if merged:
         print(f"kept together with another sample, for they share identical images: {', '.join(merged)}")
-    images, materials = manifest["image_id"].tolist(), manifest["material"].tolist()
-    split = make_split(materials, groups, images, settings.test_folds, settings.folds)
+    # Class indices, the five materials in the paper's order: the order decides ties between samples.
+    classes = classes_of(manifest["material"])
+    labels = [classes.index(name) for name in manifest["material"]]
+    split = make_split(labels, groups, manifest["image_id"].tolist(), settings.test_folds, settings.folds)
     audit = audit_split(manifest, split)
     write_text(COUNTS, audit.counts.to_csv())
     print(audit.counts.to_string())

@@ -219,6 +219,12 @@ class LogisticParams(Params):
     c: float = Field(gt=0, le=1e6)
 
 
+class PublishedTrackingParams(Params):
+    """Section `tracking` of the published study, which registers no model."""
+
+    study: str = Field(min_length=1, max_length=200, description="MLflow experiment")
+
+
 class PublishedLatentParams(Params):
     """Section `latent` of the published study: what the authors' embedding has to do with descriptors."""
 

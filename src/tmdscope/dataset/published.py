@@ -19,6 +19,7 @@ import pooch
 from numpy.typing import NDArray
 
 from tmdscope.dataset.safe_pickle import read_pickle
+from tmdscope.dataset.store import digest_of
 from tmdscope.files import atomic_path, sha256_array, sha256_file, write_json
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.params import FetchParams
@@ -137,6 +138,11 @@ class PublishedTables:
                 "image_sha256": [sha256_array(row) for row in self.features],
             }
         )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every row's image id, feature hash, sample and material, in order."""
+        return digest_of(self.manifest)
 
     @property
     def distinct(self) -> NDArray[np.bool_]:

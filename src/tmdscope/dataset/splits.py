@@ -99,7 +99,7 @@ class Split:
 
 
 def make_split(
-    labels: Sequence[str] | NDArray[Any],
+    labels: Sequence[int] | Sequence[str] | NDArray[Any],
     sample_ids: Sequence[str],
     image_ids: Sequence[str],
     test_folds: int,
@@ -144,7 +144,7 @@ def make_split(
 
 
 def outer_folds(
-    labels: Sequence[str] | NDArray[Any], sample_ids: Sequence[str], folds: int
+    labels: Sequence[int] | Sequence[str] | NDArray[Any], sample_ids: Sequence[str], folds: int
 ) -> list[tuple[Rows, Rows]]:
     """Cut all images into folds, so that every image can be predicted by a model that never saw its sample.
 

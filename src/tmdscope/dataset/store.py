@@ -82,8 +82,7 @@ class Dataset:
     @property
     def digest(self) -> str:
         """SHA-256 over every row's image id, image hash, sample and material, in order."""
-        columns = ["image_id", "image_sha256", "sample_id", "material"]
-        return sha256_json(self.manifest[columns].to_numpy().tolist())
+        return digest_of(self.manifest)
 
     def labels(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Give each image the number of its material.
@@ -180,6 +179,23 @@ class Dataset:
             temporary.mkdir()
             write_array(temporary / IMAGES, self.images, self.images.shape, np.uint8)
             write_manifest(temporary / MANIFEST, self.manifest, SCHEMA)
+
+
+def digest_of(manifest: pd.DataFrame) -> str:
+    """Hash what identifies a data set.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+        Columns ``image_id``, ``image_sha256``, ``sample_id`` and ``material``, among others.
+
+    Returns
+    -------
+    str
+        SHA-256 over these columns, row by row in order, 64 hexadecimal digits.
+    """
+    columns = ["image_id", "image_sha256", "sample_id", "material"]
+    return sha256_json(manifest[columns].to_numpy().tolist())
 
 
 def classes_of(materials: Iterable[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tmdscope.learn.classical import make_sample_id_classifier
 from tmdscope.learn.crossval import FoldParts
-from tmdscope.learn.metrics import accuracy, macro_f1, mean_std
+from tmdscope.learn.tabular import mean_over_folds, score_parts
 from tmdscope.stage import UserError
 
 
@@ -29,17 +29,14 @@ def sample_id_baseline(
     Returns
     -------
     dict or None
-        ``val_accuracy, val_macro_f1, test_accuracy, test_macro_f1``, each with the mean and population
-        standard deviation over folds; None when a sample id carries no number.
+        As `tmdscope.learn.tabular.mean_over_folds`; None when a sample id carries no number.
     """
-    scores: dict[str, list[float]] = {}
+    scores = []
     for fold in folds:
         try:
             classifier = make_sample_id_classifier().fit(sample_ids[fold.train], labels[fold.train])
             predicted = classifier.predict(sample_ids)
         except UserError:
             return None
-        for part, rows in (("val", fold.val), ("test", fold.test)):
-            scores.setdefault(f"{part}_accuracy", []).append(accuracy(labels[rows], predicted[rows]))
-            scores.setdefault(f"{part}_macro_f1", []).append(macro_f1(labels[rows], predicted[rows]))
-    return {name: mean_std(values) for name, values in scores.items()}
+        scores.append(score_parts(labels, predicted, fold))
+    return mean_over_folds(scores)

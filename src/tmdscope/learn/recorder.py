@@ -21,15 +21,15 @@ class FoldRecorder(Protocol):
             Name to value.
         """
 
-    def finish(self, scores: Mapping[str, float], model: nn.Module) -> None:
+    def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         """Hear the final scores and get the fold's model.
 
         Parameters
         ----------
         scores : mapping
             Name to value.
-        model : torch.nn.Module
-            The kept model, in evaluation mode.
+        model : torch.nn.Module or None
+            The kept model, in evaluation mode; None where it is no network.
         """
 
 
@@ -61,5 +61,5 @@ class Silent:
     def epoch(self, number: int, scores: Mapping[str, float]) -> None:
         """Forget the scores, see `FoldRecorder.epoch`."""
 
-    def finish(self, scores: Mapping[str, float], model: nn.Module) -> None:
+    def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         """Forget the model, see `FoldRecorder.finish`."""

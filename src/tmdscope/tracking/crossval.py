@@ -81,10 +81,10 @@ class TrackedFold:
         self.run.metrics({f"epoch_{name}": value for name, value in scores.items()}, step=number)
         self.on_epoch()
 
-    def finish(self, scores: Mapping[str, float], model: nn.Module) -> None:
+    def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         """Log the final scores and the model, see `FoldRecorder.finish`."""
         self.run.metrics(scores)
-        if self.package is not None:
+        if self.package is not None and model is not None:
             self.model_uri = self.run.program(self.package(model))
 
 

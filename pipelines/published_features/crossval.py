@@ -1,0 +1,97 @@
+"""Stage `crossval`: classifiers on the published features; every fold is an MLflow run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tmdscope.dataset.published import read_tables
+from tmdscope.dataset.splits import Split
+from tmdscope.files import write_json
+from tmdscope.learn.crossval import FoldParts
+from tmdscope.learn.summary import Cohort
+from tmdscope.learn.tabular import (
+    METHODS,
+    FeatureTable,
+    Method,
+    make_method,
+    mean_over_folds,
+    pooled_predictions,
+    score_parts,
+)
+from tmdscope.materials import MATERIALS
+from tmdscope.params import (
+    ClassifiersParams,
+    PublishedTrackingParams,
+    ScoringParams,
+    SplitParams,
+    read_section,
+)
+from tmdscope.stage import run_stage
+from tmdscope.tracking.crossval import TrackedCrossval
+from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.runs import TrackedRun, flatten, start_run
+from tmdscope.tracking.store import open_study
+
+PARAMS = Path("pipelines/published_features/params.yaml")
+TABLES = Path("data/published/tables")
+SPLIT = Path("data/published/split.json")
+SCORES = Path("data/published/scores.json")
+RUN = Path("data/published/run.json")
+
+
+def main() -> None:
+    """Score every classifier on the folds, and pooled over the outer folds."""
+    torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
+    params = read_section("classifiers", ClassifiersParams, PARAMS)
+    pooled = read_section("pooled", SplitParams, PARAMS)
+    scoring = read_section("scoring", ScoringParams, PARAMS)
+    study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
+    tables, split = read_tables(TABLES), Split.read(SPLIT)
+    table = FeatureTable(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
+    row = {image: number for number, image in enumerate(tables.image_ids)}
+    folds = [
+        FoldParts(*(np.array([row[image] for image in part]) for part in (fold.train, fold.val, split.test)))
+        for fold in split.folds
+    ]
+    cohort = Cohort(tables.labels, table.sample_ids, tables.distinct, scoring.bootstrap, scoring.seed)
+    settings = params.model_dump(mode="json")
+    tags = provenance(study.name, tables.digest, settings)
+    scores, runs = {}, {}
+    for name in METHODS:
+        method = make_method(name, table, params)
+        with start_run(study, name, {**tags, "experiment": name}) as run:
+            run.params({"seed": params.seed, **settings.get(name, {})})
+            run.dataset("published-features", tables.digest, TABLES.as_posix(), len(table.labels), "crossval")
+            found: dict[str, Any] = score_folds(method, table, folds, run, {**tags, "experiment": name})
+            everything = np.arange(len(table.labels))
+            predicted = pooled_predictions(method, table, pooled.test_folds, pooled.folds)
+            found["pooled"] = cohort.pooled(everything, predicted)
+            numbers = {key: value for key, value in flatten(found).items() if isinstance(value, int | float)}
+            run.metrics(numbers)
+        scores[name], runs[name] = found, run.run_id
+        print(
+            f"{name}: validation {found['val_accuracy']['mean']:.3f}, "
+            f"test {found['test_accuracy']['mean']:.3f}, pooled {found['pooled']['accuracy']:.3f}"
+        )
+    write_json(SCORES, scores)
+    write_json(RUN, {"tracking_uri": study.uri, "runs": runs})
+
+
+def score_folds(
+    method: Method, table: FeatureTable, folds: list[FoldParts], run: TrackedRun, tags: dict[str, str]
+) -> dict[str, dict[str, float]]:
+    """Run a method on every fold, each in a child run, and give means over folds."""
+    recorder = TrackedCrossval(run, tags)
+    scores = []
+    for number, parts in enumerate(folds):
+        with recorder.fold(number) as listener:
+            predicted = method.predict_fold(parts, number, listener)
+            scores.append(score_parts(table.labels, predicted, parts))
+            listener.finish(scores[-1], None)
+    return mean_over_folds(scores)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,35 @@
+"""Stage `report`: the published study's numbers, beside the paper's."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tmdscope.dataset.published import read_tables
+from tmdscope.dataset.splits import Split
+from tmdscope.files import read_json, write_json
+from tmdscope.report.page import write_page
+from tmdscope.report.published_study import PublishedResults, compose, metrics
+from tmdscope.stage import run_stage
+
+DATA = Path("data/published")
+METRICS = Path("reports/published_features/metrics.json")
+PAGE = Path("reports/published_features/index.html")
+
+
+def main() -> None:
+    """Gather what the stages wrote."""
+    results = PublishedResults(
+        tables=read_tables(DATA / "tables"),
+        split=Split.read(DATA / "split.json"),
+        scores=read_json(DATA / "scores.json"),
+        latent=read_json(DATA / "latent.json"),
+        scatter=pd.read_csv(DATA / "latent.csv"),
+        runs=read_json(DATA / "run.json")["runs"],
+    )
+    write_json(METRICS, metrics(results))
+    write_page(PAGE, compose(results))
+    print(f"{PAGE}: open it in a browser; numbers in {METRICS}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,277 @@
+"""Classifiers of stored features under one face: predict a fold, and predict what no fold has seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tmdscope.dataset.splits import outer_folds
+from tmdscope.learn.checkpoint import CheckpointRule
+from tmdscope.learn.classical import CLASSIFIERS, fit_classifier
+from tmdscope.learn.crossval import FoldParts, fold_seed
+from tmdscope.learn.fit import Examples, FitSettings, fit, predict_logits
+from tmdscope.learn.metrics import accuracy, macro_f1, mean_std
+from tmdscope.learn.recorder import FoldRecorder, Silent
+from tmdscope.params import ClassifiersParams
+from tmdscope.vision.targets import Multiclass
+
+Labels = NDArray[np.int64]
+
+METHODS = ("mlp", *CLASSIFIERS)
+"""Names that `make_method` knows."""
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Stored features of a study's images.
+
+    Attributes
+    ----------
+    features : numpy.ndarray
+        float32, shape (N, F).
+    sample_ids : numpy.ndarray
+        Sample of each image, text, shape (N,).
+    labels : numpy.ndarray
+        Class of each image, int64, shape (N,).
+    classes : tuple of str
+        Class names in label order.
+    """
+
+    features: NDArray[np.float32]
+    sample_ids: NDArray[Any]
+    labels: Labels
+    classes: tuple[str, ...]
+
+
+class Method(Protocol):
+    """A way to classify images by their features or by their sample's number."""
+
+    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:
+        """Train on one fold and predict every image.
+
+        Parameters
+        ----------
+        parts : FoldParts
+            The fold.
+        number : int
+            Its number, from 0; seeds what is random.
+        listener : FoldRecorder
+            Hears the epochs of methods that have them.
+
+        Returns
+        -------
+        numpy.ndarray
+            Predicted class of every image, int64, shape (N,).
+        """
+
+    def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:
+        """Train on some images as well as the method can and predict others.
+
+        Parameters
+        ----------
+        seen, unseen : numpy.ndarray
+            Row numbers, int64.
+        number : int
+            Number of the outer fold; seeds what is random.
+        inner_folds : int
+            Into how many folds `seen` is cut by methods that need a validation part.
+
+        Returns
+        -------
+        numpy.ndarray
+            Predicted class of the unseen images, int64.
+        """
+
+
+class Mlp(nn.Sequential):
+    """Hidden layers with ReLU, dropout, and a linear output (the sibling study's network).
+
+    Parameters
+    ----------
+    inputs : int
+        Width of the features.
+    hidden : sequence of int
+        Widths of the hidden layers.
+    outputs : int
+        Number of classes.
+    dropout : float
+        After the last hidden layer, in [0, 1).
+    """
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> None:
+        widths = [inputs, *hidden]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        super().__init__(*layers, nn.Dropout(dropout), nn.Linear(widths[-1], outputs))
+
+
+class MlpMethod:
+    """The paper's ImageNet* classifier, see `Method`.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        The features.
+    params : ClassifiersParams
+        Its settings and the seed.
+    """
+
+    def __init__(self, table: FeatureTable, params: ClassifiersParams) -> None:
+        self.table = table
+        self.params = params
+        self.target = Multiclass(table.classes)
+        self.examples = Examples(torch.tensor(table.features), torch.tensor(table.labels))
+        self.settings = FitSettings(
+            epochs=params.mlp.epochs,
+            batch_size=params.mlp.batch_size,
+            learning_rate=params.mlp.learning_rate,
+            checkpoint=CheckpointRule(params.mlp.checkpoint),
+            sampling="oversampled",
+            seed=params.seed,
+        )
+
+    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:
+        """Train one network, see `Method.predict_fold`."""
+        labels: Labels = self._logits(parts, fold_seed(self.params.seed, number), listener).argmax(1).numpy()
+        return labels
+
+    def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:
+        """Train one network on all but the first inner fold, which validates, see `Method.predict_unseen`."""
+        train, val = outer_folds(self.table.labels[seen], self.table.sample_ids[seen].tolist(), inner_folds)[
+            0
+        ]
+        parts = FoldParts(seen[train], seen[val], unseen)
+        logits = self._logits(parts, fold_seed(self.params.seed, 1000 + number), Silent())
+        labels: Labels = logits[torch.from_numpy(unseen)].argmax(dim=1).numpy()
+        return labels
+
+    def _logits(self, parts: FoldParts, seed: int, listener: FoldRecorder) -> Tensor:
+        mlp = self.params.mlp
+        torch.manual_seed(seed)
+        model = Mlp(self.examples.inputs.shape[1], mlp.hidden, self.target.outputs, mlp.dropout)
+        train, val = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
+        fit(model, self.target, self.examples, train, val, replace(self.settings, seed=seed), listener)
+        return predict_logits(model, self.examples.inputs)
+
+
+class ClassicalMethod:
+    """A scikit-learn classifier, see `Method`; it needs no validation part.
+
+    Parameters
+    ----------
+    name : str
+        As for `tmdscope.learn.classical.make_classifier`.
+    table : FeatureTable
+        The features.
+    params : ClassifiersParams
+        Its settings.
+    """
+
+    def __init__(self, name: str, table: FeatureTable, params: ClassifiersParams) -> None:
+        self.name = name
+        self.params = params
+        self.labels = table.labels
+        self.inputs = table.sample_ids if name == "sample_id_only" else table.features
+
+    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:  # noqa: ARG002
+        """Fit on the training part, see `Method.predict_fold`."""
+        return self._predict(parts.train, np.arange(len(self.labels)))
+
+    def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:  # noqa: ARG002
+        """Fit on all that is seen, see `Method.predict_unseen`."""
+        return self._predict(seen, unseen)
+
+    def _predict(self, train: Labels, rows: Labels) -> Labels:
+        classifier = fit_classifier(self.name, self.params, self.inputs[train], self.labels[train])
+        predicted: Labels = classifier.predict(self.inputs[rows]).astype(np.int64)
+        return predicted
+
+
+def make_method(name: str, table: FeatureTable, params: ClassifiersParams) -> Method:
+    """Make a method by name.
+
+    Parameters
+    ----------
+    name : str
+        ``mlp``, or a name that `tmdscope.learn.classical.make_classifier` knows.
+    table : FeatureTable
+        The features.
+    params : ClassifiersParams
+        Settings of all methods.
+
+    Returns
+    -------
+    Method
+        Ready to predict.
+    """
+    return MlpMethod(table, params) if name == "mlp" else ClassicalMethod(name, table, params)
+
+
+def pooled_predictions(method: Method, table: FeatureTable, folds: int, inner_folds: int) -> Labels:
+    """Predict every image by a model that has seen no image of its sample.
+
+    Parameters
+    ----------
+    method : Method
+        The way to classify.
+    table : FeatureTable
+        The features.
+    folds : int
+        Outer folds, stratified and grouped by sample.
+    inner_folds : int
+        Folds inside, for methods that need a validation part.
+
+    Returns
+    -------
+    numpy.ndarray
+        Predicted class of every image, int64, shape (N,).
+    """
+    predicted = np.full(len(table.labels), -1, dtype=np.int64)
+    for number, (seen, unseen) in enumerate(outer_folds(table.labels, table.sample_ids.tolist(), folds)):
+        predicted[unseen] = method.predict_unseen(seen, unseen, number, inner_folds)
+    return predicted
+
+
+def score_parts(labels: Labels, predicted: Labels, parts: FoldParts) -> dict[str, float]:
+    """Score predictions on a fold's parts.
+
+    Parameters
+    ----------
+    labels, predicted : numpy.ndarray
+        True and predicted class of every image, int64, shape (N,).
+    parts : FoldParts
+        The fold.
+
+    Returns
+    -------
+    dict
+        ``<part>_accuracy`` and ``<part>_macro_f1`` for train, val and test.
+    """
+    scores = {}
+    for part in ("train", "val", "test"):
+        rows = getattr(parts, part)
+        scores[f"{part}_accuracy"] = accuracy(labels[rows], predicted[rows])
+        scores[f"{part}_macro_f1"] = macro_f1(labels[rows], predicted[rows])
+    return scores
+
+
+def mean_over_folds(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Average scores over folds.
+
+    Parameters
+    ----------
+    scores : sequence of mapping
+        One per fold, all with the same names.
+
+    Returns
+    -------
+    dict
+        Name to ``mean`` and population ``std``.
+    """
+    return {name: mean_std([fold[name] for fold in scores]) for name in scores[0]}
