@@ -39,10 +39,11 @@ endif
 
 repro: $(READY) ## Run the main study; stages that are up to date are skipped
 	$(DVC) repro
+	@echo "Report: reports/index.html"
 
 published: $(READY) ## Run the study on the authors' published features (fetches them)
 	$(DVC) repro pipelines/published_features/dvc.yaml
-	@echo "Report: pipelines/published_features/reports/index.html"
+	@echo "Report: reports/published_features/index.html"
 
 ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
 	@mkdir -p mlruns/artifacts
