@@ -99,7 +99,8 @@ def make_experiment(
     width = feature_count(params.architecture)
 
     def new_backbone() -> Backbone:
-        return Backbone(build_backbone(params.architecture, weights, pretrained), normalisation).to(device)
+        network = build_backbone(params.architecture, weights, pretrained)
+        return Backbone(network, normalisation).to(device).to(memory_format=torch.channels_last)
 
     def new_model() -> nn.Module:
         head = Head(width, target.outputs, params.dropout).to(device)

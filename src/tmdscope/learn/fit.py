@@ -119,7 +119,7 @@ def fit(
     """
     generator = torch.Generator().manual_seed(settings.seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
     positions = train.cpu()
     if settings.sampling == "oversampled":
         positions = positions[oversampled_positions(examples.labels[train].cpu(), generator)]

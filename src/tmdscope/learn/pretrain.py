@@ -108,8 +108,9 @@ def pretrain(
     wanted = torch.from_numpy(targets.to_numpy(np.float32)).to(device)
     network = bare_backbone(settings.architecture)
     regressor = nn.Linear(feature_count(settings.architecture), targets.shape[1])
-    model = nn.Sequential(Backbone(network, GREY_NORMALISATION), regressor).to(device)
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    model = nn.Sequential(Backbone(network, GREY_NORMALISATION), regressor)
+    model.to(device).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     steps = settings.epochs * -(-len(train) // settings.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
     history = []

@@ -64,7 +64,7 @@ def log_program(run_id: str, program: Program, name: str) -> str:
     )
     with mlflow.start_run(run_id=run_id):
         info = mlflow.pytorch.log_model(
-            program.ensemble.cpu().eval(),
+            program.ensemble.cpu().to(memory_format=torch.contiguous_format).eval(),
             name=name,
             signature=signature,
             input_example=example,
