@@ -58,9 +58,10 @@ def log_program(run_id: str, program: Program, name: str) -> str:
     config = program.config
     example = np.zeros((_EXAMPLE_BATCH, config.size_px, config.size_px), np.uint8)
     example[1:] = 255
+    columns = "probabilities of " + ", ".join(config.classes)
     signature = ModelSignature(
         Schema([TensorSpec(np.dtype("uint8"), (-1, config.size_px, config.size_px))]),
-        Schema([TensorSpec(np.dtype("float32"), (-1, len(config.classes)))]),
+        Schema([TensorSpec(np.dtype("float32"), (-1, len(config.classes)), columns)]),
     )
     with mlflow.start_run(run_id=run_id):
         info = mlflow.pytorch.log_model(
