@@ -132,7 +132,7 @@ def image_grid(images: Mapping[str, Sequence[NDArray[Any]]]) -> bytes:
         PNG with one row per class.
     """
     columns = max(len(row) for row in images.values())
-    figure = Figure(figsize=(1.9 * columns, 1.9 * len(images)), layout="constrained")
+    figure = Figure(figsize=(1.5 * columns, 1.5 * len(images)), layout="constrained")
     axes = figure.subplots(len(images), columns, squeeze=False)
     for axis_row, (name, row) in zip(axes, images.items(), strict=True):
         for number, axis in enumerate(axis_row):

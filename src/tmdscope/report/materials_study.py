@@ -66,8 +66,8 @@ class StudyResults:
     def what(self) -> str:
         """The data set in a few words, for captions."""
         manifest = self.dataset.manifest
-        kind = "simulated" if self.simulated else "a user's"
-        return f"{kind} images: {len(manifest)} of {manifest['sample_id'].nunique()} samples"
+        kind = "simulated images" if self.simulated else "images"
+        return f"{len(manifest)} {kind} of {manifest['sample_id'].nunique()} samples"
 
 
 def metrics(results: StudyResults) -> dict[str, Any]:
