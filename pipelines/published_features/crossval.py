@@ -82,7 +82,26 @@ def main() -> None:
 def score_folds(
     method: Method, table: FeatureTable, folds: list[FoldParts], run: TrackedRun, tags: dict[str, str]
 ) -> dict[str, dict[str, float]]:
-    """Run a method on every fold, each in a child run, and give means over folds."""
+    """Run a method on every fold, each in a child run.
+
+    Parameters
+    ----------
+    method : Method
+        The way to classify.
+    table : FeatureTable
+        The features.
+    folds : list of FoldParts
+        The folds.
+    run : TrackedRun
+        The method's run.
+    tags : dict
+        Put on every fold's run.
+
+    Returns
+    -------
+    dict
+        Score to its mean and population standard deviation over folds.
+    """
     recorder = TrackedCrossval(run, tags)
     scores = []
     for number, parts in enumerate(folds):

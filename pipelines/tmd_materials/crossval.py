@@ -70,7 +70,28 @@ def write_results(
     folds: list[FoldParts],
     scoring: ScoringParams,
 ) -> dict[str, Any]:
-    """Write scores, predictions and plots of an experiment, and give its scores."""
+    """Write scores, predictions and plots of an experiment.
+
+    Parameters
+    ----------
+    name : str
+        The experiment.
+    dataset : Dataset
+        Prepared images.
+    classes : list of str
+        Class names in label order.
+    results : list of FoldResult
+        One per fold.
+    folds : list of FoldParts
+        The folds, in the same order.
+    scoring : ScoringParams
+        Of the intervals.
+
+    Returns
+    -------
+    dict
+        As `tmdscope.learn.summary.summarise`.
+    """
     labels = dataset.labels(classes)
     manifest = dataset.manifest
     cohort = Cohort(

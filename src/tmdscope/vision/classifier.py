@@ -35,7 +35,18 @@ class Head(nn.Module):
         self.output = nn.Linear(EMBEDDING_WIDTH, outputs)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give outputs N x K from features N x F."""
+        """Turn features into outputs.
+
+        Parameters
+        ----------
+        features : torch.Tensor
+            float32, N x F.
+
+        Returns
+        -------
+        torch.Tensor
+            Outputs, float32, N x K.
+        """
         logits: Tensor = self.output(self.dropout(torch.relu(self.embedding(features))))
         return logits
 
@@ -61,7 +72,18 @@ class Backbone(nn.Module):
         self.register_buffer("std", torch.tensor(normalisation.std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give features N x F from uint8 images N x H x W."""
+        """Turn images into features.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            uint8, N x H x W.
+
+        Returns
+        -------
+        torch.Tensor
+            Features, float32, N x F.
+        """
         scaled = images.to(torch.float32).div(255.0).unsqueeze(1)
         features: Tensor = self.network((scaled - self.mean) / self.std)
         return features
@@ -84,7 +106,18 @@ class Classifier(nn.Module):
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give outputs N x K from uint8 images N x H x W."""
+        """Turn images into outputs.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            uint8, N x H x W.
+
+        Returns
+        -------
+        torch.Tensor
+            Outputs, float32, N x K.
+        """
         logits: Tensor = self.head(self.backbone(images))
         return logits
 
@@ -185,7 +218,18 @@ class Ensemble(nn.Module):
         self.target = target
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give class probabilities N x K from uint8 images N x H x W."""
+        """Turn images into class probabilities.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            uint8, N x H x W.
+
+        Returns
+        -------
+        torch.Tensor
+            Probabilities, float32, N x K; rows sum to one.
+        """
         features = [backbone(images) for backbone in self.backbones]
         if len(features) < len(self.heads):
             features = features * len(self.heads)
