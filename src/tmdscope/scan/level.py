@@ -13,6 +13,9 @@ from scipy.sparse import csr_array
 
 Image8 = NDArray[np.uint8]
 
+_FLAT = 1e-6
+"""Share of the largest height below which a residual is rounding (float32 heights carry seven digits)."""
+
 
 def level(height_nm: NDArray[Any], percentiles: Sequence[float]) -> Image8:
     """Turn heights into 8-bit images: plane, row alignment, percentile clip, full grey range.
@@ -47,7 +50,8 @@ def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
     Returns
     -------
     numpy.ndarray
-        float32, same shape, each map of mean 0 without tilt.
+        float32, same shape, each map of mean 0 without tilt. What is below a millionth of the map's
+        largest height is rounding, not surface, and becomes exactly 0: a tilted plane turns out flat.
     """
     height: NDArray[np.float64] = np.asarray(height_nm, dtype=np.float64)
     y, x = (np.arange(count) - (count - 1) / 2 for count in height.shape[-2:])
@@ -55,7 +59,11 @@ def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
     slope_y = height.mean(axis=-1) @ y / (float(y @ y) or 1.0)
     slope_x = height.mean(axis=-2) @ x / (float(x @ x) or 1.0)
     plane = offset[..., None, None] + slope_y[..., None, None] * y[:, None] + slope_x[..., None, None] * x
-    levelled: NDArray[np.float32] = (height - plane).astype(np.float32)
+    residual = height - plane
+    largest = np.abs(height).max(axis=(-2, -1), keepdims=True)
+    levelled: NDArray[np.float32] = np.where(np.abs(residual) > _FLAT * largest, residual, 0).astype(
+        np.float32
+    )
     return levelled
 
 

@@ -1,0 +1,144 @@
+"""One tiny run of the whole main study in a clone of the working tree; everything slow shares it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+
+from tests.support.reads import watching
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+TINY_EXPERIMENTS = {
+    "finetune-multilabel": {"strategy": "finetune", "target": "multilabel", "epochs": 1, "flips": True},
+    "features-multiclass": {"strategy": "features", "target": "multiclass", "epochs": 20, "flips": False},
+}
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A project of its own, with its own MLflow store."""
+
+    root: Path
+    reads: Path
+
+    @property
+    def uri(self) -> str:
+        """Its tracking store."""
+        return f"sqlite:///{self.root / 'mlruns' / 'mlflow.db'}"
+
+    @property
+    def client(self) -> MlflowClient:
+        """Connected to its store."""
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.uri)
+        return MlflowClient(self.uri, self.uri)
+
+    def run(self, *command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project as a user would, with its environment first on the path."""
+        environment = watching(self.root, self.reads) | {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DVC_NO_ANALYTICS": "true",
+        }
+        for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID"):
+            environment.pop(name, None)
+        finished = subprocess.run(
+            command, cwd=self.root, env=environment | variables, capture_output=True, text=True, timeout=900
+        )
+        if check and finished.returncode != 0:
+            pytest.fail(f"{' '.join(command)}\n{finished.stdout[-6000:]}\n{finished.stderr[-6000:]}")
+        return finished
+
+    def commit(self, message: str) -> None:
+        """Commit everything that git does not ignore."""
+        self.run("git", "add", "--all")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", message)
+
+    def edit(self, changes: dict[str, Any]) -> None:
+        """Change keys of params.yaml, dotted names to values."""
+        path = self.root / "params.yaml"
+        yaml = YAML()
+        content = yaml.load(path)
+        for name, value in changes.items():
+            *outer, last = name.split(".")
+            place = content
+            for key in outer:
+                place = place[key]
+            place[last] = value
+        yaml.dump(content, path)
+
+
+def make_clone(folder: Path) -> Clone:
+    """Copy what git tracks or would track into a folder and commit it there."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        if name.endswith("dvc.lock") or not (ROOT / name).is_file():
+            continue
+        target = folder / "project" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target)
+    reads = folder / "reads"
+    reads.mkdir()
+    clone = Clone(folder / "project", reads)
+    clone.run("git", "init", "-q", "-b", "main")
+    clone.commit("Start")
+    return clone
+
+
+def tiny(clone: Clone) -> None:
+    """Make the study small enough for a test."""
+    shared = {
+        "architecture": "resnet18",
+        "weights": "simulated",
+        "batch_size": 8,
+        "learning_rate": 1e-3,
+        "dropout": 0.0,
+        "checkpoint": "improves-both",
+        "seed": 1,
+    }
+    clone.edit(
+        {
+            "data.simulated.images": 66,
+            "data.simulated.samples": 48,
+            "data.simulated.size_px": 32,
+            "prepare.size_px": 32,
+            "pretrain.images": 48,
+            "pretrain.size_px": 32,
+            "pretrain.epochs": 1,
+            "split.test_folds": 4,
+            "split.folds": 2,
+            "scoring.bootstrap": 200,
+            "latent.components": 3,
+            "report.images_per_class": 2,
+            "experiments": {name: {**entry, **shared} for name, entry in TINY_EXPERIMENTS.items()},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    """The main study, run once by `mlflow run`, its result committed."""
+    clone = make_clone(tmp_path_factory.mktemp("study"))
+    tiny(clone)
+    clone.commit("Tiny settings")
+    clone.run("mlflow", "run", ".", "--env-manager", "local", MLFLOW_TRACKING_URI=clone.uri)
+    clone.commit("Run")
+    yield clone
+    shutil.rmtree(clone.root)

@@ -1,0 +1,80 @@
+"""A user's own folder of images goes through the main study by editing params.yaml only."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+from ruamel.yaml import YAML
+
+from tests.pipelines.conftest import Clone
+
+pytestmark = pytest.mark.slow
+
+TEXTURES = ("brick", "grass", "gravel")
+SUFFIXES = (".png", ".tif", ".jpg", ".npy")
+
+
+def cut_textures(folder: Path) -> None:
+    """Cut scikit-image's textures into patches: a column of the texture is a sample, of three images."""
+    rows = []
+    for name in TEXTURES:
+        texture = getattr(skimage.data, name)()
+        for sample in range(8):
+            for place in range(3):
+                patch = texture[place * 64 : place * 64 + 48, sample * 64 : sample * 64 + 48]
+                path = folder / name / f"{sample}-{place}{SUFFIXES[(sample + place) % len(SUFFIXES)]}"
+                path.parent.mkdir(exist_ok=True)
+                if path.suffix == ".npy":
+                    np.save(path, patch)
+                else:
+                    Image.fromarray(patch).save(path)
+                rows.append([path.relative_to(folder).as_posix(), f"{name}-{sample}", name])
+    with (folder / "manifest.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["path", "sample_id", "material"], *rows])
+
+
+@pytest.fixture(scope="module")
+def textures(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    folder = tmp_path_factory.mktemp("textures")
+    cut_textures(folder)
+    study.edit({"data.source": "folder", "data.folder.path": str(folder), "data.classes": list(TEXTURES)})
+    yield study
+    study.run("git", "checkout", "-q", ".")
+    study.run("dvc", "checkout")
+
+
+def test_multilabel_says_that_it_needs_formulae(textures: Clone) -> None:
+    refused = textures.run("dvc", "repro", "crossval@finetune-multilabel", check=False)
+    assert refused.returncode != 0
+    assert "multilabel targets need classes that are chemical formulae" in refused.stderr + refused.stdout
+
+
+def test_folder_reaches_a_report(textures: Clone) -> None:
+    study = json.loads((textures.root / "reports" / "metrics.json").read_text())
+    assert study["data"]["simulated"] is True
+    experiments = {"features-multiclass": _experiment(textures)}
+    textures.edit({"experiments": experiments})
+    textures.run("dvc", "repro")
+    metrics = json.loads((textures.root / "reports" / "metrics.json").read_text())
+    assert metrics["data"] == {
+        **metrics["data"],
+        "simulated": False,
+        "images": 72,
+        "samples": 24,
+    }
+    chance = 1 / len(TEXTURES)
+    assert metrics["experiments"]["features-multiclass"]["val"]["accuracy"]["mean"] > 1.5 * chance
+    page = (textures.root / "reports" / "index.html").read_text()
+    assert "gravel" in page
+    assert "simulated scans. Scores" not in page
+
+
+def _experiment(clone: Clone) -> dict[str, object]:
+    content = YAML(typ="safe").load(clone.root / "params.yaml")
+    found: dict[str, object] = content["experiments"]["features-multiclass"]
+    return found

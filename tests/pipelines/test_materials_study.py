@@ -1,0 +1,158 @@
+"""The main study from end to end, at tiny size, as a user runs it."""
+
+import json
+
+import mlflow
+import numpy as np
+import pytest
+
+from tests.pipelines.conftest import TINY_EXPERIMENTS, Clone
+from tests.support.reads import undeclared
+
+pytestmark = pytest.mark.slow
+
+MODEL = "tmd-material-classifier"
+TAGS = {
+    "study",
+    "experiment",
+    "git.commit",
+    "git.dirty",
+    "dvc.stage",
+    "dvc.exp",
+    "data.sha256",
+    "params.sha256",
+    "threads",
+    "device",
+}
+
+
+def runs_of(study: Clone) -> tuple[dict[str, object], dict[str, list[object]]]:
+    """Parent runs by name, and the children of each."""
+    client = study.client
+    experiment = client.get_experiment_by_name("tmd-materials")
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    parents = {run.info.run_name: run for run in runs if "mlflow.parentRunId" not in run.data.tags}
+    children = {
+        name: sorted(
+            (run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id),
+            key=lambda run: run.info.run_name,
+        )
+        for name, parent in parents.items()
+    }
+    return parents, children
+
+
+def test_every_experiment_is_a_run_with_its_folds(study: Clone) -> None:
+    parents, children = runs_of(study)
+    assert set(parents) == set(TINY_EXPERIMENTS)
+    for name, parent in parents.items():
+        assert [run.info.run_name for run in children[name]] == ["fold-0", "fold-1"]
+        for run in (parent, *children[name]):
+            assert run.info.status == "FINISHED"
+            assert set(run.data.tags) >= TAGS
+            assert run.data.tags["experiment"] == name
+            assert run.data.tags["dvc.stage"] == f"crossval@{name}"
+        assert [run.data.tags["fold"] for run in children[name]] == ["0", "1"]
+
+
+def test_runs_name_their_data_and_settings(study: Clone) -> None:
+    metrics = json.loads((study.root / "reports" / "metrics.json").read_text())
+    parents, _ = runs_of(study)
+    for name, parent in parents.items():
+        (inputs,) = parent.inputs.dataset_inputs
+        assert inputs.dataset.digest == metrics["data"]["sha256"][:32]
+        assert parent.data.tags["data.sha256"] == metrics["data"]["sha256"]
+        assert parent.data.params["target"] == TINY_EXPERIMENTS[name]["target"]
+
+
+def test_metrics_are_the_runs_metrics(study: Clone) -> None:
+    metrics = json.loads((study.root / "reports" / "metrics.json").read_text())
+    parents, children = runs_of(study)
+    for name, parent in parents.items():
+        found = metrics["experiments"][name]["val"]["macro_f1"]
+        assert parent.data.metrics["val.macro_f1.mean"] == found["mean"]
+        folds = [run.data.metrics["val_macro_f1"] for run in children[name]]
+        assert np.mean(folds) == pytest.approx(found["mean"])
+        assert np.std(folds) == pytest.approx(found["std"])
+
+
+def test_every_fold_logs_epochs_and_a_model(study: Clone) -> None:
+    client = study.client
+    _, children = runs_of(study)
+    for name, folds in children.items():
+        for run in folds:
+            history = client.get_metric_history(run.info.run_id, "epoch_val_loss")
+            assert [point.step for point in history] == list(range(1, TINY_EXPERIMENTS[name]["epochs"] + 1))
+            assert len(run.outputs.model_outputs) == 1
+
+
+def test_best_version_is_registered_and_predicts(study: Clone) -> None:
+    client = study.client
+    parents, _ = runs_of(study)
+    best = max(parents.values(), key=lambda run: run.data.metrics["val.macro_f1.mean"])
+    version = client.get_model_version_by_alias(MODEL, "best")
+    assert version.run_id == best.info.run_id
+    assert len(client.search_model_versions(f"name = '{MODEL}'")) == len(TINY_EXPERIMENTS)
+    model = mlflow.pyfunc.load_model(f"models:/{MODEL}@best")
+    assert model.metadata.metadata["classes"] == ["MoS2", "WS2", "WSe2", "MoSe2", "Mo-WSe2"]
+    images = np.load(study.root / "data" / "prepared" / "images.npy")[:5]
+    probabilities = model.predict(images)
+    assert probabilities.shape == (5, 5)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_stages_read_what_they_declare(study: Clone) -> None:
+    """The ground floor is left out by decision: it computes nothing, and everything depends on it."""
+    ground = {f"src/tmdscope/{name}.py" for name in ("__init__", "files", "materials", "params", "stage")}
+    folders = {
+        f"src/tmdscope/{name}/__init__.py" for name in ("scan", "dataset", "vision", "learn", "analysis")
+    }
+    gaps = undeclared(study.root / "dvc.yaml", study.reads, study.root)
+    missing = {stage: gap.undeclared - ground - folders for stage, gap in gaps.items()}
+    unused = {stage: gap.unused for stage, gap in gaps.items()}
+    assert {stage: names for stage, names in missing.items() if names} == {}
+    assert {stage: names for stage, names in unused.items() if names} == {}
+
+
+def test_nothing_runs_twice(study: Clone) -> None:
+    assert "Data and pipelines are up to date" in study.run("dvc", "repro").stdout
+    assert "Data and pipelines are up to date" in study.run("dvc", "status").stdout
+
+
+def test_a_change_of_describe_runs_describe_latent_and_report_only(study: Clone) -> None:
+    study.edit({"describe.opening_radius_px": 1})
+    try:
+        output = study.run("dvc", "repro").stdout
+        ran = {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+        assert ran == {"describe", "latent", "report"}
+        assert "describe.opening_radius_px" in study.run("dvc", "params", "diff").stdout
+        assert "latent.descriptors.grain_density.regression_r" in study.run("dvc", "metrics", "diff").stdout
+        page = study.run("dvc", "plots", "diff", "-o", "plots").stdout
+        assert "index.html" in page
+    finally:
+        study.run("git", "checkout", "-q", "params.yaml", "dvc.lock", "reports")
+        study.run("dvc", "checkout")
+
+
+def test_queued_experiments_run(study: Clone) -> None:
+    study.run("dvc", "exp", "run", "-S", "report.images_per_class=1", "--name", "fewer-images", "--queue")
+    study.run("dvc", "exp", "run", "--run-all")
+    assert "fewer-images" in study.run("dvc", "exp", "show", "--csv").stdout
+
+
+def test_mlproject_trains_one_experiment_and_promotes(study: Clone) -> None:
+    local = ("--env-manager", "local")
+    study.run(
+        *("mlflow", "run", ".", "-e", "train", "-P", "experiment=features-multiclass", *local),
+        MLFLOW_TRACKING_URI=study.uri,
+    )
+    study.run(
+        *("mlflow", "run", ".", "-e", "promote", "-P", "version=1", *local), MLFLOW_TRACKING_URI=study.uri
+    )
+    assert study.client.get_model_version_by_alias(MODEL, "production").version == 1
+
+
+def test_promoting_an_unknown_version_names_the_known_ones(study: Clone) -> None:
+    refused = study.run("tmdscope", "promote", "77", check=False)
+    assert refused.returncode == 1
+    assert "it has: 1, 2" in refused.stderr

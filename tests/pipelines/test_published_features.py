@@ -1,0 +1,102 @@
+"""The published study from end to end on the real tables: the numbers of the paper come out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipelines.conftest import Clone, make_clone
+from tests.support.reads import undeclared
+
+pytestmark = [pytest.mark.slow, pytest.mark.realdata]
+
+PIPELINE = "pipelines/published_features/dvc.yaml"
+SCORES = {"val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1"}
+NAMES = {"mlp", "svc", "logistic", "sample_id_only"}
+COSINES = {
+    ("local_variation", "dissimilarity"): 0.864,
+    ("local_variation", "grain_density"): 0.951,
+    ("dissimilarity", "grain_density"): 0.698,
+}
+"""Measured by an independent script on the published tables."""
+
+
+@pytest.fixture(scope="module")
+def published(published_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    clone = make_clone(tmp_path_factory.mktemp("published"))
+    clone.run("dvc", "repro", PIPELINE, TMDSCOPE_PUBLISHED_DIR=str(published_dir.resolve()))
+    return clone
+
+
+@pytest.fixture(scope="module")
+def metrics(published: Clone) -> dict[str, Any]:
+    path = published.root / "reports" / "published_features" / "metrics.json"
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def test_data_and_split_are_the_papers(metrics: dict[str, Any]) -> None:
+    assert metrics["dataset"] == {"images": 1026, "distinct_images": 905, "samples": 626}
+    assert metrics["split"] == {"test": {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}}
+
+
+def test_classifiers_reach_the_papers_figures(metrics: dict[str, Any]) -> None:
+    classifiers = metrics["classifiers"]
+    assert set(classifiers) == NAMES
+    for scores in classifiers.values():
+        assert set(scores) == SCORES
+        assert all(set(score) == {"mean", "std"} for score in scores.values())
+    assert classifiers["mlp"]["val_accuracy"]["mean"] == pytest.approx(0.75, abs=0.03)
+    assert classifiers["svc"]["test_accuracy"]["mean"] >= 0.84
+    assert classifiers["sample_id_only"]["test_accuracy"]["mean"] >= 0.95
+
+
+def test_pooled_scores_carry_intervals(metrics: dict[str, Any]) -> None:
+    assert set(metrics["pooled"]) == NAMES
+    for score in metrics["pooled"].values():
+        assert set(score) == {"accuracy", "macro_f1", "accuracy_ci95"}
+        low, high = score["accuracy_ci95"]
+        assert low < score["accuracy"] < high
+    assert metrics["pooled"]["svc"]["accuracy"] == pytest.approx(0.813, abs=0.007)
+
+
+def test_latent_relations_are_those_of_table_5(metrics: dict[str, Any]) -> None:
+    latent = metrics["latent"]
+    assert set(latent) == {"cumulative_explained_variance_10", "descriptors", "regression_cosine"}
+    assert latent["cumulative_explained_variance_10"] == pytest.approx(0.990, abs=0.001)
+    table_5 = {
+        "grain_density": (-0.25, 5, 0.48, 7, 0.61),
+        "local_variation": (-0.25, 4, 0.50, 7, 0.65),
+        "dissimilarity": (-0.28, 3, 0.48, 7, 0.66),
+    }
+    assert set(latent["descriptors"]) == set(table_5)
+    for name, (low, low_at, high, high_at, regression) in table_5.items():
+        found = latent["descriptors"][name]
+        assert found["negative"] == {"r": pytest.approx(low, abs=0.01), "component": low_at}
+        assert found["positive"] == {"r": pytest.approx(high, abs=0.01), "component": high_at}
+        assert found["regression_r"] == pytest.approx(regression, abs=0.01)
+    for (a, b), cosine in COSINES.items():
+        assert latent["regression_cosine"][a][b] == pytest.approx(cosine, abs=0.01)
+        assert latent["regression_cosine"][b][a] == pytest.approx(cosine, abs=0.01)
+
+
+def test_every_fold_is_a_run(published: Clone) -> None:
+    client = published.client
+    experiment = client.get_experiment_by_name("published-features")
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert {run.info.run_name for run in parents} == NAMES
+    assert len(runs) == len(NAMES) * 6
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_stages_read_what_they_declare(published: Clone) -> None:
+    ground = {f"src/tmdscope/{name}.py" for name in ("__init__", "files", "materials", "params", "stage")}
+    gaps = undeclared(published.root / PIPELINE, published.reads, published.root)
+    missing = {
+        stage: {name for name in gap.undeclared - ground if not name.endswith("__init__.py")}
+        for stage, gap in gaps.items()
+    }
+    assert {stage: names for stage, names in missing.items() if names} == {}
+    assert {stage: gap.unused for stage, gap in gaps.items() if gap.unused} == {}
