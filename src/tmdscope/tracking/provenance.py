@@ -3,8 +3,10 @@
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,9 +34,14 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
         Tag name to value.
     """
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    commit = _git("rev-parse", "HEAD")
+    shown_in_ui = {"mlflow.source.name": Path(sys.argv[0]).name, "mlflow.source.type": "LOCAL"}
+    if commit:
+        shown_in_ui["mlflow.source.git.commit"] = commit
     return {
+        **shown_in_ui,
         "study": study,
-        "git.commit": _git("rev-parse", "HEAD") or "none",
+        "git.commit": commit or "none",
         "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
         "dvc.stage": os.environ.get("DVC_STAGE", "none"),
         "dvc.exp": os.environ.get("DVC_EXP_NAME", "none"),

@@ -1,0 +1,109 @@
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tmdscope.learn.checkpoint import CheckpointRule
+from tmdscope.learn.fit import Examples, FitResult, FitSettings, evaluate, fit, part_scores
+from tmdscope.learn.recorder import Silent
+from tmdscope.stage import UserError
+from tmdscope.vision.targets import Multiclass
+
+SETTINGS = FitSettings(6, 8, 0.05, CheckpointRule.LAST, "weighted", seed=1)
+TARGET = Multiclass(("a", "b"))
+
+
+class Heard(Silent):
+    """Remembers what it hears."""
+
+    def __init__(self) -> None:
+        self.epochs: list[tuple[int, dict[str, float]]] = []
+
+    def epoch(self, number: int, scores: Mapping[str, float]) -> None:
+        self.epochs.append((number, dict(scores)))
+
+
+def blobs(count: int = 41) -> Examples:
+    labels = torch.arange(count) % 2
+    noise = torch.randn(count, 3, generator=torch.Generator().manual_seed(2))
+    return Examples(noise + 2.0 * labels[:, None], labels)
+
+
+def train(settings: FitSettings, recorder: Silent | None = None) -> tuple[nn.Module, FitResult]:
+    torch.manual_seed(0)
+    model, examples = nn.Linear(3, 2), blobs()
+    rows = torch.arange(len(examples.labels))
+    result = fit(model, TARGET, examples, rows[:33], rows[33:], settings, recorder or Silent())
+    return model, result
+
+
+def test_training_learns_and_tells_every_epoch() -> None:
+    heard = Heard()
+    model, result = train(SETTINGS, heard)
+    assert [number for number, _ in heard.epochs] == [1, 2, 3, 4, 5, 6]
+    assert result.kept_epoch == 6
+    assert result.history[-1].val_loss < result.history[0].val_loss
+    assert evaluate(model, TARGET, blobs(), torch.arange(41))[1] > 0.9
+    assert not model.training
+
+
+@pytest.mark.parametrize("sampling", ["weighted", "oversampled"])
+def test_the_same_seed_trains_the_same_model(sampling: str) -> None:
+    settings = replace(SETTINGS, sampling=sampling)
+    first, _ = train(settings)
+    second, _ = train(settings)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    other, _ = train(replace(settings, seed=2))
+    assert not torch.equal(next(first.parameters()), next(other.parameters()))
+
+
+def test_the_kept_epochs_weights_come_back() -> None:
+    model, result = train(
+        replace(SETTINGS, epochs=12, learning_rate=3.0, checkpoint=CheckpointRule.IMPROVES_BOTH)
+    )
+    kept = result.history[result.kept_epoch - 1]
+    examples = blobs()
+    loss, score = evaluate(model, TARGET, examples, torch.arange(33, 41))
+    assert (loss, score) == (pytest.approx(kept.val_loss), pytest.approx(kept.val_macro_f1))
+    assert all(
+        kept.val_macro_f1 >= scores.val_macro_f1 or kept.val_loss <= scores.val_loss
+        for scores in result.history
+    )
+
+
+def test_a_single_leftover_example_joins_the_last_batch() -> None:
+    sizes = []
+
+    class Spy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            if self.training:
+                sizes.append(len(inputs))
+            logits: Tensor = self.layer(inputs)
+            return logits
+
+    rows = torch.arange(41)
+    fit(Spy(), TARGET, blobs(), rows[:33], rows[33:], replace(SETTINGS, epochs=1), Silent())
+    assert sizes == [8, 8, 8, 9]
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_remedy() -> None:
+    examples = blobs()
+    broken = Examples(
+        examples.inputs.clone().index_fill_(0, torch.tensor([0]), float("nan")), examples.labels
+    )
+    rows = torch.arange(41)
+    with pytest.raises(UserError, match="lower learning_rate"):
+        fit(nn.Linear(3, 2), TARGET, broken, rows[:1].repeat(8), rows[33:], SETTINGS, Silent())
+
+
+def test_part_scores_count_what_is_wrong() -> None:
+    logits = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0], [0.0, 2.0]])
+    scores = part_scores(logits, TARGET, torch.tensor([0, 1, 1, 1]))
+    assert scores["accuracy"] == scores["exact_accuracy"] == 0.75
+    assert scores["invalid"] == 0

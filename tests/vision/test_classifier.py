@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from tmdscope.materials import MATERIALS
+from tmdscope.vision.backbones import bare_backbone
+from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head, rebuild_ensemble
+from tmdscope.vision.features import apply_in_batches
+from tmdscope.vision.targets import Multiclass, Multilabel
+from tmdscope.vision.weights import GREY_NORMALISATION
+
+IMAGES = torch.randint(0, 256, (5, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def backbone() -> Backbone:
+    return Backbone(bare_backbone("resnet18"), GREY_NORMALISATION)
+
+
+def config(members: int, shared: bool) -> EnsembleConfig:
+    return EnsembleConfig("resnet18", "multilabel", MATERIALS, 32, members, shared, GREY_NORMALISATION)
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Ensemble:
+    heads = [Head(512, 4), Head(512, 4)]
+    return Ensemble([backbone(), backbone()], heads, Multilabel(MATERIALS)).eval()
+
+
+@torch.inference_mode()
+def test_an_ensemble_is_the_mean_of_its_members(ensemble: Ensemble) -> None:
+    members = [ensemble.target.probabilities(ensemble.member(fold)(IMAGES)) for fold in range(2)]
+    torch.testing.assert_close(ensemble(IMAGES), torch.stack(members).mean(dim=0))
+
+
+@torch.inference_mode()
+def test_a_shared_backbone_equals_copies_of_it() -> None:
+    one, heads = backbone(), [Head(512, 5), Head(512, 5)]
+    shared = Ensemble([one], heads, Multiclass(MATERIALS)).eval()
+    copies = Ensemble([one, one], heads, Multiclass(MATERIALS)).eval()
+    torch.testing.assert_close(shared(IMAGES), copies(IMAGES))
+
+
+@torch.inference_mode()
+def test_a_rebuilt_ensemble_repeats_the_outputs(ensemble: Ensemble) -> None:
+    again = rebuild_ensemble(config(2, shared=False), ensemble.state_dict())
+    assert torch.equal(again(IMAGES), ensemble(IMAGES))
+
+
+def test_the_configuration_survives_json() -> None:
+    assert EnsembleConfig.from_dict(config(3, shared=True).to_dict()) == config(3, shared=True)
+
+
+def test_backbones_must_fit_heads() -> None:
+    with pytest.raises(ValueError, match="2 backbones for 3 heads"):
+        Ensemble([backbone(), backbone()], [Head(512, 5) for _ in range(3)], Multiclass(MATERIALS))
+
+
+@torch.inference_mode()
+def test_the_embedding_comes_before_the_relu() -> None:
+    classifier = Classifier(backbone(), Head(512, 5)).eval()
+    embedding = classifier.embed(IMAGES)
+    assert embedding.shape == (5, 100)
+    assert embedding.min() < 0
+    expected = classifier.head.output(torch.relu(embedding))
+    torch.testing.assert_close(classifier(IMAGES), expected)
+
+
+def test_batches_do_not_change_features() -> None:
+    network = backbone().eval()
+    whole = apply_in_batches(network, IMAGES.numpy(), 5, torch.device("cpu"))
+    split = apply_in_batches(network, IMAGES.numpy(), 2, torch.device("cpu"))
+    torch.testing.assert_close(torch.from_numpy(whole), torch.from_numpy(split), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,64 @@
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from tmdscope.materials import MATERIALS
+from tmdscope.vision.targets import INVALID, Multiclass, Multilabel, make_target
+
+LOGITS = st.lists(st.floats(-8, 8), min_size=4, max_size=4)
+
+
+def test_multilabel_outputs_are_the_papers_atoms() -> None:
+    target = Multilabel(MATERIALS)
+    assert target.atoms == ("Mo", "W", "S", "Se")
+    assert target.codes.tolist() == [[1, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1], [1, 0, 0, 1], [1, 1, 0, 1]]
+
+
+def test_multilabel_decodes_exact_matches_only() -> None:
+    target = Multilabel(MATERIALS)
+    known = {tuple(code): label for label, code in enumerate(target.codes.int().tolist())}
+    for bits in itertools.product([0, 1], repeat=4):
+        logits = (torch.tensor([bits], dtype=torch.float32) - 0.5) * 6
+        assert target.decode(logits).item() == known.get(bits, INVALID)
+
+
+@pytest.mark.parametrize("name", ["multiclass", "multilabel"])
+@given(st.data())
+def test_probabilities_are_a_distribution(name: str, data: st.DataObject) -> None:
+    target = make_target(name, MATERIALS)
+    size = st.lists(st.floats(-30, 30), min_size=target.outputs, max_size=target.outputs)
+    probabilities = target.probabilities(torch.tensor([data.draw(size)]))
+    assert probabilities.shape == (1, 5)
+    assert probabilities.min() >= 0
+    assert probabilities.sum().item() == pytest.approx(1, abs=1e-5)
+
+
+@given(LOGITS)
+def test_a_decoded_class_is_the_most_probable_one(values: list[float]) -> None:
+    target = Multilabel(MATERIALS)
+    logits = torch.tensor([values])
+    decoded = target.decode(logits).item()
+    best = target.probabilities(logits).max()
+    assert decoded == INVALID or target.probabilities(logits)[0, int(decoded)] >= best - 1e-6
+
+
+def test_losses_are_torchs() -> None:
+    logits, labels = torch.randn(6, 5), torch.tensor([0, 1, 2, 3, 4, 0])
+    assert Multiclass(MATERIALS).loss(logits, labels) == functional.cross_entropy(logits, labels)
+    target = Multilabel(MATERIALS)
+    expected = functional.binary_cross_entropy(torch.sigmoid(logits[:, :4]), target.codes[labels])
+    assert target.loss(logits[:, :4], labels).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_classes_with_the_same_atoms_are_refused() -> None:
+    with pytest.raises(ValueError, match="same atoms"):
+        Multilabel(["MoS2", "MoS3"])
+
+
+def test_an_unknown_target_is_refused() -> None:
+    with pytest.raises(ValueError, match="known: multiclass, multilabel"):
+        make_target("ordinal", MATERIALS)
