@@ -8,8 +8,8 @@ from tmdscope.analysis.embeddings import embed
 from tmdscope.analysis.relations import normalise_descriptors, principal_components, relate, summarise
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import write_json, write_table
-from tmdscope.params import LatentParams, TrackingParams, read_section
+from tmdscope.files import read_json, write_json, write_table
+from tmdscope.params import LatentParams, read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import pull_alias
@@ -27,9 +27,8 @@ SCATTER = Path("reports/latent.csv")
 def main() -> None:
     """Pull the model by alias, embed every image, relate components to descriptors."""
     settings = read_section("latent", LatentParams)
-    tracking = read_section("tracking", TrackingParams)
     dataset, split = Dataset.load(PREPARED), Split.read(SPLIT)
-    version = pull_alias(connect(), tracking.model, settings.alias)
+    version = pull_alias(connect(), read_json(REGISTERED)["model"], settings.alias)
     fold = int(version.tags.get("best_fold", "0"))
     classifier = load_program(version.uri).ensemble.member(fold)
     ids = dataset.manifest["image_id"].tolist()

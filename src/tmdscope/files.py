@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -184,17 +183,6 @@ def sha256_json(content: Any) -> str:
     """
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def is_interactive() -> bool:
-    """Say whether a person watches: progress bars are drawn only then.
-
-    Returns
-    -------
-    bool
-        True when standard error is a terminal.
-    """
-    return os.isatty(2)
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmdscope.analysis.relations import cosines, principal_components, relate, summarise, summarise_variance
+from tmdscope.analysis.relations import (
+    cosines,
+    normalise_descriptors,
+    principal_components,
+    relate,
+    summarise,
+    summarise_variance,
+)
 from tmdscope.stage import UserError
 
 IMAGES = 60
@@ -108,3 +115,10 @@ def test_table_5_and_the_explained_variance_of_the_paper(published_dir):
         assert found.negative.r == pytest.approx(low, abs=0.01)
         assert found.positive.r == pytest.approx(high, abs=0.01)
         assert found.regression_r == pytest.approx(regression_r, abs=0.01)
+
+
+def test_descriptors_without_a_correlation_are_left_out_with_the_reason() -> None:
+    table = pd.DataFrame({"good": [1.0, -4.0, 2.0], "flat": [3.0, 3.0, 3.0], "gap": [1.0, np.nan, 2.0]})
+    kept, left_out = normalise_descriptors(table)
+    assert kept["good"].tolist() == [0.25, -1.0, 0.5]
+    assert left_out == {"flat": "the same for all images", "gap": "not finite for 1 images"}

@@ -6,7 +6,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from tests.pipelines.conftest import TINY_EXPERIMENTS, Clone
+from tests.pipelines.conftest import GROUND, TINY_EXPERIMENTS, Clone
 from tests.support.reads import undeclared
 
 pytestmark = pytest.mark.slow
@@ -103,7 +103,7 @@ def test_best_version_is_registered_and_predicts(study: Clone) -> None:
 
 def test_stages_read_what_they_declare(study: Clone) -> None:
     """The ground floor is left out by decision: it computes nothing, and everything depends on it."""
-    ground = {f"src/tmdscope/{name}.py" for name in ("__init__", "files", "materials", "params", "stage")}
+    ground = {f"src/tmdscope/{name}.py" for name in GROUND}
     folders = {
         f"src/tmdscope/{name}/__init__.py" for name in ("scan", "dataset", "vision", "learn", "analysis")
     }

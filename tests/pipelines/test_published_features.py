@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.conftest import Clone, make_clone
+from tests.pipelines.conftest import GROUND, Clone, make_clone
 from tests.support.reads import undeclared
 
 pytestmark = [pytest.mark.slow, pytest.mark.realdata]
@@ -92,7 +92,7 @@ def test_every_fold_is_a_run(published: Clone) -> None:
 
 
 def test_stages_read_what_they_declare(published: Clone) -> None:
-    ground = {f"src/tmdscope/{name}.py" for name in ("__init__", "files", "materials", "params", "stage")}
+    ground = {f"src/tmdscope/{name}.py" for name in GROUND}
     gaps = undeclared(published.root / PIPELINE, published.reads, published.root)
     missing = {
         stage: {name for name in gap.undeclared - ground if not name.endswith("__init__.py")}

@@ -11,8 +11,11 @@ from skimage.filters import gaussian, threshold_otsu
 from skimage.measure import label
 from skimage.morphology import disk, opening
 
-from tmdscope.dataset.progress import progress
 from tmdscope.params import DescribeParams
+from tmdscope.progress import progress
+
+_ROUNDING = 1e-12
+"""Residual of an image of one grey value, from rounding; the smallest real one is about 1 / 255."""
 
 Image = NDArray[np.uint8]
 Descriptor = Callable[[Image, DescribeParams], float]
@@ -75,7 +78,7 @@ def local_variation(image: Image, settings: DescribeParams) -> float:
     """
     residual = np.abs(_residual(image, settings))
     largest = residual.max()
-    return float(residual.mean() / largest) if largest > 0 else 0.0
+    return float(residual.mean() / largest) if largest > _ROUNDING else 0.0
 
 
 def dissimilarity(image: Image, settings: DescribeParams) -> float:  # noqa: ARG001

@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from tmdscope.dataset.pictures import MAX_BYTES, PictureError, decode_picture
-from tmdscope.dataset.progress import progress
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.materials import nearest, parse_material
+from tmdscope.progress import progress
 from tmdscope.stage import UserError
 
 REQUIRED = ("path", "sample_id", "material")

@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.pictures import PictureError, decode_picture
-from tmdscope.dataset.progress import progress
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import (
     IMAGES,
@@ -26,6 +25,7 @@ from tmdscope.dataset.store import (
 )
 from tmdscope.files import atomic_path, sha256_array
 from tmdscope.params import PrepareParams
+from tmdscope.progress import progress
 from tmdscope.scan.level import Image8, clip_percentiles, level, resize_area, to_uint8
 from tmdscope.stage import UserError
 

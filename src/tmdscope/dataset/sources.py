@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.folder import ingest_folder
-from tmdscope.dataset.progress import progress
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_array, write_manifest
 from tmdscope.files import atomic_path
 from tmdscope.materials import PUBLISHED_IMAGES
 from tmdscope.params import DataParams, SimulatedParams
+from tmdscope.progress import progress
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 
 HEIGHTS = "heights.npy"

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tmdscope.dataset.progress import progress
 from tmdscope.materials import MATERIALS
 from tmdscope.params import PretrainParams
+from tmdscope.progress import progress
 from tmdscope.scan.level import level
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 from tmdscope.vision.augment import random_flips

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import nn
 
-from tmdscope.files import is_interactive
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
 from tmdscope.learn.experiment import Experiment
+from tmdscope.progress import is_interactive
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.runs import TrackedRun, flatten, start_run
 from tmdscope.tracking.store import Study

@@ -1,12 +1,11 @@
 """A progress bar for work that a person watches."""
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
-
-from tmdscope.files import is_interactive
 
 Item = TypeVar("Item")
 
@@ -31,3 +30,14 @@ def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     if is_interactive():
         items = track(items, what, total, console=Console(stderr=True))
     yield from items
+
+
+def is_interactive() -> bool:
+    """Say whether a person watches: progress bars are drawn only then.
+
+    Returns
+    -------
+    bool
+        True when standard error is a terminal.
+    """
+    return os.isatty(2)

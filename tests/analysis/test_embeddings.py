@@ -1,0 +1,18 @@
+import numpy as np
+import torch
+
+from tmdscope.analysis.embeddings import embed
+from tmdscope.vision.backbones import bare_backbone
+from tmdscope.vision.classifier import Backbone, Classifier, Head
+from tmdscope.vision.weights import GREY_NORMALISATION
+
+
+def test_embeddings_are_named_by_image() -> None:
+    classifier = Classifier(Backbone(bare_backbone("resnet18"), GREY_NORMALISATION), Head(512, 5))
+    images = np.random.default_rng(1).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    table = embed(classifier, images, ["a", "b", "c"], 2, torch.device("cpu"))
+    assert table.shape == (3, 100)
+    assert (list(table.index), table.columns[99]) == (["a", "b", "c"], "z099")
+    with torch.inference_mode():
+        expected = classifier.embed(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(table.to_numpy(), expected, rtol=1e-3, atol=1e-4)

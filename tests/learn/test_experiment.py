@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tmdscope.dataset.splits import make_split
+from tmdscope.dataset.store import Dataset
+from tmdscope.files import sha256_array, write_json
+from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
+from tmdscope.materials import MATERIALS
+from tmdscope.params import ExperimentParams, ParamsError
+from tmdscope.stage import UserError
+from tmdscope.vision.augment import random_flips
+from tmdscope.vision.classifier import Classifier, Head
+
+
+def dataset(classes: tuple[str, ...] = MATERIALS) -> Dataset:
+    images = np.random.default_rng(1).integers(0, 256, (30, 32, 32), dtype=np.uint8)
+    rows = [
+        {
+            "image_id": f"i{k}",
+            "sample_id": f"s{k // 2}",
+            "material": classes[k // 2 % len(classes)],
+            "pixel_size_nm": 10.0,
+            "source": "simulated",
+            "source_sha256": sha256_array(images[k]),
+            "image_sha256": sha256_array(images[k]),
+            "duplicate_of": None,
+        }
+        for k in range(30)
+    ]
+    return Dataset(images, pd.DataFrame(rows))
+
+
+def params(**changes: object) -> ExperimentParams:
+    content = {
+        "strategy": "scratch",
+        "target": "multiclass",
+        "architecture": "resnet18",
+        "weights": "none",
+        "epochs": 1,
+        "batch_size": 8,
+        "learning_rate": 1e-3,
+        "dropout": 0.2,
+        "flips": True,
+        "checkpoint": "improves-both",
+        "seed": 1,
+    }
+    return ExperimentParams.model_validate(content | changes)
+
+
+def make(folder: Path, classes: tuple[str, ...] = MATERIALS, **changes: object) -> Experiment:
+    cpu = torch.device("cpu")
+    return make_experiment(params(**changes), dataset(classes), classes, folder, folder / "none", cpu)
+
+
+def test_scratch_trains_a_backbone_and_a_head_on_images(tmp_path: Path) -> None:
+    experiment = make(tmp_path)
+    assert isinstance(experiment.build(), Classifier)
+    assert experiment.examples.inputs.dtype == torch.uint8
+    assert experiment.augment is random_flips
+    ensemble = experiment.assemble([experiment.build(), experiment.build()]).eval()
+    assert len(ensemble.backbones) == 2
+    with torch.inference_mode():
+        assert ensemble(experiment.examples.inputs[:3]).shape == (3, 5)
+
+
+def test_multilabel_has_an_output_per_atom(tmp_path: Path) -> None:
+    assert make(tmp_path, target="multilabel").target.outputs == 4
+
+
+def test_multilabel_needs_formulae(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="set the experiment's target to 'multiclass'"):
+        make(tmp_path, ("brick", "grass"), target="multilabel")
+
+
+def test_stored_features_must_be_of_the_experiments_backbone(tmp_path: Path) -> None:
+    changes = {"strategy": "features", "weights": "simulated", "flips": False}
+    source = {"architecture": "resnet18", "weights": "simulated", "data": dataset().digest}
+    np.save(tmp_path / "features.npy", np.ones((30, 512), np.float32))
+    write_json(tmp_path / "features.json", source)
+    experiment = make(tmp_path, **changes)
+    assert isinstance(experiment.build(), Head)
+    assert experiment.examples.inputs.shape == (30, 512)
+    for wrong in ({"weights": "imagenet-v1"}, {"data": "another"}):
+        write_json(tmp_path / "features.json", source | wrong)
+        with pytest.raises(UserError, match="dvc repro features"):
+            make(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"strategy": "finetune"}, {"weights": "simulated"}, {"strategy": "features", "weights": "simulated"}],
+    ids=["finetune without weights", "scratch with weights", "flipped features"],
+)
+def test_settings_that_contradict_each_other_are_refused(changes: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="strategy"):
+        params(**changes)
+
+
+def test_fold_parts_are_rows_of_the_data_set() -> None:
+    data = dataset()
+    labels = data.labels(MATERIALS)
+    ids, samples = data.manifest["image_id"].tolist(), data.manifest["sample_id"].tolist()
+    parts = fold_parts(make_split(labels, samples, ids, 3, 2), data)
+    assert len(parts) == 2
+    for fold in parts:
+        assert sorted([*fold.train, *fold.val, *fold.test]) == list(range(30))

@@ -1,0 +1,58 @@
+import numpy as np
+import torch
+from torch import nn
+
+from tests.tracking.programs import CLASSES, make_program
+from tmdscope.learn.checkpoint import CheckpointRule
+from tmdscope.learn.crossval import FoldParts, FoldResult
+from tmdscope.learn.experiment import Experiment
+from tmdscope.learn.fit import Examples, FitSettings
+from tmdscope.tracking.crossval import track_experiment
+from tmdscope.tracking.models import load_program
+from tmdscope.tracking.runs import TrackedRun
+from tmdscope.tracking.store import Study
+from tmdscope.vision.classifier import Ensemble, Head
+from tmdscope.vision.targets import Multiclass
+
+
+def make_experiment() -> Experiment:
+    shared = make_program(members=1)
+    target = Multiclass(CLASSES)
+
+    def assemble(models: list[nn.Module]) -> Ensemble:
+        heads = [model for model in models if isinstance(model, Head)]
+        return Ensemble([shared.ensemble.member(0).backbone], heads, target)
+
+    return Experiment(
+        target=target,
+        examples=Examples(torch.randn(24, 512), torch.arange(24) % 3),
+        build=lambda: Head(512, 3),
+        assemble=assemble,
+        config=shared.config,
+        settings=FitSettings(2, 8, 1e-3, CheckpointRule.LAST, "weighted", seed=1),
+        augment=None,
+    )
+
+
+def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
+    rows = np.arange(24)
+    folds = [FoldParts(rows[8:16], rows[16:], rows[:8]), FoldParts(rows[16:], rows[8:16], rows[:8])]
+    seen: list[list[FoldResult]] = []
+
+    def on_results(run: TrackedRun, results: list[FoldResult]) -> dict[str, object]:
+        seen.append(results)
+        run.tags({"heard": "yes"})
+        return {"val": {"f1": 0.5}, "words": "are no metric"}
+
+    record = track_experiment(store, "heads", {"study": "tests"}, make_experiment(), folds, on_results)
+    parent = store.client.get_run(record.run_id)
+    assert parent.data.metrics == {"val.f1": 0.5}
+    assert (parent.data.tags["heard"], parent.data.tags["experiment"]) == ("yes", "heads")
+    for number, run_id in enumerate(record.fold_run_ids):
+        fold = store.client.get_run(run_id)
+        assert fold.info.run_name == f"fold-{number}"
+        assert fold.data.tags["mlflow.parentRunId"] == record.run_id
+        assert fold.data.metrics["test_accuracy"] == seen[0][number].scores["test_accuracy"]
+        assert len(store.client.get_metric_history(run_id, "epoch_val_loss")) == 2
+    assert load_program(record.model_uri).config.members == 2
+    assert [load_program(uri).config.members for uri in record.fold_model_uris] == [1, 1]

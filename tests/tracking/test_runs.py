@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from tmdscope.tracking.runs import flatten, start_run
+from tmdscope.tracking.store import Study
+
+
+def test_children_hang_below_their_parent(store: Study) -> None:
+    with start_run(store, "parent", {"a": "1"}) as parent, start_run(store, "child", {}, parent) as child:
+        pass
+    found = store.client.get_run(child.run_id)
+    assert found.data.tags["mlflow.parentRunId"] == parent.run_id
+    assert found.info.status == "FINISHED"
+    assert store.client.get_run(parent.run_id).data.tags["a"] == "1"
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
+def test_a_run_ends_as_what_it_was(store: Study, error: type[BaseException], status: str) -> None:
+    with pytest.raises(error), start_run(store, "ends", {}) as run:
+        raise error
+    assert store.client.get_run(run.run_id).info.status == status
+
+
+def test_params_metrics_data_and_files_are_logged(store: Study, tmp_path: Path) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("x")
+    with start_run(store, "full", {}) as run:
+        run.params({"lr": 0.1, "mlp": {"hidden": [2, 1]}})
+        for epoch in (1, 2):
+            run.metrics({"loss": 1.0 / epoch, "f1": 0.5}, step=epoch)
+        run.tags({"late": "yes"})
+        run.dataset("scans", "ab" * 32, "data/prepared", 12, "crossval")
+        run.artifact(note)
+    found = store.client.get_run(run.run_id)
+    assert found.data.params == {"lr": "0.1", "mlp.hidden": "[2, 1]"}
+    assert [(m.step, m.value) for m in store.client.get_metric_history(run.run_id, "loss")] == [
+        (1, 1.0),
+        (2, 0.5),
+    ]
+    assert found.data.tags["late"] == "yes"
+    (data,) = found.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("scans", ("ab" * 32)[:32])
+    assert [item.path for item in store.client.list_artifacts(run.run_id)] == ["note.txt"]
+
+
+def test_flatten_joins_names_with_dots() -> None:
+    assert flatten({"a": 1, "b": {"c": 2, "d": {"e": 3}}}) == {"a": 1, "b.c": 2, "b.d.e": 3}
