@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b8a800", "#444444")
 """Okabe & Ito: told apart by colour-blind readers (https://jfly.uni-koeln.de/color/); yellow is darkened."""
 
-_MARKERS = "os^Dvphx"
+_MARKERS = "os^Dvph*"
 
 
 def training_curves(histories: Mapping[str, pd.DataFrame]) -> bytes:

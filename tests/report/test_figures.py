@@ -1,0 +1,51 @@
+import io
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from tmdscope.report.figures import component_scatter, confusion_matrices, image_grid, training_curves
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("L"))
+
+
+def history(epochs: int) -> pd.DataFrame:
+    columns = ["train_loss", "train_macro_f1", "val_loss", "val_macro_f1"]
+    table = pd.DataFrame(np.random.default_rng(1).random((epochs, 4)), columns=columns)
+    table.insert(0, "epoch", np.arange(1, epochs + 1))
+    return table
+
+
+def test_curves_of_different_lengths_share_a_figure() -> None:
+    assert pixels(training_curves({"a": history(3), "b": history(40)})).std() > 0
+
+
+def test_an_odd_number_of_matrices_leaves_no_empty_axes() -> None:
+    counts = np.diag([3.0, 2.4])
+    classes = ("MoS2", "WS2")
+    three = pixels(confusion_matrices(dict.fromkeys("abc", counts), classes))
+    one = pixels(confusion_matrices({"a": counts}, classes))
+    assert three.shape[0] > one.shape[0]
+    corner = three[three.shape[0] // 2 + 40 :, three.shape[1] // 2 + 40 :]
+    assert corner.min() == 255
+
+
+def test_more_classes_than_colours_can_be_drawn() -> None:
+    classes = [f"class {k}" for k in range(11)]
+    scores = pd.DataFrame(np.random.default_rng(1).normal(size=(22, 2)), columns=["PC1", "PC2"])
+    scores["material"] = classes * 2
+    plain = component_scatter(scores, classes)
+    scores["part"] = ["test"] * 11 + ["train and validation"] * 11
+    assert component_scatter(scores, classes) != plain
+
+
+def test_a_class_with_fewer_images_leaves_its_row_short() -> None:
+    image = np.zeros((8, 8), np.uint8)
+    grid = pixels(image_grid({"many": [image] * 4, "few": [image]}))
+    assert grid[grid.shape[0] // 2 + 10 :, grid.shape[1] // 2 :].min() == 255
+
+
+def test_the_same_data_give_the_same_picture() -> None:
+    assert training_curves({"a": history(3)}) == training_curves({"a": history(3)})
