@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 Image8 = NDArray[np.uint8]
 
@@ -148,8 +147,8 @@ def crop_square(image: NDArray[Any]) -> NDArray[Any]:
 def resize_area(image: NDArray[Any], size_px: int) -> NDArray[Any]:
     """Resize images so that each new pixel is the exact mean of the area it covers.
 
-    Equals the block mean at integer ratios and preserves the mean of the image at every ratio; up
-    and down are the same two matrices, applied left and right. Pictures that are not square are
+    Equals the block mean at integer ratios and preserves the mean of the image at every ratio, up and
+    down. Pictures that are not square are
     first cropped to their centred square, so that nothing is stretched.
 
     Parameters
@@ -165,25 +164,27 @@ def resize_area(image: NDArray[Any], size_px: int) -> NDArray[Any]:
         Same dtype, shape (..., size_px, size_px); 8-bit values are rounded to the nearest.
     """
     square = crop_square(image)
-    dtype = np.dtype(np.float32) if square.dtype == np.uint8 else square.dtype
-    weights = _area_weights(square.shape[-1], size_px, dtype)
-    by_rows = _apply(weights, square.astype(dtype, copy=False))
-    resized = np.ascontiguousarray(_apply(weights, by_rows.swapaxes(-2, -1)).swapaxes(-2, -1))
+    exact = square.astype(np.float32) if square.dtype == np.uint8 else square
+    by_rows = _average(exact, size_px)
+    resized = np.ascontiguousarray(_average(by_rows.swapaxes(-2, -1), size_px).swapaxes(-2, -1))
     return np.rint(resized).astype(np.uint8) if square.dtype == np.uint8 else resized
 
 
-def _apply(weights: csr_array, image: NDArray[Any]) -> NDArray[Any]:
-    """Multiply by a matrix from the left, map by map. Sparse: dense BLAS threads would fight the decoders."""
-    rows = np.moveaxis(image, -2, 0)
-    product: NDArray[Any] = weights @ rows.reshape(len(rows), -1)
-    return np.moveaxis(product.reshape(-1, *rows.shape[1:]), 0, -2)
+def _average(image: NDArray[Any], size_px: int) -> NDArray[Any]:
+    """Average rows by the area each new row covers: a few weighted sums that leave other threads running."""
+    rows, weights = _overlaps(image.shape[-2], size_px)
+    total: NDArray[Any] = np.zeros((*image.shape[:-2], size_px, image.shape[-1]), image.dtype)
+    for row, weight in zip(rows, weights.astype(image.dtype), strict=True):
+        total += weight[:, None] * image[..., row, :]
+    return total
 
 
 @lru_cache(maxsize=64)
-def _area_weights(old: int, new: int, dtype: np.dtype[Any]) -> csr_array:
-    """Share of each of `old` pixels in each of `new` ones along one axis, shape (new, old), rows sum to 1."""
+def _overlaps(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Which old pixels each new one covers along an axis, and their shares, both (most covered, new)."""
     edges = np.arange(new + 1) * (old / new)
-    pixels = np.arange(old)
-    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    weights = np.clip(overlap, 0, None)
-    return csr_array(weights / weights.sum(axis=1, keepdims=True), dtype=dtype)
+    first = np.floor(edges[:-1]).astype(np.int64)
+    most = int((np.ceil(edges[1:]).astype(np.int64) - first).max())
+    pixels = first + np.arange(most)[:, None]
+    shares = np.clip(np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels), 0, None)
+    return np.minimum(pixels, old - 1), shares / shares.sum(axis=0)
