@@ -45,7 +45,7 @@ def textures(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     study.edit({"data.source": "folder", "data.folder.path": str(folder), "data.classes": list(TEXTURES)})
     yield study
     study.run("git", "checkout", "-q", ".")
-    study.run("dvc", "checkout")
+    study.run("dvc", "checkout", "dvc.yaml")
 
 
 def test_multilabel_says_that_it_needs_formulae(textures: Clone) -> None:

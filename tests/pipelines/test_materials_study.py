@@ -116,7 +116,7 @@ def test_stages_read_what_they_declare(study: Clone) -> None:
 
 def test_nothing_runs_twice(study: Clone) -> None:
     assert "Data and pipelines are up to date" in study.run("dvc", "repro").stdout
-    assert "Data and pipelines are up to date" in study.run("dvc", "status").stdout
+    assert "Data and pipelines are up to date" in study.run("dvc", "status", "dvc.yaml").stdout
 
 
 def test_a_change_of_describe_runs_describe_latent_and_report_only(study: Clone) -> None:
@@ -131,7 +131,7 @@ def test_a_change_of_describe_runs_describe_latent_and_report_only(study: Clone)
         assert "index.html" in page
     finally:
         study.run("git", "checkout", "-q", "params.yaml", "dvc.lock", "reports")
-        study.run("dvc", "checkout")
+        study.run("dvc", "checkout", "dvc.yaml")
 
 
 def test_queued_experiments_run(study: Clone) -> None:
