@@ -74,7 +74,11 @@ def test_runs_table_shows_experiments_and_their_folds(server: str, study: Clone,
     experiment = study.client.get_experiment_by_name("tmd-materials")
     page.goto(f"{server}/#/experiments/{experiment.experiment_id}/runs")
     for name in TINY_EXPERIMENTS:
-        expect(page.get_by_role("link", name=name).first).to_be_visible(timeout=60_000)
+        row = page.get_by_role("row").filter(has=page.get_by_role("link", name=name))
+        expect(row).to_be_visible(timeout=60_000)
+        row.get_by_role("button").click()  # the plus sign before the name
+    for fold in ("fold-0", "fold-1"):
+        expect(page.get_by_role("link", name=fold)).to_have_count(len(TINY_EXPERIMENTS), timeout=60_000)
 
 
 def test_parent_run_page_opens(server: str, study: Clone, page: Page) -> None:
