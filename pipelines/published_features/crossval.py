@@ -31,7 +31,7 @@ from tmdscope.params import (
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import provenance
-from tmdscope.tracking.runs import TrackedRun, flatten, start_run
+from tmdscope.tracking.runs import DataUse, flatten, start_run
 from tmdscope.tracking.store import open_study
 
 PARAMS = Path("pipelines/published_features/params.yaml")
@@ -58,13 +58,15 @@ def main() -> None:
     cohort = Cohort(tables.labels, table.sample_ids, tables.distinct, scoring.bootstrap, scoring.seed)
     settings = params.model_dump(mode="json")
     tags = provenance(study.name, tables.digest, settings)
+    data = DataUse(study.name, tables.digest, TABLES.as_posix(), len(table.labels), "crossval")
     scores, runs = {}, {}
     for name in METHODS:
         method = make_method(name, table, params)
-        with start_run(study, name, {**tags, "experiment": name}) as run:
+        with start_run(study, name, {**tags, "experiment": name}, data=data) as run:
             run.params({"seed": params.seed, **settings.get(name, {})})
-            run.dataset("published-features", tables.digest, TABLES.as_posix(), len(table.labels), "crossval")
-            found: dict[str, Any] = score_folds(method, table, folds, run, {**tags, "experiment": name})
+            found: dict[str, Any] = score_folds(
+                method, table, folds, TrackedCrossval(run, {**tags, "experiment": name}, data)
+            )
             everything = np.arange(len(table.labels))
             predicted = pooled_predictions(method, table, pooled.test_folds, pooled.folds)
             found["pooled"] = cohort.pooled(everything, predicted)
@@ -80,7 +82,7 @@ def main() -> None:
 
 
 def score_folds(
-    method: Method, table: FeatureTable, folds: list[FoldParts], run: TrackedRun, tags: dict[str, str]
+    method: Method, table: FeatureTable, folds: list[FoldParts], recorder: TrackedCrossval
 ) -> dict[str, dict[str, float]]:
     """Run a method on every fold, each in a child run.
 
@@ -92,17 +94,14 @@ def score_folds(
         The features.
     folds : list of FoldParts
         The folds.
-    run : TrackedRun
-        The method's run.
-    tags : dict
-        Put on every fold's run.
+    recorder : TrackedCrossval
+        Opens the folds' runs.
 
     Returns
     -------
     dict
         Score to its mean and population standard deviation over folds.
     """
-    recorder = TrackedCrossval(run, tags)
     scores = []
     for number, parts in enumerate(folds):
         with recorder.fold(number) as listener:

@@ -23,7 +23,7 @@ from tmdscope.params import DataParams, ExperimentParams, ScoringParams, Trackin
 from tmdscope.stage import UserError, run_stage
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.provenance import provenance
-from tmdscope.tracking.runs import TrackedRun
+from tmdscope.tracking.runs import DataUse, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 
@@ -51,14 +51,14 @@ def main() -> None:
 
     def on_results(run: TrackedRun, results: list[FoldResult]) -> dict[str, Any]:
         run.params(settings)
-        run.dataset(tracking.study, dataset.digest, PREPARED.as_posix(), len(dataset.images), "crossval")
         summary = write_results(name, dataset, classes, results, folds, scoring)
         for path in (RESULTS / name / "predictions.parquet", *sorted((PLOTS / name).iterdir())):
             run.artifact(path)
         return summary
 
     tags = provenance(tracking.study, dataset.digest, settings)
-    record = track_experiment(open_study(tracking.study), name, tags, experiment, folds, on_results)
+    data = DataUse(tracking.study, dataset.digest, PREPARED.as_posix(), len(dataset.images), "crossval")
+    record = track_experiment(open_study(tracking.study), name, tags, data, experiment, folds, on_results)
     write_json(RESULTS / name / "run.json", record.to_dict())
 
 

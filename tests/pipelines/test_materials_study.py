@@ -57,10 +57,11 @@ def test_every_experiment_is_a_run_with_its_folds(study: Clone) -> None:
 
 def test_runs_name_their_data_and_settings(study: Clone) -> None:
     metrics = json.loads((study.root / "reports" / "metrics.json").read_text())
-    parents, _ = runs_of(study)
+    parents, children = runs_of(study)
     for name, parent in parents.items():
-        (inputs,) = parent.inputs.dataset_inputs
-        assert inputs.dataset.digest == metrics["data"]["sha256"][:32]
+        for run in (parent, *children[name]):
+            (inputs,) = run.inputs.dataset_inputs
+            assert inputs.dataset.digest == metrics["data"]["sha256"][:32]
         assert parent.data.tags["data.sha256"] == metrics["data"]["sha256"]
         assert parent.data.params["target"] == TINY_EXPERIMENTS[name]["target"]
 

@@ -9,7 +9,7 @@ from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.runs import TrackedRun
+from tmdscope.tracking.runs import DataUse, TrackedRun
 from tmdscope.tracking.store import Study
 from tmdscope.vision.classifier import Ensemble, Head
 from tmdscope.vision.targets import Multiclass
@@ -44,13 +44,15 @@ def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
         run.tags({"heard": "yes"})
         return {"val": {"f1": 0.5}, "words": "are no metric"}
 
-    record = track_experiment(store, "heads", {"study": "tests"}, make_experiment(), folds, on_results)
+    data = DataUse("features", "cd" * 32, "data/features", 24, "crossval")
+    record = track_experiment(store, "heads", {"study": "tests"}, data, make_experiment(), folds, on_results)
     parent = store.client.get_run(record.run_id)
     assert parent.data.metrics == {"val.f1": 0.5}
     assert (parent.data.tags["heard"], parent.data.tags["experiment"]) == ("yes", "heads")
     for number, run_id in enumerate(record.fold_run_ids):
         fold = store.client.get_run(run_id)
         assert fold.info.run_name == f"fold-{number}"
+        assert fold.inputs.dataset_inputs[0].dataset.digest == ("cd" * 32)[:32]
         assert fold.data.tags["mlflow.parentRunId"] == record.run_id
         assert fold.data.metrics["test_accuracy"] == seen[0][number].scores["test_accuracy"]
         assert len(store.client.get_metric_history(run_id, "epoch_val_loss")) == 2

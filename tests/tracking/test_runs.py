@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tmdscope.tracking.runs import flatten, start_run
+from tmdscope.tracking.runs import DataUse, flatten, start_run
 from tmdscope.tracking.store import Study
 
 
@@ -25,12 +25,12 @@ def test_a_run_ends_as_what_it_was(store: Study, error: type[BaseException], sta
 def test_params_metrics_data_and_files_are_logged(store: Study, tmp_path: Path) -> None:
     note = tmp_path / "note.txt"
     note.write_text("x")
-    with start_run(store, "full", {}) as run:
+    data = DataUse("scans", "ab" * 32, "data/prepared", 12, "crossval")
+    with start_run(store, "full", {}, data=data) as run:
         run.params({"lr": 0.1, "mlp": {"hidden": [2, 1]}})
         for epoch in (1, 2):
             run.metrics({"loss": 1.0 / epoch, "f1": 0.5}, step=epoch)
         run.tags({"late": "yes"})
-        run.dataset("scans", "ab" * 32, "data/prepared", 12, "crossval")
         run.artifact(note)
     found = store.client.get_run(run.run_id)
     assert found.data.params == {"lr": "0.1", "mlp.hidden": "[2, 1]"}
@@ -39,8 +39,8 @@ def test_params_metrics_data_and_files_are_logged(store: Study, tmp_path: Path) 
         (2, 0.5),
     ]
     assert found.data.tags["late"] == "yes"
-    (data,) = found.inputs.dataset_inputs
-    assert (data.dataset.name, data.dataset.digest) == ("scans", ("ab" * 32)[:32])
+    (logged,) = found.inputs.dataset_inputs
+    assert (logged.dataset.name, logged.dataset.digest) == ("scans", ("ab" * 32)[:32])
     assert [item.path for item in store.client.list_artifacts(run.run_id)] == ["note.txt"]
 
 

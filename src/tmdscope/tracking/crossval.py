@@ -13,7 +13,7 @@ from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
 from tmdscope.learn.experiment import Experiment
 from tmdscope.progress import is_interactive
 from tmdscope.tracking.models import Program
-from tmdscope.tracking.runs import TrackedRun, flatten, start_run
+from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
 from tmdscope.tracking.store import Study
 
 Package = Callable[[nn.Module], Program]
@@ -97,6 +97,8 @@ class TrackedCrossval:
         The experiment's run.
     tags : mapping
         Given to every fold's run, with its number added.
+    data : DataUse
+        The data set that the folds read.
     package : callable, optional
         Turns a fold's kept model into a program to log.
     on_epoch : callable, optional
@@ -107,11 +109,13 @@ class TrackedCrossval:
         self,
         parent: TrackedRun,
         tags: Mapping[str, str],
+        data: DataUse,
         package: Package | None = None,
         on_epoch: Callable[[], None] = lambda: None,
     ) -> None:
         self.parent = parent
         self.tags = tags
+        self.data = data
         self.package = package
         self.on_epoch = on_epoch
         self.run_ids: list[str] = []
@@ -121,7 +125,7 @@ class TrackedCrossval:
     def fold(self, number: int) -> Iterator[TrackedFold]:
         """Open the fold's run, see `Recorder.fold`."""
         tags = {**self.tags, "fold": str(number)}
-        with start_run(self.parent.study, f"fold-{number}", tags, self.parent) as run:
+        with start_run(self.parent.study, f"fold-{number}", tags, self.parent, self.data) as run:
             listener = TrackedFold(run, self.package, self.on_epoch)
             yield listener
         self.run_ids.append(run.run_id)
@@ -132,6 +136,7 @@ def track_experiment(
     study: Study,
     name: str,
     tags: Mapping[str, str],
+    data: DataUse,
     experiment: Experiment,
     folds: Sequence[FoldParts],
     on_results: Callable[[TrackedRun, list[FoldResult]], Mapping[str, Any]],
@@ -146,6 +151,8 @@ def track_experiment(
         Name of the experiment and of its run.
     tags : mapping
         Put on the run and its children.
+    data : DataUse
+        The data set that they read.
     experiment : Experiment
         What to run.
     folds : sequence of FoldParts
@@ -165,12 +172,12 @@ def track_experiment(
         return Program(experiment.assemble([model]), experiment.config)
 
     with (
-        start_run(study, name, {**tags, "experiment": name}) as run,
+        start_run(study, name, {**tags, "experiment": name}, data=data) as run,
         Progress(console=Console(stderr=True), disable=not is_interactive()) as bar,
     ):
         task = bar.add_task(name, total=len(folds) * experiment.settings.epochs)
         recorder = TrackedCrossval(
-            run, {**tags, "experiment": name}, package, on_epoch=lambda: bar.advance(task)
+            run, {**tags, "experiment": name}, data, package, on_epoch=lambda: bar.advance(task)
         )
         results = cross_validate(
             experiment.build,

@@ -1,8 +1,10 @@
 """MLflow runs of an experiment and its folds, written in few calls."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,32 @@ from tmdscope.tracking.models import Program, log_program
 from tmdscope.tracking.store import Study
 
 _PARAM_CHARACTERS = 6000
+_DIGEST_CHARACTERS = 32
+
+
+@dataclass(frozen=True)
+class DataUse:
+    """The data set that a run reads.
+
+    Attributes
+    ----------
+    name : str
+        Shown in the UI.
+    sha256 : str
+        Digest of the data set; MLflow shows its first 32 digits, the tag ``data.sha256`` has all.
+    source : str
+        Where the data are.
+    images : int
+        Number of images.
+    context : str
+        What the run does with them, such as ``crossval``.
+    """
+
+    name: str
+    sha256: str
+    source: str
+    images: int
+    context: str
 
 
 class TrackedRun:
@@ -64,30 +92,22 @@ class TrackedRun:
         """
         self.study.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
-    def dataset(self, name: str, sha256: str, source: str, images: int, context: str) -> None:
+    def dataset(self, data: DataUse) -> None:
         """Log the data set the run reads.
 
         Parameters
         ----------
-        name : str
-            Shown in the UI.
-        sha256 : str
-            Digest of the data set; MLflow keeps its first 32 digits, the tag ``data.sha256`` all.
-        source : str
-            Where the data came from.
-        images : int
-            Number of images.
-        context : str
-            What the run does with it, such as ``crossval``.
+        data : DataUse
+            The data set and what it is used for.
         """
         entity = Dataset(
-            name=name,
-            digest=sha256[:32],
+            name=data.name,
+            digest=data.sha256[:_DIGEST_CHARACTERS],
             source_type="dvc",
-            source=f'{{"source": "{source}"}}',
-            profile=f'{{"images": {images}}}',
+            source=json.dumps({"source": data.source}),
+            profile=json.dumps({"images": data.images}),
         )
-        tags = [InputTag("mlflow.data.context", context)]
+        tags = [InputTag("mlflow.data.context", data.context)]
         self.study.client.log_inputs(self.run_id, [DatasetInput(entity, tags)])
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
@@ -122,7 +142,11 @@ class TrackedRun:
 
 @contextmanager
 def start_run(
-    study: Study, name: str, tags: Mapping[str, str], parent: TrackedRun | None = None
+    study: Study,
+    name: str,
+    tags: Mapping[str, str],
+    parent: TrackedRun | None = None,
+    data: DataUse | None = None,
 ) -> Iterator[TrackedRun]:
     """Open a run and end it as what it was: finished, failed or killed.
 
@@ -136,6 +160,8 @@ def start_run(
         Tag name to value.
     parent : TrackedRun, optional
         The run this one is shown under.
+    data : DataUse, optional
+        The data set the run reads.
 
     Yields
     ------
@@ -147,6 +173,8 @@ def start_run(
     run = TrackedRun(study, created.info.run_id)
     status = "FAILED"
     try:
+        if data is not None:
+            run.dataset(data)
         yield run
         status = "FINISHED"
     except KeyboardInterrupt:
