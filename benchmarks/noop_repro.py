@@ -48,8 +48,8 @@ def reproduced() -> tuple[Path, tempfile.TemporaryDirectory[str]]:
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, path / name)
     subprocess.run(["git", "init", "--quiet"], cwd=path, check=True)
-    for out in outputs(path):
-        target = out if out.suffix else out / "file"
+    for made in outputs(path):
+        target = made if made.suffix else made / "file"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(target.name)
     _run(path, "commit", "--quiet", "--force", PIPELINE)
@@ -57,7 +57,7 @@ def reproduced() -> tuple[Path, tempfile.TemporaryDirectory[str]]:
 
 
 def outputs(project: Path) -> list[Path]:
-    """List what the stages of the main study write.
+    """List what the stages of the main study write, and what they read of it.
 
     Parameters
     ----------
@@ -73,7 +73,8 @@ def outputs(project: Path) -> list[Path]:
 
     with Repo(str(project)) as repo:
         stages = [stage for stage in repo.index.stages if Path(stage.path) == project / PIPELINE]
-        return [Path(out.fs_path) for stage in stages for out in stage.outs]
+        made = [Path(out.fs_path) for stage in stages for out in (*stage.outs, *stage.deps)]
+        return [path for path in made if not path.exists()]
 
 
 def _dvc(*arguments: str) -> None:
