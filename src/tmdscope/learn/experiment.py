@@ -113,30 +113,23 @@ def make_experiment(
         return Ensemble([member.backbone for member in members], [member.head for member in members], target)
 
     inputs = _read_features(features, params, dataset) if shared else np.array(dataset.images)
+    labels = torch.from_numpy(dataset.labels(classes))
+    config = EnsembleConfig(
+        architecture=params.architecture,
+        target=params.target,
+        classes=tuple(classes),
+        size_px=dataset.images.shape[1],
+        members=1,
+        shared_backbone=shared,
+        normalisation=normalisation,
+    )
     return Experiment(
         target=target,
-        examples=Examples(
-            torch.from_numpy(inputs).to(device), torch.from_numpy(dataset.labels(classes)).to(device)
-        ),
+        examples=Examples(torch.from_numpy(inputs).to(device), labels.to(device)),
         build=new_model,
         assemble=assemble,
-        config=EnsembleConfig(
-            architecture=params.architecture,
-            target=params.target,
-            classes=tuple(classes),
-            size_px=dataset.images.shape[1],
-            members=1,
-            shared_backbone=shared,
-            normalisation=normalisation,
-        ),
-        settings=FitSettings(
-            epochs=params.epochs,
-            batch_size=params.batch_size,
-            learning_rate=params.learning_rate,
-            checkpoint=CheckpointRule(params.checkpoint),
-            sampling="weighted",
-            seed=params.seed,
-        ),
+        config=config,
+        settings=_fit_settings(params),
         augment=random_flips if params.flips else None,
     )
 
@@ -163,6 +156,17 @@ def fold_parts(split: Split, dataset: Dataset) -> list[FoldParts]:
     """
     test = dataset.rows(split.test)
     return [FoldParts(dataset.rows(fold.train), dataset.rows(fold.val), test) for fold in split.folds]
+
+
+def _fit_settings(params: ExperimentParams) -> FitSettings:
+    return FitSettings(
+        epochs=params.epochs,
+        batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
+        checkpoint=CheckpointRule(params.checkpoint),
+        sampling="weighted",
+        seed=params.seed,
+    )
 
 
 def _read_features(folder: Path, params: ExperimentParams, dataset: Dataset) -> np.ndarray:

@@ -115,19 +115,13 @@ def pretrain(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
     history = []
     for epoch in range(1, settings.epochs + 1):
-        model.train()
-        losses = []
-        for batch in train[torch.randperm(len(train), generator=generator)].split(settings.batch_size):
-            loss = _loss(model(random_flips(inputs[batch], generator)), wanted[batch])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            losses.append(loss.detach() * len(batch))
+        order = train[torch.randperm(len(train), generator=generator)]
+        batches = order.split(settings.batch_size)
+        train_loss = _train_epoch(model, inputs, wanted, batches, schedule, generator)
         predicted = _predict(model, inputs[val], settings.batch_size)
         scores = {
             "epoch": float(epoch),
-            "train_loss": float(torch.stack(losses).sum()) / len(train),
+            "train_loss": train_loss,
             "val_loss": float(_loss(predicted, wanted[val])),
         }
         history.append(scores)
@@ -137,6 +131,26 @@ def pretrain(
     r_squared = (1 - residual / variance).cpu().numpy()
     state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     return PretrainResult(state, history, dict(zip(targets.columns, r_squared.tolist(), strict=True)))
+
+
+def _train_epoch(
+    model: nn.Module,
+    inputs: Tensor,
+    wanted: Tensor,
+    batches: Sequence[Tensor],
+    schedule: torch.optim.lr_scheduler.OneCycleLR,
+    generator: torch.Generator,
+) -> float:
+    model.train()
+    losses = []
+    for batch in batches:
+        loss = _loss(model(random_flips(inputs[batch], generator)), wanted[batch])
+        schedule.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        schedule.optimizer.step()
+        schedule.step()
+        losses.append(loss.detach() * len(batch))
+    return float(torch.stack(losses).sum()) / sum(map(len, batches))
 
 
 def _standardise(truth: pd.DataFrame) -> pd.DataFrame:
