@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-INVALID = -1
-"""The prediction that names no class."""
+from tmdscope.vision.targets import INVALID
 
 _BLOCK = 4096  # resamples held in memory at a time
 _PERCENTILES = (2.5, 97.5)
