@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +39,15 @@ def cut_textures(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def textures(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+def textures(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A copy of the tiny study, without its runs, that is pointed to a folder of textures."""
     folder = tmp_path_factory.mktemp("textures")
     cut_textures(folder)
-    study.edit({"data.source": "folder", "data.folder.path": str(folder), "data.classes": list(TEXTURES)})
-    yield study
-    study.run("git", "checkout", "-q", ".")
-    study.run("dvc", "checkout", "dvc.yaml")
+    project = tmp_path_factory.mktemp("own") / "project"
+    shutil.copytree(study.root, project, ignore=shutil.ignore_patterns("mlruns"))
+    clone = Clone(project, tmp_path_factory.mktemp("reads"))
+    clone.edit({"data.source": "folder", "data.folder.path": str(folder), "data.classes": list(TEXTURES)})
+    return clone
 
 
 def test_multilabel_says_that_it_needs_formulae(textures: Clone) -> None:
