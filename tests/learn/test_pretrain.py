@@ -9,6 +9,7 @@ from tmdscope.dataset.sources import ingest
 from tmdscope.learn.pretrain import PretrainResult, pretrain, simulate_corpus
 from tmdscope.params import DataParams, PretrainParams
 from tmdscope.scan.level import level
+from tmdscope.stage import UserError
 from tmdscope.vision.backbones import bare_backbone
 
 SETTINGS = PretrainParams(
@@ -71,3 +72,33 @@ def test_the_same_seed_gives_the_same_backbone(
 ) -> None:
     again = pretrain(*corpus, SETTINGS, torch.device("cpu"), lambda scores: None)
     assert all(torch.equal(value, again.state[name]) for name, value in result.state.items())
+
+
+def noise(images: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (images, 32, 32), dtype=np.uint8)
+
+
+def test_an_unknown_quantity_is_left_out_of_the_loss_alone() -> None:
+    known = np.random.default_rng(2).normal(size=24)
+    truth = pd.DataFrame({"true_a": known, "true_b": known + 1.0})
+    truth.loc[:3, "true_b"] = np.nan
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    result = pretrain(noise(24), truth, settings, torch.device("cpu"), lambda scores: None)
+    assert np.isfinite([result.history[0]["train_loss"], result.history[0]["val_loss"]]).all()
+    assert all(value.isfinite().all() for value in result.state.values())
+
+
+def test_a_quantity_that_does_not_vary_when_held_out_has_no_share() -> None:
+    values = np.random.default_rng(2).random((24, 2)) + 1.0
+    values[-2:, 1] = 1.5
+    truth = pd.DataFrame(values, columns=["true_a", "true_b"])
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    result = pretrain(noise(24), truth, settings, torch.device("cpu"), lambda scores: None)
+    assert list(result.r_squared) == ["true_a"]
+
+
+def test_a_loss_that_is_not_finite_names_the_setting() -> None:
+    settings = SETTINGS.model_copy(update={"learning_rate": 1e30})
+    truth = pd.DataFrame({"true_a": np.random.default_rng(2).normal(size=24)})
+    with pytest.raises(UserError, match=r"pretrain\.learning_rate 1e\+30"):
+        pretrain(noise(24), truth, settings, torch.device("cpu"), lambda scores: None)

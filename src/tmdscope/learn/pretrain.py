@@ -1,5 +1,6 @@
 """Pre-training on simulated scans: a backbone learns to read physical quantities off an image."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from tmdscope.params import PretrainParams
 from tmdscope.progress import progress
 from tmdscope.scan.level import level
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
+from tmdscope.stage import UserError
 from tmdscope.vision.augment import random_flips
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone
@@ -33,7 +35,8 @@ class PretrainResult:
     history : list of dict
         Per epoch: ``epoch``, ``train_loss``, ``val_loss`` (mean squared error in standard deviations).
     r_squared : dict
-        Quantity to the share of its variance that is read off held-out images.
+        Quantity to the share of its variance that is read off held-out images; without quantities that
+        do not vary on them.
     """
 
     state: dict[str, Tensor]
@@ -98,6 +101,11 @@ def pretrain(
     -------
     PretrainResult
         The backbone after the last epoch.
+
+    Raises
+    ------
+    UserError
+        The loss is no longer finite.
     """
     torch.manual_seed(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -105,7 +113,7 @@ def pretrain(
     held_out = max(2, round(len(images) * _HELD_OUT))
     train, val = torch.arange(len(images) - held_out), torch.arange(len(images) - held_out, len(images))
     inputs = torch.from_numpy(images).to(device)
-    wanted = torch.from_numpy(targets.to_numpy(np.float32)).to(device)
+    wanted = torch.tensor(targets.to_numpy(np.float32), device=device)
     network = bare_backbone(settings.architecture)
     regressor = nn.Linear(feature_count(settings.architecture), targets.shape[1])
     model = nn.Sequential(Backbone(network, GREY_NORMALISATION), regressor)
@@ -124,13 +132,14 @@ def pretrain(
             "train_loss": train_loss,
             "val_loss": float(_loss(predicted, wanted[val])),
         }
+        if not math.isfinite(train_loss):
+            raise UserError(
+                f"pretrain.learning_rate {settings.learning_rate}: the loss is {train_loss}, lower it"
+            )
         history.append(scores)
         on_epoch(scores)
-    residual = (predicted - wanted[val]).square().nanmean(dim=0)
-    variance = (wanted[val] - wanted[val].nanmean(dim=0)).square().nanmean(dim=0)
-    r_squared = (1 - residual / variance).cpu().numpy()
     state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    return PretrainResult(state, history, dict(zip(targets.columns, r_squared.tolist(), strict=True)))
+    return PretrainResult(state, history, _r_squared(predicted, wanted[val], list(targets.columns)))
 
 
 def _train_epoch(
@@ -161,8 +170,16 @@ def _standardise(truth: pd.DataFrame) -> pd.DataFrame:
     return ((scaled - scaled.mean()) / spread).loc[:, spread > 0]
 
 
+def _r_squared(predicted: Tensor, wanted: Tensor, names: Sequence[str]) -> dict[str, float]:
+    residual = (predicted - wanted).square().nanmean(dim=0)
+    variance = (wanted - wanted.nanmean(dim=0)).square().nanmean(dim=0)
+    shares = zip(names, (1 - residual / variance).tolist(), strict=True)
+    return {name: share for name, share in shares if math.isfinite(share)}
+
+
 def _loss(predicted: Tensor, wanted: Tensor) -> Tensor:
-    return (predicted - wanted).square().nanmean()
+    known = wanted.isfinite()  # nanmean would give an unknown quantity the gradient NaN
+    return torch.where(known, predicted - wanted, 0.0).square().sum() / known.sum()
 
 
 @torch.inference_mode()
