@@ -63,14 +63,17 @@ def test_the_kept_epochs_weights_come_back() -> None:
     model, result = train(
         replace(SETTINGS, epochs=12, learning_rate=3.0, checkpoint=CheckpointRule.IMPROVES_BOTH)
     )
-    kept = result.history[result.kept_epoch - 1]
-    examples = blobs()
-    loss, score = evaluate(model, TARGET, examples, torch.arange(33, 41))
+    assert result.kept_epoch < len(result.history)
+    kept, last = result.history[result.kept_epoch - 1], result.history[-1]
+    loss, score = evaluate(model, TARGET, blobs(), torch.arange(33, 41))
     assert (loss, score) == (pytest.approx(kept.val_loss), pytest.approx(kept.val_macro_f1))
-    assert all(
-        kept.val_macro_f1 >= scores.val_macro_f1 or kept.val_loss <= scores.val_loss
-        for scores in result.history
-    )
+    assert loss != pytest.approx(last.val_loss)
+
+
+def test_the_model_of_the_last_epoch_is_left_by_rule_last() -> None:
+    model, result = train(replace(SETTINGS, epochs=12, learning_rate=3.0))
+    loss, _ = evaluate(model, TARGET, blobs(), torch.arange(33, 41))
+    assert (result.kept_epoch, loss) == (12, pytest.approx(result.history[-1].val_loss))
 
 
 def test_a_single_leftover_example_joins_the_last_batch() -> None:
@@ -100,6 +103,13 @@ def test_a_loss_that_is_not_finite_stops_with_a_remedy() -> None:
     rows = torch.arange(41)
     with pytest.raises(UserError, match="lower learning_rate"):
         fit(nn.Linear(3, 2), TARGET, broken, rows[:1].repeat(8), rows[33:], SETTINGS, Silent())
+
+
+def test_a_last_step_that_ruins_the_weights_stops_too() -> None:
+    rows = torch.arange(41)
+    settings = replace(SETTINGS, epochs=1, learning_rate=1e38)
+    with pytest.raises(UserError, match="validation loss nan: lower learning_rate"):
+        fit(nn.Linear(3, 2), TARGET, blobs(), rows[:8], rows[33:], settings, Silent())
 
 
 def test_part_scores_count_what_is_wrong() -> None:

@@ -1,6 +1,7 @@
 """One training: a model, its examples, and the epoch that is kept."""
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -115,7 +116,7 @@ def fit(
     Raises
     ------
     UserError
-        The loss is no longer finite.
+        The training or validation loss is no longer finite.
     """
     generator = torch.Generator().manual_seed(settings.seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -131,6 +132,7 @@ def fit(
         if settings.checkpoint is CheckpointRule.PAPER and augment is None:
             train_scores = evaluate(model, target, examples, positions)
         scores = EpochScores(*train_scores, *evaluate(model, target, examples, val))
+        _require_finite(scores, epoch, settings)
         recorder.epoch(epoch, asdict(scores))
         history.append(scores)
         if keeps(settings.checkpoint, scores, history[kept_epoch - 1] if kept_epoch else None):
@@ -217,6 +219,14 @@ def part_scores(logits: Tensor, target: Target, labels: Tensor) -> dict[str, flo
     }
 
 
+def _require_finite(scores: EpochScores, epoch: int, settings: FitSettings) -> None:
+    if not (math.isfinite(scores.train_loss) and math.isfinite(scores.val_loss)):
+        raise UserError(
+            f"epoch {epoch} ended with training loss {scores.train_loss} and validation loss "
+            f"{scores.val_loss}: lower learning_rate {settings.learning_rate}"
+        )
+
+
 def _epoch_order(
     positions: Tensor, labels: Tensor, settings: FitSettings, generator: torch.Generator
 ) -> Tensor:
@@ -250,7 +260,5 @@ def _train_epoch(
         losses.append(loss.detach() * len(batch))
         predicted.append(target.probabilities(logits.detach()).argmax(dim=1))
     mean_loss = float(torch.stack(losses).sum()) / len(order)
-    if mean_loss != mean_loss or mean_loss == float("inf"):
-        raise UserError(f"the training loss is {mean_loss}: lower learning_rate {settings.learning_rate}")
     labels = examples.labels[order]
     return mean_loss, macro_f1(labels.cpu().numpy(), torch.cat(predicted).cpu().numpy())
