@@ -13,6 +13,9 @@ from enum import StrEnum
 ATOMS = ("Mo", "W", "S", "Se")
 """The columns of the atom vector, in the paper's order."""
 
+INVALID = -1
+"""Decoded label of an output whose atoms are those of no class."""
+
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _HYPHENS = str.maketrans(dict.fromkeys("‐‑‒–—−_ ", "-"))
 

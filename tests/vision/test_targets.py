@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from tmdscope.materials import MATERIALS
-from tmdscope.vision.targets import INVALID, Multiclass, Multilabel, make_target
+from tmdscope.materials import INVALID, MATERIALS
+from tmdscope.vision.targets import Multiclass, Multilabel, Target, make_target
 
 LOGITS = st.lists(st.floats(-8, 8), min_size=4, max_size=4)
 
@@ -44,6 +44,15 @@ def test_a_decoded_class_is_the_most_probable_one(values: list[float]) -> None:
     decoded = target.decode(logits).item()
     best = target.probabilities(logits).max()
     assert decoded == INVALID or target.probabilities(logits)[0, int(decoded)] >= best - 1e-6
+
+
+@pytest.mark.parametrize("target", [Multiclass(MATERIALS), Multilabel(MATERIALS)], ids=lambda t: t.name)
+def test_a_confident_output_is_one_class_by_either_reading(target: Target) -> None:
+    codes = target.codes if isinstance(target, Multilabel) else torch.eye(5)
+    logits = (codes - 0.5) * 12
+    assert target.decode(logits).tolist() == [0, 1, 2, 3, 4]
+    assert target.probabilities(logits).argmax(dim=1).tolist() == [0, 1, 2, 3, 4]
+    assert target.probabilities(logits).max(dim=1).values.min() > 0.97
 
 
 def test_losses_are_torchs() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tmdscope.vision.targets import INVALID
+from tmdscope.materials import INVALID
 
 _BLOCK = 4096  # resamples held in memory at a time
 _PERCENTILES = (2.5, 97.5)

@@ -7,10 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tmdscope.materials import atom_vector, atoms_of
-
-INVALID = -1
-"""Decoded label of an output that stands for no class."""
+from tmdscope.materials import INVALID, atom_vector, atoms_of
 
 
 class Target(Protocol):
