@@ -1,4 +1,8 @@
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
 
@@ -29,3 +33,48 @@ def test_rules(scores: EpochScores, both: bool, paper: bool) -> None:
     assert keeps(BOTH, scores, KEPT) is both
     assert keeps(PAPER, scores, KEPT) is paper
     assert keeps(LAST, scores, KEPT)
+
+
+def kept_epochs(rule: CheckpointRule, epochs: list[EpochScores]) -> list[int]:
+    """Numbers from 1 of the epochs that a training would keep in turn."""
+    kept: list[int] = []
+    for number, scores in enumerate(epochs, start=1):
+        if keeps(rule, scores, epochs[kept[-1] - 1] if kept else None):
+            kept.append(number)
+    return kept
+
+
+OVERFITTING = [
+    EpochScores(1.5, 0.3, 1.4, 0.4),
+    EpochScores(1.0, 0.5, 1.1, 0.5),  # better in all
+    EpochScores(0.9, 0.7, 1.2, 0.6),  # validation loss rises
+    EpochScores(0.8, 0.4, 1.0, 0.6),  # training F1 below the validation F1 kept so far
+    EpochScores(0.7, 0.8, 0.9, 0.7),  # better in all
+    EpochScores(0.2, 0.9, 0.9, 0.8),  # validation loss only equal
+    EpochScores(0.1, 1.0, 2.0, 0.7),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [(BOTH, [1, 2, 4, 5]), (PAPER, [1, 2, 5]), (LAST, [1, 2, 3, 4, 5, 6, 7])],
+    ids=lambda value: str(value),
+)
+def test_a_training_that_overfits_keeps(rule: CheckpointRule, expected: list[int]) -> None:
+    assert kept_epochs(rule, OVERFITTING) == expected
+
+
+SCORE = st.floats(0, 1)
+EPOCHS = st.lists(st.builds(EpochScores, SCORE, SCORE, SCORE, SCORE), min_size=1, max_size=12)
+
+
+@given(EPOCHS)
+def test_kept_epochs_only_get_better(epochs: list[EpochScores]) -> None:
+    for rule in (BOTH, PAPER):
+        kept = [epochs[number - 1] for number in kept_epochs(rule, epochs)]
+        for before, after in pairwise(kept):
+            assert after.val_macro_f1 > before.val_macro_f1
+            assert after.val_loss < before.val_loss
+            if rule is PAPER:
+                assert after.train_macro_f1 > before.val_macro_f1
+                assert after.train_loss < before.val_loss

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from tmdscope.learn.checkpoint import CheckpointRule
@@ -56,6 +58,33 @@ def test_the_order_of_folds_changes_nothing(whole: list[FoldResult]) -> None:
     for result in run(only=[2, 0]):
         assert result.scores == whole[result.fold].scores
         np.testing.assert_array_equal(result.probabilities, whole[result.fold].probabilities)
+
+
+def run_tiny(only: list[int] | None = None) -> list[FoldResult]:
+    inputs = torch.randn(20, 3, generator=torch.Generator().manual_seed(6))
+
+    def build() -> nn.Module:
+        return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 2))
+
+    examples = Examples(inputs, torch.arange(20) % 2)
+    return cross_validate(build, TARGET, examples, folds_of(20, 4), SETTINGS, Silent(), only=only)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True), st.integers(0, 99))
+def test_no_fold_depends_on_what_ran_before(only: list[int], global_seed: int) -> None:
+    whole = {result.fold: result for result in run_tiny()}
+    torch.manual_seed(global_seed)
+    results = run_tiny(only)
+    assert [result.fold for result in results] == only
+    for result in results:
+        assert result.scores == whole[result.fold].scores
+        np.testing.assert_array_equal(result.probabilities, whole[result.fold].probabilities)
+
+
+def test_folds_differ() -> None:
+    first, second, *_ = run_tiny()
+    assert not np.array_equal(first.probabilities, second.probabilities)
 
 
 def test_every_fold_starts_from_a_fresh_model() -> None:

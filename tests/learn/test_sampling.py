@@ -19,6 +19,15 @@ def test_weighted_order_makes_classes_equally_likely() -> None:
     assert (shares - 1 / 3).abs().max() < 0.02
 
 
+@given(st.lists(st.integers(1, 400), min_size=2, max_size=5), st.integers(0, 2**31))
+def test_no_class_is_drawn_more_often_than_another(sizes: list[int], seed: int) -> None:
+    labels = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    labels = labels.repeat(4000 // len(labels) + 1)
+    drawn = labels[weighted_order(labels, torch.Generator().manual_seed(seed))]
+    shares = torch.bincount(drawn, minlength=len(sizes)) / len(drawn)
+    assert (shares - 1 / len(sizes)).abs().max() < 6 * (0.25 / len(drawn)) ** 0.5  # six standard deviations
+
+
 @given(LABELS)
 def test_weighted_order_names_examples(labels: torch.Tensor) -> None:
     order = weighted_order(labels, generator())

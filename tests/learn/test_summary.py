@@ -1,9 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tmdscope.learn.checkpoint import EpochScores
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.fit import FitResult
+from tmdscope.learn.metrics import bootstrap_by_sample
 from tmdscope.learn.summary import (
     METRICS,
     PARTS,
@@ -15,6 +21,7 @@ from tmdscope.learn.summary import (
     predictions_table,
     summarise,
 )
+from tmdscope.materials import INVALID
 
 LABELS = np.array([0, 1] * 6)
 FOLDS = [
@@ -56,6 +63,20 @@ def test_the_summary_holds_folds_pool_and_ensemble() -> None:
     assert summary["ensemble_test"]["accuracy"] == 1.0
 
 
+def test_intervals_are_those_of_the_bootstrap_by_sample() -> None:
+    rows, predicted = np.arange(2, 12), LABELS[2:].copy()
+    predicted[[0, 1, 5]] = 1 - predicted[[0, 1, 5]]
+    scores = cohort([2, 3, 4, 5, 6, 7]).pooled(rows, predicted)
+    names = np.array([f"s{k // 2}" for k in range(12)])
+    expected = bootstrap_by_sample(LABELS[rows], predicted, names[rows], resamples=200, seed=1)
+    assert scores["accuracy_ci95"] == list(expected.accuracy)
+    assert scores["macro_f1_ci95"] == list(expected.macro_f1)
+    assert scores["accuracy_ci95"][0] < scores["accuracy"] < scores["accuracy_ci95"][1]
+    first = bootstrap_by_sample(LABELS[2:8], predicted[:6], names[2:8], resamples=200, seed=1)
+    assert scores["distinct"]["accuracy_ci95"] == list(first.accuracy)
+    assert scores["distinct"]["samples"] == 3
+
+
 def test_duplicates_are_left_out_of_the_distinct_score() -> None:
     rows = np.arange(4)
     scores = cohort([0, 1, 3]).pooled(rows, np.array([0, 1, 1, 1]))
@@ -81,3 +102,20 @@ def test_every_fold_and_image_has_a_prediction() -> None:
         (fold, part): count for fold in (0, 1) for part, count in (("train", 5), ("val", 5), ("test", 2))
     }
     np.testing.assert_allclose(table[["p_a", "p_b"]].sum(axis=1), 1, rtol=1e-6)
+    assert table["image_id"].tolist() == [f"i{k}" for k in range(12)] * 2
+    assert set(table.query("fold == 0 and image_id == 'i2'")["decoded"]) == {"b"}  # a wrong one
+
+
+def test_an_output_that_stands_for_no_class_has_no_name() -> None:
+    unread = replace(RESULTS[0], decoded=np.where(np.arange(12) == 4, INVALID, RESULTS[0].decoded))
+    table = predictions_table([unread], FOLDS[:1], [f"i{k}" for k in range(12)], ("a", "b"))
+    assert table.index[table["decoded"] == ""].tolist() == [4]
+
+
+@given(st.lists(st.integers(0, 6), min_size=9, max_size=9))
+def test_pairs_count_up_to_the_matrix_again(cells: list[int]) -> None:
+    counts = np.array(cells, dtype=float).reshape(3, 3)
+    pairs = confusion_pairs(counts, ("a", "b", "c"))
+    again = pd.crosstab(pairs["true"], pairs["predicted"])
+    again = again.reindex(index=list("abc"), columns=list("abc"), fill_value=0)
+    np.testing.assert_array_equal(again.to_numpy(), counts)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.recorder import Silent
 from tmdscope.learn.tabular import (
@@ -60,23 +59,6 @@ def test_pooled_predictions_cover_every_image(name: str, table: FeatureTable) ->
     predicted = pooled_predictions(make_method(name, table, PARAMS), table, 4, 3)
     assert set(predicted) <= {0, 1}
     assert (predicted == table.labels).mean() > 0.8
-
-
-def test_the_baseline_recognises_campaigns(table: FeatureTable) -> None:
-    scores = sample_id_baseline(table.sample_ids, table.labels, folds())
-    assert scores is not None
-    assert scores["test_accuracy"]["mean"] > 0.9
-
-
-def test_the_baseline_is_at_chance_where_ids_say_nothing(table: FeatureTable) -> None:
-    ids = np.array([f"S{k:04d}" for k in np.random.default_rng(3).permutation(40)])[np.arange(80) // 2]
-    scores = sample_id_baseline(ids, table.labels, folds())
-    assert scores is not None
-    assert 0.2 < scores["test_accuracy"]["mean"] < 0.8
-
-
-def test_there_is_no_baseline_without_numbers(table: FeatureTable) -> None:
-    assert sample_id_baseline(np.array(["wafer"] * 80), table.labels, folds()) is None
 
 
 def test_means_over_folds_use_the_population_deviation() -> None:

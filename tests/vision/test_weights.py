@@ -7,7 +7,7 @@ import torchvision
 from safetensors.torch import save_file
 
 from tmdscope.stage import UserError
-from tmdscope.vision.backbones import bare_backbone, build_backbone, feature_count
+from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.weights import (
     GREY_NORMALISATION,
     IMAGENET_NORMALISATION,
@@ -22,13 +22,6 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "backbone.safetensors"
     save_file(bare_backbone("resnet18").state_dict(), path)
     return path
-
-
-def test_simulated_weights_are_those_of_the_file(pretrained: Path) -> None:
-    built = build_backbone("resnet18", Weights.SIMULATED, pretrained)
-    stored = load_weights(Weights.SIMULATED, "resnet18", pretrained)
-    assert stored is not None
-    assert all(torch.equal(value, stored[name]) for name, value in built.state_dict().items())
 
 
 def test_missing_simulated_weights_say_which_stage_to_run(tmp_path: Path) -> None:
@@ -50,11 +43,24 @@ def test_no_network_names_the_address_and_the_folder(tmp_path: Path, monkeypatch
     def refuse(*_: object, **__: object) -> None:
         raise URLError("no network")
 
-    monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", refuse)
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(UserError, match=r"resnet18-f37072fd\.pth") as caught:
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="no network") as caught:
         load_weights(Weights.IMAGENET_V1, "resnet18", tmp_path)
-    assert str(tmp_path / "checkpoints") in str(caught.value)
+    assert "https://download.pytorch.org/models/resnet18-f37072fd.pth" in str(caught.value)
+    assert str(tmp_path / "hub" / "checkpoints") in str(caught.value)
+
+
+def test_weights_put_into_that_folder_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    whole = torchvision.models.resnet18().state_dict()
+    torch.save(whole, folder / "resnet18-f37072fd.pth")
+    state = load_weights(Weights.IMAGENET_V1, "resnet18", tmp_path)
+    assert state is not None
+    assert set(whole) - set(state) == {"fc.weight", "fc.bias"}
+    assert all(torch.equal(value, whole[name]) for name, value in state.items())
 
 
 def test_no_weights_are_none(tmp_path: Path) -> None:
@@ -64,10 +70,3 @@ def test_no_weights_are_none(tmp_path: Path) -> None:
 def test_normalisation_goes_with_the_weights() -> None:
     assert normalisation_of(Weights.IMAGENET_V2) == IMAGENET_NORMALISATION
     assert normalisation_of(Weights.SIMULATED) == GREY_NORMALISATION
-
-
-@pytest.mark.parametrize(("architecture", "width"), [("resnet18", 512), ("resnet50", 2048)])
-def test_feature_count_is_the_networks_width(architecture: str, width: int) -> None:
-    features = bare_backbone(architecture).eval()(torch.zeros(1, 3, 32, 32))
-    assert features.shape == (1, width)
-    assert feature_count(architecture) == width
