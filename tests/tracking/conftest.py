@@ -3,14 +3,28 @@
 from collections.abc import Iterator
 
 import pytest
+import torch
 
+from tests.tracking.programs import IMAGES, Logged, make_program
+from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import Study, open_study
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
-    root = tmp_path_factory.mktemp("store")
+    root = tmp_path_factory.mktemp("store") / "a project's folder"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         yield open_study("tests")
+
+
+@pytest.fixture(scope="session")
+def logged(store: Study) -> Logged:
+    """An ensemble of two, logged once: an export takes seconds."""
+    program = make_program(members=2)
+    with torch.inference_mode():
+        expected = program.ensemble(torch.from_numpy(IMAGES)).numpy()
+    with start_run(store, "model", {}) as run:
+        uri = run.program(program)
+    return Logged(run.run_id, uri, expected)

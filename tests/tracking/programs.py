@@ -1,5 +1,8 @@
 """Programs to log in tests."""
 
+from typing import NamedTuple
+
+import numpy as np
 import torch
 
 from tmdscope.tracking.models import Program
@@ -9,6 +12,15 @@ from tmdscope.vision.targets import Multiclass
 from tmdscope.vision.weights import GREY_NORMALISATION
 
 CLASSES = ("MoS2", "WS2", "WSe2")
+IMAGES = np.random.default_rng(1).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+
+
+class Logged(NamedTuple):
+    """A logged program: its run, its address, and what it says of `IMAGES`."""
+
+    run_id: str
+    uri: str
+    expected: np.ndarray
 
 
 def make_program(members: int) -> Program:

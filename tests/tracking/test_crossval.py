@@ -1,15 +1,16 @@
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from tests.tracking.programs import CLASSES, make_program
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.crossval import FoldParts, FoldResult
+from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples, FitSettings
-from tmdscope.tracking.crossval import track_experiment
+from tmdscope.tracking.crossval import TrackedCrossval, track_experiment
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.runs import DataUse, TrackedRun
+from tmdscope.tracking.runs import DataUse, TrackedRun, start_run
 from tmdscope.tracking.store import Study
 from tmdscope.vision.classifier import Ensemble, Head
 from tmdscope.vision.targets import Multiclass
@@ -34,6 +35,7 @@ def make_experiment() -> Experiment:
     )
 
 
+@pytest.mark.slow
 def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
     rows = np.arange(24)
     folds = [FoldParts(rows[8:16], rows[16:], rows[:8]), FoldParts(rows[16:], rows[8:16], rows[:8])]
@@ -58,3 +60,37 @@ def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
         assert len(store.client.get_metric_history(run_id, "epoch_val_loss")) == 2
     assert load_program(record.model_uri).config.members == 2
     assert [load_program(uri).config.members for uri in record.fold_model_uris] == [1, 1]
+
+
+def test_an_interrupted_study_keeps_the_folds_that_ended(store: Study) -> None:
+    experiment, rows, opened = make_experiment(), np.arange(24), []
+
+    def build() -> nn.Module:
+        opened.append(len(opened))
+        if len(opened) == 2:
+            raise KeyboardInterrupt
+        return Head(512, 3)
+
+    folds = [FoldParts(rows[8:16], rows[16:], rows[:8]), FoldParts(rows[16:], rows[8:16], rows[:8])]
+    data = DataUse("features", "cd" * 32, "data/features", 24, "crossval")
+    recorders = []
+
+    def study() -> None:
+        with start_run(store, "interrupted", {}, data=data) as run:
+            recorders.append(TrackedCrossval(run, {"experiment": "interrupted"}, data))
+            settings = experiment.settings
+            cross_validate(build, experiment.target, experiment.examples, folds, settings, recorders[0])
+
+    with pytest.raises(KeyboardInterrupt):
+        study()
+    (recorder,) = recorders
+    run = recorder.parent
+    query = f"tags.mlflow.parentRunId = '{run.run_id}'"
+    children = store.client.search_runs([store.experiment_id], query, order_by=["attributes.run_name"])
+    assert [(child.info.run_name, child.info.status) for child in children] == [
+        ("fold-0", "FINISHED"),
+        ("fold-1", "KILLED"),
+    ]
+    assert [child.data.tags["fold"] for child in children] == ["0", "1"]
+    assert store.client.get_run(run.run_id).info.status == "KILLED"
+    assert recorder.run_ids == [children[0].info.run_id]

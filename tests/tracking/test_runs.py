@@ -22,6 +22,41 @@ def test_a_run_ends_as_what_it_was(store: Study, error: type[BaseException], sta
     assert store.client.get_run(run.run_id).info.status == status
 
 
+def test_a_failed_child_fails_its_parent(store: Study) -> None:
+    opened = []
+
+    def study() -> None:
+        with start_run(store, "parent", {}) as parent:
+            opened.append(parent)
+            for name in ("good", "bad"):
+                with start_run(store, name, {}, parent) as child:
+                    opened.append(child)
+                    if name == "bad":
+                        raise ValueError("of the child")
+
+    with pytest.raises(ValueError, match="of the child"):
+        study()
+    statuses = [store.client.get_run(run.run_id).info.status for run in opened]
+    assert statuses == ["FAILED", "FINISHED", "FAILED"]
+
+
+def test_an_epoch_is_written_in_one_call(store: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    write = store.client.log_batch
+
+    def count(run_id: str, **entries: object) -> None:
+        calls.append(entries)
+        write(run_id, **entries)
+
+    monkeypatch.setattr(store.client, "log_batch", count)
+    with start_run(store, "batched", {}) as run:
+        run.metrics({f"metric_{k}": float(k) for k in range(20)}, step=3)
+    assert len(calls) == 1
+    assert len(store.client.get_run(run.run_id).data.metrics) == 20
+    (point,) = store.client.get_metric_history(run.run_id, "metric_7")
+    assert (point.step, point.value) == (3, 7.0)
+
+
 def test_params_metrics_data_and_files_are_logged(store: Study, tmp_path: Path) -> None:
     note = tmp_path / "note.txt"
     note.write_text("x")

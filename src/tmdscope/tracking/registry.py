@@ -69,15 +69,12 @@ def register(
     Version
         The new version, or the one that the run has.
     """
-    try:
-        found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-    except MlflowException:
-        found = []
+    found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     if found:
-        number = max(int(version.version) for version in found)
-    else:
-        number = int(mlflow.register_model(model_uri, name, tags=dict(tags)).version)
-    return Version(name, number, run_id, dict(tags))
+        kept = max(found, key=lambda version: int(version.version))
+        return Version(name, int(kept.version), run_id, dict(kept.tags))
+    made = mlflow.register_model(model_uri, name, tags=dict(tags))
+    return Version(name, int(made.version), run_id, dict(tags))
 
 
 def point_alias(client: MlflowClient, name: str, alias: str, number: int) -> None:
