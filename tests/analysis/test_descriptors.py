@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.ndimage import gaussian_filter
 
 from tmdscope.analysis.descriptors import (
@@ -48,13 +51,49 @@ def test_roughness_and_variation_follow_their_formulae() -> None:
 
 
 @pytest.mark.parametrize("name", DESCRIPTORS)
-def test_an_image_of_one_grey_value_has_nothing_to_describe(name: str) -> None:
-    assert DESCRIPTORS[name](np.full((16, 16), 77, np.uint8), SETTINGS) == pytest.approx(0, abs=1e-12)
+@given(st.integers(0, 255), st.sampled_from([0.5, 1.0, 3.3]))
+def test_an_image_of_one_grey_value_has_nothing_to_describe(name: str, grey: int, sigma: float) -> None:
+    settings = DescribeParams(gaussian_sigma_px=sigma, opening_radius_px=1)
+    assert DESCRIPTORS[name](np.full((9, 13), grey, np.uint8), settings) == pytest.approx(0, abs=1e-12)
 
 
-def test_a_read_only_memory_map_is_described(tmp_path: object) -> None:
-    images = np.stack([NOISE, NOISE[::-1]])
+@pytest.mark.parametrize(("dark", "bright"), [(0, 255), (100, 130)])
+def test_a_checkerboard_differs_between_all_neighbours(dark: int, bright: int) -> None:
+    squares = np.indices((32, 32)).sum(axis=0) % 2
+    board = np.where(squares, bright, dark).astype(np.uint8)
+    assert dissimilarity(board, SETTINGS) == bright - dark
+    # Smoothing leaves almost nothing of the finest pattern, so the residual is half the step, up or down.
+    assert rms_roughness(board, SETTINGS) == pytest.approx((bright - dark) / 2 / 255, rel=0.05)
+    assert local_variation(board, SETTINGS) == pytest.approx(1, abs=0.1)
+
+
+def test_stripes_along_rows_have_no_horizontal_difference() -> None:
+    stripes = np.repeat(np.arange(16, dtype=np.uint8) * 16, 16).reshape(16, 16)
+    assert dissimilarity(stripes, SETTINGS) == 0
+    assert dissimilarity(stripes.T.copy(), SETTINGS) == pytest.approx(16)
+
+
+@given(arrays(np.uint8, (12, 14)))
+def test_a_brighter_image_has_the_same_texture(image: np.ndarray) -> None:
+    halved = image // 2
+    brighter = halved + np.uint8(100)
+    for name in ("rms_roughness", "dissimilarity"):
+        value = DESCRIPTORS[name](halved, SETTINGS)
+        assert DESCRIPTORS[name](brighter, SETTINGS) == pytest.approx(value, rel=1e-6, abs=1e-9)
+
+
+@given(arrays(np.uint8, (12, 14)))
+def test_every_descriptor_of_any_image_is_a_number_in_its_range(image: np.ndarray) -> None:
+    highest = {"grain_density": 1, "rms_roughness": 1, "local_variation": 1, "dissimilarity": 255}
+    for name, function in DESCRIPTORS.items():
+        assert 0 <= function(image, SETTINGS) <= highest[name]
+
+
+def test_read_only_images_are_described_in_order() -> None:
+    images = np.stack([NOISE, NOISE // 2])
     images.flags.writeable = False
     table = describe(images, SETTINGS)
     assert list(table.columns) == list(DESCRIPTORS)
-    assert len(table) == 2
+    assert table["dissimilarity"].tolist() == [
+        dissimilarity(image, SETTINGS) for image in (NOISE, NOISE // 2)
+    ]

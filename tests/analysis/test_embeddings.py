@@ -16,3 +16,13 @@ def test_embeddings_are_named_by_image() -> None:
     with torch.inference_mode():
         expected = classifier.embed(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(table.to_numpy(), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_dropout_is_off_while_embedding() -> None:
+    classifier = Classifier(Backbone(bare_backbone("resnet18"), GREY_NORMALISATION), Head(512, 5, 0.9))
+    images = np.random.default_rng(1).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    first, second = (
+        embed(classifier.train(), images, ["a", "b", "c"], 2, torch.device("cpu")) for _ in range(2)
+    )
+    assert first.equals(second)
+    assert not classifier.training

@@ -47,5 +47,19 @@ def test_a_class_with_fewer_images_leaves_its_row_short() -> None:
     assert grid[grid.shape[0] // 2 + 10 :, grid.shape[1] // 2 :].min() == 255
 
 
+def test_every_figure_is_a_png() -> None:
+    scores = pd.DataFrame({"PC1": [0.0, 1.0], "PC2": [1.0, 0.0], "material": ["a", "b"]})
+    figures = [
+        training_curves({"a": history(1)}),
+        confusion_matrices({"a": np.zeros((2, 2))}, ("a", "b")),
+        component_scatter(scores, ["a", "b"]),
+        image_grid({"a": [np.zeros((8, 8), np.uint8)]}),
+    ]
+    for png in figures:
+        picture = Image.open(io.BytesIO(png))
+        assert picture.format == "PNG"
+        assert min(picture.size) > 100
+
+
 def test_the_same_data_give_the_same_picture() -> None:
     assert training_curves({"a": history(3)}) == training_curves({"a": history(3)})

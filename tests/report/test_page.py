@@ -36,6 +36,16 @@ def test_text_is_escaped(html: str) -> None:
     assert "<title>Title &lt;1&gt;</title>" in html
 
 
+def test_no_block_lets_markup_through(tmp_path: Path) -> None:
+    evil = """</p><script src='http://example.org'></script><img src="x" onerror="y">"""
+    blocks = [Paragraph(evil), Note(evil), Table(evil, [evil], [[evil, evil]]), Figure(evil, evil, PNG)]
+    write_page(tmp_path / "index.html", Page(evil, evil, [Section(evil, blocks)]))
+    written = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<script" not in written
+    assert len(re.findall("<img", written)) == 1
+    assert "onerror=&#34;" in written
+
+
 def test_nothing_is_fetched(html: str) -> None:
     assert re.findall(r"""(?:src|href)=["'](?!data:|#)|url\(|@import|<script""", html) == []
 

@@ -1,0 +1,66 @@
+"""The report of the published study sets its numbers beside the paper's."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.report.numbers import MEAN, POOLED, RELATIONS, assert_stands_alone, tables, words
+from tmdscope.dataset.published import NO_DESCRIPTORS, PublishedTables
+from tmdscope.dataset.splits import Fold, Split
+from tmdscope.report import published_study
+
+
+def published(descriptors: bool) -> published_study.PublishedResults:
+    tables_ = PublishedTables(
+        np.arange(16, dtype=np.float32).reshape(4, 4),
+        np.zeros((4, 3), np.float32),
+        None,
+        ["1", "2", "3", "4"],
+        ["MoS2", "WS2", "MoS2", "WS2"],
+    )
+    scores = {f"{part}_{m}": MEAN for part in ("train", "val", "test") for m in ("accuracy", "macro_f1")}
+    missing = dict.fromkeys(["descriptors", "regression_cosine"], NO_DESCRIPTORS)
+    return published_study.PublishedResults(
+        tables=tables_,
+        split=Split(("0000", "0001"), (Fold(("0002",), ("0003",)),)),
+        scores={name: {**scores, "pooled": POOLED} for name in ("svc", "sample_id_only")},
+        latent=RELATIONS if descriptors else {**RELATIONS, **missing},
+        scatter=pd.DataFrame({"PC1": [0.0], "PC2": [1.0], "material": ["MoS2"]}),
+        runs={"svc": "abc"},
+    )
+
+
+@pytest.mark.parametrize("descriptors", [True, False])
+def test_the_published_report_sets_the_papers_values_beside(descriptors: bool) -> None:
+    page = published_study.compose(published(descriptors))
+    assert "paper's ImageNet* (Table 2)" in words(page)
+    assert ("-0.25 (PC5)" in words(page)) is descriptors
+    assert (NO_DESCRIPTORS in words(page)) is not descriptors
+
+
+def test_published_metrics_have_the_agreed_keys() -> None:
+    numbers = published_study.metrics(published(descriptors=True))
+    assert set(numbers) == {"dataset", "split", "classifiers", "pooled", "latent"}
+    assert numbers["dataset"] == {"images": 4, "distinct_images": 4, "samples": 4}
+    assert numbers["split"]["test"] == {"MoS2": 1, "WS2": 1, "WSe2": 0, "MoSe2": 0, "Mo-WSe2": 0}
+    assert set(numbers["classifiers"]["svc"]) == {
+        "val_accuracy",
+        "val_macro_f1",
+        "test_accuracy",
+        "test_macro_f1",
+    }
+    assert set(numbers["pooled"]["svc"]) == {"accuracy", "macro_f1", "accuracy_ci95"}
+
+
+def test_table_5_stands_beside_the_measured_descriptors() -> None:
+    page = published_study.compose(published(descriptors=True))
+    table = next(table for table in tables(page) if table.header[0] == "Descriptor")
+    assert table.rows == [
+        ["grain_density", "-0.250 (PC3)", "-0.25 (PC5)", "0.480 (PC2)", "0.48 (PC7)", "0.610", "0.61"]
+    ]
+
+
+def test_the_published_report_stands_alone(tmp_path: Path) -> None:
+    assert_stands_alone(published_study.compose(published(descriptors=True)), tmp_path / "index.html")
