@@ -104,6 +104,7 @@ def test_a_dotted_name_goes_deeper() -> None:
         ("prepare", "prepare.percentiles", [99.5, 0.5], r"percentiles 99\.5, 0\.5 must rise"),
         ("prepare", "prepare.percentiles", [1.0], r"prepare\.percentiles: .*at least 2"),
         ("prepare", "prepare.size_px", 8, r"prepare\.size_px: .*16 \(got 8\)"),
+        ("tracking", "tracking.model", "O'Neil", r"tracking\.model: .*match pattern"),
         ("pretrain", "pretrain.seed", -1, r"pretrain\.seed: .*0 \(got -1\)"),
     ],
 )

@@ -158,7 +158,12 @@ class TrackingParams(Params):
     """Section `tracking`: names in MLflow."""
 
     study: str = Field(min_length=1, max_length=200, description="MLflow experiment")
-    model: str = Field(min_length=1, max_length=200, pattern=r"^[^/:]+$", description="registered model")
+    model: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^/:']+$",
+        description="registered model; MLflow's addresses and searches hold no slash, colon or apostrophe",
+    )
 
 
 class DescribeParams(Params):
