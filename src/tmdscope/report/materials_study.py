@@ -167,7 +167,7 @@ def _data(results: StudyResults, images_per_class: int) -> Section:
     return Section("Data", blocks)
 
 
-def _experiments(results: StudyResults) -> Section:
+def _experiment_rows(results: StudyResults) -> list[list[str]]:
     rows = [
         [
             name,
@@ -197,6 +197,10 @@ def _experiments(results: StudyResults) -> Section:
                 "",
             ]
         )
+    return rows
+
+
+def _experiments(results: StudyResults) -> Section:
     first = next(iter(results.scores.values()))
     pooled, test = first["out_of_fold"], first["ensemble_test"]
     matrices = {name: np.array(score["test_confusion"]) for name, score in results.scores.items()}
@@ -217,7 +221,7 @@ def _experiments(results: StudyResults) -> Section:
                     "pooled accuracy",
                     "ensemble test",
                 ],
-                rows,
+                _experiment_rows(results),
             ),
             _distinct_table(results),
             Figure(
