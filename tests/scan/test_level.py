@@ -89,6 +89,19 @@ def test_a_stack_is_levelled_map_by_map(heights: NDArray[Any]) -> None:
     assert np.abs(stacked - alone).max() <= 1, "sums in another order may tip the rounding of a grey value"
 
 
+@given(arrays(np.float64, (3, 5, 1), elements=st.floats(-50, 50)), st.floats(-3, 3))
+def test_rounding_is_not_contrast(rows: NDArray[Any], slope_x: float) -> None:
+    tilted_rows_that_jump = (rows + slope_x * np.arange(7)).astype(np.float32)
+    assert not level(tilted_rows_that_jump, [0.5, 99.5]).any()
+
+
+def test_a_shallow_pit_far_from_zero_keeps_its_contrast() -> None:
+    heights = np.full((8, 8), 1000.0)
+    heights[3:5, 3:5] -= 0.05
+    assert level(heights, [0, 100])[3, 3] == 0
+    assert level(heights, [0, 100]).max() == 255
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [((2, 5), [[1, 2], [6, 7]]), ((5, 2), [[2, 3], [4, 5]])],

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 Image8 = NDArray[np.uint8]
 
-_FLAT = 1e-6
-"""Share of the largest height below which a residual is rounding (float32 heights carry seven digits)."""
+_ROUNDING = 1e-6
+"""Share of the largest height below which contrast is rounding (float32 heights carry seven digits)."""
 
 
 def level(height_nm: NDArray[Any], percentiles: Sequence[float]) -> Image8:
@@ -29,10 +29,14 @@ def level(height_nm: NDArray[Any], percentiles: Sequence[float]) -> Image8:
     Returns
     -------
     numpy.ndarray
-        uint8, same shape; the absolute height is lost.
+        uint8, same shape; the absolute height is lost. A map whose contrast is below a millionth of
+        its largest height holds rounding, not surface, and becomes 0: a tilted plane turns out flat.
     """
     low, high = percentiles
-    return to_uint8(clip_percentiles(align_rows(remove_plane(height_nm)), low, high))
+    surface = clip_percentiles(align_rows(remove_plane(height_nm)), low, high)
+    largest = np.abs(height_nm).max(axis=(-2, -1), keepdims=True)
+    rough = np.ptp(surface, axis=(-2, -1), keepdims=True) > _ROUNDING * largest
+    return to_uint8(np.where(rough, surface, np.float32(0)))
 
 
 def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
@@ -49,8 +53,7 @@ def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
     Returns
     -------
     numpy.ndarray
-        float32, same shape, each map of mean 0 without tilt. What is below a millionth of the map's
-        largest height is rounding, not surface, and becomes exactly 0: a tilted plane turns out flat.
+        float32, same shape, each map of mean 0 without tilt.
     """
     height: NDArray[np.float64] = np.asarray(height_nm, dtype=np.float64)
     y, x = (np.arange(count) - (count - 1) / 2 for count in height.shape[-2:])
@@ -58,11 +61,7 @@ def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
     slope_y = height.mean(axis=-1) @ y / (float(y @ y) or 1.0)
     slope_x = height.mean(axis=-2) @ x / (float(x @ x) or 1.0)
     plane = offset[..., None, None] + slope_y[..., None, None] * y[:, None] + slope_x[..., None, None] * x
-    residual = height - plane
-    largest = np.abs(height).max(axis=(-2, -1), keepdims=True)
-    levelled: NDArray[np.float32] = np.where(np.abs(residual) > _FLAT * largest, residual, 0).astype(
-        np.float32
-    )
+    levelled: NDArray[np.float32] = (height - plane).astype(np.float32)
     return levelled
 
 
@@ -148,8 +147,8 @@ def resize_area(image: NDArray[Any], size_px: int) -> NDArray[Any]:
     """Resize images so that each new pixel is the exact mean of the area it covers.
 
     Equals the block mean at integer ratios and preserves the mean of the image at every ratio, up and
-    down. Pictures that are not square are
-    first cropped to their centred square, so that nothing is stretched.
+    down. Pictures that are not square are first cropped to their centred square, so that nothing is
+    stretched.
 
     Parameters
     ----------
@@ -165,17 +164,23 @@ def resize_area(image: NDArray[Any], size_px: int) -> NDArray[Any]:
     """
     square = crop_square(image)
     exact = square.astype(np.float32) if square.dtype == np.uint8 else square
-    by_rows = _average(exact, size_px)
-    resized = np.ascontiguousarray(_average(by_rows.swapaxes(-2, -1), size_px).swapaxes(-2, -1))
+    resized = _average(_average(exact, size_px, -2), size_px, -1)
     return np.rint(resized).astype(np.uint8) if square.dtype == np.uint8 else resized
 
 
-def _average(image: NDArray[Any], size_px: int) -> NDArray[Any]:
-    """Average rows by the area each new row covers: a few weighted sums that leave other threads running."""
-    rows, weights = _overlaps(image.shape[-2], size_px)
-    total: NDArray[Any] = np.zeros((*image.shape[:-2], size_px, image.shape[-1]), image.dtype)
-    for row, weight in zip(rows, weights.astype(image.dtype), strict=True):
-        total += weight[:, None] * image[..., row, :]
+def _average(image: NDArray[Any], size_px: int, axis: int) -> NDArray[Any]:
+    """Average one of the last two axes by the area each new pixel covers.
+
+    A few weighted sums, in place where they can be: they run without Python's lock, beside other threads.
+    """
+    pixels, weights = _overlaps(image.shape[axis], size_px)
+    shape = list(image.shape)
+    shape[axis] = size_px
+    total: NDArray[Any] = np.zeros(shape, image.dtype)
+    for covered, weight in zip(pixels, weights.astype(image.dtype), strict=True):
+        part = np.take(image, covered, axis=axis)
+        part *= weight if axis == -1 else weight[:, None]
+        total += part
     return total
 
 
