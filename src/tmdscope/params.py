@@ -19,7 +19,7 @@ from tmdscope.stage import UserError
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Architecture = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
-WeightsName = Literal["imagenet-v1", "imagenet-v2", "simulated", "none"]
+WeightsName = Literal["imagenet-v1", "imagenet-v2", "micronet", "simulated", "none"]
 
 
 class ParamsError(UserError):

@@ -19,7 +19,7 @@ from tests.support.reads import watching
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
-GROUND = ("__init__", "files", "materials", "params", "progress", "stage")
+GROUND = ("__init__", "download", "files", "materials", "params", "progress", "stage")
 """Modules that no stage declares: they compute nothing, and everything depends on them."""
 
 TINY_EXPERIMENTS = {

@@ -1,26 +1,28 @@
 """Where a backbone's weights come from, and with which mean and standard deviation images are normalised."""
 
+import os
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.error import URLError
+from typing import Any
 
 import torch
 import torchvision
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tmdscope.download import DownloadError, download
+from tmdscope.files import atomic_path, sha256_file
+from tmdscope.materials import nearest
 from tmdscope.stage import UserError
 
+MIRROR_VARIABLE = "TMDSCOPE_WEIGHTS_URL"
+"""Environment variable that names a mirror: an address below which the files lie under their own names."""
 
-class Weights(StrEnum):
-    """Sources of backbone weights."""
-
-    IMAGENET_V1 = "imagenet-v1"
-    IMAGENET_V2 = "imagenet-v2"
-    SIMULATED = "simulated"
-    NONE = "none"
+_CLASSIFIER = ("fc.weight", "fc.bias")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,119 @@ GREY_NORMALISATION = Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 """Of backbones trained here: prepared images fill the range evenly, so half grey is their centre."""
 
 
+@dataclass(frozen=True)
+class WeightsFile:
+    """A published state dict of one architecture.
+
+    Attributes
+    ----------
+    url : str
+        Where it was published.
+    sha256_start : str or None
+        First hexadecimal digits of its SHA-256, as published; None where no hash was.
+    """
+
+    url: str
+    sha256_start: str | None
+
+    @property
+    def name(self) -> str:
+        """File name, on the server and in the cache."""
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class WeightsSource:
+    """What is known of a source of weights.
+
+    Attributes
+    ----------
+    normalisation : Normalisation
+        What the weights were trained with.
+    publication : str
+        Who trained them on what, and where that was published.
+    files : mapping
+        Architecture to its file; empty for weights that are not downloaded.
+    """
+
+    normalisation: Normalisation
+    publication: str
+    files: Mapping[str, WeightsFile]
+
+
+def _torchvision(**hashes: str) -> dict[str, WeightsFile]:
+    """Torchvision puts the first eight digits of the SHA-256 into the names of its files."""
+    return {
+        architecture: WeightsFile(
+            f"https://download.pytorch.org/models/{architecture}-{start}.pth", sha256_start=start
+        )
+        for architecture, start in hashes.items()
+    }
+
+
+def _micronet(**versions: str) -> dict[str, WeightsFile]:
+    """NASA publishes no hashes; names are those of `get_pretrained_microscopynet_url` in its repository."""
+    base = "https://nasa-public-data.s3.amazonaws.com/microscopy_segmentation_models"
+    return {
+        architecture: WeightsFile(
+            f"{base}/{architecture}_pretrained_microscopynet_v{version}.pth.tar", sha256_start=None
+        )
+        for architecture, version in versions.items()
+    }
+
+
+class Weights(StrEnum):
+    """Sources of backbone weights."""
+
+    IMAGENET_V1 = "imagenet-v1"
+    IMAGENET_V2 = "imagenet-v2"
+    MICRONET = "micronet"
+    SIMULATED = "simulated"
+    NONE = "none"
+
+    @property
+    def source(self) -> WeightsSource:
+        """Files, normalisation and publication."""
+        return SOURCES[self]
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise UserError(f"there are no weights {value!r}; {nearest(str(value), [str(name) for name in cls])}")
+
+
+SOURCES: dict[Weights, WeightsSource] = {
+    Weights.IMAGENET_V1: WeightsSource(
+        IMAGENET_NORMALISATION,
+        "ImageNet-1k, torchvision's first recipe, IMAGENET1K_V1 "
+        "(He et al. 2016, doi:10.1109/CVPR.2016.90; https://docs.pytorch.org/vision/stable/models.html)",
+        _torchvision(
+            resnet18="f37072fd",
+            resnet34="b627a593",
+            resnet50="0676ba61",
+            resnet101="63fe2227",
+            resnet152="394f9c45",
+        ),
+    ),
+    Weights.IMAGENET_V2: WeightsSource(
+        IMAGENET_NORMALISATION,
+        "ImageNet-1k, torchvision's second recipe, IMAGENET1K_V2 "
+        "(https://github.com/pytorch/vision/issues/3995); there is none for ResNet 18 and 34",
+        _torchvision(resnet50="11ad3fa6", resnet101="cd907fc2", resnet152="f82ba261"),
+    ),
+    Weights.MICRONET: WeightsSource(
+        IMAGENET_NORMALISATION,  # their pre-training normalised as for ImageNet
+        "MicroNet, over 100,000 micrographs, from random weights (Stuckner et al. 2022, "
+        "doi:10.1038/s41524-022-00878-5; https://github.com/nasa/pretrained-microscopy-models)",
+        _micronet(resnet18="1.0", resnet34="1.0", resnet50="1.1", resnet101="1.0", resnet152="1.0"),
+    ),
+    Weights.SIMULATED: WeightsSource(
+        GREY_NORMALISATION, "simulated scans, trained by this pipeline's stage `pretrain`", {}
+    ),
+    Weights.NONE: WeightsSource(GREY_NORMALISATION, "random weights", {}),
+}
+"""Every source of weights."""
+
+
 def normalisation_of(weights: Weights) -> Normalisation:
     """Give the normalisation that some weights were trained with.
 
@@ -59,11 +174,14 @@ def normalisation_of(weights: Weights) -> Normalisation:
     Normalisation
         Mean and standard deviation.
     """
-    return IMAGENET_NORMALISATION if weights.value.startswith("imagenet") else GREY_NORMALISATION
+    return weights.source.normalisation
 
 
 def load_weights(weights: Weights, architecture: str, pretrained: Path) -> Mapping[str, Tensor] | None:
     """Load a backbone's state dict, without its classification layer.
+
+    Published files are taken from torch's cache folder (``hub/checkpoints`` in the folder that the
+    variable TORCH_HOME names), where a user may put them by hand, and downloaded into it otherwise.
 
     Parameters
     ----------
@@ -82,42 +200,86 @@ def load_weights(weights: Weights, architecture: str, pretrained: Path) -> Mappi
     Raises
     ------
     UserError
-        The weights do not exist for this architecture, or cannot be had; the message says what to do.
+        The weights do not exist for this architecture, cannot be had, or are not what they should be;
+        the message says what to do.
     """
     if weights is Weights.NONE:
         return None
     if weights is Weights.SIMULATED:
-        return _load_simulated(architecture, pretrained)
-    state = _download_imagenet(weights, architecture)
-    return {name: value for name, value in state.items() if not name.startswith("fc.")}
-
-
-def _load_simulated(architecture: str, pretrained: Path) -> dict[str, Tensor]:
-    if not pretrained.is_file():
-        raise UserError(f"{pretrained} does not exist: run `dvc repro pretrain` to make weights 'simulated'")
-    expected = set(torchvision.models.get_model(architecture).state_dict()) - {"fc.weight", "fc.bias"}
-    state: dict[str, Tensor] = load_file(pretrained)
-    if set(state) != expected:
-        raise UserError(
-            f"{pretrained} does not hold a {architecture}: set pretrain.architecture to {architecture!r} "
-            "in params.yaml and run `dvc repro pretrain`"
-        )
+        if not pretrained.is_file():
+            raise UserError(
+                f"{pretrained} does not exist: run `dvc repro pretrain` to make weights 'simulated'"
+            )
+        path = pretrained
+        remedy = f"set pretrain.architecture to {architecture!r} in params.yaml and run `dvc repro pretrain`"
+    else:
+        path = _fetch(weights, architecture)
+        remedy = f"delete it; put the file of {architecture} there, or let it be downloaded again"
+    state = {name: value for name, value in _read_state(path).items() if name not in _CLASSIFIER}
+    _check_fits(state, architecture, f"{path} does not hold a {architecture}", remedy)
     return state
 
 
-def _download_imagenet(weights: Weights, architecture: str) -> Mapping[str, Tensor]:
-    available = torchvision.models.get_model_weights(architecture)
-    member = weights.value.replace("imagenet-", "IMAGENET1K_").upper()
-    if member not in available.__members__:
-        known = ", ".join(name.replace("IMAGENET1K_", "imagenet-").lower() for name in available.__members__)
-        raise UserError(f"{architecture} has no weights {weights.value!r}; it has: {known}")
-    entry = available[member]
+def _fetch(weights: Weights, architecture: str) -> Path:
+    """Find a published file in the cache, or download it; either way its hash is checked."""
+    file = weights.source.files.get(architecture)
+    if file is None:
+        known = [other.value for other in Weights if architecture in other.source.files]
+        what = f"it has: {', '.join(known)}" if known else "none are published for it that we know of"
+        raise UserError(f"{architecture} has no weights {weights.value!r}; {what}")
+    path = Path(torch.hub.get_dir()) / "checkpoints" / file.name
+    if path.is_file():
+        _check_hash(path, path, file)
+        return path
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    url = f"{mirror.rstrip('/')}/{file.name}" if mirror else file.url
     try:
-        state: Mapping[str, Tensor] = entry.get_state_dict(progress=False, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        with atomic_path(path) as temporary:
+            download(url, temporary)
+            _check_hash(temporary, path, file)
+    except DownloadError as error:
         raise UserError(
-            f"could not fetch {weights.value} weights of {architecture} ({error}); download {entry.url} on a "
-            f"machine with a network and put it into {folder} (the variable TORCH_HOME moves that folder)"
+            f"could not fetch {weights.value} weights of {architecture} ({error}); download {file.url} on a "
+            f"machine with a network and put it into {path.parent} (the variable TORCH_HOME moves that "
+            f"folder), or name a mirror in {MIRROR_VARIABLE}"
         ) from error
-    return state
+    return path
+
+
+def _check_hash(content: Path, path: Path, file: WeightsFile) -> None:
+    found = sha256_file(content)
+    if file.sha256_start and not found.startswith(file.sha256_start):
+        raise UserError(
+            f"{path} must have a SHA-256 that begins with {file.sha256_start}, what came has {found}: "
+            f"truncated or another file; delete it if it is there, download {file.url} and put it there"
+        )
+
+
+def _read_state(path: Path) -> Mapping[str, Tensor]:
+    """Read tensors and nothing else: objects in a pickle could run code."""
+    try:
+        content: Any = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except (pickle.UnpicklingError, SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
+        raise UserError(
+            f"{path} is no state dict of tensors alone: it is truncated, or a pickle of other objects, which "
+            "is refused because loading it could run code; delete it and download it again"
+        ) from error
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise UserError(f"{path} holds no state dict (names to tensors); put the published file there")
+    return content
+
+
+def _check_fits(state: Mapping[str, Tensor], architecture: str, problem: str, remedy: str) -> None:
+    with torch.device("meta"):  # shapes alone, no memory
+        network = torchvision.models.get_model(architecture, weights=None)
+    expected = {name: tuple(v.shape) for name, v in network.state_dict().items() if name not in _CLASSIFIER}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    wrong = [name for name in expected | found if expected.get(name) != found.get(name)]
+    if wrong:
+        name = wrong[0]
+        shapes = f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
+        raise UserError(f"{problem}: {len(wrong)} tensors differ ({shapes}); {remedy}")
