@@ -35,18 +35,18 @@ def locked() -> list[Requirement]:
 
 
 DECLARED = wanted(PROJECT["dependencies"])
-DEVELOPMENT = wanted(PROJECT["optional-dependencies"]["dev"])
+OPTIONAL = wanted([line for extra in PROJECT["optional-dependencies"].values() for line in extra])
 
 
 def test_one_version_of_the_software() -> None:
     assert PROJECT["version"] == tmdscope.__version__ == str(yaml("CITATION.cff")["version"])
 
 
-@pytest.mark.parametrize("name", sorted(DECLARED | DEVELOPMENT))
+@pytest.mark.parametrize("name", sorted(DECLARED | OPTIONAL))
 def test_the_lock_satisfies(name: str) -> None:
     pins = [str(pin.specifier) for pin in locked() if canonicalize_name(pin.name) == name]
     assert pins
-    assert all((DECLARED | DEVELOPMENT)[name].specifier.contains(pin.removeprefix("==")) for pin in pins)
+    assert all((DECLARED | OPTIONAL)[name].specifier.contains(pin.removeprefix("==")) for pin in pins)
 
 
 def test_conda_lists_what_pyproject_lists() -> None:
