@@ -122,7 +122,8 @@ def test_a_wrong_setting_is_named(
         ("experiments.scratch-multiclass.weights", "simulated", "'scratch' goes with weights 'none'"),
         ("experiments.finetune-multiclass.weights", "none", "'scratch' goes with weights 'none'"),
         ("experiments.finetune-multiclass.weights", "imagenet", r"finetune-multiclass\.weights"),
-        ("experiments.features-multiclass.flips", True, "set flips to false"),
+        ("experiments.finetune-multiclass.strategy", "partial", "'partial' names the first layer"),
+        ("experiments.finetune-multiclass.train_from", "layer4", "only 'partial' does"),
         ("experiments.finetune-multiclass.learning_rat", 1.0, "did you mean 'learning_rate'"),
     ],
 )

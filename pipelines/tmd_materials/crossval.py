@@ -1,5 +1,6 @@
 """Stage `crossval`: one experiment, cross-validated; every fold is an MLflow run with its model."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ import numpy as np
 
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import write_json, write_table
+from tmdscope.files import sha256_file, write_json, write_table
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.experiment import fold_parts, make_experiment
+from tmdscope.learn.resume import EVERY_S, Resume
 from tmdscope.learn.summary import (
     Cohort,
     confusion_pairs,
@@ -19,10 +21,18 @@ from tmdscope.learn.summary import (
     predictions_table,
     summarise,
 )
-from tmdscope.params import DataParams, ExperimentParams, ScoringParams, TrackingParams, read_section
+from tmdscope.memory import keep_freed_memory
+from tmdscope.params import (
+    DataParams,
+    ExperimentParams,
+    ScoringParams,
+    Strategy,
+    TrackingParams,
+    read_section,
+)
 from tmdscope.stage import UserError, run_stage
 from tmdscope.tracking.crossval import track_experiment
-from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.provenance import code_sha256, provenance
 from tmdscope.tracking.runs import DataUse, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
@@ -32,6 +42,7 @@ PRETRAINED = Path("data/pretrained/backbone.safetensors")
 FEATURES = Path("data/features")
 SPLIT = Path("data/split.json")
 RESULTS = Path("data/experiments")
+ATTEMPTS = Path("data/attempts")
 PLOTS = Path("reports/experiments")
 
 
@@ -40,6 +51,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise UserError("usage: crossval.py EXPERIMENT, a key of section 'experiments' in params.yaml")
     name = sys.argv[1]
+    keep_freed_memory()
     params = read_section(f"experiments.{name}", ExperimentParams)
     classes = read_section("data", DataParams).classes
     tracking = read_section("tracking", TrackingParams)
@@ -57,9 +69,47 @@ def main() -> None:
         return summary
 
     tags = provenance(tracking.study, dataset.digest, settings)
+    tags["precision"] = experiment.settings.precision.value
+    resume = open_attempt(name, params, tags, classes)
     data = DataUse(tracking.study, dataset.digest, PREPARED.as_posix(), len(dataset.images), "crossval")
-    record = track_experiment(open_study(tracking.study), name, tags, data, experiment, folds, on_results)
+    record = track_experiment(
+        open_study(tracking.study), name, tags, data, experiment, folds, on_results, resume
+    )
     write_json(RESULTS / name / "run.json", record.to_dict())
+    resume.finish()
+
+
+def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], classes: list[str]) -> Resume:
+    """Go on with an interrupted cross-validation of the same data, settings and code, or begin one.
+
+    Parameters
+    ----------
+    name : str
+        The experiment.
+    params : ExperimentParams
+        Its settings.
+    tags : dict
+        Tags of its runs.
+    classes : list of str
+        Class names in label order.
+
+    Returns
+    -------
+    Resume
+        The attempt; variable ``TMDSCOPE_CHECKPOINT_S`` sets the least time in s between two checkpoints.
+    """
+    inputs = {Strategy.FEATURES: FEATURES / "features.npy"}.get(params.strategy, PRETRAINED)
+    identity = {
+        "settings": tags["params.sha256"],
+        "classes": ", ".join(classes),
+        "data": tags["data.sha256"],
+        "split": sha256_file(SPLIT),
+        "weights": sha256_file(inputs),
+        "code": code_sha256(),
+    }
+    machine = {key: tags[key] for key in ("threads", "device", "processor", "precision", "version.torch")}
+    every_s = float(os.environ.get("TMDSCOPE_CHECKPOINT_S", EVERY_S))
+    return Resume.open(ATTEMPTS / name, identity, machine, every_s)
 
 
 def write_results(

@@ -6,11 +6,13 @@ import numpy as np
 
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import atomic_path, write_json
+from tmdscope.memory import keep_freed_memory
 from tmdscope.params import FeaturesParams, read_section
 from tmdscope.stage import run_stage
 from tmdscope.vision.backbones import build_backbone
 from tmdscope.vision.classifier import Backbone
-from tmdscope.vision.features import apply_in_batches, best_device
+from tmdscope.vision.features import best_device, symmetric_features
+from tmdscope.vision.precision import Precision, resolve_precision
 from tmdscope.vision.weights import Weights, normalisation_of
 
 PREPARED = Path("data/prepared")
@@ -19,19 +21,29 @@ FEATURES = Path("data/features")
 
 
 def main() -> None:
-    """Write `features.npy` (float32, N x F) and which backbone it came from."""
+    """Write `features.npy` (float32, N x V x F, V symmetries of every image) and what they are of."""
     settings = read_section("features", FeaturesParams)
     dataset = Dataset.load(PREPARED)
     weights, device = Weights(settings.weights), best_device()
+    precision = resolve_precision(Precision(settings.precision), device)
+    keep_freed_memory()
     network = build_backbone(settings.architecture, weights, PRETRAINED)
     backbone = Backbone(network, normalisation_of(weights)).to(device).eval()
-    features = apply_in_batches(backbone, dataset.images, settings.batch_size, device)
+    features = symmetric_features(
+        backbone, dataset.images, settings.symmetries, settings.batch_size, device, precision
+    )
+    source = {
+        "architecture": settings.architecture,
+        "weights": settings.weights,
+        "data": dataset.digest,
+        "symmetries": settings.symmetries,
+        "precision": precision.value,
+    }
     with atomic_path(FEATURES) as temporary:
         temporary.mkdir()
         np.save(temporary / "features.npy", features)
-        source = {"architecture": settings.architecture, "weights": settings.weights, "data": dataset.digest}
         write_json(temporary / "features.json", source)
-    print(f"{FEATURES}: {features.shape[0]} x {features.shape[1]} from {settings.architecture}")
+    print(f"{FEATURES}: {' x '.join(map(str, features.shape))} from {settings.architecture}, {precision}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from tmdscope.stage import UserError
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Architecture = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+PrecisionName = Literal["auto", "fp32", "bf16"]
 WeightsName = Literal["imagenet-v1", "imagenet-v2", "micronet", "simulated", "none"]
 
 
@@ -36,6 +37,7 @@ class Strategy(StrEnum):
     """How a backbone is used."""
 
     FINETUNE = "finetune"
+    PARTIAL = "partial"
     FEATURES = "features"
     SCRATCH = "scratch"
 
@@ -63,13 +65,27 @@ class FolderParams(Params):
     manifest: str = Field(min_length=1, description="name of the CSV inside the folder")
 
 
+class ArchiveParams(Params):
+    """A published archive of images, fetched by its DOI."""
+
+    record: Literal["tmd-afm", "growth-temperature"]
+    files: str = Field(min_length=1, description="which of its files, as a glob: `*` is all that are of use")
+
+
 class DataParams(Params):
     """Section `data`: where images come from and which classes they may have."""
 
-    source: Literal["simulated", "folder"]
+    source: Literal["simulated", "folder", "archive"]
     classes: list[str] = Field(min_length=2, max_length=1000)
     simulated: SimulatedParams
     folder: FolderParams
+    archive: ArchiveParams | None = None
+
+    @model_validator(mode="after")
+    def _archive_is_named(self) -> Self:
+        if self.source == "archive" and self.archive is None:
+            raise ValueError("source 'archive' needs data.archive, with the keys record and files")
+        return self
 
     @model_validator(mode="after")
     def _classes_differ(self) -> Self:
@@ -112,11 +128,19 @@ class PretrainParams(Params):
     seed: Seed
 
 
-class SplitParams(Params):
-    """Section `split`: stratified and grouped by sample, not shuffled."""
+class FoldsParams(Params):
+    """Folds, stratified and grouped by sample, not shuffled."""
 
     test_folds: int = Field(ge=2, le=100, description="fold 0 of so many is the held-out test")
     folds: int = Field(ge=2, le=100, description="cross-validation folds on the rest")
+
+
+class SplitParams(FoldsParams):
+    """Section `split` of the main study."""
+
+    test: Literal["folds", "paper"] = Field(
+        default="folds", description="held-out test: fold 0 of `test_folds`, or the archive's authors' own"
+    )
 
 
 class FeaturesParams(Params):
@@ -125,15 +149,31 @@ class FeaturesParams(Params):
     architecture: Architecture
     weights: WeightsName
     batch_size: int = Field(ge=1, le=4096)
+    flips: bool = Field(description="store the features of every image's flips too, for training heads")
+    rotations: bool = Field(default=False, description="store those of quarter turns as well")
+    precision: PrecisionName = "auto"
+
+    @model_validator(mode="after")
+    def _rotations_flip(self) -> Self:
+        _require_flips(self.flips, self.rotations)
+        return self
+
+    @property
+    def symmetries(self) -> int:
+        """How many versions of an image are stored: 1, 4 with flips, 8 with rotations."""
+        return _symmetries(self.flips, self.rotations)
 
 
 class ExperimentParams(Params):
     """One entry of section `experiments`: a cross-validated model."""
 
     strategy: Strategy = Field(strict=False)
-    target: Literal["multiclass", "multilabel"]
+    target: Literal["multiclass", "multilabel", "ordinal"]
     architecture: Architecture
     weights: WeightsName
+    train_from: Literal["layer1", "layer2", "layer3", "layer4"] | None = Field(
+        default=None, description="strategy `partial`: the first trained layer; those before it are frozen"
+    )
     epochs: int = Field(ge=1, le=100_000)
     batch_size: int = Field(ge=2, le=4096)
     learning_rate: float = Field(gt=0, le=1)
@@ -141,17 +181,33 @@ class ExperimentParams(Params):
     flips: bool = Field(description="flip training images left-right and up-down at 50 % each")
     checkpoint: Literal["improves-both", "paper", "last"]
     seed: Seed
+    rotations: bool = Field(default=False, description="rotate training images by quarter turns too")
+    optimiser: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = Field(default=0.0, ge=0, le=1)
+    schedule: Literal["constant", "cosine"] = "constant"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    early_stopping: int = Field(default=0, ge=0, description="epochs without a kept one; 0 is never")
+    precision: PrecisionName = "auto"
 
     @model_validator(mode="after")
-    def _weights_fit_strategy(self) -> Self:
+    def _parts_agree(self) -> Self:
         if (self.strategy is Strategy.SCRATCH) != (self.weights == "none"):
             raise ValueError(
                 f"strategy {self.strategy.value!r} with weights {self.weights!r}: "
                 "'scratch' goes with weights 'none', and only 'scratch' does"
             )
-        if self.strategy is Strategy.FEATURES and self.flips:
-            raise ValueError("strategy 'features' trains on stored features: set flips to false")
+        if (self.strategy is Strategy.PARTIAL) != (self.train_from is not None):
+            raise ValueError(
+                f"strategy {self.strategy.value!r} with train_from {self.train_from!r}: "
+                "'partial' names the first layer that is trained, and only 'partial' does"
+            )
+        _require_flips(self.flips, self.rotations)
         return self
+
+    @property
+    def symmetries(self) -> int:
+        """How many versions of an image training sees: 1, 4 with flips, 8 with rotations."""
+        return _symmetries(self.flips, self.rotations)
 
 
 class TrackingParams(Params):
@@ -392,6 +448,15 @@ def require_formulae(classes: list[str]) -> tuple[str, ...]:
             f"multilabel targets need classes that are chemical formulae: {error}; "
             "set the experiment's target to 'multiclass'"
         ) from error
+
+
+def _require_flips(flips: bool, rotations: bool) -> None:
+    if rotations and not flips:
+        raise ValueError("rotations go with flips: set flips to true")
+
+
+def _symmetries(flips: bool, rotations: bool) -> int:
+    return 8 if rotations else 4 if flips else 1
 
 
 def _explain(section: str, item: Any, model: type[BaseModel]) -> str:

@@ -8,6 +8,18 @@ class UserError(ValueError):
     """Something a user can mend; the message names the file, the value and the remedy."""
 
 
+def say(message: str) -> None:
+    """Tell the user something that is no error, on standard error.
+
+    Parameters
+    ----------
+    message : str
+        One line.
+    """
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+
+
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's main function and turn its foreseen errors into a message and exit status 1.
 

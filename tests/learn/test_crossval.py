@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,13 +11,13 @@ from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate, fold_seed
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.recorder import Silent
-from tmdscope.vision.augment import random_flips
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Head
 from tmdscope.vision.targets import Multiclass
 from tmdscope.vision.weights import GREY_NORMALISATION
 
 SETTINGS = FitSettings(2, 4, 1e-3, CheckpointRule.IMPROVES_BOTH, "weighted", seed=1)
+FLIPPED = replace(SETTINGS, symmetries=4)
 TARGET = Multiclass(("a", "b"))
 
 
@@ -39,7 +41,7 @@ def resnet() -> nn.Module:
 
 def run(only: list[int] | None = None) -> list[FoldResult]:
     folds = folds_of(20, 4)
-    return cross_validate(resnet, TARGET, images(), folds, SETTINGS, Silent(), random_flips, only)
+    return cross_validate(resnet, TARGET, images(), folds, FLIPPED, Silent(), only)
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,25 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tmdscope.dataset.splits import make_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_array, write_json
+from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
+from tmdscope.learn.fit import fit
+from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
 from tmdscope.params import ExperimentParams, ParamsError
 from tmdscope.stage import UserError
-from tmdscope.vision.augment import random_flips
+from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Classifier, Head
+from tmdscope.vision.precision import Precision
 
 
 def dataset(classes: tuple[str, ...] = MATERIALS) -> Dataset:
@@ -53,14 +59,16 @@ def params(**changes: object) -> ExperimentParams:
 
 def make(folder: Path, classes: tuple[str, ...] = MATERIALS, **changes: object) -> Experiment:
     cpu = torch.device("cpu")
-    return make_experiment(params(**changes), dataset(classes), classes, folder, folder / "none", cpu)
+    return make_experiment(
+        params(**changes), dataset(classes), classes, folder, folder / "backbone.safetensors", cpu
+    )
 
 
 def test_scratch_trains_a_backbone_and_a_head_on_images(tmp_path: Path) -> None:
     experiment = make(tmp_path)
     assert isinstance(experiment.build(), Classifier)
     assert experiment.examples.inputs.dtype == torch.uint8
-    assert experiment.augment is random_flips
+    assert experiment.settings.symmetries == 4
     ensemble = experiment.assemble([experiment.build(), experiment.build()]).eval()
     assert len(ensemble.backbones) == 2
     with torch.inference_mode():
@@ -77,14 +85,20 @@ def test_multilabel_needs_formulae(tmp_path: Path) -> None:
 
 
 def test_stored_features_must_be_of_the_experiments_backbone(tmp_path: Path) -> None:
-    changes = {"strategy": "features", "weights": "simulated", "flips": False}
-    source = {"architecture": "resnet18", "weights": "simulated", "data": dataset().digest}
-    np.save(tmp_path / "features.npy", np.ones((30, 512), np.float32))
+    changes = {"strategy": "features", "weights": "simulated"}
+    source = {
+        "architecture": "resnet18",
+        "weights": "simulated",
+        "data": dataset().digest,
+        "symmetries": 4,
+        "precision": "fp32",
+    }
+    np.save(tmp_path / "features.npy", np.ones((30, 4, 512), np.float32))
     write_json(tmp_path / "features.json", source)
     experiment = make(tmp_path, **changes)
     assert isinstance(experiment.build(), Head)
     assert experiment.examples.inputs.shape == (30, 512)
-    for wrong in ({"weights": "imagenet-v1"}, {"data": "another"}):
+    for wrong in ({"weights": "imagenet-v1"}, {"data": "another"}, {"symmetries": 1}):
         write_json(tmp_path / "features.json", source | wrong)
         with pytest.raises(UserError, match="dvc repro features"):
             make(tmp_path, **changes)
@@ -92,12 +106,47 @@ def test_stored_features_must_be_of_the_experiments_backbone(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"strategy": "finetune"}, {"weights": "simulated"}, {"strategy": "features", "weights": "simulated"}],
-    ids=["finetune without weights", "scratch with weights", "flipped features"],
+    [
+        {"strategy": "finetune"},
+        {"weights": "simulated"},
+        {"strategy": "partial", "weights": "simulated"},
+        {"train_from": "layer4"},
+        {"flips": False, "rotations": True},
+    ],
+    ids=["finetune without weights", "scratch with weights", "partial of what", "not partial", "rotations"],
 )
-def test_settings_that_contradict_each_other_are_refused(changes: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="strategy"):
+def test_settings_that_contradict_each_other_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"strategy|flips"):
         params(**changes)
+
+
+def test_partial_training_leaves_the_layers_before_alone(tmp_path: Path) -> None:
+    save_file(bare_backbone("resnet18").state_dict(), tmp_path / "backbone.safetensors")
+    experiment = make(tmp_path, strategy="partial", weights="simulated", train_from="layer4")
+    model = experiment.build()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    rows = torch.arange(30)
+    settings = replace(experiment.settings, checkpoint=CheckpointRule.LAST)
+    fit(model, experiment.target, experiment.examples, rows[:20], rows[20:], settings, Silent())
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed
+    assert all(name.startswith(("backbone.network.layer4", "head.")) for name in changed)
+
+
+def test_a_head_draws_from_the_stored_flips(tmp_path: Path) -> None:
+    stored = np.arange(30 * 4, dtype=np.float32).reshape(30, 4, 1).repeat(512, axis=2)
+    np.save(tmp_path / "features.npy", stored)
+    source = {"architecture": "resnet18", "weights": "simulated", "data": dataset().digest, "symmetries": 4}
+    write_json(tmp_path / "features.json", source)
+    examples = make(tmp_path, strategy="features", weights="simulated").examples
+    positions, codes = torch.tensor([3, 7]), torch.tensor([0, 2])
+    assert examples.batch(positions, None)[:, 0].tolist() == [12, 28]
+    assert examples.batch(positions, codes)[:, 0].tolist() == [12, 30]
+
+
+def test_precision_is_settled_before_training(tmp_path: Path) -> None:
+    assert make(tmp_path).settings.precision is not Precision.AUTO
+    assert make(tmp_path, precision="bf16").settings.precision is Precision.BF16
 
 
 def test_fold_parts_are_rows_of_the_data_set() -> None:

@@ -21,7 +21,7 @@ class Heard(Silent):
     def __init__(self) -> None:
         self.epochs: list[tuple[int, dict[str, float]]] = []
 
-    def epoch(self, number: int, scores: Mapping[str, float]) -> None:
+    def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         self.epochs.append((number, dict(scores)))
 
 
@@ -117,3 +117,43 @@ def test_part_scores_count_what_is_wrong() -> None:
     scores = part_scores(logits, TARGET, torch.tensor([0, 1, 1, 1]))
     assert scores["accuracy"] == scores["exact_accuracy"] == 0.75
     assert scores["invalid"] == 0
+
+
+def test_scores_name_the_recall_of_each_class() -> None:
+    logits = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0], [0.0, 2.0]])
+    scores = part_scores(logits, TARGET, torch.tensor([0, 1, 1, 1]))
+    assert (scores["recall.a"], scores["recall.b"]) == (1, pytest.approx(2 / 3))
+    assert scores["weighted_f1"] == pytest.approx((1 * 2 / 3 + 3 * 0.8) / 4)
+    only = part_scores(logits[1:], TARGET, torch.tensor([1, 1, 1]))
+    assert "recall.a" not in only
+
+
+def test_training_stops_early_when_nothing_improves() -> None:
+    settings = replace(
+        SETTINGS, epochs=40, learning_rate=3.0, checkpoint=CheckpointRule.IMPROVES_BOTH, early_stopping=3
+    )
+    _, result = train(settings)
+    assert len(result.history) == result.kept_epoch + 3 < 40
+
+
+def test_the_cosine_schedule_starts_alike_and_ends_gently() -> None:
+    settings = replace(SETTINGS, epochs=1)
+    constant, _ = train(settings)
+    cosine, _ = train(replace(settings, schedule="cosine"))
+    assert torch.equal(constant.weight, cosine.weight)  # type: ignore[arg-type]
+    constant, _ = train(SETTINGS)
+    cosine, _ = train(replace(SETTINGS, schedule="cosine"))
+    assert not torch.equal(constant.weight, cosine.weight)  # type: ignore[arg-type]
+
+
+def test_decay_shrinks_the_weights() -> None:
+    plain, _ = train(replace(SETTINGS, optimiser="adamw"))
+    decayed, _ = train(replace(SETTINGS, optimiser="adamw", weight_decay=1.0))
+    assert decayed.weight.norm() < plain.weight.norm()  # type: ignore[operator]
+
+
+def test_smoothing_is_of_training_only() -> None:
+    settings = replace(SETTINGS, epochs=1, learning_rate=1e-12)
+    (plain,), (smooth,) = (train(s)[1].history for s in (settings, replace(settings, label_smoothing=0.3)))
+    assert smooth.train_loss != pytest.approx(plain.train_loss)
+    assert smooth.val_loss == pytest.approx(plain.val_loss)

@@ -19,12 +19,12 @@ from tests.support.reads import watching
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
-GROUND = ("__init__", "download", "files", "materials", "params", "progress", "stage")
+GROUND = ("__init__", "download", "files", "materials", "memory", "params", "progress", "stage")
 """Modules that no stage declares: they compute nothing, and everything depends on them."""
 
 TINY_EXPERIMENTS = {
     "finetune-multilabel": {"strategy": "finetune", "target": "multilabel", "epochs": 1, "flips": True},
-    "features-multiclass": {"strategy": "features", "target": "multiclass", "epochs": 20, "flips": False},
+    "features-multiclass": {"strategy": "features", "target": "multiclass", "epochs": 20, "flips": True},
 }
 
 

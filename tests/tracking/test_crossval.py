@@ -31,7 +31,6 @@ def make_experiment() -> Experiment:
         assemble=assemble,
         config=shared.config,
         settings=FitSettings(2, 8, 1e-3, CheckpointRule.LAST, "weighted", seed=1),
-        augment=None,
     )
 
 

@@ -2,31 +2,39 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmdscope.vision.augment import random_flips
+from tmdscope.vision.augment import FLIPS, FLIPS_AND_ROTATIONS, apply_symmetry
+
+IMAGE = torch.arange(9, dtype=torch.uint8).view(1, 3, 3)
 
 
-def generator() -> torch.Generator:
-    return torch.Generator().manual_seed(7)
+def versions(count: int) -> list[torch.Tensor]:
+    return list(apply_symmetry(IMAGE.expand(count, 3, 3), torch.arange(count)))
 
 
-def test_flips_keep_every_pixel_and_hit_every_variant() -> None:
-    images = torch.arange(16, dtype=torch.uint8).view(1, 4, 4).expand(200, 4, 4)
-    flipped = random_flips(images, generator())
-    variants = [images[0], images[0].flip(0), images[0].flip(1), images[0].flip(0, 1)]
-    counts = [int((flipped == variant).all(dim=2).all(dim=1).sum()) for variant in variants]
-    assert sum(counts) == 200
-    assert min(counts) > 25
+def test_the_first_version_is_the_image_itself() -> None:
+    assert torch.equal(versions(FLIPS)[0], IMAGE[0])
 
 
-@given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 6), st.integers(1, 6))
-def test_an_image_becomes_a_mirror_image_of_itself(seed: int, count: int, height: int, width: int) -> None:
-    images = torch.arange(count * height * width).view(count, height, width)
-    flipped = random_flips(images, torch.Generator().manual_seed(seed))
-    for image, result in zip(images, flipped, strict=True):
-        assert torch.equal(result.flatten().sort().values, image.flatten())
-        assert any(torch.equal(result, image.flip(axes)) for axes in ([], [0], [1], [0, 1]))
+def test_flips_are_the_two_mirror_images_and_the_half_turn() -> None:
+    image = IMAGE[0]
+    wanted = [image, image.fliplr(), image.flipud(), image.rot90(2)]
+    assert all(torch.equal(got, want) for got, want in zip(versions(FLIPS), wanted, strict=True))
 
 
-def test_the_same_generator_flips_the_same_way() -> None:
-    images = torch.randint(0, 255, (20, 5, 5), dtype=torch.uint8)
-    assert torch.equal(random_flips(images, generator()), random_flips(images, generator()))
+def test_rotations_complete_the_symmetries_of_a_square() -> None:
+    image = IMAGE[0]
+    turned = [turn for k in range(4) for turn in (image.rot90(k), image.rot90(k).T)]
+    found = {tuple(version.flatten().tolist()) for version in versions(FLIPS_AND_ROTATIONS)}
+    assert found == {tuple(turn.flatten().tolist()) for turn in turned}
+    assert len(found) == FLIPS_AND_ROTATIONS
+
+
+@given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 6))
+def test_every_image_gets_its_own_symmetry_and_keeps_its_pixels(seed: int, count: int, size: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (count, size, size), dtype=torch.uint8, generator=generator)
+    codes = torch.randint(FLIPS_AND_ROTATIONS, (count,), generator=generator)
+    results = apply_symmetry(images, codes)
+    for image, code, result in zip(images, codes, results, strict=True):
+        assert torch.equal(result.flatten().sort().values, image.flatten().sort().values)
+        assert torch.equal(result, apply_symmetry(image[None], code[None])[0])

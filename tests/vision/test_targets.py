@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from tmdscope.materials import INVALID, MATERIALS
-from tmdscope.vision.targets import Multiclass, Multilabel, Target, make_target
+from tmdscope.vision.targets import TARGETS, Coded, Multiclass, Multilabel, Ordinal, Target, make_target
 
 LOGITS = st.lists(st.floats(-8, 8), min_size=4, max_size=4)
 
@@ -26,7 +26,7 @@ def test_multilabel_decodes_exact_matches_only() -> None:
         assert target.decode(logits).item() == known.get(bits, INVALID)
 
 
-@pytest.mark.parametrize("name", ["multiclass", "multilabel"])
+@pytest.mark.parametrize("name", list(TARGETS))
 @given(st.data())
 def test_probabilities_are_a_distribution(name: str, data: st.DataObject) -> None:
     target = make_target(name, MATERIALS)
@@ -46,9 +46,9 @@ def test_a_decoded_class_is_the_most_probable_one(values: list[float]) -> None:
     assert decoded == INVALID or target.probabilities(logits)[0, int(decoded)] >= best - 1e-6
 
 
-@pytest.mark.parametrize("target", [Multiclass(MATERIALS), Multilabel(MATERIALS)], ids=lambda t: t.name)
+@pytest.mark.parametrize("target", [make_target(name, MATERIALS) for name in TARGETS], ids=list(TARGETS))
 def test_a_confident_output_is_one_class_by_either_reading(target: Target) -> None:
-    codes = target.codes if isinstance(target, Multilabel) else torch.eye(5)
+    codes = target.codes if isinstance(target, Coded) else torch.eye(5)
     logits = (codes - 0.5) * 12
     assert target.decode(logits).tolist() == [0, 1, 2, 3, 4]
     assert target.probabilities(logits).argmax(dim=1).tolist() == [0, 1, 2, 3, 4]
@@ -69,5 +69,28 @@ def test_classes_with_the_same_atoms_are_refused() -> None:
 
 
 def test_an_unknown_target_is_refused() -> None:
-    with pytest.raises(ValueError, match="known: multiclass, multilabel"):
-        make_target("ordinal", MATERIALS)
+    with pytest.raises(ValueError, match="known: multiclass, multilabel, ordinal"):
+        make_target("regression", MATERIALS)
+
+
+def test_ordinal_codes_say_at_least_this_class() -> None:
+    target = Ordinal(["900", "950", "1000"])
+    assert target.codes.tolist() == [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+
+
+@given(st.lists(st.booleans(), min_size=3, max_size=3))
+def test_ordinal_decodes_the_leading_run(bits: list[bool]) -> None:
+    run = [*bits, False].index(False)
+    logits = torch.tensor([[3.0 if bit else -3.0 for bit in bits]])
+    assert Ordinal(["a", "b", "c"]).decode(logits).item() == (run - 1 if run else INVALID)
+
+
+@pytest.mark.parametrize("name", list(TARGETS))
+def test_smoothing_punishes_certainty_and_nothing_else(name: str) -> None:
+    target = make_target(name, MATERIALS)
+    labels = torch.arange(5)
+    codes = target.codes if isinstance(target, Coded) else torch.eye(5)
+    sure, unsure = (codes - 0.5) * 40, (codes - 0.5) * 4
+    assert target.loss(sure, labels) < target.loss(unsure, labels)
+    assert target.loss(sure, labels, 0.1) > target.loss(unsure, labels, 0.1)
+    assert target.loss(unsure, labels, 0.0) == target.loss(unsure, labels)

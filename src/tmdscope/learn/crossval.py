@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tmdscope.learn.fit import (
-    Augmentation,
     Examples,
     FitResult,
     FitSettings,
@@ -19,6 +18,7 @@ from tmdscope.learn.fit import (
     predict_logits,
 )
 from tmdscope.learn.recorder import Recorder
+from tmdscope.learn.resume import Resume
 from tmdscope.vision.targets import Target
 
 
@@ -88,8 +88,8 @@ def cross_validate(
     folds: Sequence[FoldParts],
     settings: FitSettings,
     recorder: Recorder,
-    augment: Augmentation | None = None,
     only: Sequence[int] | None = None,
+    resume: Resume | None = None,
 ) -> list[FoldResult]:
     """Train and score one fresh model per fold.
 
@@ -107,10 +107,10 @@ def cross_validate(
         How to train; each fold derives its own seed from `settings.seed`.
     recorder : Recorder
         Hears folds and epochs.
-    augment : callable, optional
-        Changes a batch of training inputs.
     only : sequence of int, optional
         Run these folds alone.
+    resume : Resume, optional
+        Where folds save their checkpoints and go on from; folds that had ended are only scored again.
 
     Returns
     -------
@@ -120,12 +120,13 @@ def cross_validate(
     results = []
     for number in range(len(folds)) if only is None else only:
         parts, seed = folds[number], fold_seed(settings.seed, number)
-        torch.manual_seed(seed)
         with recorder.fold(number) as listener:
+            torch.manual_seed(seed)
             model = build()
+            checkpoints = resume.fold(number) if resume is not None else None
             train, val = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
             fold_settings = replace(settings, seed=seed)
-            fitted = fit(model, target, examples, train, val, fold_settings, listener, augment)
+            fitted = fit(model, target, examples, train, val, fold_settings, listener, checkpoints)
             logits = predict_logits(model, examples.inputs)
             scores = {
                 **_score_parts(logits, target, examples.labels, parts),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from tmdscope.dataset.splits import Split
@@ -13,12 +14,12 @@ from tmdscope.dataset.store import Dataset, open_array
 from tmdscope.files import read_json
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts
-from tmdscope.learn.fit import Augmentation, Examples, FitSettings
+from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.params import ExperimentParams, Strategy, require_formulae
 from tmdscope.stage import UserError
-from tmdscope.vision.augment import random_flips
-from tmdscope.vision.backbones import build_backbone, feature_count
+from tmdscope.vision.backbones import build_backbone, feature_count, frozen_layers
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head
+from tmdscope.vision.precision import Precision, resolve_precision
 from tmdscope.vision.targets import Multilabel, Target, make_target
 from tmdscope.vision.weights import Weights, normalisation_of
 
@@ -41,8 +42,6 @@ class Experiment:
         Of an ensemble of one; a fold's model.
     settings : FitSettings
         How to train.
-    augment : callable or None
-        Changes a batch of training images.
     """
 
     target: Target
@@ -51,7 +50,6 @@ class Experiment:
     assemble: Callable[[Sequence[nn.Module]], Ensemble]
     config: EnsembleConfig
     settings: FitSettings
-    augment: Augmentation | None
 
 
 def make_experiment(
@@ -93,14 +91,14 @@ def make_experiment(
     if params.target == Multilabel.name:
         require_formulae(list(classes))
     target = make_target(params.target, classes)
-    weights = Weights(params.weights)
-    normalisation = normalisation_of(weights)
+    normalisation = normalisation_of(Weights(params.weights))
     shared = params.strategy is Strategy.FEATURES
     width = feature_count(params.architecture)
 
     def new_backbone() -> Backbone:
-        network = build_backbone(params.architecture, weights, pretrained)
-        return Backbone(network, normalisation).to(device).to(memory_format=torch.channels_last)
+        network = build_backbone(params.architecture, Weights(params.weights), pretrained)
+        frozen = frozen_layers(network, params.train_from) if params.train_from else []
+        return Backbone(network, normalisation, frozen).to(device).to(memory_format=torch.channels_last)
 
     def new_model() -> nn.Module:
         head = Head(width, target.outputs, params.dropout).to(device)
@@ -112,8 +110,12 @@ def make_experiment(
         members = [model for model in models if isinstance(model, Classifier)]
         return Ensemble([member.backbone for member in members], [member.head for member in members], target)
 
-    inputs = _read_features(features, params, dataset) if shared else np.array(dataset.images)
-    labels = torch.from_numpy(dataset.labels(classes))
+    labels = torch.from_numpy(dataset.labels(classes)).to(device)
+    if shared:
+        variants = torch.from_numpy(read_features(features, params, dataset)).to(device)
+        examples = Examples(variants[:, 0], labels, variants)
+    else:
+        examples = Examples(torch.from_numpy(np.array(dataset.images)).to(device), labels)
     config = EnsembleConfig(
         architecture=params.architecture,
         target=params.target,
@@ -123,15 +125,7 @@ def make_experiment(
         shared_backbone=shared,
         normalisation=normalisation,
     )
-    return Experiment(
-        target=target,
-        examples=Examples(torch.from_numpy(inputs).to(device), labels.to(device)),
-        build=new_model,
-        assemble=assemble,
-        config=config,
-        settings=_fit_settings(params),
-        augment=random_flips if params.flips else None,
-    )
+    return Experiment(target, examples, new_model, assemble, config, _fit_settings(params, device))
 
 
 def fold_parts(split: Split, dataset: Dataset) -> list[FoldParts]:
@@ -158,7 +152,10 @@ def fold_parts(split: Split, dataset: Dataset) -> list[FoldParts]:
     return [FoldParts(dataset.rows(fold.train), dataset.rows(fold.val), test) for fold in split.folds]
 
 
-def _fit_settings(params: ExperimentParams) -> FitSettings:
+def _fit_settings(params: ExperimentParams, device: torch.device) -> FitSettings:
+    precision = Precision(params.precision)
+    if precision is Precision.AUTO and params.strategy is Strategy.FEATURES:
+        precision = Precision.FP32  # a head is too small to gain
     return FitSettings(
         epochs=params.epochs,
         batch_size=params.batch_size,
@@ -166,16 +163,45 @@ def _fit_settings(params: ExperimentParams) -> FitSettings:
         checkpoint=CheckpointRule(params.checkpoint),
         sampling="weighted",
         seed=params.seed,
+        optimiser=params.optimiser,
+        weight_decay=params.weight_decay,
+        schedule=params.schedule,
+        label_smoothing=params.label_smoothing,
+        early_stopping=params.early_stopping,
+        symmetries=params.symmetries,
+        precision=resolve_precision(precision, device),
     )
 
 
-def _read_features(folder: Path, params: ExperimentParams, dataset: Dataset) -> np.ndarray:
+def read_features(folder: Path, params: ExperimentParams, dataset: Dataset) -> NDArray[np.float32]:
+    """Read what the features stage stored for an experiment.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``features.npy`` and ``features.json``.
+    params : ExperimentParams
+        The experiment's settings.
+    dataset : Dataset
+        The images.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (N, V, F): features of every image under V symmetries, the first of them none.
+
+    Raises
+    ------
+    UserError
+        The features are of another backbone or data set, or lack symmetries that the experiment asks for.
+    """
     made = read_json(folder / "features.json")
     wanted = {"architecture": params.architecture, "weights": params.weights, "data": dataset.digest}
-    if made != wanted:
+    if {key: made[key] for key in wanted} != wanted or made["symmetries"] < params.symmetries:
         raise UserError(
-            f"{folder} holds features of {made['architecture']} with weights {made['weights']!r}, "
-            f"the experiment asks for {params.architecture} with {params.weights!r}: make section "
+            f"{folder} holds features of {made['architecture']} with weights {made['weights']!r} under "
+            f"{made['symmetries']} symmetries, the experiment asks for {params.architecture} with "
+            f"{params.weights!r} under {params.symmetries} (flips make 4, rotations 8): make section "
             "'features' of params.yaml agree with the experiment and run `dvc repro features`"
         )
     return np.array(open_array(folder / "features.npy"))

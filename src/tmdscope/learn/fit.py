@@ -2,26 +2,26 @@
 
 import copy
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
-from tmdscope.learn.metrics import accuracy, macro_f1
+from tmdscope.learn.metrics import accuracy, macro_f1, recall_per_class, weighted_f1
 from tmdscope.learn.recorder import FoldRecorder
+from tmdscope.learn.resume import Checkpoints
 from tmdscope.learn.sampling import oversampled_positions, weighted_order
 from tmdscope.stage import UserError
+from tmdscope.vision.augment import apply_symmetry
+from tmdscope.vision.precision import Precision, autocast
 from tmdscope.vision.targets import Target
-
-Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How a model is trained: Adam on all parameters that require a gradient, constant learning rate.
+    """How a model is trained: all parameters that require a gradient, as the paper does where not said.
 
     Attributes
     ----------
@@ -30,13 +30,27 @@ class FitSettings:
     batch_size : int
         Examples in a step.
     learning_rate : float
-        Of Adam, without weight decay.
+        Of the optimiser.
     checkpoint : CheckpointRule
         Which epoch is kept.
     sampling : {"weighted", "oversampled"}
         How uneven classes are balanced, see `tmdscope.learn.sampling`.
     seed : int
         Of the order of examples and of the augmentation.
+    optimiser : {"adam", "adamw"}
+        Adam adds `weight_decay` to the gradient, AdamW takes it off the weights.
+    weight_decay : float
+        Strength of the decay, >= 0.
+    schedule : {"constant", "cosine"}
+        Whether the learning rate stays, or falls along half a cosine, epoch by epoch, towards 0.
+    label_smoothing : float
+        Of the training loss, in [0, 1); validation is scored without.
+    early_stopping : int
+        Training ends after so many epochs without one that is kept; 0 is never.
+    symmetries : int
+        Versions of an example to draw from, see `tmdscope.vision.augment`: 1 (none), 4 or 8.
+    precision : Precision
+        Of training and of the scores after each epoch.
     """
 
     epochs: int
@@ -45,6 +59,13 @@ class FitSettings:
     checkpoint: CheckpointRule
     sampling: Literal["weighted", "oversampled"]
     seed: int
+    optimiser: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    label_smoothing: float = 0.0
+    early_stopping: int = 0
+    symmetries: int = 1
+    precision: Precision = Precision.FP32
 
 
 @dataclass(frozen=True)
@@ -57,10 +78,35 @@ class Examples:
         N x ..., uint8 images or float features.
     labels : torch.Tensor
         N class labels, int64.
+    variants : torch.Tensor or None
+        N x V x ..., stored features of every image under the first V symmetries; without it a symmetry
+        is applied to the images themselves.
     """
 
     inputs: Tensor
     labels: Tensor
+    variants: Tensor | None = None
+
+    def batch(self, positions: Tensor, codes: Tensor | None) -> Tensor:
+        """Give the inputs of a training step.
+
+        Parameters
+        ----------
+        positions : torch.Tensor
+            B positions, int64.
+        codes : torch.Tensor or None
+            B symmetries, see `tmdscope.vision.augment.apply_symmetry`; None leaves the inputs alone.
+
+        Returns
+        -------
+        torch.Tensor
+            B x ....
+        """
+        if codes is None:
+            return self.inputs[positions]
+        if self.variants is not None:
+            return self.variants[positions, codes]
+        return apply_symmetry(self.inputs[positions], codes)
 
 
 @dataclass(frozen=True)
@@ -87,7 +133,7 @@ def fit(
     val: Tensor,
     settings: FitSettings,
     recorder: FoldRecorder,
-    augment: Augmentation | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> FitResult:
     """Train a model in place and leave it with the weights of the kept epoch, in evaluation mode.
 
@@ -104,9 +150,11 @@ def fit(
     settings : FitSettings
         How to train.
     recorder : FoldRecorder
-        Hears every epoch.
-    augment : callable, optional
-        Changes a batch of training inputs.
+        Hears every epoch that is trained; those before a checkpoint that training goes on from it has
+        heard already.
+    checkpoints : Checkpoints, optional
+        Where to go on from and what to save; the result is that of an unbroken training, bit for bit at
+        the same number of threads.
 
     Returns
     -------
@@ -118,28 +166,27 @@ def fit(
     UserError
         The training or validation loss is no longer finite.
     """
-    generator = torch.Generator().manual_seed(settings.seed)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
+    training = _Training(model, target, examples, settings)
     positions = train.cpu()
     if settings.sampling == "oversampled":
-        positions = positions[oversampled_positions(examples.labels[train].cpu(), generator)]
-    history: list[EpochScores] = []
-    kept_epoch, kept_state = 0, {}
-    for epoch in range(1, settings.epochs + 1):
-        order = _epoch_order(positions, examples.labels, settings, generator)
-        train_scores = _train_epoch(model, target, examples, order, settings, optimiser, generator, augment)
-        if settings.checkpoint is CheckpointRule.PAPER and augment is None:
-            train_scores = evaluate(model, target, examples, positions)
-        scores = EpochScores(*train_scores, *evaluate(model, target, examples, val))
-        _require_finite(scores, epoch, settings)
-        recorder.epoch(epoch, asdict(scores))
-        history.append(scores)
-        if keeps(settings.checkpoint, scores, history[kept_epoch - 1] if kept_epoch else None):
-            kept_epoch, kept_state = epoch, copy.deepcopy(model.state_dict())
-    model.load_state_dict(kept_state)
+        positions = positions[oversampled_positions(examples.labels[train].cpu(), training.generator)]
+    val = val.to(examples.inputs.device)
+    stored = checkpoints.load() if checkpoints is not None else None
+    if stored is not None:
+        training.restore(stored)
+        recorder.resumed(training.epoch)
+    while not training.finished:
+        train_scores = training.run_epoch(positions)
+        if settings.checkpoint is CheckpointRule.PAPER and settings.symmetries == 1:
+            train_scores = evaluate(model, target, examples, positions, settings.precision)
+        scores = EpochScores(*train_scores, *evaluate(model, target, examples, val, settings.precision))
+        training.close_epoch(scores)
+        recorder.epoch(training.epoch, asdict(scores), kept=training.kept_epoch == training.epoch)
+        if checkpoints is not None:
+            checkpoints.offer(training.epoch, training.state, final=training.finished)
+    model.load_state_dict(training.kept_state)
     model.eval()
-    return FitResult(kept_epoch, tuple(history))
+    return FitResult(training.kept_epoch, tuple(training.history))
 
 
 @torch.inference_mode()
@@ -158,13 +205,19 @@ def predict_logits(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> T
     Returns
     -------
     torch.Tensor
-        Outputs N x K.
+        Outputs N x K, float32.
     """
     model.eval()
-    return torch.cat([model(batch) for batch in inputs.split(batch_size)])
+    return torch.cat([model(batch).float() for batch in inputs.split(batch_size)])
 
 
-def evaluate(model: nn.Module, target: Target, examples: Examples, positions: Tensor) -> tuple[float, float]:
+def evaluate(
+    model: nn.Module,
+    target: Target,
+    examples: Examples,
+    positions: Tensor,
+    precision: Precision = Precision.FP32,
+) -> tuple[float, float]:
     """Score a model on some examples, without augmentation.
 
     Parameters
@@ -177,6 +230,8 @@ def evaluate(model: nn.Module, target: Target, examples: Examples, positions: Te
         All inputs and labels.
     positions : torch.Tensor
         Which examples, int64.
+    precision : Precision, optional
+        Of the model's products.
 
     Returns
     -------
@@ -184,7 +239,8 @@ def evaluate(model: nn.Module, target: Target, examples: Examples, positions: Te
         Mean loss, and macro F1 of the most probable class.
     """
     labels = examples.labels[positions]
-    logits = predict_logits(model, examples.inputs[positions])
+    with autocast(precision, examples.inputs.device):
+        logits = predict_logits(model, examples.inputs[positions])
     predicted = target.probabilities(logits).argmax(dim=1)
     return float(target.loss(logits, labels)), macro_f1(labels.cpu().numpy(), predicted.cpu().numpy())
 
@@ -204,61 +260,152 @@ def part_scores(logits: Tensor, target: Target, labels: Tensor) -> dict[str, flo
     Returns
     -------
     dict
-        ``loss``, ``accuracy`` and ``macro_f1`` of the most probable class, and ``exact_accuracy`` and
-        ``invalid`` (a count) of the paper's decoding.
+        ``loss``; ``accuracy``, ``macro_f1``, ``weighted_f1`` and ``recall.<class>`` of the most probable
+        class (a class without labels has no recall); ``exact_accuracy`` and ``invalid`` (a count) of the
+        paper's decoding.
     """
     true = labels.cpu().numpy()
     probable = target.probabilities(logits).argmax(dim=1).cpu().numpy()
     decoded = target.decode(logits).cpu().numpy()
+    recalls = zip(target.classes, recall_per_class(true, probable, len(target.classes)), strict=True)
     return {
         "loss": float(target.loss(logits, labels)),
         "accuracy": accuracy(true, probable),
         "macro_f1": macro_f1(true, probable),
+        "weighted_f1": weighted_f1(true, probable),
         "exact_accuracy": accuracy(true, decoded),
         "invalid": float((decoded < 0).sum()),
+        **{f"recall.{name}": float(recall) for name, recall in recalls if math.isfinite(recall)},
     }
 
 
-def _require_finite(scores: EpochScores, epoch: int, settings: FitSettings) -> None:
-    if not (math.isfinite(scores.train_loss) and math.isfinite(scores.val_loss)):
-        raise UserError(
-            f"epoch {epoch} ended with training loss {scores.train_loss} and validation loss "
-            f"{scores.val_loss}: lower learning_rate {settings.learning_rate}"
+@dataclass
+class _Training:
+    """Everything about a training that changes from epoch to epoch."""
+
+    model: nn.Module
+    target: Target
+    examples: Examples
+    settings: FitSettings
+    history: list[EpochScores] = field(default_factory=list)
+    kept_epoch: int = 0
+    kept_state: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(self.settings.seed)
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        make = torch.optim.AdamW if self.settings.optimiser == "adamw" else torch.optim.Adam
+        self.optimiser = make(
+            parameters,
+            lr=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+            fused=True,
         )
 
+    @property
+    def device(self) -> torch.device:
+        return self.examples.inputs.device
 
-def _epoch_order(
-    positions: Tensor, labels: Tensor, settings: FitSettings, generator: torch.Generator
-) -> Tensor:
-    if settings.sampling == "weighted":
-        return positions[weighted_order(labels[positions].cpu(), generator)]
-    return positions[torch.randperm(len(positions), generator=generator)]
+    @property
+    def epoch(self) -> int:
+        """Number of the last epoch that has ended."""
+        return len(self.history)
+
+    @property
+    def finished(self) -> bool:
+        patience = self.settings.early_stopping
+        stopped = patience > 0 and self.epoch - self.kept_epoch >= patience
+        return self.epoch >= self.settings.epochs or stopped
+
+    def run_epoch(self, positions: Tensor) -> tuple[float, float]:
+        """Train on every drawn example once; orders and symmetries go to the device in one piece."""
+        self.model.train()
+        self._set_learning_rate()
+        order, codes = self._draw(positions)
+        losses, predicted = [], []
+        for batch, symmetry in _batches(order, codes, self.settings.batch_size):
+            labels = self.examples.labels[batch]
+            with autocast(self.settings.precision, self.device):
+                logits = self.model(self.examples.batch(batch, symmetry)).float()
+            loss = self.target.loss(logits, labels, self.settings.label_smoothing)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimiser.step()
+            losses.append(loss.detach() * len(batch))
+            predicted.append(self.target.probabilities(logits.detach()).argmax(dim=1))
+        mean_loss = float(torch.stack(losses).sum()) / len(order)
+        labels = self.examples.labels[order]
+        return mean_loss, macro_f1(labels.cpu().numpy(), torch.cat(predicted).cpu().numpy())
+
+    def close_epoch(self, scores: EpochScores) -> None:
+        """Note the epoch's scores and keep its weights where the rule says so."""
+        if not (math.isfinite(scores.train_loss) and math.isfinite(scores.val_loss)):
+            raise UserError(
+                f"epoch {self.epoch + 1} ended with training loss {scores.train_loss} and validation loss "
+                f"{scores.val_loss}: lower learning_rate {self.settings.learning_rate}"
+            )
+        kept = self.history[self.kept_epoch - 1] if self.kept_epoch else None
+        self.history.append(scores)
+        if keeps(self.settings.checkpoint, scores, kept):
+            self.kept_epoch, self.kept_state = self.epoch, copy.deepcopy(self.model.state_dict())
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the rest of the training depends on; of an ended one, what is left of it."""
+        ended = {
+            "history": [asdict(scores) for scores in self.history],
+            "kept_epoch": self.kept_epoch,
+            "kept_state": self.kept_state,
+        }
+        if self.finished:
+            return ended
+        return {
+            **ended,
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what `state` gave."""
+        self.history = [EpochScores(**scores) for scores in state["history"]]
+        self.kept_epoch, self.kept_state = state["kept_epoch"], state["kept_state"]
+        if self.finished:
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+
+    def _draw(self, positions: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self.settings.sampling == "weighted":
+            drawn = weighted_order(self.examples.labels[positions].cpu(), self.generator)
+        else:
+            drawn = torch.randperm(len(positions), generator=self.generator)
+        codes = None
+        if self.settings.symmetries > 1:
+            codes = torch.randint(self.settings.symmetries, (len(drawn),), generator=self.generator)
+            codes = codes.to(self.device)
+        return positions[drawn].to(self.device), codes
+
+    def _set_learning_rate(self) -> None:
+        share = 1.0
+        if self.settings.schedule == "cosine":
+            share = (1 + math.cos(math.pi * self.epoch / self.settings.epochs)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.settings.learning_rate * share
 
 
-def _train_epoch(
-    model: nn.Module,
-    target: Target,
-    examples: Examples,
-    order: Tensor,
-    settings: FitSettings,
-    optimiser: torch.optim.Optimizer,
-    generator: torch.Generator,
-    augment: Augmentation | None,
-) -> tuple[float, float]:
-    model.train()
-    losses, predicted = [], []
-    batches = list(order.split(settings.batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:  # batch normalisation needs two
-        batches[-2:] = [torch.cat(batches[-2:])]
-    for batch in batches:
-        inputs, labels = examples.inputs[batch], examples.labels[batch]
-        logits = model(inputs if augment is None else augment(inputs, generator))
-        loss = target.loss(logits, labels)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.detach() * len(batch))
-        predicted.append(target.probabilities(logits.detach()).argmax(dim=1))
-    mean_loss = float(torch.stack(losses).sum()) / len(order)
-    labels = examples.labels[order]
-    return mean_loss, macro_f1(labels.cpu().numpy(), torch.cat(predicted).cpu().numpy())
+def _batches(order: Tensor, codes: Tensor | None, size: int) -> list[tuple[Tensor, Tensor | None]]:
+    """Cut an epoch into steps; a last one of a single example joins the one before it."""
+    bounds = list(range(0, len(order), size))
+    if len(bounds) > 1 and len(order) - bounds[-1] == 1:  # batch normalisation needs two
+        bounds.pop()
+    ends = [*bounds[1:], len(order)]
+    return [
+        (order[start:end], None if codes is None else codes[start:end])
+        for start, end in zip(bounds, ends, strict=True)
+    ]

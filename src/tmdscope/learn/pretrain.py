@@ -16,7 +16,7 @@ from tmdscope.progress import progress
 from tmdscope.scan.level import level
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 from tmdscope.stage import UserError
-from tmdscope.vision.augment import random_flips
+from tmdscope.vision.augment import FLIPS, apply_symmetry
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.weights import GREY_NORMALISATION
@@ -153,7 +153,8 @@ def _train_epoch(
     model.train()
     losses = []
     for batch in batches:
-        loss = _loss(model(random_flips(inputs[batch], generator)), wanted[batch])
+        codes = torch.randint(FLIPS, (len(batch),), generator=generator).to(inputs.device)
+        loss = _loss(model(apply_symmetry(inputs[batch], codes)), wanted[batch])
         schedule.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         schedule.optimizer.step()

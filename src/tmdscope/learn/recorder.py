@@ -10,7 +10,7 @@ from torch import nn
 class FoldRecorder(Protocol):
     """Listener of one fold."""
 
-    def epoch(self, number: int, scores: Mapping[str, float]) -> None:
+    def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         """Hear the scores of one epoch.
 
         Parameters
@@ -19,6 +19,17 @@ class FoldRecorder(Protocol):
             Epoch, from 1.
         scores : mapping
             Name to value.
+        kept : bool
+            Whether its weights are the ones kept now.
+        """
+
+    def resumed(self, number: int) -> None:
+        """Hear that a training goes on from a checkpoint.
+
+        Parameters
+        ----------
+        number : int
+            The epoch that the checkpoint was written after; this and those before it are not heard again.
         """
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
@@ -58,8 +69,11 @@ class Silent:
         """Open nothing, see `Recorder.fold`."""
         return nullcontext(self)
 
-    def epoch(self, number: int, scores: Mapping[str, float]) -> None:
+    def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         """Forget the scores, see `FoldRecorder.epoch`."""
+
+    def resumed(self, number: int) -> None:
+        """Forget the checkpoint, see `FoldRecorder.resumed`."""
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         """Forget the model, see `FoldRecorder.finish`."""

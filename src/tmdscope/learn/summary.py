@@ -12,7 +12,7 @@ from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.metrics import accuracy, bootstrap_by_sample, confusion_matrix, macro_f1, mean_std
 
 PARTS = ("train", "val", "test")
-METRICS = ("loss", "accuracy", "macro_f1", "exact_accuracy", "invalid")
+METRICS = ("loss", "accuracy", "macro_f1", "weighted_f1", "exact_accuracy", "invalid")
 
 Labels = NDArray[np.int64]
 

@@ -11,9 +11,10 @@ from torch import nn
 
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
 from tmdscope.learn.experiment import Experiment
+from tmdscope.learn.resume import Resume
 from tmdscope.progress import is_interactive
 from tmdscope.tracking.models import Program
-from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
+from tmdscope.tracking.runs import DataUse, TrackedRun, end_attempt, flatten, start_run
 from tmdscope.tracking.store import Study
 
 Package = Callable[[nn.Module], Program]
@@ -76,10 +77,14 @@ class TrackedFold:
         self.on_epoch = on_epoch
         self.model_uri = ""
 
-    def epoch(self, number: int, scores: Mapping[str, float]) -> None:
+    def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:  # noqa: ARG002
         """Log the epoch's scores in one call, see `FoldRecorder.epoch`."""
         self.run.metrics({f"epoch_{name}": value for name, value in scores.items()}, step=number)
         self.on_epoch()
+
+    def resumed(self, number: int) -> None:
+        """Note on the run that it was interrupted, see `FoldRecorder.resumed`."""
+        self.run.tags({"resumed_after_epoch": str(number)})
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         """Log the final scores and the model, see `FoldRecorder.finish`."""
@@ -103,6 +108,8 @@ class TrackedCrossval:
         Turns a fold's kept model into a program to log.
     on_epoch : callable, optional
         Told of every epoch, for a progress display.
+    attempt : str, optional
+        Name of the attempt whose runs are gone on with.
     """
 
     def __init__(
@@ -112,12 +119,14 @@ class TrackedCrossval:
         data: DataUse,
         package: Package | None = None,
         on_epoch: Callable[[], None] = lambda: None,
+        attempt: str | None = None,
     ) -> None:
         self.parent = parent
         self.tags = tags
         self.data = data
         self.package = package
         self.on_epoch = on_epoch
+        self.attempt = attempt
         self.run_ids: list[str] = []
         self.model_uris: list[str] = []
 
@@ -125,7 +134,8 @@ class TrackedCrossval:
     def fold(self, number: int) -> Iterator[TrackedFold]:
         """Open the fold's run, see `Recorder.fold`."""
         tags = {**self.tags, "fold": str(number)}
-        with start_run(self.parent.study, f"fold-{number}", tags, self.parent, self.data) as run:
+        study, name = self.parent.study, f"fold-{number}"
+        with start_run(study, name, tags, self.parent, self.data, self.attempt) as run:
             listener = TrackedFold(run, self.package, self.on_epoch)
             yield listener
         self.run_ids.append(run.run_id)
@@ -140,6 +150,7 @@ def track_experiment(
     experiment: Experiment,
     folds: Sequence[FoldParts],
     on_results: Callable[[TrackedRun, list[FoldResult]], Mapping[str, Any]],
+    resume: Resume | None = None,
 ) -> RunRecord:
     """Cross-validate an experiment and track all of it.
 
@@ -159,6 +170,8 @@ def track_experiment(
         The folds.
     on_results : callable
         Given the open run and the folds' results; returns a nested summary, whose numbers become metrics.
+    resume : Resume, optional
+        An attempt to go on with: its runs are reopened, and nothing is logged twice.
 
     Returns
     -------
@@ -171,13 +184,16 @@ def track_experiment(
         models.append(model)
         return Program(experiment.assemble([model]), experiment.config)
 
+    attempt = None if resume is None else resume.attempt
+    if resume is not None and resume.abandoned is not None:
+        end_attempt(study, resume.abandoned)
     with (
-        start_run(study, name, {**tags, "experiment": name}, data=data) as run,
+        start_run(study, name, {**tags, "experiment": name}, data=data, attempt=attempt) as run,
         Progress(console=Console(stderr=True), disable=not is_interactive()) as bar,
     ):
         task = bar.add_task(name, total=len(folds) * experiment.settings.epochs)
         recorder = TrackedCrossval(
-            run, {**tags, "experiment": name}, data, package, on_epoch=lambda: bar.advance(task)
+            run, {**tags, "experiment": name}, data, package, lambda: bar.advance(task), attempt
         )
         results = cross_validate(
             experiment.build,
@@ -186,7 +202,7 @@ def track_experiment(
             folds,
             experiment.settings,
             recorder,
-            experiment.augment,
+            resume=resume,
         )
         summary = flatten(on_results(run, results))
         run.metrics({key: value for key, value in summary.items() if isinstance(value, int | float)})

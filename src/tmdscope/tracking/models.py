@@ -11,10 +11,12 @@ import mlflow
 import mlflow.pytorch
 import numpy as np
 import torch
+from mlflow.entities import LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from tmdscope.stage import UserError
+from tmdscope.tracking.store import Study
 from tmdscope.vision.classifier import Ensemble, EnsembleConfig, rebuild_ensemble
 
 _EXAMPLE_BATCH = 2
@@ -74,6 +76,33 @@ def log_program(run_id: str, program: Program, name: str) -> str:
             serialization_format="pt2",
         )
     return str(info.model_uri)
+
+
+def find_program(study: Study, run_id: str, name: str) -> str | None:
+    """Find a model that a run has logged, and remove what a killed process left half logged.
+
+    Parameters
+    ----------
+    study : Study
+        The open experiment.
+    run_id : str
+        MLflow run.
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    str or None
+        MLflow's URI of the model; None where the run has no whole one.
+    """
+    logged = study.client.search_logged_models(
+        [study.experiment_id], filter_string=f"source_run_id = '{run_id}' and name = '{name}'"
+    )
+    whole = [model for model in logged if model.status == LoggedModelStatus.READY]
+    for model in logged:
+        if model not in whole:
+            study.client.delete_logged_model(model.model_id)
+    return str(whole[0].model_uri) if whole else None
 
 
 def load_program(uri: str) -> Program:

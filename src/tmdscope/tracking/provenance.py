@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from tmdscope.files import sha256_json
+import tmdscope
+from tmdscope.files import sha256_file, sha256_json
 
 _LIBRARIES = ("torch", "torchvision", "scikit-learn", "numpy", "mlflow")
 
@@ -53,6 +54,19 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
         "python": platform.python_version(),
         **{f"version.{name}": version(name) for name in _LIBRARIES},
     }
+
+
+def code_sha256() -> str:
+    """Hash the package's own code.
+
+    Returns
+    -------
+    str
+        SHA-256 over the name and content of every module, 64 hexadecimal digits.
+    """
+    package = Path(tmdscope.__file__).parent
+    files = sorted(package.rglob("*.py"))
+    return sha256_json([[path.relative_to(package).as_posix(), sha256_file(path)] for path in files])
 
 
 def _git(*arguments: str) -> str:

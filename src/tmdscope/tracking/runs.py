@@ -10,8 +10,11 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-from tmdscope.tracking.models import Program, log_program
+from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.store import Study
+
+ATTEMPT = "attempt"
+"""Tag by which the runs of an interrupted cross-validation are found again."""
 
 _PARAM_CHARACTERS = 6000
 _DIGEST_CHARACTERS = 32
@@ -51,11 +54,14 @@ class TrackedRun:
         The open experiment.
     run_id : str
         MLflow's id of the run.
+    reopened : bool, optional
+        Whether the run was there before; what it holds already is then not logged again.
     """
 
-    def __init__(self, study: Study, run_id: str) -> None:
+    def __init__(self, study: Study, run_id: str, reopened: bool = False) -> None:
         self.study = study
         self.run_id = run_id
+        self.reopened = reopened
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Log parameters, nested ones with dots in their names.
@@ -79,7 +85,11 @@ class TrackedRun:
             Epoch they belong to.
         """
         now = int(time.time() * 1000)
-        entries = [Metric(key, float(value), now, step) for key, value in scores.items()]
+        entries = [
+            Metric(key, float(value), now, step)
+            for key, value in scores.items()
+            if not self._has_metric(key, step)
+        ]
         self.study.client.log_batch(self.run_id, metrics=entries)
 
     def tags(self, tags: Mapping[str, str]) -> None:
@@ -137,7 +147,13 @@ class TrackedRun:
         str
             MLflow's URI of the model.
         """
-        return log_program(self.run_id, program, name)
+        logged = find_program(self.study, self.run_id, name) if self.reopened else None
+        return logged or log_program(self.run_id, program, name)
+
+    def _has_metric(self, key: str, step: int) -> bool:
+        if not self.reopened:
+            return False
+        return any(entry.step == step for entry in self.study.client.get_metric_history(self.run_id, key))
 
 
 @contextmanager
@@ -147,6 +163,7 @@ def start_run(
     tags: Mapping[str, str],
     parent: TrackedRun | None = None,
     data: DataUse | None = None,
+    attempt: str | None = None,
 ) -> Iterator[TrackedRun]:
     """Open a run and end it as what it was: finished, failed or killed.
 
@@ -162,6 +179,8 @@ def start_run(
         The run this one is shown under.
     data : DataUse, optional
         The data set the run reads.
+    attempt : str, optional
+        Name of an attempt that a killed process may have begun: a run of this name in it is gone on with.
 
     Yields
     ------
@@ -169,8 +188,16 @@ def start_run(
         The open run.
     """
     lineage = {} if parent is None else {"mlflow.parentRunId": parent.run_id}
-    created = study.client.create_run(study.experiment_id, tags={**tags, **lineage}, run_name=name)
-    run = TrackedRun(study, created.info.run_id)
+    if attempt is not None:
+        lineage[ATTEMPT] = attempt
+    run_id = None if attempt is None else _find_run(study, name, lineage)
+    if run_id is None:
+        created = study.client.create_run(study.experiment_id, tags={**tags, **lineage}, run_name=name)
+        run = TrackedRun(study, created.info.run_id)
+    else:
+        study.client.update_run(run_id, status="RUNNING")
+        run = TrackedRun(study, run_id, reopened=True)
+        run.tags(tags)
     status = "FAILED"
     try:
         if data is not None:
@@ -182,6 +209,27 @@ def start_run(
         raise
     finally:
         study.client.set_terminated(run.run_id, status)
+
+
+def end_attempt(study: Study, attempt: str) -> None:
+    """Mark the runs of an attempt that will not go on as killed.
+
+    Parameters
+    ----------
+    study : Study
+        The open experiment.
+    attempt : str
+        Its name.
+    """
+    query = f"tags.{ATTEMPT} = '{attempt}' and attributes.status = 'RUNNING'"
+    for run in study.client.search_runs([study.experiment_id], query):
+        study.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _find_run(study: Study, name: str, tags: Mapping[str, str]) -> str | None:
+    query = " and ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
+    found = study.client.search_runs([study.experiment_id], query)
+    return next((str(run.info.run_id) for run in found if run.info.run_name == name), None)
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,26 +1,31 @@
-"""Random changes of training images that leave their class alone."""
+"""Changes of training images that leave their class alone: the symmetries of a square."""
 
-import torch
 from torch import Tensor
 
+FLIPS = 4
+"""Symmetries made of a left-right and an up-down flip; code 0 changes nothing."""
 
-def random_flips(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Flip each image left-right and up-down, each with probability one half.
+FLIPS_AND_ROTATIONS = 8
+"""All symmetries of a square: the flips, and each of them mirrored along the diagonal."""
+
+
+def apply_symmetry(images: Tensor, codes: Tensor) -> Tensor:
+    """Apply a symmetry of the square to each image.
 
     Parameters
     ----------
     images : torch.Tensor
-        N x H x W, any dtype and device.
-    generator : torch.Generator
-        Source of randomness, on the CPU.
+        N x S x S, any dtype and device.
+    codes : torch.Tensor
+        N integers in 0..7, same device: bit 1 flips left-right, bit 2 up-down, bit 4 then swaps rows and
+        columns. Drawn evenly from 0..3 they flip at 50 % each; from 0..7 they rotate by quarter turns too.
 
     Returns
     -------
     torch.Tensor
-        N x H x W, same dtype.
+        N x S x S, same dtype.
     """
-    count = len(images)
-    choice = torch.rand(2, count, generator=generator).lt(0.5).to(images.device)
-    horizontal, vertical = choice[0].view(-1, 1, 1), choice[1].view(-1, 1, 1)
-    images = torch.where(horizontal, images.flip(2), images)
-    return torch.where(vertical, images.flip(1), images)
+    bits = codes.view(-1, 1, 1)
+    images = images.where(bits & 1 == 0, images.flip(2))
+    images = images.where(bits & 2 == 0, images.flip(1))
+    return images.where(bits & 4 == 0, images.transpose(1, 2))

@@ -57,6 +57,32 @@ def bare_backbone(architecture: str, state: Mapping[str, Tensor] | None = None) 
     return backbone
 
 
+def frozen_layers(network: nn.Module, train_from: str) -> list[nn.Module]:
+    """List the layers of a ResNet before the first one that is trained.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        As `bare_backbone` builds it.
+    train_from : str
+        ``layer1`` (all but the first convolution is trained) to ``layer4``.
+
+    Returns
+    -------
+    list of torch.nn.Module
+        The layers in order, from the first convolution on.
+
+    Raises
+    ------
+    ValueError
+        The network has no such layer.
+    """
+    names = [name for name, _ in network.named_children()]
+    if train_from not in names:
+        raise ValueError(f"no layer {train_from!r}; there are {', '.join(names)}")
+    return [layer for _, layer in zip(names[: names.index(train_from)], network.children(), strict=False)]
+
+
 def feature_count(architecture: str) -> int:
     """Say how many features a ResNet gives.
 

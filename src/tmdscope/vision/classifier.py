@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -60,16 +60,42 @@ class Backbone(nn.Module):
         Float images N x 3 x H x W to features N x F.
     normalisation : Normalisation
         Of the network's weights.
+    frozen : sequence of torch.nn.Module, optional
+        Layers of the network that stay as they are: no gradient, and batch normalisation by the stored
+        statistics even while the rest is trained.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
+    def __init__(
+        self, network: nn.Module, normalisation: Normalisation, frozen: Sequence[nn.Module] = ()
+    ) -> None:
         super().__init__()
         self.network = network
+        self._frozen = tuple(frozen)
+        for layer in self._frozen:
+            layer.requires_grad_(False)
         self.register_buffer("mean", torch.tensor(normalisation.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(normalisation.std).view(1, 3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode.
+
+        Parameters
+        ----------
+        mode : bool, optional
+            True for training; frozen layers stay in evaluation mode.
+
+        Returns
+        -------
+        Backbone
+            Itself.
+        """
+        super().train(mode)
+        for layer in self._frozen:
+            layer.eval()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Turn images into features.

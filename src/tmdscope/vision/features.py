@@ -8,6 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tmdscope.vision.augment import apply_symmetry
+from tmdscope.vision.classifier import Backbone
+from tmdscope.vision.precision import Precision, autocast
+
 
 def best_device() -> torch.device:
     """Give the fastest device at hand.
@@ -49,3 +53,43 @@ def apply_in_batches(
         for start in range(0, len(images), batch_size)
     ]
     return np.concatenate(batches)
+
+
+def symmetric_features(
+    backbone: Backbone,
+    images: NDArray[np.uint8],
+    symmetries: int,
+    batch_size: int,
+    device: torch.device,
+    precision: Precision,
+) -> NDArray[np.float32]:
+    """Compute what a frozen backbone sees in every image and in its symmetric versions.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        On `device`, in evaluation mode.
+    images : numpy.ndarray
+        uint8, N x S x S.
+    symmetries : int
+        How many versions, see `tmdscope.vision.augment`: 1, 4 or 8; the first is the image itself.
+    batch_size : int
+        Images in a batch.
+    device : torch.device
+        Where the backbone is.
+    precision : Precision
+        Of its products.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, N x `symmetries` x F.
+    """
+
+    def see(batch: Tensor) -> Tensor:
+        codes = torch.arange(symmetries, device=device).repeat_interleave(len(batch))
+        with autocast(precision, device):
+            features: Tensor = backbone(apply_symmetry(batch.repeat(symmetries, 1, 1), codes))
+        return features.float().reshape(symmetries, len(batch), -1).transpose(0, 1)
+
+    return apply_in_batches(see, images, max(1, batch_size // symmetries), device)

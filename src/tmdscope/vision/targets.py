@@ -1,6 +1,6 @@
 """Target encodings: how classes become a loss, and outputs become class probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -27,7 +27,7 @@ class Target(Protocol):
     classes: tuple[str, ...]
     outputs: int
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the mean loss of a batch.
 
         Parameters
@@ -36,6 +36,8 @@ class Target(Protocol):
             N x `outputs`.
         labels : torch.Tensor
             N class labels, int64.
+        smoothing : float, optional
+            Share of every target that is spread evenly over what else it could be, in [0, 1).
 
         Returns
         -------
@@ -87,9 +89,9 @@ class Multiclass:
         self.classes = tuple(classes)
         self.outputs = len(self.classes)
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the mean cross-entropy, see `Target.loss`."""
-        return functional.cross_entropy(logits, labels)
+        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Give the softmax, see `Target.probabilities`."""
@@ -100,11 +102,38 @@ class Multiclass:
         return logits.argmax(dim=1)
 
 
-class Multilabel:
-    """One output per atom, sigmoid and binary cross-entropy.
+class Coded:
+    """A target whose classes are codes of independent bits: sigmoid and binary cross-entropy.
 
-    Class probabilities are those of the classes' atom vectors among all declared classes, with atoms
-    taken as independent; decoding asks for an exact match of the atoms above one half, as the paper does.
+    Class probabilities are those of the classes' codes among all declared ones.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Class names in label order.
+    codes : torch.Tensor
+        The bits of each class, K x `outputs`, 0 or 1, no two rows alike.
+    """
+
+    def __init__(self, classes: Sequence[str], codes: Tensor) -> None:
+        self.classes = tuple(classes)
+        self.codes = codes.float()
+        self.outputs = codes.shape[1]
+
+    def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Give the mean binary cross-entropy over images and bits, see `Target.loss`."""
+        wanted = self.codes.to(logits.device)[labels] * (1 - smoothing) + smoothing / 2
+        return functional.binary_cross_entropy_with_logits(logits, wanted)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Give the probability of each class's code, see `Target.probabilities`."""
+        codes = self.codes.to(logits.device)
+        likelihood = functional.logsigmoid(logits) @ codes.T + functional.logsigmoid(-logits) @ (1 - codes).T
+        return torch.softmax(likelihood, dim=1)
+
+
+class Multilabel(Coded):
+    """One output per atom; an output is a class when the atoms above one half are exactly its own.
 
     Parameters
     ----------
@@ -115,22 +144,8 @@ class Multilabel:
     name = "multilabel"
 
     def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
-        self.atoms = atoms_of(self.classes)
-        self.outputs = len(self.atoms)
-        self.codes = torch.tensor(
-            [atom_vector(name, self.atoms) for name in self.classes], dtype=torch.float32
-        )
-
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Give the mean binary cross-entropy over images and atoms, see `Target.loss`."""
-        return functional.binary_cross_entropy_with_logits(logits, self.codes.to(logits.device)[labels])
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """Give the probability of each class's atom vector, see `Target.probabilities`."""
-        codes = self.codes.to(logits.device)
-        likelihood = functional.logsigmoid(logits) @ codes.T + functional.logsigmoid(-logits) @ (1 - codes).T
-        return torch.softmax(likelihood, dim=1)
+        self.atoms = atoms_of(classes)
+        super().__init__(classes, torch.tensor([atom_vector(name, self.atoms) for name in classes]))
 
     def decode(self, logits: Tensor) -> Tensor:
         """Give the class whose atoms are exactly those above one half, see `Target.decode`."""
@@ -140,13 +155,42 @@ class Multilabel:
         return torch.where(nearest == 0, label, torch.full_like(label, INVALID))
 
 
+class Ordinal(Coded):
+    """Classes in a rising order: output j says whether the class is the j-th or a later one (NNRank).
+
+    After Cheng, Wang & Pollastri (doi:10.1109/IJCNN.2008.4633963), as in Moses & Reinhart's growth
+    temperatures (Mater. Charact. 209, 113701), with binary cross-entropy in place of their summed squares.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Class names, rising.
+    """
+
+    name = "ordinal"
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        super().__init__(classes, torch.tril(torch.ones(len(classes), len(classes))))
+
+    def decode(self, logits: Tensor) -> Tensor:
+        """Give the last of the leading outputs above one half, see `Target.decode`."""
+        run = (logits > 0).long().cumprod(dim=1).sum(dim=1)
+        return torch.where(run > 0, run - 1, torch.full_like(run, INVALID))
+
+
+TARGETS: Mapping[str, Callable[[Sequence[str]], Target]] = {
+    target.name: target for target in (Multiclass, Multilabel, Ordinal)
+}
+"""Target encodings by the name that `params.yaml` uses."""
+
+
 def make_target(name: str, classes: Sequence[str]) -> Target:
     """Build a target encoding by name.
 
     Parameters
     ----------
     name : str
-        ``multiclass`` or ``multilabel``.
+        A key of `TARGETS`.
     classes : sequence of str
         Class names in label order.
 
@@ -160,8 +204,6 @@ def make_target(name: str, classes: Sequence[str]) -> Target:
     ValueError
         The name is unknown, or the classes do not suit multilabel targets.
     """
-    if name == Multiclass.name:
-        return Multiclass(classes)
-    if name == Multilabel.name:
-        return Multilabel(classes)
-    raise ValueError(f"unknown target {name!r}; known: {Multiclass.name}, {Multilabel.name}")
+    if name not in TARGETS:
+        raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
+    return TARGETS[name](classes)

@@ -1,0 +1,202 @@
+"""Checkpoints of trainings that may be killed at any moment, and what they belong to.
+
+A folder belongs to one attempt at one cross-validation. Its `attempt.json` says what determines the result
+(`identity`) and on which machine it began; every fold has its own folder of checkpoints. Checkpoints are
+written to a temporary name and renamed, carry their own SHA-256, and the newest two are kept, so that one
+that cannot be read costs the time since the one before and nothing else.
+"""
+
+import hashlib
+import io
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from tmdscope.files import atomic_path, read_json, write_json
+from tmdscope.stage import say
+
+EVERY_S = 30.0
+"""Seconds of training between two checkpoints: what a kill costs at most, beside the epoch under way."""
+
+_KEPT = 2
+_DIGEST_BYTES = 32
+_ATTEMPT = "attempt.json"
+
+State = dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one training.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds them; made when needed.
+    every_s : float, optional
+        Least time in s between two checkpoints.
+    clock : callable, optional
+        Gives the time in s.
+    """
+
+    def __init__(
+        self, folder: Path, every_s: float = EVERY_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.folder = folder
+        self.every_s = every_s
+        self.clock = clock
+        self._last = clock()
+
+    def load(self) -> State | None:
+        """Read the newest checkpoint that is whole.
+
+        Returns
+        -------
+        dict or None
+            What was saved, tensors on the CPU; None where there is none. A damaged one is named on
+            standard error and the one before it is taken.
+        """
+        for unfinished in self.folder.glob(".*"):
+            shutil.rmtree(unfinished)
+        for path in reversed(self._paths()):
+            state = _read(path)
+            if state is not None:
+                return state
+            say(f"{path} is damaged; going back to the checkpoint before it")
+            path.unlink()
+        return None
+
+    def offer(self, epoch: int, state: Callable[[], State], final: bool) -> None:
+        """Save a state if it is time to.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch that has ended, from 1.
+        state : callable
+            Gives the state: tensors, numbers, texts, lists and dicts.
+        final : bool
+            Whether the training has ended: always saved, and the others are removed.
+        """
+        if not final and self.clock() - self._last < self.every_s:
+            return
+        stream = io.BytesIO()
+        torch.save(state(), stream)
+        with atomic_path(self.folder / f"{epoch:06d}.ckpt") as temporary:
+            temporary.write_bytes(hashlib.sha256(stream.getbuffer()).digest() + stream.getbuffer())
+        for path in self._paths()[: -1 if final else -_KEPT]:
+            path.unlink()
+        self._last = self.clock()
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("*.ckpt"))
+
+
+@dataclass(frozen=True)
+class Resume:
+    """An attempt at a cross-validation that a killed process left behind, or a new one.
+
+    Attributes
+    ----------
+    folder : Path
+        Holds the attempt.
+    attempt : str
+        Its name, by which the tracker finds its runs again.
+    abandoned : str or None
+        Name of an attempt that was there and cannot go on, since what determines its result has changed.
+    differs : tuple of str
+        What is different about the machine since the attempt began; empty on the same one.
+    every_s : float
+        Least time in s between two checkpoints.
+    """
+
+    folder: Path
+    attempt: str
+    abandoned: str | None
+    differs: tuple[str, ...]
+    every_s: float
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        identity: Mapping[str, str],
+        machine: Mapping[str, str],
+        every_s: float = EVERY_S,
+    ) -> Self:
+        """Go on with the attempt in a folder, or begin one.
+
+        Parameters
+        ----------
+        folder : Path
+            The folder.
+        identity : mapping
+            What determines the result: an attempt with another one is abandoned and its checkpoints are
+            removed, which is said on standard error.
+        machine : mapping
+            Threads, device, library versions: on another machine the attempt goes on, but its result is
+            no longer that of an unbroken run to the last bit, which is said.
+        every_s : float, optional
+            Least time in s between two checkpoints.
+
+        Returns
+        -------
+        Resume
+            The attempt.
+        """
+        path, abandoned = folder / _ATTEMPT, None
+        if path.is_file():
+            found = read_json(path)
+            changed = _changed(found["identity"], identity)
+            if not changed:
+                differs = _changed(found["machine"], machine)
+                say(f"{folder}: going on where it was interrupted")
+                if differs:
+                    say(f"{folder}: began with other {', '.join(differs)}; last digits may differ")
+                return cls(folder, found["attempt"], None, differs, every_s)
+            say(f"{folder}: cannot go on, changed since: {', '.join(changed)}; starting anew")
+            abandoned = found["attempt"]
+        if folder.exists():
+            shutil.rmtree(folder)
+        attempt = uuid.uuid4().hex
+        write_json(path, {"attempt": attempt, "identity": dict(identity), "machine": dict(machine)})
+        return cls(folder, attempt, abandoned, (), every_s)
+
+    def fold(self, number: int) -> Checkpoints:
+        """Give the checkpoints of one fold.
+
+        Parameters
+        ----------
+        number : int
+            Fold, from 0.
+
+        Returns
+        -------
+        Checkpoints
+            In a folder of their own.
+        """
+        return Checkpoints(self.folder / f"fold-{number}", self.every_s)
+
+    def finish(self) -> None:
+        """Remove the attempt: its result is stored elsewhere."""
+        with tempfile.TemporaryDirectory(dir=self.folder.parent) as bin_:
+            self.folder.rename(Path(bin_) / self.folder.name)  # gone as a whole, then file by file
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(key for key in {*before, *now} if before.get(key) != now.get(key)))
+
+
+def _read(path: Path) -> State | None:
+    content = path.read_bytes()
+    digest, saved = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    if hashlib.sha256(saved).digest() != digest:
+        return None
+    state: State = torch.load(io.BytesIO(saved), map_location="cpu", weights_only=True)
+    return state

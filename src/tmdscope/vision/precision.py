@@ -1,0 +1,73 @@
+"""Number formats that networks compute in: bfloat16 where the machine multiplies it fast, else float32."""
+
+from contextlib import AbstractContextManager
+from enum import StrEnum
+
+import torch
+
+
+class Precision(StrEnum):
+    """Formats of a network's matrix products; its weights and its optimiser stay float32.
+
+    ``auto`` is ``bf16`` on a GPU with bfloat16 units and on a CPU with AMX, and ``fp32`` elsewhere: without
+    such units bfloat16 is slower than float32.
+    """
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+def has_amx() -> bool:
+    """Say whether the CPU has matrix units for bfloat16.
+
+    Returns
+    -------
+    bool
+        True where PyTorch finds AMX and may use it.
+    """
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> Precision:
+    """Decide what ``auto`` means on a device.
+
+    Parameters
+    ----------
+    precision : Precision
+        As set by the user.
+    device : torch.device
+        Where the network runs.
+
+    Returns
+    -------
+    Precision
+        ``fp32`` or ``bf16``.
+    """
+    if precision is not Precision.AUTO:
+        return precision
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and has_amx()
+    return Precision.BF16 if fast else Precision.FP32
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+    """Open a block in which a network computes in a precision.
+
+    Parameters
+    ----------
+    precision : Precision
+        Any; ``auto`` is resolved for the device.
+    device : torch.device
+        Where the network runs.
+
+    Returns
+    -------
+    context manager
+        PyTorch's autocast, switched off for ``fp32``.
+    """
+    enabled = resolve_precision(precision, device) is Precision.BF16
+    block: AbstractContextManager[None] = torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    return block

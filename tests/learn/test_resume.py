@@ -1,0 +1,168 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tests.learn.killed import FOLDS, SETTINGS, SETTINGS_LONG, Result, run
+from tmdscope.learn.fit import FitSettings
+from tmdscope.learn.resume import Checkpoints, Resume
+
+IDENTITY = {"data": "abc", "settings": "def"}
+MACHINE = {"threads": "2"}
+
+
+class Killed(BaseException):
+    """Stands in for a kill."""
+
+
+def assert_equal(one: list[Result], other: list[Result]) -> None:
+    for a, b in zip(one, other, strict=True):
+        assert a.scores == b.scores
+        assert a.history == b.history
+        assert a.weights.keys() == b.weights.keys()
+        assert all(torch.equal(a.weights[name], b.weights[name]) for name in a.weights)
+        np.testing.assert_array_equal(a.probabilities, b.probabilities)
+
+
+def interrupt_after(epochs: int, folder: Path, settings_: FitSettings) -> None:
+    """Run until so many epochs were heard, over all folds."""
+    heard = []
+
+    def on_epoch() -> None:
+        heard.append(1)
+        if len(heard) > epochs:
+            raise Killed
+
+    resume = Resume.open(folder, IDENTITY, MACHINE, every_s=0)
+    with pytest.raises(Killed):
+        run(resume, settings_, on_epoch)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"optimiser": "adamw", "schedule": "cosine", "weight_decay": 0.01}, {"sampling": "oversampled"}],
+    ids=["plain", "adamw and cosine", "oversampled"],
+)
+def test_an_interrupted_cross_validation_ends_like_an_unbroken_one(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    wanted_settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+    for epochs in (0, 2, 4, 5):
+        interrupt_after(epochs, tmp_path / "attempt", wanted_settings)
+        torch.manual_seed(epochs)
+    resume = Resume.open(tmp_path / "attempt", IDENTITY, MACHINE, every_s=0)
+    assert_equal(run(resume, wanted_settings), run(None, wanted_settings))
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.integers(0, 3 * SETTINGS.epochs), max_size=3))
+def test_no_pattern_of_interruptions_changes_the_result(
+    tmp_path_factory: pytest.TempPathFactory, stops: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("attempt") / "a"
+    done = 0
+    for stop in stops:
+        if done + stop >= FOLDS * SETTINGS.epochs:
+            break
+        interrupt_after(stop, folder, SETTINGS)
+        done += stop
+    resume = Resume.open(folder, IDENTITY, MACHINE, every_s=0)
+    assert_equal(run(resume, SETTINGS), run(None, SETTINGS))
+
+
+def test_early_stopping_is_remembered(tmp_path: Path) -> None:
+    early = replace(SETTINGS, learning_rate=0.5, early_stopping=1, epochs=20)
+    interrupt_after(3, tmp_path / "attempt", early)
+    resume = Resume.open(tmp_path / "attempt", IDENTITY, MACHINE, every_s=0)
+    unbroken = run(None, early)
+    assert min(len(result.history) for result in unbroken) < 20
+    assert_equal(run(resume, early), unbroken)
+
+
+@pytest.mark.slow
+def test_ten_kills_leave_no_trace(tmp_path: Path) -> None:
+    """A real process, killed at ten random moments, in the middle of writing included."""
+    rng = np.random.default_rng(3)
+    command = [sys.executable, "-m", "tests.learn.killed", str(tmp_path)]
+    for _ in range(10):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "training"
+        time.sleep(rng.uniform(0.0, 0.35))
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "it ended before it could be killed: make it longer"
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "going on where it was interrupted" in finished.stderr
+    saved = torch.load(tmp_path / "result.pt", weights_only=True)
+    unbroken = run(None, SETTINGS_LONG)
+    for number, result in enumerate(unbroken):
+        assert saved[number]["scores"] == result.scores
+        weights: dict[str, Tensor] = saved[number]["weights"]
+        assert all(torch.equal(weights[name], result.weights[name]) for name in result.weights)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoints = Checkpoints(tmp_path, every_s=0)
+    for epoch in (1, 2, 3):
+        checkpoints.offer(epoch, lambda epoch=epoch: {"epoch": epoch}, final=False)  # type: ignore[misc]
+    newest = max(tmp_path.glob("*.ckpt"))
+    newest.write_bytes(newest.read_bytes()[:-7])
+    assert Checkpoints(tmp_path).load() == {"epoch": 2}
+    assert f"{newest} is damaged" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.glob("*.ckpt")] == ["000002.ckpt"]
+
+
+def test_without_a_whole_checkpoint_training_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "000001.ckpt").write_bytes(b"")
+    (tmp_path / ".000002.ckpt-x").mkdir()
+    assert Checkpoints(tmp_path).load() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checkpoints_are_written_by_the_clock_and_at_the_end(tmp_path: Path) -> None:
+    now = [0.0]
+    checkpoints = Checkpoints(tmp_path, every_s=10, clock=lambda: now[0])
+    written = []
+    for epoch, at in enumerate([3.0, 10.0, 15.0, 20.0, 31.0], start=1):
+        now[0] = at
+        checkpoints.offer(epoch, dict, final=False)
+        written.append([int(path.stem) for path in sorted(tmp_path.glob("*.ckpt"))])
+    assert written == [[], [2], [2], [2, 4], [4, 5]]
+    checkpoints.offer(6, dict, final=True)
+    assert [path.stem for path in tmp_path.glob("*.ckpt")] == ["000006"]
+
+
+def test_an_attempt_goes_on_under_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = Resume.open(tmp_path / "a", IDENTITY, MACHINE)
+    second = Resume.open(tmp_path / "a", IDENTITY, {"threads": "4"})
+    assert (second.attempt, second.abandoned) == (first.attempt, None)
+    assert second.differs == ("threads",)
+    assert "began with other threads" in capsys.readouterr().err
+
+
+def test_changed_settings_abandon_the_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = Resume.open(tmp_path / "a", IDENTITY, MACHINE)
+    first.fold(0).offer(1, dict, final=True)
+    second = Resume.open(tmp_path / "a", IDENTITY | {"settings": "new"}, MACHINE)
+    assert second.attempt != first.attempt
+    assert second.abandoned == first.attempt
+    assert second.fold(0).load() is None
+    assert "changed since: settings; starting anew" in capsys.readouterr().err
+
+
+def test_a_finished_attempt_leaves_nothing(tmp_path: Path) -> None:
+    resume = Resume.open(tmp_path / "a", IDENTITY, MACHINE)
+    resume.finish()
+    assert list(tmp_path.iterdir()) == []
