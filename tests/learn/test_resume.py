@@ -1,8 +1,3 @@
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
-from tests.learn.killed import FOLDS, SETTINGS, SETTINGS_LONG, Result, run
+from tests.learn.interrupted import FOLDS, SETTINGS, Result, run
 from tmdscope.learn.fit import FitSettings
 from tmdscope.learn.resume import Checkpoints, Resume
 
@@ -87,28 +81,6 @@ def test_early_stopping_is_remembered(tmp_path: Path) -> None:
     unbroken = run(None, early)
     assert min(len(result.history) for result in unbroken) < 20
     assert_equal(run(resume, early), unbroken)
-
-
-@pytest.mark.slow
-def test_ten_kills_leave_no_trace(tmp_path: Path) -> None:
-    """A real process, killed at ten random moments, in the middle of writing included."""
-    rng = np.random.default_rng(3)
-    command = [sys.executable, "-m", "tests.learn.killed", str(tmp_path)]
-    for _ in range(10):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "training"
-        time.sleep(rng.uniform(0.0, 0.35))
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "it ended before it could be killed: make it longer"
-    finished = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "going on where it was interrupted" in finished.stderr
-    saved = torch.load(tmp_path / "result.pt", weights_only=True)
-    unbroken = run(None, SETTINGS_LONG)
-    for number, result in enumerate(unbroken):
-        assert saved[number]["scores"] == result.scores
-        weights: dict[str, Tensor] = saved[number]["weights"]
-        assert all(torch.equal(weights[name], result.weights[name]) for name in result.weights)
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(

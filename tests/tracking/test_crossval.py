@@ -1,37 +1,14 @@
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
-from tests.tracking.programs import CLASSES, make_program
-from tmdscope.learn.checkpoint import CheckpointRule
+from tests.tracking.killed import make_experiment
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
-from tmdscope.learn.experiment import Experiment
-from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.tracking.crossval import TrackedCrossval, track_experiment
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.runs import DataUse, TrackedRun, start_run
 from tmdscope.tracking.store import Study
-from tmdscope.vision.classifier import Ensemble, Head
-from tmdscope.vision.targets import Multiclass
-
-
-def make_experiment() -> Experiment:
-    shared = make_program(members=1)
-    target = Multiclass(CLASSES)
-
-    def assemble(models: list[nn.Module]) -> Ensemble:
-        heads = [model for model in models if isinstance(model, Head)]
-        return Ensemble([shared.ensemble.member(0).backbone], heads, target)
-
-    return Experiment(
-        target=target,
-        examples=Examples(torch.randn(24, 512), torch.arange(24) % 3),
-        build=lambda: Head(512, 3),
-        assemble=assemble,
-        config=shared.config,
-        settings=FitSettings(2, 8, 1e-3, CheckpointRule.LAST, "weighted", seed=1),
-    )
+from tmdscope.vision.classifier import Head
 
 
 @pytest.mark.slow
@@ -46,7 +23,9 @@ def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
         return {"val": {"f1": 0.5}, "words": "are no metric"}
 
     data = DataUse("features", "cd" * 32, "data/features", 24, "crossval")
-    record = track_experiment(store, "heads", {"study": "tests"}, data, make_experiment(), folds, on_results)
+    record = track_experiment(
+        store, "heads", {"study": "tests"}, data, make_experiment(epochs=2), folds, on_results
+    )
     parent = store.client.get_run(record.run_id)
     assert parent.data.metrics == {"val.f1": 0.5}
     assert (parent.data.tags["heard"], parent.data.tags["experiment"]) == ("yes", "heads")
@@ -62,7 +41,7 @@ def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
 
 
 def test_an_interrupted_study_keeps_the_folds_that_ended(store: Study) -> None:
-    experiment, rows, opened = make_experiment(), np.arange(24), []
+    experiment, rows, opened = make_experiment(epochs=2), np.arange(24), []
 
     def build() -> nn.Module:
         opened.append(len(opened))

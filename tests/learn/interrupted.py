@@ -1,10 +1,8 @@
-"""A tiny cross-validation that tests interrupt; as a program it runs in a folder until killed or done."""
+"""A tiny cross-validation that tests interrupt."""
 
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,6 @@ from tmdscope.vision.targets import Multiclass
 
 FOLDS = 3
 SETTINGS = FitSettings(5, 8, 0.01, CheckpointRule.IMPROVES_BOTH, "weighted", seed=1, symmetries=4)
-SETTINGS_LONG = replace(SETTINGS, epochs=400)
 
 
 @dataclass
@@ -86,17 +83,3 @@ def run(
         Result(result.scores, result.fit.history, result.probabilities, weights)
         for result, weights in zip(results, listener.weights, strict=True)
     ]
-
-
-def main() -> None:
-    """Run, or go on, in the folder that the command line names."""
-    folder = Path(sys.argv[1])
-    resume = Resume.open(folder / "attempt", {"data": "1"}, {"threads": "1"}, every_s=0)
-    print("training", flush=True)
-    results = run(resume, SETTINGS_LONG)
-    saved = [{"scores": result.scores, "weights": result.weights} for result in results]
-    torch.save(saved, folder / "result.pt")
-
-
-if __name__ == "__main__":
-    main()
