@@ -1,8 +1,9 @@
-"""Stage `ingest`: simulate scans, or check and copy a user's images."""
+"""Stage `ingest`: simulate scans, check and copy a user's images, or fetch a published archive."""
 
 from pathlib import Path
 
-from tmdscope.dataset.sources import ingest
+from tmdscope.dataset.sources import NOTE, ingest
+from tmdscope.files import read_json
 from tmdscope.params import DataParams, read_section
 from tmdscope.stage import run_stage
 
@@ -17,6 +18,9 @@ def main() -> None:
     print(
         f"{RAW}: {len(manifest)} {data.source} images of {manifest['sample_id'].nunique()} samples ({images})"
     )
+    if data.source == "archive":
+        for why, count in read_json(RAW / NOTE)["left_out"].items():
+            print(f"left out: {count} pictures {why}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the two sources leave in the raw folder."""
+"""What the sources leave in the raw folder."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tmdscope.dataset.sources import HEIGHTS, PICTURES, ingest
+from tests.dataset.zenodo_site import TMD_AFM, authors_tiff, grey, publish
+from tests.support.web import serve
+from tmdscope.dataset import zenodo
+from tmdscope.dataset.sources import HEIGHTS, NOTE, PICTURES, ingest
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, open_array, read_manifest
 from tmdscope.files import sha256_file
 from tmdscope.params import DataParams
@@ -28,6 +31,7 @@ def data_params(source: str, folder: Path, **simulated: Any) -> DataParams:
                 **simulated,
             },
             "folder": {"path": str(folder), "manifest": "manifest.csv"},
+            "archive": {"record": "tmd-afm", "files": "*"},
         }
     )
 
@@ -64,6 +68,23 @@ def test_a_folder_replaces_what_was_there(tmp_path: Path) -> None:
     manifest = ingest(data_params("folder", user), tmp_path / "raw")
     assert manifest["image_id"].tolist() == ["a.png", "b.png"]
     assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == [PICTURES, MANIFEST]
+
+
+def test_an_archive_leaves_pictures_and_where_they_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(zenodo.FOLDER_VARIABLE, str(tmp_path / "cache"))
+    pictures = {
+        f"i{n}_{name}_x_{n}_test.tif": authors_tiff(grey(n)) for n, name in enumerate(["MoS2", "WSe2"])
+    }
+    with serve() as site:
+        publish(site, TMD_AFM, pictures)
+        monkeypatch.setenv(zenodo.SERVER_VARIABLE, site.url)
+        ingest(data_params("archive", tmp_path), tmp_path / "raw")
+    read = read_manifest(tmp_path / "raw" / MANIFEST, RAW_SCHEMA)
+    assert read["image_id"].tolist() == list(pictures)
+    assert read["paper_test"].tolist() == [True, True]
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == [PICTURES, MANIFEST, NOTE]
 
 
 def test_a_problem_leaves_what_was_there(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where images come from: the simulator, or a user's folder. What they give lies in one raw folder."""
+"""Where images come from: simulator, user's folder, published archive. What they give lies in one folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.dataset.archive import ingest_archive
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_array, write_manifest
 from tmdscope.files import atomic_path
@@ -18,6 +19,7 @@ from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 
 HEIGHTS = "heights.npy"
 PICTURES = "images"
+NOTE = "source.json"
 
 
 def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
@@ -29,7 +31,7 @@ def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
         Section `data` of params.yaml. A relative folder path starts at the current directory.
     raw : Path
         Gets ``manifest.parquet`` and either ``heights.npy`` (float32, shape (N, rows, columns), nm)
-        or the user's pictures under ``images/``.
+        or pictures under ``images/``; for an archive also ``source.json``, its files and their checksums.
 
     Returns
     -------
@@ -39,12 +41,14 @@ def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
     Raises
     ------
     UserError
-        The user's folder has problems; every one is listed.
+        The user's folder or the archive has problems; every one is listed.
     """
     with atomic_path(raw) as temporary:
         temporary.mkdir()
         if data.source == "simulated":
             manifest = _simulate(data.simulated, data.classes, temporary / HEIGHTS)
+        elif data.source == "archive" and data.archive is not None:
+            manifest = ingest_archive(data.archive, data.classes, temporary / PICTURES, temporary / NOTE)
         else:
             folder = data.folder
             manifest = ingest_folder(Path(folder.path), folder.manifest, data.classes, temporary / PICTURES)

@@ -1,0 +1,263 @@
+"""Images from the published archives: fetched by DOI, read as their names say, turned to grey pictures."""
+
+import csv
+import hashlib
+import io
+import math
+import re
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from tmdscope.dataset.folder import match_class
+from tmdscope.dataset.pictures import MAX_PIXELS, PictureError
+from tmdscope.dataset.records import LeftOut, Record, Shown
+from tmdscope.dataset.store import two_class_samples
+from tmdscope.dataset.unpack import SUFFIXES, list_members, read_members
+from tmdscope.dataset.zenodo import RecordFile, fetch_files, record_folder
+from tmdscope.files import sha256_file, write_json
+from tmdscope.params import ArchiveParams
+from tmdscope.stage import UserError
+
+PICTURES = (".tif", ".tiff")
+TABLES = (".csv",)
+_DECODER_ERRORS = (
+    *(tifffile.TiffFileError, struct.error, zlib.error, OSError, MemoryError, ImportError, ArithmeticError),
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError),
+)
+
+
+@dataclass
+class _Intake:
+    """What an archive turns out to hold, picture by picture."""
+
+    parse: Callable[[str, Mapping[str, float]], Shown]
+    temperatures: Mapping[str, float]
+    classes: Sequence[str]
+    pictures: Path
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, name: str, content: bytes) -> None:
+        """Write one picture and its row, or note why not."""
+        try:
+            shown = self.parse(name, self.temperatures)
+            material = _class_of(shown.label, self.classes)
+            if (self.pictures / name).exists():
+                raise ValueError("the archive holds this name twice")
+            Image.fromarray(grey_tiff(content)).save(self.pictures / name, format="TIFF")
+        except LeftOut as reason:
+            self.left_out[str(reason)] += 1
+        except ValueError as error:
+            self.problems.append(f"{name!r}: {error}")
+        else:
+            known = {
+                "image_id": name,
+                "sample_id": shown.sample_id,
+                "material": material,
+                "pixel_size_nm": math.nan,
+                "source": "archive",
+                "source_sha256": hashlib.sha256(content).hexdigest(),
+            }
+            self.rows.append({**known, **shown.columns})
+
+
+def ingest_archive(
+    archive: ArchiveParams, classes: Sequence[str], pictures: Path, note: Path
+) -> pd.DataFrame:
+    """Fetch a published archive and turn its TIFFs to grey pictures.
+
+    Downloaded files stay in the folder that `zenodo.FOLDER_VARIABLE` names, by default a cache of the
+    user's, in a folder of the record's name; files put there by hand are used.
+
+    Parameters
+    ----------
+    archive : ArchiveParams
+        Which record, and which of its files.
+    classes : sequence of str
+        Classes wanted; pictures of others are left out and counted.
+    pictures : Path
+        Gets 8-bit TIFFs under the names that they have in the archive.
+    note : Path
+        Gets, as JSON, the files with their checksums and why how many pictures were left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per picture, by name: ``image_id`` (its file name), ``sample_id``, ``material`` (its class),
+        ``pixel_size_nm`` (NaN: not published), ``source``, ``source_sha256`` and the record's own columns.
+
+    Raises
+    ------
+    UserError
+        A file cannot be had or is not to be trusted, or every picture that cannot be used.
+    """
+    record = Record(archive.record)
+    doi = record.entry.doi
+    files = fetch_files(doi, record_folder(record.value), _is_wanted, archive.files)
+    paths = [path for _, path in files]
+    temperatures = _read_temperatures(paths, doi) if record.entry.has_table else {}
+    intake = _Intake(record.entry.parse, temperatures, classes, pictures)
+    pictures.mkdir(parents=True)
+    for name, content in _contents(paths, PICTURES):
+        intake.add(name, content)
+    _check(intake, doi, paths)
+    write_json(note, _describe(record, files, intake))
+    return pd.DataFrame(sorted(intake.rows, key=lambda row: str(row["image_id"])))
+
+
+def grey_tiff(content: bytes) -> NDArray[np.uint8]:
+    """Decode a published TIFF to grey values.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file: one picture of shape (rows, columns), or three equal channels before or after
+        them; 8 bits, or floating point within [0, 1].
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (rows, columns). Floating-point values are 255ths and rounded to the nearest.
+
+    Raises
+    ------
+    PictureError
+        The file holds anything else.
+    """
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+            if len(tiff.series) != 1:
+                raise PictureError(f"it holds {len(tiff.series)} pictures, expected one")
+            if math.prod(tiff.series[0].shape) > 3 * MAX_PIXELS:
+                raise PictureError(f"it is too large: {tiff.series[0].shape}")
+            values: NDArray[Any] = np.asarray(tiff.series[0].asarray())
+    except PictureError:
+        raise
+    except _DECODER_ERRORS as error:
+        raise PictureError(f"it does not decode: {error}") from error
+    if values.ndim == 3:
+        channels = values if len(values) == 3 else np.moveaxis(values, -1, 0)
+        if len(channels) != 3 or any((channel != channels[0]).any() for channel in channels[1:]):
+            raise PictureError(f"it has shape {values.shape}; expected one channel, or three that are equal")
+        values = channels[0]
+    if values.ndim != 2:
+        raise PictureError(f"it has shape {values.shape}; expected rows and columns")
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind != "f" or not ((values >= 0) & (values <= 1)).all():  # NaN is neither
+        raise PictureError(f"its {values.dtype} values are not 8 bits or fractions within [0, 1]")
+    grey: NDArray[np.uint8] = np.rint(values * 255).astype(np.uint8)
+    return grey
+
+
+def _is_wanted(name: str) -> bool:
+    return name.lower().endswith((*SUFFIXES, *PICTURES, *TABLES))
+
+
+def _is_packed(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def _contents(paths: Sequence[Path], wanted: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """Go through files and archives alike; names are without folders, as the authors read them."""
+    for path in paths:
+        if _is_packed(path):
+            for name, content in read_members(path, wanted):
+                yield PurePosixPath(name).name, content
+        elif path.name.lower().endswith(wanted):
+            yield path.name, path.read_bytes()
+
+
+def _class_of(label: str, classes: Sequence[str]) -> str:
+    try:
+        return match_class(label, classes)
+    except UserError as error:
+        raise LeftOut(f"of {label}, which data.classes does not name") from error
+
+
+def _check(intake: _Intake, doi: str, paths: Sequence[Path]) -> None:
+    table = pd.DataFrame(intake.rows, columns=["image_id", "sample_id", "material"])
+    problems = intake.problems + [
+        f"sample {sample!r} has two classes, {' and '.join(names)}"
+        for sample, names in two_class_samples(table).items()
+    ]
+    problems += [
+        f"class {name!r} of data.classes has no picture"
+        for name in intake.classes
+        if name not in set(table["material"])
+    ]
+    if problems:
+        left_out = "".join(f"\n  ({count} left out: {why})" for why, count in intake.left_out.items())
+        raise UserError(
+            f"doi:{doi} ({', '.join(path.name for path in paths)}): {len(problems)} problem(s); choose among "
+            "its files with data.archive.files and among its classes with data.classes, or sort the pictures "
+            "by hand and use data.source: folder"
+            + "".join(f"\n  {problem}" for problem in problems)
+            + left_out
+            + _other_kinds(paths, table)
+        )
+
+
+def _other_kinds(paths: Sequence[Path], table: pd.DataFrame) -> str:
+    """Say what an archive without a usable picture holds, for no list of its files was known here."""
+    if len(table):
+        return ""
+    names = [name for path in paths for name in (list_members(path) if _is_packed(path) else [path.name])]
+    kinds = Counter(PurePosixPath(name).suffix.lower() for name in names)
+    listed = ", ".join(f"{count} {kind or 'without an ending'}" for kind, count in sorted(kinds.items()))
+    return f"\n  (it holds {listed}; pictures must be {' or '.join(PICTURES)}, instrument files are not read)"
+
+
+def _read_temperatures(paths: Sequence[Path], doi: str) -> dict[str, float]:
+    """Find the one table with the columns `sampleId` and `T`, and read each sample's temperature."""
+    tables = []
+    for name, content in _contents(paths, TABLES):
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig", errors="replace"))))
+        if rows and {"sampleId", "T"} <= set(rows[0]):
+            tables.append((name, rows))
+    if len(tables) != 1:
+        names = ", ".join(name for name, _ in tables) or "none"
+        raise UserError(
+            f"doi:{doi} must hold one CSV with the columns sampleId and T; found: {names}. "
+            "Choose its files with data.archive.files in params.yaml"
+        )
+    name, rows = tables[0]
+    temperatures: dict[str, float] = {}
+    for row in rows:
+        sample, text = re.sub(r"\.0$", "", row["sampleId"].strip()), row["T"].strip()
+        try:
+            value = float(text) if text else math.nan
+        except ValueError as error:
+            raise UserError(f"{name}: sample {sample} has T {text!r}, expected a temperature") from error
+        known = temperatures.setdefault(sample, value)
+        if math.isnan(known):
+            temperatures[sample] = value
+        elif not math.isnan(value) and value != known:
+            raise UserError(f"{name}: sample {sample} has two temperatures, {known:g} and {value:g}")
+    return temperatures
+
+
+def _describe(record: Record, files: Sequence[tuple[RecordFile, Path]], intake: _Intake) -> dict[str, Any]:
+    return {
+        "record": record.value,
+        "doi": record.entry.doi,
+        "publication": record.entry.publication,
+        "files": {
+            file.name: {"bytes": file.size, "md5": file.md5, "sha256": sha256_file(path)}
+            for file, path in files
+        },
+        "pictures": len(intake.rows),
+        "left_out": dict(sorted(intake.left_out.items())),
+    }
