@@ -96,7 +96,9 @@ def test_a_dotted_name_goes_deeper() -> None:
         ("split", "split.folds", "5", r"split\.folds: .*valid integer \(got '5'\)"),
         ("split", "split.folds", 5.0, r"split\.folds: .*valid integer"),
         ("split", "split", None, r"no section 'split'"),
-        ("data", "data.source", "archives", r"data\.source: .*'simulated' or 'folder'"),
+        ("data", "data.source", "archives", r"data\.source: .*'simulated', 'folder' or 'archive'"),
+        ("data", "data.archive.record", "afm", r"data\.archive\.record: .*'tmd-afm' or 'growth-temperature'"),
+        ("split", "split.test", "papers", r"split\.test: .*'folds' or 'paper'"),
         ("data", "data.classes", ["MoS2", "WS2", "MoS2"], r"classes named twice: MoS2"),
         ("data", "data.classes", ["MoS2"], r"data\.classes: .*at least 2"),
         ("data", "data.classes", ["MoS2", "graphene"], r"simulator does not know 'graphene'; known: MoS2"),
@@ -148,6 +150,14 @@ def test_settings_are_frozen() -> None:
 def test_a_users_classes_may_have_any_name() -> None:
     content = read_params(ROOT / "params.yaml")["data"] | {"source": "folder", "classes": ["brass", "steel"]}
     assert parse_section("data", content, DataParams, "here").classes == ["brass", "steel"]
+
+
+def test_source_archive_needs_its_section() -> None:
+    content = read_params(ROOT / "params.yaml")["data"] | {"source": "archive"}
+    assert parse_section("data", content, DataParams, "here").archive is not None
+    del content["archive"]
+    with pytest.raises(ParamsError, match=r"source 'archive' needs data\.archive"):
+        parse_section("data", content, DataParams, "here")
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from tmdscope.learn.tabular import (
 from tmdscope.materials import MATERIALS
 from tmdscope.params import (
     ClassifiersParams,
+    FoldsParams,
     PublishedTrackingParams,
     ScoringParams,
-    SplitParams,
     read_section,
 )
 from tmdscope.stage import run_stage
@@ -45,7 +45,7 @@ def main() -> None:
     """Score every classifier on the folds, and pooled over the outer folds."""
     torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
     params = read_section("classifiers", ClassifiersParams, PARAMS)
-    pooled = read_section("pooled", SplitParams, PARAMS)
+    pooled = read_section("pooled", FoldsParams, PARAMS)
     scoring = read_section("scoring", ScoringParams, PARAMS)
     study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
     tables, split = read_tables(TABLES), Split.read(SPLIT)

@@ -5,7 +5,7 @@ from pathlib import Path
 from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import make_split
-from tmdscope.params import SplitParams, read_section
+from tmdscope.params import FoldsParams, read_section
 from tmdscope.stage import UserError, run_stage
 
 PARAMS = Path("pipelines/published_features/params.yaml")
@@ -15,7 +15,7 @@ SPLIT = Path("data/published/split.json")
 
 def main() -> None:
     """Write `data/published/split.json` when the audit finds it sound."""
-    settings = read_section("split", SplitParams, PARAMS)
+    settings = read_section("split", FoldsParams, PARAMS)
     tables = read_tables(TABLES)
     # Class indices in the paper's order, not names: scikit-learn breaks ties between samples by the last
     # bits of a sum over classes, so another order of the classes gives another test of the same size.

@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from tmdscope.dataset.audit import audit_split
-from tmdscope.dataset.splits import group_samples, make_split
+from tmdscope.dataset.records import PAPER_TEST
+from tmdscope.dataset.splits import group_samples, make_split, split_rest
 from tmdscope.dataset.store import MANIFEST, SCHEMA, classes_of, read_manifest
 from tmdscope.files import write_text
 from tmdscope.params import SplitParams, read_section
@@ -26,7 +31,11 @@ def main() -> None:
     # Class indices, the five materials in the paper's order: the order decides ties between samples.
     classes = classes_of(manifest["material"])
     labels = [classes.index(name) for name in manifest["material"]]
-    split = make_split(labels, groups, manifest["image_id"].tolist(), settings.test_folds, settings.folds)
+    images = manifest["image_id"].tolist()
+    if settings.test == "paper":
+        split = split_rest(labels, groups, images, _paper_test(manifest), settings.folds)
+    else:
+        split = make_split(labels, groups, images, settings.test_folds, settings.folds)
     audit = audit_split(manifest, split)
     write_text(COUNTS, audit.counts.to_csv())
     print(audit.counts.to_string())
@@ -34,6 +43,16 @@ def main() -> None:
     if audit.problems:
         raise UserError(f"{SPLIT} is not written, the split is unsound: " + "; ".join(audit.problems))
     split.write(SPLIT)
+
+
+def _paper_test(manifest: pd.DataFrame) -> NDArray[np.bool_]:
+    if PAPER_TEST not in manifest:
+        raise UserError(
+            f"split.test is paper, but {PREPARED / MANIFEST} has no column {PAPER_TEST}: only data.source "
+            "archive knows the authors' test; set split.test to folds in params.yaml"
+        )
+    held_out: NDArray[np.bool_] = manifest[PAPER_TEST].to_numpy(dtype=np.bool_)
+    return held_out
 
 
 if __name__ == "__main__":

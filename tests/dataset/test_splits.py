@@ -4,12 +4,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmdscope.dataset.splits import Fold, Split, group_samples, make_split, outer_folds
+from tmdscope.dataset.splits import Fold, Split, group_samples, make_split, outer_folds, split_rest
 from tmdscope.files import sha256_array
 from tmdscope.materials import MATERIALS
 from tmdscope.stage import UserError
@@ -68,6 +69,28 @@ def test_the_order_of_images_does_not_matter(
     split, other = (make_split(*zip(*each, strict=True), 3, 2) for each in (rows, shuffled))
     assert set(split.test) == set(other.test)
     assert {frozenset(fold.val) for fold in split.folds} == {frozenset(fold.val) for fold in other.folds}
+
+
+@settings(max_examples=30, deadline=None)
+@given(tables(), st.integers(2, 4), st.data())
+def test_a_given_test_is_kept_and_the_rest_is_folded(
+    table: tuple[list[str], list[str], list[str]], folds: int, data: st.DataObject
+) -> None:
+    labels, samples, images = table
+    chosen = data.draw(st.sets(st.sampled_from(sorted(set(samples))), max_size=4))
+    held_out = np.isin(samples, list(chosen))
+    split = split_rest(labels, samples, images, held_out, folds)
+    assert split.test == tuple(image for image, out in zip(images, held_out, strict=True) if out)
+    rest = set(images) - set(split.test)
+    assert {image for fold in split.folds for image in fold.val} == rest
+    assert all({*fold.train, *fold.val} == rest for fold in split.folds)
+
+
+def test_the_rest_of_the_first_outer_fold_is_folded_as_ever() -> None:
+    labels, samples = ["MoS2", "WS2"] * 20, [f"s{n // 2}" for n in range(40)]
+    images = [f"i{n}" for n in range(40)]
+    split = make_split(labels, samples, images, 4, 3)
+    assert split_rest(labels, samples, images, np.isin(images, split.test), 3) == split
 
 
 def test_text_and_number_ids_give_different_groups_so_numbers_are_refused() -> None:

@@ -134,11 +134,50 @@ def make_split(
     UserError
         Sample ids are not text, or there are too few samples for the folds.
     """
-    rest, test = outer_folds(labels, sample_ids, test_folds)[0]
+    _, test = outer_folds(labels, sample_ids, test_folds)[0]
+    held_out = np.zeros(len(sample_ids), dtype=bool)
+    held_out[test] = True
+    return split_rest(labels, sample_ids, image_ids, held_out, folds)
+
+
+def split_rest(
+    labels: Sequence[int] | Sequence[str] | NDArray[Any],
+    sample_ids: Sequence[str],
+    image_ids: Sequence[str],
+    held_out: NDArray[np.bool_],
+    folds: int,
+) -> Split:
+    """Split what a given test leaves into cross-validation folds.
+
+    Parameters
+    ----------
+    labels : sequence of str or int
+        Class of each image, shape (N,).
+    sample_ids : sequence of str
+        Sample of each image, or its group when samples share images, shape (N,).
+    image_ids : sequence of str
+        Name of each image, shape (N,), all different.
+    held_out : numpy.ndarray
+        True for the images of the test, bool, shape (N,). Whether a sample is on both sides is the
+        audit's question.
+    folds : int
+        Cross-validation folds, at least 2.
+
+    Returns
+    -------
+    Split
+        The test, and folds that share no sample.
+
+    Raises
+    ------
+    UserError
+        Sample ids are not text, or there are too few samples for the folds.
+    """
     names, classes, samples = (np.asarray(values, dtype=object) for values in (image_ids, labels, sample_ids))
+    rest = np.flatnonzero(~held_out)
     inner = outer_folds(classes[rest].tolist(), samples[rest].tolist(), folds)
     return Split(
-        test=tuple(names[test]),
+        test=tuple(names[held_out]),
         folds=tuple(Fold(tuple(names[rest][train]), tuple(names[rest][val])) for train, val in inner),
     )
 

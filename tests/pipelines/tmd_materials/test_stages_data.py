@@ -1,5 +1,6 @@
 """The first three stages from params.yaml to a split, in a folder of their own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipelines.tmd_materials import ingest, prepare, split
+from tests.dataset.zenodo_site import TMD_AFM, authors_tiff, grey, publish, tmd_afm_pictures, zipped
+from tests.support.web import Site, serve
+from tmdscope.dataset import zenodo
 from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
@@ -26,12 +30,12 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write_params(folder: Path, source: str) -> None:
+def write_params(folder: Path, source: str, test: str = "folds") -> None:
     content = read_params(ROOT / "params.yaml")
     content["data"] |= {"source": source, "classes": ["MoS2", "WS2"]}
     content["data"]["simulated"] |= {"images": 30, "samples": 20, "size_px": 32}
     content["prepare"]["size_px"] = 16
-    content["split"] = {"test_folds": 4, "folds": 3}
+    content["split"] = {"test": test, "test_folds": 4, "folds": 3}
     YAML(typ="safe").dump(content, folder / "params.yaml")
 
 
@@ -83,6 +87,54 @@ def test_one_image_under_two_materials_is_warned_about(
     for stage in (ingest, prepare, split):
         stage.main()
     assert "warning: image '0.png' occurs as MoS2 and WS2" in capsys.readouterr().out
+
+
+@pytest.fixture
+def archive(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """The TMD-AFM archive on a server of this machine, and params.yaml that asks for it and its test."""
+    monkeypatch.setenv(zenodo.FOLDER_VARIABLE, str(workspace / "cache"))
+    write_params(workspace, "archive", test="paper")
+    with serve() as site:
+        monkeypatch.setenv(zenodo.SERVER_VARIABLE, site.url)
+        yield site
+
+
+def test_the_authors_test_is_held_out(
+    workspace: Path, archive: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = {"Tif_Files/image99_WSe2_x_99_train.tif": authors_tiff(grey(99))}
+    publish(archive, TMD_AFM, {"data.zip": zipped({**tmd_afm_pictures(16), **other})})
+    for stage in (ingest, prepare, split):
+        stage.main()
+    printed = capsys.readouterr().out
+    assert "32 archive images of 16 samples (MoS2 16, WS2 16)" in printed
+    assert "left out: 1 pictures of WSe2, which data.classes does not name" in printed
+    manifest = Dataset.load(workspace / "data/prepared").manifest
+    found = Split.read(workspace / "data/split.json")
+    assert set(found.test) == {name for name in manifest["image_id"] if name.endswith("_test.tif")}
+    assert len(found.folds) == 3
+    assert audit_split(manifest, found).problems == []
+    write_params(workspace, "archive", test="folds")
+    split.main()
+    assert set(Split.read(workspace / "data/split.json").test) != set(found.test)
+
+
+def test_a_sample_that_crosses_the_authors_test_is_refused(workspace: Path, archive: Site) -> None:
+    torn = {"Tif_Files/image99_MoS2_x_0001_train.tif": authors_tiff(grey(99))}
+    publish(archive, TMD_AFM, {"data.zip": zipped({**tmd_afm_pictures(16), **torn})})
+    ingest.main()
+    prepare.main()
+    with pytest.raises(UserError, match="sample '0001' is in both test and fold"):
+        split.main()
+    assert not (workspace / "data/split.json").exists()
+
+
+def test_only_an_archive_knows_the_authors_test(workspace: Path) -> None:
+    write_params(workspace, "simulated", test="paper")
+    ingest.main()
+    prepare.main()
+    with pytest.raises(UserError, match=r"has no column paper_test: only data\.source archive"):
+        split.main()
 
 
 def test_an_unsound_split_is_not_written(workspace: Path) -> None:
