@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 
 from tmdscope.files import atomic_path, write_json
 from tmdscope.learn.pretrain import pretrain, simulate_corpus
+from tmdscope.memory import keep_freed_memory
 from tmdscope.params import PrepareParams, PretrainParams, read_section
 from tmdscope.stage import run_stage
 from tmdscope.vision.features import best_device
@@ -16,6 +17,7 @@ REPORT = Path("data/pretrained/pretrain.json")
 
 def main() -> None:
     """Write the backbone and how well it reads each quantity."""
+    keep_freed_memory()
     settings = read_section("pretrain", PretrainParams)
     images, truth = simulate_corpus(settings, read_section("prepare", PrepareParams).percentiles)
     result = pretrain(

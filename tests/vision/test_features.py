@@ -6,7 +6,8 @@ from torch import Tensor
 
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone
-from tmdscope.vision.features import apply_in_batches, best_device
+from tmdscope.vision.features import apply_in_batches, best_device, symmetric_features
+from tmdscope.vision.precision import Precision
 from tmdscope.vision.weights import GREY_NORMALISATION
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (5, 32, 32), dtype=np.uint8)
@@ -37,3 +38,16 @@ def test_a_memory_map_is_read_a_batch_at_a_time_and_in_order(tmp_path: Path) -> 
 
 def test_the_best_device_computes() -> None:
     assert float(torch.ones(3, device=best_device()).sum()) == 3
+
+
+def test_features_of_flipped_images_are_stored_beside_the_images_own() -> None:
+    network = Backbone(bare_backbone("resnet18"), GREY_NORMALISATION).eval()
+    features = symmetric_features(network, IMAGES, 4, 8, CPU, Precision.FP32)
+    assert features.shape == (5, 4, 512)
+    flipped = np.ascontiguousarray(IMAGES[:, ::-1, :])
+    np.testing.assert_allclose(
+        features[:, 0], apply_in_batches(network, IMAGES, 5, CPU), rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        features[:, 2], apply_in_batches(network, flipped, 5, CPU), rtol=1e-4, atol=1e-5
+    )

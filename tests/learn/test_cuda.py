@@ -1,0 +1,101 @@
+"""The whole of training on a CUDA device: the same code as on the CPU, data and random draws included."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.learn.interrupted import SETTINGS
+from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
+from tmdscope.learn.fit import Examples, FitSettings
+from tmdscope.learn.recorder import Silent
+from tmdscope.learn.resume import Resume
+from tmdscope.vision.backbones import bare_backbone
+from tmdscope.vision.classifier import Backbone, Classifier, Head
+from tmdscope.vision.features import best_device, symmetric_features
+from tmdscope.vision.precision import Precision, resolve_precision
+from tmdscope.vision.targets import Multiclass
+from tmdscope.vision.weights import GREY_NORMALISATION
+
+pytestmark = pytest.mark.gpu
+
+CUDA = torch.device("cuda")
+
+
+@pytest.fixture(autouse=True)
+def _device() -> Iterator[None]:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device on this machine")
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    yield
+    torch.backends.cudnn.deterministic = before
+
+
+def classifier(device: torch.device) -> Classifier:
+    model = Classifier(Backbone(bare_backbone("resnet18"), GREY_NORMALISATION), Head(512, 3, dropout=0.2))
+    return model.to(device).to(memory_format=torch.channels_last)
+
+
+def run(
+    device: torch.device,
+    settings: FitSettings,
+    resume: Resume | None = None,
+    recorder: Silent | None = None,
+) -> list[FoldResult]:
+    generator = torch.Generator().manual_seed(3)
+    images = torch.randint(0, 256, (48, 32, 32), dtype=torch.uint8, generator=generator)
+    rows = np.arange(48)
+    folds = [FoldParts(rows[24:], rows[12:24], rows[:12]), FoldParts(rows[12:36], rows[36:], rows[:12])]
+    examples = Examples(images.to(device), (torch.arange(48) % 3).to(device))
+    target = Multiclass(("a", "b", "c"))
+    listener = recorder or Silent()
+    return cross_validate(
+        lambda: classifier(device), target, examples, folds, settings, listener, resume=resume
+    )
+
+
+def test_the_first_losses_are_those_of_the_cpu() -> None:
+    settings = replace(SETTINGS, epochs=1, learning_rate=1e-5)
+    for on_cpu, on_gpu in zip(run(torch.device("cpu"), settings), run(CUDA, settings), strict=True):
+        assert on_gpu.fit.history[0].train_loss == pytest.approx(on_cpu.fit.history[0].train_loss, rel=0.2)
+        assert on_gpu.probabilities.shape == on_cpu.probabilities.shape
+
+
+def test_bfloat16_trains_and_scores_like_float32() -> None:
+    assert resolve_precision(Precision.AUTO, CUDA) is Precision.BF16
+    settings = replace(SETTINGS, epochs=3, learning_rate=1e-3)
+    exact, fast = (run(CUDA, replace(settings, precision=p)) for p in (Precision.FP32, Precision.BF16))
+    for a, b in zip(exact, fast, strict=True):
+        assert b.fit.history[-1].train_loss == pytest.approx(a.fit.history[-1].train_loss, rel=0.3)
+        assert b.probabilities.dtype == np.float32
+
+
+class KilledAfterOne(Silent):
+    """Ends the process, as it were, in the second epoch of the first fold."""
+
+    def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
+        if number == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=3, learning_rate=1e-3)
+    resume = Resume.open(tmp_path / "a", {}, {}, every_s=0)
+    with pytest.raises(KeyboardInterrupt):
+        run(CUDA, settings, resume, KilledAfterOne())
+    mended = run(CUDA, settings, Resume.open(tmp_path / "a", {}, {}, every_s=0))
+    for whole, result in zip(run(CUDA, settings), mended, strict=True):
+        assert result.fit.history[-1].train_loss == pytest.approx(whole.fit.history[-1].train_loss, rel=1e-2)
+
+
+def test_stored_features_are_those_of_the_cpu() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (5, 32, 32), dtype=np.uint8)
+    backbone = Backbone(bare_backbone("resnet18"), GREY_NORMALISATION).eval()
+    cpu = symmetric_features(backbone, images, 4, 8, torch.device("cpu"), Precision.FP32)
+    gpu = symmetric_features(backbone.to(CUDA), images, 4, 8, CUDA, Precision.FP32)
+    np.testing.assert_allclose(gpu, cpu, atol=1e-2, rtol=1e-2)
+    assert best_device().type == "cuda"
