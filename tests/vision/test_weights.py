@@ -2,7 +2,7 @@ import pickle
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from tests.support.web import NOWHERE, Site, serve
 from tmdscope.files import sha256_file
-from tmdscope.params import ExperimentParams
+from tmdscope.params import Architecture, WeightsName
 from tmdscope.stage import UserError
 from tmdscope.vision import weights as module
 from tmdscope.vision.backbones import bare_backbone
@@ -29,7 +29,7 @@ from tmdscope.vision.weights import (
 NAME = SOURCES[Weights.IMAGENET_V1].files["resnet18"].name
 MICRONET = SOURCES[Weights.MICRONET].files["resnet18"].name
 STORED = torchvision.models.resnet18().state_dict()
-ARCHITECTURES = ExperimentParams.model_fields["architecture"].annotation.__args__  # type: ignore[union-attr]
+ARCHITECTURES = get_args(Architecture)
 
 
 def saved(content: object) -> bytes:
@@ -109,6 +109,10 @@ def test_micronet_has_every_architecture_and_no_invented_hash() -> None:
     assert {file.sha256_start for file in files.values()} == {None}
     assert files["resnet50"].name == "resnet50_pretrained_microscopynet_v1.1.pth.tar"
     assert files["resnet152"].name == "resnet152_pretrained_microscopynet_v1.0.pth.tar"
+
+
+def test_params_know_every_source() -> None:
+    assert set(get_args(WeightsName)) == set(Weights)
 
 
 def test_every_source_says_where_it_was_published() -> None:
