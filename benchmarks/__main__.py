@@ -3,10 +3,20 @@
 import argparse
 import json
 
-from benchmarks import noop_repro, prepare_1026, simulate_128
-from benchmarks.harness import measure
+from benchmarks import features_224, noop_repro, prepare_1026, simulate_128, tracking_share, train_resnet18
+from benchmarks.harness import run
 
-BENCHMARKS = {module.NAME: module for module in (noop_repro, simulate_128, prepare_1026)}
+BENCHMARKS = {
+    benchmark.NAME: benchmark
+    for benchmark in (
+        noop_repro,
+        simulate_128,
+        prepare_1026,
+        *train_resnet18.BENCHMARKS,
+        features_224,
+        tracking_share,
+    )
+}
 
 
 def main() -> None:
@@ -18,7 +28,7 @@ def main() -> None:
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(BENCHMARKS)}")
     for name in names:
-        print(json.dumps(measure(BENCHMARKS[name])), flush=True)
+        print(json.dumps(run(BENCHMARKS[name])), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 PAIRS = 5
 
 
@@ -15,7 +17,7 @@ class Benchmark(Protocol):
 
     NAME: str
     UNIT: str
-    """`s`, or a rate per minute such as `images/min`."""
+    """`s`, or a rate such as `images/s` or `images/min`."""
     ITEMS: int
     """How many items of the rate one call makes; 1 for seconds."""
 
@@ -24,6 +26,33 @@ class Benchmark(Protocol):
 
     def baseline(self) -> None:
         """Do the same work the plain way."""
+
+
+class Report(Protocol):
+    """A measurement without a baseline; a module of this package is one."""
+
+    NAME: str
+
+    def report(self) -> dict[str, Any]:
+        """Measure once and give what is printed."""
+
+
+def run(benchmark: Benchmark | Report) -> dict[str, Any]:
+    """Measure a benchmark of either kind.
+
+    Parameters
+    ----------
+    benchmark : Benchmark or Report
+        What to measure.
+
+    Returns
+    -------
+    dict
+        One line of the output, with ``device`` and ``threads``.
+    """
+    if not hasattr(benchmark, "report"):
+        return measure(benchmark)
+    return {**benchmark.report(), "device": processor(), "threads": len(os.sched_getaffinity(0))}
 
 
 def measure(
@@ -44,7 +73,8 @@ def measure(
     -------
     dict
         ``benchmark``, medians ``ours`` and ``baseline`` in ``unit``, ``ratio`` (median over pairs of how many
-        times faster ours is: above 1 ours is better), ``device``, ``threads``, ``n`` (pairs).
+        times faster ours is: above 1 ours is better), ``device``, ``threads``, ``n`` (pairs), and what the
+        benchmark's own ``details``, given the median of ours, adds where it has them.
 
     Raises
     ------
@@ -63,29 +93,40 @@ def measure(
             rivals[name]()
             seconds[name].append(clock() - start)
     ratios = [plain / own for own, plain in zip(seconds["ours"], seconds["baseline"], strict=True)]
+    medians = {name: _in_unit(benchmark, statistics.median(times)) for name, times in seconds.items()}
+    details = getattr(benchmark, "details", _no_details)
     return {
         "benchmark": benchmark.NAME,
-        **{name: round(_in_unit(benchmark, statistics.median(times)), 4) for name, times in seconds.items()},
+        **{name: round(value, 4) for name, value in medians.items()},
         "ratio": round(statistics.median(ratios), 3),
         "unit": benchmark.UNIT,
         "device": processor(),
         "threads": len(os.sched_getaffinity(0)),
         "n": pairs,
+        **details(medians["ours"]),
     }
 
 
 def processor() -> str:
-    """Name the processor.
+    """Name what computes.
 
     Returns
     -------
     str
-        Linux's model name, or `cpu` where there is none.
+        The GPU; without one Linux's name of the CPU, or `cpu` where there is none.
     """
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "cpu")
 
 
+def _no_details(_rate: float) -> dict[str, Any]:
+    return {}
+
+
 def _in_unit(benchmark: Benchmark, seconds: float) -> float:
-    return seconds if benchmark.UNIT == "s" else benchmark.ITEMS * 60 / seconds
+    if benchmark.UNIT == "s":
+        return seconds
+    return benchmark.ITEMS * (1 if benchmark.UNIT.endswith("/s") else 60) / seconds

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from benchmarks.harness import measure, processor
+from benchmarks.harness import measure, processor, run
 
 
 class Clock:
@@ -60,6 +60,21 @@ def test_a_rate_counts_items_per_minute_and_keeps_the_ratio() -> None:
     benchmark.UNIT, benchmark.ITEMS = "images/min", 10
     result = measure(benchmark, clock=clock)
     assert (result["ours"], result["baseline"], result["ratio"]) == (300.0, 150.0, 2.0)
+
+
+def test_a_rate_by_the_second_and_what_the_benchmark_adds() -> None:
+    clock = Clock()
+    benchmark = contest(clock, [2.0], [4.0], [], details=lambda rate: {"twice": 2 * rate})
+    benchmark.UNIT, benchmark.ITEMS = "images/s", 10
+    result = measure(benchmark, clock=clock)
+    assert (result["ours"], result["twice"], result["ratio"]) == (5.0, 10.0, 2.0)
+
+
+def test_a_report_is_measured_once() -> None:
+    calls = []
+    report = SimpleNamespace(NAME="made-up", report=lambda: calls.append(1) or {"share": 0.5})
+    assert run(report) == {"share": 0.5, "device": processor(), "threads": run(report)["threads"]}
+    assert len(calls) == 2
 
 
 def test_each_pair_runs_in_turn_after_one_untimed_call_each() -> None:

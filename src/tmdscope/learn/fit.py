@@ -185,6 +185,7 @@ def fit(
         if checkpoints is not None:
             checkpoints.offer(training.epoch, training.state, final=training.finished)
     model.load_state_dict(training.kept_state)
+    model.zero_grad(set_to_none=True)  # a model that is kept need not keep its gradients
     model.eval()
     return FitResult(training.kept_epoch, tuple(training.history))
 

@@ -1,0 +1,201 @@
+"""An epoch of fine-tuning a ResNet18, batches of 32, against the plain loop; each side in its own process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.baseline_training import Trainer
+from benchmarks.matrix_peak import matrix_peak
+from benchmarks.pictures import CLASSES, make_pictures
+from benchmarks.worker import Worker
+from tmdscope.learn.checkpoint import CheckpointRule
+from tmdscope.learn.fit import Examples, FitSettings, fit
+from tmdscope.learn.recorder import Silent
+from tmdscope.memory import keep_freed_memory
+from tmdscope.vision.augment import FLIPS
+from tmdscope.vision.backbones import bare_backbone, feature_count
+from tmdscope.vision.classifier import Backbone, Classifier, Head
+from tmdscope.vision.features import best_device
+from tmdscope.vision.precision import Precision, has_amx, resolve_precision
+from tmdscope.vision.targets import Multiclass
+from tmdscope.vision.weights import IMAGENET_NORMALISATION
+
+ARCHITECTURE = "resnet18"
+BATCH = 32
+HELD_OUT = 2
+"""Images that ours scores after the epoch, as training does; the baseline scores none."""
+
+
+@dataclass(frozen=True)
+class TrainResnet18:
+    """One size and precision of the comparison.
+
+    Attributes
+    ----------
+    NAME : str
+        Of the benchmark.
+    ITEMS : int
+        Images in an epoch.
+    size_px : int
+        Rows and columns of an image.
+    precision : Precision
+        Of ours; the baseline's is float32.
+    """
+
+    NAME: str
+    ITEMS: int
+    size_px: int
+    precision: Precision
+    UNIT: str = "images/s"
+
+    def ours(self) -> None:
+        """Train an epoch by the engine."""
+        _worker(prepare_ours, self.ITEMS, self.size_px, self.precision).work()
+
+    def baseline(self) -> None:
+        """Train an epoch by the plain loop."""
+        _worker(prepare_baseline, self.ITEMS, self.size_px).work()
+
+    def details(self, rate: float) -> dict[str, Any]:
+        """Set the rate against what the machine's matrix products reach.
+
+        Parameters
+        ----------
+        rate : float
+            Images per second of ours.
+
+        Returns
+        -------
+        dict
+            Precision, peaks, and the achieved share of the peak.
+        """
+        return against_peak(rate * 3 * forward_flops(self.size_px), self.precision)
+
+
+def prepare_ours(count: int, size_px: int, precision: Precision) -> Callable[[], None]:
+    """Set up the engine as the crossval stage does.
+
+    Parameters
+    ----------
+    count : int
+        Images.
+    size_px : int
+        Rows and columns.
+    precision : Precision
+        Of training.
+
+    Returns
+    -------
+    callable
+        Trains one epoch.
+    """
+    keep_freed_memory()
+    device = best_device()
+    pictures, _ = make_pictures(count + HELD_OUT, size_px)
+    images, labels = torch.from_numpy(pictures.images).to(device), torch.tensor(pictures.labels).to(device)
+    backbone = Backbone(bare_backbone(ARCHITECTURE), IMAGENET_NORMALISATION)
+    model = Classifier(backbone, Head(feature_count(ARCHITECTURE), CLASSES)).to(device)
+    model.to(memory_format=torch.channels_last)
+    target = Multiclass([str(number) for number in range(CLASSES)])
+    settings = FitSettings(
+        epochs=1,
+        batch_size=BATCH,
+        learning_rate=7.5e-5,
+        checkpoint=CheckpointRule.LAST,
+        sampling="weighted",
+        seed=1,
+        symmetries=FLIPS,
+        precision=resolve_precision(precision, device),
+    )
+    rows = torch.arange(count + HELD_OUT)
+
+    def epoch() -> None:
+        fit(model, target, Examples(images, labels), rows[:count], rows[count:], settings, Silent())
+
+    return epoch
+
+
+def prepare_baseline(count: int, size_px: int) -> Callable[[], None]:
+    """Set up the plain loop.
+
+    Parameters
+    ----------
+    count : int
+        Images.
+    size_px : int
+        Rows and columns.
+
+    Returns
+    -------
+    callable
+        Trains one epoch.
+    """
+    pictures, keep = make_pictures(count, size_px)
+    trainer = Trainer(CLASSES, best_device())
+
+    def epoch() -> None:
+        assert keep.name
+        trainer.train_epoch(pictures.paths, pictures.labels, BATCH)
+
+    return epoch
+
+
+def forward_flops(size_px: int) -> int:
+    """Count the operations of ResNet18 on one image.
+
+    Parameters
+    ----------
+    size_px : int
+        Rows and columns.
+
+    Returns
+    -------
+    int
+        Products and sums of one forward pass; a backward pass is about twice as many.
+    """
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        bare_backbone(ARCHITECTURE).eval()(torch.zeros(1, 3, size_px, size_px))
+    return int(counter.get_total_flops())
+
+
+def against_peak(flops: float, precision: Precision) -> dict[str, Any]:
+    """Set operations a second against the measured peaks.
+
+    Parameters
+    ----------
+    flops : float
+        Operations a second.
+    precision : Precision
+        Of the work.
+
+    Returns
+    -------
+    dict
+        ``precision``, ``amx``, ``peak_gflops_fp32``, ``peak_gflops_bf16`` and ``fraction_of_peak``.
+    """
+    device = best_device()
+    resolved = resolve_precision(precision, device)
+    dtypes = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
+    peaks = {key: matrix_peak(dtype, device.type) for key, dtype in dtypes.items()}
+    return {
+        "precision": resolved.value,
+        "amx": has_amx(),
+        **{f"peak_gflops_{key}": round(value, 1) for key, value in peaks.items()},
+        "fraction_of_peak": round(flops / 1e9 / peaks[resolved], 3),
+    }
+
+
+@cache
+def _worker(prepare: Callable[..., Callable[[], None]], *arguments: Any) -> Worker:
+    return Worker(prepare, *arguments)
+
+
+BENCHMARKS = (
+    TrainResnet18("train-resnet18-224", 64, 224, Precision.AUTO),
+    TrainResnet18("train-resnet18-224-fp32", 64, 224, Precision.FP32),
+    TrainResnet18("train-resnet18-64", 512, 64, Precision.AUTO),
+)
