@@ -1,13 +1,25 @@
-"""A progress bar for work that a person watches."""
+"""What a person who waits sees, on standard error: bars, and a live table of a training."""
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Self, TypeVar
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import track
+from rich.table import Table
 
 Item = TypeVar("Item")
+
+LINE_EVERY_S = 30.0
+"""Least time in s between two lines about a fold where no terminal can show a table."""
+
+_DRAW_EVERY_S = 0.1
+_SHOWN_FOLDS = 10
+_UNKNOWN = "-"
 
 
 def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
@@ -27,7 +39,7 @@ def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     object
         The items, unchanged.
     """
-    if is_interactive():
+    if is_interactive() and not is_quiet():
         items = track(items, what, total, console=Console(stderr=True))
     yield from items
 
@@ -41,3 +53,265 @@ def is_interactive() -> bool:
         True when standard error is a terminal.
     """
     return os.isatty(2)
+
+
+def is_quiet() -> bool:
+    """Say whether no progress is to be shown at all.
+
+    Returns
+    -------
+    bool
+        True when variable ``TMDSCOPE_QUIET`` is set to anything but ``0`` or nothing.
+    """
+    return os.environ.get("TMDSCOPE_QUIET", "") not in ("", "0")
+
+
+@dataclass
+class _Fold:
+    """What is known of one fold.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    epoch : int
+        The last that is done, from 1; 0 before the first.
+    ran : int
+        Epochs that were trained here, not taken from a checkpoint.
+    seconds : float
+        They took, in s.
+    rate : float or None
+        Images per s of the last epoch; None before one was timed.
+    f1 : float or None
+        Validation macro F1 of the last epoch.
+    kept : float or None
+        Validation macro F1 of the epoch kept so far.
+    """
+
+    number: int
+    epoch: int = 0
+    ran: int = 0
+    seconds: float = 0.0
+    rate: float | None = None
+    f1: float | None = None
+    kept: float | None = None
+
+
+class TrainingTable:
+    """A live table of a cross-validation on a terminal, a line now and then elsewhere.
+
+    A terminal gets one table with a row per fold. Elsewhere a fold gets a line at its end, and before that
+    at most one every `LINE_EVERY_S` seconds. A quiet console gets nothing.
+
+    Parameters
+    ----------
+    experiment : str
+        Name in params.yaml.
+    folds : int
+        How many there are.
+    epochs : int
+        Most epochs of a fold.
+    images : int
+        Training images of one epoch.
+    console : rich.console.Console, optional
+        Where to write; standard error unless given, and quiet where `is_quiet` says so.
+    clock : callable, optional
+        Time in s that never runs back.
+    """
+
+    def __init__(
+        self,
+        experiment: str,
+        folds: int,
+        epochs: int,
+        images: int,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.experiment = experiment
+        self.folds = folds
+        self.epochs = epochs
+        self.images = images
+        self.console = console or Console(stderr=True, quiet=is_quiet())
+        self.clock = clock
+        self._begun: list[_Fold] = []
+        self._stack = ExitStack()
+        self._live: Live | None = None
+        self._since = self._shown = clock()
+
+    def __enter__(self) -> Self:
+        """Draw the table where it can be drawn."""
+        if self.console.is_terminal and not self.console.quiet:
+            self._live = self._stack.enter_context(
+                Live(self._table(), console=self.console, auto_refresh=False)
+            )
+        self._since = self._shown = self.clock()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Report the last fold, unless it failed, and leave the table as it is."""
+        if kind is None:
+            self._end_fold()
+        if self._live is not None:
+            self._live.update(self._table())
+        self._stack.close()
+        self._live = None
+
+    def fold(self, number: int) -> None:
+        """Begin a fold; the one before it has ended.
+
+        Parameters
+        ----------
+        number : int
+            Fold, from 0.
+        """
+        self._end_fold()
+        self._begun.append(_Fold(number))
+        self._since = self.clock()
+        self._draw(force=True)
+
+    def resumed(self, fold: int, epoch: int) -> None:
+        """Hear that a fold goes on from a checkpoint.
+
+        Parameters
+        ----------
+        fold : int
+            Fold, from 0; the one begun last, or a new one.
+        epoch : int
+            The last epoch that needs no training any more.
+        """
+        if not self._begun or self._begun[-1].number != fold:
+            self.fold(fold)
+        self._begun[-1].epoch = epoch
+        self._since = self.clock()
+        self._draw(force=True)
+
+    def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
+        """Hear the scores of an epoch of the fold begun last.
+
+        Parameters
+        ----------
+        number : int
+            Epoch, from 1.
+        scores : mapping
+            Holds ``val_macro_f1`` in 0..1.
+        kept : bool
+            Whether its weights are the ones kept now.
+        """
+        now, state = self.clock(), self._begun[-1]
+        took = now - self._since
+        self._since = now
+        state.epoch, state.f1 = number, scores["val_macro_f1"]
+        state.ran += 1
+        state.seconds += took
+        state.rate = self.images / took if took > 0 else None
+        if kept:
+            state.kept = state.f1
+        self._draw(force=number == self.epochs)
+
+    def seconds_left(self) -> float | None:
+        """Estimate the training time that is left.
+
+        Returns
+        -------
+        float or None
+            In s: the mean time of the epochs trained here, times the epochs still to come. Where folds
+            ended early, those to come are taken to end likewise. None while no epoch was timed.
+        """
+        ran = sum(state.ran for state in self._begun)
+        if not ran:
+            return None
+        now, ended = self._begun[-1], [state.epoch for state in self._begun[:-1]]
+        length = sum(ended) / len(ended) if ended else float(self.epochs)
+        here = min(max(length, now.epoch + 1.0), float(self.epochs)) - now.epoch
+        epochs = here + length * (self.folds - now.number - 1)
+        return epochs * sum(state.seconds for state in self._begun) / ran
+
+    def _end_fold(self) -> None:
+        if self._begun and self._live is None:
+            state = self._begun[-1]
+            how = f"{_count(state.ran, 'epoch')} in {duration(state.seconds)}"
+            if state.ran < state.epoch:
+                how = (
+                    f"{how}, {state.epoch - state.ran} before from a checkpoint"
+                    if state.ran
+                    else (f"{_count(state.epoch, 'epoch')} from a checkpoint")
+                )
+            self._line(f"{self._where(state)} done: {how}{self._speed(state)}, {self._f1(state)}")
+
+    def _draw(self, force: bool) -> None:
+        now = self.clock()
+        if self._live is not None:
+            if force or now - self._shown >= _DRAW_EVERY_S:
+                self._live.update(self._table(), refresh=True)
+                self._shown = now
+        elif self._begun[-1].ran and now - self._shown >= LINE_EVERY_S:
+            state, left = self._begun[-1], self.seconds_left()
+            self._line(
+                f"{self._where(state)}, epoch {state.epoch} of {self.epochs}{self._speed(state)}, "
+                f"{self._f1(state)}, {duration(left)} left"
+            )
+
+    def _line(self, text: str) -> None:
+        self._shown = self.clock()
+        self.console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+    def _where(self, state: _Fold) -> str:
+        return f"{self.experiment}: fold {state.number + 1} of {self.folds}"
+
+    def _speed(self, state: _Fold) -> str:
+        return "" if state.rate is None else f", {_rate(state.rate)} images/s"
+
+    def _f1(self, state: _Fold) -> str:
+        return f"validation macro F1 {_score(state.f1)} (kept {_score(state.kept)})"
+
+    def _table(self) -> Table:
+        table = Table(title=self.experiment, title_justify="left")
+        for name in ("fold", "epoch", "images/s", "val macro F1", "kept", "left"):
+            table.add_column(name, justify="right")
+        for state in self._begun[-_SHOWN_FOLDS:]:
+            current = state is self._begun[-1]
+            table.add_row(
+                f"{state.number + 1} of {self.folds}",
+                f"{state.epoch} of {self.epochs}",
+                _rate(state.rate),
+                _score(state.f1),
+                _score(state.kept),
+                duration(self.seconds_left()) if current else "",
+            )
+        return table
+
+
+def duration(seconds: float | None) -> str:
+    """Write a time for a person.
+
+    Parameters
+    ----------
+    seconds : float or None
+        In s, not negative; None is not known.
+
+    Returns
+    -------
+    str
+        ``45 s``, ``3 min 20 s``, ``2 h 05 min``, or ``-``.
+    """
+    if seconds is None:
+        return _UNKNOWN
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _rate(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _score(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:.3f}"

@@ -1,5 +1,6 @@
 """Which epoch of a training is kept."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,6 +35,11 @@ class EpochScores:
     train_macro_f1: float
     val_loss: float
     val_macro_f1: float
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether both losses are finite numbers."""
+        return math.isfinite(self.train_loss) and math.isfinite(self.val_loss)
 
 
 def keeps(rule: CheckpointRule, now: EpochScores, kept: EpochScores | None) -> bool:

@@ -12,7 +12,7 @@ from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
 from tmdscope.learn.metrics import accuracy, macro_f1, recall_per_class, weighted_f1
 from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.learn.resume import Checkpoints
-from tmdscope.learn.sampling import oversampled_positions, weighted_order
+from tmdscope.learn.sampling import Sampling, cut_batches, draw_epoch, starting_positions
 from tmdscope.stage import UserError
 from tmdscope.vision.augment import apply_symmetry
 from tmdscope.vision.precision import Precision, autocast
@@ -57,7 +57,7 @@ class FitSettings:
     batch_size: int
     learning_rate: float
     checkpoint: CheckpointRule
-    sampling: Literal["weighted", "oversampled"]
+    sampling: Sampling
     seed: int
     optimiser: Literal["adam", "adamw"] = "adam"
     weight_decay: float = 0.0
@@ -167,9 +167,7 @@ def fit(
         The training or validation loss is no longer finite.
     """
     training = _Training(model, target, examples, settings)
-    positions = train.cpu()
-    if settings.sampling == "oversampled":
-        positions = positions[oversampled_positions(examples.labels[train].cpu(), training.generator)]
+    positions = starting_positions(train, examples.labels, settings.sampling, training.generator)
     val = val.to(examples.inputs.device)
     stored = checkpoints.load() if checkpoints is not None else None
     if stored is not None:
@@ -188,6 +186,26 @@ def fit(
     model.zero_grad(set_to_none=True)  # a model that is kept need not keep its gradients
     model.eval()
     return FitResult(training.kept_epoch, tuple(training.history))
+
+
+def learning_rate_at(settings: FitSettings, done: int) -> float:
+    """Give the learning rate of an epoch.
+
+    Parameters
+    ----------
+    settings : FitSettings
+        How a model is trained.
+    done : int
+        Epochs before it.
+
+    Returns
+    -------
+    float
+        Constant, or along half a cosine.
+    """
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    return settings.learning_rate * (1 + math.cos(math.pi * done / settings.epochs)) / 2
 
 
 @torch.inference_mode()
@@ -321,10 +339,13 @@ class _Training:
     def run_epoch(self, positions: Tensor) -> tuple[float, float]:
         """Train on every drawn example once; orders and symmetries go to the device in one piece."""
         self.model.train()
-        self._set_learning_rate()
-        order, codes = self._draw(positions)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate_at(self.settings, self.epoch)
+        settings, labels = self.settings, self.examples.labels
+        order, codes = draw_epoch(positions, labels, settings.sampling, settings.symmetries, self.generator)
         losses, predicted = [], []
-        for batch, symmetry in _batches(order, codes, self.settings.batch_size):
+        for start, end in cut_batches(len(order), settings.batch_size):
+            batch, symmetry = order[start:end], None if codes is None else codes[start:end]
             labels = self.examples.labels[batch]
             with autocast(self.settings.precision, self.device):
                 logits = self.model(self.examples.batch(batch, symmetry)).float()
@@ -340,7 +361,7 @@ class _Training:
 
     def close_epoch(self, scores: EpochScores) -> None:
         """Note the epoch's scores and keep its weights where the rule says so."""
-        if not (math.isfinite(scores.train_loss) and math.isfinite(scores.val_loss)):
+        if not scores.is_finite:
             raise UserError(
                 f"epoch {self.epoch + 1} ended with training loss {scores.train_loss} and validation loss "
                 f"{scores.val_loss}: lower learning_rate {self.settings.learning_rate}"
@@ -380,33 +401,3 @@ class _Training:
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
-
-    def _draw(self, positions: Tensor) -> tuple[Tensor, Tensor | None]:
-        if self.settings.sampling == "weighted":
-            drawn = weighted_order(self.examples.labels[positions].cpu(), self.generator)
-        else:
-            drawn = torch.randperm(len(positions), generator=self.generator)
-        codes = None
-        if self.settings.symmetries > 1:
-            codes = torch.randint(self.settings.symmetries, (len(drawn),), generator=self.generator)
-            codes = codes.to(self.device)
-        return positions[drawn].to(self.device), codes
-
-    def _set_learning_rate(self) -> None:
-        share = 1.0
-        if self.settings.schedule == "cosine":
-            share = (1 + math.cos(math.pi * self.epoch / self.settings.epochs)) / 2
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * share
-
-
-def _batches(order: Tensor, codes: Tensor | None, size: int) -> list[tuple[Tensor, Tensor | None]]:
-    """Cut an epoch into steps; a last one of a single example joins the one before it."""
-    bounds = list(range(0, len(order), size))
-    if len(bounds) > 1 and len(order) - bounds[-1] == 1:  # batch normalisation needs two
-        bounds.pop()
-    ends = [*bounds[1:], len(order)]
-    return [
-        (order[start:end], None if codes is None else codes[start:end])
-        for start, end in zip(bounds, ends, strict=True)
-    ]

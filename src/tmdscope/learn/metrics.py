@@ -89,6 +89,32 @@ def macro_f1(labels: ArrayLike, predicted: ArrayLike) -> float:
     return float(_macro_f1(_pairs(labels, predicted)))
 
 
+def macro_f1_of_each(labels: ArrayLike, predicted: ArrayLike, counted: ArrayLike, classes: int) -> Scores:
+    """Compute the macro F1 of many models at once.
+
+    Parameters
+    ----------
+    labels : array_like
+        True classes, int, shape (models, images), in 0..classes - 1.
+    predicted : array_like
+        Predicted classes, int, shape (models, images), in 0..classes - 1.
+    counted : array_like
+        Which entries count, bool, shape (models, images), at least one per model.
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    numpy.ndarray
+        For each model what `macro_f1` gives, float64, shape (models,).
+    """
+    true, guess, mask = (np.asarray(values) for values in (labels, predicted, counted))
+    shape = (len(true), classes, classes + 1)
+    model = np.broadcast_to(np.arange(len(true))[:, None], true.shape)
+    cell = np.ravel_multi_index((model[mask], true[mask], guess[mask]), shape)
+    return _macro_f1(np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape))
+
+
 def weighted_f1(labels: ArrayLike, predicted: ArrayLike) -> float:
     """Compute the mean F1 of the classes, each weighted by its number of labels.
 

@@ -27,6 +27,24 @@ class Target(Protocol):
     classes: tuple[str, ...]
     outputs: int
 
+    def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Give the loss of each image.
+
+        Parameters
+        ----------
+        logits : torch.Tensor
+            N x `outputs`.
+        labels : torch.Tensor
+            N class labels, int64.
+        smoothing : float, optional
+            Share of every target that is spread evenly over what else it could be, in [0, 1).
+
+        Returns
+        -------
+        torch.Tensor
+            N values.
+        """
+
     def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the mean loss of a batch.
 
@@ -89,9 +107,13 @@ class Multiclass:
         self.classes = tuple(classes)
         self.outputs = len(self.classes)
 
+    def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Give the cross-entropies, see `Target.losses`."""
+        return functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
+
     def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the mean cross-entropy, see `Target.loss`."""
-        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        return self.losses(logits, labels, smoothing).mean()
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Give the softmax, see `Target.probabilities`."""
@@ -120,10 +142,14 @@ class Coded:
         self.codes = codes.float()
         self.outputs = codes.shape[1]
 
+    def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Give the mean binary cross-entropies over bits, see `Target.losses`."""
+        wanted = self.codes.to(logits.device)[labels] * (1 - smoothing) + smoothing / 2
+        return functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1)
+
     def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the mean binary cross-entropy over images and bits, see `Target.loss`."""
-        wanted = self.codes.to(logits.device)[labels] * (1 - smoothing) + smoothing / 2
-        return functional.binary_cross_entropy_with_logits(logits, wanted)
+        return self.losses(logits, labels, smoothing).mean()
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Give the probability of each class's code, see `Target.probabilities`."""

@@ -1,0 +1,177 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tmdscope.learn.batched import HeadMember, HeadResult, train_heads
+from tmdscope.learn.checkpoint import CheckpointRule
+from tmdscope.learn.fit import Examples, FitResult, FitSettings, fit, predict_logits
+from tmdscope.learn.metrics import macro_f1, macro_f1_of_each
+from tmdscope.learn.recorder import Silent
+from tmdscope.learn.tabular import Mlp
+from tmdscope.materials import MATERIALS
+from tmdscope.stage import UserError
+from tmdscope.vision.classifier import Head
+from tmdscope.vision.targets import TARGETS, Multiclass, make_target
+
+FEATURES = 6
+SETTINGS = FitSettings(4, 8, 1e-2, CheckpointRule.IMPROVES_BOTH, "weighted", seed=1)
+
+
+def examples(variants: int = 1) -> Examples:
+    generator = torch.Generator().manual_seed(8)
+    labels = torch.arange(60) % 5
+    values = torch.randn(60, variants, FEATURES, generator=generator) + labels[:, None, None]
+    return Examples(values[:, 0], labels, values if variants > 1 else None)
+
+
+def head() -> nn.Module:
+    return Head(FEATURES, 5)
+
+
+def mlp() -> nn.Module:
+    return Mlp(FEATURES, (7, 6), 5, 0.0)
+
+
+def members(count: int, base: FitSettings, sizes: tuple[int, ...] = (41, 40, 33)) -> list[HeadMember]:
+    """Networks whose training parts have different sizes: a last step of one, of eight, and none at all."""
+    rows = torch.randperm(60, generator=torch.Generator().manual_seed(4))
+    return [
+        HeadMember(
+            rows[: sizes[k % len(sizes)]],
+            rows[sizes[k % len(sizes)] :],
+            replace(base, seed=k, learning_rate=base.learning_rate * (1 + k % 2)),
+        )
+        for k in range(count)
+    ]
+
+
+def alone(member: HeadMember, build: object, target: object, data: Examples) -> tuple[FitResult, nn.Module]:
+    torch.manual_seed(member.settings.seed)
+    model = build()  # type: ignore[operator]
+    result = fit(model, target, data, member.train, member.val, member.settings, Silent())  # type: ignore[arg-type]
+    return result, model
+
+
+def assert_like_alone(
+    batch: list[HeadMember], results: list[HeadResult], build: object, target: object, data: Examples
+) -> None:
+    for member, result in zip(batch, results, strict=True):
+        wanted, model = alone(member, build, target, data)
+        assert result.fit.kept_epoch == wanted.kept_epoch
+        assert len(result.fit.history) == len(wanted.history)
+        for got, want in zip(result.fit.history, wanted.history, strict=True):
+            assert got.train_loss == pytest.approx(want.train_loss, abs=1e-4)
+            assert got.val_loss == pytest.approx(want.val_loss, abs=1e-4)
+            assert got.train_macro_f1 == pytest.approx(want.train_macro_f1)
+            assert got.val_macro_f1 == pytest.approx(want.val_macro_f1)
+        model.load_state_dict(result.state)
+        torch.testing.assert_close(result.logits, predict_logits(model, data.inputs), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("build", [head, mlp])
+@pytest.mark.parametrize("name", list(TARGETS))
+def test_every_member_is_trained_as_if_alone(build: object, name: str) -> None:
+    target, data = make_target(name, MATERIALS), examples()
+
+    def make() -> nn.Module:
+        return Head(FEATURES, target.outputs) if build is head else Mlp(FEATURES, (7, 6), target.outputs, 0.0)
+
+    batch = members(7, SETTINGS)
+    assert_like_alone(batch, train_heads(batch, make, target, data), make, target, data)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"checkpoint": CheckpointRule.PAPER},
+        {"sampling": "oversampled", "checkpoint": CheckpointRule.LAST},
+        {"optimiser": "adamw", "weight_decay": 0.1, "schedule": "cosine", "label_smoothing": 0.1},
+        {"early_stopping": 1, "learning_rate": 0.3, "epochs": 12},
+        {"symmetries": 4},
+        {"batch_size": 100},
+    ],
+    ids=["paper", "oversampled", "all options", "early stopping", "flips", "one step"],
+)
+def test_settings_mean_the_same_in_a_batch(changes: dict[str, object]) -> None:
+    settings_ = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+    data, target = examples(settings_.symmetries), Multiclass(MATERIALS)
+    batch = members(5, settings_)
+    assert_like_alone(batch, train_heads(batch, head, target, data), head, target, data)
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    st.lists(st.integers(9, 50), min_size=1, max_size=5),
+    st.integers(2, 12),
+    st.sampled_from([1e-3, 1e-2]),
+    st.integers(0, 1000),
+)
+def test_no_size_of_parts_or_batches_makes_a_difference(
+    sizes: list[int], batch_size: int, learning_rate: float, seed: int
+) -> None:
+    base = replace(SETTINGS, batch_size=batch_size, learning_rate=learning_rate, epochs=2)
+    rows = torch.randperm(60, generator=torch.Generator().manual_seed(seed))
+    batch = [
+        HeadMember(rows[:size], rows[size:], replace(base, seed=seed + number))
+        for number, size in enumerate(sizes)
+    ]
+    data, target = examples(), Multiclass(MATERIALS)
+    assert_like_alone(batch, train_heads(batch, head, target, data), head, target, data)
+
+
+def test_the_order_of_members_changes_nothing() -> None:
+    data, target, batch = examples(), Multiclass(MATERIALS), members(6, SETTINGS)
+    results = train_heads(batch, head, target, data)
+    for got, want in zip(train_heads(batch[::-1], head, target, data)[::-1], results, strict=True):
+        torch.testing.assert_close(got.logits, want.logits, atol=1e-6, rtol=1e-5)
+
+
+def test_members_beyond_the_cache_train_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, target, batch = examples(), Multiclass(MATERIALS), members(7, SETTINGS)
+    whole = train_heads(batch, head, target, data)
+    monkeypatch.setattr("tmdscope.learn.batched._CACHE_BYTES", 1)
+    for got, want in zip(train_heads(batch, head, target, data), whole, strict=True):
+        torch.testing.assert_close(got.logits, want.logits, atol=1e-6, rtol=1e-5)
+
+
+def test_dropout_drops_and_repeats() -> None:
+    data, target = examples(), Multiclass(MATERIALS)
+    batch = members(2, replace(SETTINGS, checkpoint=CheckpointRule.LAST))
+    plain = train_heads(batch, head, target, data)
+    dropped = train_heads([replace(batch[0], dropout=0.5), batch[1]], head, target, data)
+    again = train_heads([replace(batch[0], dropout=0.5), batch[1]], head, target, data)
+    assert not torch.allclose(dropped[0].logits, plain[0].logits, atol=1e-3)
+    torch.testing.assert_close(dropped[1].logits, plain[1].logits)
+    assert torch.equal(dropped[0].logits, again[0].logits)
+
+
+def test_members_that_differ_in_more_than_they_may_are_refused() -> None:
+    one, two = members(2, SETTINGS)
+    with pytest.raises(ValueError, match="may differ in learning rate"):
+        train_heads(
+            [one, replace(two, settings=replace(two.settings, epochs=9))],
+            head,
+            Multiclass(MATERIALS),
+            examples(),
+        )
+
+
+def test_a_member_that_diverges_is_named() -> None:
+    batch = members(2, replace(SETTINGS, learning_rate=1e38))
+    with pytest.raises(UserError, match="lower learning_rate 1e"):
+        train_heads(batch, head, Multiclass(MATERIALS), examples())
+
+
+@given(st.integers(1, 5), st.integers(1, 20), st.integers(0, 2**31))
+def test_macro_f1_of_many_is_that_of_each(models: int, images: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, predicted = rng.integers(0, 4, (2, models, images))
+    counted = rng.random((models, images)) < 0.7
+    counted[:, 0] = True
+    wanted = [macro_f1(labels[k][counted[k]], predicted[k][counted[k]]) for k in range(models)]
+    np.testing.assert_allclose(macro_f1_of_each(labels, predicted, counted, 4), wanted)
