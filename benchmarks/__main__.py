@@ -5,6 +5,7 @@ import json
 
 from benchmarks import features_224, noop_repro, prepare_1026, simulate_128, tracking_share, train_resnet18
 from benchmarks.harness import run
+from benchmarks.worker import stop_workers
 
 BENCHMARKS = {
     benchmark.NAME: benchmark
@@ -29,6 +30,7 @@ def main() -> None:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(BENCHMARKS)}")
     for name in names:
         print(json.dumps(run(BENCHMARKS[name])), flush=True)
+        stop_workers()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ plain: pictures are opened from disk by PIL in every epoch, flipped, scaled and 
 collated by a DataLoader, and trained in PyTorch's default memory layout.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from torchvision import transforms
 from torchvision.models import resnet18
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-WORKERS = 0
-"""DataLoader processes; on two cores they take from the training as much as they give."""
+Batches = DataLoader[tuple[Tensor, int]]
 
 TRAIN = transforms.Compose(
     [
@@ -57,6 +55,63 @@ class PictureFolder(Dataset[tuple[Tensor, int]]):
             return self.transform(picture.convert("RGB")), self.labels[index]
 
 
+def training_loader(paths: list[Path], labels: list[int], batch_size: int, processes: int = 0) -> Batches:
+    """Read flipped pictures, as many as there are, drawn with replacement, every class equally likely.
+
+    Parameters
+    ----------
+    paths : list of Path
+        The pictures.
+    labels : list of int
+        Class of each.
+    batch_size : int
+        Pictures in a step.
+    processes : int, optional
+        Processes that open them, kept from epoch to epoch; 0 opens them in this one.
+
+    Returns
+    -------
+    torch.utils.data.DataLoader
+        Float images B x 3 x S x S, and labels B.
+    """
+    counts = torch.bincount(torch.tensor(labels))
+    sampler = WeightedRandomSampler([1.0 / float(counts[label]) for label in labels], len(labels))
+    return _loader(PictureFolder(paths, labels, TRAIN), batch_size, processes, sampler)
+
+
+def plain_loader(paths: list[Path], batch_size: int, processes: int = 0) -> Batches:
+    """Read pictures in order, as they are.
+
+    Parameters
+    ----------
+    paths : list of Path
+        The pictures.
+    batch_size : int
+        Pictures in a step.
+    processes : int, optional
+        As in `training_loader`.
+
+    Returns
+    -------
+    torch.utils.data.DataLoader
+        Float images B x 3 x S x S, and zeros.
+    """
+    return _loader(PictureFolder(paths, [0] * len(paths), PLAIN), batch_size, processes)
+
+
+def _loader(
+    dataset: PictureFolder, batch_size: int, processes: int, sampler: WeightedRandomSampler | None = None
+) -> Batches:
+    return DataLoader(
+        dataset,
+        batch_size,
+        sampler=sampler,
+        num_workers=processes,
+        persistent_workers=processes > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
 @dataclass
 class Trainer:
     """A ResNet18 with the paper's head and its optimiser.
@@ -84,50 +139,41 @@ class Trainer:
         self.criterion = nn.CrossEntropyLoss()
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.learning_rate)
 
-    def train_epoch(self, paths: list[Path], labels: list[int], batch_size: int) -> float:
-        """Train on as many pictures as there are, drawn with replacement, every class equally likely.
+    def train_epoch(self, loader: Batches) -> float:
+        """Train on every picture that is drawn.
 
         Parameters
         ----------
-        paths : list of Path
-            The pictures.
-        labels : list of int
-            Class of each.
-        batch_size : int
-            Pictures in a step.
+        loader : torch.utils.data.DataLoader
+            As `training_loader` gives it.
 
         Returns
         -------
         float
             Mean loss.
         """
-        counts = torch.bincount(torch.tensor(labels))
-        weights = [1.0 / float(counts[label]) for label in labels]
-        sampler = WeightedRandomSampler(weights, len(labels))
-        dataset = PictureFolder(paths, labels, TRAIN)
         self.model.train()
-        total = 0.0
-        for inputs, targets in DataLoader(dataset, batch_size, sampler=sampler, num_workers=WORKERS):
+        total, seen = 0.0, 0
+        for inputs, targets in loader:
             inputs, targets = inputs.to(self.device), targets.to(self.device)
             self.optimizer.zero_grad()
             loss = self.criterion(self.model(inputs), targets)
             loss.backward()
             self.optimizer.step()
             total += loss.item() * len(targets)
-        return total / len(labels)
+            seen += len(targets)
+        return total / seen
 
 
-def extract_features(model: nn.Module, paths: list[Path], batch_size: int, device: torch.device) -> Tensor:
+def extract_features(model: nn.Module, loader: Batches, device: torch.device) -> Tensor:
     """Compute a network's outputs for pictures on disk.
 
     Parameters
     ----------
     model : torch.nn.Module
         A torchvision network.
-    paths : list of Path
-        The pictures.
-    batch_size : int
-        Pictures in a step.
+    loader : torch.utils.data.DataLoader
+        As `plain_loader` gives it.
     device : torch.device
         Where the network is.
 
@@ -136,12 +182,6 @@ def extract_features(model: nn.Module, paths: list[Path], batch_size: int, devic
     torch.Tensor
         Outputs, float32, pictures x values.
     """
-    dataset = PictureFolder(paths, [0] * len(paths), PLAIN)
     model.eval()
-
-    def outputs() -> Iterator[Tensor]:
-        for inputs, _ in DataLoader(dataset, batch_size, num_workers=WORKERS):
-            yield model(inputs.to(device)).cpu()
-
     with torch.inference_mode():
-        return torch.cat(list(outputs()))
+        return torch.cat([model(inputs.to(device)).cpu() for inputs, _ in loader])

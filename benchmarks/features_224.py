@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torchvision.models import resnet18
 
-from benchmarks.baseline_training import extract_features
+from benchmarks.baseline_training import extract_features, plain_loader
 from benchmarks.pictures import make_pictures
-from benchmarks.train_resnet18 import ARCHITECTURE, BATCH, against_peak, forward_flops
-from benchmarks.worker import Worker
+from benchmarks.train_resnet18 import ARCHITECTURE, BATCH, against_peak, count_flops
+from benchmarks.worker import fastest_loaders, worker
 from tmdscope.memory import keep_freed_memory
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone
@@ -29,12 +29,12 @@ SIZE_PX = 224
 
 def ours() -> None:
     """Compute features as the features stage does, without flips."""
-    _worker(prepare_ours).work()
+    worker(prepare_ours, ITEMS).work()
 
 
 def baseline() -> None:
     """Compute features the plain way."""
-    _worker(prepare_baseline).work()
+    worker(prepare_baseline, ITEMS, baseline_loaders()).work()
 
 
 def details(rate: float) -> dict[str, Any]:
@@ -48,17 +48,31 @@ def details(rate: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        As `benchmarks.train_resnet18.against_peak`.
+        As `benchmarks.train_resnet18.against_peak`, and ``baseline_loaders``: DataLoader processes of the
+        baseline.
     """
-    return against_peak(rate * forward_flops(SIZE_PX), Precision.AUTO)
+    used = against_peak(rate * count_flops(SIZE_PX, backward=False), Precision.AUTO)
+    return {**used, "baseline_loaders": baseline_loaders()}
 
 
-def prepare_ours(count: int = ITEMS) -> Callable[[], Any]:
+@cache
+def baseline_loaders() -> int:
+    """Find how many DataLoader processes make the baseline fastest.
+
+    Returns
+    -------
+    int
+        On a part of the images, as `benchmarks.worker.fastest_loaders`.
+    """
+    return fastest_loaders(prepare_baseline, min(ITEMS, 4 * BATCH))
+
+
+def prepare_ours(count: int) -> Callable[[], Any]:
     """Set up the features stage's work.
 
     Parameters
     ----------
-    count : int, optional
+    count : int
         Images.
 
     Returns
@@ -79,13 +93,15 @@ def prepare_ours(count: int = ITEMS) -> Callable[[], Any]:
     return compute
 
 
-def prepare_baseline(count: int = ITEMS) -> Callable[[], Any]:
+def prepare_baseline(count: int, loaders: int) -> Callable[[], Any]:
     """Set up the plain way.
 
     Parameters
     ----------
-    count : int, optional
+    count : int
         Images.
+    loaders : int
+        DataLoader processes.
 
     Returns
     -------
@@ -98,14 +114,10 @@ def prepare_baseline(count: int = ITEMS) -> Callable[[], Any]:
     network = resnet18()
     network.fc = nn.Identity()
     network.to(device)
+    loader = plain_loader(pictures.paths, BATCH, loaders)
 
     def compute() -> Any:
         assert keep.name
-        return extract_features(network, pictures.paths, BATCH, device).numpy()
+        return extract_features(network, loader, device).numpy()
 
     return compute
-
-
-@cache
-def _worker(prepare: Callable[[], Callable[[], Any]]) -> Worker:
-    return Worker(prepare)

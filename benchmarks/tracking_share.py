@@ -15,7 +15,7 @@ from torch import nn
 
 from benchmarks.pictures import CLASSES, make_pictures
 from benchmarks.train_resnet18 import ARCHITECTURE, BATCH
-from benchmarks.worker import Worker
+from benchmarks.worker import worker
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.experiment import Experiment
@@ -23,6 +23,7 @@ from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.memory import keep_freed_memory
 from tmdscope.tracking import runs
 from tmdscope.tracking.crossval import track_experiment
+from tmdscope.tracking.models import log_program
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.store import Study, open_study
 from tmdscope.vision.augment import FLIPS
@@ -44,11 +45,12 @@ def report() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``share`` of the wall time spent in MLflow, of it ``share_export`` for logging models;
-        ``export_s_per_fold``; ``peak_mb``: peak memory after the first and last epoch of the first and
-        last fold.
+        ``share`` of the wall time spent in MLflow; ``share_without_export``, that of everything but
+        logging models; ``export_s_per_fold`` and ``export_s_ensemble``; ``peak_mb``: peak memory of the
+        process in MiB after the first and the last epoch of the first fold, and after the first and the
+        last fold with their models logged.
     """
-    measured: dict[str, Any] = Worker(prepare, IMAGES, EPOCHS).work()
+    measured: dict[str, Any] = worker(prepare, IMAGES, EPOCHS).work()
     return measured
 
 
@@ -97,54 +99,76 @@ def measure_tracking(study: Study, experiment: Experiment, folds: list[FoldParts
     dict
         As `report`.
     """
-    stopwatch = Stopwatch()
-    peaks: list[float] = []
+    stopwatch, client = Stopwatch(), study.client
+    after_epoch: list[int] = []
+    after_run: list[int] = []
 
     def log_batch(*arguments: Any, **entries: Any) -> None:
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        after_epoch.append(peak_mb())
         stopwatch.call("log", original, *arguments, **entries)
 
-    original, export = study.client.log_batch, runs.log_program
+    def set_terminated(*arguments: Any, **entries: Any) -> None:
+        after_run.append(peak_mb())
+        stopwatch.call("log", ended, *arguments, **entries)
+
+    original, ended = client.log_batch, client.set_terminated
     data = DataUse("pictures", "0" * 64, "memory", len(experiment.examples.labels), "benchmark")
     begin = time.perf_counter()
     with (
-        patch.object(study.client, "log_batch", log_batch),
-        patch.object(study.client, "create_run", stopwatch.wrap("log", study.client.create_run)),
-        patch.object(study.client, "log_inputs", stopwatch.wrap("log", study.client.log_inputs)),
-        patch.object(study.client, "set_terminated", stopwatch.wrap("log", study.client.set_terminated)),
-        patch.object(runs, "log_program", stopwatch.wrap("export", export)),
+        patch.object(client, "log_batch", log_batch),
+        patch.object(client, "create_run", stopwatch.wrap("log", client.create_run)),
+        patch.object(client, "log_inputs", stopwatch.wrap("log", client.log_inputs)),
+        patch.object(client, "set_terminated", set_terminated),
+        patch.object(runs, "log_program", stopwatch.wrap("export", log_program)),
     ):
         track_experiment(study, "benchmark", {}, data, experiment, folds, lambda _run, _results: {})
     wall = time.perf_counter() - begin
-    per_fold = len(peaks) // len(folds)
-    log, model = stopwatch.seconds["log"], stopwatch.seconds["export"]
+    log, exports = sum(stopwatch.seconds["log"]), stopwatch.seconds["export"]
+    epochs = experiment.settings.epochs
     return {
         "benchmark": NAME,
         "wall_s": round(wall, 2),
-        "share": round((log + model) / wall, 4),
-        "share_export": round(model / wall, 4),
-        "export_s_per_fold": round(model / len(folds), 2),
-        "peak_mb": [round(peaks[k]) for k in (0, per_fold - 1, per_fold * (len(folds) - 1), -1)],
+        "share": round((log + sum(exports)) / wall, 4),
+        "share_without_export": round(log / wall, 4),
+        "export_s_per_fold": round(sum(exports[: len(folds)]) / len(folds), 2),
+        "export_s_ensemble": round(exports[-1], 2),
+        "peak_mb": {
+            "first epoch": after_epoch[0],
+            "last epoch": after_epoch[epochs - 1],
+            "first fold": after_run[0],
+            "last fold": after_run[len(folds) - 1],
+        },
         "folds": len(folds),
-        "epochs": experiment.settings.epochs,
+        "epochs": epochs,
         "images": len(experiment.examples.labels),
         "size_px": experiment.config.size_px,
     }
 
 
+def peak_mb() -> int:
+    """Give the most memory that the process has held so far.
+
+    Returns
+    -------
+    int
+        In MiB.
+    """
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 class Stopwatch:
-    """Adds up the time in s that calls take, by name."""
+    """Notes the time in s that calls take, by name."""
 
     def __init__(self) -> None:
-        self.seconds = {"log": 0.0, "export": 0.0}
+        self.seconds: dict[str, list[float]] = {"log": [], "export": []}
 
     def call(self, name: str, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """Call a function and add its time.
+        """Call a function and note its time.
 
         Parameters
         ----------
         name : str
-            What the time is added to.
+            What the time is noted under.
         function : callable
             What to call.
         *arguments, **named : object
@@ -159,7 +183,7 @@ class Stopwatch:
         try:
             return function(*arguments, **named)
         finally:
-            self.seconds[name] += time.perf_counter() - begin
+            self.seconds[name].append(time.perf_counter() - begin)
 
     def wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Give a function whose calls are timed.
@@ -167,7 +191,7 @@ class Stopwatch:
         Parameters
         ----------
         name : str
-            What the time is added to.
+            What the time is noted under.
         function : callable
             What to call.
 

@@ -1,4 +1,7 @@
-"""An epoch of fine-tuning a ResNet18, batches of 32, against the plain loop; each side in its own process."""
+"""An epoch of fine-tuning a ResNet18, batches of 32, against the plain loop; each side in its own process.
+
+The plain loop has as many DataLoader processes as make it fastest on the machine, found before the pairs.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,10 +11,10 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.baseline_training import Trainer
+from benchmarks.baseline_training import Trainer, training_loader
 from benchmarks.matrix_peak import matrix_peak
 from benchmarks.pictures import CLASSES, make_pictures
-from benchmarks.worker import Worker
+from benchmarks.worker import fastest_loaders, worker
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitSettings, fit
 from tmdscope.learn.recorder import Silent
@@ -54,11 +57,11 @@ class TrainResnet18:
 
     def ours(self) -> None:
         """Train an epoch by the engine."""
-        _worker(prepare_ours, self.ITEMS, self.size_px, self.precision).work()
+        worker(prepare_ours, self.ITEMS, self.size_px, self.precision).work()
 
     def baseline(self) -> None:
         """Train an epoch by the plain loop."""
-        _worker(prepare_baseline, self.ITEMS, self.size_px).work()
+        worker(prepare_baseline, self.ITEMS, self.size_px, self._loaders()).work()
 
     def details(self, rate: float) -> dict[str, Any]:
         """Set the rate against what the machine's matrix products reach.
@@ -71,9 +74,32 @@ class TrainResnet18:
         Returns
         -------
         dict
-            Precision, peaks, and the achieved share of the peak.
+            As `against_peak`, and ``baseline_loaders``: DataLoader processes of the baseline.
         """
-        return against_peak(rate * 3 * forward_flops(self.size_px), self.precision)
+        used = against_peak(rate * count_flops(self.size_px, backward=True), self.precision)
+        return {**used, "baseline_loaders": self._loaders()}
+
+    def _loaders(self) -> int:
+        return baseline_loaders(self.ITEMS, self.size_px)
+
+
+@cache
+def baseline_loaders(count: int, size_px: int) -> int:
+    """Find how many DataLoader processes make the plain loop fastest.
+
+    Parameters
+    ----------
+    count : int
+        Images.
+    size_px : int
+        Rows and columns.
+
+    Returns
+    -------
+    int
+        As `benchmarks.worker.fastest_loaders`.
+    """
+    return fastest_loaders(prepare_baseline, count, size_px)
 
 
 def prepare_ours(count: int, size_px: int, precision: Precision) -> Callable[[], None]:
@@ -119,7 +145,7 @@ def prepare_ours(count: int, size_px: int, precision: Precision) -> Callable[[],
     return epoch
 
 
-def prepare_baseline(count: int, size_px: int) -> Callable[[], None]:
+def prepare_baseline(count: int, size_px: int, loaders: int) -> Callable[[], None]:
     """Set up the plain loop.
 
     Parameters
@@ -128,6 +154,8 @@ def prepare_baseline(count: int, size_px: int) -> Callable[[], None]:
         Images.
     size_px : int
         Rows and columns.
+    loaders : int
+        DataLoader processes.
 
     Returns
     -------
@@ -136,29 +164,36 @@ def prepare_baseline(count: int, size_px: int) -> Callable[[], None]:
     """
     pictures, keep = make_pictures(count, size_px)
     trainer = Trainer(CLASSES, best_device())
+    loader = training_loader(pictures.paths, pictures.labels, BATCH, loaders)
 
     def epoch() -> None:
         assert keep.name
-        trainer.train_epoch(pictures.paths, pictures.labels, BATCH)
+        trainer.train_epoch(loader)
 
     return epoch
 
 
-def forward_flops(size_px: int) -> int:
+def count_flops(size_px: int, backward: bool) -> int:
     """Count the operations of ResNet18 on one image.
 
     Parameters
     ----------
     size_px : int
         Rows and columns.
+    backward : bool
+        Whether the gradients of all weights are computed too.
 
     Returns
     -------
     int
-        Products and sums of one forward pass; a backward pass is about twice as many.
+        Products and sums of its convolutions.
     """
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        bare_backbone(ARCHITECTURE).eval()(torch.zeros(1, 3, size_px, size_px))
+    with torch.device("meta"):  # nothing is computed
+        network, image = bare_backbone(ARCHITECTURE).eval(), torch.zeros(1, 3, size_px, size_px)
+    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
+        features = network(image)
+        if backward:
+            features.sum().backward()
     return int(counter.get_total_flops())
 
 
@@ -189,13 +224,11 @@ def against_peak(flops: float, precision: Precision) -> dict[str, Any]:
     }
 
 
-@cache
-def _worker(prepare: Callable[..., Callable[[], None]], *arguments: Any) -> Worker:
-    return Worker(prepare, *arguments)
-
+GPU_FACTOR = 16 if torch.cuda.is_available() else 1
+"""So many times more images, so that a GPU is at work long enough to time."""
 
 BENCHMARKS = (
-    TrainResnet18("train-resnet18-224", 64, 224, Precision.AUTO),
-    TrainResnet18("train-resnet18-224-fp32", 64, 224, Precision.FP32),
-    TrainResnet18("train-resnet18-64", 512, 64, Precision.AUTO),
+    TrainResnet18("train-resnet18-224", 64 * GPU_FACTOR, 224, Precision.AUTO),
+    TrainResnet18("train-resnet18-224-fp32", 64 * GPU_FACTOR, 224, Precision.FP32),
+    TrainResnet18("train-resnet18-64", 512 * GPU_FACTOR, 64, Precision.AUTO),
 )
