@@ -3,7 +3,15 @@
 import argparse
 import json
 
-from benchmarks import features_224, noop_repro, prepare_1026, simulate_128, tracking_share, train_resnet18
+from benchmarks import (
+    batched_heads,
+    features_224,
+    noop_repro,
+    prepare_1026,
+    simulate_128,
+    tracking_share,
+    train_resnet18,
+)
 from benchmarks.harness import run
 from benchmarks.worker import stop_workers
 
@@ -15,6 +23,7 @@ BENCHMARKS = {
         prepare_1026,
         *train_resnet18.BENCHMARKS,
         features_224,
+        batched_heads,
         tracking_share,
     )
 }

@@ -2,13 +2,19 @@
 
 Every member gives what `tmdscope.learn.fit.fit` gives for it alone: the same initial weights, order of
 examples, batches, optimiser and rule for the epoch that is kept. A step of one small network is mostly
-waiting for the next call; a step of many at once is arithmetic.
+waiting for the next call; a step of many at once is arithmetic. Members that see the same examples in the
+same order (a fold under different settings) share them, and their first layers are one product.
+
+Weights are held divided by the member's learning rate: Adam then takes steps of one for all of them, in one
+call.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -97,85 +103,84 @@ def train_heads(
     UserError
         A member's loss is no longer finite.
     """
-    shared = {_shared(member.settings) for member in members}
-    if len(shared) > 1:
+    if len({_shared(member.settings) for member in members}) > 1:
         raise ValueError("members may differ in learning rate, weight decay, patience and seed only")
-    order = sorted(range(len(members)), key=lambda index: _group(members[index], examples))
-    states = [_initial_state(build, members[index]) for index in order]
-    size = _chunk_size(states[0]) if states else 1
+    if not members:
+        return []
+    torch.manual_seed(members[0].settings.seed)
     results: dict[int, HeadResult] = {}
-    for start in range(0, len(order), size):
-        chunk = order[start : start + size]
-        trained = _Chunk(
-            [members[index] for index in chunk], states[start : start + size], target, examples
-        ).train()
-        results.update(zip(chunk, trained, strict=True))
+    for streams in _chunks(members, _chunk_size(build())):
+        chunk = _Chunk([[members[index] for index in stream] for stream in streams], build, target, examples)
+        results.update(zip(chain.from_iterable(streams), chunk.train(), strict=True))
     return [results[index] for index in range(len(members))]
 
 
 class _Chunk:
-    """Members that train together: as many as the processor's cache holds."""
+    """Members that train together: G streams of examples, S members on each, M = G S in that order."""
 
     def __init__(
         self,
-        members: Sequence[HeadMember],
-        states: Sequence[dict[str, Tensor]],
+        streams: Sequence[Sequence[HeadMember]],
+        build: Callable[[], nn.Module],
         target: Target,
         examples: Examples,
     ) -> None:
-        self.members, self.target, self.examples = members, target, examples
-        self.settings = members[0].settings
+        self.members = list(chain.from_iterable(streams))
+        self.streams, self.each = [stream[0] for stream in streams], len(streams[0])
+        self.settings, self.target, self.examples = self.members[0].settings, target, examples
         self.device = examples.inputs.device
-        self.names = list(states[0])
-        stacked = {
-            name: torch.stack([state[name] for state in states]).to(self.device) for name in self.names
-        }
-        self.weights = [stacked[name] for name in self.names if stacked[name].dim() == 3]
-        self.biases = [stacked[name] for name in self.names if stacked[name].dim() == 2]
-        self.grads = [torch.zeros_like(value) for value in (*self.weights, *self.biases)]
-        self.kept = [value.clone() for value in (*self.weights, *self.biases)]
-        self.table = examples.inputs if examples.variants is None else examples.variants.flatten(0, 1)
+        self.names, self.values = _stack([_initial_state(build, member) for member in self.members])
+        self.values = [value.to(self.device) for value in self.values]
+        self.layers = len(self.values) // 2
+        self.kept = [value.clone() for value in self.values]
+        self.grads = [torch.zeros_like(value) for value in self.values]
+        self.rates = self._column([1.0] * len(self.members))
+        self.decays = self._column([member.settings.weight_decay for member in self.members])
         self.versions = 1 if examples.variants is None else examples.variants.shape[1]
-        self.generators = [torch.Generator().manual_seed(member.settings.seed) for member in members]
-        self.masks = [torch.Generator().manual_seed(member.settings.seed ^ _MASK_SEED) for member in members]
+        self.table = examples.inputs if examples.variants is None else examples.variants.flatten(0, 1)
+        self.generators = [torch.Generator().manual_seed(stream.settings.seed) for stream in self.streams]
+        self.masks = [torch.Generator().manual_seed(m.settings.seed ^ _MASK_SEED) for m in self.members]
         self.positions = [
-            starting_positions(member.train, examples.labels, self.settings.sampling, generator)
-            for member, generator in zip(members, self.generators, strict=True)
+            starting_positions(stream.train, examples.labels, self.settings.sampling, generator)
+            for stream, generator in zip(self.streams, self.generators, strict=True)
         ]
         self.train_rows = _pad([positions.to(self.device) for positions in self.positions])
-        self.val_rows = _pad([member.val.to(self.device) for member in members])
-        self.groups = self._make_groups()
+        self.val_rows = _pad([stream.val.to(self.device) for stream in self.streams])
         self.optimiser = self._make_optimiser()
 
     def train(self) -> list[HeadResult]:
         histories: list[list[EpochScores]] = [[] for _ in self.members]
         kept = [0] * len(self.members)
         for epoch in range(self.settings.epochs):
-            for group, (first, _) in zip(self.optimiser.param_groups, self.groups, strict=True):
-                group["lr"] = learning_rate_at(self.members[first].settings, epoch)
+            self._set_rates([learning_rate_at(member.settings, epoch) for member in self.members])
             train_scores = self._run_epoch()
             val_scores = self._evaluate(*self.val_rows)
             scores = [EpochScores(*values) for values in zip(*train_scores, *val_scores, strict=True)]
             self._close_epoch(scores, histories, kept)
-        return self._results(histories, kept)
-
-    def _make_groups(self) -> list[tuple[int, int]]:
-        """Neighbours that share every step of the optimiser: first and last + 1."""
-        keys = [_group(member, self.examples) for member in self.members]
-        bounds = [len(list(same)) for _, same in groupby(keys)]
-        ends = [sum(bounds[: number + 1]) for number in range(len(bounds))]
-        return list(zip([0, *ends[:-1]], ends, strict=True))
+        return [
+            HeadResult(FitResult(kept[number], tuple(history)), *self._kept_member(number))
+            for number, history in enumerate(histories)
+        ]
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
-        groups = []
-        for first, last in self.groups:
-            parameters = [nn.Parameter(value[first:last]) for value in (*self.weights, *self.biases)]
-            settings = self.members[first].settings
-            groups.append(
-                {"params": parameters, "lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-            )
-        make = torch.optim.AdamW if self.settings.optimiser == "adamw" else torch.optim.Adam
-        return make(groups, fused=True)
+        """Adam of step one, with a group of neighbours for each number of steps in an epoch."""
+        steps = [len(cut_batches(len(rows), self.settings.batch_size)) for rows in self.positions]
+        self.spans: list[tuple[int, int]] = []
+        for _, same in groupby(range(len(steps)), key=lambda stream: steps[stream]):
+            numbers = list(same)
+            self.spans.append((numbers[0] * self.each, (numbers[-1] + 1) * self.each))
+        groups = [
+            {"params": [nn.Parameter(value[first:last]) for value in self.values]}
+            for first, last in self.spans
+        ]
+        return torch.optim.Adam(groups, lr=1.0, fused=True)
+
+    def _set_rates(self, rates: list[float]) -> None:
+        new = self._column(rates)
+        if not torch.equal(new, self.rates):
+            for value in self.values:
+                value.mul_((self.rates / new).view(-1, *[1] * (value.dim() - 1)))
+            self.rates = new
 
     def _run_epoch(self) -> tuple[list[float], list[float]]:
         settings = self.settings
@@ -187,7 +192,8 @@ class _Chunk:
         codes = None if settings.symmetries == 1 else _pad([code for _, code in drawn if code is not None])[0]
         keep = self._draw_masks(orders.shape[1])
         bounds = [cut_batches(len(order), settings.batch_size) for order, _ in drawn]
-        losses, predicted = torch.zeros(len(drawn), device=self.device), torch.zeros_like(orders)
+        losses = torch.zeros(len(self.members), device=self.device)
+        predicted = torch.zeros(len(self.members), orders.shape[1], dtype=torch.int64, device=self.device)
         for step in range(max(map(len, bounds))):
             sizes = [steps[step][1] - steps[step][0] if step < len(steps) else 0 for steps in bounds]
             start = step * settings.batch_size
@@ -195,73 +201,93 @@ class _Chunk:
             code, mask = (None if values is None else values[:, here] for values in (codes, keep))
             probable, loss = self._step(orders[:, here], code, sizes, mask)
             if min(sizes) < max(sizes):  # a longer last step of one is the next step of another
-                mine = self._counted(probable, torch.tensor(sizes, device=self.device))
+                mine = self._counted(probable, self._each(torch.tensor(sizes, device=self.device)))
                 probable = torch.where(mine, probable, predicted[:, here])
             predicted[:, here] = probable
             losses += loss
         if settings.checkpoint is CheckpointRule.PAPER and settings.symmetries == 1:
             return self._evaluate(*self.train_rows)
-        return (losses / counts).tolist(), self._macro_f1(orders, predicted, counts)
+        return (losses / self._each(counts)).tolist(), self._macro_f1(orders, predicted, counts)
 
     def _step(
         self, rows: Tensor, codes: Tensor | None, sizes: list[int], mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Train one step; gives predictions M x B and each member's summed loss."""
-        activations, logits = self._forward(self._inputs(rows, codes), mask)
+        inputs = self._inputs(rows, codes)
+        activations, logits = self._forward(inputs, mask)
         logits.requires_grad_()
         losses, probable = self._losses(rows, logits, self.settings.label_smoothing)
+        counts = self._each(torch.tensor(sizes, device=self.device))
         if min(sizes) < rows.shape[1]:
-            losses = torch.where(self._counted(rows, torch.tensor(sizes, device=self.device)), losses, 0.0)
-        shares = [1 / size if size else 0.0 for size in sizes]
-        weight = torch.tensor(shares, device=self.device)[:, None].expand_as(losses)
+            losses = torch.where(self._counted(losses, counts), losses, 0.0)
+        weight = (1 / counts.clamp(min=1))[:, None].expand_as(losses)
         (grad,) = torch.autograd.grad(losses, logits, weight)
-        self._backward(activations, grad, mask)
+        self._backward(inputs, activations, grad, mask)
         self._update(sizes)
         return probable, losses.detach().sum(dim=1)
 
-    def _losses(self, rows: Tensor, logits: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Loss and most probable class of every entry, M x B."""
-        flat, labels = logits.flatten(0, 1), self.examples.labels[rows]
-        losses = self.target.losses(flat, labels.flatten(), smoothing).view_as(labels)
-        return losses, self.target.probabilities(flat.detach()).argmax(dim=1).view_as(labels)
-
-    def _counted(self, rows: Tensor, counts: Tensor) -> Tensor:
-        return torch.arange(rows.shape[1], device=self.device) < counts[:, None]
-
     def _forward(self, inputs: Tensor, mask: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
-        activations = [inputs]
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            activations.append(torch.baddbmm(bias[:, None], activations[-1], weight.transpose(1, 2)).relu_())
-        last = activations[-1] if mask is None else activations[-1] * mask
-        logits = torch.baddbmm(self.biases[-1][:, None], last, self.weights[-1].transpose(1, 2))
-        return activations, logits
-
-    def _backward(self, activations: list[Tensor], grad: Tensor, mask: Tensor | None) -> None:
-        layers = len(self.weights)
-        for layer in reversed(range(layers)):
-            inputs = activations[layer]
-            if layer == layers - 1 and mask is not None:
-                inputs = inputs * mask
-            torch.bmm(grad.transpose(1, 2), inputs, out=self.grads[layer])
-            torch.sum(grad, dim=1, out=self.grads[layers + layer])
+        """Turn inputs G x B x F into the hidden layers' activations and the outputs, M x B x ... each."""
+        streams, batch, _ = inputs.shape
+        weights, biases = self.values[: self.layers], self.values[self.layers :]
+        first = weights[0].view(streams, -1, inputs.shape[2])
+        product = torch.bmm(inputs, first.transpose(1, 2)).view(streams, batch, self.each, -1)
+        values = product.transpose(1, 2).reshape(len(self.members), batch, -1)
+        activations: list[Tensor] = []
+        for layer in range(self.layers):
             if layer:
-                grad = torch.bmm(grad, self.weights[layer])
-                if layer == layers - 1 and mask is not None:
-                    grad = grad * mask
-                grad = torch.where(activations[layer] > 0, grad, 0.0)
+                last = activations[-1] if mask is None or layer < self.layers - 1 else activations[-1] * mask
+                values = torch.bmm(last, weights[layer].transpose(1, 2))
+            values = values.add_(biases[layer][:, None]).mul_(self.rates[:, None])
+            if layer < self.layers - 1:
+                activations.append(values.relu_())
+        return activations, values
+
+    def _backward(self, inputs: Tensor, activations: list[Tensor], grad: Tensor, mask: Tensor | None) -> None:
+        """Write the gradients of the weights themselves, from that of the outputs, M x B x K."""
+        for layer in reversed(range(self.layers)):
+            dropped = mask if layer == self.layers - 1 else None
+            torch.sum(grad, dim=1, out=self.grads[self.layers + layer])
+            if layer == 0:
+                turned = grad.transpose(1, 2).reshape(len(inputs), -1, inputs.shape[1])
+                torch.bmm(turned, inputs, out=self.grads[0].view(len(inputs), -1, inputs.shape[2]))
+                return
+            below = activations[layer - 1]
+            torch.bmm(
+                grad.transpose(1, 2), below if dropped is None else below * dropped, out=self.grads[layer]
+            )
+            grad = torch.bmm(grad, self.values[layer]).mul_(self.rates[:, None])
+            if dropped is not None:
+                grad.mul_(dropped)
+            grad = torch.ops.aten.threshold_backward(grad, below, 0)
 
     def _update(self, sizes: list[int]) -> None:
-        """One step of Adam; a group whose epoch is over keeps its weights and its count of steps."""
-        for group, (first, last) in zip(self.optimiser.param_groups, self.groups, strict=True):
+        """One step of Adam; members whose epoch is over keep their weights and their count of steps."""
+        if self.decays.any():
+            for value, grad in zip(self.values, self.grads, strict=True):
+                decay = (self.rates * self.decays).view(-1, *[1] * (value.dim() - 1))
+                if self.settings.optimiser == "adamw":
+                    active = self._each(torch.tensor([size > 0 for size in sizes], device=self.device))
+                    value.mul_(1 - decay * active.view_as(decay))
+                else:
+                    grad.addcmul_(value, decay)
+        for group, (first, last) in zip(self.optimiser.param_groups, self.spans, strict=True):
             for parameter, grad in zip(group["params"], self.grads, strict=True):
-                parameter.grad = grad[first:last] if sizes[first] else None
+                parameter.grad = grad[first:last] if sizes[first // self.each] else None
         self.optimiser.step()
 
     def _evaluate(self, rows: Tensor, counts: Tensor) -> tuple[list[float], list[float]]:
         _, logits = self._forward(self._inputs(rows, None))
         losses, predicted = self._losses(rows, logits)
-        mean = torch.where(self._counted(rows, counts), losses, 0.0).sum(dim=1) / counts
+        each = self._each(counts)
+        mean = torch.where(self._counted(losses, each), losses, 0.0).sum(dim=1) / each
         return mean.tolist(), self._macro_f1(rows, predicted, counts)
+
+    def _losses(self, rows: Tensor, logits: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Loss and most probable class of every entry, M x B."""
+        flat, labels = logits.flatten(0, 1), self._each(self.examples.labels[rows])
+        losses = self.target.losses(flat, labels.flatten(), smoothing).view_as(labels)
+        return losses, self.target.probabilities(flat.detach()).argmax(dim=1).view_as(labels)
 
     def _close_epoch(
         self, scores: list[EpochScores], histories: list[list[EpochScores]], kept: list[int]
@@ -282,30 +308,19 @@ class _Chunk:
                 kept[number] = len(history)
                 better.append(number)
         index = torch.tensor(better, dtype=torch.int64, device=self.device)
-        for stored, value in zip(self.kept, (*self.weights, *self.biases), strict=True):
-            stored[index] = value[index]
+        for stored, value in zip(self.kept, self.values, strict=True):
+            rates = self.rates[index].view(-1, *[1] * (value.dim() - 1))
+            stored[index] = value[index] * rates
 
-    def _results(self, histories: list[list[EpochScores]], kept: list[int]) -> list[HeadResult]:
-        layers = len(self.weights)
-        self.weights, self.biases = self.kept[:layers], self.kept[layers:]
-        results = []
-        for number, history in enumerate(histories):
-            values = iter(zip(self.weights, self.biases, strict=True))
-            state: dict[str, Tensor] = {}
-            for weight_name, bias_name in zip(self.names[::2], self.names[1::2], strict=True):
-                weight, bias = next(values)
-                state |= {weight_name: weight[number].clone(), bias_name: bias[number].clone()}
-            logits = self._member_logits(number)
-            results.append(HeadResult(FitResult(kept[number], tuple(history)), state, logits))
-        return results
-
-    def _member_logits(self, number: int) -> Tensor:
+    def _kept_member(self, number: int) -> tuple[dict[str, Tensor], Tensor]:
+        """State dict of a member and its outputs for all examples."""
+        weights = [value[number].clone() for value in self.kept]
         values = self.examples.inputs
-        pairs = list(zip(self.weights, self.biases, strict=True))
-        for weight, bias in pairs[:-1]:
-            values = torch.addmm(bias[number], values, weight[number].T).relu_()
-        weight, bias = pairs[-1]
-        return torch.addmm(bias[number], values, weight[number].T)
+        for layer, (weight, bias) in enumerate(
+            zip(weights[: self.layers], weights[self.layers :], strict=True)
+        ):
+            values = torch.addmm(bias, values if layer == 0 else values.relu_(), weight.T)
+        return dict(zip(self.names, weights, strict=True)), values
 
     def _inputs(self, rows: Tensor, codes: Tensor | None) -> Tensor:
         index = rows * self.versions if codes is None else rows * self.versions + codes
@@ -315,7 +330,7 @@ class _Chunk:
         rates = [member.dropout for member in self.members]
         if not any(rates):
             return None
-        width = self.weights[-1].shape[2]
+        width = self.values[self.layers - 1].shape[2]
         drawn = [
             (torch.rand(examples, width, generator=generator) >= rate) / (1 - rate)
             for rate, generator in zip(rates, self.masks, strict=True)
@@ -323,9 +338,20 @@ class _Chunk:
         return torch.stack(drawn).to(self.device)
 
     def _macro_f1(self, rows: Tensor, predicted: Tensor, counts: Tensor) -> list[float]:
-        labels, counted = self.examples.labels[rows], self._counted(rows, counts)
+        labels = self._each(self.examples.labels[rows])
+        counted = self._counted(predicted, self._each(counts))
         true, guess, mask = (values.cpu().numpy() for values in (labels, predicted, counted))
         return [float(score) for score in macro_f1_of_each(true, guess, mask, len(self.target.classes))]
+
+    def _counted(self, entries: Tensor, counts: Tensor) -> Tensor:
+        return torch.arange(entries.shape[1], device=self.device) < counts[:, None]
+
+    def _each(self, values: Tensor) -> Tensor:
+        """From one entry per stream to one per member."""
+        return values.repeat_interleave(self.each, dim=0)
+
+    def _column(self, values: list[float]) -> Tensor:
+        return torch.tensor(values, device=self.device)[:, None]
 
 
 def _shared(settings: FitSettings) -> FitSettings:
@@ -333,14 +359,31 @@ def _shared(settings: FitSettings) -> FitSettings:
     return replace(settings, learning_rate=1.0, weight_decay=0.0, early_stopping=0, seed=0)
 
 
-def _group(member: HeadMember, examples: Examples) -> tuple[float, float, int]:
-    """Name what members must share to take every step of the optimiser together."""
-    count = len(member.train)
-    if member.settings.sampling == "oversampled":
-        labels = torch.bincount(examples.labels[member.train])
-        count = int(labels.max()) * int((labels > 0).sum())
-    steps = len(cut_batches(count, member.settings.batch_size))
-    return (member.settings.learning_rate, member.settings.weight_decay, steps)
+def _chunks(members: Sequence[HeadMember], size: int) -> list[list[list[int]]]:
+    """Cut members into chunks of streams, as many members on each stream of a chunk and `size` in all."""
+    streams: dict[tuple[int, bytes, bytes], list[int]] = defaultdict(list)
+    for number, member in enumerate(members):
+        rows = (member.train.cpu().numpy().tobytes(), member.val.cpu().numpy().tobytes())
+        streams[member.settings.seed, *rows].append(number)
+    pieces = [
+        piece.tolist()
+        for stream in streams.values()
+        for piece in np.array_split(stream, -(-len(stream) // size))
+    ]
+    pieces.sort(key=lambda piece: (len(piece), len(members[piece[0]].train)))
+    chunks: list[list[list[int]]] = []
+    for piece in pieces:
+        last = chunks[-1] if chunks else []
+        if last and len(last[0]) == len(piece) and len(piece) * (len(last) + 1) <= size:
+            last.append(piece)
+        else:
+            chunks.append([piece])
+    return chunks
+
+
+def _chunk_size(network: nn.Module) -> int:
+    member = _ADAM_COPIES * sum(value.numel() * value.element_size() for value in network.parameters())
+    return max(1, _CACHE_BYTES // member)
 
 
 def _initial_state(build: Callable[[], nn.Module], member: HeadMember) -> dict[str, Tensor]:
@@ -348,9 +391,13 @@ def _initial_state(build: Callable[[], nn.Module], member: HeadMember) -> dict[s
     return {name: value.detach() for name, value in build().state_dict().items()}
 
 
-def _chunk_size(state: dict[str, Tensor]) -> int:
-    member = _ADAM_COPIES * sum(value.numel() * value.element_size() for value in state.values())
-    return max(1, _CACHE_BYTES // member)
+def _stack(states: Sequence[dict[str, Tensor]]) -> tuple[list[str], list[Tensor]]:
+    """Stack the members' weights, then their biases, layer by layer."""
+    names = [
+        *[n for n, v in states[0].items() if v.dim() == 2],
+        *[n for n, v in states[0].items() if v.dim() == 1],
+    ]
+    return names, [torch.stack([state[name] for state in states]) for name in names]
 
 
 def _pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
