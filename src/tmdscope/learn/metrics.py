@@ -43,6 +43,28 @@ class Intervals:
     resamples: int
 
 
+@dataclass(frozen=True)
+class Difference:
+    """How much better one model does than another on the same images, with 95 % intervals.
+
+    Attributes
+    ----------
+    accuracy, macro_f1 : float
+        Score of the first less that of the second, in -1..1.
+    accuracy_ci95, macro_f1_ci95 : tuple of float
+        Lower and upper bound of each.
+    images, samples : int
+        What they were scored on.
+    """
+
+    accuracy: float
+    macro_f1: float
+    accuracy_ci95: tuple[float, float]
+    macro_f1_ci95: tuple[float, float]
+    images: int
+    samples: int
+
+
 def accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:
     """Compute the share of correct predictions.
 
@@ -270,18 +292,75 @@ def bootstrap_by_sample(
     ValueError
         The three do not match, are empty, or hold what is no class; or there are no resamples.
     """
+    counts = _pairs_by_sample(labels, predicted, sample_ids)
+    low, high = np.percentile(_resampled(counts, resamples, seed), _PERCENTILES, axis=1)
+    return Intervals((float(low[0]), float(high[0])), (float(low[1]), float(high[1])), len(counts), resamples)
+
+
+def paired_difference(
+    labels: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    sample_ids: Sequence[str] | NDArray[Any],
+    resamples: int,
+    seed: int,
+) -> Difference:
+    """Compare two models on the same images by drawing samples with replacement.
+
+    Every resample scores both models, so that what makes images easy or hard for both cancels; otherwise
+    as `bootstrap_by_sample`.
+
+    Parameters
+    ----------
+    labels : array_like
+        True class of each image, int, shape (images,), at least 0.
+    first, second : array_like
+        Class that each model predicts for each image, int, shape (images,); -1 is invalid.
+    sample_ids : sequence of str
+        Sample of each image, shape (images,).
+    resamples : int
+        How many times to draw, at least 1.
+    seed : int
+        Seed of the drawing.
+
+    Returns
+    -------
+    Difference
+        First less second, with the 2.5th and 97.5th percentiles.
+
+    Raises
+    ------
+    ValueError
+        The arrays do not match, are empty, or hold what is no class; or there are no resamples.
+    """
+    classes = 1 + max(int(np.max(values, initial=0)) for values in (labels, first, second))
+    counts = np.stack(
+        [_pairs_by_sample(labels, predicted, sample_ids, classes) for predicted in (first, second)], axis=1
+    )
+    drawn = _resampled(counts, resamples, seed)
+    low, high = np.percentile(drawn[..., 0] - drawn[..., 1], _PERCENTILES, axis=1)
+    return Difference(
+        accuracy=accuracy(labels, first) - accuracy(labels, second),
+        macro_f1=macro_f1(labels, first) - macro_f1(labels, second),
+        accuracy_ci95=(float(low[0]), float(high[0])),
+        macro_f1_ci95=(float(low[1]), float(high[1])),
+        images=int(counts[:, 0].sum()),
+        samples=len(counts),
+    )
+
+
+def _resampled(counts: Counts, resamples: int, seed: int) -> Scores:
+    """Score samples (first axis of the counts) drawn with replacement: accuracy and macro F1, x resamples."""
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: an interval needs at least one")
-    counts = _pairs_by_sample(labels, predicted, sample_ids)
     samples, cells = len(counts), counts.reshape(len(counts), -1)
     rng = np.random.default_rng(seed)
     scores = []
     for start in range(0, resamples, _BLOCK):
         draws = rng.multinomial(samples, np.full(samples, 1 / samples), size=min(_BLOCK, resamples - start))
-        resampled = (draws.astype(np.float64) @ cells).reshape(-1, *counts.shape[1:])
-        scores.append(np.stack([_accuracy(resampled), _macro_f1(resampled)]))
-    low, high = np.percentile(np.concatenate(scores, axis=1), _PERCENTILES, axis=1)
-    return Intervals((float(low[0]), float(high[0])), (float(low[1]), float(high[1])), samples, resamples)
+        drawn = (draws.astype(np.float64) @ cells).reshape(-1, *counts.shape[1:])
+        scores.append(np.stack([_accuracy(drawn), _macro_f1(drawn)]))
+    return np.concatenate(scores, axis=1)
 
 
 def _pairs(labels: ArrayLike, predicted: ArrayLike, classes: int | None = None) -> Counts:
