@@ -85,9 +85,7 @@ def examples() -> Examples:
 
     Returns
     -------
-
-    Examples
-    --------
+    drawn : Examples
         float32 features and labels.
     """
     generator = torch.Generator().manual_seed(1)
