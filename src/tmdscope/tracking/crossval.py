@@ -5,14 +5,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress
 from torch import nn
 
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
-from tmdscope.progress import is_interactive
+from tmdscope.progress import TrainingTable
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.runs import DataUse, TrackedRun, end_attempt, flatten, start_run
 from tmdscope.tracking.store import Study
@@ -65,26 +63,34 @@ class TrackedFold:
     ----------
     run : TrackedRun
         The fold's run.
+    number : int
+        The fold, from 0.
     package : callable or None
         Turns the kept model into a program to log; None logs no model.
-    on_epoch : callable
-        Told of every epoch, for a progress display.
+    table : TrainingTable, optional
+        Shows every epoch to a person who watches.
     """
 
-    def __init__(self, run: TrackedRun, package: Package | None, on_epoch: Callable[[], None]) -> None:
+    def __init__(
+        self, run: TrackedRun, number: int, package: Package | None, table: TrainingTable | None
+    ) -> None:
         self.run = run
+        self.number = number
         self.package = package
-        self.on_epoch = on_epoch
+        self.table = table
         self.model_uri = ""
 
-    def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:  # noqa: ARG002
+    def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         """Log the epoch's scores in one call, see `FoldRecorder.epoch`."""
         self.run.metrics({f"epoch_{name}": value for name, value in scores.items()}, step=number)
-        self.on_epoch()
+        if self.table is not None:
+            self.table.epoch(number, scores, kept)
 
     def resumed(self, number: int) -> None:
         """Note on the run that it was interrupted, see `FoldRecorder.resumed`."""
         self.run.tags({"resumed_after_epoch": str(number)})
+        if self.table is not None:
+            self.table.resumed(self.number, number)
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         """Log the final scores and the model, see `FoldRecorder.finish`."""
@@ -106,8 +112,8 @@ class TrackedCrossval:
         The data set that the folds read.
     package : callable, optional
         Turns a fold's kept model into a program to log.
-    on_epoch : callable, optional
-        Told of every epoch, for a progress display.
+    table : TrainingTable, optional
+        Shows folds and epochs to a person who watches.
     attempt : str, optional
         Name of the attempt whose runs are gone on with.
     """
@@ -118,14 +124,14 @@ class TrackedCrossval:
         tags: Mapping[str, str],
         data: DataUse,
         package: Package | None = None,
-        on_epoch: Callable[[], None] = lambda: None,
+        table: TrainingTable | None = None,
         attempt: str | None = None,
     ) -> None:
         self.parent = parent
         self.tags = tags
         self.data = data
         self.package = package
-        self.on_epoch = on_epoch
+        self.table = table
         self.attempt = attempt
         self.run_ids: list[str] = []
         self.model_uris: list[str] = []
@@ -136,7 +142,9 @@ class TrackedCrossval:
         tags = {**self.tags, "fold": str(number)}
         study, name = self.parent.study, f"fold-{number}"
         with start_run(study, name, tags, self.parent, self.data, self.attempt) as run:
-            listener = TrackedFold(run, self.package, self.on_epoch)
+            if self.table is not None:
+                self.table.fold(number)
+            listener = TrackedFold(run, number, self.package, self.table)
             yield listener
         self.run_ids.append(run.run_id)
         self.model_uris.append(listener.model_uri)
@@ -189,12 +197,9 @@ def track_experiment(
         end_attempt(study, resume.abandoned)
     with (
         start_run(study, name, {**tags, "experiment": name}, data=data, attempt=attempt) as run,
-        Progress(console=Console(stderr=True), disable=not is_interactive()) as bar,
+        TrainingTable(name, len(folds), experiment.settings.epochs, len(folds[0].train)) as table,
     ):
-        task = bar.add_task(name, total=len(folds) * experiment.settings.epochs)
-        recorder = TrackedCrossval(
-            run, {**tags, "experiment": name}, data, package, lambda: bar.advance(task), attempt
-        )
+        recorder = TrackedCrossval(run, {**tags, "experiment": name}, data, package, table, attempt)
         results = cross_validate(
             experiment.build,
             experiment.target,
