@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from tmdscope.learn.checkpoint import EpochScores
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.fit import FitResult
-from tmdscope.learn.metrics import bootstrap_by_sample
+from tmdscope.learn.metrics import bootstrap_by_sample, paired_difference
 from tmdscope.learn.summary import (
     METRICS,
     PARTS,
     Cohort,
+    compare,
     confusion_pairs,
+    decoded_confusion,
     mean_confusion,
     mean_history,
     out_of_fold,
@@ -63,6 +65,18 @@ def test_the_summary_holds_folds_pool_and_ensemble() -> None:
     assert summary["ensemble_test"]["accuracy"] == 1.0
 
 
+def test_recall_is_a_mean_over_the_folds_that_hold_the_class() -> None:
+    recalls = [{"test_recall.a": 0.5, "val_recall.a": 0.25}, {"test_recall.a": 1.0, "test_recall.b": 0.75}]
+    scored = [replace(one, scores={**one.scores, **more}) for one, more in zip(RESULTS, recalls, strict=True)]
+    summary = summarise(scored, FOLDS, cohort(list(range(12))))
+    assert summary["test"]["recall"] == {
+        "a": {"mean": 0.75, "std": 0.25},
+        "b": {"mean": 0.75, "std": 0.0},
+    }
+    assert summary["val"]["recall"] == {"a": {"mean": 0.25, "std": 0.0}}
+    assert "recall" not in summary["train"]
+
+
 def test_intervals_are_those_of_the_bootstrap_by_sample() -> None:
     rows, predicted = np.arange(2, 12), LABELS[2:].copy()
     predicted[[0, 1, 5]] = 1 - predicted[[0, 1, 5]]
@@ -93,6 +107,58 @@ def test_histories_and_confusion_are_means_over_folds() -> None:
     pairs = confusion_pairs(counts, ("a", "b"))
     assert len(pairs) == 12
     assert (pairs["true"] != pairs["predicted"]).sum() == 2
+
+
+def test_a_fold_that_stopped_early_leaves_the_mean_curve_to_the_others() -> None:
+    stopped = replace(RESULTS[0], fit=FitResult(1, RESULTS[0].fit.history[:1]))
+    history = mean_history([stopped, RESULTS[1]])
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["val_macro_f1"].tolist() == [0.375, 0.75]
+    assert history.notna().all(axis=None)
+
+
+def table_of(results: list[FoldResult]) -> pd.DataFrame:
+    return predictions_table(results, FOLDS, [f"i{k}" for k in range(12)], ("a", "b"))
+
+
+def test_decoded_outputs_are_counted_and_invalid_ones_beside_them() -> None:
+    decoded = [RESULTS[0].decoded.copy(), RESULTS[1].decoded.copy()]
+    decoded[0][0] = INVALID
+    decoded[0][5] = INVALID  # not of the test
+    decoded[1][1] = 0
+    results = [replace(one, decoded=labels) for one, labels in zip(RESULTS, decoded, strict=True)]
+    counts, invalid = decoded_confusion(table_of(results), LABELS, ("a", "b"))
+    assert counts.tolist() == [[0.5, 0.0], [0.5, 0.5]]
+    assert invalid == 0.5
+
+
+def test_experiments_are_compared_image_by_image() -> None:
+    better, worse = [result(k, wrong=[]) for k in (0, 1)], [result(0, [0, 2, 8]), result(1, [0, 3, 7])]
+    found = compare(table_of(better), table_of(worse), cohort([]), ("a", "b"))
+    summaries = [summarise(results, FOLDS, cohort(list(range(12)))) for results in (better, worse)]
+    for name, difference in found.items():
+        for metric in ("accuracy", "macro_f1"):
+            scores = [summary[name][metric] for summary in summaries]
+            assert getattr(difference, metric) == pytest.approx(scores[0] - scores[1])
+            assert getattr(difference, metric) > 0
+    rows, predicted = out_of_fold(worse, FOLDS)
+    assert found["out_of_fold"] == paired_difference(
+        LABELS[rows], LABELS[rows], predicted, cohort([]).sample_ids[rows], resamples=200, seed=1
+    )
+    assert (found["ensemble_test"].images, found["out_of_fold"].images) == (2, 10)
+
+
+def test_the_order_of_folds_does_not_matter_to_a_comparison() -> None:
+    tables = [table_of([result(0, [2]), result(1, [9])]), table_of([result(0, [5]), result(1, [])])]
+    turned = [table.sort_values("fold", ascending=False, kind="stable") for table in tables]
+    assert compare(*tables, cohort([]), ("a", "b")) == compare(*turned, cohort([]), ("a", "b"))
+
+
+def test_experiments_on_other_images_are_not_compared() -> None:
+    other = [FoldParts(fold.train, fold.val[:-1], fold.test) for fold in FOLDS]
+    table = predictions_table(RESULTS, other, [f"i{k}" for k in range(12)], ("a", "b"))
+    with pytest.raises(ValueError, match="different images"):
+        compare(table_of(RESULTS), table, cohort([]), ("a", "b"))
 
 
 def test_every_fold_and_image_has_a_prediction() -> None:

@@ -9,7 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.learn.crossval import FoldParts, FoldResult
-from tmdscope.learn.metrics import accuracy, bootstrap_by_sample, confusion_matrix, macro_f1, mean_std
+from tmdscope.learn.metrics import (
+    Difference,
+    accuracy,
+    bootstrap_by_sample,
+    confusion_matrix,
+    invalid_count,
+    macro_f1,
+    mean_std,
+    paired_difference,
+)
 
 PARTS = ("train", "val", "test")
 METRICS = ("loss", "accuracy", "macro_f1", "weighted_f1", "exact_accuracy", "invalid")
@@ -91,17 +100,13 @@ def summarise(results: Sequence[FoldResult], folds: Sequence[FoldParts], cohort:
     Returns
     -------
     dict
-        ``train``, ``val``, ``test``: each metric's mean and population standard deviation over folds;
+        ``train``, ``val``, ``test``: each metric's mean and population standard deviation over folds, and
+        under ``recall`` that of every class over the folds whose part holds some of it;
         ``best_fold``: number of the fold with the highest validation macro F1;
         ``out_of_fold``: validation predictions of all folds pooled; ``ensemble_test``: the mean of the
         folds' probabilities on the held-out test.
     """
-    over_folds = {
-        part: {
-            metric: mean_std([result.scores[f"{part}_{metric}"] for result in results]) for metric in METRICS
-        }
-        for part in PARTS
-    }
+    over_folds = {part: _over_folds(results, part) for part in PARTS}
     rows, predicted = out_of_fold(results, folds)
     test = folds[0].test
     return {
@@ -110,6 +115,20 @@ def summarise(results: Sequence[FoldResult], folds: Sequence[FoldParts], cohort:
         "out_of_fold": cohort.pooled(rows, predicted),
         "ensemble_test": cohort.pooled(test, ensemble_probabilities(results)[test].argmax(axis=1)),
     }
+
+
+def _over_folds(results: Sequence[FoldResult], part: str) -> dict[str, Any]:
+    scores = {
+        metric: mean_std([result.scores[f"{part}_{metric}"] for result in results]) for metric in METRICS
+    }
+    keys = dict.fromkeys(key for result in results for key in result.scores)
+    prefix = f"{part}_recall."
+    recall = {
+        key.removeprefix(prefix): mean_std([result.scores[key] for result in results if key in result.scores])
+        for key in keys
+        if key.startswith(prefix)
+    }
+    return {**scores, "recall": recall} if recall else scores
 
 
 def out_of_fold(results: Sequence[FoldResult], folds: Sequence[FoldParts]) -> tuple[Labels, Labels]:
@@ -191,12 +210,95 @@ def mean_history(results: Sequence[FoldResult]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per epoch: ``epoch``, then losses and macro F1 of training and validation.
+        One row per epoch: ``epoch``, then losses and macro F1 of training and validation, means over the
+        folds that were still training.
     """
     curves = [pd.DataFrame([asdict(scores) for scores in result.fit.history]) for result in results]
-    mean = sum(curves[1:], curves[0]) / len(curves)
+    mean = pd.concat(curves).groupby(level=0).mean()
     mean.insert(0, "epoch", np.arange(1, len(mean) + 1))
     return mean
+
+
+def decoded_confusion(
+    predictions: pd.DataFrame, labels: Labels, classes: Sequence[str]
+) -> tuple[NDArray[np.float64], float]:
+    """Average the folds' confusion matrices on the held-out test, by the paper's decoding.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        As `predictions_table`; every fold lists all images in the order of the labels.
+    labels : numpy.ndarray
+        Class of each image of the data set, int64.
+    classes : sequence of str
+        Class names.
+
+    Returns
+    -------
+    tuple
+        Mean counts, classes x classes, rows true; and the mean number of outputs that stand for no class,
+        which are in no column.
+    """
+    counted, invalid = [], []
+    for _, fold in predictions.groupby("fold"):
+        held_out = (fold["part"] == "test").to_numpy()
+        decoded = pd.Index(classes).get_indexer(fold["decoded"])[held_out]  # -1, INVALID, where empty
+        counted.append(confusion_matrix(labels[held_out], decoded, len(classes)))
+        invalid.append(invalid_count(decoded))
+    return np.mean(counted, axis=0), float(np.mean(invalid))
+
+
+def compare(
+    first: pd.DataFrame, second: pd.DataFrame, cohort: Cohort, classes: Sequence[str]
+) -> dict[str, Difference]:
+    """Compare two experiments on the same images.
+
+    Parameters
+    ----------
+    first, second : pandas.DataFrame
+        Their predictions, as `predictions_table`; every fold lists all images in the order of the cohort.
+    cohort : Cohort
+        The images.
+    classes : sequence of str
+        Class names.
+
+    Returns
+    -------
+    dict
+        First less second: ``ensemble_test`` on the held-out test, by the mean of the folds' probabilities;
+        ``out_of_fold`` on the images that folds validate on, each by the fold that did.
+
+    Raises
+    ------
+    ValueError
+        The experiments were not tested and validated on the same images.
+    """
+    found = {}
+    pairs = zip(_most_probable(first, classes), _most_probable(second, classes), strict=True)
+    for name, (one, other) in zip(("ensemble_test", "out_of_fold"), pairs, strict=True):
+        if not one.index.equals(other.index):
+            raise ValueError(f"{name}: the two experiments were scored on different images")
+        rows = one.index.to_numpy()
+        found[name] = paired_difference(
+            cohort.labels[rows],
+            one.to_numpy(),
+            other.to_numpy(),
+            cohort.sample_ids[rows],
+            cohort.resamples,
+            cohort.seed,
+        )
+    return found
+
+
+def _most_probable(predictions: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.Series, pd.Series]:
+    """Give the class of each image: the ensemble's on the test, and its own fold's on validation images."""
+    columns = [f"p_{name}" for name in classes]
+    table = predictions.assign(row=predictions.groupby("fold").cumcount())
+    table = table.astype(dict.fromkeys(columns, np.float64))
+    test = table[table["part"] == "test"].groupby("row")[columns].mean()
+    val = table[table["part"] == "val"].set_index("row")[columns].sort_index()
+    ensemble, single = (part.to_numpy().argmax(axis=1) for part in (test, val))
+    return pd.Series(ensemble, test.index), pd.Series(single, val.index)
 
 
 def confusion_pairs(counts: NDArray[np.float64], classes: Sequence[str]) -> pd.DataFrame:
