@@ -17,6 +17,7 @@ from tmdscope.learn.summary import (
     compare,
     confusion_pairs,
     decoded_confusion,
+    decoded_scores,
     mean_confusion,
     mean_history,
     out_of_fold,
@@ -130,6 +131,16 @@ def test_decoded_outputs_are_counted_and_invalid_ones_beside_them() -> None:
     counts, invalid = decoded_confusion(table_of(results), LABELS, ("a", "b"))
     assert counts.tolist() == [[0.5, 0.0], [0.5, 0.5]]
     assert invalid == 0.5
+
+
+def test_decoded_scores_take_an_invalid_output_for_wrong() -> None:
+    decoded = RESULTS[0].decoded.copy()
+    decoded[0] = INVALID
+    scores = decoded_scores(table_of([replace(RESULTS[0], decoded=decoded), RESULTS[1]]), LABELS, ("a", "b"))
+    assert scores["test"]["accuracy"] == {"mean": 0.75, "std": 0.25}
+    assert scores["test"]["macro_f1"] == {"mean": 0.75, "std": 0.25}
+    assert scores["val"]["accuracy"]["mean"] == pytest.approx(0.8)  # row 2 of fold 0, row 7 of fold 1
+    assert scores["train"]["accuracy"]["mean"] == pytest.approx(0.8)
 
 
 def test_experiments_are_compared_image_by_image() -> None:

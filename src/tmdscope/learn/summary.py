@@ -19,6 +19,7 @@ from tmdscope.learn.metrics import (
     mean_std,
     paired_difference,
 )
+from tmdscope.materials import INVALID
 
 PARTS = ("train", "val", "test")
 METRICS = ("loss", "accuracy", "macro_f1", "weighted_f1", "exact_accuracy", "invalid")
@@ -242,10 +243,46 @@ def decoded_confusion(
     counted, invalid = [], []
     for _, fold in predictions.groupby("fold"):
         held_out = (fold["part"] == "test").to_numpy()
-        decoded = pd.Index(classes).get_indexer(fold["decoded"])[held_out]  # -1, INVALID, where empty
+        decoded = _decoded(fold, classes)[held_out]
         counted.append(confusion_matrix(labels[held_out], decoded, len(classes)))
         invalid.append(invalid_count(decoded))
     return np.mean(counted, axis=0), float(np.mean(invalid))
+
+
+def decoded_scores(predictions: pd.DataFrame, labels: Labels, classes: Sequence[str]) -> dict[str, Any]:
+    """Score every fold by the paper's decoding: an output that stands for no class is wrong.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        As `predictions_table`; every fold lists all images in the order of the labels.
+    labels : numpy.ndarray
+        Class of each image of the data set, int64.
+    classes : sequence of str
+        Class names.
+
+    Returns
+    -------
+    dict
+        Part to ``accuracy`` and ``macro_f1``, each with mean and population standard deviation over folds.
+    """
+    folds = [fold for _, fold in predictions.groupby("fold")]
+    scores: dict[str, Any] = {}
+    for part in PARTS:
+        pairs = []
+        for fold in folds:
+            rows = (fold["part"] == part).to_numpy()
+            pairs.append((labels[rows], _decoded(fold, classes)[rows]))
+        scores[part] = {
+            "accuracy": mean_std([accuracy(*pair) for pair in pairs]),
+            "macro_f1": mean_std([macro_f1(*pair) for pair in pairs]),
+        }
+    return scores
+
+
+def _decoded(fold: pd.DataFrame, classes: Sequence[str]) -> Labels:
+    labels = pd.Index(classes).get_indexer(fold["decoded"])
+    return np.where(labels < 0, INVALID, labels)
 
 
 def compare(
