@@ -9,12 +9,24 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.files import read_json, write_json
 from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.experiment import fold_parts
-from tmdscope.params import DataParams, ReportParams, TrackingParams, read_experiments, read_section
-from tmdscope.report.materials_study import StudyResults, compose, metrics
+from tmdscope.learn.summary import Cohort
+from tmdscope.params import (
+    DataParams,
+    ReportParams,
+    ScoringParams,
+    SplitParams,
+    TrackingParams,
+    read_experiments,
+    read_section,
+)
+from tmdscope.report.gains import pretraining_gains
+from tmdscope.report.materials_study import compose, metrics
 from tmdscope.report.page import write_page
+from tmdscope.report.study import StudyResults
 from tmdscope.stage import run_stage
 
 DATA = Path("data")
+EXPERIMENTS = DATA / "experiments"
 PLOTS = Path("reports/experiments")
 SCATTER = Path("reports/latent.csv")
 METRICS = Path("reports/metrics.json")
@@ -26,23 +38,31 @@ def main() -> None:
     settings = read_section("report", ReportParams)
     data = read_section("data", DataParams)
     dataset = Dataset.load(DATA / "prepared")
-    names = list(read_experiments())
+    experiments = read_experiments()
+    scoring = read_section("scoring", ScoringParams)
     folds = fold_parts(Split.read(DATA / "split.json"), dataset)
+    labels = dataset.labels(data.classes)
     samples = dataset.manifest["sample_id"].to_numpy()
+    distinct = dataset.manifest["duplicate_of"].isna().to_numpy()
+    cohort = Cohort(labels, samples, distinct, scoring.bootstrap, scoring.seed)
+    predictions = {name: pd.read_parquet(EXPERIMENTS / name / "predictions.parquet") for name in experiments}
     results = StudyResults(
         study=read_section("tracking", TrackingParams).study,
-        simulated=data.source == "simulated",
-        classes=data.classes,
+        data=data,
+        split=read_section("split", SplitParams),
+        experiments=experiments,
         dataset=dataset,
         counts=pd.read_csv(DATA / "split_counts.csv", index_col=0),
-        scores={name: read_json(DATA / "experiments" / name / "scores.json") for name in names},
-        histories={name: pd.read_csv(PLOTS / name / "history.csv") for name in names},
-        baseline=sample_id_baseline(samples, dataset.labels(data.classes), folds),
+        scores={name: read_json(EXPERIMENTS / name / "scores.json") for name in experiments},
+        predictions=predictions,
+        gains=pretraining_gains(experiments, predictions, cohort, data.classes),
+        histories={name: pd.read_csv(PLOTS / name / "history.csv") for name in experiments},
+        baseline=sample_id_baseline(samples, labels, folds),
         pretraining=read_json(DATA / "pretrained" / "pretrain.json"),
         registered=read_json(DATA / "registered.json"),
         latent=read_json(DATA / "latent.json"),
         scatter=pd.read_csv(SCATTER),
-        runs={name: read_json(DATA / "experiments" / name / "run.json") for name in names},
+        runs={name: read_json(EXPERIMENTS / name / "run.json") for name in experiments},
     )
     write_json(METRICS, metrics(results))
     write_page(PAGE, compose(results, settings.images_per_class))

@@ -54,7 +54,7 @@ def confusion_matrices(matrices: Mapping[str, NDArray[np.float64]], classes: Seq
     Returns
     -------
     bytes
-        PNG; cells are shaded by their share of the row and carry the counts.
+        PNG; cells are shaded by their share of the row, and carry the count and that share.
     """
     columns = min(len(matrices), 2)
     rows = -(-len(matrices) // columns)
@@ -66,14 +66,40 @@ def confusion_matrices(matrices: Mapping[str, NDArray[np.float64]], classes: Seq
         axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(*counts.shape):
             ink = "white" if share[row, column] > 0.55 else "black"
-            axis.text(
-                column, row, f"{counts[row, column]:.3g}", ha="center", va="center", color=ink, fontsize=9
-            )
+            text = f"{counts[row, column]:.3g}\n{share[row, column]:.0%}"
+            axis.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
         axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
         axis.set_yticks(range(len(classes)), classes)
         axis.set(title=name, xlabel="Predicted", ylabel="True")
     for axis in axes[len(matrices) :]:
         axis.remove()
+    return _png(figure)
+
+
+def intervals(values: Mapping[str, tuple[float, float, float]], label: str) -> bytes:
+    """Draw values with their intervals, one below the other, and a line at zero.
+
+    Parameters
+    ----------
+    values : mapping
+        Name to value, lower and upper bound.
+    label : str
+        What the values are.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    figure = Figure(figsize=(9, 1.2 + 0.35 * len(values)), layout="constrained")
+    axis = figure.subplots()
+    axis.axvline(0, color="black", linewidth=1)
+    for row, (value, low, high) in enumerate(values.values()):
+        axis.plot([low, high], [row, row], color=COLOURS[0], linewidth=2)
+        axis.plot([value], [row], color=COLOURS[0], marker="o")
+    axis.set_yticks(range(len(values)), list(values))
+    axis.set(xlabel=label, ylim=(len(values) - 0.5, -0.5))
+    axis.grid(alpha=0.3, axis="x")
     return _png(figure)
 
 

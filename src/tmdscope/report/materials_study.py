@@ -1,73 +1,14 @@
 """The report of the main study, on images."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from tmdscope.dataset.store import Dataset
-from tmdscope.report.figures import component_scatter, confusion_matrices, image_grid, training_curves
+from tmdscope.report.comparison import comparison_section
+from tmdscope.report.experiments import experiments_section
+from tmdscope.report.figures import component_scatter, image_grid, training_curves
 from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table, plus_minus, with_interval
-
-Scores = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class StudyResults:
-    """Everything the report is written from.
-
-    Attributes
-    ----------
-    study : str
-        Name of the study.
-    simulated : bool
-        Whether the images are simulated.
-    classes : list of str
-        Class names in label order.
-    dataset : Dataset
-        Prepared images.
-    counts : pandas.DataFrame
-        Images of each class in each part.
-    scores : dict
-        Experiment name to the content of its ``scores.json``.
-    histories : dict
-        Experiment name to its fold-mean training curves.
-    baseline : dict or None
-        Scores of the sample-id-only baseline; None when the ids carry no number.
-    pretraining : dict
-        Content of ``pretrain.json``.
-    registered : dict
-        Content of ``registered.json``.
-    latent : dict
-        Content of ``latent.json``.
-    scatter : pandas.DataFrame
-        Component scores with material and part.
-    runs : dict
-        Experiment name to the content of its ``run.json``.
-    """
-
-    study: str
-    simulated: bool
-    classes: list[str]
-    dataset: Dataset
-    counts: pd.DataFrame
-    scores: Mapping[str, Scores]
-    histories: Mapping[str, pd.DataFrame]
-    baseline: Scores | None
-    pretraining: Mapping[str, Any]
-    registered: Mapping[str, Any]
-    latent: Mapping[str, Any]
-    scatter: pd.DataFrame
-    runs: Mapping[str, Mapping[str, Any]]
-
-    @property
-    def what(self) -> str:
-        """The data set in a few words, for captions."""
-        manifest = self.dataset.manifest
-        kind = "simulated images" if self.simulated else "images"
-        return f"{len(manifest)} {kind} of {manifest['sample_id'].nunique()} samples"
+from tmdscope.report.study import StudyResults
 
 
 def metrics(results: StudyResults) -> dict[str, Any]:
@@ -81,10 +22,11 @@ def metrics(results: StudyResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``data``, ``experiments``, ``baseline``, ``best`` and ``latent``; numbers and names only.
+        ``data``, ``experiments``, ``pretraining``, ``baseline``, ``best`` and ``latent``; numbers and names
+        only.
     """
     manifest = results.dataset.manifest
-    parts = ("val", "test", "best_fold", "out_of_fold", "ensemble_test")
+    parts = ("train", "val", "test", "best_fold", "out_of_fold", "ensemble_test")
     return {
         "data": {
             "simulated": results.simulated,
@@ -97,6 +39,7 @@ def metrics(results: StudyResults) -> dict[str, Any]:
         "experiments": {
             name: {part: score[part] for part in parts} for name, score in results.scores.items()
         },
+        "pretraining": {gain.pair: gain.to_dict() for gain in results.gains},
         "baseline": {"sample_id_only": results.baseline},
         "latent": {key: value for key, value in results.latent.items() if key not in ("model", "left_out")},
     }
@@ -132,7 +75,8 @@ def compose(results: StudyResults, images_per_class: int) -> Page:
         lead=lead,
         sections=[
             _data(results, images_per_class),
-            _experiments(results),
+            experiments_section(results),
+            comparison_section(results),
             _training(results),
             _latent(results),
             _provenance(results),
@@ -165,98 +109,6 @@ def _data(results: StudyResults, images_per_class: int) -> Section:
         note = "The scans are simulated. Scores say how the method behaves, nothing about real materials."
         blocks.insert(0, Note(note))
     return Section("Data", blocks)
-
-
-def _experiment_rows(results: StudyResults) -> list[list[str]]:
-    rows = [
-        [
-            name,
-            plus_minus(score["val"]["accuracy"], percent=True),
-            plus_minus(score["val"]["macro_f1"]),
-            plus_minus(score["test"]["accuracy"], percent=True),
-            plus_minus(score["test"]["macro_f1"]),
-            with_interval(
-                score["out_of_fold"]["accuracy"], score["out_of_fold"]["accuracy_ci95"], percent=True
-            ),
-            with_interval(
-                score["ensemble_test"]["accuracy"], score["ensemble_test"]["accuracy_ci95"], percent=True
-            ),
-        ]
-        for name, score in results.scores.items()
-    ]
-    if results.baseline is not None:
-        base = results.baseline
-        rows.append(
-            [
-                "sample id only (sees no image)",
-                plus_minus(base["val_accuracy"], percent=True),
-                plus_minus(base["val_macro_f1"]),
-                plus_minus(base["test_accuracy"], percent=True),
-                plus_minus(base["test_macro_f1"]),
-                "",
-                "",
-            ]
-        )
-    return rows
-
-
-def _experiments(results: StudyResults) -> Section:
-    first = next(iter(results.scores.values()))
-    pooled, test = first["out_of_fold"], first["ensemble_test"]
-    matrices = {name: np.array(score["test_confusion"]) for name, score in results.scores.items()}
-    return Section(
-        "Experiments",
-        [
-            Table(
-                f"Accuracy in % and macro F1 ({results.what}). Mean ± population standard deviation over "
-                f"folds; pooled: validation predictions of all folds, {pooled['images']} images; ensemble: "
-                f"mean of the folds' probabilities on {test['images']} test images; 95 % intervals "
-                "bootstrapped by sample.",
-                [
-                    "Experiment",
-                    "val accuracy",
-                    "val F1",
-                    "test accuracy",
-                    "test F1",
-                    "pooled accuracy",
-                    "ensemble test",
-                ],
-                _experiment_rows(results),
-            ),
-            _distinct_table(results),
-            Figure(
-                f"Mean counts over folds on the held-out test ({test['images']} images), rows true.",
-                "Confusion matrices of " + ", ".join(matrices) + ".",
-                confusion_matrices(matrices, results.classes),
-            ),
-        ],
-    )
-
-
-def _distinct_table(results: StudyResults) -> Table:
-    rows = [
-        [
-            name,
-            str(score["out_of_fold"]["distinct"]["images"]),
-            with_interval(
-                score["out_of_fold"]["distinct"]["accuracy"],
-                score["out_of_fold"]["distinct"]["accuracy_ci95"],
-                percent=True,
-            ),
-            with_interval(
-                score["out_of_fold"]["distinct"]["macro_f1"],
-                score["out_of_fold"]["distinct"]["macro_f1_ci95"],
-            ),
-            f"{score['val']['invalid']['mean']:.1f}",
-        ]
-        for name, score in results.scores.items()
-    ]
-    return Table(
-        "Pooled validation scores on distinct images only, and validation outputs per fold that stand for "
-        "no class (multilabel)",
-        ["Experiment", "distinct images", "pooled accuracy (%)", "pooled F1", "invalid"],
-        rows,
-    )
 
 
 def _training(results: StudyResults) -> Section:

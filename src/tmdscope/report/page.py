@@ -39,11 +39,14 @@ class Table:
         Column names.
     rows : sequence of sequence of str
         Cells as shown.
+    words_last : bool, optional
+        Whether the last column holds sentences, which may wrap.
     """
 
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    words_last: bool = False
     kind = "table"
 
 

@@ -1,0 +1,127 @@
+"""The TMD paper's tables beside what the main study measured, row by row."""
+
+from typing import Any
+
+import numpy as np
+
+from tmdscope.learn.summary import decoded_confusion, decoded_scores
+from tmdscope.materials import MATERIALS
+from tmdscope.params import ExperimentParams
+from tmdscope.report.figures import confusion_matrices
+from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table, plus_minus
+from tmdscope.report.paper import (
+    Part,
+    Published,
+    PublishedRow,
+    PublishedTable,
+    data_that_differ,
+    experiments_of,
+    printed,
+    read_published,
+    settings_that_differ,
+)
+from tmdscope.report.study import StudyResults
+
+_SHOWN: tuple[Part, ...] = ("train", "val", "test")
+
+
+def comparison_section(results: StudyResults) -> Section:
+    """Set the paper's Tables 2 to 4 and its confusion matrices beside the study.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+
+    Returns
+    -------
+    Section
+        Every published row, with each measured experiment below it or the words "not run".
+    """
+    published = read_published()
+    blocks: list[Block] = [
+        Paragraph(
+            "Published: Moses & Reinhart (doi:10.1088/2632-2153/ada2da), Tables 2 to 4 as printed; data and "
+            "code: doi:10.5281/zenodo.13961220. Measured: this study's experiments of the same strategy, "
+            "target, architecture and weights, decoded as in the paper (multilabel by exact match). Every "
+            "difference in images and settings is named; a row under other conditions is no reproduction."
+        ),
+        Note(
+            "The published validation numbers are not clean: the authors' released code carries the backbone "
+            "from one fold to the next (not in row ImageNet*), so that every fold but the first starts from "
+            "weights that were trained on its own validation images. No fold trains on the test images: the "
+            "test column is the honest target. Here every fold starts afresh, and batch normalisation stays "
+            "in training mode, which the released code leaves after the first epoch of the first fold."
+        ),
+        *(_table(table, published, results) for table in published.tables),
+        _confusion(published, results),
+    ]
+    return Section("Paper beside measured", blocks)
+
+
+def _table(table: PublishedTable, published: Published, results: StudyResults) -> Table:
+    rows = [cells for row in table.rows for cells in _row(row, published, results)]
+    return Table(
+        f"{table.name} ({table.about}): accuracy in % and macro F1, mean ± population standard deviation "
+        "over folds. The paper's validation scores carry over between folds; compare the test column",
+        [
+            "Row",
+            *(f"{part} accuracy" for part in _SHOWN),
+            *(f"{part} F1" for part in _SHOWN),
+            "How it was run",
+        ],
+        rows,
+        words_last=True,
+    )
+
+
+def _row(row: PublishedRow, published: Published, results: StudyResults) -> list[list[str]]:
+    found = experiments_of(row, results.experiments)
+    paper = [
+        row.label,
+        *(printed(row.accuracy.get(part), 1) for part in _SHOWN),
+        *(printed(row.macro_f1.get(part), 2) for part in _SHOWN),
+        "published; measured below" if found else "published; not run here",
+    ]
+    return [paper, *(_measured(name, row, published, results) for name in found)]
+
+
+def _measured(name: str, row: PublishedRow, published: Published, results: StudyResults) -> list[str]:
+    scores = decoded_scores(results.predictions[name], results.labels, results.classes)
+    return [
+        f"measured: {name}",
+        *(plus_minus(scores[part]["accuracy"], percent=True) for part in _SHOWN),
+        *(plus_minus(scores[part]["macro_f1"]) for part in _SHOWN),
+        _conditions(results.experiments[name], row, published, results),
+    ]
+
+
+def _conditions(
+    params: ExperimentParams, row: PublishedRow, published: Published, results: StudyResults
+) -> str:
+    differences = [
+        *data_that_differ(published.data, results.data, results.split, results.dataset),
+        *settings_that_differ(published, row, params),
+    ]
+    if not differences:
+        return "run on the paper's images under its settings, but for fresh folds (see the note)"
+    return "run under other conditions: " + "; ".join(differences)
+
+
+def _confusion(published: Published, results: StudyResults) -> Figure:
+    """Draw the paper's matrices, and those measured of the same rows where the classes are the same."""
+    matrices: dict[str, Any] = {}
+    rows = {row.label: row for table in published.tables for row in table.rows}
+    for matrix in published.confusion:
+        matrices[f"published: {matrix.label}"] = np.array(matrix.counts)
+        if results.classes == list(MATERIALS):
+            for name in experiments_of(rows[matrix.label], results.experiments):
+                matrices[f"measured: {name}"] = decoded_confusion(
+                    results.predictions[name], results.labels, results.classes
+                )[0]
+    return Figure(
+        "Mean counts over the folds' models on the held-out test and their share of the row, rows true (the "
+        "paper's Figure 3: 104 images; 1.6 per multilabel model match no material and are in no column).",
+        "Confusion matrices: " + ", ".join(matrices) + ".",
+        confusion_matrices(matrices, MATERIALS),
+    )

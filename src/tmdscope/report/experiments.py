@@ -1,0 +1,194 @@
+"""The experiments of the main study: scores, what they confuse, and what pre-training is worth."""
+
+from typing import Any
+
+import numpy as np
+
+from tmdscope.learn.summary import PARTS, decoded_confusion, decoded_scores
+from tmdscope.report.figures import confusion_matrices
+from tmdscope.report.gains import gain_blocks
+from tmdscope.report.page import Block, Figure, Paragraph, Section, Table, plus_minus, with_interval
+from tmdscope.report.study import StudyResults
+
+_SCORED = ("accuracy", "macro_f1")
+
+
+def experiments_section(results: StudyResults) -> Section:
+    """Write the section on experiments.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+
+    Returns
+    -------
+    Section
+        Tables of scores and intervals, confusion matrices, and pre-trained less scratch.
+    """
+    return Section(
+        "Experiments",
+        [
+            _overview(results),
+            _parts(results),
+            _recall(results),
+            *_multilabel(results),
+            _distinct(results),
+            *gain_blocks(results.gains, results.what),
+            *_confusion(results),
+        ],
+    )
+
+
+def _overview(results: StudyResults) -> Table:
+    first = next(iter(results.scores.values()))
+    pooled, test = first["out_of_fold"], first["ensemble_test"]
+    rows = []
+    for name, score in results.scores.items():
+        over_folds = [_mean(score[part], metric) for part in ("val", "test") for metric in _SCORED]
+        ensemble = [_interval(score["ensemble_test"], metric) for metric in _SCORED]
+        rows.append([name, *over_folds, *ensemble, _interval(score["out_of_fold"], "accuracy")])
+    if results.baseline is not None:
+        base = results.baseline
+        means = [
+            plus_minus(base[f"{part}_{metric}"], percent=metric == "accuracy")
+            for part in ("val", "test")
+            for metric in _SCORED
+        ]
+        rows.append(["sample id only (sees no image)", *means, "", "", ""])
+    return Table(
+        f"Accuracy in % and macro F1 ({results.what}). Mean ± population standard deviation over folds; "
+        f"ensemble: mean of the folds' probabilities on the same {test['images']} test images; pooled: "
+        f"validation predictions of all folds, {pooled['images']} images; 95 % intervals bootstrapped by "
+        "sample.",
+        [
+            "Experiment",
+            "val accuracy",
+            "val F1",
+            "test accuracy",
+            "test F1",
+            "ensemble test accuracy",
+            "ensemble test F1",
+            "pooled accuracy",
+        ],
+        rows,
+    )
+
+
+def _parts(results: StudyResults) -> Table:
+    rows = [
+        [
+            f"{name}, {part}",
+            *(_mean(score[part], metric) for metric in ("accuracy", "macro_f1", "weighted_f1", "loss")),
+        ]
+        for name, score in results.scores.items()
+        for part in PARTS
+    ]
+    return Table(
+        "Every part, without augmentation: mean ± population standard deviation over folds",
+        ["Experiment, part", "accuracy", "macro F1", "weighted F1", "loss"],
+        rows,
+    )
+
+
+def _recall(results: StudyResults) -> Table:
+    test = next(iter(results.scores.values()))["ensemble_test"]["images"]
+    rows = []
+    for name, score in results.scores.items():
+        recall = score["test"]["recall"]
+        rows.append(
+            [
+                name,
+                *(
+                    plus_minus(recall[material], percent=True) if material in recall else "none in the test"
+                    for material in results.classes
+                ),
+            ]
+        )
+    return Table(
+        f"Recall of each class in % on the held-out test ({test} images): mean ± population standard "
+        "deviation over folds",
+        ["Experiment", *results.classes],
+        rows,
+    )
+
+
+def _multilabel(results: StudyResults) -> list[Block]:
+    names = _multilabel_names(results)
+    if not names:
+        return []
+    rows = []
+    for name in names:
+        decoded = decoded_scores(results.predictions[name], results.labels, results.classes)
+        for part in PARTS:
+            score = results.scores[name][part]
+            rows.append(
+                [
+                    f"{name}, {part}",
+                    *(_mean(decoded[part], metric) for metric in _SCORED),
+                    *(_mean(score, metric) for metric in _SCORED),
+                    f"{score['invalid']['mean']:.1f}",
+                ]
+            )
+    return [
+        Table(
+            "Multilabel, two ways to read the atoms: exact match takes those above one half and is wrong "
+            "where they are no material (the paper's decoding); most probable takes the likeliest material. "
+            "Mean ± population standard deviation over folds; invalid: outputs per fold of no material",
+            [
+                "Experiment, part",
+                "exact accuracy",
+                "exact F1",
+                "most probable accuracy",
+                "most probable F1",
+                "invalid",
+            ],
+            rows,
+        )
+    ]
+
+
+def _distinct(results: StudyResults) -> Table:
+    rows = []
+    for name, score in results.scores.items():
+        distinct = score["out_of_fold"]["distinct"]
+        rows.append([name, str(distinct["images"]), *(_interval(distinct, metric) for metric in _SCORED)])
+    return Table(
+        "Pooled validation scores on distinct images only",
+        ["Experiment", "distinct images", "pooled accuracy (%)", "pooled F1"],
+        rows,
+    )
+
+
+def _confusion(results: StudyResults) -> list[Block]:
+    test = next(iter(results.scores.values()))["ensemble_test"]["images"]
+    matrices = {name: np.array(score["test_confusion"]) for name, score in results.scores.items()}
+    invalid = []
+    for name in _multilabel_names(results):
+        counts, missing = decoded_confusion(results.predictions[name], results.labels, results.classes)
+        matrices[f"{name}, exact match"] = counts
+        invalid.append(f"{name}: {missing:.1f} of {test} per fold")
+    blocks: list[Block] = [
+        Figure(
+            f"Mean counts over folds on the held-out test ({test} images), rows true, and their share of "
+            "the row. Columns are the most probable class, or the exact match where the title says so.",
+            "Confusion matrices of " + ", ".join(matrices) + ".",
+            confusion_matrices(matrices, results.classes),
+        )
+    ]
+    if invalid:
+        words = "Multilabel outputs that match no material exactly are in no column and in no share: "
+        blocks.append(Paragraph(words + "; ".join(invalid) + "."))
+    return blocks
+
+
+def _multilabel_names(results: StudyResults) -> list[str]:
+    return [name for name, entry in results.experiments.items() if entry.target == "multilabel"]
+
+
+def _mean(scores: Any, metric: str) -> str:
+    return plus_minus(scores[metric], percent=metric == "accuracy")
+
+
+def _interval(scores: Any, metric: str) -> str:
+    return with_interval(scores[metric], scores[f"{metric}_ci95"], percent=metric == "accuracy")

@@ -1,0 +1,189 @@
+"""What the TMD paper published, and under which conditions a measured experiment may stand beside it.
+
+Moses & Reinhart (doi:10.1088/2632-2153/ada2da), Tables 2 to 4; the values lie in ``paper_tables.yaml``.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Literal
+
+from pydantic import Field
+from ruamel.yaml import YAML
+
+from tmdscope.dataset.store import Dataset
+from tmdscope.materials import MATERIALS
+from tmdscope.params import DataParams, ExperimentParams, Params, SplitParams
+
+Part = Literal["train", "val", "test"]
+Pair = list[float]
+"""Mean and population standard deviation, as printed."""
+
+
+class PublishedData(Params):
+    """The images behind the published values."""
+
+    record: str
+    images: int
+    samples: int
+    test: str
+    folds: int
+    size_px: int
+
+
+class PublishedRow(Params):
+    """A row of a table: accuracy in %, macro F1; a part that is absent was not published."""
+
+    label: str
+    experiment: dict[str, str] = Field(description="settings that make an experiment this row")
+    settings: dict[str, Any] = Field(default={}, description="protocol of this row, before that of all rows")
+    note: str = Field(default="", description="a difference that no setting removes")
+    accuracy: dict[Part, Pair]
+    macro_f1: dict[Part, Pair]
+
+
+class PublishedTable(Params):
+    """A table of the paper."""
+
+    name: str
+    about: str
+    rows: list[PublishedRow]
+
+
+class PublishedConfusion(Params):
+    """Mean counts on the test images, rows true, in class order."""
+
+    label: str
+    counts: list[list[float]]
+
+
+class Published(Params):
+    """Everything in ``paper_tables.yaml``."""
+
+    data: PublishedData
+    settings: dict[str, Any]
+    tables: list[PublishedTable]
+    confusion: list[PublishedConfusion]
+
+
+def read_published() -> Published:
+    """Read the published values that the package carries.
+
+    Returns
+    -------
+    Published
+        Tables 2 to 4 and the confusion matrices.
+    """
+    text = files("tmdscope.report").joinpath("paper_tables.yaml").read_text(encoding="utf-8")
+    return Published.model_validate(YAML(typ="safe").load(text))
+
+
+def experiments_of(row: PublishedRow, experiments: Mapping[str, ExperimentParams]) -> list[str]:
+    """Find the experiments that are a row of the paper, whatever their epochs and the like.
+
+    Parameters
+    ----------
+    row : PublishedRow
+        The row.
+    experiments : mapping
+        Name to settings.
+
+    Returns
+    -------
+    list of str
+        Names, in the order given.
+    """
+    return [
+        name
+        for name, params in experiments.items()
+        if all(getattr(params, key) == value for key, value in row.experiment.items())
+    ]
+
+
+def settings_that_differ(published: Published, row: PublishedRow, params: ExperimentParams) -> list[str]:
+    """Name the settings of an experiment that are not the paper's.
+
+    Parameters
+    ----------
+    published : Published
+        Holds the protocol of all rows.
+    row : PublishedRow
+        The row, whose own settings go before.
+    params : ExperimentParams
+        The experiment.
+
+    Returns
+    -------
+    list of str
+        ``epochs 4, not 60`` and the like; the row's note last.
+    """
+    wanted = {
+        key: value for key, value in {**published.settings, **row.settings}.items() if value is not None
+    }
+    found = [
+        f"{key.replace('_', ' ')} {_word(getattr(params, key))}, not {_word(value)}"
+        for key, value in wanted.items()
+        if getattr(params, key) != value
+    ]
+    return [*found, row.note] if row.note else found
+
+
+def data_that_differ(
+    published: PublishedData, data: DataParams, split: SplitParams, dataset: Dataset
+) -> list[str]:
+    """Name what sets a study's images apart from the paper's.
+
+    Parameters
+    ----------
+    published : PublishedData
+        The paper's.
+    data : DataParams
+        Where the study's images come from.
+    split : SplitParams
+        How they are split.
+    dataset : Dataset
+        The images.
+
+    Returns
+    -------
+    list of str
+        ``simulated images`` and the like, source first; empty for the paper's own images and test.
+    """
+    images, samples = len(dataset.manifest), dataset.manifest["sample_id"].nunique()
+    size = dataset.images.shape[1]
+    record = data.archive.record if data.source == "archive" and data.archive else data.source
+    sources = {published.record: "", "simulated": "simulated images", "folder": "images of a folder"}
+    found = [
+        sources.get(record, f"images of the archive {record}"),
+        f"classes {', '.join(data.classes)}" if data.classes != list(MATERIALS) else "",
+        f"{images} images of {samples} samples, not {published.images} of {published.samples}"
+        if (images, samples) != (published.images, published.samples)
+        else "",
+        f"{size} px, not {published.size_px}" if size != published.size_px else "",
+        f"test is fold 0 of {split.test_folds}, not the authors' own" if split.test != published.test else "",
+        f"{split.folds} folds, not {published.folds}" if split.folds != published.folds else "",
+    ]
+    return [words for words in found if words]
+
+
+def printed(pair: Sequence[float] | None, digits: int) -> str:
+    """Write a published value.
+
+    Parameters
+    ----------
+    pair : sequence of float or None
+        Mean and standard deviation.
+    digits : int
+        As many as the paper prints: 1 for an accuracy in %, 2 for an F1.
+
+    Returns
+    -------
+    str
+        ``91.0 ± 5.2``, ``0.92 ± 0.05``, or ``not given``.
+    """
+    return "not given" if pair is None else f"{pair[0]:.{digits}f} ± {pair[1]:.{digits}f}"
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

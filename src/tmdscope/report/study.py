@@ -1,0 +1,94 @@
+"""What the report of the main study is written from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tmdscope.dataset.store import Dataset
+from tmdscope.learn.summary import Labels
+from tmdscope.params import DataParams, ExperimentParams, SplitParams
+from tmdscope.report.gains import Gain
+
+Scores = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """Everything the report is written from.
+
+    Attributes
+    ----------
+    study : str
+        Name of the study.
+    data : DataParams
+        Where the images come from, and the classes in label order.
+    split : SplitParams
+        How they were split.
+    experiments : dict
+        Experiment name to its settings.
+    dataset : Dataset
+        Prepared images.
+    counts : pandas.DataFrame
+        Images of each class in each part.
+    scores : dict
+        Experiment name to the content of its ``scores.json``.
+    predictions : dict
+        Experiment name to the content of its ``predictions.parquet``.
+    gains : sequence of Gain
+        Pre-trained experiments beside those from scratch.
+    histories : dict
+        Experiment name to its fold-mean training curves.
+    baseline : dict or None
+        Scores of the sample-id-only baseline; None when the ids carry no number.
+    pretraining : dict
+        Content of ``pretrain.json``.
+    registered : dict
+        Content of ``registered.json``.
+    latent : dict
+        Content of ``latent.json``.
+    scatter : pandas.DataFrame
+        Component scores with material and part.
+    runs : dict
+        Experiment name to the content of its ``run.json``.
+    """
+
+    study: str
+    data: DataParams
+    split: SplitParams
+    experiments: Mapping[str, ExperimentParams]
+    dataset: Dataset
+    counts: pd.DataFrame
+    scores: Mapping[str, Scores]
+    predictions: Mapping[str, pd.DataFrame]
+    gains: Sequence[Gain]
+    histories: Mapping[str, pd.DataFrame]
+    baseline: Scores | None
+    pretraining: Mapping[str, Any]
+    registered: Mapping[str, Any]
+    latent: Mapping[str, Any]
+    scatter: pd.DataFrame
+    runs: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the images are simulated."""
+        return self.data.source == "simulated"
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in label order."""
+        return self.data.classes
+
+    @property
+    def labels(self) -> Labels:
+        """Class of each image, int64."""
+        return self.dataset.labels(self.classes)
+
+    @property
+    def what(self) -> str:
+        """The data set in a few words, for captions."""
+        manifest = self.dataset.manifest
+        kind = "simulated images" if self.simulated else "images"
+        return f"{len(manifest)} {kind} of {manifest['sample_id'].nunique()} samples"

@@ -1,0 +1,137 @@
+"""A tiny study whose report can be written: two materials, eight images, two folds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tests.report.numbers import MEAN, POOLED, RELATIONS
+from tmdscope.dataset.store import Dataset
+from tmdscope.learn.summary import Cohort
+from tmdscope.params import (
+    DataParams,
+    ExperimentParams,
+    SplitParams,
+    parse_section,
+    read_params,
+)
+from tmdscope.report.gains import pretraining_gains
+from tmdscope.report.study import StudyResults
+
+CLASSES = ["MoS2", "WS2"]
+PARTS = (["test"] * 2 + ["train"] * 3 + ["val"] * 3, ["test"] * 2 + ["val"] * 3 + ["train"] * 3)
+ROOT = Path(__file__).parents[2]
+
+
+def data_params(source: str = "simulated", **changes: Any) -> DataParams:
+    section = read_params(ROOT / "params.yaml")["data"] | {"source": source, "classes": CLASSES} | changes
+    return parse_section("data", section, DataParams, "params.yaml")
+
+
+def experiment(strategy: str = "finetune", **changes: Any) -> ExperimentParams:
+    entry = {
+        "strategy": strategy,
+        "target": "multiclass",
+        "architecture": "resnet18",
+        "weights": "none" if strategy == "scratch" else "simulated",
+        "epochs": 4,
+        "batch_size": 16,
+        "learning_rate": 1e-4,
+        "dropout": 0.0,
+        "flips": True,
+        "checkpoint": "improves-both",
+        "seed": 1,
+    }
+    return parse_section("experiments.x", entry | changes, ExperimentParams, "params.yaml")
+
+
+def dataset() -> Dataset:
+    manifest = pd.DataFrame(
+        {
+            "image_id": [f"i{k}" for k in range(8)],
+            "sample_id": [f"s{k // 2}" for k in range(8)],
+            "material": ["MoS2", "WS2"] * 4,
+            "image_sha256": [f"{k:064x}" for k in range(8)],
+            "duplicate_of": [None] * 7 + ["i6"],
+        }
+    )
+    return Dataset(np.zeros((8, 16, 16), np.uint8), manifest)
+
+
+def cohort() -> Cohort:
+    images = dataset()
+    samples = images.manifest["sample_id"].to_numpy()
+    return Cohort(images.labels(CLASSES), samples, np.ones(8, bool), resamples=100, seed=1)
+
+
+def predictions(wrong: Sequence[int] = (), invalid: Sequence[int] = ()) -> pd.DataFrame:
+    """Every fold is wrong on some images, and its output stands for no class on others."""
+    labels = dataset().labels(CLASSES)
+    guess = np.where(np.isin(np.arange(8), wrong), 1 - labels, labels)
+    decoded = ["" if k in invalid else CLASSES[label] for k, label in enumerate(guess)]
+    share = np.eye(2)[guess] * 0.8 + 0.1
+    tables = [
+        pd.DataFrame(
+            {
+                "fold": fold,
+                "image_id": [f"i{k}" for k in range(8)],
+                "part": part,
+                "decoded": decoded,
+                "p_MoS2": share[:, 0],
+                "p_WS2": share[:, 1],
+            }
+        )
+        for fold, part in enumerate(PARTS)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def scores() -> dict[str, Any]:
+    means = dict.fromkeys(("loss", "accuracy", "macro_f1", "weighted_f1", "exact_accuracy", "invalid"), MEAN)
+    return {
+        **{part: {**means, "recall": dict.fromkeys(CLASSES, MEAN)} for part in ("train", "val", "test")},
+        "best_fold": 1,
+        "out_of_fold": POOLED,
+        "ensemble_test": POOLED,
+        "test_confusion": [[3, 1], [0, 4]],
+    }
+
+
+def study(
+    experiments: Mapping[str, ExperimentParams] | None = None,
+    predicted: Mapping[str, pd.DataFrame] | None = None,
+    data: DataParams | None = None,
+) -> StudyResults:
+    """Results of some experiments; one fine-tuned network on simulated images unless told otherwise."""
+    settings = experiments or {"finetune": experiment()}
+    tables = predicted or {name: predictions() for name in settings}
+    columns = ["epoch", "train_loss", "train_macro_f1", "val_loss", "val_macro_f1"]
+    best = next(iter(settings))
+    return StudyResults(
+        study="study",
+        data=data or data_params(),
+        split=SplitParams(test_folds=4, folds=2),
+        experiments=settings,
+        dataset=dataset(),
+        counts=pd.DataFrame({"test": [2, 2]}, index=CLASSES),
+        scores={name: scores() for name in settings},
+        predictions=tables,
+        gains=pretraining_gains(settings, tables, cohort(), CLASSES),
+        histories={name: pd.DataFrame([[1, 1.0, 0.5, 1.0, 0.5]], columns=columns) for name in settings},
+        baseline={f"{part}_{m}": MEAN for part in ("val", "test") for m in ("accuracy", "macro_f1")},
+        pretraining={"images": 48, "r_squared": {"true_coverage": 0.5}},
+        registered={
+            "model": "m",
+            "best": best,
+            "versions": {name: {"version": k} for k, name in enumerate(settings, start=3)},
+        },
+        latent={
+            "model": {"name": "m", "version": 3, "alias": "best", "fold": 1, "experiment": best},
+            "left_out": {"true_gap": "not finite for 2 images"},
+            **RELATIONS,
+        },
+        scatter=pd.DataFrame({"PC1": [0.0], "PC2": [1.0], "material": ["MoS2"], "part": ["test"]}),
+        runs={name: {"run_id": "abc"} for name in settings},
+    )

@@ -1,0 +1,65 @@
+"""Tables and figures on the experiments: every part, both decodings, nothing uncounted."""
+
+from dataclasses import replace
+
+from tests.report.study import experiment, predictions, study
+from tmdscope.report.experiments import experiments_section
+from tmdscope.report.page import Figure, Paragraph, Section, Table
+from tmdscope.report.study import StudyResults
+
+
+def multilabel() -> StudyResults:
+    settings = {"classes": experiment(), "atoms": experiment(target="multilabel")}
+    return study(settings, {"classes": predictions(), "atoms": predictions(wrong=[2], invalid=[1, 5])})
+
+
+def table(section: Section, header: str) -> Table:
+    return next(block for block in section.blocks if isinstance(block, Table) and header in block.header)
+
+
+def test_every_part_has_its_scores() -> None:
+    parts = table(experiments_section(study()), "weighted F1")
+    assert [row[0] for row in parts.rows] == ["finetune, train", "finetune, val", "finetune, test"]
+    assert parts.rows[0][1:] == ["75.0 ± 5.0", "0.750 ± 0.050", "0.750 ± 0.050", "0.750 ± 0.050"]
+
+
+def test_recall_of_a_class_without_test_images_is_not_made_up() -> None:
+    results = study()
+    score = dict(results.scores["finetune"])
+    score["test"] = {**score["test"], "recall": {"WS2": {"mean": 0.5, "std": 0.25}}}
+    recall = table(experiments_section(replace(results, scores={"finetune": score})), "WS2")
+    assert recall.rows == [["finetune", "none in the test", "50.0 ± 25.0"]]
+
+
+def test_the_ensemble_stands_beside_the_mean_of_the_folds() -> None:
+    overview = table(experiments_section(study()), "ensemble test F1")
+    shown = dict(zip(overview.header, overview.rows[0], strict=True))
+    assert shown["test accuracy"] == "75.0 ± 5.0"
+    assert shown["ensemble test accuracy"] == "81.2 [70.0, 90.0]"
+    assert shown["ensemble test F1"] == "0.800 [0.600, 0.900]"
+
+
+def test_multilabel_outputs_are_read_in_both_ways() -> None:
+    section = experiments_section(multilabel())
+    decodings = table(section, "exact accuracy")
+    assert [row[0] for row in decodings.rows] == ["atoms, train", "atoms, val", "atoms, test"]
+    test = decodings.rows[2]
+    assert test[1] == "50.0 ± 0.0"  # image 1 of 0 and 1 stands for no class
+    assert test[3] == "75.0 ± 5.0"
+    assert test[5] == "0.8"
+
+
+def test_invalid_outputs_are_counted_beside_the_matrices() -> None:
+    section = experiments_section(multilabel())
+    figure = section.blocks[-2]
+    assert isinstance(figure, Figure)
+    assert "atoms, exact match" in figure.alt
+    words = section.blocks[-1]
+    assert isinstance(words, Paragraph)
+    assert "atoms: 1.0 of 8 per fold" in words.text
+
+
+def test_multiclass_studies_do_not_speak_of_atoms() -> None:
+    section = experiments_section(study())
+    assert not [block for block in section.blocks if isinstance(block, Table) and "invalid" in block.header]
+    assert isinstance(section.blocks[-1], Figure)
