@@ -25,7 +25,7 @@ from tmdscope.learn.sampling import cut_batches, draw_epoch, starting_positions
 from tmdscope.stage import UserError
 from tmdscope.vision.targets import Target
 
-_CACHE_BYTES = 14 << 20
+_CACHE_BYTES = 32 << 20
 _ADAM_COPIES = 4  # weights, gradients and two moments
 _MASK_SEED = 0x5EED
 
@@ -192,39 +192,36 @@ class _Chunk:
         codes = None if settings.symmetries == 1 else _pad([code for _, code in drawn if code is not None])[0]
         keep = self._draw_masks(orders.shape[1])
         bounds = [cut_batches(len(order), settings.batch_size) for order, _ in drawn]
-        losses = torch.zeros(len(self.members), device=self.device)
-        predicted = torch.zeros(len(self.members), orders.shape[1], dtype=torch.int64, device=self.device)
+        labels = self._each(self.examples.labels[orders])
+        outputs = torch.zeros(*labels.shape, self.target.outputs, device=self.device)
         for step in range(max(map(len, bounds))):
             sizes = [steps[step][1] - steps[step][0] if step < len(steps) else 0 for steps in bounds]
             start = step * settings.batch_size
             here = slice(start, start + max(sizes))
             code, mask = (None if values is None else values[:, here] for values in (codes, keep))
-            probable, loss = self._step(orders[:, here], code, sizes, mask)
+            logits = self._step(self._inputs(orders[:, here], code), labels[:, here], sizes, mask)
             if min(sizes) < max(sizes):  # a longer last step of one is the next step of another
-                mine = self._counted(probable, self._each(torch.tensor(sizes, device=self.device)))
-                probable = torch.where(mine, probable, predicted[:, here])
-            predicted[:, here] = probable
-            losses += loss
+                mine = self._counted(logits, self._each(torch.tensor(sizes, device=self.device)))
+                logits = torch.where(mine[:, :, None], logits, outputs[:, here])
+            outputs[:, here] = logits
         if settings.checkpoint is CheckpointRule.PAPER and settings.symmetries == 1:
             return self._evaluate(*self.train_rows)
-        return (losses / self._each(counts)).tolist(), self._macro_f1(orders, predicted, counts)
+        return self._score(outputs, labels, self._each(counts), settings.label_smoothing)
 
-    def _step(
-        self, rows: Tensor, codes: Tensor | None, sizes: list[int], mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Train one step; gives predictions M x B and each member's summed loss."""
-        inputs = self._inputs(rows, codes)
+    def _step(self, inputs: Tensor, labels: Tensor, sizes: list[int], mask: Tensor | None) -> Tensor:
+        """Train one step on inputs G x B x F; gives the outputs M x B x K."""
         activations, logits = self._forward(inputs, mask)
         logits.requires_grad_()
-        losses, probable = self._losses(rows, logits, self.settings.label_smoothing)
-        counts = self._each(torch.tensor(sizes, device=self.device))
-        if min(sizes) < rows.shape[1]:
-            losses = torch.where(self._counted(losses, counts), losses, 0.0)
-        weight = (1 / counts.clamp(min=1))[:, None].expand_as(losses)
+        losses = self.target.losses(logits.flatten(0, 1), labels.flatten(), self.settings.label_smoothing)
+        if min(sizes) == labels.shape[1]:
+            weight = torch.full_like(losses, 1 / labels.shape[1])
+        else:
+            counts = self._each(torch.tensor(sizes, device=self.device))
+            weight = (self._counted(labels, counts) / counts.clamp(min=1)[:, None]).flatten()
         (grad,) = torch.autograd.grad(losses, logits, weight)
         self._backward(inputs, activations, grad, mask)
         self._update(sizes)
-        return probable, losses.detach().sum(dim=1)
+        return logits.detach()
 
     def _forward(self, inputs: Tensor, mask: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
         """Turn inputs G x B x F into the hidden layers' activations and the outputs, M x B x ... each."""
@@ -278,16 +275,19 @@ class _Chunk:
 
     def _evaluate(self, rows: Tensor, counts: Tensor) -> tuple[list[float], list[float]]:
         _, logits = self._forward(self._inputs(rows, None))
-        losses, predicted = self._losses(rows, logits)
-        each = self._each(counts)
-        mean = torch.where(self._counted(losses, each), losses, 0.0).sum(dim=1) / each
-        return mean.tolist(), self._macro_f1(rows, predicted, counts)
+        return self._score(logits, self._each(self.examples.labels[rows]), self._each(counts))
 
-    def _losses(self, rows: Tensor, logits: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Loss and most probable class of every entry, M x B."""
-        flat, labels = logits.flatten(0, 1), self._each(self.examples.labels[rows])
+    def _score(
+        self, logits: Tensor, labels: Tensor, counts: Tensor, smoothing: float = 0.0
+    ) -> tuple[list[float], list[float]]:
+        """Mean loss and macro F1 of each member, from outputs M x N x K of which the first `counts` count."""
+        counted, flat = self._counted(labels, counts), logits.flatten(0, 1)
         losses = self.target.losses(flat, labels.flatten(), smoothing).view_as(labels)
-        return losses, self.target.probabilities(flat.detach()).argmax(dim=1).view_as(labels)
+        mean = torch.where(counted, losses, 0.0).sum(dim=1) / counts
+        predicted = self.target.probabilities(flat).argmax(dim=1).view_as(labels)
+        true, guess, mask = (values.cpu().numpy() for values in (labels, predicted, counted))
+        scores = macro_f1_of_each(true, guess, mask, len(self.target.classes))
+        return mean.tolist(), [float(score) for score in scores]
 
     def _close_epoch(
         self, scores: list[EpochScores], histories: list[list[EpochScores]], kept: list[int]
@@ -336,12 +336,6 @@ class _Chunk:
             for rate, generator in zip(rates, self.masks, strict=True)
         ]
         return torch.stack(drawn).to(self.device)
-
-    def _macro_f1(self, rows: Tensor, predicted: Tensor, counts: Tensor) -> list[float]:
-        labels = self._each(self.examples.labels[rows])
-        counted = self._counted(predicted, self._each(counts))
-        true, guess, mask = (values.cpu().numpy() for values in (labels, predicted, counted))
-        return [float(score) for score in macro_f1_of_each(true, guess, mask, len(self.target.classes))]
 
     def _counted(self, entries: Tensor, counts: Tensor) -> Tensor:
         return torch.arange(entries.shape[1], device=self.device) < counts[:, None]
