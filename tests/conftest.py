@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from playwright.sync_api import Browser, sync_playwright
+
+torch.set_num_threads(1)  # networks this small only wait for a second thread
 
 FLAGS = [
     "--no-sandbox",
