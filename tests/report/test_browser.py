@@ -24,7 +24,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     blocks = [
         Note("Simulated <data> & more."),
-        Paragraph("Text."),
+        Paragraph(f"Data set SHA-256 {64 * 'a'}."),
         wide,
         Figure("Scatter.", "Scatter of PC1 and PC2.", component_scatter(scores, ["MoS2", "WS2"])),
         Figure("Grid.", "Grid of images.", image_grid(grid)),

@@ -27,7 +27,7 @@ def test_a_measured_row_stands_below_with_every_difference() -> None:
     table = tables_of(results)[0]
     paper, measured = table.rows[2:]
     assert paper == [
-        "Scratch (ResNet18, random weights)",
+        "Scratch",
         *("75.4 ± 11.7", "67.7 ± 12.9", "not given"),
         *("0.78 ± 0.12", "0.69 ± 0.13", "not given"),
         "published; measured below",

@@ -49,7 +49,8 @@ def test_a_clear_gain_is_stated_with_its_interval() -> None:
     assert table.rows[0] == [
         "pre less zero",
         "4",
-        "held-out test, 2 images of 1 samples",
+        "held-out test",
+        "2 of 1",
         "100.0 [100.0, 100.0]",
         "1.000 [1.000, 1.000]",
         "above zero",

@@ -8,7 +8,7 @@ from tmdscope.learn.summary import decoded_confusion, decoded_scores
 from tmdscope.materials import MATERIALS
 from tmdscope.params import ExperimentParams
 from tmdscope.report.figures import confusion_matrices
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table, plus_minus
+from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.paper import (
     Part,
     Published,
@@ -90,10 +90,14 @@ def _measured(name: str, row: PublishedRow, published: Published, results: Study
     scores = decoded_scores(results.predictions[name], results.labels, results.classes)
     return [
         f"measured: {name}",
-        *(plus_minus(scores[part]["accuracy"], percent=True) for part in _SHOWN),
-        *(plus_minus(scores[part]["macro_f1"]) for part in _SHOWN),
+        *(_written(scores[part]["accuracy"], 100, 1) for part in _SHOWN),
+        *(_written(scores[part]["macro_f1"], 1, 2) for part in _SHOWN),
         _conditions(results.experiments[name], row, published, results),
     ]
+
+
+def _written(score: dict[str, float], scale: int, digits: int) -> str:
+    return printed([score["mean"] * scale, score["std"] * scale], digits)
 
 
 def _conditions(

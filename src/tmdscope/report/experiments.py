@@ -33,7 +33,7 @@ def experiments_section(results: StudyResults) -> Section:
             _parts(results),
             _recall(results),
             *_multilabel(results),
-            _distinct(results),
+            _pooled(results),
             *gain_blocks(results.gains, results.what),
             *_confusion(results),
         ],
@@ -41,13 +41,12 @@ def experiments_section(results: StudyResults) -> Section:
 
 
 def _overview(results: StudyResults) -> Table:
-    first = next(iter(results.scores.values()))
-    pooled, test = first["out_of_fold"], first["ensemble_test"]
+    test = next(iter(results.scores.values()))["ensemble_test"]
     rows = []
     for name, score in results.scores.items():
         over_folds = [_mean(score[part], metric) for part in ("val", "test") for metric in _SCORED]
         ensemble = [_interval(score["ensemble_test"], metric) for metric in _SCORED]
-        rows.append([name, *over_folds, *ensemble, _interval(score["out_of_fold"], "accuracy")])
+        rows.append([name, *over_folds, *ensemble])
     if results.baseline is not None:
         base = results.baseline
         means = [
@@ -55,12 +54,11 @@ def _overview(results: StudyResults) -> Table:
             for part in ("val", "test")
             for metric in _SCORED
         ]
-        rows.append(["sample id only (sees no image)", *means, "", "", ""])
+        rows.append(["sample id only (sees no image)", *means, "", ""])
     return Table(
         f"Accuracy in % and macro F1 ({results.what}). Mean ± population standard deviation over folds; "
-        f"ensemble: mean of the folds' probabilities on the same {test['images']} test images; pooled: "
-        f"validation predictions of all folds, {pooled['images']} images; 95 % intervals bootstrapped by "
-        "sample.",
+        f"ensemble: mean of the folds' probabilities on the same {test['images']} test images of "
+        f"{test['samples']} samples, with 95 % intervals bootstrapped by sample.",
         [
             "Experiment",
             "val accuracy",
@@ -69,7 +67,6 @@ def _overview(results: StudyResults) -> Table:
             "test F1",
             "ensemble test accuracy",
             "ensemble test F1",
-            "pooled accuracy",
         ],
         rows,
     )
@@ -148,14 +145,21 @@ def _multilabel(results: StudyResults) -> list[Block]:
     ]
 
 
-def _distinct(results: StudyResults) -> Table:
-    rows = []
-    for name, score in results.scores.items():
-        distinct = score["out_of_fold"]["distinct"]
-        rows.append([name, str(distinct["images"]), *(_interval(distinct, metric) for metric in _SCORED)])
+def _pooled(results: StudyResults) -> Table:
+    first = next(iter(results.scores.values()))["out_of_fold"]
+    rows = [
+        [
+            name,
+            *(_interval(score["out_of_fold"], metric) for metric in _SCORED),
+            *(_interval(score["out_of_fold"]["distinct"], metric) for metric in _SCORED),
+        ]
+        for name, score in results.scores.items()
+    ]
     return Table(
-        "Pooled validation scores on distinct images only",
-        ["Experiment", "distinct images", "pooled accuracy (%)", "pooled F1"],
+        "Pooled: every image predicted by the fold that validates on it, with 95 % intervals bootstrapped by "
+        f"sample. All: {first['images']} images of {first['samples']} samples; distinct: "
+        f"{first['distinct']['images']} images",
+        ["Experiment", "accuracy (%)", "F1", "accuracy (%), distinct", "F1, distinct"],
         rows,
     )
 

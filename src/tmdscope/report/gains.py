@@ -14,7 +14,7 @@ from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
 
 _EQUAL = ("target", "architecture", "epochs")
 _ITSELF = {"strategy", "weights", *_EQUAL}
-_IMAGES = {"ensemble_test": "held-out test", "out_of_fold": "pooled out-of-fold"}
+_IMAGES = {"ensemble_test": "held-out test", "out_of_fold": "out-of-fold"}
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ def gain_blocks(gains: Sequence[Gain], what: str) -> list[Block]:
         [
             gain.pair,
             str(gain.epochs),
-            f"{_IMAGES[name]}, {found.images} images of {found.samples} samples",
+            _IMAGES[name],
+            f"{found.images} of {found.samples}",
             with_interval(found.accuracy, found.accuracy_ci95, percent=True),
             with_interval(found.macro_f1, found.macro_f1_ci95),
             _verdict(found.macro_f1_ci95),
@@ -136,7 +137,15 @@ def gain_blocks(gains: Sequence[Gain], what: str) -> list[Block]:
             f"Pre-trained less scratch at equal epochs ({what}): both predict the same images; the test by "
             "fold ensembles, out-of-fold images by the fold that validates on them. 95 % intervals of the "
             "paired difference, bootstrapped by sample",
-            ["Experiments", "epochs", "images", "accuracy, points", "macro F1", "interval of F1"],
+            [
+                "Experiments",
+                "epochs",
+                "on",
+                "images of samples",
+                "accuracy, points",
+                "macro F1",
+                "F1 interval",
+            ],
             rows,
         ),
         *(Paragraph(sentence) for sentence in _sentences(gains)),
