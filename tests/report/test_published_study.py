@@ -1,6 +1,8 @@
 """The report of the published study sets its numbers beside the paper's."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,27 @@ from tmdscope.dataset.splits import Fold, Split
 from tmdscope.report import published_study
 
 
-def published(descriptors: bool) -> published_study.PublishedResults:
+SERIES = {
+    series: {
+        "val_accuracy": {"folds": [val], "mean": val, "std": 0.0},
+        "test_accuracy": {"folds": [0.8], "mean": 0.8, "std": 0.0},
+    }
+    for series, val in (("fresh", 0.75), ("carried", 0.833))
+}
+CARRYOVER = {
+    "enabled": True,
+    "trials": [{"seed": 1, **SERIES}],
+    "gain": {
+        "val_accuracy": {"mean": 0.083, "std": 0.0},
+        "test_accuracy": {"mean": -0.004, "std": 0.0},
+    },
+}
+OFF = {"enabled": False}
+
+
+def published(
+    descriptors: bool, carryover: Mapping[str, Any] = CARRYOVER
+) -> published_study.PublishedResults:
     tables_ = PublishedTables(
         np.arange(16, dtype=np.float32).reshape(4, 4),
         np.zeros((4, 3), np.float32),
@@ -29,6 +51,7 @@ def published(descriptors: bool) -> published_study.PublishedResults:
         latent=RELATIONS if descriptors else {**RELATIONS, **missing},
         scatter=pd.DataFrame({"PC1": [0.0], "PC2": [1.0], "material": ["MoS2"]}),
         runs={"svc": "abc"},
+        carryover=carryover,
     )
 
 
@@ -42,7 +65,7 @@ def test_the_published_report_sets_the_papers_values_beside(descriptors: bool) -
 
 def test_published_metrics_have_the_agreed_keys() -> None:
     numbers = published_study.metrics(published(descriptors=True))
-    assert set(numbers) == {"dataset", "split", "classifiers", "pooled", "latent"}
+    assert set(numbers) == {"dataset", "split", "classifiers", "pooled", "latent", "carryover"}
     assert numbers["dataset"] == {"images": 4, "distinct_images": 4, "samples": 4}
     assert numbers["split"]["test"] == {"MoS2": 1, "WS2": 1, "WSe2": 0, "MoSe2": 0, "Mo-WSe2": 0}
     assert set(numbers["classifiers"]["svc"]) == {
@@ -60,6 +83,26 @@ def test_table_5_stands_beside_the_measured_descriptors() -> None:
     assert table.rows == [
         ["grain_density", "-0.250 (PC3)", "-0.25 (PC5)", "0.480 (PC2)", "0.48 (PC7)", "0.610", "0.61"]
     ]
+
+
+def test_the_carried_series_stands_below_the_fresh_one_as_a_warning() -> None:
+    page = published_study.compose(published(descriptors=True))
+    table = next(table for table in tables(page) if table.header[0] == "Seed")
+    assert table.rows == [
+        ["1", "fresh", "75.0", "75.0 ± 0.0", "80.0 ± 0.0"],
+        ["1", "carried", "83.3", "83.3 ± 0.0", "80.0 ± 0.0"],
+    ]
+    assert "validation accuracy by +8.3 points and test accuracy by -0.4" in words(page)
+    assert published_study.metrics(published(descriptors=True))["carryover"] == {
+        "enabled": True,
+        "gain": CARRYOVER["gain"],
+    }
+
+
+def test_without_the_demonstration_the_report_has_no_word_of_it() -> None:
+    results = published(descriptors=True, carryover=OFF)
+    assert "carried" not in words(published_study.compose(results))
+    assert published_study.metrics(results)["carryover"] == OFF
 
 
 def test_the_published_report_stands_alone(tmp_path: Path) -> None:

@@ -61,9 +61,11 @@ def comparison_section(results: StudyResults) -> Section:
 
 def _table(table: PublishedTable, published: Published, results: StudyResults) -> Table:
     rows = [cells for row in table.rows for cells in _row(row, published, results)]
+    test = any("test" in row.accuracy for row in table.rows)
+    advice = "compare the test column" if test else "it gives no test scores in this table"
     return Table(
         f"{table.name} ({table.about}): accuracy in % and macro F1, mean ± population standard deviation "
-        "over folds. The paper's validation scores carry over between folds; compare the test column",
+        f"over folds. The paper's fine-tuned validation scores carry over between folds; {advice}",
         [
             "Row",
             *(f"{part} accuracy" for part in _SHOWN),
