@@ -19,6 +19,7 @@ from tmdscope.learn.tabular import (
     mean_over_folds,
     pooled_predictions,
     score_parts,
+    table_folds,
 )
 from tmdscope.materials import MATERIALS
 from tmdscope.params import (
@@ -50,11 +51,7 @@ def main() -> None:
     study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
     tables, split = read_tables(TABLES), Split.read(SPLIT)
     table = FeatureTable(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
-    row = {image: number for number, image in enumerate(tables.image_ids)}
-    folds = [
-        FoldParts(*(np.array([row[image] for image in part]) for part in (fold.train, fold.val, split.test)))
-        for fold in split.folds
-    ]
+    folds = table_folds(split, tables.image_ids)
     cohort = Cohort(tables.labels, table.sample_ids, tables.distinct, scoring.bootstrap, scoring.seed)
     settings = params.model_dump(mode="json")
     tags = provenance(study.name, tables.digest, settings)

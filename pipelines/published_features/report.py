@@ -24,7 +24,8 @@ def main() -> None:
         scores=read_json(DATA / "scores.json"),
         latent=read_json(DATA / "latent.json"),
         scatter=pd.read_csv(DATA / "latent.csv"),
-        runs=read_json(DATA / "run.json")["runs"],
+        runs={**read_json(DATA / "run.json")["runs"], **read_json(DATA / "carryover_run.json")["runs"]},
+        carryover=read_json(DATA / "carryover.json"),
     )
     write_json(METRICS, metrics(results))
     write_page(PAGE, compose(results))

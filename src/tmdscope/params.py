@@ -301,6 +301,20 @@ class ClassifiersParams(Params):
     seed: Seed
 
 
+class CarryoverParams(MlpParams):
+    """Section `carryover` of the published study: that classifier, hidden layers kept from fold to fold."""
+
+    enabled: bool = Field(description="show what the slip does to validation scores; off costs nothing")
+    seeds: list[Seed] = Field(min_length=1, max_length=100)
+    early_stopping: int = Field(ge=0, description="epochs without a kept one; 0 is never")
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds {self.seeds} hold one twice: it would count twice in the mean")
+        return self
+
+
 Section = TypeVar("Section", bound=Params)
 
 

@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.realdata]
 PIPELINE = "pipelines/published_features/dvc.yaml"
 SCORES = {"val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1"}
 NAMES = {"mlp", "svc", "logistic", "sample_id_only"}
+SEEDS = 3
 COSINES = {
     ("local_variation", "dissimilarity"): 0.864,
     ("local_variation", "grain_density"): 0.951,
@@ -81,13 +82,20 @@ def test_latent_relations_are_those_of_table_5(metrics: dict[str, Any]) -> None:
         assert latent["regression_cosine"][b][a] == pytest.approx(cosine, abs=0.01)
 
 
+def test_carried_layers_raise_validation_alone(metrics: dict[str, Any]) -> None:
+    assert metrics["carryover"]["enabled"] is True
+    gain = metrics["carryover"]["gain"]
+    assert gain["val_accuracy"]["mean"] > 0.06
+    assert abs(gain["test_accuracy"]["mean"]) < 0.03
+
+
 def test_every_fold_is_a_run(published: Clone) -> None:
     client = published.client
     experiment = client.get_experiment_by_name("published-features")
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    assert {run.info.run_name for run in parents} == NAMES
-    assert len(runs) == len(NAMES) * 6
+    assert {run.info.run_name for run in parents} == {*NAMES, "carryover"}
+    assert len(runs) == len(NAMES) * 6 + 1 + SEEDS * 2 * 6
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 

@@ -13,7 +13,6 @@ from tmdscope.dataset.published import NO_DESCRIPTORS, PublishedTables
 from tmdscope.dataset.splits import Fold, Split
 from tmdscope.report import published_study
 
-
 SERIES = {
     series: {
         "val_accuracy": {"folds": [val], "mean": val, "std": 0.0},

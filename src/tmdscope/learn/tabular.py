@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tmdscope.dataset.splits import outer_folds
+from tmdscope.dataset.splits import Split, outer_folds
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.classical import CLASSIFIERS, fit_classifier
 from tmdscope.learn.crossval import FoldParts, fold_seed
 from tmdscope.learn.fit import Examples, FitSettings, fit, predict_logits
 from tmdscope.learn.metrics import accuracy, macro_f1, mean_std
 from tmdscope.learn.recorder import FoldRecorder, Silent
-from tmdscope.params import ClassifiersParams
+from tmdscope.params import ClassifiersParams, MlpParams
 from tmdscope.vision.targets import Multiclass
 
 Labels = NDArray[np.int64]
@@ -46,6 +46,28 @@ class FeatureTable:
     sample_ids: NDArray[Any]
     labels: Labels
     classes: tuple[str, ...]
+
+
+def table_folds(split: Split, image_ids: Sequence[str]) -> list[FoldParts]:
+    """Turn a split's image ids into the rows of a table.
+
+    Parameters
+    ----------
+    split : Split
+        Held-out test and folds.
+    image_ids : sequence of str
+        Of the table's rows.
+
+    Returns
+    -------
+    list of FoldParts
+        One per fold.
+    """
+    row = {image: number for number, image in enumerate(image_ids)}
+    return [
+        FoldParts(*(np.array([row[image] for image in part]) for part in (fold.train, fold.val, split.test)))
+        for fold in split.folds
+    ]
 
 
 class Method(Protocol):
@@ -111,6 +133,31 @@ class Mlp(nn.Sequential):
         super().__init__(*layers, nn.Dropout(dropout), nn.Linear(widths[-1], outputs))
 
 
+def mlp_settings(params: MlpParams, seed: int) -> FitSettings:
+    """Say how the paper's ImageNet* classifier is trained: oversampled to the largest class.
+
+    Parameters
+    ----------
+    params : MlpParams
+        Its settings.
+    seed : int
+        Of the order of examples.
+
+    Returns
+    -------
+    FitSettings
+        Ready for `tmdscope.learn.fit.fit`.
+    """
+    return FitSettings(
+        epochs=params.epochs,
+        batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
+        checkpoint=CheckpointRule(params.checkpoint),
+        sampling="oversampled",
+        seed=seed,
+    )
+
+
 class MlpMethod:
     """The paper's ImageNet* classifier, see `Method`.
 
@@ -127,14 +174,7 @@ class MlpMethod:
         self.params = params
         self.target = Multiclass(table.classes)
         self.examples = Examples(torch.tensor(table.features), torch.tensor(table.labels))
-        self.settings = FitSettings(
-            epochs=params.mlp.epochs,
-            batch_size=params.mlp.batch_size,
-            learning_rate=params.mlp.learning_rate,
-            checkpoint=CheckpointRule(params.mlp.checkpoint),
-            sampling="oversampled",
-            seed=params.seed,
-        )
+        self.settings = mlp_settings(params.mlp, params.seed)
 
     def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:
         """Train one network, see `Method.predict_fold`."""

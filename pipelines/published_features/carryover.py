@@ -1,0 +1,99 @@
+"""Stage `carryover`: a warning, what layers carried over from fold to fold do to validation scores."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tmdscope.dataset.published import read_tables
+from tmdscope.dataset.splits import Split
+from tmdscope.files import write_json
+from tmdscope.learn.carryover import SERIES, compare, fold_scores, run_series
+from tmdscope.learn.crossval import FoldResult
+from tmdscope.learn.metrics import mean_std
+from tmdscope.learn.recorder import Recorder
+from tmdscope.learn.tabular import FeatureTable, table_folds
+from tmdscope.materials import MATERIALS
+from tmdscope.params import CarryoverParams, PublishedTrackingParams, read_section
+from tmdscope.stage import run_stage
+from tmdscope.tracking.crossval import TrackedCrossval
+from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
+from tmdscope.tracking.store import open_study
+
+NAME = "carryover"
+PARAMS = Path("pipelines/published_features/params.yaml")
+TABLES = Path("data/published/tables")
+SPLIT = Path("data/published/split.json")
+SCORES = Path("data/published/carryover.json")
+RUN = Path("data/published/carryover_run.json")
+
+
+def main() -> None:
+    """Train both series for every seed; `carryover.enabled: false` leaves all of it out."""
+    torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
+    params = read_section("carryover", CarryoverParams, PARAMS)
+    tracking = read_section("tracking", PublishedTrackingParams, PARAMS)
+    if not params.enabled:
+        write_json(SCORES, {"enabled": False})
+        write_json(RUN, {"runs": {}})
+        print(f"not run: carryover.enabled is false in {PARAMS}")
+        return
+    study, tables = open_study(tracking.study), read_tables(TABLES)
+    table = FeatureTable(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
+    folds = table_folds(Split.read(SPLIT), tables.image_ids)
+    settings = params.model_dump(mode="json")
+    tags = {**provenance(study.name, tables.digest, settings), "experiment": NAME}
+    data = DataUse(study.name, tables.digest, TABLES.as_posix(), len(tables.labels), NAME)
+    trials: dict[int, dict[str, dict[str, list[float]]]] = {seed: {} for seed in params.seeds}
+    with start_run(study, NAME, tags, data=data) as run:
+        run.params(settings)
+        for seed, series in product(params.seeds, SERIES):
+            train = partial(run_series, series, seed, table, folds, params)
+            trials[seed][series] = track_series(
+                run, {**tags, "series": series, "seed": str(seed)}, data, train
+            )
+        found = compare(trials)
+        run.metrics(flatten({"gain": found["gain"]}))
+    write_json(SCORES, {"enabled": True, **found})
+    write_json(RUN, {"tracking_uri": study.uri, "runs": {NAME: run.run_id}})
+    gain = {name: 100 * score["mean"] for name, score in found["gain"].items()}
+    print(
+        f"layers carried from fold to fold: validation {gain['val_accuracy']:+.1f} points, "
+        f"test {gain['test_accuracy']:+.1f}, mean of {len(trials)} seeds"
+    )
+
+
+def track_series(
+    parent: TrackedRun, tags: dict[str, str], data: DataUse, train: Callable[[Recorder], list[FoldResult]]
+) -> dict[str, list[float]]:
+    """Run one series of one seed in a child run, which has a child for every fold.
+
+    Parameters
+    ----------
+    parent : TrackedRun
+        The stage's run.
+    tags : dict
+        Of the series; `series` and `seed` name its run.
+    data : DataUse
+        The data set.
+    train : callable
+        Cross-validates; given what hears it.
+
+    Returns
+    -------
+    dict
+        Score to its value in every fold.
+    """
+    name = f"{tags['series']}-seed-{tags['seed']}"
+    with start_run(parent.study, name, tags, parent, data) as run:
+        scores = fold_scores(train(TrackedCrossval(run, tags, data)))
+        run.metrics(flatten({score: mean_std(values) for score, values in scores.items()}))
+    return scores
+
+
+if __name__ == "__main__":
+    run_stage(main)
