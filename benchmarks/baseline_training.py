@@ -1,8 +1,9 @@
 """What a good engineer writes by hand: torchvision, PIL and a DataLoader, float32, nothing of tmdscope.
 
-The loop is correct (training and evaluation mode, weighted sampling, no gradient where none is needed) and
+The loops are correct (training and evaluation mode, weighted sampling, no gradient where none is needed) and
 plain: pictures are opened from disk by PIL in every epoch, flipped, scaled and normalised one by one,
-collated by a DataLoader, and trained in PyTorch's default memory layout.
+collated by a DataLoader, and trained in PyTorch's default memory layout; heads on features are trained one
+after another.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
+from torch.utils.data import DataLoader, Dataset, TensorDataset, WeightedRandomSampler
 from torchvision import transforms
 from torchvision.models import resnet18
 
@@ -185,3 +187,53 @@ def extract_features(model: nn.Module, loader: Batches, device: torch.device) ->
     model.eval()
     with torch.inference_mode():
         return torch.cat([model(inputs.to(device)).cpu() for inputs, _ in loader])
+
+
+def train_head(
+    train: TensorDataset,
+    val: TensorDataset,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float,
+) -> nn.Module:
+    """Train the paper's head on features; the epoch with the best validation macro F1 is kept.
+
+    Parameters
+    ----------
+    train, val : torch.utils.data.TensorDataset
+        Features N x F and labels N of the two parts.
+    epochs : int
+        Times through as many examples as there are, drawn with every class equally likely.
+    batch_size : int
+        Examples in a step.
+    learning_rate, weight_decay : float
+        Of Adam.
+
+    Returns
+    -------
+    torch.nn.Module
+        Trained.
+    """
+    features, labels = train.tensors
+    counts = torch.bincount(labels)
+    sampler = WeightedRandomSampler((1.0 / counts[labels]).tolist(), len(labels))
+    loader = DataLoader(train, batch_size, sampler=sampler)
+    model = nn.Sequential(nn.Linear(features.shape[1], 100), nn.ReLU(), nn.Linear(100, len(counts)))
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    best, kept = -1.0, model.state_dict()
+    for _ in range(epochs):
+        model.train()
+        for inputs, targets in loader:
+            optimizer.zero_grad()
+            criterion(model(inputs), targets).backward()
+            optimizer.step()
+        model.eval()
+        with torch.inference_mode():
+            predicted = model(val.tensors[0]).argmax(dim=1)
+        score = f1_score(val.tensors[1], predicted, average="macro", zero_division=0)
+        if score > best:
+            best, kept = score, {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(kept)
+    return model

@@ -136,6 +136,7 @@ class _Chunk:
         self.grads = [torch.zeros_like(value) for value in self.values]
         self.rates = self._column([1.0] * len(self.members))
         self.decays = self._column([member.settings.weight_decay for member in self.members])
+        self.decaying = any(member.settings.weight_decay for member in self.members)
         self.versions = 1 if examples.variants is None else examples.variants.shape[1]
         self.table = examples.inputs if examples.variants is None else examples.variants.flatten(0, 1)
         self.generators = [torch.Generator().manual_seed(stream.settings.seed) for stream in self.streams]
@@ -198,7 +199,8 @@ class _Chunk:
             sizes = [steps[step][1] - steps[step][0] if step < len(steps) else 0 for steps in bounds]
             start = step * settings.batch_size
             here = slice(start, start + max(sizes))
-            code, mask = (None if values is None else values[:, here] for values in (codes, keep))
+            code = None if codes is None else codes[:, here]
+            mask = None if keep is None else keep[..., here]
             logits = self._step(self._inputs(orders[:, here], code), labels[:, here], sizes, mask)
             if min(sizes) < max(sizes):  # a longer last step of one is the next step of another
                 mine = self._counted(logits, self._each(torch.tensor(sizes, device=self.device)))
@@ -224,43 +226,43 @@ class _Chunk:
         return logits.detach()
 
     def _forward(self, inputs: Tensor, mask: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
-        """Turn inputs G x B x F into the hidden layers' activations and the outputs, M x B x ... each."""
-        streams, batch, _ = inputs.shape
+        """Turn inputs G x B x F into hidden activations, M x H x B each, and outputs, M x B x K."""
+        streams, batch, width = inputs.shape
         weights, biases = self.values[: self.layers], self.values[self.layers :]
-        first = weights[0].view(streams, -1, inputs.shape[2])
-        product = torch.bmm(inputs, first.transpose(1, 2)).view(streams, batch, self.each, -1)
-        values = product.transpose(1, 2).reshape(len(self.members), batch, -1)
+        first = weights[0].view(streams, -1, width)
+        values = torch.bmm(first, inputs.transpose(1, 2)).view(len(self.members), -1, batch)
         activations: list[Tensor] = []
         for layer in range(self.layers):
             if layer:
                 last = activations[-1] if mask is None or layer < self.layers - 1 else activations[-1] * mask
-                values = torch.bmm(last, weights[layer].transpose(1, 2))
-            values = values.add_(biases[layer][:, None]).mul_(self.rates[:, None])
+                values = torch.bmm(weights[layer], last)
+            values = values.add_(biases[layer][:, :, None]).mul_(self.rates[:, None])
             if layer < self.layers - 1:
                 activations.append(values.relu_())
-        return activations, values
+        return activations, values.transpose(1, 2).contiguous()
 
     def _backward(self, inputs: Tensor, activations: list[Tensor], grad: Tensor, mask: Tensor | None) -> None:
         """Write the gradients of the weights themselves, from that of the outputs, M x B x K."""
+        grad = grad.transpose(1, 2).contiguous()
         for layer in reversed(range(self.layers)):
             dropped = mask if layer == self.layers - 1 else None
-            torch.sum(grad, dim=1, out=self.grads[self.layers + layer])
+            torch.sum(grad, dim=2, out=self.grads[self.layers + layer])
             if layer == 0:
-                turned = grad.transpose(1, 2).reshape(len(inputs), -1, inputs.shape[1])
-                torch.bmm(turned, inputs, out=self.grads[0].view(len(inputs), -1, inputs.shape[2]))
+                streams, batch, width = inputs.shape
+                out = self.grads[0].view(streams, -1, width)
+                torch.bmm(grad.view(streams, -1, batch), inputs, out=out)
                 return
             below = activations[layer - 1]
-            torch.bmm(
-                grad.transpose(1, 2), below if dropped is None else below * dropped, out=self.grads[layer]
-            )
-            grad = torch.bmm(grad, self.values[layer]).mul_(self.rates[:, None])
+            seen = below if dropped is None else below * dropped
+            torch.bmm(grad, seen.transpose(1, 2), out=self.grads[layer])
+            grad = torch.bmm(self.values[layer].transpose(1, 2), grad).mul_(self.rates[:, None])
             if dropped is not None:
                 grad.mul_(dropped)
             grad = torch.ops.aten.threshold_backward(grad, below, 0)
 
     def _update(self, sizes: list[int]) -> None:
         """One step of Adam; members whose epoch is over keep their weights and their count of steps."""
-        if self.decays.any():
+        if self.decaying:
             for value, grad in zip(self.values, self.grads, strict=True):
                 decay = (self.rates * self.decays).view(-1, *[1] * (value.dim() - 1))
                 if self.settings.optimiser == "adamw":
@@ -332,7 +334,7 @@ class _Chunk:
             return None
         width = self.values[self.layers - 1].shape[2]
         drawn = [
-            (torch.rand(examples, width, generator=generator) >= rate) / (1 - rate)
+            (torch.rand(width, examples, generator=generator) >= rate) / (1 - rate)
             for rate, generator in zip(rates, self.masks, strict=True)
         ]
         return torch.stack(drawn).to(self.device)
