@@ -16,7 +16,7 @@ from benchmarks.matrix_peak import matrix_peak
 from benchmarks.pictures import CLASSES, make_pictures
 from benchmarks.worker import fastest_loaders, worker
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.fit import Examples, FitSettings, fit
+from tmdscope.learn.fit import Examples, FitResult, FitSettings, fit
 from tmdscope.learn.recorder import Silent
 from tmdscope.memory import keep_freed_memory
 from tmdscope.vision.augment import FLIPS
@@ -102,7 +102,7 @@ def baseline_loaders(count: int, size_px: int) -> int:
     return fastest_loaders(prepare_baseline, count, size_px)
 
 
-def prepare_ours(count: int, size_px: int, precision: Precision) -> Callable[[], None]:
+def prepare_ours(count: int, size_px: int, precision: Precision) -> Callable[[], FitResult]:
     """Set up the engine as the crossval stage does.
 
     Parameters
@@ -139,8 +139,8 @@ def prepare_ours(count: int, size_px: int, precision: Precision) -> Callable[[],
     )
     rows = torch.arange(count + HELD_OUT)
 
-    def epoch() -> None:
-        fit(model, target, Examples(images, labels), rows[:count], rows[count:], settings, Silent())
+    def epoch() -> FitResult:
+        return fit(model, target, Examples(images, labels), rows[:count], rows[count:], settings, Silent())
 
     return epoch
 

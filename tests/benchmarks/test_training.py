@@ -83,7 +83,9 @@ def test_the_plain_loop_sees_what_ours_sees() -> None:
 
 
 def test_an_epoch_of_ours_trains() -> None:
-    train_resnet18.prepare_ours(4, 32, Precision.FP32)()
+    result = train_resnet18.prepare_ours(4, 32, Precision.FP32)()
+    assert len(result.history) == 1
+    assert result.history[0].is_finite
 
 
 def test_flops_are_those_of_a_resnet18() -> None:

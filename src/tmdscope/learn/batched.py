@@ -318,9 +318,8 @@ class _Chunk:
         """State dict of a member and its outputs for all examples."""
         weights = [value[number].clone() for value in self.kept]
         values = self.examples.inputs
-        for layer, (weight, bias) in enumerate(
-            zip(weights[: self.layers], weights[self.layers :], strict=True)
-        ):
+        for layer in range(self.layers):
+            weight, bias = weights[layer], weights[self.layers + layer]
             values = torch.addmm(bias, values if layer == 0 else values.relu_(), weight.T)
         return dict(zip(self.names, weights, strict=True)), values
 
