@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import mlflow
 import pytest
 import torch
 
@@ -17,6 +18,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
         patch.setenv("DVC_ROOT", str(root))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         yield open_study("tests")
+
+
+@pytest.fixture(autouse=True)
+def point_at_store(request: pytest.FixtureRequest) -> None:
+    """MLflow's address is one for the process, and other tests open stores of their own."""
+    if "store" in request.fixturenames:
+        study: Study = request.getfixturevalue("store")
+        mlflow.set_tracking_uri(study.uri)
+        mlflow.set_registry_uri(study.uri)
 
 
 @pytest.fixture(scope="session")
