@@ -177,5 +177,5 @@ def _cycle(values: Sequence[str], count: int) -> list[str]:
 
 def _png(figure: Figure) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    figure.savefig(stream, format="png", dpi=130, bbox_inches="tight", metadata={"Software": None})
     return stream.getvalue()
