@@ -70,7 +70,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 def test_only_pipelines_and_the_command_read_params() -> None:
     readers = {"read_section", "read_experiments", "read_params"}
     for path in MODULES:
-        if module_of(path) in ("params", "profiles", "cli"):
+        if module_of(path).split(".")[0] in ("params", "profiles", "cli"):
             continue
         names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
         assert not names & readers, f"{module_of(path)} reads params.yaml"

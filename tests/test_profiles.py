@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from tmdscope.params import ParamsError, read_experiments
+from tmdscope.params.experiments import read_experiments
+from tmdscope.params.reading import ParamsError
 from tmdscope.profiles import REPLACED, check_study, diff_params, list_profiles, merge_profile, read_profile
 from tmdscope.stage import UserError
 

@@ -17,7 +17,8 @@ from tmdscope.learn.metrics import mean_std
 from tmdscope.learn.recorder import Recorder
 from tmdscope.learn.tabular import FeatureTable, table_folds
 from tmdscope.materials import MATERIALS
-from tmdscope.params import CarryoverParams, PublishedTrackingParams, read_section
+from tmdscope.params.published_study import CarryoverParams, PublishedTrackingParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import provenance

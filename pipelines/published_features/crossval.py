@@ -22,13 +22,9 @@ from tmdscope.learn.tabular import (
     table_folds,
 )
 from tmdscope.materials import MATERIALS
-from tmdscope.params import (
-    ClassifiersParams,
-    FoldsParams,
-    PublishedTrackingParams,
-    ScoringParams,
-    read_section,
-)
+from tmdscope.params.common import FoldsParams, ScoringParams
+from tmdscope.params.published_study import ClassifiersParams, PublishedTrackingParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import provenance

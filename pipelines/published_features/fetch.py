@@ -6,7 +6,8 @@ from pathlib import Path
 import pooch
 
 from tmdscope.dataset.published import DESCRIPTORS, FOLDER_VARIABLE, NO_DESCRIPTORS, fetch_tables
-from tmdscope.params import FetchParams, read_section
+from tmdscope.params.published_study import FetchParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 
 PARAMS = Path("pipelines/published_features/params.yaml")

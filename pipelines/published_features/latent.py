@@ -7,7 +7,8 @@ import pandas as pd
 from tmdscope.analysis.relations import principal_components, relate, summarise, summarise_variance
 from tmdscope.dataset.published import NO_DESCRIPTORS, read_tables
 from tmdscope.files import write_json, write_table
-from tmdscope.params import PublishedLatentParams, read_section
+from tmdscope.params.published_study import PublishedLatentParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 
 PARAMS = Path("pipelines/published_features/params.yaml")

@@ -22,14 +22,10 @@ from tmdscope.learn.summary import (
     summarise,
 )
 from tmdscope.memory import keep_freed_memory
-from tmdscope.params import (
-    DataParams,
-    ExperimentParams,
-    ScoringParams,
-    Strategy,
-    TrackingParams,
-    read_section,
-)
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.experiments import ExperimentParams, Strategy
+from tmdscope.params.materials_study import DataParams, TrackingParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import UserError, run_stage
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.provenance import code_sha256, provenance

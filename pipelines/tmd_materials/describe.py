@@ -5,7 +5,8 @@ from pathlib import Path
 from tmdscope.analysis.descriptors import describe
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import write_table
-from tmdscope.params import DescribeParams, read_section
+from tmdscope.params.materials_study import DescribeParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 
 PREPARED = Path("data/prepared")

@@ -7,7 +7,8 @@ import numpy as np
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import atomic_path, write_json
 from tmdscope.memory import keep_freed_memory
-from tmdscope.params import FeaturesParams, read_section
+from tmdscope.params.experiments import FeaturesParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.vision.backbones import build_backbone
 from tmdscope.vision.classifier import Backbone

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tmdscope.dataset.sources import NOTE, ingest
 from tmdscope.files import read_json
-from tmdscope.params import DataParams, read_section
+from tmdscope.params.materials_study import DataParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 
 RAW = Path("data/raw")

@@ -9,7 +9,8 @@ from tmdscope.analysis.relations import normalise_descriptors, principal_compone
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import read_json, write_json, write_table
-from tmdscope.params import LatentParams, read_section
+from tmdscope.params.materials_study import LatentParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import pull_alias

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tmdscope.dataset.prepare import prepare
-from tmdscope.params import PrepareParams, read_section
+from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 
 RAW = Path("data/raw")

@@ -7,7 +7,8 @@ from safetensors.torch import save_file
 from tmdscope.files import atomic_path, write_json
 from tmdscope.learn.pretrain import pretrain, simulate_corpus
 from tmdscope.memory import keep_freed_memory
-from tmdscope.params import PrepareParams, PretrainParams, read_section
+from tmdscope.params.materials_study import PrepareParams, PretrainParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.vision.features import best_device
 

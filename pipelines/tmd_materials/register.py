@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from tmdscope.files import read_json, write_json
-from tmdscope.params import TrackingParams, read_experiments, read_section
+from tmdscope.params.experiments import read_experiments
+from tmdscope.params.materials_study import TrackingParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.registry import BEST, Version, point_alias, register
 from tmdscope.tracking.store import connect

@@ -10,15 +10,10 @@ from tmdscope.files import read_json, write_json
 from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.experiment import fold_parts
 from tmdscope.learn.summary import Cohort
-from tmdscope.params import (
-    DataParams,
-    ReportParams,
-    ScoringParams,
-    SplitParams,
-    TrackingParams,
-    read_experiments,
-    read_section,
-)
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.experiments import read_experiments
+from tmdscope.params.materials_study import DataParams, ReportParams, SplitParams, TrackingParams
+from tmdscope.params.reading import read_section
 from tmdscope.report.gains import pretraining_gains
 from tmdscope.report.materials_study import compose, metrics
 from tmdscope.report.page import write_page

@@ -11,7 +11,8 @@ from tmdscope.dataset.records import PAPER_TEST
 from tmdscope.dataset.splits import group_samples, make_split, split_rest
 from tmdscope.dataset.store import MANIFEST, SCHEMA, classes_of, read_manifest
 from tmdscope.files import write_text
-from tmdscope.params import SplitParams, read_section
+from tmdscope.params.materials_study import SplitParams
+from tmdscope.params.reading import read_section
 from tmdscope.stage import UserError, run_stage
 
 PREPARED = Path("data/prepared")

@@ -60,7 +60,8 @@ def promote(
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Point the alias `production` to a version of the registered model; `previous` remembers the old one."""
-    from tmdscope.params import TrackingParams, read_section
+    from tmdscope.params.materials_study import TrackingParams
+    from tmdscope.params.reading import read_section
     from tmdscope.tracking import registry, store
 
     name = read_section("tracking", TrackingParams, params).model

@@ -14,23 +14,19 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tmdscope.materials import nearest
-from tmdscope.params import (
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.experiments import ExperimentParams, FeaturesParams, require_formulae
+from tmdscope.params.materials_study import (
     DataParams,
     DescribeParams,
-    ExperimentParams,
-    FeaturesParams,
     LatentParams,
-    Params,
-    ParamsError,
     PrepareParams,
     PretrainParams,
     ReportParams,
-    ScoringParams,
     SplitParams,
     TrackingParams,
-    parse_section,
-    require_formulae,
 )
+from tmdscope.params.reading import Params, ParamsError, parse_section
 from tmdscope.stage import UserError
 
 REPLACED = "experiments"

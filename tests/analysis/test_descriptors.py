@@ -13,7 +13,7 @@ from tmdscope.analysis.descriptors import (
     local_variation,
     rms_roughness,
 )
-from tmdscope.params import DescribeParams
+from tmdscope.params.materials_study import DescribeParams
 
 SETTINGS = DescribeParams(gaussian_sigma_px=1.0, opening_radius_px=2)
 NOISE = np.random.default_rng(1).integers(0, 256, (24, 30), dtype=np.uint8)

@@ -28,7 +28,7 @@ from tmdscope.dataset.archive import grey_tiff, ingest_archive
 from tmdscope.dataset.pictures import PictureError, decode_picture
 from tmdscope.dataset.store import RAW_SCHEMA
 from tmdscope.files import read_json
-from tmdscope.params import ArchiveParams
+from tmdscope.params.materials_study import ArchiveParams
 from tmdscope.stage import UserError
 
 CLASSES = ["MoS2", "WS2"]

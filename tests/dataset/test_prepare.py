@@ -13,7 +13,7 @@ from tmdscope.dataset.prepare import picture_to_uint8, prepare
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, Dataset, write_manifest
 from tmdscope.files import sha256_array
-from tmdscope.params import PrepareParams
+from tmdscope.params.materials_study import PrepareParams
 from tmdscope.scan.level import level, resize_area
 from tmdscope.stage import UserError
 

@@ -17,7 +17,7 @@ from tmdscope.dataset.published import convert_pickle, fetch_tables, read_tables
 from tmdscope.dataset.splits import make_split
 from tmdscope.files import read_json
 from tmdscope.materials import MATERIALS
-from tmdscope.params import FetchParams
+from tmdscope.params.published_study import FetchParams
 from tmdscope.stage import UserError
 
 COMMIT = "0" * 40

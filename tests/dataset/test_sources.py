@@ -13,7 +13,7 @@ from tmdscope.dataset import zenodo
 from tmdscope.dataset.sources import HEIGHTS, NOTE, PICTURES, ingest
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, open_array, read_manifest
 from tmdscope.files import sha256_file
-from tmdscope.params import DataParams
+from tmdscope.params.materials_study import DataParams
 from tmdscope.stage import UserError
 
 

@@ -19,7 +19,8 @@ from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.recorder import Silent
 from tmdscope.learn.tabular import FeatureTable, Mlp, table_folds
 from tmdscope.materials import MATERIALS
-from tmdscope.params import CarryoverParams, ParamsError, parse_section, read_section
+from tmdscope.params.published_study import CarryoverParams
+from tmdscope.params.reading import ParamsError, parse_section, read_section
 
 PARAMS = CarryoverParams(
     enabled=True,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.learn.classical import CLASSIFIERS, fit_classifier, make_classifier, sample_numbers
 from tmdscope.materials import MATERIALS
-from tmdscope.params import ClassifiersParams, LogisticParams, MlpParams, SvcParams
+from tmdscope.params.published_study import ClassifiersParams, LogisticParams, MlpParams, SvcParams
 from tmdscope.stage import UserError
 
 

@@ -15,7 +15,8 @@ from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.learn.fit import fit
 from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
-from tmdscope.params import ExperimentParams, ParamsError
+from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.reading import ParamsError
 from tmdscope.stage import UserError
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Classifier, Head

@@ -7,7 +7,7 @@ import torch
 
 from tmdscope.dataset.sources import ingest
 from tmdscope.learn.pretrain import PretrainResult, pretrain, simulate_corpus
-from tmdscope.params import DataParams, PretrainParams
+from tmdscope.params.materials_study import DataParams, PretrainParams
 from tmdscope.scan.level import level
 from tmdscope.stage import UserError
 from tmdscope.vision.backbones import bare_backbone

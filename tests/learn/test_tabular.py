@@ -11,7 +11,7 @@ from tmdscope.learn.tabular import (
     pooled_predictions,
     score_parts,
 )
-from tmdscope.params import ClassifiersParams
+from tmdscope.params.published_study import ClassifiersParams
 
 PARAMS = ClassifiersParams.model_validate(
     {

@@ -6,7 +6,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from tests.pipelines.conftest import GROUND, TINY_EXPERIMENTS, Clone
+from tests.pipelines.conftest import TINY_EXPERIMENTS, Clone, undeclared_above_ground
 from tests.support.reads import undeclared
 
 pytestmark = pytest.mark.slow
@@ -104,15 +104,9 @@ def test_best_version_is_registered_and_predicts(study: Clone) -> None:
 
 def test_stages_read_what_they_declare(study: Clone) -> None:
     """The ground floor is left out by decision: it computes nothing, and everything depends on it."""
-    ground = {f"src/tmdscope/{name}.py" for name in GROUND}
-    folders = {
-        f"src/tmdscope/{name}/__init__.py" for name in ("scan", "dataset", "vision", "learn", "analysis")
-    }
     gaps = undeclared(study.root / "dvc.yaml", study.reads, study.root)
-    missing = {stage: gap.undeclared - ground - folders for stage, gap in gaps.items()}
-    unused = {stage: gap.unused for stage, gap in gaps.items()}
-    assert {stage: names for stage, names in missing.items() if names} == {}
-    assert {stage: names for stage, names in unused.items() if names} == {}
+    assert undeclared_above_ground(gaps) == {}
+    assert {stage: gap.unused for stage, gap in gaps.items() if gap.unused} == {}
 
 
 def test_nothing_runs_twice(study: Clone) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.conftest import GROUND, Clone, make_clone
+from tests.pipelines.conftest import Clone, make_clone, undeclared_above_ground
 from tests.support.reads import undeclared
 
 pytestmark = [pytest.mark.slow, pytest.mark.realdata]
@@ -100,11 +100,6 @@ def test_every_fold_is_a_run(published: Clone) -> None:
 
 
 def test_stages_read_what_they_declare(published: Clone) -> None:
-    ground = {f"src/tmdscope/{name}.py" for name in GROUND}
     gaps = undeclared(published.root / PIPELINE, published.reads, published.root)
-    missing = {
-        stage: {name for name in gap.undeclared - ground if not name.endswith("__init__.py")}
-        for stage, gap in gaps.items()
-    }
-    assert {stage: names for stage, names in missing.items() if names} == {}
+    assert undeclared_above_ground(gaps) == {}
     assert {stage: gap.unused for stage, gap in gaps.items() if gap.unused} == {}

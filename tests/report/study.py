@@ -10,13 +10,9 @@ import pandas as pd
 from tests.report.numbers import MEAN, POOLED, RELATIONS
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import Cohort
-from tmdscope.params import (
-    DataParams,
-    ExperimentParams,
-    SplitParams,
-    parse_section,
-    read_params,
-)
+from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.materials_study import DataParams, SplitParams
+from tmdscope.params.reading import parse_section, read_params
 from tmdscope.report.gains import pretraining_gains
 from tmdscope.report.study import StudyResults
 

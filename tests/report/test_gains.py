@@ -3,7 +3,7 @@
 import pytest
 
 from tests.report.study import CLASSES, cohort, experiment, predictions
-from tmdscope.params import ExperimentParams
+from tmdscope.params.experiments import ExperimentParams
 from tmdscope.report.gains import Gain, gain_blocks, pretraining_gains
 from tmdscope.report.page import Block, Figure, Paragraph, Table
 

@@ -11,7 +11,8 @@ import pytest
 
 from tests.report.study import data_params, dataset, experiment
 from tmdscope.materials import MATERIALS
-from tmdscope.params import ExperimentParams, SplitParams, read_experiments
+from tmdscope.params.experiments import ExperimentParams, read_experiments
+from tmdscope.params.materials_study import SplitParams
 from tmdscope.profiles import merge_profile
 from tmdscope.report.paper import (
     PublishedRow,

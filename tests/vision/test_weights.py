@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from tests.support.web import NOWHERE, Site, serve
 from tmdscope.files import sha256_file
-from tmdscope.params import Architecture, WeightsName
+from tmdscope.params.experiments import Architecture, WeightsName
 from tmdscope.stage import UserError
 from tmdscope.vision import weights as module
 from tmdscope.vision.backbones import bare_backbone

@@ -11,7 +11,7 @@ from skimage.filters import gaussian, threshold_otsu
 from skimage.measure import label
 from skimage.morphology import disk, opening
 
-from tmdscope.params import DescribeParams
+from tmdscope.params.materials_study import DescribeParams
 from tmdscope.progress import progress
 
 _ROUNDING = 1e-12

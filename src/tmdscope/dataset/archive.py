@@ -26,7 +26,7 @@ from tmdscope.dataset.store import two_class_samples
 from tmdscope.dataset.unpack import SUFFIXES, list_members, read_members
 from tmdscope.dataset.zenodo import RecordFile, fetch_files, record_folder
 from tmdscope.files import sha256_file, write_json
-from tmdscope.params import ArchiveParams
+from tmdscope.params.materials_study import ArchiveParams
 from tmdscope.stage import UserError
 
 PICTURES = (".tif", ".tiff")

@@ -24,7 +24,7 @@ from tmdscope.dataset.store import (
     write_manifest,
 )
 from tmdscope.files import atomic_path, sha256_array
-from tmdscope.params import PrepareParams
+from tmdscope.params.materials_study import PrepareParams
 from tmdscope.progress import progress
 from tmdscope.scan.level import Image8, clip_percentiles, level, resize_area, to_uint8
 from tmdscope.stage import UserError

@@ -22,7 +22,7 @@ from tmdscope.dataset.safe_pickle import read_pickle
 from tmdscope.dataset.store import digest_of
 from tmdscope.files import atomic_path, sha256_array, sha256_file, write_json
 from tmdscope.materials import MATERIALS, nearest
-from tmdscope.params import FetchParams
+from tmdscope.params.published_study import FetchParams
 from tmdscope.stage import UserError
 
 FOLDER_VARIABLE = "TMDSCOPE_PUBLISHED_DIR"

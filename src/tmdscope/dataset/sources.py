@@ -13,7 +13,7 @@ from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_array, write_manifest
 from tmdscope.files import atomic_path
 from tmdscope.materials import PUBLISHED_IMAGES
-from tmdscope.params import DataParams, SimulatedParams
+from tmdscope.params.materials_study import DataParams, SimulatedParams
 from tmdscope.progress import progress
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 

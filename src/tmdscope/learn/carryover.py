@@ -19,7 +19,7 @@ from tmdscope.learn.fit import Examples
 from tmdscope.learn.metrics import mean_std
 from tmdscope.learn.recorder import Recorder
 from tmdscope.learn.tabular import FeatureTable, Mlp, mlp_settings
-from tmdscope.params import CarryoverParams
+from tmdscope.params.published_study import CarryoverParams
 from tmdscope.vision.targets import Multiclass
 
 Series = Literal["fresh", "carried"]

@@ -14,7 +14,7 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from tmdscope.materials import nearest
-from tmdscope.params import ClassifiersParams
+from tmdscope.params.published_study import ClassifiersParams
 from tmdscope.stage import UserError
 
 CLASSIFIERS = ("svc", "logistic", "sample_id_only")

@@ -15,7 +15,7 @@ from tmdscope.files import read_json
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.fit import Examples, FitSettings
-from tmdscope.params import ExperimentParams, Strategy, require_formulae
+from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
 from tmdscope.stage import UserError
 from tmdscope.vision.backbones import build_backbone, feature_count, frozen_layers
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head

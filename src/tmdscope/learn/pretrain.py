@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tmdscope.materials import MATERIALS
-from tmdscope.params import PretrainParams
+from tmdscope.params.materials_study import PretrainParams
 from tmdscope.progress import progress
 from tmdscope.scan.level import level
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample

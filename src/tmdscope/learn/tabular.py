@@ -17,7 +17,7 @@ from tmdscope.learn.crossval import FoldParts, fold_seed
 from tmdscope.learn.fit import Examples, FitSettings, fit, predict_logits
 from tmdscope.learn.metrics import accuracy, macro_f1, mean_std
 from tmdscope.learn.recorder import FoldRecorder, Silent
-from tmdscope.params import ClassifiersParams, MlpParams
+from tmdscope.params.published_study import ClassifiersParams, MlpParams
 from tmdscope.vision.targets import Multiclass
 
 Labels = NDArray[np.int64]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tmdscope.learn.metrics import Difference
 from tmdscope.learn.summary import Cohort, compare
-from tmdscope.params import ExperimentParams, Strategy
+from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.report.figures import intervals
 from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
 

@@ -12,7 +12,9 @@ from ruamel.yaml import YAML
 
 from tmdscope.dataset.store import Dataset
 from tmdscope.materials import MATERIALS
-from tmdscope.params import DataParams, ExperimentParams, Params, SplitParams
+from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.materials_study import DataParams, SplitParams
+from tmdscope.params.reading import Params
 
 Part = Literal["train", "val", "test"]
 Pair = list[float]

@@ -8,7 +8,8 @@ import pandas as pd
 
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import Labels
-from tmdscope.params import DataParams, ExperimentParams, SplitParams
+from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.materials_study import DataParams, SplitParams
 from tmdscope.report.gains import Gain
 
 Scores = Mapping[str, Any]

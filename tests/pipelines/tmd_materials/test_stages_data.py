@@ -16,7 +16,7 @@ from tmdscope.dataset import zenodo
 from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
-from tmdscope.params import read_params
+from tmdscope.params.reading import read_params
 from tmdscope.stage import UserError
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,1 @@
+"""Typed settings: what a `params.yaml` may hold."""

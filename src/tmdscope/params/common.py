@@ -1,0 +1,19 @@
+"""Sections that more than one study has."""
+
+from pydantic import Field
+
+from tmdscope.params.reading import Params, Seed
+
+
+class FoldsParams(Params):
+    """Folds, stratified and grouped by sample, not shuffled."""
+
+    test_folds: int = Field(ge=2, le=100, description="fold 0 of so many is the held-out test")
+    folds: int = Field(ge=2, le=100, description="cross-validation folds on the rest")
+
+
+class ScoringParams(Params):
+    """Section `scoring`: 95 % intervals bootstrapped by sample."""
+
+    bootstrap: int = Field(ge=100, le=1_000_000, description="resamples")
+    seed: Seed

@@ -1,0 +1,153 @@
+"""Sections `features` and `experiments` of the main study: networks and how they are trained."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from tmdscope.materials import atoms_of
+from tmdscope.params.reading import Params, ParamsError, Seed, parse_section, read_params
+
+Architecture = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+PrecisionName = Literal["auto", "fp32", "bf16"]
+WeightsName = Literal["imagenet-v1", "imagenet-v2", "micronet", "simulated", "none"]
+
+
+class Strategy(StrEnum):
+    """How a backbone is used."""
+
+    FINETUNE = "finetune"
+    PARTIAL = "partial"
+    FEATURES = "features"
+    SCRATCH = "scratch"
+
+
+class FeaturesParams(Params):
+    """Section `features`: the frozen backbone whose features are stored."""
+
+    architecture: Architecture
+    weights: WeightsName
+    batch_size: int = Field(ge=1, le=4096)
+    flips: bool = Field(description="store the features of every image's flips too, for training heads")
+    rotations: bool = Field(default=False, description="store those of quarter turns as well")
+    precision: PrecisionName = "auto"
+
+    @model_validator(mode="after")
+    def _rotations_flip(self) -> Self:
+        _require_flips(self.flips, self.rotations)
+        return self
+
+    @property
+    def symmetries(self) -> int:
+        """How many versions of an image are stored: 1, 4 with flips, 8 with rotations."""
+        return _symmetries(self.flips, self.rotations)
+
+
+class ExperimentParams(Params):
+    """One entry of section `experiments`: a cross-validated model."""
+
+    strategy: Strategy = Field(strict=False)
+    target: Literal["multiclass", "multilabel", "ordinal"]
+    architecture: Architecture
+    weights: WeightsName
+    train_from: Literal["layer1", "layer2", "layer3", "layer4"] | None = Field(
+        default=None, description="strategy `partial`: the first trained layer; those before it are frozen"
+    )
+    epochs: int = Field(ge=1, le=100_000)
+    batch_size: int = Field(ge=2, le=4096)
+    learning_rate: float = Field(gt=0, le=1)
+    dropout: float = Field(ge=0, lt=1)
+    flips: bool = Field(description="flip training images left-right and up-down at 50 % each")
+    checkpoint: Literal["improves-both", "paper", "last"]
+    seed: Seed
+    rotations: bool = Field(default=False, description="rotate training images by quarter turns too")
+    optimiser: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = Field(default=0.0, ge=0, le=1)
+    schedule: Literal["constant", "cosine"] = "constant"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    early_stopping: int = Field(default=0, ge=0, description="epochs without a kept one; 0 is never")
+    precision: PrecisionName = "auto"
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if (self.strategy is Strategy.SCRATCH) != (self.weights == "none"):
+            raise ValueError(
+                f"strategy {self.strategy.value!r} with weights {self.weights!r}: "
+                "'scratch' goes with weights 'none', and only 'scratch' does"
+            )
+        if (self.strategy is Strategy.PARTIAL) != (self.train_from is not None):
+            raise ValueError(
+                f"strategy {self.strategy.value!r} with train_from {self.train_from!r}: "
+                "'partial' names the first layer that is trained, and only 'partial' does"
+            )
+        _require_flips(self.flips, self.rotations)
+        return self
+
+    @property
+    def symmetries(self) -> int:
+        """How many versions of an image training sees: 1, 4 with flips, 8 with rotations."""
+        return _symmetries(self.flips, self.rotations)
+
+
+def read_experiments(path: Path = Path("params.yaml")) -> dict[str, ExperimentParams]:
+    """Read and check every experiment.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The YAML file.
+
+    Returns
+    -------
+    dict
+        Experiment name to its settings, in the file's order.
+
+    Raises
+    ------
+    ParamsError
+        The section is missing, empty, or an experiment is wrong.
+    """
+    content = read_params(path).get("experiments")
+    if not isinstance(content, dict) or not content:
+        raise ParamsError(f"{path} has no section 'experiments' with at least one experiment")
+    return {
+        name: parse_section(f"experiments.{name}", entry, ExperimentParams, path.as_posix())
+        for name, entry in content.items()
+    }
+
+
+def require_formulae(classes: list[str]) -> tuple[str, ...]:
+    """Check that multilabel targets make sense for some classes.
+
+    Parameters
+    ----------
+    classes : list of str
+        Class names.
+
+    Returns
+    -------
+    tuple of str
+        The atoms that the targets are made of.
+
+    Raises
+    ------
+    ParamsError
+        A class is not a chemical formula, or two hold the same atoms.
+    """
+    try:
+        return atoms_of(classes)
+    except ValueError as error:
+        raise ParamsError(
+            f"multilabel targets need classes that are chemical formulae: {error}; "
+            "set the experiment's target to 'multiclass'"
+        ) from error
+
+
+def _require_flips(flips: bool, rotations: bool) -> None:
+    if rotations and not flips:
+        raise ValueError("rotations go with flips: set flips to true")
+
+
+def _symmetries(flips: bool, rotations: bool) -> int:
+    return 8 if rotations else 4 if flips else 1

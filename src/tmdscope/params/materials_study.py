@@ -1,0 +1,137 @@
+"""Sections of the main study, beside `features` and `experiments`."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from tmdscope.materials import MATERIALS, nearest
+from tmdscope.params.common import FoldsParams
+from tmdscope.params.experiments import Architecture
+from tmdscope.params.reading import Params, Seed
+
+
+class SimulatedParams(Params):
+    """Simulated scans: class shares as in the paper's Table 1."""
+
+    images: int = Field(ge=10, le=10_000_000, description="number of images")
+    samples: int = Field(ge=10, le=10_000_000, description="number of samples the images are taken from")
+    size_px: int = Field(ge=16, le=4096, description="rows and columns of a height map")
+    frame_nm: float = Field(gt=0, le=1e6, description="width of a scan in nm")
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _images_suffice(self) -> Self:
+        if self.images < self.samples:
+            raise ValueError(f"{self.images} images cannot come from {self.samples} samples")
+        return self
+
+
+class FolderParams(Params):
+    """A user's own images: a folder with a manifest CSV (path, sample_id, material[, pixel_size_nm])."""
+
+    path: str = Field(min_length=1, description="the folder; relative paths start at params.yaml")
+    manifest: str = Field(min_length=1, description="name of the CSV inside the folder")
+
+
+class ArchiveParams(Params):
+    """A published archive of images, fetched by its DOI."""
+
+    record: Literal["tmd-afm", "growth-temperature"]
+    files: str = Field(min_length=1, description="which of its files, as a glob: `*` is all that are of use")
+
+
+class DataParams(Params):
+    """Section `data`: where images come from and which classes they may have."""
+
+    source: Literal["simulated", "folder", "archive"]
+    classes: list[str] = Field(min_length=2, max_length=1000)
+    simulated: SimulatedParams
+    folder: FolderParams
+    archive: ArchiveParams | None = None
+
+    @model_validator(mode="after")
+    def _archive_is_named(self) -> Self:
+        if self.source == "archive" and self.archive is None:
+            raise ValueError("source 'archive' needs data.archive, with the keys record and files")
+        return self
+
+    @model_validator(mode="after")
+    def _classes_differ(self) -> Self:
+        repeated = sorted({name for name in self.classes if self.classes.count(name) > 1})
+        if repeated:
+            raise ValueError(f"classes named twice: {', '.join(repeated)}")
+        if self.source == "simulated":
+            unknown = [name for name in self.classes if name not in MATERIALS]
+            if unknown:
+                raise ValueError(
+                    f"the simulator does not know {unknown[0]!r}; {nearest(unknown[0], MATERIALS)}"
+                )
+        return self
+
+
+class PrepareParams(Params):
+    """Section `prepare`: from heights or pictures to 8-bit images."""
+
+    size_px: int = Field(ge=16, le=4096, description="rows and columns of a prepared image")
+    percentiles: list[float] = Field(min_length=2, max_length=2, description="black and white point in %")
+
+    @model_validator(mode="after")
+    def _percentiles_rise(self) -> Self:
+        low, high = self.percentiles
+        if not 0 <= low < high <= 100:
+            raise ValueError(f"percentiles {low}, {high} must rise within 0..100")
+        return self
+
+
+class PretrainParams(Params):
+    """Section `pretrain`: a backbone that learns the simulator's true physical quantities."""
+
+    architecture: Architecture
+    images: int = Field(ge=32, le=10_000_000, description="simulated images to train on")
+    size_px: int = Field(ge=32, le=4096, description="rows and columns of an image")
+    frame_nm: float = Field(gt=0, le=1e6, description="width of a scan in nm")
+    epochs: int = Field(ge=1, le=10_000)
+    batch_size: int = Field(ge=2, le=4096)
+    learning_rate: float = Field(gt=0, le=1)
+    seed: Seed
+
+
+class SplitParams(FoldsParams):
+    """Section `split` of the main study."""
+
+    test: Literal["folds", "paper"] = Field(
+        default="folds", description="held-out test: fold 0 of `test_folds`, or the archive's authors' own"
+    )
+
+
+class TrackingParams(Params):
+    """Section `tracking`: names in MLflow."""
+
+    study: str = Field(min_length=1, max_length=200, description="MLflow experiment")
+    model: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^/:']+$",
+        description="registered model; MLflow's addresses and searches hold no slash, colon or apostrophe",
+    )
+
+
+class DescribeParams(Params):
+    """Section `describe`: physical descriptors of the prepared images (PROTOCOL of the paper's code)."""
+
+    gaussian_sigma_px: float = Field(gt=0, le=100)
+    opening_radius_px: int = Field(ge=0, le=100)
+
+
+class LatentParams(Params):
+    """Section `latent`: what the best model's embedding has to do with the descriptors."""
+
+    alias: str = Field(min_length=1, description="alias of the registered model to pull")
+    components: int = Field(ge=2, le=100, description="principal components kept")
+    batch_size: int = Field(ge=1, le=4096)
+
+
+class ReportParams(Params):
+    """Section `report`: pictures."""
+
+    images_per_class: int = Field(ge=1, le=20)
