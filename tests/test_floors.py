@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
-GROUND = {"materials", "memory", "files", "download", "progress", "stage", "params", "profiles"}
+GROUND = {"layout", "materials", "memory", "files", "download", "progress", "stage", "params", "profiles"}
 BELOW = {
     "ground": set(),
     "scan": {"ground"},

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from tmdscope.params.experiments import read_experiments
 from tmdscope.params.reading import ParamsError
-from tmdscope.profiles import REPLACED, check_study, diff_params, list_profiles, merge_profile, read_profile
+from tmdscope.profiles import check_study, diff_params, list_profiles, merge_profile, read_profile
 from tmdscope.stage import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -70,9 +70,9 @@ def test_comments_and_key_order_stay() -> None:
 
 
 def test_experiments_are_replaced_as_a_whole() -> None:
-    entry = next(iter(values(PARAMS)[REPLACED].values()))
-    text = merged(f"{REPLACED}: {{only: {entry!r}}}\n".replace("True", "true"))
-    assert list(values(text)[REPLACED]) == ["only"]
+    entry = next(iter(values(PARAMS)["experiments"].values()))
+    text = merged(f"experiments: {{only: {entry!r}}}\nsearches: {{}}\n".replace("True", "true"))
+    assert list(values(text)["experiments"]) == ["only"]
 
 
 @settings(max_examples=15, deadline=None)

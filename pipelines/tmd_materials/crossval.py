@@ -10,6 +10,7 @@ import numpy as np
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_file, write_json, write_table
+from tmdscope.layout import EXPERIMENT_PLOTS, EXPERIMENTS, FEATURES, PREPARED, PRETRAINED, SEARCHES, SPLIT
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.experiment import fold_parts, make_experiment
 from tmdscope.learn.resume import EVERY_S, Resume
@@ -26,6 +27,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.materials_study import DataParams, TrackingParams
 from tmdscope.params.reading import read_section
+from tmdscope.params.search import BEST_PARAMS, read_best_params, tuned_name
 from tmdscope.stage import UserError, run_stage
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.provenance import code_sha256, provenance
@@ -33,22 +35,13 @@ from tmdscope.tracking.runs import DataUse, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 
-PREPARED = Path("data/prepared")
-PRETRAINED = Path("data/pretrained/backbone.safetensors")
-FEATURES = Path("data/features")
-SPLIT = Path("data/split.json")
-RESULTS = Path("data/experiments")
 ATTEMPTS = Path("data/attempts")
-PLOTS = Path("reports/experiments")
 
 
 def main() -> None:
     """Run the experiment that the command line names."""
-    if len(sys.argv) != 2:
-        raise UserError("usage: crossval.py EXPERIMENT, a key of section 'experiments' in params.yaml")
-    name = sys.argv[1]
+    name, params = read_arguments(sys.argv[1:])
     keep_freed_memory()
-    params = read_section(f"experiments.{name}", ExperimentParams)
     classes = read_section("data", DataParams).classes
     tracking = read_section("tracking", TrackingParams)
     scoring = read_section("scoring", ScoringParams)
@@ -60,7 +53,10 @@ def main() -> None:
     def on_results(run: TrackedRun, results: list[FoldResult]) -> dict[str, Any]:
         run.params(settings)
         summary = write_results(name, dataset, classes, results, folds, scoring)
-        for path in (RESULTS / name / "predictions.parquet", *sorted((PLOTS / name).iterdir())):
+        for path in (
+            EXPERIMENTS / name / "predictions.parquet",
+            *sorted((EXPERIMENT_PLOTS / name).iterdir()),
+        ):
             run.artifact(path)
         return summary
 
@@ -71,8 +67,39 @@ def main() -> None:
     record = track_experiment(
         open_study(tracking.study), name, tags, data, experiment, folds, on_results, resume
     )
-    write_json(RESULTS / name / "run.json", record.to_dict())
+    write_json(EXPERIMENTS / name / "run.json", record.to_dict())
     resume.finish()
+
+
+def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams]:
+    """Read which experiment to run, and its settings.
+
+    Parameters
+    ----------
+    arguments : list of str
+        The experiment; ``--tuned`` after it takes the settings that its search found.
+
+    Returns
+    -------
+    str
+        What to call the experiment.
+    ExperimentParams
+        Its settings.
+
+    Raises
+    ------
+    UserError
+        The arguments are none of these, or the settings are wrong.
+    """
+    match arguments:
+        case [name]:
+            return name, read_section(f"experiments.{name}", ExperimentParams)
+        case [name, "--tuned"]:
+            return tuned_name(name), read_best_params(SEARCHES / name / BEST_PARAMS)
+    raise UserError(
+        "usage: crossval.py EXPERIMENT [--tuned], a key of section 'experiments' in params.yaml; --tuned "
+        "takes the settings that its search found"
+    )
 
 
 def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], classes: list[str]) -> Resume:
@@ -150,10 +177,10 @@ def write_results(
     summary = summarise(results, folds, cohort)
     confusion = mean_confusion(results, labels, folds[0].test, len(classes))
     predictions = predictions_table(results, folds, manifest["image_id"].to_numpy(), classes)
-    write_json(RESULTS / name / "scores.json", {**summary, "test_confusion": np.round(confusion, 6)})
-    write_table(RESULTS / name / "predictions.parquet", predictions)
-    write_table(PLOTS / name / "history.csv", mean_history(results))
-    write_table(PLOTS / name / "confusion.csv", confusion_pairs(confusion, classes))
+    write_json(EXPERIMENTS / name / "scores.json", {**summary, "test_confusion": np.round(confusion, 6)})
+    write_table(EXPERIMENTS / name / "predictions.parquet", predictions)
+    write_table(EXPERIMENT_PLOTS / name / "history.csv", mean_history(results))
+    write_table(EXPERIMENT_PLOTS / name / "confusion.csv", confusion_pairs(confusion, classes))
     for part in ("val", "test"):
         accuracy, f1 = summary[part]["accuracy"], summary[part]["macro_f1"]
         print(

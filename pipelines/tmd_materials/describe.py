@@ -1,16 +1,12 @@
 """Stage `describe`: physical descriptors of every prepared image."""
 
-from pathlib import Path
-
 from tmdscope.analysis.descriptors import describe
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import write_table
+from tmdscope.layout import DESCRIPTORS, PREPARED
 from tmdscope.params.materials_study import DescribeParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
-
-PREPARED = Path("data/prepared")
-DESCRIPTORS = Path("data/descriptors.parquet")
 
 
 def main() -> None:

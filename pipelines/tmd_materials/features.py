@@ -1,11 +1,10 @@
 """Stage `features`: what a frozen backbone sees in every image, stored once for all heads."""
 
-from pathlib import Path
-
 import numpy as np
 
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import atomic_path, write_json
+from tmdscope.layout import FEATURES, PREPARED, PRETRAINED
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import FeaturesParams
 from tmdscope.params.reading import read_section
@@ -15,10 +14,6 @@ from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.features import best_device, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
 from tmdscope.vision.weights import Weights, normalisation_of
-
-PREPARED = Path("data/prepared")
-PRETRAINED = Path("data/pretrained/backbone.safetensors")
-FEATURES = Path("data/features")
 
 
 def main() -> None:

@@ -1,14 +1,11 @@
 """Stage `ingest`: simulate scans, check and copy a user's images, or fetch a published archive."""
 
-from pathlib import Path
-
 from tmdscope.dataset.sources import NOTE, ingest
 from tmdscope.files import read_json
+from tmdscope.layout import RAW
 from tmdscope.params.materials_study import DataParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
-
-RAW = Path("data/raw")
 
 
 def main() -> None:

@@ -1,7 +1,5 @@
 """Stage `latent`: what the registered best model's embedding has to do with the descriptors."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from tmdscope.analysis.embeddings import embed
@@ -9,6 +7,7 @@ from tmdscope.analysis.relations import normalise_descriptors, principal_compone
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import read_json, write_json, write_table
+from tmdscope.layout import DESCRIPTORS, LATENT, LATENT_PLOT, PREPARED, REGISTERED, SPLIT
 from tmdscope.params.materials_study import LatentParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
@@ -16,13 +15,6 @@ from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device
-
-PREPARED = Path("data/prepared")
-SPLIT = Path("data/split.json")
-REGISTERED = Path("data/registered.json")
-DESCRIPTORS = Path("data/descriptors.parquet")
-LATENT = Path("data/latent.json")
-SCATTER = Path("reports/latent.csv")
 
 
 def main() -> None:
@@ -45,7 +37,7 @@ def main() -> None:
     write_json(LATENT, {"model": model, "left_out": left_out, **summarise(pca, relations)})
     held_out = pd.Series(ids).isin(split.test).map({True: "test", False: "train and validation"})
     scatter = pd.DataFrame({"image_id": ids, "material": dataset.manifest["material"], "part": held_out})
-    write_table(SCATTER, scatter.join(pca.scores.reset_index(drop=True)))
+    write_table(LATENT_PLOT, scatter.join(pca.scores.reset_index(drop=True)))
     print(
         f"{version.uri} (@{settings.alias}), fold {fold}: {len(ids)} embeddings, {len(relations)} descriptors"
     )

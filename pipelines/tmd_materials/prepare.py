@@ -1,14 +1,10 @@
 """Stage `prepare`: raw heights or pictures to 8-bit images of one size."""
 
-from pathlib import Path
-
 from tmdscope.dataset.prepare import prepare
+from tmdscope.layout import PREPARED, RAW
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
-
-RAW = Path("data/raw")
-PREPARED = Path("data/prepared")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from tmdscope.files import atomic_path, write_json
+from tmdscope.layout import PRETRAINED
 from tmdscope.learn.pretrain import pretrain, simulate_corpus
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.materials_study import PrepareParams, PretrainParams
@@ -12,7 +13,6 @@ from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.vision.features import best_device
 
-PRETRAINED = Path("data/pretrained/backbone.safetensors")
 REPORT = Path("data/pretrained/pretrain.json")
 
 

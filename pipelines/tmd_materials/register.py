@@ -1,17 +1,13 @@
 """Stage `register`: every experiment's fold ensemble becomes a version; the best one gets alias `best`."""
 
-from pathlib import Path
-
 from tmdscope.files import read_json, write_json
-from tmdscope.params.experiments import read_experiments
+from tmdscope.layout import EXPERIMENTS, REGISTERED, SEARCHES
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
+from tmdscope.params.search import read_all_experiments
 from tmdscope.stage import run_stage
 from tmdscope.tracking.registry import BEST, Version, point_alias, register
 from tmdscope.tracking.store import connect
-
-RESULTS = Path("data/experiments")
-REGISTERED = Path("data/registered.json")
 
 
 def main() -> None:
@@ -20,9 +16,9 @@ def main() -> None:
     client = connect()
     versions: dict[str, Version] = {}
     scores: dict[str, float] = {}
-    for name, params in read_experiments().items():
-        run = read_json(RESULTS / name / "run.json")
-        summary = read_json(RESULTS / name / "scores.json")
+    for name, params in read_all_experiments(SEARCHES).items():
+        run = read_json(EXPERIMENTS / name / "run.json")
+        summary = read_json(EXPERIMENTS / name / "scores.json")
         scores[name] = summary["val"]["macro_f1"]["mean"]
         tags = {
             "experiment": name,

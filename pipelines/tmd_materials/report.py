@@ -7,13 +7,14 @@ import pandas as pd
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import read_json, write_json
+from tmdscope.layout import EXPERIMENT_PLOTS, LATENT_PLOT, SEARCHES
 from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.experiment import fold_parts
 from tmdscope.learn.summary import Cohort
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.experiments import read_experiments
 from tmdscope.params.materials_study import DataParams, ReportParams, SplitParams, TrackingParams
 from tmdscope.params.reading import read_section
+from tmdscope.params.search import read_all_experiments
 from tmdscope.report.gains import pretraining_gains
 from tmdscope.report.materials_study import compose, metrics
 from tmdscope.report.page import write_page
@@ -22,8 +23,6 @@ from tmdscope.stage import run_stage
 
 DATA = Path("data")
 EXPERIMENTS = DATA / "experiments"
-PLOTS = Path("reports/experiments")
-SCATTER = Path("reports/latent.csv")
 METRICS = Path("reports/metrics.json")
 PAGE = Path("reports/index.html")
 
@@ -33,7 +32,7 @@ def main() -> None:
     settings = read_section("report", ReportParams)
     data = read_section("data", DataParams)
     dataset = Dataset.load(DATA / "prepared")
-    experiments = read_experiments()
+    experiments = read_all_experiments(SEARCHES)
     scoring = read_section("scoring", ScoringParams)
     folds = fold_parts(Split.read(DATA / "split.json"), dataset)
     labels = dataset.labels(data.classes)
@@ -51,12 +50,12 @@ def main() -> None:
         scores={name: read_json(EXPERIMENTS / name / "scores.json") for name in experiments},
         predictions=predictions,
         gains=pretraining_gains(experiments, predictions, cohort, data.classes),
-        histories={name: pd.read_csv(PLOTS / name / "history.csv") for name in experiments},
+        histories={name: pd.read_csv(EXPERIMENT_PLOTS / name / "history.csv") for name in experiments},
         baseline=sample_id_baseline(samples, labels, folds),
         pretraining=read_json(DATA / "pretrained" / "pretrain.json"),
         registered=read_json(DATA / "registered.json"),
         latent=read_json(DATA / "latent.json"),
-        scatter=pd.read_csv(SCATTER),
+        scatter=pd.read_csv(LATENT_PLOT),
         runs={name: read_json(EXPERIMENTS / name / "run.json") for name in experiments},
     )
     write_json(METRICS, metrics(results))

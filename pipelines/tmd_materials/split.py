@@ -11,12 +11,11 @@ from tmdscope.dataset.records import PAPER_TEST
 from tmdscope.dataset.splits import group_samples, make_split, split_rest
 from tmdscope.dataset.store import MANIFEST, SCHEMA, classes_of, read_manifest
 from tmdscope.files import write_text
+from tmdscope.layout import PREPARED, SPLIT
 from tmdscope.params.materials_study import SplitParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import UserError, run_stage
 
-PREPARED = Path("data/prepared")
-SPLIT = Path("data/split.json")
 COUNTS = Path("data/split_counts.csv")
 
 

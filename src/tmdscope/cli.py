@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 profile = typer.Typer(
     help="Named sets of settings (folder `profiles` beside params.yaml). A profile is merged key by key, "
-    "except `experiments`, which it replaces as a whole.",
+    "except `experiments` and `searches`, which it replaces as a whole.",
     no_args_is_help=True,
 )
 app.add_typer(profile, name="profile")
@@ -99,7 +99,7 @@ def apply(
 ) -> None:
     """Merge a profile into params.yaml, after checking the result, and show the change.
 
-    Mappings are merged key by key; `experiments` is replaced as a whole.
+    Mappings are merged key by key; `experiments` and `searches` are replaced as a whole.
     `tmdscope profile apply default` brings the shipped settings back.
     """
     from tmdscope.files import write_text

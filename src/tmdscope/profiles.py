@@ -1,7 +1,7 @@
 """Profiles: named sets of settings that are merged into `params.yaml`.
 
-Mappings merge key by key, so that a profile names only what it changes; `experiments` is replaced as a
-whole, so that a profile says exactly which experiments run.
+Mappings merge key by key, so that a profile names only what it changes; `experiments` and `searches` are
+replaced as a whole, so that a profile says exactly which experiments and searches run.
 """
 
 import difflib
@@ -27,10 +27,11 @@ from tmdscope.params.materials_study import (
     TrackingParams,
 )
 from tmdscope.params.reading import Params, ParamsError, parse_section
+from tmdscope.params.search import SearchParams, check_search
 from tmdscope.stage import UserError
 
-REPLACED = "experiments"
-"""The section that a profile replaces as a whole."""
+REPLACED = ("experiments", "searches")
+"""The sections that a profile replaces as a whole."""
 
 SECTIONS: Mapping[str, type[Params]] = {
     "data": DataParams,
@@ -144,19 +145,28 @@ def check_study(content: Mapping[str, Any], source: str) -> None:
         A section is missing, unknown or wrong; every problem of every section.
     """
     problems = [
-        f"{source}: unknown section {name!r}; {nearest(name, [*SECTIONS, REPLACED])}"
+        f"{source}: unknown section {name!r}; {nearest(name, [*SECTIONS, *REPLACED])}"
         for name in content
-        if name not in SECTIONS and name != REPLACED
+        if name not in SECTIONS and name not in REPLACED
     ]
-    experiments = content.get(REPLACED)
+    experiments, searches = (content.get(name) for name in REPLACED)
     if not isinstance(experiments, Mapping) or not experiments:
-        problems.append(f"{source}: section {REPLACED!r} must name at least one experiment")
+        problems.append(f"{source}: section 'experiments' must name at least one experiment")
         experiments = {}
+    if not isinstance(searches, Mapping):
+        problems.append(f"{source}: section 'searches' is missing; `searches: {{}}` is none")
+        searches = {}
     models = [(name, content.get(name), model) for name, model in SECTIONS.items()]
-    models += [(f"{REPLACED}.{name}", entry, ExperimentParams) for name, entry in experiments.items()]
+    models += [(f"experiments.{name}", entry, ExperimentParams) for name, entry in experiments.items()]
     for name, section, model in models:
         try:
             parse_section(name, section, model, source)
+        except ParamsError as error:
+            problems.append(str(error))
+    for name, entry in searches.items():
+        try:
+            search = parse_section(f"searches.{name}", entry, SearchParams, source)
+            check_search(name, search, experiments, source)
         except ParamsError as error:
             problems.append(str(error))
     if problems:
@@ -210,7 +220,7 @@ def _merge(params: MutableMapping[str, Any], profile: Mapping[str, Any], path: s
     for key, value in profile.items():
         inside = f"{path}{key}"
         current = params.get(key)
-        if inside != REPLACED and isinstance(value, Mapping) and isinstance(current, MutableMapping):
+        if inside not in REPLACED and isinstance(value, Mapping) and isinstance(current, MutableMapping):
             _merge(current, value, f"{inside}.")
         else:
             params[key] = value

@@ -43,7 +43,7 @@ def test_every_section_of_the_repository_is_valid(name: str) -> None:
 
 
 def test_no_section_of_the_repository_is_unread() -> None:
-    assert set(read_params(ROOT / "params.yaml")) == {*SECTIONS, "experiments"}
+    assert set(read_params(ROOT / "params.yaml")) == {*SECTIONS, "experiments", "searches"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+WHOLE = {"read_experiments": {"experiments"}, "read_all_experiments": {"experiments", "searches"}}
+"""Readers of whole sections, and which."""
 WATCH = Path(__file__).parent / "watch"
 IGNORED = (".dvc", ".git", ".venv", "mlruns", "tests")
 """Not data of a stage: tools, tests, and the tracking store, which DVC never holds."""
@@ -75,16 +77,16 @@ def undeclared_params(dvc_yaml: Path, root: Path) -> dict[str, Gap]:
 
 
 def sections_of(script: str) -> set[str]:
-    """The sections that a script's text asks `read_section` and `read_experiments` for."""
+    """The sections that a script's text asks `read_section` and the readers of whole sections for."""
     found = set()
     for node in ast.walk(ast.parse(script)):
         match node:
-            case ast.Call(func=ast.Name(id="read_experiments") | ast.Attribute(attr="read_experiments")):
-                found.add("experiments")
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in WHOLE:
+                found |= WHOLE[name]
             case ast.Call(
-                func=ast.Name(id="read_section") | ast.Attribute(attr="read_section"), args=[name, *_]
+                func=ast.Name(id="read_section") | ast.Attribute(attr="read_section"), args=[section, *_]
             ):
-                found.add(_literal(name))
+                found.add(_literal(section))
     return found
 
 

@@ -19,10 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
-from tmdscope.learn.fit import Examples, FitResult, FitSettings, learning_rate_at
+from tmdscope.learn.fit import DivergedError, Examples, FitResult, FitSettings, learning_rate_at
 from tmdscope.learn.metrics import macro_f1_of_each
 from tmdscope.learn.sampling import cut_batches, draw_epoch, starting_positions
-from tmdscope.stage import UserError
 from tmdscope.vision.targets import Target
 
 _CACHE_BYTES = 32 << 20
@@ -100,10 +99,10 @@ def train_heads(
     ------
     ValueError
         Members differ in what all must share.
-    UserError
+    DivergedError
         A member's loss is no longer finite.
     """
-    if len({_shared(member.settings) for member in members}) > 1:
+    if len({shared_settings(member.settings) for member in members}) > 1:
         raise ValueError("members may differ in learning rate, weight decay, patience and seed only")
     if not members:
         return []
@@ -300,7 +299,7 @@ class _Chunk:
             if patience and len(history) - kept[number] >= patience:
                 continue  # it has stopped; that the others train on leaves what it kept alone
             if not score.is_finite:
-                raise UserError(
+                raise DivergedError(
                     f"epoch {len(history) + 1} ended with training loss {score.train_loss} and validation "
                     f"loss {score.val_loss}: lower learning_rate {member.settings.learning_rate}"
                 )
@@ -349,8 +348,19 @@ class _Chunk:
         return torch.tensor(values, device=self.device)[:, None]
 
 
-def _shared(settings: FitSettings) -> FitSettings:
-    """Keep what all members have alike; the rest is set to the same."""
+def shared_settings(settings: FitSettings) -> FitSettings:
+    """Keep what networks that train as one batch must have alike; the rest is set to the same.
+
+    Parameters
+    ----------
+    settings : FitSettings
+        Of one network.
+
+    Returns
+    -------
+    FitSettings
+        Equal for networks that may train together.
+    """
     return replace(settings, learning_rate=1.0, weight_decay=0.0, early_stopping=0, seed=0)
 
 

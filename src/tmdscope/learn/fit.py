@@ -19,6 +19,10 @@ from tmdscope.vision.precision import Precision, autocast
 from tmdscope.vision.targets import Target
 
 
+class DivergedError(UserError):
+    """A loss is no longer finite; the message names the epoch and the learning rate."""
+
+
 @dataclass(frozen=True)
 class FitSettings:
     """How a model is trained: all parameters that require a gradient, as the paper does where not said.
@@ -163,7 +167,7 @@ def fit(
 
     Raises
     ------
-    UserError
+    DivergedError
         The training or validation loss is no longer finite.
     """
     training = _Training(model, target, examples, settings)
@@ -362,7 +366,7 @@ class _Training:
     def close_epoch(self, scores: EpochScores) -> None:
         """Note the epoch's scores and keep its weights where the rule says so."""
         if not scores.is_finite:
-            raise UserError(
+            raise DivergedError(
                 f"epoch {self.epoch + 1} ended with training loss {scores.train_loss} and validation loss "
                 f"{scores.val_loss}: lower learning_rate {self.settings.learning_rate}"
             )

@@ -1,6 +1,6 @@
 """What training tells whoever listens: learning knows this protocol, tracking implements it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
@@ -21,6 +21,15 @@ class FoldRecorder(Protocol):
             Name to value.
         kept : bool
             Whether its weights are the ones kept now.
+        """
+
+    def history(self, scores: Sequence[Mapping[str, float]]) -> None:
+        """Hear the scores of all epochs of a training at once.
+
+        Parameters
+        ----------
+        scores : sequence of mapping
+            Name to value, for every epoch from 1.
         """
 
     def resumed(self, number: int) -> None:
@@ -71,6 +80,9 @@ class Silent:
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         """Forget the scores, see `FoldRecorder.epoch`."""
+
+    def history(self, scores: Sequence[Mapping[str, float]]) -> None:
+        """Forget the scores, see `FoldRecorder.history`."""
 
     def resumed(self, number: int) -> None:
         """Forget the checkpoint, see `FoldRecorder.resumed`."""

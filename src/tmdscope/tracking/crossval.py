@@ -86,6 +86,10 @@ class TrackedFold:
         if self.table is not None:
             self.table.epoch(number, scores, kept)
 
+    def history(self, scores: Sequence[Mapping[str, float]]) -> None:
+        """Log the scores of all epochs in one call, see `FoldRecorder.history`."""
+        self.run.history([{f"epoch_{name}": value for name, value in entry.items()} for entry in scores])
+
     def resumed(self, number: int) -> None:
         """Note on the run that it was interrupted, see `FoldRecorder.resumed`."""
         self.run.tags({"resumed_after_epoch": str(number)})

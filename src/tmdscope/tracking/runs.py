@@ -2,22 +2,26 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.store import Study
 
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a run ends."""
+
 ATTEMPT = "attempt"
 """Tag by which the runs of an interrupted cross-validation are found again."""
 
 _PARAM_CHARACTERS = 6000
 _DIGEST_CHARACTERS = 32
+_BATCH_METRICS = 1000
 
 
 @dataclass(frozen=True)
@@ -84,13 +88,27 @@ class TrackedRun:
         step : int, optional
             Epoch they belong to.
         """
+        self.history([scores], step)
+
+    def history(self, scores: Sequence[Mapping[str, float]], first_step: int = 1) -> None:
+        """Log metrics of many steps in one call per thousand values.
+
+        Parameters
+        ----------
+        scores : sequence of mapping
+            Name to value, for every step.
+        first_step : int, optional
+            Step of the first entry.
+        """
         now = int(time.time() * 1000)
         entries = [
             Metric(key, float(value), now, step)
-            for key, value in scores.items()
+            for step, entry in enumerate(scores, first_step)
+            for key, value in entry.items()
             if not self._has_metric(key, step)
         ]
-        self.study.client.log_batch(self.run_id, metrics=entries)
+        for start in range(0, len(entries), _BATCH_METRICS):
+            self.study.client.log_batch(self.run_id, metrics=entries[start : start + _BATCH_METRICS])
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set tags in one call.
@@ -131,6 +149,16 @@ class TrackedRun:
             Folder among the run's artifacts.
         """
         self.study.client.log_artifact(self.run_id, str(path), folder)
+
+    def end(self, status: Status) -> None:
+        """Mark the run as over.
+
+        Parameters
+        ----------
+        status : {"FINISHED", "FAILED", "KILLED"}
+            How it ended.
+        """
+        self.study.client.set_terminated(self.run_id, status)
 
     def program(self, program: Program, name: str = "model") -> str:
         """Log a model as an exported program.
@@ -187,6 +215,48 @@ def start_run(
     TrackedRun
         The open run.
     """
+    run = open_run(study, name, tags, parent, data, attempt)
+    status: Status = "FAILED"
+    try:
+        yield run
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        run.end(status)
+
+
+def open_run(
+    study: Study,
+    name: str,
+    tags: Mapping[str, str],
+    parent: TrackedRun | None = None,
+    data: DataUse | None = None,
+    attempt: str | None = None,
+) -> TrackedRun:
+    """Open a run that whoever opens it will end, see `start_run`.
+
+    Parameters
+    ----------
+    study : Study
+        The open experiment.
+    name : str
+        Name of the run.
+    tags : mapping
+        Tag name to value.
+    parent : TrackedRun, optional
+        The run this one is shown under.
+    data : DataUse, optional
+        The data set the run reads.
+    attempt : str, optional
+        As for `start_run`.
+
+    Returns
+    -------
+    TrackedRun
+        The open run.
+    """
     lineage = {} if parent is None else {"mlflow.parentRunId": parent.run_id}
     if attempt is not None:
         lineage[ATTEMPT] = attempt
@@ -198,17 +268,9 @@ def start_run(
         study.client.update_run(run_id, status="RUNNING")
         run = TrackedRun(study, run_id, reopened=True)
         run.tags(tags)
-    status = "FAILED"
-    try:
-        if data is not None:
-            run.dataset(data)
-        yield run
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        study.client.set_terminated(run.run_id, status)
+    if data is not None:
+        run.dataset(data)
+    return run
 
 
 def end_attempt(study: Study, attempt: str) -> None:

@@ -55,6 +55,20 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{tracking_root() / 'mlflow.db'}"
 
 
+def search_storage_url() -> str:
+    """Give the address of the storage of searches in force, making the local folder when needed.
+
+    Returns
+    -------
+    str
+        Variable ``TMDSCOPE_SEARCH_STORAGE`` when set, else an sqlite file beside the runs.
+    """
+    given = os.environ.get("TMDSCOPE_SEARCH_STORAGE")
+    if not given:
+        tracking_root().mkdir(parents=True, exist_ok=True)
+    return given or f"sqlite:///{tracking_root() / 'optuna.db'}"
+
+
 def connect() -> MlflowClient:
     """Open the tracking store and the registry, making the local folder when needed.
 

@@ -1,0 +1,33 @@
+"""Stage `search`: settings of one experiment, found by Optuna; every trial and fold is an MLflow run."""
+
+import sys
+
+from tmdscope.layout import SEARCHES
+from tmdscope.memory import keep_freed_memory
+from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.materials_study import DataParams, TrackingParams
+from tmdscope.params.reading import read_section
+from tmdscope.params.search import SearchParams
+from tmdscope.stage import UserError, run_stage
+from tmdscope.tracking.experiment_search import search_experiment
+
+
+def main() -> None:
+    """Run the search of the experiment that the command line names, or go on with it."""
+    if len(sys.argv) != 2:
+        raise UserError("usage: search.py EXPERIMENT, a key of section 'searches' in params.yaml")
+    name = sys.argv[1]
+    keep_freed_memory()
+    search = read_section(f"searches.{name}", SearchParams)
+    base = read_section(f"experiments.{name}", ExperimentParams)
+    classes = read_section("data", DataParams).classes
+    study = read_section("tracking", TrackingParams).study
+    found = search_experiment(name, search, base, classes, study, SEARCHES / name)
+    print(
+        f"{name}: trial {found.trial} of {found.progress.over} is best, macro F1 {found.value:.3f}: "
+        + ", ".join(f"{key} {value}" for key, value in found.settings.items())
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,28 @@
+"""Where the main study keeps its files, relative to the project's folder."""
+
+from pathlib import Path
+
+RAW = Path("data/raw")
+"""What the source gave."""
+PREPARED = Path("data/prepared")
+"""8-bit images and their manifest."""
+PRETRAINED = Path("data/pretrained/backbone.safetensors")
+"""The backbone called `simulated`."""
+SPLIT = Path("data/split.json")
+"""Held-out test and folds."""
+FEATURES = Path("data/features")
+"""What a frozen backbone sees."""
+SEARCHES = Path("data/searches")
+"""A folder for every search: what it found and how."""
+EXPERIMENTS = Path("data/experiments")
+"""A folder for every experiment: scores, predictions, where its runs are."""
+REGISTERED = Path("data/registered.json")
+"""Versions of the registered model."""
+DESCRIPTORS = Path("data/descriptors.parquet")
+"""Physical descriptors of every image."""
+LATENT = Path("data/latent.json")
+"""What the best model's embedding has to do with the descriptors."""
+EXPERIMENT_PLOTS = Path("reports/experiments")
+"""Tables that `dvc plots` draws."""
+LATENT_PLOT = Path("reports/latent.csv")
+"""Principal components of the embedding."""

@@ -1,0 +1,1 @@
+"""Search for settings with Optuna: spaces, studies that survive crashes, and what a trial is scored by."""

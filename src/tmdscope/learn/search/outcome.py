@@ -1,0 +1,159 @@
+"""What a search has found: the best settings, what mattered, and Optuna's pictures of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.trial import FrozenTrial, TrialState
+
+from tmdscope.learn.search.storage import quiet
+from tmdscope.learn.search.study import Progress, SearchStudy
+from tmdscope.learn.search.worker import EPOCHS
+from tmdscope.stage import UserError
+
+_LEAST_TRIALS = 4
+"""Complete trials below which the importance of a setting means nothing."""
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """What a search has found.
+
+    Attributes
+    ----------
+    trial : int
+        Number of the best trial.
+    value : float
+        Its mean validation macro F1 over folds.
+    folds : list of float
+        Of its folds.
+    settings : dict
+        Of its space.
+    progress : Progress
+        Places by what became of them.
+    epochs : int
+        Passes over training parts that all trials took.
+    importance : dict
+        Setting to its share of the variance of the score (fANOVA, in all trials that drew it), largest first;
+        empty where too few trials were complete to say.
+    trials : pandas.DataFrame
+        A row per place: ``place, trial, state, value, epochs`` and the settings.
+    """
+
+    trial: int
+    value: float
+    folds: list[float]
+    settings: dict[str, Any]
+    progress: Progress
+    epochs: int
+    importance: dict[str, float]
+    trials: pd.DataFrame
+
+
+def outcome_of(study: SearchStudy) -> SearchOutcome:
+    """Say what a search has found.
+
+    Parameters
+    ----------
+    study : SearchStudy
+        The study; of equal scores the trial with the smaller number is best.
+
+    Returns
+    -------
+    SearchOutcome
+        The best trial and all others.
+
+    Raises
+    ------
+    UserError
+        No trial is complete.
+    """
+    ended = study.ended()
+    complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
+    if not complete:
+        errors = sorted({trial.user_attrs["error"] for trial in ended if "error" in trial.user_attrs})
+        raise UserError(
+            f"study {study.name!r}: none of {study.params.trials} trials is complete"
+            + (f"; the first error: {errors[0]}" if errors else "; let it prune less")
+        )
+    best = max(complete, key=lambda trial: (_value(trial), -trial.number))
+    folds = study.steps.fold_scores(best.intermediate_values)
+    return SearchOutcome(
+        trial=best.number,
+        value=_value(best),
+        folds=[folds[fold] for fold in sorted(folds)],
+        settings=dict(best.params),
+        progress=study.progress(),
+        epochs=sum(trial.user_attrs.get(EPOCHS, 0) for trial in ended),
+        importance=_importance(study, complete),
+        trials=pd.DataFrame([_row(place, trial) for place, trial in enumerate(ended)]),
+    )
+
+
+def draw_plots(study: SearchStudy, folder: Path) -> list[Path]:
+    """Draw Optuna's own pictures of a study.
+
+    Parameters
+    ----------
+    study : SearchStudy
+        The study, with at least one complete trial.
+    folder : Path
+        Where to put them.
+
+    Returns
+    -------
+    list of Path
+        ``history.png``, ``parallel_coordinates.png``, ``slice.png`` and, where enough trials are complete,
+        ``importance.png``.
+    """
+    with mpl.rc_context({"backend": "agg"}), quiet():
+        from optuna.visualization import matplotlib as drawing
+
+        makers: dict[str, Callable[[optuna.Study], Any]] = {
+            "history": drawing.plot_optimization_history,
+            "parallel_coordinates": drawing.plot_parallel_coordinate,
+            "slice": drawing.plot_slice,
+        }
+        if _importance(study, study.study.get_trials(states=(TrialState.COMPLETE,))):
+            makers["importance"] = drawing.plot_param_importances
+        paths = []
+        for name, make in makers.items():
+            axes = np.atleast_1d(make(study.study)).flat[0]
+            paths.append(folder / f"{name}.png")
+            axes.figure.savefig(paths[-1], dpi=110, bbox_inches="tight")
+            mpl.pyplot.close(axes.figure)
+    return paths
+
+
+def _row(place: int, trial: FrozenTrial) -> dict[str, Any]:
+    return {
+        "place": place,
+        "trial": trial.number,
+        "state": trial.state.name,
+        "value": _value(trial) if trial.state == TrialState.COMPLETE else None,
+        "epochs": trial.user_attrs.get(EPOCHS, 0),
+        **trial.params,
+    }
+
+
+def _value(trial: FrozenTrial) -> float:
+    assert trial.value is not None  # every complete trial has one
+    return trial.value
+
+
+def _importance(study: SearchStudy, complete: list[FrozenTrial]) -> dict[str, float]:
+    if len(complete) < _LEAST_TRIALS or len({_value(trial) for trial in complete}) == 1:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=study.params.seed)
+    names = [name for name in study.params.space if all(name in trial.params for trial in complete)]
+    if not names:
+        return {}
+    found: Mapping[str, float] = optuna.importance.get_param_importances(
+        study.study, evaluator=evaluator, params=names
+    )
+    return {name: float(share) for name, share in found.items()}

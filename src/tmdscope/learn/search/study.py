@@ -1,0 +1,429 @@
+"""A study for any number of processes: every trial has a place, and none is lost or filled twice.
+
+All places of a study are put up as waiting trials when it is made. A worker claims one by changing its state,
+which the database grants once; nobody adds a trial beyond them, so the budget is met exactly. A worker that
+dies stops sending signs of life: its trials are failed, and their places are put up again with the same
+settings. Where two processes put up the same place, the trial with the smaller number counts.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import optuna
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from tmdscope.learn.search.pruning import Steps, make_pruner
+from tmdscope.learn.search.sampling import make_sampler
+from tmdscope.learn.search.storage import PatientStorage, StorageError, quiet
+from tmdscope.materials import nearest
+from tmdscope.params.search import SpaceParams
+from tmdscope.stage import UserError
+
+MAX_RETRIES = 10
+"""Workers that may die on one place before it is given up."""
+
+_SLOT = "slot"
+_ERROR = "error"
+_RETRY_OF = "retry_of"
+_IDENTITY = "identity"
+_OVER = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a study is, in places.
+
+    Attributes
+    ----------
+    complete, pruned, failed : int
+        Places that are over, by how; failed ones by an error of the trial's own or after too many deaths.
+    running, waiting : int
+        Places that a worker holds, and that none does.
+    """
+
+    complete: int
+    pruned: int
+    failed: int
+    running: int
+    waiting: int
+
+    @property
+    def over(self) -> int:
+        """Places that are over."""
+        return self.complete + self.pruned + self.failed
+
+
+class SearchStudy:
+    """A study under way.
+
+    Parameters
+    ----------
+    study : optuna.Study
+        Optuna's study.
+    storage : PatientStorage
+        Where it is kept.
+    params : SpaceParams
+        Trials, sampler, pruning.
+    steps : Steps
+        Where scores stand in a trial's series.
+    """
+
+    def __init__(
+        self, study: optuna.Study, storage: PatientStorage, params: SpaceParams, steps: Steps
+    ) -> None:
+        self.study = study
+        self.storage = storage
+        self.params = params
+        self.steps = steps
+
+    @classmethod
+    def create(
+        cls,
+        storage: PatientStorage,
+        name: str,
+        params: SpaceParams,
+        steps: Steps,
+        identity: Mapping[str, str],
+    ) -> Self:
+        """Make a study and put up its places, or go on with the one that is there.
+
+        Parameters
+        ----------
+        storage : PatientStorage
+            Where to keep it.
+        name : str
+            Its name.
+        params : SpaceParams
+            Trials, sampler, pruning.
+        steps : Steps
+            Where scores stand in a trial's series.
+        identity : mapping
+            What determines a score: data, settings, code. Whoever joins must have the same.
+
+        Returns
+        -------
+        SearchStudy
+            The study, best scores first (it maximises).
+
+        Raises
+        ------
+        UserError
+            A study of this name has another identity.
+        """
+        try:
+            study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+            study.set_user_attr(_IDENTITY, dict(identity))
+        except DuplicatedStudyError:
+            study = optuna.load_study(study_name=name, storage=storage)
+            if _IDENTITY not in study.user_attrs:  # killed right after it was made
+                study.set_user_attr(_IDENTITY, dict(identity))
+        made = cls._checked(study, storage, params, steps, identity)
+        made.put_up()
+        return made
+
+    @classmethod
+    def join(
+        cls,
+        storage: PatientStorage,
+        name: str,
+        params: SpaceParams,
+        steps: Steps,
+        identity: Mapping[str, str],
+    ) -> Self:
+        """Open a study that another process has made.
+
+        Parameters
+        ----------
+        storage : PatientStorage
+            Where it is kept.
+        name : str
+            Its name.
+        params : SpaceParams
+            Trials, sampler, pruning.
+        steps : Steps
+            Where scores stand in a trial's series.
+        identity : mapping
+            What determines a score here.
+
+        Returns
+        -------
+        SearchStudy
+            The study.
+
+        Raises
+        ------
+        UserError
+            There is no such study, or its identity is another.
+        """
+        try:
+            study = optuna.load_study(study_name=name, storage=storage)
+        except KeyError as error:
+            known = optuna.get_all_study_names(storage)
+            raise UserError(
+                f"{storage.shown} has no study {name!r}; {nearest(name, known) if known else 'it has none'}; "
+                "`tmdscope search` makes it"
+            ) from error
+        return cls._checked(study, storage, params, steps, identity)
+
+    @classmethod
+    def _checked(
+        cls,
+        study: optuna.Study,
+        storage: PatientStorage,
+        params: SpaceParams,
+        steps: Steps,
+        identity: Mapping[str, str],
+    ) -> Self:
+        there = study.user_attrs.get(_IDENTITY, {})
+        changed = sorted(key for key in {*there, *identity} if there.get(key) != identity.get(key))
+        if changed:
+            raise UserError(
+                f"study {study.study_name!r} was made with other {', '.join(changed)} than are here: "
+                "bring this copy of the project to the same commit, data and settings"
+            )
+        study.pruner = make_pruner(params, steps)
+        return cls(study, storage, params, steps)
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.study.study_name
+
+    def notes(self) -> dict[str, Any]:
+        """Read what was noted on the study.
+
+        Returns
+        -------
+        dict
+            Name to JSON-like value.
+        """
+        return dict(self.study.user_attrs)
+
+    def note(self, key: str, value: Any) -> None:
+        """Note something on the study for all its workers.
+
+        Parameters
+        ----------
+        key : str
+            Name.
+        value : Any
+            JSON-like.
+        """
+        self.study.set_user_attr(key, value)
+
+    def claim(self) -> optuna.Trial | None:
+        """Take a waiting place.
+
+        Returns
+        -------
+        optuna.Trial or None
+            A running trial of this process; None where no place waits.
+        """
+        for slot, entries in sorted(self._by_slot().items()):
+            waiting = entries[-1]
+            if waiting.state != TrialState.WAITING or slot >= self.params.trials:
+                continue
+            identifier = waiting._trial_id
+            self.storage.record_heartbeat(identifier)  # first, so that a death right after is noticed
+            try:
+                if not self.storage.set_trial_state_values(identifier, TrialState.RUNNING):
+                    continue
+            except UpdateFinishedTrialError:
+                continue
+            self.study.sampler = make_sampler(
+                self.params.sampler, self.params.seed, slot, self.params.startup
+            )
+            return optuna.Trial(self.study, identifier)
+        return None
+
+    def tell(
+        self,
+        trial: optuna.Trial,
+        state: TrialState,
+        value: float | None = None,
+        notes: Mapping[str, Any] | None = None,
+        error: str | None = None,
+    ) -> bool:
+        """End a trial.
+
+        Parameters
+        ----------
+        trial : optuna.Trial
+            A running trial of this process.
+        state : optuna.trial.TrialState
+            How it ends.
+        value : float, optional
+            Its score, for `COMPLETE`.
+        notes : mapping, optional
+            Put on the trial, JSON-like.
+        error : str, optional
+            For `FAIL`: the trial's own error. Without one its place is put up again.
+
+        Returns
+        -------
+        bool
+            False where it was taken for dead before and its place given to others: the score is void.
+        """
+        try:
+            for key, content in {**(notes or {}), **({} if error is None else {_ERROR: error})}.items():
+                trial.set_user_attr(key, content)
+            told = self.study.tell(trial, value, state, skip_if_finished=True)
+        except UpdateFinishedTrialError:
+            told = self.storage.get_trial(trial._trial_id)
+        return bool(told.state == state and (value is None or told.value == value))
+
+    def retry_of(self, trial: optuna.Trial) -> int | None:
+        """Say which dead worker's trial one repeats.
+
+        Parameters
+        ----------
+        trial : optuna.Trial
+            A trial of this study.
+
+        Returns
+        -------
+        int or None
+            Its number.
+        """
+        number: int | None = trial.user_attrs.get(_RETRY_OF)
+        return number
+
+    def put_up(self) -> None:
+        """Put up every place that neither is over nor has a trial that waits or runs."""
+        trials = self._by_slot()
+        for slot in range(self.params.trials):
+            entries = trials.get(slot, [])
+            if not entries:
+                self.study.enqueue_trial({}, user_attrs={_SLOT: slot})
+            elif not _is_over(entries) and all(entry.state == TrialState.FAIL for entry in entries):
+                dead = entries[-1]
+                attrs = {_SLOT: slot, _RETRY_OF: dead.number}
+                again = create_trial(
+                    state=TrialState.WAITING,
+                    params=dead.params,
+                    distributions=dead.distributions,
+                    user_attrs=attrs,
+                )
+                self.study.add_trial(again)
+
+    def reclaim(self) -> None:
+        """Fail trials whose worker has died, and put their places up again.
+
+        After the storage was gone, workers have a while to send signs of life before any is taken for dead.
+        """
+        if time.monotonic() - self.storage.recovered_at < (self.storage.grace_period or 0):
+            return
+        with quiet():
+            optuna.storages.fail_stale_trials(self.study)
+        self.put_up()
+
+    def progress(self) -> Progress:
+        """Count places.
+
+        Returns
+        -------
+        Progress
+            By what has become of them.
+        """
+        counts: dict[str, int] = defaultdict(int)
+        for slot, entries in self._by_slot().items():
+            if slot < self.params.trials:
+                counts[_outcome(entries)] += 1
+        return Progress(**{key.name: counts[key.name] for key in fields(Progress)})
+
+    def is_over(self) -> bool:
+        """Say whether every place is over.
+
+        Returns
+        -------
+        bool
+            True at the end of the budget.
+        """
+        return self.progress().over >= self.params.trials
+
+    def states(self) -> dict[int, str]:
+        """Say what has become of every trial.
+
+        Returns
+        -------
+        dict
+            Trial number to Optuna's name of its state.
+        """
+        return {trial.number: trial.state.name for trial in self._trials()}
+
+    def ended(self) -> list[FrozenTrial]:
+        """Give the trial that counts of every place that is over.
+
+        Returns
+        -------
+        list of optuna.trial.FrozenTrial
+            By place.
+        """
+        return [
+            entries[-1]
+            for slot, entries in sorted(self._by_slot().items())
+            if slot < self.params.trials and _outcome(entries) in ("complete", "pruned", "failed")
+        ]
+
+    @contextmanager
+    def signs_of_life(self, trials: Sequence[optuna.Trial]) -> Iterator[None]:
+        """Keep trials from being taken for dead.
+
+        Parameters
+        ----------
+        trials : sequence of optuna.Trial
+            Running trials of this process.
+        """
+        ended = threading.Event()
+
+        def send() -> None:
+            try:
+                while not ended.wait(self.storage.heartbeat_interval):
+                    for trial in trials:
+                        self.storage.record_heartbeat(trial._trial_id)
+            except StorageError:
+                return  # whoever writes the scores meets the same error and reports it
+            finally:
+                self.storage.remove_session()
+
+        thread = threading.Thread(target=send, daemon=True, name="signs of life")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+    def _trials(self, states: tuple[TrialState, ...] | None = None) -> list[FrozenTrial]:
+        found = self.study.get_trials(deepcopy=False, states=states)
+        return [trial for trial in found if _SLOT in trial.user_attrs]
+
+    def _by_slot(self) -> dict[int, list[FrozenTrial]]:
+        """Trials of every place that count: all failed ones, then the first of the others."""
+        slots: dict[int, list[FrozenTrial]] = defaultdict(list)
+        for trial in self._trials():
+            entries = slots[trial.user_attrs[_SLOT]]
+            if not entries or entries[-1].state == TrialState.FAIL:
+                entries.append(trial)
+        return slots
+
+
+def _outcome(entries: Sequence[FrozenTrial]) -> str:
+    last = entries[-1]
+    if last.state in _OVER:
+        return last.state.name.lower()
+    if last.state == TrialState.FAIL:
+        return "failed" if _is_over(entries) else "waiting"
+    return last.state.name.lower()
+
+
+def _is_over(entries: Sequence[FrozenTrial]) -> bool:
+    last = entries[-1]
+    if last.state == TrialState.FAIL:
+        return _ERROR in last.user_attrs or len(entries) > MAX_RETRIES
+    return last.state in _OVER

@@ -1,0 +1,187 @@
+"""What a search runs and what hears of it: objectives and recorders, as small protocols."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import optuna
+
+from tmdscope.learn.recorder import Recorder, Silent
+
+Settings = Mapping[str, Any]
+OnEpoch = Callable[[int, float], bool]
+"""Given an epoch, from 1, and its score; True where the trial is given up."""
+
+
+@dataclass(frozen=True)
+class FoldOutcome:
+    """How one fold of a trial ended.
+
+    Attributes
+    ----------
+    ended : {"scored", "pruned", "failed"}
+        `failed` by the settings' own fault, such as a loss that is no longer finite.
+    score : float
+        Macro F1 on the fold's validation part, where it is scored.
+    epochs : int
+        Passes over the training part that it took.
+    error : str
+        What went wrong, where it failed.
+    """
+
+    ended: Literal["scored", "pruned", "failed"]
+    score: float = 0.0
+    epochs: int = 0
+    error: str = ""
+
+
+@dataclass
+class Job:
+    """A trial under way.
+
+    Attributes
+    ----------
+    trial : optuna.Trial
+        The trial.
+    settings : mapping
+        What was drawn for it.
+    recorder : TrialRecorder
+        Hears its folds.
+    scores : list of float
+        Of the folds that have ended.
+    epochs : int
+        Passes over training parts so far.
+    """
+
+    trial: optuna.Trial
+    settings: Settings
+    recorder: "TrialRecorder"
+    scores: list[float] = field(default_factory=list)
+    epochs: int = 0
+
+
+class Objective(Protocol):
+    """What a search maximises: the mean over folds of the score on their validation parts."""
+
+    @property
+    def folds(self) -> int:
+        """Number of folds."""
+
+    @property
+    def epochs(self) -> int:
+        """Most epochs of a fold."""
+
+    @property
+    def together(self) -> int:
+        """Trials that run at once."""
+
+    def settings(self, trial: optuna.Trial) -> Settings:
+        """Draw the settings of a trial.
+
+        Parameters
+        ----------
+        trial : optuna.Trial
+            The trial.
+
+        Returns
+        -------
+        mapping
+            Name to value.
+        """
+
+    def run_fold(self, fold: int, jobs: Sequence[Job], on_epoch: Sequence[OnEpoch]) -> list[FoldOutcome]:
+        """Run one fold of some trials.
+
+        Parameters
+        ----------
+        fold : int
+            From 0.
+        jobs : sequence of Job
+            The trials, at most `together`.
+        on_epoch : sequence of callable
+            For every trial: asked after each epoch whether to give it up; trials that train together are not.
+
+        Returns
+        -------
+        list of FoldOutcome
+            One per trial.
+        """
+
+
+class TrialRecorder(Recorder, Protocol):
+    """Listener of one trial; its folds are those of `tmdscope.learn.recorder.Recorder`."""
+
+    def finish(self, state: str, scores: Mapping[str, float], error: str) -> None:
+        """Hear how the trial ends, before the study does.
+
+        Parameters
+        ----------
+        state : str
+            ``COMPLETE``, ``PRUNED`` or ``FAIL``.
+        scores : mapping
+            Name to value.
+        error : str
+            What went wrong, where it failed.
+        """
+
+    def close(self, counts: bool) -> None:
+        """Hear that no more will come.
+
+        Parameters
+        ----------
+        counts : bool
+            False where the trial was given back unfinished, or was taken for dead and others have its place.
+        """
+
+
+class SearchRecorder(Protocol):
+    """Listener of a search."""
+
+    def trial(self, number: int, settings: Settings, retry_of: int | None) -> TrialRecorder:
+        """Open the listener of one trial.
+
+        Parameters
+        ----------
+        number : int
+            Optuna's number of the trial.
+        settings : mapping
+            What was drawn for it.
+        retry_of : int or None
+            The trial of a dead worker that this one repeats.
+
+        Returns
+        -------
+        TrialRecorder
+            Closed by whoever opened it.
+        """
+
+    def settle(self, states: Mapping[int, str]) -> None:
+        """End what dead workers left open.
+
+        Parameters
+        ----------
+        states : mapping
+            Trial number to what has become of it.
+        """
+
+
+class SilentSearch:
+    """A recorder of a search, and of its trials, that keeps nothing."""
+
+    def trial(self, number: int, settings: Settings, retry_of: int | None) -> "SilentSearch":  # noqa: ARG002
+        """Open nothing, see `SearchRecorder.trial`."""
+        return self
+
+    def fold(self, number: int) -> AbstractContextManager[Silent]:  # noqa: ARG002
+        """Open nothing, see `Recorder.fold`."""
+        return nullcontext(Silent())
+
+    def finish(self, state: str, scores: Mapping[str, float], error: str) -> None:
+        """Forget the scores, see `TrialRecorder.finish`."""
+
+    def close(self, counts: bool) -> None:
+        """Forget the trial, see `TrialRecorder.close`."""
+
+    def settle(self, states: Mapping[int, str]) -> None:
+        """Leave all as it is, see `SearchRecorder.settle`."""

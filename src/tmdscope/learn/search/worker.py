@@ -1,0 +1,143 @@
+"""The loop of one process that works on a study: claim, train fold by fold, report, end."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from optuna.trial import TrialState
+
+from tmdscope.learn.metrics import mean_std
+from tmdscope.learn.search.storage import StorageError
+from tmdscope.learn.search.study import Progress, SearchStudy
+from tmdscope.learn.search.trials import FoldOutcome, Job, Objective, SearchRecorder
+from tmdscope.stage import say
+
+EPOCHS = "epochs"
+"""Note on a trial: passes over training parts that it took."""
+
+_IDLE_S = 1.0
+
+
+def work(
+    study: SearchStudy,
+    objective: Objective,
+    recorder: SearchRecorder,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> int:
+    """Work on a study until all of its places are over, whoever holds them.
+
+    Parameters
+    ----------
+    study : SearchStudy
+        The study.
+    objective : Objective
+        What it maximises.
+    recorder : SearchRecorder
+        Hears trials and folds.
+    on_progress : callable, optional
+        Hears how far the study is, after every batch of trials and while waiting for others.
+
+    Returns
+    -------
+    int
+        Trials that ended here.
+
+    Raises
+    ------
+    StorageError
+        The storage cannot be written any more; trials that had ended are safe.
+    """
+    ended = 0
+    while True:
+        jobs = _claim(study, objective, recorder)
+        if jobs:
+            with study.signs_of_life([job.trial for job in jobs]):
+                ended += _Batch(study, objective, jobs).run()
+        study.reclaim()
+        progress = study.progress()
+        on_progress(progress)
+        if progress.over >= study.params.trials:
+            recorder.settle(study.states())
+            return ended
+        if not jobs:
+            recorder.settle(study.states())
+            time.sleep(_IDLE_S)
+
+
+def _claim(study: SearchStudy, objective: Objective, recorder: SearchRecorder) -> list[Job]:
+    """Take as many places as run at once, each drawn in sight of those before it."""
+    jobs: list[Job] = []
+    while len(jobs) < objective.together and (trial := study.claim()) is not None:
+        settings = objective.settings(trial)
+        jobs.append(Job(trial, settings, recorder.trial(trial.number, settings, study.retry_of(trial))))
+    return jobs
+
+
+class _Batch:
+    """Trials of one process that run at once."""
+
+    def __init__(self, study: SearchStudy, objective: Objective, jobs: Sequence[Job]) -> None:
+        self.study = study
+        self.objective = objective
+        self.live = list(jobs)
+        self.ended = 0
+
+    def run(self) -> int:
+        try:
+            for fold in range(self.objective.folds):
+                if not self.live:
+                    break
+                on_epoch = [partial(self._close_epoch, job, fold) for job in self.live]
+                outcomes = self.objective.run_fold(fold, self.live, on_epoch)
+                for job, outcome in zip(list(self.live), outcomes, strict=True):
+                    self._close_fold(job, fold, outcome)
+            for job in list(self.live):
+                self._end(job, TrialState.COMPLETE)
+        except BaseException:
+            self._give_back()
+            raise
+        return self.ended
+
+    def _close_epoch(self, job: Job, fold: int, epoch: int, score: float) -> bool:
+        job.trial.report(score, self.study.steps.of_epoch(fold, epoch))
+        return job.trial.should_prune()
+
+    def _close_fold(self, job: Job, fold: int, outcome: FoldOutcome) -> None:
+        job.epochs += outcome.epochs
+        if outcome.ended == "failed":
+            self._end(job, TrialState.FAIL, outcome.error)
+            return
+        if outcome.ended == "pruned":
+            self._end(job, TrialState.PRUNED)
+            return
+        job.scores.append(outcome.score)
+        job.trial.report(outcome.score, self.study.steps.of_fold(fold))
+        if fold < self.objective.folds - 1 and job.trial.should_prune():
+            self._end(job, TrialState.PRUNED)
+
+    def _end(self, job: Job, state: TrialState, error: str | None = None) -> None:
+        value = mean_std(job.scores)["mean"] if state == TrialState.COMPLETE else None
+        scores: dict[str, float] = {"folds": len(job.scores), EPOCHS: job.epochs}
+        if job.scores:
+            found = mean_std(job.scores)
+            scores |= {"val_macro_f1": found["mean"], "val_macro_f1.std": found["std"]}
+        job.recorder.finish(state.name, scores, error or "")  # first: a score in the study has its run
+        counts = self.study.tell(job.trial, state, value, {EPOCHS: job.epochs}, error)
+        job.recorder.close(counts)
+        self.live.remove(job)
+        self.ended += 1
+
+    def _give_back(self) -> None:
+        """Let others have what did not end here."""
+        for job in self.live:
+            try:
+                self.study.tell(job.trial, TrialState.FAIL)
+                job.recorder.close(counts=False)
+            except StorageError:
+                return  # their silence will be noticed
+            except Exception as error:
+                say(f"trial {job.trial.number} could not be given back: {error}")
+        try:
+            self.study.put_up()
+        except StorageError:
+            return

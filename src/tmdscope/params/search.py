@@ -1,0 +1,318 @@
+"""Section `searches`: what Optuna varies, how many trials it has, and when it gives one up."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from tmdscope.materials import nearest
+from tmdscope.params.experiments import ExperimentParams, read_experiments
+from tmdscope.params.reading import Params, ParamsError, Seed, parse_section, read_params
+
+Value = str | int | float | bool
+SamplerName = Literal["tpe", "gp", "cma-es", "random"]
+
+BEST_PARAMS = "best_params.yaml"
+"""Name of the file with the settings that a search found."""
+
+_TAKEN = ("target", "seed", "weights", "precision")
+"""Settings of an experiment that say what is asked, not how well it is answered."""
+
+
+class _Conditional(Params):
+    when: dict[str, list[Value]] = Field(
+        default_factory=dict, description="other settings and the values with which this one has a meaning"
+    )
+
+
+class Categorical(_Conditional):
+    """One of some values, in no order."""
+
+    kind: Literal["categorical"]
+    choices: list[Value] = Field(min_length=1, max_length=1000)
+
+    @model_validator(mode="after")
+    def _choices_differ(self) -> Self:
+        if len({(type(choice), choice) for choice in self.choices}) < len(self.choices):
+            raise ValueError(f"choices {self.choices} hold one twice")
+        return self
+
+    @property
+    def ends(self) -> list[Value]:
+        """Values that stand for all: every choice."""
+        return list(self.choices)
+
+
+class _Range(_Conditional):
+    @property
+    def ends(self) -> list[Value]:
+        """Values that stand for all: the lowest and the highest."""
+        low, high = getattr(self, "low"), getattr(self, "high")  # noqa: B009 (each kind has its own type)
+        return [low, high]
+
+    @model_validator(mode="after")
+    def _ends_rise(self) -> Self:
+        low, high = self.ends
+        if not low < high:  # type: ignore[operator]
+            raise ValueError(f"low {low} must be below high {high}")
+        return self
+
+
+class Uniform(_Range):
+    """A number, all parts of the range alike."""
+
+    kind: Literal["uniform"]
+    low: float
+    high: float
+
+
+class LogUniform(_Range):
+    """A number above 0, all orders of magnitude alike."""
+
+    kind: Literal["log-uniform"]
+    low: float = Field(gt=0)
+    high: float
+
+
+class Whole(_Range):
+    """A whole number, both ends included."""
+
+    kind: Literal["int"]
+    low: int
+    high: int
+
+
+Dimension = Annotated[Categorical | Uniform | LogUniform | Whole, Field(discriminator="kind")]
+Space = Mapping[str, Dimension]
+
+
+class SpaceParams(Params):
+    """What every search has: a space, a sampler and a number of trials."""
+
+    trials: int = Field(ge=1, le=1_000_000, description="finished trials: complete, pruned or failed")
+    sampler: SamplerName
+    startup: int = Field(ge=1, le=100_000, description="trials drawn at random before the sampler learns")
+    seed: Seed
+    prune_folds: float = Field(
+        ge=0, lt=1, description="a trial ends when worse than the best one over its folds, with p below this"
+    )
+    space: dict[str, Dimension] = Field(min_length=1, max_length=100)
+
+
+class SearchParams(SpaceParams):
+    """One entry of section `searches`: an experiment whose settings are varied."""
+
+    together: int = Field(
+        ge=1, le=1000, description="trials that train at once; above 1 for strategy `features` only"
+    )
+    prune_epochs: Literal["median", "halving", "none"] = Field(
+        description="when a trial ends within a fold; trials that train together are not"
+    )
+
+
+def read_search(name: str, path: Path = Path("params.yaml")) -> tuple[SearchParams, ExperimentParams]:
+    """Read and check a search and the experiment that it varies.
+
+    Parameters
+    ----------
+    name : str
+        The experiment, a key of `searches` and of `experiments`.
+    path : Path, optional
+        The YAML file.
+
+    Returns
+    -------
+    SearchParams
+        The search.
+    ExperimentParams
+        The experiment as it stands.
+
+    Raises
+    ------
+    ParamsError
+        One of the two is missing or wrong, or the space varies what the experiment does not have.
+    """
+    content = read_params(path)
+    searches, experiments = (content.get(key) or {} for key in ("searches", "experiments"))
+    if name not in searches:
+        raise ParamsError(
+            f"{path} has no search of {name!r} in section 'searches'; {nearest(name, list(searches))}"
+        )
+    search = parse_section(f"searches.{name}", searches[name], SearchParams, path.as_posix())
+    check_search(name, search, experiments, path.as_posix())
+    experiment = parse_section(f"experiments.{name}", experiments[name], ExperimentParams, path.as_posix())
+    return search, experiment
+
+
+def check_search(name: str, search: SearchParams, experiments: Mapping[str, Any], source: str) -> None:
+    """Check a search against the experiment that it varies.
+
+    Parameters
+    ----------
+    name : str
+        The experiment.
+    search : SearchParams
+        The search.
+    experiments : mapping
+        Plain content of section `experiments`.
+    source : str
+        File name, for messages.
+
+    Raises
+    ------
+    ParamsError
+        There is no such experiment; the space varies an unknown setting, or one that a search must leave
+        alone, or gives it a value that it cannot have; a condition names what is neither varied before
+        nor set; trials that cannot train together are asked to.
+    """
+    where = f"{source}: searches.{name}"
+    if name not in experiments:
+        raise ParamsError(f"{where} names no experiment; {nearest(name, list(experiments))}")
+    base = dict(experiments[name])
+    free = [key for key in ExperimentParams.model_fields if key not in _TAKEN]
+    for key, dimension in search.space.items():
+        if key not in free:
+            raise ParamsError(f"{where}.space: {key!r} cannot be varied; {nearest(key, free)}")
+        for value in dimension.ends:
+            _check_value(f"{where}.space.{key}", base, key, value)
+    check_conditions(search.space, ExperimentParams.model_fields, where)
+    strategies = _strategies(search.space, base)
+    if search.together > 1 and strategies != {"features"}:
+        raise ParamsError(
+            f"{where}.together: {search.together} trials at once go with strategy 'features' only, "
+            f"not {', '.join(sorted(map(repr, strategies)))}: set it to 1"
+        )
+
+
+def check_conditions(space: Space, settings: Mapping[str, Any], where: str) -> None:
+    """Check that every condition of a space names something that has a value by then.
+
+    Parameters
+    ----------
+    space : mapping
+        Name to dimension.
+    settings : mapping
+        Its keys are what has a value without being varied.
+    where : str
+        For messages.
+
+    Raises
+    ------
+    ParamsError
+        A condition names what is neither set nor varied before it, or a value that it never has.
+    """
+    names = list(space)
+    for position, (key, dimension) in enumerate(space.items()):
+        for other, values in dimension.when.items():
+            if other in names[position:] or (other not in space and other not in settings):
+                known = [*names[:position], *(name for name in settings if name not in names)]
+                raise ParamsError(
+                    f"{where}.space.{key}.when: {other!r} is neither set nor varied before {key!r}; "
+                    f"{nearest(other, known)}"
+                )
+            before = space.get(other)
+            never = [v for v in values if isinstance(before, Categorical) and v not in before.choices]
+            if never:
+                raise ParamsError(f"{where}.space.{key}.when: {other!r} is never {never[0]!r}")
+
+
+def _strategies(space: Space, base: Mapping[str, Any]) -> set[str]:
+    varied = space.get("strategy")
+    return set(map(str, varied.ends)) if varied is not None else {str(base.get("strategy"))}
+
+
+def _check_value(where: str, base: Mapping[str, Any], key: str, value: Value) -> None:
+    try:
+        ExperimentParams.model_validate({**base, key: value})
+    except ValidationError as error:
+        for item in error.errors():
+            if item["loc"][:1] == (key,):
+                raise ParamsError(f"{where}: {item['msg']} (got {value!r})") from error
+
+
+def read_searches(path: Path = Path("params.yaml")) -> dict[str, SearchParams]:
+    """Read and check every search.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The YAML file.
+
+    Returns
+    -------
+    dict
+        Experiment that is varied to its search, in the file's order; empty where there is none.
+
+    Raises
+    ------
+    ParamsError
+        The section is missing, or a search is wrong.
+    """
+    searches = read_params(path).get("searches")
+    if not isinstance(searches, Mapping):
+        raise ParamsError(f"{path} has no section 'searches'; `searches: {{}}` is none")
+    return {name: read_search(name, path)[0] for name in searches}
+
+
+def read_best_params(path: Path) -> ExperimentParams:
+    """Read the settings that a search found.
+
+    Parameters
+    ----------
+    path : Path
+        ``best_params.yaml`` of the search.
+
+    Returns
+    -------
+    ExperimentParams
+        The experiment with these settings.
+
+    Raises
+    ------
+    ParamsError
+        The file is missing or wrong.
+    """
+    return parse_section("best_params", read_params(path), ExperimentParams, path.as_posix())
+
+
+def read_all_experiments(searches: Path, path: Path = Path("params.yaml")) -> dict[str, ExperimentParams]:
+    """Read every experiment, those that take what a search found included.
+
+    Parameters
+    ----------
+    searches : Path
+        Holds a folder for every search.
+    path : Path, optional
+        The YAML file.
+
+    Returns
+    -------
+    dict
+        Experiment name to its settings: those of section `experiments`, then the tuned ones.
+
+    Raises
+    ------
+    ParamsError
+        A section, or what a search found, is missing or wrong.
+    """
+    tuned = {
+        tuned_name(name): read_best_params(searches / name / BEST_PARAMS) for name in read_searches(path)
+    }
+    return {**read_experiments(path), **tuned}
+
+
+def tuned_name(experiment: str) -> str:
+    """Name an experiment that takes what its search found.
+
+    Parameters
+    ----------
+    experiment : str
+        The experiment that was searched.
+
+    Returns
+    -------
+    str
+        Name of the tuned one.
+    """
+    return f"{experiment}-tuned"

@@ -1,0 +1,272 @@
+"""A search in MLflow: the study's run, a run per trial, a run per fold; and everything that it is made of."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+
+from tmdscope.learn.search.outcome import SearchOutcome, draw_plots, outcome_of
+from tmdscope.learn.search.pruning import Steps
+from tmdscope.learn.search.storage import PatientStorage
+from tmdscope.learn.search.study import Progress, SearchStudy
+from tmdscope.learn.search.trials import Objective, Settings
+from tmdscope.learn.search.worker import work
+from tmdscope.params.search import SpaceParams
+from tmdscope.stage import UserError, say
+from tmdscope.tracking.crossval import TrackedCrossval, TrackedFold
+from tmdscope.tracking.runs import DataUse, Status, TrackedRun, open_run, start_run
+from tmdscope.tracking.store import Study
+
+STUDY = "optuna.study"
+TRIAL = "optuna.trial"
+STATE = "optuna.state"
+"""Tags of the runs of a search."""
+
+_RUN = "mlflow_run"
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """A search, ready to run.
+
+    Attributes
+    ----------
+    name : str
+        Of the study in the storage.
+    params : SpaceParams
+        Space, sampler, trials, pruning.
+    objective : Objective
+        What is maximised.
+    identity : mapping
+        What determines a score: data, settings, code.
+    run : str
+        Name of the study's run.
+    tags : mapping
+        Of all its runs.
+    data : DataUse
+        The data set that they read.
+    """
+
+    name: str
+    params: SpaceParams
+    objective: Objective
+    identity: Mapping[str, str]
+    run: str
+    tags: Mapping[str, str]
+    data: DataUse
+
+    @property
+    def steps(self) -> Steps:
+        """Where scores stand in a trial's series."""
+        return Steps(self.objective.epochs)
+
+
+class TrackedTrial:
+    """A trial's listener that writes to its run, see `tmdscope.learn.search.trials.TrialRecorder`.
+
+    Parameters
+    ----------
+    run : TrackedRun
+        The trial's run.
+    tags : mapping
+        Given to the runs of its folds.
+    data : DataUse
+        The data set.
+    """
+
+    def __init__(self, run: TrackedRun, tags: Mapping[str, str], data: DataUse) -> None:
+        self.run = run
+        self.folds = TrackedCrossval(run, tags, data)
+        self.status: Status = "KILLED"
+
+    @contextmanager
+    def fold(self, number: int) -> Iterator[TrackedFold]:
+        """Open the fold's run, see `Recorder.fold`."""
+        with self.folds.fold(number) as listener:
+            yield listener
+
+    def finish(self, state: str, scores: Mapping[str, float], error: str) -> None:
+        """Log the trial's scores and how it ends, see `TrialRecorder.finish`."""
+        self.run.metrics(scores)
+        self.run.tags({STATE: state, **({"error": error} if error else {})})
+        self.status = status_of(state)
+
+    def close(self, counts: bool) -> None:
+        """End the run, see `TrialRecorder.close`."""
+        if not counts:
+            self.run.tags({STATE: "FAIL", "void": "its worker was taken for dead, or stopped"})
+        self.run.end(self.status if counts else "KILLED")
+
+
+class TrackedSearch:
+    """A search's listener that writes to its runs, see `tmdscope.learn.search.trials.SearchRecorder`.
+
+    Parameters
+    ----------
+    parent : TrackedRun
+        The study's run.
+    task : SearchTask
+        The search.
+    """
+
+    def __init__(self, parent: TrackedRun, task: SearchTask) -> None:
+        self.parent = parent
+        self.task = task
+
+    def trial(self, number: int, settings: Settings, retry_of: int | None) -> TrackedTrial:
+        """Open a trial's run, see `SearchRecorder.trial`."""
+        tags = {**self.task.tags, STUDY: self.task.name, TRIAL: str(number)}
+        if retry_of is not None:
+            tags["retry_of"] = str(retry_of)
+        run = open_run(
+            self.parent.study, f"trial-{number}", {**tags, STATE: "RUNNING"}, self.parent, self.task.data
+        )
+        run.params(settings)
+        return TrackedTrial(run, tags, self.task.data)
+
+    def settle(self, states: Mapping[int, str]) -> None:
+        """End the runs of trials that are over, see `SearchRecorder.settle`."""
+        study = self.parent.study
+        query = f"tags.`{STUDY}` = '{self.task.name}' and attributes.status = 'RUNNING'"
+        for run in study.client.search_runs([study.experiment_id], query, max_results=_PAGE):
+            number = run.data.tags.get(TRIAL)
+            state = None if number is None else states.get(int(number))
+            if state in ("COMPLETE", "PRUNED", "FAIL"):
+                study.client.set_tag(run.info.run_id, STATE, state)
+                status = "KILLED" if state == "FAIL" else status_of(state)
+                study.client.set_terminated(run.info.run_id, status)
+
+
+def status_of(state: str) -> Status:
+    """Say how the run of a trial ends.
+
+    Parameters
+    ----------
+    state : str
+        Optuna's name of the trial's state.
+
+    Returns
+    -------
+    str
+        MLflow's status: a pruned trial is finished, and tag ``optuna.state`` says that it was pruned.
+    """
+    return "FAILED" if state == "FAIL" else "FINISHED"
+
+
+def lead_search(study: Study, storage: PatientStorage, task: SearchTask) -> tuple[SearchOutcome, str]:
+    """Make a search or go on with it, work on it to its end, and log what it found.
+
+    Parameters
+    ----------
+    study : Study
+        The open MLflow experiment.
+    storage : PatientStorage
+        Where the study is kept.
+    task : SearchTask
+        The search.
+
+    Returns
+    -------
+    SearchOutcome
+        What it found.
+    str
+        MLflow's id of the study's run.
+
+    Raises
+    ------
+    UserError
+        No trial is complete, or a store cannot be written; trials that had ended are safe.
+    """
+    search = SearchStudy.create(storage, task.name, task.params, task.steps, task.identity)
+    tags = {**task.tags, STUDY: task.name, "sampler": task.params.sampler, "seed": str(task.params.seed)}
+    with _store_errors(study), start_run(study, task.run, tags, data=task.data, attempt=task.name) as run:
+        search.note(_RUN, run.run_id)
+        if not run.reopened:
+            run.params(task.params.model_dump(mode="json"))
+        say(f"{task.name}: {_described(search.progress())}")
+        work(search, task.objective, TrackedSearch(run, task), lambda progress: _tell(task, progress))
+        found = outcome_of(search)
+        _log(run, search, found)
+    return found, run.run_id
+
+
+def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
+    """Work on a search that another process leads.
+
+    Parameters
+    ----------
+    study : Study
+        The open MLflow experiment, in the same store as the leader's.
+    storage : PatientStorage
+        Where the study is kept.
+    task : SearchTask
+        The search, the same as the leader's.
+
+    Returns
+    -------
+    int
+        Trials that ended here.
+
+    Raises
+    ------
+    UserError
+        There is no such study, it is about other data, settings or code, or its run is in another MLflow
+        store.
+    """
+    search = SearchStudy.join(storage, task.name, task.params, task.steps, task.identity)
+    run_id = search.notes().get(_RUN)
+    if run_id is None:
+        raise UserError(f"study {task.name!r} has no run yet: start `tmdscope search` first")
+    try:
+        study.client.get_run(run_id)
+    except MlflowException as error:
+        raise UserError(
+            f"study {task.name!r} is tracked in run {run_id}, which {study.uri} does not hold: set "
+            "MLFLOW_TRACKING_URI to the server that `tmdscope search` uses"
+        ) from error
+    with _store_errors(study):
+        return work(search, task.objective, TrackedSearch(TrackedRun(study, run_id), task))
+
+
+@contextmanager
+def _store_errors(study: Study) -> Iterator[None]:
+    try:
+        yield
+    except MlflowException as error:
+        first = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"MLflow store {study.uri}: {first}; finished trials are safe: mend it and start the same "
+            "command again to go on"
+        ) from error
+
+
+def _log(run: TrackedRun, search: SearchStudy, found: SearchOutcome) -> None:
+    run.metrics(
+        {
+            "best_val_macro_f1": found.value,
+            "epochs": found.epochs,
+            **{f"trials.{name}": getattr(found.progress, name) for name in ("complete", "pruned", "failed")},
+            **{f"importance.{name}": share for name, share in found.importance.items()},
+        },
+        step=found.progress.over,
+    )
+    run.tags({"best.trial": str(found.trial), **{f"best.{key}": str(v) for key, v in found.settings.items()}})
+    with tempfile.TemporaryDirectory() as folder:
+        for path in draw_plots(search, Path(folder)):
+            run.artifact(path, "plots")
+
+
+def _tell(task: SearchTask, progress: Progress) -> None:
+    say(f"{task.name}: {_described(progress)}")
+
+
+def _described(progress: Progress) -> str:
+    total = progress.over + progress.running + progress.waiting
+    return (
+        f"{progress.over} of {total} trials are over ({progress.pruned} pruned, {progress.failed} failed), "
+        f"{progress.running} running"
+    )
