@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 UV ?= $(shell command -v uv)
 PORT ?= 5000
+DASHBOARD_PORT ?= 8080
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,11 +15,11 @@ REQUIRE_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup repro published ui test lint format bench clean
+.PHONY: help setup repro published ui dashboard test lint format bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Variables: PYTHON=$(PYTHON)  UV=$(UV) (empty: install with pip)  PORT=$(PORT)"
+	@echo "Variables: PYTHON=$(PYTHON)  UV=$(UV) (empty: install with pip)  PORT=$(PORT)  DASHBOARD_PORT=$(DASHBOARD_PORT)"
 
 setup: $(READY) ## Install the locked environment into .venv (uv when it is there, else pip)
 
@@ -49,6 +50,12 @@ ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
 	@mkdir -p mlruns/artifacts
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 	  --backend-store-uri 'sqlite:///$(CURDIR)/mlruns/mlflow.db' --artifacts-destination '$(CURDIR)/mlruns/artifacts'
+
+dashboard: $(READY) ## Browse the studies of searches on http://127.0.0.1:$(DASHBOARD_PORT)
+	@test -n "$$TMDSCOPE_SEARCH_STORAGE" || test -e mlruns/optuna.db \
+	  || { echo "mlruns/optuna.db does not exist: make repro, or set TMDSCOPE_SEARCH_STORAGE" >&2; exit 1; }
+	$(BIN)/optuna-dashboard --host 127.0.0.1 --port $(DASHBOARD_PORT) \
+	  "$$(echo "$${TMDSCOPE_SEARCH_STORAGE:-sqlite:///mlruns/optuna.db}" | sed 's/^postgresql:/postgresql+psycopg:/')"
 
 test: lint ## Lint, then run every test; a test whose needs are absent skips and says why
 	$(BIN)/python -m pytest

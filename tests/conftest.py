@@ -9,6 +9,8 @@ import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.support import postgres as postgres_support
+
 torch.set_num_threads(1)  # networks this small only wait for a second thread
 
 FLAGS = [
@@ -43,6 +45,16 @@ def published_dir() -> Path:
     if not folder:
         pytest.skip("TMDSCOPE_PUBLISHED_DIR names no folder with the published tables")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_support.Server]:
+    """A PostgreSQL server; tests make databases of their own in it."""
+    binaries = postgres_support.find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL on this machine: install Debian's package postgresql")
+    with postgres_support.serve(binaries) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

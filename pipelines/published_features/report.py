@@ -12,6 +12,7 @@ from tmdscope.report.published_study import PublishedResults, compose, metrics
 from tmdscope.stage import run_stage
 
 DATA = Path("data/published")
+RUNS = ("run.json", "search_run.json", "carryover_run.json")
 METRICS = Path("reports/published_features/metrics.json")
 PAGE = Path("reports/published_features/index.html")
 
@@ -24,8 +25,9 @@ def main() -> None:
         scores=read_json(DATA / "scores.json"),
         latent=read_json(DATA / "latent.json"),
         scatter=pd.read_csv(DATA / "latent.csv"),
-        runs={**read_json(DATA / "run.json")["runs"], **read_json(DATA / "carryover_run.json")["runs"]},
+        runs={name: run for file in RUNS for name, run in read_json(DATA / file)["runs"].items()},
         carryover=read_json(DATA / "carryover.json"),
+        search=read_json(DATA / "search.json"),
     )
     write_json(METRICS, metrics(results))
     write_page(PAGE, compose(results))

@@ -14,11 +14,11 @@ from tmdscope.learn.summary import Cohort
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import DataParams, ReportParams, SplitParams, TrackingParams
 from tmdscope.params.reading import read_section
-from tmdscope.params.search import read_all_experiments
+from tmdscope.params.search import read_all_experiments, read_searches
 from tmdscope.report.gains import pretraining_gains
 from tmdscope.report.materials_study import compose, metrics
 from tmdscope.report.page import write_page
-from tmdscope.report.study import StudyResults
+from tmdscope.report.study import SearchResult, StudyResults
 from tmdscope.stage import run_stage
 
 DATA = Path("data")
@@ -50,6 +50,7 @@ def main() -> None:
         scores={name: read_json(EXPERIMENTS / name / "scores.json") for name in experiments},
         predictions=predictions,
         gains=pretraining_gains(experiments, predictions, cohort, data.classes),
+        searches={name: read_search_result(SEARCHES / name) for name in read_searches()},
         histories={name: pd.read_csv(EXPERIMENT_PLOTS / name / "history.csv") for name in experiments},
         baseline=sample_id_baseline(samples, labels, folds),
         pretraining=read_json(DATA / "pretrained" / "pretrain.json"),
@@ -61,6 +62,22 @@ def main() -> None:
     write_json(METRICS, metrics(results))
     write_page(PAGE, compose(results, settings.images_per_class))
     print(f"{PAGE}: open it in a browser; numbers in {METRICS}")
+
+
+def read_search_result(folder: Path) -> SearchResult:
+    """Read what a search left.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the search.
+
+    Returns
+    -------
+    SearchResult
+        Its summary and trials.
+    """
+    return SearchResult(read_json(folder / "search.json"), pd.read_csv(folder / "trials.csv"))
 
 
 if __name__ == "__main__":

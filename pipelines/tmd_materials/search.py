@@ -9,7 +9,7 @@ from tmdscope.params.materials_study import DataParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import SearchParams
 from tmdscope.stage import UserError, run_stage
-from tmdscope.tracking.experiment_search import search_experiment
+from tmdscope.tracking.experiment_search import SearchRequest, search_experiment
 
 
 def main() -> None:
@@ -18,11 +18,14 @@ def main() -> None:
         raise UserError("usage: search.py EXPERIMENT, a key of section 'searches' in params.yaml")
     name = sys.argv[1]
     keep_freed_memory()
-    search = read_section(f"searches.{name}", SearchParams)
-    base = read_section(f"experiments.{name}", ExperimentParams)
-    classes = read_section("data", DataParams).classes
-    study = read_section("tracking", TrackingParams).study
-    found = search_experiment(name, search, base, classes, study, SEARCHES / name)
+    request = SearchRequest(
+        experiment=name,
+        search=read_section(f"searches.{name}", SearchParams),
+        base=read_section(f"experiments.{name}", ExperimentParams),
+        classes=read_section("data", DataParams).classes,
+        study=read_section("tracking", TrackingParams).study,
+    )
+    found = search_experiment(request, SEARCHES / name)
     print(
         f"{name}: trial {found.trial} of {found.progress.over} is best, macro F1 {found.value:.3f}: "
         + ", ".join(f"{key} {value}" for key, value in found.settings.items())

@@ -70,6 +70,72 @@ def promote(
     typer.echo(f"{name}: production is version {version} (before: {known})")
 
 
+@app.command()
+def search(
+    experiment: Annotated[str, typer.Argument(help="Key of sections `searches` and `experiments`.")],
+    workers: Annotated[int, typer.Option(min=1, max=1000, help="Processes on this machine.")] = 1,
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Search the settings of an experiment, or go on with its search, as stage `search` does.
+
+    Variable TMDSCOPE_SEARCH_STORAGE names a PostgreSQL database for searches of more than one process;
+    `tmdscope search-worker` joins from anywhere. Ctrl-C gives trials under way back.
+    """
+    from tmdscope.layout import SEARCHES
+    from tmdscope.params.search import BEST_PARAMS
+    from tmdscope.tracking.experiment_search import local_workers, search_experiment
+
+    folder = params.parent / SEARCHES / experiment
+    with local_workers(experiment, workers - 1, params):
+        found = search_experiment(_read_request(experiment, params), folder)
+    typer.echo(
+        f"{experiment}: trial {found.trial} of {found.progress.over} is best, macro F1 {found.value:.3f}; "
+        f"settings in {folder / BEST_PARAMS}"
+    )
+
+
+@app.command()
+def search_worker(
+    study: Annotated[str, typer.Argument(help="Name of the study, as `tmdscope search` prints it.")],
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the study to be made.")] = 0.0,
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Work on a search that another process leads, until its last trial is over.
+
+    The same commit, data and settings must be here, and the same TMDSCOPE_SEARCH_STORAGE and
+    MLFLOW_TRACKING_URI. An experiment's name stands for its study.
+    """
+    from tmdscope.params.search import experiment_of
+    from tmdscope.tracking.experiment_search import join_experiment_search
+
+    experiment = experiment_of(study, params)
+    ended = join_experiment_search(_read_request(experiment, params), study, wait)
+    typer.echo(f"{study}: {ended} trials ended here")
+
+
+def _read_request(experiment: str, params: Path) -> Any:
+    """Read what a search of an experiment is asked to do, and let SIGTERM stop it as Ctrl-C does."""
+    import signal
+
+    from tmdscope.memory import keep_freed_memory
+    from tmdscope.params.materials_study import DataParams, TrackingParams
+    from tmdscope.params.reading import read_section
+    from tmdscope.params.search import read_search
+    from tmdscope.tracking.experiment_search import SearchRequest
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    keep_freed_memory()
+    varied, base = read_search(experiment, params)
+    return SearchRequest(
+        experiment=experiment,
+        search=varied,
+        base=base,
+        classes=read_section("data", DataParams, params).classes,
+        study=read_section("tracking", TrackingParams, params).study,
+        root=params.parent,
+    )
+
+
 @profile.command("list")
 def list_(params: ParamsPath = Path("params.yaml")) -> None:
     """List the profiles."""
@@ -134,3 +200,7 @@ def _print(text: str, language: str) -> None:
 
 def _is_watched() -> bool:
     return sys.stdout.isatty()
+
+
+if __name__ == "__main__":
+    app()

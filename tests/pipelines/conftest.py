@@ -28,6 +28,21 @@ TINY_EXPERIMENTS = {
     "features-multiclass": {"strategy": "features", "target": "multiclass", "epochs": 20, "flips": True},
 }
 
+SEARCHED = "features-multiclass"
+TUNED = f"{SEARCHED}-tuned"
+CROSSVALIDATED = {**TINY_EXPERIMENTS, TUNED: TINY_EXPERIMENTS[SEARCHED]}
+"""Every experiment with folds and a model, and its settings as far as a search leaves them alone."""
+TINY_SEARCH = {
+    "trials": 5,
+    "sampler": "tpe",
+    "startup": 2,
+    "seed": 1,
+    "together": 2,
+    "prune_epochs": "none",
+    "prune_folds": 0.2,
+    "space": {"learning_rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2}},
+}
+
 
 @dataclass(frozen=True)
 class Clone:
@@ -140,6 +155,7 @@ def tiny(clone: Clone) -> None:
             "scoring.bootstrap": 200,
             "latent.components": 3,
             "report.images_per_class": 2,
+            "searches": {SEARCHED: TINY_SEARCH},
             "experiments": {name: {**entry, **shared} for name, entry in TINY_EXPERIMENTS.items()},
         }
     )

@@ -6,7 +6,14 @@ import mlflow
 import numpy as np
 import pytest
 
-from tests.pipelines.conftest import TINY_EXPERIMENTS, Clone, undeclared_above_ground
+from tests.pipelines.conftest import (
+    CROSSVALIDATED,
+    SEARCHED,
+    TINY_SEARCH,
+    TUNED,
+    Clone,
+    undeclared_above_ground,
+)
 from tests.support.reads import undeclared
 
 pytestmark = pytest.mark.slow
@@ -27,11 +34,15 @@ TAGS = {
 
 
 def runs_of(study: Clone) -> tuple[dict[str, object], dict[str, list[object]]]:
-    """Parent runs by name, and the children of each."""
+    """Parent runs by name, and the children of each; a search is no such parent."""
     client = study.client
     experiment = client.get_experiment_by_name("tmd-materials")
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    parents = {run.info.run_name: run for run in runs if "mlflow.parentRunId" not in run.data.tags}
+    parents = {
+        run.info.run_name: run
+        for run in runs
+        if "mlflow.parentRunId" not in run.data.tags and "optuna.study" not in run.data.tags
+    }
     children = {
         name: sorted(
             (run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id),
@@ -44,14 +55,15 @@ def runs_of(study: Clone) -> tuple[dict[str, object], dict[str, list[object]]]:
 
 def test_every_experiment_is_a_run_with_its_folds(study: Clone) -> None:
     parents, children = runs_of(study)
-    assert set(parents) == set(TINY_EXPERIMENTS)
+    assert set(parents) == set(CROSSVALIDATED)
     for name, parent in parents.items():
         assert [run.info.run_name for run in children[name]] == ["fold-0", "fold-1"]
         for run in (parent, *children[name]):
             assert run.info.status == "FINISHED"
             assert set(run.data.tags) >= TAGS
             assert run.data.tags["experiment"] == name
-            assert run.data.tags["dvc.stage"] == f"crossval@{name}"
+            stage = f"tuned@{SEARCHED}" if name == TUNED else f"crossval@{name}"
+            assert run.data.tags["dvc.stage"] == stage
         assert [run.data.tags["fold"] for run in children[name]] == ["0", "1"]
 
 
@@ -63,7 +75,7 @@ def test_runs_name_their_data_and_settings(study: Clone) -> None:
             (inputs,) = run.inputs.dataset_inputs
             assert inputs.dataset.digest == metrics["data"]["sha256"][:32]
         assert parent.data.tags["data.sha256"] == metrics["data"]["sha256"]
-        assert parent.data.params["target"] == TINY_EXPERIMENTS[name]["target"]
+        assert parent.data.params["target"] == CROSSVALIDATED[name]["target"]
 
 
 def test_metrics_are_the_runs_metrics(study: Clone) -> None:
@@ -83,7 +95,7 @@ def test_every_fold_logs_epochs_and_a_model(study: Clone) -> None:
     for name, folds in children.items():
         for run in folds:
             history = client.get_metric_history(run.info.run_id, "epoch_val_loss")
-            assert [point.step for point in history] == list(range(1, TINY_EXPERIMENTS[name]["epochs"] + 1))
+            assert [point.step for point in history] == list(range(1, CROSSVALIDATED[name]["epochs"] + 1))
             assert len(run.outputs.model_outputs) == 1
 
 
@@ -93,13 +105,34 @@ def test_best_version_is_registered_and_predicts(study: Clone) -> None:
     best = max(parents.values(), key=lambda run: run.data.metrics["val.macro_f1.mean"])
     version = client.get_model_version_by_alias(MODEL, "best")
     assert version.run_id == best.info.run_id
-    assert len(client.search_model_versions(f"name = '{MODEL}'")) == len(TINY_EXPERIMENTS)
+    assert len(client.search_model_versions(f"name = '{MODEL}'")) == len(CROSSVALIDATED)
     model = mlflow.pyfunc.load_model(f"models:/{MODEL}@best")
     assert model.metadata.metadata["classes"] == ["MoS2", "WS2", "WSe2", "MoSe2", "Mo-WSe2"]
     images = np.load(study.root / "data" / "prepared" / "images.npy")[:5]
     probabilities = model.predict(images)
     assert probabilities.shape == (5, 5)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_the_search_is_tracked_to_the_fold_and_its_settings_are_used(study: Clone) -> None:
+    folder = study.root / "data" / "searches" / SEARCHED
+    found = json.loads((folder / "search.json").read_text())
+    run_id = json.loads((folder / "run.json").read_text())["run_id"]
+    assert found["progress"]["complete"] == TINY_SEARCH["trials"]
+    experiment = study.client.get_experiment_by_name("tmd-materials")
+    below = f"tags.`optuna.study` = '{found['study']}'"
+    runs = study.client.search_runs([experiment.experiment_id], below, max_results=1000)
+    trials = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == run_id]
+    assert len(trials) == TINY_SEARCH["trials"]
+    assert len(runs) == 1 + len(trials) * (1 + 2)
+    assert {run.data.tags["dvc.stage"] for run in runs} == {f"search@{SEARCHED}"}
+    best = next(run for run in trials if run.data.tags["optuna.trial"] == str(found["trial"]))
+    tuned = runs_of(study)[0][TUNED]
+    assert tuned.data.params["learning_rate"] == best.data.params["learning_rate"]
+    assert float(tuned.data.params["learning_rate"]) == found["settings"]["learning_rate"]
+    assert tuned.data.metrics["val.macro_f1.mean"] == pytest.approx(found["value"], abs=0.05)
+    page = (study.root / "reports" / "index.html").read_text()
+    assert found["study"] in page
 
 
 def test_stages_read_what_they_declare(study: Clone) -> None:

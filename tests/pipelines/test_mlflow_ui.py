@@ -1,61 +1,23 @@
 """What a person sees of a study in the MLflow UI."""
 
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.pipelines.conftest import TINY_EXPERIMENTS, Clone
+from tests.pipelines.conftest import CROSSVALIDATED, Clone
+from tests.support.mlflow_server import serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-READY_WITHIN_S = 120
 
 
 @pytest.fixture(scope="module")
 def server(study: Clone) -> Iterator[str]:
     """The study's store, served as `make ui` does."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mlflow = Path(sys.executable).parent / "mlflow"
-    command = [str(mlflow), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", study.uri]
-    command += ["--artifacts-destination", str(study.root / "mlruns" / "artifacts")]
-    environment = os.environ | {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    process = subprocess.Popen(
-        command, env=environment, cwd=study.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        _await_health(address)
+    with serve(study.uri, study.root / "mlruns" / "artifacts") as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _await_health(address: str) -> None:
-    end = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    pytest.fail(f"the MLflow server was not ready within {READY_WITHIN_S} s")
 
 
 @pytest.fixture
@@ -73,12 +35,12 @@ def page(browser: Browser) -> Iterator[Page]:
 def test_runs_table_shows_experiments_and_their_folds(server: str, study: Clone, page: Page) -> None:
     experiment = study.client.get_experiment_by_name("tmd-materials")
     page.goto(f"{server}/#/experiments/{experiment.experiment_id}/runs")
-    for name in TINY_EXPERIMENTS:
-        row = page.get_by_role("row").filter(has=page.get_by_role("link", name=name))
+    for name in CROSSVALIDATED:
+        row = page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
         expect(row).to_be_visible(timeout=60_000)
         row.get_by_role("button").click()  # the plus sign before the name
     for fold in ("fold-0", "fold-1"):
-        expect(page.get_by_role("link", name=fold)).to_have_count(len(TINY_EXPERIMENTS), timeout=60_000)
+        expect(page.get_by_role("link", name=fold)).to_have_count(len(CROSSVALIDATED), timeout=60_000)
 
 
 def test_parent_run_page_opens(server: str, study: Clone, page: Page) -> None:

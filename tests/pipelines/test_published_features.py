@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.pipelines.conftest import Clone, make_clone, undeclared_above_ground
 from tests.support.reads import undeclared
@@ -15,6 +16,7 @@ PIPELINE = "pipelines/published_features/dvc.yaml"
 SCORES = {"val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1"}
 NAMES = {"mlp", "svc", "logistic", "sample_id_only"}
 SEEDS = 3
+OUTER, INNER, TRIALS = 10, 5, 5
 COSINES = {
     ("local_variation", "dissimilarity"): 0.864,
     ("local_variation", "grain_density"): 0.951,
@@ -23,9 +25,18 @@ COSINES = {
 """Measured by an independent script on the published tables."""
 
 
+def shorten_search(path: Path) -> None:
+    yaml = YAML()
+    content = yaml.load(path)
+    content["search"] |= {"trials": TRIALS, "startup": 3}
+    yaml.dump(content, path)
+
+
 @pytest.fixture(scope="module")
 def published(published_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = make_clone(tmp_path_factory.mktemp("published"))
+    shorten_search(clone.root / "pipelines" / "published_features" / "params.yaml")
+    clone.commit("Few trials")
     clone.run("dvc", "repro", PIPELINE, TMDSCOPE_PUBLISHED_DIR=str(published_dir.resolve()))
     return clone
 
@@ -62,6 +73,19 @@ def test_pooled_scores_carry_intervals(metrics: dict[str, Any]) -> None:
     assert metrics["pooled"]["svc"]["accuracy"] == pytest.approx(0.813, abs=0.007)
 
 
+def test_the_search_scores_every_image_once(metrics: dict[str, Any], published: Clone) -> None:
+    search = metrics["search"]
+    assert search["accuracy"] >= 0.74  # few trials: the whole search finds more
+    for score in ("accuracy", "macro_f1"):
+        low, high = search[f"{score}_ci95"]
+        assert low < search[score] < high
+    assert sum(search["families"].values()) == OUTER
+    assert sum(search["trials"].values()) == OUTER * TRIALS
+    found = json.loads((published.root / "data" / "published" / "search.json").read_text())
+    assert sum(fold["images"] for fold in found["folds"]) == found["pooled"]["images"] == 1026
+    assert f"{TRIALS} trials" in found["method"]
+
+
 def test_latent_relations_are_those_of_table_5(metrics: dict[str, Any]) -> None:
     latent = metrics["latent"]
     assert set(latent) == {"cumulative_explained_variance_10", "descriptors", "regression_cosine"}
@@ -94,9 +118,33 @@ def test_every_fold_is_a_run(published: Clone) -> None:
     experiment = client.get_experiment_by_name("published-features")
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    assert {run.info.run_name for run in parents} == {*NAMES, "carryover"}
-    assert len(runs) == len(NAMES) * 6 + 1 + SEEDS * 2 * 6
-    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert {run.info.run_name for run in parents} == {*NAMES, "search", "carryover"}
+    others = [run for run in runs if run.data.tags["experiment"] != "search"]
+    assert len(others) == len(NAMES) * 6 + 1 + SEEDS * 2 * 6
+    assert {run.info.status for run in others} == {"FINISHED"}
+
+
+def test_a_search_is_runs_of_studies_trials_and_folds(published: Clone, metrics: dict[str, Any]) -> None:
+    client = published.client
+    experiment = client.get_experiment_by_name("published-features")
+    runs = client.search_runs([experiment.experiment_id], "tags.experiment = 'search'", max_results=1000)
+    children: dict[str, list[Any]] = {run.info.run_id: [] for run in runs}
+    for run in runs:
+        parent = run.data.tags.get("mlflow.parentRunId")
+        if parent is not None:
+            children[parent].append(run)
+    top = next(run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    studies = children[top.info.run_id]
+    assert sorted(run.info.run_name for run in studies) == [f"outer-{number}" for number in range(OUTER)]
+    assert all("outer_accuracy" in run.data.metrics for run in studies)
+    trials = [trial for study in studies for trial in children[study.info.run_id]]
+    assert len(trials) == OUTER * TRIALS
+    assert all("family" in trial.data.params for trial in trials)
+    ended = [trial.data.tags["optuna.state"] for trial in trials]
+    assert ended.count("COMPLETE") == metrics["search"]["trials"]["complete"]
+    folds = [len(children[trial.info.run_id]) for trial in trials if trial.info.status == "FINISHED"]
+    assert all(1 <= count <= INNER for count in folds)
+    assert len(runs) == 1 + OUTER + len(trials) + sum(len(children[t.info.run_id]) for t in trials)
 
 
 def test_stages_read_what_they_declare(published: Clone) -> None:

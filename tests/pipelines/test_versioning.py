@@ -17,7 +17,7 @@ from mlflow.entities import Run
 from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
 
-from tests.pipelines.conftest import ROOT, TINY_EXPERIMENTS, Clone
+from tests.pipelines.conftest import CROSSVALIDATED, ROOT, SEARCHED, TUNED, Clone
 from tmdscope.dataset.store import Dataset, digest_of
 from tmdscope.files import read_json, sha256_array, sha256_file
 from tmdscope.tracking.provenance import provenance
@@ -171,13 +171,14 @@ def test_every_block_of_the_guide_is_run() -> None:
     assert [title for title in GUIDE if f'follow("{title}", ' not in here] == []
 
 
-@pytest.mark.parametrize("name", TINY_EXPERIMENTS)
+@pytest.mark.parametrize("name", CROSSVALIDATED)
 def test_the_hashes_of_a_run_and_of_its_files_agree(study: Clone, name: str) -> None:
     lock = locked(study.root)
     for path in ("data/prepared", "data/split.json", f"data/experiments/{name}"):
         made = dvc_md5(study.root / path)
         assert {value for (_, locked_path), value in lock.items() if locked_path == path} == {made}
-    assert (f"crossval@{name}", "data/prepared") in lock
+    stage = f"tuned@{SEARCHED}" if name == TUNED else f"crossval@{name}"
+    assert (stage, "data/prepared") in lock
     dataset = Dataset.load(study.root / "data" / "prepared")
     pixels = [sha256_array(image) for image in dataset.images]
     digest = digest_of(dataset.manifest.assign(image_sha256=pixels))

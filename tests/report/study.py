@@ -14,7 +14,7 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, SplitParams
 from tmdscope.params.reading import parse_section, read_params
 from tmdscope.report.gains import pretraining_gains
-from tmdscope.report.study import StudyResults
+from tmdscope.report.study import SearchResult, StudyResults
 
 CLASSES = ["MoS2", "WS2"]
 PARTS = (["test"] * 2 + ["train"] * 3 + ["val"] * 3, ["test"] * 2 + ["val"] * 3 + ["train"] * 3)
@@ -99,6 +99,7 @@ def study(
     experiments: Mapping[str, ExperimentParams] | None = None,
     predicted: Mapping[str, pd.DataFrame] | None = None,
     data: DataParams | None = None,
+    searches: Mapping[str, SearchResult] | None = None,
 ) -> StudyResults:
     """Results of some experiments; one fine-tuned network on simulated images unless told otherwise."""
     settings = experiments or {"finetune": experiment()}
@@ -115,6 +116,7 @@ def study(
         scores={name: scores() for name in settings},
         predictions=tables,
         gains=pretraining_gains(settings, tables, cohort(), CLASSES),
+        searches=searches or {},
         histories={name: pd.DataFrame([[1, 1.0, 0.5, 1.0, 0.5]], columns=columns) for name in settings},
         baseline={f"{part}_{m}": MEAN for part in ("val", "test") for m in ("accuracy", "macro_f1")},
         pretraining={"images": 48, "r_squared": {"true_coverage": 0.5}},

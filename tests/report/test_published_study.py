@@ -29,6 +29,23 @@ CARRYOVER = {
     },
 }
 OFF = {"enabled": False}
+CHOICE = {
+    "family": "kernel_ridge",
+    "settings": {"power": 0.3333, "l2": True, "standardise": False, "alpha": 0.01234, "balanced": True},
+    "inner_macro_f1": 0.812,
+    "inner_folds": [0.8, 0.824],
+    "images": 5,
+    "accuracy": 0.8,
+    "macro_f1": 0.79,
+    "trial": 7,
+    "trials": {"complete": 4, "pruned": 3, "failed": 1, "running": 0, "waiting": 0},
+}
+KNN = {
+    **CHOICE,
+    "family": "knn",
+    "settings": {"power": 1.0, "l2": False, "standardise": False, "neighbours": 3, "votes": "distance"},
+}
+SEARCH = {"method": "Nested, in words.", "folds": [CHOICE, KNN], "pooled": POOLED}
 
 
 def published(
@@ -51,6 +68,7 @@ def published(
         scatter=pd.DataFrame({"PC1": [0.0], "PC2": [1.0], "material": ["MoS2"]}),
         runs={"svc": "abc"},
         carryover=carryover,
+        search=SEARCH,
     )
 
 
@@ -64,7 +82,7 @@ def test_the_published_report_sets_the_papers_values_beside(descriptors: bool) -
 
 def test_published_metrics_have_the_agreed_keys() -> None:
     numbers = published_study.metrics(published(descriptors=True))
-    assert set(numbers) == {"dataset", "split", "classifiers", "pooled", "latent", "carryover"}
+    assert set(numbers) == {"dataset", "split", "classifiers", "pooled", "search", "latent", "carryover"}
     assert numbers["dataset"] == {"images": 4, "distinct_images": 4, "samples": 4}
     assert numbers["split"]["test"] == {"MoS2": 1, "WS2": 1, "WSe2": 0, "MoSe2": 0, "Mo-WSe2": 0}
     assert set(numbers["classifiers"]["svc"]) == {
@@ -74,6 +92,44 @@ def test_published_metrics_have_the_agreed_keys() -> None:
         "test_macro_f1",
     }
     assert set(numbers["pooled"]["svc"]) == {"accuracy", "macro_f1", "accuracy_ci95"}
+
+
+def test_the_search_says_what_every_outer_fold_chose() -> None:
+    page = published_study.compose(published(descriptors=True))
+    assert SEARCH["method"] in words(page)
+    choices = next(table for table in tables(page) if table.header[0] == "Outer fold")
+    assert "trials of all searches: 8 complete, 6 pruned, 2 failed" in choices.caption
+    assert choices.rows == [
+        [
+            "0",
+            "kernel_ridge",
+            "power 0.33, unit length",
+            "alpha 0.0123, balanced yes",
+            "0.812",
+            "5",
+            "80.0",
+            "0.790",
+        ],
+        ["1", "knn", "power 1.00", "neighbours 3, votes distance", "0.812", "5", "80.0", "0.790"],
+    ]
+
+
+def test_the_search_stands_beside_the_fixed_classifiers() -> None:
+    page = published_study.compose(published(descriptors=True))
+    compared = next(table for table in tables(page) if table.rows[0][0].startswith("searched"))
+    assert [row[0] for row in compared.rows] == ["searched, nested", "svc: L2, standardise, RBF"]
+    assert compared.rows[0][1:3] == ["81.2 [70.0, 90.0]", "0.800 [0.600, 0.900]"]
+
+
+def test_metrics_of_the_search_are_pooled_scores_and_counts() -> None:
+    found = published_study.metrics(published(descriptors=True))["search"]
+    scores = {key: POOLED[key] for key in ("accuracy", "macro_f1", "accuracy_ci95", "macro_f1_ci95")}
+    assert found == {
+        **scores,
+        "distinct": scores,
+        "families": {"kernel_ridge": 1, "knn": 1},
+        "trials": {"complete": 8, "pruned": 6, "failed": 2},
+    }
 
 
 def test_table_5_stands_beside_the_measured_descriptors() -> None:

@@ -12,7 +12,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-WHOLE = {"read_experiments": {"experiments"}, "read_all_experiments": {"experiments", "searches"}}
+WHOLE = {
+    "read_experiments": {"experiments"},
+    "read_searches": {"searches"},
+    "read_all_experiments": {"experiments", "searches"},
+}
 """Readers of whole sections, and which."""
 WATCH = Path(__file__).parent / "watch"
 IGNORED = (".dvc", ".git", ".venv", "mlruns", "tests")

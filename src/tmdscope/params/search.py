@@ -162,14 +162,15 @@ def check_search(name: str, search: SearchParams, experiments: Mapping[str, Any]
     Raises
     ------
     ParamsError
-        There is no such experiment; the space varies an unknown setting, or one that a search must leave
-        alone, or gives it a value that it cannot have; a condition names what is neither varied before
-        nor set; trials that cannot train together are asked to.
+        There is no such experiment, or it is wrong; the space varies an unknown setting, or one that a
+        search must leave alone, or gives it a value that it cannot have; a condition names what is neither
+        varied before nor set; trials that cannot train together are asked to.
     """
     where = f"{source}: searches.{name}"
     if name not in experiments:
         raise ParamsError(f"{where} names no experiment; {nearest(name, list(experiments))}")
-    base = dict(experiments[name])
+    experiment = parse_section(f"experiments.{name}", experiments[name], ExperimentParams, source)
+    base = experiment.model_dump(mode="json")
     free = [key for key in ExperimentParams.model_fields if key not in _TAKEN]
     for key, dimension in search.space.items():
         if key not in free:
@@ -229,6 +230,33 @@ def _check_value(where: str, base: Mapping[str, Any], key: str, value: Value) ->
         for item in error.errors():
             if item["loc"][:1] == (key,):
                 raise ParamsError(f"{where}: {item['msg']} (got {value!r})") from error
+
+
+def experiment_of(study: str, path: Path = Path("params.yaml")) -> str:
+    """Say which experiment a study varies.
+
+    Parameters
+    ----------
+    study : str
+        Name of the study, which begins with that of its experiment, or of the experiment.
+    path : Path, optional
+        The YAML file.
+
+    Returns
+    -------
+    str
+        The experiment.
+
+    Raises
+    ------
+    ParamsError
+        No search of section `searches` is meant.
+    """
+    known = list(read_searches(path))
+    meant = [name for name in known if study == name or study.rpartition("-")[0] == name]
+    if not meant:
+        raise ParamsError(f"{path}: section 'searches' has none for study {study!r}; {nearest(study, known)}")
+    return meant[0]
 
 
 def read_searches(path: Path = Path("params.yaml")) -> dict[str, SearchParams]:

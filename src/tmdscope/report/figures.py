@@ -103,6 +103,36 @@ def intervals(values: Mapping[str, tuple[float, float, float]], label: str) -> b
     return _png(figure)
 
 
+def search_histories(trials: Mapping[str, pd.DataFrame]) -> bytes:
+    """Draw the score of every trial of searches, and the best so far.
+
+    Parameters
+    ----------
+    trials : mapping
+        Search to its trials: columns ``place``, ``state`` and ``value`` (of complete ones).
+
+    Returns
+    -------
+    bytes
+        PNG with a panel for every search; pruned trials are marks at the lower edge.
+    """
+    figure = Figure(figsize=(9, 3.2 * len(trials)), layout="constrained")
+    panels = figure.subplots(len(trials), 1, squeeze=False)[:, 0]
+    for axis, (name, table) in zip(panels, trials.items(), strict=True):
+        complete = table[table["state"] == "COMPLETE"]
+        axis.plot(complete["place"], complete["value"], "o", color=COLOURS[0], label="complete")
+        best = complete["value"].cummax()
+        axis.step(complete["place"], best, where="post", color=COLOURS[1], label="best so far")
+        pruned = table.loc[table["state"] == "PRUNED", "place"]
+        axis.plot(
+            pruned, np.full(len(pruned), complete["value"].min()), "x", color=COLOURS[7], label="pruned"
+        )
+        axis.set(xlabel="Trial", ylabel="Validation macro F1", title=name)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    return _png(figure)
+
+
 def component_scatter(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
     """Draw the first two principal components of an embedding.
 

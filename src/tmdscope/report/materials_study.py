@@ -8,6 +8,7 @@ from tmdscope.report.comparison import comparison_section
 from tmdscope.report.experiments import experiments_section
 from tmdscope.report.figures import component_scatter, image_grid, training_curves
 from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table, plus_minus, with_interval
+from tmdscope.report.searches import searches_section
 from tmdscope.report.study import StudyResults
 
 
@@ -22,7 +23,7 @@ def metrics(results: StudyResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``data``, ``experiments``, ``pretraining``, ``baseline``, ``best`` and ``latent``; numbers and names
+        ``data``, ``experiments``, ``searches``, ``pretraining``, ``baseline``, ``best`` and ``latent``; numbers and names
         only.
     """
     manifest = results.dataset.manifest
@@ -38,6 +39,10 @@ def metrics(results: StudyResults) -> dict[str, Any]:
         "best": results.registered["best"],
         "experiments": {
             name: {part: score[part] for part in parts} for name, score in results.scores.items()
+        },
+        "searches": {
+            name: {key: found.summary[key] for key in ("value", "epochs", "progress", "settings")}
+            for name, found in results.searches.items()
         },
         "pretraining": {gain.pair: gain.to_dict() for gain in results.gains},
         "baseline": {"sample_id_only": results.baseline},
@@ -76,6 +81,7 @@ def compose(results: StudyResults, images_per_class: int) -> Page:
         sections=[
             _data(results, images_per_class),
             experiments_section(results),
+            *([searches_section(results)] if results.searches else []),
             comparison_section(results),
             _training(results),
             _latent(results),

@@ -9,6 +9,7 @@ import pandas as pd
 from tmdscope.dataset.published import PublishedTables
 from tmdscope.dataset.splits import Split
 from tmdscope.materials import MATERIALS
+from tmdscope.report.families import families_metrics, families_section
 from tmdscope.report.figures import component_scatter
 from tmdscope.report.page import (
     Block,
@@ -63,6 +64,8 @@ class PublishedResults:
         Classifier name to its MLflow run.
     carryover : dict
         Content of ``carryover.json``: ``enabled``, and what the two series gave where it is true.
+    search : dict
+        Content of ``search.json``: what the searches over families chose, and the pooled scores.
     """
 
     tables: PublishedTables
@@ -72,6 +75,7 @@ class PublishedResults:
     scatter: pd.DataFrame
     runs: Mapping[str, str]
     carryover: Mapping[str, Any]
+    search: Mapping[str, Any]
 
     @property
     def test_counts(self) -> dict[str, int]:
@@ -92,7 +96,7 @@ def metrics(results: PublishedResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``dataset``, ``split``, ``classifiers``, ``pooled``, ``latent`` and ``carryover``.
+        ``dataset``, ``split``, ``classifiers``, ``pooled``, ``search``, ``latent`` and ``carryover``.
     """
     kept = ("val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1")
     pooled = ("accuracy", "macro_f1", "accuracy_ci95")
@@ -107,6 +111,7 @@ def metrics(results: PublishedResults) -> dict[str, Any]:
         "pooled": {
             name: {key: score["pooled"][key] for key in pooled} for name, score in results.scores.items()
         },
+        "search": families_metrics(results.search),
         "latent": dict(results.latent),
         "carryover": {key: value for key, value in results.carryover.items() if key != "trials"},
     }
@@ -141,6 +146,7 @@ def compose(results: PublishedResults) -> Page:
             _data(results),
             _classifiers(results),
             _pooled(results),
+            _families(results),
             *([_carryover(results)] if results.carryover["enabled"] else []),
             _latent(results),
             _runs(results),
@@ -228,6 +234,13 @@ def _pooled(results: PublishedResults) -> Section:
                 rows,
             )
         ],
+    )
+
+
+def _families(results: PublishedResults) -> Section:
+    fixed = {name: score["pooled"] for name, score in results.scores.items() if name != "sample_id_only"}
+    return families_section(
+        results.search, {_NAMES.get(name, name): pooled for name, pooled in fixed.items()}
     )
 
 

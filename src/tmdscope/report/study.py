@@ -16,6 +16,22 @@ Scores = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class SearchResult:
+    """What a search left.
+
+    Attributes
+    ----------
+    summary : dict
+        Content of ``search.json``.
+    trials : pandas.DataFrame
+        Content of ``trials.csv``.
+    """
+
+    summary: Mapping[str, Any]
+    trials: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class StudyResults:
     """Everything the report is written from.
 
@@ -39,6 +55,8 @@ class StudyResults:
         Experiment name to the content of its ``predictions.parquet``.
     gains : sequence of Gain
         Pre-trained experiments beside those from scratch.
+    searches : dict
+        Experiment that was searched to what was found.
     histories : dict
         Experiment name to its fold-mean training curves.
     baseline : dict or None
@@ -64,6 +82,7 @@ class StudyResults:
     scores: Mapping[str, Scores]
     predictions: Mapping[str, pd.DataFrame]
     gains: Sequence[Gain]
+    searches: Mapping[str, SearchResult]
     histories: Mapping[str, pd.DataFrame]
     baseline: Scores | None
     pretraining: Mapping[str, Any]

@@ -2,43 +2,42 @@
 
 import io
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from ruamel.yaml import YAML
 
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_file, sha256_json, write_json, write_table, write_text
 from tmdscope.layout import FEATURES, PREPARED, PRETRAINED, SPLIT
-from tmdscope.learn.experiment import fold_parts, make_experiment
+from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.learn.search.experiments import ExperimentObjective, with_settings
 from tmdscope.learn.search.outcome import SearchOutcome
 from tmdscope.learn.search.storage import HEARTBEAT_S, PatientStorage, open_storage
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import BEST_PARAMS, SearchParams, check_search
+from tmdscope.stage import UserError
 from tmdscope.tracking.provenance import code_sha256, provenance
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.search import SearchTask, lead_search
+from tmdscope.tracking.search import SearchTask, join_search, lead_search
 from tmdscope.tracking.store import open_study, search_storage_url
 from tmdscope.vision.features import best_device
 
 
-def make_task(
-    name: str,
-    search: SearchParams,
-    base: ExperimentParams,
-    classes: Sequence[str],
-    study: str,
-    root: Path = Path(),
-) -> SearchTask:
-    """Prepare the search of an experiment from what the stages before it wrote.
+@dataclass(frozen=True)
+class SearchRequest:
+    """What a search of an experiment is asked to do.
 
-    Parameters
+    Attributes
     ----------
-    name : str
+    experiment : str
         The experiment.
     search : SearchParams
         The search.
@@ -48,8 +47,25 @@ def make_task(
         Class names in label order.
     study : str
         MLflow experiment.
-    root : Path, optional
+    root : Path
         The project's folder.
+    """
+
+    experiment: str
+    search: SearchParams
+    base: ExperimentParams
+    classes: Sequence[str]
+    study: str
+    root: Path = Path()
+
+
+def make_task(request: SearchRequest) -> SearchTask:
+    """Prepare the search of an experiment from what the stages before it wrote.
+
+    Parameters
+    ----------
+    request : SearchRequest
+        What to search.
 
     Returns
     -------
@@ -62,22 +78,24 @@ def make_task(
     UserError
         Data, split, features or weights are missing or do not fit.
     """
+    root, base, search = request.root, request.base, request.search
     dataset = Dataset.load(root / PREPARED)
     parts = fold_parts(Split.read(root / SPLIT), dataset)
     device = best_device()
 
-    def make(params: ExperimentParams) -> Any:
-        return make_experiment(params, dataset, classes, root / FEATURES, root / PRETRAINED, device)
+    def make(params: ExperimentParams) -> Experiment:
+        return make_experiment(params, dataset, request.classes, root / FEATURES, root / PRETRAINED, device)
 
     objective = ExperimentObjective(search, base, make, parts)
     settings = {
         "experiment": base.model_dump(mode="json"),
         "search": search.model_dump(mode="json", exclude={"trials"}),
     }
-    tags = provenance(study, dataset.digest, settings)
+    tags = provenance(request.study, dataset.digest, settings)
     identity = {
+        "study": request.study,
         "settings": tags["params.sha256"],
-        "classes": ", ".join(classes),
+        "classes": ", ".join(request.classes),
         "data": dataset.digest,
         "split": sha256_file(root / SPLIT),
         "features": sha256_file(root / FEATURES / "features.npy"),
@@ -85,38 +103,23 @@ def make_task(
         "code": code_sha256(),
     }
     return SearchTask(
-        name=f"{name}-{sha256_json({'study': study, **identity})[:8]}",
+        name=f"{request.experiment}-{sha256_json(identity)[:8]}",
         params=search,
         objective=objective,
         identity=identity,
-        run=f"search-{name}",
-        tags={**tags, "experiment": name},
-        data=DataUse(study, dataset.digest, PREPARED.as_posix(), len(objective.rows), "search"),
+        run=f"search-{request.experiment}",
+        tags={**tags, "experiment": request.experiment},
+        data=DataUse(request.study, dataset.digest, PREPARED.as_posix(), len(objective.rows), "search"),
     )
 
 
-def search_experiment(
-    name: str,
-    search: SearchParams,
-    base: ExperimentParams,
-    classes: Sequence[str],
-    study: str,
-    folder: Path,
-) -> SearchOutcome:
+def search_experiment(request: SearchRequest, folder: Path) -> SearchOutcome:
     """Search the settings of an experiment, or go on with its search, and write what was found.
 
     Parameters
     ----------
-    name : str
-        The experiment.
-    search : SearchParams
-        The search.
-    base : ExperimentParams
-        The experiment as it stands.
-    classes : sequence of str
-        Class names in label order.
-    study : str
-        MLflow experiment.
+    request : SearchRequest
+        What to search.
     folder : Path
         Gets ``best_params.yaml`` (the experiment with the settings found), ``trials.csv``, ``search.json``
         and ``run.json``.
@@ -131,14 +134,94 @@ def search_experiment(
     UserError
         Something that the search rests on is missing, no trial is complete, or a store cannot be written.
     """
-    check_search(name, search, {name: base.model_dump(mode="json")}, "params.yaml")
-    task = make_task(name, search, base, classes, study)
-    storage, tracked = open_searches(), open_study(study)
+    base = request.base.model_dump(mode="json")
+    check_search(request.experiment, request.search, {request.experiment: base}, "params.yaml")
+    task = make_task(request)
+    storage, tracked = open_searches(), open_study(request.study)
     found, run_id = lead_search(tracked, storage, task)
-    _write_outcome(folder, task, base, found)
+    _write_outcome(folder, task, request.base, found)
     where = {"study": task.name, "storage": storage.shown, "tracking_uri": tracked.uri, "run_id": run_id}
     write_json(folder / "run.json", where)
     return found
+
+
+def join_experiment_search(request: SearchRequest, study: str, wait_s: float = 0.0) -> int:
+    """Work on the search of an experiment that another process leads.
+
+    Parameters
+    ----------
+    request : SearchRequest
+        What is searched.
+    study : str
+        Name of the study, or of the experiment, which stands for the study of what is here.
+    wait_s : float, optional
+        Time in s to wait for the study to be made.
+
+    Returns
+    -------
+    int
+        Trials that ended here.
+
+    Raises
+    ------
+    UserError
+        There is no such study, it is about other data, settings or code, its storage is for one process, or
+        its runs are in another MLflow store.
+    """
+    task = make_task(request)
+    if study != request.experiment:
+        task = replace(task, name=study)
+    storage = open_searches()
+    if storage.is_local:
+        raise UserError(
+            f"{storage.shown} is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to "
+            "search with more"
+        )
+    return join_search(open_study(request.study), storage, task, wait_s)
+
+
+@contextmanager
+def local_workers(experiment: str, count: int, params: Path) -> Iterator[None]:
+    """Let other processes of this machine work on a search while this one leads it.
+
+    Parameters
+    ----------
+    experiment : str
+        The experiment.
+    count : int
+        Processes beside this one; each gets its share of the cores.
+    params : Path
+        The settings.
+
+    Raises
+    ------
+    UserError
+        The storage of searches is for one process.
+    """
+    if count and search_storage_url().startswith("sqlite:"):
+        raise UserError(
+            "sqlite is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to search with "
+            "more"
+        )
+    threads = max(1, (os.cpu_count() or 1) // (count + 1))
+    command = [sys.executable, "-m", "tmdscope.cli", "search-worker", experiment]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    if count:
+        torch.set_num_threads(threads)
+    started = [
+        subprocess.Popen(  # noqa: S603
+            [*command, "--wait", "600", "--params", str(params)], env=environment
+        )
+        for _ in range(count)
+    ]
+    try:
+        yield
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.terminate()  # it gives its trial back; after the last trial it has ended by itself
+        for process in started:
+            process.wait()
 
 
 def open_searches() -> PatientStorage:

@@ -1,9 +1,11 @@
 """A search in MLflow: the study's run, a run per trial, a run per fold; and everything that it is made of."""
 
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
@@ -27,6 +29,7 @@ STATE = "optuna.state"
 
 _RUN = "mlflow_run"
 _PAGE = 1000
+_LOOK_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,9 @@ def status_of(state: str) -> Status:
     return "FAILED" if state == "FAIL" else "FINISHED"
 
 
-def lead_search(study: Study, storage: PatientStorage, task: SearchTask) -> tuple[SearchOutcome, str]:
+def lead_search(
+    study: Study, storage: PatientStorage, task: SearchTask, parent: TrackedRun | None = None
+) -> tuple[SearchOutcome, str]:
     """Make a search or go on with it, work on it to its end, and log what it found.
 
     Parameters
@@ -168,6 +173,9 @@ def lead_search(study: Study, storage: PatientStorage, task: SearchTask) -> tupl
         Where the study is kept.
     task : SearchTask
         The search.
+    parent : TrackedRun, optional
+        The run that the study's run is shown under; whoever opened it says how far the searches below it
+        are.
 
     Returns
     -------
@@ -183,18 +191,19 @@ def lead_search(study: Study, storage: PatientStorage, task: SearchTask) -> tupl
     """
     search = SearchStudy.create(storage, task.name, task.params, task.steps, task.identity)
     tags = {**task.tags, STUDY: task.name, "sampler": task.params.sampler, "seed": str(task.params.seed)}
-    with _store_errors(study), start_run(study, task.run, tags, data=task.data, attempt=task.name) as run:
+    with _store_errors(study), start_run(study, task.run, tags, parent, task.data, task.name) as run:
         search.note(_RUN, run.run_id)
         if not run.reopened:
             run.params(task.params.model_dump(mode="json"))
-        say(f"{task.name}: {_described(search.progress())}")
-        work(search, task.objective, TrackedSearch(run, task), lambda progress: _tell(task, progress))
+        on_progress = partial(_tell, task) if parent is None else _tell_nothing
+        on_progress(search.progress())
+        work(search, task.objective, TrackedSearch(run, task), on_progress)
         found = outcome_of(search)
         _log(run, search, found)
     return found, run.run_id
 
 
-def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
+def join_search(study: Study, storage: PatientStorage, task: SearchTask, wait_s: float = 0.0) -> int:
     """Work on a search that another process leads.
 
     Parameters
@@ -205,6 +214,8 @@ def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
         Where the study is kept.
     task : SearchTask
         The search, the same as the leader's.
+    wait_s : float, optional
+        Time in s to wait for the leader to make it.
 
     Returns
     -------
@@ -217,6 +228,9 @@ def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
         There is no such study, it is about other data, settings or code, or its run is in another MLflow
         store.
     """
+    until = time.monotonic() + wait_s
+    while not SearchStudy.is_made(storage, task.name, _RUN) and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY_S)
     search = SearchStudy.join(storage, task.name, task.params, task.steps, task.identity)
     run_id = search.notes().get(_RUN)
     if run_id is None:
@@ -262,6 +276,10 @@ def _log(run: TrackedRun, search: SearchStudy, found: SearchOutcome) -> None:
 
 def _tell(task: SearchTask, progress: Progress) -> None:
     say(f"{task.name}: {_described(progress)}")
+
+
+def _tell_nothing(_: Progress) -> None:
+    pass
 
 
 def _described(progress: Progress) -> str:

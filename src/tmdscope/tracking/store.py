@@ -8,6 +8,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,13 @@ def open_study(name: str) -> Study:
     if found is None:
         local = tracking_uri().startswith("sqlite:")
         artifacts = (tracking_root() / "artifacts" / name).as_uri() if local else None
-        experiment_id = client.create_experiment(name, artifact_location=artifacts)
+        try:
+            experiment_id = client.create_experiment(name, artifact_location=artifacts)
+        except MlflowException:
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+            experiment_id = found.experiment_id  # another process was quicker
     else:
         experiment_id = found.experiment_id
         if found.lifecycle_stage == "deleted":

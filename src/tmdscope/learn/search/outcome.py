@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ class SearchOutcome:
     epochs : int
         Passes over training parts that all trials took.
     importance : dict
-        Setting to its share of the variance of the score (fANOVA, in all trials that drew it), largest first;
-        empty where too few trials were complete to say.
+        Setting that every complete trial drew to its share of the variance of the score (fANOVA), largest
+        first; empty where too few trials were complete to say.
     trials : pandas.DataFrame
         A row per place: ``place, trial, state, value, epochs`` and the settings.
     """
@@ -76,7 +77,7 @@ def outcome_of(study: SearchStudy) -> SearchOutcome:
     ended = study.ended()
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
     if not complete:
-        errors = sorted({trial.user_attrs["error"] for trial in ended if "error" in trial.user_attrs})
+        errors = [trial.user_attrs["error"] for trial in ended if "error" in trial.user_attrs]
         raise UserError(
             f"study {study.name!r}: none of {study.params.trials} trials is complete"
             + (f"; the first error: {errors[0]}" if errors else "; let it prune less")
@@ -91,7 +92,7 @@ def outcome_of(study: SearchStudy) -> SearchOutcome:
         progress=study.progress(),
         epochs=sum(trial.user_attrs.get(EPOCHS, 0) for trial in ended),
         importance=_importance(study, complete),
-        trials=pd.DataFrame([_row(place, trial) for place, trial in enumerate(ended)]),
+        trials=pd.DataFrame([_row(trial) for trial in ended]),
     )
 
 
@@ -119,8 +120,11 @@ def draw_plots(study: SearchStudy, folder: Path) -> list[Path]:
             "parallel_coordinates": drawing.plot_parallel_coordinate,
             "slice": drawing.plot_slice,
         }
-        if _importance(study, study.study.get_trials(states=(TrialState.COMPLETE,))):
-            makers["importance"] = drawing.plot_param_importances
+        shares = _importance(study, study.study.get_trials(states=(TrialState.COMPLETE,)))
+        if shares:
+            makers["importance"] = partial(
+                drawing.plot_param_importances, evaluator=_evaluator(study), params=list(shares)
+            )
         paths = []
         for name, make in makers.items():
             axes = np.atleast_1d(make(study.study)).flat[0]
@@ -130,9 +134,9 @@ def draw_plots(study: SearchStudy, folder: Path) -> list[Path]:
     return paths
 
 
-def _row(place: int, trial: FrozenTrial) -> dict[str, Any]:
+def _row(trial: FrozenTrial) -> dict[str, Any]:
     return {
-        "place": place,
+        "place": trial.user_attrs["slot"],
         "trial": trial.number,
         "state": trial.state.name,
         "value": _value(trial) if trial.state == TrialState.COMPLETE else None,
@@ -149,11 +153,14 @@ def _value(trial: FrozenTrial) -> float:
 def _importance(study: SearchStudy, complete: list[FrozenTrial]) -> dict[str, float]:
     if len(complete) < _LEAST_TRIALS or len({_value(trial) for trial in complete}) == 1:
         return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=study.params.seed)
     names = [name for name in study.params.space if all(name in trial.params for trial in complete)]
     if not names:
         return {}
     found: Mapping[str, float] = optuna.importance.get_param_importances(
-        study.study, evaluator=evaluator, params=names
+        study.study, evaluator=_evaluator(study), params=names
     )
     return {name: float(share) for name, share in found.items()}
+
+
+def _evaluator(study: SearchStudy) -> optuna.importance.FanovaImportanceEvaluator:
+    return optuna.importance.FanovaImportanceEvaluator(seed=study.params.seed)

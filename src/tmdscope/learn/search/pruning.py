@@ -139,7 +139,7 @@ class FoldAndEpochPruner(BasePruner):
         self.first_fold_only = first_fold_only
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Say whether to give a trial up, see `optuna.pruners.BasePruner.prune`."""
+        """Say whether to give a trial up, see `BasePruner.prune`."""
         step = trial.last_step
         if step is None:
             return False

@@ -5,11 +5,15 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._rdb.models import TrialModel
+from optuna.trial import TrialState
+from sqlalchemy import NullPool, create_engine, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
@@ -18,6 +22,7 @@ from tmdscope.stage import UserError, say
 HEARTBEAT_S = 10
 """Seconds between two signs of life of a worker; after three without one its trials go to others."""
 
+_LOCK = 0x746D6473  # "tmds": this package's own among a database's advisory locks
 _PATIENCE_S = 3600.0
 _LONGEST_PAUSE_S = 15.0
 _STARTING_OR_STOPPING = ("08", "57P", "53300")
@@ -99,6 +104,29 @@ class PatientStorage(RDBStorage):
                     say(f"search storage {self.shown} answers again, after {self.recovered_at - began:.0f} s")
                 return result
 
+    def grant(self, trial_id: int) -> bool:
+        """Let a waiting trial run: of all who ask, one is told that it may.
+
+        One statement, where Optuna reads the state, then writes it, under a lock that sqlite does not have.
+
+        Parameters
+        ----------
+        trial_id : int
+            Id of the trial in the database.
+
+        Returns
+        -------
+        bool
+            False where it does not wait any more.
+        """
+        return bool(self.insist(lambda: self._grant(trial_id)))
+
+    def _grant(self, trial_id: int) -> bool:
+        waits = TrialModel.trial_id == trial_id, TrialModel.state == TrialState.WAITING
+        running = {"state": TrialState.RUNNING, "datetime_start": datetime.now()}
+        with self.engine.begin() as connection:
+            return connection.execute(update(TrialModel).where(*waits).values(running)).rowcount == 1
+
 
 def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
@@ -108,8 +136,12 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
     return insisting
 
 
+_BEHIND_THE_CACHE = ("_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param")
+"""What the cache that Optuna puts before a database asks it for, past its public methods."""
+
 for _name in [
     *(name for name, entry in vars(BaseStorage).items() if callable(entry) and not name.startswith("_")),
+    *_BEHIND_THE_CACHE,
     "record_heartbeat",
     "_get_stale_trial_ids",
 ]:
@@ -149,11 +181,24 @@ def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S) -> PatientStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     checked = check_url(url)
     try:
-        return PatientStorage(checked, heartbeat_s)
+        with _alone(checked):
+            return PatientStorage(checked, heartbeat_s)
     except (StorageInternalError, SQLAlchemyError) as error:
         raise StorageError(f"search storage {_shown(checked)} cannot be opened: {_reason(error)}") from error
     except (ImportError, RuntimeError) as error:
         raise StorageError(f"search storage {_shown(checked)}: {error}") from error
+
+
+@contextmanager
+def _alone(url: URL) -> Iterator[None]:
+    """Let one process at a time make the tables: two at once would fail one of them."""
+    if url.get_backend_name() == "sqlite":
+        yield
+        return
+    engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10})
+    with engine.connect() as connection:  # the lock goes with the connection, however this process ends
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        yield
 
 
 def check_url(url: str) -> URL:
@@ -176,12 +221,12 @@ def check_url(url: str) -> URL:
     """
     try:
         checked = make_url(url)
-    except ArgumentError as error:  # its text may hold a password
+    except (ArgumentError, ValueError) as error:  # its text may hold a password
         raise StorageError(
             "the address of the search storage is none: write sqlite:///PATH or "
             "postgresql://USER@HOST:PORT/DATABASE"
         ) from error
-    if checked.password is not None or "password" in checked.query:
+    if checked.password is not None or _secrets(checked):
         raise StorageError(
             f"{_shown(checked)}: leave the password out of the address, where logs would show it; put it "
             "into variable PGPASSWORD, or into ~/.pgpass or the file that PGPASSFILE names"
@@ -197,7 +242,11 @@ def check_url(url: str) -> URL:
 
 
 def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=True)
+    return url.difference_update_query(_secrets(url)).render_as_string(hide_password=True)
+
+
+def _secrets(url: URL) -> list[str]:
+    return [key for key in url.query if "password" in key.lower()]
 
 
 def _is_outage(error: Exception) -> bool:

@@ -171,6 +171,29 @@ class SearchStudy:
             ) from error
         return cls._checked(study, storage, params, steps, identity)
 
+    @staticmethod
+    def is_made(storage: PatientStorage, name: str, note: str) -> bool:
+        """Say whether a study is there and bears a note.
+
+        Parameters
+        ----------
+        storage : PatientStorage
+            Where it is kept.
+        name : str
+            Its name.
+        note : str
+            What was noted last when it was made.
+
+        Returns
+        -------
+        bool
+            True when it can be joined.
+        """
+        try:
+            return note in storage.get_study_user_attrs(storage.get_study_id_from_name(name))
+        except KeyError:
+            return False
+
     @classmethod
     def _checked(
         cls,
@@ -231,14 +254,12 @@ class SearchStudy:
                 continue
             identifier = waiting._trial_id
             self.storage.record_heartbeat(identifier)  # first, so that a death right after is noticed
-            try:
-                if not self.storage.set_trial_state_values(identifier, TrialState.RUNNING):
-                    continue
-            except UpdateFinishedTrialError:
+            if not self.storage.grant(identifier):
                 continue
             self.study.sampler = make_sampler(
                 self.params.sampler, self.params.seed, slot, self.params.startup
             )
+            self.study._thread_local.cached_all_trials = None  # as `Study.ask` does: draw from what is now
             return optuna.Trial(self.study, identifier)
         return None
 
@@ -276,7 +297,8 @@ class SearchStudy:
             told = self.study.tell(trial, value, state, skip_if_finished=True)
         except UpdateFinishedTrialError:
             told = self.storage.get_trial(trial._trial_id)
-        return bool(told.state == state and (value is None or told.value == value))
+        same = told.state == state and told.user_attrs.get(_ERROR) == error
+        return bool(same and (value is None or told.value == value))
 
     def retry_of(self, trial: optuna.Trial) -> int | None:
         """Say which dead worker's trial one repeats.
@@ -378,37 +400,38 @@ class SearchStudy:
         Parameters
         ----------
         trials : sequence of optuna.Trial
-            Running trials of this process.
+            Running trials of this process; it may grow meanwhile.
         """
         ended = threading.Event()
-
-        def send() -> None:
-            try:
-                while not ended.wait(self.storage.heartbeat_interval):
-                    for trial in trials:
-                        self.storage.record_heartbeat(trial._trial_id)
-            except StorageError:
-                return  # whoever writes the scores meets the same error and reports it
-            finally:
-                self.storage.remove_session()
-
-        thread = threading.Thread(target=send, daemon=True, name="signs of life")
-        thread.start()
+        sending = threading.Thread(
+            target=self._send_signs, args=(trials, ended), daemon=True, name="signs of life"
+        )
+        sending.start()
         try:
             yield
         finally:
             ended.set()
+
+    def _send_signs(self, trials: Sequence[optuna.Trial], ended: threading.Event) -> None:
+        try:
+            while not ended.wait(self.storage.heartbeat_interval):
+                for trial in list(trials):
+                    self.storage.record_heartbeat(trial._trial_id)
+        except StorageError:
+            return  # whoever writes the scores meets the same error and reports it
+        finally:
+            self.storage.remove_session()
 
     def _trials(self, states: tuple[TrialState, ...] | None = None) -> list[FrozenTrial]:
         found = self.study.get_trials(deepcopy=False, states=states)
         return [trial for trial in found if _SLOT in trial.user_attrs]
 
     def _by_slot(self) -> dict[int, list[FrozenTrial]]:
-        """Trials of every place that count: all failed ones, then the first of the others."""
+        """Trials of every place that count: those of dead workers, then the first of the others."""
         slots: dict[int, list[FrozenTrial]] = defaultdict(list)
         for trial in self._trials():
             entries = slots[trial.user_attrs[_SLOT]]
-            if not entries or entries[-1].state == TrialState.FAIL:
+            if not entries or (entries[-1].state == TrialState.FAIL and not _is_over(entries)):
                 entries.append(trial)
         return slots
 

@@ -1,9 +1,11 @@
 """The loop of one process that works on a study: claim, train fold by fold, report, end."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from tmdscope.learn.metrics import mean_std
@@ -49,58 +51,63 @@ def work(
     """
     ended = 0
     while True:
-        jobs = _claim(study, objective, recorder)
-        if jobs:
-            with study.signs_of_life([job.trial for job in jobs]):
-                ended += _Batch(study, objective, jobs).run()
+        batch = _Batch(study, objective, recorder)
+        ended += batch.run()
         study.reclaim()
         progress = study.progress()
         on_progress(progress)
         if progress.over >= study.params.trials:
             recorder.settle(study.states())
             return ended
-        if not jobs:
+        if not batch.trials:
             recorder.settle(study.states())
             time.sleep(_IDLE_S)
-
-
-def _claim(study: SearchStudy, objective: Objective, recorder: SearchRecorder) -> list[Job]:
-    """Take as many places as run at once, each drawn in sight of those before it."""
-    jobs: list[Job] = []
-    while len(jobs) < objective.together and (trial := study.claim()) is not None:
-        settings = objective.settings(trial)
-        jobs.append(Job(trial, settings, recorder.trial(trial.number, settings, study.retry_of(trial))))
-    return jobs
 
 
 class _Batch:
     """Trials of one process that run at once."""
 
-    def __init__(self, study: SearchStudy, objective: Objective, jobs: Sequence[Job]) -> None:
+    def __init__(self, study: SearchStudy, objective: Objective, recorder: SearchRecorder) -> None:
         self.study = study
         self.objective = objective
-        self.live = list(jobs)
+        self.recorder = recorder
+        self.trials: list[optuna.Trial] = []
+        self.live: list[Job] = []
         self.ended = 0
 
     def run(self) -> int:
-        try:
-            for fold in range(self.objective.folds):
-                if not self.live:
-                    break
-                on_epoch = [partial(self._close_epoch, job, fold) for job in self.live]
-                outcomes = self.objective.run_fold(fold, self.live, on_epoch)
-                for job, outcome in zip(list(self.live), outcomes, strict=True):
-                    self._close_fold(job, fold, outcome)
-            for job in list(self.live):
-                self._end(job, TrialState.COMPLETE)
-        except BaseException:
-            self._give_back()
-            raise
+        with self.study.signs_of_life(self.trials):
+            try:
+                self._claim()
+                for fold in range(self.objective.folds):
+                    self._run_fold(fold)
+                for job in list(self.live):
+                    self._end(job, TrialState.COMPLETE)
+            except BaseException:
+                self._give_back()
+                raise
         return self.ended
 
+    def _claim(self) -> None:
+        """Take as many places as run at once, each drawn in sight of those before it."""
+        while len(self.trials) < self.objective.together and (trial := self.study.claim()) is not None:
+            self.trials.append(trial)
+            settings = self.objective.settings(trial)
+            recorder = self.recorder.trial(trial.number, settings, self.study.retry_of(trial))
+            self.live.append(Job(trial, settings, recorder))
+
+    def _run_fold(self, fold: int) -> None:
+        if not self.live:
+            return
+        on_epoch = [partial(self._close_epoch, job, fold) for job in self.live]
+        outcomes = self.objective.run_fold(fold, self.live, on_epoch)
+        for job, outcome in zip(list(self.live), outcomes, strict=True):
+            self._close_fold(job, fold, outcome)
+
     def _close_epoch(self, job: Job, fold: int, epoch: int, score: float) -> bool:
-        job.trial.report(score, self.study.steps.of_epoch(fold, epoch))
-        return job.trial.should_prune()
+        return not self._report(job, self.study.steps.of_epoch(fold, epoch), score) or (
+            job.trial.should_prune()
+        )
 
     def _close_fold(self, job: Job, fold: int, outcome: FoldOutcome) -> None:
         job.epochs += outcome.epochs
@@ -111,9 +118,17 @@ class _Batch:
             self._end(job, TrialState.PRUNED)
             return
         job.scores.append(outcome.score)
-        job.trial.report(outcome.score, self.study.steps.of_fold(fold))
-        if fold < self.objective.folds - 1 and job.trial.should_prune():
+        lost = not self._report(job, self.study.steps.of_fold(fold), outcome.score)
+        if lost or (fold < self.objective.folds - 1 and job.trial.should_prune()):
             self._end(job, TrialState.PRUNED)
+
+    def _report(self, job: Job, step: int, score: float) -> bool:
+        """Report a score; False where the trial was taken for dead and others have its place."""
+        try:
+            job.trial.report(score, step)
+        except UpdateFinishedTrialError:
+            return False
+        return True
 
     def _end(self, job: Job, state: TrialState, error: str | None = None) -> None:
         value = mean_std(job.scores)["mean"] if state == TrialState.COMPLETE else None
@@ -125,18 +140,20 @@ class _Batch:
         counts = self.study.tell(job.trial, state, value, {EPOCHS: job.epochs}, error)
         job.recorder.close(counts)
         self.live.remove(job)
-        self.ended += 1
+        self.ended += counts
 
     def _give_back(self) -> None:
         """Let others have what did not end here."""
-        for job in self.live:
+        recorders = {job.trial.number: job.recorder for job in self.live}
+        for trial in self.trials:
             try:
-                self.study.tell(job.trial, TrialState.FAIL)
-                job.recorder.close(counts=False)
+                self.study.tell(trial, TrialState.FAIL)  # one that has ended stays as it is
+                if trial.number in recorders:
+                    recorders[trial.number].close(counts=False)
             except StorageError:
                 return  # their silence will be noticed
             except Exception as error:
-                say(f"trial {job.trial.number} could not be given back: {error}")
+                say(f"trial {trial.number} could not be given back: {error}")
         try:
             self.study.put_up()
         except StorageError:
