@@ -55,7 +55,7 @@ SPACE = {
 }
 
 
-class _Reached(Exception):
+class _ReachedError(Exception):
     """A search has reached the grid's best score."""
 
 
@@ -139,12 +139,12 @@ def search(seed: int, wanted: float) -> tuple[int, int, bool]:
             if any(
                 trial.state.name == "COMPLETE" and (trial.value or 0) >= wanted for trial in study.ended()
             ):
-                raise _Reached
+                raise _ReachedError
 
         reached = False
         try:
             work(study, objective, SilentSearch(), look)
-        except _Reached:
+        except _ReachedError:
             reached = True
         ended = study.ended()
         return sum(trial.user_attrs[TAKEN] for trial in ended), len(ended), reached
@@ -249,9 +249,7 @@ def examples() -> Examples:
 
     Returns
     -------
-
-    Examples
-    --------
+    drawn : Examples
         300 x 64 features and their labels.
     """
     rng = np.random.default_rng(1)

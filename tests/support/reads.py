@@ -4,7 +4,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -42,9 +42,16 @@ class Stage:
 
     name: str
     script: str
+    arguments: tuple[str, ...]
     deps: tuple[str, ...]
     outs: tuple[str, ...]
     params: Mapping[str, tuple[str, ...]]
+
+    def is_run_by(self, log: Mapping[str, Any], root: Path) -> bool:
+        """Whether a process was this stage: two stages may share a script and differ in its arguments."""
+        given = log["arguments"]
+        alike = all(map(fnmatchcase, given, self.arguments)) and len(given) == len(self.arguments)
+        return alike and Path(log["script"]) == root / self.script
 
 
 def watching(root: Path, log: Path) -> dict[str, str]:
@@ -63,7 +70,7 @@ def undeclared(dvc_yaml: Path, log: Path, root: Path) -> dict[str, Gap]:
     logs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(log.glob("*.json"))]
     gaps = {}
     for stage in read_stages(dvc_yaml, root):
-        runs = [item for item in logs if Path(item["script"]) == root.resolve() / stage.script]
+        runs = [item for item in logs if stage.is_run_by(item, root.resolve())]
         if runs:
             used = {name for run in runs for name in (*run["reads"], *run["modules"], stage.script)}
             gaps[stage.name] = _gap(stage, used)
@@ -102,9 +109,10 @@ def read_stages(dvc_yaml: Path, root: Path) -> list[Stage]:
         body = entry.get("do", entry)
         here = (dvc_yaml.parent / body.get("wdir", ".")).resolve()
         commands = body["cmd"] if isinstance(body["cmd"], list) else [body["cmd"]]
-        scripts = [word for command in commands for word in command.split() if word.endswith(".py")]
-        if scripts:
-            stages.append(_stage(name, body, _Place(here, root.resolve()), scripts[0]))
+        words = [word for command in commands for word in _pattern(command).split()]
+        position = next((number for number, word in enumerate(words) if word.endswith(".py")), None)
+        if position is not None:
+            stages.append(_stage(name, body, _Place(here, root.resolve()), words[position:]))
     return stages
 
 
@@ -118,11 +126,12 @@ class _Place:
         return Path(os.path.relpath(absolute, self.root)).as_posix()
 
 
-def _stage(name: str, body: Mapping[str, Any], place: _Place, script: str) -> Stage:
+def _stage(name: str, body: Mapping[str, Any], place: _Place, words: Sequence[str]) -> Stage:
     produced = [path for kind in ("outs", "metrics", "plots") for path in _paths(body.get(kind, []))]
     return Stage(
         name=name,
-        script=place.path(script),
+        script=place.path(words[0]),
+        arguments=tuple(words[1:]),
         deps=tuple(map(place.path, _paths(body.get("deps", [])))),
         outs=tuple(map(place.path, produced)),
         params=_params(body.get("params", []), place),

@@ -128,7 +128,8 @@ def _explain(section: str, item: Any, model: type[BaseModel]) -> str:
     location = item["loc"]
     where = ".".join([section, *map(str, location)])
     if item["type"] == "extra_forbidden":
-        return f"unknown key {where!r}; {nearest(str(location[-1]), _keys_at(model, location[:-1]))}"
+        known = _keys_at(model, location[:-1])
+        return f"unknown key {where!r}" + (f"; {nearest(str(location[-1]), known)}" if known else "")
     if item["type"] == "missing":
         return f"missing key {where!r}"
     value = "" if isinstance(item["input"], dict) else f" (got {item['input']!r})"
@@ -137,6 +138,8 @@ def _explain(section: str, item: Any, model: type[BaseModel]) -> str:
 
 def _keys_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     for part in location:
+        if str(part) not in model.model_fields:
+            return []  # inside a mapping, whose keys are the user's own
         annotation = model.model_fields[str(part)].annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation

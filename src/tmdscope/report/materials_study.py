@@ -23,8 +23,8 @@ def metrics(results: StudyResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``data``, ``experiments``, ``searches``, ``pretraining``, ``baseline``, ``best`` and ``latent``; numbers and names
-        only.
+        ``data``, ``experiments``, ``searches``, ``pretraining``, ``baseline``, ``best`` and ``latent``;
+        numbers and names only.
     """
     manifest = results.dataset.manifest
     parts = ("train", "val", "test", "best_fold", "out_of_fold", "ensemble_test")

@@ -20,14 +20,14 @@ def searches_section(results: StudyResults) -> Section:
     Returns
     -------
     Section
-        For every search its work, the settings found beside those of the experiment, their importance, and the
-        score of the tuned experiment.
+        For every search its work, the settings found beside those of the experiment, their importance, and
+        the score of the tuned experiment.
     """
     blocks: list[Block] = [
         Paragraph(
             "Optuna varied the settings below; a trial's score is the mean over folds of macro F1 on their "
-            "validation parts. The held-out test was taken out of the data before the first trial. As the best of "
-            "many trials was taken, its validation score is too high by selection: the test has the honest one."
+            "validation parts. The held-out test was taken out of the data before the first trial. The "
+            "validation score of the best of many trials is too high by selection; the test's is honest."
         ),
         _overview(results),
         *[_settings(results, name) for name in results.searches],
@@ -57,8 +57,8 @@ def _overview(results: StudyResults) -> Table:
             ]
         )
     return Table(
-        f"Macro F1 ({results.what}): mean ± population standard deviation over folds; trials complete / pruned / "
-        "failed",
+        f"Macro F1 ({results.what}): mean ± population standard deviation over folds; trials complete / "
+        "pruned / failed",
         [
             "Study",
             "trials",
@@ -86,8 +86,8 @@ def _settings(results: StudyResults, name: str) -> Table:
         for key, space in search["space"].items()
     ]
     return Table(
-        f"Settings of {name}: as they were, as found by trial {search['trial']}, and the share of the score's "
-        "variance that goes with each (fANOVA, complete trials)",
+        f"Settings of {name}: as they were, as found by trial {search['trial']}, and the share of the "
+        "score's variance that goes with each (fANOVA, complete trials)",
         ["Setting", "varied over", "before", "found", "importance"],
         rows,
     )

@@ -14,8 +14,9 @@ from optuna.trial import TrialState
 from sqlalchemy import text
 
 from tests.learn.search.conftest import IDENTITY, SPACE, STEPS, made, search_of
+from tests.support.postgres import Server
 from tmdscope.learn.search.space import suggest
-from tmdscope.learn.search.storage import PatientStorage
+from tmdscope.learn.search.storage import PatientStorage, open_storage
 from tmdscope.learn.search.study import MAX_RETRIES, Progress, SearchStudy
 from tmdscope.stage import UserError
 
@@ -107,14 +108,9 @@ def test_places_beyond_the_number_are_not_claimed(storage: PatientStorage, elsew
     assert len(complete_all(made(elsewhere, trials=2))) == 2
 
 
-@pytest.mark.parametrize("workers", [2, 4])
-def test_a_place_is_granted_once_however_many_ask_at_once(
-    storage: PatientStorage, elsewhere: PatientStorage, workers: int
-) -> None:
-    trials = 12
-    made(storage, trials=trials)
-    studies = [made(elsewhere, trials=trials) for _ in range(workers)]
-    start = threading.Barrier(workers)
+def grab_at_once(studies: list[SearchStudy]) -> list[int]:
+    """Let a thread for every study claim until nothing waits; gives the places that were granted."""
+    start = threading.Barrier(len(studies))
     granted: list[int] = []
     errors: list[BaseException] = []
 
@@ -132,7 +128,23 @@ def test_a_place_is_granted_once_however_many_ask_at_once(
     for thread in threads:
         thread.join()
     assert errors == []
-    assert sorted(granted) == list(range(trials))
+    return sorted(granted)
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_a_place_is_granted_once_however_many_ask_at_once(
+    storage: PatientStorage, elsewhere: PatientStorage, workers: int
+) -> None:
+    studies = [made(opened, trials=12) for opened in [storage, *[elsewhere] * (workers - 1)]]
+    assert grab_at_once(studies) == list(range(12))
+
+
+@pytest.mark.postgres
+def test_a_server_grants_a_place_once_however_many_ask_at_once(postgres: Server) -> None:
+    url = postgres.create("granted")
+    studies = [made(open_storage(url), trials=12) for _ in range(4)]
+    assert grab_at_once(studies) == list(range(12))
+    assert studies[0].progress().running == 12
 
 
 def test_a_place_that_another_has_taken_meanwhile_is_passed_over(

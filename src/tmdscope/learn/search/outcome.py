@@ -1,5 +1,6 @@
 """What a search has found: the best settings, what mattered, and Optuna's pictures of it."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -112,7 +113,8 @@ def draw_plots(study: SearchStudy, folder: Path) -> list[Path]:
         ``history.png``, ``parallel_coordinates.png``, ``slice.png`` and, where enough trials are complete,
         ``importance.png``.
     """
-    with mpl.rc_context({"backend": "agg"}), quiet():
+    with mpl.rc_context({"backend": "agg"}), quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of axes on which all trials have one value
         from optuna.visualization import matplotlib as drawing
 
         makers: dict[str, Callable[[optuna.Study], Any]] = {

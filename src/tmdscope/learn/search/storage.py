@@ -4,7 +4,7 @@ import functools
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -104,6 +104,12 @@ class PatientStorage(RDBStorage):
                     say(f"search storage {self.shown} answers again, after {self.recovered_at - began:.0f} s")
                 return result
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other process into the blocks that this guards; sqlite has one process anyway."""
+        with self.insist(lambda: _lock(make_url(self.url))):
+            yield
+
     def grant(self, trial_id: int) -> bool:
         """Let a waiting trial run: of all who ask, one is told that it may.
 
@@ -181,7 +187,7 @@ def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S) -> PatientStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     checked = check_url(url)
     try:
-        with _alone(checked):
+        with _lock(checked):  # two that make the tables at once would fail one of them
             return PatientStorage(checked, heartbeat_s)
     except (StorageInternalError, SQLAlchemyError) as error:
         raise StorageError(f"search storage {_shown(checked)} cannot be opened: {_reason(error)}") from error
@@ -189,16 +195,14 @@ def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S) -> PatientStorage:
         raise StorageError(f"search storage {_shown(checked)}: {error}") from error
 
 
-@contextmanager
-def _alone(url: URL) -> Iterator[None]:
-    """Let one process at a time make the tables: two at once would fail one of them."""
+def _lock(url: URL) -> AbstractContextManager[Any]:
+    """Wait for this package's lock of a server; it goes with the connection, however this process ends."""
     if url.get_backend_name() == "sqlite":
-        yield
-        return
+        return nullcontext()
     engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10})
-    with engine.connect() as connection:  # the lock goes with the connection, however this process ends
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-        yield
+    connection = engine.connect()
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+    return connection
 
 
 def check_url(url: str) -> URL:

@@ -1,17 +1,17 @@
 """A study for any number of processes: every trial has a place, and none is lost or filled twice.
 
-All places of a study are put up as waiting trials when it is made. A worker claims one by changing its state,
-which the database grants once; nobody adds a trial beyond them, so the budget is met exactly. A worker that
-dies stops sending signs of life: its trials are failed, and their places are put up again with the same
-settings. Where two processes put up the same place, the trial with the smaller number counts.
+Places are put up as waiting trials, some ahead of the workers. A worker claims one by changing its state,
+which the database grants once; nobody adds a trial beyond the last place, so the budget is met exactly. A
+worker that dies stops sending signs of life: its trials are failed, and their places are put up again with
+the same settings. Where two processes put up the same place, the trial with the smaller number counts.
 """
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self
 
 import optuna
@@ -28,6 +28,7 @@ from tmdscope.stage import UserError
 MAX_RETRIES = 10
 """Workers that may die on one place before it is given up."""
 
+_AHEAD = 16
 _SLOT = "slot"
 _ERROR = "error"
 _RETRY_OF = "retry_of"
@@ -248,6 +249,13 @@ class SearchStudy:
         optuna.Trial or None
             A running trial of this process; None where no place waits.
         """
+        trial = self._claim()
+        if trial is None:
+            self.put_up()
+            trial = self._claim()
+        return trial
+
+    def _claim(self) -> optuna.Trial | None:
         for slot, entries in sorted(self._by_slot().items()):
             waiting = entries[-1]
             if waiting.state != TrialState.WAITING or slot >= self.params.trials:
@@ -317,22 +325,37 @@ class SearchStudy:
         return number
 
     def put_up(self) -> None:
-        """Put up every place that neither is over nor has a trial that waits or runs."""
-        trials = self._by_slot()
-        for slot in range(self.params.trials):
-            entries = trials.get(slot, [])
-            if not entries:
-                self.study.enqueue_trial({}, user_attrs={_SLOT: slot})
-            elif not _is_over(entries) and all(entry.state == TrialState.FAIL for entry in entries):
-                dead = entries[-1]
-                attrs = {_SLOT: slot, _RETRY_OF: dead.number}
-                again = create_trial(
-                    state=TrialState.WAITING,
-                    params=dead.params,
-                    distributions=dead.distributions,
-                    user_attrs=attrs,
-                )
-                self.study.add_trial(again)
+        """Put up places of dead workers again, and new ones until enough wait.
+
+        Trials that wait are read from the database with every draw: only so many are put up that workers find
+        one. One process at a time does so.
+        """
+        if not self._missing():
+            return
+        with self.storage.alone():
+            for slot, dead in self._missing():
+                if dead is None:
+                    self.study.enqueue_trial({}, user_attrs={_SLOT: slot})
+                else:
+                    again = create_trial(
+                        state=TrialState.WAITING,
+                        params=dead.params,
+                        distributions=dead.distributions,
+                        user_attrs={_SLOT: slot, _RETRY_OF: dead.number},
+                    )
+                    self.study.add_trial(again)
+
+    def _missing(self) -> list[tuple[int, FrozenTrial | None]]:
+        """Places to put up, and the trial of a dead worker that is to be repeated in each."""
+        slots = self._by_slot()
+        waiting = sum(entries[-1].state == TrialState.WAITING for entries in slots.values())
+        dead = [
+            (slot, entries[-1])
+            for slot, entries in sorted(slots.items())
+            if slot < self.params.trials and entries[-1].state == TrialState.FAIL and not _is_over(entries)
+        ]
+        new = [slot for slot in range(self.params.trials) if slot not in slots]
+        return [*dead, *((slot, None) for slot in new[: max(0, _AHEAD - waiting - len(dead))])]
 
     def reclaim(self) -> None:
         """Fail trials whose worker has died, and put their places up again.
@@ -353,11 +376,11 @@ class SearchStudy:
         Progress
             By what has become of them.
         """
-        counts: dict[str, int] = defaultdict(int)
-        for slot, entries in self._by_slot().items():
-            if slot < self.params.trials:
-                counts[_outcome(entries)] += 1
-        return Progress(**{key.name: counts[key.name] for key in fields(Progress)})
+        counts = Counter(
+            _outcome(entries) for slot, entries in self._by_slot().items() if slot < self.params.trials
+        )
+        others = {name: counts[name] for name in ("complete", "pruned", "failed", "running")}
+        return Progress(**others, waiting=self.params.trials - sum(others.values()))
 
     def is_over(self) -> bool:
         """Say whether every place is over.
