@@ -28,7 +28,7 @@ from tmdscope.stage import run_stage
 from tmdscope.tracking.experiment_search import open_searches
 from tmdscope.tracking.provenance import code_sha256, provenance
 from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
-from tmdscope.tracking.search import SearchTask, lead_search
+from tmdscope.tracking.search import SearchTask, lead_search, study_name
 from tmdscope.tracking.store import open_study
 
 NAME = "search"
@@ -55,7 +55,7 @@ def main() -> None:
     predicted = np.full(len(table.labels), -1)
     chosen: list[dict[str, Any]] = []
     runs: list[str] = []
-    with start_run(study, NAME, tags, data=data, attempt=named(NAME, whole)) as run:
+    with start_run(study, NAME, tags, data=data, attempt=study_name(NAME, whole)) as run:
         for number, (seen, unseen) in enumerate(
             outer_folds(table.labels, table.sample_ids.tolist(), pooled.test_folds)
         ):
@@ -107,25 +107,7 @@ def make_task(
     """
     run = f"outer-{tags['outer_fold']}"
     seen = replace(data, images=len(objective.table.labels))
-    return SearchTask(named(run, identity), objective.search, objective, identity, run, tags, seen)
-
-
-def named(name: str, identity: Mapping[str, str]) -> str:
-    """Make a name that changes with what determines the scores.
-
-    Parameters
-    ----------
-    name : str
-        Its beginning.
-    identity : mapping
-        What determines the scores.
-
-    Returns
-    -------
-    str
-        The name and eight hexadecimal digits.
-    """
-    return f"{name}-{sha256_json(dict(identity))[:8]}"
+    return SearchTask(study_name(run, identity), objective.search, objective, identity, run, tags, seen)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from tmdscope.report.page import Paragraph, Section, Table, with_interval
+from tmdscope.report.page import Note, Paragraph, Section, Table, with_interval
 
 _TRANSFORMS = ("power", "l2", "standardise")
 
@@ -55,6 +55,10 @@ def families_section(search: Mapping[str, Any], fixed: Mapping[str, Mapping[str,
         "A search over families of classifiers",
         [
             Paragraph(search["method"]),
+            Note(
+                "The ranges that these searches draw from were set by hand, in sight of the same images: "
+                "what was chosen inside them is nested, the ranges are not."
+            ),
             Table(
                 "Pooled over the outer folds: accuracy in % and macro F1 with 95 % intervals bootstrapped by "
                 f"sample. All: {search['pooled']['images']} images; distinct: "

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import sha256_file, sha256_json, write_json, write_table, write_text
+from tmdscope.files import sha256_file, write_json, write_table, write_text
 from tmdscope.layout import FEATURES, PREPARED, PRETRAINED, SPLIT
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.learn.search.experiments import ExperimentObjective, with_settings
@@ -26,7 +26,7 @@ from tmdscope.params.search import BEST_PARAMS, SearchParams, check_search
 from tmdscope.stage import UserError
 from tmdscope.tracking.provenance import code_sha256, provenance
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.search import SearchTask, join_search, lead_search
+from tmdscope.tracking.search import SearchTask, join_search, lead_search, study_name
 from tmdscope.tracking.store import open_study, search_storage_url
 from tmdscope.vision.features import best_device
 
@@ -103,7 +103,7 @@ def make_task(request: SearchRequest) -> SearchTask:
         "code": code_sha256(),
     }
     return SearchTask(
-        name=f"{request.experiment}-{sha256_json(identity)[:8]}",
+        name=study_name(request.experiment, identity),
         params=search,
         objective=objective,
         identity=identity,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
+from tmdscope.files import sha256_json
 from tmdscope.learn.search.outcome import SearchOutcome, draw_plots, outcome_of
 from tmdscope.learn.search.pruning import Steps
 from tmdscope.learn.search.storage import PatientStorage
@@ -66,6 +67,24 @@ class SearchTask:
     def steps(self) -> Steps:
         """Where scores stand in a trial's series."""
         return Steps(self.objective.epochs)
+
+
+def study_name(name: str, identity: Mapping[str, str]) -> str:
+    """Name a study so that a change of what determines its scores begins a new one.
+
+    Parameters
+    ----------
+    name : str
+        Its beginning.
+    identity : mapping
+        What determines the scores.
+
+    Returns
+    -------
+    str
+        The name and eight hexadecimal digits.
+    """
+    return f"{name}-{sha256_json(dict(identity))[:8]}"
 
 
 class TrackedTrial:

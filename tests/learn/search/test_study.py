@@ -4,7 +4,6 @@ import itertools
 import threading
 import time
 from collections import Counter
-from typing import Any
 
 import optuna
 import pytest
@@ -220,15 +219,10 @@ def test_putting_up_twice_changes_nothing(storage: PatientStorage) -> None:
 
 def put_up_at_once(first: SearchStudy, second: SearchStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the second put places up while the first does: after it has read them, before it writes."""
-    read = first._by_slot
-
-    def interrupted() -> Any:
-        found = read()
-        second.put_up()
-        return found
-
+    missing = first._missing()
+    second.put_up()
     with monkeypatch.context() as patch:
-        patch.setattr(first, "_by_slot", interrupted)
+        patch.setattr(first, "_missing", lambda: missing)
         first.put_up()
 
 
