@@ -18,7 +18,7 @@ from tests.support.hosts import Host, two_hosts
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 TMDSCOPE = str(Path(sys.executable).parent / "tmdscope")
-TRIALS = 16
+TRIALS = 8
 
 
 def make_host(study: Clone, folder: Path, seed: int) -> Clone:
@@ -26,7 +26,7 @@ def make_host(study: Clone, folder: Path, seed: int) -> Clone:
     shutil.copytree(study.root, folder, ignore=shutil.ignore_patterns("mlruns", ".dvc", "searches"))
     copy = Clone(folder, study.reads)
     search = {**TINY_SEARCH, "trials": TRIALS, "together": 1, "seed": seed}
-    copy.edit({"searches": {SEARCHED: search}, f"experiments.{SEARCHED}.epochs": 60})
+    copy.edit({"searches": {SEARCHED: search}, f"experiments.{SEARCHED}.epochs": 40})
     return copy
 
 
