@@ -58,16 +58,18 @@ def runs_of(tracking: str) -> list[Run]:
 
 def await_trials(storage: str, count: int) -> None:
     """Wait until so many trials run or are over."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
+    opened = open_storage(storage)
     while time.monotonic() < end:
         try:
-            trials = optuna.load_study(study_name="hill", storage=storage).trials
-        except (KeyError, optuna.exceptions.StorageInternalError, RuntimeError):
+            trials = optuna.load_study(study_name="hill", storage=opened).trials
+        except KeyError:
             trials = []  # not made yet
         if sum(trial.state != TrialState.WAITING for trial in trials) >= count:
+            opened.engine.dispose()
             return
         time.sleep(0.2)
-    pytest.fail(f"{storage}: no {count} trials began within a minute")
+    pytest.fail(f"{storage}: no {count} trials began within two minutes")
 
 
 def check_complete(storage: str, tracking: str, trials: int) -> None:
