@@ -1,6 +1,7 @@
 """One version of everything, whoever writes it down, and a CI that cannot skip in silence."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,19 @@ def test_make_help_lists_every_target(pytester: pytest.Pytester) -> None:
     assert phony
     listed = pytester.run("make", "-f", str(ROOT / "Makefile"), "help").stdout.str()
     assert set(re.findall(r"make (\w+)", listed)) >= set(phony.group(1).split())
+
+
+def test_the_examples_are_of_their_form_and_name_our_mlflow() -> None:
+    script = ROOT / "examples" / "slurm" / "search.sbatch"
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    services = yaml("examples/compose.yaml")["services"]
+    assert set(services) == {"postgres", "runs-database", "objects", "mlflow"}
+    pinned = re.search(r'"(mlflow==[^"]+)"', (ROOT / "pyproject.toml").read_text())
+    assert pinned
+    assert pinned[1] in services["mlflow"]["build"]["dockerfile_inline"]
+    asked = set(re.findall(r"\$\{(\w+):\?", (ROOT / "examples" / "compose.yaml").read_text()))
+    given = (ROOT / "examples" / "compose.env.example").read_text()
+    assert asked == set(re.findall(r"(?m)^(\w+)=", given))
 
 
 NEEDY = """

@@ -15,7 +15,7 @@ from tmdscope.learn.search.storage import open_storage
 from tmdscope.learn.search.trials import FoldOutcome, Job, OnEpoch
 from tmdscope.params.search import LogUniform, SpaceParams, Uniform
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.search import SearchTask, join_search, lead_search
+from tmdscope.tracking.search import SearchTask, await_search, join_search, lead_search
 from tmdscope.tracking.store import open_study
 
 FOLDS, EPOCHS = 3, 3
@@ -67,9 +67,9 @@ def lead(storage: str, trials: int, pause_s: float = 0.02) -> None:
 
 def join(storage: str, trials: int, pause_s: float = 0.02) -> None:
     """Join the search."""
-    join_search(
-        open_study("hills"), open_storage(storage, heartbeat_s=1), make_task(trials, pause_s), wait_s=60
-    )
+    opened, task = open_storage(storage, heartbeat_s=1), make_task(trials, pause_s)
+    await_search(opened, task.name, wait_s=60)
+    join_search(open_study("hills"), opened, task)
 
 
 def fork(role: Callable[..., None], tracking: str, *arguments: Any) -> ForkProcess:

@@ -23,10 +23,10 @@ from tmdscope.learn.search.outcome import SearchOutcome
 from tmdscope.learn.search.storage import HEARTBEAT_S, PatientStorage, open_storage
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import BEST_PARAMS, SearchParams, check_search
-from tmdscope.stage import UserError
+from tmdscope.stage import UserError, say
 from tmdscope.tracking.provenance import code_sha256, provenance
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.search import SearchTask, join_search, lead_search, study_name
+from tmdscope.tracking.search import SearchTask, await_search, join_search, lead_search, study_name
 from tmdscope.tracking.store import open_study, search_storage_url
 from tmdscope.vision.features import best_device
 
@@ -177,7 +177,8 @@ def join_experiment_search(request: SearchRequest, study: str, wait_s: float = 0
             f"{storage.shown} is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to "
             "search with more"
         )
-    return join_search(open_study(request.study), storage, task, wait_s)
+    await_search(storage, task.name, wait_s)
+    return join_search(open_study(request.study), storage, task)
 
 
 @contextmanager
@@ -216,12 +217,14 @@ def local_workers(experiment: str, count: int, params: Path) -> Iterator[None]:
     ]
     try:
         yield
+    except BaseException:
+        for process in started:
+            process.terminate()  # it gives its trial back
+        raise
     finally:
-        for process in started:
-            if process.poll() is None:
-                process.terminate()  # it gives its trial back; after the last trial it has ended by itself
-        for process in started:
-            process.wait()
+        for process in started:  # after the last trial each ends by itself
+            if process.wait() > 0:
+                say(f"a worker (process {process.pid}) failed, with exit status {process.returncode}")
 
 
 def open_searches() -> PatientStorage:

@@ -222,7 +222,27 @@ def lead_search(
     return found, run.run_id
 
 
-def join_search(study: Study, storage: PatientStorage, task: SearchTask, wait_s: float = 0.0) -> int:
+def await_search(storage: PatientStorage, name: str, wait_s: float) -> None:
+    """Wait until another process has made a search and opened its run.
+
+    Whoever joins opens the MLflow store after that: its tables are then there, and two that make them at once
+    would fail one of them.
+
+    Parameters
+    ----------
+    storage : PatientStorage
+        Where the study is kept.
+    name : str
+        Its name.
+    wait_s : float
+        Longest time in s.
+    """
+    until = time.monotonic() + wait_s
+    while not SearchStudy.is_made(storage, name, _RUN) and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY_S)
+
+
+def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
     """Work on a search that another process leads.
 
     Parameters
@@ -233,8 +253,6 @@ def join_search(study: Study, storage: PatientStorage, task: SearchTask, wait_s:
         Where the study is kept.
     task : SearchTask
         The search, the same as the leader's.
-    wait_s : float, optional
-        Time in s to wait for the leader to make it.
 
     Returns
     -------
@@ -247,9 +265,6 @@ def join_search(study: Study, storage: PatientStorage, task: SearchTask, wait_s:
         There is no such study, it is about other data, settings or code, or its run is in another MLflow
         store.
     """
-    until = time.monotonic() + wait_s
-    while not SearchStudy.is_made(storage, task.name, _RUN) and time.monotonic() < until:
-        time.sleep(_LOOK_EVERY_S)
     search = SearchStudy.join(storage, task.name, task.params, task.steps, task.identity)
     run_id = search.notes().get(_RUN)
     if run_id is None:
