@@ -57,11 +57,17 @@ def work(
         progress = study.progress()
         on_progress(progress)
         if progress.over >= study.params.trials:
-            recorder.settle(study.states())
+            _settle(study, recorder)
             return ended
         if not batch.trials:
-            recorder.settle(study.states())
+            _settle(study, recorder)
             time.sleep(_IDLE_S)
+
+
+def _settle(study: SearchStudy, recorder: SearchRecorder) -> None:
+    """Let one process at a time end what dead workers left open: two at once would fail one of them."""
+    with study.storage.alone():
+        recorder.settle(study.states())
 
 
 class _Batch:
