@@ -21,7 +21,7 @@ from tmdscope.tracking.store import open_study
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
-WORKERS, KILLS, TRIALS = 4, 10, 30
+WORKERS, KILLS, TRIALS = 4, 10, 80
 PAUSE_S = 0.1
 
 
