@@ -8,6 +8,7 @@ from benchmarks import (
     features_224,
     noop_repro,
     prepare_1026,
+    search_vs_grid,
     simulate_128,
     tracking_share,
     train_resnet18,
@@ -25,6 +26,7 @@ BENCHMARKS = {
         features_224,
         batched_heads,
         tracking_share,
+        search_vs_grid,
     )
 }
 

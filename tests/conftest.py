@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.support import postgres as postgres_support
 
 torch.set_num_threads(1)  # networks this small only wait for a second thread
+if "PYTEST_XDIST_WORKER" in os.environ:  # nor do the stages' processes take the cores of other workers
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 FLAGS = [
     "--no-sandbox",
@@ -22,6 +24,12 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep a file's tests on one worker, and on another all that share the run of the main study."""
+    shared = "study" in getattr(item, "fixturenames", ())
+    item.add_marker(pytest.mark.xdist_group("study" if shared else str(item.path)))
 
 
 @pytest.hookimpl(wrapper=True)

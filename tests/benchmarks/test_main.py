@@ -18,6 +18,7 @@ ALL = [
     "features-224",
     "batched-heads",
     "tracking-share",
+    "search-vs-grid",
 ]
 
 
