@@ -58,7 +58,7 @@ dashboard: $(READY) ## Browse the studies of searches on http://127.0.0.1:$(DASH
 	  "$$(echo "$${TMDSCOPE_SEARCH_STORAGE:-sqlite:///mlruns/optuna.db}" | sed 's/^postgresql:/postgresql+psycopg:/')"
 
 test: lint ## Lint, then run every test; a test whose needs are absent skips and says why
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 
 lint: $(READY) ## Check style, types and docstrings
 	$(BIN)/ruff check

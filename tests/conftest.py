@@ -4,16 +4,20 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import postgres as postgres_support
 
 torch.set_num_threads(1)  # networks this small only wait for a second thread
 if "PYTEST_XDIST_WORKER" in os.environ:  # nor do the stages' processes take the cores of other workers
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+PIPELINES = "tests/pipelines/"
 
 FLAGS = [
     "--no-sandbox",
@@ -26,10 +30,16 @@ FLAGS = [
 ]
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep a file's tests on one worker, and on another all that share the run of the main study."""
-    shared = "study" in getattr(item, "fixturenames", ())
-    item.add_marker(pytest.mark.xdist_group("study" if shared else str(item.path)))
+class _ByFile(LoadScopeScheduling):
+    """Keeps a file's tests on one worker, and those of the pipelines, which share one run of a study."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", 1)[0]
+        return PIPELINES if path.startswith(PIPELINES) else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
