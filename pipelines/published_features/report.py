@@ -12,13 +12,14 @@ from tmdscope.report.published_study import PublishedResults, compose, metrics
 from tmdscope.stage import run_stage
 
 DATA = Path("data/published")
-RUNS = ("run.json", "search_run.json", "carryover_run.json")
+RUNS = ("run.json", "search_run.json", "carryover_run.json", "sequential_run.json")
 METRICS = Path("reports/published_features/metrics.json")
 PAGE = Path("reports/published_features/index.html")
 
 
 def main() -> None:
     """Gather what the stages wrote."""
+    sequential = read_json(DATA / "sequential.json")
     results = PublishedResults(
         tables=read_tables(DATA / "tables"),
         split=Split.read(DATA / "split.json"),
@@ -28,6 +29,8 @@ def main() -> None:
         runs={name: run for file in RUNS for name, run in read_json(DATA / file)["runs"].items()},
         carryover=read_json(DATA / "carryover.json"),
         search=read_json(DATA / "search.json"),
+        sequential=sequential,
+        panels=pd.read_csv(DATA / "sequential_latent.csv") if sequential["enabled"] else pd.DataFrame(),
     )
     write_json(METRICS, metrics(results))
     write_page(PAGE, compose(results))

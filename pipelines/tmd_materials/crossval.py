@@ -1,8 +1,6 @@
 """Stage `crossval`: one experiment, cross-validated; every fold is an MLflow run with its model."""
 
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +8,19 @@ import numpy as np
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_file, write_json, write_table
-from tmdscope.layout import EXPERIMENT_PLOTS, EXPERIMENTS, FEATURES, PREPARED, PRETRAINED, SEARCHES, SPLIT
+from tmdscope.layout import (
+    ATTEMPTS,
+    EXPERIMENT_PLOTS,
+    EXPERIMENTS,
+    FEATURES,
+    PREPARED,
+    PRETRAINED,
+    SEARCHES,
+    SPLIT,
+)
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.experiment import fold_parts, make_experiment
-from tmdscope.learn.resume import EVERY_S, Resume
+from tmdscope.learn.resume import Resume
 from tmdscope.learn.summary import (
     Cohort,
     confusion_pairs,
@@ -30,12 +37,10 @@ from tmdscope.params.reading import read_section
 from tmdscope.params.search import BEST_PARAMS, read_best_params, tuned_name
 from tmdscope.stage import UserError, run_stage
 from tmdscope.tracking.crossval import track_experiment
-from tmdscope.tracking.provenance import code_sha256, provenance
+from tmdscope.tracking.provenance import code_sha256, machine, provenance
 from tmdscope.tracking.runs import DataUse, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
-
-ATTEMPTS = Path("data/attempts")
 
 
 def main() -> None:
@@ -119,7 +124,7 @@ def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], clas
     Returns
     -------
     Resume
-        The attempt; variable ``TMDSCOPE_CHECKPOINT_S`` sets the least time in s between two checkpoints.
+        The attempt.
     """
     inputs = {Strategy.FEATURES: FEATURES / "features.npy"}.get(params.strategy, PRETRAINED)
     identity = {
@@ -130,9 +135,7 @@ def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], clas
         "weights": sha256_file(inputs),
         "code": code_sha256(),
     }
-    machine = {key: tags[key] for key in ("threads", "device", "processor", "precision", "version.torch")}
-    every_s = float(os.environ.get("TMDSCOPE_CHECKPOINT_S", EVERY_S))
-    return Resume.open(ATTEMPTS / name, identity, machine, every_s)
+    return Resume.open(ATTEMPTS / name, identity, machine(tags))
 
 
 def write_results(

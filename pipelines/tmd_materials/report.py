@@ -7,7 +7,7 @@ import pandas as pd
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import read_json, write_json
-from tmdscope.layout import EXPERIMENT_PLOTS, LATENT_PLOT, SEARCHES
+from tmdscope.layout import EXPERIMENT_PLOTS, LATENT_PLOT, SEARCHES, SEQUENTIAL
 from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.experiment import fold_parts
 from tmdscope.learn.summary import Cohort
@@ -40,6 +40,7 @@ def main() -> None:
     distinct = dataset.manifest["duplicate_of"].isna().to_numpy()
     cohort = Cohort(labels, samples, distinct, scoring.bootstrap, scoring.seed)
     predictions = {name: pd.read_parquet(EXPERIMENTS / name / "predictions.parquet") for name in experiments}
+    sequential = read_json(SEQUENTIAL / "sequential.json")
     results = StudyResults(
         study=read_section("tracking", TrackingParams).study,
         data=data,
@@ -58,6 +59,8 @@ def main() -> None:
         latent=read_json(DATA / "latent.json"),
         scatter=pd.read_csv(LATENT_PLOT),
         runs={name: read_json(EXPERIMENTS / name / "run.json") for name in experiments},
+        sequential=sequential,
+        panels=pd.read_csv(SEQUENTIAL / "latent.csv") if sequential["enabled"] else pd.DataFrame(),
     )
     write_json(METRICS, metrics(results))
     write_page(PAGE, compose(results, settings.images_per_class))

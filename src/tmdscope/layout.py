@@ -16,6 +16,10 @@ SEARCHES = Path("data/searches")
 """A folder for every search: what it found and how."""
 EXPERIMENTS = Path("data/experiments")
 """A folder for every experiment: scores, predictions, where its runs are."""
+SEQUENTIAL = Path("data/sequential")
+"""Materials added one after another: scores, latent panels, where the runs are."""
+ATTEMPTS = Path("data/attempts")
+"""What interrupted trainings go on from."""
 REGISTERED = Path("data/registered.json")
 """Versions of the registered model."""
 DESCRIPTORS = Path("data/descriptors.parquet")

@@ -28,6 +28,7 @@ from tmdscope.params.materials_study import (
 )
 from tmdscope.params.reading import Params, ParamsError, parse_section
 from tmdscope.params.search import SearchParams, check_search
+from tmdscope.params.sequential import SequentialParams
 from tmdscope.stage import UserError
 
 REPLACED = ("experiments", "searches")
@@ -39,6 +40,7 @@ SECTIONS: Mapping[str, type[Params]] = {
     "pretrain": PretrainParams,
     "split": SplitParams,
     "features": FeaturesParams,
+    "sequential": SequentialParams,
     "scoring": ScoringParams,
     "tracking": TrackingParams,
     "describe": DescribeParams,

@@ -156,6 +156,10 @@ def tiny(clone: Clone) -> None:
             "latent.components": 3,
             "report.images_per_class": 2,
             "searches": {SEARCHED: TINY_SEARCH},
+            "sequential.first": 4,
+            "sequential.encodings": ["multilabel"],
+            "sequential.volumes": ["full", 4],
+            "sequential.training.epochs": 2,
             "experiments": {name: {**entry, **shared} for name, entry in TINY_EXPERIMENTS.items()},
         }
     )

@@ -132,4 +132,6 @@ def study(
         },
         scatter=pd.DataFrame({"PC1": [0.0], "PC2": [1.0], "material": ["MoS2"], "part": ["test"]}),
         runs={name: {"run_id": "abc"} for name in settings},
+        sequential={"enabled": False},
+        panels=pd.DataFrame(),
     )

@@ -69,6 +69,8 @@ def published(
         runs={"svc": "abc"},
         carryover=carryover,
         search=SEARCH,
+        sequential={"enabled": False},
+        panels=pd.DataFrame(),
     )
 
 
@@ -82,7 +84,8 @@ def test_the_published_report_sets_the_papers_values_beside(descriptors: bool) -
 
 def test_published_metrics_have_the_agreed_keys() -> None:
     numbers = published_study.metrics(published(descriptors=True))
-    assert set(numbers) == {"dataset", "split", "classifiers", "pooled", "search", "latent", "carryover"}
+    sections = {"dataset", "split", "classifiers", "pooled", "search", "sequential", "latent", "carryover"}
+    assert set(numbers) == sections
     assert numbers["dataset"] == {"images": 4, "distinct_images": 4, "samples": 4}
     assert numbers["split"]["test"] == {"MoS2": 1, "WS2": 1, "WSe2": 0, "MoSe2": 0, "Mo-WSe2": 0}
     assert set(numbers["classifiers"]["svc"]) == {

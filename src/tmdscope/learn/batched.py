@@ -10,7 +10,7 @@ call.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
@@ -42,12 +42,15 @@ class HeadMember:
         the same for all members.
     dropout : float
         Before its last layer, in [0, 1).
+    start : mapping, optional
+        Initial weights by name, in place of fresh ones.
     """
 
     train: Tensor
     val: Tensor
     settings: FitSettings
     dropout: float = 0.0
+    start: Mapping[str, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def train_heads(
         The networks.
     build : callable
         Makes a network: linear layers with ReLU between them and dropout before the last. It is called
-        for every member after ``torch.manual_seed`` with the member's seed.
+        for every member without a start of its own, after ``torch.manual_seed`` with the member's seed.
     target : Target
         Loss and decoding.
     examples : Examples
@@ -393,7 +396,8 @@ def _chunk_size(network: nn.Module) -> int:
 
 def _initial_state(build: Callable[[], nn.Module], member: HeadMember) -> dict[str, Tensor]:
     torch.manual_seed(member.settings.seed)
-    return {name: value.detach() for name, value in build().state_dict().items()}
+    state = build().state_dict() if member.start is None else member.start
+    return {name: value.detach() for name, value in state.items()}
 
 
 def _stack(states: Sequence[dict[str, Tensor]]) -> tuple[list[str], list[Tensor]]:
@@ -406,6 +410,7 @@ def _stack(states: Sequence[dict[str, Tensor]]) -> tuple[list[str], list[Tensor]
 
 
 def _pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Stack vectors of different lengths, filled up with zeros; gives them and their lengths."""
+    """Stack vectors of different lengths, filled up with their first value; gives them and the lengths."""
+    longest = max(map(len, rows))
     counts = torch.tensor([len(row) for row in rows], device=rows[0].device)
-    return nn.utils.rnn.pad_sequence(list(rows), batch_first=True), counts
+    return torch.stack([torch.cat([row, row[:1].expand(longest - len(row))]) for row in rows]), counts

@@ -1,6 +1,6 @@
 """Cross-validation: a fresh model per fold, scored on train, validation and the held-out test."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,6 +90,7 @@ def cross_validate(
     recorder: Recorder,
     only: Sequence[int] | None = None,
     resume: Resume | None = None,
+    starts: Sequence[Mapping[str, Tensor]] | None = None,
 ) -> list[FoldResult]:
     """Train and score one fresh model per fold.
 
@@ -111,6 +112,8 @@ def cross_validate(
         Run these folds alone.
     resume : Resume, optional
         Where folds save their checkpoints and go on from; folds that had ended are only scored again.
+    starts : sequence of mapping, optional
+        State dict that each fold begins with, in place of the fresh model's own.
 
     Returns
     -------
@@ -123,26 +126,52 @@ def cross_validate(
         with recorder.fold(number) as listener:
             torch.manual_seed(seed)
             model = build()
+            if starts is not None:
+                model.load_state_dict(dict(starts[number]))
             checkpoints = resume.fold(number) if resume is not None else None
             train, val = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
             fold_settings = replace(settings, seed=seed)
             fitted = fit(model, target, examples, train, val, fold_settings, listener, checkpoints)
             logits = predict_logits(model, examples.inputs)
-            scores = {
-                **_score_parts(logits, target, examples.labels, parts),
-                "kept_epoch": float(fitted.kept_epoch),
-            }
-            listener.finish(scores, model)
-        results.append(
-            FoldResult(
-                fold=number,
-                fit=fitted,
-                scores=scores,
-                probabilities=target.probabilities(logits).cpu().numpy(),
-                decoded=target.decode(logits).cpu().numpy(),
-            )
-        )
+            result = score_fold(number, fitted, logits, target, examples.labels, parts)
+            listener.finish(result.scores, model)
+        results.append(result)
     return results
+
+
+def score_fold(
+    number: int, fitted: FitResult, logits: Tensor, target: Target, labels: Tensor, parts: FoldParts
+) -> FoldResult:
+    """Score a fold's kept model on its parts.
+
+    Parameters
+    ----------
+    number : int
+        Fold, from 0.
+    fitted : FitResult
+        How its training went.
+    logits : torch.Tensor
+        Outputs for every example, N x `target.outputs`.
+    target : Target
+        Loss and decoding.
+    labels : torch.Tensor
+        N class labels; those of no part may be any number.
+    parts : FoldParts
+        The fold.
+
+    Returns
+    -------
+    FoldResult
+        Scores of train, validation and test, and what the model says of every example.
+    """
+    scores = {**_score_parts(logits, target, labels, parts), "kept_epoch": float(fitted.kept_epoch)}
+    return FoldResult(
+        fold=number,
+        fit=fitted,
+        scores=scores,
+        probabilities=target.probabilities(logits).cpu().numpy(),
+        decoded=target.decode(logits).cpu().numpy(),
+    )
 
 
 def _score_parts(logits: Tensor, target: Target, labels: Tensor, parts: FoldParts) -> dict[str, float]:

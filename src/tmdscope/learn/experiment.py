@@ -59,6 +59,7 @@ def make_experiment(
     features: Path,
     pretrained: Path,
     device: torch.device,
+    target: Target | None = None,
 ) -> Experiment:
     """Prepare an experiment.
 
@@ -76,6 +77,8 @@ def make_experiment(
         Safetensors file of the pretrain stage; read for weights `simulated` only.
     device : torch.device
         Where to train.
+    target : Target, optional
+        Encoding of the first of the classes, where images of the others are not trained on.
 
     Returns
     -------
@@ -88,9 +91,11 @@ def make_experiment(
         The classes do not suit the target, weights cannot be had, or the stored features are of another
         backbone or data set.
     """
-    if params.target == Multilabel.name:
-        require_formulae(list(classes))
-    target = make_target(params.target, classes)
+    if target is None:
+        if params.target == Multilabel.name:
+            require_formulae(list(classes))
+        target = make_target(params.target, classes)
+    encoding = target
     normalisation = normalisation_of(Weights(params.weights))
     shared = params.strategy is Strategy.FEATURES
     width = feature_count(params.architecture)
@@ -101,14 +106,14 @@ def make_experiment(
         return Backbone(network, normalisation, frozen).to(device).to(memory_format=torch.channels_last)
 
     def new_model() -> nn.Module:
-        head = Head(width, target.outputs, params.dropout).to(device)
+        head = Head(width, encoding.outputs, params.dropout).to(device)
         return head if shared else Classifier(new_backbone(), head)
 
     def assemble(models: Sequence[nn.Module]) -> Ensemble:
         if shared:
-            return Ensemble([new_backbone()], [model for model in models if isinstance(model, Head)], target)
+            return Ensemble([new_backbone()], [m for m in models if isinstance(m, Head)], encoding)
         members = [model for model in models if isinstance(model, Classifier)]
-        return Ensemble([member.backbone for member in members], [member.head for member in members], target)
+        return Ensemble([m.backbone for m in members], [m.head for m in members], encoding)
 
     labels = torch.from_numpy(dataset.labels(classes)).to(device)
     if shared:
@@ -118,14 +123,15 @@ def make_experiment(
         examples = Examples(torch.from_numpy(np.array(dataset.images)).to(device), labels)
     config = EnsembleConfig(
         architecture=params.architecture,
-        target=params.target,
-        classes=tuple(classes),
+        target=encoding.name,
+        classes=encoding.classes,
         size_px=dataset.images.shape[1],
         members=1,
         shared_backbone=shared,
         normalisation=normalisation,
+        atoms=encoding.atoms if isinstance(encoding, Multilabel) else None,
     )
-    return Experiment(target, examples, new_model, assemble, config, _fit_settings(params, device))
+    return Experiment(encoding, examples, new_model, assemble, config, _fit_settings(params, device))
 
 
 def fold_parts(split: Split, dataset: Dataset) -> list[FoldParts]:

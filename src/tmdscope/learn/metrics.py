@@ -108,7 +108,7 @@ def macro_f1(labels: ArrayLike, predicted: ArrayLike) -> float:
     ValueError
         The two do not match, are empty, or hold what is no class.
     """
-    return float(_macro_f1(_pairs(labels, predicted)))
+    return float(macro_f1_of_counts(_pairs(labels, predicted)))
 
 
 def macro_f1_of_each(labels: ArrayLike, predicted: ArrayLike, counted: ArrayLike, classes: int) -> Scores:
@@ -134,7 +134,7 @@ def macro_f1_of_each(labels: ArrayLike, predicted: ArrayLike, counted: ArrayLike
     shape = (len(true), classes, classes + 1)
     model = np.broadcast_to(np.arange(len(true))[:, None], true.shape)
     cell = np.ravel_multi_index((model[mask], true[mask], guess[mask]), shape)
-    return _macro_f1(np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape))
+    return macro_f1_of_counts(np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape))
 
 
 def weighted_f1(labels: ArrayLike, predicted: ArrayLike) -> float:
@@ -292,7 +292,7 @@ def bootstrap_by_sample(
     ValueError
         The three do not match, are empty, or hold what is no class; or there are no resamples.
     """
-    counts = _pairs_by_sample(labels, predicted, sample_ids)
+    counts = count_by_sample(labels, predicted, sample_ids)
     low, high = np.percentile(_resampled(counts, resamples, seed), _PERCENTILES, axis=1)
     return Intervals((float(low[0]), float(high[0])), (float(low[1]), float(high[1])), len(counts), resamples)
 
@@ -335,7 +335,7 @@ def paired_difference(
     """
     classes = 1 + max(int(np.max(values, initial=0)) for values in (labels, first, second))
     counts = np.stack(
-        [_pairs_by_sample(labels, predicted, sample_ids, classes) for predicted in (first, second)], axis=1
+        [count_by_sample(labels, predicted, sample_ids, classes) for predicted in (first, second)], axis=1
     )
     drawn = _resampled(counts, resamples, seed)
     low, high = np.percentile(drawn[..., 0] - drawn[..., 1], _PERCENTILES, axis=1)
@@ -359,21 +359,43 @@ def _resampled(counts: Counts, resamples: int, seed: int) -> Scores:
     for start in range(0, resamples, _BLOCK):
         draws = rng.multinomial(samples, np.full(samples, 1 / samples), size=min(_BLOCK, resamples - start))
         drawn = (draws.astype(np.float64) @ cells).reshape(-1, *counts.shape[1:])
-        scores.append(np.stack([_accuracy(drawn), _macro_f1(drawn)]))
+        scores.append(np.stack([_accuracy(drawn), macro_f1_of_counts(drawn)]))
     return np.concatenate(scores, axis=1)
 
 
 def _pairs(labels: ArrayLike, predicted: ArrayLike, classes: int | None = None) -> Counts:
     """Count (true, predicted) pairs; the last column holds the invalid predictions."""
     images = np.asarray(labels).shape
-    counts: Counts = _pairs_by_sample(labels, predicted, np.zeros(images, dtype=np.int64), classes)[0]
+    counts: Counts = count_by_sample(labels, predicted, np.zeros(images, dtype=np.int64), classes)[0]
     return counts
 
 
-def _pairs_by_sample(
+def count_by_sample(
     labels: ArrayLike, predicted: ArrayLike, sample_ids: ArrayLike, classes: int | None = None
 ) -> Counts:
-    """Count the pairs of each sample: shape (samples, classes, classes + 1)."""
+    """Count the pairs of true and predicted class in each sample.
+
+    Parameters
+    ----------
+    labels : array_like
+        True class of each image, int, shape (images,), at least 0.
+    predicted : array_like
+        Predicted class of each image, int, shape (images,); -1 is invalid.
+    sample_ids : array_like
+        Sample of each image, shape (images,).
+    classes : int, optional
+        Number of classes K; without it one more than the highest.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (samples, K, K + 1), samples in order of their ids; the last column holds the invalid.
+
+    Raises
+    ------
+    ValueError
+        The three do not match, are empty, or hold what is no class.
+    """
     true, guess, ids = (np.asarray(values) for values in (labels, predicted, sample_ids))
     if not (true.ndim == 1 and true.shape == guess.shape == ids.shape and true.size):
         raise ValueError(
@@ -404,6 +426,18 @@ def _f1(counts: NDArray[Any]) -> Scores:
     return scores
 
 
-def _macro_f1(counts: NDArray[Any]) -> Scores:
+def macro_f1_of_counts(counts: NDArray[Any]) -> Scores:
+    """Compute macro F1 from counted pairs.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray
+        Pairs of true and predicted class, shape (..., K, K + 1); the last column holds the invalid.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (...): mean F1 of the classes that occur.
+    """
     present = counts.sum(axis=-1) > 0
     return np.asarray((_f1(counts) * present).sum(axis=-1) / present.sum(axis=-1), dtype=np.float64)

@@ -8,12 +8,13 @@ that cannot be read costs the time since the one before and nothing else.
 
 import hashlib
 import io
+import os
 import shutil
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -114,6 +115,8 @@ class Resume:
         What is different about the machine since the attempt began; empty on the same one.
     every_s : float
         Least time in s between two checkpoints.
+    begun : bool
+        Whether it goes on with what another process left.
     """
 
     folder: Path
@@ -121,6 +124,7 @@ class Resume:
     abandoned: str | None
     differs: tuple[str, ...]
     every_s: float
+    begun: bool
 
     @classmethod
     def open(
@@ -128,7 +132,7 @@ class Resume:
         folder: Path,
         identity: Mapping[str, str],
         machine: Mapping[str, str],
-        every_s: float = EVERY_S,
+        every_s: float | None = None,
     ) -> Self:
         """Go on with the attempt in a folder, or begin one.
 
@@ -143,13 +147,15 @@ class Resume:
             Threads, device, library versions: on another machine the attempt goes on, but its result is
             no longer that of an unbroken run to the last bit, which is said.
         every_s : float, optional
-            Least time in s between two checkpoints.
+            Least time in s between two checkpoints; without it that of variable ``TMDSCOPE_CHECKPOINT_S``,
+            or 30 s.
 
         Returns
         -------
         Resume
             The attempt.
         """
+        every_s = float(os.environ.get("TMDSCOPE_CHECKPOINT_S", EVERY_S)) if every_s is None else every_s
         path, abandoned = folder / _ATTEMPT, None
         if path.is_file():
             found = read_json(path)
@@ -159,14 +165,14 @@ class Resume:
                 say(f"{folder}: going on where it was interrupted")
                 if differs:
                     say(f"{folder}: began with other {', '.join(differs)}; last digits may differ")
-                return cls(folder, found["attempt"], None, differs, every_s)
+                return cls(folder, found["attempt"], None, differs, every_s, begun=True)
             say(f"{folder}: cannot go on, changed since: {', '.join(changed)}; starting anew")
             abandoned = found["attempt"]
         if folder.exists():
             shutil.rmtree(folder)
         attempt = uuid.uuid4().hex
         write_json(path, {"attempt": attempt, "identity": dict(identity), "machine": dict(machine)})
-        return cls(folder, attempt, abandoned, (), every_s)
+        return cls(folder, attempt, abandoned, (), every_s, begun=False)
 
     def fold(self, number: int) -> Checkpoints:
         """Give the checkpoints of one fold.
@@ -182,6 +188,21 @@ class Resume:
             In a folder of their own.
         """
         return Checkpoints(self.folder / f"fold-{number}", self.every_s)
+
+    def part(self, name: str) -> Self:
+        """Give a part of the attempt that has folds of its own.
+
+        Parameters
+        ----------
+        name : str
+            Name of a folder; slashes go deeper.
+
+        Returns
+        -------
+        Resume
+            The same attempt, in that folder.
+        """
+        return replace(self, folder=self.folder / name)
 
     def finish(self) -> None:
         """Remove the attempt: its result is stored elsewhere."""

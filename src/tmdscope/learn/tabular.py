@@ -307,11 +307,12 @@ def mean_over_folds(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str
     Parameters
     ----------
     scores : sequence of mapping
-        One per fold, all with the same names.
+        One per fold; a score that some folds lack is averaged over the others.
 
     Returns
     -------
     dict
         Name to ``mean`` and population ``std``.
     """
-    return {name: mean_std([fold[name] for fold in scores]) for name in scores[0]}
+    names = dict.fromkeys(name for fold in scores for name in fold)
+    return {name: mean_std([fold[name] for fold in scores if name in fold]) for name in names}

@@ -1,5 +1,7 @@
 """Sections that more than one study has."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from tmdscope.params.reading import Params, Seed
@@ -17,3 +19,13 @@ class ScoringParams(Params):
 
     bootstrap: int = Field(ge=100, le=1_000_000, description="resamples")
     seed: Seed
+
+
+class TrainingParams(Params):
+    """How a network on stored features is trained."""
+
+    epochs: int = Field(ge=1, le=100_000)
+    batch_size: int = Field(ge=2, le=4096)
+    learning_rate: float = Field(gt=0, le=1)
+    dropout: float = Field(ge=0, lt=1)
+    checkpoint: Literal["improves-both", "paper", "last"]

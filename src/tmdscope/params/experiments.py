@@ -1,5 +1,6 @@
 """Sections `features` and `experiments` of the main study: networks and how they are trained."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Self
@@ -117,13 +118,17 @@ def read_experiments(path: Path = Path("params.yaml")) -> dict[str, ExperimentPa
     }
 
 
-def require_formulae(classes: list[str]) -> tuple[str, ...]:
+def require_formulae(
+    classes: Sequence[str], remedy: str = "set the experiment's target to 'multiclass'"
+) -> tuple[str, ...]:
     """Check that multilabel targets make sense for some classes.
 
     Parameters
     ----------
-    classes : list of str
+    classes : sequence of str
         Class names.
+    remedy : str, optional
+        What to do where they are not.
 
     Returns
     -------
@@ -139,8 +144,7 @@ def require_formulae(classes: list[str]) -> tuple[str, ...]:
         return atoms_of(classes)
     except ValueError as error:
         raise ParamsError(
-            f"multilabel targets need classes that are chemical formulae: {error}; "
-            "set the experiment's target to 'multiclass'"
+            f"multilabel targets need classes that are chemical formulae: {error}; {remedy}"
         ) from error
 
 

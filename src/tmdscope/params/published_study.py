@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from tmdscope.materials import nearest
+from tmdscope.params.common import TrainingParams
 from tmdscope.params.reading import Params, ParamsError, Seed, parse_section
 from tmdscope.params.search import Categorical, Space, SpaceParams, Value, check_conditions
 
@@ -17,15 +18,10 @@ class FetchParams(Params):
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
 
 
-class MlpParams(Params):
+class MlpParams(TrainingParams):
     """The paper's ImageNet* classifier: two hidden layers on stored features."""
 
     hidden: list[int] = Field(min_length=1, max_length=10)
-    epochs: int = Field(ge=1, le=100_000)
-    batch_size: int = Field(ge=2, le=4096)
-    learning_rate: float = Field(gt=0, le=1)
-    dropout: float = Field(ge=0, lt=1)
-    checkpoint: Literal["improves-both", "paper", "last"]
 
 
 class SvcParams(Params):

@@ -6,13 +6,26 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b8a800", "#444444")
 """Okabe & Ito: told apart by colour-blind readers (https://jfly.uni-koeln.de/color/); yellow is darkened."""
 
 _MARKERS = "os^Dvph*"
+
+_PUBLISHED: Mapping[str, Any] = {
+    "linestyle": "none",
+    "marker": "D",
+    "markersize": 4.5,
+    "markerfacecolor": "white",
+    "markeredgecolor": "black",
+}
+"""How a published value is drawn on a measured one's bar."""
 
 
 def training_curves(histories: Mapping[str, pd.DataFrame]) -> bytes:
@@ -171,6 +184,108 @@ def component_scatter(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
     axis.set(xlabel="PC1", ylabel="PC2")
     axis.grid(alpha=0.3)
     axis.legend()
+    return _png(figure)
+
+
+def panels_of_bars(bars: pd.DataFrame, x_label: str, y_label: str) -> bytes:
+    """Draw bars with intervals in a grid of panels, and published values as diamonds on their bars.
+
+    Parameters
+    ----------
+    bars : pandas.DataFrame
+        One row per bar, in the order of drawing: ``row`` and ``column`` (title) of its panel, ``group`` on
+        the x axis, ``series``, which gives the colour, ``value, low, high``, and ``published`` (NaN: none).
+    x_label, y_label : str
+        Of the axes; values are shares of one.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    rows, columns, groups, series = (
+        list(dict.fromkeys(bars[key])) for key in ("row", "column", "group", "series")
+    )
+    width = max(7.0, min(16.0, max(2.7, 0.9 + 0.58 * len(groups)) * len(columns)))
+    figure = Figure(figsize=(width, 1.0 + 3.0 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
+    colours = dict(zip(series, _cycle(COLOURS, len(series)), strict=True))
+    for (row, column), panel in bars.groupby(["row", "column"], sort=False):
+        axis = axes[rows.index(row), columns.index(column)]
+        _draw_bars(axis, panel, groups, colours)
+        axis.set_title(column, fontsize=10)
+    for axis in axes[:, 0]:
+        axis.set_ylabel(y_label)
+    for axis in axes[-1]:
+        axis.set_xlabel(x_label)
+    keys: list[Artist] = [Patch(color=colour, label=name) for name, colour in colours.items()]
+    if bars["published"].notna().any():
+        keys.append(Line2D([], [], **_PUBLISHED, label="published"))
+    figure.legend(handles=keys, loc="outside upper center", ncols=max(1, int(width / 2.2)), fontsize=9)
+    return _png(figure)
+
+
+def _draw_bars(axis: Axes, panel: pd.DataFrame, groups: Sequence[str], colours: Mapping[str, str]) -> None:
+    own = list(dict.fromkeys(panel["series"]))
+    width = min(0.84 / len(own), 0.3)
+    for place, name in enumerate(own):
+        bars = panel[panel["series"] == name]
+        x = np.array([groups.index(group) for group in bars["group"]]) + width * (place - (len(own) - 1) / 2)
+        axis.bar(x, bars["value"], width * 0.92, color=colours[name])
+        axis.vlines(x - 0.16 * width, bars["low"], bars["high"], color="black", linewidth=1)
+        axis.plot(x + 0.2 * width, bars["published"], **_PUBLISHED)
+    axis.set_xticks(range(len(groups)), groups)
+    axis.set(ylim=(0, 1), xlim=(-0.6, len(groups) - 0.4))
+    axis.grid(alpha=0.3, axis="y")
+    axis.set_axisbelow(True)
+
+
+def latent_stages(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
+    """Draw embeddings stage by stage, one row of panels with common axes for every encoding.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Columns ``encoding``, ``materials`` (how many are known), ``material``, ``PC1`` and ``PC2``.
+    classes : sequence of str
+        Class names in the order of colours.
+
+    Returns
+    -------
+    bytes
+        PNG; a large mark with a dark edge is the mean of its class.
+    """
+    encodings = list(dict.fromkeys(scores["encoding"]))
+    stages = sorted(set(scores["materials"]))
+    figure = Figure(figsize=(max(7.0, 3.3 * len(stages)), 0.6 + 3.1 * len(encodings)), layout="constrained")
+    axes = figure.subplots(len(encodings), len(stages), squeeze=False, sharex="row", sharey="row")
+    styles = dict(
+        zip(
+            classes,
+            zip(_cycle(COLOURS, len(classes)), _cycle(_MARKERS, len(classes)), strict=True),
+            strict=True,
+        )
+    )
+    for (encoding, stage), panel in scores.groupby(["encoding", "materials"], sort=False):
+        axis = axes[encodings.index(encoding), stages.index(stage)]
+        for name in panel["material"].value_counts().index:
+            points, (colour, marker) = panel[panel["material"] == name], styles[name]
+            axis.plot(points["PC1"], points["PC2"], marker, color=colour, markersize=3, alpha=0.6, mew=0)
+            centre = points[["PC1", "PC2"]].mean()
+            axis.plot(*centre, marker, color=colour, markersize=9, markeredgecolor="black", zorder=3)
+        axis.set_title(f"{encoding}, {stage} materials", fontsize=10)
+        axis.grid(alpha=0.3)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("PC2")
+    for axis in axes[-1]:
+        axis.set_xlabel("PC1")
+    drawn = set(scores["material"])
+    keys = [
+        Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=6, label=name)
+        for name, (colour, marker) in styles.items()
+        if name in drawn
+    ]
+    figure.legend(handles=keys, loc="outside upper center", ncols=min(len(keys), 8), fontsize=9)
     return _png(figure)
 
 

@@ -9,6 +9,7 @@ from tmdscope.report.experiments import experiments_section
 from tmdscope.report.figures import component_scatter, image_grid, training_curves
 from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table, plus_minus, with_interval
 from tmdscope.report.searches import searches_section
+from tmdscope.report.sequential import sequential_metrics, sequential_section
 from tmdscope.report.study import StudyResults
 
 
@@ -23,8 +24,8 @@ def metrics(results: StudyResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``data``, ``experiments``, ``searches``, ``pretraining``, ``baseline``, ``best`` and ``latent``;
-        numbers and names only.
+        ``data``, ``experiments``, ``searches``, ``pretraining``, ``sequential``, ``baseline``, ``best`` and
+        ``latent``; numbers and names only.
     """
     manifest = results.dataset.manifest
     parts = ("train", "val", "test", "best_fold", "out_of_fold", "ensemble_test")
@@ -45,6 +46,7 @@ def metrics(results: StudyResults) -> dict[str, Any]:
             for name, found in results.searches.items()
         },
         "pretraining": {gain.pair: gain.to_dict() for gain in results.gains},
+        "sequential": sequential_metrics(results.sequential),
         "baseline": {"sample_id_only": results.baseline},
         "latent": {key: value for key, value in results.latent.items() if key not in ("model", "left_out")},
     }
@@ -83,11 +85,20 @@ def compose(results: StudyResults, images_per_class: int) -> Page:
             experiments_section(results),
             *([searches_section(results)] if results.searches else []),
             comparison_section(results),
+            *_sequential(results),
             _training(results),
             _latent(results),
             _provenance(results),
         ],
     )
+
+
+def _sequential(results: StudyResults) -> list[Section]:
+    if not results.sequential["enabled"]:
+        return []
+    note = "These images are simulated: what is found here is no finding about real scans."
+    shown = note if results.simulated else None
+    return [sequential_section(results.sequential, results.panels, results.classes, shown)]
 
 
 def _data(results: StudyResults, images_per_class: int) -> Section:

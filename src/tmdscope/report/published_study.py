@@ -22,6 +22,7 @@ from tmdscope.report.page import (
     plus_minus,
     with_interval,
 )
+from tmdscope.report.sequential import sequential_metrics, sequential_section
 
 PAPER_TEST = {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}
 """Held-out images per material: Table 1 of the TMD paper."""
@@ -35,6 +36,12 @@ PAPER_TABLE_5 = {
     "dissimilarity": ("-0.28 (PC3)", "0.48 (PC7)", 0.66),
 }
 """Lowest r, highest r and regression R: rows 8, 12 and 14 of Table 5 of the TMD paper."""
+
+_HEADS_ONLY = (
+    "Here a stage trains the head only, on frozen features of ImageNet weights; the paper fine-tunes the "
+    "whole network, so this neither repeats nor refutes its Figure 4. No model is registered: a head on "
+    "features takes no image."
+)
 
 _NAMES = {
     "mlp": "mlp: the paper's ImageNet*",
@@ -66,6 +73,10 @@ class PublishedResults:
         Content of ``carryover.json``: ``enabled``, and what the two series gave where it is true.
     search : dict
         Content of ``search.json``: what the searches over families chose, and the pooled scores.
+    sequential : dict
+        Content of ``sequential.json``: ``enabled``, and what the sequences gave where it is true.
+    panels : pandas.DataFrame
+        The stages' latent panels; empty where sequences are not enabled.
     """
 
     tables: PublishedTables
@@ -76,6 +87,8 @@ class PublishedResults:
     runs: Mapping[str, str]
     carryover: Mapping[str, Any]
     search: Mapping[str, Any]
+    sequential: Mapping[str, Any]
+    panels: pd.DataFrame
 
     @property
     def test_counts(self) -> dict[str, int]:
@@ -96,7 +109,8 @@ def metrics(results: PublishedResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``dataset``, ``split``, ``classifiers``, ``pooled``, ``search``, ``latent`` and ``carryover``.
+        ``dataset``, ``split``, ``classifiers``, ``pooled``, ``search``, ``sequential``, ``latent`` and
+        ``carryover``.
     """
     kept = ("val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1")
     pooled = ("accuracy", "macro_f1", "accuracy_ci95")
@@ -112,6 +126,7 @@ def metrics(results: PublishedResults) -> dict[str, Any]:
             name: {key: score["pooled"][key] for key in pooled} for name, score in results.scores.items()
         },
         "search": families_metrics(results.search),
+        "sequential": sequential_metrics(results.sequential),
         "latent": dict(results.latent),
         "carryover": {key: value for key, value in results.carryover.items() if key != "trials"},
     }
@@ -147,6 +162,7 @@ def compose(results: PublishedResults) -> Page:
             _classifiers(results),
             _pooled(results),
             _families(results),
+            *_sequential(results),
             *([_carryover(results)] if results.carryover["enabled"] else []),
             _latent(results),
             _runs(results),
@@ -242,6 +258,12 @@ def _families(results: PublishedResults) -> Section:
     return families_section(
         results.search, {_NAMES.get(name, name): pooled for name, pooled in fixed.items()}
     )
+
+
+def _sequential(results: PublishedResults) -> list[Section]:
+    if not results.sequential["enabled"]:
+        return []
+    return [sequential_section(results.sequential, results.panels, MATERIALS, _HEADS_ONLY)]
 
 
 def _carryover(results: PublishedResults) -> Section:

@@ -71,6 +71,10 @@ class StudyResults:
         Component scores with material and part.
     runs : dict
         Experiment name to the content of its ``run.json``.
+    sequential : dict
+        Content of ``sequential.json``: ``enabled``, and what the sequences gave where it is true.
+    panels : pandas.DataFrame
+        The stages' latent panels; empty where sequences are not enabled.
     """
 
     study: str
@@ -90,6 +94,8 @@ class StudyResults:
     latent: Mapping[str, Any]
     scatter: pd.DataFrame
     runs: Mapping[str, Mapping[str, Any]]
+    sequential: Mapping[str, Any]
+    panels: pd.DataFrame
 
     @property
     def simulated(self) -> bool:

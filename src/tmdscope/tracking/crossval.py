@@ -79,6 +79,7 @@ class TrackedFold:
         self.package = package
         self.table = table
         self.model_uri = ""
+        self._epochs: list[dict[str, float]] = []
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         """Log the epoch's scores in one call, see `FoldRecorder.epoch`."""
@@ -87,8 +88,8 @@ class TrackedFold:
             self.table.epoch(number, scores, kept)
 
     def history(self, scores: Sequence[Mapping[str, float]]) -> None:
-        """Log the scores of all epochs in one call, see `FoldRecorder.history`."""
-        self.run.history([{f"epoch_{name}": value for name, value in entry.items()} for entry in scores])
+        """Keep the scores of all epochs for one call at the end, see `FoldRecorder.history`."""
+        self._epochs = [{f"epoch_{name}": value for name, value in entry.items()} for entry in scores]
 
     def resumed(self, number: int) -> None:
         """Note on the run that it was interrupted, see `FoldRecorder.resumed`."""
@@ -98,7 +99,7 @@ class TrackedFold:
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         """Log the final scores and the model, see `FoldRecorder.finish`."""
-        self.run.metrics(scores)
+        self.run.history([scores, *self._epochs], first_step=0)
         if self.package is not None and model is not None:
             self.model_uri = self.run.program(self.package(model))
 
@@ -120,6 +121,8 @@ class TrackedCrossval:
         Shows folds and epochs to a person who watches.
     attempt : str, optional
         Name of the attempt whose runs are gone on with.
+    fresh : bool, optional
+        Whether the attempt is known to be a new one.
     """
 
     def __init__(
@@ -130,6 +133,7 @@ class TrackedCrossval:
         package: Package | None = None,
         table: TrainingTable | None = None,
         attempt: str | None = None,
+        fresh: bool = False,
     ) -> None:
         self.parent = parent
         self.tags = tags
@@ -137,6 +141,7 @@ class TrackedCrossval:
         self.package = package
         self.table = table
         self.attempt = attempt
+        self.fresh = fresh
         self.run_ids: list[str] = []
         self.model_uris: list[str] = []
 
@@ -145,7 +150,7 @@ class TrackedCrossval:
         """Open the fold's run, see `Recorder.fold`."""
         tags = {**self.tags, "fold": str(number)}
         study, name = self.parent.study, f"fold-{number}"
-        with start_run(study, name, tags, self.parent, self.data, self.attempt) as run:
+        with start_run(study, name, tags, self.parent, self.data, self.attempt, self.fresh) as run:
             if self.table is not None:
                 self.table.fold(number)
             listener = TrackedFold(run, number, self.package, self.table)

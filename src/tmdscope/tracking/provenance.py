@@ -56,6 +56,23 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
     }
 
 
+def machine(tags: Mapping[str, str]) -> dict[str, str]:
+    """Pick what may change the last digits of a result.
+
+    Parameters
+    ----------
+    tags : mapping
+        As `provenance` gives.
+
+    Returns
+    -------
+    dict
+        Threads, device, processor, version of torch and, where it is among the tags, precision.
+    """
+    names = ("threads", "device", "processor", "precision", "version.torch")
+    return {name: tags[name] for name in names if name in tags}
+
+
 def code_sha256() -> str:
     """Hash the package's own code.
 

@@ -69,12 +69,35 @@ def register(
     Version
         The new version, or the one that the run has.
     """
-    found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-    if found:
-        kept = max(found, key=lambda version: int(version.version))
-        return Version(name, int(kept.version), run_id, dict(kept.tags))
+    kept = find_version(client, name, run_id)
+    if kept is not None:
+        return kept
     made = mlflow.register_model(model_uri, name, tags=dict(tags))
     return Version(name, int(made.version), run_id, dict(tags))
+
+
+def find_version(client: MlflowClient, name: str, run_id: str) -> Version | None:
+    """Find the version that a run has.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+    run_id : str
+        The run.
+
+    Returns
+    -------
+    Version or None
+        The newest one; None where the run has none.
+    """
+    found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    if not found:
+        return None
+    newest = max(found, key=lambda version: int(version.version))
+    return Version(name, int(newest.version), run_id, dict(newest.tags))
 
 
 def point_alias(client: MlflowClient, name: str, alias: str, number: int) -> None:

@@ -192,6 +192,7 @@ def start_run(
     parent: TrackedRun | None = None,
     data: DataUse | None = None,
     attempt: str | None = None,
+    fresh: bool = False,
 ) -> Iterator[TrackedRun]:
     """Open a run and end it as what it was: finished, failed or killed.
 
@@ -209,13 +210,15 @@ def start_run(
         The data set the run reads.
     attempt : str, optional
         Name of an attempt that a killed process may have begun: a run of this name in it is gone on with.
+    fresh : bool, optional
+        Whether the attempt is known to be a new one: no run is looked for.
 
     Yields
     ------
     TrackedRun
         The open run.
     """
-    run = open_run(study, name, tags, parent, data, attempt)
+    run = open_run(study, name, tags, parent, data, attempt, fresh)
     status: Status = "FAILED"
     try:
         yield run
@@ -234,6 +237,7 @@ def open_run(
     parent: TrackedRun | None = None,
     data: DataUse | None = None,
     attempt: str | None = None,
+    fresh: bool = False,
 ) -> TrackedRun:
     """Open a run that whoever opens it will end, see `start_run`.
 
@@ -251,6 +255,8 @@ def open_run(
         The data set the run reads.
     attempt : str, optional
         As for `start_run`.
+    fresh : bool, optional
+        As for `start_run`.
 
     Returns
     -------
@@ -260,7 +266,7 @@ def open_run(
     lineage = {} if parent is None else {"mlflow.parentRunId": parent.run_id}
     if attempt is not None:
         lineage[ATTEMPT] = attempt
-    run_id = None if attempt is None else _find_run(study, name, lineage)
+    run_id = None if attempt is None or fresh else _find_run(study, name, lineage)
     if run_id is None:
         created = study.client.create_run(study.experiment_id, tags={**tags, **lineage}, run_name=name)
         run = TrackedRun(study, created.info.run_id)

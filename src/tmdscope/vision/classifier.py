@@ -47,8 +47,24 @@ class Head(nn.Module):
         torch.Tensor
             Outputs, float32, N x K.
         """
-        logits: Tensor = self.output(self.dropout(torch.relu(self.embedding(features))))
+        logits: Tensor = self.output(self.dropout(torch.relu(self.embed(features))))
         return logits
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Give the embedding before its ReLU.
+
+        Parameters
+        ----------
+        features : torch.Tensor
+            float32, N x F.
+
+        Returns
+        -------
+        torch.Tensor
+            float32, N x 100.
+        """
+        embedding: Tensor = self.embedding(features)
+        return embedding
 
 
 class Backbone(nn.Module):
@@ -160,8 +176,7 @@ class Classifier(nn.Module):
         torch.Tensor
             float32, N x 100 (TMD paper, latent features).
         """
-        embedding: Tensor = self.head.embedding(self.backbone(images))
-        return embedding
+        return self.head.embed(self.backbone(images))
 
 
 @dataclass(frozen=True)
@@ -184,6 +199,8 @@ class EnsembleConfig:
         Whether all members use one frozen backbone.
     normalisation : Normalisation
         Of the backbone's weights.
+    atoms : tuple of str, optional
+        Outputs of a multilabel target that has more than its classes need.
     """
 
     architecture: str
@@ -193,6 +210,7 @@ class EnsembleConfig:
     members: int
     shared_backbone: bool
     normalisation: Normalisation
+    atoms: tuple[str, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-like form, as stored in a model's metadata.
@@ -219,7 +237,25 @@ class EnsembleConfig:
             The configuration.
         """
         normalisation = Normalisation(*(tuple(content["normalisation"][key]) for key in ("mean", "std")))
-        return cls(**{**content, "classes": tuple(content["classes"]), "normalisation": normalisation})
+        atoms = content.get("atoms")
+        return cls(
+            **{
+                **content,
+                "classes": tuple(content["classes"]),
+                "normalisation": normalisation,
+                "atoms": None if atoms is None else tuple(atoms),
+            }
+        )
+
+    def make_target(self) -> Target:
+        """Make the encoding of the ensemble's classes.
+
+        Returns
+        -------
+        Target
+            As the ensemble was trained with.
+        """
+        return make_target(self.target, self.classes, self.atoms, wait=self.atoms is not None)
 
 
 class Ensemble(nn.Module):
@@ -298,7 +334,7 @@ def rebuild_ensemble(config: EnsembleConfig, state: dict[str, Tensor]) -> Ensemb
         In evaluation mode.
     """
     backbones = 1 if config.shared_backbone else config.members
-    target = make_target(config.target, config.classes)
+    target = config.make_target()
     ensemble = Ensemble(
         [Backbone(bare_backbone(config.architecture), config.normalisation) for _ in range(backbones)],
         [Head(feature_count(config.architecture), target.outputs) for _ in range(config.members)],

@@ -21,11 +21,14 @@ class Target(Protocol):
         Class names; label k is the k-th.
     outputs : int
         Width of the network's last layer.
+    output_names : tuple of str
+        What each output speaks about: a class or an atom. One that two encodings share may keep its weights.
     """
 
     name: str
     classes: tuple[str, ...]
     outputs: int
+    output_names: tuple[str, ...]
 
     def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the loss of each image.
@@ -106,6 +109,7 @@ class Multiclass:
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)
         self.outputs = len(self.classes)
+        self.output_names = self.classes
 
     def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the cross-entropies, see `Target.losses`."""
@@ -135,17 +139,22 @@ class Coded:
         Class names in label order.
     codes : torch.Tensor
         The bits of each class, K x `outputs`, 0 or 1, no two rows alike.
+    names : sequence of str
+        What each bit speaks about.
     """
 
-    def __init__(self, classes: Sequence[str], codes: Tensor) -> None:
+    def __init__(self, classes: Sequence[str], codes: Tensor, names: Sequence[str]) -> None:
         self.classes = tuple(classes)
         self.codes = codes.float()
         self.outputs = codes.shape[1]
+        self.output_names = tuple(names)
+        self.asked = torch.ones(self.outputs)
 
     def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the mean binary cross-entropies over bits, see `Target.losses`."""
         wanted = self.codes.to(logits.device)[labels] * (1 - smoothing) + smoothing / 2
-        return functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1)
+        each = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        return each @ (self.asked / self.asked.sum()).to(logits.device)
 
     def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the mean binary cross-entropy over images and bits, see `Target.loss`."""
@@ -165,18 +174,34 @@ class Multilabel(Coded):
     ----------
     classes : sequence of str
         Chemical formulae in label order; no two with the same atoms.
+    atoms : sequence of str, optional
+        The outputs, where there are to be more than these classes need: those of classes still to come.
+    wait : bool, optional
+        Ask nothing of an output that is the same for all these classes. One that is trained to be always on
+        or always off has to be torn down when a class comes for which it is not, which costs more than it
+        gave: on frozen features most hidden units die of it.
     """
 
     name = "multilabel"
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.atoms = atoms_of(classes)
-        super().__init__(classes, torch.tensor([atom_vector(name, self.atoms) for name in classes]))
+    def __init__(
+        self, classes: Sequence[str], atoms: Sequence[str] | None = None, wait: bool = False
+    ) -> None:
+        needed = atoms_of(classes)
+        self.atoms = needed if atoms is None else tuple(atoms)
+        missing = [atom for atom in needed if atom not in self.atoms]
+        if missing:
+            raise ValueError(f"atoms {', '.join(self.atoms)} lack {missing[0]}, which a class holds")
+        codes = torch.tensor([atom_vector(name, self.atoms) for name in classes])
+        super().__init__(classes, codes, self.atoms)
+        if wait:
+            self.asked = (self.codes != self.codes[0]).any(dim=0).float()
 
     def decode(self, logits: Tensor) -> Tensor:
         """Give the class whose atoms are exactly those above one half, see `Target.decode`."""
         present = (logits > 0).float()
-        distance = (present[:, None, :] - self.codes.to(logits.device)[None]).abs().sum(dim=2)
+        differs = (present[:, None, :] - self.codes.to(logits.device)[None]).abs()
+        distance = differs @ self.asked.to(logits.device)
         nearest, label = distance.min(dim=1)
         return torch.where(nearest == 0, label, torch.full_like(label, INVALID))
 
@@ -196,7 +221,7 @@ class Ordinal(Coded):
     name = "ordinal"
 
     def __init__(self, classes: Sequence[str]) -> None:
-        super().__init__(classes, torch.tril(torch.ones(len(classes), len(classes))))
+        super().__init__(classes, torch.tril(torch.ones(len(classes), len(classes))), classes)
 
     def decode(self, logits: Tensor) -> Tensor:
         """Give the last of the leading outputs above one half, see `Target.decode`."""
@@ -210,7 +235,9 @@ TARGETS: Mapping[str, Callable[[Sequence[str]], Target]] = {
 """Target encodings by the name that `params.yaml` uses."""
 
 
-def make_target(name: str, classes: Sequence[str]) -> Target:
+def make_target(
+    name: str, classes: Sequence[str], atoms: Sequence[str] | None = None, wait: bool = False
+) -> Target:
     """Build a target encoding by name.
 
     Parameters
@@ -219,6 +246,10 @@ def make_target(name: str, classes: Sequence[str]) -> Target:
         A key of `TARGETS`.
     classes : sequence of str
         Class names in label order.
+    atoms : sequence of str, optional
+        The outputs of a multilabel target, where there are to be more than these classes need.
+    wait : bool, optional
+        As for `Multilabel`.
 
     Returns
     -------
@@ -232,4 +263,4 @@ def make_target(name: str, classes: Sequence[str]) -> Target:
     """
     if name not in TARGETS:
         raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
-    return TARGETS[name](classes)
+    return Multilabel(classes, atoms, wait) if name == Multilabel.name else TARGETS[name](classes)

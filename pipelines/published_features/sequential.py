@@ -1,0 +1,158 @@
+"""Stage `sequential`: materials added one after another to heads on the published features (Figure 4)."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tmdscope.dataset.published import PublishedTables, read_tables
+from tmdscope.dataset.splits import Split
+from tmdscope.files import sha256_file, write_json, write_table, write_text
+from tmdscope.learn.checkpoint import CheckpointRule
+from tmdscope.learn.fit import Examples, FitSettings
+from tmdscope.learn.resume import Resume
+from tmdscope.learn.sequential.drift import latent_panels
+from tmdscope.learn.sequential.outcome import Held, say_claims, summarise
+from tmdscope.learn.sequential.plan import make_plan
+from tmdscope.learn.sequential.run import Bench, Heads
+from tmdscope.learn.tabular import table_folds
+from tmdscope.materials import MATERIALS
+from tmdscope.params.common import ScoringParams, TrainingParams
+from tmdscope.params.published_study import PublishedTrackingParams
+from tmdscope.params.reading import read_section
+from tmdscope.params.sequential import Encoding, PublishedSequentialParams
+from tmdscope.processes import run_parts
+from tmdscope.stage import run_stage
+from tmdscope.tracking.provenance import code_sha256, machine, provenance
+from tmdscope.tracking.runs import DataUse
+from tmdscope.tracking.sequential import SequenceOutcome, merge, track_sequences
+from tmdscope.tracking.store import open_study
+from tmdscope.vision.classifier import Head
+from tmdscope.vision.targets import Target
+
+NAME = "sequential"
+PARAMS = Path("pipelines/published_features/params.yaml")
+TABLES = Path("data/published/tables")
+SPLIT = Path("data/published/split.json")
+ATTEMPT = Path("data/attempts/published-sequential")
+FOUND = Path("data/published/sequential.json")
+PANELS = Path("data/published/sequential_latent.csv")
+RUN = Path("data/published/sequential_run.json")
+
+
+def main() -> None:
+    """Train every stage and control, and compare; `sequential.enabled: false` leaves all of it out."""
+    params = read_section("sequential", PublishedSequentialParams, PARAMS)
+    scoring = read_section("scoring", ScoringParams, PARAMS)
+    if not params.enabled:
+        write_json(FOUND, {"enabled": False})
+        write_json(RUN, {"runs": {}})
+        write_text(PANELS, "")
+        print(f"not run: sequential.enabled is false in {PARAMS}")
+        return
+    began = time.monotonic()
+    study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
+    tables = read_tables(TABLES)
+    tags = make_tags(params, tables, study.name)
+    identity = {
+        "settings": tags["params.sha256"],
+        "data": tables.digest,
+        "split": sha256_file(SPLIT),
+        "code": code_sha256(),
+    }
+    resume = Resume.open(ATTEMPT, identity, machine(tags))
+    outcome = merge(run_parts(partial(train, resume), params.encodings))
+    plan = make_plan(params, MATERIALS)
+    labels = plan.label(tables.materials)
+    held = Held(labels, np.array(tables.sample_ids), scoring.bootstrap, scoring.seed)
+    found = summarise(plan, outcome.results, held)
+    settings = {**params.model_dump(mode="json"), "epochs": params.training.epochs}
+    seconds = round(time.monotonic() - began, 1)
+    write_json(FOUND, {"enabled": True, "settings": settings, "seconds": seconds, "versions": [], **found})
+    write_table(PANELS, latent_panels(plan, outcome.results, labels, tables.image_ids))
+    write_json(RUN, {"tracking_uri": study.uri, "runs": outcome.sequences})
+    resume.finish()
+    print("\n".join(say_claims(found)))
+
+
+def train(resume: Resume, encoding: Encoding) -> SequenceOutcome:
+    """Train the sequences of one encoding, each in a process of its own.
+
+    Parameters
+    ----------
+    resume : Resume
+        The attempt.
+    encoding : {"multiclass", "multilabel"}
+        Of the targets.
+
+    Returns
+    -------
+    SequenceOutcome
+        Its trainings and runs.
+    """
+    torch.set_num_threads(1)
+    params = read_section("sequential", PublishedSequentialParams, PARAMS)
+    own = params.model_copy(update={"encodings": [encoding]})
+    study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
+    tables = read_tables(TABLES)
+    plan = make_plan(own, MATERIALS)
+    examples = Examples(torch.tensor(tables.features), torch.tensor(plan.label(tables.materials)))
+    width = examples.inputs.shape[1]
+
+    def make(_: Encoding, target: Target) -> Heads:
+        return Heads(target, examples, lambda: Head(width, target.outputs), fit_settings(params.training))
+
+    folds = table_folds(Split.read(SPLIT), tables.image_ids)
+    bench = Bench(make, folds, np.array(tables.sample_ids), heads=True, dropout=params.training.dropout)
+    data = DataUse(study.name, tables.digest, TABLES.as_posix(), len(tables.labels), NAME)
+    tags = make_tags(params, tables, study.name)
+    return track_sequences(study, plan, bench, tags, data, own.model_dump(mode="json"), resume)
+
+
+def make_tags(params: PublishedSequentialParams, tables: PublishedTables, study: str) -> dict[str, str]:
+    """Collect the tags of every run.
+
+    Parameters
+    ----------
+    params : PublishedSequentialParams
+        The settings of all sequences.
+    tables : PublishedTables
+        The features.
+    study : str
+        MLflow experiment.
+
+    Returns
+    -------
+    dict
+        Name to value.
+    """
+    return {**provenance(study, tables.digest, params.model_dump(mode="json")), "experiment": NAME}
+
+
+def fit_settings(params: TrainingParams) -> FitSettings:
+    """Say how a stage is trained; every training has a seed of its own.
+
+    Parameters
+    ----------
+    params : TrainingParams
+        Its settings.
+
+    Returns
+    -------
+    FitSettings
+        Classes are balanced by weighted sampling, as in the authors' code for their networks.
+    """
+    return FitSettings(
+        epochs=params.epochs,
+        batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
+        checkpoint=CheckpointRule(params.checkpoint),
+        sampling="weighted",
+        seed=0,
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

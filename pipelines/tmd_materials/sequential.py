@@ -1,0 +1,197 @@
+"""Stage `sequential`: materials added one after another (Figure 4); every stage and fold is an MLflow run."""
+
+import os
+import time
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from tmdscope.dataset.splits import Split
+from tmdscope.dataset.store import Dataset
+from tmdscope.files import sha256_file, write_json, write_table, write_text
+from tmdscope.layout import ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SEQUENTIAL, SPLIT
+from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
+from tmdscope.learn.resume import Resume
+from tmdscope.learn.sequential.drift import latent_panels
+from tmdscope.learn.sequential.outcome import Held, say_claims, summarise
+from tmdscope.learn.sequential.plan import Plan, make_plan
+from tmdscope.learn.sequential.run import Bench, StageResult
+from tmdscope.memory import keep_freed_memory
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.experiments import Strategy
+from tmdscope.params.materials_study import DataParams, TrackingParams
+from tmdscope.params.reading import read_section
+from tmdscope.params.sequential import Encoding, SequentialParams
+from tmdscope.processes import run_parts
+from tmdscope.stage import run_stage
+from tmdscope.tracking.models import Program
+from tmdscope.tracking.provenance import code_sha256, machine, provenance
+from tmdscope.tracking.runs import DataUse
+from tmdscope.tracking.sequential import SequenceOutcome, merge, track_sequences
+from tmdscope.tracking.store import open_study
+from tmdscope.vision.features import best_device
+from tmdscope.vision.targets import Target
+
+NAME = "sequential"
+
+
+def main() -> None:
+    """Train every stage and control, and compare; `sequential.enabled: false` leaves all of it out."""
+    params = read_section("sequential", SequentialParams)
+    scoring = read_section("scoring", ScoringParams)
+    if not params.enabled:
+        write_json(SEQUENTIAL / "sequential.json", {"enabled": False})
+        write_json(SEQUENTIAL / "run.json", {"runs": {}})
+        write_text(SEQUENTIAL / "latent.csv", "")
+        print("not run: sequential.enabled is false in params.yaml")
+        return
+    began = time.monotonic()
+    dataset, plan = Dataset.load(PREPARED), read_plan(params)
+    study = open_study(read_section("tracking", TrackingParams).study)
+    tags = make_tags(params, dataset, study.name)
+    identity = {
+        "settings": tags["params.sha256"],
+        "data": dataset.digest,
+        "split": sha256_file(SPLIT),
+        "weights": sha256_file(PRETRAINED),
+        "code": code_sha256(),
+    }
+    resume = Resume.open(ATTEMPTS / NAME, identity, machine(tags))
+    if params.strategy is Strategy.FEATURES:
+        outcome = merge(run_parts(partial(train, resume), [[encoding] for encoding in params.encodings]))
+    else:
+        outcome = train(resume, params.encodings)
+    labels = plan.label(dataset.manifest["material"].tolist())
+    samples = dataset.manifest["sample_id"].to_numpy()
+    found = summarise(plan, outcome.results, Held(labels, samples, scoring.bootstrap, scoring.seed))
+    panels = latent_panels(plan, outcome.results, labels, dataset.manifest["image_id"].tolist())
+    write_json(
+        SEQUENTIAL / "sequential.json",
+        {
+            "enabled": True,
+            "settings": {**params.model_dump(mode="json"), "epochs": params.training["epochs"]},
+            "seconds": round(time.monotonic() - began, 1),
+            "versions": outcome.versions,
+            **found,
+        },
+    )
+    write_table(SEQUENTIAL / "latent.csv", panels)
+    write_json(SEQUENTIAL / "run.json", {"tracking_uri": study.uri, "runs": outcome.sequences})
+    resume.finish()
+    print("\n".join(say_claims(found)))
+
+
+def train(resume: Resume, encodings: list[Encoding]) -> SequenceOutcome:
+    """Train the sequences of some encodings; heads of one encoding get a process of their own.
+
+    Parameters
+    ----------
+    resume : Resume
+        The attempt.
+    encodings : list of {"multiclass", "multilabel"}
+        Of the targets.
+
+    Returns
+    -------
+    SequenceOutcome
+        Their trainings, runs and registered versions.
+    """
+    keep_freed_memory()
+    params = read_section("sequential", SequentialParams)
+    tracking = read_section("tracking", TrackingParams)
+    dataset, study = Dataset.load(PREPARED), open_study(tracking.study)
+    own = params.model_copy(update={"encodings": encodings})
+    plan = read_plan(own)
+    if params.strategy is Strategy.FEATURES:
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // len(params.encodings)))
+    classes = [*plan.order, *(name for name in dataset.classes if name not in plan.order)]
+    made: dict[tuple[str, int], Experiment] = {}
+
+    def make(encoding: Encoding, target: Target) -> Experiment:
+        settings = params.experiment(encoding, 0)
+        experiment = make_experiment(settings, dataset, classes, FEATURES, PRETRAINED, best_device(), target)
+        made[encoding, len(target.classes)] = experiment
+        return experiment
+
+    def package(result: StageResult) -> Program | None:
+        training = result.training
+        registered = training.volume in params.registered and training.seed == params.seeds[0]
+        if training.arm != "sequential" or not registered:
+            return None
+        experiment = made[training.encoding, len(training.stage.classes)]
+        return assemble(experiment, result)
+
+    bench = Bench(
+        make,
+        fold_parts(Split.read(SPLIT), dataset),
+        dataset.manifest["sample_id"].to_numpy(),
+        heads=params.strategy is Strategy.FEATURES,
+        dropout=params.experiment(encodings[0], 0).dropout,
+    )
+    data = DataUse(study.name, dataset.digest, PREPARED.as_posix(), len(dataset.images), NAME)
+    tags = make_tags(params, dataset, study.name)
+    settings = own.model_dump(mode="json")
+    return track_sequences(study, plan, bench, tags, data, settings, resume, package, tracking.model)
+
+
+def assemble(experiment: Experiment, result: StageResult) -> Program:
+    """Put the folds' models of a stage into one program.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The stage's.
+    result : StageResult
+        Holds the models' state dicts.
+
+    Returns
+    -------
+    Program
+        Ready to be exported.
+    """
+    models = []
+    for state in result.states:
+        models.append(experiment.build())
+        models[-1].load_state_dict(dict(state))
+    return Program(experiment.assemble(models), replace(experiment.config, members=len(models)))
+
+
+def read_plan(params: SequentialParams) -> Plan:
+    """List what is trained.
+
+    Parameters
+    ----------
+    params : SequentialParams
+        What is asked for.
+
+    Returns
+    -------
+    Plan
+        On the study's classes.
+    """
+    return make_plan(params, read_section("data", DataParams).classes)
+
+
+def make_tags(params: SequentialParams, dataset: Dataset, study: str) -> dict[str, str]:
+    """Collect the tags of every run.
+
+    Parameters
+    ----------
+    params : SequentialParams
+        The settings of all sequences.
+    dataset : Dataset
+        The images.
+    study : str
+        MLflow experiment.
+
+    Returns
+    -------
+    dict
+        Name to value.
+    """
+    return {**provenance(study, dataset.digest, params.model_dump(mode="json")), "experiment": NAME}
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,374 @@
+"""What a sequence amounts to: scores of every stage, what was gained and forgotten, and paired differences.
+
+A *member* of a training is one fold of one seed. Members of two trainings are paired: they saw the same
+images and drew the same numbers. Intervals draw test samples and members with replacement, the same for both.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.learn.crossval import FoldParts, FoldResult
+from tmdscope.learn.metrics import count_by_sample, macro_f1_of_counts, mean_std
+from tmdscope.learn.sequential.drift import measure_drift
+from tmdscope.learn.sequential.plan import Arm, Plan
+from tmdscope.learn.sequential.run import StageResult
+from tmdscope.params.sequential import Encoding, Volume
+
+SMALL = 16
+"""Volumes up to this many images are called small."""
+
+_PARTS = ("train", "val", "test")
+_METRICS = ("accuracy", "macro_f1")
+_PERCENTILES = (2.5, 97.5)
+_BLOCK = 100
+
+Verdict = Literal["holds", "fails", "undecided"]
+Scores = NDArray[np.float64]
+Cell = tuple[Arm, Encoding, int, Volume]
+"""Arm, encoding, number of the stage, volume: what a bar of the paper's Figure 4 shows."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """The held-out test and how often it is drawn from.
+
+    Attributes
+    ----------
+    labels : numpy.ndarray
+        Class of each image of the study in the order of the classes' coming, int64, shape (N,).
+    sample_ids : numpy.ndarray
+        Sample of each image, shape (N,).
+    resamples : int
+        Draws of an interval.
+    seed : int
+        Of the drawing.
+    """
+
+    labels: NDArray[np.int64]
+    sample_ids: NDArray[Any]
+    resamples: int
+    seed: int
+
+
+def summarise(plan: Plan, results: Sequence[StageResult], held: Held) -> dict[str, Any]:
+    """Summarise a sequence.
+
+    Parameters
+    ----------
+    plan : Plan
+        What was trained.
+    results : sequence of StageResult
+        What it gave.
+    held : Held
+        The test.
+
+    Returns
+    -------
+    dict
+        ``stages``, with their classes and test images; ``members``; ``points``, one for every arm, encoding,
+        stage and volume: mean and population standard deviation over members of accuracy and macro F1 of each
+        part, the test's recall of every class, the 95 % interval of the test's macro F1, and what a stage
+        ``changed`` since the one before; ``chains``, transfer and forgetting over each whole sequence;
+        ``comparisons``, paired differences in the test's macro F1; ``leak``, what the other start changes;
+        ``drift``, see `tmdscope.learn.sequential.drift.measure_drift`.
+    """
+    cells: dict[Cell, list[StageResult]] = {}
+    for result in results:
+        training = result.training
+        key = training.arm, training.encoding, training.stage.number, training.volume
+        cells.setdefault(key, []).append(result)
+    drawn = _draw(cells, held)
+    recall = {cell: _recall(found, plan.stages[cell[2]].classes) for cell, found in cells.items()}
+    return {
+        "stages": [
+            {"classes": list(stage.classes), "added": stage.added, "test_images": int(count)}
+            for stage, count in zip(plan.stages, _test_counts(plan, cells), strict=True)
+        ],
+        "members": len(_members(next(iter(cells.values())))),
+        "points": [
+            {
+                "arm": cell[0],
+                "encoding": cell[1],
+                "materials": len(plan.stages[cell[2]].classes),
+                "volume": cell[3],
+                **_over_members(found),
+                "test_macro_f1_ci95": _interval(drawn[cell]),
+                "recall": recall[cell],
+                "changed": _changed(plan, cell, recall),
+            }
+            for cell, found in cells.items()
+        ],
+        "chains": [_chain(plan, encoding, recall) for encoding in plan.params.encodings],
+        "comparisons": _comparisons(plan, cells, drawn),
+        "leak": _leak(plan, cells, drawn),
+        "drift": measure_drift(plan, results, held.labels),
+    }
+
+
+def say_claims(found: Mapping[str, Any]) -> list[str]:
+    """Say what the comparisons have shown.
+
+    Parameters
+    ----------
+    found : mapping
+        As `summarise`.
+
+    Returns
+    -------
+    list of str
+        One line for each.
+    """
+    lines = []
+    for entry in found["comparisons"]:
+        name = " ".join(filter(None, (entry["question"], entry.get("encoding"))))
+        for where in ("all", "small"):
+            if where in entry:
+                low, high = entry[where]["ci95"]
+                lines.append(
+                    f"{name}, {where} volumes: test macro F1 {entry[where]['difference']:+.3f} "
+                    f"[{low:+.3f}, {high:+.3f}], mean of {entry[where]['points']}: {entry[where]['verdict']}"
+                )
+    return lines
+
+
+def verdict(interval: Sequence[float]) -> Verdict:
+    """Say whether a difference is at least zero.
+
+    Parameters
+    ----------
+    interval : sequence of float
+        Lower and upper end.
+
+    Returns
+    -------
+    {"holds", "fails", "undecided"}
+        By the side of zero that the interval lies on; `undecided` where it holds zero inside.
+    """
+    low, high = interval
+    if low >= 0:
+        return "holds"
+    return "fails" if high < 0 else "undecided"
+
+
+def _members(found: Sequence[StageResult]) -> list[FoldResult]:
+    return [fold for result in found for fold in result.folds]
+
+
+def _test_counts(plan: Plan, cells: Mapping[Cell, Sequence[StageResult]]) -> list[int]:
+    counts = {cell[2]: len(found[0].parts[0].test) for cell, found in cells.items()}
+    return [counts[stage.number] for stage in plan.stages]
+
+
+def _draw(cells: Mapping[Cell, Sequence[StageResult]], held: Held) -> dict[Cell, Scores]:
+    """Draw the test's macro F1 of every cell, mean over members: the same samples and members for all."""
+    everything = max((found[0].parts[0].test for found in cells.values()), key=len)
+    names = np.unique(held.sample_ids[everything])
+    members = len(_members(next(iter(cells.values()))))
+    rng = np.random.default_rng(held.seed)
+    samples_drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=held.resamples)
+    members_drawn = rng.multinomial(members, np.full(members, 1 / members), size=held.resamples) / members
+    blocks = np.split(samples_drawn.astype(np.float64), range(_BLOCK, held.resamples, _BLOCK))
+    drawn = {}
+    for cell, found in cells.items():
+        rows = found[0].parts[0].test
+        sample, labels = np.searchsorted(names, held.sample_ids[rows]), held.labels[rows]
+        counts = np.stack(
+            [_count(labels, fold, rows, sample, len(names)) for fold in _members(found)], axis=1
+        )
+        pairs = counts.reshape(len(names), -1).astype(np.float64)
+        scores = [macro_f1_of_counts((block @ pairs).reshape(-1, *counts.shape[1:])) for block in blocks]
+        drawn[cell] = (np.concatenate(scores) * members_drawn).sum(axis=1)
+    return drawn
+
+
+def _count(
+    labels: NDArray[np.int64], fold: FoldResult, rows: NDArray[np.int64], sample: NDArray[Any], samples: int
+) -> NDArray[np.int64]:
+    """Count one member's pairs in every sample of the whole test, shape (samples, K, K + 1)."""
+    predicted = fold.probabilities[rows].argmax(axis=1)
+    classes = fold.probabilities.shape[1]
+    counts = np.zeros((samples, classes, classes + 1), dtype=np.int64)
+    counts[np.unique(sample)] = count_by_sample(labels, predicted, sample, classes)
+    return counts
+
+
+def _interval(drawn: Scores) -> list[float]:
+    low, high = np.percentile(drawn, _PERCENTILES)
+    return [float(low), float(high)]
+
+
+def _over_members(found: Sequence[StageResult]) -> dict[str, Any]:
+    members = _members(found)
+    return {
+        part: {name: mean_std([fold.scores[f"{part}_{name}"] for fold in members]) for name in _METRICS}
+        for part in _PARTS
+    }
+
+
+def _recall(found: Sequence[StageResult], classes: Sequence[str]) -> dict[str, float]:
+    """Mean recall of every class on the test, over members; a class without test images is left out."""
+    members = _members(found)
+    keys = {name: f"test_recall.{name}" for name in classes}
+    return {
+        name: float(np.mean([fold.scores[key] for fold in members]))
+        for name, key in keys.items()
+        if key in members[0].scores
+    }
+
+
+def _changed(plan: Plan, cell: Cell, recall: Mapping[Cell, Mapping[str, float]]) -> dict[str, float]:
+    """Recall of the added class, and the mean change of the others since the sequence's stage before."""
+    arm, encoding, number, _ = cell
+    if number == 0:
+        return {}
+    chain: Arm = arm if arm == "other-start" and number > 1 else "sequential"
+    before = recall[chain, encoding, number - 1, "full"]
+    changes = [recall[cell][name] - value for name, value in before.items()]
+    added = recall[cell].get(plan.stages[number].added)
+    return {"old": float(np.mean(changes)), **({} if added is None else {"added": added})}
+
+
+def _chain(plan: Plan, encoding: Encoding, recall: Mapping[Cell, Mapping[str, float]]) -> dict[str, Any]:
+    """Backward transfer (Lopez-Paz & Ranzato 2017) and forgetting (Chaudhry et al. 2018) at full volume.
+
+    Both over the classes that were there before the last stage. Old classes' images stay in training, so
+    this is no continual learning without memory.
+    """
+    stages = [recall["sequential", encoding, stage.number, "full"] for stage in plan.stages]
+    classes = {}
+    for name in stages[-2]:
+        course = [stage[name] for stage in stages if name in stage]
+        classes[name] = {
+            "backward_transfer": course[-1] - course[0],
+            "forgetting": max(course[:-1]) - course[-1],
+        }
+    return {
+        "encoding": encoding,
+        "recall": stages,
+        "classes": classes,
+        "backward_transfer": float(np.mean([entry["backward_transfer"] for entry in classes.values()])),
+        "forgetting": float(np.mean([entry["forgetting"] for entry in classes.values()])),
+    }
+
+
+def _comparisons(
+    plan: Plan, cells: Mapping[Cell, Sequence[StageResult]], drawn: Mapping[Cell, Scores]
+) -> list[dict[str, Any]]:
+    points: list[tuple[int, Volume]] = [
+        (stage.number, volume) for stage in plan.stages[1:] for volume in plan.params.volumes
+    ]
+    controls: tuple[Arm, ...] = ("direct", "direct-equal-budget")
+    found = [
+        {
+            "question": f"sequential - {control}",
+            "encoding": encoding,
+            **_compare(
+                plan,
+                {p: (("sequential", encoding, *p), (control, encoding, *p)) for p in points},
+                cells,
+                drawn,
+            ),
+        }
+        for control in controls
+        for encoding in plan.params.encodings
+    ]
+    if {"multiclass", "multilabel"} <= set(plan.params.encodings):
+        pairs: dict[tuple[int, Volume], tuple[Cell, Cell]] = {
+            p: (("sequential", "multilabel", *p), ("sequential", "multiclass", *p)) for p in points
+        }
+        found.append({"question": "multilabel - multiclass", **_compare(plan, pairs, cells, drawn)})
+    return found
+
+
+def _compare(
+    plan: Plan,
+    pairs: Mapping[tuple[int, Volume], tuple[Cell, Cell]],
+    cells: Mapping[Cell, Sequence[StageResult]],
+    drawn: Mapping[Cell, Scores],
+) -> dict[str, Any]:
+    """Compare at every point, over all of them, and over those with a small volume where there are any."""
+    differences = {p: _mean_f1(cells[one]) - _mean_f1(cells[other]) for p, (one, other) in pairs.items()}
+    draws = {p: drawn[one] - drawn[other] for p, (one, other) in pairs.items()}
+    small = [p for p in pairs if p[1] != "full" and p[1] <= SMALL]
+    groups = {"all": list(pairs), **({"small": small} if small else {})}
+    return {
+        "points": [
+            {
+                "materials": len(plan.stages[number].classes),
+                "volume": volume,
+                "difference": differences[number, volume],
+                "ci95": _interval(draws[number, volume]),
+            }
+            for number, volume in pairs
+        ],
+        **{
+            name: _together([differences[p] for p in group], [draws[p] for p in group])
+            for name, group in groups.items()
+        },
+    }
+
+
+def _together(differences: Sequence[float], draws: Sequence[Scores]) -> dict[str, Any]:
+    interval = _interval(np.mean(draws, axis=0))
+    return {
+        "difference": float(np.mean(differences)),
+        "ci95": interval,
+        "verdict": verdict(interval),
+        "points": len(differences),
+        "points_not_below": int(sum(value >= 0 for value in differences)),
+    }
+
+
+def _mean_f1(found: Sequence[StageResult], part: str = "test") -> float:
+    return float(np.mean([fold.scores[f"{part}_macro_f1"] for fold in _members(found)]))
+
+
+def _leak(
+    plan: Plan, cells: Mapping[Cell, Sequence[StageResult]], drawn: Mapping[Cell, Scores]
+) -> list[dict[str, Any]]:
+    """Say what starting every fold from one fold's model changes, against starting from the fold's own."""
+    if not plan.params.measure_leak:
+        return []
+    arms: list[Arm] = ["other-start", "sequential"]
+    leaking, clean = arms if plan.params.start == "fold" else reversed(arms)
+    found = []
+    for encoding in plan.params.encodings:
+        for stage in plan.stages[1:]:
+            one: Cell = (leaking, encoding, stage.number, "full")
+            other: Cell = (clean, encoding, stage.number, "full")
+            before: Cell = ("sequential", encoding, stage.number - 1, "full")
+            found.append(
+                {
+                    "encoding": encoding,
+                    "materials": len(stage.classes),
+                    "seen": seen_share(cells[other][0].parts, cells[before][0].parts, plan.params.paper_fold),
+                    "val_macro_f1": _mean_f1(cells[one], "val") - _mean_f1(cells[other], "val"),
+                    "test_macro_f1": _mean_f1(cells[one]) - _mean_f1(cells[other]),
+                    "test_macro_f1_ci95": _interval(drawn[one] - drawn[other]),
+                }
+            )
+    return found
+
+
+def seen_share(parts: Sequence[FoldParts], before: Sequence[FoldParts], fold: int) -> float:
+    """Give the share of validation images that one fold's earlier model was trained on.
+
+    Parameters
+    ----------
+    parts : sequence of FoldParts
+        Of a stage.
+    before : sequence of FoldParts
+        Of the stage before.
+    fold : int
+        The fold whose model all folds start from.
+
+    Returns
+    -------
+    float
+        Mean over folds, in [0, 1].
+    """
+    return float(np.mean([np.isin(part.val, before[fold].train).mean() for part in parts]))

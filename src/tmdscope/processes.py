@@ -1,0 +1,54 @@
+"""Independent parts of a stage in processes of their own, none of which outlives the stage."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+_LOOK_EVERY_S = 0.5
+
+
+def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+    """Run parts of some work side by side, as many as there are cores.
+
+    Parameters
+    ----------
+    work : callable
+        Does one part; a function of a module, as it is looked up by name in new processes.
+    parts : sequence
+        What it is given; picklable, as its results must be.
+
+    Returns
+    -------
+    list
+        Results in the order of the parts.
+
+    Raises
+    ------
+    Exception
+        What the first part that failed has raised; the others are waited for.
+    """
+    processes = min(len(parts), len(os.sched_getaffinity(0)))
+    if processes < 2:
+        return [work(part) for part in parts]
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_watch, initargs=(os.getpid(),)
+    ) as pool:
+        return list(pool.map(work, parts))
+
+
+def _watch(parent: int) -> None:
+    """End this process soon after its parent has been killed."""
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_EVERY_S)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()

@@ -1,0 +1,360 @@
+"""Figure 4 of the TMD paper: published scores of sequential transfer, and the measured ones beside them.
+
+Moses & Reinhart (doi:10.1088/2632-2153/ada2da), Figure 4; the values lie in ``paper_figure_4.yaml``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import model_validator
+from ruamel.yaml import YAML
+
+from tmdscope.learn.sequential.plan import Arm
+from tmdscope.params.reading import Params
+from tmdscope.params.sequential import Encoding, Volume
+from tmdscope.report.figures import panels_of_bars
+from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
+from tmdscope.report.paper import Pair, Part, printed
+
+ARMS: dict[Arm, str] = {
+    "sequential": "sequential",
+    "direct": "direct",
+    "direct-equal-budget": "direct, equal budget",
+}
+"""The arms that are compared at every volume, in words."""
+
+Series = Literal["imagenet", "MtC", "MtL"]
+
+_SERIES: dict[tuple[Arm, Encoding], Series] = {
+    ("direct", "multiclass"): "imagenet",
+    ("sequential", "multiclass"): "MtC",
+    ("sequential", "multilabel"): "MtL",
+}
+"""Which series was trained as an arm and encoding of ours."""
+
+
+class PublishedStage(Params):
+    """The values after one more material has come, which is the last of the classes."""
+
+    classes: list[str]
+    volumes: list[int]
+    macro_f1: dict[Series, dict[Part, list[Pair]]]
+
+    @model_validator(mode="after")
+    def _every_volume_has_a_value(self) -> Self:
+        for series, parts in self.macro_f1.items():
+            for part, pairs in parts.items():
+                if len(pairs) != len(self.volumes):
+                    raise ValueError(f"{series} {part}: {len(pairs)} values, {len(self.volumes)} volumes")
+        return self
+
+
+class PublishedFigure4(Params):
+    """Everything in ``paper_figure_4.yaml``."""
+
+    stages: list[PublishedStage]
+
+    def find(
+        self, arm: Arm, encoding: Encoding, classes: Sequence[str], volume: Volume, part: Part = "test"
+    ) -> Pair | None:
+        """Find the published value of a measured one.
+
+        Parameters
+        ----------
+        arm : str
+            How the model came about.
+        encoding : {"multiclass", "multilabel"}
+            Of its targets.
+        classes : sequence of str
+            What it knows, in the order of their coming.
+        volume : int or "full"
+            Images of the added class; `full` is the paper's largest volume.
+        part : {"train", "val", "test"}, optional
+            The images it was scored on.
+
+        Returns
+        -------
+        list of float or None
+            Mean and population standard deviation of macro F1 over five folds; None where the paper has no
+            such training, materials or volume.
+        """
+        series = _SERIES.get((arm, encoding))
+        stage = next((s for s in self.stages if _same_addition(s.classes, classes)), None)
+        if series is None or stage is None:
+            return None
+        wanted = max(stage.volumes) if volume == "full" else volume
+        if wanted not in stage.volumes:
+            return None
+        return stage.macro_f1[series][part][stage.volumes.index(wanted)]
+
+
+def read_figure_4() -> PublishedFigure4:
+    """Read the published values that the package carries.
+
+    Returns
+    -------
+    PublishedFigure4
+        Three stages.
+    """
+    text = files("tmdscope.report").joinpath("paper_figure_4.yaml").read_text(encoding="utf-8")
+    return PublishedFigure4.model_validate(YAML(typ="safe").load(text))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where arms are compared.
+
+    Attributes
+    ----------
+    stage : mapping
+        Entry of ``stages``, not the first.
+    encoding : {"multiclass", "multilabel"}
+        Of the targets.
+    volume : int or "full"
+        Images of the added class.
+    """
+
+    stage: Mapping[str, Any]
+    encoding: Encoding
+    volume: Volume
+
+    @property
+    def cells(self) -> list[str]:
+        """How a row of a table begins."""
+        return [stage_name(self.stage), self.encoding, str(self.volume)]
+
+
+class Outcome:
+    """The content of ``sequential.json``, looked up by arm and place, with the published values beside.
+
+    Parameters
+    ----------
+    content : mapping
+        Of a sequence that ran.
+    """
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.content = content
+        self.encodings: list[Encoding] = [chain["encoding"] for chain in content["chains"]]
+        self.added: list[Mapping[str, Any]] = content["stages"][1:]
+        volumes: set[Volume] = {point["volume"] for point in content["points"]}
+        self.volumes = sorted(volumes, key=lambda volume: -np.inf if volume == "full" else -volume)
+        self._points: dict[Any, Mapping[str, Any]] = {
+            (point["arm"], point["encoding"], point["materials"], point["volume"]): point
+            for point in content["points"]
+        }
+        self._figure = read_figure_4()
+
+    @property
+    def places(self) -> Iterator[Place]:
+        """All places, by stage, encoding and falling volume."""
+        for stage in self.added:
+            for encoding in self.encodings:
+                for volume in self.volumes:
+                    yield Place(stage, encoding, volume)
+
+    @property
+    def has_published(self) -> bool:
+        """Whether any published value stands beside a measured one."""
+        return any(self.published(arm, place) is not None for place in self.places for arm in ARMS)
+
+    def point(self, arm: Arm, place: Place) -> Mapping[str, Any]:
+        """Find what was measured.
+
+        Parameters
+        ----------
+        arm : str
+            How the model came about.
+        place : Place
+            Stage, encoding and volume.
+
+        Returns
+        -------
+        mapping
+            Entry of ``points``.
+        """
+        return self._points[arm, place.encoding, len(place.stage["classes"]), place.volume]
+
+    def published(self, arm: Arm, place: Place) -> Pair | None:
+        """Find what the paper has for it.
+
+        Parameters
+        ----------
+        arm : str
+            How the model came about.
+        place : Place
+            Stage, encoding and volume.
+
+        Returns
+        -------
+        list of float or None
+            See `PublishedFigure4.find`.
+        """
+        return self._figure.find(arm, place.encoding, place.stage["classes"], place.volume)
+
+
+def stage_name(stage: Mapping[str, Any]) -> str:
+    """Name a stage by its addition.
+
+    Parameters
+    ----------
+    stage : mapping
+        Entry of ``stages``, not the first.
+
+    Returns
+    -------
+    str
+        Such as ``+ WSe2 (3)``, with the number of materials.
+    """
+    return f"+ {stage['added']} ({len(stage['classes'])})"
+
+
+def figure_4_blocks(outcome: Outcome) -> list[Block]:
+    """Write Figure 4.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What was measured.
+
+    Returns
+    -------
+    list
+        The figure, under which conditions the paper's values came about, and the numbers of both.
+    """
+    one: Encoding = "multiclass" if "multiclass" in outcome.encodings else outcome.encodings[0]
+    rows = (
+        f"Upper row: sequential against both direct controls, {one}. Lower row: sequential, multiclass "
+        "against multilabel."
+        if len(outcome.encodings) > 1
+        else f"Bars: sequential against both direct controls, {one}."
+    )
+    diamonds = " Diamonds: the paper's means." if outcome.has_published else ""
+    added = ", ".join(stage["added"] for stage in outcome.added)
+    return [
+        Figure(
+            f"Mean test macro F1 over {outcome.content['members']} models with its 95 % interval. Columns: "
+            "the added material, with the number of all materials; groups: its images in training and "
+            f"validation. {rows}{diamonds}",
+            f"Bars of test macro F1: a column of panels for each added material ({added}) and in it a group "
+            f"of bars for each volume ({', '.join(map(str, outcome.volumes))}). The next table has the "
+            "numbers.",
+            panels_of_bars(_bars(outcome, one), "Images of the added material", "Test macro F1"),
+        ),
+        Paragraph(_conditions(outcome)),
+        _numbers(outcome),
+    ]
+
+
+def _bars(outcome: Outcome, one: Encoding) -> pd.DataFrame:
+    """Arrange the bars: arms of one encoding, and below them the encodings of one arm."""
+    upper = [(arm, one) for arm in ARMS]
+    lower: list[tuple[Arm, Encoding]] = [("sequential", encoding) for encoding in outcome.encodings]
+    return pd.DataFrame(
+        [
+            _bar(outcome, arm, place) | {"row": row}
+            for row, shown in enumerate([upper, lower] if len(lower) > 1 else [upper])
+            for place in outcome.places
+            for arm, encoding in shown
+            if encoding == place.encoding
+        ]
+    )
+
+
+def _bar(outcome: Outcome, arm: Arm, place: Place) -> dict[str, Any]:
+    point, published = outcome.point(arm, place), outcome.published(arm, place)
+    low, high = point["test_macro_f1_ci95"]
+    return {
+        "column": f"{stage_name(place.stage)}, {place.stage['test_images']} test images",
+        "group": str(place.volume),
+        "series": f"{ARMS[arm]}, {place.encoding}",
+        "value": point["test"]["macro_f1"]["mean"],
+        "low": low,
+        "high": high,
+        "published": float("nan") if published is None else published[0],
+    }
+
+
+def _conditions(outcome: Outcome) -> str:
+    source = "Moses & Reinhart (doi:10.1088/2632-2153/ada2da), Figure 4"
+    if not outcome.has_published:
+        return f"The paper, {source}, has no value for these materials, added in this order."
+    return (
+        f"Published: {source}, from file ImageNet_Sequential.json of the data "
+        "(doi:10.5281/zenodo.13961220): series imagenet (direct), MtC and MtL (sequential, multiclass and "
+        "multilabel); `full` is the paper's largest volume. These values are no target, as they come from "
+        "other conditions: a ResNet152 fine-tuned on the images for 59 epochs a stage, all folds of a stage "
+        "started from the model of fold 2, layers of the direct control carried over from fold to fold, "
+        "volumes of images drawn one by one, five folds run once, and no control at equal budget. Here a "
+        "prediction is the most probable material; the paper's multilabel scores count atoms that fit no "
+        f"material as wrong.{_published_gains(outcome)}"
+    )
+
+
+def _published_gains(outcome: Outcome) -> str:
+    """Say what the paper's own means amount to at the stages and volumes measured here."""
+    claims: dict[str, tuple[tuple[Arm, Encoding], tuple[Arm, Encoding]]] = {
+        "sequential is not below direct (multiclass)": (
+            ("sequential", "multiclass"),
+            ("direct", "multiclass"),
+        ),
+        "multilabel is not below multiclass (sequential)": (
+            ("sequential", "multilabel"),
+            ("sequential", "multiclass"),
+        ),
+    }
+    found = []
+    for claim, (left, right) in claims.items():
+        gains = _published_differences(outcome, left, right)
+        if gains:
+            found.append(
+                f"{claim} at {sum(gain >= 0 for gain in gains)} of {len(gains)} points, with a mean "
+                f"difference of {np.mean(gains):+.3f}"
+            )
+    return f" In the paper's own values {', and '.join(found)}." if found else ""
+
+
+def _published_differences(
+    outcome: Outcome, left: tuple[Arm, Encoding], right: tuple[Arm, Encoding]
+) -> list[float]:
+    """Differences of the paper's means at the stages and volumes measured here."""
+    found = []
+    for stage in outcome.added:
+        for volume in outcome.volumes:
+            one, other = (
+                outcome.published(arm, Place(stage, encoding, volume)) for arm, encoding in (left, right)
+            )
+            if one is not None and other is not None:
+                found.append(one[0] - other[0])
+    return found
+
+
+def _numbers(outcome: Outcome) -> Table:
+    paper: tuple[Arm, ...] = ("sequential", "direct") if outcome.has_published else ()
+    rows = [
+        [
+            *place.cells,
+            *(_score(outcome.point(arm, place)) for arm in ARMS),
+            *(printed(outcome.published(arm, place), 2) for arm in paper),
+        ]
+        for place in outcome.places
+    ]
+    beside = "; paper: mean ± standard deviation over five folds, other conditions" if paper else ""
+    return Table(
+        f"Test macro F1: mean over models with 95 % interval{beside}",
+        ["Stage", "encoding", "volume", *ARMS.values(), *(f"paper, {arm}" for arm in paper)],
+        rows,
+    )
+
+
+def _score(point: Mapping[str, Any]) -> str:
+    return with_interval(point["test"]["macro_f1"]["mean"], point["test_macro_f1_ci95"])
+
+
+def _same_addition(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether the same material was added to the same others, whatever those others' order."""
+    return one[-1] == other[-1] and set(one) == set(other)

@@ -1,0 +1,287 @@
+"""Sequences in MLflow: a run per sequence, below it one per stage and control, below those one per fold."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from mlflow.entities import Run, ViewType
+
+from tmdscope.learn.recorder import Recorder, Silent
+from tmdscope.learn.resume import Resume
+from tmdscope.learn.sequential.plan import Plan, Training
+from tmdscope.learn.sequential.run import Bench, StageResult, run_sequences
+from tmdscope.learn.tabular import mean_over_folds
+from tmdscope.tracking.crossval import TrackedCrossval
+from tmdscope.tracking.models import Program
+from tmdscope.tracking.registry import Version, find_version, register
+from tmdscope.tracking.runs import ATTEMPT, DataUse, TrackedRun, end_attempt, flatten, start_run
+from tmdscope.tracking.store import Study
+
+Package = Callable[[StageResult], Program | None]
+"""Puts the folds' models of a training into one program; None where it is not to be registered."""
+
+
+class TrackedSequences:
+    """A listener that writes to MLflow, see `tmdscope.learn.sequential.run.SequenceRecorder`.
+
+    Parameters
+    ----------
+    study : Study
+        The open experiment.
+    plan : Plan
+        What is trained.
+    tags : mapping
+        Given to every run.
+    data : DataUse
+        The data set that they read.
+    settings : mapping
+        Logged as every sequence's parameters.
+    resume : Resume
+        The attempt; runs of one that goes on are reopened, those that had ended are left as they are.
+    package : callable, optional
+        Makes the model of a stage to register.
+    model : str, optional
+        Registered model of all classes; those of fewer have their number behind the name.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        plan: Plan,
+        tags: Mapping[str, str],
+        data: DataUse,
+        settings: Mapping[str, Any],
+        resume: Resume,
+        package: Package | None = None,
+        model: str = "",
+    ) -> None:
+        self.study = study
+        self.plan = plan
+        self.tags = tags
+        self.data = data
+        self.settings = settings
+        self.resume = resume
+        self.package = package
+        self.model = model
+        self.versions: dict[Training, Version] = {}
+        self._stack = ExitStack()
+        self._sequences: dict[str, TrackedRun] = {}
+        self._open: TrackedRun | None = None
+        self._ended: dict[tuple[str, str], str] = {}
+
+    def __enter__(self) -> Self:
+        """Find what an interrupted attempt has left."""
+        if self.resume.abandoned is not None:
+            end_attempt(self.study, self.resume.abandoned)
+        if self.resume.begun:
+            self._ended = {
+                (run.data.tags.get("mlflow.parentRunId", ""), run.info.run_name): run.info.run_id
+                for run in self._find_ended()
+            }
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the sequences' runs as what they were."""
+        self._stack.__exit__(kind, error, trace)
+
+    @contextmanager
+    def stage(self, training: Training) -> Iterator[Recorder]:
+        """Open the training's run, see `SequenceRecorder.stage`."""
+        sequence = self._sequence(training)
+        ended = self._ended.get((sequence.run_id, training.name))
+        if ended is not None:
+            version = find_version(self.study.client, self.model_of(training), ended)
+            if version is not None:
+                self.versions[training] = version
+            yield Silent()
+            return
+        tags = {**self.tags, **self._facts(training)}
+        attempt, fresh = self.resume.attempt, not self.resume.begun
+        with start_run(self.study, training.name, tags, sequence, self.data, attempt, fresh) as run:
+            self._open = run
+            yield TrackedCrossval(run, tags, self.data, attempt=attempt, fresh=fresh)
+            self._open = None
+
+    def finished(self, result: StageResult) -> None:
+        """Log the training's scores and register its model, see `SequenceRecorder.finished`."""
+        run, training = self._open, result.training
+        if run is None:
+            return
+        program = None if self.package is None else self.package(result)
+        if program is not None:
+            parent = self.plan.parent(training)
+            before = None if parent is None else self.versions.get(parent)
+            facts = {
+                **self._facts(training),
+                "parent_version": "none" if before is None else f"{before.name}/{before.number}",
+                "data.sha256": self.data.sha256,
+            }
+            uri = run.program(program)
+            self.versions[training] = register(
+                self.study.client, self.model_of(training), uri, run.run_id, facts
+            )
+            run.tags({"version": self.versions[training].uri})
+        run.metrics(flatten(mean_over_folds([_shown(fold.scores) for fold in result.folds])))
+
+    def model_of(self, training: Training) -> str:
+        """Name the registered model of a training's classes.
+
+        Parameters
+        ----------
+        training : Training
+            The training.
+
+        Returns
+        -------
+        str
+            With the number of classes behind it, unless it knows all of them.
+        """
+        known = len(training.stage.classes)
+        return self.model if known == len(self.plan.order) else f"{self.model}-{known}"
+
+    @property
+    def sequences(self) -> dict[str, str]:
+        """Name of each sequence to its run."""
+        return {name: run.run_id for name, run in self._sequences.items()}
+
+    def _sequence(self, training: Training) -> TrackedRun:
+        name = training.sequence
+        if name not in self._sequences:
+            tags = {**self.tags, "encoding": training.encoding, "seed": str(training.seed)}
+            run = self._stack.enter_context(
+                start_run(self.study, name, tags, None, self.data, self.resume.attempt, not self.resume.begun)
+            )
+            run.params(self.settings)
+            self._sequences[name] = run
+        return self._sequences[name]
+
+    def _facts(self, training: Training) -> dict[str, str]:
+        return {
+            "arm": training.arm,
+            "stage": training.stage.name,
+            "materials": ", ".join(training.stage.classes),
+            "volume": str(training.volume),
+            "encoding": training.encoding,
+            "seed": str(training.seed),
+        }
+
+    def _find_ended(self) -> list[Run]:
+        query = f"tags.{ATTEMPT} = '{self.resume.attempt}' and attributes.status = 'FINISHED'"
+        found: list[Run] = []
+        token = None
+        while True:
+            page = self.study.client.search_runs(
+                [self.study.experiment_id], query, ViewType.ACTIVE_ONLY, max_results=1000, page_token=token
+            )
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+
+def _shown(scores: Mapping[str, float]) -> dict[str, float]:
+    """Pick what a stage's run shows: accuracy and macro F1, and on the test recall."""
+    shown = ("_accuracy", "_macro_f1")
+    return {
+        name: value
+        for name, value in scores.items()
+        if (name.endswith(shown) and "exact" not in name) or name.startswith("test_recall.")
+    }
+
+
+@dataclass(frozen=True)
+class SequenceOutcome:
+    """What a tracked sequence gave.
+
+    Attributes
+    ----------
+    results : list of StageResult
+        In the plan's order.
+    sequences : dict
+        Name of each sequence to its run.
+    versions : list of dict
+        Registered versions: ``name, number, encoding, materials, volume, seed``.
+    """
+
+    results: list[StageResult]
+    sequences: dict[str, str]
+    versions: list[dict[str, Any]]
+
+
+def track_sequences(
+    study: Study,
+    plan: Plan,
+    bench: Bench,
+    tags: Mapping[str, str],
+    data: DataUse,
+    settings: Mapping[str, Any],
+    resume: Resume,
+    package: Package | None = None,
+    model: str = "",
+) -> SequenceOutcome:
+    """Train all that a plan names and track it.
+
+    Parameters
+    ----------
+    study : Study
+        The open experiment.
+    plan : Plan
+        What is trained.
+    bench : Bench
+        What it is trained with.
+    tags : mapping
+        Given to every run.
+    data : DataUse
+        The data set that they read.
+    settings : mapping
+        Logged as every sequence's parameters.
+    resume : Resume
+        The attempt, new or gone on with.
+    package : callable, optional
+        Makes the model of a stage to register.
+    model : str, optional
+        Registered model of all classes.
+
+    Returns
+    -------
+    SequenceOutcome
+        What it gave and where everything is.
+    """
+    with TrackedSequences(study, plan, tags, data, settings, resume, package, model) as recorder:
+        results = run_sequences(plan, bench, recorder, resume)
+    versions = [
+        {
+            "name": version.name,
+            "number": version.number,
+            "encoding": training.encoding,
+            "materials": len(training.stage.classes),
+            "volume": training.volume,
+            "seed": training.seed,
+        }
+        for training, version in recorder.versions.items()
+    ]
+    return SequenceOutcome(results, recorder.sequences, versions)
+
+
+def merge(outcomes: Sequence[SequenceOutcome]) -> SequenceOutcome:
+    """Put the outcomes of several encodings together.
+
+    Parameters
+    ----------
+    outcomes : sequence of SequenceOutcome
+        In the plan's order of encodings.
+
+    Returns
+    -------
+    SequenceOutcome
+        All of them.
+    """
+    return SequenceOutcome(
+        results=[result for outcome in outcomes for result in outcome.results],
+        sequences={name: run for outcome in outcomes for name, run in outcome.sequences.items()},
+        versions=[version for outcome in outcomes for version in outcome.versions],
+    )
