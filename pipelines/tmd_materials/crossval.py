@@ -66,13 +66,14 @@ def main() -> None:
         return summary
 
     tags = provenance(tracking.study, dataset.digest, settings)
-    tags["precision"] = experiment.settings.precision.value
+    tags |= {"precision": experiment.settings.precision.value, "split.sha256": sha256_file(SPLIT)}
     resume = open_attempt(name, params, tags, classes)
     data = DataUse(tracking.study, dataset.digest, PREPARED.as_posix(), len(dataset.images), "crossval")
     record = track_experiment(
         open_study(tracking.study), name, tags, data, experiment, folds, on_results, resume
     )
-    write_json(EXPERIMENTS / name / "run.json", record.to_dict())
+    facts = {"data_sha256": dataset.digest, "split_sha256": tags["split.sha256"]}
+    write_json(EXPERIMENTS / name / "run.json", {**record.to_dict(), **facts})
     resume.finish()
 
 
@@ -131,7 +132,7 @@ def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], clas
         "settings": tags["params.sha256"],
         "classes": ", ".join(classes),
         "data": tags["data.sha256"],
-        "split": sha256_file(SPLIT),
+        "split": tags["split.sha256"],
         "weights": sha256_file(inputs),
         "code": code_sha256(),
     }

@@ -29,6 +29,9 @@ def main() -> None:
             "best_fold": str(summary["best_fold"]),
             "val_macro_f1": f"{scores[name]:.4f}",
             "test_macro_f1": f"{summary['test']['macro_f1']['mean']:.4f}",
+            "epochs": str(params.epochs),
+            "data.sha256": run["data_sha256"],
+            "split.sha256": run["split_sha256"],
         }
         versions[name] = register(client, tracking.model, run["model_uri"], run["run_id"], tags)
         print(f"{name}: {versions[name].uri}, validation macro F1 {scores[name]:.3f}")

@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import replace
 from functools import partial
 
 import torch
@@ -28,7 +27,7 @@ from tmdscope.stage import run_stage
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.provenance import code_sha256, machine, provenance
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.sequential import SequenceOutcome, merge, track_sequences
+from tmdscope.tracking.sequential import SequenceOutcome, assemble, merge, track_sequences
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 from tmdscope.vision.targets import Target
@@ -120,7 +119,7 @@ def train(resume: Resume, encodings: list[Encoding]) -> SequenceOutcome:
         if training.arm != "sequential" or not registered:
             return None
         experiment = made[training.encoding, len(training.stage.classes)]
-        return assemble(experiment, result)
+        return assemble(experiment, result.states)
 
     bench = Bench(
         make,
@@ -133,28 +132,6 @@ def train(resume: Resume, encodings: list[Encoding]) -> SequenceOutcome:
     tags = make_tags(params, dataset, study.name)
     settings = own.model_dump(mode="json")
     return track_sequences(study, plan, bench, tags, data, settings, resume, package, tracking.model)
-
-
-def assemble(experiment: Experiment, result: StageResult) -> Program:
-    """Put the folds' models of a stage into one program.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        The stage's.
-    result : StageResult
-        Holds the models' state dicts.
-
-    Returns
-    -------
-    Program
-        Ready to be exported.
-    """
-    models = []
-    for state in result.states:
-        models.append(experiment.build())
-        models[-1].load_state_dict(dict(state))
-    return Program(experiment.assemble(models), replace(experiment.config, members=len(models)))
 
 
 def read_plan(params: SequentialParams) -> Plan:
@@ -190,7 +167,8 @@ def make_tags(params: SequentialParams, dataset: Dataset, study: str) -> dict[st
     dict
         Name to value.
     """
-    return {**provenance(study, dataset.digest, params.model_dump(mode="json")), "experiment": NAME}
+    tags = provenance(study, dataset.digest, params.model_dump(mode="json"))
+    return {**tags, "experiment": NAME, "split.sha256": sha256_file(SPLIT)}
 
 
 if __name__ == "__main__":

@@ -136,6 +136,47 @@ def _read_request(experiment: str, params: Path) -> Any:
     )
 
 
+@app.command()
+def add_material(
+    model: Annotated[
+        str, typer.Option(help="Start: models:/NAME@ALIAS or models:/NAME/VERSION.")
+    ],
+    images: Annotated[Path, typer.Option(help="Folder with images of one new class and their manifest CSV.")],
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Add a class to a registered model and say what that gains against training anew.
+
+    Section `sequential` says how it is trained; data and split must be those of the model. The new model is
+    registered, no alias is moved. The study's own files stay as they are: to keep the class, add its images
+    to the study's source.
+    """
+    from tmdscope.layout import ADDED
+    from tmdscope.memory import keep_freed_memory
+    from tmdscope.params.common import ScoringParams
+    from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
+    from tmdscope.params.reading import read_section
+    from tmdscope.params.sequential import SequentialParams
+    from tmdscope.tracking import add_material as adding
+
+    keep_freed_memory()
+    tracking = read_section("tracking", TrackingParams, params)
+    added = adding.add_material(
+        adding.AddRequest(
+            model=model,
+            images=images,
+            study=tracking.study,
+            registered=tracking.model,
+            data=read_section("data", DataParams, params),
+            prepare=read_section("prepare", PrepareParams, params),
+            sequential=read_section("sequential", SequentialParams, params),
+            scoring=read_section("scoring", ScoringParams, params),
+            root=params.parent,
+        )
+    )
+    typer.echo(added.text)
+    typer.echo(f"in full: {params.parent / ADDED / added.material}")
+
+
 @profile.command("list")
 def list_(params: ParamsPath = Path("params.yaml")) -> None:
     """List the profiles."""

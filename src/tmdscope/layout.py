@@ -18,6 +18,8 @@ EXPERIMENTS = Path("data/experiments")
 """A folder for every experiment: scores, predictions, where its runs are."""
 SEQUENTIAL = Path("data/sequential")
 """Materials added one after another: scores, latent panels, where the runs are."""
+ADDED = Path("data/added")
+"""A folder for every material that was added to a registered model."""
 ATTEMPTS = Path("data/attempts")
 """What interrupted trainings go on from."""
 REGISTERED = Path("data/registered.json")

@@ -1,5 +1,6 @@
 """The registered model: versions, and the aliases `best`, `production` and `previous`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -98,6 +99,43 @@ def find_version(client: MlflowClient, name: str, run_id: str) -> Version | None
         return None
     newest = max(found, key=lambda version: int(version.version))
     return Version(name, int(newest.version), run_id, dict(newest.tags))
+
+
+def resolve(client: MlflowClient, uri: str) -> Version:
+    """Find the version that an address stands for.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    uri : str
+        ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``.
+
+    Returns
+    -------
+    Version
+        The version.
+
+    Raises
+    ------
+    UserError
+        It is no such address, or stands for nothing.
+    """
+    found = re.fullmatch(r"models:/([^/@]+)(?:/(\d+)|@([^/@]+))", uri)
+    if found is None:
+        raise UserError(
+            f"{uri!r} is no address of a registered model: models:/NAME/VERSION or models:/NAME@ALIAS"
+        )
+    name, number, alias = found.groups()
+    if alias is not None:
+        return pull_alias(client, name, alias)
+    try:
+        version = client.get_model_version(name, number)
+    except MlflowException as error:
+        raise UserError(
+            f"{uri} is not in {mlflow.get_tracking_uri()}; set MLFLOW_TRACKING_URI to the store that has it"
+        ) from error
+    return Version(name, int(version.version), str(version.run_id), dict(version.tags))
 
 
 def point_alias(client: MlflowClient, name: str, alias: str, number: int) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
 from mlflow.entities import Run, ViewType
+from torch import Tensor, nn
 
+from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.recorder import Recorder, Silent
 from tmdscope.learn.resume import Resume
 from tmdscope.learn.sequential.plan import Plan, Training
@@ -119,6 +121,8 @@ class TrackedSequences:
                 **self._facts(training),
                 "parent_version": "none" if before is None else f"{before.name}/{before.number}",
                 "data.sha256": self.data.sha256,
+                "split.sha256": self.tags.get("split.sha256", "none"),
+                "epochs": str(self._total_epochs(result)),
             }
             uri = run.program(program)
             self.versions[training] = register(
@@ -167,7 +171,16 @@ class TrackedSequences:
             "volume": str(training.volume),
             "encoding": training.encoding,
             "seed": str(training.seed),
+            "start": "none" if self.plan.parent(training) is None else self.plan.params.start,
         }
+
+    def _total_epochs(self, result: StageResult) -> int:
+        """Epochs of a model and of those that it descends from."""
+        own = len(result.folds[0].fit.history)
+        parent = self.plan.parent(result.training)
+        if parent is None or parent not in self.versions:
+            return own
+        return own + int(self.versions[parent].tags["epochs"])
 
     def _find_ended(self) -> list[Run]:
         query = f"tags.{ATTEMPT} = '{self.resume.attempt}' and attributes.status = 'FINISHED'"
@@ -222,6 +235,8 @@ def track_sequences(
     resume: Resume,
     package: Package | None = None,
     model: str = "",
+    known: Sequence[StageResult] = (),
+    before: Mapping[Training, Version] | None = None,
 ) -> SequenceOutcome:
     """Train all that a plan names and track it.
 
@@ -245,6 +260,10 @@ def track_sequences(
         Makes the model of a stage to register.
     model : str, optional
         Registered model of all classes.
+    known : sequence of StageResult, optional
+        First stages that were there before.
+    before : mapping, optional
+        Their versions.
 
     Returns
     -------
@@ -252,7 +271,8 @@ def track_sequences(
         What it gave and where everything is.
     """
     with TrackedSequences(study, plan, tags, data, settings, resume, package, model) as recorder:
-        results = run_sequences(plan, bench, recorder, resume)
+        recorder.versions.update(before or {})
+        results = run_sequences(plan, bench, recorder, resume, known)
     versions = [
         {
             "name": version.name,
@@ -263,6 +283,7 @@ def track_sequences(
             "seed": training.seed,
         }
         for training, version in recorder.versions.items()
+        if training not in (before or {})
     ]
     return SequenceOutcome(results, recorder.sequences, versions)
 
@@ -285,3 +306,25 @@ def merge(outcomes: Sequence[SequenceOutcome]) -> SequenceOutcome:
         sequences={name: run for outcome in outcomes for name, run in outcome.sequences.items()},
         versions=[version for outcome in outcomes for version in outcome.versions],
     )
+
+
+def assemble(experiment: Experiment, states: Sequence[Mapping[str, Tensor]]) -> Program:
+    """Put the folds' models of a stage into one program.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The stage's.
+    states : sequence of mapping
+        State dict of each fold's model.
+
+    Returns
+    -------
+    Program
+        Ready to be exported.
+    """
+    models: list[nn.Module] = []
+    for state in states:
+        models.append(experiment.build())
+        models[-1].load_state_dict(dict(state))
+    return Program(experiment.assemble(models), replace(experiment.config, members=len(models)))

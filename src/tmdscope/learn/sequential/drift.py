@@ -115,7 +115,9 @@ def measure_drift(
     found = []
     for encoding in plan.params.encodings:
         for stage in plan.stages[1:]:
-            before = shown[encoding, stage.number - 1, "sequential"]
+            before = shown.get((encoding, stage.number - 1, "sequential"))
+            if before is None:
+                continue  # it was there before the sequence and is not looked at
             known = (labels >= 0) & (labels < len(stage.classes) - 1)
             entry: dict[str, Any] = {"encoding": encoding, "materials": len(stage.classes)}
             for arm in ("sequential", "direct"):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.params.sequential import Encoding, SequenceParams, Volume
 from tmdscope.stage import UserError
+from tmdscope.vision.targets import Target
 
 Rows = NDArray[np.int64]
 
@@ -91,6 +92,22 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A model that was there before: the first stage is not trained.
+
+    Attributes
+    ----------
+    target : Target
+        Encoding of its classes.
+    epochs : int
+        How many it was trained for, all its stages together.
+    """
+
+    target: Target
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """All trainings of a sequence, each after the one that it starts from.
 
@@ -102,11 +119,14 @@ class Plan:
         From the first.
     trainings : tuple of Training
         What is to be trained.
+    known : Known, optional
+        What the first stage already is.
     """
 
     params: SequenceParams
     stages: tuple[Stage, ...]
     trainings: tuple[Training, ...]
+    known: Known | None = None
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -181,10 +201,12 @@ class Plan:
         int
             For the control of equal budget those of all stages so far.
         """
-        return each * (training.stage.number + 1) if training.arm == "direct-equal-budget" else each
+        if training.arm != "direct-equal-budget":
+            return each
+        return each * training.stage.number + (each if self.known is None else self.known.epochs)
 
 
-def make_plan(params: SequenceParams, classes: Sequence[str]) -> Plan:
+def make_plan(params: SequenceParams, classes: Sequence[str], known: Known | None = None) -> Plan:
     """List what a sequence trains.
 
     Parameters
@@ -193,6 +215,8 @@ def make_plan(params: SequenceParams, classes: Sequence[str]) -> Plan:
         What is asked for.
     classes : sequence of str
         Classes of the data set.
+    known : Known, optional
+        What the first stage already is.
 
     Returns
     -------
@@ -213,7 +237,7 @@ def make_plan(params: SequenceParams, classes: Sequence[str]) -> Plan:
     wanted: list[tuple[Arm, Volume]] = [(arm, volume) for volume in params.volumes for arm in compared]
     if params.measure_leak:
         wanted.append(("other-start", "full"))
-    first: list[tuple[Arm, Volume]] = [("sequential", "full")]
+    first: list[tuple[Arm, Volume]] = [] if known else [("sequential", "full")]
     return Plan(
         params,
         stages,
@@ -224,6 +248,7 @@ def make_plan(params: SequenceParams, classes: Sequence[str]) -> Plan:
             for seed in params.seeds
             for arm, volume in (wanted if stage.number else first)
         ),
+        known,
     )
 
 

@@ -169,12 +169,18 @@ def stage_target(plan: Plan, training: Training) -> Target:
         Multilabel outputs are the atoms of all classes still to come, from the first stage on; unless the
         head is the paper's, those that are the same for all known classes wait.
     """
+    if plan.known is not None and training.stage.number == 0:
+        return plan.known.target
     atoms = Multilabel(plan.order).atoms if training.encoding == Multilabel.name else None
     return make_target(training.encoding, training.stage.classes, atoms, wait=plan.params.head == "grow")
 
 
 def run_sequences(
-    plan: Plan, bench: Bench, recorder: SequenceRecorder, resume: Resume | None = None
+    plan: Plan,
+    bench: Bench,
+    recorder: SequenceRecorder,
+    resume: Resume | None = None,
+    known: Sequence[StageResult] = (),
 ) -> list[StageResult]:
     """Train all that a plan names.
 
@@ -188,6 +194,8 @@ def run_sequences(
         Hears them.
     resume : Resume, optional
         Where ended trainings are kept, and networks' checkpoints; the result is that of an unbroken run.
+    known : sequence of StageResult, optional
+        First stages that were there before (`Plan.known`), with their states.
 
     Returns
     -------
@@ -199,18 +207,25 @@ def run_sequences(
     UserError
         A fold cannot give a volume, or a model is not of the shape that batches need.
     """
-    return _Sequences(plan, bench, recorder, resume).run()
+    return _Sequences(plan, bench, recorder, resume, known).run()
 
 
 class _Sequences:
     """The trainings of a plan, batch by batch."""
 
-    def __init__(self, plan: Plan, bench: Bench, recorder: SequenceRecorder, resume: Resume | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        bench: Bench,
+        recorder: SequenceRecorder,
+        resume: Resume | None,
+        known: Sequence[StageResult],
+    ) -> None:
         self.plan = plan
         self.bench = bench
         self.recorder = recorder
         self.resume = resume
-        self.results: dict[Training, StageResult] = {}
+        self.results = {result.training: result for result in known}
         self.parents = {plan.parent(training) for training in plan.trainings}
 
     def run(self) -> list[StageResult]:

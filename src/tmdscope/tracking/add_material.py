@@ -1,0 +1,458 @@
+"""A user's new class on top of a registered model, and what it gains against training anew."""
+
+import csv
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from tmdscope.dataset.prepare import prepare
+from tmdscope.dataset.sources import ingest
+from tmdscope.dataset.splits import Split, group_samples, outer_folds
+from tmdscope.dataset.store import Dataset
+from tmdscope.files import atomic_path, read_json, sha256_file, sha256_json, write_json, write_text
+from tmdscope.layout import ADDED, ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SPLIT
+from tmdscope.learn.crossval import FoldParts, score_fold
+from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment, read_features
+from tmdscope.learn.fit import FitResult, predict_logits
+from tmdscope.learn.resume import Resume
+from tmdscope.learn.sequential.outcome import Held, summarise
+from tmdscope.learn.sequential.plan import Known, Plan, Training, make_plan, stage_parts
+from tmdscope.learn.sequential.run import Bench, StageResult
+from tmdscope.materials import atoms_of
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.experiments import ExperimentParams, Strategy
+from tmdscope.params.materials_study import DataParams, PrepareParams
+from tmdscope.params.sequential import Encoding, SequentialParams
+from tmdscope.stage import UserError, say
+from tmdscope.tracking.models import Program, load_program
+from tmdscope.tracking.provenance import code_sha256, machine, provenance
+from tmdscope.tracking.registry import Version, resolve
+from tmdscope.tracking.runs import DataUse
+from tmdscope.tracking.sequential import assemble, track_sequences
+from tmdscope.tracking.store import open_study
+from tmdscope.vision.backbones import build_backbone
+from tmdscope.vision.classifier import Backbone, Ensemble
+from tmdscope.vision.features import best_device, symmetric_features
+from tmdscope.vision.precision import Precision, resolve_precision
+from tmdscope.vision.targets import Multilabel, Target
+from tmdscope.vision.weights import Weights, normalisation_of
+
+NAME = "add-material"
+
+
+@dataclass(frozen=True)
+class AddRequest:
+    """What is to be added to which model.
+
+    Attributes
+    ----------
+    model : str
+        ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``.
+    images : Path
+        Folder with images of one new class and their manifest CSV, as source `folder` reads it.
+    study : str
+        MLflow experiment.
+    registered : str
+        Registered model of the study; the new one has its number of classes behind the name.
+    data : DataParams
+        Section `data`; its folder's manifest names the CSV.
+    prepare : PrepareParams
+        How the study's images were prepared.
+    sequential : SequentialParams
+        How a stage is trained.
+    scoring : ScoringParams
+        Of the intervals.
+    root : Path
+        The project's folder.
+    """
+
+    model: str
+    images: Path
+    study: str
+    registered: str
+    data: DataParams
+    prepare: PrepareParams
+    sequential: SequentialParams
+    scoring: ScoringParams
+    root: Path = Path()
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What an addition gave.
+
+    Attributes
+    ----------
+    material : str
+        The new class.
+    versions : list of dict
+        The new registered version.
+    found : dict
+        As `tmdscope.learn.sequential.outcome.summarise`.
+    text : str
+        The gain in words and a table, Markdown.
+    """
+
+    material: str
+    versions: list[dict[str, Any]]
+    found: Mapping[str, Any]
+    text: str
+
+
+def add_material(request: AddRequest) -> Addition:
+    """Train a registered model on one more class, compare with training anew, and register the result.
+
+    Parameters
+    ----------
+    request : AddRequest
+        What to add.
+
+    Returns
+    -------
+    Addition
+        Written to ``data/added/MATERIAL`` too; no alias is moved.
+
+    Raises
+    ------
+    UserError
+        The images are not of one new class, the model is not of this study's data and split, or its kind is
+        not that of section `sequential`.
+    """
+    tracked = open_study(request.study)
+    version = resolve(tracked.client, request.model)
+    program = load_program(version.uri)
+    root = request.root
+    old, split = Dataset.load(root / PREPARED), Split.read(root / SPLIT)
+    _check_model(request, version, program, old, len(split.folds))
+    new = _read_new(request, program.config.classes, old)
+    material = str(new.classes[0])
+    params = _stage_params(request.sequential, program, material)
+    _say_atoms(program, material)
+    dataset = Dataset(
+        np.concatenate([old.images, new.images]), pd.concat([old.manifest, new.manifest], ignore_index=True)
+    )
+    target = program.config.make_target()
+    plan = make_plan(params, dataset.classes, Known(target, int(version.tags["epochs"])))
+    folds = _join_folds(fold_parts(split, old), new, len(old.images))
+    settings = params.model_dump(mode="json")
+    tags = {
+        **provenance(request.study, dataset.digest, {**settings, "model": version.uri}),
+        "experiment": NAME,
+        "material": material,
+        "model": version.uri,
+        "split.sha256": sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds]),
+    }
+    identity = {
+        "settings": tags["params.sha256"],
+        "data": dataset.digest,
+        "split": tags["split.sha256"],
+        "weights": sha256_file(root / PRETRAINED),
+        "code": code_sha256(),
+    }
+    resume = Resume.open(root / ATTEMPTS / f"add-{material}", identity, machine(tags))
+    data = DataUse(request.study, dataset.digest, str(request.images), len(dataset.images), NAME)
+    labels = plan.label(dataset.manifest["material"].tolist())
+    samples = dataset.manifest["sample_id"].to_numpy()
+    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
+        maker = _Maker(request, params, dataset, plan, Path(folder), new)
+        bench = Bench(maker.make, folds, samples, maker.heads, maker.settings.dropout)
+        known = _known_stage(plan, maker, program, folds, labels, samples)
+        outcome = track_sequences(
+            tracked,
+            plan,
+            bench,
+            tags,
+            data,
+            settings,
+            resume,
+            maker.package,
+            f"{request.registered}-{len(plan.order)}",
+            [known],
+            {known.training: version},
+        )
+    scoring = request.scoring
+    found = summarise(plan, [known, *outcome.results], Held(labels, samples, scoring.bootstrap, scoring.seed))
+    text = describe_gain(found, version.uri, outcome.versions)
+    place = root / ADDED / material
+    write_json(place / "added.json", {"model": version.uri, "versions": outcome.versions, **found})
+    write_text(place / "gain.md", text)
+    for run_id in outcome.sequences.values():
+        tracked.client.log_artifact(run_id, str(place / "gain.md"))
+    resume.finish()
+    return Addition(material, outcome.versions, found, text)
+
+
+def describe_gain(found: Mapping[str, Any], model: str, versions: Sequence[Mapping[str, Any]]) -> str:
+    """Say what an addition gained against training anew.
+
+    Parameters
+    ----------
+    found : mapping
+        As `tmdscope.learn.sequential.outcome.summarise`.
+    model : str
+        Address of the model that was added to.
+    versions : sequence of mapping
+        What was registered.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    last = found["stages"][-1]
+    names = {
+        "sequential": f"on top of {model}",
+        "direct": "anew, the same epochs",
+        "direct-equal-budget": "anew, the epochs of both",
+    }
+    lines = [
+        f"# {last['added']} added to {model}",
+        "",
+        f"Held-out test: {last['test_images']} images of {len(last['classes'])} classes.",
+        f"Means over {found['members']} folds, macro F1 with its 95 % interval.",
+        "",
+        f"| training | macro F1 | accuracy on {last['added']} | old classes, change |",
+        "|---|---|---|---|",
+    ]
+    for point in found["points"]:
+        if point["materials"] == len(last["classes"]):
+            low, high = point["test_macro_f1_ci95"]
+            score, changed = point["test"]["macro_f1"]["mean"], point["changed"]
+            lines.append(
+                f"| {names[point['arm']]} | {score:.3f} [{low:.3f}, {high:.3f}] | {changed['added']:.3f} | "
+                f"{changed['old']:+.3f} |"
+            )
+    lines.append("")
+    for entry in found["comparisons"]:
+        low, high = entry["all"]["ci95"]
+        other = entry["question"].removeprefix("sequential - ")
+        lines.append(
+            f"Against training {names[other]}: {entry['all']['difference']:+.3f} macro F1 "
+            f"[{low:+.3f}, {high:+.3f}]."
+        )
+    lines += ["", *(f"Registered: {entry['name']} version {entry['number']}." for entry in versions)]
+    return "\n".join([*lines, "Nothing was promoted.", ""])
+
+
+def _check_model(request: AddRequest, version: Version, program: Program, old: Dataset, folds: int) -> None:
+    root, config = request.root, program.config
+    facts = {"data.sha256": old.digest, "split.sha256": sha256_file(root / SPLIT)}
+    missing = [name for name in (*facts, "epochs") if name not in version.tags]
+    if missing:
+        raise UserError(
+            f"{version.uri} does not say its {missing[0]}: register it again, `dvc repro register`"
+        )
+    for name, here in facts.items():
+        if version.tags[name] != here:
+            raise UserError(
+                f"{version.uri} was trained with {name} {version.tags[name][:12]}, {root / PREPARED.parent} "
+                f"has {here[:12]}: its folds may have seen what would validate here; check out the data and "
+                "split that it was trained on, or train it again with `dvc repro`"
+            )
+    if config.members != folds:
+        raise UserError(f"{version.uri} has {config.members} fold models, {root / SPLIT} has {folds} folds")
+    if config.target not in ("multiclass", "multilabel"):
+        raise UserError(f"{version.uri} has {config.target} targets; a class can be added to the others only")
+    settings = request.sequential.experiment("multiclass", 0)
+    if config.shared_backbone != (settings.strategy is Strategy.FEATURES):
+        kind = "heads on frozen features" if config.shared_backbone else "fine-tuned networks"
+        wanted = "features" if config.shared_backbone else "finetune"
+        raise UserError(
+            f"{version.uri} is made of {kind}, sequential.training.strategy is {settings.strategy.value!r}: "
+            f"set it to {wanted!r} in params.yaml"
+        )
+    normalisation = normalisation_of(Weights(settings.weights))
+    if (config.architecture, config.normalisation) != (settings.architecture, normalisation):
+        raise UserError(
+            f"{version.uri} has architecture {config.architecture}, sequential.training names "
+            f"{settings.architecture} with weights {settings.weights}: make them agree in params.yaml"
+        )
+
+
+def _read_new(request: AddRequest, known: Sequence[str], old: Dataset) -> Dataset:
+    """Read and prepare the images as the study's own were, in a folder that is removed again."""
+    manifest = request.images / request.data.folder.manifest
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as stream:
+            named = sorted({(row.get("material") or "").strip() for row in csv.DictReader(stream)} - {""})
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"{manifest} cannot be read: {error}; it needs columns path, sample_id, material"
+        ) from error
+    if len(named) != 1:
+        raise UserError(
+            f"{manifest} holds materials {', '.join(named) or 'none'}: add one new class at a time, "
+            "a folder each"
+        )
+    if named[0] in known:
+        raise UserError(f"{manifest}: {request.model} knows {named[0]} already; name a new class")
+    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
+        raw, prepared = Path(folder) / "raw", Path(folder) / "prepared"
+        source = {"path": str(request.images), "manifest": request.data.folder.manifest}
+        ingest(
+            request.data.model_copy(
+                update={
+                    "source": "folder",
+                    "classes": named,
+                    "folder": request.data.folder.model_copy(update=source),
+                }
+            ),
+            raw,
+        )
+        found = prepare(raw, prepared, request.prepare)
+        new = Dataset(np.array(found.images), found.manifest)
+    seen = set(old.manifest["image_sha256"])
+    again = new.manifest.loc[new.manifest["image_sha256"].isin(seen), "image_id"]
+    if len(again):
+        raise UserError(f"{manifest}: {again.iloc[0]} repeats an image of the study: remove it")
+    for column in ("image_id", "sample_id"):
+        both = set(old.manifest[column]) & set(new.manifest[column])
+        if both:
+            raise UserError(f"{manifest}: {column} {min(both)!r} is the study's already: rename it")
+    return new
+
+
+def _stage_params(params: SequentialParams, program: Program, material: str) -> SequentialParams:
+    classes = program.config.classes
+    encoding: Encoding = "multilabel" if program.config.target == "multilabel" else "multiclass"
+    changes = {
+        "order": [*classes, material],
+        "first": len(classes),
+        "encodings": [encoding],
+        "volumes": ["full"],
+        "registered": ["full"],
+        "measure_leak": False,
+        "start": "fold",
+        "seeds": params.seeds[:1],
+    }
+    return SequentialParams.model_validate({**params.model_dump(mode="json"), **changes})
+
+
+def _say_atoms(program: Program, material: str) -> None:
+    target = program.config.make_target()
+    if isinstance(target, Multilabel):
+        fresh = [atom for atom in atoms_of([*target.classes, material]) if atom not in target.atoms]
+        if fresh:
+            say(f"{material} brings {', '.join(fresh)}: the outputs {', '.join(target.atoms)} grow by them")
+
+
+def _join_folds(folds: Sequence[FoldParts], new: Dataset, offset: int) -> list[FoldParts]:
+    """Cut the new images by sample: one part more than folds, the first of them for the test."""
+    sample_ids, hashes = (new.manifest[name].tolist() for name in ("sample_id", "image_sha256"))
+    samples = group_samples(sample_ids, hashes)
+    try:
+        cut = outer_folds([0] * len(samples), samples, len(folds) + 1)
+    except UserError as error:
+        raise UserError(
+            f"{len(set(samples))} samples of {new.classes[0]} cannot fill {len(folds)} folds and a test: "
+            f"images of at least {len(folds) + 1} samples are needed"
+        ) from error
+    parts = [rows + offset for _, rows in cut]
+    joined = []
+    for number, fold in enumerate(folds):
+        train = np.sort(np.concatenate([part for k, part in enumerate(parts[1:]) if k != number]))
+        joined.append(
+            FoldParts(
+                np.concatenate([fold.train, train]),
+                np.concatenate([fold.val, parts[1 + number]]),
+                np.concatenate([fold.test, parts[0]]),
+            )
+        )
+    return joined
+
+
+class _Maker:
+    """Prepares what is trained on old and new images together."""
+
+    def __init__(
+        self,
+        request: AddRequest,
+        params: SequentialParams,
+        dataset: Dataset,
+        plan: Plan,
+        folder: Path,
+        new: Dataset,
+    ) -> None:
+        self.request = request
+        self.params = params
+        self.dataset = dataset
+        self.plan = plan
+        self.folder = folder
+        self.device = best_device()
+        self.settings = params.experiment(params.encodings[0], params.seeds[0])
+        self.heads = self.settings.strategy is Strategy.FEATURES
+        self.made: dict[tuple[str, ...], Experiment] = {}
+        if self.heads:
+            self._write_features(self.settings, new)
+
+    def make(self, _: Encoding, target: Target) -> Experiment:
+        """Prepare the experiment of some classes."""
+        if target.classes not in self.made:
+            rest = [name for name in self.dataset.classes if name not in self.plan.order]
+            self.made[target.classes] = make_experiment(
+                self.settings,
+                self.dataset,
+                [*self.plan.order, *rest],
+                self.folder,
+                self.request.root / PRETRAINED,
+                self.device,
+                target,
+            )
+        return self.made[target.classes]
+
+    def package(self, result: StageResult) -> Program | None:
+        """Put the folds' models into one program, of the first seed's sequential arm."""
+        training = result.training
+        if training.arm != "sequential" or training.seed != self.params.seeds[0]:
+            return None
+        return assemble(self.made[training.stage.classes], result.states)
+
+    def _write_features(self, settings: ExperimentParams, new: Dataset) -> None:
+        """Store the features of all images: the study's as they are, those of the new ones made now."""
+        root = self.request.root
+        stored = read_features(root / FEATURES, settings, Dataset.load(root / PREPARED))
+        made = read_json(root / FEATURES / "features.json")
+        weights = Weights(settings.weights)
+        network = build_backbone(settings.architecture, weights, root / PRETRAINED)
+        backbone = Backbone(network, normalisation_of(weights)).to(self.device).eval()
+        precision = resolve_precision(Precision(settings.precision), self.device)
+        fresh = symmetric_features(
+            backbone, new.images, made["symmetries"], settings.batch_size, self.device, precision
+        )
+        with atomic_path(self.folder / "features.npy") as temporary, temporary.open("wb") as stream:
+            np.save(stream, np.concatenate([stored, fresh]))
+        write_json(self.folder / "features.json", {**made, "data": self.dataset.digest})
+
+
+def _known_stage(
+    plan: Plan,
+    maker: _Maker,
+    program: Program,
+    folds: Sequence[FoldParts],
+    labels: np.ndarray[Any, np.dtype[np.int64]],
+    samples: np.ndarray[Any, np.dtype[Any]],
+) -> StageResult:
+    """Score the model as it was, as if it were the sequence's first stage."""
+    params = plan.params
+    training = Training("sequential", params.encodings[0], params.seeds[0], plan.stages[0], "full")
+    target = program.config.make_target()
+    one = maker.make(training.encoding, target)
+    parts = stage_parts(training, folds, labels, samples, params)
+    results, states = [], []
+    for number, fold in enumerate(parts):
+        model = _member(program.ensemble, number, maker.heads).to(maker.device).eval()
+        logits = predict_logits(model, one.examples.inputs)
+        results.append(score_fold(number, FitResult(0, ()), logits, target, one.examples.labels, fold))
+        states.append({name: value.detach() for name, value in model.state_dict().items()})
+    return StageResult(training, parts, results, states)
+
+
+def _member(ensemble: Ensemble, fold: int, heads: bool) -> nn.Module:
+    member = ensemble.member(fold)
+    return member.head if heads else member
