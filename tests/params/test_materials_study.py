@@ -21,6 +21,7 @@ from tmdscope.params.materials_study import (
     TrackingParams,
 )
 from tmdscope.params.reading import Params, ParamsError, parse_section, read_params, read_section
+from tmdscope.params.sequential import SequentialParams
 
 ROOT = Path(__file__).parents[2]
 SECTIONS: dict[str, type[Params]] = {
@@ -32,6 +33,7 @@ SECTIONS: dict[str, type[Params]] = {
     "tracking": TrackingParams,
     "describe": DescribeParams,
     "latent": LatentParams,
+    "sequential": SequentialParams,
     "scoring": ScoringParams,
     "report": ReportParams,
 }

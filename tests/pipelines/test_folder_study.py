@@ -60,9 +60,7 @@ def test_folder_reaches_a_report(textures: Clone) -> None:
     study = json.loads((textures.root / "reports" / "metrics.json").read_text())
     assert study["data"]["simulated"] is True
     experiments = {"features-multiclass": _experiment(textures)}
-    textures.edit(
-        {"experiments": experiments, "sequential.first": 2, "sequential.encodings": ["multiclass"]}
-    )
+    textures.edit({"experiments": experiments, "sequential.first": 2, "sequential.encodings": ["multiclass"]})
     textures.run("dvc", "repro")
     metrics = json.loads((textures.root / "reports" / "metrics.json").read_text())
     assert metrics["data"] == {
