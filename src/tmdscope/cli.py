@@ -138,9 +138,7 @@ def _read_request(experiment: str, params: Path) -> Any:
 
 @app.command()
 def add_material(
-    model: Annotated[
-        str, typer.Option(help="Start: models:/NAME@ALIAS or models:/NAME/VERSION.")
-    ],
+    model: Annotated[str, typer.Option(help="Start: models:/NAME@ALIAS or models:/NAME/VERSION.")],
     images: Annotated[Path, typer.Option(help="Folder with images of one new class and their manifest CSV.")],
     params: ParamsPath = Path("params.yaml"),
 ) -> None:

@@ -157,6 +157,7 @@ def tiny(clone: Clone) -> None:
             "report.images_per_class": 2,
             "searches": {SEARCHED: TINY_SEARCH},
             "sequential.first": 4,
+            "sequential.paper_fold": 1,
             "sequential.encodings": ["multilabel"],
             "sequential.volumes": ["full", 4],
             "sequential.training.epochs": 2,

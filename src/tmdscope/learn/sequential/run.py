@@ -21,6 +21,7 @@ from tmdscope.learn.resume import Checkpoints, Resume
 from tmdscope.learn.sequential.growth import grow
 from tmdscope.learn.sequential.plan import Plan, Training, stage_parts
 from tmdscope.params.sequential import Encoding
+from tmdscope.stage import UserError
 from tmdscope.vision.classifier import Classifier, Head
 from tmdscope.vision.targets import Multilabel, Target, make_target
 
@@ -205,8 +206,14 @@ def run_sequences(
     Raises
     ------
     UserError
-        A fold cannot give a volume, or a model is not of the shape that batches need.
+        A fold cannot give a volume, or `paper_fold` is no fold.
     """
+    leaks = plan.params.measure_leak or plan.params.start == "paper"
+    if leaks and plan.params.paper_fold >= len(bench.folds):
+        raise UserError(
+            f"sequential.paper_fold is {plan.params.paper_fold}, the folds are 0 to {len(bench.folds) - 1}: "
+            "name one of them, or set measure_leak to false"
+        )
     return _Sequences(plan, bench, recorder, resume, known).run()
 
 
