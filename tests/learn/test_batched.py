@@ -124,6 +124,56 @@ def test_no_size_of_parts_or_batches_makes_a_difference(
     assert_like_alone(batch, train_heads(batch, head, target, data), head, target, data)
 
 
+@pytest.mark.parametrize("name", ["multiclass", "multilabel"])
+def test_classes_that_no_member_sees_may_be_in_the_data(name: str) -> None:
+    data = examples()
+    target = make_target(name, MATERIALS[:3])  # labels 3 and 4 are no class of the target
+    known = torch.nonzero(data.labels < 3).flatten()
+    batch = [
+        HeadMember(rows[:size], rows[size:], replace(SETTINGS, seed=number))
+        for number, size in enumerate((17, 25, 20))  # of different lengths, so that some are filled up
+        for rows in [known[torch.randperm(len(known), generator=torch.Generator().manual_seed(number))]]
+    ]
+
+    def make() -> nn.Module:
+        return Head(FEATURES, target.outputs)
+
+    results = train_heads(batch, make, target, data)
+    assert_like_alone(batch, results, make, target, data)
+    assert results[0].logits.shape == (60, target.outputs)
+
+
+def test_a_member_begins_with_the_start_it_is_given() -> None:
+    data, target = examples(), Multiclass(MATERIALS)
+    still = replace(SETTINGS, epochs=1, learning_rate=1e-12, checkpoint=CheckpointRule.LAST)
+    starts = []
+    for number in range(3):
+        torch.manual_seed(50 + number)
+        starts.append(head().state_dict())
+    before = [{name: value.clone() for name, value in start.items()} for start in starts]
+    batch = [
+        replace(member, start=start)
+        for member, start in zip(members(3, replace(SETTINGS, epochs=3)), starts, strict=True)
+    ]
+    for member, start, result in zip(
+        batch,
+        starts,
+        train_heads([replace(m, settings=replace(still, seed=k)) for k, m in enumerate(batch)], head, target, data),
+        strict=True,
+    ):
+        assert all(torch.allclose(result.state[name], value, atol=1e-6) for name, value in start.items())
+    trained = train_heads([*batch, replace(batch[0], start=None)], head, target, data)
+    for member, start, result in zip(batch, starts, trained, strict=False):
+        model = head()
+        model.load_state_dict(dict(start))
+        wanted = fit(model, target, data, member.train, member.val, member.settings, Silent())
+        assert result.fit.kept_epoch == wanted.kept_epoch
+        torch.testing.assert_close(result.logits, predict_logits(model, data.inputs), atol=1e-4, rtol=1e-4)
+    assert_like_alone([replace(batch[0], start=None)], trained[3:], head, target, data)
+    for start, copy in zip(starts, before, strict=True):
+        assert all(torch.equal(start[name], value) for name, value in copy.items())
+
+
 def test_the_order_of_members_changes_nothing() -> None:
     data, target, batch = examples(), Multiclass(MATERIALS), members(6, SETTINGS)
     results = train_heads(batch, head, target, data)

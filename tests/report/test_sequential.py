@@ -305,7 +305,7 @@ def test_registered_versions_are_listed() -> None:
         "encoding": "multiclass",
         "materials": 3,
         "volume": "full",
-        "stage": "3-materials",
+        "seed": 1,
     }
     assert "Registered models" not in tables(sequence())
     (row,) = tables(sequence(versions=[version]))["Registered models"].rows

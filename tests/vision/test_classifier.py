@@ -1,5 +1,6 @@
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -60,6 +61,28 @@ def test_the_configuration_survives_json() -> None:
     assert EnsembleConfig.from_dict(stored) == config(3, shared=True)
 
 
+@torch.inference_mode()
+def test_outputs_beyond_the_classes_survive_json_and_rebuilding() -> None:
+    atoms, classes = ("Mo", "W", "S", "Se"), ("MoS2", "WS2")
+    made = replace(config(2, shared=True), classes=classes, atoms=atoms)
+    again = EnsembleConfig.from_dict(json.loads(json.dumps(made.to_dict())))
+    assert again == made
+    target = again.make_target()
+    assert (target.classes, target.output_names) == (classes, atoms)
+    grown = Ensemble([backbone()], [Head(512, 4) for _ in range(2)], Multilabel(classes, atoms)).eval()
+    rebuilt = rebuild_ensemble(again, grown.state_dict())
+    assert rebuilt(IMAGES).shape == (5, 2)
+    assert torch.equal(rebuilt(IMAGES), grown(IMAGES))
+
+
+def test_a_configuration_without_atoms_is_one_of_before() -> None:
+    stored = config(3, shared=True).to_dict()
+    del stored["atoms"]
+    again = EnsembleConfig.from_dict(stored)
+    assert again == config(3, shared=True)
+    assert again.make_target().output_names == ("Mo", "W", "S", "Se")
+
+
 def test_backbones_must_fit_heads() -> None:
     with pytest.raises(ValueError, match="2 backbones for 3 heads"):
         Ensemble([backbone(), backbone()], [Head(512, 5) for _ in range(3)], Multiclass(MATERIALS))
@@ -73,3 +96,12 @@ def test_the_embedding_comes_before_the_relu() -> None:
     assert embedding.min() < 0
     expected = classifier.head.output(torch.relu(embedding))
     torch.testing.assert_close(classifier(IMAGES), expected)
+
+
+@torch.inference_mode()
+def test_a_heads_embedding_is_that_of_its_classifier() -> None:
+    classifier = Classifier(backbone(), Head(512, 5, dropout=0.5)).eval()
+    features = classifier.backbone(IMAGES)
+    embedding = classifier.head.embed(features)
+    assert torch.equal(embedding, classifier.embed(IMAGES))
+    assert torch.equal(classifier.head.output(torch.relu(embedding)), classifier.head(features))

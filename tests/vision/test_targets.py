@@ -85,6 +85,54 @@ def test_ordinal_decodes_the_leading_run(bits: list[bool]) -> None:
     assert Ordinal(["a", "b", "c"]).decode(logits).item() == (run - 1 if run else INVALID)
 
 
+def test_multilabel_outputs_may_be_those_of_classes_still_to_come() -> None:
+    target = Multilabel(MATERIALS[:2], ("Te", "Mo", "W", "S", "Se"))
+    assert (target.outputs, target.output_names) == (5, ("Te", "Mo", "W", "S", "Se"))
+    assert target.classes == ("MoS2", "WS2")
+    assert target.codes.tolist() == [[0, 1, 0, 1, 0], [0, 0, 1, 1, 0]]
+    made = make_target("multilabel", MATERIALS[:2], ["Mo", "W", "S", "Se"])
+    assert made.output_names == ("Mo", "W", "S", "Se")
+    assert make_target("multiclass", MATERIALS[:2], ["Mo", "W", "S", "Se"]).output_names == MATERIALS[:2]
+
+
+@given(LOGITS)
+def test_with_outputs_to_spare_a_class_is_still_an_exact_match(values: list[float]) -> None:
+    target = Multilabel(MATERIALS[:2], ("Mo", "W", "S", "Se"))
+    logits = torch.tensor([values])
+    bits = (logits > 0).int().tolist()[0]
+    wanted = {(1, 0, 1, 0): 0, (0, 1, 1, 0): 1}.get(tuple(bits), INVALID)
+    assert target.decode(logits).item() == wanted
+    few = Multilabel(MATERIALS[:2])
+    assert few.atoms == ("Mo", "W", "S")
+    torch.testing.assert_close(target.probabilities(logits), few.probabilities(logits[:, :3]))
+
+
+@given(LOGITS, st.floats(-8, 8))
+def test_an_output_that_waits_is_asked_nothing(values: list[float], other: float) -> None:
+    target = Multilabel(MATERIALS[:2], ("Mo", "W", "S", "Se"), wait=True)
+    logits, labels = torch.tensor([values, values]), torch.tensor([0, 1])
+    changed = logits.clone()
+    changed[:, 2:] = other  # both classes hold S, none holds Se
+    torch.testing.assert_close(target.losses(changed, labels), target.losses(logits, labels))
+    assert torch.equal(target.decode(changed), target.decode(logits))
+    torch.testing.assert_close(target.probabilities(changed), target.probabilities(logits))
+    bits = (logits[0, :2] > 0).int().tolist()
+    assert target.decode(logits)[0].item() == {(1, 0): 0, (0, 1): 1}.get(tuple(bits), INVALID)
+
+
+@given(LOGITS)
+def test_no_output_waits_where_all_differ(values: list[float]) -> None:
+    waits, plain = Multilabel(MATERIALS, wait=True), Multilabel(MATERIALS)
+    logits, labels = torch.tensor([values]), torch.tensor([3])
+    assert torch.equal(waits.losses(logits, labels), plain.losses(logits, labels))
+    assert torch.equal(waits.decode(logits), plain.decode(logits))
+
+
+def test_outputs_must_hold_every_atom_of_the_classes() -> None:
+    with pytest.raises(ValueError, match="atoms Mo, W, S lack Se, which a class holds"):
+        Multilabel(MATERIALS, ("Mo", "W", "S"))
+
+
 @pytest.mark.parametrize("name", list(TARGETS))
 def test_smoothing_punishes_certainty_and_nothing_else(name: str) -> None:
     target = make_target(name, MATERIALS)

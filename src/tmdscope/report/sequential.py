@@ -346,7 +346,7 @@ def _latent(outcome: Outcome, panels: pd.DataFrame, classes: Sequence[str]) -> l
 
 
 def _versions(outcome: Outcome) -> list[Block]:
-    columns = ("name", "number", "encoding", "materials", "volume", "stage")
+    columns = ("name", "number", "encoding", "materials", "volume")
     versions = outcome.content["versions"]
     if not versions:
         return []
