@@ -309,7 +309,7 @@ def test_registered_versions_are_listed() -> None:
     }
     assert "Registered models" not in tables(sequence())
     (row,) = tables(sequence(versions=[version]))["Registered models"].rows
-    assert row == ["tmd-3", "2", "multiclass", "3", "full", "3-materials"]
+    assert row == ["tmd-3", "2", "multiclass", "3", "full"]
 
 
 def test_a_note_on_the_images_comes_before_the_numbers() -> None:
