@@ -105,3 +105,15 @@ def test_a_heads_embedding_is_that_of_its_classifier() -> None:
     embedding = classifier.head.embed(features)
     assert torch.equal(embedding, classifier.embed(IMAGES))
     assert torch.equal(classifier.head.output(torch.relu(embedding)), classifier.head(features))
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_an_ensemble_of_waiting_atoms_is_rebuilt_to_decode_as_it_did(wait: bool) -> None:
+    atoms = ("Mo", "W", "S", "Se")
+    config = EnsembleConfig(
+        "resnet18", "multilabel", ("MoS2", "WS2"), 32, 1, True, GREY_NORMALISATION, atoms, wait
+    )
+    again = EnsembleConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config
+    decoded = again.make_target().decode(torch.tensor([[3.0, -3.0, -3.0, -3.0]]))
+    assert decoded.tolist() == [0 if wait else -1]

@@ -193,7 +193,7 @@ class _Chunk:
         ]
         orders, counts = _pad([order for order, _ in drawn])
         codes = None if settings.symmetries == 1 else _pad([code for _, code in drawn if code is not None])[0]
-        keep = self._draw_masks(orders.shape[1])
+        keep = self._draw_masks(counts)
         bounds = [cut_batches(len(order), settings.batch_size) for order, _ in drawn]
         labels = self._each(self.examples.labels[orders])
         outputs = torch.zeros(*labels.shape, self.target.outputs, device=self.device)
@@ -329,16 +329,18 @@ class _Chunk:
         index = rows * self.versions if codes is None else rows * self.versions + codes
         return self.table.index_select(0, index.flatten()).view(*rows.shape, -1)
 
-    def _draw_masks(self, examples: int) -> Tensor | None:
+    def _draw_masks(self, counts: Tensor) -> Tensor | None:
+        """Draw what every member keeps of its own examples, M x H x N: whoever trains beside it."""
         rates = [member.dropout for member in self.members]
         if not any(rates):
             return None
         width = self.values[self.layers - 1].shape[2]
-        drawn = [
-            (torch.rand(width, examples, generator=generator) >= rate) / (1 - rate)
-            for rate, generator in zip(rates, self.masks, strict=True)
-        ]
-        return torch.stack(drawn).to(self.device)
+        kept = torch.ones(len(self.members), width, int(counts.max()))
+        for mask, rate, own, generator in zip(
+            kept, rates, self._each(counts).tolist(), self.masks, strict=True
+        ):
+            mask[:, :own] = (rate <= torch.rand(own, width, generator=generator).T) / (1 - rate)
+        return kept.to(self.device)
 
     def _counted(self, entries: Tensor, counts: Tensor) -> Tensor:
         return torch.arange(entries.shape[1], device=self.device) < counts[:, None]

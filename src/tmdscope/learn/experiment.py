@@ -130,6 +130,7 @@ def make_experiment(
         shared_backbone=shared,
         normalisation=normalisation,
         atoms=encoding.atoms if isinstance(encoding, Multilabel) else None,
+        wait=isinstance(encoding, Multilabel) and encoding.wait,
     )
     return Experiment(encoding, examples, new_model, assemble, config, _fit_settings(params, device))
 

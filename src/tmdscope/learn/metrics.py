@@ -437,7 +437,10 @@ def macro_f1_of_counts(counts: NDArray[Any]) -> Scores:
     Returns
     -------
     numpy.ndarray
-        float64, shape (...): mean F1 of the classes that occur.
+        float64, shape (...): mean F1 of the classes that occur; NaN where none does.
     """
     present = counts.sum(axis=-1) > 0
-    return np.asarray((_f1(counts) * present).sum(axis=-1) / present.sum(axis=-1), dtype=np.float64)
+    classes = present.sum(axis=-1)
+    summed = np.asarray((_f1(counts) * present).sum(axis=-1), dtype=np.float64)
+    mean: Scores = np.divide(summed, classes, out=np.full(summed.shape, np.nan), where=classes > 0)
+    return mean

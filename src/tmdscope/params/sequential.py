@@ -105,7 +105,10 @@ class SequentialParams(SequenceParams):
             try:
                 self.experiment(encoding, 0)
             except ValidationError as error:
-                problems = [f"training.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+                problems = [
+                    f"{'.'.join(['training', *map(str, entry['loc'])])}: {entry['msg']}"
+                    for entry in error.errors()
+                ]
                 raise ValueError("; ".join(problems)) from error
         return self
 

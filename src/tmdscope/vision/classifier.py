@@ -201,6 +201,8 @@ class EnsembleConfig:
         Of the backbone's weights.
     atoms : tuple of str, optional
         Outputs of a multilabel target that has more than its classes need.
+    wait : bool, optional
+        Whether nothing is asked of an output that is the same for all classes.
     """
 
     architecture: str
@@ -211,6 +213,7 @@ class EnsembleConfig:
     shared_backbone: bool
     normalisation: Normalisation
     atoms: tuple[str, ...] | None = None
+    wait: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-like form, as stored in a model's metadata.
@@ -255,7 +258,7 @@ class EnsembleConfig:
         Target
             As the ensemble was trained with.
         """
-        return make_target(self.target, self.classes, self.atoms, wait=self.atoms is not None)
+        return make_target(self.target, self.classes, self.atoms, self.wait)
 
 
 class Ensemble(nn.Module):

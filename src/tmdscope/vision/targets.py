@@ -194,6 +194,7 @@ class Multilabel(Coded):
             raise ValueError(f"atoms {', '.join(self.atoms)} lack {missing[0]}, which a class holds")
         codes = torch.tensor([atom_vector(name, self.atoms) for name in classes])
         super().__init__(classes, codes, self.atoms)
+        self.wait = wait
         if wait:
             self.asked = (self.codes != self.codes[0]).any(dim=0).float()
 

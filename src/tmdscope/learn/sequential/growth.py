@@ -41,11 +41,13 @@ def grow(
     ValueError
         The models differ in more than their last layer.
     """
+    if set(fresh) != set(known):
+        raise ValueError(f"the models differ in {min(set(fresh) ^ set(known))}, not in their last layer only")
     new = [name for name in outputs if name not in known_outputs]
     started = {name: value.detach().clone() for name, value in fresh.items()}
     for name, value in known.items():
         if not name.endswith(_OUTPUT):
-            if name not in started or started[name].shape != value.shape:
+            if started[name].shape != value.shape:
                 raise ValueError(f"{name} of the known model has no place in the new one")
             started[name] = value.detach().clone()
         elif not (redraw and new):

@@ -197,7 +197,8 @@ def _count(
 
 
 def _interval(drawn: Scores) -> list[float]:
-    low, high = np.percentile(drawn, _PERCENTILES)
+    """Give the interval over all draws that hold a sample of the stage's classes."""
+    low, high = np.nanpercentile(drawn, _PERCENTILES)
     return [float(low), float(high)]
 
 

@@ -301,10 +301,10 @@ def stage_parts(
 
 
 def _part_sizes(volume: int) -> tuple[int, int]:
-    """Split a volume as the paper does; one it does not have in eight parts, at least two for validation."""
-    if volume in PAPER_PARTS:
-        return PAPER_PARTS[volume]
-    val = max(2, round(volume / 8))
+    """Split a volume as the paper does; others one in eight, between the paper's own on either side."""
+    least = max((val for known, (_, val) in PAPER_PARTS.items() if known <= volume), default=2)
+    most = min((val for known, (_, val) in PAPER_PARTS.items() if known >= volume), default=volume)
+    val = min(max(round(volume / 8), least), most)
     return volume - val, val
 
 

@@ -245,6 +245,8 @@ class _Sequences:
                 made_for = first.encoding, first.stage.number
             parts = self._parts(batch, one)
             stored = {training: _load(training, parts[training], self.resume) for training in batch}
+            if self.bench.heads and None in stored.values():
+                stored = dict.fromkeys(batch)  # all of them anew: a smaller batch differs in the last digits
             self.results.update({training: found for training, found in stored.items() if found})
             new = {training: parts[training] for training, found in stored.items() if not found}
             starts = {training: _starts(self.plan, training, one, self.results) for training in new}
