@@ -124,6 +124,8 @@ def test_a_users_material_grows_a_registered_model(study: Clone, bricks: Path) -
     [
         ("WS2", "knows WS2 already"),
         ("", "holds materials none"),
+        ("SMo", "start from a multiclass model"),
+        ("brick/red", "cannot name a folder"),
     ],
 )
 def test_what_cannot_be_added_is_said(

@@ -26,7 +26,7 @@ from tmdscope.learn.sequential.plan import Known, Plan, Training, make_plan, sta
 from tmdscope.learn.sequential.run import Bench, StageResult
 from tmdscope.materials import atoms_of
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.experiments import ExperimentParams, Strategy
+from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
 from tmdscope.params.materials_study import DataParams, PrepareParams
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.stage import UserError, say
@@ -133,7 +133,6 @@ def add_material(request: AddRequest) -> Addition:
     new = _read_new(request, program.config.classes, old)
     material = str(new.classes[0])
     params = _stage_params(request.sequential, program, material)
-    _say_atoms(program, material)
     dataset = Dataset(
         np.concatenate([old.images, new.images]), pd.concat([old.manifest, new.manifest], ignore_index=True)
     )
@@ -290,6 +289,8 @@ def _read_new(request: AddRequest, known: Sequence[str], old: Dataset) -> Datase
             f"{manifest} holds materials {', '.join(named) or 'none'}: add one new class at a time, "
             "a folder each"
         )
+    if Path(named[0]).name != named[0]:
+        raise UserError(f"{manifest}: material {named[0]!r} cannot name a folder; call it otherwise")
     if named[0] in known:
         raise UserError(f"{manifest}: {request.model} knows {named[0]} already; name a new class")
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
@@ -307,6 +308,11 @@ def _read_new(request: AddRequest, known: Sequence[str], old: Dataset) -> Datase
         )
         found = prepare(raw, prepared, request.prepare)
         new = Dataset(np.array(found.images), found.manifest)
+    if new.images.shape[1:] != old.images.shape[1:]:
+        raise UserError(
+            f"prepare.size_px in params.yaml is {request.prepare.size_px}, the study's images have "
+            f"{old.images.shape[1]} px: set it back, or prepare the study anew with `dvc repro`"
+        )
     seen = set(old.manifest["image_sha256"])
     again = new.manifest.loc[new.manifest["image_sha256"].isin(seen), "image_id"]
     if len(again):
@@ -321,6 +327,9 @@ def _read_new(request: AddRequest, known: Sequence[str], old: Dataset) -> Datase
 def _stage_params(params: SequentialParams, program: Program, material: str) -> SequentialParams:
     classes = program.config.classes
     encoding: Encoding = "multilabel" if program.config.target == "multilabel" else "multiclass"
+    if encoding == "multilabel":
+        require_formulae([*classes, material], "start from a multiclass model")
+        _say_atoms(program, material)
     changes = {
         "order": [*classes, material],
         "first": len(classes),
