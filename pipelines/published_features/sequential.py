@@ -9,7 +9,7 @@ import torch
 
 from tmdscope.dataset.published import PublishedTables, read_tables
 from tmdscope.dataset.splits import Split
-from tmdscope.files import sha256_file, write_json, write_table, write_text
+from tmdscope.files import sha256_file
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.resume import Resume
@@ -25,9 +25,16 @@ from tmdscope.params.reading import read_section
 from tmdscope.params.sequential import Encoding, PublishedSequentialParams
 from tmdscope.processes import run_parts
 from tmdscope.stage import run_stage
-from tmdscope.tracking.provenance import code_sha256, machine, provenance
+from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.sequential import SequenceOutcome, merge, track_sequences
+from tmdscope.tracking.sequential import (
+    SequenceFiles,
+    SequenceOutcome,
+    merge,
+    track_sequences,
+    write_disabled,
+    write_outcome,
+)
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.classifier import Head
 from tmdscope.vision.targets import Target
@@ -37,9 +44,11 @@ PARAMS = Path("pipelines/published_features/params.yaml")
 TABLES = Path("data/published/tables")
 SPLIT = Path("data/published/split.json")
 ATTEMPT = Path("data/attempts/published-sequential")
-FOUND = Path("data/published/sequential.json")
-PANELS = Path("data/published/sequential_latent.csv")
-RUN = Path("data/published/sequential_run.json")
+FILES = SequenceFiles(
+    found=Path("data/published/sequential.json"),
+    panels=Path("data/published/sequential_latent.csv"),
+    runs=Path("data/published/sequential_run.json"),
+)
 
 
 def main() -> None:
@@ -47,32 +56,23 @@ def main() -> None:
     params = read_section("sequential", PublishedSequentialParams, PARAMS)
     scoring = read_section("scoring", ScoringParams, PARAMS)
     if not params.enabled:
-        write_json(FOUND, {"enabled": False})
-        write_json(RUN, {"runs": {}})
-        write_text(PANELS, "")
+        write_disabled(FILES)
         print(f"not run: sequential.enabled is false in {PARAMS}")
         return
     began = time.monotonic()
     study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
     tables = read_tables(TABLES)
     tags = make_tags(params, tables, study.name)
-    identity = {
-        "settings": tags["params.sha256"],
-        "data": tables.digest,
-        "split": sha256_file(SPLIT),
-        "code": code_sha256(),
-    }
-    resume = Resume.open(ATTEMPT, identity, machine(tags))
+    resume = Resume.open(ATTEMPT, identity(tags, split=sha256_file(SPLIT)), machine(tags))
     outcome = merge(run_parts(partial(train, resume), params.encodings))
     plan = make_plan(params, MATERIALS)
     labels = plan.label(tables.materials)
     held = Held(labels, np.array(tables.sample_ids), scoring.bootstrap, scoring.seed)
     found = summarise(plan, outcome.results, held)
     settings = {**params.model_dump(mode="json"), "epochs": params.training.epochs}
-    seconds = round(time.monotonic() - began, 1)
-    write_json(FOUND, {"enabled": True, "settings": settings, "seconds": seconds, "versions": [], **found})
-    write_table(PANELS, latent_panels(plan, outcome.results, labels, tables.image_ids))
-    write_json(RUN, {"tracking_uri": study.uri, "runs": outcome.sequences})
+    facts = {"settings": settings, "seconds": round(time.monotonic() - began, 1)}
+    panels = latent_panels(plan, outcome.results, labels, tables.image_ids)
+    write_outcome(FILES, study, outcome, {**facts, **found}, panels)
     resume.finish()
     print("\n".join(say_claims(found)))
 

@@ -37,7 +37,7 @@ from tmdscope.params.reading import read_section
 from tmdscope.params.search import BEST_PARAMS, read_best_params, tuned_name
 from tmdscope.stage import UserError, run_stage
 from tmdscope.tracking.crossval import track_experiment
-from tmdscope.tracking.provenance import code_sha256, machine, provenance
+from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.runs import DataUse, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
@@ -128,15 +128,12 @@ def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], clas
         The attempt.
     """
     inputs = {Strategy.FEATURES: FEATURES / "features.npy"}.get(params.strategy, PRETRAINED)
-    identity = {
-        "settings": tags["params.sha256"],
+    facts = {
         "classes": ", ".join(classes),
-        "data": tags["data.sha256"],
         "split": tags["split.sha256"],
         "weights": sha256_file(inputs),
-        "code": code_sha256(),
     }
-    return Resume.open(ATTEMPTS / name, identity, machine(tags))
+    return Resume.open(ATTEMPTS / name, identity(tags, **facts), machine(tags))
 
 
 def write_results(

@@ -8,7 +8,7 @@ import torch
 
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import sha256_file, write_json, write_table, write_text
+from tmdscope.files import sha256_file
 from tmdscope.layout import ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SEQUENTIAL, SPLIT
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.learn.resume import Resume
@@ -25,14 +25,27 @@ from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.processes import run_parts
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import Program
-from tmdscope.tracking.provenance import code_sha256, machine, provenance
+from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.sequential import SequenceOutcome, assemble, merge, track_sequences
+from tmdscope.tracking.sequential import (
+    SequenceFiles,
+    SequenceOutcome,
+    assemble,
+    merge,
+    track_sequences,
+    write_disabled,
+    write_outcome,
+)
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 from tmdscope.vision.targets import Target
 
 NAME = "sequential"
+FILES = SequenceFiles(
+    found=SEQUENTIAL / "sequential.json",
+    panels=SEQUENTIAL / "latent.csv",
+    runs=SEQUENTIAL / "run.json",
+)
 
 
 def main() -> None:
@@ -40,23 +53,15 @@ def main() -> None:
     params = read_section("sequential", SequentialParams)
     scoring = read_section("scoring", ScoringParams)
     if not params.enabled:
-        write_json(SEQUENTIAL / "sequential.json", {"enabled": False})
-        write_json(SEQUENTIAL / "run.json", {"runs": {}})
-        write_text(SEQUENTIAL / "latent.csv", "")
+        write_disabled(FILES)
         print("not run: sequential.enabled is false in params.yaml")
         return
     began = time.monotonic()
     dataset, plan = Dataset.load(PREPARED), read_plan(params)
     study = open_study(read_section("tracking", TrackingParams).study)
     tags = make_tags(params, dataset, study.name)
-    identity = {
-        "settings": tags["params.sha256"],
-        "data": dataset.digest,
-        "split": sha256_file(SPLIT),
-        "weights": sha256_file(PRETRAINED),
-        "code": code_sha256(),
-    }
-    resume = Resume.open(ATTEMPTS / NAME, identity, machine(tags))
+    inputs = {"split": tags["split.sha256"], "weights": sha256_file(PRETRAINED)}
+    resume = Resume.open(ATTEMPTS / NAME, identity(tags, **inputs), machine(tags))
     if params.strategy is Strategy.FEATURES:
         outcome = merge(run_parts(partial(train, resume), [[encoding] for encoding in params.encodings]))
     else:
@@ -65,18 +70,9 @@ def main() -> None:
     samples = dataset.manifest["sample_id"].to_numpy()
     found = summarise(plan, outcome.results, Held(labels, samples, scoring.bootstrap, scoring.seed))
     panels = latent_panels(plan, outcome.results, labels, dataset.manifest["image_id"].tolist())
-    write_json(
-        SEQUENTIAL / "sequential.json",
-        {
-            "enabled": True,
-            "settings": {**params.model_dump(mode="json"), "epochs": params.training["epochs"]},
-            "seconds": round(time.monotonic() - began, 1),
-            "versions": outcome.versions,
-            **found,
-        },
-    )
-    write_table(SEQUENTIAL / "latent.csv", panels)
-    write_json(SEQUENTIAL / "run.json", {"tracking_uri": study.uri, "runs": outcome.sequences})
+    settings = {**params.model_dump(mode="json"), "epochs": params.training["epochs"]}
+    facts = {"settings": settings, "seconds": round(time.monotonic() - began, 1)}
+    write_outcome(FILES, study, outcome, {**facts, **found}, panels)
     resume.finish()
     print("\n".join(say_claims(found)))
 

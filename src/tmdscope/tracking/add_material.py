@@ -31,7 +31,7 @@ from tmdscope.params.materials_study import DataParams, PrepareParams
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.stage import UserError, say
 from tmdscope.tracking.models import Program, load_program
-from tmdscope.tracking.provenance import code_sha256, machine, provenance
+from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.registry import Version, resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import assemble, track_sequences
@@ -147,14 +147,8 @@ def add_material(request: AddRequest) -> Addition:
         "model": version.uri,
         "split.sha256": sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds]),
     }
-    identity = {
-        "settings": tags["params.sha256"],
-        "data": dataset.digest,
-        "split": tags["split.sha256"],
-        "weights": sha256_file(root / PRETRAINED),
-        "code": code_sha256(),
-    }
-    resume = Resume.open(root / ATTEMPTS / f"add-{material}", identity, machine(tags))
+    inputs = {"split": tags["split.sha256"], "weights": sha256_file(root / PRETRAINED)}
+    resume = Resume.open(root / ATTEMPTS / f"add-{material}", identity(tags, **inputs), machine(tags))
     data = DataUse(request.study, dataset.digest, str(request.images), len(dataset.images), NAME)
     labels = plan.label(dataset.manifest["material"].tolist())
     samples = dataset.manifest["sample_id"].to_numpy()

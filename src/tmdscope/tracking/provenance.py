@@ -56,6 +56,29 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
     }
 
 
+def identity(tags: Mapping[str, str], **others: str) -> dict[str, str]:
+    """Say what determines a result: settings, data and code.
+
+    Parameters
+    ----------
+    tags : mapping
+        As `provenance` gives.
+    **others : str
+        Further facts that it depends on, such as the hash of the split.
+
+    Returns
+    -------
+    dict
+        Name to hash.
+    """
+    return {
+        "settings": tags["params.sha256"],
+        "data": tags["data.sha256"],
+        "code": code_sha256(),
+        **others,
+    }
+
+
 def machine(tags: Mapping[str, str]) -> dict[str, str]:
     """Pick what may change the last digits of a result.
 

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pandas as pd
 from mlflow.entities import Run, ViewType
 from torch import Tensor, nn
 
+from tmdscope.files import write_json, write_table, write_text
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.recorder import Recorder, Silent
 from tmdscope.learn.resume import Resume
@@ -286,6 +289,65 @@ def track_sequences(
         if training not in (before or {})
     ]
     return SequenceOutcome(results, recorder.sequences, versions)
+
+
+@dataclass(frozen=True)
+class SequenceFiles:
+    """Where a stage leaves what its sequences gave.
+
+    Attributes
+    ----------
+    found : Path
+        JSON: ``enabled``, and the summary, settings, seconds and versions where it is true.
+    panels : Path
+        CSV of the latent panels.
+    runs : Path
+        JSON: the store and the run of each sequence.
+    """
+
+    found: Path
+    panels: Path
+    runs: Path
+
+
+def write_disabled(files: SequenceFiles) -> None:
+    """Say that sequences are left out.
+
+    Parameters
+    ----------
+    files : SequenceFiles
+        All are written, as a stage must have its outputs.
+    """
+    write_json(files.found, {"enabled": False})
+    write_text(files.panels, "")
+    write_json(files.runs, {"runs": {}})
+
+
+def write_outcome(
+    files: SequenceFiles,
+    study: Study,
+    outcome: SequenceOutcome,
+    found: Mapping[str, Any],
+    panels: pd.DataFrame,
+) -> None:
+    """Write what sequences gave.
+
+    Parameters
+    ----------
+    files : SequenceFiles
+        Where to.
+    study : Study
+        The open experiment.
+    outcome : SequenceOutcome
+        The runs and versions.
+    found : mapping
+        Summary, settings and seconds.
+    panels : pandas.DataFrame
+        As `tmdscope.learn.sequential.drift.latent_panels`.
+    """
+    write_json(files.found, {"enabled": True, "versions": outcome.versions, **found})
+    write_table(files.panels, panels)
+    write_json(files.runs, {"tracking_uri": study.uri, "runs": outcome.sequences})
 
 
 def merge(outcomes: Sequence[SequenceOutcome]) -> SequenceOutcome:
