@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 UV ?= $(shell command -v uv)
 PORT ?= 5000
 DASHBOARD_PORT ?= 8080
+SERVE_PORT ?= 5001
+MODEL ?= models:/tmd-material-classifier@production
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,11 +17,11 @@ REQUIRE_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup repro published ui dashboard test lint format bench clean
+.PHONY: help setup repro published ui dashboard serve test lint format bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Variables: PYTHON=$(PYTHON)  UV=$(UV) (empty: install with pip)  PORT=$(PORT)  DASHBOARD_PORT=$(DASHBOARD_PORT)"
+	@echo "Variables: PYTHON=$(PYTHON)  UV=$(UV) (empty: install with pip)  PORT=$(PORT)  DASHBOARD_PORT=$(DASHBOARD_PORT)  SERVE_PORT=$(SERVE_PORT)  MODEL=$(MODEL)"
 
 setup: $(READY) ## Install the locked environment into .venv (uv when it is there, else pip)
 
@@ -56,6 +58,11 @@ dashboard: $(READY) ## Browse the studies of searches on http://127.0.0.1:$(DASH
 	  || { echo "mlruns/optuna.db does not exist: make repro, or set TMDSCOPE_SEARCH_STORAGE" >&2; exit 1; }
 	$(BIN)/optuna-dashboard --host 127.0.0.1 --port $(DASHBOARD_PORT) \
 	  "$$(echo "$${TMDSCOPE_SEARCH_STORAGE:-sqlite:///mlruns/optuna.db}" | sed 's/^postgresql:/postgresql+psycopg:/')"
+
+serve: $(READY) ## Answer requests with the production model on http://127.0.0.1:$(SERVE_PORT) (docs/models.md)
+	MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlruns/mlflow.db}" \
+	  MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false MLFLOW_DISABLE_TELEMETRY=true PATH="$(CURDIR)/$(BIN):$$PATH" \
+	  $(BIN)/mlflow models serve --model-uri '$(MODEL)' --env-manager local --host 127.0.0.1 --port $(SERVE_PORT)
 
 test: lint ## Lint, then run every test; a test whose needs are absent skips and says why
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4

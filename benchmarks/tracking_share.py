@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -23,8 +24,9 @@ from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.memory import keep_freed_memory
 from tmdscope.tracking import runs
 from tmdscope.tracking.crossval import track_experiment
+from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import log_program
-from tmdscope.tracking.runs import DataUse
+from tmdscope.tracking.runs import DataUse, TrackedRun
 from tmdscope.tracking.store import Study, open_study
 from tmdscope.vision.augment import FLIPS
 from tmdscope.vision.backbones import bare_backbone, feature_count
@@ -121,7 +123,7 @@ def measure_tracking(study: Study, experiment: Experiment, folds: list[FoldParts
         patch.object(client, "set_terminated", set_terminated),
         patch.object(runs, "log_program", stopwatch.wrap("export", log_program)),
     ):
-        track_experiment(study, "benchmark", {}, data, experiment, folds, lambda _run, _results: {})
+        track_experiment(study, "benchmark", {}, data, experiment, folds, keep_program)
     wall = time.perf_counter() - begin
     log, exports = sum(stopwatch.seconds["log"]), stopwatch.seconds["export"]
     epochs = experiment.settings.epochs
@@ -143,6 +145,24 @@ def measure_tracking(study: Study, experiment: Experiment, folds: list[FoldParts
         "images": len(experiment.examples.labels),
         "size_px": experiment.config.size_px,
     }
+
+
+def keep_program(_: TrackedRun, trained: Trained) -> Dossier:
+    """Keep the folds' ensemble alone.
+
+    Parameters
+    ----------
+    _ : TrackedRun
+        Not used.
+    trained : Trained
+        The folds' models.
+
+    Returns
+    -------
+    Dossier
+        With the program, and no predictions and facts.
+    """
+    return Dossier(trained.program, pd.DataFrame({"fold": []}), {"scores": {}})
 
 
 def peak_mb() -> int:

@@ -1,5 +1,6 @@
 """The `tmdscope` command says what it does, imports late and never writes a wrong params.yaml."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tmdscope.cli import app
 
 ROOT = Path(__file__).parents[1]
 RUNNER = CliRunner()
+LIFE = ("models", "compare", "promote", "rollback", "predict", "card")
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def test_version() -> None:
     assert RUNNER.invoke(app, ["--version"]).output == f"tmdscope {tmdscope.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["profile"], ["profile", "apply"], ["promote"]])
+@pytest.mark.parametrize("command", [[], ["profile"], ["profile", "apply"], *([name] for name in LIFE)])
 def test_help(command: list[str]) -> None:
     result = RUNNER.invoke(app, [*command, "--help"])
     assert result.exit_code == 0
@@ -128,17 +130,68 @@ def test_a_wrong_result_is_not_written(project: Path) -> None:
     assert (project / "params.yaml").read_text() == shipped
 
 
-def test_promote_moves_production_and_remembers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def make_store(project: Path, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
+    """A store with two versions that nobody ever trained."""
     uri = f"sqlite:///{project / 'runs.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.create_registered_model("tmd-material-classifier")
     for _ in range(2):
         client.create_model_version("tmd-material-classifier", source=(project / "model").as_uri())
-    assert "version 1 (before: none)" in RUNNER.invoke(app, ["promote", "1"]).output
-    assert "version 2 (before: version 1)" in RUNNER.invoke(app, ["promote", "2"]).output
-    aliases = client.get_registered_model("tmd-material-classifier").aliases
-    assert {name: int(version) for name, version in aliases.items()} == {"production": 2, "previous": 1}
-    refused = RUNNER.invoke(app, ["promote", "7"])
+    return client
+
+
+def aliases(client: mlflow.MlflowClient) -> dict[str, int]:
+    found = client.get_registered_model("tmd-material-classifier").aliases
+    return {name: int(version) for name, version in found.items()}
+
+
+def test_a_version_that_nothing_is_known_of_is_promoted_by_force_only(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_store(project, monkeypatch)
+    refused = RUNNER.invoke(app, ["promote", "1"])
     assert refused.exit_code == 1
-    assert "no version 7; it has: 1, 2" in refused.stderr
+    assert "FAILED  data hash" in refused.stderr
+    assert aliases(client) == {}
+    without = RUNNER.invoke(app, ["promote", "1", "--force"])
+    assert "needs a reason" in without.stderr
+    forced = RUNNER.invoke(app, ["promote", "1", "--force", "--reason", "a test"])
+    assert forced.exit_code == 0, forced.stderr
+    assert "production is version 1 (before: none), forced" in forced.stdout
+    assert aliases(client) == {"production": 1}
+    unknown = RUNNER.invoke(app, ["promote", "7"])
+    assert "no version 7; it has: 1, 2" in unknown.stderr
+
+
+def test_models_shows_what_is_known(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = make_store(project, monkeypatch)
+    client.set_registered_model_alias("tmd-material-classifier", "production", "2")
+    shown = RUNNER.invoke(app, ["models"])
+    assert "unreviewed" in shown.stdout
+    listed = json.loads(RUNNER.invoke(app, ["models", "--json"]).stdout)
+    assert [(row["version"], row["aliases"]) for row in listed] == [(1, []), (2, ["production"])]
+
+
+def test_nothing_to_go_back_to_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_store(project, monkeypatch)
+    result = RUNNER.invoke(app, ["rollback"])
+    assert result.exit_code == 1
+    assert "there is nothing to go back to" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["predict", "x.png"], ["card"]])
+def test_without_a_production_model_the_remedy_is_named(
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    make_store(project, monkeypatch)
+    result = RUNNER.invoke(app, command)
+    assert result.exit_code == 1
+    assert "no alias 'production'" in result.stderr
+    assert "tmdscope promote" in result.stderr
+
+
+def test_two_forms_at_once_are_refused(project: Path) -> None:
+    result = RUNNER.invoke(app, ["predict", "x.png", "--csv", "--json"])
+    assert result.exit_code == 1
+    assert "--csv and --json exclude each other" in result.stderr

@@ -19,7 +19,8 @@ BELOW = {
     "analysis": {"ground", "scan", "dataset", "vision"},
     "tracking": {"ground", "scan", "dataset", "vision", "learn", "analysis"},
     "report": {"ground", "scan", "dataset", "vision", "learn", "analysis"},
-    "cli": {"ground", "tracking"},
+    "lifecycle": {"ground", "scan", "dataset", "vision", "learn", "analysis", "tracking", "report"},
+    "cli": {"ground", "tracking", "lifecycle"},
 }
 ONLY_IN = {"mlflow": {"tracking"}, "optuna": {"learn"}, "typer": {"cli"}}
 """Libraries that one floor alone may import."""

@@ -1,7 +1,6 @@
 """Stage `crossval`: one experiment, cross-validated; every fold is an MLflow run with its model."""
 
 import sys
-from typing import Any
 
 import numpy as np
 
@@ -18,27 +17,20 @@ from tmdscope.layout import (
     SEARCHES,
     SPLIT,
 )
-from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.experiment import fold_parts, make_experiment
 from tmdscope.learn.resume import Resume
-from tmdscope.learn.summary import (
-    Cohort,
-    confusion_pairs,
-    mean_confusion,
-    mean_history,
-    predictions_table,
-    summarise,
-)
+from tmdscope.learn.summary import confusion_pairs, mean_confusion, mean_history
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
-from tmdscope.params.materials_study import DataParams, TrackingParams
+from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import BEST_PARAMS, read_best_params, tuned_name
 from tmdscope.stage import UserError, run_stage
 from tmdscope.tracking.crossval import track_experiment
+from tmdscope.tracking.dossier import Compiler, Dossier, Trained
 from tmdscope.tracking.provenance import identity, machine, provenance
-from tmdscope.tracking.runs import DataUse, TrackedRun
+from tmdscope.tracking.runs import FACTS, PREDICTIONS, DataUse, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 
@@ -54,23 +46,30 @@ def main() -> None:
     folds = fold_parts(Split.read(SPLIT), dataset)
     experiment = make_experiment(params, dataset, classes, FEATURES, PRETRAINED, best_device())
     settings = params.model_dump(mode="json")
+    prepare = read_section("prepare", PrepareParams)
+    compiler = Compiler(dataset, folds, prepare, scoring, read_section("data", DataParams).origin)
 
-    def on_results(run: TrackedRun, results: list[FoldResult]) -> dict[str, Any]:
+    def on_results(run: TrackedRun, trained: Trained) -> Dossier:
         run.params(settings)
-        summary = write_results(name, dataset, classes, results, folds, scoring)
-        for path in (
-            EXPERIMENTS / name / "predictions.parquet",
-            *sorted((EXPERIMENT_PLOTS / name).iterdir()),
-        ):
+        dossier = compiler.compile(trained, settings)
+        write_results(name, dossier, trained)
+        for path in sorted((EXPERIMENT_PLOTS / name).iterdir()):
             run.artifact(path)
-        return summary
+        return dossier
 
     tags = provenance(tracking.study, dataset.digest, settings)
     tags |= {"precision": experiment.settings.precision.value, "split.sha256": sha256_file(SPLIT)}
     resume = open_attempt(name, params, tags, classes)
     data = DataUse(tracking.study, dataset.digest, PREPARED.as_posix(), len(dataset.images), "crossval")
     record = track_experiment(
-        open_study(tracking.study), name, tags, data, experiment, folds, on_results, resume
+        open_study(tracking.study),
+        name,
+        tags,
+        data,
+        experiment,
+        folds,
+        on_results,
+        resume,
     )
     facts = {"data_sha256": dataset.digest, "split_sha256": tags["split.sha256"]}
     write_json(EXPERIMENTS / name / "run.json", {**record.to_dict(), **facts})
@@ -136,50 +135,24 @@ def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], clas
     return Resume.open(ATTEMPTS / name, identity(tags, **facts), machine(tags))
 
 
-def write_results(
-    name: str,
-    dataset: Dataset,
-    classes: list[str],
-    results: list[FoldResult],
-    folds: list[FoldParts],
-    scoring: ScoringParams,
-) -> dict[str, Any]:
+def write_results(name: str, dossier: Dossier, trained: Trained) -> None:
     """Write scores, predictions and plots of an experiment.
 
     Parameters
     ----------
     name : str
         The experiment.
-    dataset : Dataset
-        Prepared images.
-    classes : list of str
-        Class names in label order.
-    results : list of FoldResult
-        One per fold.
-    folds : list of FoldParts
-        The folds, in the same order.
-    scoring : ScoringParams
-        Of the intervals.
-
-    Returns
-    -------
-    dict
-        As `tmdscope.learn.summary.summarise`.
+    dossier : Dossier
+        Scores, predictions and facts.
+    trained : Trained
+        The folds' results.
     """
-    labels = dataset.labels(classes)
-    manifest = dataset.manifest
-    cohort = Cohort(
-        labels=labels,
-        sample_ids=manifest["sample_id"].to_numpy(),
-        distinct=manifest["duplicate_of"].isna().to_numpy(),
-        resamples=scoring.bootstrap,
-        seed=scoring.seed,
-    )
-    summary = summarise(results, folds, cohort)
-    confusion = mean_confusion(results, labels, folds[0].test, len(classes))
-    predictions = predictions_table(results, folds, manifest["image_id"].to_numpy(), classes)
-    write_json(EXPERIMENTS / name / "scores.json", {**summary, "test_confusion": np.round(confusion, 6)})
-    write_table(EXPERIMENTS / name / "predictions.parquet", predictions)
+    summary, classes, results = dossier.facts["scores"], dossier.facts["classes"], trained.results
+    labels, test = trained.experiment.examples.labels.cpu().numpy(), trained.folds[0].test
+    confusion = np.round(mean_confusion(results, labels, test, len(classes)), 6)
+    write_json(EXPERIMENTS / name / "scores.json", {**summary, "test_confusion": confusion})
+    write_json(EXPERIMENTS / name / FACTS, dossier.facts)
+    write_table(EXPERIMENTS / name / PREDICTIONS, dossier.predictions)
     write_table(EXPERIMENT_PLOTS / name / "history.csv", mean_history(results))
     write_table(EXPERIMENT_PLOTS / name / "confusion.csv", confusion_pairs(confusion, classes))
     for part in ("val", "test"):
@@ -188,7 +161,6 @@ def write_results(
             f"{name} {part}: accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}, "
             f"macro F1 {f1['mean']:.3f} ± {f1['std']:.3f}"
         )
-    return summary
 
 
 if __name__ == "__main__":

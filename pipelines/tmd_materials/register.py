@@ -2,11 +2,14 @@
 
 from tmdscope.files import read_json, write_json
 from tmdscope.layout import EXPERIMENTS, REGISTERED, SEARCHES
+from tmdscope.lifecycle.card import write_card
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
 from tmdscope.stage import run_stage
-from tmdscope.tracking.registry import BEST, Version, point_alias, register
+from tmdscope.tracking.registration import register_model
+from tmdscope.tracking.registry import BEST, Version, point_alias
+from tmdscope.tracking.runs import FACTS
 from tmdscope.tracking.store import connect
 
 
@@ -18,23 +21,21 @@ def main() -> None:
     scores: dict[str, float] = {}
     for name, params in read_all_experiments(SEARCHES).items():
         run = read_json(EXPERIMENTS / name / "run.json")
-        summary = read_json(EXPERIMENTS / name / "scores.json")
-        scores[name] = summary["val"]["macro_f1"]["mean"]
+        facts = read_json(EXPERIMENTS / name / FACTS)
+        scores[name] = facts["scores"]["val"]["macro_f1"]["mean"]
         tags = {
             "experiment": name,
-            "target": params.target,
-            "architecture": params.architecture,
             "strategy": params.strategy.value,
             "weights": params.weights,
-            "best_fold": str(summary["best_fold"]),
-            "val_macro_f1": f"{scores[name]:.4f}",
-            "test_macro_f1": f"{summary['test']['macro_f1']['mean']:.4f}",
+            "best_fold": str(facts["scores"]["best_fold"]),
             "epochs": str(params.epochs),
-            "data.sha256": run["data_sha256"],
             "split.sha256": run["split_sha256"],
         }
-        versions[name] = register(client, tracking.model, run["model_uri"], run["run_id"], tags)
+        uri, run_id = run["model_uri"], run["run_id"]
+        versions[name] = register_model(client, tracking.model, uri, run_id, facts, tags)
         print(f"{name}: {versions[name].uri}, validation macro F1 {scores[name]:.3f}")
+    for version in versions.values():
+        write_card(client, version)
     best = max(scores, key=lambda name: scores[name])
     point_alias(client, tracking.model, BEST, versions[best].number)
     print(f"alias {BEST!r}: {versions[best].uri} ({best})")

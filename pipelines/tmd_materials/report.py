@@ -10,7 +10,6 @@ from tmdscope.files import read_json, write_json
 from tmdscope.layout import EXPERIMENT_PLOTS, LATENT_PLOT, SEARCHES, SEQUENTIAL
 from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.experiment import fold_parts
-from tmdscope.learn.summary import Cohort
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import DataParams, ReportParams, SplitParams, TrackingParams
 from tmdscope.params.reading import read_section
@@ -37,8 +36,6 @@ def main() -> None:
     folds = fold_parts(Split.read(DATA / "split.json"), dataset)
     labels = dataset.labels(data.classes)
     samples = dataset.manifest["sample_id"].to_numpy()
-    distinct = dataset.manifest["duplicate_of"].isna().to_numpy()
-    cohort = Cohort(labels, samples, distinct, scoring.bootstrap, scoring.seed)
     predictions = {name: pd.read_parquet(EXPERIMENTS / name / "predictions.parquet") for name in experiments}
     sequential = read_json(SEQUENTIAL / "sequential.json")
     results = StudyResults(
@@ -50,7 +47,7 @@ def main() -> None:
         counts=pd.read_csv(DATA / "split_counts.csv", index_col=0),
         scores={name: read_json(EXPERIMENTS / name / "scores.json") for name in experiments},
         predictions=predictions,
-        gains=pretraining_gains(experiments, predictions, cohort, data.classes),
+        gains=pretraining_gains(experiments, predictions, data.classes, scoring),
         searches={name: read_search_result(SEARCHES / name) for name in read_searches()},
         histories={name: pd.read_csv(EXPERIMENT_PLOTS / name / "history.csv") for name in experiments},
         baseline=sample_id_baseline(samples, labels, folds),

@@ -16,21 +16,23 @@ from tmdscope.learn.sequential.drift import latent_panels
 from tmdscope.learn.sequential.outcome import Held, say_claims, summarise
 from tmdscope.learn.sequential.plan import Plan, make_plan
 from tmdscope.learn.sequential.run import Bench, StageResult
+from tmdscope.lifecycle.card import write_card
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import Strategy
-from tmdscope.params.materials_study import DataParams, TrackingParams
+from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.processes import run_parts
 from tmdscope.stage import run_stage
-from tmdscope.tracking.models import Program
+from tmdscope.tracking.dossier import Compiler, Dossier
 from tmdscope.tracking.provenance import identity, machine, provenance
+from tmdscope.tracking.registry import resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import (
     SequenceFiles,
     SequenceOutcome,
-    assemble,
+    gather,
     merge,
     track_sequences,
     write_disabled,
@@ -72,6 +74,8 @@ def main() -> None:
     panels = latent_panels(plan, outcome.results, labels, dataset.manifest["image_id"].tolist())
     settings = {**params.model_dump(mode="json"), "epochs": params.training["epochs"]}
     facts = {"settings": settings, "seconds": round(time.monotonic() - began, 1)}
+    for version in outcome.versions:
+        write_card(study.client, resolve(study.client, f"models:/{version['name']}/{version['number']}"))
     write_outcome(FILES, study, outcome, {**facts, **found}, panels)
     resume.finish()
     print("\n".join(say_claims(found)))
@@ -109,17 +113,20 @@ def train(resume: Resume, encodings: list[Encoding]) -> SequenceOutcome:
         made[encoding, len(target.classes)] = experiment
         return experiment
 
-    def package(result: StageResult) -> Program | None:
+    def package(result: StageResult) -> Dossier | None:
         training = result.training
         registered = training.volume in params.registered and training.seed == params.seeds[0]
         if training.arm != "sequential" or not registered:
             return None
         experiment = made[training.encoding, len(training.stage.classes)]
-        return assemble(experiment, result.states)
+        return compiler.compile(gather(experiment, result), own.model_dump(mode="json"))
 
+    folds = fold_parts(Split.read(SPLIT), dataset)
+    prepare, scoring = read_section("prepare", PrepareParams), read_section("scoring", ScoringParams)
+    compiler = Compiler(dataset, folds, prepare, scoring, read_section("data", DataParams).origin)
     bench = Bench(
         make,
-        fold_parts(Split.read(SPLIT), dataset),
+        folds,
         dataset.manifest["sample_id"].to_numpy(),
         heads=params.strategy is Strategy.FEATURES,
         dropout=params.experiment(encodings[0], 0).dropout,

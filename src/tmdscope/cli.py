@@ -55,19 +55,111 @@ def main(
 
 
 @app.command()
-def promote(
-    version: Annotated[int, typer.Argument(min=1, help="Version of the registered model.")],
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON array, one object per version.")] = False,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
-    """Point the alias `production` to a version of the registered model; `previous` remembers the old one."""
-    from tmdscope.params.materials_study import TrackingParams
-    from tmdscope.params.reading import read_section
-    from tmdscope.tracking import registry, store
+    """List the registered versions: aliases, scores, what they were trained on and with."""
+    import shutil
+    from datetime import UTC, datetime
 
-    name = read_section("tracking", TrackingParams, params).model
-    before = registry.promote(store.connect(), name, version)
-    known = "none" if before is None else f"version {before.number}"
-    typer.echo(f"{name}: production is version {version} (before: {known})")
+    from tmdscope.lifecycle.listing import as_json as write_json
+    from tmdscope.lifecycle.listing import list_versions, render
+    from tmdscope.tracking.store import connect
+
+    rows = list_versions(connect(), _registered(params))
+    width = shutil.get_terminal_size((120, 24)).columns
+    typer.echo(write_json(rows) if as_json else render(rows, datetime.now(UTC), width), nl=False)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="Version, alias, models:/NAME/VERSION, or a run's id.")],
+    second: Annotated[str, typer.Argument(help="What it is compared with.")],
+    speed: Annotated[bool, typer.Option(help="Load and time both, too.")] = True,
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Compare two models on the images that both held out, with intervals bootstrapped by sample.
+
+    Writes a page, the images on which they disagree, and an MLflow run in experiment `comparisons`.
+    """
+    from tmdscope.layout import COMPARISONS, PREPARED
+    from tmdscope.lifecycle.compare import compare as compare_models
+    from tmdscope.params.common import ScoringParams
+    from tmdscope.params.reading import read_section
+    from tmdscope.tracking.store import connect
+
+    scoring = read_section("scoring", ScoringParams, params)
+    folder = params.parent / COMPARISONS / "-".join(map(_file_name, (first, second)))
+    text = compare_models(
+        connect(),
+        first,
+        second,
+        _registered(params),
+        params.parent / PREPARED,
+        folder,
+        scoring.bootstrap,
+        scoring.seed,
+        speed,
+    )
+    typer.echo(text)
+
+
+@app.command()
+def promote(
+    version: Annotated[
+        int | None, typer.Argument(min=1, help="Of the registered model; the one with alias `best`.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Although checks fail; needs a reason.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Point the alias `production` to a version that passes the gate; `previous` remembers the old one.
+
+    The gate: same classes and inputs, known data, a sound split, not worse than production by more than
+    promotion.margin, files as they were logged and without pickles, reference predictions repeated by a fresh
+    process. Every decision is a run in experiment `promotions`.
+    """
+    from tmdscope.lifecycle.gate import make_gate
+    from tmdscope.lifecycle.promotion import promote as promote_version
+    from tmdscope.params.common import ScoringParams
+    from tmdscope.params.materials_study import PromotionParams
+    from tmdscope.params.reading import read_section
+    from tmdscope.tracking.decisions import open_decisions, who
+
+    margin = read_section("promotion", PromotionParams, params).margin
+    scoring = read_section("scoring", ScoringParams, params)
+    study = open_decisions()
+    gate = make_gate(study.client, margin, scoring.bootstrap, scoring.seed)
+    outcome = promote_version(study, _registered(params), version, gate, who(), force, reason)
+    typer.echo(outcome.text)
+
+
+@app.command()
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why; recorded.")] = "", params: ParamsPath = Path("params.yaml")
+) -> None:
+    """Let `production` and `previous` change places, if the one that comes back loads intact."""
+    from tmdscope.lifecycle.gate import load_in_fresh_process
+    from tmdscope.lifecycle.promotion import rollback as roll_back
+    from tmdscope.tracking.decisions import open_decisions, who
+
+    outcome = roll_back(open_decisions(), _registered(params), load_in_fresh_process, who(), reason)
+    typer.echo(outcome.text)
+
+
+@app.command()
+def card(
+    model: Annotated[str, typer.Argument(help="Version, alias, or models:/NAME/VERSION.")] = "production",
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Write a version's model card anew, into the registry's description too, and print it."""
+    from tmdscope.lifecycle.card import write_card
+    from tmdscope.tracking.predictions import resolve_version
+    from tmdscope.tracking.store import connect
+
+    client = connect()
+    typer.echo(write_card(client, resolve_version(client, model, _registered(params))), nl=False)
 
 
 @app.command()
@@ -175,6 +267,38 @@ def add_material(
     typer.echo(f"in full: {params.parent / ADDED / added.material}")
 
 
+@app.command()
+def predict(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures, or folders of them.")],
+    model: Annotated[
+        str, typer.Option(help="Version, alias, or models:/NAME/VERSION or models:/NAME@ALIAS.")
+    ] = "production",
+    as_csv: Annotated[bool, typer.Option("--csv", help="Every value, comma-separated.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    heights: Annotated[bool, typer.Option(help="Files hold heights (NPY, TIFF): level them first.")] = False,
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Say which material images show, how sure that is, and whether the model knows such images.
+
+    A file that cannot be used is named and the rest goes on; the exit status is then 3.
+    """
+    from tmdscope.lifecycle.predict import predict_files
+
+    if as_csv and as_json:
+        raise UserError("--csv and --json exclude each other")
+    counts = predict_files(
+        files,
+        model,
+        _registered(params),
+        "csv" if as_csv else "json" if as_json else "table",
+        heights,
+        sys.stdout,
+    )
+    typer.echo(counts.text, err=True)
+    if counts.unusable:
+        raise typer.Exit(3)
+
+
 @profile.command("list")
 def list_(params: ParamsPath = Path("params.yaml")) -> None:
     """List the profiles."""
@@ -235,6 +359,19 @@ def _print(text: str, language: str) -> None:
     from rich.syntax import Syntax
 
     Console().print(Syntax(text, language, theme="ansi_dark", background_color="default"))
+
+
+def _file_name(model: str) -> str:
+    """Turn what names a model into a part of a folder's name."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in model.removeprefix("models:/"))
+
+
+def _registered(params: Path) -> str:
+    """Name the study's registered model."""
+    from tmdscope.params.materials_study import TrackingParams
+    from tmdscope.params.reading import read_section
+
+    return read_section("tracking", TrackingParams, params).model
 
 
 def _is_watched() -> bool:

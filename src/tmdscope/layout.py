@@ -28,6 +28,8 @@ DESCRIPTORS = Path("data/descriptors.parquet")
 """Physical descriptors of every image."""
 LATENT = Path("data/latent.json")
 """What the best model's embedding has to do with the descriptors."""
+COMPARISONS = Path("reports/comparisons")
+"""A folder for every two models that were compared."""
 EXPERIMENT_PLOTS = Path("reports/experiments")
 """Tables that `dvc plots` draws."""
 LATENT_PLOT = Path("reports/latent.csv")

@@ -16,6 +16,7 @@ ALL = [
     "train-resnet18-224-fp32",
     "train-resnet18-64",
     "features-224",
+    "predict-224",
     "batched-heads",
     "tracking-share",
     "search-vs-grid",

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from tmdscope.learn.checkpoint import EpochScores
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.fit import FitResult
-from tmdscope.learn.metrics import bootstrap_by_sample, paired_difference
+from tmdscope.learn.metrics import bootstrap_by_sample
 from tmdscope.learn.summary import (
     METRICS,
     PARTS,
     Cohort,
-    compare,
     confusion_pairs,
     decoded_confusion,
     decoded_scores,
@@ -27,6 +26,14 @@ from tmdscope.learn.summary import (
 from tmdscope.materials import INVALID
 
 LABELS = np.array([0, 1] * 6)
+MANIFEST = pd.DataFrame(
+    {
+        "image_id": [f"i{k}" for k in range(12)],
+        "sample_id": [f"s{k // 2}" for k in range(12)],
+        "material": ["a", "b"] * 6,
+        "image_sha256": [f"{k:064x}" for k in range(12)],
+    }
+)
 FOLDS = [
     FoldParts(np.arange(7, 12), np.arange(2, 7), np.arange(2)),
     FoldParts(np.arange(2, 7), np.arange(7, 12), np.arange(2)),
@@ -119,7 +126,7 @@ def test_a_fold_that_stopped_early_leaves_the_mean_curve_to_the_others() -> None
 
 
 def table_of(results: list[FoldResult]) -> pd.DataFrame:
-    return predictions_table(results, FOLDS, [f"i{k}" for k in range(12)], ("a", "b"))
+    return predictions_table(results, FOLDS, MANIFEST, ("a", "b"))
 
 
 def test_decoded_outputs_are_counted_and_invalid_ones_beside_them() -> None:
@@ -143,37 +150,8 @@ def test_decoded_scores_take_an_invalid_output_for_wrong() -> None:
     assert scores["train"]["accuracy"]["mean"] == pytest.approx(0.8)
 
 
-def test_experiments_are_compared_image_by_image() -> None:
-    better, worse = [result(k, wrong=[]) for k in (0, 1)], [result(0, [0, 2, 8]), result(1, [0, 3, 7])]
-    found = compare(table_of(better), table_of(worse), cohort([]), ("a", "b"))
-    summaries = [summarise(results, FOLDS, cohort(list(range(12)))) for results in (better, worse)]
-    for name, difference in found.items():
-        for metric in ("accuracy", "macro_f1"):
-            scores = [summary[name][metric] for summary in summaries]
-            assert getattr(difference, metric) == pytest.approx(scores[0] - scores[1])
-            assert getattr(difference, metric) > 0
-    rows, predicted = out_of_fold(worse, FOLDS)
-    assert found["out_of_fold"] == paired_difference(
-        LABELS[rows], LABELS[rows], predicted, cohort([]).sample_ids[rows], resamples=200, seed=1
-    )
-    assert (found["ensemble_test"].images, found["out_of_fold"].images) == (2, 10)
-
-
-def test_the_order_of_folds_does_not_matter_to_a_comparison() -> None:
-    tables = [table_of([result(0, [2]), result(1, [9])]), table_of([result(0, [5]), result(1, [])])]
-    turned = [table.sort_values("fold", ascending=False, kind="stable") for table in tables]
-    assert compare(*tables, cohort([]), ("a", "b")) == compare(*turned, cohort([]), ("a", "b"))
-
-
-def test_experiments_on_other_images_are_not_compared() -> None:
-    other = [FoldParts(fold.train, fold.val[:-1], fold.test) for fold in FOLDS]
-    table = predictions_table(RESULTS, other, [f"i{k}" for k in range(12)], ("a", "b"))
-    with pytest.raises(ValueError, match="different images"):
-        compare(table_of(RESULTS), table, cohort([]), ("a", "b"))
-
-
 def test_every_fold_and_image_has_a_prediction() -> None:
-    table = predictions_table(RESULTS, FOLDS, [f"i{k}" for k in range(12)], ("a", "b"))
+    table = predictions_table(RESULTS, FOLDS, MANIFEST, ("a", "b"))
     assert len(table) == 24
     assert table.groupby("fold")["part"].value_counts().to_dict() == {
         (fold, part): count for fold in (0, 1) for part, count in (("train", 5), ("val", 5), ("test", 2))
@@ -183,9 +161,16 @@ def test_every_fold_and_image_has_a_prediction() -> None:
     assert set(table.query("fold == 0 and image_id == 'i2'")["decoded"]) == {"b"}  # a wrong one
 
 
+def test_images_of_no_part_are_left_out() -> None:
+    folds = [replace(fold, train=fold.train[1:]) for fold in FOLDS]
+    table = predictions_table(RESULTS, folds, MANIFEST, ("a", "b"))
+    assert len(table) == 22
+    assert table.loc[table["fold"] == 0, "image_id"].tolist() == [f"i{k}" for k in range(12) if k != 7]
+
+
 def test_an_output_that_stands_for_no_class_has_no_name() -> None:
     unread = replace(RESULTS[0], decoded=np.where(np.arange(12) == 4, INVALID, RESULTS[0].decoded))
-    table = predictions_table([unread], FOLDS[:1], [f"i{k}" for k in range(12)], ("a", "b"))
+    table = predictions_table([unread], FOLDS[:1], MANIFEST, ("a", "b"))
     assert table.index[table["decoded"] == ""].tolist() == [4]
 
 

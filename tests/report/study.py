@@ -9,7 +9,8 @@ import pandas as pd
 
 from tests.report.numbers import MEAN, POOLED, RELATIONS
 from tmdscope.dataset.store import Dataset
-from tmdscope.learn.summary import Cohort
+from tmdscope.learn.summary import IDENTITY
+from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, SplitParams
 from tmdscope.params.reading import parse_section, read_params
@@ -19,6 +20,7 @@ from tmdscope.report.study import SearchResult, StudyResults
 CLASSES = ["MoS2", "WS2"]
 PARTS = (["test"] * 2 + ["train"] * 3 + ["val"] * 3, ["test"] * 2 + ["val"] * 3 + ["train"] * 3)
 ROOT = Path(__file__).parents[2]
+SCORING = ScoringParams(bootstrap=100, seed=1)
 
 
 def data_params(source: str = "simulated", **changes: Any) -> DataParams:
@@ -47,19 +49,13 @@ def dataset() -> Dataset:
     manifest = pd.DataFrame(
         {
             "image_id": [f"i{k}" for k in range(8)],
-            "sample_id": [f"s{k // 2}" for k in range(8)],
+            "sample_id": ["s0", "s0", "s1", "s1", "s2", "s3", "s3", "s3"],
             "material": ["MoS2", "WS2"] * 4,
             "image_sha256": [f"{k:064x}" for k in range(8)],
             "duplicate_of": [None] * 7 + ["i6"],
         }
     )
     return Dataset(np.zeros((8, 16, 16), np.uint8), manifest)
-
-
-def cohort() -> Cohort:
-    images = dataset()
-    samples = images.manifest["sample_id"].to_numpy()
-    return Cohort(images.labels(CLASSES), samples, np.ones(8, bool), resamples=100, seed=1)
 
 
 def predictions(wrong: Sequence[int] = (), invalid: Sequence[int] = ()) -> pd.DataFrame:
@@ -72,7 +68,7 @@ def predictions(wrong: Sequence[int] = (), invalid: Sequence[int] = ()) -> pd.Da
         pd.DataFrame(
             {
                 "fold": fold,
-                "image_id": [f"i{k}" for k in range(8)],
+                **dataset().manifest[list(IDENTITY)],
                 "part": part,
                 "decoded": decoded,
                 "p_MoS2": share[:, 0],
@@ -115,7 +111,7 @@ def study(
         counts=pd.DataFrame({"test": [2, 2]}, index=CLASSES),
         scores={name: scores() for name in settings},
         predictions=tables,
-        gains=pretraining_gains(settings, tables, cohort(), CLASSES),
+        gains=pretraining_gains(settings, tables, CLASSES, SCORING),
         searches=searches or {},
         histories={name: pd.DataFrame([[1, 1.0, 0.5, 1.0, 0.5]], columns=columns) for name in settings},
         baseline={f"{part}_{m}": MEAN for part in ("val", "test") for m in ("accuracy", "macro_f1")},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.report.study import CLASSES, cohort, experiment, predictions
+from tests.report.study import CLASSES, SCORING, experiment, predictions
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.report.gains import Gain, gain_blocks, pretraining_gains
 from tmdscope.report.page import Block, Figure, Paragraph, Table
@@ -13,7 +13,7 @@ def gains(
 ) -> list[Gain]:
     settings = {"pre": experiment(), "zero": scratch or experiment("scratch")}
     tables = {"pre": predictions(finetune_wrong), "zero": predictions(scratch_wrong)}
-    return pretraining_gains(settings, tables, cohort(), CLASSES)
+    return pretraining_gains(settings, tables, CLASSES, SCORING)
 
 
 def said(blocks: list[Block]) -> str:
@@ -32,13 +32,13 @@ def test_only_equal_targets_networks_and_epochs_are_compared(changes: dict[str, 
 def test_heads_on_frozen_features_are_no_pair() -> None:
     settings = {"frozen": experiment("features"), "zero": experiment("scratch")}
     tables = {name: predictions() for name in settings}
-    assert pretraining_gains(settings, tables, cohort(), CLASSES) == []
+    assert pretraining_gains(settings, tables, CLASSES, SCORING) == []
 
 
 def test_every_pair_is_compared() -> None:
     settings = {"a": experiment(), "b": experiment(weights="imagenet-v1"), "zero": experiment("scratch")}
     tables = {name: predictions() for name in settings}
-    found = pretraining_gains(settings, tables, cohort(), CLASSES)
+    found = pretraining_gains(settings, tables, CLASSES, SCORING)
     assert [gain.pair for gain in found] == ["a less zero", "b less zero"]
 
 

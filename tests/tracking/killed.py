@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tests.tracking.programs import CLASSES, make_program
+from tests.tracking.programs import CLASSES, make_dossier, make_program
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.experiment import Experiment
@@ -58,7 +58,7 @@ def run(folder: Path, name: str) -> RunRecord:
         data,
         make_experiment(),
         folds,
-        lambda _, results: {"test": {"accuracy": results[0].scores["test_accuracy"]}},
+        lambda _, trained: make_dossier(trained.program),
         resume,
     )
     resume.finish()

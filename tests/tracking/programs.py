@@ -1,10 +1,12 @@
 """Programs to log in tests."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 
+from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
@@ -30,3 +32,25 @@ def make_program(members: int) -> Program:
     heads = [Head(512, len(CLASSES)) for _ in range(members)]
     config = EnsembleConfig("resnet18", "multiclass", CLASSES, 32, members, True, GREY_NORMALISATION)
     return Program(Ensemble([backbone], heads, Multiclass(CLASSES)).eval(), config)
+
+
+def make_facts(program: Program, macro_f1: float = 0.5, data_sha256: str = "ef" * 32) -> dict[str, Any]:
+    """What a dossier says of a program that was never trained."""
+    scored = {"macro_f1": macro_f1, "macro_f1_ci95": [macro_f1 - 0.1, macro_f1 + 0.1], "images": 6}
+    return {
+        "classes": list(program.config.classes),
+        "encoding": program.config.target,
+        "architecture": program.config.architecture,
+        "data": {"sha256": data_sha256},
+        "audit": {"problems": [], "warnings": []},
+        "scores": {
+            "val": {"macro_f1": {"mean": macro_f1, "std": 0.0}},
+            "out_of_fold": scored,
+            "ensemble_test": scored,
+        },
+    }
+
+
+def make_dossier(program: Program) -> Dossier:
+    """A program with no predictions, and the facts of `make_facts`."""
+    return Dossier(program, pd.DataFrame({"fold": [0], "image_id": ["none"]}), make_facts(program))

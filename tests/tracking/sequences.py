@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 from tests.learn.sequential.small import FEATURES, ORDER, SETTINGS, bench_of, plan_of
+from tests.tracking.programs import make_dossier
 from tmdscope.learn.resume import Resume
 from tmdscope.learn.sequential.plan import Plan
 from tmdscope.learn.sequential.run import Bench, StageResult, stage_target
+from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import Package, SequenceOutcome, track_sequences
@@ -41,9 +43,9 @@ def make_bench(plan: Plan, heads: bool = False, epochs: int = SETTINGS.epochs) -
 
 
 def packager(plan: Plan) -> Package:
-    """Make programs of sequential stages: heads on a backbone of a few weights, exported in no time."""
+    """Make dossiers of sequential stages: heads on a backbone of a few weights, exported in no time."""
 
-    def package(result: StageResult) -> Program | None:
+    def package(result: StageResult) -> Dossier | None:
         if result.training.arm != "sequential":
             return None
         torch.manual_seed(1)
@@ -56,7 +58,8 @@ def packager(plan: Plan) -> Package:
         config = EnsembleConfig(
             "resnet18", target.name, target.classes, SIZE_PX, len(heads), True, GREY_NORMALISATION, atoms
         )
-        return Program(Ensemble([Backbone(pool, GREY_NORMALISATION)], heads, target).eval(), config)
+        ensemble = Ensemble([Backbone(pool, GREY_NORMALISATION)], heads, target).eval()
+        return make_dossier(Program(ensemble, config))
 
     return package
 

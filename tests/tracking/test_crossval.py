@@ -1,12 +1,16 @@
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 import pytest
 from torch import nn
 
 from tests.tracking.killed import make_experiment
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
 from tmdscope.tracking.crossval import TrackedCrossval, track_experiment
+from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.runs import DataUse, TrackedRun, start_run
+from tmdscope.tracking.runs import FACTS, PREDICTIONS, DataUse, TrackedRun, start_run
 from tmdscope.tracking.store import Study
 from tmdscope.vision.classifier import Head
 
@@ -15,12 +19,13 @@ from tmdscope.vision.classifier import Head
 def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
     rows = np.arange(24)
     folds = [FoldParts(rows[8:16], rows[16:], rows[:8]), FoldParts(rows[16:], rows[8:16], rows[:8])]
-    seen: list[list[FoldResult]] = []
+    seen: list[Sequence[FoldResult]] = []
 
-    def on_results(run: TrackedRun, results: list[FoldResult]) -> dict[str, object]:
-        seen.append(results)
+    def on_results(run: TrackedRun, trained: Trained) -> Dossier:
+        seen.append(trained.results)
         run.tags({"heard": "yes"})
-        return {"val": {"f1": 0.5}, "words": "are no metric"}
+        scores = {"val": {"f1": 0.5}, "words": "are no metric", "bounds": [0.4, 0.6]}
+        return Dossier(trained.program, pd.DataFrame({"fold": [0, 1]}), {"scores": scores})
 
     data = DataUse("features", "cd" * 32, "data/features", 24, "crossval")
     record = track_experiment(
@@ -36,6 +41,8 @@ def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
         assert fold.data.tags["mlflow.parentRunId"] == record.run_id
         assert fold.data.metrics["test_accuracy"] == seen[0][number].scores["test_accuracy"]
         assert len(store.client.get_metric_history(run_id, "epoch_val_loss")) == 2
+    kept = {entry.path for entry in store.client.list_artifacts(record.run_id)}
+    assert kept == {PREDICTIONS, FACTS}
     assert load_program(record.model_uri).config.members == 2
     assert [load_program(uri).config.members for uri in record.fold_model_uris] == [1, 1]
 

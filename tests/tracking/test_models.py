@@ -4,11 +4,12 @@ import mlflow
 import numpy as np
 import pytest
 import torch
+from mlflow.entities import LoggedModelStatus
 from mlflow.models import Model
 
 from tests.tracking.programs import CLASSES, IMAGES, Logged, make_program
 from tmdscope.stage import UserError
-from tmdscope.tracking.models import load_program
+from tmdscope.tracking.models import FILES_SHA256, hash_files, load_program
 from tmdscope.tracking.store import Study
 
 
@@ -40,8 +41,14 @@ def test_a_missing_model_says_what_to_do(store: Study) -> None:
 
 def test_a_model_of_another_maker_is_refused(store: Study, tmp_path: Path) -> None:
     Model(artifact_path="model").save(str(tmp_path / "MLmodel"))
+    made = store.client.create_logged_model(store.experiment_id, name="other")
+    store.client.log_model_artifacts(made.model_id, str(tmp_path))
+    store.client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
+    with pytest.raises(UserError, match=r"no tag files\.sha256"):
+        load_program(made.model_uri)
+    store.client.set_logged_model_tags(made.model_id, {FILES_SHA256: hash_files(tmp_path)})
     with pytest.raises(UserError, match="was not made by tmdscope"):
-        load_program(str(tmp_path))
+        load_program(made.model_uri)
 
 
 def test_a_program_takes_any_number_of_images(logged: Logged) -> None:

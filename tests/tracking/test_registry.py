@@ -4,12 +4,10 @@ from tests.tracking.programs import Logged, make_program
 from tmdscope.stage import UserError
 from tmdscope.tracking.registry import (
     BEST,
-    PREVIOUS,
     PRODUCTION,
     Version,
     find_alias,
     point_alias,
-    promote,
     pull_alias,
     register,
 )
@@ -50,34 +48,14 @@ def test_an_alias_moves(store: Study, versions: list[Version]) -> None:
         assert pull_alias(store.client, NAME, BEST) == version
 
 
-@pytest.mark.parametrize("name", [NAME, "never-registered"])
+@pytest.mark.parametrize(
+    ("alias", "remedy"), [(BEST, "dvc repro --force register"), (PRODUCTION, "tmdscope promote")]
+)
+@pytest.mark.parametrize("name", ["without-aliases", "never-registered"])
 def test_an_alias_that_does_not_exist_says_what_to_do(
-    store: Study, versions: list[Version], name: str
+    store: Study, logged: Logged, name: str, alias: str, remedy: str
 ) -> None:
-    assert [version.number for version in versions] == [1, 2]
-    assert find_alias(store.client, name, "nobody") is None
-    with pytest.raises(UserError, match=r"no alias 'nobody' in sqlite.*dvc repro --force register"):
-        pull_alias(store.client, name, "nobody")
-
-
-def test_production_remembers_what_it_was(store: Study, versions: list[Version]) -> None:
-    client = store.client
-    assert promote(client, NAME, versions[0].number) is None
-    assert find_alias(client, NAME, PREVIOUS) is None
-    assert promote(client, NAME, versions[1].number) == versions[0]
-    assert pull_alias(client, NAME, PRODUCTION) == versions[1]
-    assert pull_alias(client, NAME, PREVIOUS) == versions[0]
-    promote(client, NAME, versions[1].number)  # again: what it was before stays known
-    assert pull_alias(client, NAME, PREVIOUS) == versions[0]
-    assert promote(client, NAME, versions[0].number) == versions[1]  # rolled back
-    assert pull_alias(client, NAME, PREVIOUS) == versions[1]
-
-
-def test_promoting_an_unknown_version_lists_the_known_ones(store: Study, versions: list[Version]) -> None:
-    assert [version.number for version in versions] == [1, 2]
-    before = find_alias(store.client, NAME, PRODUCTION)
-    with pytest.raises(UserError, match="no version 9; it has: 1, 2"):
-        promote(store.client, NAME, 9)
-    assert find_alias(store.client, NAME, PRODUCTION) == before
-    with pytest.raises(UserError, match="it has: none: run `dvc repro` first"):
-        promote(store.client, "never-registered", 1)
+    register(store.client, "without-aliases", logged.uri, logged.run_id, {})
+    assert find_alias(store.client, name, alias) is None
+    with pytest.raises(UserError, match=rf"no alias '{alias}' in sqlite.*{remedy}"):
+        pull_alias(store.client, name, alias)

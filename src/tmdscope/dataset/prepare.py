@@ -106,6 +106,60 @@ def picture_to_uint8(picture: NDArray[Any], percentiles: Sequence[float]) -> Ima
     return to_uint8(clip_percentiles(picture.astype(np.float64), low, high))
 
 
+def prepare_picture(content: bytes, suffix: str, settings: PrepareParams) -> Image8:
+    """Prepare one picture as those of a folder are.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    suffix : str
+        The ending of its name.
+    settings : PrepareParams
+        Size and percentiles.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (S, S).
+
+    Raises
+    ------
+    PictureError
+        It cannot be used.
+    """
+    picture = picture_to_uint8(decode_picture(content, suffix), settings.percentiles)
+    return _finish(picture, settings.size_px).image
+
+
+def prepare_heights(content: bytes, suffix: str, settings: PrepareParams) -> Image8:
+    """Prepare one height map as those of the simulator are: levelled first.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file, heights in any unit.
+    suffix : str
+        The ending of its name.
+    settings : PrepareParams
+        Size and percentiles.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (S, S).
+
+    Raises
+    ------
+    PictureError
+        It cannot be used, or holds 8-bit grey values, which are no heights.
+    """
+    heights = decode_picture(content, suffix)
+    if heights.dtype == np.uint8:
+        raise PictureError("it holds 8-bit grey values, not heights: predict it as a picture")
+    return _finish(level(heights, settings.percentiles), settings.size_px).image
+
+
 def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
     """Level chunk by chunk; each chunk opens the map anew, so that pages already read leave memory."""
     count, rows, columns = open_array(raw / HEIGHTS).shape

@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.metrics import (
-    Difference,
     accuracy,
     bootstrap_by_sample,
     confusion_matrix,
     invalid_count,
     macro_f1,
     mean_std,
-    paired_difference,
 )
 from tmdscope.materials import INVALID
 
 PARTS = ("train", "val", "test")
+IDENTITY = ("image_id", "sample_id", "material", "image_sha256")
+"""Columns of a table of predictions that say which image it is."""
+
 METRICS = ("loss", "accuracy", "macro_f1", "weighted_f1", "exact_accuracy", "invalid")
 
 Labels = NDArray[np.int64]
@@ -285,59 +286,6 @@ def _decoded(fold: pd.DataFrame, classes: Sequence[str]) -> Labels:
     return np.where(labels < 0, INVALID, labels)
 
 
-def compare(
-    first: pd.DataFrame, second: pd.DataFrame, cohort: Cohort, classes: Sequence[str]
-) -> dict[str, Difference]:
-    """Compare two experiments on the same images.
-
-    Parameters
-    ----------
-    first, second : pandas.DataFrame
-        Their predictions, as `predictions_table`; every fold lists all images in the order of the cohort.
-    cohort : Cohort
-        The images.
-    classes : sequence of str
-        Class names.
-
-    Returns
-    -------
-    dict
-        First less second: ``ensemble_test`` on the held-out test, by the mean of the folds' probabilities;
-        ``out_of_fold`` on the images that folds validate on, each by the fold that did.
-
-    Raises
-    ------
-    ValueError
-        The experiments were not tested and validated on the same images.
-    """
-    found = {}
-    pairs = zip(_most_probable(first, classes), _most_probable(second, classes), strict=True)
-    for name, (one, other) in zip(("ensemble_test", "out_of_fold"), pairs, strict=True):
-        if not one.index.equals(other.index):
-            raise ValueError(f"{name}: the two experiments were scored on different images")
-        rows = one.index.to_numpy()
-        found[name] = paired_difference(
-            cohort.labels[rows],
-            one.to_numpy(),
-            other.to_numpy(),
-            cohort.sample_ids[rows],
-            cohort.resamples,
-            cohort.seed,
-        )
-    return found
-
-
-def _most_probable(predictions: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.Series, pd.Series]:
-    """Give the class of each image: the ensemble's on the test, and its own fold's on validation images."""
-    columns = [f"p_{name}" for name in classes]
-    table = predictions.assign(row=predictions.groupby("fold").cumcount())
-    table = table.astype(dict.fromkeys(columns, np.float64))
-    test = table[table["part"] == "test"].groupby("row")[columns].mean()
-    val = table[table["part"] == "val"].set_index("row")[columns].sort_index()
-    ensemble, single = (part.to_numpy().argmax(axis=1) for part in (test, val))
-    return pd.Series(ensemble, test.index), pd.Series(single, val.index)
-
-
 def confusion_pairs(counts: NDArray[np.float64], classes: Sequence[str]) -> pd.DataFrame:
     """Write a confusion matrix as one row per image, the form that DVC plots.
 
@@ -364,10 +312,10 @@ def confusion_pairs(counts: NDArray[np.float64], classes: Sequence[str]) -> pd.D
 def predictions_table(
     results: Sequence[FoldResult],
     folds: Sequence[FoldParts],
-    image_ids: Sequence[str],
+    manifest: pd.DataFrame,
     classes: Sequence[str],
 ) -> pd.DataFrame:
-    """List every fold's prediction of every image.
+    """List every fold's prediction of every image that is in one of its parts.
 
     Parameters
     ----------
@@ -375,24 +323,25 @@ def predictions_table(
         One per fold.
     folds : sequence of FoldParts
         The folds, in the same order.
-    image_ids : sequence of str
-        Name of each image.
+    manifest : pandas.DataFrame
+        Columns ``image_id, sample_id, material, image_sha256`` of all images.
     classes : sequence of str
         Class names.
 
     Returns
     -------
     pandas.DataFrame
-        One row per fold and image: ``fold, image_id, part, decoded`` (class name by the paper's decoding,
-        empty where the output stands for no class), and ``p_<class>``.
+        One row per fold and image: ``fold``, the manifest's columns, ``part, decoded`` (class name by the
+        paper's decoding, empty where the output stands for no class), and ``p_<class>``.
     """
+    known = manifest[list(IDENTITY)].reset_index(drop=True)
     tables = []
     for result, fold in zip(results, folds, strict=True):
-        part = np.empty(len(image_ids), dtype=object)
+        part = np.full(len(known), "", dtype=object)
         part[fold.train], part[fold.val], part[fold.test] = "train", "val", "test"
         decoded = [classes[label] if label >= 0 else "" for label in result.decoded]
-        table = pd.DataFrame({"fold": result.fold, "image_id": image_ids, "part": part, "decoded": decoded})
-        tables.append(
-            table.assign(**{f"p_{name}": result.probabilities[:, k] for k, name in enumerate(classes)})
-        )
+        table = known.assign(part=part, decoded=decoded)
+        table.insert(0, "fold", result.fold)
+        named = {f"p_{name}": result.probabilities[:, k] for k, name in enumerate(classes)}
+        tables.append(table.assign(**named)[part != ""])
     return pd.concat(tables, ignore_index=True)

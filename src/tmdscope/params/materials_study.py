@@ -49,6 +49,11 @@ class DataParams(Params):
     folder: FolderParams
     archive: ArchiveParams | None = None
 
+    @property
+    def origin(self) -> str:
+        """The source in one word: ``simulated``, ``folder``, or an archive's record."""
+        return self.archive.record if self.source == "archive" and self.archive else self.source
+
     @model_validator(mode="after")
     def _archive_is_named(self) -> Self:
         if self.source == "archive" and self.archive is None:
@@ -113,6 +118,14 @@ class TrackingParams(Params):
         max_length=200,
         pattern=r"^[^/:']+$",
         description="registered model; MLflow's addresses and searches hold no slash, colon or apostrophe",
+    )
+
+
+class PromotionParams(Params):
+    """Section `promotion`: the gate before the alias `production`; read by the command, not by a stage."""
+
+    margin: float = Field(
+        ge=0, le=1, description="macro F1 by which a version may be worse than production, at 95 % confidence"
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from tmdscope.learn.metrics import Difference
-from tmdscope.learn.summary import Cohort, compare
+from tmdscope.learn.paired import compare
+from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.report.figures import intervals
 from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
@@ -59,8 +60,8 @@ class Gain:
 def pretraining_gains(
     experiments: Mapping[str, ExperimentParams],
     predictions: Mapping[str, pd.DataFrame],
-    cohort: Cohort,
     classes: Sequence[str],
+    scoring: ScoringParams,
 ) -> list[Gain]:
     """Compare every fine-tuned experiment with those from scratch of the same target, network and epochs.
 
@@ -69,11 +70,11 @@ def pretraining_gains(
     experiments : mapping
         Name to settings.
     predictions : mapping
-        Name to the content of ``predictions.parquet``, in the order of the cohort.
-    cohort : Cohort
-        The images.
+        Name to the content of ``predictions.parquet``.
     classes : sequence of str
         Class names in label order.
+    scoring : ScoringParams
+        Of the intervals.
 
     Returns
     -------
@@ -90,7 +91,9 @@ def pretraining_gains(
             scratch=other,
             epochs=entry.epochs,
             unequal=_unequal(entry, base),
-            differences=compare(predictions[name], predictions[other], cohort, classes),
+            differences=compare(
+                predictions[name], predictions[other], classes, scoring.bootstrap, scoring.seed
+            ),
         )
         for name, entry in of[Strategy.FINETUNE]
         for other, base in of[Strategy.SCRATCH]

@@ -30,11 +30,12 @@ from tmdscope.params.experiments import ExperimentParams, Strategy, require_form
 from tmdscope.params.materials_study import DataParams, PrepareParams
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.stage import UserError, say
+from tmdscope.tracking.dossier import Compiler, Dossier
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.registry import Version, resolve
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.sequential import assemble, track_sequences
+from tmdscope.tracking.sequential import gather, track_sequences
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.backbones import build_backbone
 from tmdscope.vision.classifier import Backbone, Ensemble
@@ -153,7 +154,9 @@ def add_material(request: AddRequest) -> Addition:
     labels = plan.label(dataset.manifest["material"].tolist())
     samples = dataset.manifest["sample_id"].to_numpy()
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
-        maker = _Maker(request, params, dataset, plan, Path(folder), new)
+        origin = f"{request.data.origin} and {request.images.name}"
+        compiler = Compiler(dataset, folds, request.prepare, request.scoring, origin)
+        maker = _Maker(request, params, dataset, plan, Path(folder), new, compiler)
         bench = Bench(maker.make, folds, samples, maker.heads, maker.settings.dropout)
         known = _known_stage(plan, maker, program, folds, labels, samples)
         outcome = track_sequences(
@@ -381,10 +384,12 @@ class _Maker:
         plan: Plan,
         folder: Path,
         new: Dataset,
+        compiler: Compiler,
     ) -> None:
         self.request = request
         self.params = params
         self.dataset = dataset
+        self.compiler = compiler
         self.plan = plan
         self.folder = folder
         self.device = best_device()
@@ -409,12 +414,13 @@ class _Maker:
             )
         return self.made[target.classes]
 
-    def package(self, result: StageResult) -> Program | None:
-        """Put the folds' models into one program, of the first seed's sequential arm."""
+    def package(self, result: StageResult) -> Dossier | None:
+        """Compile what is kept with the model of the first seed's sequential arm."""
         training = result.training
         if training.arm != "sequential" or training.seed != self.params.seeds[0]:
             return None
-        return assemble(self.made[training.stage.classes], result.states)
+        trained = gather(self.made[training.stage.classes], result)
+        return self.compiler.compile(trained, self.params.model_dump(mode="json"))
 
     def _write_features(self, settings: ExperimentParams, new: Dataset) -> None:
         """Store the features of all images: the study's as they are, those of the new ones made now."""

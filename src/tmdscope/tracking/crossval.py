@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import nn
 
-from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
+from tmdscope.learn.crossval import FoldParts, cross_validate
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.progress import TrainingTable
+from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import Program
-from tmdscope.tracking.runs import DataUse, TrackedRun, end_attempt, flatten, start_run
+from tmdscope.tracking.runs import DataUse, TrackedRun, end_attempt, numbers, start_run
 from tmdscope.tracking.store import Study
 
 Package = Callable[[nn.Module], Program]
@@ -166,7 +167,7 @@ def track_experiment(
     data: DataUse,
     experiment: Experiment,
     folds: Sequence[FoldParts],
-    on_results: Callable[[TrackedRun, list[FoldResult]], Mapping[str, Any]],
+    on_results: Callable[[TrackedRun, Trained], Dossier],
     resume: Resume | None = None,
 ) -> RunRecord:
     """Cross-validate an experiment and track all of it.
@@ -186,7 +187,7 @@ def track_experiment(
     folds : sequence of FoldParts
         The folds.
     on_results : callable
-        Given the open run and the folds' results; returns a nested summary, whose numbers become metrics.
+        Given the open run and the trained model; returns what is kept with it, whose scores become metrics.
     resume : Resume, optional
         An attempt to go on with: its runs are reopened, and nothing is logged twice.
 
@@ -218,8 +219,7 @@ def track_experiment(
             recorder,
             resume=resume,
         )
-        summary = flatten(on_results(run, results))
-        run.metrics({key: value for key, value in summary.items() if isinstance(value, int | float)})
-        config = replace(experiment.config, members=len(models))
-        uri = run.program(Program(experiment.assemble(models), config))
+        dossier = on_results(run, Trained(experiment, models, results, folds))
+        run.metrics(numbers(dossier.facts["scores"]))
+        uri = run.dossier(dossier)
     return RunRecord(name, study.uri, run.run_id, recorder.run_ids, uri, recorder.model_uris)

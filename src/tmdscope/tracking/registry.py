@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from tmdscope.stage import UserError
+
+Client = MlflowClient
+"""A connected store, for floors that know no MLflow."""
 
 BEST = "best"
 """Alias moved by the pipeline: the highest mean validation macro F1."""
@@ -45,6 +49,22 @@ class Version:
     def uri(self) -> str:
         """MLflow's URI of this very version."""
         return f"models:/{self.name}/{self.number}"
+
+
+def to_version(found: ModelVersion) -> Version:
+    """Take what is needed from MLflow's own record of a version.
+
+    Parameters
+    ----------
+    found : mlflow.entities.model_registry.ModelVersion
+        As the client gives it.
+
+    Returns
+    -------
+    Version
+        The version.
+    """
+    return Version(found.name, int(found.version), str(found.run_id), dict(found.tags))
 
 
 def register(
@@ -135,7 +155,7 @@ def resolve(client: MlflowClient, uri: str) -> Version:
         raise UserError(
             f"{uri} is not in {mlflow.get_tracking_uri()}; set MLFLOW_TRACKING_URI to the store that has it"
         ) from error
-    return Version(name, int(version.version), str(version.run_id), dict(version.tags))
+    return to_version(version)
 
 
 def point_alias(client: MlflowClient, name: str, alias: str, number: int) -> None:
@@ -178,7 +198,7 @@ def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
-    return Version(name, int(found.version), str(found.run_id), dict(found.tags))
+    return to_version(found)
 
 
 def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:
@@ -205,15 +225,16 @@ def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:
     """
     version = find_alias(client, name, alias)
     if version is None:
+        remedy = "`dvc repro --force register`" if alias == BEST else "`tmdscope promote`"
         raise UserError(
             f"registered model {name!r} has no alias {alias!r} in {mlflow.get_tracking_uri()}; run "
-            "`dvc repro --force register`, or set MLFLOW_TRACKING_URI to the store that has it"
+            f"{remedy}, or set MLFLOW_TRACKING_URI to the store that has it"
         )
     return version
 
 
-def promote(client: MlflowClient, name: str, number: int) -> Version | None:
-    """Point `PRODUCTION` to a version and remember what it was as `PREVIOUS`.
+def find_number(client: MlflowClient, name: str, number: int) -> Version | None:
+    """Find a version by its number.
 
     Parameters
     ----------
@@ -222,26 +243,46 @@ def promote(client: MlflowClient, name: str, number: int) -> Version | None:
     name : str
         Registered model.
     number : int
-        Version to promote.
+        Its version.
 
     Returns
     -------
     Version or None
-        What `PRODUCTION` was before; None when it was not set.
+        None where there is no such version.
+    """
+    try:
+        return to_version(client.get_model_version(name, str(number)))
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def pull_version(client: MlflowClient, name: str, number: int) -> Version:
+    """Give a version, or say which ones there are.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+    number : int
+        Its version.
+
+    Returns
+    -------
+    Version
+        The version.
 
     Raises
     ------
     UserError
         There is no such version.
     """
-    try:
-        client.get_model_version(name, str(number))
-    except MlflowException as error:
+    version = find_number(client, name, number)
+    if version is None:
         known = sorted(int(found.version) for found in client.search_model_versions(f"name = '{name}'"))
         listed = ", ".join(map(str, known)) or "none: run `dvc repro` first"
-        raise UserError(f"registered model {name!r} has no version {number}; it has: {listed}") from error
-    before = find_alias(client, name, PRODUCTION)
-    if before is not None and before.number != number:
-        point_alias(client, name, PREVIOUS, before.number)
-    point_alias(client, name, PRODUCTION, number)
-    return before
+        raise UserError(f"registered model {name!r} has no version {number}; it has: {listed}")
+    return version

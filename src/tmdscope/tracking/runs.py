@@ -1,6 +1,7 @@
 """MLflow runs of an experiment and its folds, written in few calls."""
 
 import json
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,11 +11,19 @@ from typing import Any, Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
+from tmdscope.files import write_json, write_table
+from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.store import Study
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends."""
+
+PREDICTIONS = "predictions.parquet"
+"""Artifact of a run whose model is registered: what every fold says of every image."""
+
+FACTS = "facts.json"
+"""Artifact of a run whose model is registered: what a model card is written from."""
 
 ATTEMPT = "attempt"
 """Tag by which the runs of an interrupted cross-validation are found again."""
@@ -178,6 +187,27 @@ class TrackedRun:
         logged = find_program(self.study, self.run_id, name) if self.reopened else None
         return logged or log_program(self.run_id, program, name)
 
+    def dossier(self, dossier: Dossier) -> str:
+        """Log a model with its predictions and facts.
+
+        Parameters
+        ----------
+        dossier : Dossier
+            What is kept with the model.
+
+        Returns
+        -------
+        str
+            MLflow's URI of the model.
+        """
+        with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
+            predictions, facts = Path(folder) / PREDICTIONS, Path(folder) / FACTS
+            write_table(predictions, dossier.predictions)
+            write_json(facts, dossier.facts)
+            for path in (predictions, facts):
+                self.artifact(path)
+        return self.program(dossier.program)
+
     def _has_metric(self, key: str, step: int) -> bool:
         if not self.reopened:
             return False
@@ -322,3 +352,19 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def numbers(nested: Mapping[str, Any]) -> dict[str, float]:
+    """Pick what can be a metric.
+
+    Parameters
+    ----------
+    nested : mapping
+        Values and mappings.
+
+    Returns
+    -------
+    dict
+        Dotted name to number.
+    """
+    return {key: value for key, value in flatten(nested).items() if isinstance(value, int | float)}

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pandas as pd
 from mlflow.entities import Run, ViewType
-from torch import Tensor, nn
+from torch import nn
 
 from tmdscope.files import write_json, write_table, write_text
 from tmdscope.learn.experiment import Experiment
@@ -19,13 +19,14 @@ from tmdscope.learn.sequential.plan import Plan, Training
 from tmdscope.learn.sequential.run import Bench, StageResult, run_sequences
 from tmdscope.learn.tabular import mean_over_folds
 from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.models import Program
-from tmdscope.tracking.registry import Version, find_version, register
+from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.registration import register_model
+from tmdscope.tracking.registry import Version, find_version
 from tmdscope.tracking.runs import ATTEMPT, DataUse, TrackedRun, end_attempt, flatten, start_run
 from tmdscope.tracking.store import Study
 
-Package = Callable[[StageResult], Program | None]
-"""Puts the folds' models of a training into one program; None where it is not to be registered."""
+Package = Callable[[StageResult], Dossier | None]
+"""Compiles what is kept with the model of a training; None where it is not to be registered."""
 
 
 class TrackedSequences:
@@ -116,20 +117,19 @@ class TrackedSequences:
         run, training = self._open, result.training
         if run is None:
             return
-        program = None if self.package is None else self.package(result)
-        if program is not None:
+        dossier = None if self.package is None else self.package(result)
+        if dossier is not None:
             parent = self.plan.parent(training)
             before = None if parent is None else self.versions.get(parent)
             facts = {
                 **self._facts(training),
                 "parent_version": "none" if before is None else f"{before.name}/{before.number}",
-                "data.sha256": self.data.sha256,
                 "split.sha256": self.tags.get("split.sha256", "none"),
                 "epochs": str(self._total_epochs(result)),
             }
-            uri = run.program(program)
-            self.versions[training] = register(
-                self.study.client, self.model_of(training), uri, run.run_id, facts
+            uri = run.dossier(dossier)
+            self.versions[training] = register_model(
+                self.study.client, self.model_of(training), uri, run.run_id, dossier.facts, facts
             )
             run.tags({"version": self.versions[training].uri})
         run.metrics(flatten(mean_over_folds([_shown(fold.scores) for fold in result.folds])))
@@ -370,23 +370,23 @@ def merge(outcomes: Sequence[SequenceOutcome]) -> SequenceOutcome:
     )
 
 
-def assemble(experiment: Experiment, states: Sequence[Mapping[str, Tensor]]) -> Program:
-    """Put the folds' models of a stage into one program.
+def gather(experiment: Experiment, result: StageResult) -> Trained:
+    """Put the folds' kept weights of a training back into models.
 
     Parameters
     ----------
     experiment : Experiment
         The stage's.
-    states : sequence of mapping
-        State dict of each fold's model.
+    result : StageResult
+        What the training gave.
 
     Returns
     -------
-    Program
-        Ready to be exported.
+    Trained
+        The cross-validated model.
     """
     models: list[nn.Module] = []
-    for state in states:
+    for state in result.states:
         models.append(experiment.build())
         models[-1].load_state_dict(dict(state))
-    return Program(experiment.assemble(models), replace(experiment.config, members=len(models)))
+    return Trained(experiment, models, result.folds, result.parts)

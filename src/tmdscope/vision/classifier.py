@@ -47,7 +47,22 @@ class Head(nn.Module):
         torch.Tensor
             Outputs, float32, N x K.
         """
-        logits: Tensor = self.output(self.dropout(torch.relu(self.embed(features))))
+        return self.classify(self.embed(features))
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        """Turn embeddings into outputs.
+
+        Parameters
+        ----------
+        embedding : torch.Tensor
+            As `embed` gives, float32, N x 100.
+
+        Returns
+        -------
+        torch.Tensor
+            Outputs, float32, N x K.
+        """
+        logits: Tensor = self.output(self.dropout(torch.relu(embedding)))
         return logits
 
     def embed(self, features: Tensor) -> Tensor:
@@ -295,11 +310,28 @@ class Ensemble(nn.Module):
         torch.Tensor
             Probabilities, float32, N x K; rows sum to one.
         """
+        logits, _ = self.look(images)
+        return torch.stack([self.target.probabilities(values) for values in logits]).mean(dim=0)
+
+    def look(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Give what every fold's model makes of images.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            uint8, N x H x W.
+
+        Returns
+        -------
+        tuple of list of torch.Tensor
+            For each fold its outputs, float32, N x outputs, and its embeddings before the ReLU, N x 100.
+        """
         features = [backbone(images) for backbone in self.backbones]
         if len(features) < len(self.heads):
             features = features * len(self.heads)
-        logits = (head(values) for head, values in zip(self.heads, features, strict=True))
-        return torch.stack([self.target.probabilities(values) for values in logits]).mean(dim=0)
+        heads = [head for head in self.heads if isinstance(head, Head)]
+        embeddings = [head.embed(values) for head, values in zip(heads, features, strict=True)]
+        return [head.classify(values) for head, values in zip(heads, embeddings, strict=True)], embeddings
 
     def member(self, fold: int) -> Classifier:
         """Give one fold's classifier.

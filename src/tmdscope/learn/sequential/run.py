@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tmdscope.learn.batched import HeadMember, train_heads
 from tmdscope.learn.checkpoint import EpochScores
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate, fold_seed, score_fold
+from tmdscope.learn.embedding import embed_inputs
 from tmdscope.learn.fit import Examples, FitResult, FitSettings
 from tmdscope.learn.recorder import Recorder, Silent
 from tmdscope.learn.resume import Checkpoints, Resume
@@ -22,14 +23,10 @@ from tmdscope.learn.sequential.growth import grow
 from tmdscope.learn.sequential.plan import Plan, Training, stage_parts
 from tmdscope.params.sequential import Encoding
 from tmdscope.stage import UserError
-from tmdscope.vision.classifier import Classifier, Head
 from tmdscope.vision.targets import Multilabel, Target, make_target
 
 States = Sequence[Mapping[str, Tensor]]
 """State dict of every fold's kept model."""
-
-_BATCH = 256
-"""Examples that are embedded in a step."""
 
 _RESULT = "result"
 """Folder of an ended training in an attempt."""
@@ -399,14 +396,9 @@ def _train_networks(
 
 def _embed(result: StageResult, one: Trainable) -> StageResult:
     model, found = one.build(), []
-    if not isinstance(model, Head | Classifier):
-        raise TypeError(f"a {type(model).__name__} has no embedding")
     for state in result.states:
         model.load_state_dict(dict(state))
-        model.eval()
-        with torch.inference_mode():
-            batches = [model.embed(batch) for batch in one.examples.inputs.split(_BATCH)]
-        found.append(torch.cat(batches).cpu().numpy())
+        found.append(embed_inputs(model, one.examples.inputs))
     return replace(result, embeddings=found)
 
 

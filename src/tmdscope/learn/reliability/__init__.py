@@ -1,0 +1,1 @@
+"""How far one prediction of a fold ensemble can be trusted: calibration, prediction sets, novelty."""

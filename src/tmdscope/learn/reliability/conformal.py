@@ -1,0 +1,178 @@
+"""How unusual a new score is among the scores of images that a fold's network was not trained on.
+
+Cross-conformal prediction (CV+: Romano, Sesia & Candes 2020, arXiv:2006.02544; Barber et al.
+2021, arXiv:1905.02928): every image is scored by the network of the fold that held it out, and a new image
+by all networks; its score by a fold's network is compared with that fold's scores alone. Images of one
+sample are alike, so that the new image is one of a *new sample*: each image of a sample of n weighs
+1 / ((m + 1) n) among m samples, and 1 / (m + 1) stays for what lies beyond all of them (Lee, Barber & Willett
+2023, arXiv:2306.06342). The scores may be anything that is larger the worse an image fits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom
+
+_ROUNDING = 1e-9  # p-values are sums of fractions; equal ones differ in their last digits
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CrossConformal:
+    """Scores of all folds' held-out images.
+
+    Attributes
+    ----------
+    scores : tuple of numpy.ndarray
+        Scores of each fold's images, float64, rising, shape (images of the fold,).
+    tails : tuple of numpy.ndarray
+        Weight of the scores from each on, float64, shape (images of the fold + 1,); the last is 0.
+    samples : int
+        Samples of all folds, m.
+    """
+
+    scores: tuple[Values, ...]
+    tails: tuple[Values, ...]
+    samples: int
+
+    @property
+    def images(self) -> int:
+        """Images of all folds."""
+        return sum(map(len, self.scores))
+
+    def p_values(self, scores: ArrayLike) -> Values:
+        """Weigh the held-out images that fit no better than a new one.
+
+        Parameters
+        ----------
+        scores : array_like
+            Of new images by each fold's network, shape (folds, ...).
+
+        Returns
+        -------
+        numpy.ndarray
+            p-values in [1 / (m + 1), 1], float64, shape (...): small for a score larger than most.
+
+        Raises
+        ------
+        ValueError
+            The scores are of another number of folds, or not numbers.
+        """
+        given = np.asarray(scores, dtype=np.float64)
+        if given.ndim < 1 or len(given) != len(self.scores) or np.isnan(given).any():
+            raise ValueError(f"scores {given.shape} must be numbers, by each of {len(self.scores)} folds")
+        beyond = (
+            tail[np.searchsorted(known, new, side="left")]
+            for known, tail, new in zip(self.scores, self.tails, given, strict=True)
+        )
+        p_values: Values = np.add(1 / (self.samples + 1), sum(beyond))
+        return p_values
+
+
+def fit_cross_conformal(
+    scores: Sequence[ArrayLike], sample_ids: Sequence[Sequence[str] | NDArray[Any]]
+) -> CrossConformal:
+    """Sort and weigh the scores of held-out images.
+
+    Parameters
+    ----------
+    scores : sequence of array_like
+        For each fold the scores of its held-out images by its own network, shape (images of the fold,).
+    sample_ids : sequence
+        For each fold the samples of those images, shape (images of the fold,).
+
+    Returns
+    -------
+    CrossConformal
+        Ready to compare new scores with.
+
+    Raises
+    ------
+    ValueError
+        Scores and samples do not match, a score is not a number, or a sample is in two folds.
+    """
+    known = [np.asarray(values, dtype=np.float64) for values in scores]
+    names = [np.asarray(values, dtype=str) for values in sample_ids]
+    if [values.shape for values in known] != [values.shape for values in names] or not known:
+        raise ValueError(f"scores of {len(known)} folds and samples of {len(names)} do not match")
+    if any(values.ndim != 1 or not values.size or np.isnan(values).any() for values in known):
+        raise ValueError("every fold needs scores of at least one image, all of them numbers")
+    samples = sum(len(np.unique(values)) for values in names)
+    if samples > len(np.unique(np.concatenate(names))):
+        raise ValueError("a sample is in the held-out images of two folds; folds must not share samples")
+    weights = [_weights(values, samples) for values in names]
+    order = [np.argsort(values, kind="stable") for values in known]
+    return CrossConformal(
+        scores=tuple(values[rank] for values, rank in zip(known, order, strict=True)),
+        tails=tuple(_tail(values[rank]) for values, rank in zip(weights, order, strict=True)),
+        samples=samples,
+    )
+
+
+def within(p_values: Values, cut: float) -> NDArray[np.bool_]:
+    """Say which p-values are at most a cut, whatever rounding has done to equal ones.
+
+    Parameters
+    ----------
+    p_values : numpy.ndarray
+        Shape (...).
+    cut : float
+        In 0..1.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (...).
+    """
+    low: NDArray[np.bool_] = p_values <= cut + _ROUNDING
+    return low
+
+
+def tolerance_cut(samples: int, share: float, confidence: float) -> float:
+    """Find the p-value at or below which at most a share of new images lie, with confidence.
+
+    A cut at the share itself would be exceeded by chance about every other time. The cut is therefore a
+    distribution-free upper tolerance limit (Wilks 1941, doi:10.1214/aoms/1177731788): of m scores the
+    (k + 1)-th largest, with the largest k for which P(Binomial(m, share) <= k) <= 1 - confidence. This is
+    exact for one image per sample and one network. Of a sample of many images a part can lie beyond, which
+    varies less than all or nothing, so samples are counted, not images; and p-values of several folds are
+    means, which are rarely as small as one alone: both make the cut more careful, not less.
+
+    Parameters
+    ----------
+    samples : int
+        m, at least 1.
+    share : float
+        Share of images that may lie at or below the cut, between 0 and 1.
+    confidence : float
+        Probability over drawings of the m samples that no more do, between 0 and 1.
+
+    Returns
+    -------
+    float
+        (k + 1) / (m + 1); 0 where there is no k, since m is too small (below 59 for 5 % at 95 %): no p-value
+        is as small.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of its range.
+    """
+    if samples < 1 or not 0 < share < 1 or not 0 < confidence < 1:
+        raise ValueError(f"{samples} samples, share {share} and confidence {confidence} are out of range")
+    careful = np.flatnonzero(binom.cdf(np.arange(samples), samples, share) <= 1 - confidence)
+    return float(careful[-1] + 1) / (samples + 1) if careful.size else 0.0
+
+
+def _weights(names: NDArray[Any], samples: int) -> Values:
+    _, sample, images = np.unique(names, return_inverse=True, return_counts=True)
+    weights: Values = 1 / ((samples + 1) * images[sample])
+    return weights
+
+
+def _tail(weights: Values) -> Values:
+    return np.append(np.cumsum(weights[::-1])[::-1], 0.0)

@@ -1,0 +1,95 @@
+"""How far an embedding lies from all that a network was trained on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve_triangular
+from sklearn.covariance import LedoitWolf
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ClassGaussians:
+    """A normal distribution around every class mean, all with one covariance.
+
+    Attributes
+    ----------
+    means : numpy.ndarray
+        Mean embedding of each class that occurs, float64, shape (classes, width).
+    whitening : numpy.ndarray
+        W with W W^T the inverse of the covariance, float64, shape (width, width).
+    """
+
+    means: Values
+    whitening: Values
+
+    def distances(self, embeddings: ArrayLike) -> Values:
+        """Compute the Mahalanobis distance to the nearest class mean.
+
+        Parameters
+        ----------
+        embeddings : array_like
+            Shape (images, width).
+
+        Returns
+        -------
+        numpy.ndarray
+            float64, shape (images,), at least 0; in standard deviations of a class.
+
+        Raises
+        ------
+        ValueError
+            The embeddings are of another width.
+        """
+        given = np.asarray(embeddings, dtype=np.float64)
+        if given.ndim != 2 or given.shape[1] != self.means.shape[1]:
+            raise ValueError(f"embeddings {given.shape} must be images x {self.means.shape[1]}")
+        whitened = given @ self.whitening
+        nearest = np.full(len(given), np.inf)
+        for mean in self.means @ self.whitening:
+            nearest = np.minimum(nearest, np.linalg.norm(whitened - mean, axis=1))
+        return nearest
+
+
+def fit_gaussians(embeddings: ArrayLike, labels: ArrayLike) -> ClassGaussians:
+    """Describe a network's training embeddings by class means and one covariance (Lee et al. 2018).
+
+    The covariance within classes is shrunk as Ledoit & Wolf (2004, doi:10.1016/S0047-259X(03)00096-4) do, so
+    that it has an inverse with fewer images than values too. What is kept does not grow with the images.
+
+    Parameters
+    ----------
+    embeddings : array_like
+        Of the training images, shape (images, width); before the ReLU, which would hide how far below 0 a
+        value lies.
+    labels : array_like
+        Class of each image, shape (images,).
+
+    Returns
+    -------
+    ClassGaussians
+        The score of arXiv:1807.03888, equation 2, with its sign turned and its root taken.
+
+    Raises
+    ------
+    ValueError
+        The two do not match, or the embeddings do not vary within classes or are not finite.
+    """
+    given: NDArray[Any] = np.asarray(embeddings, dtype=np.float64)
+    true = np.asarray(labels)
+    if given.ndim != 2 or true.shape != given.shape[:1] or not given.size:
+        raise ValueError(f"embeddings {given.shape} and labels {true.shape} do not match")
+    if not np.isfinite(given).all():
+        raise ValueError("embeddings must be finite")
+    classes, place = np.unique(true, return_inverse=True)
+    means = np.stack([given[place == number].mean(axis=0) for number in range(len(classes))])
+    covariance = LedoitWolf(assume_centered=True).fit(given - means[place]).covariance_
+    try:
+        lower = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(f"{len(given)} embeddings do not vary within their classes") from error
+    whitening: Values = solve_triangular(lower, np.eye(len(lower)), lower=True).T
+    return ClassGaussians(means, np.ascontiguousarray(whitening))

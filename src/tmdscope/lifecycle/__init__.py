@@ -1,0 +1,1 @@
+"""What happens to a registered model: compared, promoted, rolled back, served."""

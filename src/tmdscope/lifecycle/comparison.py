@@ -1,0 +1,200 @@
+"""Two models compared image by image, on images that neither was trained on."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tmdscope.dataset.store import classes_of
+from tmdscope.learn.paired import FACTS, PairedScores, Pairs, classes_of_predictions, held_out
+from tmdscope.stage import UserError
+from tmdscope.tracking.predictions import read_predictions
+from tmdscope.tracking.registry import Client, Version
+
+HELD_OUT = {"val": "out-of-fold", "test": "held-out test"}
+"""Part of a split to what its images are called."""
+
+_ONE_ONLY = "in the table of one model only"
+_CONTENT = "other content under the same name"
+_LABELLED = "another material or sample"
+_UNKNOWN = "a material that one model does not know"
+_ROLE = "not held out in the same part by both"
+_REASONS = (_ONE_ONLY, _CONTENT, _LABELLED, _UNKNOWN, _ROLE)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the images that both held out.
+
+    Attributes
+    ----------
+    held_out : list of PairedScores
+        ``out-of-fold`` and ``held-out test``, each where the two have such images in common.
+    compared : pandas.DataFrame
+        One row per image, by name: ``image_id, sample_id, material, image_sha256, part`` (a value of
+        `HELD_OUT`), ``first, second`` (what each says) and ``p_first, p_second`` (the probability of that).
+    left_out : dict
+        Why images were not compared, to their number; every image counts once.
+    classes : tuple of tuple of str
+        Classes that the first and that the second model knows.
+    """
+
+    held_out: list[PairedScores]
+    compared: pd.DataFrame
+    left_out: dict[str, int]
+    classes: tuple[tuple[str, ...], tuple[str, ...]]
+
+    @property
+    def disagreements(self) -> pd.DataFrame:
+        """The images of which the two say different things, those first of which both are surest.
+
+        As `compared`, ordered by the smaller of the two probabilities, then by name.
+        """
+        table = self.compared[self.compared["first"] != self.compared["second"]]
+        sureness = table[["p_first", "p_second"]].min(axis=1)
+        order = sureness.sort_values(ascending=False, kind="stable").index
+        return table.loc[order].reset_index(drop=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-like form.
+
+        Returns
+        -------
+        dict
+            ``held_out`` by name, ``disagreements`` (their number), ``left_out`` and ``classes``.
+        """
+        return {
+            "held_out": {scores.name: asdict(scores) for scores in self.held_out},
+            "disagreements": len(self.disagreements),
+            "left_out": self.left_out,
+            "classes": self.classes,
+        }
+
+
+def compare_versions(
+    client: Client, first: Version, second: Version, resamples: int, seed: int
+) -> Comparison:
+    """Compare two registered versions by the predictions that their runs keep.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    first, second : Version
+        The versions.
+    resamples : int
+        Bootstrap resamples of an interval, at least 1.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Comparison
+        First less second.
+
+    Raises
+    ------
+    UserError
+        A run keeps no predictions, or the two held out no image in common.
+    """
+    one, other = (read_predictions(client, version.run_id) for version in (first, second))
+    return compare_predictions(one, other, resamples, seed)
+
+
+def compare_predictions(first: pd.DataFrame, second: pd.DataFrame, resamples: int, seed: int) -> Comparison:
+    """Compare two models by what their folds say.
+
+    Images are matched by name and content. Only those count that both models held out in the same part,
+    and whose material both know.
+
+    Parameters
+    ----------
+    first, second : pandas.DataFrame
+        One row per fold and image, see `tmdscope.tracking.predictions.read_predictions`.
+    resamples : int
+        Bootstrap resamples of an interval, at least 1.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Comparison
+        First less second.
+
+    Raises
+    ------
+    UserError
+        The two held out no image in common.
+    """
+    one, other = (classes_of_predictions(table) for table in (first, second))
+    joined = _join(first, second)
+    reasons = _reasons(joined, set(one) & set(other))
+    counts = reasons.value_counts()
+    left_out = {reason: int(counts[reason]) for reason in _REASONS if reason in counts}
+    common = joined[reasons == ""]
+    if common.empty:
+        told = "; ".join(f"{reason}: {count}" for reason, count in left_out.items())
+        raise UserError(
+            f"the two models held out no image in common ({told or 'no images'}); compare models that were "
+            "scored on the same data and split"
+        )
+    classes = classes_of(one + other)
+    scores = [
+        _pairs(common[common["part_first"] == part], classes).scores(name, resamples, seed)
+        for part, name in HELD_OUT.items()
+        if (common["part_first"] == part).any()
+    ]
+    return Comparison(scores, _compared(common), left_out, (tuple(one), tuple(other)))
+
+
+def _join(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Set what both say of each image side by side, by image id; empty where a model does not list it."""
+    sides = [held_out(table).add_suffix(f"_{side}") for table, side in ((first, "first"), (second, "second"))]
+    return sides[0].join(sides[1], how="outer").sort_index()
+
+
+def _reasons(joined: pd.DataFrame, known: set[str]) -> pd.Series:
+    """Say of each image why it is not compared; an empty text where it is."""
+    one_only = joined["part_first"].isna() | joined["part_second"].isna()
+    differs = {fact: joined[f"{fact}_first"] != joined[f"{fact}_second"] for fact in FACTS}
+    unknown = ~joined["material_first"].isin(known)
+    role = (joined["part_first"] != joined["part_second"]) | ~joined["part_first"].isin(list(HELD_OUT))
+    found = [
+        one_only,
+        differs["image_sha256"],
+        differs["material"] | differs["sample_id"],
+        unknown,
+        role,
+    ]
+    return pd.Series(np.select(found, _REASONS, ""), joined.index)
+
+
+def _pairs(images: pd.DataFrame, classes: tuple[str, ...]) -> Pairs:
+    names = pd.Index(classes)
+    labels, one, other = (
+        names.get_indexer(images[column]).astype(np.int64)
+        for column in ("material_first", "predicted_first", "predicted_second")
+    )
+    return Pairs(
+        labels=labels,
+        first=one,
+        second=other,
+        sample_ids=images["sample_id_first"].to_numpy(dtype=str),
+        distinct=~images["image_sha256_first"].duplicated().to_numpy(),
+        classes=classes,
+    )
+
+
+def _compared(common: pd.DataFrame) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {
+            **{fact: common[f"{fact}_first"] for fact in FACTS},
+            "part": common["part_first"].map(HELD_OUT),
+            "first": common["predicted_first"],
+            "second": common["predicted_second"],
+            "p_first": common["probability_first"],
+            "p_second": common["probability_second"],
+        }
+    )
+    return table.rename_axis("image_id").reset_index()

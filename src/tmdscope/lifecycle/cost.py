@@ -1,0 +1,143 @@
+"""What two models cost: the size of their files, and how many images they judge in a second."""
+
+import time
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tmdscope.stage import UserError
+from tmdscope.tracking.models import Program, load_program
+from tmdscope.tracking.predictions import ScoredModel, model_bytes
+
+BATCH = 16
+"""Images judged at a time."""
+
+REPEATS = 5
+"""Times that each model is measured; both take turns."""
+
+_SEED = 1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs.
+
+    Attributes
+    ----------
+    bytes : int or None
+        Of all its files; None where the run logged no model.
+    size_px : int or None
+        Rows and columns of its images; None where it was not loaded.
+    members : int or None
+        Networks of the fold ensemble; None where it was not loaded.
+    images_per_second : float or None
+        Median over `REPEATS`; None where it was not measured.
+    """
+
+    bytes: int | None
+    size_px: int | None = None
+    members: int | None = None
+    images_per_second: float | None = None
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What two models cost, measured on one machine in turns.
+
+    Attributes
+    ----------
+    first, second : Cost
+        Of the two.
+    threads : int
+        Threads that both ran on, on the CPU.
+    missing : str
+        Why something was not measured; empty where all was.
+    """
+
+    first: Cost
+    second: Cost
+    threads: int
+    missing: str
+
+    @property
+    def measured(self) -> bool:
+        """Whether the speed of both is known."""
+        return None not in (self.first.images_per_second, self.second.images_per_second)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-like form.
+
+        Returns
+        -------
+        dict
+            ``first``, ``second``, ``threads``, and how it was measured.
+        """
+        return {**asdict(self), "device": "cpu", "batch": BATCH, "repeats": REPEATS}
+
+
+def measure_costs(first: ScoredModel, second: ScoredModel, measure_speed: bool) -> Costs:
+    """Measure files and, when asked to, speed; what cannot be measured is told and stops nothing.
+
+    Parameters
+    ----------
+    first, second : ScoredModel
+        The models; one without a URI has no files and no speed.
+    measure_speed : bool
+        Whether both are loaded and run, in turns on the CPU.
+
+    Returns
+    -------
+    Costs
+        Of both.
+    """
+    threads, models = torch.get_num_threads(), (first, second)
+    try:
+        sizes = [None if model.uri is None else model_bytes(model.uri) for model in models]
+        uris = [model.uri for model in models if model.uri is not None]
+        if len(uris) < len(models):
+            return Costs(Cost(sizes[0]), Cost(sizes[1]), threads, "a run logged no model")
+        if not measure_speed:
+            return Costs(Cost(sizes[0]), Cost(sizes[1]), threads, "it was not asked for")
+        programs = [load_program(uri) for uri in uris]
+    except UserError as error:
+        return Costs(Cost(None), Cost(None), threads, str(error))
+    speeds = measure_speeds(programs)
+    one, other = (
+        Cost(size, program.config.size_px, program.config.members, speed)
+        for size, program, speed in zip(sizes, programs, speeds, strict=True)
+    )
+    return Costs(one, other, threads, "")
+
+
+def measure_speeds(programs: list[Program]) -> list[float]:
+    """Measure programs in turns on the same number of images, after one round that does not count.
+
+    Parameters
+    ----------
+    programs : list of Program
+        On the CPU.
+
+    Returns
+    -------
+    list of float
+        Images per second of each, the median over `REPEATS` rounds.
+    """
+    batches = [_batch(program.config.size_px) for program in programs]
+    seconds: list[list[float]] = [[] for _ in programs]
+    with torch.inference_mode():
+        for _ in range(REPEATS + 1):
+            for program, batch, times in zip(programs, batches, seconds, strict=True):
+                began = time.perf_counter()
+                program.ensemble(batch)
+                times.append(time.perf_counter() - began)
+    return [BATCH / median(times[1:]) for times in seconds]
+
+
+def _batch(size_px: int) -> Tensor:
+    """Make grey noise: programs of one image size get the same images."""
+    noise = np.random.default_rng(_SEED).integers(0, 256, (BATCH, size_px, size_px), dtype=np.uint8)
+    return torch.from_numpy(noise)

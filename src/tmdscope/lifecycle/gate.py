@@ -1,0 +1,318 @@
+"""The gate before production: what a version must show, each check with what it found."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tmdscope.learn.metrics import Difference
+from tmdscope.lifecycle.comparison import HELD_OUT, compare_versions
+from tmdscope.tracking.contract import Contract, read_contract
+from tmdscope.tracking.registry import Client, Version
+from tmdscope.tracking.store import tracking_uri
+
+LOAD_WITHIN_S = 600
+"""Time in s within which a fresh process must load a model and repeat its predictions."""
+
+AGAIN = "`dvc repro --force register`"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a version must show.
+
+    Attributes
+    ----------
+    name : str
+        What was looked at.
+    passed : bool
+        Whether it is as it must be.
+    finding : str
+        What was found; where it did not pass, with the remedy.
+    figures : mapping
+        Numbers that belong to the record.
+    """
+
+    name: str
+    passed: bool
+    finding: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a fresh process said of a model.
+
+    Attributes
+    ----------
+    files : str or None
+        What is wrong with its files: changed, or holding a pickle.
+    reference : str or None
+        Why its stored predictions are not repeated.
+    max_difference : float or None
+        Largest difference of a class probability from the stored one.
+    """
+
+    files: str | None
+    reference: str | None
+    max_difference: float | None
+
+
+Load = Callable[[Version], LoadReport]
+"""Loads a version in a fresh process."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How versions are judged.
+
+    Attributes
+    ----------
+    margin : float
+        Macro F1 by which the candidate may be worse, at least 0: the lower bound of the paired 95 % interval
+        of its difference from production must not be below ``-margin``.
+    contract : callable
+        Gives what a version takes in and tells apart.
+    run_tags : callable
+        Gives the tags of a version's run.
+    compare : callable
+        Gives the differences of two versions, first less second, by the part that both held out, as named in
+        `tmdscope.lifecycle.comparison.HELD_OUT`.
+    load : callable
+        Loads a version in a fresh process.
+    """
+
+    margin: float
+    contract: Callable[[Version], Contract]
+    run_tags: Callable[[Version], Mapping[str, str]]
+    compare: Callable[[Version, Version], Mapping[str, Difference]]
+    load: Load
+
+
+def make_gate(client: Client, margin: float, resamples: int, seed: int) -> Gate:
+    """Make the gate that reads a store.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    margin : float
+        Macro F1 by which the candidate may be worse, at least 0.
+    resamples : int
+        Bootstrap resamples of the interval, at least 1.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Gate
+        Ready to judge.
+    """
+
+    def compare(first: Version, second: Version) -> dict[str, Difference]:
+        found = compare_versions(client, first, second, resamples, seed)
+        return {scores.name: scores.difference for scores in found.held_out}
+
+    def run_tags(version: Version) -> dict[str, str]:
+        return dict(client.get_run(version.run_id).data.tags)
+
+    return Gate(margin, read_contract, run_tags, compare, load_in_fresh_process)
+
+
+def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list[Check]:
+    """Judge a version; every check runs, whatever the others found.
+
+    Parameters
+    ----------
+    candidate : Version
+        Is to be promoted.
+    production : Version or None
+        What it is measured against; None where there is nothing yet.
+    gate : Gate
+        How it is judged.
+
+    Returns
+    -------
+    list of Check
+        In the order of the checks.
+    """
+    checks: dict[str, Callable[[], Check]] = {
+        "classes": lambda: _classes(candidate, production, gate),
+        "input contract": lambda: _inputs(candidate, production, gate),
+        "data hash": lambda: _data(candidate, gate),
+        "audits": lambda: _audits(candidate),
+        "not worse": lambda: _not_worse(candidate, production, gate),
+    }
+    return [_attempt(name, check) for name, check in checks.items()] + check_loading(candidate, gate.load)
+
+
+def check_loading(version: Version, load: Load) -> list[Check]:
+    """Check that a version loads intact and repeats its stored predictions.
+
+    Parameters
+    ----------
+    version : Version
+        The version.
+    load : callable
+        Loads it in a fresh process.
+
+    Returns
+    -------
+    list of Check
+        ``files`` and ``reference predictions``.
+    """
+    try:
+        found = load(version)
+    except Exception as error:
+        found = LoadReport(str(error), "not tried: the model was not loaded", None)
+    figures = {} if found.max_difference is None else {"max_difference": found.max_difference}
+    largest = "" if found.max_difference is None else f", largest difference {found.max_difference:.1g}"
+    return [
+        Check("files", found.files is None, found.files or "hash as recorded, no pickle"),
+        Check(
+            "reference predictions", found.reference is None, found.reference or f"repeated{largest}", figures
+        ),
+    ]
+
+
+def load_in_fresh_process(version: Version) -> LoadReport:
+    """Load a version in a process of its own and let it repeat its stored predictions.
+
+    Parameters
+    ----------
+    version : Version
+        The version.
+
+    Returns
+    -------
+    LoadReport
+        What the process said, or how it ended without saying anything.
+    """
+    command = [sys.executable, "-m", "tmdscope.tracking.check_model", version.uri]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri()}
+    try:
+        ended = subprocess.run(  # noqa: S603
+            command, env=environment, capture_output=True, text=True, check=False, timeout=LOAD_WITHIN_S
+        )
+    except subprocess.TimeoutExpired:
+        return LoadReport(f"{version.uri} was not loaded within {LOAD_WITHIN_S} s", "not repeated", None)
+    return parse_report(version.uri, ended.returncode, ended.stdout, ended.stderr)
+
+
+def parse_report(uri: str, status: int, output: str, errors: str) -> LoadReport:
+    """Read what the process that loaded a model has said.
+
+    Parameters
+    ----------
+    uri : str
+        The model.
+    status : int
+        Its exit status.
+    output : str
+        Its standard output: the last line is a JSON object with ``ok, files, reference, max_difference``.
+    errors : str
+        Its standard error.
+
+    Returns
+    -------
+    LoadReport
+        What it said; a problem with the files where it said nothing that can be read.
+    """
+    try:
+        said = json.loads(output.strip().rpartition("\n")[2])
+        report = LoadReport(said["files"], said["reference"], said["max_difference"])
+        sound = report.files is None and report.reference is None
+        agrees = said["ok"] == sound and sound == (status == 0)
+    except (ValueError, KeyError, TypeError):
+        agrees = False
+    if not agrees:
+        last = errors.strip().rpartition("\n")[2] or output.strip()[-200:] or "no message"
+        return LoadReport(f"loading {uri} ended with status {status}: {last}", "not repeated", None)
+    return report
+
+
+def _attempt(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except Exception as error:
+        return Check(name, False, str(error) or type(error).__name__)
+
+
+def _classes(candidate: Version, production: Version | None, gate: Gate) -> Check:
+    own = gate.contract(candidate).classes
+    if not own:
+        return Check("classes", False, f"{candidate.uri} names no classes; log it with tmdscope")
+    theirs = own if production is None else gate.contract(production).classes
+    if own != theirs:
+        told = (
+            f"{', '.join(own)}; production has {', '.join(theirs) or 'none'}: register it under another name"
+        )
+        return Check("classes", False, told)
+    return Check("classes", True, ", ".join(own))
+
+
+def _inputs(candidate: Version, production: Version | None, gate: Gate) -> Check:
+    own = gate.contract(candidate)
+    theirs = own if production is None else gate.contract(production)
+    problems = []
+    for what, mine, other in (
+        ("signature", own.inputs, theirs.inputs),
+        ("preparation", own.prepare, theirs.prepare),
+    ):
+        if mine is None:
+            problems.append(f"{candidate.uri} states no {what} of its inputs; run its experiment again")
+        elif mine != other:
+            problems.append(f"{what} {json.dumps(mine)}, production has {json.dumps(other)}")
+    return Check("input contract", not problems, "; ".join(problems) or "same signature and preparation")
+
+
+def _data(candidate: Version, gate: Gate) -> Check:
+    tag = candidate.tags.get("data.sha256", "")
+    if not re.fullmatch(r"[0-9a-f]{64}", tag):
+        return Check("data hash", False, f"tag data.sha256 is {tag or 'missing'}; run {AGAIN}")
+    source = gate.run_tags(candidate).get("data.sha256", "missing")
+    if tag != source:
+        told = f"the version says {tag[:12]}, its run {candidate.run_id} {source[:12]}; run {AGAIN}"
+        return Check("data hash", False, told)
+    return Check("data hash", True, tag[:12])
+
+
+def _audits(candidate: Version) -> Check:
+    problems = candidate.tags.get("audit.problems")
+    if problems is None:
+        return Check("audits", False, f"tag audit.problems is missing; run {AGAIN}")
+    if problems != "0":
+        return Check("audits", False, f"{problems} problems of data or split; mend them and run it again")
+    return Check("audits", True, "no problems of data or split")
+
+
+def _not_worse(candidate: Version, production: Version | None, gate: Gate) -> Check:
+    if production is None:
+        return Check("not worse", True, "no production yet")
+    found = gate.compare(candidate, production)
+    part = next(name for name in HELD_OUT.values() if name in found)
+    difference = found[part]
+    low, high = difference.macro_f1_ci95
+    finding = (
+        f"{part}, {difference.images} images of {difference.samples} samples: macro F1 "
+        f"{difference.macro_f1:+.3f} [{low:+.3f}, {high:+.3f}] against version {production.number}, "
+        f"margin {gate.margin:.3f}"
+    )
+    return Check("not worse", low >= -gate.margin, finding, _figures(difference, gate.margin))
+
+
+def _figures(difference: Difference, margin: float) -> dict[str, float]:
+    return {
+        "macro_f1_difference": difference.macro_f1,
+        "macro_f1_difference_low": difference.macro_f1_ci95[0],
+        "macro_f1_difference_high": difference.macro_f1_ci95[1],
+        "accuracy_difference": difference.accuracy,
+        "accuracy_difference_low": difference.accuracy_ci95[0],
+        "accuracy_difference_high": difference.accuracy_ci95[1],
+        "images": difference.images,
+        "samples": difference.samples,
+        "margin": margin,
+    }

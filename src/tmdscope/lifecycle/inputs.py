@@ -1,0 +1,110 @@
+"""The files that a person gives to a model: found, read on threads ahead of it, prepared as its own were."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.dataset.pictures import MAX_BYTES, SUFFIXES, PictureError
+from tmdscope.stage import UserError
+
+_BATCHES_AHEAD = 2
+
+Read = Callable[[bytes, str], NDArray[np.uint8]]
+"""Turns the content of a file and the ending of its name into an image, uint8, S x S."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A file that was given.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    image : numpy.ndarray or None
+        uint8, S x S; None where it cannot be used.
+    problem : str
+        Why it cannot; empty where it can.
+    """
+
+    path: Path
+    image: NDArray[np.uint8] | None
+    problem: str = ""
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """List the files that are meant.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files, as they are; folders stand for the pictures below them, by name.
+
+    Returns
+    -------
+    list of Path
+        Each once, in the order given.
+
+    Raises
+    ------
+    UserError
+        A folder holds no picture.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.is_dir():
+            found[path] = None
+            continue
+        inside = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
+        if not inside:
+            raise UserError(f"{path} holds no picture; endings known: {', '.join(SUFFIXES)}")
+        found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def read_ahead(files: Sequence[Path], read: Read, batch_size: int) -> Iterator[list[Given]]:
+    """Read files in batches on threads, a few batches ahead: memory stays flat however many there are.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The files.
+    read : callable
+        Decodes and prepares one; raises `PictureError`.
+    batch_size : int
+        Files in a batch.
+
+    Yields
+    ------
+    list of Given
+        In the order of the files; one that cannot be used says why.
+    """
+
+    def take(path: Path) -> Given:
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                return Given(path, None, f"it is larger than {MAX_BYTES} bytes; crop or shrink it")
+            return Given(path, read(path.read_bytes(), path.suffix))
+        except (OSError, PictureError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            return Given(path, None, reason)
+
+    waiting: deque[list[Future[Given]]] = deque()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for chunk in _batched(files, batch_size):
+            waiting.append([pool.submit(take, path) for path in chunk])
+            if len(waiting) > _BATCHES_AHEAD:
+                yield [future.result() for future in waiting.popleft()]
+        while waiting:
+            yield [future.result() for future in waiting.popleft()]
+
+
+def _batched(files: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
+    for start in range(0, len(files), size):
+        yield files[start : start + size]

@@ -1,0 +1,264 @@
+"""The registered versions as a table, with what is in production and whether that was decided."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from tmdscope.report.page import with_interval
+from tmdscope.tracking.registry import PRODUCTION, Client, Version
+from tmdscope.tracking.standing import Registered, list_registered
+
+UNREVIEWED = "unreviewed"
+"""Said of an alias that a decision has not moved."""
+
+_UNKNOWN = "-"
+_HASH_DIGITS = 8
+_UNBOUNDED = 100_000
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One registered version; what its tags do not say is None.
+
+    Attributes
+    ----------
+    model : str
+        Registered model.
+    version : int
+        From 1.
+    aliases : list of str
+        In alphabetical order.
+    note : str
+        ``unreviewed`` where production points here though no decision says so; ``production removed`` where
+        the last decision made it production and the alias is gone; else empty.
+    experiment : str or None
+        Name in params.yaml, or the sequential stage.
+    encoding, architecture : str or None
+        How the target is encoded, and the backbone.
+    val_macro_f1, test_macro_f1 : float or None
+        Out of fold, and of the ensemble on the held-out test, 0..1.
+    val_macro_f1_ci95, test_macro_f1_ci95 : tuple of float or None
+        Their 95 % intervals.
+    data_sha256, git_commit : str or None
+        What it was trained on and with.
+    created : datetime
+        When it was registered, UTC.
+    """
+
+    model: str
+    version: int
+    aliases: list[str]
+    note: str
+    experiment: str | None
+    encoding: str | None
+    architecture: str | None
+    val_macro_f1: float | None
+    val_macro_f1_ci95: tuple[float, float] | None
+    test_macro_f1: float | None
+    test_macro_f1_ci95: tuple[float, float] | None
+    data_sha256: str | None
+    git_commit: str | None
+    created: datetime
+
+
+def list_versions(client: Client, name: str) -> list[Row]:
+    """List all versions of a registered model and of those of other numbers of classes.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model of all classes; ``NAME-2`` and the like are listed as well.
+
+    Returns
+    -------
+    list of Row
+        By name and number.
+    """
+    return [_row(model, version) for model in list_registered(client, name) for version in model.versions]
+
+
+def render(rows: Sequence[Row], now: datetime, width: int) -> str:
+    """Write the versions for a terminal: a line each where that fits, else three.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        As `list_versions` gives.
+    now : datetime
+        The time that ages are counted to, with its zone.
+    width : int
+        Of the terminal, in characters.
+
+    Returns
+    -------
+    str
+        The table, or what to do where there are no versions; ends with a line feed.
+    """
+    if not rows:
+        return "no registered versions; run `dvc repro` first\n"
+    wide = _table([_cells(row, now) for row in rows], spaced=False)
+    fits = _console(_UNBOUNDED).measure(wide).maximum <= width
+    console = _console(width)
+    with console.capture() as written:
+        console.print(wide if fits else _table([_stack(row, now) for row in rows], spaced=True))
+    lines = "\n".join(line.rstrip() for line in written.get().splitlines()).strip("\n")
+    notes = "\n".join(_remark(row) for row in rows if row.note)
+    return f"{lines}\n\n{notes}\n" if notes else f"{lines}\n"
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """Write the versions for a program.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        As `list_versions` gives.
+
+    Returns
+    -------
+    str
+        A JSON array with one object per version, its keys those of `Row`; null where a tag is missing.
+    """
+    objects: list[dict[str, Any]] = [{**asdict(row), "created": row.created.isoformat()} for row in rows]
+    return json.dumps(objects, indent=2) + "\n"
+
+
+_STACKED = (
+    "version\nalias",
+    "model, experiment\nencoding, backbone",
+    "out-of-fold macro F1\ntest macro F1",
+    "data\ncommit\nage",
+)
+"""Columns of the narrow table."""
+
+
+def _row(model: Registered, version: Version) -> Row:
+    tags = version.tags
+    stage = tags.get("stage")
+    return Row(
+        model=model.name,
+        version=version.number,
+        aliases=sorted(alias for alias, number in model.aliases.items() if number == version.number),
+        note=_note(model, version.number),
+        experiment=tags.get("experiment", None if stage is None else f"stage {stage}"),
+        encoding=tags.get("target", tags.get("encoding")),
+        architecture=tags.get("architecture"),
+        val_macro_f1=_number(tags.get("val_macro_f1")),
+        val_macro_f1_ci95=_bounds(tags.get("val_macro_f1_ci95")),
+        test_macro_f1=_number(tags.get("test_macro_f1")),
+        test_macro_f1_ci95=_bounds(tags.get("test_macro_f1_ci95")),
+        data_sha256=tags.get("data.sha256"),
+        git_commit=tags.get("git.commit"),
+        created=model.created[version.number],
+    )
+
+
+def _note(model: Registered, number: int) -> str:
+    production = model.aliases.get(PRODUCTION)
+    if number == production and number != model.reviewed:
+        return UNREVIEWED
+    return f"{PRODUCTION} removed" if number == model.reviewed and production is None else ""
+
+
+def _cells(row: Row, now: datetime) -> dict[str, str]:
+    """Column to what stands there, on one line."""
+    return {
+        "model": row.model,
+        "version": str(row.version),
+        "alias": ", ".join(_aliases(row)),
+        "experiment": row.experiment or _UNKNOWN,
+        "encoding": row.encoding or _UNKNOWN,
+        "architecture": row.architecture or _UNKNOWN,
+        "out-of-fold macro F1": _score(row.val_macro_f1, row.val_macro_f1_ci95),
+        "test macro F1": _score(row.test_macro_f1, row.test_macro_f1_ci95),
+        "data": (row.data_sha256 or _UNKNOWN)[:_HASH_DIGITS],
+        "commit": (row.git_commit or _UNKNOWN)[:_HASH_DIGITS],
+        "age": age(now, row.created),
+    }
+
+
+def _stack(row: Row, now: datetime) -> dict[str, str]:
+    """Column to what stands there, in lines."""
+    cells = _cells(row, now)
+    lines = (
+        [cells["version"], *(word for alias in _aliases(row) for word in alias.split(" ", 1))],
+        [cells["model"], cells["experiment"], f"{cells['encoding']}, {cells['architecture']}"],
+        [cells["out-of-fold macro F1"], cells["test macro F1"]],
+        [cells["data"], cells["commit"], cells["age"]],
+    )
+    return {name: "\n".join(each) for name, each in zip(_STACKED, lines, strict=True)}
+
+
+def _aliases(row: Row) -> list[str]:
+    told = [f"{alias} ({row.note})" if alias == PRODUCTION and row.note else alias for alias in row.aliases]
+    return told if PRODUCTION in row.aliases or not row.note else [*told, f"({row.note})"]
+
+
+def _table(rows: Sequence[Mapping[str, str]], spaced: bool) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row.values(), end_section=spaced)
+    return table
+
+
+def _console(width: int) -> Console:
+    """Make a console that takes what tags hold as it is."""
+    return Console(width=width, color_system=None, markup=False, emoji=False, highlight=False)
+
+
+def _remark(row: Row) -> str:
+    if row.note == UNREVIEWED:
+        return (
+            f"{row.model}: production was moved to version {row.version} outside tmdscope; `tmdscope promote "
+            f"{row.version}` reviews it, `tmdscope rollback` undoes it"
+        )
+    return f"{row.model}: the alias production was removed from version {row.version} outside tmdscope"
+
+
+def age(now: datetime, then: datetime) -> str:
+    """Write how long ago something was, in its largest unit.
+
+    Parameters
+    ----------
+    now, then : datetime
+        With their zones.
+
+    Returns
+    -------
+    str
+        ``3 d``, ``5 h``, ``12 min`` or ``0 s``; what lies ahead is ``0 s``.
+    """
+    seconds = max(0, int((now - then).total_seconds()))
+    unit, name = next((unit, name) for unit, name in _UNITS if seconds >= unit or unit == 1)
+    return f"{seconds // unit} {name}"
+
+
+def _score(value: float | None, bounds: tuple[float, float] | None) -> str:
+    if value is None:
+        return _UNKNOWN
+    return f"{value:.3f}" if bounds is None else with_interval(value, bounds)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:  # a tag can be changed by hand
+        return None
+
+
+def _bounds(text: str | None) -> tuple[float, float] | None:
+    found = re.fullmatch(r"(\S+) (\S+)", text or "")
+    low, high = (None, None) if found is None else map(_number, found.groups())
+    return None if low is None or high is None else (low, high)

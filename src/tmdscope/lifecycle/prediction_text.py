@@ -1,0 +1,100 @@
+"""Predictions as text: a table for people, CSV, and JSON Lines; each line is written when it is known."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+
+from tmdscope.lifecycle.predictor import Prediction
+
+Form = Literal["table", "csv", "json"]
+
+_FILE_COLUMNS = 36
+
+
+def writer(
+    form: Form, classes: Sequence[str], atoms: Sequence[str]
+) -> tuple[str, Callable[[Prediction], str]]:
+    """Choose how predictions are written.
+
+    Parameters
+    ----------
+    form : {"table", "csv", "json"}
+        ``table``: columns for a terminal; ``csv``: every value in a column; ``json``: one object per line.
+    classes : sequence of str
+        Of the model.
+    atoms : sequence of str
+        Of the model; empty unless its targets are multilabel.
+
+    Returns
+    -------
+    str
+        What comes before the first prediction; may be empty.
+    callable
+        Writes one prediction, with its line end.
+    """
+    if form == "json":
+        return "", lambda prediction: json.dumps(_to_json(prediction)) + "\n"
+    if form == "csv":
+        header = [*_CSV, *(f"p_{name}" for name in classes), *(f"atom_{name}" for name in atoms), "problem"]
+        return _csv_line(header), lambda prediction: _csv_line(_cells(prediction, classes, atoms))
+    width = max(map(len, classes))
+    return _table_head(width, atoms), lambda prediction: _table_line(prediction, width)
+
+
+_CSV = ("file", "material", "probability", "calibrated", "set", "unfamiliar", "novelty", "spread")
+
+
+def _to_json(prediction: Prediction) -> dict[str, Any]:
+    if prediction.problem:
+        return {"file": prediction.file, "problem": prediction.problem}
+    content = asdict(prediction)
+    content["set"] = list(content.pop("candidates"))
+    return {key: value for key, value in content.items() if key != "problem" and value != {}}
+
+
+def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str]) -> list[str]:
+    if prediction.problem:
+        empty = [""] * (len(_CSV) - 1 + len(classes) + len(atoms))
+        return [prediction.file, *empty, prediction.problem]
+    return [
+        prediction.file,
+        prediction.material,
+        f"{prediction.probability:.6f}",
+        f"{prediction.calibrated:.6f}",
+        " ".join(prediction.candidates),
+        str(prediction.unfamiliar).lower(),
+        f"{prediction.novelty:.6f}",
+        f"{prediction.spread:.6f}",
+        *(f"{(prediction.probabilities or {})[name]:.6f}" for name in classes),
+        *(f"{(prediction.atoms or {})[name]:.6f}" for name in atoms),
+        "",
+    ]
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerow(cells)
+    return stream.getvalue()
+
+
+def _table_head(width: int, atoms: Sequence[str]) -> str:
+    named = f"{'file':{_FILE_COLUMNS}}  {'material':{max(width, 8)}}  prob.  calib.  spread  "
+    return named + "90 % set" + ("; atoms" if atoms else "") + "\n"
+
+
+def _table_line(prediction: Prediction, width: int) -> str:
+    name = prediction.file
+    if len(name) > _FILE_COLUMNS:
+        name = "…" + name[1 - _FILE_COLUMNS :]
+    if prediction.problem:
+        return f"{name:{_FILE_COLUMNS}}  not used: {prediction.problem}\n"
+    atoms = " ".join(f"{atom} {value:.2f}" for atom, value in (prediction.atoms or {}).items())
+    ending = "; ".join(part for part in (" ".join(prediction.candidates) or "none", atoms) if part)
+    line = (
+        f"{name:{_FILE_COLUMNS}}  {prediction.material:{max(width, 8)}}  {prediction.probability:5.2f}  "
+        f"{prediction.calibrated:6.2f}  {prediction.spread:6.2f}  {ending}"
+    )
+    return line + ("  UNFAMILIAR\n" if prediction.unfamiliar else "\n")

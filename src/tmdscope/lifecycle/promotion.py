@@ -1,0 +1,295 @@
+"""Moving a version into production and back: judged, under a lock, and recorded.
+
+The aliases are moved one after the other, as MLflow moves no two at once, in an order that leaves
+production set wherever it is cut off. The tag that says that production was reviewed comes last: until then
+`tmdscope models` shows it as unreviewed, and promoting it again completes the record.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from tmdscope.lifecycle.gate import Check, Gate, Load, check_loading, run_gate
+from tmdscope.stage import UserError
+from tmdscope.tracking.decisions import decide
+from tmdscope.tracking.lock import Lock, locked
+from tmdscope.tracking.registry import (
+    BEST,
+    PREVIOUS,
+    PRODUCTION,
+    Client,
+    Version,
+    point_alias,
+    pull_alias,
+    pull_version,
+)
+from tmdscope.tracking.runs import TrackedRun
+from tmdscope.tracking.standing import Standing, mark_reviewed, read_standing, tag_version
+from tmdscope.tracking.store import Study
+
+Decision = Literal["promoted", "forced", "refused", "rolled-back", "unchanged"]
+"""What became of a request; ``forced`` is a promotion in spite of failed checks."""
+
+_TAG_CHARACTERS = 5000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was decided.
+
+    Attributes
+    ----------
+    decision : Decision
+        What became of the request; never ``refused``, which raises.
+    name : str
+        Registered model.
+    old, new : int or None
+        Version that was in production, or was to be compared with, and the one that is.
+    run_id : str or None
+        Run of the decision; None where there was nothing to decide.
+    checks : list of Check
+        What the gate found.
+    note : str
+        Something that a person should know; empty for nothing.
+    """
+
+    decision: Decision
+    name: str
+    old: int | None
+    new: int
+    run_id: str | None = None
+    checks: list[Check] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """What a person is told."""
+        if self.decision == "unchanged":
+            return f"{self.name}: version {self.new} is in production already, and reviewed; nothing to do"
+        before = "none" if self.old is None else f"version {self.old}"
+        headline = f"{self.name}: production is version {self.new} (before: {before}), {self.decision}"
+        lines = [headline, *map(_line, self.checks), self.note, f"recorded as run {self.run_id}"]
+        return "\n".join(line for line in lines if line)
+
+
+@dataclass(frozen=True)
+class _Move:
+    """A change of production from `old` to `new`, by what was seen before it was judged."""
+
+    name: str
+    seen: Standing
+    old: Version | None
+    new: Version
+    by: str
+    decision: Decision
+
+
+def promote(
+    study: Study, name: str, number: int | None, gate: Gate, by: str, force: bool, reason: str
+) -> Outcome:
+    """Make a version production if the gate lets it pass, and remember what it was as previous.
+
+    Production that was moved by hand is judged against what it was before that, and is thereby reviewed.
+
+    Parameters
+    ----------
+    study : Study
+        As `tmdscope.tracking.decisions.open_decisions` gives.
+    name : str
+        Registered model.
+    number : int or None
+        Version to promote; None for the one with alias ``best``.
+    gate : Gate
+        How it is judged.
+    by : str
+        Who promotes it.
+    force : bool
+        Whether it is promoted in spite of failed checks.
+    reason : str
+        Why; may be empty unless forced.
+
+    Returns
+    -------
+    Outcome
+        ``promoted``, ``forced`` or ``unchanged``.
+
+    Raises
+    ------
+    UserError
+        There is no such version, checks failed, no reason is given to force it, or someone else moves or has
+        moved production meanwhile.
+    """
+    if force and not reason.strip():
+        raise UserError("a forced promotion needs a reason: add --reason TEXT")
+    client = study.client
+    new = pull_alias(client, name, BEST) if number is None else pull_version(client, name, number)
+    seen = read_standing(client, name)
+    if seen.is_reviewed and seen.numbers[0] == new.number:
+        return Outcome("unchanged", name, None, new.number)
+    old = _measure_of(seen, new)
+    checks = run_gate(new, old, gate)
+    passed = all(check.passed for check in checks)
+    decision: Decision = "promoted" if passed else "forced" if force else "refused"
+    move = _Move(name, seen, old, new, by, decision)
+    run_id = _record(study, move, checks, reason)
+    if decision == "refused":
+        raise UserError(
+            f"{name} version {new.number} is not promoted:\n{_failures(checks)}\n"
+            f"mend that, or `tmdscope promote {new.number} --force --reason TEXT` (recorded as run {run_id})"
+        )
+    return Outcome(decision, name, _number(old), new.number, run_id, checks, _note(seen))
+
+
+def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outcome:
+    """Undo the last move of production: production and previous change places.
+
+    Production that was moved by hand goes back to the version that was reviewed last.
+
+    Parameters
+    ----------
+    study : Study
+        As `tmdscope.tracking.decisions.open_decisions` gives.
+    name : str
+        Registered model.
+    load : callable
+        Loads a version in a fresh process: one that does not load is not made production.
+    by : str
+        Who rolls back.
+    reason : str
+        Why; may be empty.
+
+    Returns
+    -------
+    Outcome
+        ``rolled-back``.
+
+    Raises
+    ------
+    UserError
+        There is nothing to go back to, it does not load, or someone else moves or has moved production
+        meanwhile.
+    """
+    seen = read_standing(study.client, name)
+    new = _before(seen)
+    if new is None:
+        raise UserError(_nowhere(name, seen))
+    checks = check_loading(new, load)
+    passed = all(check.passed for check in checks)
+    move = _Move(name, seen, seen.production, new, by, "rolled-back" if passed else "refused")
+    run_id = _record(study, move, checks, reason)
+    if not passed:
+        raise UserError(
+            f"{name} is not rolled back to version {new.number}:\n{_failures(checks)}\n"
+            "`tmdscope models` lists the versions, `tmdscope promote VERSION` takes another "
+            f"(recorded as run {run_id})"
+        )
+    return Outcome("rolled-back", name, _number(seen.production), new.number, run_id, checks, _note(seen))
+
+
+def _record(study: Study, move: _Move, checks: Sequence[Check], reason: str) -> str:
+    """Write a decision down and, unless it is a refusal, carry it out."""
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    tags = {
+        "model": move.name,
+        "old": str(_number(move.old) or "none"),
+        "new": str(move.new.number),
+        "by": move.by,
+        "at": at,
+        "reason": reason or "none",
+        "note": _note(move.seen) or "none",
+        **{f"check.{check.name}": _line(check)[:_TAG_CHARACTERS] for check in checks},
+    }
+    with decide(study, f"{move.name} {move.new.number}", tags) as run:
+        run.metrics({key: value for check in checks for key, value in check.figures.items()})
+        if move.decision == "refused":
+            run.tags({"decision": move.decision})
+        else:
+            with locked(study.client, move.name, move.by) as lock:
+                _carry_out(study.client, move, run, lock, at)
+    return run.run_id
+
+
+def _carry_out(client: Client, move: _Move, run: TrackedRun, lock: Lock, at: str) -> None:
+    """Move the aliases in an order that can be cut off anywhere.
+
+    A promotion saves what production is before it moves it. A rollback's goal is in `previous`, so that is
+    overwritten last.
+    """
+    _expect_as_seen(client, move)
+    steps = [(PREVIOUS, move.old), (PRODUCTION, move.new)]
+    if move.decision == "rolled-back":
+        steps.reverse()
+    for alias, version in steps:
+        lock.check()
+        if version is not None:
+            point_alias(client, move.name, alias, version.number)
+    record = {"at": at, "by": move.by, "run": run.run_id}
+    tag_version(client, move.new, {f"promoted.{key}": value for key, value in record.items()})
+    if move.old is not None:
+        tag_version(client, move.old, {f"demoted.{key}": value for key, value in record.items()})
+    run.tags({"decision": move.decision})
+    mark_reviewed(client, move.name, move.new.number, run.run_id)
+
+
+def _expect_as_seen(client: Client, move: _Move) -> None:
+    now = read_standing(client, move.name)
+    if now.numbers != move.seen.numbers:
+        was, became = _number(move.seen.production), _number(now.production)
+        told = (
+            f"production moved from version {was or 'none'} to {became or 'none'} meanwhile"
+            if was != became
+            else "its aliases were moved meanwhile"
+        )
+        raise UserError(
+            f"{move.name}: {told}, so version {move.new.number} was judged against what no longer holds; "
+            "look at `tmdscope models` and run it again"
+        )
+    pull_version(client, move.name, move.new.number)
+
+
+def _measure_of(seen: Standing, new: Version) -> Version | None:
+    """Find what a version replaces: production, or where that is itself or unset, what it was before."""
+    for version in (seen.production, seen.reviewed, seen.previous):
+        if version is not None and version.number != new.number:
+            return version
+    return None
+
+
+def _before(seen: Standing) -> Version | None:
+    """Find what production was before its last move, made by a decision or by hand."""
+    for version in (seen.reviewed, seen.previous):
+        if version is not None and version.number != _number(seen.production):
+            return version
+    return None
+
+
+def _nowhere(name: str, seen: Standing) -> str:
+    production, previous, _ = seen.numbers
+    told = "it has no alias 'previous'" if previous is None else f"previous is version {previous} as well"
+    return (
+        f"{name}: production is version {production or 'none'} and {told}, so there is nothing to go back "
+        "to; `tmdscope models` lists the versions, `tmdscope promote VERSION` takes one"
+    )
+
+
+def _note(seen: Standing) -> str:
+    if seen.is_reviewed:
+        return ""
+    production, _, reviewed = seen.numbers
+    return (
+        f"production was version {production or 'none'}, unreviewed: the last decision made it "
+        f"{'none' if reviewed is None else f'version {reviewed}'}"
+    )
+
+
+def _failures(checks: Sequence[Check]) -> str:
+    return "\n".join(_line(check) for check in checks if not check.passed)
+
+
+def _line(check: Check) -> str:
+    return f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.finding}"
+
+
+def _number(version: Version | None) -> int | None:
+    return None if version is None else version.number

@@ -1,0 +1,52 @@
+"""What a registered version takes in and tells apart, read without its weights."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.models import Model
+
+from tmdscope.tracking.registry import Version
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a model takes in and what it tells apart.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        In the order of its probabilities; empty where the model does not say.
+    inputs : Any
+        Schema of its inputs, JSON-like; None where it has none.
+    prepare : Any
+        How its images are prepared, JSON-like; None where the model does not say.
+    """
+
+    classes: tuple[str, ...]
+    inputs: Any
+    prepare: Any
+
+
+def read_contract(version: Version) -> Contract:
+    """Read what a version takes in and tells apart, without fetching its weights.
+
+    Parameters
+    ----------
+    version : Version
+        The version; its store must be connected.
+
+    Returns
+    -------
+    Contract
+        As its file ``MLmodel`` says.
+    """
+    model = Model.load(version.uri)
+    facts = dict(model.metadata or {})
+    inputs = None if model.signature is None else model.signature.inputs
+    prepare = facts.get("prepare")
+    return Contract(
+        classes=tuple(facts.get("classes", ())),
+        inputs=None if inputs is None else inputs.to_dict(),
+        prepare=None if prepare is None else json.loads(prepare),
+    )

@@ -1,0 +1,158 @@
+"""Registering a model with the facts that a listing, a gate and a card read."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from tmdscope.files import read_json
+from tmdscope.stage import UserError
+from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
+from tmdscope.tracking.registry import Version, register
+from tmdscope.tracking.runs import FACTS
+
+CARD = "model_card.md"
+"""Artifact of a version's run: its card."""
+
+
+def register_model(
+    client: MlflowClient,
+    name: str,
+    model_uri: str,
+    run_id: str,
+    facts: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> Version:
+    """Register a logged model once, with its scores, the hash of its files and the commit of its code.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model, created when new.
+    model_uri : str
+        URI of the logged model.
+    run_id : str
+        The run that logged it.
+    facts : mapping
+        Of its dossier.
+    tags : mapping
+        Further facts to put on the version.
+
+    Returns
+    -------
+    Version
+        The new version, or the one that the run has.
+    """
+    commit = client.get_run(run_id).data.tags.get("git.commit", "none")
+    sha256 = recorded_sha256(client, model_uri) or "none"
+    return register(
+        client,
+        name,
+        model_uri,
+        run_id,
+        {**fact_tags(facts), **tags, "git.commit": commit, FILES_SHA256: sha256},
+    )
+
+
+def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Write the facts that a version carries as tags.
+
+    Parameters
+    ----------
+    facts : mapping
+        As `tmdscope.tracking.dossier.Dossier.facts`.
+
+    Returns
+    -------
+    dict
+        ``target, architecture, data.sha256, audit.problems``; macro F1 out of fold (``val_macro_f1``) and of
+        the ensemble on the held-out test (``test_macro_f1``), each with ``_ci95``, two numbers; and
+        ``val_macro_f1_mean``, the mean over folds by which `BEST` is chosen.
+    """
+    scores = facts["scores"]
+    val, test = scores["out_of_fold"], scores["ensemble_test"]
+    return {
+        "target": facts["encoding"],
+        "architecture": facts["architecture"],
+        "data.sha256": facts["data"]["sha256"],
+        "audit.problems": str(len(facts["audit"]["problems"])),
+        "val_macro_f1": f"{val['macro_f1']:.4f}",
+        "val_macro_f1_ci95": _interval(val["macro_f1_ci95"]),
+        "val_macro_f1_mean": f"{scores['val']['macro_f1']['mean']:.4f}",
+        "test_macro_f1": f"{test['macro_f1']:.4f}",
+        "test_macro_f1_ci95": _interval(test["macro_f1_ci95"]),
+    }
+
+
+def _interval(bounds: Sequence[float]) -> str:
+    return " ".join(f"{bound:.4f}" for bound in bounds)
+
+
+def read_facts(client: MlflowClient, version: Version) -> dict[str, Any]:
+    """Read the facts that a version's run recorded.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    version : Version
+        The version.
+
+    Returns
+    -------
+    dict
+        As `tmdscope.tracking.dossier.Dossier.facts`.
+
+    Raises
+    ------
+    UserError
+        The run has none.
+    """
+    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
+        try:
+            path = Path(client.download_artifacts(version.run_id, FACTS, folder))
+        except (MlflowException, OSError) as error:
+            raise UserError(
+                f"run {version.run_id} of {version.uri} has no {FACTS}: it was made by an earlier version; "
+                "run its experiment again with `dvc repro --force`"
+            ) from error
+        return read_json(path)
+
+
+def run_tags(client: MlflowClient, version: Version) -> dict[str, str]:
+    """Read the tags of a version's run.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    version : Version
+        The version.
+
+    Returns
+    -------
+    dict
+        Name to value.
+    """
+    return dict(client.get_run(version.run_id).data.tags)
+
+
+def describe_version(client: MlflowClient, version: Version, card: str) -> None:
+    """Put a card into the registry's description and beside the version's run.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    version : Version
+        The version.
+    card : str
+        Markdown.
+    """
+    client.update_model_version(version.name, str(version.number), card)
+    client.log_text(version.run_id, card, CARD)

@@ -1,0 +1,45 @@
+"""Gates that pass or refuse without a trained model, and registered models to move."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from tmdscope.learn.metrics import Difference
+from tmdscope.lifecycle.gate import Gate, LoadReport
+from tmdscope.tracking.contract import Contract
+from tmdscope.tracking.registry import Client, Version
+
+NAME = "tmd-test"
+HASH = "ab" * 32
+TAGS = {"data.sha256": HASH, "audit.problems": "0"}
+CONTRACT = Contract(("MoS2", "WS2"), [{"type": "tensor"}], {"size_px": 64})
+EQUAL = Difference(0.0, 0.01, (-0.02, 0.02), (-0.015, 0.035), 120, 24)
+SOUND = LoadReport(None, None, 2e-7)
+
+OPEN = Gate(
+    margin=0.02,
+    contract=lambda _: CONTRACT,
+    run_tags=lambda _: {"data.sha256": HASH},
+    compare=lambda *_: {"held-out test": replace(EQUAL, images=30), "out-of-fold": EQUAL},
+    load=lambda _: SOUND,
+)
+"""Lets everything pass whose tags are sound."""
+
+SHUT = replace(OPEN, load=lambda _: LoadReport("files changed", "not tried", None))
+"""Lets nothing pass."""
+
+
+def fill(client: Client, name: str, versions: int) -> None:
+    """Register sound versions."""
+    client.create_registered_model(name)
+    for _ in range(versions):
+        client.create_model_version(name, source="s3://nowhere/model", tags=dict(TAGS))
+
+
+def when_loading(action: Callable[[], None]) -> Gate:
+    """A gate that lets something happen while it judges."""
+
+    def load(version: Version) -> LoadReport:
+        action()
+        return SOUND
+
+    return replace(OPEN, load=load)

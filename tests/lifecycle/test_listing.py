@@ -1,0 +1,152 @@
+"""The table of versions: what it shows, at every width, and what it says of moves by hand."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.lifecycle.gates import NAME, OPEN, fill
+from tests.lifecycle.memory import Data
+from tmdscope.lifecycle.listing import Row, age, as_json, list_versions, render
+from tmdscope.lifecycle.promotion import promote
+from tmdscope.tracking.registry import BEST, PRODUCTION, point_alias
+from tmdscope.tracking.store import Study
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FULL = Row(
+    model="tmd-material-classifier",
+    version=12,
+    aliases=["best", "production"],
+    note="",
+    experiment="finetune-multiclass-tuned",
+    encoding="multiclass",
+    architecture="resnet18",
+    val_macro_f1=0.8124,
+    val_macro_f1_ci95=(0.7713, 0.8502),
+    test_macro_f1=0.7899,
+    test_macro_f1_ci95=(0.7, 0.86),
+    data_sha256="72085e3c" + "a" * 56,
+    git_commit="fc151623" + "b" * 32,
+    created=NOW - timedelta(days=3, hours=5),
+)
+BARE = replace(
+    FULL,
+    model="tmd-material-classifier-4",
+    version=1,
+    aliases=[],
+    experiment="stage 4-materials",
+    architecture=None,
+    val_macro_f1=None,
+    val_macro_f1_ci95=None,
+    test_macro_f1=0.5,
+    test_macro_f1_ci95=None,
+    git_commit=None,
+)
+
+
+@pytest.fixture
+def study() -> Study:
+    made = Data().study()
+    fill(made.client, NAME, 3)
+    return made
+
+
+def test_tags_become_columns(study: Study) -> None:
+    tags = {
+        "experiment": "a",
+        "target": "multilabel",
+        "architecture": "resnet50",
+        "val_macro_f1": "0.8124",
+        "val_macro_f1_ci95": "0.7713 0.8502",
+        "test_macro_f1": "by hand",
+        "test_macro_f1_ci95": "0.7",
+        "git.commit": "fc15162",
+    }
+    for key, value in tags.items():
+        study.client.set_model_version_tag(NAME, "1", key, value)
+    for key, value in {"stage": "4-materials", "encoding": "multiclass"}.items():
+        study.client.set_model_version_tag(NAME, "2", key, value)
+    point_alias(study.client, NAME, BEST, 1)
+    first, second, third = list_versions(study.client, NAME)
+    assert (first.experiment, first.encoding, first.architecture) == ("a", "multilabel", "resnet50")
+    assert (first.val_macro_f1, first.val_macro_f1_ci95) == (0.8124, (0.7713, 0.8502))
+    assert (first.test_macro_f1, first.test_macro_f1_ci95) == (None, None)
+    assert (first.aliases, first.git_commit, first.note) == (["best"], "fc15162", "")
+    assert (second.experiment, second.encoding) == ("stage 4-materials", "multiclass")
+    assert (third.experiment, third.encoding, third.version) == (None, None, 3)
+
+
+def test_a_move_by_hand_is_told_with_what_to_do(study: Study) -> None:
+    promote(study, NAME, 1, OPEN, "Ann", force=False, reason="")
+    assert "outside tmdscope" not in render(list_versions(study.client, NAME), NOW, 200)
+    point_alias(study.client, NAME, PRODUCTION, 2)
+    text = render(list_versions(study.client, NAME), NOW, 200)
+    assert "production (unreviewed)" in text
+    assert f"{NAME}: production was moved to version 2 outside tmdscope; `tmdscope promote 2` reviews" in text
+    study.client.delete_registered_model_alias(NAME, PRODUCTION)
+    text = render(list_versions(study.client, NAME), NOW, 200)
+    assert "(production removed)" in text
+    assert "the alias production was removed from version 1" in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 140, 200])
+def test_everything_is_read_at_every_width(width: int) -> None:
+    rows = [FULL, replace(FULL, version=13, aliases=["production"], note="unreviewed"), BARE]
+    text = render(rows, NOW, width)
+    table = [line for line in text.splitlines() if "outside tmdscope" not in line]
+    assert max(map(len, table)) <= width
+    for shown in (
+        *("tmd-material-classifier", "tmd-material-classifier-4", "12", "best", "production", "resnet18"),
+        *("(unreviewed)", "finetune-multiclass-tuned", "stage 4-materials", "0.500", "3 d"),
+        *("0.812 [0.771, 0.850]", "0.790 [0.700, 0.860]", "72085e3c", "fc151623"),
+    ):
+        assert shown in text, shown
+    assert "72085e3ca" not in text
+
+
+def test_a_line_each_where_there_is_room_and_three_where_there_is_not() -> None:
+    wide, narrow = (render([FULL, BARE], NOW, width).splitlines() for width in (200, 80))
+    (line,) = [line for line in wide if line.split()[1:2] == ["12"]]
+    assert line.split()[2:4] == ["best,", "production"]
+    assert line.endswith("3 d")
+    (at,) = [number for number, line in enumerate(narrow) if line.split()[:1] == ["12"]]
+    assert narrow[at + 1].split()[:2] == ["best", "finetune-multiclass-tuned"]
+    assert narrow[at + 2].split()[:3] == ["production", "multiclass,", "resnet18"]
+    assert narrow[at + 2].endswith("3 d")
+
+
+def test_no_versions_say_what_to_do() -> None:
+    assert render([], NOW, 80) == "no registered versions; run `dvc repro` first\n"
+    assert json.loads(as_json([])) == []
+
+
+def test_a_program_reads_all_digits_and_nothing_for_what_is_missing() -> None:
+    full, bare = json.loads(as_json([FULL, BARE]))
+    assert full["data_sha256"] == FULL.data_sha256
+    assert full["val_macro_f1_ci95"] == [0.7713, 0.8502]
+    assert datetime.fromisoformat(full["created"]) == FULL.created
+    assert (bare["val_macro_f1"], bare["aliases"], bare["git_commit"]) == (None, [], None)
+    assert set(full) == set(bare) == set(Row.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((-5, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min")),
+        *((3600, "1 h"), (86399, "23 h"), (86400, "1 d"), (400 * 86400, "400 d")),
+    ],
+)
+def test_ages(seconds: int, text: str) -> None:
+    assert age(NOW, NOW - timedelta(seconds=seconds)) == text
+
+
+def test_what_a_tag_holds_is_written_as_it_is() -> None:
+    assert "[red]a[/red] :smile:" in render([replace(FULL, experiment="[red]a[/red] :smile:")], NOW, 200)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20))
+def test_whatever_a_tag_holds_the_table_is_written(text: str) -> None:
+    assert "0.812" in render([replace(FULL, experiment=text, architecture=text)], NOW, 80)

@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.lifecycle.programs import PREPARE, SIZE_PX, make_complete
+from tests.tracking.programs import CLASSES, IMAGES, make_program
+from tmdscope.dataset.prepare import prepare_heights, prepare_picture
+from tmdscope.learn.reliability.reliability import assess
+from tmdscope.lifecycle.predictor import BATCH, Predictor
+from tmdscope.scan.level import level, resize_area
+from tmdscope.stage import UserError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor(make_complete(), "a model", CPU)
+
+
+def save(path: Path, image: np.ndarray) -> Path:
+    Image.fromarray(image).save(path)
+    return path
+
+
+def test_a_prediction_says_what_the_program_says(predictor: Predictor) -> None:
+    with torch.inference_mode():
+        expected = make_complete().ensemble(torch.from_numpy(IMAGES)).numpy()
+    found = predictor.predict(IMAGES, ["a", "b", "c"])
+    for row, prediction in zip(expected, found, strict=True):
+        assert prediction.material == CLASSES[row.argmax()]
+        assert prediction.probability == pytest.approx(row.max(), abs=1e-5)
+        assert prediction.probabilities == pytest.approx(dict(zip(CLASSES, row, strict=True)), abs=1e-5)
+
+
+def test_what_is_stored_beside_the_model_is_used(predictor: Predictor) -> None:
+    program = make_complete()
+    with torch.inference_mode():
+        logits, embeddings = program.ensemble.look(torch.from_numpy(IMAGES))
+        given = torch.stack([program.ensemble.target.probabilities(values) for values in logits]).numpy()
+    assert program.reliability is not None
+    expected = assess(program.reliability, given, torch.stack(embeddings).numpy())
+    for k, prediction in enumerate(predictor.predict(IMAGES, ["a", "b", "c"])):
+        label = CLASSES.index(prediction.material)
+        assert prediction.calibrated == pytest.approx(expected.calibrated[k, label], abs=1e-5)
+        assert prediction.spread == pytest.approx(expected.spread[k], abs=1e-5)
+        assert prediction.candidates == tuple(np.array(CLASSES)[expected.sets[k]])
+        assert prediction.unfamiliar == expected.unfamiliar[k]
+        assert prediction.atoms == {}
+
+
+def test_a_multilabel_model_tells_atoms() -> None:
+    program = make_complete(multilabel=True)
+    found = Predictor(program, "a model", CPU).predict(IMAGES, ["a", "b", "c"])
+    with torch.inference_mode():
+        logits, _ = program.ensemble.look(torch.from_numpy(IMAGES))
+    expected = torch.stack(logits).sigmoid().mean(dim=0)[1].tolist()
+    assert found[1].atoms == pytest.approx(dict(zip(("Mo", "W", "S", "Se"), expected, strict=True)), abs=1e-5)
+
+
+def test_files_are_prepared_as_those_of_the_study(predictor: Predictor, tmp_path: Path) -> None:
+    large = np.random.default_rng(2).integers(0, 256, (80, 100), dtype=np.uint8)
+    path = save(tmp_path / "large.png", large)
+    (from_file,) = predictor.stream([path])
+    (expected,) = predictor.predict(resize_area(large, SIZE_PX)[None], [str(path)])
+    assert from_file == expected
+
+
+def test_heights_are_levelled_first(predictor: Predictor, tmp_path: Path) -> None:
+    rows = np.arange(64, dtype=np.float32)
+    heights = np.random.default_rng(3).normal(size=(64, 64)).astype(np.float32) + 0.5 * rows[:, None]
+    np.save(tmp_path / "scan.npy", heights)
+    path = tmp_path / "scan.npy"
+    (levelled,) = predictor.stream([path], heights=True)
+    (expected,) = predictor.predict(
+        resize_area(level(heights, PREPARE.percentiles), SIZE_PX)[None], [str(path)]
+    )
+    assert levelled == expected
+    (as_picture,) = predictor.stream([path])
+    assert as_picture.probabilities != levelled.probabilities
+
+
+def test_a_picture_is_no_height_map(predictor: Predictor, tmp_path: Path) -> None:
+    path = save(tmp_path / "grey.png", IMAGES[0])
+    (said,) = predictor.stream([path], heights=True)
+    assert "not heights" in said.problem
+
+
+def test_one_bad_file_among_many_leaves_the_others_as_they_are(predictor: Predictor, tmp_path: Path) -> None:
+    images = np.random.default_rng(4).integers(0, 256, (BATCH + 3, SIZE_PX, SIZE_PX), dtype=np.uint8)
+    paths = [save(tmp_path / f"{k:03d}.png", image) for k, image in enumerate(images)]
+    whole = list(predictor.stream(paths))
+    paths[5].write_bytes(paths[5].read_bytes()[:60])
+    found = list(predictor.stream(paths))
+    assert [prediction.file for prediction in found] == [str(path) for path in paths]
+    assert found[5].problem
+    assert not found[5].material
+    for k in (0, 4, 6, BATCH + 2):
+        assert found[k].material == whole[k].material
+        assert found[k].probability == pytest.approx(whole[k].probability, abs=1e-5)
+
+
+def test_only_bad_files_are_no_error(predictor: Predictor, tmp_path: Path) -> None:
+    (said,) = predictor.stream([tmp_path / "absent.png"])
+    assert said.problem == "No such file or directory"
+
+
+def test_a_model_that_knows_nothing_of_itself_is_refused() -> None:
+    with pytest.raises(UserError, match=r"models:/m-1 does not say how its images were prepared"):
+        Predictor(make_program(members=1), "models:/m-1", CPU)
+
+
+def test_one_file_is_prepared_as_the_stage_does() -> None:
+    raw = np.random.default_rng(5).normal(size=(40, 40)).astype(np.float32)
+    from io import BytesIO
+
+    stream = BytesIO()
+    np.save(stream, raw)
+    content = stream.getvalue()
+    np.testing.assert_array_equal(
+        prepare_heights(content, ".npy", PREPARE), resize_area(level(raw, PREPARE.percentiles), SIZE_PX)
+    )
+    assert prepare_picture(content, ".npy", PREPARE).shape == (SIZE_PX, SIZE_PX)

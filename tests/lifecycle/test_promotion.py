@@ -1,0 +1,391 @@
+"""Promotion and rollback: what moves, what is recorded, and what is left when it is cut off."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.lifecycle.gates import CONTRACT, EQUAL, NAME, OPEN, SHUT, SOUND, fill, when_loading
+from tests.lifecycle.memory import Data, KilledError, failing_at, killed_at
+from tmdscope.lifecycle.gate import LoadReport
+from tmdscope.lifecycle.listing import list_versions
+from tmdscope.lifecycle.promotion import Outcome, promote, rollback
+from tmdscope.stage import UserError
+from tmdscope.tracking.lock import LAPSES_AFTER_S, PREFIX, locked
+from tmdscope.tracking.registry import BEST, PREVIOUS, PRODUCTION, point_alias
+from tmdscope.tracking.standing import read_standing
+from tmdscope.tracking.store import Study, open_study
+
+Numbers = tuple[int | None, int | None, int | None]
+
+ANN = "Ann <ann@example.org>"
+BEN = "Ben <ben@example.org>"
+
+names = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(tmp_path_factory.mktemp("promotions")))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield open_study("promotions")
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def study(request: pytest.FixtureRequest) -> Study:
+    found: Study = Data().study() if request.param == "memory" else request.getfixturevalue("sqlite")
+    return found
+
+
+@pytest.fixture
+def name(study: Study) -> str:
+    """A registered model of this test's own, with four sound versions."""
+    made = f"tmd-test-{next(names)}"
+    fill(study.client, made, 4)
+    return made
+
+
+@pytest.fixture
+def data() -> Data:
+    """A registry in memory with version 1 in production and 2 before it."""
+    made = Data()
+    fill(made.study().client, NAME, 4)
+    for number in (2, 1):
+        accept(made.study(), NAME, number)
+    return made
+
+
+def accept(study: Study, name: str, number: int | None) -> Outcome:
+    return promote(study, name, number, OPEN, ANN, force=False, reason="")
+
+
+def back(study: Study, name: str) -> Outcome:
+    return rollback(study, name, lambda _: SOUND, BEN, "it drifts")
+
+
+def by_hand(study: Study, name: str, number: int) -> None:
+    point_alias(study.client, name, PRODUCTION, number)
+
+
+def numbers(study: Study, name: str = NAME) -> Numbers:
+    return read_standing(study.client, name).numbers
+
+
+def tags_of(study: Study, name: str, number: int) -> dict[str, str]:
+    return dict(study.client.get_model_version(name, str(number)).tags)
+
+
+def notes(study: Study, name: str = NAME) -> dict[int, str]:
+    return {row.version: row.note for row in list_versions(study.client, name) if row.note}
+
+
+def locks(data: Data) -> list[str]:
+    return [name for name in data.models if name.startswith(PREFIX)]
+
+
+def lapse(data: Data) -> None:
+    """Let time pass for the locks that killed processes left."""
+    for lock in locks(data):
+        data.models[lock].creation_timestamp -= 1000 * (LAPSES_AFTER_S + 1)
+
+
+def test_the_first_promotion_has_nothing_before_it(study: Study, name: str) -> None:
+    outcome = accept(study, name, 1)
+    assert numbers(study, name) == (1, None, 1)
+    assert (outcome.decision, outcome.old, outcome.new) == ("promoted", None, 1)
+    assert "production is version 1 (before: none), promoted" in outcome.text
+    assert "no production yet" in outcome.text
+
+
+def test_a_promotion_remembers_and_records(study: Study, name: str) -> None:
+    accept(study, name, 1)
+    outcome = accept(study, name, 3)
+    assert numbers(study, name) == (3, 1, 3)
+    assert outcome.run_id is not None
+    run = study.client.get_run(outcome.run_id)
+    assert run.info.status == "FINISHED"
+    told = {key: run.data.tags[key] for key in ("decision", "model", "old", "new", "by", "reason")}
+    assert told == {
+        "decision": "promoted",
+        "model": name,
+        "old": "1",
+        "new": "3",
+        "by": ANN,
+        "reason": "none",
+    }
+    assert run.data.metrics["macro_f1_difference"] == pytest.approx(0.01)
+    assert run.data.metrics["macro_f1_difference_low"] == pytest.approx(-0.015)
+    assert run.data.metrics["images"] == 120
+    for number, what in ((3, "promoted"), (1, "demoted")):
+        tags = tags_of(study, name, number)
+        assert (tags[f"{what}.by"], tags[f"{what}.run"]) == (ANN, outcome.run_id)
+        assert tags[f"{what}.at"].endswith("+00:00")
+    assert notes(study, name) == {}
+
+
+def test_without_a_version_the_best_one_is_promoted(study: Study, name: str) -> None:
+    point_alias(study.client, name, BEST, 4)
+    assert accept(study, name, None).new == 4
+    with pytest.raises(UserError, match="no version 9; it has: 1, 2, 3, 4"):
+        accept(study, name, 9)
+
+
+def test_a_refusal_tells_every_failed_check_and_moves_nothing() -> None:
+    data = Data()
+    study = data.study()
+    fill(study.client, NAME, 2)
+    accept(study, NAME, 1)
+    shut = replace(
+        SHUT,
+        contract=lambda version: replace(CONTRACT, classes=("MoS2",)) if version.number == 2 else CONTRACT,
+        run_tags=lambda _: {"data.sha256": "cd" * 32},
+        compare=lambda *_: {"held-out test": replace(EQUAL, macro_f1_ci95=(-0.03, 0.0))},
+    )
+    study.client.set_model_version_tag(NAME, "2", "audit.problems", "3")
+    with pytest.raises(UserError, match="version 2 is not promoted") as refused:
+        promote(study, NAME, 2, shut, ANN, force=False, reason="hope")
+    told = [line.split(":")[0] for line in str(refused.value).splitlines() if line.startswith("FAILED")]
+    failed = ["classes", "data hash", "audits", "not worse", "files", "reference predictions"]
+    assert told == [f"FAILED  {check}" for check in failed]
+    assert numbers(study) == (1, None, 1)
+    run = data.runs[f"{1:032x}"]
+    assert (run.info.status, run.data.tags["decision"]) == ("FINISHED", "refused")
+    assert run.data.tags["check.audits"].startswith("FAILED  audits: 3 problems")
+    assert run.data.metrics["macro_f1_difference_low"] == -0.03
+
+
+def test_a_forced_promotion_needs_a_reason_and_keeps_it(study: Study, name: str) -> None:
+    with pytest.raises(UserError, match="--reason TEXT"):
+        promote(study, name, 2, SHUT, ANN, force=True, reason=" ")
+    outcome = promote(study, name, 2, SHUT, ANN, force=True, reason="the old one is broken")
+    assert outcome.run_id is not None
+    tags = study.client.get_run(outcome.run_id).data.tags
+    assert (outcome.decision, tags["decision"]) == ("forced", "forced")
+    assert tags["reason"] == "the old one is broken"
+    assert numbers(study, name) == (2, None, 2)
+    assert promote(study, name, 3, OPEN, ANN, force=True, reason="sure").decision == "promoted"
+
+
+def test_what_is_in_production_already_is_left_alone(data: Data) -> None:
+    study = data.study()
+    before = len(data.runs)
+    outcome = accept(study, NAME, 1)
+    assert (outcome.decision, len(data.runs)) == ("unchanged", before)
+    assert "nothing to do" in outcome.text
+
+
+def test_a_move_by_hand_shows_and_is_reviewed(study: Study, name: str) -> None:
+    accept(study, name, 1)
+    by_hand(study, name, 3)
+    assert notes(study, name) == {3: "unreviewed"}
+    with pytest.raises(UserError, match="not promoted"):
+        promote(study, name, 3, SHUT, ANN, force=False, reason="")
+    assert notes(study, name) == {3: "unreviewed"}
+    against = []
+    watching = replace(OPEN, compare=lambda _, old: against.append(old.number) or {"out-of-fold": EQUAL})
+    outcome = promote(study, name, 3, watching, ANN, force=False, reason="")
+    assert against == [1]
+    assert (outcome.old, numbers(study, name)) == (1, (3, 1, 3))
+    assert "production was version 3, unreviewed: the last decision made it version 1" in outcome.text
+    assert notes(study, name) == {}
+
+
+def test_what_was_moved_by_hand_is_what_a_promotion_replaces(study: Study, name: str) -> None:
+    accept(study, name, 1)
+    by_hand(study, name, 3)
+    outcome = accept(study, name, 4)
+    assert numbers(study, name) == (4, 3, 4)
+    assert outcome.run_id is not None
+    assert "unreviewed" in study.client.get_run(outcome.run_id).data.tags["note"]
+
+
+def test_an_alias_removed_by_hand_shows_and_its_version_stays_the_measure(study: Study, name: str) -> None:
+    accept(study, name, 1)
+    study.client.delete_registered_model_alias(name, PRODUCTION)
+    assert notes(study, name) == {1: "production removed"}
+    assert accept(study, name, 2).old == 1
+    assert numbers(study, name) == (2, 1, 2)
+
+
+def test_two_rollbacks_return_to_the_start(study: Study, name: str) -> None:
+    accept(study, name, 1)
+    accept(study, name, 2)
+    outcome = back(study, name)
+    assert (outcome.decision, outcome.old, outcome.new) == ("rolled-back", 2, 1)
+    assert numbers(study, name) == (1, 2, 1)
+    assert outcome.run_id is not None
+    tags = study.client.get_run(outcome.run_id).data.tags
+    assert (tags["decision"], tags["by"], tags["reason"]) == ("rolled-back", BEN, "it drifts")
+    back(study, name)
+    assert numbers(study, name) == (2, 1, 2)
+
+
+def test_a_rollback_undoes_a_move_by_hand(study: Study, name: str) -> None:
+    accept(study, name, 1)
+    accept(study, name, 2)
+    by_hand(study, name, 4)
+    assert back(study, name).new == 2
+    assert numbers(study, name) == (2, 4, 2)
+
+
+def test_a_rollback_needs_somewhere_to_go(study: Study, name: str) -> None:
+    with pytest.raises(UserError, match="production is version none and it has no alias 'previous'"):
+        back(study, name)
+    accept(study, name, 1)
+    with pytest.raises(UserError, match="production is version 1 and it has no alias 'previous'"):
+        back(study, name)
+    point_alias(study.client, name, PREVIOUS, 1)
+    with pytest.raises(UserError, match="previous is version 1 as well"):
+        back(study, name)
+    with pytest.raises(UserError, match="there is nothing to go back to"):
+        back(study, "never-registered")
+
+
+def test_a_rollback_goes_to_nothing_that_does_not_load(data: Data) -> None:
+    study = data.study()
+    with pytest.raises(UserError, match="not rolled back to version 2:\nFAILED  files: gone"):
+        rollback(study, NAME, lambda _: LoadReport("gone", "not tried", None), BEN, "")
+    assert numbers(study) == (1, 2, 1)
+    assert [run.data.tags["decision"] for run in data.runs.values()][-1] == "refused"
+
+
+def test_production_that_moves_while_it_is_judged_stops_the_promotion(data: Data) -> None:
+    study = data.study()
+    meanwhile = when_loading(lambda: accept(data.study(), NAME, 4))
+    with pytest.raises(UserError, match=r"production moved from version 1 to 4 meanwhile.*run it again"):
+        promote(study, NAME, 3, meanwhile, BEN, force=False, reason="")
+    assert numbers(study) == (4, 1, 4)
+    statuses = [(run.data.tags["new"], run.info.status) for run in data.runs.values()]
+    assert statuses == [("2", "FINISHED"), ("1", "FINISHED"), ("4", "FINISHED"), ("3", "FAILED")]
+    lost = data.runs[f"{3:032x}"].data.tags
+    assert "meanwhile" in lost["problem"]
+    assert "decision" not in lost
+
+
+def test_a_promotion_under_way_is_named_to_whoever_comes(data: Data) -> None:
+    study = data.study()
+    with locked(study.client, NAME, BEN), pytest.raises(UserError, match=f"moved by {BEN} since .* UTC"):
+        accept(data.study(), NAME, 3)
+    assert numbers(study) == (1, 2, 1)
+    assert accept(study, NAME, 3).decision == "promoted"
+
+
+def cut_off(
+    data: Data, act: Callable[[Study], object], trouble: Callable[[int], Callable[[int], None]], at: int
+) -> bool:
+    """Do something whose write number `at` goes wrong; says whether it came that far."""
+    study = data.study(trouble(at))
+    with suppress(KilledError, Exception):
+        act(study)
+    return study.client.writes > at  # type: ignore[attr-defined]
+
+
+def make(before: list[int]) -> Data:
+    data = Data()
+    fill(data.study().client, NAME, 4)
+    for number in before:
+        accept(data.study(), NAME, number)
+    return data
+
+
+@pytest.mark.parametrize("trouble", [killed_at, failing_at])
+@pytest.mark.parametrize("before", [[1], [2, 1]], ids=str)
+def test_a_promotion_cut_off_anywhere_leaves_production_set_and_can_be_repeated(
+    trouble: Callable[[int], Callable[[int], None]], before: list[int]
+) -> None:
+    for at in itertools.count():
+        data = make(before)
+        came = cut_off(data, lambda study: accept(study, NAME, 3), trouble, at)
+        study = data.study()
+        production, previous, reviewed = numbers(study)
+        assert production in (1, 3)
+        assert previous == 1 or (production == 1 and previous == (2 if 2 in before else None))
+        assert notes(study) == ({} if production == reviewed else {3: "unreviewed"})
+        lapse(data)
+        accept(study, NAME, 3)
+        assert numbers(study) == (3, 1, 3)
+        assert tags_of(study, NAME, 3)["promoted.by"] == tags_of(study, NAME, 1)["demoted.by"] == ANN
+        accept(study, NAME, 4)  # whatever lock was left
+        assert PREFIX + NAME not in locks(data)
+        if not came:
+            break
+    assert at > 10  # run, figures, lock, aliases, tags, decision, review, lock, run
+
+
+@pytest.mark.parametrize("trouble", [killed_at, failing_at])
+def test_a_rollback_cut_off_anywhere_leaves_production_set(
+    trouble: Callable[[int], Callable[[int], None]],
+) -> None:
+    for at in itertools.count():
+        data = make([2, 1])
+        came = cut_off(data, lambda study: back(study, NAME), trouble, at)
+        study = data.study()
+        production, previous, _ = numbers(study)
+        assert (production, previous) in ((1, 2), (2, 2), (2, 1))
+        lapse(data)
+        other = 3 - production
+        assert back(study, NAME).new == other  # either done now, or undone: nothing is lost
+        assert numbers(study)[::2] == (other, other)
+        if not came:
+            break
+    assert at > 10
+
+
+def test_a_failure_that_is_no_kill_ends_the_run_and_gives_the_lock_back() -> None:
+    for at in range(3, 10):  # after the run and its figures, before the run's end
+        data = make([2, 1])
+        assert cut_off(data, lambda study: accept(study, NAME, 3), failing_at, at)
+        last = list(data.runs.values())[-1]
+        assert last.info.status == "FAILED"
+        assert "the store is away" in last.data.tags["problem"]
+        assert locks(data) == []
+
+
+actions = st.one_of(
+    st.tuples(st.sampled_from(["promote", "force", "refuse", "by hand"]), st.integers(1, 4)),
+    st.tuples(st.just("roll back"), st.just(0)),
+    st.tuples(st.just("killed"), st.integers(0, 15)),
+)
+
+
+@given(st.lists(actions, max_size=12))
+def test_no_sequence_of_moves_loses_production_or_hides_a_move_by_hand(moves: list[tuple[str, int]]) -> None:
+    data = Data()
+    study = data.study()
+    fill(study.client, NAME, 4)
+    was: Numbers = (None, None, None)
+    for what, value in moves:
+        runs = len(data.runs)
+        if what == "by hand":
+            by_hand(study, NAME, value)
+        elif what == "killed":
+            cut_off(data, lambda each: accept(each, NAME, 4), killed_at, value)
+            lapse(data)
+        elif what == "roll back":
+            with suppress(UserError):
+                outcome = back(study, NAME)
+                assert outcome.new != was[0]
+                assert numbers(study)[1] == (was[1] if was[0] is None else was[0])
+        elif what == "refuse":
+            with suppress(UserError):
+                promote(study, NAME, value, SHUT, ANN, force=False, reason="")
+            assert numbers(study) == was
+        else:
+            gate = SHUT if what == "force" else OPEN
+            outcome = promote(study, NAME, value, gate, ANN, force=what == "force", reason="so")
+            assert numbers(study)[::2] == (value, value)
+            assert len(data.runs) == runs + (outcome.decision != "unchanged")
+            if was[0] not in (None, value):
+                assert numbers(study)[1] == was[0]
+        now = numbers(study)
+        assert now[0] is not None or was[0] is None
+        shown = {number for number, note in notes(study).items() if note == "unreviewed"}
+        assert shown == ({now[0]} if now[0] not in (None, now[2]) else set())
+        if what in ("promote", "force"):
+            assert shown == set()
+        was = now

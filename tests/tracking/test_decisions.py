@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+
+from tests.lifecycle.memory import Data, failing_at
+from tmdscope.stage import UserError
+from tmdscope.tracking.decisions import decide, open_decisions, who
+from tmdscope.tracking.store import Study
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git of the test's own, which names no one yet."""
+    path = tmp_path / "gitconfig"
+    path.touch()
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(path))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        ("[user]\nname = Ann Ö\nemail = ann@example.org\n", "Ann Ö <ann@example.org>"),
+        ("[user]\nname = Ann Ö\n", "Ann Ö"),
+    ],
+)
+def test_git_names_who_decides(settings: Path, written: str, named: str) -> None:
+    settings.write_text(written, encoding="utf-8")
+    assert who() == named
+
+
+def test_where_git_names_no_one_the_account_does_and_says_so(
+    settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ann")
+    monkeypatch.setattr("socket.gethostname", lambda: "bench")
+    assert settings.read_text() == ""
+    assert who() == "ann@bench (git names no one)"
+    monkeypatch.setenv("PATH", "")
+    assert who() == "ann@bench (git names no one)"
+
+
+def test_a_decision_is_a_run_of_their_experiment(store: Study) -> None:
+    study = open_decisions()
+    assert study.name == "promotions"
+    with decide(study, "model 3", {"by": "Ann"}) as run:
+        run.tags({"decision": "promoted"})
+    stored = study.client.get_run(run.run_id)
+    assert (stored.info.status, stored.info.run_name) == ("FINISHED", "model 3")
+    assert (stored.data.tags["by"], stored.data.tags["decision"]) == ("Ann", "promoted")
+    assert stored.info.experiment_id == study.experiment_id
+
+
+def test_what_stops_a_decision_is_kept(store: Study) -> None:
+    study = open_decisions()
+    with pytest.raises(UserError, match="moved"), decide(study, "model 3", {}) as run:
+        raise UserError("production moved " + "x" * 20_000)
+    stored = study.client.get_run(run.run_id)
+    assert stored.info.status == "FAILED"
+    assert stored.data.tags["problem"].startswith("production moved")
+
+
+def test_a_store_that_fails_hides_nothing() -> None:
+    study = Data().study(failing_at(1))
+    with pytest.raises(UserError, match="the first problem"), decide(study, "model 3", {}):
+        raise UserError("the first problem")
