@@ -9,6 +9,7 @@ from benchmarks import (
     noop_repro,
     predict_224,
     prepare_1026,
+    reliability,
     search_vs_grid,
     simulate_128,
     tracking_share,
@@ -29,6 +30,7 @@ BENCHMARKS = {
         batched_heads,
         tracking_share,
         search_vs_grid,
+        reliability,
     )
 }
 

@@ -20,6 +20,7 @@ ALL = [
     "batched-heads",
     "tracking-share",
     "search-vs-grid",
+    "reliability",
 ]
 
 

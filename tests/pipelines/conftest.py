@@ -13,8 +13,10 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from playwright.sync_api import Browser, Page
 from ruamel.yaml import YAML
 
+from tests.support.mlflow_server import serve
 from tests.support.reads import Gap, watching
 
 ROOT = Path(__file__).parents[2]
@@ -176,3 +178,23 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     clone.commit("Run")
     yield clone
     shutil.rmtree(clone.root)
+
+
+@pytest.fixture(scope="session")
+def mlflow_ui(study: Clone) -> Iterator[str]:
+    """The study's store, served as `make ui` does."""
+    with serve(study.uri, study.root / "mlruns" / "artifacts") as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of its own; variable TMDSCOPE_SCREENSHOTS names a folder to picture it in at the end."""
+    opened = browser.new_page(viewport={"width": 1400, "height": 900})
+    opened.set_default_timeout(60_000)
+    yield opened
+    folder = os.environ.get("TMDSCOPE_SCREENSHOTS")
+    if folder:
+        name = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].split(" ")[0]
+        opened.screenshot(path=str(Path(folder) / f"{name}.png"))
+    opened.close()

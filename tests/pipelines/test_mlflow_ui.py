@@ -1,40 +1,16 @@
 """What a person sees of a study in the MLflow UI."""
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.pipelines.conftest import CROSSVALIDATED, Clone
-from tests.support.mlflow_server import serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module")
-def server(study: Clone) -> Iterator[str]:
-    """The study's store, served as `make ui` does."""
-    with serve(study.uri, study.root / "mlruns" / "artifacts") as address:
-        yield address
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1400, "height": 900})
-    opened.set_default_timeout(60_000)
-    yield opened
-    folder = os.environ.get("TMDSCOPE_SCREENSHOTS")
-    if folder:
-        name = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].split(" ")[0]
-        opened.screenshot(path=str(Path(folder) / f"{name}.png"))
-    opened.close()
-
-
-def test_runs_table_shows_experiments_and_their_folds(server: str, study: Clone, page: Page) -> None:
+def test_runs_table_shows_experiments_and_their_folds(mlflow_ui: str, study: Clone, page: Page) -> None:
     experiment = study.client.get_experiment_by_name("tmd-materials")
-    page.goto(f"{server}/#/experiments/{experiment.experiment_id}/runs")
+    page.goto(f"{mlflow_ui}/#/experiments/{experiment.experiment_id}/runs")
     for name in CROSSVALIDATED:
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
         expect(row).to_be_visible(timeout=60_000)
@@ -43,15 +19,15 @@ def test_runs_table_shows_experiments_and_their_folds(server: str, study: Clone,
         expect(page.get_by_role("link", name=fold)).to_have_count(len(CROSSVALIDATED), timeout=60_000)
 
 
-def test_parent_run_page_opens(server: str, study: Clone, page: Page) -> None:
+def test_parent_run_page_opens(mlflow_ui: str, study: Clone, page: Page) -> None:
     client = study.client
     experiment = client.get_experiment_by_name("tmd-materials")
     best = client.get_model_version_by_alias("tmd-material-classifier", "best")
-    page.goto(f"{server}/#/experiments/{experiment.experiment_id}/runs/{best.run_id}")
+    page.goto(f"{mlflow_ui}/#/experiments/{experiment.experiment_id}/runs/{best.run_id}")
     expect(page.get_by_text("val.macro_f1.mean").first).to_be_visible(timeout=60_000)
 
 
-def test_registered_model_page_shows_the_alias(server: str, page: Page) -> None:
-    page.goto(f"{server}/#/models/tmd-material-classifier")
+def test_registered_model_page_shows_the_alias(mlflow_ui: str, page: Page) -> None:
+    page.goto(f"{mlflow_ui}/#/models/tmd-material-classifier")
     expect(page.get_by_text("best").first).to_be_visible(timeout=60_000)
     expect(page.get_by_text("Version 1").first).to_be_visible(timeout=60_000)

@@ -1,0 +1,239 @@
+"""A registered version's life as a user sees it: promoted, looked at, predicted with, served, taken back."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.pipelines.conftest import BIN, TUNED, Clone
+
+pytestmark = pytest.mark.slow
+
+MODEL = "tmd-material-classifier"
+READY_WITHIN_S = 120
+
+
+def aliases(study: Clone) -> dict[str, int]:
+    found = study.client.get_registered_model(MODEL).aliases
+    return {name: int(version) for name, version in found.items()}
+
+
+@pytest.fixture(scope="module")
+def promoted(study: Clone) -> int:
+    """The best version, made production where none was."""
+    client = study.client
+    if "production" in aliases(study):
+        client.delete_registered_model_alias(MODEL, "production")
+    said = study.run("tmdscope", "promote").stdout
+    best = aliases(study)["best"]
+    assert f"production is version {best} (before: none), promoted" in said
+    assert "passed  reference predictions" in said
+    return best
+
+
+@pytest.fixture(scope="module")
+def pictures(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine prepared images as PNG files, and one file that is none."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number, image in enumerate(np.load(study.root / "data/prepared/images.npy")[:9]):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    (folder / "broken.png").write_bytes(b"nothing")
+    return folder
+
+
+def predict(study: Clone, *arguments: str) -> tuple[list[dict[str, Any]], "subprocess.CompletedProcess[str]"]:
+    done = study.run("tmdscope", "predict", *arguments, "--json", check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()], done
+
+
+def test_the_production_model_is_listed_and_says_what_it_is(study: Clone, promoted: int) -> None:
+    rows = json.loads(study.run("tmdscope", "models", "--json").stdout)
+    (row,) = [row for row in rows if row["model"] == MODEL and row["version"] == promoted]
+    assert {"best", "production"} <= set(row["aliases"])
+    low, high = row["val_macro_f1_ci95"]
+    assert low <= row["val_macro_f1"] <= high
+    card = study.run("tmdscope", "card").stdout
+    assert f"{row['test_macro_f1']:.3f}" in card
+    version = study.client.get_model_version(MODEL, str(promoted))
+    assert version.description == card
+    assert "Trained and scored on simulated images" in card
+
+
+def test_every_registered_version_has_a_card_and_predictions(study: Clone) -> None:
+    versions = study.client.search_model_versions(f"name LIKE '{MODEL}%'")
+    assert len({version.name for version in versions}) > 1
+    for version in versions:
+        assert version.description.startswith(f"# {version.name} version {version.version}\n")
+        kept = {entry.path for entry in study.client.list_artifacts(version.run_id)}
+        assert {"predictions.parquet", "facts.json", "model_card.md"} <= kept
+
+
+def test_files_are_predicted_and_a_bad_one_is_named(study: Clone, promoted: int, pictures: Path) -> None:
+    lines, done = predict(study, str(pictures))
+    assert done.returncode == 3
+    assert [Path(line["file"]).name for line in lines] == [*(f"{k}.png" for k in range(9)), "broken.png"]
+    assert "not used" in done.stderr
+    assert f"version {promoted}: 9 predicted, 1 not used" in done.stderr
+    for line in lines[:9]:
+        assert line["material"] == max(line["probabilities"], key=line["probabilities"].get)
+        assert sum(line["probabilities"].values()) == pytest.approx(1)
+    assert "problem" in lines[9]
+
+
+@pytest.fixture(scope="module")
+def scoring(study: Clone, promoted: int) -> Iterator[str]:
+    """MLflow's scoring server on the production model, as `make serve` starts it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(BIN / "mlflow"), "models", "serve", "--model-uri", f"models:/{MODEL}@production"]
+    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "MLFLOW_TRACKING_URI": study.uri,
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+    process = subprocess.Popen(
+        command,
+        cwd=study.root,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield await_server(f"http://127.0.0.1:{port}")
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(timeout=30)
+
+
+def await_server(address: str) -> str:
+    end = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"{address}/ping", timeout=5):
+                return address
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"the scoring server was not ready within {READY_WITHIN_S} s")
+
+
+def ask(address: str, inputs: Any) -> tuple[int, Any]:
+    body = json.dumps({"inputs": inputs}).encode()
+    request = urllib.request.Request(
+        f"{address}/invocations", body, {"Content-Type": "application/json"}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_the_server_says_what_the_command_says(study: Clone, scoring: str, pictures: Path) -> None:
+    images = np.load(study.root / "data/prepared/images.npy")[:9]
+    status, answer = ask(scoring, images.tolist())
+    assert status == 200
+    lines, _ = predict(study, str(pictures))
+    said = [list(line["probabilities"].values()) for line in lines[:9]]
+    np.testing.assert_allclose(answer["predictions"], said, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 30, 32), (32, 32), (2, 32, 32, 3)])
+def test_the_server_refuses_wrong_shapes(scoring: str, shape: tuple[int, ...]) -> None:
+    status, reason = ask(scoring, np.zeros(shape, np.uint8).tolist())
+    assert status == 400
+    assert "shape" in reason
+
+
+def test_the_server_refuses_what_is_no_byte(scoring: str) -> None:
+    status, reason = ask(scoring, np.full((1, 32, 32), 300).tolist())
+    assert status == 400
+    assert "300" in reason
+
+
+@pytest.fixture(scope="module")
+def compared(study: Clone, promoted: int) -> Path:
+    """The page of a comparison with the production model."""
+    other = min(int(v.version) for v in study.client.search_model_versions(f"name = '{MODEL}'"))
+    said = study.run("tmdscope", "compare", str(other), "production").stdout
+    assert "95 % interval by sample" in said
+    return study.root / "reports" / "comparisons" / f"{other}-production"
+
+
+def test_a_comparison_is_written_and_tracked(study: Clone, compared: Path) -> None:
+    written = {path.name for path in compared.iterdir()}
+    assert {"index.html", "comparison.json", "disagreements.csv", "contact_sheet.png"} <= written
+    experiment = study.client.get_experiment_by_name("comparisons")
+    (run, *_) = study.client.search_runs([experiment.experiment_id])
+    found = json.loads((compared / "comparison.json").read_text())
+    parts = {part["name"]: part for part in found["held_out"]}
+    assert run.data.metrics["held_out_test.macro_f1_difference"] == pytest.approx(
+        parts["held-out test"]["difference"]["macro_f1"]
+    )
+
+
+@pytest.mark.browser
+def test_the_page_of_a_comparison_opens(compared: Path, page: Page) -> None:
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.goto((compared / "index.html").as_uri())
+    expect(page.get_by_role("img").first).to_be_visible()
+    expect(page.get_by_text("McNemar").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert problems == []
+
+
+@pytest.mark.browser
+def test_the_ui_shows_production_and_the_decision(
+    study: Clone, promoted: int, mlflow_ui: str, page: Page
+) -> None:
+    page.goto(f"{mlflow_ui}/#/models/{MODEL}")
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name=f"Version {promoted}", exact=True))
+    expect(row.get_by_text("production")).to_be_visible(timeout=60_000)
+    experiment = study.client.get_experiment_by_name("promotions")
+    (run, *_) = study.client.search_runs(
+        [experiment.experiment_id], f"tags.decision = 'promoted' and tags.new = '{promoted}'"
+    )
+    page.goto(f"{mlflow_ui}/#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}")
+    expect(page.get_by_text("check.reference predictions").first).to_be_visible(timeout=60_000)
+
+
+@pytest.mark.browser
+def test_an_alias_set_in_the_ui_is_used_and_shown_unreviewed(
+    study: Clone, promoted: int, mlflow_ui: str, page: Page, pictures: Path
+) -> None:
+    numbers = {int(v.version) for v in study.client.search_model_versions(f"name = '{MODEL}'")}
+    other = min(numbers - {promoted})
+    page.goto(f"{mlflow_ui}/#/models/{MODEL}/versions/{other}")
+    page.locator("[data-component-id*='modelversionviewaliaseditor']").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox").fill("production")
+    page.keyboard.press("Enter")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_be_hidden(timeout=60_000)
+    assert aliases(study)["production"] == other
+    _, done = predict(study, str(pictures / "0.png"))
+    assert f"{MODEL} version {other}: 1 predicted" in done.stderr
+    listed = study.run("tmdscope", "models").stdout
+    assert f"production was moved to version {other} outside tmdscope" in listed
+    study.run("tmdscope", "rollback", "--reason", "set by hand")
+    assert aliases(study)["production"] == promoted
+    assert "outside tmdscope" not in study.run("tmdscope", "models").stdout
+
+
+def test_the_tuned_experiment_is_among_the_versions(study: Clone) -> None:
+    rows = json.loads(study.run("tmdscope", "models", "--json").stdout)
+    assert TUNED in {row["experiment"] for row in rows}
