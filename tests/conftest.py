@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import postgres as postgres_support
 
+os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 torch.set_num_threads(1)  # networks this small only wait for a second thread
 if "PYTEST_XDIST_WORKER" in os.environ:  # nor do the stages' processes take the cores of other workers
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -150,7 +150,8 @@ def write_results(name: str, dossier: Dossier, trained: Trained) -> None:
     summary, classes, results = dossier.facts["scores"], dossier.facts["classes"], trained.results
     labels, test = trained.experiment.examples.labels.cpu().numpy(), trained.folds[0].test
     confusion = np.round(mean_confusion(results, labels, test, len(classes)), 6)
-    write_json(EXPERIMENTS / name / "scores.json", {**summary, "test_confusion": confusion})
+    found = {**summary, "reliability": dossier.facts["reliability"], "test_confusion": confusion}
+    write_json(EXPERIMENTS / name / "scores.json", found)
     write_json(EXPERIMENTS / name / FACTS, dossier.facts)
     write_table(EXPERIMENTS / name / PREDICTIONS, dossier.predictions)
     write_table(EXPERIMENT_PLOTS / name / "history.csv", mean_history(results))

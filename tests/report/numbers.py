@@ -15,6 +15,19 @@ POOL = {
     "macro_f1_ci95": [0.6, 0.9],
 }
 POOLED = {**POOL, "distinct": {**POOL, "images": 7}}
+RELIABILITY = {
+    "images": 8,
+    "samples": 4,
+    "ece_before": 0.123,
+    "ece_after": 0.045,
+    "nll_before": 0.71,
+    "nll_after": 0.69,
+    "coverage": 0.875,
+    "coverage_ci95": [0.75, 1.0],
+    "set_size": 1.5,
+    "flagged": 0.025,
+    "flagged_ci95": [0.0, 0.125],
+}
 MEAN = {"mean": 0.75, "std": 0.05}
 RELATIONS = {
     "cumulative_explained_variance_3": 0.987,

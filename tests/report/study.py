@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tests.report.numbers import MEAN, POOLED, RELATIONS
+from tests.report.numbers import MEAN, POOLED, RELATIONS, RELIABILITY
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import IDENTITY
 from tmdscope.params.common import ScoringParams
@@ -87,6 +87,7 @@ def scores() -> dict[str, Any]:
         "best_fold": 1,
         "out_of_fold": POOLED,
         "ensemble_test": POOLED,
+        "reliability": RELIABILITY,
         "test_confusion": [[3, 1], [0, 4]],
     }
 

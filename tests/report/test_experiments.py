@@ -63,3 +63,14 @@ def test_multiclass_studies_do_not_speak_of_atoms() -> None:
     section = experiments_section(study())
     assert not [block for block in section.blocks if isinstance(block, Table) and "invalid" in block.header]
     assert isinstance(section.blocks[-1], Figure)
+
+
+def test_reliability_is_shown_with_its_intervals() -> None:
+    shown = table(experiments_section(study()), "calibration error")
+    assert shown.rows[0][1:] == [
+        "0.123, 0.045",
+        "0.710, 0.690",
+        "87.5 [75.0, 100.0]",
+        "1.50",
+        "2.5 [0.0, 12.5]",
+    ]

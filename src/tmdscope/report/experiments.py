@@ -11,6 +11,7 @@ from tmdscope.report.page import Block, Figure, Paragraph, Section, Table, plus_
 from tmdscope.report.study import StudyResults
 
 _SCORED = ("accuracy", "macro_f1")
+_SHARES = ("accuracy", "coverage", "flagged")
 
 
 def experiments_section(results: StudyResults) -> Section:
@@ -24,7 +25,7 @@ def experiments_section(results: StudyResults) -> Section:
     Returns
     -------
     Section
-        Tables of scores and intervals, confusion matrices, and pre-trained less scratch.
+        Tables of scores, intervals and reliability, confusion matrices, and pre-trained less scratch.
     """
     return Section(
         "Experiments",
@@ -34,6 +35,7 @@ def experiments_section(results: StudyResults) -> Section:
             _recall(results),
             *_multilabel(results),
             _pooled(results),
+            _reliability(results),
             *gain_blocks(results.gains, results.what),
             *_confusion(results),
         ],
@@ -164,6 +166,30 @@ def _pooled(results: StudyResults) -> Table:
     )
 
 
+def _reliability(results: StudyResults) -> Table:
+    found = {name: score["reliability"] for name, score in results.scores.items()}
+    first = next(iter(found.values()))
+    rows = [
+        [
+            name,
+            f"{entry['ece_before']:.3f}, {entry['ece_after']:.3f}",
+            f"{entry['nll_before']:.3f}, {entry['nll_after']:.3f}",
+            _interval(entry, "coverage"),
+            f"{entry['set_size']:.2f}",
+            _interval(entry, "flagged"),
+        ]
+        for name, entry in found.items()
+    ]
+    return Table(
+        f"How far the fold ensembles can be trusted, on the held-out test ({first['images']} images of "
+        f"{first['samples']} samples): calibration error (15 bins) and negative log-likelihood before and "
+        "after temperature scaling; sets that should hold the true class in 90 % of images; images called "
+        "unfamiliar though they are not (at most 5 %). 95 % intervals bootstrapped by sample",
+        ["Experiment", "calibration error", "likelihood", "in the set (%)", "classes", "unfamiliar (%)"],
+        rows,
+    )
+
+
 def _confusion(results: StudyResults) -> list[Block]:
     test = next(iter(results.scores.values()))["ensemble_test"]["images"]
     matrices = {name: np.array(score["test_confusion"]) for name, score in results.scores.items()}
@@ -195,4 +221,4 @@ def _mean(scores: Any, metric: str) -> str:
 
 
 def _interval(scores: Any, metric: str) -> str:
-    return with_interval(scores[metric], scores[f"{metric}_ci95"], percent=metric == "accuracy")
+    return with_interval(scores[metric], scores[f"{metric}_ci95"], percent=metric in _SHARES)

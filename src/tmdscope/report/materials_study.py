@@ -28,7 +28,7 @@ def metrics(results: StudyResults) -> dict[str, Any]:
         ``latent``; numbers and names only.
     """
     manifest = results.dataset.manifest
-    parts = ("train", "val", "test", "best_fold", "out_of_fold", "ensemble_test")
+    parts = ("train", "val", "test", "best_fold", "out_of_fold", "ensemble_test", "reliability")
     return {
         "data": {
             "simulated": results.simulated,
