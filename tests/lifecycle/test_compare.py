@@ -96,7 +96,7 @@ def test_a_run_without_predictions_is_refused_and_writes_nothing(
 ) -> None:
     with start_run(study, "bare", {}) as run:
         pass
-    with pytest.raises(UserError, match="run the experiment again"):
+    with pytest.raises(UserError, match="run its experiment again"):
         compare(study.client, "1", run.run_id, NAME, None, tmp_path / "out", 50, 1, measure_speed=False)
     assert not (tmp_path / "out").exists()
 

@@ -179,7 +179,7 @@ def test_a_comparison_is_written_and_tracked(study: Clone, compared: Path) -> No
     experiment = study.client.get_experiment_by_name("comparisons")
     (run, *_) = study.client.search_runs([experiment.experiment_id])
     found = json.loads((compared / "comparison.json").read_text())
-    parts = {part["name"]: part for part in found["held_out"]}
+    parts = found["held_out"]
     assert run.data.metrics["held_out_test.macro_f1_difference"] == pytest.approx(
         parts["held-out test"]["difference"]["macro_f1"]
     )

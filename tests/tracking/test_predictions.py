@@ -79,9 +79,7 @@ def test_predictions_come_back_as_logged(store: Study, tmp_path: Path) -> None:
 
 
 def test_a_run_without_predictions_says_what_to_do(store: Study, logged: Logged) -> None:
-    with pytest.raises(
-        UserError, match=r"no readable artifact predictions.parquet; run the experiment again"
-    ):
+    with pytest.raises(UserError, match=r"has no predictions.parquet: .*run its experiment again"):
         read_predictions(store.client, logged.run_id)
 
 

@@ -2,12 +2,12 @@
 
 import getpass
 import socket
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from mlflow.exceptions import MlflowException
 
+from tmdscope.tracking.provenance import git
 from tmdscope.tracking.runs import TrackedRun, start_run
 from tmdscope.tracking.store import Study, open_study
 
@@ -36,7 +36,7 @@ def who() -> str:
     str
         ``NAME <EMAIL>`` as git is configured here; without a name there, ``USER@HOST (git names no one)``.
     """
-    name, email = _git_setting("user.name"), _git_setting("user.email")
+    name, email = (git("config", "--get", f"user.{key}") for key in ("name", "email"))
     if name:
         return f"{name} <{email}>" if email else name
     try:
@@ -71,17 +71,3 @@ def decide(study: Study, name: str, tags: Mapping[str, str]) -> Iterator[Tracked
             with suppress(MlflowException):  # the store may be what failed
                 run.tags({"problem": str(error)[:_TAG_CHARACTERS]})
             raise
-
-
-def _git_setting(key: str) -> str:
-    try:
-        finished = subprocess.run(  # noqa: S603
-            ["git", "config", "--get", key],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return finished.stdout.strip()

@@ -1,7 +1,6 @@
 """The models that a person names, and the predictions that their runs keep."""
 
 import re
-import tempfile
 from dataclasses import dataclass
 
 import mlflow
@@ -14,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import fetch_files
 from tmdscope.tracking.registry import Version, pull_alias, resolve
-from tmdscope.tracking.runs import PREDICTIONS
+from tmdscope.tracking.runs import PREDICTIONS, fetch_artifact
 
 _SHA256 = pa.Check.str_matches(r"^[0-9a-f]{64}$")
 _PROBABILITIES = r"^p_.+"
@@ -180,19 +179,12 @@ def read_predictions(client: MlflowClient, run_id: str) -> pd.DataFrame:
     UserError
         The run keeps no such table, or one that lacks what a comparison needs.
     """
-    remedy = (
-        "run the experiment again with this version of tmdscope; registering it again "
-        "(`dvc repro --force register`) writes no predictions"
-    )
-    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
+    remedy = "run the experiment again with `dvc repro --force`"
+    with fetch_artifact(client, run_id, PREDICTIONS) as path:
         try:
-            path = client.download_artifacts(run_id, PREDICTIONS, folder)
             table = pd.read_parquet(path)
-        except (MlflowException, OSError, ValueError) as error:
-            raise UserError(
-                f"run {run_id} in {mlflow.get_tracking_uri()} has no readable artifact {PREDICTIONS}; "
-                f"{remedy}"
-            ) from error
+        except (OSError, ValueError) as error:
+            raise UserError(f"{PREDICTIONS} of run {run_id} is not Parquet ({error}); {remedy}") from error
     problems = _find_problems(table)
     if problems:
         raise UserError(

@@ -35,7 +35,7 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
         Tag name to value.
     """
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    commit = _git("rev-parse", "HEAD")
+    commit = git("rev-parse", "HEAD")
     shown_in_ui = {"mlflow.source.name": Path(sys.argv[0]).name, "mlflow.source.type": "LOCAL"}
     if commit:
         shown_in_ui["mlflow.source.git.commit"] = commit
@@ -43,7 +43,7 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
         **shown_in_ui,
         "study": study,
         "git.commit": commit or "none",
-        "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
+        "git.dirty": str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower(),
         "dvc.stage": os.environ.get("DVC_STAGE", "none"),
         "dvc.exp": os.environ.get("DVC_EXP_NAME", "none"),
         "data.sha256": data_sha256,
@@ -109,7 +109,19 @@ def code_sha256() -> str:
     return sha256_json([[path.relative_to(package).as_posix(), sha256_file(path)] for path in files])
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str) -> str:
+    """Ask git.
+
+    Parameters
+    ----------
+    *arguments : str
+        What follows ``git`` on a command line.
+
+    Returns
+    -------
+    str
+        What it says, without white space around it; empty where it fails or is absent.
+    """
     try:
         finished = subprocess.run(  # noqa: S603
             ["git", *arguments],  # noqa: S607

@@ -1,18 +1,14 @@
 """Registering a model with the facts that a listing, a gate and a card read."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from tmdscope.files import read_json
-from tmdscope.stage import UserError
 from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
 from tmdscope.tracking.registry import Version, register
-from tmdscope.tracking.runs import FACTS
+from tmdscope.tracking.runs import FACTS, fetch_artifact
 
 CARD = "model_card.md"
 """Artifact of a version's run: its card."""
@@ -113,14 +109,7 @@ def read_facts(client: MlflowClient, version: Version) -> dict[str, Any]:
     UserError
         The run has none.
     """
-    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
-        try:
-            path = Path(client.download_artifacts(version.run_id, FACTS, folder))
-        except (MlflowException, OSError) as error:
-            raise UserError(
-                f"run {version.run_id} of {version.uri} has no {FACTS}: it was made by an earlier version; "
-                "run its experiment again with `dvc repro --force`"
-            ) from error
+    with fetch_artifact(client, version.run_id, FACTS) as path:
         return read_json(path)
 
 

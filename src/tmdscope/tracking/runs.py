@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import mlflow
+from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 
 from tmdscope.files import write_json, write_table
+from tmdscope.stage import UserError
 from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.store import Study
@@ -212,6 +216,40 @@ class TrackedRun:
         if not self.reopened:
             return False
         return any(entry.step == step for entry in self.study.client.get_metric_history(self.run_id, key))
+
+
+@contextmanager
+def fetch_artifact(client: MlflowClient, run_id: str, name: str) -> Iterator[Path]:
+    """Bring a file of a run here for as long as the block lasts.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    run_id : str
+        MLflow run.
+    name : str
+        The file.
+
+    Yields
+    ------
+    Path
+        The file.
+
+    Raises
+    ------
+    UserError
+        The run has no such file.
+    """
+    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
+        try:
+            path = Path(client.download_artifacts(run_id, name, folder))
+        except (MlflowException, OSError) as error:
+            raise UserError(
+                f"run {run_id} in {mlflow.get_tracking_uri()} has no {name}: an earlier version made it; run "
+                "its experiment again with `dvc repro --force` (registering it again writes no such file)"
+            ) from error
+        yield path
 
 
 @contextmanager
