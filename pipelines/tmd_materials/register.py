@@ -1,20 +1,20 @@
-"""Stage `register`: every experiment's fold ensemble becomes a version; the best one gets alias `best`."""
+"""Stage `register`: every experiment's ensemble becomes a version with a card; the best gets alias `best`."""
 
 from tmdscope.files import read_json, write_json
-from tmdscope.layout import EXPERIMENTS, REGISTERED, SEARCHES
+from tmdscope.layout import EXPERIMENTS, REGISTERED, SEARCHES, SEQUENTIAL
 from tmdscope.lifecycle.card import write_card
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
 from tmdscope.stage import run_stage
 from tmdscope.tracking.registration import register_model
-from tmdscope.tracking.registry import BEST, Version, point_alias
+from tmdscope.tracking.registry import BEST, Version, point_alias, resolve
 from tmdscope.tracking.runs import FACTS
 from tmdscope.tracking.store import connect
 
 
 def main() -> None:
-    """Write which version each experiment has and which is best by mean validation macro F1."""
+    """Write which version each experiment has, which is best by mean validation macro F1, and all cards."""
     tracking = read_section("tracking", TrackingParams)
     client = connect()
     versions: dict[str, Version] = {}
@@ -34,7 +34,9 @@ def main() -> None:
         uri, run_id = run["model_uri"], run["run_id"]
         versions[name] = register_model(client, tracking.model, uri, run_id, facts, tags)
         print(f"{name}: {versions[name].uri}, validation macro F1 {scores[name]:.3f}")
-    for version in versions.values():
+    stages = read_json(SEQUENTIAL / "sequential.json").get("versions", [])
+    of_stages = [resolve(client, f"models:/{stage['name']}/{stage['number']}") for stage in stages]
+    for version in (*versions.values(), *of_stages):
         write_card(client, version)
     best = max(scores, key=lambda name: scores[name])
     point_alias(client, tracking.model, BEST, versions[best].number)

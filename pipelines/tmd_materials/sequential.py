@@ -16,7 +16,6 @@ from tmdscope.learn.sequential.drift import latent_panels
 from tmdscope.learn.sequential.outcome import Held, say_claims, summarise
 from tmdscope.learn.sequential.plan import Plan, make_plan
 from tmdscope.learn.sequential.run import Bench, StageResult
-from tmdscope.lifecycle.card import write_card
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import Strategy
@@ -27,7 +26,6 @@ from tmdscope.processes import run_parts
 from tmdscope.stage import run_stage
 from tmdscope.tracking.dossier import Compiler, Dossier
 from tmdscope.tracking.provenance import identity, machine, provenance
-from tmdscope.tracking.registry import resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import (
     SequenceFiles,
@@ -74,8 +72,6 @@ def main() -> None:
     panels = latent_panels(plan, outcome.results, labels, dataset.manifest["image_id"].tolist())
     settings = {**params.model_dump(mode="json"), "epochs": params.training["epochs"]}
     facts = {"settings": settings, "seconds": round(time.monotonic() - began, 1)}
-    for version in outcome.versions:
-        write_card(study.client, resolve(study.client, f"models:/{version['name']}/{version['number']}"))
     write_outcome(FILES, study, outcome, {**facts, **found}, panels)
     resume.finish()
     print("\n".join(say_claims(found)))

@@ -241,12 +241,15 @@ def add_material(
     to the study's source.
     """
     from tmdscope.layout import ADDED
+    from tmdscope.lifecycle.card import write_card
     from tmdscope.memory import keep_freed_memory
     from tmdscope.params.common import ScoringParams
     from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
     from tmdscope.params.reading import read_section
     from tmdscope.params.sequential import SequentialParams
     from tmdscope.tracking import add_material as adding
+    from tmdscope.tracking.predictions import resolve_version
+    from tmdscope.tracking.store import connect
 
     keep_freed_memory()
     tracking = read_section("tracking", TrackingParams, params)
@@ -263,6 +266,11 @@ def add_material(
             root=params.parent,
         )
     )
+    client = connect()
+    for made in added.versions:
+        write_card(
+            client, resolve_version(client, f"models:/{made['name']}/{made['number']}", tracking.model)
+        )
     typer.echo(added.text)
     typer.echo(f"in full: {params.parent / ADDED / added.material}")
 
