@@ -248,7 +248,7 @@ def add_material(
     from tmdscope.params.reading import read_section
     from tmdscope.params.sequential import SequentialParams
     from tmdscope.tracking import add_material as adding
-    from tmdscope.tracking.predictions import resolve_version
+    from tmdscope.tracking.registry import resolve
     from tmdscope.tracking.store import connect
 
     keep_freed_memory()
@@ -268,9 +268,7 @@ def add_material(
     )
     client = connect()
     for made in added.versions:
-        write_card(
-            client, resolve_version(client, f"models:/{made['name']}/{made['number']}", tracking.model)
-        )
+        write_card(client, resolve(client, f"models:/{made['name']}/{made['number']}"))
     typer.echo(added.text)
     typer.echo(f"in full: {params.parent / ADDED / added.material}")
 
