@@ -73,7 +73,7 @@ def test_a_card_holds_the_numbers_of_its_run() -> None:
     for shown in (
         "# classifier version 3",
         "0.793 [0.680, 0.880]",
-        "test accuracy\n0.980",
+        "test accuracy 0.980",
         "0.081 as it is",
         "0.920 [0.850, 0.980]",
         "1.40 materials",
