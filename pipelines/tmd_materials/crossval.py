@@ -27,8 +27,9 @@ from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingP
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import BEST_PARAMS, read_best_params, tuned_name
 from tmdscope.stage import UserError, run_stage
+from tmdscope.tracking.compiler import Compiler
 from tmdscope.tracking.crossval import track_experiment
-from tmdscope.tracking.dossier import Compiler, Dossier, Trained
+from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.runs import FACTS, PREDICTIONS, DataUse, TrackedRun
 from tmdscope.tracking.store import open_study

@@ -24,7 +24,8 @@ from tmdscope.params.reading import read_section
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.processes import run_parts
 from tmdscope.stage import run_stage
-from tmdscope.tracking.dossier import Compiler, Dossier
+from tmdscope.tracking.compiler import Compiler
+from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import (

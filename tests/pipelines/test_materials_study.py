@@ -175,10 +175,12 @@ def test_mlproject_trains_one_experiment_and_promotes(study: Clone) -> None:
         *("mlflow", "run", ".", "-e", "train", "-P", "experiment=features-multiclass", *local),
         MLFLOW_TRACKING_URI=study.uri,
     )
+    best = study.client.get_model_version_by_alias(MODEL, "best").version
     study.run(
-        *("mlflow", "run", ".", "-e", "promote", "-P", "version=1", *local), MLFLOW_TRACKING_URI=study.uri
+        *("mlflow", "run", ".", "-e", "promote", "-P", f"version={best}", *local),
+        MLFLOW_TRACKING_URI=study.uri,
     )
-    assert study.client.get_model_version_by_alias(MODEL, "production").version == 1
+    assert study.client.get_model_version_by_alias(MODEL, "production").version == best
 
 
 def test_promoting_an_unknown_version_names_the_known_ones(study: Clone) -> None:

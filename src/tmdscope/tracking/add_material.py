@@ -30,7 +30,8 @@ from tmdscope.params.experiments import ExperimentParams, Strategy, require_form
 from tmdscope.params.materials_study import DataParams, PrepareParams
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.stage import UserError, say
-from tmdscope.tracking.dossier import Compiler, Dossier
+from tmdscope.tracking.compiler import Compiler
+from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.registry import Version, resolve

@@ -1,28 +1,15 @@
 """What is kept with a model that is registered: its program, its predictions, the facts of its training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from torch import nn
 
-from tmdscope.dataset.audit import audit_split
-from tmdscope.dataset.splits import Fold, Split
-from tmdscope.dataset.store import Dataset
-from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.crossval import FoldParts, FoldResult
-from tmdscope.learn.embedding import embed_inputs
 from tmdscope.learn.experiment import Experiment
-from tmdscope.learn.reliability.reliability import assess, fit_reliability, measure
-from tmdscope.learn.summary import Cohort, Labels, predictions_table, summarise
-from tmdscope.params.common import ScoringParams
-from tmdscope.params.materials_study import PrepareParams
 from tmdscope.tracking.models import Program
-
-_REFERENCE_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -71,106 +58,3 @@ class Trained:
         """The folds' models as one."""
         config = replace(self.experiment.config, members=len(self.models))
         return Program(self.experiment.assemble(self.models), config)
-
-
-@dataclass(frozen=True)
-class Compiler:
-    """Compiles the dossiers of models trained on one data set.
-
-    Attributes
-    ----------
-    dataset : Dataset
-        Prepared images.
-    folds : sequence of FoldParts
-        Of the whole study; the audit is of these.
-    prepare : PrepareParams
-        How the images were prepared.
-    scoring : ScoringParams
-        Of the intervals.
-    source : str
-        Where the images come from: ``simulated``, ``folder`` or the name of an archive's record.
-    """
-
-    dataset: Dataset
-    folds: Sequence[FoldParts]
-    prepare: PrepareParams
-    scoring: ScoringParams
-    source: str
-
-    def compile(self, trained: Trained, settings: Mapping[str, Any]) -> Dossier:
-        """Compile the dossier of a cross-validated model.
-
-        Parameters
-        ----------
-        trained : Trained
-            The model.
-        settings : mapping
-            How it was trained.
-
-        Returns
-        -------
-        Dossier
-            Ready to be logged.
-        """
-        program, results, folds = trained.program, trained.results, trained.folds
-        inputs, labels = trained.experiment.examples.inputs, trained.experiment.examples.labels.cpu().numpy()
-        manifest, classes, test = self.dataset.manifest, program.config.classes, folds[0].test
-        samples = manifest["sample_id"].to_numpy()
-        probabilities = np.stack([result.probabilities for result in results])
-        embeddings = np.stack([embed_inputs(model, inputs) for model in trained.models])
-        reliability = fit_reliability(probabilities, embeddings, labels, samples, folds)
-        held_out = assess(reliability, probabilities[:, test], embeddings[:, test])
-        scoring = self.scoring
-        distinct = manifest["duplicate_of"].isna().to_numpy()
-        cohort = Cohort(labels, samples, distinct, scoring.bootstrap, scoring.seed)
-        reference = np.array(self.dataset.images[test[:_REFERENCE_IMAGES]])
-        return Dossier(
-            Program(program.ensemble, program.config, self.prepare, reliability, reference),
-            predictions_table(results, folds, manifest, classes),
-            {
-                "classes": list(classes),
-                "encoding": program.config.target,
-                "architecture": program.config.architecture,
-                "settings": dict(settings),
-                "data": self._describe_data(labels, folds, classes),
-                "split": {
-                    "folds": len(folds),
-                    "test_images": len(test),
-                    "test_samples": len(set(samples[test])),
-                },
-                "audit": self.audit,
-                "scores": summarise(results, folds, cohort),
-                "baseline": sample_id_baseline(samples, labels, folds),
-                "reliability": measure(
-                    held_out, labels[test], samples[test], scoring.bootstrap, scoring.seed
-                ),
-            },
-        )
-
-    def _describe_data(
-        self, labels: Labels, folds: Sequence[FoldParts], classes: Sequence[str]
-    ) -> dict[str, Any]:
-        manifest = self.dataset.manifest
-        used = np.unique(np.concatenate([part for fold in folds for part in vars(fold).values()]))
-        table = manifest.iloc[used].assign(material=[classes[label] for label in labels[used]])
-        of_class = table.groupby("material", observed=True)
-        return {
-            "source": self.source,
-            "sha256": self.dataset.digest,
-            "images": len(table),
-            "samples": int(table["sample_id"].nunique()),
-            "images_of_class": of_class.size().reindex(classes, fill_value=0).to_dict(),
-            "samples_of_class": of_class["sample_id"].nunique().reindex(classes, fill_value=0).to_dict(),
-            "repeated_images": int(table["duplicate_of"].notna().sum()),
-        }
-
-    @cached_property
-    def audit(self) -> dict[str, list[str]]:
-        """What the audit of the split finds: ``problems`` and ``warnings``."""
-        ids = self.dataset.manifest["image_id"].to_numpy()
-        split = Split(
-            tuple(ids[self.folds[0].test]),
-            tuple(Fold(tuple(ids[fold.train]), tuple(ids[fold.val])) for fold in self.folds),
-        )
-        found = audit_split(self.dataset.manifest, split)
-        return {"problems": found.problems, "warnings": found.warnings}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import mlflow
 from mlflow import MlflowClient
@@ -16,9 +16,11 @@ from mlflow.exceptions import MlflowException
 
 from tmdscope.files import write_json, write_table
 from tmdscope.stage import UserError
-from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.store import Study
+
+if TYPE_CHECKING:
+    from tmdscope.tracking.dossier import Dossier
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends."""
@@ -191,7 +193,7 @@ class TrackedRun:
         logged = find_program(self.study, self.run_id, name) if self.reopened else None
         return logged or log_program(self.run_id, program, name)
 
-    def dossier(self, dossier: Dossier) -> str:
+    def dossier(self, dossier: "Dossier") -> str:
         """Log a model with its predictions and facts.
 
         Parameters

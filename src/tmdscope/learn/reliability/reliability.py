@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.metrics import bootstrap_by_sample
 from tmdscope.learn.reliability.calibration import (
     check_labelled,
@@ -26,6 +25,9 @@ from tmdscope.learn.reliability.conformal import (
 )
 from tmdscope.learn.reliability.novelty import ClassGaussians, fit_gaussians
 from tmdscope.materials import INVALID
+
+if TYPE_CHECKING:
+    from tmdscope.learn.crossval import FoldParts
 
 LEVEL = 0.9
 """Share of new images whose set of classes should hold the true one."""
@@ -187,7 +189,7 @@ def fit_reliability(
     embeddings: ArrayLike,
     labels: ArrayLike,
     sample_ids: Sequence[str] | NDArray[Any],
-    folds: Sequence[FoldParts],
+    folds: Sequence["FoldParts"],
     level: float = LEVEL,
 ) -> Reliability:
     """Learn from every member's held-out images how far the ensemble can be trusted.
@@ -377,7 +379,7 @@ def _check_members(
     return given, latent
 
 
-def _check_folds(names: NDArray[Any], folds: Sequence[FoldParts]) -> None:
+def _check_folds(names: NDArray[Any], folds: Sequence["FoldParts"]) -> None:
     for number, parts in enumerate(folds):
         shared = np.intersect1d(names[parts.train], names[parts.val])
         if shared.size:

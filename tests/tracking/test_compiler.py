@@ -18,7 +18,8 @@ from tmdscope.learn.recorder import Silent
 from tmdscope.learn.summary import IDENTITY
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
-from tmdscope.tracking.dossier import Compiler, Dossier, Trained
+from tmdscope.tracking.compiler import Compiler
+from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registration import fact_tags, read_facts, register_model
 from tmdscope.tracking.runs import start_run
