@@ -190,6 +190,8 @@ class TrackedRun:
         str
             MLflow's URI of the model.
         """
+        mlflow.set_tracking_uri(self.study.uri)  # a model is logged to what is set, not to a client's store
+        mlflow.set_registry_uri(self.study.uri)
         logged = find_program(self.study, self.run_id, name) if self.reopened else None
         return logged or log_program(self.run_id, program, name)
 
