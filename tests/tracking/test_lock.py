@@ -79,6 +79,8 @@ def test_a_slow_holder_does_not_give_back_the_lock_of_another(client: Client) ->
     with locked(client, NAME, "Ben", clock=later) as lock:
         slow.__exit__(None, None, None)
         lock.check()
+        assert LOCK in locks(client)
+    assert LOCK not in locks(client)
 
 
 class Interrupted(MemoryClient):
