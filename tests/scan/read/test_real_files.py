@@ -84,3 +84,21 @@ def test_sizes_of_height_sensors(
 def test_a_gwyddion_file_without_units_has_no_scale(scans_dir: Path) -> None:
     with pytest.raises(ScanError, match=r"no channel of heights \(channels: 'Test' in no unit\)"):
         read_scan(scans_dir / "gwyfile_test.gwy")
+
+
+@pytest.mark.parametrize(
+    "name", ["old_bruker.002", "R_AR_20211011.ibw", "sample_0.jpk", "sample_0_1.topostats"]
+)
+def test_a_cut_never_changes_heights(scans_dir: Path, name: str) -> None:
+    """A library may fill what is lost with zeros, or take other bytes for it."""
+    content = (scans_dir / name).read_bytes()
+    whole = decode_file(content, name).scan.height_nm
+    refused = 0
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9, 0.999):
+        try:
+            np.testing.assert_array_equal(
+                decode_file(content[: int(len(content) * share)], name).scan.height_nm, whole
+            )
+        except ScanError:
+            refused += 1
+    assert refused >= 4

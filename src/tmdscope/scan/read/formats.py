@@ -137,8 +137,8 @@ def _hdf5_length(content: bytes) -> int:
 
 
 def _ibw_length(content: bytes) -> int:
-    """Read the size of the wave behind its 64 bytes of header (WaveMetrics, technical note 3, version 5)."""
-    return 64 + int(struct.unpack_from("<i" if content[0] else ">i", content, 4)[0])
+    """Add up what the header of 64 bytes announces (WaveMetrics, technical note 3, version 5)."""
+    return 64 + int(sum(struct.unpack_from("<13i" if content[0] else ">13i", content, 4)))
 
 
 def _nid_length(content: bytes) -> int:

@@ -77,7 +77,7 @@ def find_jpk(path: Path) -> list[Found]:
     Raises
     ------
     ScanError
-        It is a TIFF without JPK's tags.
+        It is a TIFF without JPK's tags, or pixels of a channel are missing.
     """
     import tifffile
     from AFMReader.jpk import load_jpk
@@ -92,6 +92,9 @@ def find_jpk(path: Path) -> list[Found]:
         )
         found = []
         for page in tiff.pages[1:]:
+            ends = [a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=True)]
+            if max(ends, default=0) > path.stat().st_size:  # tifffile would give zeros for what is lost
+                raise ScanError("it is cut off: pixels are missing; copy it from the instrument again")
             kind = str(page.tags[_JPK_NAME].value)
             name = f"{kind}_{'trace' if page.tags[_JPK_RETRACE].value == 0 else 'retrace'}"
             unit = "nm" if kind in ("height", "measuredHeight") else ""
