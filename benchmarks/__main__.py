@@ -6,6 +6,7 @@ import json
 from benchmarks import (
     batched_heads,
     features_224,
+    level_512,
     noop_repro,
     predict_224,
     prepare_1026,
@@ -24,6 +25,7 @@ BENCHMARKS = {
         noop_repro,
         simulate_128,
         prepare_1026,
+        level_512,
         *train_resnet18.BENCHMARKS,
         features_224,
         predict_224,

@@ -67,6 +67,15 @@ def published_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def scans_dir() -> Path:
+    """Folder of instrument files that others have published."""
+    folder = os.environ.get("TMDSCOPE_SCANS_DIR")
+    if not folder:
+        pytest.skip("TMDSCOPE_SCANS_DIR names no folder with published instrument files")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[postgres_support.Server]:
     """A PostgreSQL server; tests make databases of their own in it."""
     binaries = postgres_support.find_binaries()

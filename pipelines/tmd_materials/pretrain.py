@@ -20,7 +20,8 @@ def main() -> None:
     """Write the backbone and how well it reads each quantity."""
     keep_freed_memory()
     settings = read_section("pretrain", PretrainParams)
-    images, truth = simulate_corpus(settings, read_section("prepare", PrepareParams).percentiles)
+    prepare = read_section("prepare", PrepareParams)
+    images, truth = simulate_corpus(settings, prepare.percentiles, prepare.levelling.steps)
     result = pretrain(
         images,
         truth,

@@ -275,18 +275,19 @@ def add_material(
 
 @app.command()
 def predict(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures, or folders of them.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scans, pictures, or folders.")],
     model: Annotated[
         str, typer.Option(help="Version, alias, or models:/NAME/VERSION or models:/NAME@ALIAS.")
     ] = "production",
     as_csv: Annotated[bool, typer.Option("--csv", help="Every value, comma-separated.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
-    heights: Annotated[bool, typer.Option(help="Files hold heights (NPY, TIFF): level them first.")] = False,
+    heights: Annotated[bool, typer.Option(help="NPY and TIFF hold heights: level them first.")] = False,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Say which material images show, how sure that is, and whether the model knows such images.
 
-    A file that cannot be used is named and the rest goes on; the exit status is then 3.
+    Instrument files are levelled as the model's own images were. A file that cannot be used is named and the
+    rest goes on; the exit status is then 3.
     """
     from tmdscope.lifecycle.predict import predict_files
 
@@ -303,6 +304,26 @@ def predict(
     typer.echo(counts.text, err=True)
     if counts.unusable:
         raise typer.Exit(3)
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An instrument's file.")],
+    channel: Annotated[str | None, typer.Option(help="Its name; that of the heights is found.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG to write; else in reports/inspected.")] = None,
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Say what is in an instrument's file and draw it before and after levelling, as section `prepare` asks.
+
+    Bruker Nanoscope (.spm, .000 to .999), Asylum .ibw, JPK .jpk, Gwyddion .gwy, .topostats, Nanosurf .nid.
+    """
+    from tmdscope.layout import INSPECTED
+    from tmdscope.lifecycle.inspection import inspect_file
+    from tmdscope.params.materials_study import PrepareParams
+    from tmdscope.params.reading import read_section
+
+    target = picture or params.parent / INSPECTED / f"{file.name}.png"
+    typer.echo(inspect_file(file, read_section("prepare", PrepareParams, params), target, channel), nl=False)
 
 
 @profile.command("list")

@@ -34,3 +34,5 @@ EXPERIMENT_PLOTS = Path("reports/experiments")
 """Tables that `dvc plots` draws."""
 LATENT_PLOT = Path("reports/latent.csv")
 """Principal components of the embedding."""
+INSPECTED = Path("reports/inspected")
+"""Pictures of instrument files before and after levelling."""

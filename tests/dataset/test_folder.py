@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests.scan.read.files import nanoscope
 from tmdscope.dataset import folder as folder_module
 from tmdscope.dataset.folder import ingest_folder, match_class
 from tmdscope.files import sha256_file
@@ -194,3 +195,33 @@ def test_a_formula_is_matched_to_its_class(name: str, classes: list[str], expect
 def test_an_ambiguous_formula_is_not_guessed() -> None:
     with pytest.raises(UserError, match="MOS2"):
         match_class("MOS2", ["MoS2", "MoS₂"])
+
+
+def test_scans_state_their_own_pixel_size(user: Path) -> None:
+    (user / "day").mkdir()
+    (user / "day" / "x.spm").write_bytes(
+        nanoscope(np.ones((8, 10)), width_nm=500.0, height_of_frame_nm=800.0)
+    )
+    (user / "day" / "y.000").write_bytes(nanoscope(np.ones((8, 8)), "Height", width_nm=800.0))
+    write_manifest(user, GOOD + "day/x.spm,3,MoS2,\nday/y.000,4,steel,100.4\n")
+    table = ingest(user)
+    assert table["pixel_size_nm"].tolist()[2:] == [50.0, 100.0]
+    assert table["channel"].tolist()[2:] == ["Height Sensor", "Height"]
+    assert table["channel"].isna().tolist()[:2] == [True, True]
+    for row in table.itertuples():
+        assert sha256_file(user.parent / "copies" / row.image_id) == row.source_sha256
+
+
+@pytest.mark.parametrize(
+    ("size", "cut", "message"),
+    [
+        ("60", 0, r"line 4: scan 'x\.spm' cannot be used: pixel_size_nm is 60 here, but 50 in the file"),
+        ("", 100, r"line 4: scan 'x\.spm' cannot be used: channel 'Amplitude Error': .*it is cut off"),
+    ],
+)
+def test_a_wrong_scan_is_reported(user: Path, size: str, cut: int, message: str) -> None:
+    content = nanoscope(np.ones((8, 10)), width_nm=500.0)
+    (user / "x.spm").write_bytes(content[: len(content) - cut])
+    write_manifest(user, GOOD + f"x.spm,3,MoS2,{size}\n")
+    with pytest.raises(UserError, match=message):
+        ingest(user)

@@ -8,13 +8,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.scan.read.files import nanoscope
 from tmdscope.dataset import prepare as prepare_module
 from tmdscope.dataset.prepare import picture_to_uint8, prepare
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, Dataset, write_manifest
 from tmdscope.files import sha256_array
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.materials_study import LevellingParams, PrepareParams
 from tmdscope.scan.level import level, resize_area
+from tmdscope.scan.read.read import decode_scan
 from tmdscope.stage import UserError
 
 SETTINGS = PrepareParams(size_px=16, percentiles=[1.0, 99.0])
@@ -111,3 +113,37 @@ def test_a_lost_picture_is_named(tmp_path: Path, damage: str) -> None:
 def test_nothing_ingested_yet(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"manifest\.parquet does not exist"):
         prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
+
+
+def test_scans_pictures_and_their_pixels(tmp_path: Path) -> None:
+    folder = tmp_path / "raw" / PICTURES
+    folder.mkdir(parents=True)
+    height = np.random.default_rng(4).uniform(-20, 20, (32, 64))
+    (folder / "a.spm").write_bytes(nanoscope(height, width_nm=640.0, height_of_frame_nm=640.0))
+    Image.fromarray(np.tile(np.arange(32, dtype=np.uint8), (32, 1))).save(folder / "b.png")
+    manifest = raw_manifest(["a.spm", "b.png"]).assign(pixel_size_nm=[10.0, None])
+    write_manifest(tmp_path / "raw" / MANIFEST, manifest, RAW_SCHEMA)
+    dataset = prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
+    scan = decode_scan((folder / "a.spm").read_bytes(), "a")
+    levelled = level(scan.height_nm, SETTINGS.percentiles).astype(float)
+    blocks = levelled.reshape(16, 2, 16, 4).mean(axis=(1, 3))  # pixels twice as high as wide
+    np.testing.assert_allclose(dataset.images[0], blocks, atol=0.51)
+    assert dataset.manifest["pixel_size_nm"].tolist()[0] == pytest.approx(40.0)
+
+
+def test_the_centre_is_cut_by_physical_size(tmp_path: Path) -> None:
+    heights = write_heights(tmp_path / "raw")
+    manifest = raw_manifest([f"i{n}" for n in range(7)]).assign(pixel_size_nm=2.0)
+    write_manifest(tmp_path / "raw" / MANIFEST, manifest, RAW_SCHEMA)
+    settings = SETTINGS.model_copy(update={"levelling": LevellingParams(crop_nm=32.0, steps=["plane"])})
+    dataset = prepare(tmp_path / "raw", tmp_path / "prepared", settings)
+    np.testing.assert_array_equal(dataset.images, level(heights[:, 8:24, 8:24], [1.0, 99.0], ["plane"]))
+    assert dataset.manifest["pixel_size_nm"].tolist() == [2.0] * 7
+    larger = SETTINGS.model_copy(update={"levelling": LevellingParams(crop_nm=65.0, steps=["plane"])})
+    with pytest.raises(UserError, match=r"64 x 64 nm, smaller than prepare\.levelling\.crop_nm \(65\)"):
+        prepare(tmp_path / "raw", tmp_path / "prepared", larger)
+
+
+def test_settings_of_earlier_versions_level_as_they_did() -> None:
+    earlier = PrepareParams.model_validate_json('{"size_px": 16, "percentiles": [1.0, 99.0]}')
+    assert earlier.levelling == LevellingParams(crop_nm="whole", steps=["plane", "row_medians"])

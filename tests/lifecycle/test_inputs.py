@@ -11,9 +11,9 @@ from tmdscope.lifecycle.inputs import find_files, read_ahead
 from tmdscope.stage import UserError
 
 
-def read(content: bytes, suffix: str) -> NDArray[np.uint8]:
+def read(content: bytes, name: str) -> NDArray[np.uint8]:
     """A 1 x 1 image of the first byte."""
-    assert suffix == ".png"
+    assert name.endswith(".png")
     if not content:
         raise PictureError("it is empty")
     return np.array([[content[0]]], dtype=np.uint8)
@@ -26,16 +26,19 @@ def make_files(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def test_a_folder_stands_for_the_pictures_below_it(tmp_path: Path) -> None:
+def test_a_folder_stands_for_the_pictures_and_scans_below_it(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
-    for name in ("a/2.PNG", "a/b/1.tif", "a/notes.txt"):
+    for name in ("a/2.PNG", "a/b/1.tif", "a/b/2.spm", "a/b/3.007", "a/notes.txt"):
         (tmp_path / name).touch()
     found = find_files([tmp_path / "a", tmp_path / "a" / "2.PNG", Path("named.xyz")])
-    assert found == [tmp_path / "a/2.PNG", tmp_path / "a/b/1.tif", Path("named.xyz")]
+    inside = [tmp_path / "a" / name for name in ("2.PNG", "b/1.tif", "b/2.spm", "b/3.007")]
+    assert found == [*inside, Path("named.xyz")]
 
 
 def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds no picture; endings known: \.png"):
+    with pytest.raises(
+        UserError, match=r"holds no picture and no scan; endings known: \.png.*\.spm, \.000 to \.999"
+    ):
         find_files([tmp_path])
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,11 +7,14 @@ import torch
 from PIL import Image
 
 from tests.lifecycle.programs import PREPARE, SIZE_PX, make_complete
+from tests.scan.read.files import nanoscope
 from tests.tracking.programs import CLASSES, IMAGES, make_program
-from tmdscope.dataset.prepare import prepare_heights, prepare_picture
+from tmdscope.dataset.prepare import prepare_file, prepare_heights
 from tmdscope.learn.reliability.reliability import assess
 from tmdscope.lifecycle.predictor import BATCH, Predictor
+from tmdscope.params.materials_study import LevellingParams
 from tmdscope.scan.level import level, resize_area
+from tmdscope.scan.read.read import read_scan
 from tmdscope.stage import UserError
 
 CPU = torch.device("cpu")
@@ -121,6 +125,27 @@ def test_one_file_is_prepared_as_the_stage_does() -> None:
     np.save(stream, raw)
     content = stream.getvalue()
     np.testing.assert_array_equal(
-        prepare_heights(content, ".npy", PREPARE), resize_area(level(raw, PREPARE.percentiles), SIZE_PX)
+        prepare_file(content, "a.npy", PREPARE, heights=True),
+        resize_area(level(raw, PREPARE.percentiles), SIZE_PX),
     )
-    assert prepare_picture(content, ".npy", PREPARE).shape == (SIZE_PX, SIZE_PX)
+    assert prepare_file(content, "a.npy", PREPARE).shape == (SIZE_PX, SIZE_PX)
+
+
+def test_an_instrument_file_is_levelled_as_the_models_own_were(tmp_path: Path) -> None:
+    tilted = np.random.default_rng(6).normal(size=(60, 80)) + np.arange(60)[:, None]
+    path = tmp_path / "scan.004"
+    path.write_bytes(nanoscope(tilted, width_nm=800.0, height_of_frame_nm=600.0))
+    steps = LevellingParams(crop_nm=500.0, steps=["row_parabolas"])
+    program = make_complete()
+    own = program.prepare.model_copy(update={"levelling": steps})
+    predictor = Predictor(replace(program, prepare=own), "a model", CPU)
+    scan = read_scan(path)
+    image, prepared_nm = prepare_heights(scan.height_nm, scan.pixel_size_nm, own)
+    assert prepared_nm == pytest.approx(500.0 / SIZE_PX)
+    (expected,) = predictor.predict(image[None], [str(path)])
+    for heights in (False, True):
+        (said,) = predictor.stream([path], heights)
+        assert said == expected
+    np.save(tmp_path / "scan.npy", tilted)
+    (refused,) = predictor.stream([tmp_path / "scan.npy"], heights=True)
+    assert "does not say how large its pixels are" in refused.problem

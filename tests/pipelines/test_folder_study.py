@@ -12,11 +12,12 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from tests.pipelines.conftest import Clone
+from tests.scan.read.files import nanoscope
 
 pytestmark = pytest.mark.slow
 
 TEXTURES = ("brick", "grass", "gravel")
-SUFFIXES = (".png", ".tif", ".jpg", ".npy")
+SUFFIXES = (".png", ".tif", ".jpg", ".npy", ".spm")
 
 
 def cut_textures(folder: Path) -> None:
@@ -31,6 +32,8 @@ def cut_textures(folder: Path) -> None:
                 path.parent.mkdir(exist_ok=True)
                 if path.suffix == ".npy":
                     np.save(path, patch)
+                elif path.suffix == ".spm":
+                    path.write_bytes(nanoscope(patch / 10.0))
                 else:
                     Image.fromarray(patch).save(path)
                 rows.append([path.relative_to(folder).as_posix(), f"{name}-{sample}", name])

@@ -1,4 +1,4 @@
-"""A user's own images: a folder with a manifest CSV, checked whole before anything is used."""
+"""A user's own scans and pictures: a folder with a manifest CSV, checked whole before anything is used."""
 
 import csv
 import hashlib
@@ -10,22 +10,28 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from tmdscope.dataset.pictures import MAX_BYTES, PictureError, decode_picture
+from tmdscope.dataset.pictures import MAX_BYTES, decode_picture
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.materials import nearest, parse_material
 from tmdscope.progress import progress
+from tmdscope.scan.read.formats import is_scan
+from tmdscope.scan.read.read import decode_scan
 from tmdscope.stage import UserError
 
 REQUIRED = ("path", "sample_id", "material")
 OPTIONAL = ("pixel_size_nm",)
 
+_SAME_SIZE = 0.01
+"""Share by which a pixel size in the manifest may differ from a scan's own: people round."""
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One usable line of the manifest: where the picture is and what it shows."""
+    """One usable line of the manifest: where the picture or scan is and what it shows."""
 
     line: int
     image_id: str
@@ -34,8 +40,17 @@ class Entry:
     pixel_size_nm: float
 
 
+class _Copied(NamedTuple):
+    """What a file says of itself, or its problem."""
+
+    sha256: str = ""
+    pixel_size_nm: float = math.nan
+    channel: str | None = None
+    problem: str | None = None
+
+
 def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures: Path) -> pd.DataFrame:
-    """Check a folder of pictures and copy them.
+    """Check a folder of scans and pictures and copy them.
 
     Parameters
     ----------
@@ -53,23 +68,30 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
     -------
     pandas.DataFrame
         One row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``,
-        ``pixel_size_nm`` (NaN where not given), ``source`` and ``source_sha256``.
+        ``pixel_size_nm`` (a scan's own; NaN where a picture has none given), ``source``,
+        ``source_sha256``, and, where there are scans, ``channel`` (which of the file's was read).
 
     Raises
     ------
     UserError
-        Every problem of the manifest and of the pictures, one to a line.
+        Every problem of the manifest and of the files, one to a line.
     """
     source = folder / manifest
     entries, problems = _read_entries(folder, source, classes)
     table = pd.DataFrame(entries, columns=list(Entry.__dataclass_fields__))
     table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
-    hashes, broken = _copy_pictures(folder, entries, pictures)
-    problems += broken + _whole_table_problems(table, classes)
+    copied = _copy_files(folder, entries, pictures)
+    problems += [one.problem for one in copied if one.problem is not None]
+    problems += _whole_table_problems(table, classes)
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise UserError(f"{source}: {len(problems)} problem(s); mend them and run again:{lines}")
-    return table.drop(columns="line").assign(source="folder", source_sha256=hashes)
+    table = table.drop(columns="line").assign(
+        pixel_size_nm=[one.pixel_size_nm for one in copied],
+        source="folder",
+        source_sha256=[one.sha256 for one in copied],
+    )
+    return table.assign(channel=[one.channel for one in copied]) if any(o.channel for o in copied) else table
 
 
 def match_class(name: str, classes: Sequence[str]) -> str:
@@ -222,20 +244,34 @@ def _whole_table_problems(table: pd.DataFrame, classes: Sequence[str]) -> list[s
     ]
 
 
-def _copy_pictures(folder: Path, entries: Sequence[Entry], pictures: Path) -> tuple[list[str], list[str]]:
-    """Read each picture once: decode to see that it can be used, hash, copy. Threads: PIL frees the GIL."""
+def _copy_files(folder: Path, entries: Sequence[Entry], pictures: Path) -> list[_Copied]:
+    """Read each file once: decode to see that it can be used, hash, copy. Threads: PIL frees the GIL."""
 
-    def copy(entry: Entry) -> tuple[str, str | None]:
+    def copy(entry: Entry) -> _Copied:
+        kind = "scan" if is_scan(entry.image_id) else "picture"
         try:
             content = (folder / entry.image_id).read_bytes()
-            decode_picture(content, Path(entry.image_id).suffix)
-        except (OSError, PictureError) as error:
-            return "", f"line {entry.line}: picture {entry.image_id!r} cannot be used: {error}"
+            size, channel = _look_into(content, entry)
+        except (OSError, UserError) as error:
+            return _Copied(problem=f"line {entry.line}: {kind} {entry.image_id!r} cannot be used: {error}")
         target = pictures / entry.image_id
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-        return hashlib.sha256(content).hexdigest(), None
+        return _Copied(hashlib.sha256(content).hexdigest(), size, channel)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = list(progress(pool.map(copy, entries), len(entries), "check and copy pictures"))
-    return [sha256 for sha256, _ in done], [problem for _, problem in done if problem is not None]
+        return list(progress(pool.map(copy, entries), len(entries), "check and copy files"))
+
+
+def _look_into(content: bytes, entry: Entry) -> tuple[float, str | None]:
+    """Say how wide a pixel is and which channel was read, of a scan as its file says."""
+    if not is_scan(entry.image_id):
+        decode_picture(content, Path(entry.image_id).suffix)
+        return entry.pixel_size_nm, None
+    scan = decode_scan(content, entry.image_id)
+    size = scan.pixel_size_nm[0]
+    if abs(entry.pixel_size_nm - size) > _SAME_SIZE * size:
+        raise UserError(
+            f"pixel_size_nm is {entry.pixel_size_nm:g} here, but {size:.6g} in the file: leave the cell empty"
+        )
+    return size, scan.channel

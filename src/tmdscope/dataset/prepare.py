@@ -26,7 +26,10 @@ from tmdscope.dataset.store import (
 from tmdscope.files import atomic_path, sha256_array
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.progress import progress
+from tmdscope.scan.frame import centred_square
 from tmdscope.scan.level import Image8, clip_percentiles, level, resize_area, to_uint8
+from tmdscope.scan.read.formats import is_scan
+from tmdscope.scan.read.read import ScanError, decode_scan
 from tmdscope.stage import UserError
 
 _CHUNK_VALUES = 1 << 21
@@ -42,8 +45,8 @@ class _Prepared(NamedTuple):
 def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
     """Prepare every raw image; memory stays flat however many there are.
 
-    Heights are levelled (`tmdscope.scan.level`), pictures turned to grey; both are cropped to their
-    centred square and resized by area.
+    Heights and instrument files are levelled (`tmdscope.scan.level`), pictures turned to grey; all are
+    cropped to their centred square, heights by physical size, and resized by area.
 
     Parameters
     ----------
@@ -65,7 +68,7 @@ def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
         The raw folder is incomplete; run the ingest stage again.
     """
     manifest = read_manifest(raw / MANIFEST, RAW_SCHEMA)
-    prepare_all = _from_heights if (raw / HEIGHTS).exists() else _from_pictures
+    prepare_all = _from_heights if (raw / HEIGHTS).exists() else _from_files
     images = progress(prepare_all(raw, manifest, settings), len(manifest), "prepare images")
     hashes: list[str] = []
     shrunk: list[float] = []
@@ -106,17 +109,19 @@ def picture_to_uint8(picture: NDArray[Any], percentiles: Sequence[float]) -> Ima
     return to_uint8(clip_percentiles(picture.astype(np.float64), low, high))
 
 
-def prepare_picture(content: bytes, suffix: str, settings: PrepareParams) -> Image8:
-    """Prepare one picture as those of a folder are.
+def prepare_file(content: bytes, name: str, settings: PrepareParams, heights: bool = False) -> Image8:
+    """Prepare one file as those of a study are.
 
     Parameters
     ----------
     content : bytes
         The whole file.
-    suffix : str
-        The ending of its name.
+    name : str
+        Its name, whose ending says what it is: a scan of an instrument, which is levelled, or a picture.
     settings : PrepareParams
-        Size and percentiles.
+        Section `prepare` of params.yaml.
+    heights : bool, optional
+        Whether a file that is no instrument's holds heights (NPY, TIFF), which are levelled first.
 
     Returns
     -------
@@ -125,39 +130,50 @@ def prepare_picture(content: bytes, suffix: str, settings: PrepareParams) -> Ima
 
     Raises
     ------
-    PictureError
-        It cannot be used.
+    UserError
+        It cannot be used; where it should hold heights, it holds 8-bit grey values, or it does not say how
+        large its pixels are although the settings name a size in nm.
     """
-    picture = picture_to_uint8(decode_picture(content, suffix), settings.percentiles)
-    return _finish(picture, settings.size_px).image
+    if is_scan(name) or not heights:
+        return _prepare_one(content, name, settings).image
+    values = decode_picture(content, Path(name).suffix)
+    if values.dtype == np.uint8:
+        raise PictureError("it holds 8-bit grey values, not heights: predict it as a picture")
+    if settings.levelling.side_nm is not None:
+        raise PictureError(
+            f"it does not say how large its pixels are, and of each scan the central "
+            f"{settings.levelling.side_nm:g} nm are used: give the instrument's own file"
+        )
+    return _finish(level(values, settings.percentiles, settings.levelling.steps), settings.size_px).image
 
 
-def prepare_heights(content: bytes, suffix: str, settings: PrepareParams) -> Image8:
-    """Prepare one height map as those of the simulator are: levelled first.
+def prepare_heights(
+    height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
+) -> tuple[Image8, float]:
+    """Cut the centred square out of a scan by physical size, level it, and resize it.
 
     Parameters
     ----------
-    content : bytes
-        The whole file, heights in any unit.
-    suffix : str
-        The ending of its name.
+    height_nm : numpy.ndarray
+        Heights in nm, shape (rows, columns), finite.
+    pixel_size_nm : tuple of float
+        Width (x) and height (y) of a pixel in nm.
     settings : PrepareParams
-        Size and percentiles.
+        Section `prepare` of params.yaml.
 
     Returns
     -------
-    numpy.ndarray
-        uint8, shape (S, S).
+    tuple
+        Image, uint8, shape (S, S), and the width in nm of its pixels, which are square.
 
     Raises
     ------
-    PictureError
-        It cannot be used, or holds 8-bit grey values, which are no heights.
+    UserError
+        The scan is smaller than the settings ask for.
     """
-    heights = decode_picture(content, suffix)
-    if heights.dtype == np.uint8:
-        raise PictureError("it holds 8-bit grey values, not heights: predict it as a picture")
-    return _finish(level(heights, settings.percentiles), settings.size_px).image
+    square = centred_square(height_nm.shape, pixel_size_nm, settings.levelling.side_nm)
+    levelled = level(square.cover(height_nm), settings.percentiles, settings.levelling.steps)
+    return resize_area(levelled, settings.size_px, square.within), square.side_nm / settings.size_px
 
 
 def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
@@ -169,26 +185,48 @@ def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) ->
             "run the ingest stage again"
         )
     step = max(1, _CHUNK_VALUES // (rows * columns))
+    sizes = manifest["pixel_size_nm"].tolist()
     for start in range(0, count, step):
-        images = level(open_array(raw / HEIGHTS)[start : start + step], settings.percentiles)
-        yield from (_finish(image, settings.size_px) for image in images)
+        heights = open_array(raw / HEIGHTS)[start : start + step]
+        if settings.levelling.side_nm is None:
+            images = level(heights, settings.percentiles, settings.levelling.steps)
+            yield from (_finish(image, settings.size_px) for image in images)
+        else:
+            for height_nm, size in zip(heights, sizes[start : start + step], strict=True):
+                yield _finish_scan(height_nm, (size, size), settings)
 
 
-def _from_pictures(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
+def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
     """Decode on threads, since PIL frees the interpreter while it decodes; chunks keep memory flat."""
 
     def prepare_one(image_id: str) -> _Prepared:
         path = raw / PICTURES / image_id
         try:
-            picture = decode_picture(path.read_bytes(), path.suffix)
-        except (OSError, PictureError) as error:
+            return _prepare_one(path.read_bytes(), image_id, settings)
+        except (OSError, PictureError, ScanError) as error:
             raise UserError(f"{path}: {error}; run the ingest stage again") from error
-        return _finish(picture_to_uint8(picture, settings.percentiles), settings.size_px)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
 
     image_ids = manifest["image_id"].tolist()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(image_ids), _CHUNK_PICTURES):
             yield from pool.map(prepare_one, image_ids[start : start + _CHUNK_PICTURES])
+
+
+def _prepare_one(content: bytes, name: str, settings: PrepareParams) -> _Prepared:
+    if is_scan(name):
+        scan = decode_scan(content, name)
+        return _finish_scan(scan.height_nm, scan.pixel_size_nm, settings)
+    picture = decode_picture(content, Path(name).suffix)
+    return _finish(picture_to_uint8(picture, settings.percentiles), settings.size_px)
+
+
+def _finish_scan(
+    height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
+) -> _Prepared:
+    image, prepared_nm = prepare_heights(height_nm, pixel_size_nm, settings)
+    return _Prepared(image, sha256_array(image), prepared_nm / pixel_size_nm[0])
 
 
 def _finish(image: Image8, size_px: int) -> _Prepared:

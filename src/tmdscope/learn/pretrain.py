@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tmdscope.materials import MATERIALS
 from tmdscope.params.materials_study import PretrainParams
 from tmdscope.progress import progress
-from tmdscope.scan.level import level
+from tmdscope.scan.level import SIMPLE, level
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 from tmdscope.stage import UserError
 from tmdscope.vision.augment import FLIPS, apply_symmetry
@@ -45,7 +45,7 @@ class PretrainResult:
 
 
 def simulate_corpus(
-    settings: PretrainParams, percentiles: Sequence[float]
+    settings: PretrainParams, percentiles: Sequence[float], steps: Sequence[str] = SIMPLE
 ) -> tuple[NDArray[np.uint8], pd.DataFrame]:
     """Simulate images to pre-train on, one per sample and all materials alike.
 
@@ -55,6 +55,8 @@ def simulate_corpus(
         How many, how large, which seed.
     percentiles : sequence of float
         Black and white point in %, as the study's images are prepared with.
+    steps : sequence of str, optional
+        Levelling steps, as the study's heights are levelled with.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def simulate_corpus(
     for row, plan in enumerate(progress(plans, len(plans), "simulate scans to pre-train on")):
         named = SamplePlan(f"pretrain-{plan.sample_id}", plan.material, plan.images)
         (simulated,) = simulate_sample(named, settings.size_px, settings.frame_nm, settings.seed)
-        images[row] = level(simulated.scan.height_nm, percentiles)
+        images[row] = level(simulated.scan.height_nm, percentiles, steps)
         truth.append(simulated.truth)
     return images, pd.DataFrame(truth)
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.dataset.pictures import MAX_BYTES, SUFFIXES, PictureError
+from tmdscope.dataset.pictures import MAX_BYTES, SUFFIXES
+from tmdscope.scan.read.formats import ENDINGS, is_scan
 from tmdscope.stage import UserError
 
 _BATCHES_AHEAD = 2
 
 Read = Callable[[bytes, str], NDArray[np.uint8]]
-"""Turns the content of a file and the ending of its name into an image, uint8, S x S."""
+"""Turns the content of a file and its name into an image, uint8, S x S."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     Parameters
     ----------
     paths : sequence of Path
-        Files, as they are; folders stand for the pictures below them, by name.
+        Files, as they are; folders stand for the pictures and scans below them, by name.
 
     Returns
     -------
@@ -54,16 +55,18 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     Raises
     ------
     UserError
-        A folder holds no picture.
+        A folder holds no picture and no scan.
     """
     found: dict[Path, None] = {}
     for path in paths:
         if not path.is_dir():
             found[path] = None
             continue
-        inside = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
+        inside = sorted(one for one in path.rglob("*") if _is_image(one) and one.is_file())
         if not inside:
-            raise UserError(f"{path} holds no picture; endings known: {', '.join(SUFFIXES)}")
+            raise UserError(
+                f"{path} holds no picture and no scan; endings known: {', '.join((*SUFFIXES, *ENDINGS))}"
+            )
         found |= dict.fromkeys(inside)
     return list(found)
 
@@ -76,7 +79,7 @@ def read_ahead(files: Sequence[Path], read: Read, batch_size: int) -> Iterator[l
     files : sequence of Path
         The files.
     read : callable
-        Decodes and prepares one; raises `PictureError`.
+        Decodes and prepares one; raises `UserError`.
     batch_size : int
         Files in a batch.
 
@@ -90,8 +93,8 @@ def read_ahead(files: Sequence[Path], read: Read, batch_size: int) -> Iterator[l
         try:
             if path.stat().st_size > MAX_BYTES:
                 return Given(path, None, f"it is larger than {MAX_BYTES} bytes; crop or shrink it")
-            return Given(path, read(path.read_bytes(), path.suffix))
-        except (OSError, PictureError) as error:
+            return Given(path, read(path.read_bytes(), path.name))
+        except (OSError, UserError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             return Given(path, None, reason)
 
@@ -103,6 +106,10 @@ def read_ahead(files: Sequence[Path], read: Read, batch_size: int) -> Iterator[l
                 yield [future.result() for future in waiting.popleft()]
         while waiting:
             yield [future.result() for future in waiting.popleft()]
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES or is_scan(path.name)
 
 
 def _batched(files: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:

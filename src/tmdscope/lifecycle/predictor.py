@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tmdscope.dataset.prepare import prepare_heights, prepare_picture
+from tmdscope.dataset.prepare import prepare_file
 from tmdscope.learn.reliability.reliability import Reliability, assess
 from tmdscope.lifecycle.inputs import Given, read_ahead
 from tmdscope.params.materials_study import PrepareParams
@@ -101,18 +101,17 @@ class Predictor:
         Parameters
         ----------
         files : sequence of Path
-            Pictures, or height maps.
+            Instrument files, which are levelled as the model's own were, and pictures or height maps.
         heights : bool, optional
-            Whether files hold heights, which are levelled first.
+            Whether files that are no instrument's hold heights, which are levelled first.
 
         Yields
         ------
         Prediction
             In the order of the files; of one that cannot be used its problem.
         """
-        prepare = prepare_heights if heights else prepare_picture
-
-        for batch in read_ahead(files, partial(prepare, settings=self.prepare), BATCH):
+        prepare = partial(prepare_file, settings=self.prepare, heights=heights)
+        for batch in read_ahead(files, prepare, BATCH):
             yield from self._of_batch(batch)
 
     def _of_batch(self, batch: Sequence[Given]) -> Iterator[Prediction]:

@@ -1,6 +1,6 @@
 """Sections of the main study, beside `features` and `experiments`."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -74,11 +74,31 @@ class DataParams(Params):
         return self
 
 
+class LevellingParams(Params):
+    """Section `prepare.levelling`: what is done to heights before they become grey values."""
+
+    crop_nm: Annotated[float, Field(gt=0, le=1e6)] | Literal["whole"] = Field(
+        description="side in nm of the centre that is used; `whole`: the largest centred square"
+    )
+    steps: list[Literal["plane", "surface", "row_medians", "row_parabolas", "scars", "median"]] = Field(
+        max_length=20, description="levelling steps in their order (tmdscope.scan.level.STEPS)"
+    )
+
+    @property
+    def side_nm(self) -> float | None:
+        """Side in nm of the centre that is used; None for the largest centred square."""
+        return None if self.crop_nm == "whole" else self.crop_nm
+
+
 class PrepareParams(Params):
     """Section `prepare`: from heights or pictures to 8-bit images."""
 
     size_px: int = Field(ge=16, le=4096, description="rows and columns of a prepared image")
     percentiles: list[float] = Field(min_length=2, max_length=2, description="black and white point in %")
+    levelling: LevellingParams = Field(
+        default=LevellingParams(crop_nm="whole", steps=["plane", "row_medians"]),
+        description="absent in models of earlier versions, whose heights were levelled so",
+    )
 
     @model_validator(mode="after")
     def _percentiles_rise(self) -> Self:

@@ -3,12 +3,15 @@
 Every step works on one height map (rows, columns) or on a stack (N, rows, columns), map by map.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tmdscope.scan.flatten import median_of_four, remove_row_polynomials, remove_scars, remove_surface
 
 Image8 = NDArray[np.uint8]
 
@@ -16,8 +19,15 @@ _ROUNDING = 1e-6
 """Share of the largest height below which contrast is rounding (float32 heights carry seven digits)."""
 
 
-def level(height_nm: NDArray[Any], percentiles: Sequence[float]) -> Image8:
-    """Turn heights into 8-bit images: plane, row alignment, percentile clip, full grey range.
+SIMPLE = ("plane", "row_medians")
+"""Steps of a study that names none, as models of earlier versions were made."""
+
+PAPER = ("plane", "surface", "scars", "row_parabolas", "median")
+"""Steps of the MoS2 paper's code, in its order (Moses & Reinhart, doi:10.5281/zenodo.8432222)."""
+
+
+def level(height_nm: NDArray[Any], percentiles: Sequence[float], steps: Sequence[str] = SIMPLE) -> Image8:
+    """Turn heights into 8-bit images: levelling steps, percentile clip, full grey range.
 
     Parameters
     ----------
@@ -25,6 +35,8 @@ def level(height_nm: NDArray[Any], percentiles: Sequence[float]) -> Image8:
         Heights in nm, shape (..., rows, columns), finite.
     percentiles : sequence of float
         Black and white point in %, rising within 0..100.
+    steps : sequence of str, optional
+        Keys of `STEPS`, in the order they are done; without any `SIMPLE`.
 
     Returns
     -------
@@ -33,10 +45,35 @@ def level(height_nm: NDArray[Any], percentiles: Sequence[float]) -> Image8:
         its largest height holds rounding, not surface, and becomes 0: a tilted plane turns out flat.
     """
     low, high = percentiles
-    surface = clip_percentiles(align_rows(remove_plane(height_nm)), low, high)
+    surface = clip_percentiles(flatten(height_nm, steps), low, high)
     largest = np.abs(height_nm).max(axis=(-2, -1), keepdims=True)
     rough = np.ptp(surface, axis=(-2, -1), keepdims=True) > _ROUNDING * largest
     return to_uint8(np.where(rough, surface, np.float32(0)))
+
+
+def flatten(height_nm: NDArray[Any], steps: Sequence[str]) -> NDArray[Any]:
+    """Do some levelling steps one after another.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm, shape (..., rows, columns), finite.
+    steps : sequence of str
+        Keys of `STEPS`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Levelled heights in nm, same shape.
+
+    Raises
+    ------
+    KeyError
+        There is no such step.
+    """
+    for step in steps:
+        height_nm = STEPS[step](height_nm)
+    return height_nm
 
 
 def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
@@ -80,6 +117,19 @@ def align_rows(height_nm: NDArray[Any]) -> NDArray[Any]:
     """
     aligned: NDArray[Any] = height_nm - np.median(height_nm, axis=-1, keepdims=True)
     return aligned
+
+
+STEPS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = MappingProxyType(
+    {
+        "plane": remove_plane,
+        "surface": remove_surface,
+        "row_medians": align_rows,
+        "row_parabolas": remove_row_polynomials,
+        "scars": remove_scars,
+        "median": median_of_four,
+    }
+)
+"""What each name in `prepare.levelling.steps` does; every step is usable alone."""
 
 
 def clip_percentiles(height_nm: NDArray[Any], low: float, high: float) -> NDArray[Any]:
@@ -143,7 +193,11 @@ def crop_square(image: NDArray[Any]) -> NDArray[Any]:
     return image[..., top : top + side, left : left + side]
 
 
-def resize_area(image: NDArray[Any], size_px: int) -> NDArray[Any]:
+def resize_area(
+    image: NDArray[Any],
+    size_px: int,
+    window: tuple[tuple[float, float], tuple[float, float]] | None = None,
+) -> NDArray[Any]:
     """Resize images so that each new pixel is the exact mean of the area it covers.
 
     Equals the block mean at integer ratios and preserves the mean of the image at every ratio, up and
@@ -156,24 +210,28 @@ def resize_area(image: NDArray[Any], size_px: int) -> NDArray[Any]:
         Shape (..., rows, columns), uint8 or floating.
     size_px : int
         Rows and columns of the result, at least 1.
+    window : tuple, optional
+        First and last edge along rows, and along columns, in pixels, in place of the centred square: that
+        part alone becomes the result, stretched if its pixels are not square.
 
     Returns
     -------
     numpy.ndarray
         Same dtype, shape (..., size_px, size_px); 8-bit values are rounded to the nearest.
     """
-    square = crop_square(image)
+    square = crop_square(image) if window is None else image
+    rows, columns = ((0.0, float(count)) for count in square.shape[-2:]) if window is None else window
     exact = square.astype(np.float32) if square.dtype == np.uint8 else square
-    resized = _average(_average(exact, size_px, -2), size_px, -1)
+    resized = _average(_average(exact, size_px, -2, rows), size_px, -1, columns)
     return np.rint(resized).astype(np.uint8) if square.dtype == np.uint8 else resized
 
 
-def _average(image: NDArray[Any], size_px: int, axis: int) -> NDArray[Any]:
+def _average(image: NDArray[Any], size_px: int, axis: int, edges: tuple[float, float]) -> NDArray[Any]:
     """Average one of the last two axes by the area each new pixel covers.
 
     A few weighted sums, in place where they can be: they run without Python's lock, beside other threads.
     """
-    pixels, weights = _overlaps(image.shape[axis], size_px)
+    pixels, weights = _overlaps(image.shape[axis], *edges, size_px)
     shape = list(image.shape)
     shape[axis] = size_px
     total: NDArray[Any] = np.zeros(shape, image.dtype)
@@ -185,9 +243,9 @@ def _average(image: NDArray[Any], size_px: int, axis: int) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=64)
-def _overlaps(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _overlaps(old: int, start: float, stop: float, new: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Which old pixels each new one covers along an axis, and their shares, both (most covered, new)."""
-    edges = np.arange(new + 1) * (old / new)
+    edges = start + np.arange(new + 1) * ((stop - start) / new)
     first = np.floor(edges[:-1]).astype(np.int64)
     most = int((np.ceil(edges[1:]).astype(np.int64) - first).max())
     pixels = first + np.arange(most)[:, None]

@@ -1,11 +1,11 @@
 """What a registered version takes in and tells apart, read without its weights."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from mlflow.models import Model
 
+from tmdscope.params.materials_study import PrepareParams
 from tmdscope.tracking.registry import Version
 
 
@@ -20,7 +20,8 @@ class Contract:
     inputs : Any
         Schema of its inputs, JSON-like; None where it has none.
     prepare : Any
-        How its images are prepared, JSON-like; None where the model does not say.
+        How its images are prepared, JSON-like, complete where an earlier version wrote less; None where the
+        model does not say.
     """
 
     classes: tuple[str, ...]
@@ -45,8 +46,10 @@ def read_contract(version: Version) -> Contract:
     facts = dict(model.metadata or {})
     inputs = None if model.signature is None else model.signature.inputs
     prepare = facts.get("prepare")
+    if prepare is not None:
+        prepare = PrepareParams.model_validate_json(prepare).model_dump(mode="json")
     return Contract(
         classes=tuple(facts.get("classes", ())),
         inputs=None if inputs is None else inputs.to_dict(),
-        prepare=None if prepare is None else json.loads(prepare),
+        prepare=prepare,
     )

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from pipelines.tmd_materials import ingest, prepare, split
 from tests.dataset.zenodo_site import TMD_AFM, authors_tiff, grey, publish, tmd_afm_pictures, zipped
+from tests.scan.read.files import nanoscope
 from tests.support.web import Site, serve
 from tmdscope.dataset import zenodo
 from tmdscope.dataset.audit import audit_split
@@ -65,6 +66,27 @@ def test_simulated_scans_become_a_sound_split(workspace: Path, capsys: pytest.Ca
     assert "30 simulated images of 20 samples" in printed
     assert "30 images of 16 x 16 px, 0 duplicates" in printed
     assert "fold2_val" in printed
+
+
+def test_a_folder_of_instrument_files_becomes_a_sound_split(workspace: Path) -> None:
+    write_params(workspace, "folder")
+    user = workspace / "data" / "user"
+    user.mkdir(parents=True)
+    lines = ["path,sample_id,material"]
+    for number in range(16):
+        height = np.random.default_rng(number).normal(size=(24, 32)) + np.arange(24)[:, None]
+        (user / f"{number}.{number:03}").write_bytes(
+            nanoscope(height, width_nm=640.0, height_of_frame_nm=480.0)
+        )
+        lines.append(f"{number}.{number:03},{number:02},{'MoS2' if number < 8 else 'WS2'}")
+    (user / "manifest.csv").write_text("\n".join(lines))
+    for stage in (ingest, prepare, split):
+        stage.main()
+    dataset = Dataset.load(workspace / "data/prepared")
+    assert dataset.images.shape == (16, 16, 16)
+    assert dataset.manifest["pixel_size_nm"].tolist() == [30.0] * 16
+    assert set(dataset.manifest["channel"]) == {"Height Sensor"}
+    assert audit_split(dataset.manifest, Split.read(workspace / "data/split.json")).problems == []
 
 
 def test_samples_that_share_an_image_stay_together(

@@ -1,0 +1,72 @@
+"""`tmdscope inspect`: what is in an instrument's file, and what levelling makes of it."""
+
+from pathlib import Path
+
+from tmdscope.files import atomic_path
+from tmdscope.params.materials_study import PrepareParams
+from tmdscope.scan.frame import centred_square
+from tmdscope.scan.level import clip_percentiles, flatten
+from tmdscope.scan.read.channels import Channel
+from tmdscope.scan.read.read import InstrumentFile, read_file
+
+
+def inspect_file(path: Path, settings: PrepareParams, picture: Path, channel: str | None = None) -> str:
+    """Say what is in an instrument's file and draw its heights before and after levelling.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    settings : PrepareParams
+        Section `prepare` of params.yaml.
+    picture : Path
+        The PNG file to write; its folder is made.
+    channel : str, optional
+        Name of the channel; without one that of the heights is found.
+
+    Returns
+    -------
+    str
+        Lines of text: format, channels with their units, the scan's size, where the picture is.
+
+    Raises
+    ------
+    UserError
+        The file cannot be used, or is smaller than the settings ask for.
+    """
+    found = read_file(path, channel)
+    scan, levelling = found.scan, settings.levelling
+    square = centred_square(scan.height_nm.shape, scan.pixel_size_nm, levelling.side_nm)
+    levelled = clip_percentiles(flatten(square.cover(scan.height_nm), levelling.steps), *settings.percentiles)
+    done = ", ".join(levelling.steps) or "no step"
+    what = f"{square.side_nm:.4g} nm, levelled: {done}"
+    from tmdscope.report.scan_figure import before_and_after  # slow to import: errors come before it
+
+    with atomic_path(picture) as temporary:
+        temporary.write_bytes(before_and_after(scan, levelled, square.side_nm, what))
+    return _describe(path, found, square.side_nm / settings.size_px, done) + f"picture: {picture}\n"
+
+
+def _describe(path: Path, found: InstrumentFile, prepared_nm: float, done: str) -> str:
+    scan = found.scan
+    rows, columns = scan.height_nm.shape
+    x, y = scan.pixel_size_nm
+    lowest, highest = scan.height_nm.min(), scan.height_nm.max()
+    lines = [
+        f"{path}: {found.title}, {len(found.channels)} channel(s)",
+        *(f"  {_mark(one, scan.channel)} {_line(one)}" for one in found.channels),
+        f"heights: {scan.channel}, {lowest:.4g} to {highest:.4g} nm on {columns * x:.6g} x {rows * y:.6g} nm",
+        f"sha256: {scan.sha256}",
+        f"levelled: {done}; an image's pixel is {prepared_nm:.4g} nm",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _mark(channel: Channel, used: str) -> str:
+    return "*" if channel.name == used else " "
+
+
+def _line(channel: Channel) -> str:
+    rows, columns = channel.shape
+    x, y = channel.pixel_size_nm
+    return f"{channel.name}: {columns} x {rows} px of {x:.6g} x {y:.6g} nm, in {channel.unit or 'no unit'}"

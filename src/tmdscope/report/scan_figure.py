@@ -1,0 +1,56 @@
+"""A scan before and after levelling, in one picture."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from tmdscope.report.figures import to_png
+from tmdscope.scan.scan import Scan
+
+_UM = 1e-3
+
+
+def before_and_after(scan: Scan, levelled_nm: NDArray[Any], side_nm: float, what: str) -> bytes:
+    """Draw a scan as it was read and the part of it that becomes an image, levelled.
+
+    Parameters
+    ----------
+    scan : Scan
+        The scan.
+    levelled_nm : numpy.ndarray
+        Levelled heights in nm, clipped as the image is, shape (rows, columns), of a centred square.
+    side_nm : float
+        Side of that square in nm.
+    what : str
+        What was done, in words, for the title.
+
+    Returns
+    -------
+    bytes
+        PNG; axes in um, so that pixels that are not square are shown as they are.
+    """
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    before, after = figure.subplots(1, 2)
+    rows, columns = scan.height_nm.shape
+    width, height = columns * scan.pixel_size_nm[0], rows * scan.pixel_size_nm[1]
+    _draw(figure, before, scan.height_nm - np.median(scan.height_nm), (width, height))
+    before.set_title(f"{scan.channel} as read, less its median")
+    _draw(figure, after, levelled_nm, (side_nm, side_nm))
+    after.set_title(what, wrap=True)
+    if side_nm < max(width, height):
+        corner = ((width - side_nm) / 2 * _UM, (height - side_nm) / 2 * _UM)
+        side = side_nm * _UM
+        before.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="tab:red"))
+    return to_png(figure)
+
+
+def _draw(figure: Figure, axis: Axes, height_nm: NDArray[Any], size_nm: tuple[float, float]) -> None:
+    extent = (0.0, size_nm[0] * _UM, size_nm[1] * _UM, 0.0)
+    shown = axis.imshow(height_nm, cmap="gray", extent=extent, interpolation="nearest")
+    axis.set_xlabel("x (\u00b5m)")
+    axis.set_ylabel("y (\u00b5m)")
+    figure.colorbar(shown, ax=axis, label="height (nm)", shrink=0.85)

@@ -1,0 +1,101 @@
+"""The part of a scan that becomes an image: a centred square by physical size, whatever its pixels."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.stage import UserError
+
+_TOLERANCE = 1e-6
+"""Share of a side by which a scan may be too small: sizes in files are rounded."""
+
+
+@dataclass(frozen=True)
+class Square:
+    """A centred square of a scan.
+
+    Attributes
+    ----------
+    side_nm : float
+        Its side.
+    rows, columns : tuple of float
+        Where it begins and ends, in pixels from the scan's upper left; ends may lie within pixels.
+    """
+
+    side_nm: float
+    rows: tuple[float, float]
+    columns: tuple[float, float]
+
+    def cover(self, height_nm: NDArray[Any]) -> NDArray[Any]:
+        """Cut out the whole pixels that cover it.
+
+        Parameters
+        ----------
+        height_nm : numpy.ndarray
+            The scan, shape (rows, columns).
+
+        Returns
+        -------
+        numpy.ndarray
+            A view.
+        """
+        (top, bottom), (left, right) = (
+            (math.floor(first), math.ceil(last)) for first, last in (self.rows, self.columns)
+        )
+        return height_nm[top:bottom, left:right]
+
+    @property
+    def within(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Its edges along rows and along columns in pixels of what `cover` cuts out."""
+        (top, bottom), (left, right) = (
+            (first - math.floor(first), last - math.floor(first)) for first, last in (self.rows, self.columns)
+        )
+        return (top, bottom), (left, right)
+
+
+def centred_square(
+    shape: Sequence[int], pixel_size_nm: tuple[float, float], side_nm: float | None = None
+) -> Square:
+    """Find the centred square of a scan by physical size.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Rows and columns.
+    pixel_size_nm : tuple of float
+        Width (x) and height (y) of a pixel in nm.
+    side_nm : float, optional
+        The square's side in nm; without one it is the largest that the scan holds.
+
+    Returns
+    -------
+    Square
+        The square.
+
+    Raises
+    ------
+    UserError
+        The scan is smaller.
+    """
+    rows, columns = shape
+    width, height = columns * pixel_size_nm[0], rows * pixel_size_nm[1]
+    largest = min(width, height)
+    if side_nm is not None and side_nm > largest * (1 + _TOLERANCE):
+        raise UserError(
+            f"the scan is {width:.6g} x {height:.6g} nm, smaller than prepare.levelling.crop_nm "
+            f"({side_nm:.6g}): leave it out, or lower crop_nm in params.yaml"
+        )
+    side = largest if side_nm is None else min(side_nm, largest)
+    return Square(side, _middle(rows, side / pixel_size_nm[1]), _middle(columns, side / pixel_size_nm[0]))
+
+
+def _middle(pixels: int, wanted: float) -> tuple[float, float]:
+    """Edges of the middle of a row of pixels; edges a rounding away from a pixel's are on it."""
+    edges = np.array([(pixels - wanted) / 2, (pixels + wanted) / 2])
+    whole = np.rint(edges)
+    first, last = np.where(np.abs(edges - whole) < _TOLERANCE * pixels, whole, edges).tolist()
+    return first, last

@@ -1,0 +1,125 @@
+"""Asking the process that runs readers: started when it is first needed, kept until a reader fails."""
+
+import atexit
+import json
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.scan.read.channels import Channel, ScanError
+from tmdscope.scan.read.formats import Format
+
+_PATIENCE_S, _PATIENCE_PER_BYTE = 20.0, 1e-6
+"""How long a process may take in all, busy machine and imports included, before it is ended."""
+
+
+class _Child:
+    """A process that reads one file at a time."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "tmdscope.scan.read.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def ask(self, request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
+        """Send a file and take the answer; EOFError where the process ended."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        timer = threading.Timer(_PATIENCE_S + len(content) * _PATIENCE_PER_BYTE, self.process.kill)
+        timer.start()
+        try:
+            self.process.stdin.write(json.dumps(request).encode() + b"\n" + content)
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+            if not line:
+                raise EOFError
+            answer: dict[str, Any] = json.loads(line)
+            rows, columns = answer["channels"][answer["chosen"]]["shape"] if "channels" in answer else (0, 0)
+            values = self.process.stdout.read(4 * rows * columns)
+            if len(values) != 4 * rows * columns:
+                raise EOFError
+            return answer, values
+        except BrokenPipeError as error:
+            raise EOFError from error
+        finally:
+            timer.cancel()
+
+    def end(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+
+
+_idle: list[_Child] = []
+_lock = threading.Lock()
+
+
+def read_in_child(
+    content: bytes, form: Format, channel: str | None
+) -> tuple[list[Channel], int, NDArray[np.float32]]:
+    """Read a file with a library, in a process whose memory and time are limited by the file's size.
+
+    Safe for threads: each has a process to itself while it asks.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    form : Format
+        What it is.
+    channel : str or None
+        Name of the channel to read; None for the heights.
+
+    Returns
+    -------
+    tuple
+        Channels of the file, the place of the one that was read, its heights in nm, float32, shape
+        (rows, columns).
+
+    Raises
+    ------
+    ScanError
+        The file cannot be used, or its reader took too long, asked for too much or crashed.
+    """
+    with _lock:
+        child = _idle.pop() if _idle else _Child()
+    request = {
+        "format": form.name,
+        "preferred": list(form.preferred),
+        "channel": channel,
+        "bytes": len(content),
+    }
+    try:
+        answer, values = child.ask(request, content)
+    except EOFError as error:
+        child.end()
+        raise ScanError("its reader crashed or did not come to an end: it is damaged") from error
+    except BaseException:
+        child.end()
+        raise
+    if answer.get("last"):
+        child.end()
+    else:
+        with _lock:
+            _idle.append(child)
+    if "error" in answer:
+        raise ScanError(answer["error"])
+    channels = [
+        Channel(one["name"], one["unit"], tuple(one["shape"]), tuple(one["pixel_size_nm"]))
+        for one in answer["channels"]
+    ]
+    chosen = int(answer["chosen"])
+    return channels, chosen, np.frombuffer(values, np.float32).reshape(channels[chosen].shape)
+
+
+@atexit.register
+def _end_all() -> None:
+    while _idle:
+        _idle.pop().end()

@@ -1,0 +1,129 @@
+"""The process that runs readers which may hang or ask for too much: one request after another, with limits.
+
+Started as `python -m tmdscope.scan.read.worker`. A request is a line of JSON and the file's content; the
+answer is a line of JSON and the heights, float32. It ends when its standard input does, and after a reader
+failed that may not be used again.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.scan.read.channels import Found, ScanError, check_channel, choose, heights
+
+_MEMORY_BYTES, _MEMORY_PER_BYTE = 256 << 20, 24
+"""Address space that a file may take beside what the process has, and more for each of its bytes."""
+
+_SECONDS, _SECONDS_PER_BYTE = 0.7, 1 / (16 << 20)
+"""Processor time that a file may take, and more for each of its bytes."""
+
+
+_KEEPS_STATE = {"ibw"}
+"""igor2 remembers sizes of a damaged wave, and reads the next one wrongly or without end."""
+
+
+class _TooLong(BaseException):
+    """Raised by the clock; no reader's `except Exception` keeps it."""
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    requests = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what readers print must not mix with answers
+    logging.disable()
+    signal.signal(signal.SIGVTALRM, _stop)
+    while line := requests.readline():
+        request = json.loads(line)
+        answer, values = _answer(request, requests.read(request["bytes"]))
+        _reply(answers, answer, values)
+        if answer.get("last"):
+            return
+
+
+def _answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], NDArray[np.float32] | None]:
+    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
+        path = Path(folder) / f"scan.{request['format']}"
+        path.write_bytes(content)
+        try:
+            find = _import_reader(request["format"])
+        except ImportError as error:
+            return {"error": f"its reader is not installed ({error}): install tmdscope[scans]"}, None
+        _limit(len(content))
+        try:
+            found = find(path)
+            return _read(found, request["preferred"], request["channel"])
+        except ScanError as error:
+            return {"error": str(error), "last": request["format"] in _KEEPS_STATE}, None
+        except _TooLong:
+            return _failed("reading it takes longer than its size explains")
+        except MemoryError:
+            return _failed("reading it takes more memory than its size explains")
+        except Exception as error:  # readers raise anything on damaged files
+            reason = " ".join(str(error).split())[:200]
+            told = f"it cannot be read ({type(error).__name__}: {reason}): it is damaged"
+            return {"error": told, "last": request["format"] in _KEEPS_STATE}, None
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def _failed(why: str) -> tuple[dict[str, Any], None]:
+    return {"error": f"{why}: it is damaged", "last": True}, None
+
+
+def _import_reader(name: str) -> Any:
+    """Import a reader's library before the clock runs."""
+    from tmdscope.scan.read.libraries import LIBRARIES, READERS
+
+    for library in LIBRARIES[name]:
+        __import__(library)
+    if "loguru" in sys.modules:
+        sys.modules["loguru"].logger.remove()
+    return READERS[name]
+
+
+def _read(
+    found: list[Found], preferred: list[str], wanted: str | None
+) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    chosen = choose(found, preferred, wanted)
+    check_channel(found[chosen].channel)
+    values = heights(found[chosen])
+    return {"channels": [asdict(one.channel) for one in found], "chosen": chosen}, values
+
+
+def _limit(size: int) -> None:
+    """Limit what the next file may take."""
+    signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS + size * _SECONDS_PER_BYTE)
+    taken = Path("/proc/self/statm")
+    if taken.exists():
+        import resource
+
+        pages = int(taken.read_text(encoding="ascii").split()[0])
+        room = pages * resource.getpagesize() + _MEMORY_BYTES + size * _MEMORY_PER_BYTE
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (room if hard < 0 else min(room, hard), hard))
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise _TooLong
+
+
+def _reply(answers: BinaryIO, answer: dict[str, Any], values: NDArray[np.float32] | None) -> None:
+    answers.write(json.dumps(answer).encode() + b"\n")
+    if values is not None:
+        answers.write(np.ascontiguousarray(values).tobytes())
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""`tmdscope inspect`: what is in a file, a picture, and errors before anything slow."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.scan.read.files import nanoscope
+from tmdscope.lifecycle.inspection import inspect_file
+from tmdscope.params.materials_study import LevellingParams, PrepareParams
+from tmdscope.stage import UserError
+
+SETTINGS = PrepareParams(
+    size_px=100, percentiles=[0.5, 99.5], levelling=LevellingParams(crop_nm=500.0, steps=["plane", "scars"])
+)
+
+
+def test_channels_sizes_and_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "scan.spm"
+    heights = np.random.default_rng(1).uniform(-30, 30, (40, 50))
+    path.write_bytes(nanoscope(heights, width_nm=1000.0, height_of_frame_nm=600.0))
+    picture = tmp_path / "pictures" / "scan.png"
+    said = inspect_file(path, SETTINGS, picture)
+    assert "Bruker Nanoscope, 2 channel(s)" in said
+    assert "* Height Sensor: 50 x 40 px of 20 x 15 nm, in nm" in said
+    assert "  Amplitude Error: 50 x 40 px of 20 x 15 nm, in mV" in said
+    assert "1000 x 600 nm" in said
+    assert "levelled: plane, scars; an image's pixel is 5 nm" in said
+    assert str(picture) in said
+    with Image.open(picture) as drawn:
+        assert drawn.format == "PNG"
+        assert np.ptp(np.asarray(drawn.convert("L"))) > 100
+
+
+def test_a_damaged_file_leaves_no_picture(tmp_path: Path) -> None:
+    path = tmp_path / "scan.spm"
+    path.write_bytes(nanoscope(np.ones((40, 50)))[:-10])
+    with pytest.raises(UserError, match=r"scan\.spm: .*it is cut off"):
+        inspect_file(path, SETTINGS, tmp_path / "scan.png")
+    assert not (tmp_path / "scan.png").exists()
