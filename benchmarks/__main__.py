@@ -5,6 +5,7 @@ import json
 
 from benchmarks import (
     batched_heads,
+    descriptors_224,
     features_224,
     noop_repro,
     predict_224,
@@ -24,6 +25,7 @@ BENCHMARKS = {
         noop_repro,
         simulate_128,
         prepare_1026,
+        descriptors_224,
         *train_resnet18.BENCHMARKS,
         features_224,
         predict_224,

@@ -12,6 +12,7 @@ ALL = [
     "noop-repro",
     "simulate-128",
     "prepare-1026",
+    "descriptors-224",
     "train-resnet18-224",
     "train-resnet18-224-fp32",
     "train-resnet18-64",
