@@ -29,11 +29,15 @@ _SIGMAS = MIN_SIGMA * RATIO ** np.arange(_LEVELS + 1)
 _TOLERANCE = 1e-11
 """Differences of the scale space below this are rounding: peaks this close are left to `blob_dog` itself."""
 
+_OUTSIDE = -10.0
+"""Lower than any difference of Gaussians of grey values 0..1."""
 
-class _Blobs(NamedTuple):
-    """Peaks of the volume, brightest first."""
 
-    position: Values  # row, column, channel
+class _Peaks(NamedTuple):
+    """Peaks of the scale space, brightest first. Blob 3 n + c of the volume is peak n in channel c."""
+
+    row: Values
+    column: Values
     sigma: Values
 
 
@@ -51,11 +55,11 @@ def count_blobs(scaled: Values) -> int:
         Exactly the length of ``blob_dog(volume, threshold=0.001, min_sigma=5, max_sigma=40)``. Where two
         values that decide are equal to rounding, that function is asked.
     """
-    blobs = _find_peaks(_scale_space(scaled))
-    if blobs is None:
+    peaks = _find_peaks(_scale_space(scaled))
+    if peaks is None:
         volume = np.repeat(scaled[..., None], CHANNELS, axis=2)
         return len(blob_dog(volume, min_sigma=MIN_SIGMA, max_sigma=MAX_SIGMA, threshold=THRESHOLD))
-    return _count_apart(blobs)
+    return _count_apart(peaks)
 
 
 def _scale_space(scaled: Values) -> Values:
@@ -83,9 +87,9 @@ def _responses(size: int) -> Values:
     return np.stack([fft.dct(gaussian_filter1d(impulse, sigma, mode="reflect")) / basis for sigma in _SIGMAS])
 
 
-def _find_peaks(space: Values) -> _Blobs | None:
+def _find_peaks(space: Values) -> _Peaks | None:
     """Find maxima over place and scale; None where rounding decides."""
-    padded = np.full([size + 2 for size in space.shape], -np.inf)
+    padded = np.full([size + 2 for size in space.shape], _OUTSIDE)
     padded[1:-1, 1:-1, 1:-1] = space
     steps = np.array(padded.strides) // padded.itemsize
     around = (np.indices((3, 3, 3)).reshape(3, 27).T - 1) @ steps
@@ -98,61 +102,56 @@ def _find_peaks(space: Values) -> _Blobs | None:
         return None
     found = margin > 0
     level, row, column = np.array(np.unravel_index(place[found], padded.shape)) - 1
-    return _in_volume(row, column, level, value[found])
+    order = np.lexsort((column, row, -value[found]))
+    peaks = _Peaks(row[order].astype(float), column[order].astype(float), _SIGMAS[level[order]])
+    alike = (np.diff(peaks.row) == 0) & (np.diff(peaks.column) == 0) & (np.diff(value[found][order]) == 0)
+    return None if alike.any() else peaks
 
 
 def _may_be_peaks(padded: Values, steps: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where values above the threshold are that no direct neighbour exceeds by more than rounding."""
     values = padded.ravel()
-    no_less = values[1:] >= values[:-1] - _TOLERANCE
-    no_more = values[1:] <= values[:-1] + _TOLERANCE
-    possible = no_less[:-1] & no_more[1:] & (values[1:-1] >= THRESHOLD - _TOLERANCE)
+    rise = values[1:] - values[:-1]
+    possible = values[1:-1] >= THRESHOLD - _TOLERANCE
+    possible &= rise[:-1] >= -_TOLERANCE
+    possible &= rise[1:] <= _TOLERANCE
     place: NDArray[np.int64] = np.flatnonzero(possible) + 1
     for step in (steps[1], -steps[1], steps[0], -steps[0]):
         place = place[values[place] >= values[place + step] - _TOLERANCE]
     return place
 
 
-def _in_volume(row: Places, column: Places, level: Places, value: Values) -> _Blobs:
-    """Repeat peaks of the image in every channel and sort them as `peak_local_max` does."""
-    channel = np.tile(np.arange(CHANNELS), len(value))
-    row, column, level = (np.repeat(place, CHANNELS) for place in (row, column, level))
-    order = np.lexsort((level, channel, column, row, -np.repeat(value, CHANNELS)))
-    position: Values = np.stack([row, column, channel], axis=1)[order].astype(np.float64)
-    sigma: Values = _SIGMAS[level][order].astype(np.float64)
-    return _Blobs(position, sigma)
-
-
-def _count_apart(blobs: _Blobs) -> int:
+def _count_apart(peaks: _Peaks) -> int:
     """Count the blobs that are left when of two that overlap the smaller goes."""
-    loser, winner = _overlapping(blobs)
-    alive = np.ones(len(blobs.sigma), bool)
-    # A blob that nothing beats stays, whom it beats goes; what then remains open depends on the order.
-    beaten = np.zeros(len(alive), bool)
+    loser, winner = _overlapping(peaks)
+    beaten = np.zeros(CHANNELS * len(peaks.sigma), bool)
     beaten[loser] = True
-    sure = ~beaten
-    alive[loser[sure[winner]]] = False
+    # A blob that nothing beats stays, whom it beats goes; what then remains open depends on the order.
+    alive = np.ones(len(beaten), bool)
+    alive[loser[~beaten[winner]]] = False
     if (alive & beaten).any():
-        return _count_in_order(blobs, loser, winner)
+        return _count_in_order(peaks, loser, winner)
     return int(alive.sum())
 
 
-def _overlapping(blobs: _Blobs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _overlapping(peaks: _Peaks) -> tuple[Places, Places]:
     """Pairs of blobs of which one goes: who goes and who stays.
 
     The larger stays; of two alike the one that comes later, as in `blob_dog`.
     """
-    sigma, (row, column, channel) = blobs.sigma, blobs.position.T
-    squared = _apart(row) + _apart(column) + _apart(channel)
-    larger = np.maximum.outer(sigma, sigma)
+    squared = _apart(peaks.row) + _apart(peaks.column)
+    larger = np.maximum.outer(peaks.sigma, peaks.sigma)
     # A ball whose centre lies outside a larger one has less than half of its volume in common with it.
-    first, second = np.nonzero(np.triu(squared <= 3.0 * larger**2, 1))
-    larger = larger[first, second]
-    smaller = np.minimum(sigma[first], sigma[second]) / larger
-    gone = _overlap(np.sqrt(squared[first, second] / 3.0) / larger, smaller) > OVERLAP
-    first, second = first[gone], second[gone]
-    first_stays = sigma[first] > sigma[second]
-    return np.where(first_stays, second, first), np.where(first_stays, first, second)
+    first, second = np.nonzero(np.triu(squared <= 3.0 * larger**2))
+    squared, larger = squared[first, second], larger[first, second]
+    smaller = np.minimum(peaks.sigma[first], peaks.sigma[second]) / larger
+    channel, other = (item.ravel()[:, None] for item in np.indices((CHANNELS, CHANNELS)))
+    distance = np.sqrt((squared + (channel - other) ** 2) / 3.0) / larger
+    gone = (_overlap(distance, np.broadcast_to(smaller, distance.shape)) > OVERLAP) & (distance <= 1.0)
+    gone &= (first < second) | (channel < other)
+    one, two = (CHANNELS * first + channel)[gone], (CHANNELS * second + other)[gone]
+    one_stays = np.broadcast_to(peaks.sigma[first] > peaks.sigma[second], gone.shape)[gone]
+    return np.where(one_stays, two, one), np.where(one_stays, one, two)
 
 
 def _apart(along: Values) -> Values:
@@ -172,19 +171,15 @@ def _overlap(distance: Values, radius: Values) -> Values:
     return share
 
 
-def _count_in_order(blobs: _Blobs, loser: NDArray[np.int64], winner: NDArray[np.int64]) -> int:
+def _count_in_order(peaks: _Peaks, loser: Places, winner: Places) -> int:
     """Settle pairs in the order in which `blob_dog` meets them, that of a set of tuples."""
-    low, high = np.minimum(loser, winner), np.maximum(loser, winner)
-    outcome = dict(
-        zip(
-            zip(low.tolist(), high.tolist(), strict=True),
-            zip(winner.tolist(), loser.tolist(), strict=True),
-            strict=True,
-        )
-    )
-    met = cKDTree(blobs.position).query_pairs(2 * blobs.sigma.max() * np.sqrt(3.0))
-    alive = [True] * len(blobs.sigma)
-    for stays, goes in [outcome[pair] for pair in met if pair in outcome]:
+    pairs = zip(np.minimum(loser, winner).tolist(), np.maximum(loser, winner).tolist(), strict=True)
+    outcome = dict(zip(pairs, zip(winner.tolist(), loser.tolist(), strict=True), strict=True))
+    places = [np.repeat(along, CHANNELS) for along in (peaks.row, peaks.column)]
+    channel = np.tile(np.arange(CHANNELS, dtype=np.float64), len(peaks.sigma))
+    met = cKDTree(np.stack([*places, channel], axis=1)).query_pairs(2 * peaks.sigma.max() * np.sqrt(3.0))
+    alive = [True] * len(channel)
+    for stays, goes in map(outcome.__getitem__, filter(outcome.__contains__, met)):
         if alive[stays]:
             alive[goes] = False
     return sum(alive)

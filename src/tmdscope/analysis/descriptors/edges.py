@@ -49,7 +49,8 @@ def find_edges(scaled: Values) -> Mask:
     numpy.ndarray
         bool, same shape; equal to ``canny(scaled, sigma=0.3)`` in every pixel.
     """
-    smooth = ndimage.gaussian_filter(scaled, SIGMA, mode="constant") / _received(*scaled.shape)
+    smooth = ndimage.gaussian_filter(scaled, SIGMA, mode="constant")
+    smooth /= _received(*scaled.shape)
     along_rows, along_columns = _sobel(smooth)
     magnitude = along_rows * along_rows
     magnitude += along_columns * along_columns

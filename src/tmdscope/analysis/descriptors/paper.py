@@ -144,15 +144,16 @@ def _count_parts(mask: Mask) -> float:
 def _anisotropy(image: Image) -> float:
     """Spread of the gradient's direction over its mean size; directions are not treated as circular."""
     along_rows, along_columns = (_twice_the_slope(image, axis) for axis in (0, 1))
-    size = np.sqrt(along_rows * along_rows + along_columns * along_columns).mean() / (2 * (_LEVELS - 1))
+    size = np.sqrt(along_rows * along_rows + along_columns * along_columns, dtype=np.float64).mean()
+    size /= 2 * (_LEVELS - 1)
     width = 4 * _LEVELS - 3
     place = (along_rows + width // 2) * width + (along_columns + width // 2)
     return float(np.take(_directions(), place).std() / size) if size > 0 else float("nan")
 
 
-def _twice_the_slope(image: Image, axis: int) -> NDArray[np.int64]:
+def _twice_the_slope(image: Image, axis: int) -> NDArray[np.int32]:
     """Twice what `numpy.gradient` gives, in whole grey levels."""
-    levels = np.moveaxis(image.astype(np.int64), axis, 0)
+    levels = np.moveaxis(image.astype(np.int32), axis, 0)
     slope = np.empty_like(levels)
     np.subtract(levels[2:], levels[:-2], out=slope[1:-1])
     slope[0], slope[-1] = 2 * (levels[1] - levels[0]), 2 * (levels[-1] - levels[-2])
