@@ -5,6 +5,7 @@ import json
 
 from benchmarks import (
     batched_heads,
+    descriptor_truth,
     descriptors_224,
     features_224,
     noop_repro,
@@ -33,6 +34,7 @@ BENCHMARKS = {
         tracking_share,
         search_vs_grid,
         reliability,
+        descriptor_truth,
     )
 }
 

@@ -1,6 +1,7 @@
 """Stage `describe`: descriptors of every prepared image, and of its heights where there are any."""
 
 from tmdscope.analysis.descriptors.catalogue import PHYSICAL
+from tmdscope.analysis.descriptors.cluster import on_cluster
 from tmdscope.analysis.descriptors.table import Heights, describe
 from tmdscope.dataset.sources import HEIGHTS
 from tmdscope.dataset.store import IMAGES, MANIFEST, RAW_SCHEMA, Dataset, read_manifest
@@ -8,6 +9,7 @@ from tmdscope.files import write_table
 from tmdscope.layout import DESCRIPTORS, PREPARED, RAW
 from tmdscope.params.materials_study import DescribeParams
 from tmdscope.params.reading import read_section
+from tmdscope.processes import run_parts
 from tmdscope.stage import run_stage
 
 
@@ -18,7 +20,9 @@ def main() -> None:
     if (RAW / HEIGHTS).exists():
         raw = read_manifest(RAW / MANIFEST, RAW_SCHEMA)
         heights = Heights(RAW / HEIGHTS, tuple(raw["pixel_size_nm"]))
-    table = describe(PREPARED / IMAGES, heights, read_section("describe", DescribeParams))
+    settings = read_section("describe", DescribeParams)
+    where = on_cluster(settings.scheduler) if settings.scheduler else run_parts
+    table = describe(PREPARED / IMAGES, heights, settings, where)
     table.insert(0, "image_id", ids.to_numpy())
     write_table(DESCRIPTORS, table)
     print(f"{DESCRIPTORS}: {len(table)} images, {', '.join(table.columns[1:])}")

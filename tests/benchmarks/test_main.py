@@ -22,6 +22,7 @@ ALL = [
     "tracking-share",
     "search-vs-grid",
     "reliability",
+    "descriptor-truth",
 ]
 
 

@@ -23,6 +23,8 @@ _HISTOGRAM_NM = 0.02
 _HOLE_SHARE = 0.003
 _HOLE_NM = (0.45, 0.6)
 """A level below the most frequent one is real when this share of the frame lies about a layer deeper."""
+_THIRD_SHARE = 0.05
+"""... and no more than this share would be a third layer: particles, but no film."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def _lowest(smooth: Heights, number: NDArray[np.int64]) -> int:
     spread = 1.4826 * float(np.median(np.abs(bare - np.median(bare))))
     depth = float(np.clip(3 * spread, *_HOLE_NM))
     for level in (-2, -1):
-        if (smooth < LAYER_NM * (level + 1) - depth).mean() > _HOLE_SHARE:
+        third = np.abs(smooth - LAYER_NM * (level + 3)) < LAYER_NM / 3
+        if (smooth < LAYER_NM * (level + 1) - depth).mean() > _HOLE_SHARE and third.mean() < _THIRD_SHARE:
             return level
     return -1 if (number > 0).mean() < CLOSED_BELOW else 0
 

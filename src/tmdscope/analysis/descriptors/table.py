@@ -20,7 +20,8 @@ _CHUNK = 64
 """Images of one part: about a second of work."""
 
 Values = NDArray[np.float64]
-Mapper = Callable[[Callable[["Chunk"], Values], Sequence["Chunk"]], list[Values]]
+Work = Callable[["Chunk"], Values]
+Mapper = Callable[[Work, Sequence["Chunk"]], list[Values]]
 """Applies a function to every chunk, in order, wherever it pleases."""
 
 
