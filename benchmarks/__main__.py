@@ -5,6 +5,8 @@ import json
 
 from benchmarks import (
     batched_heads,
+    descriptor_truth,
+    descriptors_224,
     features_224,
     level_512,
     noop_repro,
@@ -26,6 +28,7 @@ BENCHMARKS = {
         simulate_128,
         prepare_1026,
         level_512,
+        descriptors_224,
         *train_resnet18.BENCHMARKS,
         features_224,
         predict_224,
@@ -33,6 +36,7 @@ BENCHMARKS = {
         tracking_share,
         search_vs_grid,
         reliability,
+        descriptor_truth,
     )
 }
 

@@ -1,21 +1,33 @@
-"""Stage `describe`: physical descriptors of every prepared image."""
+"""Stage `describe`: descriptors of every prepared image, and of its heights where there are any."""
 
-from tmdscope.analysis.descriptors import describe
-from tmdscope.dataset.store import Dataset
+from tmdscope.analysis.descriptors.catalogue import PHYSICAL
+from tmdscope.analysis.descriptors.cluster import on_cluster
+from tmdscope.analysis.descriptors.table import Heights, describe
+from tmdscope.dataset.sources import HEIGHTS
+from tmdscope.dataset.store import IMAGES, MANIFEST, RAW_SCHEMA, Dataset, read_manifest
 from tmdscope.files import write_table
-from tmdscope.layout import DESCRIPTORS, PREPARED
+from tmdscope.layout import DESCRIPTORS, PREPARED, RAW
 from tmdscope.params.materials_study import DescribeParams
 from tmdscope.params.reading import read_section
+from tmdscope.processes import run_parts
 from tmdscope.stage import run_stage
 
 
 def main() -> None:
     """Write one row per image: its id and its descriptors."""
-    dataset = Dataset.load(PREPARED)
-    table = describe(dataset.images, read_section("describe", DescribeParams))
-    table.insert(0, "image_id", dataset.manifest["image_id"].to_numpy())
+    ids = Dataset.load(PREPARED).manifest["image_id"]
+    heights = None
+    if (RAW / HEIGHTS).exists():
+        raw = read_manifest(RAW / MANIFEST, RAW_SCHEMA)
+        heights = Heights(RAW / HEIGHTS, tuple(raw["pixel_size_nm"]))
+    settings = read_section("describe", DescribeParams)
+    where = on_cluster(settings.scheduler) if settings.scheduler else run_parts
+    table = describe(PREPARED / IMAGES, heights, settings, where)
+    table.insert(0, "image_id", ids.to_numpy())
     write_table(DESCRIPTORS, table)
     print(f"{DESCRIPTORS}: {len(table)} images, {', '.join(table.columns[1:])}")
+    if heights is None:
+        print(f"pictures without heights in nm: not known are {', '.join(item.name for item in PHYSICAL)}")
 
 
 if __name__ == "__main__":

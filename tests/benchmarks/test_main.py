@@ -13,6 +13,7 @@ ALL = [
     "simulate-128",
     "prepare-1026",
     "level-512",
+    "descriptors-224",
     "train-resnet18-224",
     "train-resnet18-224-fp32",
     "train-resnet18-64",
@@ -22,6 +23,7 @@ ALL = [
     "tracking-share",
     "search-vs-grid",
     "reliability",
+    "descriptor-truth",
 ]
 
 

@@ -8,14 +8,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.scan.samples import growth, instrument, stream
+from tmdscope.files import sha256_array
 from tmdscope.materials import MATERIALS, PUBLISHED_IMAGES
 from tmdscope.scan.simulate import (
+    SURFACE_TRUTH,
     TRUTH,
     SamplePlan,
     SimulatedScan,
     plan_samples,
     simulate_sample,
     simulate_scan,
+    surface_truth,
 )
 from tmdscope.stage import UserError
 
@@ -41,6 +44,17 @@ def test_another_process_gives_the_same_bytes() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == hashes(PLAN, 1)
+
+
+def test_measuring_the_surface_changes_nothing_and_sees_no_instrument() -> None:
+    blurred = [
+        simulate_scan(growth(), instrument(tip_radius_nm=tip), 48, 1000.0, stream(1)) for tip in (0.0, 20.0)
+    ]
+    before = [scan.scan.sha256 for scan in blurred]
+    sharp, blunt = (surface_truth(scan) for scan in blurred)
+    assert sharp == blunt
+    assert list(sharp) == list(SURFACE_TRUTH)
+    assert before == [sha256_array(scan.scan.height_nm) for scan in blurred]
 
 
 def test_images_of_a_sample_share_parameters_but_not_their_surface() -> None:

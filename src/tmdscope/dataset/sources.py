@@ -15,7 +15,7 @@ from tmdscope.files import atomic_path
 from tmdscope.materials import PUBLISHED_IMAGES
 from tmdscope.params.materials_study import DataParams, SimulatedParams
 from tmdscope.progress import progress
-from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
+from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample, surface_truth
 
 HEIGHTS = "heights.npy"
 PICTURES = "images"
@@ -82,6 +82,7 @@ def _scan_heights(
                     "source": "simulated",
                     "source_sha256": simulated.scan.sha256,
                     **simulated.truth,
+                    **surface_truth(simulated),
                 }
             )
             yield simulated.scan.height_nm

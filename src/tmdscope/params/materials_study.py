@@ -150,10 +150,13 @@ class PromotionParams(Params):
 
 
 class DescribeParams(Params):
-    """Section `describe`: physical descriptors of the prepared images (PROTOCOL of the paper's code)."""
+    """Section `describe`: descriptors of the prepared images, and where they are computed."""
 
-    gaussian_sigma_px: float = Field(gt=0, le=100)
-    opening_radius_px: int = Field(ge=0, le=100)
+    gaussian_sigma_px: float = Field(gt=0, le=100, description="smoothing of the paper's descriptors")
+    opening_radius_px: int = Field(ge=0, le=100, description="disc that opens the paper's domains")
+    scheduler: str = Field(
+        default="", pattern=r"^((tcp|tls)://\S+)?$", description="of a Dask cluster; empty: this machine"
+    )
 
 
 class LatentParams(Params):

@@ -13,6 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tmdscope.files import sha256_array
+from tmdscope.scan.areal import (
+    remove_quadratic,
+    root_mean_square_height,
+    structure_anisotropy,
+    texture_aspect_ratio,
+)
 from tmdscope.scan.grains import Layer, Mask
 from tmdscope.scan.growth import Growth, draw_growth
 from tmdscope.scan.instrument import Instrument, draw_instrument, drift_mask, measure
@@ -39,6 +45,13 @@ TRUTH = {
     "true_adsorbate_density_per_um2": "adsorbed particles per um2 of the frame",
 }
 """What is known about every simulated scan: name with unit, and meaning."""
+
+SURFACE_TRUTH = {
+    "true_height_rms_nm": "root mean square height of the surface itself, without tilt and bow",
+    "true_slope_anisotropy": "coherence of the surface's mean structure tensor",
+    "true_texture_aspect_ratio": "texture aspect ratio Str of the surface",
+}
+"""What a surface is like as a whole, before any instrument: name with unit, and meaning."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +158,28 @@ def simulate_sample(plan: SamplePlan, size_px: int, frame_nm: float, seed: int) 
         simulate_scan(growth, instrument, size_px, frame_nm, _stream(seed, plan.sample_id, image + 1))
         for image in range(plan.images)
     ]
+
+
+def surface_truth(simulated: SimulatedScan) -> dict[str, float]:
+    """Measure the surface itself, as the instrument cannot.
+
+    Parameters
+    ----------
+    simulated : SimulatedScan
+        A simulated scan.
+
+    Returns
+    -------
+    dict
+        The quantities of `SURFACE_TRUTH`, by the definitions of `tmdscope.scan.areal`.
+    """
+    surface, pixel_nm = remove_quadratic(simulated.surface.height_nm), simulated.scan.pixel_size_nm
+    values = (
+        root_mean_square_height(surface),
+        structure_anisotropy(surface, pixel_nm),
+        texture_aspect_ratio(surface, pixel_nm),
+    )
+    return dict(zip(SURFACE_TRUTH, values, strict=True))
 
 
 def plan_samples(shares: Mapping[str, float], images: int, samples: int, seed: int) -> list[SamplePlan]:

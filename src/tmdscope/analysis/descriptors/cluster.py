@@ -1,0 +1,51 @@
+"""Chunks of images on a Dask cluster."""
+
+from collections.abc import Sequence
+
+from tmdscope.analysis.descriptors.table import Chunk, Mapper, Values, Work
+from tmdscope.stage import UserError
+
+_ANSWER_S = 30.0
+"""How long a scheduler may take to answer."""
+
+
+def on_cluster(scheduler: str) -> Mapper:
+    """Work on chunks wherever a Dask scheduler sends them.
+
+    Parameters
+    ----------
+    scheduler : str
+        Its address: ``tcp://HOST:PORT``. Workers need tmdscope, and the files under the same absolute path.
+
+    Returns
+    -------
+    callable
+        For `tmdscope.analysis.descriptors.table.describe`. A chunk whose worker dies is given to another; results
+        are in the order of the chunks, whoever worked on them.
+
+    Raises
+    ------
+    UserError
+        Dask is not installed; when called, no scheduler answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UserError(
+            f"describe.scheduler is {scheduler}, but Dask is not installed: pip install 'tmdscope[dask]', "
+            "or empty the setting to work on this machine"
+        ) from error
+
+    def map_chunks(work: Work, chunks: Sequence[Chunk]) -> list[Values]:
+        try:
+            client = Client(scheduler, timeout=_ANSWER_S)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"describe.scheduler: no Dask scheduler answers at {scheduler} ({error}); start one, or empty the "
+                "setting to work on this machine"
+            ) from error
+        with client:
+            found: list[Values] = client.gather(client.map(work, chunks, pure=False))
+        return found
+
+    return map_chunks

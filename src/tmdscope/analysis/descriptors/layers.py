@@ -1,0 +1,166 @@
+"""Which layer of the film each pixel of a height map shows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from tmdscope.scan.areal import Heights, Mask, remove_quadratic
+from tmdscope.scan.growth import LAYER_NM
+
+CLOSED_BELOW = 0.25
+"""Two levels of which the upper covers less than this are a closed film and its second layer."""
+
+_LAGS_NM = (100.0, 160.0)
+"""Distances of the height differences that tell tilt and bow from the film: a step or two lies in each."""
+_ROUNDS = 8
+_MOST_JUMP_NM = 0.2
+_MEDIAN_PX = 3
+"""Layers are counted on the median of a square this wide: a scar is one row thick."""
+_HISTOGRAM_NM = 0.02
+_HOLE_SHARE = 0.003
+_HOLE_NM = (0.45, 0.6)
+"""A level below the most frequent one is real when this share of the frame lies about a layer deeper."""
+_THIRD_SHARE = 0.05
+"""... and no more than this share would be a third layer: particles, but no film."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A height map taken apart.
+
+    Attributes
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm above the substrate, without tilt, bow and offsets between rows, shape (rows, columns).
+    number : numpy.ndarray
+        Layers of the film in each pixel, 0 to 2, int, same shape.
+    """
+
+    height_nm: Heights
+    number: NDArray[np.int64]
+
+    @property
+    def bare_nm(self) -> Heights:
+        """Heights less the film: steps, roughness, boundaries and adsorbates are left, in nm."""
+        return self.height_nm - LAYER_NM * self.number
+
+    @property
+    def edges(self) -> Mask:
+        """Pixels beside another number of layers, bool, shape (rows, columns)."""
+        highest, lowest = ndimage.maximum_filter(self.number, 3), ndimage.minimum_filter(self.number, 3)
+        return np.asarray(highest != lowest)
+
+
+def find_layers(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Layers:
+    """Tell layers apart by their height, and level on all of them at once.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm, shape (rows, columns), finite.
+    pixel_nm : tuple of float
+        Width and height of a pixel in nm.
+
+    Returns
+    -------
+    Layers
+        By turns, every pixel takes the number of layers (of `LAYER_NM` each) that its height is nearest to,
+        and a polynomial of degree two and a median per row are fitted to what the layers leave. Of several
+        starts the one that leaves least counts. The lowest level is taken for the substrate; where there are
+        but two and the upper is small (`CLOSED_BELOW`), for a closed film: heights alone cannot tell.
+    """
+    starts = [
+        remove_quadratic(height_nm),
+        *(_without_background(height_nm, pixel_nm, lag) for lag in _LAGS_NM),
+    ]
+    height = min(map(_settle, starts), key=_misfit)
+    smooth = ndimage.median_filter(height, _MEDIAN_PX)
+    number = _nearest_layer(smooth)
+    lowest = _lowest(smooth, number)
+    return Layers(height - LAYER_NM * lowest, np.clip(number - lowest, 0, 2))
+
+
+def _settle(start: Heights) -> Heights:
+    """Level and count layers by turns until both agree; 0 is the most frequent height."""
+    height = start - _most_frequent(start)
+    number: NDArray[np.int64] | None = None
+    for _ in range(_ROUNDS):
+        before, number = number, _nearest_layer(ndimage.median_filter(height, _MEDIAN_PX))
+        if before is not None and (number == before).all():
+            break
+        film = LAYER_NM * number
+        usual = np.abs(height - film) < LAYER_NM / 2
+        bare = remove_quadratic(start - film, usual)
+        # A row is never moved by as much as half a layer: a row of film is no row of substrate that jumped.
+        height = bare - np.clip(_row_medians(bare, usual), -_MOST_JUMP_NM, _MOST_JUMP_NM) + film
+        height -= _most_frequent(height)
+    return height
+
+
+def _row_medians(bare: Heights, usual: Mask) -> Heights:
+    """Median of the usual pixels of each row, 0 where there are none, shape (rows, 1)."""
+    ordered = np.sort(np.where(usual, bare, np.inf), axis=1)
+    middle = np.maximum(usual.sum(axis=1) - 1, 0) // 2
+    medians = ordered[np.arange(len(ordered)), middle]
+    return np.where(np.isfinite(medians), medians, 0.0)[:, None]
+
+
+def _nearest_layer(height: Heights) -> NDArray[np.int64]:
+    number: NDArray[np.int64] = np.clip(np.rint(height / LAYER_NM), -2, 2).astype(np.int64)
+    return number
+
+
+def _misfit(height: Heights) -> float:
+    """Mean distance in nm from the nearest layer."""
+    smooth = ndimage.median_filter(height, _MEDIAN_PX)
+    return float(np.minimum(np.abs(smooth - LAYER_NM * _nearest_layer(smooth)), LAYER_NM / 2).mean())
+
+
+def _lowest(smooth: Heights, number: NDArray[np.int64]) -> int:
+    """Tell which level is the substrate, counted from the most frequent one."""
+    bare = smooth[np.abs(smooth) < LAYER_NM / 2]
+    spread = 1.4826 * float(np.median(np.abs(bare - np.median(bare))))
+    depth = float(np.clip(3 * spread, *_HOLE_NM))
+    for level in (-2, -1):
+        third = np.abs(smooth - LAYER_NM * (level + 3)) < LAYER_NM / 3
+        if (smooth < LAYER_NM * (level + 1) - depth).mean() > _HOLE_SHARE and third.mean() < _THIRD_SHARE:
+            return level
+    return -1 if (number > 0).mean() < CLOSED_BELOW else 0
+
+
+def _most_frequent(height: Heights) -> float:
+    """Most frequent height in nm."""
+    low, high = np.percentile(height, [0.5, 99.5])
+    counts, edges = np.histogram(height, max(8, int((high - low) / _HISTOGRAM_NM)), (low, high + 1e-9))
+    best = int(ndimage.gaussian_filter1d(counts.astype(float), 3.0, mode="constant").argmax())
+    return float((edges[best] + edges[best + 1]) / 2)
+
+
+def _without_background(height_nm: NDArray[Any], pixel_nm: tuple[float, float], lag_nm: float) -> Heights:
+    """Subtract the polynomial of degree two whose differences fit those of the heights best.
+
+    Edges of layers are few among the differences, and least absolute values pass them over.
+    """
+    height = np.asarray(height_nm, dtype=np.float64)
+    y, x = (np.linspace(-1, 1, size) for size in height.shape)
+    x, y = np.broadcast_arrays(x[None, :], y[:, None])
+    terms = np.stack([x, y, x * x, x * y, y * y], axis=-1)
+    slopes: list[Heights] = []
+    differences: list[Heights] = []
+    for axis, pixel in ((0, pixel_nm[1]), (1, pixel_nm[0])):
+        lag = int(np.clip(round(lag_nm / pixel), 1, height.shape[axis] - 1))
+        every = slice(None, None, max(1, lag // 2))
+        for values, kept in ((terms, slopes), (height, differences)):
+            along = np.moveaxis(values, axis, 0)
+            kept.append((along[lag:] - along[:-lag])[every, every].reshape(-1, *values.shape[2:]))
+    slope, difference = np.concatenate(slopes), np.concatenate(differences)
+    weight = np.ones(len(difference))
+    for _ in range(12):
+        weighted = slope * weight[:, None]
+        found = np.linalg.lstsq(weighted.T @ slope, weighted.T @ difference, rcond=None)[0]
+        weight = 1 / np.maximum(np.abs(difference - slope @ found), 0.05)
+    background: Heights = height - terms @ found
+    return background

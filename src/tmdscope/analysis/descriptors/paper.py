@@ -1,0 +1,209 @@
+"""The fourteen descriptors of the TMD paper's Table 5, as its released code computes them, on 8-bit images.
+
+Source of every formula: Moses & Reinhart, `codes/utils_analysis.py` of doi:10.5281/zenodo.13961220. Plain
+calls of scikit-image (`benchmarks/plain_descriptors.py`) give the same values: counts exactly, others to
+rounding. Where rounding could decide a count, the plain call is made.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.filters import gaussian, threshold_otsu
+
+from tmdscope.analysis.descriptors.blobs import count_blobs
+from tmdscope.analysis.descriptors.edges import count_step_edges
+from tmdscope.params.materials_study import DescribeParams
+
+Image = NDArray[np.uint8]
+Values = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+CHANNELS = 3
+"""The authors' images have three equal channels; what they count per value, they count per channel."""
+
+_LEVELS = 256
+_BINS = 256
+_ROUNDING = 1e-12
+"""Residual of an image of one grey value, from rounding; the smallest real one is about 1 / 255."""
+_TIE = 1e-9
+"""Grey levels this close to a threshold or to the edge of a bin are left to the plain call."""
+_CONNECTED_8 = np.ones((3, 3), bool)
+
+
+def describe_paper(image: Image, settings: DescribeParams) -> dict[str, float]:
+    """Compute the paper's fourteen descriptors of one image.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        uint8, shape (rows, columns), at least 3 x 3.
+    settings : DescribeParams
+        Smoothing and radius of the opening; the paper's are 1 px and 5 px.
+
+    Returns
+    -------
+    dict
+        Name to value, in the order of Table 5 (`tmdscope.analysis.descriptors.catalogue`); NaN where the
+        paper's formula divides by zero: an image of one grey value has no anisotropy, one without bright
+        parts no grain size.
+    """
+    scaled = image / 255.0
+    smooth = gaussian(scaled, sigma=settings.gaussian_sigma_px)
+    bright = _bright(image, smooth, settings)
+    variation = scaled - ndimage.gaussian_filter(scaled, settings.gaussian_sigma_px)
+    texture = _texture(image)
+    return {
+        "grain_size": _mean_diameter(bright),
+        "step_edges": float(count_step_edges(scaled)),
+        "anisotropy": _anisotropy(image),
+        "homogeneity": texture["homogeneity"],
+        "energy": texture["energy"],
+        "correlation": texture["correlation"],
+        "asm": texture["asm"],
+        "grain_density": _count_parts(open_by_disc(bright, settings.opening_radius_px)) / image.size,
+        "dog_blobs": float(count_blobs(scaled)),
+        "rms_roughness": float(np.sqrt(np.mean(variation**2))),
+        "defect_density": _count_peaks(smooth) / (image.size * CHANNELS),
+        "local_variation": _local_variation(variation),
+        "contrast": texture["contrast"],
+        "dissimilarity": texture["dissimilarity"],
+    }
+
+
+def open_by_disc(mask: Mask, radius: int) -> Mask:
+    """Remove what no disc fits into.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray
+        bool, shape (rows, columns).
+    radius : int
+        Of the disc in px, >= 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, same shape: ``skimage.morphology.opening(mask, disk(radius))``. What lies outside the image
+        counts as bright when parts are shrunk and as dark when they are grown again.
+    """
+    return _grown(~_grown(~mask, radius), radius)
+
+
+def _grown(mask: Mask, radius: int) -> Mask:
+    """Dilate by a disc, row of the disc by row: each is a run, and runs grow out of one another."""
+    rows, columns = mask.shape
+    grown = np.zeros((rows + 2 * radius, columns), bool)
+    padded = np.pad(mask, ((0, 0), (radius, radius)))
+    run, reach = mask.copy(), 0
+    for distance in range(radius, -1, -1):
+        while reach < math.isqrt(radius**2 - distance**2):
+            reach += 1
+            run |= padded[:, radius - reach : radius - reach + columns]
+            run |= padded[:, radius + reach : radius + reach + columns]
+        for shift in {-distance, distance}:
+            grown[radius + shift : radius + shift + rows] |= run
+    return grown[radius : radius + rows]
+
+
+def _bright(image: Image, smooth: Values, settings: DescribeParams) -> Mask:
+    """Foreground by Otsu's threshold on the smoothed grey levels 0..255."""
+    if image.min() == image.max():
+        return np.zeros(image.shape, bool)
+    levels = smooth * 255.0
+    low, high = levels.min(), levels.max()
+    if high - low > _TIE:
+        place = (levels - low) * (_BINS / (high - low))
+        nearest = np.rint(place)
+        inner = (nearest > 0) & (nearest < _BINS)
+        if not (inner & (np.abs(place - nearest) < _TIE)).any():
+            counts = np.bincount(np.minimum(place.astype(np.intp), _BINS - 1).ravel(), minlength=_BINS)
+            edges = np.linspace(low, high, _BINS + 1)
+            threshold = threshold_otsu(hist=(counts, (edges[:-1] + edges[1:]) / 2))
+            if np.abs(levels - threshold).min() > _TIE:
+                return np.asarray(levels > threshold)
+    exact = gaussian(image.astype(np.float64), sigma=settings.gaussian_sigma_px)
+    return np.asarray(exact > threshold_otsu(exact))
+
+
+def _mean_diameter(mask: Mask) -> float:
+    """Mean diameter in px of circles as large as the 8-connected parts."""
+    labels, count = ndimage.label(mask, _CONNECTED_8)
+    if not count:
+        return float("nan")
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    return float(np.sqrt(4.0 / np.pi * areas).mean())
+
+
+def _count_parts(mask: Mask) -> float:
+    return float(ndimage.label(mask, _CONNECTED_8)[1])
+
+
+def _anisotropy(image: Image) -> float:
+    """Spread of the gradient's direction over its mean size; directions are not treated as circular."""
+    along_rows, along_columns = (_twice_the_slope(image, axis) for axis in (0, 1))
+    size = np.sqrt(along_rows * along_rows + along_columns * along_columns, dtype=np.float64).mean()
+    size /= 2 * (_LEVELS - 1)
+    width = 4 * _LEVELS - 3
+    place = (along_rows + width // 2) * width + (along_columns + width // 2)
+    return float(np.take(_directions(), place).std() / size) if size > 0 else float("nan")
+
+
+def _twice_the_slope(image: Image, axis: int) -> NDArray[np.int32]:
+    """Twice what `numpy.gradient` gives, in whole grey levels."""
+    levels = np.moveaxis(image.astype(np.int32), axis, 0)
+    slope = np.empty_like(levels)
+    np.subtract(levels[2:], levels[:-2], out=slope[1:-1])
+    slope[0], slope[-1] = 2 * (levels[1] - levels[0]), 2 * (levels[-1] - levels[-2])
+    return np.moveaxis(slope, 0, axis)
+
+
+@lru_cache(maxsize=1)
+def _directions() -> Values:
+    """Angle of every slope that 8-bit images can have, flat."""
+    slope = np.arange(-2 * (_LEVELS - 1), 2 * _LEVELS - 1)
+    angles: Values = np.arctan2(slope[None, :], slope[:, None]).ravel()
+    return angles
+
+
+def _texture(image: Image) -> dict[str, float]:
+    """Haralick's properties of the co-occurrence of horizontal neighbours, both ways round.
+
+    Contrast, dissimilarity, homogeneity and correlation are sums over pairs of pixels; only the angular
+    second moment needs the matrix C of counts: with both ways round it is the sum of (C + C^T)^2.
+    """
+    left, right = image[:, :-1].astype(np.int64).ravel(), image[:, 1:].astype(np.int64).ravel()
+    pairs = len(left)
+    apart = np.bincount(np.abs(left - right), minlength=_LEVELS) / pairs
+    step = np.arange(len(apart))
+    matrix = np.bincount(left * _LEVELS + right, minlength=_LEVELS**2).reshape(_LEVELS, _LEVELS)
+    matrix += matrix.T.copy()
+    asm = float(np.vdot(matrix, matrix)) / (2 * pairs) ** 2
+    mean = float(left.sum() + right.sum()) / (2 * pairs)
+    variance = float(left @ left + right @ right) / (2 * pairs) - mean**2
+    varies = image.min() < image.max()
+    return {
+        "homogeneity": float(apart @ (1.0 / (1.0 + step**2))),
+        "energy": float(np.sqrt(asm)),
+        "correlation": (float(left @ right) / pairs - mean**2) / variance if varies else 1.0,
+        "asm": asm,
+        "contrast": float(apart @ step**2),
+        "dissimilarity": float(apart @ step),
+    }
+
+
+def _local_variation(residual: Values) -> float:
+    """Mean of what smoothing removes, as a share of its largest value; 0 for an image of one grey value."""
+    size = np.abs(residual)
+    largest = size.max()
+    return float(size.mean() / largest) if largest > _ROUNDING else 0.0
+
+
+def _count_peaks(smooth: Values) -> float:
+    """Count local maxima as `peak_local_max` does: every pixel of a plateau, none at the border."""
+    inside = smooth[1:-1, 1:-1]
+    tall = np.maximum(np.maximum(smooth[:-2], smooth[1:-1]), smooth[2:])
+    highest = np.maximum(np.maximum(tall[:, :-2], tall[:, 1:-1]), tall[:, 2:])
+    return float(np.count_nonzero((inside == highest) & (inside > smooth.min())))

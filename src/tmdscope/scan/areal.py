@@ -1,0 +1,121 @@
+"""Areal parameters of one height map: what the surface is like as a whole, in nm."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+Heights = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+DECAY = 0.2
+"""Autocorrelation at which the texture's extent is read (ISO 25178-2, Str and Sal)."""
+SLOPE_SCALE_NM = 10.0
+"""Standard deviation of the Gaussian whose derivatives are the slopes of the structure tensor."""
+
+
+def remove_quadratic(height_nm: NDArray[Any], of: Mask | None = None) -> Heights:
+    """Subtract the polynomial of degree two that fits a height map best by least squares.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm, shape (rows, columns), finite.
+    of : numpy.ndarray, optional
+        bool, same shape: the pixels that are fitted; all when not given.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, same shape: without tilt and bow.
+    """
+    height = np.asarray(height_nm, dtype=np.float64)
+    y, x = (np.linspace(-1, 1, size) for size in height.shape)
+    x, y = np.broadcast_arrays(x[None, :], y[:, None])
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    fitted = np.ones(height.shape, bool) if of is None else of
+    chosen = terms[fitted]
+    weights = np.linalg.lstsq(chosen.T @ chosen, chosen.T @ height[fitted], rcond=None)[0]
+    levelled: Heights = height - terms @ weights
+    return levelled
+
+
+def root_mean_square_height(levelled_nm: Heights) -> float:
+    """Give the root mean square height Sq (ISO 25178-2).
+
+    Parameters
+    ----------
+    levelled_nm : numpy.ndarray
+        Heights in nm without tilt and bow, shape (rows, columns).
+
+    Returns
+    -------
+    float
+        Sq in nm, about the mean height.
+    """
+    return float(levelled_nm.std())
+
+
+def structure_anisotropy(levelled_nm: Heights, pixel_nm: tuple[float, float]) -> float:
+    """Say how much slopes prefer one direction: the coherence of the mean structure tensor.
+
+    Parameters
+    ----------
+    levelled_nm : numpy.ndarray
+        Heights in nm without tilt and bow, shape (rows, columns).
+    pixel_nm : tuple of float
+        Width and height of a pixel in nm.
+
+    Returns
+    -------
+    float
+        (a - b) / (a + b) with the tensor's eigenvalues a >= b: 0 for slopes of all directions alike, 1
+        for ridges of one direction (Bigun & Granlund 1987); NaN for a flat map.
+    """
+    scale = [SLOPE_SCALE_NM / size for size in reversed(pixel_nm)]
+    along_y = ndimage.gaussian_filter(levelled_nm, scale, order=(1, 0)) / pixel_nm[1]
+    along_x = ndimage.gaussian_filter(levelled_nm, scale, order=(0, 1)) / pixel_nm[0]
+    yy, xx, xy = (along_y**2).mean(), (along_x**2).mean(), (along_x * along_y).mean()
+    return float(np.hypot(xx - yy, 2 * xy) / (xx + yy)) if xx + yy > 0 else float("nan")
+
+
+def texture_aspect_ratio(levelled_nm: Heights, pixel_nm: tuple[float, float]) -> float:
+    """Give the texture aspect ratio Str (ISO 25178-2).
+
+    Parameters
+    ----------
+    levelled_nm : numpy.ndarray
+        Heights in nm without tilt and bow, shape (rows, columns).
+    pixel_nm : tuple of float
+        Width and height of a pixel in nm.
+
+    Returns
+    -------
+    float
+        Shortest over longest distance at which the autocorrelation has decayed to 0.2, over all
+        directions, 0 to 1: 1 for a texture without direction. What does not decay inside the frame
+        counts as reaching half of the frame. NaN for a flat map.
+    """
+    centred = levelled_nm - levelled_nm.mean()
+    shape = [fft.next_fast_len(2 * size, real=True) for size in centred.shape]
+    spectrum = fft.rfft2(centred, shape)
+    correlation = fft.irfft2(np.abs(spectrum) ** 2, shape)
+    if correlation[0, 0] <= 0:
+        return float("nan")
+    overlap = [
+        size - np.abs(fft.fftfreq(full, 1 / full)) for size, full in zip(centred.shape, shape, strict=True)
+    ]
+    pairs = np.multiply.outer(*(np.maximum(part, 1.0) for part in overlap))
+    correlation *= centred.size / (correlation[0, 0] * pairs)
+    half = 0.5 * min(size * pixel for size, pixel in zip(centred.shape, reversed(pixel_nm), strict=True))
+    angles = np.radians(np.arange(0, 180, 3))
+    distances = np.arange(0.0, half, 0.5 * min(pixel_nm))
+    places = [
+        np.multiply.outer(part(angles), distances) / size
+        for part, size in ((np.sin, pixel_nm[1]), (np.cos, pixel_nm[0]))
+    ]
+    values = ndimage.map_coordinates(correlation, places, order=1, mode="grid-wrap")
+    decayed = values <= DECAY
+    reach = np.where(decayed.any(axis=1), distances[decayed.argmax(axis=1)], half)
+    return float(reach.min() / reach.max())

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.analysis.descriptors.pictures import scan
+from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL
+from tmdscope.analysis.descriptors.paper import describe_paper
+from tmdscope.analysis.descriptors.physical import describe_physical
+from tmdscope.analysis.descriptors.table import COLUMNS, Chunk, Heights, describe, describe_chunk
+from tmdscope.materials import MATERIALS
+from tmdscope.params.materials_study import DescribeParams
+from tmdscope.processes import run_parts
+from tmdscope.scan.level import level
+
+SETTINGS = DescribeParams(gaussian_sigma_px=1.0, opening_radius_px=2)
+MAPS = np.stack([scan(name).scan.height_nm for name in MATERIALS])
+PIXEL = scan(MATERIALS[0]).scan.pixel_size_nm
+PHYSICAL_NAMES = [item.name for item in PHYSICAL]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    np.save(tmp_path / "images.npy", level(MAPS, (0.5, 99.5)))
+    return tmp_path / "images.npy"
+
+
+@pytest.fixture
+def heights(tmp_path: Path) -> Heights:
+    np.save(tmp_path / "heights.npy", MAPS)
+    return Heights(tmp_path / "heights.npy", (PIXEL[0],) * len(MAPS))
+
+
+def test_every_row_has_both_families(images: Path, heights: Heights) -> None:
+    table = describe(images, heights, SETTINGS)
+    assert tuple(table.columns) == COLUMNS
+    for row, (picture, height) in enumerate(zip(np.load(images), MAPS, strict=True)):
+        expected = describe_paper(picture, SETTINGS) | describe_physical(height, PIXEL)
+        assert table.iloc[row].to_dict() == pytest.approx(expected, nan_ok=True)
+
+
+def test_without_heights_the_physical_family_is_not_known(images: Path) -> None:
+    table = describe(images, None, SETTINGS)
+    assert table[PHYSICAL_NAMES].isna().all(axis=None)
+    assert table[[item.name for item in PAPER]].notna().all(axis=None)
+
+
+def test_a_map_without_a_pixel_size_has_no_physical_descriptors(images: Path, heights: Heights) -> None:
+    partly = Heights(heights.path, (float("nan"), *heights.pixel_nm[1:]))
+    known = describe(images, partly, SETTINGS)["coverage"].notna()
+    assert known.tolist() == [False, True, True, True, True]
+
+
+def test_chunks_in_processes_give_the_rows_of_one_chunk(images: Path, heights: Heights) -> None:
+    chunks = [
+        Chunk(images, heights.path, heights.pixel_nm[first:end], first, end, SETTINGS)
+        for first, end in ((0, 2), (2, 3), (3, 5))
+    ]
+    whole = Chunk(images, heights.path, heights.pixel_nm, 0, 5, SETTINGS)
+    apart = np.concatenate(run_parts(describe_chunk, chunks))
+    assert np.array_equal(apart, describe_chunk(whole), equal_nan=True)
