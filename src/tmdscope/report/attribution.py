@@ -112,9 +112,9 @@ def _agreement(found: Mapping[str, Any], what: str) -> Table:
 
 def _sanity(found: Mapping[str, Any]) -> Figure:
     return Figure(
-        "Sanity check: rank correlation of the maps with those of the same network after its weights were "
-        "drawn anew from the output down (Adebayo et al. 2018). What stays near 1 does not show what the "
-        "network learnt there; the channel sum cannot depend on the head.",
+        "Sanity check, images shown: rank correlation of the maps with those of the same network after its "
+        "weights were drawn anew from the output down (Adebayo et al. 2018). What stays near 1 does not show "
+        "what the network learnt there; the channel sum cannot depend on the head.",
         "Rank correlation with the trained network's maps over the parts that are random.",
         sanity_curves(found["sanity"], METHODS),
     )

@@ -221,7 +221,8 @@ class Explained:
             functional.interpolate(method(batch, wanted), size=size, mode="bilinear", align_corners=False)
             for batch, wanted in self._batches(images, labels)
         ]
-        maps: Maps = torch.cat(parts)[:, 0].float().cpu().numpy()
+        none = torch.empty(0, 1, *size)
+        maps: Maps = torch.cat([none, *(part.float().cpu() for part in parts)])[:, 0].numpy()
         return maps
 
     def _batches(self, images: NDArray[np.uint8], labels: Labels) -> Iterator[tuple[Tensor, Tensor]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.analysis.attribution.checks import STEPS, pairs, pointing, randomised, rank_correlation
+from tmdscope.analysis.attribution.checks import pairs, pointing, randomised, rank_correlation
 from tmdscope.analysis.attribution.maps import Explained, Labels, Maps, Patch
 from tmdscope.analysis.bootstrap import mean_with_interval
 from tmdscope.params.common import ScoringParams
@@ -60,8 +60,8 @@ class _Means:
     sample_ids: NDArray[np.str_]
     scoring: ScoringParams
 
-    def of(self, values: NDArray[np.float64], rows: NDArray[np.int64]) -> dict[str, Any]:
-        ids = self.sample_ids[rows].tolist()
+    def of(self, values: NDArray[np.float64]) -> dict[str, Any]:
+        ids = self.sample_ids.tolist()
         return mean_with_interval(values, ids, self.scoring.bootstrap, self.scoring.seed)
 
 
@@ -84,35 +84,31 @@ def explain(
     Returns
     -------
     AttributionResult
-        CAM and Grad-CAM of all images, occlusion of those shown; the class explained is the network's own.
+        CAM and Grad-CAM of all images; occlusion, agreement and sanity of those shown. The class explained
+        is the one that the network names.
     """
     predicted = explained.predict(data.images)
     shown = choose(data, predicted, settings.images_per_class)
-    everything = np.arange(len(data.images))
+    everything, samples = np.arange(len(data.images)), np.asarray(data.sample_ids, dtype=str)
     patch = Patch(settings.patch_px, settings.stride_px, settings.grey)
     maps = _layer_maps(explained, data.images, predicted)
-    occluded = explained.occlusion(data.images[shown], predicted[shown], patch)
-    on_shown = {name: values[shown] for name, values in maps.items()} | {"occlusion": occluded}
-    means = _Means(np.asarray(data.sample_ids, dtype=str), scoring)
-    rows_of = {**dict.fromkeys(maps, everything), "occlusion": shown}
+    images, labels = data.images[shown], predicted[shown]
+    on_shown = {name: values[shown] for name, values in maps.items()}
+    on_shown["occlusion"] = explained.occlusion(images, labels, patch)
+    looked_at = [(name, values, everything) for name, values in maps.items()]
+    looked_at.append(("occlusion", on_shown["occlusion"], shown))
+    means = _Means(samples[shown], scoring)
     summary = {
         "images": len(everything),
         "correct": int((predicted == data.labels).sum()),
         "shown": len(shown),
         "map_px": explained.map_px(data.images),
-        "agreement": {
-            f"{a}-{b}": {
-                **means.of(rank_correlation(on_shown[a], on_shown[b]), shown),
-                "other_image": _chance(on_shown[a], on_shown[b]),
-            }
-            for a, b in pairs(on_shown)
-        },
-        "sanity": _sanity(explained, data, predicted, maps, means, settings.seed)
-        | {"occlusion": _sanity_of_occlusion(explained, data, predicted, shown, occluded, settings)},
+        "agreement": _agreement(on_shown, means),
+        "sanity": _sanity(explained, images, labels, on_shown, means, settings.seed, patch),
         "truth": {
             feature: {
-                name: _on_truth(values, masks[rows_of[name]], means, rows_of[name])
-                for name, values in (*maps.items(), ("occlusion", occluded))
+                name: _on_truth(values, masks[rows], _Means(samples[rows], scoring))
+                for name, values, rows in looked_at
             }
             for feature, masks in data.masks.items()
         },
@@ -164,46 +160,44 @@ def _chance(first: Maps, second: Maps) -> float | None:
     return float(np.nanmean(values)) if np.isfinite(values).any() else None
 
 
+def _agreement(maps: Mapping[str, Maps], means: _Means) -> dict[str, dict[str, Any]]:
+    return {
+        f"{a}-{b}": {
+            **means.of(rank_correlation(maps[a], maps[b])),
+            "other_image": _chance(maps[a], maps[b]),
+        }
+        for a, b in pairs(maps)
+    }
+
+
 def _sanity(
     explained: Explained,
-    data: AttributionData,
-    predicted: Labels,
+    images: NDArray[np.uint8],
+    labels: Labels,
     maps: Mapping[str, Maps],
     means: _Means,
     seed: int,
+    patch: Patch,
 ) -> dict[str, dict[str, Any]]:
-    """Rank correlation with the maps of networks that lost more and more of what they learnt."""
-    rows = np.arange(len(data.images))
+    """Rank correlation with the maps of networks that lost more and more of what they learnt.
+
+    Of occlusion after the last step only, an image of each class: it asks the network hundreds of times.
+    """
     found: dict[str, dict[str, Any]] = {name: {} for name in maps}
     for step, classifier in randomised(explained.classifier, seed):
-        there = _layer_maps(replace(explained, classifier=classifier), data.images, predicted)
-        for name, values in maps.items():
-            found[name][step] = means.of(rank_correlation(values, there[name]), rows)
+        random = replace(explained, classifier=classifier)
+        for name, values in _layer_maps(random, images, labels).items():
+            found[name][step] = means.of(rank_correlation(maps[name], values))
+    _, first = np.unique(labels, return_index=True)
+    values = random.occlusion(images[first], labels[first], patch)
+    of_first = replace(means, sample_ids=means.sample_ids[first])
+    found["occlusion"][step] = of_first.of(rank_correlation(maps["occlusion"][first], values))
     return found
 
 
-def _sanity_of_occlusion(
-    explained: Explained,
-    data: AttributionData,
-    predicted: Labels,
-    shown: NDArray[np.int64],
-    occluded: Maps,
-    settings: AttributionParams,
-) -> dict[str, Any]:
-    """As for the other maps, the last step only and an image of each class: occlusion asks a lot."""
-    *_, (_, classifier) = randomised(explained.classifier, settings.seed)
-    patch = Patch(settings.patch_px, settings.stride_px, settings.grey)
-    _, first = np.unique(predicted[shown], return_index=True)
-    rows = shown[first]
-    there = replace(explained, classifier=classifier).occlusion(data.images[rows], predicted[rows], patch)
-    values = rank_correlation(occluded[first], there)
-    known = values[np.isfinite(values)]
-    return {STEPS[-1]: {"mean": float(known.mean()) if len(known) else None, "images": len(known)}}
-
-
-def _on_truth(maps: Maps, masks: NDArray[np.bool_], means: _Means, rows: NDArray[np.int64]) -> dict[str, Any]:
+def _on_truth(maps: Maps, masks: NDArray[np.bool_], means: _Means) -> dict[str, Any]:
     table = pointing(maps, masks)
-    gain, hit = (means.of(table[name].to_numpy(), rows) for name in ("gain", "hit"))
+    gain, hit = (means.of(table[name].to_numpy()) for name in ("gain", "hit"))
     known = table.dropna()
     return {
         "mass": float(known["mass"].mean()) if len(known) else None,
