@@ -2,36 +2,47 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from tmdscope.analysis.relations import principal_components, relate, summarise, summarise_variance
+from tmdscope.analysis.latent import LatentData, analyse
 from tmdscope.dataset.published import NO_DESCRIPTORS, read_tables
+from tmdscope.dataset.splits import Split
 from tmdscope.files import write_json, write_table
-from tmdscope.params.published_study import PublishedLatentParams
+from tmdscope.params.common import LatentAnalysisParams, ScoringParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 
 PARAMS = Path("pipelines/published_features/params.yaml")
 TABLES = Path("data/published/tables")
+SPLIT = Path("data/published/split.json")
 LATENT = Path("data/published/latent.json")
+TABLE = Path("data/published/latent_correlations.csv")
 SCATTER = Path("data/published/latent.csv")
 
 
 def main() -> None:
-    """Write the relations to `data/published/latent.json` and the components of every image beside it."""
-    settings = read_section("latent", PublishedLatentParams, PARAMS)
+    """Write the relations to `data/published/latent.json`, and every correlation and component beside it."""
+    settings = read_section("latent", LatentAnalysisParams, PARAMS)
     tables = read_tables(TABLES)
-    pca = principal_components(pd.DataFrame(tables.embeddings), settings.components)
-    if tables.descriptors is None:
-        missing = dict.fromkeys(["descriptors", "regression_cosine"], NO_DESCRIPTORS)
-        found = {**summarise_variance(pca), **missing}
-    else:
-        found = summarise(pca, relate(pca.scores, tables.descriptors))
-    write_json(LATENT, found)
-    write_table(SCATTER, tables.manifest.drop(columns="image_sha256").join(pca.scores))
+    data = LatentData(
+        embeddings=pd.DataFrame(tables.embeddings),
+        before=pd.DataFrame(tables.features),
+        descriptors=tables.descriptors,
+        materials=tables.materials,
+        sample_ids=tables.sample_ids,
+        held_out=np.isin(tables.image_ids, Split.read(SPLIT).test),
+    )
+    found = analyse(data, settings, read_section("scoring", ScoringParams, PARAMS))
+    missing = dict.fromkeys(["descriptors", "regression_cosine"], NO_DESCRIPTORS)
+    write_json(LATENT, {**(missing if tables.descriptors is None else {}), **found.summary})
+    write_table(TABLE, found.table)
+    part = np.where(data.held_out, "test", "train and validation")
+    images = tables.manifest.drop(columns="image_sha256").assign(part=part)
+    write_table(SCATTER, images.join(found.scores))
     print(
-        f"{LATENT}: {settings.components} components of {len(pca.scores)} embeddings carry "
-        f"{pca.cumulative_explained_variance[-1]:.1%} of the variance; descriptors "
+        f"{LATENT}: {settings.components} components of {len(images)} embeddings carry "
+        f"{found.pca.cumulative_explained_variance[-1]:.1%} of the variance; descriptors "
         + (NO_DESCRIPTORS if tables.descriptors is None else ", ".join(tables.descriptors.columns))
     )
 

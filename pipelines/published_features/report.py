@@ -26,6 +26,7 @@ def main() -> None:
         scores=read_json(DATA / "scores.json"),
         latent=read_json(DATA / "latent.json"),
         scatter=pd.read_csv(DATA / "latent.csv"),
+        correlations=pd.read_csv(DATA / "latent_correlations.csv"),
         runs={name: run for file in RUNS for name, run in read_json(DATA / file)["runs"].items()},
         carryover=read_json(DATA / "carryover.json"),
         search=read_json(DATA / "search.json"),

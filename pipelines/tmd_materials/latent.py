@@ -1,13 +1,24 @@
 """Stage `latent`: what the registered best model's embedding has to do with the descriptors."""
 
+import numpy as np
 import pandas as pd
 
 from tmdscope.analysis.embeddings import embed
-from tmdscope.analysis.relations import normalise_descriptors, principal_components, relate, summarise
+from tmdscope.analysis.latent import LatentData, analyse
 from tmdscope.dataset.splits import Split
-from tmdscope.dataset.store import Dataset
+from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.files import read_json, write_json, write_table
-from tmdscope.layout import DESCRIPTORS, LATENT, LATENT_PLOT, PREPARED, REGISTERED, SPLIT
+from tmdscope.layout import (
+    DESCRIPTORS,
+    FEATURES,
+    LATENT,
+    LATENT_PLOT,
+    LATENT_TABLE,
+    PREPARED,
+    REGISTERED,
+    SPLIT,
+)
+from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import LatentParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
@@ -25,22 +36,27 @@ def main() -> None:
     fold = int(version.tags.get("best_fold", "0"))
     classifier = load_program(version.uri).ensemble.member(fold)
     ids = dataset.manifest["image_id"].tolist()
-    embeddings = embed(classifier, dataset.images, ids, settings.batch_size, best_device())
-    pca = principal_components(embeddings, settings.components)
-    with DESCRIPTORS.open("rb") as stream:
-        measured = pd.read_parquet(stream).set_index("image_id").loc[ids]
-    truth = dataset.manifest.set_index("image_id").filter(like="true_")
-    descriptors, left_out = normalise_descriptors(measured.join(truth))
-    relations = relate(pca.scores, descriptors)
-    model = {"name": version.name, "version": version.number, "alias": settings.alias, "fold": fold}
-    model["experiment"] = version.tags.get("experiment", "unknown")
-    write_json(LATENT, {"model": model, "left_out": left_out, **summarise(pca, relations)})
-    held_out = pd.Series(ids).isin(split.test).map({True: "test", False: "train and validation"})
-    scatter = pd.DataFrame({"image_id": ids, "material": dataset.manifest["material"], "part": held_out})
-    write_table(LATENT_PLOT, scatter.join(pca.scores.reset_index(drop=True)))
-    print(
-        f"{version.uri} (@{settings.alias}), fold {fold}: {len(ids)} embeddings, {len(relations)} descriptors"
+    batch, device = settings.batch_size, best_device()
+    data = LatentData(
+        embeddings=embed(classifier, dataset.images, ids, batch, device, settings.after_relu),
+        before=pd.DataFrame(np.load(FEATURES / "features.npy", mmap_mode="r")[:, 0], index=ids),
+        descriptors=read_descriptors(DESCRIPTORS, dataset.manifest),
+        materials=dataset.manifest["material"].tolist(),
+        sample_ids=dataset.manifest["sample_id"].tolist(),
+        held_out=np.isin(ids, split.test),
     )
+    found = analyse(data, settings, read_section("scoring", ScoringParams))
+    model = {"name": version.name, "version": version.number, "alias": settings.alias, "fold": fold}
+    model |= {"experiment": version.tags.get("experiment", "unknown"), "after_relu": settings.after_relu}
+    source = read_json(FEATURES / "features.json")
+    before = {key: source[key] for key in ("architecture", "weights")}
+    write_json(LATENT, {"model": model, "before": before, **found.summary})
+    write_table(LATENT_TABLE, found.table)
+    part = np.where(data.held_out, "test", "train and validation")
+    images = pd.DataFrame({"image_id": ids, "material": data.materials, "part": part})
+    write_table(LATENT_PLOT, images.join(found.scores.reset_index(drop=True)))
+    described = len(found.summary["descriptors"])
+    print(f"{version.uri} (@{settings.alias}), fold {fold}: {len(ids)} embeddings, {described} descriptors")
 
 
 if __name__ == "__main__":

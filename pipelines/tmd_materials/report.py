@@ -1,13 +1,24 @@
 """Stage `report`: the numbers that DVC compares and the page that a person opens."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tmdscope.dataset.splits import Split
-from tmdscope.dataset.store import Dataset
+from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.files import read_json, write_json
-from tmdscope.layout import EXPERIMENT_PLOTS, LATENT_PLOT, SEARCHES, SEQUENTIAL
+from tmdscope.layout import (
+    ATTRIBUTION,
+    DESCRIPTORS,
+    EXPERIMENT_PLOTS,
+    LATENT_PLOT,
+    LATENT_TABLE,
+    SEARCHES,
+    SEQUENTIAL,
+)
 from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.experiment import fold_parts
 from tmdscope.params.common import ScoringParams
@@ -55,6 +66,10 @@ def main() -> None:
         registered=read_json(DATA / "registered.json"),
         latent=read_json(DATA / "latent.json"),
         scatter=pd.read_csv(LATENT_PLOT),
+        correlations=pd.read_csv(LATENT_TABLE),
+        descriptors=read_descriptors(DESCRIPTORS, dataset.manifest),
+        attribution=read_json(ATTRIBUTION / "attribution.json"),
+        maps=read_maps(ATTRIBUTION / "maps.npz"),
         runs={name: read_json(EXPERIMENTS / name / "run.json") for name in experiments},
         sequential=sequential,
         panels=pd.read_csv(SEQUENTIAL / "latent.csv") if sequential["enabled"] else pd.DataFrame(),
@@ -78,6 +93,23 @@ def read_search_result(folder: Path) -> SearchResult:
         Its summary and trials.
     """
     return SearchResult(read_json(folder / "search.json"), pd.read_csv(folder / "trials.csv"))
+
+
+def read_maps(path: Path) -> dict[str, NDArray[Any]]:
+    """Read attribution maps.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.npz`` file.
+
+    Returns
+    -------
+    dict
+        ``image_ids``, and method to maps.
+    """
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
 
 
 if __name__ == "__main__":

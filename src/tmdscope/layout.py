@@ -28,6 +28,10 @@ DESCRIPTORS = Path("data/descriptors.parquet")
 """Physical descriptors of every image."""
 LATENT = Path("data/latent.json")
 """What the best model's embedding has to do with the descriptors."""
+LATENT_TABLE = Path("data/latent_correlations.csv")
+"""Every correlation of a descriptor with a component of the embedding."""
+ATTRIBUTION = Path("data/attribution")
+"""Where in an image the best model finds its reasons."""
 COMPARISONS = Path("reports/comparisons")
 """A folder for every two models that were compared."""
 EXPERIMENT_PLOTS = Path("reports/experiments")

@@ -17,6 +17,7 @@ from tmdscope.materials import nearest
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, FeaturesParams, require_formulae
 from tmdscope.params.materials_study import (
+    AttributionParams,
     DataParams,
     DescribeParams,
     LatentParams,
@@ -47,6 +48,7 @@ SECTIONS: Mapping[str, type[Params]] = {
     "promotion": PromotionParams,
     "describe": DescribeParams,
     "latent": LatentParams,
+    "attribution": AttributionParams,
     "report": ReportParams,
 }
 """Every section of the main study beside `experiments`, and its model."""

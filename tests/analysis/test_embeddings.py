@@ -26,3 +26,13 @@ def test_dropout_is_off_while_embedding() -> None:
     )
     assert first.equals(second)
     assert not classifier.training
+
+
+def test_after_the_relu_nothing_is_below_zero() -> None:
+    classifier = Classifier(Backbone(bare_backbone("resnet18"), GREY_NORMALISATION), Head(512, 5))
+    images = np.random.default_rng(1).integers(0, 256, (2, 32, 32), dtype=np.uint8)
+    before, after = (
+        embed(classifier, images, ["a", "b"], 2, torch.device("cpu"), relu) for relu in (False, True)
+    )
+    assert before.to_numpy().min() < 0
+    np.testing.assert_array_equal(after, before.clip(lower=0))

@@ -11,6 +11,7 @@ from tmdscope.params.experiments import (
     FeaturesParams,
 )
 from tmdscope.params.materials_study import (
+    AttributionParams,
     DataParams,
     DescribeParams,
     LatentParams,
@@ -35,6 +36,7 @@ SECTIONS: dict[str, type[Params]] = {
     "promotion": PromotionParams,
     "describe": DescribeParams,
     "latent": LatentParams,
+    "attribution": AttributionParams,
     "sequential": SequentialParams,
     "scoring": ScoringParams,
     "report": ReportParams,
@@ -71,6 +73,9 @@ def test_no_section_of_the_repository_is_unread() -> None:
         ("prepare", "prepare.percentiles", [1.0], r"prepare\.percentiles: .*at least 2"),
         ("prepare", "prepare.size_px", 8, r"prepare\.size_px: .*16 \(got 8\)"),
         ("tracking", "tracking.model", "O'Neil", r"tracking\.model: .*match pattern"),
+        ("attribution", "attribution.stride_px", 16, r"stride_px 16 above patch_px 15 leaves gaps"),
+        ("attribution", "attribution.layer", "layer5", r"attribution\.layer: .*'layer3' or 'layer4'"),
+        ("latent", "latent.folds", 1, r"latent\.folds: .*2 \(got 1\)"),
         ("pretrain", "pretrain.seed", -1, r"pretrain\.seed: .*0 \(got -1\)"),
     ],
 )

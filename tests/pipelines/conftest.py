@@ -156,6 +156,8 @@ def tiny(clone: Clone) -> None:
             "split.folds": 2,
             "scoring.bootstrap": 200,
             "latent.components": 3,
+            "attribution.patch_px": 12,
+            "attribution.stride_px": 12,
             "report.images_per_class": 2,
             "searches": {SEARCHED: TINY_SEARCH},
             "sequential.first": 4,

@@ -88,7 +88,13 @@ def test_the_search_scores_every_image_once(metrics: dict[str, Any], published: 
 
 def test_latent_relations_are_those_of_table_5(metrics: dict[str, Any]) -> None:
     latent = metrics["latent"]
-    assert set(latent) == {"cumulative_explained_variance_10", "descriptors", "regression_cosine"}
+    assert set(latent) == {
+        "cumulative_explained_variance_10",
+        "explained_variance",
+        "descriptors",
+        "regression_cosine",
+        "separation",
+    }
     assert latent["cumulative_explained_variance_10"] == pytest.approx(0.990, abs=0.001)
     table_5 = {
         "grain_density": (-0.25, 5, 0.48, 7, 0.61),

@@ -2,7 +2,11 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from tmdscope.report.page import Page, Table, write_page
 
@@ -29,17 +33,56 @@ RELIABILITY = {
     "flagged_ci95": [0.0, 0.125],
 }
 MEAN = {"mean": 0.75, "std": 0.05}
+_READOUT = {
+    "fitted": 0.9,
+    "test": {"mean": 0.8, "ci95": [0.7, 0.9], "images": 2, "samples": 2},
+    "test_majority": 0.5,
+}
+_SPACE = {"silhouette": {"all": 0.25, "test": None}, "linear": {"Mo or W": _READOUT, "material": _READOUT}}
 RELATIONS = {
+    "settings": {"components": 3, "folds": 2, "false_discovery_rate": 0.05},
     "cumulative_explained_variance_3": 0.987,
+    "explained_variance": {"PC1": 0.8, "PC2": 0.15, "PC3": 0.037},
     "descriptors": {
         "grain_density": {
             "negative": {"r": -0.25, "component": 3},
             "positive": {"r": 0.48, "component": 2},
+            "strongest": {"r": 0.48, "component": 2, "r_ci95": [0.4, 0.55], "q": 0.01, "variance": 0.15},
             "regression_r": 0.61,
+            "regression_r_cv": 0.52,
+            "shared_variance": 0.04,
+            "discoveries": 2,
+            "images": 8,
         }
     },
     "regression_cosine": {"grain_density": {}},
+    "left_out": {},
+    "separation": {space: {"plane": _SPACE, "components": _SPACE} for space in ("trained", "before")},
+    "lines": {"trained": {"Mo or W": [1.0, 1.0, 0.0]}, "before": {"Mo or W": [0.0, 1.0, 0.0]}},
 }
+
+
+def component_scores(materials: Sequence[str]) -> pd.DataFrame:
+    """Places of images in the plane, before and after."""
+    row = np.arange(float(len(materials)))
+    places = {"PC1": row, "PC2": row % 3, "PC3": row % 2, "before_PC1": -row, "before_PC2": row}
+    part = np.where(row < 2, "test", "train and validation")
+    return pd.DataFrame({"material": list(materials), "part": part, **places})
+
+
+def correlations() -> pd.DataFrame:
+    """What `RELATIONS` are the ends of."""
+    return pd.DataFrame(
+        {
+            "descriptor": "grain_density",
+            "component": [1, 2, 3],
+            "r": [0.1, 0.48, -0.25],
+            "low": [0.0, 0.4, -0.4],
+            "high": [0.2, 0.55, -0.1],
+            "q": [0.4, 0.01, 0.02],
+            "cosine": [0.1, 0.7, -0.7],
+        }
+    )
 
 
 def words(page: Page) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tests.report.numbers import MEAN, POOLED, RELATIONS, RELIABILITY
+from tests.report.attributions import ATTRIBUTION, attribution_maps
+from tests.report.numbers import MEAN, POOLED, RELATIONS, RELIABILITY, component_scores, correlations
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import IDENTITY
 from tmdscope.params.common import ScoringParams
@@ -123,11 +124,23 @@ def study(
             "versions": {name: {"version": k} for k, name in enumerate(settings, start=3)},
         },
         latent={
-            "model": {"name": "m", "version": 3, "alias": "best", "fold": 1, "experiment": best},
-            "left_out": {"true_gap": "not finite for 2 images"},
             **RELATIONS,
+            "model": {
+                "name": "m",
+                "version": 3,
+                "alias": "best",
+                "fold": 1,
+                "experiment": best,
+                "after_relu": False,
+            },
+            "before": {"architecture": "resnet18", "weights": "simulated"},
+            "left_out": {"true_gap": "known for 2 images of 2 samples only"},
         },
-        scatter=pd.DataFrame({"PC1": [0.0], "PC2": [1.0], "material": ["MoS2"], "part": ["test"]}),
+        scatter=component_scores(dataset().manifest["material"]),
+        correlations=correlations(),
+        descriptors=pd.DataFrame({"grain_density": np.linspace(0, 1, 8)}),
+        attribution=ATTRIBUTION,
+        maps=attribution_maps(["i0", "i3"], 16),
         runs={name: {"run_id": "abc"} for name in settings},
         sequential={"enabled": False},
         panels=pd.DataFrame(),

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
-from tmdscope.report.figures import component_scatter, image_grid
+from tmdscope.report.figures.embeddings import Plane, component_planes
+from tmdscope.report.figures.images import image_grid
 from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table, write_page
 
 pytestmark = pytest.mark.browser
@@ -26,7 +27,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Note("Simulated <data> & more."),
         Paragraph(f"Data set SHA-256 {64 * 'a'}."),
         wide,
-        Figure("Scatter.", "Scatter of PC1 and PC2.", component_scatter(scores, ["MoS2", "WS2"])),
+        Figure(
+            "Scatter.", "Scatter of PC1 and PC2.", component_planes([Plane("Plane", scores)], ["MoS2", "WS2"])
+        ),
         Figure("Grid.", "Grid of images.", image_grid(grid)),
     ]
     path = tmp_path_factory.mktemp("report") / "index.html"

@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tmdscope.report.figures import component_scatter, confusion_matrices, image_grid, training_curves
+from tmdscope.report.figures.embeddings import Plane, component_planes
+from tmdscope.report.figures.images import image_grid
+from tmdscope.report.figures.scores import confusion_matrices
+from tmdscope.report.figures.training import training_curves
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -36,9 +39,9 @@ def test_more_classes_than_colours_can_be_drawn() -> None:
     classes = [f"class {k}" for k in range(11)]
     scores = pd.DataFrame(np.random.default_rng(1).normal(size=(22, 2)), columns=["PC1", "PC2"])
     scores["material"] = classes * 2
-    plain = component_scatter(scores, classes)
+    plain = component_planes([Plane("", scores)], classes)
     scores["part"] = ["test"] * 11 + ["train and validation"] * 11
-    assert component_scatter(scores, classes) != plain
+    assert component_planes([Plane("", scores)], classes) != plain
 
 
 def test_a_class_with_fewer_images_leaves_its_row_short() -> None:
@@ -52,7 +55,7 @@ def test_every_figure_is_a_png() -> None:
     figures = [
         training_curves({"a": history(1)}),
         confusion_matrices({"a": np.zeros((2, 2))}, ("a", "b")),
-        component_scatter(scores, ["a", "b"]),
+        component_planes([Plane("", scores)], ["a", "b"]),
         image_grid({"a": [np.zeros((8, 8), np.uint8)]}),
     ]
     for png in figures:

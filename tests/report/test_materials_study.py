@@ -31,7 +31,7 @@ def test_the_materials_report_carries_intervals_baseline_and_counts() -> None:
     experiments = next(table for table in tables(page) if table.header[0] == "Experiment")
     assert [row[0] for row in experiments.rows] == ["finetune", "sample id only (sees no image)"]
     assert "8 simulated images of 4 samples" in experiments.caption
-    assert "not finite for 2 images" in words(page)
+    assert "true gap (known for 2 images of 2 samples only)" in words(page)
     numbers = materials_study.metrics(results)
     assert numbers["data"]["distinct_images"] == 7
     assert numbers["experiments"]["finetune"]["val"]["accuracy"] == MEAN

@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.report.numbers import MEAN, POOLED, RELATIONS, assert_stands_alone, tables, words
+from tests.report.numbers import (
+    MEAN,
+    POOLED,
+    RELATIONS,
+    assert_stands_alone,
+    component_scores,
+    correlations,
+    tables,
+    words,
+)
 from tmdscope.dataset.published import NO_DESCRIPTORS, PublishedTables
 from tmdscope.dataset.splits import Fold, Split
 from tmdscope.report import published_study
@@ -54,7 +63,7 @@ def published(
     tables_ = PublishedTables(
         np.arange(16, dtype=np.float32).reshape(4, 4),
         np.zeros((4, 3), np.float32),
-        None,
+        pd.DataFrame({"grain_density": [0.1, 0.5, 0.7, 1.0]}) if descriptors else None,
         ["1", "2", "3", "4"],
         ["MoS2", "WS2", "MoS2", "WS2"],
     )
@@ -65,7 +74,8 @@ def published(
         split=Split(("0000", "0001"), (Fold(("0002",), ("0003",)),)),
         scores={name: {**scores, "pooled": POOLED} for name in ("svc", "sample_id_only")},
         latent=RELATIONS if descriptors else {**RELATIONS, **missing},
-        scatter=pd.DataFrame({"PC1": [0.0], "PC2": [1.0], "material": ["MoS2"]}),
+        scatter=component_scores(["MoS2", "WS2", "MoS2", "WS2"]),
+        correlations=correlations(),
         runs={"svc": "abc"},
         carryover=carryover,
         search=SEARCH,
@@ -138,8 +148,12 @@ def test_metrics_of_the_search_are_pooled_scores_and_counts() -> None:
 def test_table_5_stands_beside_the_measured_descriptors() -> None:
     page = published_study.compose(published(descriptors=True))
     table = next(table for table in tables(page) if table.header[0] == "Descriptor")
-    assert table.rows == [
-        ["grain_density", "-0.250 (PC3)", "-0.25 (PC5)", "0.480 (PC2)", "0.48 (PC7)", "0.610", "0.61"]
+    assert [row[:7] for row in table.rows] == [
+        ["grain density", "-0.250 (PC3)", "-0.25 (PC5)", "0.480 (PC2)", "0.48 (PC7)", "0.610", "0.61"]
+    ]
+    assert table.header[:7] == [
+        "Descriptor",
+        *("lowest r", "paper", "highest r", "paper", "regression R", "paper"),
     ]
 
 

@@ -147,3 +147,15 @@ def test_smoothing_punishes_certainty_and_nothing_else(name: str) -> None:
     assert target.loss(sure, labels) < target.loss(unsure, labels)
     assert target.loss(sure, labels, 0.1) > target.loss(unsure, labels, 0.1)
     assert target.loss(unsure, labels, 0.0) == target.loss(unsure, labels)
+
+
+def test_class_scores_are_linear_and_order_decoded_classes_first() -> None:
+    logits = torch.tensor([[3.0, -2.0, 1.0], [0.5, 2.0, -1.0]])
+    assert torch.equal(Multiclass(["MoS2", "WS2", "WSe2"]).class_scores(logits), logits)
+    target = Multilabel(MATERIALS)
+    clear = target.codes * 8 - 4
+    scores = target.class_scores(clear)
+    assert scores.argmax(dim=1).tolist() == list(range(len(MATERIALS)))
+    # Every atom that a class holds speaks for it, and every other one against it.
+    torch.testing.assert_close(scores.diagonal(), torch.full((len(MATERIALS),), 16.0))
+    torch.testing.assert_close(target.class_scores(2 * clear), 2 * scores)

@@ -17,8 +17,9 @@ def embed(
     image_ids: Sequence[str],
     batch_size: int,
     device: torch.device,
+    after_relu: bool = False,
 ) -> pd.DataFrame:
-    """Compute the values of the penultimate layer before its ReLU.
+    """Compute the values of the penultimate layer.
 
     Parameters
     ----------
@@ -32,13 +33,16 @@ def embed(
         Images in a batch.
     device : torch.device
         Where to compute.
+    after_relu : bool, optional
+        Give what the last layer sees; the paper's latent features are taken before the ReLU.
 
     Returns
     -------
     pandas.DataFrame
-        N rows named by image, columns ``z000`` to ``z099`` (TMD paper: latent features are taken before
-        the ReLU).
+        N rows named by image, columns ``z000`` to ``z099``.
     """
     classifier = classifier.to(device).eval()
     values = apply_in_batches(classifier.embed, images, batch_size, device)
+    if after_relu:
+        values = np.maximum(values, 0)
     return pd.DataFrame(values, index=list(image_ids), columns=[f"z{k:03d}" for k in range(values.shape[1])])

@@ -1,44 +1,50 @@
-"""What an embedding has to do with descriptors: PCA, correlation, regression, shared directions.
+"""What the components of an embedding have to do with descriptors: correlation, regression, directions.
 
-The definitions are those of Moses & Reinhart (doi:10.5281/zenodo.13961220), Table 5 and Figure 9:
-principal components of the embedding, centred but not standardised; correlation of every component
-with every descriptor; a linear regression of each descriptor on the components, in-sample.
+The definitions are those of Moses & Reinhart (doi:10.5281/zenodo.13961220), Table 5 and Figure 9: correlation
+of every component with every descriptor; a linear regression of each descriptor on the components, in-sample.
+Beside them stands what the paper has not: intervals over samples, the false discovery rate of the whole
+table, and the regression's score on samples that it was not fitted on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
+from scipy.stats import false_discovery_control
+from scipy.stats import t as student_t
 from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from tmdscope.analysis.bootstrap import draw_samples, percentile_interval, sums_by_sample
 from tmdscope.stage import UserError
 
 Values = NDArray[np.float64]
 
+_ALMOST_ONE = 1 - 1e-12
+
 
 @dataclass(frozen=True)
-class Pca:
-    """Principal components of an embedding.
+class Sampling:
+    """Which images belong together, and how samples are drawn and left out.
 
     Attributes
     ----------
-    scores : pandas.DataFrame
-        Coordinates of each image, shape (images, components), columns ``PC1``, ``PC2``, ...
-    explained_variance : numpy.ndarray
-        Share of the variance that each component carries, 0..1, shape (components,).
+    sample_ids : sequence of str
+        Sample of each image.
+    folds : int
+        Folds of samples of the cross-validated regression, at least 2.
+    resamples : int
+        How often samples are drawn for an interval.
+    seed : int
+        Seed of the drawing.
     """
 
-    scores: pd.DataFrame
-    explained_variance: Values
-
-    @property
-    def cumulative_explained_variance(self) -> Values:
-        """Share of the variance that the first components carry together, 0..1, shape (components,)."""
-        return np.cumsum(self.explained_variance)
+    sample_ids: Sequence[str]
+    folds: int
+    resamples: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -58,15 +64,28 @@ class Relation:
     correlations : numpy.ndarray
         Pearson's r with each component, -1..1, shape (components,). A component's sign is a
         convention: compare absolute values across implementations.
+    bounds : numpy.ndarray
+        95 % interval of each by drawing samples, shape (2, components).
+    q_values : numpy.ndarray
+        False discovery rate at which each r differs from 0, over the table of all descriptors and
+        components (Benjamini & Hochberg 1995), 0..1, shape (components,).
     regression_r : float
         Correlation of the descriptor with its in-sample linear fit on all components, 0..1.
+    regression_r_cv : float
+        The same with fits that have not seen the image's sample, -1..1.
     direction : numpy.ndarray
-        Coefficients of that fit, shape (components,), in the descriptor's unit per unit of score.
+        Coefficients of the in-sample fit, shape (components,), in the descriptor's unit per unit of score.
+    images : int
+        How many the descriptor is known for.
     """
 
     correlations: Values
+    bounds: Values
+    q_values: Values
     regression_r: float
+    regression_r_cv: float
     direction: Values
+    images: int
 
     @property
     def negative(self) -> Correlation:
@@ -78,72 +97,66 @@ class Relation:
         """The highest correlation."""
         return self._at(int(np.argmax(self.correlations)))
 
+    @property
+    def strongest(self) -> Correlation:
+        """The correlation that is farthest from 0."""
+        return self._at(int(np.argmax(np.abs(self.correlations))))
+
+    def shared_variance(self, explained_variance: Values) -> float:
+        """Give the share of the embedding's variance that goes with the descriptor.
+
+        Parameters
+        ----------
+        explained_variance : numpy.ndarray
+            Share that each component carries, shape (components,).
+
+        Returns
+        -------
+        float
+            Sum over components of r squared times the component's share, 0..1: the redundancy of the
+            embedding given the descriptor (Stewart & Love 1968, doi:10.1037/h0026143).
+        """
+        return float(self.correlations**2 @ explained_variance)
+
     def _at(self, index: int) -> Correlation:
         return Correlation(float(self.correlations[index]), index + 1)
 
 
-def principal_components(embeddings: pd.DataFrame, components: int) -> Pca:
-    """Find the principal components of an embedding, centred and not standardised.
-
-    Parameters
-    ----------
-    embeddings : pandas.DataFrame
-        Numbers, shape (images, values).
-    components : int
-        How many to keep, at most the smaller of images and values.
-
-    Returns
-    -------
-    Pca
-        By an exact singular value decomposition, with scikit-learn's sign: the largest loading of
-        each component is positive.
-
-    Raises
-    ------
-    UserError
-        More components than the data can have.
-    """
-    most = min(embeddings.shape)
-    if not 1 <= components <= most:
-        raise UserError(
-            f"{components} components of an embedding of {embeddings.shape[0]} images and "
-            f"{embeddings.shape[1]} values: set latent.components in params.yaml to 1..{most}"
-        )
-    pca = PCA(components, svd_solver="full")
-    scores = pca.fit_transform(embeddings.to_numpy(np.float64))
-    names = [f"PC{number}" for number in range(1, components + 1)]
-    return Pca(
-        scores=pd.DataFrame(scores, index=embeddings.index, columns=names),
-        explained_variance=np.asarray(pca.explained_variance_ratio_, dtype=np.float64),
-    )
-
-
-def normalise_descriptors(descriptors: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+def normalise_descriptors(
+    descriptors: pd.DataFrame, sample_ids: Sequence[str], least_images: int, least_samples: int
+) -> tuple[pd.DataFrame, dict[str, str]]:
     """Divide each descriptor by its largest size over the images, as the paper does.
 
     Parameters
     ----------
     descriptors : pandas.DataFrame
-        One column per descriptor, shape (images, descriptors).
+        One column per descriptor, shape (images, descriptors); not finite where it is not known.
+    sample_ids : sequence of str
+        Sample of each image.
+    least_images, least_samples : int
+        A descriptor that is known for fewer is left out.
 
     Returns
     -------
     tuple
-        The normalised descriptors, and those left out with the reason: not finite for some image, or the
-        same for all.
+        The normalised descriptors, NaN where not known; and those left out with the reason: known for too
+        few, or the same for all.
     """
+    table = descriptors.astype(np.float64).replace([np.inf, -np.inf], np.nan)
+    samples = np.asarray(sample_ids, dtype=str)
     left_out = {}
-    for name in descriptors.columns:
-        values = descriptors[name].to_numpy(np.float64)
-        if not np.isfinite(values).all():
-            left_out[str(name)] = f"not finite for {int((~np.isfinite(values)).sum())} images"
-        elif np.ptp(values) == 0:
+    for name in table.columns:
+        known = table[name].notna().to_numpy()
+        held = len(set(samples[known]))
+        if known.sum() < least_images or held < least_samples:
+            left_out[str(name)] = f"known for {int(known.sum())} images of {held} samples only"
+        elif np.ptp(table[name][known]) == 0:
             left_out[str(name)] = "the same for all images"
-    kept = descriptors.drop(columns=list(left_out)).astype(np.float64)
+    kept = table.drop(columns=list(left_out))
     return kept / kept.abs().max(), left_out
 
 
-def relate(scores: pd.DataFrame, descriptors: pd.DataFrame) -> dict[str, Relation]:
+def relate(scores: pd.DataFrame, descriptors: pd.DataFrame, sampling: Sampling) -> dict[str, Relation]:
     """Relate each descriptor to the principal components.
 
     Parameters
@@ -152,7 +165,9 @@ def relate(scores: pd.DataFrame, descriptors: pd.DataFrame) -> dict[str, Relatio
         Component scores, shape (images, components).
     descriptors : pandas.DataFrame
         One column per descriptor, each divided by its maximum over the images, shape (images,
-        descriptors); the same images in the same order.
+        descriptors); the same images in the same order. An image for which it is NaN does not count for it.
+    sampling : Sampling
+        Samples, folds and resamples.
 
     Returns
     -------
@@ -162,26 +177,62 @@ def relate(scores: pd.DataFrame, descriptors: pd.DataFrame) -> dict[str, Relatio
     Raises
     ------
     UserError
-        The images differ, or a descriptor is constant or not finite: it has no correlation.
+        The images differ; a descriptor is constant or known for fewer samples than there are folds.
     """
     if not scores.index.equals(descriptors.index):
         raise UserError(
             f"{len(scores)} embeddings and {len(descriptors)} descriptor rows are not of the same images "
             "in the same order; run the stages that write them again"
         )
-    values = descriptors.to_numpy(np.float64)
-    useless = ~np.isfinite(values).all(axis=0) | (np.ptp(values, axis=0) == 0)
-    if useless.any():
-        names = ", ".join(map(str, descriptors.columns[useless]))
-        raise UserError(
-            f"no correlation exists for a descriptor that is constant or not finite: {names}; "
-            "leave it out of the descriptor table"
-        )
-    points = scores.to_numpy(np.float64)
+    points, ids = scores.to_numpy(np.float64), np.asarray(sampling.sample_ids, dtype=str)
+    _check(descriptors, ids, sampling.folds)
+    draws = draw_samples(len(np.unique(ids)), sampling.resamples, sampling.seed)
+    columns = {str(name): descriptors[name].to_numpy(np.float64) for name in descriptors.columns}
+    correlated = {name: correlate(points, values, ids.tolist(), draws) for name, values in columns.items()}
+    p_values = np.array([p for _, _, p in correlated.values()]).reshape(len(columns), -1)
+    q_values = false_discovery_control(p_values.ravel()).reshape(p_values.shape) if columns else p_values
     return {
-        str(name): _relate_one(points, column)
-        for name, column in zip(descriptors.columns, values.T, strict=True)
+        name: Relation(r, bounds, q, *_regress(points, columns[name], ids, sampling.folds))
+        for (name, (r, bounds, _)), q in zip(correlated.items(), q_values, strict=True)
     }
+
+
+def correlate(
+    points: Values, descriptor: Values, sample_ids: Sequence[str], draws: Values
+) -> tuple[Values, Values, Values]:
+    """Correlate a descriptor with every component.
+
+    Parameters
+    ----------
+    points : numpy.ndarray
+        Component scores, shape (images, components).
+    descriptor : numpy.ndarray
+        Shape (images,), NaN where not known.
+    sample_ids : sequence of str
+        Sample of each image.
+    draws : numpy.ndarray
+        How often each sample is drawn, shape (resamples, samples), see `draw_samples`.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Pearson's r, shape (components,); its 95 % interval, shape (2, components); and two-sided p-values
+        against r = 0: Fisher's z over its standard deviation among the resamples, by Student's t with one
+        degree of freedom less than samples, so that many images of few samples are no strong evidence.
+    """
+    known = np.isfinite(descriptor)
+    y = np.where(known, descriptor - descriptor[known].mean(), 0.0)[:, None]
+    x = np.where(known[:, None], points - points[known].mean(axis=0), 0.0)
+    moments = np.concatenate([known[:, None], y, y**2, x, x**2, x * y], axis=1)
+    sums = sums_by_sample(moments, sample_ids)
+    (r,) = _pearson_of_sums(sums.sum(axis=0, keepdims=True))
+    drawn = _pearson_of_sums(draws @ sums)
+    z = np.arctanh(np.clip(drawn, -_ALMOST_ONE, _ALMOST_ONE))
+    spread = np.maximum(np.nanstd(z, axis=0, ddof=1), 1e-12)
+    samples = int((sums[:, 0] > 0).sum())
+    statistic = np.abs(np.arctanh(np.clip(r, -_ALMOST_ONE, _ALMOST_ONE))) / spread
+    p_values = np.asarray(2 * student_t.sf(statistic, max(samples - 1, 1)), dtype=np.float64)
+    return r, percentile_interval(drawn), p_values
 
 
 def cosines(relations: Mapping[str, Relation]) -> pd.DataFrame:
@@ -196,73 +247,58 @@ def cosines(relations: Mapping[str, Relation]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Cosine between the regression directions of each two descriptors, -1..1, shape
-        (descriptors, descriptors), named by descriptor on both axes.
+        (descriptors, descriptors), named by descriptor on both axes (Figure 9).
+    """
+    unit = component_cosines(relations)
+    return pd.DataFrame(unit.to_numpy() @ unit.to_numpy().T, index=unit.index, columns=unit.index)
+
+
+def component_cosines(relations: Mapping[str, Relation]) -> pd.DataFrame:
+    """Compare the direction along which each descriptor changes with the components themselves.
+
+    Parameters
+    ----------
+    relations : Mapping
+        Descriptor name to its `Relation`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Cosine between regression direction and component, -1..1, shape (descriptors, components)
+        (Figure S13). Coefficients are per unit of score, so components that carry little variance weigh much.
     """
     directions = np.stack([relation.direction for relation in relations.values()])
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    names = list(relations)
-    return pd.DataFrame(unit @ unit.T, index=names, columns=names)
+    columns = [f"PC{number}" for number in range(1, unit.shape[1] + 1)]
+    return pd.DataFrame(unit, index=list(relations), columns=columns)
 
 
-def summarise(pca: Pca, relations: Mapping[str, Relation]) -> dict[str, Any]:
-    """Put the analysis in the words of a metrics file.
-
-    Parameters
-    ----------
-    pca : Pca
-        The components.
-    relations : Mapping
-        Descriptor name to its `Relation`; at least one.
-
-    Returns
-    -------
-    dict
-        ``cumulative_explained_variance_<components>``; ``descriptors.<name>`` with ``negative`` and
-        ``positive`` (``r``, ``component`` counted from 1) and ``regression_r``;
-        ``regression_cosine.<a>.<b>`` for each two different descriptors, in either order.
-    """
-    cosine = cosines(relations)
-    return {
-        **summarise_variance(pca),
-        "descriptors": {
-            name: {
-                "negative": {"r": item.negative.r, "component": item.negative.component},
-                "positive": {"r": item.positive.r, "component": item.positive.component},
-                "regression_r": item.regression_r,
-            }
-            for name, item in relations.items()
-        },
-        "regression_cosine": {
-            a: {b: float(cosine.loc[a, b]) for b in relations if b != a} for a in relations
-        },
-    }
+def _check(descriptors: pd.DataFrame, sample_ids: NDArray[np.str_], folds: int) -> None:
+    for name in descriptors.columns:
+        values = descriptors[name].to_numpy(np.float64)
+        known = np.isfinite(values)
+        if len(set(sample_ids[known])) < folds or np.ptp(values[known]) == 0:
+            raise UserError(
+                f"no correlation exists for a descriptor that is constant, or known for fewer than {folds} "
+                f"samples: {name}; leave it out of the descriptor table or lower latent.folds"
+            )
 
 
-def summarise_variance(pca: Pca) -> dict[str, float]:
-    """Put the share of variance that all kept components carry in the words of a metrics file.
-
-    Parameters
-    ----------
-    pca : Pca
-        The components.
-
-    Returns
-    -------
-    dict
-        ``cumulative_explained_variance_<components>``, 0..1.
-    """
-    kept = len(pca.explained_variance)
-    return {f"cumulative_explained_variance_{kept}": float(pca.cumulative_explained_variance[-1])}
+def _regress(
+    points: Values, descriptor: Values, sample_ids: NDArray[np.str_], folds: int
+) -> tuple[float, float, Values, int]:
+    known = np.isfinite(descriptor)
+    x, y, groups = points[known], descriptor[known], sample_ids[known]
+    fit = LinearRegression().fit(x, y)
+    unseen = cross_val_predict(LinearRegression(), x, y, groups=groups, cv=GroupKFold(folds))
+    r, r_cv = (float(np.corrcoef(fitted, y)[0, 1]) for fitted in (fit.predict(x), unseen))
+    return r, r_cv, np.asarray(fit.coef_, dtype=np.float64), int(known.sum())
 
 
-def _relate_one(points: Values, descriptor: Values) -> Relation:
-    fit = LinearRegression().fit(points, descriptor)
-    return Relation(
-        correlations=np.array([_pearson(component, descriptor) for component in points.T]),
-        regression_r=_pearson(fit.predict(points), descriptor),
-        direction=np.asarray(fit.coef_, dtype=np.float64),
-    )
-
-
-def _pearson(a: Values, b: Values) -> float:
-    return float(np.corrcoef(a, b)[0, 1])
+def _pearson_of_sums(sums: Values) -> Values:
+    """Pearson's r of each resample with each component from n, y, y2, then x, x2 and xy of each component."""
+    n, y, yy = (sums[:, column, None] for column in range(3))
+    x, xx, xy = np.split(sums[:, 3:], 3, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r: Values = (n * xy - x * y) / np.sqrt((n * xx - x**2) * (n * yy - y**2))
+    return np.clip(r, -1, 1)

@@ -286,6 +286,26 @@ def read_manifest(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     return table
 
 
+def read_descriptors(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Read what was measured on every image, and the simulator's truth where there is one.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file of the describe stage, with a column ``image_id``.
+    manifest : pandas.DataFrame
+        Of the prepared images.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per image, in the manifest's order and named by image; one column per quantity.
+    """
+    with path.open("rb") as stream:
+        measured = pd.read_parquet(stream).set_index("image_id").loc[manifest["image_id"].tolist()]
+    return measured.join(manifest.set_index("image_id").filter(like="true_"))
+
+
 def open_array(path: Path) -> NDArray[Any]:
     """Map an array file into memory, read-only.
 

@@ -8,7 +8,7 @@ from tmdscope.lifecycle.comparison import Comparison
 from tmdscope.lifecycle.comparison_report import Report, number, signed, verdict
 from tmdscope.lifecycle.contact_sheet import LARGEST, percent
 from tmdscope.lifecycle.cost import BATCH, REPEATS, Cost, Costs
-from tmdscope.report.figures import intervals
+from tmdscope.report.figures.scores import intervals
 from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Section, Table, with_interval
 from tmdscope.tracking.predictions import ScoredModel
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.store import Dataset
-from tmdscope.report.figures import Tile, contact_sheet
+from tmdscope.report.figures.images import Tile, contact_sheet
 
 LARGEST = 48
 """Most images on a sheet."""

@@ -40,7 +40,7 @@ def inspect_file(path: Path, settings: PrepareParams, picture: Path, channel: st
     levelled = clip_percentiles(flatten(square.cover(scan.height_nm), levelling.steps), *settings.percentiles)
     done = ", ".join(levelling.steps) or "no step"
     what = f"{square.side_nm:.4g} nm, levelled: {done}"
-    from tmdscope.report.scan_figure import before_and_after  # slow to import: errors come before it
+    from tmdscope.report.figures.scan import before_and_after  # slow to import: errors come before it
 
     with atomic_path(picture) as temporary:
         temporary.write_bytes(before_and_after(scan, levelled, square.side_nm, what))

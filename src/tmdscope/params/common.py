@@ -29,3 +29,13 @@ class TrainingParams(Params):
     learning_rate: float = Field(gt=0, le=1)
     dropout: float = Field(ge=0, lt=1)
     checkpoint: Literal["improves-both", "paper", "last"]
+
+
+class LatentAnalysisParams(Params):
+    """What the analysis of an embedding asks for, in every study."""
+
+    components: int = Field(ge=2, le=100, description="principal components kept")
+    folds: int = Field(ge=2, le=100, description="folds of samples of the cross-validated regression")
+    false_discovery_rate: float = Field(
+        gt=0, lt=1, description="of correlations called found, over the table of descriptors and components"
+    )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tmdscope.materials import MATERIALS, nearest
-from tmdscope.params.common import FoldsParams
+from tmdscope.params.common import FoldsParams, LatentAnalysisParams
 from tmdscope.params.experiments import Architecture
 from tmdscope.params.reading import Params, Seed
 
@@ -159,12 +159,36 @@ class DescribeParams(Params):
     )
 
 
-class LatentParams(Params):
+class LatentParams(LatentAnalysisParams):
     """Section `latent`: what the best model's embedding has to do with the descriptors."""
 
     alias: str = Field(min_length=1, description="alias of the registered model to pull")
-    components: int = Field(ge=2, le=100, description="principal components kept")
     batch_size: int = Field(ge=1, le=4096)
+    after_relu: bool = Field(description="the embedding after its ReLU; the paper's is before")
+
+
+class AttributionParams(Params):
+    """Section `attribution`: where in an image a registered model finds its reasons."""
+
+    alias: str = Field(min_length=1, description="alias of the registered model to pull")
+    layer: Literal["layer1", "layer2", "layer3", "layer4"] = Field(
+        description="of the ResNet, whose maps are shown; the paper's is layer4"
+    )
+    images_per_class: int = Field(
+        ge=1, le=100, description="held-out, correctly predicted images that are occluded and shown"
+    )
+    patch_px: int = Field(ge=1, le=4096, description="side of the occluding square")
+    stride_px: int = Field(ge=1, le=4096, description="from one square to the next")
+    grey: int = Field(ge=0, le=255, description="grey value of the square")
+    batch_size: int = Field(ge=1, le=4096, description="images, or occluded copies of one, at a time")
+    tolerance_px: int = Field(ge=0, le=100, description="by which the simulator's true features are widened")
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _squares_cover(self) -> Self:
+        if self.stride_px > self.patch_px:
+            raise ValueError(f"stride_px {self.stride_px} above patch_px {self.patch_px} leaves gaps")
+        return self
 
 
 class ReportParams(Params):

@@ -42,12 +42,6 @@ class PublishedTrackingParams(Params):
     study: str = Field(min_length=1, max_length=200, description="MLflow experiment")
 
 
-class PublishedLatentParams(Params):
-    """Section `latent` of the published study: what the authors' embedding has to do with descriptors."""
-
-    components: int = Field(ge=2, le=100, description="principal components kept")
-
-
 class ClassifiersParams(Params):
     """Section `classifiers` of the published study."""
 

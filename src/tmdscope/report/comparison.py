@@ -7,7 +7,7 @@ import numpy as np
 from tmdscope.learn.summary import decoded_confusion, decoded_scores
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.report.figures import confusion_matrices
+from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.paper import (
     Part,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tmdscope.learn.summary import PARTS, decoded_confusion, decoded_scores
-from tmdscope.report.figures import confusion_matrices
+from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.gains import gain_blocks
 from tmdscope.report.page import Block, Figure, Paragraph, Section, Table, plus_minus, with_interval
 from tmdscope.report.study import StudyResults

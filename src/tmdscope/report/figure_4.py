@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from tmdscope.learn.sequential.plan import Arm
 from tmdscope.params.reading import Params
 from tmdscope.params.sequential import Encoding, Volume
-from tmdscope.report.figures import panels_of_bars
+from tmdscope.report.figures.scores import panels_of_bars
 from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
 from tmdscope.report.paper import Pair, Part, printed
 

@@ -10,7 +10,7 @@ from tmdscope.learn.metrics import Difference
 from tmdscope.learn.paired import compare
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
-from tmdscope.report.figures import intervals
+from tmdscope.report.figures.scores import intervals
 from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
 
 _EQUAL = ("target", "architecture", "epochs")

@@ -4,9 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from tmdscope.report.attribution import attribution_metrics, attribution_section
 from tmdscope.report.comparison import comparison_section
 from tmdscope.report.experiments import experiments_section
-from tmdscope.report.figures import component_scatter, image_grid, training_curves
+from tmdscope.report.figures.images import image_grid
+from tmdscope.report.figures.training import training_curves
+from tmdscope.report.latent import LatentView, latent_metrics, latent_section
 from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table, plus_minus, with_interval
 from tmdscope.report.searches import searches_section
 from tmdscope.report.sequential import sequential_metrics, sequential_section
@@ -24,8 +27,8 @@ def metrics(results: StudyResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``data``, ``experiments``, ``searches``, ``pretraining``, ``sequential``, ``baseline``, ``best`` and
-        ``latent``; numbers and names only.
+        ``data``, ``experiments``, ``searches``, ``pretraining``, ``sequential``, ``baseline``, ``best``,
+        ``latent`` and ``attribution``; numbers and names only.
     """
     manifest = results.dataset.manifest
     parts = ("train", "val", "test", "best_fold", "out_of_fold", "ensemble_test", "reliability")
@@ -48,7 +51,8 @@ def metrics(results: StudyResults) -> dict[str, Any]:
         "pretraining": {gain.pair: gain.to_dict() for gain in results.gains},
         "sequential": sequential_metrics(results.sequential),
         "baseline": {"sample_id_only": results.baseline},
-        "latent": {key: value for key, value in results.latent.items() if key not in ("model", "left_out")},
+        "latent": latent_metrics(results.latent),
+        "attribution": attribution_metrics(results.attribution),
     }
 
 
@@ -88,6 +92,7 @@ def compose(results: StudyResults, images_per_class: int) -> Page:
             *_sequential(results),
             _training(results),
             _latent(results),
+            attribution_section(results.attribution, results.maps, results.dataset, results.what),
             _provenance(results),
         ],
     )
@@ -149,46 +154,23 @@ def _training(results: StudyResults) -> Section:
 
 
 def _latent(results: StudyResults) -> Section:
-    model, described = results.latent["model"], results.latent["descriptors"]
-    rows = [
-        [
-            name.replace("_", " "),
-            f"{item['negative']['r']:.2f} (PC{item['negative']['component']})",
-            f"{item['positive']['r']:.2f} (PC{item['positive']['component']})",
-            f"{item['regression_r']:.2f}",
-        ]
-        for name, item in described.items()
-    ]
-    variance = next(
-        (key, value)
-        for key, value in results.latent.items()
-        if key.startswith("cumulative_explained_variance")
+    model, before = results.latent["model"], results.latent["before"]
+    side = "after" if model["after_relu"] else "before"
+    view = LatentView(
+        found=results.latent,
+        points=results.scatter,
+        table=results.correlations,
+        descriptors=results.descriptors,
+        images=results.dataset.images,
+        classes=results.classes,
+        embedding=(
+            f"version {model['version']} of {model['name']} (alias {model['alias']}, experiment "
+            f"{model['experiment']}, fold {model['fold']}), the 100 values {side} the last ReLU"
+        ),
+        before=f"frozen {before['architecture']}, weights {before['weights']}",
+        what=results.what,
     )
-    kept = variance[0].rsplit("_", 1)[1]
-    blocks: list[Any] = [
-        Paragraph(
-            f"Embedding of version {model['version']} of {model['name']} (alias {model['alias']}, "
-            f"experiment {model['experiment']}, fold {model['fold']}): the 100 values before the last ReLU. "
-            f"{kept} principal components carry {variance[1] * 100:.1f} % of its variance over all images."
-        ),
-        Figure(
-            "First two principal components; held-out test images have a dark edge.",
-            "Scatter of PC1 and PC2 by material.",
-            component_scatter(results.scatter, results.classes),
-        ),
-        Table(
-            f"Descriptors and the embedding ({results.what}, all parts): lowest and highest Pearson r, and "
-            "the correlation with the in-sample linear fit on all components; 'true' quantities are the "
-            "simulator's",
-            ["Descriptor", "lowest r", "highest r", "regression R"],
-            rows,
-        ),
-    ]
-    left_out = results.latent["left_out"]
-    if left_out:
-        reasons = "; ".join(f"{name.replace('_', ' ')} ({why})" for name, why in left_out.items())
-        blocks.append(Paragraph(f"Left out: {reasons}."))
-    return Section("Embedding and descriptors", blocks)
+    return latent_section(view)
 
 
 def _provenance(results: StudyResults) -> Section:

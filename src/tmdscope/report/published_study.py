@@ -10,10 +10,8 @@ from tmdscope.dataset.published import PublishedTables
 from tmdscope.dataset.splits import Split
 from tmdscope.materials import MATERIALS
 from tmdscope.report.families import families_metrics, families_section
-from tmdscope.report.figures import component_scatter
+from tmdscope.report.latent import LatentView, latent_metrics, latent_section
 from tmdscope.report.page import (
-    Block,
-    Figure,
     Note,
     Page,
     Paragraph,
@@ -66,7 +64,9 @@ class PublishedResults:
     latent : dict
         Content of ``latent.json``; text in place of figures that need missing descriptors.
     scatter : pandas.DataFrame
-        Component scores with material.
+        Component scores with material and part.
+    correlations : pandas.DataFrame
+        Every correlation of a descriptor with a component.
     runs : dict
         Classifier name to its MLflow run.
     carryover : dict
@@ -84,6 +84,7 @@ class PublishedResults:
     scores: Mapping[str, Mapping[str, Any]]
     latent: Mapping[str, Any]
     scatter: pd.DataFrame
+    correlations: pd.DataFrame
     runs: Mapping[str, str]
     carryover: Mapping[str, Any]
     search: Mapping[str, Any]
@@ -127,7 +128,7 @@ def metrics(results: PublishedResults) -> dict[str, Any]:
         },
         "search": families_metrics(results.search),
         "sequential": sequential_metrics(results.sequential),
-        "latent": dict(results.latent),
+        "latent": latent_metrics(results.latent),
         "carryover": {key: value for key, value in results.carryover.items() if key != "trials"},
     }
 
@@ -304,42 +305,19 @@ def _carryover(results: PublishedResults) -> Section:
 
 
 def _latent(results: PublishedResults) -> Section:
-    described, cosine = results.latent["descriptors"], results.latent["regression_cosine"]
-    key, variance = next(iter(results.latent.items()))
-    blocks: list[Block] = [
-        Paragraph(
-            f"Embedding: 100 values of the authors' fine-tuned ResNet152 (multilabel), before the ReLU. "
-            f"{key.rsplit('_', 1)[1]} principal components, centred and not standardised, carry "
-            f"{variance * 100:.2f} % of the variance of all images."
-        ),
-        Figure(
-            "First two principal components of the published embedding.",
-            "Scatter of PC1 and PC2 by material.",
-            component_scatter(results.scatter, MATERIALS),
-        ),
-    ]
-    if isinstance(described, str):
-        blocks.append(Note(f"Descriptors: {described}."))
-        return Section("Embedding and descriptors", blocks)
-    rows = []
-    for name, item in described.items():
-        low, high = item["negative"], item["positive"]
-        paper = PAPER_TABLE_5.get(name, ("not in the paper", "not in the paper", float("nan")))
-        measured = (f"{low['r']:.3f} (PC{low['component']})", f"{high['r']:.3f} (PC{high['component']})")
-        rows.append(
-            [name, measured[0], paper[0], measured[1], paper[1], f"{item['regression_r']:.3f}", str(paper[2])]
-        )
-    header = ["Descriptor", "lowest r", "paper", "highest r", "paper", "regression R", "paper"]
-    blocks.append(Table("Published descriptors and the ten components, all images (Table 5)", header, rows))
-    names = list(described)
-    blocks.append(
-        Table(
-            "Cosine between the regression directions of two descriptors",
-            ["", *names],
-            [[a, *(f"{cosine[a][b]:.3f}" if a != b else "1" for b in names)] for a in names],
-        )
+    view = LatentView(
+        found=results.latent,
+        points=results.scatter,
+        table=results.correlations,
+        descriptors=results.tables.descriptors,
+        images=None,
+        classes=MATERIALS,
+        embedding="100 values of the authors' fine-tuned ResNet152 (multilabel), before the ReLU",
+        before="ResNet18, ImageNet weights",
+        what=f"{len(results.tables.sample_ids)} published images",
+        paper=PAPER_TABLE_5,
     )
-    return Section("Embedding and descriptors", blocks)
+    return latent_section(view)
 
 
 def _runs(results: PublishedResults) -> Section:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tmdscope.params.search import tuned_name
-from tmdscope.report.figures import search_histories
+from tmdscope.report.figures.training import search_histories
 from tmdscope.report.page import Block, Figure, Paragraph, Section, Table, plus_minus
 from tmdscope.report.study import StudyResults
 

@@ -8,7 +8,7 @@ import pandas as pd
 from tmdscope.learn.sequential.outcome import SMALL
 from tmdscope.learn.sequential.plan import Arm
 from tmdscope.report.figure_4 import ARMS, Outcome, figure_4_blocks, stage_name
-from tmdscope.report.figures import latent_stages
+from tmdscope.report.figures.embeddings import latent_stages
 from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table, plus_minus
 
 _CLAIMS = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import Labels
@@ -68,7 +69,15 @@ class StudyResults:
     latent : dict
         Content of ``latent.json``.
     scatter : pandas.DataFrame
-        Component scores with material and part.
+        Component scores with material and part, a row per image of the dataset.
+    correlations : pandas.DataFrame
+        Every correlation of a descriptor with a component.
+    descriptors : pandas.DataFrame
+        One column per descriptor, a row per image of the dataset.
+    attribution : dict
+        Content of ``attribution.json``.
+    maps : dict
+        Content of ``maps.npz``: the images shown and their maps.
     runs : dict
         Experiment name to the content of its ``run.json``.
     sequential : dict
@@ -93,6 +102,10 @@ class StudyResults:
     registered: Mapping[str, Any]
     latent: Mapping[str, Any]
     scatter: pd.DataFrame
+    correlations: pd.DataFrame
+    descriptors: pd.DataFrame
+    attribution: Mapping[str, Any]
+    maps: Mapping[str, NDArray[Any]]
     runs: Mapping[str, Mapping[str, Any]]
     sequential: Mapping[str, Any]
     panels: pd.DataFrame

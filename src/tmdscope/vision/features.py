@@ -57,6 +57,24 @@ def apply_in_batches(
     return np.concatenate(batches)
 
 
+def fold_batch_norm(backbone: Backbone) -> Backbone:
+    """Copy a backbone for computing: batch normalisation folded into the convolutions.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        In evaluation mode; left as it is.
+
+    Returns
+    -------
+    Backbone
+        Equal to rounding, a tenth faster, with a memory layout that suits convolutions.
+    """
+    frozen = copy.deepcopy(backbone)
+    frozen.network = fuse(frozen.network, inplace=True).to(memory_format=torch.channels_last)
+    return frozen
+
+
 def symmetric_features(
     backbone: Backbone,
     images: NDArray[np.uint8],
@@ -70,8 +88,7 @@ def symmetric_features(
     Parameters
     ----------
     backbone : Backbone
-        On `device`, in evaluation mode; left as it is. The copy that computes has its batch normalisation
-        folded into the convolutions (equal to rounding, a tenth faster).
+        On `device`, in evaluation mode; a copy computes, see `fold_batch_norm`.
     images : numpy.ndarray
         uint8, N x S x S.
     symmetries : int
@@ -88,8 +105,7 @@ def symmetric_features(
     numpy.ndarray
         float32, N x `symmetries` x F.
     """
-    frozen = copy.deepcopy(backbone)
-    frozen.network = fuse(frozen.network, inplace=True).to(memory_format=torch.channels_last)
+    frozen = fold_batch_norm(backbone)
 
     def see(batch: Tensor) -> Tensor:
         codes = torch.arange(symmetries, device=device).repeat_interleave(len(batch))

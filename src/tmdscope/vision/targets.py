@@ -80,6 +80,20 @@ class Target(Protocol):
             N x K, rows sum to one.
         """
 
+    def class_scores(self, logits: Tensor) -> Tensor:
+        """Give what speaks for each class, before it is squeezed into probabilities.
+
+        Parameters
+        ----------
+        logits : torch.Tensor
+            N x `outputs`.
+
+        Returns
+        -------
+        torch.Tensor
+            N x K, linear in the outputs: what attribution asks the reasons of.
+        """
+
     def decode(self, logits: Tensor) -> Tensor:
         """Turn outputs into labels as the paper does.
 
@@ -123,6 +137,10 @@ class Multiclass:
         """Give the softmax, see `Target.probabilities`."""
         return torch.softmax(logits, dim=1)
 
+    def class_scores(self, logits: Tensor) -> Tensor:
+        """Give the outputs themselves, see `Target.class_scores`."""
+        return logits
+
     def decode(self, logits: Tensor) -> Tensor:
         """Give the most probable class, see `Target.decode`."""
         return logits.argmax(dim=1)
@@ -165,6 +183,10 @@ class Coded:
         codes = self.codes.to(logits.device)
         likelihood = functional.logsigmoid(logits) @ codes.T + functional.logsigmoid(-logits) @ (1 - codes).T
         return torch.softmax(likelihood, dim=1)
+
+    def class_scores(self, logits: Tensor) -> Tensor:
+        """Give the outputs of the bits that are set less those that are not, see `Target.class_scores`."""
+        return logits @ (2 * self.codes.to(logits.device) - 1).T
 
 
 class Multilabel(Coded):

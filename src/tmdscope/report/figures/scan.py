@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from tmdscope.report.figures import to_png
+from tmdscope.report.figures.base import png
 from tmdscope.scan.scan import Scan
 
 _UM = 1e-3
@@ -45,7 +45,7 @@ def before_and_after(scan: Scan, levelled_nm: NDArray[Any], side_nm: float, what
         corner = ((width - side_nm) / 2 * _UM, (height - side_nm) / 2 * _UM)
         side = side_nm * _UM
         before.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="tab:red"))
-    return to_png(figure)
+    return png(figure)
 
 
 def _draw(figure: Figure, axis: Axes, height_nm: NDArray[Any], size_nm: tuple[float, float]) -> None:

@@ -1,0 +1,58 @@
+"""Stage `attribution`: where in held-out images the registered best model finds its reasons."""
+
+from typing import Any
+
+import numpy as np
+
+from tmdscope.analysis.attribution.maps import Explained
+from tmdscope.analysis.attribution.study import AttributionData, explain
+from tmdscope.dataset.splits import Split
+from tmdscope.dataset.store import Dataset
+from tmdscope.dataset.truth import simulated_masks
+from tmdscope.files import atomic_path, read_json, write_json
+from tmdscope.layout import ATTRIBUTION, PREPARED, REGISTERED, SPLIT
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.materials_study import AttributionParams, DataParams
+from tmdscope.params.reading import read_section
+from tmdscope.stage import run_stage
+from tmdscope.tracking.models import load_program
+from tmdscope.tracking.registry import pull_alias
+from tmdscope.tracking.store import connect
+from tmdscope.vision.features import best_device
+
+
+def main() -> None:
+    """Write the numbers and the maps of the images that are shown."""
+    settings, data = read_section("attribution", AttributionParams), read_section("data", DataParams)
+    dataset, split = Dataset.load(PREPARED), Split.read(SPLIT)
+    version = pull_alias(connect(), read_json(REGISTERED)["model"], settings.alias)
+    fold = int(version.tags.get("best_fold", "0"))
+    program, device = load_program(version.uri), best_device()
+    classifier = program.ensemble.member(fold).to(device).eval()
+    explained = Explained(
+        classifier, program.config.make_target(), settings.layer, settings.batch_size, device
+    )
+    rows = np.flatnonzero(dataset.manifest["image_id"].isin(split.test))
+    held_out = dataset.manifest.iloc[rows]
+    size_px = dataset.images.shape[1]
+    simulated = data.source == "simulated"
+    tested = AttributionData(
+        images=np.array(dataset.images[rows]),
+        labels=dataset.labels(data.classes)[rows],
+        sample_ids=held_out["sample_id"].tolist(),
+        masks=simulated_masks(held_out, data.simulated, size_px, settings.tolerance_px) if simulated else {},
+    )
+    found = explain(explained, tested, settings, read_section("scoring", ScoringParams))
+    model = {"name": version.name, "version": version.number, "alias": settings.alias, "fold": fold}
+    with atomic_path(ATTRIBUTION) as temporary:
+        temporary.mkdir()
+        image_ids = held_out["image_id"].to_numpy(str)[found.shown]
+        arrays: dict[str, Any] = {"image_ids": image_ids, **found.maps}
+        np.savez_compressed(temporary / "maps.npz", **arrays)
+        asked = settings.model_dump(exclude={"alias", "batch_size", "seed"})
+        write_json(temporary / "attribution.json", {"model": model, "settings": asked, **found.summary})
+    print(f"{ATTRIBUTION}: {len(rows)} held-out images, {len(image_ids)} of them occluded")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,132 @@
+"""How far attribution maps can be trusted: agreement, weights at random, what is really there."""
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from torch import nn
+
+from tmdscope.analysis.attribution.maps import Maps
+from tmdscope.vision.classifier import Classifier
+
+Values = NDArray[np.float64]
+Masks = NDArray[np.bool_]
+
+STEPS = ("output", "embedding", "layer4", "layer3", "layer2", "layer1", "conv1")
+"""Parts of a network from the top down, in the order in which they lose what they learnt."""
+
+_HEAD = ("output", "embedding")
+
+
+def rank_correlation(first: Maps, second: Maps) -> Values:
+    """Say how alike two maps order an image's pixels.
+
+    Parameters
+    ----------
+    first, second : numpy.ndarray
+        Maps of the same images, N x S x S.
+
+    Returns
+    -------
+    numpy.ndarray
+        Spearman's rank correlation for each image, -1..1, shape (N,); NaN where a map is the same everywhere.
+    """
+    ranks = [rankdata(_flat(maps), axis=1) for maps in (first, second)]
+    a, b = (values - values.mean(axis=1, keepdims=True) for values in ranks)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation: Values = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return correlation
+
+
+def randomised(classifier: Classifier, seed: int) -> Iterator[tuple[str, Classifier]]:
+    """Take from a network what it learnt, part by part from the top down.
+
+    The cascading randomisation of Adebayo et al. 2018 (arXiv:1810.03292): a map that stays as it was does not
+    show what the network learnt.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Left as it is.
+    seed : int
+        Of the random weights.
+
+    Yields
+    ------
+    tuple
+        The part of `STEPS` that was the last to be drawn anew, and the network as it is then, in evaluation
+        mode; the same network goes on being changed.
+    """
+    changed = copy.deepcopy(classifier).eval()
+    network = changed.backbone.network
+    for number, step in enumerate(STEPS):
+        part = changed.head.get_submodule(step) if step in _HEAD else network.get_submodule(step)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed + number)
+            parts = [part, network.get_submodule("bn1")] if step == "conv1" else [part]
+            for module in (inner for outer in parts for inner in outer.modules()):
+                _draw_anew(module)
+        yield step, changed
+
+
+def pointing(maps: Maps, masks: Masks) -> pd.DataFrame:
+    """Measure how much of a map lies on what is really there.
+
+    Parameters
+    ----------
+    maps : numpy.ndarray
+        N x S x S; only what is above 0 counts.
+    masks : numpy.ndarray
+        Where the feature is, bool, N x S x S.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per image: ``mass``, the share of the map on the feature; ``area``, the share of the image that
+        it fills, which a map without relation to it would have on it; ``gain``, the first less the second;
+        ``hit``, whether the map's highest point is on it (the pointing game of Zhang et al. 2018,
+        arXiv:1608.00507), as 0 or 1. NaN where the image has no such feature, nothing else, or no map.
+    """
+    flat, truth = _flat(np.clip(maps, 0, None)), _flat(masks)
+    total, area = flat.sum(axis=1, dtype=np.float64), truth.mean(axis=1)
+    defined = (area > 0) & (area < 1) & (total > 0)
+    on_feature = (flat * truth).sum(axis=1, dtype=np.float64)
+    mass = on_feature / np.where(total > 0, total, 1)
+    hit = np.take_along_axis(truth, flat.argmax(axis=1)[:, None], axis=1)[:, 0].astype(np.float64)
+    table = pd.DataFrame({"mass": mass, "area": area, "gain": mass - area, "hit": hit})
+    return table.where(pd.Series(defined), np.nan)
+
+
+def pairs(maps: Mapping[str, Maps]) -> Iterator[tuple[str, str]]:
+    """List each two methods once.
+
+    Parameters
+    ----------
+    maps : mapping
+        Method to its maps.
+
+    Yields
+    ------
+    tuple of str
+        Two methods, in the order of the mapping.
+    """
+    names = list(maps)
+    for number, first in enumerate(names):
+        for second in names[number + 1 :]:
+            yield first, second
+
+
+def _flat(values: NDArray[Any]) -> NDArray[Any]:
+    """Rows of pixels; of no image too."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+def _draw_anew(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+        module.reset_parameters()

@@ -1,0 +1,233 @@
+"""Maps of where in an image a class's score comes from, by three methods.
+
+``cam`` is the TMD paper's: the last layer's maps summed over channels and divided by the largest value. No
+class enters it. ``grad_cam`` (Selvaraju et al. 2017, arXiv:1610.02391) weighs the channels by the class
+score's gradient. ``occlusion`` (Zeiler & Fergus 2014, arXiv:1311.2901) hides a square of the image and takes
+what the score loses. The last two are captum's.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tmdscope.vision.classifier import Classifier
+from tmdscope.vision.features import fold_batch_norm
+from tmdscope.vision.targets import Target
+
+Maps = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """The square that occlusion moves over an image.
+
+    Attributes
+    ----------
+    size_px : int
+        Its side; the paper's is 15 (Moses & Reinhart, Mater. Charact. 209, 113701).
+    stride_px : int
+        From one place to the next; the paper's is 5.
+    grey : int
+        Its grey value, 0..255.
+    """
+
+    size_px: int
+    stride_px: int
+    grey: int
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A network and what is asked of it.
+
+    Attributes
+    ----------
+    classifier : Classifier
+        One fold's network of any ResNet, on `device`, in evaluation mode.
+    target : Target
+        Its encoding.
+    layer : str
+        The ResNet's layer whose maps are used, ``layer1`` to ``layer4``.
+    batch_size : int
+        Images at a time.
+    device : torch.device
+        Where it computes.
+    """
+
+    classifier: Classifier
+    target: Target
+    layer: str
+    batch_size: int
+    device: torch.device
+
+    @property
+    def module(self) -> nn.Module:
+        """The layer itself."""
+        return self.classifier.backbone.network.get_submodule(self.layer)
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Give what speaks for each class.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            Grey values 0..255 of any type, N x S x S.
+
+        Returns
+        -------
+        torch.Tensor
+            N x K, see `Target.class_scores`.
+        """
+        return self.target.class_scores(self.classifier(images))
+
+    def predict(self, images: NDArray[np.uint8]) -> Labels:
+        """Give the class that most speaks for.
+
+        Parameters
+        ----------
+        images : numpy.ndarray
+            uint8, N x S x S.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64, shape (N,): the most probable class.
+        """
+        with torch.inference_mode():
+            found = [
+                self.target.probabilities(self.classifier(batch)).argmax(dim=1).cpu()
+                for batch, _ in self._batches(images, np.zeros(len(images), np.int64))
+            ]
+        labels: Labels = torch.cat(found).numpy()
+        return labels
+
+    def map_px(self, images: NDArray[np.uint8]) -> int:
+        """Say how many rows the layer's maps have before they are interpolated.
+
+        Parameters
+        ----------
+        images : numpy.ndarray
+            uint8, N x S x S.
+
+        Returns
+        -------
+        int
+            Rows: about S / 32 for ``layer4``.
+        """
+        return int(self._activation(torch.tensor(images[:1], device=self.device)).shape[-2])
+
+    def cam(self, images: NDArray[np.uint8], labels: Labels) -> Maps:
+        """Sum the layer's maps over channels and divide by the largest value, as the paper does.
+
+        Parameters
+        ----------
+        images : numpy.ndarray
+            uint8, N x S x S.
+        labels : numpy.ndarray
+            Not used: the map is the same whatever the class.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, N x S x S, at most 1, interpolated linearly to the image's size.
+        """
+
+        def _summed(batch: Tensor, _: Tensor) -> Tensor:
+            maps = self._activation(batch).sum(dim=1, keepdim=True)
+            return maps / maps.amax(dim=(2, 3), keepdim=True).clamp_min(torch.finfo(maps.dtype).tiny)
+
+        return self._maps(_summed, images, labels)
+
+    def grad_cam(self, images: NDArray[np.uint8], labels: Labels) -> Maps:
+        """Weigh the layer's maps by the mean gradient of a class's score.
+
+        Parameters
+        ----------
+        images : numpy.ndarray
+            uint8, N x S x S.
+        labels : numpy.ndarray
+            Class whose score is explained, shape (N,).
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, N x S x S, interpolated linearly; above 0 speaks for the class, below 0 against it.
+        """
+        from captum.attr import LayerGradCam
+
+        layer = LayerGradCam(self.scores, self.module)
+
+        def _weighed(batch: Tensor, wanted: Tensor) -> Tensor:
+            maps: Tensor = layer.attribute(batch, target=wanted)
+            return maps.detach()
+
+        return self._maps(_weighed, images, labels)
+
+    def occlusion(self, images: NDArray[np.uint8], labels: Labels, patch: Patch) -> Maps:
+        """Hide a square of the image at a time and take what a class's score loses.
+
+        Parameters
+        ----------
+        images : numpy.ndarray
+            uint8, N x S x S, at least as large as the patch.
+        labels : numpy.ndarray
+            Class whose score is explained, shape (N,).
+        patch : Patch
+            The square.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, N x S x S: at each pixel the mean loss over the squares that hide it.
+        """
+        from captum.attr import Occlusion
+
+        backbone = fold_batch_norm(self.classifier.backbone)
+        folded = Classifier(backbone, self.classifier.head)
+        method = Occlusion(lambda batch: self.target.class_scores(folded(batch)))
+        found = np.empty(images.shape, np.float32)
+        for row, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+            inputs = torch.tensor(image, dtype=torch.float32, device=self.device)[None]
+            lost = method.attribute(
+                inputs,
+                target=label,
+                sliding_window_shapes=(patch.size_px, patch.size_px),
+                strides=(patch.stride_px, patch.stride_px),
+                baselines=float(patch.grey),
+                perturbations_per_eval=self.batch_size,
+            )
+            found[row] = lost[0].detach().cpu().numpy()
+        return found
+
+    @torch.no_grad()
+    def _activation(self, batch: Tensor) -> Tensor:
+        from captum.attr import LayerActivation
+
+        maps: Tensor = LayerActivation(self.classifier, self.module).attribute(batch.float())
+        return maps
+
+    def _maps(
+        self, method: Callable[[Tensor, Tensor], Tensor], images: NDArray[np.uint8], labels: Labels
+    ) -> Maps:
+        """Bring the maps of each batch, B x 1 x h x w, to the images' size."""
+        size = images.shape[-2:]
+        parts = [
+            functional.interpolate(method(batch, wanted), size=size, mode="bilinear", align_corners=False)
+            for batch, wanted in self._batches(images, labels)
+        ]
+        none = torch.empty(0, 1, *size)
+        maps: Maps = torch.cat([none, *(part.float().cpu() for part in parts)])[:, 0].numpy()
+        return maps
+
+    def _batches(self, images: NDArray[np.uint8], labels: Labels) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images as floats, for gradients pass through no integers."""
+        for start in range(0, len(images), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            batch = torch.tensor(np.array(images[rows]), dtype=torch.float32, device=self.device)
+            yield batch, torch.tensor(labels[rows], device=self.device)

@@ -1,0 +1,207 @@
+"""Attribution of a study's held-out images: maps, agreement, sanity, and what is really there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.analysis.attribution.checks import pairs, pointing, randomised, rank_correlation
+from tmdscope.analysis.attribution.maps import Explained, Labels, Maps, Patch
+from tmdscope.analysis.bootstrap import mean_with_interval
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.materials_study import AttributionParams
+
+
+@dataclass(frozen=True)
+class AttributionData:
+    """Held-out images and what is known of them.
+
+    Attributes
+    ----------
+    images : numpy.ndarray
+        uint8, N x S x S.
+    labels : numpy.ndarray
+        True class of each, int64, shape (N,).
+    sample_ids : sequence of str
+        Sample of each.
+    masks : dict
+        Feature to where the simulator put it, bool, N x S x S; empty for images that are not simulated.
+    """
+
+    images: NDArray[np.uint8]
+    labels: Labels
+    sample_ids: Sequence[str]
+    masks: Mapping[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class AttributionResult:
+    """What was found.
+
+    Attributes
+    ----------
+    summary : dict
+        The numbers, as in a metrics file.
+    shown : numpy.ndarray
+        Rows of the images that all methods looked at, int64.
+    maps : dict
+        Method to its maps of those, float32, shape (shown, S, S).
+    """
+
+    summary: dict[str, Any]
+    shown: NDArray[np.int64]
+    maps: dict[str, Maps]
+
+
+@dataclass(frozen=True)
+class _Means:
+    sample_ids: NDArray[np.str_]
+    scoring: ScoringParams
+
+    def of(self, values: NDArray[np.float64]) -> dict[str, Any]:
+        ids = self.sample_ids.tolist()
+        return mean_with_interval(values, ids, self.scoring.bootstrap, self.scoring.seed)
+
+
+def explain(
+    explained: Explained, data: AttributionData, settings: AttributionParams, scoring: ScoringParams
+) -> AttributionResult:
+    """Ask a network for its reasons, and its maps for theirs.
+
+    Parameters
+    ----------
+    explained : Explained
+        The network.
+    data : AttributionData
+        Held-out images.
+    settings : AttributionParams
+        Occlusion, images shown, seed of random weights.
+    scoring : ScoringParams
+        Resamples of the intervals over samples, and their seed.
+
+    Returns
+    -------
+    AttributionResult
+        CAM and Grad-CAM of all images; occlusion, agreement and sanity of those shown. The class explained
+        is the one that the network names.
+    """
+    predicted = explained.predict(data.images)
+    shown = choose(data, predicted, settings.images_per_class)
+    everything, samples = np.arange(len(data.images)), np.asarray(data.sample_ids, dtype=str)
+    patch = Patch(settings.patch_px, settings.stride_px, settings.grey)
+    maps = _layer_maps(explained, data.images, predicted)
+    images, labels = data.images[shown], predicted[shown]
+    on_shown = {name: values[shown] for name, values in maps.items()}
+    on_shown["occlusion"] = explained.occlusion(images, labels, patch)
+    looked_at = [(name, values, everything) for name, values in maps.items()]
+    looked_at.append(("occlusion", on_shown["occlusion"], shown))
+    means = _Means(samples[shown], scoring)
+    summary = {
+        "images": len(everything),
+        "correct": int((predicted == data.labels).sum()),
+        "shown": len(shown),
+        "map_px": explained.map_px(data.images),
+        "agreement": _agreement(on_shown, means),
+        "sanity": _sanity(explained, images, labels, on_shown, means, settings.seed, patch),
+        "truth": {
+            feature: {
+                name: _on_truth(values, masks[rows], _Means(samples[rows], scoring))
+                for name, values, rows in looked_at
+            }
+            for feature, masks in data.masks.items()
+        },
+    }
+    return AttributionResult(summary, shown, on_shown)
+
+
+def choose(data: AttributionData, predicted: Labels, per_class: int) -> NDArray[np.int64]:
+    """Choose the images that are occluded and shown: predicted rightly, of as many samples as there are.
+
+    Parameters
+    ----------
+    data : AttributionData
+        Held-out images.
+    predicted : numpy.ndarray
+        Class that the network names, int64, shape (N,).
+    per_class : int
+        How many of each class, where there are.
+
+    Returns
+    -------
+    numpy.ndarray
+        Rows, int64, class by class; within one, each sample's first image before any sample's second.
+    """
+    turn: dict[str, int] = {}
+    order = []
+    for row, sample in enumerate(data.sample_ids):
+        if predicted[row] == data.labels[row]:
+            turn[sample] = turn.get(sample, -1) + 1
+            order.append((turn[sample], row))
+    order.sort()
+    chosen = [
+        row
+        for label in range(int(data.labels.max()) + 1)
+        for row in [row for _, row in order if data.labels[row] == label][:per_class]
+    ]
+    return np.array(chosen, dtype=np.int64)
+
+
+def _layer_maps(explained: Explained, images: NDArray[np.uint8], labels: Labels) -> dict[str, Maps]:
+    return {"cam": explained.cam(images, labels), "grad_cam": explained.grad_cam(images, labels)}
+
+
+def _chance(first: Maps, second: Maps) -> float | None:
+    """How alike the maps of two methods are that are of different images: what the frame alone does."""
+    if len(first) < 2:
+        return None
+    values = rank_correlation(first, np.roll(second, 1, axis=0))
+    return float(np.nanmean(values)) if np.isfinite(values).any() else None
+
+
+def _agreement(maps: Mapping[str, Maps], means: _Means) -> dict[str, dict[str, Any]]:
+    return {
+        f"{a}-{b}": {
+            **means.of(rank_correlation(maps[a], maps[b])),
+            "other_image": _chance(maps[a], maps[b]),
+        }
+        for a, b in pairs(maps)
+    }
+
+
+def _sanity(
+    explained: Explained,
+    images: NDArray[np.uint8],
+    labels: Labels,
+    maps: Mapping[str, Maps],
+    means: _Means,
+    seed: int,
+    patch: Patch,
+) -> dict[str, dict[str, Any]]:
+    """Rank correlation with the maps of networks that lost more and more of what they learnt.
+
+    Of occlusion after the last step only, an image of each class: it asks the network hundreds of times.
+    """
+    found: dict[str, dict[str, Any]] = {name: {} for name in maps}
+    for step, classifier in randomised(explained.classifier, seed):
+        random = replace(explained, classifier=classifier)
+        for name, values in _layer_maps(random, images, labels).items():
+            found[name][step] = means.of(rank_correlation(maps[name], values))
+    _, first = np.unique(labels, return_index=True)
+    values = random.occlusion(images[first], labels[first], patch)
+    of_first = replace(means, sample_ids=means.sample_ids[first])
+    found["occlusion"][step] = of_first.of(rank_correlation(maps["occlusion"][first], values))
+    return found
+
+
+def _on_truth(maps: Maps, masks: NDArray[np.bool_], means: _Means) -> dict[str, Any]:
+    table = pointing(maps, masks)
+    gain, hit = (means.of(table[name].to_numpy()) for name in ("gain", "hit"))
+    known = table.dropna()
+    return {
+        "mass": float(known["mass"].mean()) if len(known) else None,
+        "area": float(known["area"].mean()) if len(known) else None,
+        "gain": gain,
+        "hit": hit,
+    }

@@ -1,0 +1,251 @@
+"""The whole latent analysis of a study: components, relations to descriptors, separation of materials."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tmdscope.analysis.components import Pca, principal_components
+from tmdscope.analysis.relations import (
+    Relation,
+    Sampling,
+    component_cosines,
+    cosines,
+    normalise_descriptors,
+    relate,
+)
+from tmdscope.analysis.separation import dividing_lines, separation
+from tmdscope.params.common import LatentAnalysisParams, ScoringParams
+
+_PLANE = 2
+
+
+@dataclass(frozen=True)
+class LatentData:
+    """Images as the analysis sees them; every table has them in the same order.
+
+    Attributes
+    ----------
+    embeddings : pandas.DataFrame
+        Of the trained network, shape (images, values).
+    before : pandas.DataFrame
+        What a network sees in them that was not trained on them, shape (images, values).
+    descriptors : pandas.DataFrame or None
+        One column per descriptor, NaN where not known; None where a study has none.
+    materials : sequence of str
+        Material of each image.
+    sample_ids : sequence of str
+        Sample of each image.
+    held_out : numpy.ndarray
+        Which images are of the held-out test, bool, shape (images,).
+    """
+
+    embeddings: pd.DataFrame
+    before: pd.DataFrame
+    descriptors: pd.DataFrame | None
+    materials: Sequence[str]
+    sample_ids: Sequence[str]
+    held_out: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LatentResult:
+    """What the analysis found.
+
+    Attributes
+    ----------
+    pca, before : Pca
+        Components of the embedding, and of what the untrained network sees.
+    summary : dict
+        The numbers, as in a metrics file.
+    table : pandas.DataFrame
+        A row per descriptor and component: ``descriptor, component, r, low, high, q, cosine``; empty without
+        descriptors.
+    """
+
+    pca: Pca
+    before: Pca
+    summary: dict[str, Any]
+    table: pd.DataFrame
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """A row per image: ``PC1``, ``PC2``, ..., and ``before_PC1``, ``before_PC2``."""
+        first = self.before.scores.iloc[:, :_PLANE].add_prefix("before_")
+        return self.pca.scores.join(first)
+
+
+def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringParams) -> LatentResult:
+    """Relate an embedding to descriptors and materials.
+
+    Parameters
+    ----------
+    data : LatentData
+        Embeddings, descriptors, materials, samples.
+    settings : LatentAnalysisParams
+        Components, folds, false discovery rate.
+    scoring : ScoringParams
+        Resamples and their seed.
+
+    Returns
+    -------
+    LatentResult
+        Components, numbers and table. The components are of all images, as in the paper; regression across
+        samples, linear readouts and the held-out silhouette leave samples out.
+
+    Raises
+    ------
+    UserError
+        More components than the data can have, or tables of different images.
+    """
+    sampling = Sampling(data.sample_ids, settings.folds, scoring.bootstrap, scoring.seed)
+    pca = principal_components(data.embeddings, settings.components)
+    before = principal_components(data.before, settings.components)
+    relations, left_out = _relations(data, pca, sampling)
+    spaces = {"trained": pca, "before": before}
+    asked = settings.model_dump(include=set(LatentAnalysisParams.model_fields))
+    summary = {
+        "settings": asked,
+        **summarise_variance(pca),
+        **({} if data.descriptors is None else summarise_relations(pca, relations, settings)),
+        "left_out": left_out,
+        "separation": {name: _separations(found, data, sampling) for name, found in spaces.items()},
+        "lines": {name: _lines(found, data) for name, found in spaces.items()},
+    }
+    return LatentResult(pca, before, summary, relation_table(relations))
+
+
+def summarise_variance(pca: Pca) -> dict[str, Any]:
+    """Put the shares of variance in the words of a metrics file.
+
+    Parameters
+    ----------
+    pca : Pca
+        The components.
+
+    Returns
+    -------
+    dict
+        ``cumulative_explained_variance_<components>``, 0..1, and ``explained_variance`` of each component.
+    """
+    kept = len(pca.explained_variance)
+    return {
+        f"cumulative_explained_variance_{kept}": float(pca.cumulative_explained_variance[-1]),
+        "explained_variance": {
+            name: float(share) for name, share in zip(pca.scores.columns, pca.explained_variance, strict=True)
+        },
+    }
+
+
+def summarise_relations(
+    pca: Pca, relations: Mapping[str, Relation], settings: LatentAnalysisParams
+) -> dict[str, Any]:
+    """Put the relations in the words of a metrics file.
+
+    Parameters
+    ----------
+    pca : Pca
+        The components.
+    relations : Mapping
+        Descriptor name to its `Relation`.
+    settings : LatentAnalysisParams
+        The false discovery rate.
+
+    Returns
+    -------
+    dict
+        ``descriptors.<name>`` with ``negative``, ``positive`` and ``strongest`` (``r``, ``component`` counted
+        from 1; the strongest with its interval, q-value and the share of variance that its component
+        carries), ``regression_r``, ``regression_r_cv``, ``shared_variance``, ``discoveries`` (components
+        that pass the false discovery rate) and ``images``; ``regression_cosine.<a>.<b>`` for each two
+        different descriptors, in either order.
+    """
+    cosine = cosines(relations) if relations else pd.DataFrame()
+    return {
+        "descriptors": {
+            name: {
+                "negative": {"r": item.negative.r, "component": item.negative.component},
+                "positive": {"r": item.positive.r, "component": item.positive.component},
+                "strongest": _strongest(item, pca),
+                "regression_r": item.regression_r,
+                "regression_r_cv": item.regression_r_cv,
+                "shared_variance": item.shared_variance(pca.explained_variance),
+                "discoveries": int((item.q_values <= settings.false_discovery_rate).sum()),
+                "images": item.images,
+            }
+            for name, item in relations.items()
+        },
+        "regression_cosine": {
+            a: {b: float(cosine.loc[a, b]) for b in relations if b != a} for a in relations
+        },
+    }
+
+
+def relation_table(relations: Mapping[str, Relation]) -> pd.DataFrame:
+    """Lay out every correlation.
+
+    Parameters
+    ----------
+    relations : Mapping
+        Descriptor name to its `Relation`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``descriptor, component`` (from 1), ``r, low, high`` (95 % interval), ``q, cosine`` (between
+        the descriptor's regression direction and the component).
+    """
+    header = ["descriptor", "component", "r", "low", "high", "q", "cosine"]
+    if not relations:
+        return pd.DataFrame(columns=header)
+    cosine = component_cosines(relations).to_numpy()
+    parts = [
+        pd.DataFrame(
+            {
+                "descriptor": name,
+                "component": np.arange(1, len(item.correlations) + 1),
+                "r": item.correlations,
+                "low": item.bounds[0],
+                "high": item.bounds[1],
+                "q": item.q_values,
+                "cosine": direction,
+            }
+        )
+        for (name, item), direction in zip(relations.items(), cosine, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _relations(data: LatentData, pca: Pca, sampling: Sampling) -> tuple[dict[str, Relation], dict[str, str]]:
+    if data.descriptors is None:
+        return {}, {}
+    least = 2 * (len(pca.explained_variance) + 1)
+    kept, left_out = normalise_descriptors(data.descriptors, sampling.sample_ids, least, sampling.folds)
+    return relate(pca.scores, kept, sampling), left_out
+
+
+def _strongest(item: Relation, pca: Pca) -> dict[str, Any]:
+    at = item.strongest.component - 1
+    return {
+        "r": item.strongest.r,
+        "component": item.strongest.component,
+        "r_ci95": [float(bound) for bound in item.bounds[:, at]],
+        "q": float(item.q_values[at]),
+        "variance": float(pca.explained_variance[at]),
+    }
+
+
+def _separations(pca: Pca, data: LatentData, sampling: Sampling) -> dict[str, Any]:
+    points = pca.scores.to_numpy(np.float64)
+    return {
+        name: separation(part, data.materials, data.held_out, sampling)
+        for name, part in (("plane", points[:, :_PLANE]), ("components", points))
+    }
+
+
+def _lines(pca: Pca, data: LatentData) -> dict[str, list[float]]:
+    plane = pca.scores.to_numpy(np.float64)[:, :_PLANE]
+    return {name: list(line) for name, line in dividing_lines(plane, data.materials, data.held_out).items()}

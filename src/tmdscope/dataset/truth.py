@@ -1,0 +1,66 @@
+"""Where the simulator put boundaries, steps and second layers in images of a simulated data set."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
+
+from tmdscope.params.materials_study import SimulatedParams
+from tmdscope.scan.level import resize_area
+from tmdscope.scan.simulate import SamplePlan, simulate_sample
+from tmdscope.stage import UserError
+
+
+def simulated_masks(
+    manifest: pd.DataFrame, settings: SimulatedParams, size_px: int, tolerance_px: int
+) -> dict[str, NDArray[np.bool_]]:
+    """Simulate some images of a data set again, for what they show.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+        Rows of a simulated data set's manifest, N.
+    settings : SimulatedParams
+        What the data set was simulated with.
+    size_px : int
+        Rows and columns of the prepared images.
+    tolerance_px : int
+        By which each feature is widened on all sides, in prepared pixels.
+
+    Returns
+    -------
+    dict
+        ``boundaries``, ``steps`` and ``second_layer`` to where the image shows them, bool, shape
+        (N, size_px, size_px): pixels of which any part shows it, widened.
+
+    Raises
+    ------
+    UserError
+        A scan comes out other than the data set's: its settings or the simulator have changed since.
+    """
+    found: dict[str, dict[str, NDArray[np.bool_]]] = {}
+    table = manifest.assign(number=manifest["image_id"].str.rsplit("-", n=1).str[1].astype(int))
+    for (sample, material), rows in table.groupby(["sample_id", "material"]):
+        plan = SamplePlan(str(sample), str(material), int(rows["number"].max()) + 1)
+        scans = simulate_sample(plan, settings.size_px, settings.frame_nm, settings.seed)
+        for image, number, sha256 in zip(
+            rows["image_id"], rows["number"], rows["source_sha256"], strict=True
+        ):
+            if scans[number].scan.sha256 != sha256:
+                raise UserError(
+                    f"image {image} is not what data.simulated of params.yaml gives now; "
+                    "run stage `ingest` again"
+                )
+            found[image] = {
+                name: _prepare(mask, size_px, tolerance_px) for name, mask in scans[number].masks.items()
+            }
+    ids = manifest["image_id"].tolist()
+    return {name: np.stack([found[image][name] for image in ids]) for name in found[ids[0]]}
+
+
+def _prepare(mask: NDArray[np.bool_], size_px: int, tolerance_px: int) -> NDArray[np.bool_]:
+    shown: NDArray[np.bool_] = resize_area(mask.astype(np.float32), size_px) > 0
+    if tolerance_px == 0:
+        return shown
+    widened: NDArray[np.bool_] = binary_dilation(shown, np.ones((3, 3), bool), iterations=tolerance_px)
+    return widened

@@ -1,0 +1,143 @@
+"""Figures of where networks find their reasons."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from tmdscope.report.figures.base import COLOURS, MARKERS, cycle, png
+
+_SHARE = 0.35
+"""Of the image's width that a scale bar fills at most."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """An image and the maps that are laid over it.
+
+    Attributes
+    ----------
+    image : numpy.ndarray
+        uint8, S x S.
+    title : str
+        Left of it.
+    pixel_size_nm : float
+        Width of a pixel in nm; NaN where it is not known, and no scale bar is drawn.
+    maps : mapping
+        Method to its map, S x S; of a method with a sign, above 0 speaks for the class, below 0 against it.
+    """
+
+    image: NDArray[np.uint8]
+    title: str
+    pixel_size_nm: float
+    maps: Mapping[str, NDArray[np.float32]]
+
+
+def overlays(shown: Sequence[Overlay], names: Mapping[str, str], signed: Collection[str]) -> bytes:
+    """Draw images, and beside each of them what every method makes of it.
+
+    Parameters
+    ----------
+    shown : sequence of Overlay
+        At least one; all with the same methods.
+    names : mapping
+        Method to how it is called.
+    signed : collection of str
+        Methods whose maps have a sign.
+
+    Returns
+    -------
+    bytes
+        PNG with a row per image and scale bars. Each map is coloured up to its own largest value: those with
+        a sign red for and blue against, the others from dark to bright.
+    """
+    columns = 1 + len(names)
+    figure = Figure(figsize=(1.9 * columns + 0.6, 1.95 * len(shown) + 0.3), layout="constrained")
+    for axes, overlay in zip(figure.subplots(len(shown), columns, squeeze=False), shown, strict=True):
+        for axis in axes:
+            axis.imshow(overlay.image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            _scale_bar(axis, overlay.image.shape[1], overlay.pixel_size_nm)
+        for axis, method in zip(axes[1:], names, strict=True):
+            _lay_over(axis, overlay.maps[method], method in signed)
+        axes[0].set_ylabel(overlay.title, fontsize=8)
+    for axis, title in zip(figure.axes, ("image", *names.values()), strict=False):
+        axis.set_title(title, fontsize=9)
+    return png(figure)
+
+
+def sanity_curves(curves: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> bytes:
+    """Draw how alike maps stay while a network loses what it learnt.
+
+    Parameters
+    ----------
+    curves : mapping
+        Method to the part that was drawn anew last, to ``mean`` and optionally ``ci95``.
+    names : mapping
+        Method to how it is called.
+
+    Returns
+    -------
+    bytes
+        PNG: rank correlation with the trained network's maps, from the top of the network down.
+    """
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axis = figure.subplots()
+    steps = list(max(curves.values(), key=lambda curve: len(list(curve))))
+    styles = zip(cycle(COLOURS, len(curves)), cycle(MARKERS, len(curves)), strict=True)
+    for (method, curve), (colour, marker) in zip(curves.items(), styles, strict=True):
+        known = [step for step in curve if curve[step]["mean"] is not None]
+        x, mean = [steps.index(step) for step in known], [curve[step]["mean"] for step in known]
+        axis.plot(x, mean, color=colour, marker=marker, label=names[method])
+        for place, step in zip(x, known, strict=True):
+            low, high = curve[step].get("ci95") or (np.nan, np.nan)
+            axis.plot([place, place], [low, high], color=colour, linewidth=1)
+    axis.axhline(0, color="black", linewidth=0.8)
+    axis.set_xticks(range(len(steps)), steps)
+    axis.set(xlabel="random from the output down to", ylabel="rank correlation", ylim=(-1.05, 1.08))
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    return png(figure)
+
+
+def bar_length_nm(frame_nm: float) -> float:
+    """Choose the length of a scale bar.
+
+    Parameters
+    ----------
+    frame_nm : float
+        Width of the image in nm, > 0.
+
+    Returns
+    -------
+    float
+        The largest 1, 2 or 5 times a power of ten that fills at most a third of the image.
+    """
+    power = 10.0 ** np.floor(np.log10(_SHARE * frame_nm))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= _SHARE * frame_nm))
+
+
+def _scale_bar(axis: Axes, size_px: int, pixel_size_nm: float) -> None:
+    if not np.isfinite(pixel_size_nm):
+        return
+    length_nm = bar_length_nm(size_px * pixel_size_nm)
+    width, height = length_nm / pixel_size_nm, 0.025 * size_px
+    left, top = 0.05 * size_px, 0.93 * size_px
+    axis.add_patch(Rectangle((left, top), width, height, facecolor="white", edgecolor="black", linewidth=0.6))
+    text = f"{length_nm / 1000:g} µm" if length_nm >= 1000 else f"{length_nm:g} nm"
+    box = {"facecolor": "black", "alpha": 0.5, "pad": 1, "edgecolor": "none"}
+    axis.text(left, top - 0.02 * size_px, text, color="white", fontsize=7, va="bottom", bbox=box)
+
+
+def _lay_over(axis: Axes, values: NDArray[np.float32], signed: bool) -> None:
+    largest = float(np.abs(values).max()) or 1.0
+    if signed:
+        axis.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest, alpha=0.55)
+    else:
+        axis.imshow(values, cmap="inferno", vmin=values.min(), vmax=largest, alpha=0.55)

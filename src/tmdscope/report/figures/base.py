@@ -1,0 +1,48 @@
+"""What all figures share: colours, markers, and how they become bytes."""
+
+import io
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b8a800", "#444444")
+"""Okabe & Ito: told apart by colour-blind readers (https://jfly.uni-koeln.de/color/); yellow is darkened."""
+
+MARKERS = "os^Dvph*"
+"""One for each colour."""
+
+
+def cycle(values: Sequence[str], count: int) -> list[str]:
+    """Give as many colours or markers as are asked for, from the beginning again when they run out.
+
+    Parameters
+    ----------
+    values : sequence of str
+        What there is.
+    count : int
+        How many are needed.
+
+    Returns
+    -------
+    list of str
+        `count` values.
+    """
+    return [values[k % len(values)] for k in range(count)]
+
+
+def png(figure: Figure) -> bytes:
+    """Draw a figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+
+    Returns
+    -------
+    bytes
+        PNG; the same figure gives the same bytes.
+    """
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=130, bbox_inches="tight", metadata={"Software": None})
+    return stream.getvalue()

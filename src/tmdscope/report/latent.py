@@ -1,0 +1,301 @@
+"""The part of a report about the latent space, of every study that has one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tmdscope.report.figures.embeddings import Plane, component_planes, images_in_plane
+from tmdscope.report.figures.images import image_grid
+from tmdscope.report.figures.relations import (
+    Against,
+    correlation_map,
+    cosine_map,
+    descriptor_scatter,
+    readable,
+)
+from tmdscope.report.page import Block, Figure, Paragraph, Section, Table, with_interval
+
+PaperRow = tuple[str, str, float]
+"""Lowest r, highest r and regression R as printed."""
+
+_NO_NUMBERS = ("model", "before", "settings", "left_out", "lines")
+_SPACES = {"before": "before fine-tuning", "trained": "after"}
+_PARTS = {"plane": "PC1 and PC2", "components": "all components"}
+_PANELS = 3
+_QUARTILE_IMAGES = 8
+
+
+@dataclass(frozen=True)
+class LatentView:
+    """What a study knows of its latent space.
+
+    Attributes
+    ----------
+    found : mapping
+        Content of ``latent.json``; text in place of ``descriptors`` that a study has not.
+    points : pandas.DataFrame
+        A row per image: ``material, part, PC1, ..., before_PC1, before_PC2``.
+    table : pandas.DataFrame
+        Every correlation, see `tmdscope.analysis.latent.relation_table`.
+    descriptors : pandas.DataFrame or None
+        One column per descriptor, a row per image in the same order.
+    images : numpy.ndarray or None
+        uint8, N x S x S, in the same order; None where a study has none.
+    classes : sequence of str
+        Class names in the order of colours.
+    embedding, before : str
+        What the embedding is of, and what it is compared with, in words.
+    what : str
+        The data set in a few words.
+    paper : mapping, optional
+        Descriptor to what the paper printed.
+    """
+
+    found: Mapping[str, Any]
+    points: pd.DataFrame
+    table: pd.DataFrame
+    descriptors: pd.DataFrame | None
+    images: NDArray[np.uint8] | None
+    classes: Sequence[str]
+    embedding: str
+    before: str
+    what: str
+    paper: Mapping[str, PaperRow] | None = None
+
+
+def latent_metrics(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect the numbers that DVC compares.
+
+    Parameters
+    ----------
+    found : mapping
+        Content of ``latent.json``.
+
+    Returns
+    -------
+    dict
+        Without names, settings and lines.
+    """
+    return {key: value for key, value in found.items() if key not in _NO_NUMBERS}
+
+
+def latent_section(view: LatentView) -> Section:
+    """Write what the latent space has to do with materials and descriptors.
+
+    Parameters
+    ----------
+    view : LatentView
+        What is known.
+
+    Returns
+    -------
+    Section
+        Figures 5 to 9, S1 and S13 of the TMD paper as far as the study has what they need.
+    """
+    blocks: list[Block] = [_lead(view), _planes(view), _separation(view)]
+    if view.images is not None:
+        blocks.append(
+            Figure(
+                "Images where they lie; the frame has the colour of the material. Images that would hide "
+                "another are left out.",
+                "Small grey images placed by PC1 and PC2.",
+                images_in_plane(view.images, view.points, view.classes),
+            )
+        )
+    described = view.found["descriptors"]
+    if isinstance(described, str):
+        return Section("Latent space", [*blocks, Paragraph(f"Descriptors: {described}.")])
+    if described:
+        blocks += [*_relations(view), *_strongest(view)]
+    if view.found["left_out"]:
+        reasons = "; ".join(f"{readable(name)} ({why})" for name, why in view.found["left_out"].items())
+        blocks.append(Paragraph(f"Left out: {reasons}."))
+    return Section("Latent space", blocks)
+
+
+def _lead(view: LatentView) -> Paragraph:
+    shares = list(view.found["explained_variance"].values())
+    return Paragraph(
+        f"Embedding: {view.embedding}. {len(shares)} principal components, centred and not standardised, of "
+        f"all images carry {sum(shares) * 100:.2f} % of its variance, the first two "
+        f"{sum(shares[:2]) * 100:.1f} %."
+    )
+
+
+def _planes(view: LatentView) -> Figure:
+    first = view.points.drop(columns=["PC1", "PC2"]).rename(
+        columns={"before_PC1": "PC1", "before_PC2": "PC2"}
+    )
+    lines = view.found["lines"]
+    planes = [
+        Plane(f"Before fine-tuning: {view.before}", first, lines["before"]),
+        Plane("After: the embedding", view.points, lines["trained"]),
+    ]
+    return Figure(
+        "First two principal components before and after training; held-out test images have a dark edge. "
+        "Lines divide the images by element as well as a logistic regression can that has not seen the test.",
+        "Two scatters of PC1 and PC2 by material, with dividing lines.",
+        component_planes(planes, view.classes),
+    )
+
+
+def _separation(view: LatentView) -> Table:
+    rows = []
+    for part, place in _PARTS.items():
+        for space, when in _SPACES.items():
+            found = view.found["separation"][space][part]
+            silhouette = found["silhouette"]
+            rows.append(
+                [
+                    f"{place}, {when}",
+                    *(
+                        "-" if silhouette[key] is None else f"{silhouette[key]:.2f}"
+                        for key in ("all", "test")
+                    ),
+                    *(_readout(item) for item in found["linear"].values()),
+                ]
+            )
+    names = view.found["separation"]["trained"]["plane"]["linear"]
+    images = next(iter(names.values()))["test"]["images"]
+    return Table(
+        f"How far materials lie apart ({view.what}): silhouette; accuracy in % of a linear readout on "
+        f"{images} held-out test images, with the 95 % interval over samples, and in brackets that of always "
+        "naming the more frequent side. The network was trained on these labels: what counts is the test",
+        ["Space", "silhouette, all", "silhouette, test", *(readable(name) for name in names)],
+        rows,
+    )
+
+
+def _readout(item: Mapping[str, Any]) -> str:
+    test, majority = item["test"], item["test_majority"]
+    if test["mean"] is None:
+        return "-"
+    interval = test["ci95"]
+    score = f"{test['mean'] * 100:.1f}" if interval is None else with_interval(test["mean"], interval, True)
+    return f"{score} ({majority * 100:.0f})"
+
+
+def _relations(view: LatentView) -> list[Block]:
+    settings = view.found["settings"]
+    rate = settings["false_discovery_rate"]
+    header, rows = _relation_rows(view)
+    return [
+        Table(
+            f"Descriptors and the embedding ({view.what}, all parts): lowest and highest Pearson r; the "
+            "strongest with its 95 % interval over samples and the share of the embedding's variance that "
+            f"its component carries; how many components differ from 0 at a false discovery rate of {rate:g} "
+            "over the table (Benjamini-Hochberg); correlation R with the linear fit on all components, "
+            f"in-sample as in the paper and for unseen samples ({settings['folds']} folds); share of the "
+            "embedding's variance that goes with the descriptor; 'true' quantities are the simulator's",
+            header,
+            rows,
+        ),
+        Figure(
+            "Pearson's r of descriptor and component, in brackets where it fails the false discovery rate; "
+            "share of the variance below each component's name. Right: cosine between the direction in which "
+            "the descriptor changes and the component. Directions are per unit of score, so components that "
+            "carry almost nothing weigh most.",
+            "Two heat maps, descriptors by components.",
+            correlation_map(view.table, view.found["explained_variance"], rate),
+        ),
+        Figure(
+            "Cosine between the directions in which two descriptors change in the space of components.",
+            "Heat map, descriptors by descriptors.",
+            cosine_map(view.found["regression_cosine"]),
+        ),
+    ]
+
+
+def _relation_rows(view: LatentView) -> tuple[list[str], list[list[str]]]:
+    """Lay out the relations; what the paper printed stands beside each of its figures."""
+    paper = view.paper
+    rows = []
+    for name, item in view.found["descriptors"].items():
+        low, high, best = item["negative"], item["positive"], item["strongest"]
+        pairs = zip(
+            (
+                f"{low['r']:.3f} (PC{low['component']})",
+                f"{high['r']:.3f} (PC{high['component']})",
+                f"{item['regression_r']:.3f}",
+            ),
+            (paper or {}).get(name, ("not in the paper",) * 3),
+            strict=True,
+        )
+        measured = [text for ours, theirs in pairs for text in ([ours, str(theirs)] if paper else [ours])]
+        rows.append(
+            [
+                readable(name),
+                *measured,
+                f"{item['regression_r_cv']:.3f}",
+                f"{with_interval(best['r'], best['r_ci95'])} (PC{best['component']})",
+                f"{best['variance'] * 100:.2f} %",
+                str(item["discoveries"]),
+                f"{item['shared_variance'] * 100:.1f} %",
+                str(item["images"]),
+            ]
+        )
+    beside = ["paper"] if paper else []
+    header = ["Descriptor", "lowest r", *beside, "highest r", *beside, "regression R", *beside]
+    header += ["R, unseen samples", "strongest r", "its component carries", "components found"]
+    return [*header, "variance shared", "images"], rows
+
+
+def _strongest(view: LatentView) -> list[Block]:
+    """Show the descriptors that the embedding knows most of; measured ones, not the simulator's truth."""
+    if view.descriptors is None:
+        return []
+    described = view.found["descriptors"]
+    measured = [name for name in described if not name.startswith("true_")] or list(described)
+    order = sorted(measured, key=lambda name: -abs(described[name]["strongest"]["r"]))[:_PANELS]
+    panels = [_against(view, name, view.descriptors[name]) for name in order]
+    blocks: list[Block] = [
+        Figure(
+            "The descriptors with the strongest correlations against their components, all images; line: "
+            "least squares.",
+            "Scatters of descriptors against components by material.",
+            descriptor_scatter(panels, view.classes),
+        )
+    ]
+    if view.images is not None:
+        blocks.append(_quartiles(view.images, panels[0]))
+    return blocks
+
+
+def _against(view: LatentView, name: str, values: pd.Series) -> Against:
+    best = view.found["descriptors"][name]["strongest"]
+    component = f"PC{best['component']}"
+    points = pd.DataFrame(
+        {
+            "score": view.points[component].to_numpy(),
+            "value": values.to_numpy(np.float64),
+            "material": view.points["material"].to_numpy(),
+        }
+    )
+    return Against(name, component, points, best["r"], best["r_ci95"])
+
+
+def _quartiles(images: NDArray[np.uint8], panel: Against) -> Figure:
+    """Show images evenly spaced within the lowest and the highest quarter of a component."""
+    order = np.argsort(panel.points["score"].to_numpy(), kind="stable")
+    quarter = max(1, len(order) // 4)
+    rows = {"low": order[:quarter], "high": order[-quarter:]}
+    means = {side: panel.points["value"].iloc[part].mean() for side, part in rows.items()}
+    grid = {
+        f"{side} {panel.component}": [np.array(images[row]) for row in _spread(part)]
+        for side, part in rows.items()
+    }
+    return Figure(
+        f"Images of the lowest and of the highest quarter of {panel.component}, evenly spaced; mean "
+        f"{readable(panel.descriptor)} {means['low']:.3g} and {means['high']:.3g}.",
+        f"Two rows of grey images: low and high {panel.component}.",
+        image_grid(grid),
+    )
+
+
+def _spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    places = np.unique(np.linspace(0, len(rows) - 1, _QUARTILE_IMAGES).round().astype(int))
+    return np.asarray(rows[places], dtype=np.int64)

@@ -1,0 +1,91 @@
+"""The latent section says what its numbers say."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tests.report.numbers import RELATIONS, component_scores, correlations
+from tmdscope.report.latent import LatentView, latent_metrics, latent_section
+from tmdscope.report.page import Figure, Section, Table
+
+MATERIALS = ["MoS2", "WSe2"] * 20
+
+
+def view(images: bool = True, **found: Any) -> LatentView:
+    pictures = np.random.default_rng(1).integers(0, 256, (40, 16, 16), dtype=np.uint8)
+    return LatentView(
+        found={**RELATIONS, **found},
+        points=component_scores(MATERIALS),
+        table=correlations(),
+        descriptors=pd.DataFrame({"grain_density": np.linspace(0, 1, 40)}),
+        images=pictures if images else None,
+        classes=["MoS2", "WSe2"],
+        embedding="the embedding",
+        before="frozen features",
+        what="40 images",
+    )
+
+
+def captions(section: Section) -> list[str]:
+    return [block.caption for block in section.blocks if isinstance(block, Figure)]
+
+
+def test_a_row_says_what_was_found_of_a_descriptor() -> None:
+    table = [block for block in latent_section(view()).blocks if isinstance(block, Table)][1]
+    assert dict(zip(table.header, table.rows[0], strict=True)) == {
+        "Descriptor": "grain density",
+        "lowest r": "-0.250 (PC3)",
+        "highest r": "0.480 (PC2)",
+        "regression R": "0.610",
+        "R, unseen samples": "0.520",
+        "strongest r": "0.480 [0.400, 0.550] (PC2)",
+        "its component carries": "15.00 %",
+        "components found": "2",
+        "variance shared": "4.0 %",
+        "images": "8",
+    }
+    assert "false discovery rate of 0.05" in table.caption
+    assert "(2 folds)" in table.caption
+
+
+def test_separation_has_intervals_and_the_majority_beside() -> None:
+    table = next(block for block in latent_section(view()).blocks if isinstance(block, Table))
+    assert table.header[-2:] == ["Mo or W", "material"]
+    assert table.rows[0] == ["PC1 and PC2, before fine-tuning", "0.25", "-", *["80.0 [70.0, 90.0] (50)"] * 2]
+    assert len(table.rows) == 4
+
+
+def test_every_figure_of_the_paper_is_there_with_images_and_without() -> None:
+    whole = captions(latent_section(view()))
+    assert len(whole) == 6
+    assert "quarter of PC2" in whole[-1]
+    assert len(captions(latent_section(view(images=False)))) == 4
+    assert len(captions(latent_section(replace(view(), descriptors=None)))) == 4
+
+
+def test_quarters_are_those_of_the_component() -> None:
+    points = component_scores(MATERIALS)
+    points["PC2"] = np.arange(40.0)
+    caption = captions(latent_section(replace(view(), points=points)))[-1]
+    # Mean of the lowest and of the highest ten of 40 values from 0 to 1.
+    assert f"grain density {4.5 / 39:.3g} and {34.5 / 39:.3g}" in caption
+
+
+def test_a_study_without_descriptors_says_so() -> None:
+    section = latent_section(view(descriptors="not at hand", regression_cosine="not at hand"))
+    assert len(captions(section)) == 2
+    assert "Descriptors: not at hand." in repr(section.blocks[-1])
+    assert not any("nothing" in caption for caption in captions(latent_section(view(descriptors={}))))
+
+
+def test_metrics_are_numbers_only() -> None:
+    kept = latent_metrics({**RELATIONS, "model": {"name": "m"}, "before": {}})
+    assert set(kept) == {
+        "cumulative_explained_variance_3",
+        "explained_variance",
+        "descriptors",
+        "regression_cosine",
+        "separation",
+    }
