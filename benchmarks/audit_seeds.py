@@ -29,6 +29,7 @@ from tmdscope.dataset.splits import Split, make_split
 from tmdscope.files import sha256_array
 from tmdscope.learn.audit.duplicates import find_duplicates
 from tmdscope.learn.audit.groups import count_groups
+from tmdscope.learn.audit.statistics import spectra
 from tmdscope.learn.audit.study import audit
 from tmdscope.learn.audit.table import AuditTable
 from tmdscope.learn.audit.verdict import MOSTLY, NONE
@@ -43,7 +44,7 @@ NAME = "audit-seeds"
 
 SEEDS = 100
 CLASSES = ("MoS2", "WSe2", "Mo-WSe2")
-SAMPLES, IMAGES, SIZE_PX, FRAME_NM = 90, 2, 48, 750.0
+SAMPLES, IMAGES, SIZE_PX, FRAME_NM = 90, 2, 48, 500.0
 CAMPAIGN = (3, 6)
 """Fewest and most samples of a campaign."""
 WAVE_PER_LINE, WAVE_NM = (0.04, 0.46), (0.5, 2.0)
@@ -55,7 +56,7 @@ PARAMS = AuditParams(
     folds=5,
     blocks=10,
     gap_quantile=0.75,
-    embargo=[3, 6],
+    embargo=[6],
     draws=4,
     arrangements=10,
     permutations=19,
@@ -137,7 +138,7 @@ def simulate_study(seed: int, by_campaign: bool) -> AuditTable:
                 phase = 2 * np.pi * (waves[campaign] * np.arange(SIZE_PX) + rng.random())
                 height = height + (heights_nm[campaign] * np.sin(phase))[:, None].astype(np.float32)
             heights.append(height)
-    features = np.stack([height_statistics(height) for height in heights])
+    features = spectra(np.stack([remove_plane(height) for height in heights]), BANDS)
     return AuditTable(
         features=features,
         sample_ids=np.repeat([f"S{int(number):05d}" for number in plan.order], IMAGES),
@@ -146,28 +147,6 @@ def simulate_study(seed: int, by_campaign: bool) -> AuditTable:
         image_sha256=np.array([sha256_array(height) for height in heights]),
         order=np.repeat(plan.order, IMAGES),
     )
-
-
-def height_statistics(height_nm: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Describe a height map in numbers.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (S, S).
-
-    Returns
-    -------
-    numpy.ndarray
-        Logarithm of the power in bands along and across scan lines, and nine quantiles in units
-        of the standard deviation, float64, shape (55,).
-    """
-    flat = remove_plane(height_nm).astype(np.float64)
-    bands = []
-    for axis in (0, 1):
-        power = (np.abs(np.fft.rfft(flat, axis=axis)) ** 2).mean(axis=1 - axis)[1:]
-        bands += [np.log(part.mean()) for part in np.array_split(power, BANDS)]
-    return np.array([*bands, *np.quantile(flat / flat.std(), np.linspace(0.1, 0.9, 9))])
 
 
 def effects(table: AuditTable) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pandas as pd
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import read_json, write_json
-from tmdscope.layout import EXPERIMENT_PLOTS, LATENT_PLOT, SEARCHES, SEQUENTIAL
+from tmdscope.layout import AUDIT, EXPERIMENT_PLOTS, LATENT_PLOT, SEARCHES, SEQUENTIAL
 from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.experiment import fold_parts
 from tmdscope.params.common import ScoringParams
@@ -52,6 +52,7 @@ def main() -> None:
         histories={name: pd.read_csv(EXPERIMENT_PLOTS / name / "history.csv") for name in experiments},
         baseline=sample_id_baseline(samples, labels, folds),
         pretraining=read_json(DATA / "pretrained" / "pretrain.json"),
+        audit=read_json(AUDIT),
         registered=read_json(DATA / "registered.json"),
         latent=read_json(DATA / "latent.json"),
         scatter=pd.read_csv(LATENT_PLOT),

@@ -39,3 +39,12 @@ class AuditParams(Params):
         if sorted(set(self.embargo)) != self.embargo:
             raise ValueError(f"embargo {self.embargo} must rise")
         return self
+
+
+class ManifestAuditParams(AuditParams):
+    """Section `audit` of a study with a manifest: which columns tell the order, and what must not matter."""
+
+    order: str = Field(
+        min_length=1, description="column of numbers or dates; sample_id: the number in it; none: not known"
+    )
+    nuisance: list[str] = Field(description="columns that should not matter: instrument, operator ...")

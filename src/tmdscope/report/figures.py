@@ -53,7 +53,7 @@ def training_curves(histories: Mapping[str, pd.DataFrame]) -> bytes:
         axis.set(xlabel="Share of the epochs", title=f"{title} (solid: validation, dashed: training)")
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def confusion_matrices(matrices: Mapping[str, NDArray[np.float64]], classes: Sequence[str]) -> bytes:
@@ -88,7 +88,7 @@ def confusion_matrices(matrices: Mapping[str, NDArray[np.float64]], classes: Seq
         axis.set(title=name, xlabel="Predicted", ylabel="True")
     for axis in axes[len(matrices) :]:
         axis.remove()
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def intervals(values: Mapping[str, tuple[float, float, float]], label: str) -> bytes:
@@ -115,7 +115,7 @@ def intervals(values: Mapping[str, tuple[float, float, float]], label: str) -> b
     axis.set_yticks(range(len(values)), list(values))
     axis.set(xlabel=label, ylim=(len(values) - 0.5, -0.5))
     axis.grid(alpha=0.3, axis="x")
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def search_histories(trials: Mapping[str, pd.DataFrame]) -> bytes:
@@ -145,7 +145,7 @@ def search_histories(trials: Mapping[str, pd.DataFrame]) -> bytes:
         axis.set(xlabel="Trial", ylabel="Validation macro F1", title=name)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def component_scatter(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
@@ -186,7 +186,7 @@ def component_scatter(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
     axis.set(xlabel="PC1", ylabel="PC2")
     axis.grid(alpha=0.3)
     axis.legend()
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def panels_of_bars(bars: pd.DataFrame, x_label: str, y_label: str) -> bytes:
@@ -224,7 +224,7 @@ def panels_of_bars(bars: pd.DataFrame, x_label: str, y_label: str) -> bytes:
     if bars["published"].notna().any():
         keys.append(Line2D([], [], **_PUBLISHED, label="published"))
     figure.legend(handles=keys, loc="outside upper center", ncols=max(1, int(width / 2.2)), fontsize=9)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def _draw_bars(axis: Axes, panel: pd.DataFrame, groups: Sequence[str], colours: Mapping[str, str]) -> None:
@@ -288,7 +288,7 @@ def latent_stages(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
         if name in drawn
     ]
     figure.legend(handles=keys, loc="outside upper center", ncols=min(len(keys), 8), fontsize=9)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def image_grid(images: Mapping[str, Sequence[NDArray[Any]]]) -> bytes:
@@ -315,7 +315,7 @@ def image_grid(images: Mapping[str, Sequence[NDArray[Any]]]) -> bytes:
             if number < len(row):
                 axis.imshow(row[number], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axis_row[0].set_ylabel(name)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 @dataclass(frozen=True)
@@ -375,14 +375,26 @@ def contact_sheet(tiles: Sequence[Tile]) -> bytes:
             )
     for axis in panels[len(tiles) :]:
         axis.remove()
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def _cycle(values: Sequence[str], count: int) -> list[str]:
     return [values[k % len(values)] for k in range(count)]
 
 
-def _png(figure: Figure) -> bytes:
+def png_bytes(figure: Figure) -> bytes:
+    """Draw a figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+
+    Returns
+    -------
+    bytes
+        PNG, the same for the same figure.
+    """
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=130, bbox_inches="tight", metadata={"Software": None})
     return stream.getvalue()

@@ -63,6 +63,8 @@ class StudyResults:
         Scores of the sample-id-only baseline; None when the ids carry no number.
     pretraining : dict
         Content of ``pretrain.json``.
+    audit : dict
+        Content of ``audit.json``: what a score is worth.
     registered : dict
         Content of ``registered.json``.
     latent : dict
@@ -90,6 +92,7 @@ class StudyResults:
     histories: Mapping[str, pd.DataFrame]
     baseline: Scores | None
     pretraining: Mapping[str, Any]
+    audit: Mapping[str, Any]
     registered: Mapping[str, Any]
     latent: Mapping[str, Any]
     scatter: pd.DataFrame

@@ -1,5 +1,7 @@
 """Plain statistics of images: what a classifier could score with that sees no structure of the surface."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -24,6 +26,35 @@ def image_statistics(images: NDArray[np.uint8]) -> pd.DataFrame:
         the step between the means of neighbouring rows in units of that between neighbouring columns.
     """
     return pd.DataFrame([_describe(image.astype(np.float64)) for image in images])
+
+
+def spectra(images: NDArray[Any], bands: int) -> NDArray[np.float64]:
+    """Describe images without a network: power spectra along and across scan lines, and quantiles.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        Grey levels or heights, shape (N, S, S); rows are scan lines.
+    bands : int
+        Of each spectrum, at most S / 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        Logarithm of the mean power in the bands across lines, then along them, and nine deciles less the
+        mean in units of the standard deviation, float64, shape (N, 2 bands + 9).
+    """
+    return np.stack([_spectra(image.astype(np.float64), bands) for image in images])
+
+
+def _spectra(image: NDArray[np.float64], bands: int) -> NDArray[np.float64]:
+    flat = image - image.mean()
+    logs = []
+    for axis in (0, 1):
+        power = (np.abs(np.fft.rfft(flat, axis=axis)) ** 2).mean(axis=1 - axis)[1:]
+        logs += [np.log(part.mean() + 1e-12) for part in np.array_split(power, bands)]
+    deciles = np.quantile(flat / max(float(flat.std()), 1e-12), np.linspace(0.1, 0.9, 9))
+    return np.array([*logs, *deciles])
 
 
 def _describe(image: NDArray[np.float64]) -> dict[str, float]:

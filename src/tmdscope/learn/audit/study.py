@@ -91,6 +91,53 @@ def record(findings: Findings, verdict: Verdict) -> dict[str, Any]:
     return {**found, "verdict": asdict(verdict)}
 
 
+def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
+    """Pick the numbers that a run shows.
+
+    Parameters
+    ----------
+    found : mapping
+        As `audit`.
+
+    Returns
+    -------
+    dict
+        Dotted name to number: scores, drops, early and late, the learning curve, and how many checks failed.
+    """
+    numbers = {f"{item['name']}.accuracy": item["score"]["accuracy"] for item in found["confounds"]}
+    for item in found["campaigns"]:
+        drop = item["drop"]
+        numbers |= {
+            f"{item['name']}.held_out": item["held_out"]["accuracy"],
+            f"{item['name']}.control": item["control"]["accuracy"],
+            f"{item['name']}.drop": drop["accuracy"],
+            f"{item['name']}.drop_low": drop["accuracy_ci95"][0],
+            f"{item['name']}.drop_high": drop["accuracy_ci95"][1],
+        }
+    numbers |= {f"early_late.{item['name']}.auc": item["auc"] for item in found["drift"]}
+    curve = found["learning_curve"]
+    return numbers | {
+        "twice_the_samples.gain": curve["gain"],
+        "failed_checks": float(len(failed_checks(found))),
+    }
+
+
+def failed_checks(found: Mapping[str, Any]) -> list[str]:
+    """Name the checks that failed.
+
+    Parameters
+    ----------
+    found : mapping
+        As `audit`.
+
+    Returns
+    -------
+    list of str
+        Those that cannot be told are not among them.
+    """
+    return [check["name"] for check in found["verdict"]["checks"] if check["passed"] is False]
+
+
 def _find(
     table: AuditTable,
     parts: Mapping[str, Rows],

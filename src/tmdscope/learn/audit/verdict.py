@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scipy.stats import norm
+
 from tmdscope.learn.audit.campaigns import Campaigns
 from tmdscope.learn.audit.confounds import FEATURES, Confound
 from tmdscope.learn.audit.drift import Drift
@@ -13,6 +15,8 @@ from tmdscope.learn.audit.learning_curve import LearningCurve
 
 NONE, SOME, MOSTLY = "none found", "part of the score", "the score is campaign"
 """What held-out campaigns say of a score."""
+
+_RISING = (NONE, SOME, MOSTLY)
 
 
 _SEEN = {
@@ -96,21 +100,25 @@ class Verdict:
     checks: list[Check]
 
 
-def campaign_effect(found: Campaigns) -> str:
+def campaign_effect(found: Campaigns, ways: int = 1) -> str:
     """Say what held-out campaigns make of a score.
 
     Parameters
     ----------
     found : Campaigns
         One way of holding campaigns out.
+    ways : int, optional
+        How many were tried: the interval of the drop is widened so that all hold at once (Bonferroni,
+        normal).
 
     Returns
     -------
     str
-        `NONE` where the 95 % interval of the drop reaches zero; `MOSTLY` where its lower bound is at least
-        half of what the control knows beyond chance; `SOME` between.
+        `NONE` where the interval of the drop reaches zero; `MOSTLY` where its lower bound is at least half of
+        what the control knows beyond chance, and that is something; `SOME` between.
     """
-    low = found.drop.accuracy_ci95[0]
+    drop = found.drop.accuracy
+    low = drop - (drop - found.drop.accuracy_ci95[0]) * norm.ppf(1 - 0.025 / ways) / norm.ppf(0.975)
     if low <= 0:
         return NONE
     known = found.control.accuracy - found.chance
@@ -128,13 +136,17 @@ def overall_effect(campaigns: Sequence[Campaigns]) -> str | None:
     Returns
     -------
     str or None
-        `MOSTLY` where any way says so: a bound that far from zero is no accident of looking many times. Else
-        what the first says, so that looking many times cannot find what is not there. None without any.
+        `MOSTLY` where any way says so with all intervals holding at once; else what the first says alone, so
+        that looking many times finds nothing that is not there. None without any.
     """
-    effects = [campaign_effect(found) for found in campaigns]
-    if MOSTLY in effects:
+    if _telling(campaigns):
         return MOSTLY
-    return effects[0] if effects else None
+    return min(campaign_effect(campaigns[0]), SOME, key=_RISING.index) if campaigns else None
+
+
+def _telling(campaigns: Sequence[Campaigns]) -> list[Campaigns]:
+    """List the ways that say `MOSTLY` with all intervals holding at once."""
+    return [found for found in campaigns if campaign_effect(found, len(campaigns)) == MOSTLY]
 
 
 def judge(findings: Findings) -> Verdict:
@@ -226,13 +238,11 @@ def percent(value: float, interval: Sequence[float], sign: bool = False) -> str:
 def _campaign_check(campaigns: list[Campaigns]) -> Check:
     if not campaigns:
         return Check("campaigns", None, "no order column, or no class that trains beside a held-out campaign")
-    effects = {found.name: campaign_effect(found) for found in campaigns}
-    bad = [name for name, effect in effects.items() if effect == MOSTLY]
     told = "; ".join(
         f"{found.name}: {percent(found.drop.accuracy, found.drop.accuracy_ci95, sign=True)} points"
         for found in campaigns
     )
-    return Check("campaigns", not bad, f"control less held out, {told}")
+    return Check("campaigns", overall_effect(campaigns) != MOSTLY, f"control less held out, {told}")
 
 
 def _metadata_check(findings: Findings) -> Check:
@@ -253,8 +263,7 @@ def _headline(findings: Findings) -> str:
     if not findings.campaigns:
         return f"{told}; whether that is campaign cannot be said, for no order of the samples is known."
     effect = overall_effect(findings.campaigns)
-    telling = [found for found in findings.campaigns if campaign_effect(found) == effect]
-    first = telling[0]
+    first = (_telling(findings.campaigns) or findings.campaigns)[0]
     drop = percent(first.drop.accuracy, first.drop.accuracy_ci95, sign=True)
     if effect == NONE:
         return f"{told}; no campaign effect found within its interval (control less held out {drop} points)."
