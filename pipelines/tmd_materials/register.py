@@ -2,7 +2,6 @@
 
 from tmdscope.files import read_json, write_json
 from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEARCHES
-from tmdscope.learn.audit.study import failed_checks
 from tmdscope.lifecycle.card import write_card
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
@@ -17,7 +16,7 @@ from tmdscope.tracking.store import connect
 def main() -> None:
     """Write which version each experiment has and which is best by mean validation macro F1."""
     tracking = read_section("tracking", TrackingParams)
-    client, audited = connect(), read_json(AUDIT)
+    client, failed = connect(), read_json(AUDIT)["failed_checks"]
     versions: dict[str, Version] = {}
     scores: dict[str, float] = {}
     for name, params in read_all_experiments(SEARCHES).items():
@@ -31,7 +30,7 @@ def main() -> None:
             "best_fold": str(facts["scores"]["best_fold"]),
             "epochs": str(params.epochs),
             "split.sha256": run["split_sha256"],
-            FAILED_AUDITS: ", ".join(failed_checks(audited)) or NO_AUDITS,
+            FAILED_AUDITS: ", ".join(failed) or NO_AUDITS,
         }
         uri, run_id = run["model_uri"], run["run_id"]
         versions[name] = register_model(client, tracking.model, uri, run_id, facts, tags)

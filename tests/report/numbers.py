@@ -2,8 +2,14 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from tests.learn.audit.studies import PARAMS, SCORING, make_table
+from tmdscope.learn.audit.study import audit
 from tmdscope.report.page import Page, Table, write_page
 
 POOL = {
@@ -40,6 +46,14 @@ RELATIONS = {
     },
     "regression_cosine": {"grain_density": {}},
 }
+
+
+@cache
+def audited(order: bool = True) -> Any:
+    """An audit as ``audit.json`` holds it: a study whose score is campaign."""
+    table = make_table(2, samples=36, by_campaign=3.0, order=order)
+    runners = {"steady": (lambda number: np.array([number]), 2)}
+    return json.loads(json.dumps(audit(table, {}, PARAMS, SCORING, runners)))
 
 
 def words(page: Page) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.report.numbers import MEAN, POOLED, RELATIONS, assert_stands_alone, tables, words
+from tests.report.numbers import MEAN, POOLED, RELATIONS, assert_stands_alone, audited, tables, words
 from tmdscope.dataset.published import NO_DESCRIPTORS, PublishedTables
 from tmdscope.dataset.splits import Fold, Split
 from tmdscope.report import published_study
@@ -69,6 +69,7 @@ def published(
         runs={"svc": "abc"},
         carryover=carryover,
         search=SEARCH,
+        audit=audited(),
         sequential={"enabled": False},
         panels=pd.DataFrame(),
     )
@@ -84,8 +85,8 @@ def test_the_published_report_sets_the_papers_values_beside(descriptors: bool) -
 
 def test_published_metrics_have_the_agreed_keys() -> None:
     numbers = published_study.metrics(published(descriptors=True))
-    sections = {"dataset", "split", "classifiers", "pooled", "search", "sequential", "latent", "carryover"}
-    assert set(numbers) == sections
+    sections = {"dataset", "split", "classifiers", "pooled", "search", "audit", "sequential", "latent"}
+    assert set(numbers) == sections | {"carryover"}
     assert numbers["dataset"] == {"images": 4, "distinct_images": 4, "samples": 4}
     assert numbers["split"]["test"] == {"MoS2": 1, "WS2": 1, "WSe2": 0, "MoSe2": 0, "Mo-WSe2": 0}
     assert set(numbers["classifiers"]["svc"]) == {

@@ -10,7 +10,7 @@ import pytest
 from tests.learn.audit.studies import PARAMS, SCORING, make_table
 from tests.learn.audit.test_findings import parts_of
 from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
-from tmdscope.learn.audit.study import audit, failed_checks, numbers_of
+from tmdscope.learn.audit.study import audit, numbers_of
 from tmdscope.learn.audit.verdict import MOSTLY, NONE
 from tmdscope.learn.metrics import bootstrap_by_sample, paired_difference
 from tmdscope.stage import UserError
@@ -21,7 +21,7 @@ def test_a_score_by_campaign_is_called_so() -> None:
     found = audit(table, parts_of(table), PARAMS, SCORING, {})
     assert found["verdict"]["campaign"] == MOSTLY
     assert "the score is campaign" in found["verdict"]["headline"]
-    assert "campaigns" in failed_checks(found)
+    assert "campaigns" in found["failed_checks"]
     assert any("in turn" in step for step in found["verdict"]["next"])
 
 
@@ -30,7 +30,7 @@ def test_a_score_by_surface_is_called_so() -> None:
     found = audit(table, parts_of(table), PARAMS, SCORING, {"steady": (lambda number: np.array([number]), 3)})
     assert found["verdict"]["campaign"] == NONE
     assert "no campaign effect found" in found["verdict"]["headline"]
-    assert failed_checks(found) == []
+    assert found["failed_checks"] == []
     assert {check["name"]: check["passed"] for check in found["verdict"]["checks"]}["folds"] is True
     again = audit(table, parts_of(table), PARAMS, SCORING, {"steady": (lambda number: np.array([number]), 3)})
     assert json.dumps(found) == json.dumps(again)
@@ -52,12 +52,12 @@ def test_planted_faults_fail_the_checks() -> None:
     parts = parts_of(table)
     samples = table.sample_ids.copy()
     samples[parts["test"][0]] = samples[parts["fold0_train"][0]]
-    assert "samples" in failed_checks(audit(replace(table, sample_ids=samples), parts, PARAMS, SCORING, {}))
+    shared = audit(replace(table, sample_ids=samples), parts, PARAMS, SCORING, {})
+    assert "samples" in shared["failed_checks"]
     hashes = table.image_sha256.copy()
     hashes[parts["test"][0]] = hashes[parts["fold0_train"][0]]
-    assert "duplicates" in failed_checks(
-        audit(replace(table, image_sha256=hashes), parts, PARAMS, SCORING, {})
-    )
+    copied = audit(replace(table, image_sha256=hashes), parts, PARAMS, SCORING, {})
+    assert "duplicates" in copied["failed_checks"]
 
 
 def test_what_does_not_fit_is_refused() -> None:

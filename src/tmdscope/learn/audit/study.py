@@ -59,8 +59,8 @@ def audit(
     Returns
     -------
     dict
-        ``duplicates, groups, confounds, campaigns, drift, learning_curve, folds, verdict``: what
-        `audit.json` holds.
+        ``duplicates, groups, confounds, campaigns, drift, learning_curve, folds, verdict`` and
+        ``failed_checks``: what `audit.json` holds.
     """
     with threadpool_limits(ONE_THREAD):
         findings = _find(table, parts, params, scoring, runners)
@@ -88,7 +88,8 @@ def record(findings: Findings, verdict: Verdict) -> dict[str, Any]:
         entry["effect"] = campaign_effect(campaigns)
         entry["lost_share"] = None if np.isnan(share[0]) else list(share)
     found["learning_curve"] = found.pop("curve")
-    return {**found, "verdict": asdict(verdict)}
+    failed = [check.name for check in verdict.checks if check.passed is False]
+    return {**found, "verdict": asdict(verdict), "failed_checks": failed}
 
 
 def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
@@ -118,24 +119,8 @@ def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
     curve = found["learning_curve"]
     return numbers | {
         "twice_the_samples.gain": curve["gain"],
-        "failed_checks": float(len(failed_checks(found))),
+        "failed_checks": float(len(found["failed_checks"])),
     }
-
-
-def failed_checks(found: Mapping[str, Any]) -> list[str]:
-    """Name the checks that failed.
-
-    Parameters
-    ----------
-    found : mapping
-        As `audit`.
-
-    Returns
-    -------
-    list of str
-        Those that cannot be told are not among them.
-    """
-    return [check["name"] for check in found["verdict"]["checks"] if check["passed"] is False]
 
 
 def _find(
