@@ -4,6 +4,7 @@ import argparse
 import json
 
 from benchmarks import (
+    audit_seeds,
     batched_heads,
     features_224,
     noop_repro,
@@ -31,6 +32,7 @@ BENCHMARKS = {
         tracking_share,
         search_vs_grid,
         reliability,
+        audit_seeds,
     )
 }
 

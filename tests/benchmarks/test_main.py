@@ -21,6 +21,7 @@ ALL = [
     "tracking-share",
     "search-vs-grid",
     "reliability",
+    "audit-seeds",
 ]
 
 
