@@ -25,6 +25,12 @@ _SEEN = {
     "statistics": "a few image statistics",
 }
 
+_UNPROVEN = {
+    "order": "That a split by sample proves recognition",
+    "nuisance": "That a split by sample proves recognition",
+    "statistics": "That the structure of the surface is what is recognised",
+}
+
 
 @dataclass(frozen=True)
 class Check:
@@ -359,9 +365,9 @@ def _metadata_claims(findings: Findings) -> Claims:
             continue
         score = percent(found.score.accuracy, found.score.accuracy_ci95)
         beyond = percent(found.beyond.accuracy, found.beyond.accuracy_ci95, sign=True)
-        told = f"{_SEEN[found.name]} alone scores {score} % under the same split"
+        told = f"{_SEEN[found.name]} alone: {score} % under the same split"
         if found.beyond.accuracy_ci95[0] <= 0:
-            may_not.append(f"That the split by sample proves recognition: {told}.")
+            may_not.append(f"{_UNPROVEN[found.name]}: {told}.")
         else:
             may.append(f"More than metadata under this split: {told}; the features {beyond} points more.")
     return may, may_not, []
