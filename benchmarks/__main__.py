@@ -4,6 +4,7 @@ import argparse
 import json
 
 from benchmarks import (
+    audit_seeds,
     batched_heads,
     descriptor_truth,
     descriptors_224,
@@ -37,6 +38,7 @@ BENCHMARKS = {
         search_vs_grid,
         reliability,
         descriptor_truth,
+        audit_seeds,
     )
 }
 

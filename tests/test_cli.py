@@ -15,7 +15,7 @@ from tmdscope.cli import app
 
 ROOT = Path(__file__).parents[1]
 RUNNER = CliRunner()
-LIFE = ("models", "compare", "promote", "rollback", "predict", "card")
+LIFE = ("audit", "models", "compare", "promote", "rollback", "predict", "card")
 
 
 @pytest.fixture

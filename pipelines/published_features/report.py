@@ -12,7 +12,7 @@ from tmdscope.report.published_study import PublishedResults, compose, metrics
 from tmdscope.stage import run_stage
 
 DATA = Path("data/published")
-RUNS = ("run.json", "search_run.json", "carryover_run.json", "sequential_run.json")
+RUNS = ("run.json", "search_run.json", "audit_run.json", "carryover_run.json", "sequential_run.json")
 METRICS = Path("reports/published_features/metrics.json")
 PAGE = Path("reports/published_features/index.html")
 
@@ -30,6 +30,7 @@ def main() -> None:
         runs={name: run for file in RUNS for name, run in read_json(DATA / file)["runs"].items()},
         carryover=read_json(DATA / "carryover.json"),
         search=read_json(DATA / "search.json"),
+        audit=read_json(DATA / "audit.json"),
         sequential=sequential,
         panels=pd.read_csv(DATA / "sequential_latent.csv") if sequential["enabled"] else pd.DataFrame(),
     )

@@ -1,13 +1,13 @@
 """Stage `register`: every experiment's ensemble becomes a version with a card; the best gets alias `best`."""
 
 from tmdscope.files import read_json, write_json
-from tmdscope.layout import EXPERIMENTS, REGISTERED, SEARCHES, SEQUENTIAL
+from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEARCHES, SEQUENTIAL
 from tmdscope.lifecycle.card import write_card
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
 from tmdscope.stage import run_stage
-from tmdscope.tracking.registration import register_model
+from tmdscope.tracking.registration import FAILED_AUDITS, NO_AUDITS, register_model
 from tmdscope.tracking.registry import BEST, Version, point_alias, resolve
 from tmdscope.tracking.runs import FACTS
 from tmdscope.tracking.store import connect
@@ -16,7 +16,7 @@ from tmdscope.tracking.store import connect
 def main() -> None:
     """Write which version each experiment has, which is best by mean validation macro F1, and all cards."""
     tracking = read_section("tracking", TrackingParams)
-    client = connect()
+    client, failed = connect(), read_json(AUDIT)["failed_checks"]
     versions: dict[str, Version] = {}
     scores: dict[str, float] = {}
     for name, params in read_all_experiments(SEARCHES).items():
@@ -30,6 +30,7 @@ def main() -> None:
             "best_fold": str(facts["scores"]["best_fold"]),
             "epochs": str(params.epochs),
             "split.sha256": run["split_sha256"],
+            FAILED_AUDITS: ", ".join(failed) or NO_AUDITS,
         }
         uri, run_id = run["model_uri"], run["run_id"]
         versions[name] = register_model(client, tracking.model, uri, run_id, facts, tags)

@@ -12,6 +12,7 @@ from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.files import read_json, write_json
 from tmdscope.layout import (
     ATTRIBUTION,
+    AUDIT,
     DESCRIPTORS,
     EXPERIMENT_PLOTS,
     LATENT_PLOT,
@@ -63,6 +64,7 @@ def main() -> None:
         histories={name: pd.read_csv(EXPERIMENT_PLOTS / name / "history.csv") for name in experiments},
         baseline=sample_id_baseline(samples, labels, folds),
         pretraining=read_json(DATA / "pretrained" / "pretrain.json"),
+        audit=read_json(AUDIT),
         registered=read_json(DATA / "registered.json"),
         latent=read_json(DATA / "latent.json"),
         scatter=pd.read_csv(LATENT_PLOT),

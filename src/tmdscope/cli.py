@@ -163,6 +163,45 @@ def card(
 
 
 @app.command()
+def audit(
+    manifest: Annotated[
+        Path, typer.Argument(help="CSV or Parquet: sample_id, material, path (relative to it) of pictures.")
+    ],
+    order: Annotated[
+        str,
+        typer.Option(help="Column of numbers or dates that rises with time; sample_id: its number; none."),
+    ],
+    nuisance: Annotated[list[str] | None, typer.Option(help="Column that should not matter; repeat.")] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="NPY, a row per image; without it, spectra of the pictures.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the page and the record.")] = Path("reports/audit"),
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Say what a score on a data set is worth: duplicates, confounds, held-out campaigns, a verdict.
+
+    Sections `audit` and `prepare` of params.yaml say how; order and nuisance columns are named here.
+    """
+    from tmdscope.lifecycle.audit import PAGE, AuditRequest, audit_manifest
+    from tmdscope.params.audit import ManifestAuditParams
+    from tmdscope.params.common import ScoringParams
+    from tmdscope.params.materials_study import PrepareParams
+    from tmdscope.params.reading import read_section
+
+    request = AuditRequest(
+        manifest=manifest,
+        features=features,
+        order=order,
+        nuisance=nuisance or [],
+        prepare=read_section("prepare", PrepareParams, params),
+        params=read_section("audit", ManifestAuditParams, params),
+        scoring=read_section("scoring", ScoringParams, params),
+    )
+    typer.echo(audit_manifest(request, out))
+    typer.echo(f"in full: {out / PAGE}")
+
+
+@app.command()
 def search(
     experiment: Annotated[str, typer.Argument(help="Key of sections `searches` and `experiments`.")],
     workers: Annotated[int, typer.Option(min=1, max=1000, help="Processes on this machine.")] = 1,

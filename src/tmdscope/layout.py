@@ -22,6 +22,8 @@ ADDED = Path("data/added")
 """A folder for every material that was added to a registered model."""
 ATTEMPTS = Path("data/attempts")
 """What interrupted trainings go on from."""
+AUDIT = Path("data/audit.json")
+"""What a score is worth."""
 REGISTERED = Path("data/registered.json")
 """Versions of the registered model."""
 DESCRIPTORS = Path("data/descriptors.parquet")

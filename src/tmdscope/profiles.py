@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tmdscope.materials import nearest
+from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, FeaturesParams, require_formulae
 from tmdscope.params.materials_study import (
@@ -43,6 +44,7 @@ SECTIONS: Mapping[str, type[Params]] = {
     "split": SplitParams,
     "features": FeaturesParams,
     "sequential": SequentialParams,
+    "audit": ManifestAuditParams,
     "scoring": ScoringParams,
     "tracking": TrackingParams,
     "promotion": PromotionParams,

@@ -188,3 +188,16 @@ def test_no_folds_and_no_resamples_are_refused():
 def test_models_of_other_images_are_not_compared(first, second):
     with pytest.raises(ValueError, match=r"do not match|must lie in"):
         metrics.paired_difference(first, first, second, ["a"] * len(first), 10, 1)
+
+
+def test_scores_of_several_models_are_of_their_mean_counts() -> None:
+    labels, samples = np.array([0, 0, 1, 1]), np.array(["a", "b", "c", "d"])
+    first, second = np.array([0, 0, 1, 1]), np.array([1, 0, 0, 1])
+    both = metrics.paired_difference(labels, np.stack([first, second]), second, samples, 200, 1)
+    assert both.accuracy == pytest.approx(0.25)
+    assert (both.images, both.samples) == (4, 4)
+    alone = metrics.paired_difference(labels, first, second, samples, 200, 1)
+    assert metrics.paired_difference(labels, first[None], second[None], samples, 200, 1) == alone
+    assert metrics.bootstrap_by_sample(labels, first[None], samples, 200, 1) == metrics.bootstrap_by_sample(
+        labels, first, samples, 200, 1
+    )

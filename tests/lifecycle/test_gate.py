@@ -45,6 +45,15 @@ def test_what_is_sound_passes(production: Version | None) -> None:
     assert failed(OPEN, NEW, production) == []
 
 
+def test_an_audit_of_the_study_is_told() -> None:
+    told = [
+        run_gate(replace(NEW, tags=tags), OLD, OPEN)[3] for tags in (TAGS, {**TAGS, "audit.failed": "none"})
+    ]
+    assert [check.passed for check in told] == [True, True]
+    assert "not audited further" in told[0].finding
+    assert "nothing failed" in told[1].finding
+
+
 def test_the_out_of_fold_images_count_before_the_test() -> None:
     check = run_gate(NEW, OLD, OPEN)[4]
     assert check.finding == (
@@ -91,6 +100,8 @@ def test_without_production_a_contract_must_still_be_stated() -> None:
         ({"data.sha256": HASH}, "audits", "audit.problems is missing; run `dvc repro --force register`"),
         ({**TAGS, "audit.problems": "2"}, "audits", "2 problems"),
         ({**TAGS, "audit.problems": ""}, "audits", "problems"),
+        ({**TAGS, "audit.failed": "campaigns, samples"}, "audits", "audit failed: campaigns, samples"),
+        ({**TAGS, "audit.failed": ""}, "audits", "the study's audit failed"),
     ],
 )
 def test_tags_that_do_not_hold_fail(tags: dict[str, str], name: str, finding: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import (
     FeaturesParams,
@@ -34,6 +35,7 @@ SECTIONS: dict[str, type[Params]] = {
     "features": FeaturesParams,
     "tracking": TrackingParams,
     "promotion": PromotionParams,
+    "audit": ManifestAuditParams,
     "describe": DescribeParams,
     "latent": LatentParams,
     "attribution": AttributionParams,

@@ -34,7 +34,7 @@ TAGS = {
 
 
 def runs_of(study: Clone) -> tuple[dict[str, object], dict[str, list[object]]]:
-    """Parent runs by name, and the children of each; a search and a sequence are no such parents."""
+    """Parent runs of experiments by name, and the children of each."""
     client = study.client
     experiment = client.get_experiment_by_name("tmd-materials")
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
@@ -42,6 +42,7 @@ def runs_of(study: Clone) -> tuple[dict[str, object], dict[str, list[object]]]:
         run.info.run_name: run
         for run in runs
         if not {"mlflow.parentRunId", "optuna.study", "encoding"} & set(run.data.tags)
+        and run.info.run_name != "audit"
     }
     children = {
         name: sorted(

@@ -119,14 +119,33 @@ def test_carried_layers_raise_validation_alone(metrics: dict[str, Any]) -> None:
     assert abs(gain["test_accuracy"]["mean"]) < 0.03
 
 
+def test_the_audit_tells_surface_from_campaign(metrics: dict[str, Any]) -> None:
+    found = metrics["audit"]
+    assert found["accuracy"]["features"] == pytest.approx(0.81, abs=0.02)
+    assert found["accuracy"]["order"] > 0.93 > found["accuracy"]["features"] > found["accuracy"]["statistics"]
+    blocks = found["campaigns"]["10 blocks"]
+    assert blocks["drop"] == pytest.approx(0.15, abs=0.04)
+    assert blocks["drop_ci95"][0] > 0
+    within = found["campaigns"]["10 blocks within classes"]
+    assert 0 < within["drop"] < blocks["drop"]
+    assert found["early_late"]["MoS2"] == pytest.approx(0.90, abs=0.02)
+    assert found["checks"] == {
+        "duplicates": True,
+        "samples": True,
+        "folds": True,
+        "campaigns": True,
+        "beyond metadata": False,
+    }
+
+
 def test_every_fold_is_a_run(published: Clone) -> None:
     client = published.client
     experiment = client.get_experiment_by_name("published-features")
     runs = client.search_runs([experiment.experiment_id], "tags.experiment != 'sequential'", max_results=1000)
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    assert {run.info.run_name for run in parents} == {*NAMES, "search", "carryover"}
+    assert {run.info.run_name for run in parents} == {*NAMES, "search", "carryover", "audit"}
     others = [run for run in runs if run.data.tags["experiment"] != "search"]
-    assert len(others) == len(NAMES) * 6 + 1 + SEEDS * 2 * 6
+    assert len(others) == len(NAMES) * 6 + 1 + SEEDS * 2 * 6 + 1
     assert {run.info.status for run in others} == {"FINISHED"}
 
 

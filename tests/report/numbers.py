@@ -3,11 +3,15 @@
 import json
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tests.learn.audit.studies import PARAMS, SCORING, make_table
+from tmdscope.learn.audit.study import audit
 from tmdscope.report.page import Page, Table, write_page
 
 POOL = {
@@ -83,6 +87,14 @@ def correlations() -> pd.DataFrame:
             "cosine": [0.1, 0.7, -0.7],
         }
     )
+
+
+@cache
+def audited(order: bool = True) -> Any:
+    """An audit as ``audit.json`` holds it: a study whose score is campaign."""
+    table = make_table(2, samples=36, by_campaign=3.0, order=order)
+    runners = {"steady": (lambda number: np.array([number]), 2)}
+    return json.loads(json.dumps(audit(table, {}, PARAMS, SCORING, runners)))
 
 
 def words(page: Page) -> str:

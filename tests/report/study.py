@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 
 from tests.report.attributions import ATTRIBUTION, attribution_maps
-from tests.report.numbers import MEAN, POOLED, RELATIONS, RELIABILITY, component_scores, correlations
+from tests.report.numbers import (
+    MEAN,
+    POOLED,
+    RELATIONS,
+    RELIABILITY,
+    audited,
+    component_scores,
+    correlations,
+)
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import IDENTITY
 from tmdscope.params.common import ScoringParams
@@ -118,6 +126,7 @@ def study(
         histories={name: pd.DataFrame([[1, 1.0, 0.5, 1.0, 0.5]], columns=columns) for name in settings},
         baseline={f"{part}_{m}": MEAN for part in ("val", "test") for m in ("accuracy", "macro_f1")},
         pretraining={"images": 48, "r_squared": {"true_coverage": 0.5}},
+        audit=audited(),
         registered={
             "model": "m",
             "best": best,

@@ -13,6 +13,7 @@ from tests.report.numbers import (
     POOLED,
     RELATIONS,
     assert_stands_alone,
+    audited,
     component_scores,
     correlations,
     tables,
@@ -79,6 +80,7 @@ def published(
         runs={"svc": "abc"},
         carryover=carryover,
         search=SEARCH,
+        audit=audited(),
         sequential={"enabled": False},
         panels=pd.DataFrame(),
     )
@@ -94,8 +96,8 @@ def test_the_published_report_sets_the_papers_values_beside(descriptors: bool) -
 
 def test_published_metrics_have_the_agreed_keys() -> None:
     numbers = published_study.metrics(published(descriptors=True))
-    sections = {"dataset", "split", "classifiers", "pooled", "search", "sequential", "latent", "carryover"}
-    assert set(numbers) == sections
+    sections = {"dataset", "split", "classifiers", "pooled", "search", "audit", "sequential", "latent"}
+    assert set(numbers) == sections | {"carryover"}
     assert numbers["dataset"] == {"images": 4, "distinct_images": 4, "samples": 4}
     assert numbers["split"]["test"] == {"MoS2": 1, "WS2": 1, "WSe2": 0, "MoSe2": 0, "Mo-WSe2": 0}
     assert set(numbers["classifiers"]["svc"]) == {

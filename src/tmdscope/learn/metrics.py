@@ -274,7 +274,8 @@ def bootstrap_by_sample(
     labels : array_like
         True class of each image, int, shape (images,), at least 0.
     predicted : array_like
-        Predicted class of each image, int, shape (images,); -1 is invalid.
+        Predicted class of each image, int, shape (images,), or of several models whose counts are averaged,
+        shape (models, images); -1 is invalid.
     sample_ids : sequence of str
         Sample of each image, shape (images,).
     resamples : int
@@ -292,7 +293,7 @@ def bootstrap_by_sample(
     ValueError
         The three do not match, are empty, or hold what is no class; or there are no resamples.
     """
-    counts = count_by_sample(labels, predicted, sample_ids)
+    counts = _mean_counts(labels, predicted, sample_ids)
     low, high = np.percentile(_resampled(counts, resamples, seed), _PERCENTILES, axis=1)
     return Intervals((float(low[0]), float(high[0])), (float(low[1]), float(high[1])), len(counts), resamples)
 
@@ -315,7 +316,8 @@ def paired_difference(
     labels : array_like
         True class of each image, int, shape (images,), at least 0.
     first, second : array_like
-        Class that each model predicts for each image, int, shape (images,); -1 is invalid.
+        Class that each model predicts for each image, int, shape (images,), or that several models predict
+        whose counts are averaged, shape (models, images); -1 is invalid.
     sample_ids : sequence of str
         Sample of each image, shape (images,).
     resamples : int
@@ -335,21 +337,36 @@ def paired_difference(
     """
     classes = 1 + max(int(np.max(values, initial=0)) for values in (labels, first, second))
     counts = np.stack(
-        [count_by_sample(labels, predicted, sample_ids, classes) for predicted in (first, second)], axis=1
+        [_mean_counts(labels, predicted, sample_ids, classes) for predicted in (first, second)], axis=1
     )
     drawn = _resampled(counts, resamples, seed)
     low, high = np.percentile(drawn[..., 0] - drawn[..., 1], _PERCENTILES, axis=1)
+    summed = counts.sum(axis=0)
+    hits, f1 = _accuracy(summed), macro_f1_of_counts(summed)
     return Difference(
-        accuracy=accuracy(labels, first) - accuracy(labels, second),
-        macro_f1=macro_f1(labels, first) - macro_f1(labels, second),
+        accuracy=float(hits[0] - hits[1]),
+        macro_f1=float(f1[0] - f1[1]),
         accuracy_ci95=(float(low[0]), float(high[0])),
         macro_f1_ci95=(float(low[1]), float(high[1])),
-        images=int(counts[:, 0].sum()),
+        images=round(float(counts[:, 0].sum())),
         samples=len(counts),
     )
 
 
-def _resampled(counts: Counts, resamples: int, seed: int) -> Scores:
+def _mean_counts(
+    labels: ArrayLike, predicted: ArrayLike, sample_ids: ArrayLike, classes: int | None = None
+) -> NDArray[Any]:
+    """Count pairs by sample, as means over several models where there are several."""
+    models = np.asarray(predicted)
+    if models.ndim == 1:
+        return count_by_sample(labels, models, sample_ids, classes)
+    size = 1 + max(int(np.max(values, initial=0)) for values in (labels, models))
+    counted = [count_by_sample(labels, model, sample_ids, classes or size) for model in models]
+    mean: NDArray[Any] = np.mean(counted, axis=0)
+    return mean
+
+
+def _resampled(counts: NDArray[Any], resamples: int, seed: int) -> Scores:
     """Score samples (first axis of the counts) drawn with replacement: accuracy and macro F1, x resamples."""
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: an interval needs at least one")

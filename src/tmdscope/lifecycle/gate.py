@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tmdscope.learn.metrics import Difference
 from tmdscope.lifecycle.comparison import HELD_OUT, compare_versions
 from tmdscope.tracking.contract import Contract, read_contract
+from tmdscope.tracking.registration import FAILED_AUDITS, NO_AUDITS
 from tmdscope.tracking.registry import Client, Version
 from tmdscope.tracking.store import tracking_uri
 
@@ -286,7 +287,12 @@ def _audits(candidate: Version) -> Check:
         return Check("audits", False, f"tag audit.problems is missing; run {AGAIN}")
     if problems != "0":
         return Check("audits", False, f"{problems} problems of data or split; mend them and run it again")
-    return Check("audits", True, "no problems of data or split")
+    failed = candidate.tags.get(FAILED_AUDITS)
+    if failed is None:
+        return Check("audits", True, "no problems of data or split; its study was not audited further")
+    if failed != NO_AUDITS:
+        return Check("audits", False, f"the study's audit failed: {failed}; its report says why")
+    return Check("audits", True, "no problems of data or split, nothing failed in the study's audit")
 
 
 def _not_worse(candidate: Version, production: Version | None, gate: Gate) -> Check:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tmdscope.report.attribution import attribution_metrics, attribution_section
+from tmdscope.report.audit import audit_metrics, audit_section
 from tmdscope.report.comparison import comparison_section
 from tmdscope.report.experiments import experiments_section
 from tmdscope.report.figures.images import image_grid
@@ -27,8 +28,8 @@ def metrics(results: StudyResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``data``, ``experiments``, ``searches``, ``pretraining``, ``sequential``, ``baseline``, ``best``,
-        ``latent`` and ``attribution``; numbers and names only.
+        ``data``, ``experiments``, ``searches``, ``pretraining``, ``audit``, ``sequential``, ``baseline``,
+        ``best``, ``latent`` and ``attribution``; numbers and names only.
     """
     manifest = results.dataset.manifest
     parts = ("train", "val", "test", "best_fold", "out_of_fold", "ensemble_test", "reliability")
@@ -49,6 +50,7 @@ def metrics(results: StudyResults) -> dict[str, Any]:
             for name, found in results.searches.items()
         },
         "pretraining": {gain.pair: gain.to_dict() for gain in results.gains},
+        "audit": audit_metrics(results.audit),
         "sequential": sequential_metrics(results.sequential),
         "baseline": {"sample_id_only": results.baseline},
         "latent": latent_metrics(results.latent),
@@ -89,6 +91,7 @@ def compose(results: StudyResults, images_per_class: int) -> Page:
             experiments_section(results),
             *([searches_section(results)] if results.searches else []),
             comparison_section(results),
+            audit_section(results.audit),
             *_sequential(results),
             _training(results),
             _latent(results),

@@ -9,6 +9,7 @@ import pandas as pd
 from tmdscope.dataset.published import PublishedTables
 from tmdscope.dataset.splits import Split
 from tmdscope.materials import MATERIALS
+from tmdscope.report.audit import audit_metrics, audit_section
 from tmdscope.report.families import families_metrics, families_section
 from tmdscope.report.latent import LatentView, latent_metrics, latent_section
 from tmdscope.report.page import (
@@ -73,6 +74,8 @@ class PublishedResults:
         Content of ``carryover.json``: ``enabled``, and what the two series gave where it is true.
     search : dict
         Content of ``search.json``: what the searches over families chose, and the pooled scores.
+    audit : dict
+        Content of ``audit.json``: what a score is worth.
     sequential : dict
         Content of ``sequential.json``: ``enabled``, and what the sequences gave where it is true.
     panels : pandas.DataFrame
@@ -88,6 +91,7 @@ class PublishedResults:
     runs: Mapping[str, str]
     carryover: Mapping[str, Any]
     search: Mapping[str, Any]
+    audit: Mapping[str, Any]
     sequential: Mapping[str, Any]
     panels: pd.DataFrame
 
@@ -110,8 +114,8 @@ def metrics(results: PublishedResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``dataset``, ``split``, ``classifiers``, ``pooled``, ``search``, ``sequential``, ``latent`` and
-        ``carryover``.
+        ``dataset``, ``split``, ``classifiers``, ``pooled``, ``search``, ``audit``, ``sequential``, ``latent``
+        and ``carryover``.
     """
     kept = ("val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1")
     pooled = ("accuracy", "macro_f1", "accuracy_ci95")
@@ -127,6 +131,7 @@ def metrics(results: PublishedResults) -> dict[str, Any]:
             name: {key: score["pooled"][key] for key in pooled} for name, score in results.scores.items()
         },
         "search": families_metrics(results.search),
+        "audit": audit_metrics(results.audit),
         "sequential": sequential_metrics(results.sequential),
         "latent": latent_metrics(results.latent),
         "carryover": {key: value for key, value in results.carryover.items() if key != "trials"},
@@ -163,6 +168,7 @@ def compose(results: PublishedResults) -> Page:
             _classifiers(results),
             _pooled(results),
             _families(results),
+            audit_section(results.audit),
             *_sequential(results),
             *([_carryover(results)] if results.carryover["enabled"] else []),
             _latent(results),

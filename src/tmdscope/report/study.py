@@ -64,6 +64,8 @@ class StudyResults:
         Scores of the sample-id-only baseline; None when the ids carry no number.
     pretraining : dict
         Content of ``pretrain.json``.
+    audit : dict
+        Content of ``audit.json``: what a score is worth.
     registered : dict
         Content of ``registered.json``.
     latent : dict
@@ -99,6 +101,7 @@ class StudyResults:
     histories: Mapping[str, pd.DataFrame]
     baseline: Scores | None
     pretraining: Mapping[str, Any]
+    audit: Mapping[str, Any]
     registered: Mapping[str, Any]
     latent: Mapping[str, Any]
     scatter: pd.DataFrame

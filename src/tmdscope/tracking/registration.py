@@ -10,6 +10,12 @@ from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
 from tmdscope.tracking.registry import Version, register
 from tmdscope.tracking.runs import FACTS, fetch_artifact
 
+FAILED_AUDITS = "audit.failed"
+"""Tag of a version: checks of the study's audit that failed, by name."""
+
+NO_AUDITS = "none"
+"""Its value where none did."""
+
 CARD = "model_card.md"
 """Artifact of a version's run: its card."""
 

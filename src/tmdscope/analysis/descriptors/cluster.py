@@ -20,8 +20,8 @@ def on_cluster(scheduler: str) -> Mapper:
     Returns
     -------
     callable
-        For `tmdscope.analysis.descriptors.table.describe`. A chunk whose worker dies is given to another; results
-        are in the order of the chunks, whoever worked on them.
+        For `tmdscope.analysis.descriptors.table.describe`. A chunk whose worker dies is given to another;
+        results are in the order of the chunks, whoever worked on them.
 
     Raises
     ------
@@ -41,8 +41,8 @@ def on_cluster(scheduler: str) -> Mapper:
             client = Client(scheduler, timeout=_ANSWER_S)
         except (OSError, ValueError) as error:
             raise UserError(
-                f"describe.scheduler: no Dask scheduler answers at {scheduler} ({error}); start one, or empty the "
-                "setting to work on this machine"
+                f"describe.scheduler: no Dask scheduler answers at {scheduler} ({error}); start one, or "
+                "empty the setting to work on this machine"
             ) from error
         with client:
             found: list[Values] = client.gather(client.map(work, chunks, pure=False))

@@ -1,0 +1,61 @@
+"""Stage `audit`: what a score on these images is worth."""
+
+import numpy as np
+
+from tmdscope.dataset.splits import Split
+from tmdscope.dataset.store import Dataset, open_array
+from tmdscope.files import write_json
+from tmdscope.layout import AUDIT, FEATURES, PREPARED, SPLIT
+from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
+from tmdscope.learn.audit.statistics import image_statistics
+from tmdscope.learn.audit.study import audit, numbers_of
+from tmdscope.learn.audit.table import MOST_IMAGES, AuditTable
+from tmdscope.params.audit import ManifestAuditParams
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.materials_study import DataParams, TrackingParams
+from tmdscope.params.reading import read_section
+from tmdscope.stage import run_stage
+from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.runs import DataUse, start_run
+from tmdscope.tracking.store import open_study
+
+NAME = "audit"
+
+
+def main() -> None:
+    """Write `data/audit.json` and log it."""
+    params = read_section("audit", ManifestAuditParams)
+    scoring = read_section("scoring", ScoringParams)
+    study = open_study(read_section("tracking", TrackingParams).study)
+    classes = read_section("data", DataParams).classes
+    dataset, split = Dataset.load(PREPARED), Split.read(SPLIT)
+    chosen = draw_images(dataset.manifest["sample_id"].tolist(), MOST_IMAGES)
+    manifest = dataset.manifest.iloc[chosen]
+    table = AuditTable(
+        features=np.array(open_array(FEATURES / "features.npy")[chosen, 0]),
+        sample_ids=manifest["sample_id"].to_numpy(dtype=str),
+        labels=dataset.labels(classes)[chosen],
+        classes=tuple(classes),
+        image_sha256=manifest["image_sha256"].to_numpy(dtype=str),
+        order=read_order(manifest, params.order),
+        nuisance=read_nuisance(manifest, params.nuisance),
+        statistics=image_statistics(dataset.images[chosen]),
+    )
+    parts = {
+        name: np.flatnonzero(np.isin(chosen, dataset.rows(ids))).astype(np.int64)
+        for name, ids in split.parts.items()
+    }
+    settings = params.model_dump(mode="json")
+    tags = {**provenance(study.name, dataset.digest, settings), "experiment": NAME}
+    data = DataUse(study.name, dataset.digest, PREPARED.as_posix(), len(chosen), NAME)
+    with start_run(study, NAME, tags, data=data) as run:
+        run.params(settings)
+        found = audit(table, parts, params, scoring, {})
+        write_json(AUDIT, {**found, "run_id": run.run_id, "images_of": len(dataset.manifest)})
+        run.metrics(numbers_of(found))
+        run.artifact(AUDIT)
+    print(f"{len(chosen)} of {len(dataset.manifest)} images: {found['verdict']['headline']}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

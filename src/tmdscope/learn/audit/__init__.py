@@ -1,0 +1,1 @@
+"""What a score is worth: duplicates, groups, confounds, campaigns, drift, learning curve, folds, verdict."""

@@ -1,0 +1,476 @@
+"""Whether a score survives campaigns that it was not trained on: held-out blocks beside matched controls.
+
+A sample of a held-out campaign is predicted twice: by a model that trained on no sample of the campaign,
+and by models that trained on the campaign's other samples too, on as many samples of each class as the
+first. The first lacks neighbours in time, the second do not, nothing else differs: what the second score
+better is what the model knows of campaigns, not of classes.
+
+All samples of a held-out part share one model, whose luck with its training samples no resampling of test
+samples shows. It is measured by rearranging: within each class, samples change places in the order at
+random, and the same parts are held out again. The spread of these scores widens the interval of the drop.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import t as student
+
+from tmdscope.learn.audit.kernel import Predictor
+from tmdscope.learn.audit.scores import Score, Scorer
+from tmdscope.learn.audit.table import AuditTable, Labels, Rows
+from tmdscope.learn.metrics import Difference, accuracy, macro_f1
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Samples that are left out together.
+
+    Attributes
+    ----------
+    name : str
+        Shown in tables.
+    test : numpy.ndarray
+        Numbers of the groups to predict, int64.
+    removed : numpy.ndarray
+        Numbers of the groups that do not train, int64, rising; they include `test`.
+    """
+
+    name: str
+    test: Rows
+    removed: Rows
+
+
+@dataclass(frozen=True)
+class Part:
+    """What came out for one held-out part.
+
+    Attributes
+    ----------
+    name : str
+        The part.
+    first, last : float
+        Lowest and highest order of its samples.
+    samples, images : int
+        Scored, after exclusions.
+    excluded : dict
+        Class that training lost to its images in this part, which are not scored.
+    held_out, control, order_held_out, order_control : float or None
+        Accuracy in 0..1 of the features without and with neighbours, and of the order alone; None where
+        nothing is left to score.
+    """
+
+    name: str
+    first: float
+    last: float
+    samples: int
+    images: int
+    excluded: dict[str, int]
+    held_out: float | None
+    control: float | None
+    order_held_out: float | None
+    order_control: float | None
+
+
+@dataclass(frozen=True)
+class Campaigns:
+    """A score without and with neighbours in time.
+
+    Attributes
+    ----------
+    name : str
+        How campaigns were held out.
+    method : str
+        The same in words.
+    held_out, control : Score
+        Of the features, on the same images.
+    drop : Difference
+        Control less held out: what goes with the campaign. Its intervals are bootstrapped by sample and
+        widened, half-widths added in quadrature, by those of `spread` (Student's t).
+    spread : tuple of float
+        Standard deviation of accuracy and of macro F1 over arrangements without campaigns (ddof 1).
+    order_held_out, order_control : Score
+        Of the order alone.
+    beyond_order : Difference
+        Features less order alone, both held out.
+    chance : float
+        Accuracy of naming the most frequent class of these images.
+    excluded : dict
+        Class to images that could not be scored, for a held-out part took all of its training samples.
+    parts : list of Part
+        One per held-out part; none for single samples.
+    """
+
+    name: str
+    method: str
+    held_out: Score
+    control: Score
+    drop: Difference
+    spread: tuple[float, float]
+    order_held_out: Score
+    order_control: Score
+    beyond_order: Difference
+    chance: float
+    excluded: dict[str, int]
+    parts: list[Part]
+
+    @property
+    def lost_share(self) -> tuple[float, float, float]:
+        """Share lost of what the control knows beyond chance, with the bounds of `drop`; NaN if nothing."""
+        known = self.control.accuracy - self.chance
+        if known <= 0:
+            return (float("nan"),) * 3
+        low, high = self.drop.accuracy_ci95
+        return self.drop.accuracy / known, low / known, high / known
+
+
+def cut_blocks(values: Sequence[float] | np.ndarray, blocks: int) -> Rows:
+    """Cut numbers into blocks of equal counts, in their order; equal numbers stay together.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Shape (S,).
+    blocks : int
+        How many, at least 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        Block of each, from 0, int64, shape (S,); some blocks may be empty.
+    """
+    sequence = np.sort(np.asarray(values, dtype=np.float64))
+    rank = np.searchsorted(sequence, values)
+    return (rank * blocks // max(1, len(sequence))).astype(np.int64)
+
+
+def blocks_over_all(table: AuditTable, blocks: int) -> list[HeldOut]:
+    """Cut all samples into contiguous blocks of the order.
+
+    Parameters
+    ----------
+    table : AuditTable
+        The data set.
+    blocks : int
+        How many, equal in samples.
+
+    Returns
+    -------
+    list of HeldOut
+        Every sample is in one.
+    """
+    return _held_out(cut_blocks(table.group_order, blocks), "block")
+
+
+def blocks_within_classes(table: AuditTable, blocks: int) -> list[HeldOut]:
+    """Cut every class's samples into contiguous blocks of the order; part k holds out block k of each.
+
+    Parameters
+    ----------
+    table : AuditTable
+        The data set.
+    blocks : int
+        How many.
+
+    Returns
+    -------
+    list of HeldOut
+        Every sample is in one; a class of at least two samples at different times always trains.
+    """
+    place = np.zeros(len(table.group_class), dtype=np.int64)
+    for label in np.unique(table.group_class):
+        own = np.flatnonzero(table.group_class == label)
+        place[own] = cut_blocks(table.group_order[own], blocks)
+    return _held_out(place, "block")
+
+
+def runs(table: AuditTable, quantile: float) -> list[HeldOut]:
+    """Cut the order where a step to the next sample is larger than most.
+
+    Parameters
+    ----------
+    table : AuditTable
+        The data set.
+    quantile : float
+        Of the steps between neighbouring, different places in the order; a larger step ends a run.
+
+    Returns
+    -------
+    list of HeldOut
+        Every sample is in one; one part where all steps are alike.
+    """
+    times, place = np.unique(table.group_order, return_inverse=True)
+    steps = np.diff(times)
+    if not len(steps):
+        return _held_out(np.zeros(len(place), dtype=np.int64), "run")
+    run = np.concatenate([[0], np.cumsum(steps > np.quantile(steps, quantile))])
+    return _held_out(run[place].astype(np.int64), "run")
+
+
+def embargoed(table: AuditTable, width: int) -> list[HeldOut]:
+    """Leave out one sample at a time, and with it those that come shortly before and after.
+
+    Parameters
+    ----------
+    table : AuditTable
+        The data set.
+    width : int
+        How many samples on either side do not train, at least 1; those at the same place in the order as the
+        last go too.
+
+    Returns
+    -------
+    list of HeldOut
+        One per sample.
+    """
+    sequence = np.sort(table.group_order)
+    found = []
+    for group, time in enumerate(table.group_order):
+        low = np.searchsorted(sequence, time, "left") - width
+        high = np.searchsorted(sequence, time, "right") - 1 + width
+        bounds = sequence[[max(low, 0), min(high, len(sequence) - 1)]]
+        window = (table.group_order >= bounds[0]) & (table.group_order <= bounds[1])
+        found.append(HeldOut(str(group), np.array([group]), np.flatnonzero(window).astype(np.int64)))
+    return found
+
+
+def matched_training(table: AuditTable, held: HeldOut, group: int, rng: np.random.Generator) -> Rows:
+    """Draw the training samples of a control: as many of each class, neighbours kept.
+
+    Parameters
+    ----------
+    table : AuditTable
+        The data set.
+    held : HeldOut
+        What is held out.
+    group : int
+        The sample to predict, which never trains.
+    rng : numpy.random.Generator
+        Chooses which others do not train: from outside of `held.removed` while there are any.
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers of the groups to train on, int64, rising; of each class as many as outside of `held.removed`.
+    """
+    outside = np.ones(len(table.group_class), dtype=bool)
+    outside[held.removed] = False
+    kept = np.ones(len(outside), dtype=bool)
+    kept[group] = False
+    for label, count in enumerate(np.bincount(table.group_class[held.removed], minlength=len(table.classes))):
+        drop = int(count) - int(table.group_class[group] == label)
+        own = kept & (table.group_class == label)
+        far, near = (rng.permutation(np.flatnonzero(own & side)) for side in (outside, ~outside))
+        kept[np.concatenate([far, near])[:drop]] = False
+    return np.flatnonzero(kept).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How often chance is asked.
+
+    Attributes
+    ----------
+    draws : int
+        Matched training sets for every held-out sample.
+    arrangements : int
+        Of the samples without campaigns, at least 2.
+    seed : int
+        Of both.
+    """
+
+    draws: int
+    arrangements: int
+    seed: int
+
+
+def rearranged(table: AuditTable, held: Sequence[HeldOut], rng: np.random.Generator) -> list[HeldOut]:
+    """Let the samples of each class change places at random.
+
+    Parameters
+    ----------
+    table : AuditTable
+        The data set.
+    held : sequence of HeldOut
+        The campaigns.
+    rng : numpy.random.Generator
+        Chooses the places.
+
+    Returns
+    -------
+    list of HeldOut
+        The same numbers of samples of each class in each part, whatever their time.
+    """
+    place = np.arange(len(table.group_class))
+    for label in range(len(table.classes)):
+        own = np.flatnonzero(table.group_class == label)
+        place[own] = rng.permutation(own)
+    return [HeldOut(part.name, place[part.test], np.sort(place[part.removed])) for part in held]
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """Predictions for the images of a part: held out (M,), controls (draws, M), of features and of order."""
+
+    rows: Rows
+    held_out: Mapping[str, Labels]
+    control: Mapping[str, Labels]
+
+
+def hold_out(
+    scorer: Scorer,
+    predictors: Mapping[str, Predictor],
+    held: Sequence[HeldOut],
+    name: str,
+    method: str,
+    plan: Draws,
+) -> Campaigns | None:
+    """Predict held-out campaigns without and with their neighbours.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Of the data set.
+    predictors : mapping
+        ``features`` and ``order``.
+    held : sequence of HeldOut
+        The campaigns; every sample is tested in one of them at most.
+    name, method : str
+        What was held out, in a word and in a sentence.
+    plan : Draws
+        How many controls and arrangements.
+
+    Returns
+    -------
+    Campaigns or None
+        None where no image can be scored: every part takes all training samples of its classes.
+    """
+    table = scorer.table
+    rng = np.random.default_rng(plan.seed)
+    found, parts, excluded = [], [], dict.fromkeys(table.classes, 0)
+    for part in held:
+        lost, rows = _scorable(table, part)
+        for label, count in lost.items():
+            excluded[label] += count
+        predicted = _predict_part(table, predictors, part, rows, plan.draws, rng) if len(rows) else None
+        if predicted is not None:
+            found.append(predicted)
+        parts.append(_describe(table, part, lost, predicted))
+    if not found:
+        return None
+    rows = np.concatenate([item.rows for item in found])
+    own, order = (np.concatenate([item.held_out[key] for item in found]) for key in ("features", "order"))
+    controls, order_controls = (
+        np.concatenate([item.control[key] for item in found], axis=1) for key in ("features", "order")
+    )
+    spread = _spread(table, predictors["features"], held, plan.arrangements, rng)
+    return Campaigns(
+        name=name,
+        method=method,
+        held_out=scorer.score(rows, own),
+        control=scorer.score(rows, controls),
+        drop=_widened(scorer.difference(rows, controls, own), spread, plan.arrangements),
+        spread=spread,
+        order_held_out=scorer.score(rows, order),
+        order_control=scorer.score(rows, order_controls),
+        beyond_order=scorer.difference(rows, own, order),
+        chance=scorer.chance(rows),
+        excluded={label: count for label, count in excluded.items() if count},
+        parts=parts if len(held) < len(table.group_class) else [],
+    )
+
+
+def _held_out(place: Rows, word: str) -> list[HeldOut]:
+    parts = [np.flatnonzero(place == number).astype(np.int64) for number in np.unique(place)]
+    return [HeldOut(f"{word} {number + 1}", part, part) for number, part in enumerate(parts)]
+
+
+def _spread(
+    table: AuditTable,
+    predictor: Predictor,
+    held: Sequence[HeldOut],
+    arrangements: int,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """Score arrangements without campaigns; standard deviations of accuracy and macro F1."""
+    scores = []
+    everything = np.arange(len(table.group_class))
+    for _ in range(arrangements):
+        labels, predicted = [], []
+        for part in rearranged(table, held, rng):
+            _, rows = _scorable(table, part)
+            if len(rows):
+                train = table.rows_of(np.setdiff1d(everything, part.removed))
+                labels.append(table.labels[rows])
+                predicted.append(predictor.predict(train, rows))
+        pair = np.concatenate(labels), np.concatenate(predicted)
+        scores.append((accuracy(*pair), macro_f1(*pair)))
+    spread = np.std(scores, axis=0, ddof=1)
+    return float(spread[0]), float(spread[1])
+
+
+def _widened(drop: Difference, spread: tuple[float, float], arrangements: int) -> Difference:
+    factor = float(student.ppf(0.975, arrangements - 1))
+
+    def widen(value: float, bounds: tuple[float, float], deviation: float) -> tuple[float, float]:
+        low, high = (math.hypot(bound - value, factor * deviation) for bound in bounds)
+        return value - low, value + high
+
+    return replace(
+        drop,
+        accuracy_ci95=widen(drop.accuracy, drop.accuracy_ci95, spread[0]),
+        macro_f1_ci95=widen(drop.macro_f1, drop.macro_f1_ci95, spread[1]),
+    )
+
+
+def _scorable(table: AuditTable, part: HeldOut) -> tuple[dict[str, int], Rows]:
+    """Count images of classes that training loses, and find the rows of the others."""
+    left = np.bincount(np.delete(table.group_class, part.removed), minlength=len(table.classes))
+    rows = table.rows_of(part.test)
+    lost = left[table.labels[rows]] == 0
+    counts = np.bincount(table.labels[rows[lost]], minlength=len(table.classes))
+    return {name: int(count) for name, count in zip(table.classes, counts, strict=True) if count}, rows[~lost]
+
+
+def _predict_part(
+    table: AuditTable,
+    predictors: Mapping[str, Predictor],
+    part: HeldOut,
+    rows: Rows,
+    draws: int,
+    rng: np.random.Generator,
+) -> _Predicted:
+    everything = np.arange(len(table.group_class))
+    train = table.rows_of(np.setdiff1d(everything, part.removed))
+    held_out = {key: predictor.predict(train, rows) for key, predictor in predictors.items()}
+    control = {key: np.full((draws, len(rows)), -1, dtype=np.int64) for key in predictors}
+    for group in np.unique(table.group[rows]):
+        own = np.flatnonzero(table.group[rows] == group)
+        for draw in range(draws):
+            matched = table.rows_of(matched_training(table, part, int(group), rng))
+            for key, predictor in predictors.items():
+                control[key][draw, own] = predictor.predict(matched, rows[own])
+    return _Predicted(rows, held_out, control)
+
+
+def _describe(table: AuditTable, part: HeldOut, lost: dict[str, int], found: _Predicted | None) -> Part:
+    times = table.group_order[part.test]
+    rows = table.rows_of(part.test)[:0] if found is None else found.rows
+    labels = table.labels[rows]
+
+    def right(predicted: Mapping[str, Labels], key: str) -> float:
+        return float((predicted[key] == labels).mean())
+
+    return Part(
+        name=part.name,
+        first=float(times.min()),
+        last=float(times.max()),
+        samples=len(np.unique(table.group[rows])),
+        images=len(rows),
+        excluded=lost,
+        held_out=right(found.held_out, "features") if found else None,
+        control=right(found.control, "features") if found else None,
+        order_held_out=right(found.held_out, "order") if found else None,
+        order_control=right(found.control, "order") if found else None,
+    )

@@ -1,0 +1,118 @@
+"""Columns of a manifest as an audit needs them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tmdscope.learn.audit.table import Rows, Values
+from tmdscope.learn.classical import sample_numbers
+from tmdscope.materials import nearest
+from tmdscope.stage import UserError, say
+
+NO_ORDER = "none"
+"""In place of a column's name: nothing is known of the order."""
+
+SAMPLE_ID = "sample_id"
+"""The column of samples; as an order, the last number in their names."""
+
+
+def read_order(manifest: pd.DataFrame, column: str) -> Values | None:
+    """Read when each image's sample was grown or measured.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+        A row per image.
+    column : str
+        Numbers or dates; ``sample_id``: the number in the sample's name, not known where a name has none;
+        ``none``: not known.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        Numbers as they are, dates in days, float64, shape (N,).
+
+    Raises
+    ------
+    UserError
+        There is no such column, or a value is neither number nor date.
+    """
+    if column == NO_ORDER:
+        return None
+    if column == SAMPLE_ID:
+        try:
+            return sample_numbers(manifest[SAMPLE_ID].tolist())[:, 0]
+        except UserError as error:
+            say(f"the order of the samples is not known: {error}")
+            return None
+    values = _column(manifest, column)
+    numbers = pd.to_numeric(values, errors="coerce")
+    if numbers.isna().any():
+        dates = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
+        wrong = values[dates.isna()]
+        if len(wrong):
+            raise UserError(
+                f"order column {column!r}: {wrong.iloc[0]!r} is neither a number nor a date like 2024-05-31; "
+                "write all as numbers, or all as dates"
+            )
+        numbers = (dates - dates.min()) / pd.Timedelta(days=1)
+    return np.asarray(numbers, dtype=np.float64)
+
+
+def read_nuisance(manifest: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame | None:
+    """Read what should not matter.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+        A row per image.
+    columns : sequence of str
+        Names; none is None.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Numbers, or text where a column holds any.
+
+    Raises
+    ------
+    UserError
+        There is no such column.
+    """
+    if not columns:
+        return None
+    return pd.DataFrame({name: _column(manifest, name) for name in columns}).reset_index(drop=True)
+
+
+def draw_images(sample_ids: Sequence[str], most: int) -> Rows:
+    """Choose images to audit where there are too many: the first of every sample, as many of each as fit.
+
+    Parameters
+    ----------
+    sample_ids : sequence of str
+        Sample of each image, shape (N,).
+    most : int
+        How many may be chosen.
+
+    Returns
+    -------
+    numpy.ndarray
+        Rows, int64, rising; all where they fit.
+
+    Raises
+    ------
+    UserError
+        There are more samples than that.
+    """
+    number = pd.Series(sample_ids).groupby(list(sample_ids)).cumcount().to_numpy()
+    fitting = [limit for limit in range(1, int(number.max()) + 2) if (number < limit).sum() <= most]
+    if not fitting:
+        raise UserError(f"{len(set(sample_ids))} samples are too many to audit, {most} at most; audit a part")
+    return np.flatnonzero(number < fitting[-1]).astype(np.int64)
+
+
+def _column(manifest: pd.DataFrame, name: str) -> pd.Series:
+    if name not in manifest:
+        raise UserError(f"the manifest has no column {name!r}; {nearest(name, list(manifest.columns))}")
+    return manifest[name]

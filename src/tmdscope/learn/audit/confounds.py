@@ -1,0 +1,167 @@
+"""What a score could come from without any look at the surface: order, nuisance columns, image statistics."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestClassifier
+
+from tmdscope.learn.audit.kernel import KernelPredictor, OrderPredictor, Predictor
+from tmdscope.learn.audit.scores import Score, Scorer
+from tmdscope.learn.audit.table import AuditTable, Labels, Rows
+from tmdscope.learn.metrics import Difference
+
+FEATURES = "features"
+"""Name of the classifier that sees the images."""
+
+_TREES = 200
+
+
+class ForestPredictor:
+    """A random forest on a few columns, see `Predictor`; for metadata, whose scales and kinds differ.
+
+    Parameters
+    ----------
+    columns : pandas.DataFrame
+        A row per image; text becomes a column for each word, a missing number its column's lowest less 1.
+    labels : numpy.ndarray
+        Class of each image, int64, shape (N,).
+    seed : int
+        Of the forest.
+    """
+
+    def __init__(self, columns: pd.DataFrame, labels: Labels, seed: int) -> None:
+        wide = pd.get_dummies(columns, dtype=float).astype(float)
+        self.values = wide.fillna(wide.min() - 1).fillna(0.0).to_numpy()
+        self.labels = labels
+        self.seed = seed
+
+    def predict(self, train: Rows, test: Rows) -> Labels:
+        """Ask 200 trees, see `Predictor.predict`."""
+        forest = RandomForestClassifier(_TREES, random_state=self.seed, n_jobs=1)
+        fitted = forest.fit(self.values[train], self.labels[train])
+        predicted: Labels = fitted.predict(self.values[test]).astype(np.int64)
+        return predicted
+
+
+@dataclass(frozen=True)
+class Confound:
+    """How far a classifier gets.
+
+    Attributes
+    ----------
+    name : str
+        What it sees: ``features``, ``order``, ``nuisance`` or ``statistics``.
+    columns : list of str
+        The columns, where they have names.
+    score : Score
+        On all images, each predicted by a model that never saw its sample.
+    distinct : Score
+        On distinct images only.
+    beyond : Difference or None
+        Score of the features less this one, paired by image; None of the features themselves.
+    test : Score or None
+        On the held-out test, trained on all other images; None without a split.
+    """
+
+    name: str
+    columns: list[str]
+    score: Score
+    distinct: Score
+    beyond: Difference | None
+    test: Score | None
+
+
+def predictors_of(table: AuditTable, seed: int) -> dict[str, Predictor]:
+    """Make every classifier that the data set has something for.
+
+    Parameters
+    ----------
+    table : AuditTable
+        The data set.
+    seed : int
+        Of the forests.
+
+    Returns
+    -------
+    dict
+        ``features`` and, where known, ``order``, ``nuisance`` and ``statistics``.
+    """
+    made: dict[str, Predictor] = {FEATURES: KernelPredictor(table.features, table.labels, len(table.classes))}
+    if table.order is not None:
+        made["order"] = OrderPredictor(table.order, table.labels)
+    for name, columns in (("nuisance", table.nuisance), ("statistics", table.statistics)):
+        if columns is not None and len(columns.columns):
+            made[name] = ForestPredictor(columns, table.labels, seed)
+    return made
+
+
+def predict_all(predictor: Predictor, folds: list[tuple[Rows, Rows]]) -> Labels:
+    """Predict every image by a model that never saw its sample.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The classifier.
+    folds : list of tuple of numpy.ndarray
+        Rows to train on and rows to test on; every row is tested once.
+
+    Returns
+    -------
+    numpy.ndarray
+        Predicted classes, int64, shape (N,).
+    """
+    predicted = np.full(sum(len(test) for _, test in folds), -1, dtype=np.int64)
+    for train, test in folds:
+        predicted[test] = predictor.predict(train, test)
+    return predicted
+
+
+def compare_confounds(
+    scorer: Scorer,
+    predictors: dict[str, Predictor],
+    predictions: dict[str, Labels],
+    test: Rows | None,
+) -> list[Confound]:
+    """Score every classifier under the same split.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Of the data set.
+    predictors : dict
+        As `predictors_of`.
+    predictions : dict
+        The same names to predictions of every image by a model that never saw its sample.
+    test : numpy.ndarray or None
+        Rows of the held-out test; None without a split.
+
+    Returns
+    -------
+    list of Confound
+        The features first.
+    """
+    table = scorer.table
+    everything = np.arange(len(table.labels))
+    distinct = np.flatnonzero(table.distinct)
+    columns = {"nuisance": table.nuisance, "statistics": table.statistics}
+    found = []
+    for name, predicted in predictions.items():
+        seen = columns.get(name)
+        held_out = None
+        if test is not None:
+            held_out = scorer.score(test, predictors[name].predict(np.setdiff1d(everything, test), test))
+        beyond = None
+        if name != FEATURES:
+            beyond = scorer.difference(everything, predictions[FEATURES], predicted)
+        found.append(
+            Confound(
+                name=name,
+                columns=[] if seen is None else list(seen.columns),
+                score=scorer.score(everything, predicted),
+                distinct=scorer.score(distinct, predicted[distinct]),
+                beyond=beyond,
+                test=held_out,
+            )
+        )
+    return found

@@ -1,0 +1,230 @@
+"""Whether the folds are sound, and how lucky the held-out test is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.model_selection import StratifiedGroupKFold
+
+from tmdscope.learn.audit.kernel import Predictor
+from tmdscope.learn.audit.scores import Score, Scorer
+from tmdscope.learn.audit.table import AuditTable, Labels, Rows
+
+_SHUFFLES = 4
+"""Each gives as many tests as there are outer folds."""
+
+
+@dataclass(frozen=True)
+class FoldScore:
+    """One outer fold.
+
+    Attributes
+    ----------
+    images, samples : int
+        In it.
+    counts : dict
+        Class name to images.
+    accuracy : float
+        Of a model that was trained on the other folds, in 0..1.
+    binomial_ci95 : tuple of float
+        Clopper-Pearson: images taken for independent, which those of one sample are not.
+    bootstrap_ci95 : tuple of float
+        Bootstrapped by sample.
+    """
+
+    images: int
+    samples: int
+    counts: dict[str, int]
+    accuracy: float
+    binomial_ci95: tuple[float, float]
+    bootstrap_ci95: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What two parts of the split have in common.
+
+    Attributes
+    ----------
+    left, right : str
+        The parts.
+    images, samples : int
+        In both.
+    share : float
+        Of the images of either, in 0..1 (Jaccard).
+    """
+
+    left: str
+    right: str
+    images: int
+    samples: int
+    share: float
+
+
+@dataclass(frozen=True)
+class FoldHealth:
+    """What can be said of the folds.
+
+    Attributes
+    ----------
+    outer : list of FoldScore
+        The outer folds; the first is made as the held-out test is.
+    z_of_first : float
+        Accuracy of the first outer fold less the mean of the others, in their standard deviations (ddof 1).
+    shuffled_mean, shuffled_std : float
+        Accuracy of the folds of shuffled splits of the same size, mean and standard deviation (ddof 1).
+    share_below_first : float
+        Of them, those where the accuracy is below the first outer fold's.
+    shuffled_tests : int
+        How many.
+    overlaps : list of Overlap
+        Every pair of parts of the study's split.
+    counts : dict
+        Part of the study's split to class to images.
+    order_independent : dict
+        Method to whether every fold predicts the same when folds run backwards.
+    """
+
+    outer: list[FoldScore]
+    z_of_first: float
+    shuffled_mean: float
+    shuffled_std: float
+    share_below_first: float
+    shuffled_tests: int
+    overlaps: list[Overlap]
+    counts: dict[str, dict[str, int]]
+    order_independent: dict[str, bool]
+
+
+FoldRunner = Callable[[int], Labels]
+"""Trains on a fold of some number and predicts images."""
+
+
+def check_folds(
+    scorer: Scorer,
+    predictor: Predictor,
+    outer: Sequence[tuple[Rows, Rows]],
+    predicted: Labels,
+    parts: Mapping[str, Rows],
+    runners: Mapping[str, tuple[FoldRunner, int]],
+) -> FoldHealth:
+    """Score the outer folds, compare the first with shuffled tests, and look for what folds share.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Of the data set.
+    predictor : Predictor
+        The classifier.
+    outer : sequence of tuple of numpy.ndarray
+        Rows to train on and to test on.
+    predicted : numpy.ndarray
+        Prediction of every image by the model of the others' fold, int64, shape (N,).
+    parts : mapping
+        Part of the study's split to its rows; empty without a split.
+    runners : mapping
+        Method to what runs one of its folds, and the number of folds.
+
+    Returns
+    -------
+    FoldHealth
+        The findings.
+    """
+    scores = [_score_fold(scorer, test, predicted[test]) for _, test in outer]
+    accuracies = np.array([fold.accuracy for fold in scores])
+    others = accuracies[1:]
+    spread = float(others.std(ddof=1)) if len(others) > 1 else 0.0
+    shuffled = shuffled_tests(scorer.table, predictor, len(outer), _SHUFFLES, scorer.seed)
+    return FoldHealth(
+        outer=scores,
+        z_of_first=float((accuracies[0] - others.mean()) / spread) if spread else 0.0,
+        shuffled_mean=float(shuffled.mean()),
+        shuffled_std=float(shuffled.std(ddof=1)),
+        share_below_first=float((shuffled < accuracies[0]).mean()),
+        shuffled_tests=len(shuffled),
+        overlaps=_overlaps(scorer.table, parts),
+        counts={name: _count(scorer.table, rows) for name, rows in parts.items()},
+        order_independent={name: is_order_independent(*runner) for name, runner in runners.items()},
+    )
+
+
+def shuffled_tests(
+    table: AuditTable, predictor: Predictor, folds: int, shuffles: int, seed: int
+) -> np.ndarray:
+    """Score every fold of splits that are cut as the study's is, but from shuffled samples.
+
+    Parameters
+    ----------
+    table : AuditTable
+        The data set.
+    predictor : Predictor
+        The classifier.
+    folds : int
+        Of a split.
+    shuffles : int
+        How many splits.
+    seed : int
+        Of the shuffling.
+
+    Returns
+    -------
+    numpy.ndarray
+        Accuracies, float64, shape (shuffles * folds,).
+    """
+    found = []
+    for number in range(shuffles):
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=(seed + number) % 2**32)
+        for train, test in splitter.split(np.zeros(len(table.labels)), table.labels, table.groups):
+            found.append(float((predictor.predict(train, test) == table.labels[test]).mean()))
+    return np.array(found)
+
+
+def is_order_independent(run: FoldRunner, folds: int) -> bool:
+    """Say whether folds predict the same, bit for bit, when they run backwards.
+
+    Parameters
+    ----------
+    run : callable
+        Trains on a fold of some number and predicts images.
+    folds : int
+        How many.
+
+    Returns
+    -------
+    bool
+        False where something is carried over from fold to fold.
+    """
+    forwards = [run(number) for number in range(folds)]
+    backwards = [run(number) for number in reversed(range(folds))][::-1]
+    return all(np.array_equal(*pair) for pair in zip(forwards, backwards, strict=True))
+
+
+def _score_fold(scorer: Scorer, rows: Rows, predicted: Labels) -> FoldScore:
+    score: Score = scorer.score(rows, predicted)
+    hits = int((predicted == scorer.table.labels[rows]).sum())
+    exact = binomtest(hits, len(rows)).proportion_ci(0.95, "exact")
+    return FoldScore(
+        images=score.images,
+        samples=score.samples,
+        counts=_count(scorer.table, rows),
+        accuracy=score.accuracy,
+        binomial_ci95=(float(exact.low), float(exact.high)),
+        bootstrap_ci95=score.accuracy_ci95,
+    )
+
+
+def _count(table: AuditTable, rows: Rows) -> dict[str, int]:
+    counts = np.bincount(table.labels[rows], minlength=len(table.classes))
+    return {name: int(count) for name, count in zip(table.classes, counts, strict=True)}
+
+
+def _overlaps(table: AuditTable, parts: Mapping[str, Rows]) -> list[Overlap]:
+    found = []
+    for (left, one), (right, other) in combinations(parts.items(), 2):
+        common = len(np.intersect1d(one, other))
+        samples = set(table.sample_ids[one]) & set(table.sample_ids[other])
+        either = len(np.union1d(one, other))
+        found.append(Overlap(left, right, common, len(samples), common / max(1, either)))
+    return found

@@ -1,0 +1,220 @@
+"""What more samples would bring: error against training samples, a power law, and its uncertainty."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tmdscope.learn.audit.kernel import Predictor
+from tmdscope.learn.audit.table import AuditTable, Rows, Values
+
+_EXPONENTS = np.linspace(0.05, 2.0, 79)
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """Error ``floor + scale * samples ** -exponent``.
+
+    Attributes
+    ----------
+    floor : float
+        Error with samples without end, in 0..1.
+    scale, exponent : float
+        Of what samples take away.
+    """
+
+    floor: float
+    scale: float
+    exponent: float
+
+    def error(self, samples: float) -> float:
+        """Give the error that the law predicts.
+
+        Parameters
+        ----------
+        samples : float
+            Training samples.
+
+        Returns
+        -------
+        float
+            In 0..1 near the data.
+        """
+        return float(self.floor + self.scale * samples**-self.exponent)
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Accuracy against the number of training samples.
+
+    Attributes
+    ----------
+    samples : list of float
+        Mean number of training samples of each point.
+    accuracy : list of float
+        On images of other samples, mean over draws, in 0..1.
+    accuracy_ci95 : list of tuple of float
+        Bootstrapped by test sample.
+    law : PowerLaw
+        Fitted to the points.
+    exponent_ci95 : tuple of float
+        Of the law's exponent, over the same resamples.
+    twice : float
+        Accuracy that the law predicts with twice the samples of the last point.
+    twice_ci95 : tuple of float
+        Over the same resamples.
+    gain, gain_ci95 : float and tuple of float
+        The same less the last point's own value by the law.
+    last_foretold : float
+        Accuracy of the last point by a law that is fitted to the points before it: a test of the law.
+    draws : int
+        Training sets of each point and fold.
+    """
+
+    samples: list[float]
+    accuracy: list[float]
+    accuracy_ci95: list[tuple[float, float]]
+    law: PowerLaw
+    exponent_ci95: tuple[float, float]
+    twice: float
+    twice_ci95: tuple[float, float]
+    gain: float
+    gain_ci95: tuple[float, float]
+    last_foretold: float
+    draws: int
+
+
+def learning_curve(
+    table: AuditTable,
+    predictor: Predictor,
+    folds: Sequence[tuple[Rows, Rows]],
+    shares: Sequence[float],
+    draws: int,
+    resamples: int,
+    seed: int,
+) -> LearningCurve:
+    """Train on shares of the samples and fit a power law to the error.
+
+    Of every outer fold's training samples a share of each class is drawn (at least one), and the fold's own
+    images are predicted. The law ``a + b n^-c`` is fitted by least squares with a, b >= 0 and c in 0.05..2
+    (the form of Cortes et al. 1993, *Learning Curves: Asymptotic Values and Rate of Convergence*, NIPS 6).
+    Test samples are drawn with replacement and the law is fitted anew: the intervals hold that and nothing
+    else, not the choice of the law.
+
+    Parameters
+    ----------
+    table : AuditTable
+        The data set.
+    predictor : Predictor
+        The classifier.
+    folds : sequence of tuple of numpy.ndarray
+        Rows to train on and to test on.
+    shares : sequence of float
+        Of the training samples, rising in 0..1.
+    draws : int
+        Training sets of each share and fold; all samples are one set.
+    resamples : int
+        Of the bootstrap.
+    seed : int
+        Of drawing and bootstrap.
+
+    Returns
+    -------
+    LearningCurve
+        Points, law and prediction.
+    """
+    rng = np.random.default_rng(seed)
+    sizes, hits = [], []
+    for share in shares:
+        repeats = draws if share < 1 else 1
+        counted = [_draw(table, predictor, folds, share, rng) for _ in range(repeats)]
+        sizes.append(float(np.mean([size for size, _ in counted])))
+        hits.append(np.mean([hit for _, hit in counted], axis=0))
+    right = np.stack(hits, axis=1)
+    images = np.bincount(table.group)
+    by_sample = np.stack([np.bincount(table.group, column) for column in right.T], axis=1)
+    drawn = rng.multinomial(len(images), np.full(len(images), 1 / len(images)), size=resamples)
+    resampled = (drawn @ by_sample) / (drawn @ images)[:, None]
+    accuracy = right.mean(axis=0)
+    points = np.array(sizes)
+    laws = fit_power_laws(points, 1 - np.vstack([accuracy, resampled]))
+    here, there = ((1 - _errors(laws, factor * sizes[-1])) for factor in (1, 2))
+    bounds = np.percentile(resampled, (2.5, 97.5), axis=0)
+    return LearningCurve(
+        samples=sizes,
+        accuracy=accuracy.tolist(),
+        accuracy_ci95=[(float(low), float(high)) for low, high in bounds.T],
+        law=PowerLaw(*map(float, laws[0])),
+        exponent_ci95=_bounds(laws[1:, 2]),
+        twice=float(there[0]),
+        twice_ci95=_bounds(there[1:]),
+        gain=float(there[0] - here[0]),
+        gain_ci95=_bounds(there[1:] - here[1:]),
+        last_foretold=float(1 - _errors(fit_power_laws(points[:-1], 1 - accuracy[None, :-1]), points[-1])[0]),
+        draws=draws,
+    )
+
+
+def fit_power_laws(samples: Values, errors: Values) -> Values:
+    """Fit ``a + b n^-c`` with a, b >= 0 by least squares, over a grid of exponents.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray
+        n, shape (points,).
+    errors : numpy.ndarray
+        Shape (curves, points).
+
+    Returns
+    -------
+    numpy.ndarray
+        a, b and c of each curve, float64, shape (curves, 3).
+    """
+    best = np.full((len(errors), 3), np.nan)
+    least = np.full(len(errors), np.inf)
+    mean = errors.mean(axis=1)
+    for exponent in _EXPONENTS:
+        x = samples**-exponent
+        slope = ((errors - mean[:, None]) @ (x - x.mean())) / ((x - x.mean()) @ (x - x.mean()))
+        slope = np.maximum(slope, 0)
+        floor = mean - slope * x.mean()
+        through_zero = floor < 0
+        slope = np.where(through_zero, errors @ x / (x @ x), slope)
+        floor = np.where(through_zero, 0.0, floor)
+        loss = ((errors - floor[:, None] - slope[:, None] * x) ** 2).sum(axis=1)
+        better = loss < least
+        least[better] = loss[better]
+        best[better] = np.stack([floor, slope, np.full(len(errors), exponent)], axis=1)[better]
+    return best
+
+
+def _errors(laws: Values, samples: float) -> Values:
+    errors: Values = laws[:, 0] + laws[:, 1] * samples ** -laws[:, 2]
+    return errors
+
+
+def _bounds(values: Values) -> tuple[float, float]:
+    low, high = np.percentile(values, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def _draw(
+    table: AuditTable,
+    predictor: Predictor,
+    folds: Sequence[tuple[Rows, Rows]],
+    share: float,
+    rng: np.random.Generator,
+) -> tuple[float, Values]:
+    """Mean number of training samples over folds, and which images were predicted rightly."""
+    hit = np.zeros(len(table.labels))
+    sizes = []
+    for train, test in folds:
+        groups = np.unique(table.group[train])
+        kept = []
+        for label in np.unique(table.group_class[groups]):
+            own = groups[table.group_class[groups] == label]
+            kept.append(rng.permutation(own)[: max(1, round(share * len(own)))])
+        chosen = np.concatenate(kept)
+        sizes.append(len(chosen))
+        hit[test] = predictor.predict(table.rows_of(chosen), test) == table.labels[test]
+    return float(np.mean(sizes)), hit

@@ -1,0 +1,178 @@
+"""The audit of anyone's own data: a manifest in, a page and a record out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tmdscope.dataset.prepare import prepare_file
+from tmdscope.dataset.store import classes_of
+from tmdscope.files import sha256_array, write_json
+from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
+from tmdscope.learn.audit.statistics import image_statistics, spectra
+from tmdscope.learn.audit.study import audit
+from tmdscope.learn.audit.table import MOST_IMAGES, AuditTable
+from tmdscope.params.audit import AuditParams
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.materials_study import PrepareParams
+from tmdscope.report.audit import audit_section
+from tmdscope.report.page import Page, write_page
+from tmdscope.stage import UserError
+
+RECORD, PAGE = "audit.json", "index.html"
+"""What is written."""
+
+_BANDS = 32
+"""Of a spectrum, where a picture has the pixels."""
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """What is to be audited.
+
+    Attributes
+    ----------
+    manifest : Path
+        CSV or Parquet: ``sample_id``, ``material``, and ``path`` of pictures where there are no features.
+    features : Path or None
+        NPY, a row of numbers per row of the manifest; None: spectra of the pictures.
+    order : str
+        As `tmdscope.learn.audit.columns.read_order`.
+    nuisance : list of str
+        Columns that should not matter.
+    prepare : PrepareParams
+        Of pictures.
+    params : AuditParams
+        How.
+    scoring : ScoringParams
+        Of the intervals.
+    """
+
+    manifest: Path
+    features: Path | None
+    order: str
+    nuisance: list[str]
+    prepare: PrepareParams
+    params: AuditParams
+    scoring: ScoringParams
+
+
+def audit_manifest(request: AuditRequest, folder: Path) -> str:
+    """Audit the data set of a manifest.
+
+    Parameters
+    ----------
+    request : AuditRequest
+        What, and how.
+    folder : Path
+        Gets `RECORD` and `PAGE`.
+
+    Returns
+    -------
+    str
+        The verdict, in lines.
+
+    Raises
+    ------
+    UserError
+        A file or a column is missing, a picture does not decode, or a number is not finite.
+    """
+    manifest = _read(request.manifest)
+    chosen = draw_images(manifest["sample_id"].tolist(), MOST_IMAGES)
+    table = _table(manifest.iloc[chosen].reset_index(drop=True), chosen, len(manifest), request)
+    found = audit(table, {}, request.params, request.scoring, {})
+    write_json(folder / RECORD, {**found, "images_of": len(manifest)})
+    lead = f"{len(chosen)} of {len(manifest)} images of {request.manifest}, seen as " + (
+        "spectra of the pictures." if request.features is None else f"{request.features}."
+    )
+    write_page(folder / PAGE, Page("What a score is worth", lead, [audit_section(found)]))
+    return tell(found["verdict"])
+
+
+def tell(verdict: dict[str, Any]) -> str:
+    """Write a verdict in lines.
+
+    Parameters
+    ----------
+    verdict : dict
+        Of `tmdscope.learn.audit.study.audit`.
+
+    Returns
+    -------
+    str
+        Headline, claims and checks.
+    """
+    lines = [verdict["headline"]]
+    titles = {"may": "May be claimed", "may_not": "May not be claimed", "next": "To measure next"}
+    for key, title in titles.items():
+        if verdict[key]:
+            lines += ["", f"{title}:", *(f"- {claim}" for claim in verdict[key])]
+    words = {True: "passed", False: "FAILED", None: "cannot be told"}
+    lines += ["", *(f"{words[c['passed']]:14}  {c['name']}: {c['finding']}" for c in verdict["checks"])]
+    return "\n".join(lines)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        table = (
+            pd.read_parquet(path)
+            if path.suffix == ".parquet"
+            else pd.read_csv(path, dtype={"sample_id": str, "material": str})
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a table: {error}") from error
+    for name in ("sample_id", "material"):
+        if name not in table or table[name].isna().any():
+            raise UserError(f"{path}: column {name!r} is missing or has empty cells; every image needs one")
+    return table.astype({"sample_id": str, "material": str})
+
+
+def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request: AuditRequest) -> AuditTable:
+    statistics = None
+    if request.features is not None:
+        features = _load(request.features, rows)[chosen]
+        hashes = [sha256_array(row) for row in features]
+    else:
+        images, hashes = _pictures(manifest, request.manifest, request.prepare)
+        bands = min(_BANDS, images.shape[1] // 2)
+        features, statistics = spectra(images, bands), image_statistics(images)
+    classes = classes_of(manifest["material"])
+    return AuditTable(
+        features=features,
+        sample_ids=manifest["sample_id"].to_numpy(dtype=str),
+        labels=np.array([classes.index(name) for name in manifest["material"]], dtype=np.int64),
+        classes=classes,
+        image_sha256=np.array(hashes),
+        order=read_order(manifest, request.order),
+        nuisance=read_nuisance(manifest, request.nuisance),
+        statistics=statistics,
+    )
+
+
+def _load(path: Path, rows: int) -> NDArray[Any]:
+    try:
+        features: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is not an NPY array of numbers: {error}") from error
+    if features.ndim != 2 or len(features) != rows:
+        raise UserError(f"{path} has shape {features.shape}; expected a row for each of {rows} images")
+    return features
+
+
+def _pictures(
+    manifest: pd.DataFrame, source: Path, prepare: PrepareParams
+) -> tuple[NDArray[np.uint8], list[str]]:
+    if "path" not in manifest:
+        raise UserError(f"{source} has no column 'path'; add one, or name --features")
+    images = []
+    for name in manifest["path"]:
+        path = source.parent / str(name)
+        try:
+            images.append(prepare_file(path.read_bytes(), path.name, prepare))
+        except (OSError, UserError) as error:
+            told = f"{path} cannot be used: {error}; mend it or take its line out of {source}"
+            raise UserError(told) from error
+    return np.stack(images), [sha256_array(image) for image in images]

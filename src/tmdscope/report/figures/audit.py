@@ -1,0 +1,40 @@
+"""Figures of the audit, as PNG bytes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tmdscope.report.figures.base import COLOURS, png
+
+
+def learning_curve_figure(curve: Mapping[str, Any]) -> bytes:
+    """Draw accuracy against training samples, the fitted law, and what it foretells for twice as many.
+
+    Parameters
+    ----------
+    curve : mapping
+        ``learning_curve`` of ``audit.json``.
+
+    Returns
+    -------
+    bytes
+        PNG; the abscissa is logarithmic.
+    """
+    samples, accuracy = np.array(curve["samples"]), 100 * np.array(curve["accuracy"])
+    bounds, law = 100 * np.array(curve["accuracy_ci95"]), curve["law"]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axis = figure.subplots()
+    axis.vlines(samples, bounds[:, 0], bounds[:, 1], color=COLOURS[0])
+    axis.plot(samples, accuracy, "o", color=COLOURS[0], label="measured, 95 % by sample")
+    line = np.geomspace(samples[0], 2 * samples[-1], 100)
+    fitted = 100 * (1 - law["floor"] - law["scale"] * line ** -law["exponent"])
+    axis.plot(line, fitted, color=COLOURS[7], label="power law")
+    low, high = (100 * bound for bound in curve["twice_ci95"])
+    axis.vlines([2 * samples[-1]], low, high, color=COLOURS[1])
+    axis.plot([2 * samples[-1]], [100 * curve["twice"]], "D", color=COLOURS[1], label="twice the samples")
+    axis.set(xscale="log", xlabel="Training samples", ylabel="Accuracy on other samples (%)")
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return png(figure)

@@ -1,0 +1,89 @@
+"""`tmdscope audit`: a manifest in, a verdict, a page and a record out; faults are named."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from tests.learn.audit.studies import make_table
+from tmdscope.cli import app
+
+ROOT = Path(__file__).parents[2]
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    text = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("permutations: 199", "permutations: 19"))
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_features(folder: Path, by_campaign: float, by_class: float) -> None:
+    table = make_table(2, samples=48, by_campaign=by_campaign, by_class=by_class)
+    names = [table.classes[label] for label in table.labels]
+    manifest = pd.DataFrame({"sample_id": table.sample_ids, "material": names, "day": table.order})
+    manifest["operator"] = np.where(table.labels == 0, "Ann", "Ben")
+    manifest.to_csv(folder / "manifest.csv", index=False)
+    np.save(folder / "features.npy", table.features)
+
+
+def test_features_and_columns_are_audited(project: Path) -> None:
+    write_features(project, by_campaign=3.0, by_class=0.0)
+    command = "audit manifest.csv --features features.npy --order day --nuisance operator --out out"
+    result = RUNNER.invoke(app, command.split())
+    assert result.exit_code == 0, result.output
+    assert "the score is campaign" in result.output
+    assert "FAILED          campaigns" in result.output
+    found = json.loads((project / "out" / "audit.json").read_text())
+    assert [item["name"] for item in found["confounds"]] == ["features", "order", "nuisance"]
+    assert found["images_of"] == 96
+    assert "What the score is worth" in (project / "out" / "index.html").read_text()
+
+
+def test_pictures_are_seen_as_spectra(project: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows = []
+    for sample in range(20):
+        label = sample % 2
+        for image in range(2):
+            grain = (
+                rng.normal(128, 30, (32, 32)) if label else rng.normal(128, 30, (32, 1)) + np.zeros((1, 32))
+            )
+            name = f"{sample}-{image}.png"
+            Image.fromarray(np.clip(grain, 0, 255).astype(np.uint8)).save(project / name)
+            rows.append({"path": name, "sample_id": f"S{sample}", "material": ["MoS2", "WS2"][label]})
+    pd.DataFrame(rows).to_csv(project / "manifest.csv", index=False)
+    result = RUNNER.invoke(app, ["audit", "manifest.csv", "--order", "none"])
+    assert result.exit_code == 0, result.output
+    found = json.loads((project / "reports" / "audit" / "audit.json").read_text())
+    assert found["confounds"][0]["score"]["accuracy"] == 1.0
+    assert found["confounds"][1]["name"] == "statistics"
+    assert found["campaigns"] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("audit nowhere.csv --order none", "nowhere.csv cannot be read as a table"),
+        ("audit manifest.csv --order week --features features.npy", "no column 'week'"),
+        ("audit manifest.csv --order none --features short.npy", "expected a row for each of 96 images"),
+        ("audit manifest.csv --order none", "no column 'path'"),
+        ("audit bad.csv --order none --features features.npy", "column 'material' is missing"),
+    ],
+)
+def test_faults_are_named(project: Path, command: str, message: str) -> None:
+    write_features(project, 0.0, 1.0)
+    np.save(project / "short.npy", np.zeros((3, 2)))
+    pd.read_csv(project / "manifest.csv").drop(columns="material").to_csv(project / "bad.csv", index=False)
+    result = RUNNER.invoke(app, command.split())
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not (project / "reports").exists()
