@@ -1,23 +1,30 @@
 """Stage `audit`: what a score on these images is worth."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset, open_array
 from tmdscope.files import write_json
-from tmdscope.layout import AUDIT, FEATURES, PREPARED, SPLIT
+from tmdscope.layout import AUDIT, FEATURES, PREPARED, PRETRAINED, SPLIT
 from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.learn.audit.statistics import image_statistics
 from tmdscope.learn.audit.study import audit, numbers_of
-from tmdscope.learn.audit.table import MOST_IMAGES, AuditTable
+from tmdscope.learn.audit.table import MOST_IMAGES, AuditTable, Labels
+from tmdscope.learn.crossval import FoldParts, cross_validate
+from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
+from tmdscope.learn.recorder import Silent
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.common import ScoringParams
+from tmdscope.params.experiments import Strategy, read_experiments
 from tmdscope.params.materials_study import DataParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.provenance import provenance
 from tmdscope.tracking.runs import DataUse, start_run
 from tmdscope.tracking.store import open_study
+from tmdscope.vision.features import best_device
 
 NAME = "audit"
 
@@ -45,16 +52,56 @@ def main() -> None:
         name: np.flatnonzero(np.isin(chosen, dataset.rows(ids))).astype(np.int64)
         for name, ids in split.parts.items()
     }
+    folds, device = fold_parts(split, dataset), best_device()
+    runners = {
+        name: (
+            fold_runner(make_experiment(of, dataset, classes, FEATURES, PRETRAINED, device), folds),
+            len(folds),
+        )
+        for name, of in read_experiments().items()
+        if of.strategy is Strategy.FEATURES  # seconds; whole networks would take as long as the study
+    }
     settings = params.model_dump(mode="json")
     tags = {**provenance(study.name, dataset.digest, settings), "experiment": NAME}
     data = DataUse(study.name, dataset.digest, PREPARED.as_posix(), len(chosen), NAME)
     with start_run(study, NAME, tags, data=data) as run:
         run.params(settings)
-        found = audit(table, parts, params, scoring, {})
+        found = audit(table, parts, params, scoring, runners)
         write_json(AUDIT, {**found, "run_id": run.run_id, "images_of": len(dataset.manifest)})
         run.metrics(numbers_of(found))
         run.artifact(AUDIT)
     print(f"{len(chosen)} of {len(dataset.manifest)} images: {found['verdict']['headline']}")
+
+
+def fold_runner(experiment: Experiment, folds: Sequence[FoldParts]) -> Callable[[int], Labels]:
+    """Make what trains an experiment of the study on one of its folds.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    folds : sequence of FoldParts
+        The folds.
+
+    Returns
+    -------
+    callable
+        Fold number to the decoded class of every image.
+    """
+
+    def run(number: int) -> Labels:
+        found = cross_validate(
+            experiment.build,
+            experiment.target,
+            experiment.examples,
+            folds,
+            experiment.settings,
+            Silent(),
+            only=[number],
+        )
+        return found[0].decoded
+
+    return run
 
 
 if __name__ == "__main__":
