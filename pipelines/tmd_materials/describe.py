@@ -2,12 +2,12 @@
 
 from tmdscope.analysis.descriptors.catalogue import PHYSICAL
 from tmdscope.analysis.descriptors.cluster import on_cluster
-from tmdscope.analysis.descriptors.table import Heights, describe
-from tmdscope.dataset.sources import HEIGHTS
-from tmdscope.dataset.store import IMAGES, MANIFEST, RAW_SCHEMA, Dataset, read_manifest
+from tmdscope.analysis.descriptors.table import describe
+from tmdscope.dataset.heights import Heights
+from tmdscope.dataset.store import IMAGES, Dataset
 from tmdscope.files import write_table
 from tmdscope.layout import DESCRIPTORS, PREPARED, RAW
-from tmdscope.params.materials_study import DescribeParams
+from tmdscope.params.materials_study import DescribeParams, LevellingParams
 from tmdscope.params.reading import read_section
 from tmdscope.processes import run_parts
 from tmdscope.stage import run_stage
@@ -16,10 +16,7 @@ from tmdscope.stage import run_stage
 def main() -> None:
     """Write one row per image: its id and its descriptors."""
     ids = Dataset.load(PREPARED).manifest["image_id"]
-    heights = None
-    if (RAW / HEIGHTS).exists():
-        raw = read_manifest(RAW / MANIFEST, RAW_SCHEMA)
-        heights = Heights(RAW / HEIGHTS, tuple(raw["pixel_size_nm"]))
+    heights = Heights.of(RAW, read_section("prepare.levelling", LevellingParams).side_nm)
     settings = read_section("describe", DescribeParams)
     where = on_cluster(settings.scheduler) if settings.scheduler else run_parts
     table = describe(PREPARED / IMAGES, heights, settings, where)

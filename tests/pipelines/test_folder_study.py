@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import skimage.data
 from PIL import Image
@@ -74,6 +75,10 @@ def test_folder_reaches_a_report(textures: Clone) -> None:
     }
     chance = 1 / len(TEXTURES)
     assert metrics["experiments"]["features-multiclass"]["val"]["accuracy"]["mean"] > 1.5 * chance
+    described = pd.read_parquet(textures.root / "data" / "descriptors.parquet")
+    scans = described["image_id"].str.endswith(".spm")
+    assert described.loc[scans, "roughness_sq_nm"].between(0.1, 20).all()
+    assert described.loc[~scans, "roughness_sq_nm"].isna().all()
     page = (textures.root / "reports" / "index.html").read_text()
     assert "gravel" in page
     assert "simulated scans. Scores" not in page

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ from tests.analysis.descriptors.pictures import scan
 from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL
 from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.analysis.descriptors.physical import describe_physical
-from tmdscope.analysis.descriptors.table import COLUMNS, Chunk, Heights, describe, describe_chunk
+from tmdscope.analysis.descriptors.table import COLUMNS, Chunk, describe, describe_chunk
+from tmdscope.dataset.heights import Heights
 from tmdscope.materials import MATERIALS
 from tmdscope.params.materials_study import DescribeParams
 from tmdscope.processes import run_parts
@@ -28,7 +30,8 @@ def images(tmp_path: Path) -> Path:
 @pytest.fixture
 def heights(tmp_path: Path) -> Heights:
     np.save(tmp_path / "heights.npy", MAPS)
-    return Heights(tmp_path / "heights.npy", (PIXEL[0],) * len(MAPS))
+    ids = tuple(f"image-{number}" for number in range(len(MAPS)))
+    return Heights(tmp_path / "heights.npy", ids, (PIXEL[0],) * len(MAPS))
 
 
 def test_every_row_has_both_families(images: Path, heights: Heights) -> None:
@@ -46,16 +49,16 @@ def test_without_heights_the_physical_family_is_not_known(images: Path) -> None:
 
 
 def test_a_map_without_a_pixel_size_has_no_physical_descriptors(images: Path, heights: Heights) -> None:
-    partly = Heights(heights.path, (float("nan"), *heights.pixel_nm[1:]))
+    partly = replace(heights, pixel_nm=(float("nan"), *heights.pixel_nm[1:]))
     known = describe(images, partly, SETTINGS)["coverage"].notna()
     assert known.tolist() == [False, True, True, True, True]
 
 
 def test_chunks_in_processes_give_the_rows_of_one_chunk(images: Path, heights: Heights) -> None:
     chunks = [
-        Chunk(images, heights.path, heights.pixel_nm[first:end], first, end, SETTINGS)
+        Chunk(images, heights.part(first, end), first, end, SETTINGS)
         for first, end in ((0, 2), (2, 3), (3, 5))
     ]
-    whole = Chunk(images, heights.path, heights.pixel_nm, 0, 5, SETTINGS)
+    whole = Chunk(images, heights, 0, 5, SETTINGS)
     apart = np.concatenate(run_parts(describe_chunk, chunks))
     assert np.array_equal(apart, describe_chunk(whole), equal_nan=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL
 from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.analysis.descriptors.physical import describe_physical
+from tmdscope.dataset.heights import Heights
 from tmdscope.dataset.store import open_array
 from tmdscope.params.materials_study import DescribeParams
 from tmdscope.processes import run_parts
@@ -26,22 +28,6 @@ Mapper = Callable[[Work, Sequence["Chunk"]], list[Values]]
 
 
 @dataclass(frozen=True)
-class Heights:
-    """Height maps of the images, row by row.
-
-    Attributes
-    ----------
-    path : Path
-        NPY file, float32, shape (N, rows, columns), in nm.
-    pixel_nm : tuple of float
-        Width of a pixel in nm, one for each map; NaN where it is not known.
-    """
-
-    path: Path
-    pixel_nm: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Chunk:
     """Consecutive images to describe.
 
@@ -49,10 +35,8 @@ class Chunk:
     ----------
     images : Path
         NPY file, uint8, shape (N, S, S).
-    heights : Path or None
-        NPY file of their height maps, where there are any.
-    pixel_nm : tuple of float
-        Width in nm of a pixel of each of these maps; NaN where it is not known.
+    heights : Heights or None
+        Theirs alone, where there are any.
     first, end : int
         Rows, `end` not among them.
     settings : DescribeParams
@@ -60,8 +44,7 @@ class Chunk:
     """
 
     images: Path
-    heights: Path | None
-    pixel_nm: tuple[float, ...]
+    heights: Heights | None
     first: int
     end: int
     settings: DescribeParams
@@ -77,7 +60,7 @@ def describe(
     images : Path
         NPY file, uint8, shape (N, S, S).
     heights : Heights or None
-        Their height maps; without them the physical family is not known.
+        Theirs; without them the physical family is not known.
     settings : DescribeParams
         Section `describe`.
     map_chunks : callable, optional
@@ -88,13 +71,17 @@ def describe(
     pandas.DataFrame
         N rows, a column for each of `COLUMNS`. The physical ones are NaN without heights; in both
         families NaN says that a descriptor is not defined for an image.
+
+    Raises
+    ------
+    UserError
+        The file of a scan cannot be used.
     """
     count = len(open_array(images))
     chunks = [
         Chunk(
             images.resolve(),
-            heights.path.resolve() if heights else None,
-            heights.pixel_nm[first : first + _CHUNK] if heights else (),
+            heights.part(first, first + _CHUNK) if heights else None,
             first,
             min(first + _CHUNK, count),
             settings,
@@ -119,13 +106,11 @@ def describe_chunk(chunk: Chunk) -> Values:
         float64, shape (images, `COLUMNS`).
     """
     images = open_array(chunk.images)[chunk.first : chunk.end]
-    maps = open_array(chunk.heights)[chunk.first : chunk.end] if chunk.heights else None
+    maps = chunk.heights.read() if chunk.heights else repeat(None)
     rows = np.full((len(images), len(COLUMNS)), np.nan)
-    for number, image in enumerate(images):
+    for number, (image, measured) in enumerate(zip(images, maps, strict=False)):
         found = describe_paper(np.array(image), chunk.settings)
-        if maps is not None:
-            width = chunk.pixel_nm[number]
-            if np.isfinite(width):
-                found |= describe_physical(np.array(maps[number]), (width, width))
+        if measured is not None:
+            found |= describe_physical(*measured)
         rows[number, : len(found)] = [found[name] for name in COLUMNS[: len(found)]]
     return rows
