@@ -21,7 +21,7 @@ from tmdscope.tracking.store import open_study
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
-WORKERS, KILLS, TRIALS = 4, 10, 80
+WORKERS, KILLS, TRIALS = 4, 6, 48
 PAUSE_S = 0.1
 
 
@@ -97,7 +97,7 @@ def check_complete(storage: str, tracking: str, trials: int) -> None:
     assert Counter(run.info.run_name for run in runs)["search-hill"] == 1
 
 
-def test_ten_kills_lose_no_trial_and_double_none(places: tuple[str, str], workers: list[ForkProcess]) -> None:
+def test_kills_lose_no_trial_and_double_none(places: tuple[str, str], workers: list[ForkProcess]) -> None:
     storage, tracking = places
     rng = np.random.default_rng(3)
     roles = [lead, *[join] * (WORKERS - 1)]
