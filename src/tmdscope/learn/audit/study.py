@@ -8,20 +8,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tmdscope.dataset.splits import outer_folds
-from tmdscope.learn.audit.campaigns import (
-    Campaigns,
-    Draws,
-    blocks_over_all,
-    blocks_within_classes,
-    embargoed,
-    hold_out,
-    runs,
-)
+from tmdscope.learn.audit.campaigns import Campaigns, Draws, hold_out
 from tmdscope.learn.audit.confounds import FEATURES, compare_confounds, predict_all, predictors_of
 from tmdscope.learn.audit.drift import measure_drift
 from tmdscope.learn.audit.duplicates import find_duplicates
 from tmdscope.learn.audit.folds import FoldRunner, check_folds
 from tmdscope.learn.audit.groups import count_groups
+from tmdscope.learn.audit.holding_out import blocks_over_all, blocks_within_classes, embargoed, runs
 from tmdscope.learn.audit.kernel import KernelPredictor, Predictor
 from tmdscope.learn.audit.learning_curve import learning_curve
 from tmdscope.learn.audit.scores import Scorer
