@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 from xdist.scheduler import LoadScopeScheduling
 
@@ -17,6 +18,9 @@ os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 torch.set_num_threads(1)  # networks this small only wait for a second thread
 if "PYTEST_XDIST_WORKER" in os.environ:  # nor do the stages' processes take the cores of other workers
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("tmdscope", deadline=None)  # a busy machine is no failure
+settings.load_profile("tmdscope")
 
 PIPELINES = "tests/pipelines/"
 

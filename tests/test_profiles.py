@@ -75,7 +75,7 @@ def test_experiments_are_replaced_as_a_whole() -> None:
     assert list(values(text)["experiments"]) == ["only"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), folds=st.integers(2, 100))
 def test_only_what_the_profile_names_changes(seed: int, folds: int) -> None:
     text = merged(f"split: {{folds: {folds}}}\nscoring: {{seed: {seed}}}\n")

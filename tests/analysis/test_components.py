@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmdscope.analysis.components import principal_components
@@ -15,7 +15,6 @@ def _embeddings(seed=0):
     return pd.DataFrame(np.random.default_rng(seed).normal(3.0, 1.0, (60, 6)) * spread)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_components_carry_the_variance_of_the_centred_embedding(seed):
     embeddings = _embeddings(seed)

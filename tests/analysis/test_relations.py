@@ -3,11 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, pearsonr
 
-from tmdscope.analysis.bootstrap import draw_samples
 from tmdscope.analysis.components import principal_components
 from tmdscope.analysis.relations import (
     Sampling,
@@ -17,6 +16,7 @@ from tmdscope.analysis.relations import (
     normalise_descriptors,
     relate,
 )
+from tmdscope.dataset.bootstrap import draw_samples
 from tmdscope.stage import UserError
 
 IMAGES = 60
@@ -67,7 +67,6 @@ def test_folds_keep_samples_whole():
     assert relation.regression_r_cv < 0.5
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_r_is_pearsons_and_lies_in_its_interval(seed):
     rng = np.random.default_rng(seed)

@@ -33,7 +33,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[str], list[str]]:
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(tables(), st.integers(2, 4), st.integers(2, 4))
 def test_every_image_has_one_place_and_no_sample_two(
     table: tuple[list[str], list[str], list[str]], test_folds: int, folds: int
@@ -50,7 +50,7 @@ def test_every_image_has_one_place_and_no_sample_two(
         assert sum(map(len, parts)) == len(set(samples))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(tables(), st.integers(2, 4))
 def test_outer_folds_test_every_image_once(table: tuple[list[str], list[str], list[str]], folds: int) -> None:
     labels, samples, _ = table
@@ -61,7 +61,7 @@ def test_outer_folds_test_every_image_once(table: tuple[list[str], list[str], li
         assert sorted([*train, *test]) == list(range(len(labels)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(tables(), st.randoms(use_true_random=False))
 def test_the_order_of_images_does_not_matter(
     table: tuple[list[str], list[str], list[str]], random: Any
@@ -73,7 +73,7 @@ def test_the_order_of_images_does_not_matter(
     assert {frozenset(fold.val) for fold in split.folds} == {frozenset(fold.val) for fold in other.folds}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(tables(), st.integers(2, 4), st.data())
 def test_a_given_test_is_kept_and_the_rest_is_folded(
     table: tuple[list[str], list[str], list[str]], folds: int, data: st.DataObject

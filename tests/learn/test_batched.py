@@ -104,7 +104,7 @@ def test_settings_mean_the_same_in_a_batch(changes: dict[str, object]) -> None:
     assert_like_alone(batch, train_heads(batch, head, target, data), head, target, data)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     st.lists(st.integers(9, 50), min_size=1, max_size=5),
     st.integers(2, 12),

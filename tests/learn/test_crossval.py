@@ -72,7 +72,7 @@ def run_tiny(only: list[int] | None = None) -> list[FoldResult]:
     return cross_validate(build, TARGET, examples, folds_of(20, 4), SETTINGS, Silent(), only=only)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True), st.integers(0, 99))
 def test_no_fold_depends_on_what_ran_before(only: list[int], global_seed: int) -> None:
     whole = {result.fold: result for result in run_tiny()}

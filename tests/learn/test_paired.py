@@ -44,7 +44,7 @@ def pairs(rows: list[tuple[int, int, int]], swap: bool = False) -> Pairs:
     return Pairs(labels, first, second, samples, np.ones(len(labels), bool), ("MoS2", "WS2", "WSe2"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(LABELS)
 def test_swapping_the_models_negates(rows: list[tuple[int, int, int]]) -> None:
     one, other = (pairs(rows, swap).scores("x", 50, 1) for swap in (False, True))
@@ -59,7 +59,7 @@ def test_swapping_the_models_negates(rows: list[tuple[int, int, int]]) -> None:
     assert [entry.f1_change for entry in one.per_class] == [-entry.f1_change for entry in other.per_class]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(LABELS)
 def test_a_model_is_as_good_as_itself(rows: list[tuple[int, int, int]]) -> None:
     found = pairs([(label, said, said) for label, said, _ in rows]).scores("x", 50, 1)

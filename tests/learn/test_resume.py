@@ -58,7 +58,7 @@ def test_an_interrupted_cross_validation_ends_like_an_unbroken_one(
     assert_equal(run(resume, wanted_settings), run(None, wanted_settings))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(st.integers(0, 3 * SETTINGS.epochs), max_size=3))
 def test_no_pattern_of_interruptions_changes_the_result(
     tmp_path_factory: pytest.TempPathFactory, stops: list[int]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tmdscope.learn.checkpoint import EpochScores
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.fit import FitResult
-from tmdscope.learn.metrics import bootstrap_by_sample
+from tmdscope.learn.intervals import bootstrap_by_sample
 from tmdscope.learn.summary import (
     METRICS,
     PARTS,

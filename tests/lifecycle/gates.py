@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from tmdscope.learn.metrics import Difference
+from tmdscope.learn.intervals import Difference
 from tmdscope.lifecycle.gate import Gate, LoadReport
 from tmdscope.tracking.contract import Contract
 from tmdscope.tracking.registry import Client, Version

@@ -36,7 +36,7 @@ def test_both_kinds_of_held_out_images_are_scored() -> None:
     assert found.left_out == {}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SAID)
 def test_a_model_agrees_with_itself(said: list[int]) -> None:
     found = compared(table(said), table(said))
@@ -46,7 +46,7 @@ def test_a_model_agrees_with_itself(said: list[int]) -> None:
         assert scores.mcnemar.p_value == 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SAID, SAID)
 def test_swapping_the_models_swaps_everything(one: list[int], other: list[int]) -> None:
     forth, back = compared(table(one), table(other)), compared(table(other), table(one))
@@ -57,7 +57,7 @@ def test_swapping_the_models_swaps_everything(one: list[int], other: list[int]) 
     assert forth.disagreements["first"].tolist() == back.disagreements["second"].tolist()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.permutations(range(2 * IMAGES)))
 def test_the_order_of_rows_does_not_matter(order: list[int]) -> None:
     first, second = table(truth()), table(wrong_on(0, 5, 6))

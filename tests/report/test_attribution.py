@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -50,7 +50,6 @@ def test_metrics_hold_numbers_only() -> None:
     assert set(attribution_metrics(ATTRIBUTION)) == set(ATTRIBUTION) - {"model", "settings"}
 
 
-@settings(deadline=None)
 @given(st.floats(1e-3, 1e6))
 def test_a_scale_bar_is_round_and_fills_a_sixth_to_a_third(frame_nm: float) -> None:
     length = bar_length_nm(frame_nm)

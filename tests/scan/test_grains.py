@@ -60,7 +60,7 @@ def test_every_pixel_belongs_to_the_grain_that_arrives_first(seed: int) -> None:
 
 
 @given(coverage=st.floats(0, 1), density=st.floats(3, 200), seed=st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_coverage_is_met_to_a_pixel(coverage: float, density: float, seed: int) -> None:
     layer = grown(habit(1.7, spread=0.1), density / SIZE**2, coverage, seed)
     assert abs(int(layer.covered.sum()) - coverage * SIZE**2) <= 3

@@ -20,7 +20,7 @@ def test_an_ideal_instrument_changes_nothing() -> None:
 
 
 @given(radius_nm=st.floats(0.5, 200), seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_tip_is_a_grey_dilation(radius_nm: float, seed: int) -> None:
     surface = stream(seed).normal(0, 1, (24, 20)).astype(np.float32)
     reach = np.arange(-23, 24) * PIXEL_NM

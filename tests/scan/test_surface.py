@@ -74,7 +74,7 @@ def test_the_substrate_has_the_requested_roughness(rms_nm: float) -> None:
 
 
 @given(size=st.integers(8, 64), correlation=st.floats(0.1, 500), seed=st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_field_has_mean_0_and_rms_1(size: int, correlation: float, seed: int) -> None:
     field = correlated_field(size, correlation, stream(seed))
     assert field.mean() == pytest.approx(0, abs=1e-4)

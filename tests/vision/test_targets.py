@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -97,7 +97,6 @@ def test_multilabel_outputs_may_be_those_of_classes_still_to_come() -> None:
     assert make_target("multiclass", MATERIALS[:2], ["Mo", "W", "S", "Se"]).output_names == MATERIALS[:2]
 
 
-@settings(deadline=None)
 @given(LOGITS)
 def test_with_outputs_to_spare_a_class_is_still_an_exact_match(values: list[float]) -> None:
     target = Multilabel(MATERIALS[:2], ("Mo", "W", "S", "Se"))
@@ -110,7 +109,6 @@ def test_with_outputs_to_spare_a_class_is_still_an_exact_match(values: list[floa
     torch.testing.assert_close(target.probabilities(logits), few.probabilities(logits[:, :3]))
 
 
-@settings(deadline=None)
 @given(LOGITS, st.floats(-8, 8))
 def test_an_output_that_waits_is_asked_nothing(values: list[float], other: float) -> None:
     target = Multilabel(MATERIALS[:2], ("Mo", "W", "S", "Se"), wait=True)
@@ -124,7 +122,6 @@ def test_an_output_that_waits_is_asked_nothing(values: list[float], other: float
     assert target.decode(logits)[0].item() == {(1, 0): 0, (0, 1): 1}.get(tuple(bits), INVALID)
 
 
-@settings(deadline=None)
 @given(LOGITS)
 def test_no_output_waits_where_all_differ(values: list[float]) -> None:
     waits, plain = Multilabel(MATERIALS, wait=True), Multilabel(MATERIALS)

@@ -17,7 +17,7 @@ from scipy.stats import t as student_t
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from tmdscope.analysis.bootstrap import draw_samples, percentile_interval, sums_by_sample
+from tmdscope.dataset.bootstrap import draw_samples, percentile_interval, sums_by_sample
 from tmdscope.stage import UserError
 
 Values = NDArray[np.float64]

@@ -10,8 +10,8 @@ from sklearn.metrics import silhouette_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tmdscope.analysis.bootstrap import mean_with_interval
 from tmdscope.analysis.relations import Sampling
+from tmdscope.dataset.bootstrap import mean_with_interval
 from tmdscope.materials import ATOMS, elements_of
 from tmdscope.stage import UserError
 

@@ -9,16 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
-from tmdscope.learn.metrics import (
-    Difference,
-    Intervals,
-    accuracy,
-    bootstrap_by_sample,
-    confusion_matrix,
-    macro_f1,
-    paired_difference,
-    recall_per_class,
-)
+from tmdscope.learn.intervals import Difference, Intervals, bootstrap_by_sample, paired_difference
+from tmdscope.learn.metrics import accuracy, confusion_matrix, macro_f1, recall_per_class
 from tmdscope.learn.summary import IDENTITY, PARTS
 
 FACTS = IDENTITY[1:]

@@ -9,14 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.learn.crossval import FoldParts, FoldResult
-from tmdscope.learn.metrics import (
-    accuracy,
-    bootstrap_by_sample,
-    confusion_matrix,
-    invalid_count,
-    macro_f1,
-    mean_std,
-)
+from tmdscope.learn.intervals import bootstrap_by_sample
+from tmdscope.learn.metrics import accuracy, confusion_matrix, invalid_count, macro_f1, mean_std
 from tmdscope.materials import INVALID
 
 PARTS = ("train", "val", "test")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tmdscope.learn.metrics import Difference
+from tmdscope.learn.intervals import Difference
 from tmdscope.learn.paired import PairedScores
 from tmdscope.lifecycle.comparison import Comparison
 from tmdscope.lifecycle.comparison_report import Report, number, signed, verdict

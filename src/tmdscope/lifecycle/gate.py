@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tmdscope.learn.metrics import Difference
+from tmdscope.learn.intervals import Difference
 from tmdscope.lifecycle.comparison import HELD_OUT, compare_versions
 from tmdscope.tracking.contract import Contract, read_contract
 from tmdscope.tracking.registration import FAILED_AUDITS, NO_AUDITS

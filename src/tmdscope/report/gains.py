@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from tmdscope.learn.metrics import Difference
+from tmdscope.learn.intervals import Difference
 from tmdscope.learn.paired import compare
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy

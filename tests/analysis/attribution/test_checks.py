@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
@@ -11,7 +11,6 @@ from tests.analysis.attribution.networks import noise, random_network
 from tmdscope.analysis.attribution.checks import STEPS, pairs, pointing, randomised, rank_correlation
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_rank_correlation_is_spearmans(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -76,7 +75,6 @@ def test_what_cannot_be_measured_is_not(value: float, inside: int) -> None:
     assert pointing(np.full((1, 4, 4), value, np.float32), masks).isna().all(axis=None)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_an_even_map_gains_nothing(seed: int) -> None:
     masks = np.random.default_rng(seed).random((2, 6, 6)) < 0.3

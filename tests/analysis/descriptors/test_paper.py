@@ -37,7 +37,7 @@ def test_values_are_those_of_plain_calls(image: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(3, 40), st.integers(3, 40), st.sampled_from([2, 3, 9, 256]))
 def test_counts_are_those_of_plain_calls_on_any_image(seed: int, rows: int, columns: int, greys: int) -> None:
     image = np.random.default_rng(seed).integers(0, greys, (rows, columns), dtype=np.uint8)
@@ -59,7 +59,7 @@ def test_blobs_whose_order_decides_are_settled_in_it(monkeypatch: pytest.MonkeyP
     assert asked
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))), st.integers(0, 5))
 def test_opening_is_that_of_scikit_image(mask: np.ndarray, radius: int) -> None:
     assert np.array_equal(open_by_disc(mask, radius), opening(mask, disk(radius)))
@@ -90,7 +90,7 @@ def test_defects_are_local_maxima_per_value_of_three_channels() -> None:
 
 
 @pytest.mark.parametrize("sigma", [0.5, 1.0, 3.3])
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(grey=st.integers(0, 255))
 def test_an_image_of_one_grey_value_has_nothing_to_describe(sigma: float, grey: int) -> None:
     settings = DescribeParams(gaussian_sigma_px=sigma, opening_radius_px=1)
@@ -119,7 +119,7 @@ def test_stripes_along_rows_have_no_horizontal_difference() -> None:
     assert one("dissimilarity", stripes.T.copy()) == pytest.approx(16)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(arrays(np.uint8, (12, 14)))
 def test_a_brighter_image_has_the_same_texture(image: np.ndarray) -> None:
     halved = image // 2

@@ -46,7 +46,7 @@ def plans(table: AuditTable) -> list[list[HeldOut]]:
     return [*cut, embargoed(table, 1), embargoed(table, 3)]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tables())
 def test_groups_never_cross(table: AuditTable) -> None:
     for plan in plans(table):
@@ -60,7 +60,7 @@ def test_groups_never_cross(table: AuditTable) -> None:
             assert not set(table.image_sha256[train]) & set(table.image_sha256[test])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tables(), st.integers(0, 2**32 - 1))
 def test_controls_have_as_many_samples_of_each_class(table: AuditTable, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -75,7 +75,7 @@ def test_controls_have_as_many_samples_of_each_class(table: AuditTable, seed: in
                 assert np.bincount(table.group_class[train], minlength=3).tolist() == wanted.tolist()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tables(), st.integers(0, 2**32 - 1))
 def test_rearranging_keeps_what_each_part_holds(table: AuditTable, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -100,7 +100,6 @@ def test_controls_keep_neighbours_while_there_are_others() -> None:
     assert set(part.removed) - {group} <= set(train)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=40), st.integers(1, 12))
 def test_blocks_follow_the_order(values: list[int], blocks: int) -> None:
     place = cut_blocks(values, blocks)

@@ -12,7 +12,7 @@ TABLE = make_table(1, by_class=1.0)
 PREDICTOR = KernelPredictor(TABLE.features, TABLE.labels, len(TABLE.classes))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sets(st.integers(0, len(TABLE.labels) - 1), min_size=1, max_size=59), st.integers(1, 10))
 def test_a_downdate_is_a_fit(left_out: set[int], tested: int) -> None:
     removed = np.array(sorted(left_out))

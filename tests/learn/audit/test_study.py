@@ -12,7 +12,7 @@ from tests.learn.audit.test_findings import parts_of
 from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.learn.audit.study import audit, numbers_of
 from tmdscope.learn.audit.verdict import MOSTLY, NONE
-from tmdscope.learn.metrics import bootstrap_by_sample, paired_difference
+from tmdscope.learn.intervals import bootstrap_by_sample, paired_difference
 from tmdscope.stage import UserError
 
 

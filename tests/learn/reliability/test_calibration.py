@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -37,13 +37,11 @@ def overconfident(count: int, temperature: float) -> tuple[NDArray[np.float64], 
     return softmax(logits * temperature), labels
 
 
-@settings(deadline=None)
 @given(LOGITS)
 def test_temperature_one_leaves_probabilities_alone(logits: NDArray[Any]) -> None:
     np.testing.assert_allclose(soften(softmax(logits), 1.0), softmax(logits), rtol=1e-9, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(LOGITS, WARM)
 def test_softening_keeps_the_order_and_sums_to_one(logits: NDArray[Any], temperature: float) -> None:
     hard = softmax(logits)
@@ -54,7 +52,6 @@ def test_softening_keeps_the_order_and_sums_to_one(logits: NDArray[Any], tempera
     np.testing.assert_allclose(soft, softmax(logits / temperature), atol=1e-5)
 
 
-@settings(deadline=None)
 @given(LOGITS, WARM, WARM)
 def test_a_higher_temperature_is_less_sure(logits: NDArray[Any], one: float, other: float) -> None:
     cold, warm = sorted((one, other))
@@ -62,7 +59,6 @@ def test_a_higher_temperature_is_less_sure(logits: NDArray[Any], one: float, oth
     assert (sure[0] >= sure[1] - 1e-12).all()
 
 
-@settings(deadline=None)
 @given(LOGITS, WARM, st.integers(1, 4))
 def test_members_that_agree_are_pooled_to_what_each_says(
     logits: NDArray[Any], temperature: float, members: int

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binom
@@ -41,7 +41,6 @@ def slow_p_value(held_out: list[list[tuple[int, int]]], new: list[float]) -> flo
     return (1 + sum(shares)) / (len(groups) + 1)
 
 
-@settings(deadline=None)
 @given(HELD_OUT, st.data())
 def test_p_values_are_those_of_the_plain_loops(
     held_out: list[list[tuple[int, int]]], data: st.DataObject
@@ -50,7 +49,6 @@ def test_p_values_are_those_of_the_plain_loops(
     assert float(fitted(held_out).p_values(new)) == pytest.approx(slow_p_value(held_out, new))
 
 
-@settings(deadline=None)
 @given(HELD_OUT)
 def test_weights_sum_to_less_than_one_and_samples_weigh_alike(held_out: list[list[tuple[int, int]]]) -> None:
     conformal = fitted(held_out)
@@ -60,7 +58,6 @@ def test_weights_sum_to_less_than_one_and_samples_weigh_alike(held_out: list[lis
     assert sum(tail[0] for tail in conformal.tails) == pytest.approx(samples / (samples + 1))
 
 
-@settings(deadline=None)
 @given(HELD_OUT)
 def test_a_larger_score_never_has_a_larger_p_value(held_out: list[list[tuple[int, int]]]) -> None:
     grid = np.linspace(-1, 10, 45)
@@ -111,7 +108,6 @@ def test_the_cut_is_that_of_the_tables_of_tolerance_limits(samples: int, cut: fl
     assert tolerance_cut(samples, 0.05, 0.95) == pytest.approx(cut)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 2000), st.sampled_from([0.01, 0.05, 0.2]), st.sampled_from([0.8, 0.95]))
 def test_the_cut_is_the_largest_that_is_careful_enough(samples: int, share: float, confidence: float) -> None:
     kept = round(tolerance_cut(samples, share, confidence) * (samples + 1))

@@ -38,7 +38,7 @@ def test_a_class_mean_is_at_no_distance_and_far_points_are_far() -> None:
     assert gaussians.distances(np.full((1, 6), 1e3))[0] > 10 * inside
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 999), st.floats(0.01, 100), st.floats(-50, 50))
 def test_turning_scaling_and_shifting_change_no_distance(seed: int, scale: float, shift: float) -> None:
     points, labels = cloud(60, 5)

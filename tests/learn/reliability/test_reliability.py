@@ -146,7 +146,7 @@ def test_the_assessment_by_hand() -> None:
     assert found.sets.dtype == found.unfamiliar.dtype == bool
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.99))
 def test_a_higher_level_takes_no_class_out_of_a_set(one: float, other: float) -> None:
     low, high = (SMALL.assess(replace(FITTED, level=level)).sets for level in sorted((one, other)))

@@ -164,7 +164,7 @@ SETTINGS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(st.lists(SETTINGS, min_size=1, max_size=4), st.integers(0, 1))
 def test_heads_that_train_together_score_as_each_does_alone(drawn: list[Settings], fold: int) -> None:
     outcomes = run(objective_of(maker(), together=len(drawn)), fold, *drawn)

@@ -39,7 +39,7 @@ def drawn(space: Space, seed: int, **fixed: Any) -> dict[str, Any]:
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.dictionaries(st.sampled_from("abcde"), DIMENSIONS, min_size=1, max_size=4), st.integers(0, 2**31 - 1)
 )

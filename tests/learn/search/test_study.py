@@ -399,7 +399,7 @@ def act(studies: list[SearchStudy], held: list[optuna.Trial], what: str, who: in
             assert study.tell(trial, TrialState.FAIL, error="its own")
 
 
-@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEP, min_size=4, max_size=14))
 def test_whatever_happens_every_place_ends_once(
     storage: PatientStorage, steps: list[tuple[str, int, int]]

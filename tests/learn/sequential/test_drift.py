@@ -39,7 +39,7 @@ LABELS = np.repeat(np.arange(4), 10)
 TURNS = st.tuples(st.integers(0, 999), st.booleans(), st.floats(0.01, 100), st.floats(-50, 50))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(TURNS, st.integers(2, 12), st.integers(0, 99))
 def test_alignment_undoes_rotation_reflection_scale_and_shift(
     how: tuple[int, bool, float, float], width: int, seed: int
@@ -51,7 +51,7 @@ def test_alignment_undoes_rotation_reflection_scale_and_shift(
     np.testing.assert_allclose(align(moved, points, turn(further, *how)), further, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(TURNS, st.integers(0, 99))
 def test_alignment_is_the_nearest_there_is(how: tuple[int, bool, float, float], seed: int) -> None:
     reference, points = cloud(seed=seed), cloud(seed=seed + 1)
@@ -64,7 +64,7 @@ def test_alignment_is_the_nearest_there_is(how: tuple[int, bool, float, float], 
     assert distance(best) <= distance(points) * (1 + 1e-9)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(TURNS)
 def test_a_space_that_is_only_turned_has_not_drifted(how: tuple[int, bool, float, float]) -> None:
     found = centroid_drift(cloud(), turn(cloud(), *how), LABELS)

@@ -35,7 +35,7 @@ def test_known_outputs_keep_their_rows_and_a_new_one_is_fresh(prefix: str) -> No
         assert torch.equal(grown[prefix + name], known[prefix + name])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.permutations(["Mo", "W", "S", "Se", "Te"]), st.integers(1, 4), st.permutations(range(5)))
 def test_rows_follow_names_and_not_positions(names: list[str], count: int, moves: list[int]) -> None:
     outputs = [names[place] for place in moves]

@@ -174,7 +174,7 @@ def test_a_volume_takes_so_many_images(volume: int, parts: tuple[int, int], redu
     assert added_counts(volume, reduce_by) == {parts}
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(4, 200))
 def test_a_volume_is_an_eighth_validation_and_at_least_two_images(volume: int) -> None:
     ((train, val),) = added_counts(volume)
@@ -218,7 +218,7 @@ def drawn(training: Training, plan: Plan, data: Any, part: str = "train") -> lis
     return [sorted(rows[labels[rows] == len(training.stage.classes) - 1].tolist()) for rows in found]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(1, 9), min_size=24, max_size=40),
     st.sampled_from([16, 32]),
@@ -329,7 +329,7 @@ def past(plan: Plan, training: Training, fold: int) -> list[tuple[Training, int]
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     layouts(),
     st.sampled_from([4, 6, 8]),

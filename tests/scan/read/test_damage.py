@@ -33,7 +33,7 @@ def outcome(content: bytes) -> Scan | ScanError:
         return error
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.sampled_from(BEGINNINGS), st.binary(max_size=2000))
 def test_noise_behind_a_known_beginning(beginning: bytes, noise: bytes) -> None:
     assert isinstance(outcome(beginning + noise), ScanError)
@@ -44,7 +44,7 @@ def test_changed_bytes(name: str) -> None:
     whole = WHOLE[name]()
     places = st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), min_size=1, max_size=8)
 
-    @settings(max_examples=EXAMPLES, deadline=None)
+    @settings(max_examples=EXAMPLES)
     @given(places)
     def change(edits: list[tuple[int, int]]) -> None:
         content = bytearray(whole)
@@ -62,7 +62,7 @@ def test_changed_bytes(name: str) -> None:
 def test_cut_anywhere(name: str) -> None:
     whole = WHOLE[name]()
 
-    @settings(max_examples=EXAMPLES, deadline=None)
+    @settings(max_examples=EXAMPLES)
     @given(st.integers(0, len(whole) - 1))
     def cut(length: int) -> None:
         found = outcome(whole[:length])
@@ -80,7 +80,7 @@ def number(text: str) -> st.SearchStrategy[str]:
     ).map(lambda value: text.replace("#", value))
 
 
-@settings(max_examples=4 * EXAMPLES, deadline=None)
+@settings(max_examples=4 * EXAMPLES)
 @given(
     st.sampled_from(
         [

@@ -21,7 +21,8 @@ from tmdscope.learn.audit.holding_out import HeldOut, matched_training, rearrang
 from tmdscope.learn.audit.kernel import Predictor
 from tmdscope.learn.audit.scores import Score, Scorer
 from tmdscope.learn.audit.table import AuditTable, Labels, Rows
-from tmdscope.learn.metrics import Difference, accuracy, macro_f1
+from tmdscope.learn.intervals import Difference
+from tmdscope.learn.metrics import accuracy, macro_f1
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from tmdscope.learn.audit.kernel import KernelPredictor, OrderPredictor, Predictor
 from tmdscope.learn.audit.scores import Score, Scorer
 from tmdscope.learn.audit.table import AuditTable, Labels, Rows
-from tmdscope.learn.metrics import Difference
+from tmdscope.learn.intervals import Difference
 
 FEATURES = "features"
 """Name of the classifier that sees the images."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from tmdscope.dataset.bootstrap import percentile_interval
 from tmdscope.learn.audit.kernel import KernelPredictor
 from tmdscope.learn.audit.table import AuditTable, Rows, Values
 
@@ -154,5 +155,5 @@ def _interval(
 ) -> tuple[float, float]:
     drawn = rng.integers(len(values), size=(len(values), resamples))
     aucs = _aucs(values[drawn], late[drawn])
-    low, high = np.nanpercentile(aucs, (2.5, 97.5))
+    low, high = percentile_interval(aucs)
     return float(low), float(high)

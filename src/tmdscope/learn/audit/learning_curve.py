@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tmdscope.dataset.bootstrap import percentile_interval
 from tmdscope.learn.audit.kernel import Predictor
 from tmdscope.learn.audit.table import AuditTable, Rows, Values
 
@@ -139,7 +140,7 @@ def learning_curve(
     points = np.array(sizes)
     laws = fit_power_laws(points, 1 - np.vstack([accuracy, resampled]))
     here, there = ((1 - _errors(laws, factor * sizes[-1])) for factor in (1, 2))
-    bounds = np.percentile(resampled, (2.5, 97.5), axis=0)
+    bounds = percentile_interval(resampled)
     return LearningCurve(
         samples=sizes,
         accuracy=accuracy.tolist(),
@@ -194,7 +195,7 @@ def _errors(laws: Values, samples: float) -> Values:
 
 
 def _bounds(values: Values) -> tuple[float, float]:
-    low, high = np.percentile(values, (2.5, 97.5))
+    low, high = percentile_interval(values)
     return float(low), float(high)
 
 

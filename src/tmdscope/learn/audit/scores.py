@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tmdscope.learn.audit.table import AuditTable, Labels, Rows
-from tmdscope.learn.metrics import Difference, bootstrap_by_sample, macro_f1, paired_difference
+from tmdscope.learn.intervals import Difference, bootstrap_by_sample, paired_difference
+from tmdscope.learn.metrics import macro_f1
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tmdscope.learn.metrics import bootstrap_by_sample
+from tmdscope.learn.intervals import bootstrap_by_sample
 from tmdscope.learn.reliability.calibration import (
     check_labelled,
     check_probabilities,

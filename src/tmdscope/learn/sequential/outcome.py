@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.dataset.bootstrap import percentile_interval
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.metrics import count_by_sample, macro_f1_of_counts, mean_std
 from tmdscope.learn.sequential.drift import measure_drift
@@ -23,7 +24,6 @@ SMALL = 16
 
 _PARTS = ("train", "val", "test")
 _METRICS = ("accuracy", "macro_f1")
-_PERCENTILES = (2.5, 97.5)
 _BLOCK = 100
 
 Verdict = Literal["holds", "fails", "undecided"]
@@ -198,7 +198,7 @@ def _count(
 
 def _interval(drawn: Scores) -> list[float]:
     """Give the interval over all draws that hold a sample of the stage's classes."""
-    low, high = np.nanpercentile(drawn, _PERCENTILES)
+    low, high = percentile_interval(drawn)
     return [float(low), float(high)]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tmdscope.analysis.bootstrap import draw_samples, mean_with_interval, sums_by_sample
+from tmdscope.dataset.bootstrap import draw_samples, mean_with_interval, sums_by_sample
 from tmdscope.stage import UserError
 
 

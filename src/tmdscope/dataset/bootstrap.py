@@ -11,6 +11,8 @@ from tmdscope.stage import UserError
 Values = NDArray[np.float64]
 
 _PERCENTILES = (2.5, 97.5)
+_BLOCK = 4096
+"""Resamples whose draws are held in memory at a time."""
 
 
 def sums_by_sample(values: NDArray[Any], sample_ids: Sequence[str]) -> Values:
@@ -64,6 +66,38 @@ def draw_samples(samples: int, resamples: int, seed: int) -> Values:
     return rng.multinomial(samples, np.full(samples, 1 / samples), size=resamples).astype(np.float64)
 
 
+def drawn_sums(sums: NDArray[Any], resamples: int, seed: int) -> Values:
+    """Add up what drawn samples hold, block by block of resamples, in flat memory.
+
+    Parameters
+    ----------
+    sums : numpy.ndarray
+        What each sample holds, shape (samples, columns).
+    resamples : int
+        How many times samples are drawn, at least 1.
+    seed : int
+        Seed of the drawing.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (resamples, columns); as `draw_samples` times `sums`.
+
+    Raises
+    ------
+    ValueError
+        There are no resamples.
+    """
+    if resamples < 1:
+        raise ValueError(f"{resamples} resamples: an interval needs at least one")
+    samples, rng = len(sums), np.random.default_rng(seed)
+    found = []
+    for start in range(0, resamples, _BLOCK):
+        draws = rng.multinomial(samples, np.full(samples, 1 / samples), size=min(_BLOCK, resamples - start))
+        found.append(draws.astype(np.float64) @ sums)
+    return np.concatenate(found)
+
+
 def percentile_interval(drawn: Values) -> Values:
     """Give the middle 95 % of what the resamples say.
 
@@ -110,7 +144,7 @@ def mean_with_interval(
         mean = float(np.mean(values[known])) if count else None
         return {"mean": mean, "ci95": None, "images": count, "samples": samples}
     sums = sums_by_sample(np.stack([values[known], np.ones(count)], axis=1), ids.tolist())
-    drawn = draw_samples(len(sums), resamples, seed) @ sums
+    drawn = drawn_sums(sums, resamples, seed)
     low, high = percentile_interval(drawn[:, 0] / drawn[:, 1])
     mean = float(np.mean(values[known]))
     return {"mean": mean, "ci95": [float(low), float(high)], "images": count, "samples": samples}
