@@ -51,8 +51,8 @@ SOURCES_COLUMNS: Mapping[str, Mapping[str, str]] = {
 
 SETTINGS_INTRODUCTION = """\
 Every key of `params.yaml`: what it may be, what it is as shipped, what it means. A key that is unknown,
-missing or out of range stops the stage that reads it, with the key's name. *Optional* keys may be left out and
-then have the value shown. `tmdscope profile` switches many at once."""
+missing or out of range stops the stage that reads it, with the key's name. *Optional* keys may be left out
+and then have the value shown. `tmdscope profile` switches many at once."""
 
 DICTIONARY_INTRODUCTION = """\
 Columns of the tables that the stages write. `data/raw/manifest.parquet` has a row per image that the source
@@ -169,7 +169,7 @@ def _kind(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return f"list: {_kind(found['items'], definitions)}"
     if found["type"] == "object":
         return "mapping"
-    limits = [f"{sign} {_plain(found[key])}" for key, sign in _LIMITS.items() if key in found]
+    limits = [f"{sign} {found[key]:,}".removesuffix(".0") for key, sign in _LIMITS.items() if key in found]
     return ", ".join([_WORDS[found["type"]], *limits])
 
 

@@ -102,8 +102,7 @@ def test_every_command_and_option_is_in_the_reference(site: Path) -> None:
 
 def test_every_column_is_in_the_data_dictionary(site: Path) -> None:
     found = rows(site / "reference" / "data-dictionary.html")
-    names = (
-        {item.name for item in (*PAPER, *PHYSICAL)} | set(TRUTH) | set(SURFACE_TRUTH) | set(SCHEMA.columns)
-    )
-    assert names <= set(found)
-    assert all(found[name][-1] for name in names)
+    for name in (*SCHEMA.columns, *TRUTH, *SURFACE_TRUTH):
+        assert found[name][-1], f"{name} has no meaning"
+    for item in (*PAPER, *PHYSICAL):
+        assert item.formula in found[item.name]

@@ -1,5 +1,6 @@
 """Every command in the documentation runs in a copy of a tiny study, or is listed with the reason why not."""
 
+import importlib
 import os
 import shlex
 import shutil
@@ -161,6 +162,13 @@ def test_a_command_runs(copy: Clone, shipped: Path, monkeypatch: pytest.MonkeyPa
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert result.stdout.strip()
+
+
+@pytest.mark.parametrize("table", ["raw/manifest", "prepared/manifest", "descriptors"])
+def test_the_data_dictionary_has_every_column(study: Clone, table: str) -> None:
+    columns = pd.read_parquet(study.root / "data" / f"{table}.parquet").columns
+    page = importlib.import_module("docs.generated").dictionary()
+    assert [name for name in columns if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("text", FOUND)
