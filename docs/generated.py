@@ -143,7 +143,7 @@ def _rows(
     for key, field in schema["properties"].items():
         value = shipped.get(key, field.get("default")) if isinstance(shipped, Mapping) else None
         nested = [_resolve(part, definitions) for part in (field, *field.get("anyOf", []))]
-        (inner,) = [part for part in nested if "properties" in part] or [None]
+        inner = next((part for part in nested if "properties" in part), None)
         if inner:
             yield f"`{name}.{key}`", "", "", _sentence(inner["description"])
             yield from _rows(f"{name}.{key}", inner, definitions, value)

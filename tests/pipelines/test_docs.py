@@ -4,6 +4,7 @@ import importlib
 import os
 import shlex
 import shutil
+import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,14 +85,16 @@ RUN = sorted((text for text in FOUND if text not in NOT_RUN), key=lambda text: n
 @pytest.fixture(scope="module")
 def copy(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     """A copy of the study with its runs, a production model, and the files that the pages speak of."""
-    made = Clone(tmp_path_factory.mktemp("docs") / "project", study.reads)
+    folder = tmp_path_factory.mktemp("docs")
+    made = Clone(folder / "project", folder / "reads")
+    made.reads.mkdir()
     large = study.root / "mlruns" / "artifacts", study.root / ".dvc" / "cache"
     shutil.copytree(
         study.root, made.root, ignore=lambda folder, _: _all_of(folder) if Path(folder) in large else []
     )
-    for folder in large:  # nothing writes to what lies there
-        place = made.root / folder.relative_to(study.root)
-        shutil.copytree(folder, place, copy_function=os.link, dirs_exist_ok=True)
+    for kept in large:  # nothing writes to what lies there
+        place = made.root / kept.relative_to(study.root)
+        shutil.copytree(kept, place, copy_function=os.link, dirs_exist_ok=True)
     _move_store(made.root / "mlruns" / "mlflow.db", study.root, made.root)
     client = MlflowClient(made.uri, made.uri)
     client.set_registered_model_alias(
@@ -139,6 +142,14 @@ def _write_the_readers_files(root: Path) -> None:
         root / "manifest.csv", index=False
     )
     np.save(root / "embedding.npy", np.load(root / "data" / "features" / "features.npy")[:, 0])
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """What SIGTERM does in this process, which searches change, is put back."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
