@@ -17,7 +17,7 @@ REQUIRE_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup repro published ui dashboard serve test lint format bench clean
+.PHONY: help setup repro published ui dashboard serve test lint format bench docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,8 +80,12 @@ format: $(READY) ## Rewrite the code in house style
 bench: $(READY) ## Measure against baselines, one JSON object per line (docs/performance.md)
 	@$(BIN)/python -m benchmarks
 
+docs: $(READY) ## Build the docs site; a warning stops the build
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Docs: site/index.html"
+
 clean: ## Remove build and test caches and stage outputs that `dvc checkout` brings back; runs and data stay
-	rm -rf dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find $(SOURCES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	@test ! -x $(BIN)/dvc || $(BIN)/python -c "$$FORGET_OUTPUTS"
 

@@ -20,12 +20,17 @@ MANIFEST = "manifest.parquet"
 _TEXT = pa.Check.str_length(min_value=1)
 _SHA256 = pa.Check.str_matches(r"^[0-9a-f]{64}$")
 _SOURCE_COLUMNS = {
-    "image_id": pa.Column(str, _TEXT, unique=True),
-    "sample_id": pa.Column(str, _TEXT),
-    "material": pa.Column(str, _TEXT),
-    "pixel_size_nm": pa.Column(float, pa.Check.in_range(0, np.inf, False, False), nullable=True),
-    "source": pa.Column(str, _TEXT),
-    "source_sha256": pa.Column(str, _SHA256),
+    "image_id": pa.Column(str, _TEXT, unique=True, description="name of the image, never used twice"),
+    "sample_id": pa.Column(str, _TEXT, description="the grown piece it was taken from; a name, not a number"),
+    "material": pa.Column(str, _TEXT, description="class, one of `data.classes`"),
+    "pixel_size_nm": pa.Column(
+        float,
+        pa.Check.in_range(0, np.inf, False, False),
+        nullable=True,
+        description="width of a pixel in nm; empty: not known",
+    ),
+    "source": pa.Column(str, _TEXT, description="`simulated`, `folder`, or an archive's record"),
+    "source_sha256": pa.Column(str, _SHA256, description="SHA-256 of what the source gave for this image"),
 }
 _ONE_CLASS = pa.Check(lambda table: len(two_class_samples(table)) == 0, name="a sample has one material")
 RAW_SCHEMA = pa.DataFrameSchema(_SOURCE_COLUMNS, checks=_ONE_CLASS)
@@ -34,8 +39,10 @@ RAW_SCHEMA = pa.DataFrameSchema(_SOURCE_COLUMNS, checks=_ONE_CLASS)
 SCHEMA = pa.DataFrameSchema(
     {
         **_SOURCE_COLUMNS,
-        "image_sha256": pa.Column(str, _SHA256),
-        "duplicate_of": pa.Column(str, nullable=True),
+        "image_sha256": pa.Column(str, _SHA256, description="SHA-256 of the prepared pixels"),
+        "duplicate_of": pa.Column(
+            str, nullable=True, description="`image_id` of the first image with the same pixels; empty: none"
+        ),
     },
     checks=[
         _ONE_CLASS,

@@ -24,11 +24,11 @@ class ScoringParams(Params):
 class TrainingParams(Params):
     """How a network on stored features is trained."""
 
-    epochs: int = Field(ge=1, le=100_000)
-    batch_size: int = Field(ge=2, le=4096)
-    learning_rate: float = Field(gt=0, le=1)
-    dropout: float = Field(ge=0, lt=1)
-    checkpoint: Literal["improves-both", "paper", "last"]
+    epochs: int = Field(ge=1, le=100_000, description="passes over the training part")
+    batch_size: int = Field(ge=2, le=4096, description="images per step")
+    learning_rate: float = Field(gt=0, le=1, description="of Adam")
+    dropout: float = Field(ge=0, lt=1, description="share of hidden values set to 0 in training")
+    checkpoint: Literal["improves-both", "paper", "last"] = Field(description="which epoch is kept")
 
 
 class LatentAnalysisParams(Params):

@@ -27,12 +27,14 @@ class Strategy(StrEnum):
 class FeaturesParams(Params):
     """Section `features`: the frozen backbone whose features are stored."""
 
-    architecture: Architecture
-    weights: WeightsName
-    batch_size: int = Field(ge=1, le=4096)
+    architecture: Architecture = Field(description="of the backbone")
+    weights: WeightsName = Field(description="what it was trained on")
+    batch_size: int = Field(ge=1, le=4096, description="images at a time")
     flips: bool = Field(description="store the features of every image's flips too, for training heads")
     rotations: bool = Field(default=False, description="store those of quarter turns as well")
-    precision: PrecisionName = "auto"
+    precision: PrecisionName = Field(
+        default="auto", description="of the numbers; `auto`: bf16 where it is fast"
+    )
 
     @model_validator(mode="after")
     def _rotations_flip(self) -> Self:
@@ -48,27 +50,33 @@ class FeaturesParams(Params):
 class ExperimentParams(Params):
     """One entry of section `experiments`: a cross-validated model."""
 
-    strategy: Strategy = Field(strict=False)
-    target: Literal["multiclass", "multilabel", "ordinal"]
-    architecture: Architecture
-    weights: WeightsName
+    strategy: Strategy = Field(strict=False, description="which layers are trained, and from what")
+    target: Literal["multiclass", "multilabel", "ordinal"] = Field(description="what the outputs stand for")
+    architecture: Architecture = Field(description="of the backbone")
+    weights: WeightsName = Field(description="what the backbone starts from")
     train_from: Literal["layer1", "layer2", "layer3", "layer4"] | None = Field(
         default=None, description="strategy `partial`: the first trained layer; those before it are frozen"
     )
-    epochs: int = Field(ge=1, le=100_000)
-    batch_size: int = Field(ge=2, le=4096)
-    learning_rate: float = Field(gt=0, le=1)
-    dropout: float = Field(ge=0, lt=1)
+    epochs: int = Field(ge=1, le=100_000, description="passes over the training part")
+    batch_size: int = Field(ge=2, le=4096, description="images per step")
+    learning_rate: float = Field(gt=0, le=1, description="of the optimiser, at the start")
+    dropout: float = Field(ge=0, lt=1, description="share of the head's 100 values set to 0 in training")
     flips: bool = Field(description="flip training images left-right and up-down at 50 % each")
-    checkpoint: Literal["improves-both", "paper", "last"]
+    checkpoint: Literal["improves-both", "paper", "last"] = Field(description="which epoch is kept")
     seed: Seed
     rotations: bool = Field(default=False, description="rotate training images by quarter turns too")
-    optimiser: Literal["adam", "adamw"] = "adam"
-    weight_decay: float = Field(default=0.0, ge=0, le=1)
-    schedule: Literal["constant", "cosine"] = "constant"
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    optimiser: Literal["adam", "adamw"] = Field(default="adam", description="how steps follow from gradients")
+    weight_decay: float = Field(default=0.0, ge=0, le=1, description="pull of the weights towards 0")
+    schedule: Literal["constant", "cosine"] = Field(
+        default="constant", description="of the learning rate over the epochs"
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of a target that goes to all outputs, in training"
+    )
     early_stopping: int = Field(default=0, ge=0, description="epochs without a kept one; 0 is never")
-    precision: PrecisionName = "auto"
+    precision: PrecisionName = Field(
+        default="auto", description="of the numbers; `auto`: bf16 where it is fast"
+    )
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:

@@ -36,15 +36,15 @@ class FolderParams(Params):
 class ArchiveParams(Params):
     """A published archive of images, fetched by its DOI."""
 
-    record: Literal["tmd-afm", "growth-temperature"]
+    record: Literal["tmd-afm", "growth-temperature"] = Field(description="of which paper")
     files: str = Field(min_length=1, description="which of its files, as a glob: `*` is all that are of use")
 
 
 class DataParams(Params):
     """Section `data`: where images come from and which classes they may have."""
 
-    source: Literal["simulated", "folder", "archive"]
-    classes: list[str] = Field(min_length=2, max_length=1000)
+    source: Literal["simulated", "folder", "archive"] = Field(description="where images come from")
+    classes: list[str] = Field(min_length=2, max_length=1000, description="materials, in class order")
     simulated: SimulatedParams
     folder: FolderParams
     archive: ArchiveParams | None = None
@@ -111,13 +111,13 @@ class PrepareParams(Params):
 class PretrainParams(Params):
     """Section `pretrain`: a backbone that learns the simulator's true physical quantities."""
 
-    architecture: Architecture
+    architecture: Architecture = Field(description="of the backbone")
     images: int = Field(ge=32, le=10_000_000, description="simulated images to train on")
     size_px: int = Field(ge=32, le=4096, description="rows and columns of an image")
     frame_nm: float = Field(gt=0, le=1e6, description="width of a scan in nm")
-    epochs: int = Field(ge=1, le=10_000)
-    batch_size: int = Field(ge=2, le=4096)
-    learning_rate: float = Field(gt=0, le=1)
+    epochs: int = Field(ge=1, le=10_000, description="passes over these images")
+    batch_size: int = Field(ge=2, le=4096, description="images per step")
+    learning_rate: float = Field(gt=0, le=1, description="of Adam")
     seed: Seed
 
 
@@ -163,7 +163,7 @@ class LatentParams(LatentAnalysisParams):
     """Section `latent`: what the best model's embedding has to do with the descriptors."""
 
     alias: str = Field(min_length=1, description="alias of the registered model to pull")
-    batch_size: int = Field(ge=1, le=4096)
+    batch_size: int = Field(ge=1, le=4096, description="images at a time")
     after_relu: bool = Field(description="the embedding after its ReLU; the paper's is before")
 
 
@@ -194,4 +194,4 @@ class AttributionParams(Params):
 class ReportParams(Params):
     """Section `report`: pictures."""
 
-    images_per_class: int = Field(ge=1, le=20)
+    images_per_class: int = Field(ge=1, le=20, description="shown of every class")

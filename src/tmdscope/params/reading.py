@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 from tmdscope.materials import nearest
 from tmdscope.stage import UserError
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seed = Annotated[int, Field(ge=0, lt=2**32, description="of what is drawn at random")]
 
 
 class ParamsError(UserError):

@@ -91,13 +91,15 @@ class SpaceParams(Params):
     """What every search has: a space, a sampler and a number of trials."""
 
     trials: int = Field(ge=1, le=1_000_000, description="finished trials: complete, pruned or failed")
-    sampler: SamplerName
+    sampler: SamplerName = Field(description="how the next settings are chosen")
     startup: int = Field(ge=1, le=100_000, description="trials drawn at random before the sampler learns")
     seed: Seed
     prune_folds: float = Field(
         ge=0, lt=1, description="a trial ends when worse than the best one over its folds, with p below this"
     )
-    space: dict[str, Dimension] = Field(min_length=1, max_length=100)
+    space: dict[str, Dimension] = Field(
+        min_length=1, max_length=100, description="setting to the range or choices that it is drawn from"
+    )
 
 
 class SearchParams(SpaceParams):

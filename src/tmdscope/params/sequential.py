@@ -23,7 +23,7 @@ class SequenceParams(Params):
     enabled: bool = Field(description="off costs nothing")
     order: list[str] = Field(description="classes in the order of their coming; empty: as the data has them")
     first: int = Field(ge=2, le=1000, description="how many of them the first stage has")
-    encodings: list[Encoding] = Field(min_length=1)
+    encodings: list[Encoding] = Field(min_length=1, description="targets, each a sequence of its own")
     volumes: list[Volume] = Field(
         min_length=1, description="images of the added class in train and val: `full`, or a number"
     )
@@ -40,7 +40,9 @@ class SequenceParams(Params):
         description="known outputs keep their weights and atoms that all classes share wait, or the paper's: "
         "multiclass draws the last layer anew, and multilabel trains every atom from the start"
     )
-    seeds: list[Seed] = Field(min_length=1, max_length=1000)
+    seeds: list[Seed] = Field(
+        min_length=1, max_length=1000, description="of the training, each a sequence of its own"
+    )
 
     @model_validator(mode="after")
     def _nothing_is_named_twice(self) -> Self:

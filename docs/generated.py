@@ -1,0 +1,254 @@
+"""Hooks of MkDocs: reference pages written from code at every build, and files of the repository as pages.
+
+A page under ``reference/`` exists only in the built site, so it cannot differ from the code behind it.
+"""
+
+import html
+import posixpath
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from ruamel.yaml import YAML
+
+from tmdscope.analysis.descriptors.catalogue import data_dictionary
+from tmdscope.dataset.records import PAPER_TEST, TEMPERATURE
+from tmdscope.dataset.store import RAW_SCHEMA, SCHEMA
+from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.reading import Params
+from tmdscope.params.search import SearchParams
+from tmdscope.profiles import SECTIONS
+from tmdscope.scan.simulate import SURFACE_TRUTH, TRUTH
+
+ROOT = Path(__file__).parents[1]
+
+OUTSIDE = (
+    "CHANGELOG.md",
+    "data/user/README.md",
+    "examples/compose.yaml",
+    "examples/slurm/search.sbatch",
+)
+"""Files outside docs/ that pages point to; the site holds them under ``repository/``."""
+
+ENTRIES: Mapping[str, type[Params]] = {"experiments": ExperimentParams, "searches": SearchParams}
+"""Sections that map names of the user's own to entries of one kind."""
+
+SOURCES_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "simulated": {**TRUTH, **SURFACE_TRUTH},
+    "folder": {"channel": "channel of the instrument's file that was read; empty for pictures"},
+    "archive": {
+        PAPER_TEST: "whether the authors held the image out as their test",
+        TEMPERATURE: "what the sample was grown at, in degrees Celsius (record `growth-temperature`)",
+    },
+}
+"""Further columns of the manifest, by source."""
+
+SETTINGS_INTRODUCTION = """\
+Every key of `params.yaml`: what it may be, what it is as shipped, what it means. A key that is unknown,
+missing or out of range stops the stage that reads it, with the key's name. *Optional* keys may be left out
+and then have the value shown. `tmdscope profile` switches many at once."""
+
+DICTIONARY_INTRODUCTION = """\
+Columns of the tables that the stages write. `data/raw/manifest.parquet` has a row per image that the source
+gave, `data/prepared/manifest.parquet` one per prepared image, in the order of `images.npy`. Both are checked
+against these rules whenever they are written or read."""
+
+_WORDS = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true` or `false`"}
+_LIMITS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+_SCHEMA_TYPES = {"string[pyarrow]": "text", "float64": "number"}
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages, and the files outside docs/."""
+    for name, write in (("commands", commands), ("settings", settings), ("data-dictionary", dictionary)):
+        files.append(File.generated(config, f"reference/{name}.md", content=write()))
+    for name in OUTSIDE:
+        files.append(File.generated(config, f"repository/{name}", abs_src_path=str(ROOT / name)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
+    """Let links that leave docs/ point to where the site holds the file."""
+    return re.sub(r"(?<=\]\()([^)#:\s]+)", lambda link: relink(link[1], page.file.src_uri), markdown)
+
+
+def relink(target: str, uri: str) -> str:
+    """Turn a link that holds in the repository into one that holds in the site.
+
+    Parameters
+    ----------
+    target : str
+        A relative path, as the page has it.
+    uri : str
+        The page, relative to the site's sources.
+
+    Returns
+    -------
+    str
+        The path from that page to what it means.
+    """
+    inside = uri.removeprefix("repository/")
+    origin = inside if inside != uri else f"docs/{uri}"
+    meant = posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
+    place = meant.removeprefix("docs/") if meant.startswith("docs/") else f"repository/{meant}"
+    return posixpath.relpath(place, posixpath.dirname(uri) or ".")
+
+
+def commands() -> str:
+    """Write the page of commands: what `--help` says of each."""
+    asked = [sys.executable, "-m", "typer", "tmdscope.cli", "utils", "docs", "--name", "tmdscope"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
+    without_lists = re.sub(r"\*\*Commands\*\*:\n\n(?:\* .*\n)+\n?", "", said)
+    return "# Commands\n\nWhat `tmdscope COMMAND --help` says.\n" + html.unescape(
+        without_lists.removeprefix("# `tmdscope`")
+    )
+
+
+def settings() -> str:
+    """Write the page of settings: every key of `params.yaml`, from its model."""
+    shipped: dict[str, Any] = YAML(typ="safe").load(ROOT / "params.yaml")
+    parts = [
+        "# Settings",
+        SETTINGS_INTRODUCTION,
+    ]
+    for name, value in shipped.items():
+        parts.append(f"## {name}")
+        model = SECTIONS.get(name)
+        if model:
+            parts += _section(name, model.model_json_schema(), value)
+        else:
+            parts += _section(f"{name}.NAME", ENTRIES[name].model_json_schema(), None)
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(name: str, schema: Mapping[str, Any], shipped: Any) -> list[str]:
+    definitions = schema.get("$defs", {})
+    rows = list(_rows(name, schema, definitions, shipped))
+    listed = shipped is not None
+    head = ["key", "may be", *(["shipped"] if listed else []), "meaning"]
+    cells = [row if listed else (row[0], row[1], row[3]) for row in rows]
+    return [_sentence(schema["description"]), _table(head, cells)]
+
+
+def _rows(
+    name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any], shipped: Any
+) -> Iterable[tuple[str, str, str, str]]:
+    """Walk a model's keys: name, type, value as shipped, meaning."""
+    for key, field in schema["properties"].items():
+        value = shipped.get(key, field.get("default")) if isinstance(shipped, Mapping) else None
+        nested = [_resolve(part, definitions) for part in (field, *field.get("anyOf", []))]
+        inner = next((part for part in nested if "properties" in part), None)
+        if inner:
+            yield f"`{name}.{key}`", "", "", _sentence(inner["description"])
+            yield from _rows(f"{name}.{key}", inner, definitions, value)
+            continue
+        kind = _kind(field, definitions)
+        if "default" in field:
+            kind = f"{kind}; *optional*" + (f", `{_plain(field['default'])}`" if shipped is None else "")
+        yield f"`{name}.{key}`", kind, f"`{_plain(value)}`", field["description"]
+
+
+def _kind(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """Say in words what a value may be."""
+    found = _resolve(field, definitions)
+    if "enum" in found:
+        return ", ".join(f"`{choice}`" for choice in found["enum"])
+    if "const" in found:
+        return f"`{found['const']}`"
+    for union in ("anyOf", "oneOf"):
+        if union in found:
+            kinds = [_kind(part, definitions) for part in found[union] if part.get("type") != "null"]
+            return " or ".join(kinds)
+    if found["type"] == "array":
+        return f"list: {_kind(found['items'], definitions)}"
+    if found["type"] == "object":
+        return "mapping"
+    limits = [f"{sign} {found[key]:,}".removesuffix(".0") for key, sign in _LIMITS.items() if key in found]
+    return ", ".join([_WORDS[found["type"]], *limits])
+
+
+def _resolve(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    return definitions[field["$ref"].rsplit("/", 1)[-1]] if "$ref" in field else field
+
+
+def dictionary() -> str:
+    """Write the data dictionary: columns of the manifests, and the descriptors."""
+    shared = [(name, column) for name, column in SCHEMA.columns.items()]
+    parts = [
+        "# Data dictionary",
+        DICTIONARY_INTRODUCTION,
+        "## Manifest",
+        _table(
+            ["column", "type", "in", "rule", "meaning"],
+            [
+                (
+                    f"`{name}`",
+                    _SCHEMA_TYPES[str(column.dtype)],
+                    "raw, prepared" if name in RAW_SCHEMA.columns else "prepared",
+                    _rule(column),
+                    column.description,
+                )
+                for name, column in shared
+            ],
+        ),
+        "A sample has one material in all of its rows. Then come the columns that only one source knows:",
+        _table(
+            ["column", "`data.source`", "meaning"],
+            [
+                (f"`{name}`", f"`{source}`", meaning)
+                for source, columns in SOURCES_COLUMNS.items()
+                for name, meaning in columns.items()
+            ],
+        ),
+        "## Descriptors",
+        "`data/descriptors.parquet`: `image_id`, then these; [more](../descriptors.md).",
+        data_dictionary(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rule(column: Any) -> str:
+    words = ["unique"] if column.unique else []
+    for check in column.checks:
+        limits = check.statistics
+        if "pattern" in limits:
+            words.append("64 hexadecimal digits")
+        elif check.name == "str_length":
+            words.append("not empty")
+        elif check.name == "in_range":
+            words.append(f"> {_plain(limits['min_value'])}")
+        else:
+            raise ValueError(f"{column.name}: no words for check {check.name!r}")
+    return ", ".join([*words, *(["may be missing"] if column.nullable else [])])
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    titles = list(head)
+    lines = [titles, ["---"] * len(titles), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _plain(value: Any) -> str:
+    """Write a value as `params.yaml` would."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
+        return f"{value:.1f}"
+    if isinstance(value, str) and not re.fullmatch(r"[\w./-]+", value):
+        return f'"{value}"'
+    if isinstance(value, list):
+        return f"[{', '.join(map(_plain, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_plain(item)}' for key, item in value.items())}}}"
+    return "none" if value is None else str(value)
+
+
+def _sentence(docstring: str) -> str:
+    """Give a docstring's first paragraph."""
+    return " ".join(docstring.split("\n\n")[0].split())
