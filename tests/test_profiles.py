@@ -1,5 +1,6 @@
 """Profiles merge into params.yaml, keep its comments and are checked before anything is written."""
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,16 @@ def test_paper_is_the_published_protocol(tmp_path: Path) -> None:
 def test_comments_and_key_order_stay() -> None:
     text = merged("split: {folds: 3}\n")
     assert text == PARAMS.replace("  folds: 5\n", "  folds: 3\n")
+
+
+def test_a_list_written_in_lines_takes_the_values() -> None:
+    yaml, stream = YAML(), StringIO()
+    content = yaml.load(PARAMS)
+    content["sequential"]["volumes"] = ["full", 4]
+    yaml.dump(content, stream)
+    assert "  - full\n" in stream.getvalue()
+    paper = read_profile("paper", PROFILES)
+    assert values(merged(paper, stream.getvalue())) == values(merged(paper))
 
 
 def test_experiments_are_replaced_as_a_whole() -> None:

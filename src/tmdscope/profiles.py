@@ -230,6 +230,9 @@ def _merge(params: MutableMapping[str, Any], profile: Mapping[str, Any], path: s
         current = params.get(key)
         if inside not in REPLACED and isinstance(value, Mapping) and isinstance(current, MutableMapping):
             _merge(current, value, f"{inside}.")
+        elif isinstance(value, list) and isinstance(current, list):
+            current.clear()  # a list of another style in its place would swallow the line's end
+            current.extend(value)
         else:
             params[key] = value
 
