@@ -27,7 +27,7 @@ from tmdscope.params.published_study import ClassifiersParams, PublishedTracking
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.provenance import provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, flatten, start_run
 from tmdscope.tracking.store import open_study
 
@@ -71,7 +71,7 @@ def main() -> None:
             f"test {found['test_accuracy']['mean']:.3f}, pooled {found['pooled']['accuracy']:.3f}"
         )
     write_json(SCORES, scores)
-    write_json(RUN, {"tracking_uri": study.uri, "runs": runs})
+    write_json(RUN, {**whereabouts(study, tags), "runs": runs})
 
 
 def score_folds(

@@ -66,6 +66,7 @@ class Link:
     address: str
 
     def __post_init__(self) -> None:
+        """Refuse what a browser would run or read from the reader's disk."""
         if not self.address.startswith(("http://", "https://")):
             raise ValueError(f"not an address on the web: {self.address!r}")
 
