@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 
@@ -78,9 +78,8 @@ def whereabouts(study: Study, tags: Mapping[str, str]) -> dict[str, Any]:
         ``tracking_uri`` (without name and password), ``experiment_id``, ``made_at`` (now, UTC) and
         ``provenance``, the tags but for those that MLflow's pages alone read.
     """
-    address = urlsplit(study.uri)
     return {
-        "tracking_uri": address._replace(netloc=address.netloc.rpartition("@")[2]).geturl(),
+        "tracking_uri": re.sub("(?<=://)[^/]*@", "", study.uri),
         "experiment_id": study.experiment_id,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "provenance": {name: value for name, value in tags.items() if not name.startswith("mlflow.")},
