@@ -10,6 +10,7 @@ from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import Split
 from tmdscope.files import write_json
 from tmdscope.learn.crossval import FoldParts
+from tmdscope.learn.metrics import confusion_matrix
 from tmdscope.learn.summary import Cohort
 from tmdscope.learn.tabular import (
     METHODS,
@@ -65,7 +66,8 @@ def main() -> None:
             found["pooled"] = cohort.pooled(everything, predicted)
             numbers = {key: value for key, value in flatten(found).items() if isinstance(value, int | float)}
             run.metrics(numbers)
-        scores[name], runs[name] = found, run.run_id
+        counts = confusion_matrix(table.labels, predicted, len(table.classes)).tolist()
+        scores[name], runs[name] = {**found, "confusion": counts}, run.run_id
         print(
             f"{name}: validation {found['val_accuracy']['mean']:.3f}, "
             f"test {found['test_accuracy']['mean']:.3f}, pooled {found['pooled']['accuracy']:.3f}"

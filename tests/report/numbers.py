@@ -13,6 +13,7 @@ from tests.learn.audit.studies import PARAMS, SCORING, make_table
 from tests.report.reading import Written, assert_sound
 from tmdscope.learn.audit.study import audit
 from tmdscope.report.page import Page, Table, write_page
+from tmdscope.report.provenance import Run
 
 POOL = {
     "images": 8,
@@ -95,6 +96,28 @@ def audited(order: bool = True) -> Any:
     table = make_table(2, samples=36, by_campaign=3.0, order=order)
     runners = {"steady": (lambda number: np.array([number]), 2)}
     return json.loads(json.dumps(audit(table, {}, PARAMS, SCORING, runners)))
+
+
+def run_record(**changes: Any) -> dict[str, Any]:
+    """What a stage's ``run.json`` holds."""
+    tags = {
+        "git.commit": 40 * "c",
+        "git.dirty": "false",
+        "data.sha256": 64 * "d",
+        "threads": "2",
+        "device": "cpu",
+        "python": "3.11.9",
+        "dvc.exp": "none",
+        "version.torch": "2.14.1",
+    }
+    where = {"tracking_uri": "sqlite:////x/mlflow.db", "experiment_id": "7", "run_id": 32 * "a"}
+    made = {"made_at": "2026-01-02T03:04:05+00:00", "provenance": tags | changes.pop("tags", {})}
+    return {**where, **made, **changes}
+
+
+def made_run(name: str, version: str = "", **changes: Any) -> Run:
+    """A run that a report rests on."""
+    return Run.of(run_record(**changes), name, version=version)
 
 
 def words(page: Page) -> str:
