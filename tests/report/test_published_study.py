@@ -75,7 +75,7 @@ def published(
         tables=tables_,
         split=Split(("0000", "0001"), (Fold(("0002",), ("0003",)),)),
         scores={
-            name: {**scores, "pooled": POOLED, "confusion": np.eye(5).tolist()}
+            name: {**scores, "pooled": POOLED, "confusion": np.eye(5, dtype=int).tolist()}
             for name in ("svc", "sample_id_only")
         },
         latent=RELATIONS if descriptors else {**RELATIONS, **missing},

@@ -27,7 +27,8 @@ from tmdscope.report.page import (
 )
 from tmdscope.report.provenance import changed_settings, provenance_section, reproduce_section
 from tmdscope.report.searches import searches_section
-from tmdscope.report.sequential import sequential_metrics, sequential_section
+from tmdscope.report.sequential import sequential_section
+from tmdscope.report.sequential_metrics import sequential_metrics
 from tmdscope.report.study import StudyResults
 from tmdscope.report.summary import (
     attribution_sentences,

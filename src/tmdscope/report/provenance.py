@@ -131,10 +131,10 @@ def provenance_section(runs: Sequence[Run], about: str) -> Section:
     versions = sorted({name for run in runs for name in run.tags if name.startswith(_VERSION)})
     names = {**_FACTS, **{name: name.removeprefix(_VERSION) for name in versions}}
     facts = [(words, _shown(runs, tag)) for tag, words in names.items()]
-    times = sorted(run.made_at for run in runs)
+    times = sorted(_minute(run) for run in runs)
     span = times[0] if times[0] == times[-1] else f"{times[0]} to {times[-1]}"
     rows: list[list[Cell]] = [
-        [run.name, run.version or "-", _short(run), Link(run.run_id, run.address), run.made_at]
+        [run.name, run.version or "-", _short(run), Link(run.run_id, run.address), _minute(run)]
         for run in runs
     ]
     return Section(
@@ -142,7 +142,7 @@ def provenance_section(runs: Sequence[Run], about: str) -> Section:
         [
             Paragraph(about),
             Table(
-                f"What made the {len(runs)} runs of this report, from {span}; where runs differ, each value "
+                f"What made the {len(runs)} runs of this report, {span} (UTC); where runs differ, each value "
                 "says whose it is. A stage that DVC finds unchanged keeps its earlier run",
                 ["Fact", "value"],
                 [[words, value] for words, value in facts if value],
@@ -246,6 +246,10 @@ def _shown(runs: Sequence[Run], tag: str) -> str:
     if len(found) == 1:
         return next(iter(found))
     return "; ".join(f"{value} ({', '.join(names)})" for value, names in found.items())
+
+
+def _minute(run: Run) -> str:
+    return run.made_at[:16].replace("T", " ")
 
 
 def _short(run: Run) -> str:

@@ -19,7 +19,8 @@ from tmdscope.report.published_scores import (
     confusion_section,
     pooled_section,
 )
-from tmdscope.report.sequential import sequential_metrics, sequential_section
+from tmdscope.report.sequential import sequential_section
+from tmdscope.report.sequential_metrics import sequential_metrics
 from tmdscope.report.summary import audit_sentences, latent_sentences, sequential_sentences
 
 PAPER_TEST = {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}

@@ -79,7 +79,7 @@ def audit_sentences(found: Found) -> list[str]:
     checks = found["verdict"]["checks"]
     failed = [check["name"] for check in checks if check["passed"] is False]
     open_ones = [check["name"] for check in checks if check["passed"] is None]
-    sentences.append(f"Audit: {found['verdict']['headline'].rstrip('.')}.")
+    sentences.append(f"Audit of frozen features: {found['verdict']['headline'].rstrip('.')}.")
     told = f"Checks that failed: {', '.join(failed)}" if failed else f"None of {len(checks)} checks failed"
     sentences.append(told + (f"; cannot be told: {', '.join(open_ones)}." if open_ones else "."))
     return sentences
@@ -160,12 +160,13 @@ def latent_sentences(found: Found) -> list[str]:
     name = max(measured, key=lambda key: abs(measured[key]["strongest"]["r"]))
     best, rate = measured[name]["strongest"], found["settings"]["false_discovery_rate"]
     passes = "survives" if best["q"] <= rate else "does not survive"
+    direction = decided(best["r_ci95"], "it rises with the component", "it falls as the component rises")
     told = (
         f"Of {len(measured)} measured descriptors {readable(name)} goes most with a component of the "
         f"embedding: r {with_interval(best['r'], best['r_ci95'])} with PC{best['component']}, which carries "
         f"{best['variance'] * 100:.1f} % of its variance: "
-        f"{decided(best['r_ci95'], 'it rises with it', 'it falls with it')}. It {passes} a false discovery "
-        f"rate of {rate:g} over the table (q {best['q']:.2g}); picked as the largest, it is likely too large."
+        f"{direction}. It {passes} a false discovery rate of {rate:g} "
+        f"over the table (q {best['q']:.2g}); picked as the largest, it is likely too large."
     )
     return [told]
 
@@ -192,7 +193,7 @@ def attribution_sentences(found: Found) -> list[str]:
         if interval is None:
             parts.append(f"{METHODS[method]} {last['mean']:.3f}, without an interval")
             continue
-        says = decided(interval, "in part not learnt", "reversed")
+        says = decided(interval, "more alike than chance, so in part not learnt", "less alike than chance")
         parts.append(f"{METHODS[method]} {with_interval(last['mean'], interval)}: {says}")
     lead = (
         f"Attribution, sanity on {found['shown']} images: rank correlation of the maps with those of the "
