@@ -114,7 +114,7 @@ def compose(results: PublishedResults) -> Page:
 
 def _summary(results: PublishedResults) -> Section:
     numbers, scores = metrics(results)["dataset"], results.scores
-    pooled = {called(name): score["pooled"] for name, score in scores.items()}
+    pooled = {called(name).partition(":")[0]: score["pooled"] for name, score in scores.items()}
     pooled["searched, nested"] = results.search["pooled"]
     listed = "; ".join(
         f"{name} {with_interval(score['accuracy'], score['accuracy_ci95'], percent=True)} %"
