@@ -20,7 +20,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.published_study import ClassifiersParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
-from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.provenance import provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, start_run
 from tmdscope.tracking.store import open_study
 
@@ -63,7 +63,7 @@ def main() -> None:
         write_json(AUDIT, found)
         run.metrics(numbers_of(found))
         run.artifact(AUDIT)
-    write_json(RUN, {"tracking_uri": study.uri, "runs": {NAME: run.run_id}})
+    write_json(RUN, {**whereabouts(study, tags), "runs": {NAME: run.run_id}})
     print(found["verdict"]["headline"])
 
 

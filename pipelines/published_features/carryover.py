@@ -21,7 +21,7 @@ from tmdscope.params.published_study import CarryoverParams, PublishedTrackingPa
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.provenance import provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
 from tmdscope.tracking.store import open_study
 
@@ -60,7 +60,7 @@ def main() -> None:
         found = compare(trials)
         run.metrics(flatten({"gain": found["gain"]}))
     write_json(SCORES, {"enabled": True, **found})
-    write_json(RUN, {"tracking_uri": study.uri, "runs": {NAME: run.run_id}})
+    write_json(RUN, {**whereabouts(study, tags), "runs": {NAME: run.run_id}})
     gain = {name: 100 * score["mean"] for name, score in found["gain"].items()}
     print(
         f"layers carried from fold to fold: validation {gain['val_accuracy']:+.1f} points, "

@@ -10,6 +10,7 @@ from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import Split
 from tmdscope.files import write_json
 from tmdscope.learn.crossval import FoldParts
+from tmdscope.learn.metrics import confusion_matrix
 from tmdscope.learn.summary import Cohort
 from tmdscope.learn.tabular import (
     METHODS,
@@ -27,7 +28,7 @@ from tmdscope.params.published_study import ClassifiersParams, PublishedTracking
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.provenance import provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, flatten, start_run
 from tmdscope.tracking.store import open_study
 
@@ -65,13 +66,14 @@ def main() -> None:
             found["pooled"] = cohort.pooled(everything, predicted)
             numbers = {key: value for key, value in flatten(found).items() if isinstance(value, int | float)}
             run.metrics(numbers)
-        scores[name], runs[name] = found, run.run_id
+        counts = confusion_matrix(table.labels, predicted, len(table.classes)).tolist()
+        scores[name], runs[name] = {**found, "confusion": counts}, run.run_id
         print(
             f"{name}: validation {found['val_accuracy']['mean']:.3f}, "
             f"test {found['test_accuracy']['mean']:.3f}, pooled {found['pooled']['accuracy']:.3f}"
         )
     write_json(SCORES, scores)
-    write_json(RUN, {"tracking_uri": study.uri, "runs": runs})
+    write_json(RUN, {**whereabouts(study, tags), "runs": runs})
 
 
 def score_folds(

@@ -8,7 +8,9 @@ from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import Split
 from tmdscope.files import read_json, write_json
 from tmdscope.report.page import write_page
-from tmdscope.report.published_study import PublishedResults, compose, metrics
+from tmdscope.report.provenance import read_runs
+from tmdscope.report.published import PublishedResults
+from tmdscope.report.published_study import compose, metrics
 from tmdscope.stage import run_stage
 
 DATA = Path("data/published")
@@ -27,7 +29,7 @@ def main() -> None:
         latent=read_json(DATA / "latent.json"),
         scatter=pd.read_csv(DATA / "latent.csv"),
         correlations=pd.read_csv(DATA / "latent_correlations.csv"),
-        runs={name: run for file in RUNS for name, run in read_json(DATA / file)["runs"].items()},
+        runs=[run for file in RUNS for run in read_runs(read_json(DATA / file))],
         carryover=read_json(DATA / "carryover.json"),
         search=read_json(DATA / "search.json"),
         audit=read_json(DATA / "audit.json"),

@@ -26,7 +26,7 @@ from tmdscope.params.published_study import FamilySearchParams, PublishedTrackin
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.experiment_search import open_searches
-from tmdscope.tracking.provenance import code_sha256, provenance
+from tmdscope.tracking.provenance import code_sha256, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
 from tmdscope.tracking.search import SearchTask, lead_search, study_name
 from tmdscope.tracking.store import open_study
@@ -79,7 +79,7 @@ def main() -> None:
         )
     method = describe_method(search, pooled.test_folds, pooled.folds)
     write_json(FOUND, {"method": method, "folds": chosen, "pooled": result})
-    where = {"tracking_uri": study.uri, "storage": storage.shown}
+    where = {**whereabouts(study, tags), "storage": storage.shown}
     write_json(RUN, {**where, "runs": {NAME: run.run_id}, "outer_runs": runs})
     print(f"pooled: accuracy {result['accuracy']:.3f}, macro F1 {result['macro_f1']:.3f}")
 

@@ -72,7 +72,7 @@ def main() -> None:
     settings = {**params.model_dump(mode="json"), "epochs": params.training.epochs}
     facts = {"settings": settings, "seconds": round(time.monotonic() - began, 1)}
     panels = latent_panels(plan, outcome.results, labels, tables.image_ids)
-    write_outcome(FILES, study, outcome, {**facts, **found}, panels)
+    write_outcome(FILES, study, tags, outcome, {**facts, **found}, panels)
     resume.finish()
     print("\n".join(say_claims(found)))
 

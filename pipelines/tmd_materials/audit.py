@@ -21,7 +21,7 @@ from tmdscope.params.experiments import Strategy, read_experiments
 from tmdscope.params.materials_study import DataParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
-from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.provenance import provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, start_run
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
@@ -67,7 +67,8 @@ def main() -> None:
     with start_run(study, NAME, tags, data=data) as run:
         run.params(settings)
         found = audit(table, parts, params, scoring, runners)
-        write_json(AUDIT, {**found, "run_id": run.run_id, "images_of": len(dataset.manifest)})
+        where = {"run_id": run.run_id, **whereabouts(study, tags)}
+        write_json(AUDIT, {**found, **where, "images_of": len(dataset.manifest)})
         run.metrics(numbers_of(found))
         run.artifact(AUDIT)
     print(f"{len(chosen)} of {len(dataset.manifest)} images: {found['verdict']['headline']}")

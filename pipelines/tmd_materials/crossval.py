@@ -30,7 +30,7 @@ from tmdscope.stage import UserError, run_stage
 from tmdscope.tracking.compiler import Compiler
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.dossier import Dossier, Trained
-from tmdscope.tracking.provenance import identity, machine, provenance
+from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts
 from tmdscope.tracking.runs import FACTS, PREDICTIONS, DataUse, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
@@ -62,8 +62,9 @@ def main() -> None:
     tags |= {"precision": experiment.settings.precision.value, "split.sha256": sha256_file(SPLIT)}
     resume = open_attempt(name, params, tags, classes)
     data = DataUse(tracking.study, dataset.digest, PREPARED.as_posix(), len(dataset.images), "crossval")
+    study = open_study(tracking.study)
     record = track_experiment(
-        open_study(tracking.study),
+        study,
         name,
         tags,
         data,
@@ -73,7 +74,8 @@ def main() -> None:
         resume,
     )
     facts = {"data_sha256": dataset.digest, "split_sha256": tags["split.sha256"]}
-    write_json(EXPERIMENTS / name / "run.json", {**record.to_dict(), **facts})
+    where = whereabouts(study, tags)
+    write_json(EXPERIMENTS / name / "run.json", {**record.to_dict(), **where, **facts})
     resume.finish()
 
 

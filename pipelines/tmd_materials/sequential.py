@@ -73,7 +73,7 @@ def main() -> None:
     panels = latent_panels(plan, outcome.results, labels, dataset.manifest["image_id"].tolist())
     settings = {**params.model_dump(mode="json"), "epochs": params.training["epochs"]}
     facts = {"settings": settings, "seconds": round(time.monotonic() - began, 1)}
-    write_outcome(FILES, study, outcome, {**facts, **found}, panels)
+    write_outcome(FILES, study, tags, outcome, {**facts, **found}, panels)
     resume.finish()
     print("\n".join(say_claims(found)))
 

@@ -16,6 +16,7 @@ from tests.report.numbers import (
     audited,
     component_scores,
     correlations,
+    made_run,
 )
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import IDENTITY
@@ -23,7 +24,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, SplitParams
 from tmdscope.params.reading import parse_section, read_params
-from tmdscope.report.gains import pretraining_gains
+from tmdscope.report.gains import pretraining_gains, target_gains
 from tmdscope.report.study import SearchResult, StudyResults
 
 CLASSES = ["MoS2", "WS2"]
@@ -122,6 +123,7 @@ def study(
         scores={name: scores() for name in settings},
         predictions=tables,
         gains=pretraining_gains(settings, tables, CLASSES, SCORING),
+        targets=target_gains(settings, tables, CLASSES, SCORING),
         searches=searches or {},
         histories={name: pd.DataFrame([[1, 1.0, 0.5, 1.0, 0.5]], columns=columns) for name in settings},
         baseline={f"{part}_{m}": MEAN for part in ("val", "test") for m in ("accuracy", "macro_f1")},
@@ -150,7 +152,9 @@ def study(
         descriptors=pd.DataFrame({"grain_density": np.linspace(0, 1, 8)}),
         attribution=ATTRIBUTION,
         maps=attribution_maps(["i0", "i3"], 16),
-        runs={name: {"run_id": "abc"} for name in settings},
+        runs=[made_run(name, version=str(k)) for k, name in enumerate(settings, start=3)],
+        settings={"report": {"images_per_class": 2}},
+        shipped={"report": {"images_per_class": 4}},
         sequential={"enabled": False},
         panels=pd.DataFrame(),
     )

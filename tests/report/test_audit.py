@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.report.numbers import assert_stands_alone, audited, words
-from tmdscope.report.audit import audit_metrics, audit_section
+from tmdscope.report.audit import audit_section
+from tmdscope.report.audit_metrics import audit_metrics
 from tmdscope.report.page import Figure, Note, Page, Table
 
 

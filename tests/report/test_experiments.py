@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.report.study import experiment, predictions, study
 from tmdscope.report.experiments import experiments_section
-from tmdscope.report.page import Figure, Paragraph, Section, Table
+from tmdscope.report.page import Section, Table
 from tmdscope.report.study import StudyResults
 
 
@@ -49,20 +49,15 @@ def test_multilabel_outputs_are_read_in_both_ways() -> None:
     assert test[5] == "0.8"
 
 
-def test_invalid_outputs_are_counted_beside_the_matrices() -> None:
-    section = experiments_section(multilabel())
-    figure = section.blocks[-2]
-    assert isinstance(figure, Figure)
-    assert "atoms, exact match" in figure.alt
-    words = section.blocks[-1]
-    assert isinstance(words, Paragraph)
-    assert "atoms: 1.0 of 8 per fold" in words.text
-
-
 def test_multiclass_studies_do_not_speak_of_atoms() -> None:
     section = experiments_section(study())
     assert not [block for block in section.blocks if isinstance(block, Table) and "invalid" in block.header]
-    assert isinstance(section.blocks[-1], Figure)
+
+
+def test_targets_are_compared_image_by_image() -> None:
+    section = experiments_section(multilabel())
+    compared = [b for b in section.blocks if isinstance(b, Table) and b.caption.startswith("Multiclass less")]
+    assert [row[0] for row in compared[0].rows] == ["classes less atoms"] * 2
 
 
 def test_reliability_is_shown_with_its_intervals() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.report.study import CLASSES, SCORING, experiment, predictions
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.report.gains import Gain, gain_blocks, pretraining_gains
+from tmdscope.report.gains import PRETRAINING, TARGETS, Gain, gain_blocks, pretraining_gains, target_gains
 from tmdscope.report.page import Block, Figure, Paragraph, Table
 
 
@@ -43,7 +43,7 @@ def test_every_pair_is_compared() -> None:
 
 
 def test_a_clear_gain_is_stated_with_its_interval() -> None:
-    blocks = gain_blocks(gains([], [0, 1, 2, 3, 4, 5, 6, 7]), "8 images")
+    blocks = gain_blocks(gains([], [0, 1, 2, 3, 4, 5, 6, 7]), "8 images", PRETRAINING)
     table = blocks[0]
     assert isinstance(table, Table)
     assert table.rows[0] == [
@@ -60,21 +60,39 @@ def test_a_clear_gain_is_stated_with_its_interval() -> None:
 
 
 def test_an_interval_with_zero_is_said_plainly() -> None:
-    blocks = gain_blocks(gains([2], [3]), "8 images")
+    blocks = gain_blocks(gains([2], [3]), "8 images", PRETRAINING)
     assert "on the held-out test images includes zero: on 2 images of 1 samples" in said(blocks)
     assert "pre and zero cannot be told apart" in said(blocks)
 
 
 def test_harm_is_said_plainly() -> None:
-    blocks = gain_blocks(gains([0, 1], []), "8 images")
+    blocks = gain_blocks(gains([0, 1], []), "8 images", PRETRAINING)
     assert "On the held-out test images zero is better than pre: pre-training did harm here." in said(blocks)
 
 
 def test_other_settings_that_differ_are_named() -> None:
     scratch = experiment("scratch", learning_rate=1e-3, batch_size=8)
-    blocks = gain_blocks(gains([], [1], scratch), "8 images")
+    blocks = gain_blocks(gains([], [1], scratch), "8 images", PRETRAINING)
     assert "pre and zero also differ in batch size, learning rate." in said(blocks)
 
 
 def test_without_a_pair_nothing_is_written() -> None:
-    assert gain_blocks([], "8 images") == []
+    assert gain_blocks([], "8 images", PRETRAINING) == []
+
+
+def test_targets_are_compared_where_all_else_is_the_same() -> None:
+    atoms = experiment(target="multilabel")
+    settings = {"m": experiment(), "l": atoms, "other": experiment("features", target="multilabel")}
+    tables = {"m": predictions(), "l": predictions(range(8)), "other": predictions()}
+    found = target_gains(settings, tables, CLASSES, SCORING)
+    assert [gain.pair for gain in found] == ["m less l"]
+    assert found[0].differences["ensemble_test"].accuracy == 1.0
+    blocks = gain_blocks(
+        target_gains({"l": atoms, "m": experiment()}, tables, CLASSES, SCORING), "x", TARGETS
+    )
+    assert isinstance(blocks[0], Table)
+    assert blocks[0].rows[0][0] == "m less l"
+    worse = gain_blocks(
+        target_gains(settings, {**tables, "m": tables["l"], "l": tables["m"]}, CLASSES, SCORING), "x", TARGETS
+    )
+    assert "l is better than m: multilabel is better here." in said(worse)

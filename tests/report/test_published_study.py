@@ -16,6 +16,7 @@ from tests.report.numbers import (
     audited,
     component_scores,
     correlations,
+    made_run,
     tables,
     words,
 )
@@ -73,11 +74,14 @@ def published(
     return published_study.PublishedResults(
         tables=tables_,
         split=Split(("0000", "0001"), (Fold(("0002",), ("0003",)),)),
-        scores={name: {**scores, "pooled": POOLED} for name in ("svc", "sample_id_only")},
+        scores={
+            name: {**scores, "pooled": POOLED, "confusion": np.eye(5, dtype=int).tolist()}
+            for name in ("svc", "sample_id_only")
+        },
         latent=RELATIONS if descriptors else {**RELATIONS, **missing},
         scatter=component_scores(["MoS2", "WS2", "MoS2", "WS2"]),
         correlations=correlations(),
-        runs={"svc": "abc"},
+        runs=[made_run("svc")],
         carryover=carryover,
         search=SEARCH,
         audit=audited(),
@@ -96,17 +100,19 @@ def test_the_published_report_sets_the_papers_values_beside(descriptors: bool) -
 
 def test_published_metrics_have_the_agreed_keys() -> None:
     numbers = published_study.metrics(published(descriptors=True))
-    sections = {"dataset", "split", "classifiers", "pooled", "search", "audit", "sequential", "latent"}
-    assert set(numbers) == sections | {"carryover"}
-    assert numbers["dataset"] == {"images": 4, "distinct_images": 4, "samples": 4}
+    sections = {"dataset", "split", "classifiers", "pooled", "confusion", "search", "audit", "sequential"}
+    assert set(numbers) == sections | {"latent", "carryover"}
+    digest = published(descriptors=True).tables.digest
+    assert numbers["dataset"] == {"images": 4, "distinct_images": 4, "samples": 4, "sha256": digest}
     assert numbers["split"]["test"] == {"MoS2": 1, "WS2": 1, "WSe2": 0, "MoSe2": 0, "Mo-WSe2": 0}
     assert set(numbers["classifiers"]["svc"]) == {
+        "train_accuracy",
         "val_accuracy",
         "val_macro_f1",
         "test_accuracy",
         "test_macro_f1",
     }
-    assert set(numbers["pooled"]["svc"]) == {"accuracy", "macro_f1", "accuracy_ci95"}
+    assert numbers["pooled"]["svc"] == POOLED
 
 
 def test_the_search_says_what_every_outer_fold_chose() -> None:
@@ -170,6 +176,7 @@ def test_the_carried_series_stands_below_the_fresh_one_as_a_warning() -> None:
     assert published_study.metrics(published(descriptors=True))["carryover"] == {
         "enabled": True,
         "gain": CARRYOVER["gain"],
+        "trials": {"1": SERIES},
     }
 
 

@@ -14,7 +14,8 @@ from tests.report.numbers import assert_stands_alone, words
 from tmdscope.learn.sequential.outcome import verdict
 from tmdscope.materials import MATERIALS
 from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table
-from tmdscope.report.sequential import sequential_metrics, sequential_section
+from tmdscope.report.sequential import sequential_section
+from tmdscope.report.sequential_metrics import sequential_metrics
 
 BOTH = ("multiclass", "multilabel")
 VOLUMES: tuple[Any, ...] = ("full", 64, 16)
@@ -326,16 +327,19 @@ def test_a_sequence_that_did_not_run_has_no_section() -> None:
 
 def test_metrics_are_what_is_compared() -> None:
     numbers = sequential_metrics(sequence(differences={"multilabel - multiclass": -0.05}))
-    assert set(numbers) == {"enabled", "comparisons", "chains", "leak", "drift"}
+    assert set(numbers) == {"enabled", "comparisons", "points", "chains", "leak", "drift"}
     assert numbers["comparisons"]["multilabel - multiclass"]["all"] == {
         "difference": -0.05,
         "ci95": [pytest.approx(-0.07), pytest.approx(-0.03)],
         "verdict": "fails",
     }
     assert set(numbers["comparisons"]["sequential - direct"]["multilabel"]) == {"all", "small"}
-    assert numbers["chains"]["multiclass"] == {"backward_transfer": -0.2, "forgetting": 0.2}
+    chain = numbers["chains"]["multiclass"]
+    assert (chain["backward_transfer"], chain["forgetting"]) == (-0.2, 0.2)
+    of_place = numbers["points"]["multilabel"]["3-materials"]["16"]
+    assert of_place["direct"]["test_macro_f1"] == pytest.approx(0.65)
     assert numbers["leak"]["multilabel"]["4-materials"]["seen"] == 0.64
-    assert numbers["drift"]["multiclass"]["3-materials"] == {"sequential": 0.1, "direct": 0.3}
+    assert numbers["drift"]["multiclass"]["3-materials"]["direct"] == {"mean": 0.3, "std": 0.02}
     assert sequential_metrics(sequence(leak=[]))["leak"] == {}
 
 

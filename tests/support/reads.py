@@ -12,10 +12,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tmdscope.profiles import REPLACED, SECTIONS
+
 WHOLE = {
     "read_experiments": {"experiments"},
     "read_searches": {"searches"},
     "read_all_experiments": {"experiments", "searches"},
+    "read_study_settings": {*SECTIONS, *REPLACED} - {"promotion"},
 }
 """Readers of whole sections, and which."""
 WATCH = Path(__file__).parent / "watch"

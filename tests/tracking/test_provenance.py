@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tmdscope.tracking.provenance import provenance
+from tmdscope.tracking.provenance import provenance, whereabouts
+from tmdscope.tracking.store import Study
 
 REQUIRED = {
     "study",
@@ -37,6 +38,42 @@ def test_tags_name_commit_stage_data_and_settings(tmp_path: Path, monkeypatch: p
     assert (tags["git.dirty"], tags["dvc.stage"], tags["dvc.exp"]) == ("false", "crossval@x", "fast-fox")
     (tmp_path / "file").write_text("2")
     assert provenance("study", "ab" * 32, {"a": 1})["git.dirty"] == "true"
+
+
+def test_what_the_pipeline_writes_is_no_uncommitted_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "-q")
+    project = tmp_path / "project"
+    written = ["dvc.lock", "pipelines/published_features/dvc.lock", "reports/metrics.json"]
+    for name in (*written, "src/reports.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("1")
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "-qm", "one")
+    monkeypatch.chdir(project)
+    for name in written:
+        (project / name).write_text("2")
+    assert provenance("study", "ab" * 32, {})["git.dirty"] == "false"
+    (project / "src/reports.py").write_text("2")
+    assert provenance("study", "ab" * 32, {})["git.dirty"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("sqlite:////a/mlruns/mlflow.db", "sqlite:////a/mlruns/mlflow.db"),
+        ("https://me:secret@host:8080/base", "https://host:8080/base"),
+    ],
+)
+def test_whereabouts_name_the_store_without_its_password(uri: str, shown: str) -> None:
+    study = Study(None, "7", "study", uri)  # type: ignore[arg-type]
+    found = whereabouts(study, provenance("study", "ab" * 32, {}))
+    assert (found["tracking_uri"], found["experiment_id"]) == (shown, "7")
+    assert found["provenance"]["data.sha256"] == "ab" * 32
+    assert found["provenance"]["version.torch"]
+    assert not [name for name in found["provenance"] if name.startswith("mlflow.")]
+    assert found["made_at"].endswith("+00:00")
 
 
 def test_settings_have_a_fingerprint_that_ignores_their_order() -> None:

@@ -17,38 +17,6 @@ _SEES = {
 Found = Mapping[str, Any]
 
 
-def audit_metrics(found: Found) -> dict[str, Any]:
-    """Collect the numbers that DVC compares.
-
-    Parameters
-    ----------
-    found : mapping
-        Content of ``audit.json``.
-
-    Returns
-    -------
-    dict
-        ``accuracy`` by what a classifier sees, ``campaigns`` by way of holding out, ``early_late`` by class,
-        ``twice_the_samples`` and ``checks``.
-    """
-    return {
-        "accuracy": {item["name"]: item["score"]["accuracy"] for item in found["confounds"]},
-        "campaigns": {
-            item["name"]: {
-                "held_out": item["held_out"]["accuracy"],
-                "control": item["control"]["accuracy"],
-                "drop": item["drop"]["accuracy"],
-                "drop_ci95": item["drop"]["accuracy_ci95"],
-                "effect": item["effect"],
-            }
-            for item in found["campaigns"]
-        },
-        "early_late": {item["name"]: item["auc"] for item in found["drift"]},
-        "twice_the_samples": found["learning_curve"]["gain"],
-        "checks": {check["name"]: check["passed"] for check in found["verdict"]["checks"]},
-    }
-
-
 def audit_section(found: Found) -> Section:
     """Write the section.
 
@@ -86,10 +54,10 @@ def _verdict(verdict: Found) -> list[Block]:
     ):
         if verdict[key]:
             rows = [[str(number), claim] for number, claim in enumerate(verdict[key], 1)]
-            blocks.append(Table(title, ["", ""], rows, words_last=True))
+            blocks.append(Table(title, ["No.", "claim"], rows, words_last=True))
     words = {True: "passed", False: "failed", None: "cannot be told"}
     rows = [[check["name"], words[check["passed"]], check["finding"]] for check in verdict["checks"]]
-    blocks.append(Table("Checks", ["Check", "", "found"], rows, words_last=True))
+    blocks.append(Table("Checks", ["Check", "result", "found"], rows, words_last=True))
     return blocks
 
 

@@ -1,14 +1,8 @@
 """The TMD paper's tables beside what the main study measured, row by row."""
 
-from typing import Any
-
-import numpy as np
-
-from tmdscope.learn.summary import decoded_confusion, decoded_scores
-from tmdscope.materials import MATERIALS
+from tmdscope.learn.summary import decoded_scores
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.report.figures.scores import confusion_matrices
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Note, Paragraph, Section, Table
 from tmdscope.report.paper import (
     Part,
     Published,
@@ -26,7 +20,7 @@ _SHOWN: tuple[Part, ...] = ("train", "val", "test")
 
 
 def comparison_section(results: StudyResults) -> Section:
-    """Set the paper's Tables 2 to 4 and its confusion matrices beside the study.
+    """Set the paper's Tables 2 to 4 beside the study.
 
     Parameters
     ----------
@@ -54,7 +48,6 @@ def comparison_section(results: StudyResults) -> Section:
             "in training mode, which the released code leaves after the first epoch of the first fold."
         ),
         *(_table(table, published, results) for table in published.tables),
-        _confusion(published, results),
     ]
     return Section("Paper beside measured", blocks)
 
@@ -112,22 +105,3 @@ def _conditions(
     if not differences:
         return "run on the paper's images under its settings, but for fresh folds (see the note)"
     return "run under other conditions: " + "; ".join(differences)
-
-
-def _confusion(published: Published, results: StudyResults) -> Figure:
-    """Draw the paper's matrices, and those measured of the same rows where the classes are the same."""
-    matrices: dict[str, Any] = {}
-    rows = {row.label: row for table in published.tables for row in table.rows}
-    for matrix in published.confusion:
-        matrices[f"published: {matrix.label}"] = np.array(matrix.counts)
-        if results.classes == list(MATERIALS):
-            for name in experiments_of(rows[matrix.label], results.experiments):
-                matrices[f"measured: {name}"] = decoded_confusion(
-                    results.predictions[name], results.labels, results.classes
-                )[0]
-    return Figure(
-        "Mean counts over the folds' models on the held-out test and their share of the row, rows true (the "
-        "paper's Figure 3: 104 images; 1.6 per multilabel model match no material and are in no column).",
-        "Confusion matrices: " + ", ".join(matrices) + ".",
-        confusion_matrices(matrices, MATERIALS),
-    )

@@ -1,13 +1,10 @@
-"""The experiments of the main study: scores, what they confuse, and what pre-training is worth."""
+"""The experiments of the main study: scores, and what pre-training and the targets are worth."""
 
 from typing import Any
 
-import numpy as np
-
-from tmdscope.learn.summary import PARTS, decoded_confusion, decoded_scores
-from tmdscope.report.figures.scores import confusion_matrices
-from tmdscope.report.gains import gain_blocks
-from tmdscope.report.page import Block, Figure, Paragraph, Section, Table, plus_minus, with_interval
+from tmdscope.learn.summary import PARTS
+from tmdscope.report.gains import PRETRAINING, TARGETS, gain_blocks
+from tmdscope.report.page import Block, Section, Table, plus_minus, with_interval
 from tmdscope.report.study import StudyResults
 
 _SCORED = ("accuracy", "macro_f1")
@@ -25,7 +22,7 @@ def experiments_section(results: StudyResults) -> Section:
     Returns
     -------
     Section
-        Tables of scores, intervals and reliability, confusion matrices, and pre-trained less scratch.
+        Tables of scores, intervals and reliability, pre-trained less scratch, multiclass less multilabel.
     """
     return Section(
         "Experiments",
@@ -36,8 +33,8 @@ def experiments_section(results: StudyResults) -> Section:
             *_multilabel(results),
             _pooled(results),
             _reliability(results),
-            *gain_blocks(results.gains, results.what),
-            *_confusion(results),
+            *gain_blocks(results.gains, results.what, PRETRAINING),
+            *gain_blocks(results.targets, results.what, TARGETS),
         ],
     )
 
@@ -113,12 +110,10 @@ def _recall(results: StudyResults) -> Table:
 
 
 def _multilabel(results: StudyResults) -> list[Block]:
-    names = _multilabel_names(results)
-    if not names:
+    if not results.multilabel:
         return []
     rows = []
-    for name in names:
-        decoded = decoded_scores(results.predictions[name], results.labels, results.classes)
+    for name, decoded in results.decoded.items():
         for part in PARTS:
             score = results.scores[name][part]
             rows.append(
@@ -188,32 +183,6 @@ def _reliability(results: StudyResults) -> Table:
         ["Experiment", "calibration error", "likelihood", "in the set (%)", "classes", "unfamiliar (%)"],
         rows,
     )
-
-
-def _confusion(results: StudyResults) -> list[Block]:
-    test = next(iter(results.scores.values()))["ensemble_test"]["images"]
-    matrices = {name: np.array(score["test_confusion"]) for name, score in results.scores.items()}
-    invalid = []
-    for name in _multilabel_names(results):
-        counts, missing = decoded_confusion(results.predictions[name], results.labels, results.classes)
-        matrices[f"{name}, exact match"] = counts
-        invalid.append(f"{name}: {missing:.1f} of {test} per fold")
-    blocks: list[Block] = [
-        Figure(
-            f"Mean counts over folds on the held-out test ({test} images), rows true, and their share of "
-            "the row. Columns are the most probable class, or the exact match where the title says so.",
-            "Confusion matrices of " + ", ".join(matrices) + ".",
-            confusion_matrices(matrices, results.classes),
-        )
-    ]
-    if invalid:
-        words = "Multilabel outputs that match no material exactly are in no column and in no share: "
-        blocks.append(Paragraph(words + "; ".join(invalid) + "."))
-    return blocks
-
-
-def _multilabel_names(results: StudyResults) -> list[str]:
-    return [name for name, entry in results.experiments.items() if entry.target == "multilabel"]
 
 
 def _mean(scores: Any, metric: str) -> str:

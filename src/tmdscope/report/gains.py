@@ -1,6 +1,6 @@
-"""What pre-trained weights are worth: fine-tuned experiments less those from scratch, image by image."""
+"""What pre-trained weights and targets are worth: experiments less their counterparts, image by image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,18 +13,58 @@ from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.report.figures.scores import intervals
 from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
 
-_EQUAL = ("target", "architecture", "epochs")
-_ITSELF = {"strategy", "weights", *_EQUAL}
 _IMAGES = {"ensemble_test": "held-out test", "out_of_fold": "out-of-fold"}
 
 
 @dataclass(frozen=True)
-class Gain:
-    """A fine-tuned experiment less one from scratch.
+class Question:
+    """What pairs of experiments are asked.
 
     Attributes
     ----------
-    pretrained, scratch : str
+    caption : str
+        Of the table, before the data set.
+    axis : str
+        What the difference is of.
+    above, below : str
+        What an interval above and below zero says.
+    itself : frozenset of str
+        Settings in which the two of a pair differ, or must not.
+    """
+
+    caption: str
+    axis: str
+    above: str
+    below: str
+    itself: frozenset[str]
+
+
+PRETRAINING = Question(
+    caption="Pre-trained less scratch at equal epochs",
+    axis="pre-trained less scratch",
+    above="pre-training helps",
+    below="pre-training did harm here",
+    itself=frozenset({"strategy", "weights", "target", "architecture", "epochs"}),
+)
+"""Fine-tuned less from scratch: what pre-trained weights are worth."""
+
+TARGETS = Question(
+    caption="Multiclass less multilabel, both read as the most probable material",
+    axis="multiclass less multilabel",
+    above="multiclass is better",
+    below="multilabel is better here",
+    itself=frozenset({"target", "strategy", "weights", "architecture", "epochs"}),
+)
+"""A class for each material less an output for each atom."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """An experiment less its counterpart.
+
+    Attributes
+    ----------
+    first, second : str
         The experiments.
     epochs : int
         Of both.
@@ -34,8 +74,8 @@ class Gain:
         ``ensemble_test`` and ``out_of_fold``.
     """
 
-    pretrained: str
-    scratch: str
+    first: str
+    second: str
     epochs: int
     unequal: tuple[str, ...]
     differences: Mapping[str, Difference]
@@ -43,7 +83,7 @@ class Gain:
     @property
     def pair(self) -> str:
         """The two, as a reader names the difference."""
-        return f"{self.pretrained} less {self.scratch}"
+        return f"{self.first} less {self.second}"
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-like form.
@@ -81,28 +121,78 @@ def pretraining_gains(
     list of Gain
         One per pair; empty where a study has none.
     """
-    of = {
-        strategy: [(name, entry) for name, entry in experiments.items() if entry.strategy is strategy]
-        for strategy in (Strategy.FINETUNE, Strategy.SCRATCH)
-    }
+
+    def is_pair(first: ExperimentParams, second: ExperimentParams) -> bool:
+        return (first.strategy, second.strategy) == (Strategy.FINETUNE, Strategy.SCRATCH) and _alike(
+            first, second, PRETRAINING.itself - {"strategy", "weights"}
+        )
+
+    return _pairs(experiments, predictions, classes, scoring, PRETRAINING, is_pair)
+
+
+def target_gains(
+    experiments: Mapping[str, ExperimentParams],
+    predictions: Mapping[str, pd.DataFrame],
+    classes: Sequence[str],
+    scoring: ScoringParams,
+) -> list[Gain]:
+    """Compare every multiclass experiment with multilabel ones of the same network, weights and epochs.
+
+    Parameters
+    ----------
+    experiments : mapping
+        Name to settings.
+    predictions : mapping
+        Name to the content of ``predictions.parquet``.
+    classes : sequence of str
+        Class names in label order.
+    scoring : ScoringParams
+        Of the intervals.
+
+    Returns
+    -------
+    list of Gain
+        One per pair; empty where a study has none.
+    """
+
+    def is_pair(first: ExperimentParams, second: ExperimentParams) -> bool:
+        return (first.target, second.target) == ("multiclass", "multilabel") and _alike(
+            first, second, TARGETS.itself - {"target"}
+        )
+
+    return _pairs(experiments, predictions, classes, scoring, TARGETS, is_pair)
+
+
+def _pairs(
+    experiments: Mapping[str, ExperimentParams],
+    predictions: Mapping[str, pd.DataFrame],
+    classes: Sequence[str],
+    scoring: ScoringParams,
+    question: Question,
+    is_pair: Callable[[ExperimentParams, ExperimentParams], bool],
+) -> list[Gain]:
     return [
         Gain(
-            pretrained=name,
-            scratch=other,
+            first=name,
+            second=other,
             epochs=entry.epochs,
-            unequal=_unequal(entry, base),
+            unequal=_unequal(entry, base, question.itself),
             differences=compare(
                 predictions[name], predictions[other], classes, scoring.bootstrap, scoring.seed
             ),
         )
-        for name, entry in of[Strategy.FINETUNE]
-        for other, base in of[Strategy.SCRATCH]
-        if all(getattr(entry, key) == getattr(base, key) for key in _EQUAL)
+        for name, entry in experiments.items()
+        for other, base in experiments.items()
+        if is_pair(entry, base)
     ]
 
 
-def gain_blocks(gains: Sequence[Gain], what: str) -> list[Block]:
-    """Write what pre-trained weights are worth.
+def _alike(one: ExperimentParams, other: ExperimentParams, keys: Iterable[str]) -> bool:
+    return all(getattr(one, key) == getattr(other, key) for key in keys)
+
+
+def gain_blocks(gains: Sequence[Gain], what: str, question: Question) -> list[Block]:
+    """Write what the pairs of experiments say.
 
     Parameters
     ----------
@@ -110,6 +200,8 @@ def gain_blocks(gains: Sequence[Gain], what: str) -> list[Block]:
         The pairs.
     what : str
         The data set in a few words.
+    question : Question
+        What they are asked.
 
     Returns
     -------
@@ -127,7 +219,7 @@ def gain_blocks(gains: Sequence[Gain], what: str) -> list[Block]:
             f"{found.images} of {found.samples}",
             with_interval(found.accuracy, found.accuracy_ci95, percent=True),
             with_interval(found.macro_f1, found.macro_f1_ci95),
-            _verdict(found.macro_f1_ci95),
+            verdict(found.macro_f1_ci95),
         ]
         for gain, name, found in scored
     ]
@@ -137,7 +229,7 @@ def gain_blocks(gains: Sequence[Gain], what: str) -> list[Block]:
     }
     return [
         Table(
-            f"Pre-trained less scratch at equal epochs ({what}): both predict the same images; the test by "
+            f"{question.caption} ({what}): both predict the same images; the test by "
             "fold ensembles, out-of-fold images by the fold that validates on them. 95 % intervals of the "
             "paired difference, bootstrapped by sample",
             [
@@ -151,44 +243,56 @@ def gain_blocks(gains: Sequence[Gain], what: str) -> list[Block]:
             ],
             rows,
         ),
-        *(Paragraph(sentence) for sentence in _sentences(gains)),
+        *(Paragraph(sentence) for sentence in _sentences(gains, question)),
         Figure(
-            "Macro F1 of pre-trained less scratch, with 95 % intervals. Right of zero, pre-training helps.",
+            f"Macro F1, {question.axis}, with 95 % intervals. Right of zero, {question.above}.",
             "Differences and their intervals: " + ", ".join(bars) + ".",
-            intervals(bars, "Macro F1, pre-trained less scratch"),
+            intervals(bars, f"Macro F1, {question.axis}"),
         ),
     ]
 
 
-def _sentences(gains: Sequence[Gain]) -> list[str]:
+def verdict(interval: Sequence[float]) -> str:
+    """Say where an interval lies.
+
+    Parameters
+    ----------
+    interval : sequence of float
+        Lower and upper bound.
+
+    Returns
+    -------
+    str
+        ``above zero``, ``below zero`` or ``includes zero``.
+    """
+    low, high = interval
+    return "above zero" if low > 0 else "below zero" if high < 0 else "includes zero"
+
+
+def _sentences(gains: Sequence[Gain], question: Question) -> list[str]:
     found = []
     for gain in gains:
-        pair = f"{gain.pretrained} and {gain.scratch}"
+        pair = f"{gain.first} and {gain.second}"
         for name, difference in gain.differences.items():
-            verdict = _verdict(difference.macro_f1_ci95)
-            if verdict == "includes zero":
+            said = verdict(difference.macro_f1_ci95)
+            if said == "includes zero":
                 found.append(
                     f"The interval on the {_IMAGES[name]} images includes zero: on {difference.images} "
                     f"images of {difference.samples} samples, {pair} cannot be told apart."
                 )
-            elif verdict == "below zero":
+            elif said == "below zero":
                 found.append(
-                    f"On the {_IMAGES[name]} images {gain.scratch} is better than {gain.pretrained}: "
-                    "pre-training did harm here."
+                    f"On the {_IMAGES[name]} images {gain.second} is better than {gain.first}: "
+                    f"{question.below}."
                 )
         if gain.unequal:
             found.append(f"{pair} also differ in {', '.join(gain.unequal)}.")
     return found
 
 
-def _verdict(interval: tuple[float, float]) -> str:
-    low, high = interval
-    return "above zero" if low > 0 else "below zero" if high < 0 else "includes zero"
-
-
-def _unequal(one: ExperimentParams, other: ExperimentParams) -> tuple[str, ...]:
+def _unequal(one: ExperimentParams, other: ExperimentParams, itself: frozenset[str]) -> tuple[str, ...]:
     return tuple(
         key.replace("_", " ")
         for key in ExperimentParams.model_fields
-        if key not in _ITSELF and getattr(one, key) != getattr(other, key)
+        if key not in itself and getattr(one, key) != getattr(other, key)
     )

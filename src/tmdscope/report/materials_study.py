@@ -5,16 +5,46 @@ from typing import Any
 import numpy as np
 
 from tmdscope.report.attribution import attribution_metrics, attribution_section
-from tmdscope.report.audit import audit_metrics, audit_section
+from tmdscope.report.audit import audit_section
+from tmdscope.report.audit_metrics import audit_metrics
 from tmdscope.report.comparison import comparison_section
+from tmdscope.report.confusion import confusion_section
 from tmdscope.report.experiments import experiments_section
 from tmdscope.report.figures.images import image_grid
 from tmdscope.report.figures.training import training_curves
+from tmdscope.report.gains import PRETRAINING, TARGETS
 from tmdscope.report.latent import LatentView, latent_metrics, latent_section
-from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table, plus_minus, with_interval
+from tmdscope.report.page import (
+    Figure,
+    Note,
+    Page,
+    Paragraph,
+    Points,
+    Section,
+    Table,
+    plus_minus,
+    with_interval,
+)
+from tmdscope.report.provenance import changed_settings, provenance_section, reproduce_section
 from tmdscope.report.searches import searches_section
-from tmdscope.report.sequential import sequential_metrics, sequential_section
+from tmdscope.report.sequential import sequential_section
+from tmdscope.report.sequential_metrics import sequential_metrics
 from tmdscope.report.study import StudyResults
+from tmdscope.report.summary import (
+    attribution_sentences,
+    audit_sentences,
+    baseline_sentence,
+    gain_sentences,
+    latent_sentences,
+    sequential_sentences,
+)
+
+_SIMULATED = "The scans are simulated. Scores say how the method behaves, nothing about real materials."
+_CONDITIONS = {
+    "simulated": "The scans are simulated from the seed in params.yaml: nothing else is needed.",
+    "folder": "The images of section `data.folder` must be the same: their SHA-256 is above.",
+    "archive": "The first run fetches the published archive and checks its SHA-256.",
+}
 
 
 def metrics(results: StudyResults) -> dict[str, Any]:
@@ -28,11 +58,12 @@ def metrics(results: StudyResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``data``, ``experiments``, ``searches``, ``pretraining``, ``audit``, ``sequential``, ``baseline``,
-        ``best``, ``latent`` and ``attribution``; numbers and names only.
+        ``data``, ``experiments``, ``searches``, ``pretraining``, ``targets``, ``audit``, ``sequential``,
+        ``baseline``, ``best``, ``latent`` and ``attribution``; numbers and names only.
     """
     manifest = results.dataset.manifest
-    parts = ("train", "val", "test", "best_fold", "out_of_fold", "ensemble_test", "reliability")
+    measured = ("train", "val", "test", "best_fold", "out_of_fold", "ensemble_test", "reliability")
+    parts = (*measured, "test_confusion")
     return {
         "data": {
             "simulated": results.simulated,
@@ -43,13 +74,16 @@ def metrics(results: StudyResults) -> dict[str, Any]:
         },
         "best": results.registered["best"],
         "experiments": {
-            name: {part: score[part] for part in parts} for name, score in results.scores.items()
+            name: {part: score[part] for part in parts}
+            | ({"exact_match": results.decoded[name]} if name in results.decoded else {})
+            for name, score in results.scores.items()
         },
         "searches": {
             name: {key: found.summary[key] for key in ("value", "epochs", "progress", "settings")}
             for name, found in results.searches.items()
         },
         "pretraining": {gain.pair: gain.to_dict() for gain in results.gains},
+        "targets": {gain.pair: gain.to_dict() for gain in results.targets},
         "audit": audit_metrics(results.audit),
         "sequential": sequential_metrics(results.sequential),
         "baseline": {"sample_id_only": results.baseline},
@@ -73,32 +107,60 @@ def compose(results: StudyResults, images_per_class: int) -> Page:
     Page
         Ready to be rendered.
     """
-    best = results.registered["best"]
-    score = results.scores[best]
-    ensemble = score["ensemble_test"]
     lead = (
-        f"{best} is the best of {len(results.scores)} experiments by validation macro F1 "
-        f"({plus_minus(score['val']['macro_f1'])} over folds). Its fold ensemble is right on "
-        f"{with_interval(ensemble['accuracy'], ensemble['accuracy_ci95'], percent=True)} % of the "
-        f"{ensemble['images']} held-out test images of {ensemble['samples']} samples "
-        "(95 % interval bootstrapped by sample)."
+        f"{results.what} in {len(results.classes)} classes, {len(results.scores)} experiments, every number "
+        "with the images it was measured on."
     )
     return Page(
         title=f"{results.study}: which material is this scan?",
         lead=lead,
         sections=[
+            _summary(results),
             _data(results, images_per_class),
+            audit_section(results.audit),
             experiments_section(results),
             *([searches_section(results)] if results.searches else []),
-            comparison_section(results),
-            audit_section(results.audit),
-            *_sequential(results),
             _training(results),
+            comparison_section(results),
+            confusion_section(results),
+            *_sequential(results),
             _latent(results),
             attribution_section(results.attribution, results.maps, results.dataset, results.what),
             _provenance(results),
+            _reproduce(results),
         ],
     )
+
+
+def _summary(results: StudyResults) -> Section:
+    best = results.registered["best"]
+    score, manifest = results.scores[best], results.dataset.manifest
+    ensemble = score["ensemble_test"]
+    data = (
+        f"Data: {results.what}, {int(manifest['duplicate_of'].isna().sum())} of them distinct, in "
+        f"{len(results.classes)} classes; {ensemble['images']} images of {ensemble['samples']} samples are "
+        "the held-out test."
+    )
+    first = (
+        f"{best} is the best of {len(results.scores)} experiments by validation macro F1 "
+        f"({plus_minus(score['val']['macro_f1'])} over folds). Its fold ensemble is right on "
+        f"{with_interval(ensemble['accuracy'], ensemble['accuracy_ci95'], percent=True)} % of the held-out "
+        f"test, macro F1 {with_interval(ensemble['macro_f1'], ensemble['macro_f1_ci95'])} (95 % intervals "
+        "bootstrapped by sample, as all in brackets here)."
+    )
+    sentences = [
+        data,
+        first,
+        *gain_sentences(results.targets, TARGETS),
+        *gain_sentences(results.gains, PRETRAINING),
+        baseline_sentence(best, score["test"], results.baseline),
+        *audit_sentences(results.audit),
+        *sequential_sentences(results.sequential),
+        *latent_sentences(results.latent),
+        *attribution_sentences(results.attribution),
+    ]
+    note = [Note(_SIMULATED)] if results.simulated else []
+    return Section("In short", [*note, Points(sentences)])
 
 
 def _sequential(results: StudyResults) -> list[Section]:
@@ -131,8 +193,7 @@ def _data(results: StudyResults, images_per_class: int) -> Section:
         ),
     ]
     if results.simulated:
-        note = "The scans are simulated. Scores say how the method behaves, nothing about real materials."
-        blocks.insert(0, Note(note))
+        blocks.insert(0, Note(_SIMULATED))
     return Section("Data", blocks)
 
 
@@ -177,20 +238,19 @@ def _latent(results: StudyResults) -> Section:
 
 
 def _provenance(results: StudyResults) -> Section:
-    versions = results.registered["versions"]
-    rows = [[name, str(versions[name]["version"]), run["run_id"]] for name, run in results.runs.items()]
-    return Section(
-        "Provenance",
-        [
-            Paragraph(
-                f"Data set SHA-256 {results.dataset.digest}. Runs are in MLflow experiment {results.study}; "
-                "`make ui` opens it. Commit, parameters, threads and library versions are tags of every run."
-            ),
-            Table(
-                f"Versions of registered model {results.registered['model']}",
-                ["Experiment", "version", "MLflow run"],
-                rows,
-            ),
-            Paragraph("To reproduce: check out the commit in the runs' tag git.commit and run `make repro`."),
-        ],
+    about = (
+        f"Data set SHA-256 {results.dataset.digest}. Runs are in MLflow experiment {results.study}; versions "
+        f"are of registered model {results.registered['model']}; `make ui` opens both."
+    )
+    return provenance_section(results.runs, about)
+
+
+def _reproduce(results: StudyResults) -> Section:
+    conditions = (
+        f"{_CONDITIONS[results.data.source]} `make repro` installs the locked environment and runs every "
+        "stage that is not up to date. At another number of threads, on another device or with another "
+        "version of torch the last digits may differ, and with them single predictions."
+    )
+    return reproduce_section(
+        results.runs, "make repro", conditions, changed_settings(results.settings, results.shipped)
     )

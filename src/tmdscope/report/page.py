@@ -1,12 +1,14 @@
-"""One self-contained HTML page: text, tables and pictures, with no request to anywhere."""
+"""One self-contained HTML page: text, tables that sort, and pictures, with no request to anywhere."""
 
 import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from tmdscope.files import write_text
 
@@ -28,8 +30,55 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Points:
+    """A list of sentences."""
+
+    sentences: Sequence[str]
+    kind = "points"
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Lines for a shell."""
+
+    lines: Sequence[str]
+    kind = "commands"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads elsewhere; nothing is fetched before a reader follows it.
+
+    Attributes
+    ----------
+    text : str
+        As shown.
+    address : str
+        Where it leads, beginning with ``http://`` or ``https://``.
+
+    Raises
+    ------
+    ValueError
+        The address is of another kind.
+    """
+
+    text: str
+    address: str
+
+    def __post_init__(self) -> None:
+        """Refuse what a browser would run or read from the reader's disk."""
+        if not self.address.startswith(("http://", "https://")):
+            raise ValueError(f"not an address on the web: {self.address!r}")
+
+
+Cell = str | Link
+
+
+@dataclass(frozen=True)
 class Table:
     """A table; the first column names the row.
+
+    A reader sorts it by its headers: by number where most cells of a column begin with one.
 
     Attributes
     ----------
@@ -37,7 +86,7 @@ class Table:
         What the numbers are: data set, split, number of images.
     header : sequence of str
         Column names.
-    rows : sequence of sequence of str
+    rows : sequence of sequence of str or Link
         Cells as shown.
     words_last : bool, optional
         Whether the last column holds sentences, which may wrap.
@@ -45,7 +94,7 @@ class Table:
 
     caption: str
     header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Cell]]
     words_last: bool = False
     kind = "table"
 
@@ -75,7 +124,7 @@ class Figure:
         return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
 
 
-Block = Paragraph | Note | Table | Figure
+Block = Paragraph | Note | Points | Commands | Table | Figure
 
 
 @dataclass(frozen=True)
@@ -103,6 +152,8 @@ class Page:
 def write_page(path: Path, page: Page) -> None:
     """Render a page and write it atomically.
 
+    The page's own policy (CSP) lets a browser fetch nothing and run no script but ``page.js``.
+
     Parameters
     ----------
     path : Path
@@ -110,11 +161,21 @@ def write_page(path: Path, page: Page) -> None:
     page : Page
         Its content; text is escaped.
     """
-    template = files("tmdscope.report").joinpath("page.html").read_text(encoding="utf-8")
+    template, style, script = (
+        files("tmdscope.report").joinpath(f"page.{kind}").read_text(encoding="utf-8")
+        for kind in ("html", "css", "js")
+    )
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    write_text(path, environment.from_string(template).render(page=page))
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    html = environment.from_string(template).render(
+        page=page,
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        script_hash=f"sha256-{digest}",
+    )
+    write_text(path, html)
 
 
 def plus_minus(score: dict[str, float], percent: bool = False) -> str:

@@ -1,33 +1,30 @@
 """The report of the published study: measured numbers beside the paper's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
-from tmdscope.dataset.published import PublishedTables
-from tmdscope.dataset.splits import Split
 from tmdscope.materials import MATERIALS
-from tmdscope.report.audit import audit_metrics, audit_section
+from tmdscope.report.audit import audit_section
+from tmdscope.report.audit_metrics import audit_metrics
 from tmdscope.report.families import families_metrics, families_section
 from tmdscope.report.latent import LatentView, latent_metrics, latent_section
-from tmdscope.report.page import (
-    Note,
-    Page,
-    Paragraph,
-    Section,
-    Table,
-    plus_minus,
-    with_interval,
+from tmdscope.report.page import Page, Paragraph, Points, Section, Table, plus_minus, with_interval
+from tmdscope.report.provenance import provenance_section, reproduce_section
+from tmdscope.report.published import PublishedResults
+from tmdscope.report.published_scores import (
+    PAPER_IMAGENET_MLP,
+    called,
+    carryover_section,
+    classifiers_section,
+    confusion_section,
+    pooled_section,
 )
-from tmdscope.report.sequential import sequential_metrics, sequential_section
+from tmdscope.report.sequential import sequential_section
+from tmdscope.report.sequential_metrics import sequential_metrics
+from tmdscope.report.summary import audit_sentences, latent_sentences, sequential_sentences
 
 PAPER_TEST = {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}
 """Held-out images per material: Table 1 of the TMD paper."""
-
-PAPER_IMAGENET_MLP = {"accuracy": {"mean": 0.745, "std": 0.031}, "macro_f1": {"mean": 0.74, "std": 0.03}}
-"""Validation scores of row ImageNet*: Table 2 of the TMD paper."""
 
 PAPER_TABLE_5 = {
     "grain_density": ("-0.25 (PC5)", "0.48 (PC7)", 0.61),
@@ -42,66 +39,6 @@ _HEADS_ONLY = (
     "features takes no image."
 )
 
-_NAMES = {
-    "mlp": "mlp: the paper's ImageNet*",
-    "svc": "svc: L2, standardise, RBF",
-    "logistic": "logistic: standardise",
-    "sample_id_only": "sample id only (sees no image)",
-}
-
-
-@dataclass(frozen=True)
-class PublishedResults:
-    """Everything the report is written from.
-
-    Attributes
-    ----------
-    tables : PublishedTables
-        The published tables.
-    split : Split
-        Held-out test and folds.
-    scores : dict
-        Classifier name to its scores.
-    latent : dict
-        Content of ``latent.json``; text in place of figures that need missing descriptors.
-    scatter : pandas.DataFrame
-        Component scores with material and part.
-    correlations : pandas.DataFrame
-        Every correlation of a descriptor with a component.
-    runs : dict
-        Classifier name to its MLflow run.
-    carryover : dict
-        Content of ``carryover.json``: ``enabled``, and what the two series gave where it is true.
-    search : dict
-        Content of ``search.json``: what the searches over families chose, and the pooled scores.
-    audit : dict
-        Content of ``audit.json``: what a score is worth.
-    sequential : dict
-        Content of ``sequential.json``: ``enabled``, and what the sequences gave where it is true.
-    panels : pandas.DataFrame
-        The stages' latent panels; empty where sequences are not enabled.
-    """
-
-    tables: PublishedTables
-    split: Split
-    scores: Mapping[str, Mapping[str, Any]]
-    latent: Mapping[str, Any]
-    scatter: pd.DataFrame
-    correlations: pd.DataFrame
-    runs: Mapping[str, str]
-    carryover: Mapping[str, Any]
-    search: Mapping[str, Any]
-    audit: Mapping[str, Any]
-    sequential: Mapping[str, Any]
-    panels: pd.DataFrame
-
-    @property
-    def test_counts(self) -> dict[str, int]:
-        """Held-out images per material."""
-        material = dict(zip(self.tables.image_ids, self.tables.materials, strict=True))
-        held_out = [material[image] for image in self.split.test]
-        return {name: held_out.count(name) for name in MATERIALS}
-
 
 def metrics(results: PublishedResults) -> dict[str, Any]:
     """Collect the numbers that DVC compares.
@@ -114,27 +51,26 @@ def metrics(results: PublishedResults) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``dataset``, ``split``, ``classifiers``, ``pooled``, ``search``, ``audit``, ``sequential``, ``latent``
-        and ``carryover``.
+        ``dataset``, ``split``, ``classifiers``, ``pooled``, ``confusion``, ``search``, ``audit``,
+        ``sequential``, ``latent`` and ``carryover``.
     """
-    kept = ("val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1")
-    pooled = ("accuracy", "macro_f1", "accuracy_ci95")
+    kept = ("train_accuracy", "val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1")
     return {
         "dataset": {
             "images": len(results.tables.sample_ids),
             "distinct_images": int(results.tables.distinct.sum()),
             "samples": len(set(results.tables.sample_ids)),
+            "sha256": results.tables.digest,
         },
         "split": {"test": results.test_counts},
         "classifiers": {name: {key: score[key] for key in kept} for name, score in results.scores.items()},
-        "pooled": {
-            name: {key: score["pooled"][key] for key in pooled} for name, score in results.scores.items()
-        },
+        "pooled": {name: score["pooled"] for name, score in results.scores.items()},
+        "confusion": {name: score["confusion"] for name, score in results.scores.items()},
         "search": families_metrics(results.search),
         "audit": audit_metrics(results.audit),
         "sequential": sequential_metrics(results.sequential),
         "latent": latent_metrics(results.latent),
-        "carryover": {key: value for key, value in results.carryover.items() if key != "trials"},
+        "carryover": _carryover(results.carryover),
     }
 
 
@@ -151,30 +87,72 @@ def compose(results: PublishedResults) -> Page:
     Page
         Ready to be rendered.
     """
-    numbers = metrics(results)["dataset"]
-    svc, only_id = results.scores["svc"]["pooled"], results.scores["sample_id_only"]["pooled"]
-    lead = (
-        f"{numbers['images']} published images ({numbers['distinct_images']} distinct) of "
-        f"{numbers['samples']} samples. A support vector machine on frozen features is right on "
-        f"{with_interval(svc['accuracy'], svc['accuracy_ci95'], percent=True)} % of them when their sample "
-        f"was never seen; the sample's number alone, without any image, on "
-        f"{with_interval(only_id['accuracy'], only_id['accuracy_ci95'], percent=True)} %."
-    )
     return Page(
         title="The published TMD-AFM features, measured again",
-        lead=lead,
+        lead="Features and embeddings of the TMD paper's images, its classifiers and others, and what their "
+        "scores are worth.",
         sections=[
+            _summary(results),
             _data(results),
-            _classifiers(results),
-            _pooled(results),
-            _families(results),
             audit_section(results.audit),
+            classifiers_section(results),
+            pooled_section(results),
+            _families(results),
+            *([carryover_section(results)] if results.carryover["enabled"] else []),
+            confusion_section(results),
             *_sequential(results),
-            *([_carryover(results)] if results.carryover["enabled"] else []),
             _latent(results),
-            _runs(results),
+            provenance_section(
+                results.runs,
+                f"Data set SHA-256 {results.tables.digest}. This study has features and embeddings but no "
+                "images: there is nothing that attribution maps could be drawn on.",
+            ),
+            _reproduce(results),
         ],
     )
+
+
+def _summary(results: PublishedResults) -> Section:
+    numbers, scores = metrics(results)["dataset"], results.scores
+    pooled = {called(name).partition(":")[0]: score["pooled"] for name, score in scores.items()}
+    pooled["searched, nested"] = results.search["pooled"]
+    listed = "; ".join(
+        f"{name} {with_interval(score['accuracy'], score['accuracy_ci95'], percent=True)} %"
+        for name, score in pooled.items()
+    )
+    data = (
+        f"Data: {numbers['images']} published images ({numbers['distinct_images']} distinct) of "
+        f"{numbers['samples']} samples, as features of frozen networks."
+    )
+    first = (
+        "Right when the sample was never seen, pooled over ten outer folds (95 % intervals bootstrapped by "
+        f"sample, as all in brackets here): {listed}. The intervals of two classifiers alone do not say "
+        "which is better."
+    )
+    sentences = [data, first]
+    if "mlp" in scores:
+        ours, paper = scores["mlp"]["val_accuracy"], PAPER_IMAGENET_MLP["accuracy"]
+        sentences.append(
+            f"The paper's ImageNet*, measured again: validation accuracy {plus_minus(ours, percent=True)} %, "
+            f"in the paper {plus_minus(paper, percent=True)} % (mean ± standard deviation over five folds, "
+            "which is no interval)."
+        )
+    sentences += [
+        *audit_sentences(results.audit),
+        *sequential_sentences(results.sequential),
+        *latent_sentences(results.latent),
+    ]
+    return Section("In short", [Points(sentences)])
+
+
+def _carryover(found: Mapping[str, Any]) -> dict[str, Any]:
+    if not found["enabled"]:
+        return dict(found)
+    trials = {
+        str(trial["seed"]): {series: trial[series] for series in ("fresh", "carried")}
+        for trial in found["trials"]
+    }
+    return {**found, "trials": trials}
 
 
 def _data(results: PublishedResults) -> Section:
@@ -195,119 +173,15 @@ def _data(results: PublishedResults) -> Section:
     )
 
 
-def _classifiers(results: PublishedResults) -> Section:
-    rows = [
-        [
-            _NAMES.get(name, name),
-            *(plus_minus(score[f"{part}_accuracy"], percent=True) for part in ("train", "val", "test")),
-            *(plus_minus(score[f"{part}_macro_f1"]) for part in ("val", "test")),
-        ]
-        for name, score in results.scores.items()
-    ]
-    paper = PAPER_IMAGENET_MLP
-    rows.append(
-        [
-            "paper's ImageNet* (Table 2)",
-            "89.3 ± 2.4",
-            plus_minus(paper["accuracy"], percent=True),
-            "not given",
-            plus_minus(paper["macro_f1"]),
-            "not given",
-        ]
-    )
-    return Section(
-        "Classifiers, five folds",
-        [
-            Table(
-                f"Accuracy in % and macro F1, mean ± population standard deviation over five folds; test: "
-                f"{len(results.split.test)} images",
-                ["Classifier", "train accuracy", "val accuracy", "test accuracy", "val F1", "test F1"],
-                rows,
-            ),
-            Note(
-                "The baseline that sees nothing but the sample's number scores higher than every classifier: "
-                "ids count up over the years and materials were grown in campaigns. A score on this split "
-                "does not prove that a model recognises the material rather than the campaign."
-            ),
-        ],
-    )
-
-
-def _pooled(results: PublishedResults) -> Section:
-    rows = []
-    for name, score in results.scores.items():
-        pooled, distinct = score["pooled"], score["pooled"]["distinct"]
-        rows.append(
-            [
-                _NAMES.get(name, name),
-                with_interval(pooled["accuracy"], pooled["accuracy_ci95"], percent=True),
-                with_interval(pooled["macro_f1"], pooled["macro_f1_ci95"]),
-                with_interval(distinct["accuracy"], distinct["accuracy_ci95"], percent=True),
-                with_interval(distinct["macro_f1"], distinct["macro_f1_ci95"]),
-            ]
-        )
-    first = results.scores["svc"]["pooled"]
-    return Section(
-        "Pooled over ten outer folds",
-        [
-            Table(
-                f"Every image predicted by a model that never saw its sample; 95 % intervals bootstrapped by "
-                f"sample. All: {first['images']} images; distinct: {first['distinct']['images']} images",
-                ["Classifier", "accuracy (%)", "macro F1", "accuracy (%), distinct", "macro F1, distinct"],
-                rows,
-            )
-        ],
-    )
-
-
 def _families(results: PublishedResults) -> Section:
     fixed = {name: score["pooled"] for name, score in results.scores.items() if name != "sample_id_only"}
-    return families_section(
-        results.search, {_NAMES.get(name, name): pooled for name, pooled in fixed.items()}
-    )
+    return families_section(results.search, {called(name): pooled for name, pooled in fixed.items()})
 
 
 def _sequential(results: PublishedResults) -> list[Section]:
     if not results.sequential["enabled"]:
         return []
     return [sequential_section(results.sequential, results.panels, MATERIALS, _HEADS_ONLY)]
-
-
-def _carryover(results: PublishedResults) -> Section:
-    rows = [
-        [
-            str(trial["seed"]),
-            series,
-            *(f"{value * 100:.1f}" for value in trial[series]["val_accuracy"]["folds"]),
-            *(plus_minus(trial[series][f"{part}_accuracy"], percent=True) for part in ("val", "test")),
-        ]
-        for trial in results.carryover["trials"]
-        for series in ("fresh", "carried")
-    ]
-    gain = results.carryover["gain"]
-    val, test = (100 * gain[f"{part}_accuracy"]["mean"] for part in ("val", "test"))
-    return Section(
-        "A warning: layers carried over from fold to fold",
-        [
-            Note(
-                f"The slip of this section is made on purpose. It moves validation accuracy by {val:+.1f} "
-                f"points and test accuracy by {test:+.1f}, mean of {len(results.carryover['trials'])} seeds."
-            ),
-            Paragraph(
-                "The same network twice: `fresh` is new in every fold; `carried` keeps the hidden layers "
-                "that the fold before ended with and renews the last layer and the optimiser, as the paper's "
-                "released code does with its backbone. The fold before was trained on this fold's validation "
-                "images, all of them, so only fold 0 is an honest score. No other number of this page is "
-                "made so."
-            ),
-            Table(
-                f"Accuracy in %: validation of each fold, then mean ± population standard deviation over "
-                f"{len(results.split.folds)} folds; test: {len(results.split.test)} images",
-                ["Seed", "series", *(f"fold {k}" for k in range(len(results.split.folds))), "val", "test"],
-                rows,
-            ),
-        ],
-    )
 
 
 def _latent(results: PublishedResults) -> Section:
@@ -326,11 +200,11 @@ def _latent(results: PublishedResults) -> Section:
     return latent_section(view)
 
 
-def _runs(results: PublishedResults) -> Section:
-    return Section(
-        "Provenance",
-        [
-            Paragraph(f"Data set SHA-256 {results.tables.digest}. To reproduce: `make published`."),
-            Table("MLflow runs", ["Classifier", "run"], [[name, run] for name, run in results.runs.items()]),
-        ],
+def _reproduce(results: PublishedResults) -> Section:
+    conditions = (
+        "`make published` fetches the authors' tables, or reads them where TMDSCOPE_PUBLISHED_DIR says, "
+        "checks their SHA-256 and runs every stage that is not up to date, under the settings of "
+        "pipelines/published_features/params.yaml of that commit. Another processor or version of torch may "
+        "change the last digits."
     )
+    return reproduce_section(results.runs, "make published", conditions, [])

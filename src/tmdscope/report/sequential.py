@@ -26,55 +26,6 @@ _CHANGES = ("backward_transfer", "forgetting")
 _MISSING = "no test images"
 
 
-def sequential_metrics(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect the numbers of a sequence that DVC compares.
-
-    Parameters
-    ----------
-    content : mapping
-        Content of ``sequential.json``.
-
-    Returns
-    -------
-    dict
-        ``enabled``, and where it is true: ``comparisons`` (question, encoding where there are several, all
-        or small volumes, then ``difference, ci95, verdict``), ``chains`` (per encoding
-        ``backward_transfer, forgetting``), ``leak`` and ``drift`` (per encoding and stage).
-    """
-    if not content.get("enabled", True):
-        return {"enabled": False}
-    kept = ("difference", "ci95", "verdict")
-    comparisons: dict[str, Any] = {}
-    for found in content["comparisons"]:
-        groups = {
-            group: {key: found[group][key] for key in kept} for group in ("all", "small") if group in found
-        }
-        of_question = comparisons.setdefault(found["question"], {})
-        of_question.update({found["encoding"]: groups} if "encoding" in found else groups)
-    leak = ("seen", "val_macro_f1", "test_macro_f1", "test_macro_f1_ci95")
-    return {
-        "enabled": True,
-        "comparisons": comparisons,
-        "chains": {
-            chain["encoding"]: {key: chain[key] for key in ("backward_transfer", "forgetting")}
-            for chain in content["chains"]
-        },
-        "leak": _by_stage(content["leak"], lambda entry: {key: entry[key] for key in leak}),
-        "drift": _by_stage(
-            content["drift"], lambda entry: {arm: entry[arm]["mean"] for arm in ("sequential", "direct")}
-        ),
-    }
-
-
-def _by_stage(
-    entries: Sequence[Mapping[str, Any]], pick: Callable[[Mapping[str, Any]], dict[str, Any]]
-) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for entry in entries:
-        found.setdefault(entry["encoding"], {})[f"{entry['materials']}-materials"] = pick(entry)
-    return found
-
-
 def sequential_section(
     content: Mapping[str, Any],
     panels: pd.DataFrame,

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.store import Dataset
-from tmdscope.learn.summary import Labels
+from tmdscope.learn.summary import Labels, decoded_scores
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, SplitParams
 from tmdscope.report.gains import Gain
+from tmdscope.report.provenance import Run
 
 Scores = Mapping[str, Any]
 
@@ -56,6 +58,8 @@ class StudyResults:
         Experiment name to the content of its ``predictions.parquet``.
     gains : sequence of Gain
         Pre-trained experiments beside those from scratch.
+    targets : sequence of Gain
+        Multiclass experiments beside multilabel ones.
     searches : dict
         Experiment that was searched to what was found.
     histories : dict
@@ -80,8 +84,10 @@ class StudyResults:
         Content of ``attribution.json``.
     maps : dict
         Content of ``maps.npz``: the images shown and their maps.
-    runs : dict
-        Experiment name to the content of its ``run.json``.
+    runs : sequence of Run
+        Every tracked run that the report rests on.
+    settings, shipped : dict
+        Section name to its plain content: of params.yaml, and of profile `default`.
     sequential : dict
         Content of ``sequential.json``: ``enabled``, and what the sequences gave where it is true.
     panels : pandas.DataFrame
@@ -97,6 +103,7 @@ class StudyResults:
     scores: Mapping[str, Scores]
     predictions: Mapping[str, pd.DataFrame]
     gains: Sequence[Gain]
+    targets: Sequence[Gain]
     searches: Mapping[str, SearchResult]
     histories: Mapping[str, pd.DataFrame]
     baseline: Scores | None
@@ -109,7 +116,9 @@ class StudyResults:
     descriptors: pd.DataFrame
     attribution: Mapping[str, Any]
     maps: Mapping[str, NDArray[Any]]
-    runs: Mapping[str, Mapping[str, Any]]
+    runs: Sequence[Run]
+    settings: Mapping[str, Any]
+    shipped: Mapping[str, Any]
     sequential: Mapping[str, Any]
     panels: pd.DataFrame
 
@@ -127,6 +136,19 @@ class StudyResults:
     def labels(self) -> Labels:
         """Class of each image, int64."""
         return self.dataset.labels(self.classes)
+
+    @property
+    def multilabel(self) -> list[str]:
+        """Names of the multilabel experiments."""
+        return [name for name, entry in self.experiments.items() if entry.target == "multilabel"]
+
+    @cached_property
+    def decoded(self) -> dict[str, Scores]:
+        """Multilabel experiment to its scores by exact match, part by part."""
+        return {
+            name: decoded_scores(self.predictions[name], self.labels, self.classes)
+            for name in self.multilabel
+        }
 
     @property
     def what(self) -> str:

@@ -21,14 +21,12 @@ Package = Callable[[nn.Module], Program]
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Where a tracked experiment can be found; the content of a stage's ``run.json``.
+    """The runs and models of a tracked experiment, which a stage's ``run.json`` holds.
 
     Attributes
     ----------
     experiment : str
         Name in params.yaml.
-    tracking_uri : str
-        Store that holds the runs.
     run_id : str
         The experiment's run.
     fold_run_ids : list of str
@@ -40,7 +38,6 @@ class RunRecord:
     """
 
     experiment: str
-    tracking_uri: str
     run_id: str
     fold_run_ids: list[str]
     model_uri: str
@@ -222,4 +219,4 @@ def track_experiment(
         dossier = on_results(run, Trained(experiment, models, results, folds))
         run.metrics(numbers(dossier.facts["scores"]))
         uri = run.dossier(dossier)
-    return RunRecord(name, study.uri, run.run_id, recorder.run_ids, uri, recorder.model_uris)
+    return RunRecord(name, run.run_id, recorder.run_ids, uri, recorder.model_uris)

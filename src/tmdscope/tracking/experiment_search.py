@@ -24,7 +24,7 @@ from tmdscope.learn.search.storage import HEARTBEAT_S, PatientStorage, open_stor
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import BEST_PARAMS, SearchParams, check_search
 from tmdscope.stage import UserError, say
-from tmdscope.tracking.provenance import code_sha256, provenance
+from tmdscope.tracking.provenance import code_sha256, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.search import SearchTask, await_search, join_search, lead_search, study_name
 from tmdscope.tracking.store import open_study, search_storage_url
@@ -140,8 +140,8 @@ def search_experiment(request: SearchRequest, folder: Path) -> SearchOutcome:
     storage, tracked = open_searches(), open_study(request.study)
     found, run_id = lead_search(tracked, storage, task)
     _write_outcome(folder, task, request.base, found)
-    where = {"study": task.name, "storage": storage.shown, "tracking_uri": tracked.uri, "run_id": run_id}
-    write_json(folder / "run.json", where)
+    where = {"study": task.name, "storage": storage.shown, "run_id": run_id}
+    write_json(folder / "run.json", {**where, **whereabouts(tracked, task.tags)})
     return found
 
 

@@ -2,9 +2,11 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,10 @@ import torch
 
 import tmdscope
 from tmdscope.files import sha256_file, sha256_json
+from tmdscope.tracking.store import Study
+
+_WRITTEN_BY_DVC = (":(exclude,glob)**/dvc.lock", ":(exclude)reports")
+"""What a run of the pipeline changes by itself: no uncommitted change of its own."""
 
 _LIBRARIES = ("torch", "torchvision", "scikit-learn", "numpy", "mlflow")
 
@@ -43,7 +49,7 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
         **shown_in_ui,
         "study": study,
         "git.commit": commit or "none",
-        "git.dirty": str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower(),
+        "git.dirty": str(bool(_changes())).lower(),
         "dvc.stage": os.environ.get("DVC_STAGE", "none"),
         "dvc.exp": os.environ.get("DVC_EXP_NAME", "none"),
         "data.sha256": data_sha256,
@@ -53,6 +59,30 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
         "processor": platform.processor() or platform.machine(),
         "python": platform.python_version(),
         **{f"version.{name}": version(name) for name in _LIBRARIES},
+    }
+
+
+def whereabouts(study: Study, tags: Mapping[str, str]) -> dict[str, Any]:
+    """Say where a stage's runs are and what made them: the part that every ``run.json`` has.
+
+    Parameters
+    ----------
+    study : Study
+        The open MLflow experiment.
+    tags : mapping
+        As `provenance` gives.
+
+    Returns
+    -------
+    dict
+        ``tracking_uri`` (without name and password), ``experiment_id``, ``made_at`` (now, UTC) and
+        ``provenance``, the tags but for those that MLflow's pages alone read.
+    """
+    return {
+        "tracking_uri": re.sub("(?<=://)[^/]*@", "", study.uri),
+        "experiment_id": study.experiment_id,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "provenance": {name: value for name, value in tags.items() if not name.startswith("mlflow.")},
     }
 
 
@@ -107,6 +137,10 @@ def code_sha256() -> str:
     package = Path(tmdscope.__file__).parent
     files = sorted(package.rglob("*.py"))
     return sha256_json([[path.relative_to(package).as_posix(), sha256_file(path)] for path in files])
+
+
+def _changes() -> str:
+    return git("status", "--porcelain", "--untracked-files=no", "--", ":/", *_WRITTEN_BY_DVC)
 
 
 def git(*arguments: str) -> str:

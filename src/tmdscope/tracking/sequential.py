@@ -20,6 +20,7 @@ from tmdscope.learn.sequential.run import Bench, StageResult, run_sequences
 from tmdscope.learn.tabular import mean_over_folds
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.provenance import whereabouts
 from tmdscope.tracking.registration import register_model
 from tmdscope.tracking.registry import Version, find_version
 from tmdscope.tracking.runs import ATTEMPT, DataUse, TrackedRun, end_attempt, flatten, start_run
@@ -326,6 +327,7 @@ def write_disabled(files: SequenceFiles) -> None:
 def write_outcome(
     files: SequenceFiles,
     study: Study,
+    tags: Mapping[str, str],
     outcome: SequenceOutcome,
     found: Mapping[str, Any],
     panels: pd.DataFrame,
@@ -338,6 +340,8 @@ def write_outcome(
         Where to.
     study : Study
         The open experiment.
+    tags : mapping
+        Of the runs.
     outcome : SequenceOutcome
         The runs and versions.
     found : mapping
@@ -347,7 +351,7 @@ def write_outcome(
     """
     write_json(files.found, {"enabled": True, "versions": outcome.versions, **found})
     write_table(files.panels, panels)
-    write_json(files.runs, {"tracking_uri": study.uri, "runs": outcome.sequences})
+    write_json(files.runs, {**whereabouts(study, tags), "runs": outcome.sequences})
 
 
 def merge(outcomes: Sequence[SequenceOutcome]) -> SequenceOutcome:

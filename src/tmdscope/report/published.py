@@ -1,0 +1,65 @@
+"""What the report of the published study is written from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tmdscope.dataset.published import PublishedTables
+from tmdscope.dataset.splits import Split
+from tmdscope.materials import MATERIALS
+from tmdscope.report.provenance import Run
+
+
+@dataclass(frozen=True)
+class PublishedResults:
+    """Everything the report is written from.
+
+    Attributes
+    ----------
+    tables : PublishedTables
+        The published tables.
+    split : Split
+        Held-out test and folds.
+    scores : dict
+        Classifier name to its scores.
+    latent : dict
+        Content of ``latent.json``; text in place of figures that need missing descriptors.
+    scatter : pandas.DataFrame
+        Component scores with material and part.
+    correlations : pandas.DataFrame
+        Every correlation of a descriptor with a component.
+    runs : sequence of Run
+        Every tracked run that the report rests on.
+    carryover : dict
+        Content of ``carryover.json``: ``enabled``, and what the two series gave where it is true.
+    search : dict
+        Content of ``search.json``: what the searches over families chose, and the pooled scores.
+    audit : dict
+        Content of ``audit.json``: what a score is worth.
+    sequential : dict
+        Content of ``sequential.json``: ``enabled``, and what the sequences gave where it is true.
+    panels : pandas.DataFrame
+        The stages' latent panels; empty where sequences are not enabled.
+    """
+
+    tables: PublishedTables
+    split: Split
+    scores: Mapping[str, Mapping[str, Any]]
+    latent: Mapping[str, Any]
+    scatter: pd.DataFrame
+    correlations: pd.DataFrame
+    runs: Sequence[Run]
+    carryover: Mapping[str, Any]
+    search: Mapping[str, Any]
+    audit: Mapping[str, Any]
+    sequential: Mapping[str, Any]
+    panels: pd.DataFrame
+
+    @property
+    def test_counts(self) -> dict[str, int]:
+        """Held-out images per material."""
+        material = dict(zip(self.tables.image_ids, self.tables.materials, strict=True))
+        held_out = [material[image] for image in self.split.test]
+        return {name: held_out.count(name) for name in MATERIALS}
