@@ -7,7 +7,7 @@ from tmdscope.dataset.sources import HEIGHTS
 from tmdscope.dataset.store import IMAGES, MANIFEST, RAW_SCHEMA, Dataset, read_manifest
 from tmdscope.files import write_table
 from tmdscope.layout import DESCRIPTORS, PREPARED, RAW
-from tmdscope.params.materials_study import DescribeParams
+from tmdscope.params.materials_study import ComputeParams, DescribeParams
 from tmdscope.params.reading import read_section
 from tmdscope.processes import run_parts
 from tmdscope.stage import run_stage
@@ -21,7 +21,8 @@ def main() -> None:
         raw = read_manifest(RAW / MANIFEST, RAW_SCHEMA)
         heights = Heights(RAW / HEIGHTS, tuple(raw["pixel_size_nm"]))
     settings = read_section("describe", DescribeParams)
-    where = on_cluster(settings.scheduler) if settings.scheduler else run_parts
+    scheduler = read_section("compute", ComputeParams).scheduler
+    where = on_cluster(scheduler) if scheduler else run_parts
     table = describe(PREPARED / IMAGES, heights, settings, where)
     table.insert(0, "image_id", ids.to_numpy())
     write_table(DESCRIPTORS, table)
