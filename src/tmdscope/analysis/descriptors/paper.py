@@ -53,7 +53,7 @@ def describe_paper(image: Image, settings: DescribeParams) -> dict[str, float]:
     scaled = image / 255.0
     smooth = gaussian(scaled, sigma=settings.gaussian_sigma_px)
     bright = _bright(image, smooth, settings)
-    variation = scaled - ndimage.gaussian_filter(scaled, settings.gaussian_sigma_px)
+    variation = scaled - _mirrored(scaled, smooth, settings.gaussian_sigma_px)
     texture = _texture(image)
     return {
         "grain_size": _mean_diameter(bright),
@@ -71,6 +71,19 @@ def describe_paper(image: Image, settings: DescribeParams) -> dict[str, float]:
         "contrast": texture["contrast"],
         "dissimilarity": texture["dissimilarity"],
     }
+
+
+def _mirrored(scaled: Values, smooth: Values, sigma_px: float) -> Values:
+    """Give ``ndimage.gaussian_filter(scaled, sigma_px)``, whose borders alone differ from scikit-image's."""
+    reach = int(4.0 * sigma_px + 0.5)
+    if min(scaled.shape) <= 4 * reach:
+        return np.asarray(ndimage.gaussian_filter(scaled, sigma_px))
+    mirrored = smooth.copy()
+    near, far = slice(None, 2 * reach), slice(-2 * reach, None)
+    for border, outer in ((near, slice(None, reach)), (far, slice(-reach, None))):
+        mirrored[outer] = ndimage.gaussian_filter(scaled[border], sigma_px)[outer]
+        mirrored[:, outer] = ndimage.gaussian_filter(scaled[:, border], sigma_px)[:, outer]
+    return mirrored
 
 
 def open_by_disc(mask: Mask, radius: int) -> Mask:
