@@ -8,6 +8,7 @@ from benchmarks import (
     batched_heads,
     descriptor_truth,
     descriptors_224,
+    descriptors_stream,
     features_224,
     level_512,
     noop_repro,
@@ -38,6 +39,7 @@ BENCHMARKS = {
         search_vs_grid,
         reliability,
         descriptor_truth,
+        descriptors_stream,
         audit_seeds,
     )
 }

@@ -7,7 +7,7 @@ from tmdscope.dataset.heights import Heights
 from tmdscope.dataset.store import IMAGES, Dataset
 from tmdscope.files import write_table
 from tmdscope.layout import DESCRIPTORS, PREPARED, RAW
-from tmdscope.params.materials_study import DescribeParams, LevellingParams
+from tmdscope.params.materials_study import ComputeParams, DescribeParams, LevellingParams
 from tmdscope.params.reading import read_section
 from tmdscope.processes import run_parts
 from tmdscope.stage import run_stage
@@ -18,7 +18,8 @@ def main() -> None:
     ids = Dataset.load(PREPARED).manifest["image_id"]
     heights = Heights.of(RAW, read_section("prepare.levelling", LevellingParams).side_nm)
     settings = read_section("describe", DescribeParams)
-    where = on_cluster(settings.scheduler) if settings.scheduler else run_parts
+    scheduler = read_section("compute", ComputeParams).scheduler
+    where = on_cluster(scheduler) if scheduler else run_parts
     table = describe(PREPARED / IMAGES, heights, settings, where)
     table.insert(0, "image_id", ids.to_numpy())
     write_table(DESCRIPTORS, table)

@@ -138,9 +138,11 @@ def read_study_settings(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Section name to its plain content; without section `promotion`, which comes after the report.
+        Section name to its plain content; without `compute`, which changes no number, and `promotion`,
+        which comes after the report.
     """
-    return {name: content for name, content in read_params(path).items() if name != "promotion"}
+    unrelated = ("compute", "promotion")
+    return {name: content for name, content in read_params(path).items() if name not in unrelated}
 
 
 def read_search_result(folder: Path) -> SearchResult:

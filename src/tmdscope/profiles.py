@@ -19,6 +19,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, FeaturesParams, require_formulae
 from tmdscope.params.materials_study import (
     AttributionParams,
+    ComputeParams,
     DataParams,
     DescribeParams,
     LatentParams,
@@ -49,6 +50,7 @@ SECTIONS: Mapping[str, type[Params]] = {
     "tracking": TrackingParams,
     "promotion": PromotionParams,
     "describe": DescribeParams,
+    "compute": ComputeParams,
     "latent": LatentParams,
     "attribution": AttributionParams,
     "report": ReportParams,

@@ -24,6 +24,7 @@ ALL = [
     "search-vs-grid",
     "reliability",
     "descriptor-truth",
+    "descriptors-stream",
     "audit-seeds",
 ]
 

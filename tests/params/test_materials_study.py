@@ -13,6 +13,7 @@ from tmdscope.params.experiments import (
 )
 from tmdscope.params.materials_study import (
     AttributionParams,
+    ComputeParams,
     DataParams,
     DescribeParams,
     LatentParams,
@@ -37,6 +38,7 @@ SECTIONS: dict[str, type[Params]] = {
     "promotion": PromotionParams,
     "audit": ManifestAuditParams,
     "describe": DescribeParams,
+    "compute": ComputeParams,
     "latent": LatentParams,
     "attribution": AttributionParams,
     "sequential": SequentialParams,
@@ -77,6 +79,7 @@ def test_no_section_of_the_repository_is_unread() -> None:
         ("tracking", "tracking.model", "O'Neil", r"tracking\.model: .*match pattern"),
         ("attribution", "attribution.stride_px", 16, r"stride_px 16 above patch_px 15 leaves gaps"),
         ("attribution", "attribution.layer", "layer5", r"attribution\.layer: .*'layer3' or 'layer4'"),
+        ("compute", "compute.scheduler", "host:8786", r"compute\.scheduler: .*pattern"),
         ("latent", "latent.folds", 1, r"latent\.folds: .*2 \(got 1\)"),
         ("pretrain", "pretrain.seed", -1, r"pretrain\.seed: .*0 \(got -1\)"),
     ],

@@ -18,7 +18,7 @@ WHOLE = {
     "read_experiments": {"experiments"},
     "read_searches": {"searches"},
     "read_all_experiments": {"experiments", "searches"},
-    "read_study_settings": {*SECTIONS, *REPLACED} - {"promotion"},
+    "read_study_settings": {*SECTIONS, *REPLACED} - {"compute", "promotion"},
 }
 """Readers of whole sections, and which."""
 WATCH = Path(__file__).parent / "watch"

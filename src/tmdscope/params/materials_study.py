@@ -150,10 +150,15 @@ class PromotionParams(Params):
 
 
 class DescribeParams(Params):
-    """Section `describe`: descriptors of the prepared images, and where they are computed."""
+    """Section `describe`: descriptors of the prepared images."""
 
     gaussian_sigma_px: float = Field(gt=0, le=100, description="smoothing of the paper's descriptors")
     opening_radius_px: int = Field(ge=0, le=100, description="disc that opens the paper's domains")
+
+
+class ComputeParams(Params):
+    """Section `compute`: where stages that work image by image do so; results are the same everywhere."""
+
     scheduler: str = Field(
         default="", pattern=r"^((tcp|tls)://\S+)?$", description="of a Dask cluster; empty: this machine"
     )

@@ -7,10 +7,12 @@ from benchmarks.plain_descriptors import describe_plainly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import gaussian_filter
+from skimage.filters import gaussian
 from skimage.morphology import disk, opening
 
 from tests.analysis.descriptors.pictures import discs, pictures
-from tmdscope.analysis.descriptors import blobs
+from tmdscope.analysis.descriptors import blobs, paper
 from tmdscope.analysis.descriptors.catalogue import PAPER
 from tmdscope.analysis.descriptors.paper import describe_paper, open_by_disc
 from tmdscope.params.materials_study import DescribeParams
@@ -57,6 +59,14 @@ def test_blobs_whose_order_decides_are_settled_in_it(monkeypatch: pytest.MonkeyP
     for image in images()[:3]:
         assert one("dog_blobs", image) == describe_plainly(image)["dog_blobs"]
     assert asked
+
+
+@pytest.mark.parametrize("sigma", [0.4, 1.0, 3.0])
+@pytest.mark.parametrize("shape", [(5, 60), (17, 40), (60, 60)])
+def test_mirrored_borders_are_those_of_scipy_to_the_bit(shape: tuple[int, int], sigma: float) -> None:
+    scaled = np.random.default_rng(2).random(shape)
+    expected = gaussian_filter(scaled, sigma)
+    assert np.array_equal(paper._mirrored(scaled, gaussian(scaled, sigma=sigma), sigma), expected)
 
 
 @settings(max_examples=25)

@@ -38,6 +38,12 @@ def test_steps_have_their_spacing_and_height(angle: float) -> None:
     assert found["step_height_nm"] == pytest.approx(0.22, rel=0.15)
 
 
+def test_of_two_staircases_alike_none_is_taken_for_the_steps() -> None:
+    rising = [0.22 * np.floor(along * 5.0 / 80.0) for along in (X, Y)]
+    assert np.isnan(describe_physical(rising[0] + rising[1] + NOISE, PX)["step_spacing_nm"])
+    assert np.isfinite(describe_physical(rising[0] + 0.5 * rising[1] + NOISE, PX)["step_spacing_nm"])
+
+
 def test_particles_are_counted_per_area() -> None:
     height = LAYER_NM * ISLANDS + NOISE
     for y, x in ((20, 20), (20, 90), (64, 64), (110, 20), (115, 100)):

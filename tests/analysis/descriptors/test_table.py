@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.analysis.descriptors.pictures import scan
+from tmdscope.analysis.descriptors import table as tables
 from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL
 from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.analysis.descriptors.physical import describe_physical
@@ -52,6 +54,23 @@ def test_a_map_without_a_pixel_size_has_no_physical_descriptors(images: Path, he
     partly = replace(heights, pixel_nm=(float("nan"), *heights.pixel_nm[1:]))
     known = describe(images, partly, SETTINGS)["coverage"].notna()
     assert known.tolist() == [False, True, True, True, True]
+
+
+def test_memory_does_not_grow_with_the_number_of_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [item.name for item in PAPER]
+    monkeypatch.setattr(tables, "describe_paper", lambda image, _: dict.fromkeys(names, float(image[0, 0])))
+    peaks = []
+    for count in (100, 100, 1500):  # the first fills caches
+        array = np.random.default_rng(1).integers(0, 256, (count, 64, 64), np.uint8)
+        np.save(tmp_path / "images.npy", array)
+        tracemalloc.start()
+        table = describe(tmp_path / "images.npy", None, SETTINGS, lambda work, parts: list(map(work, parts)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert table["grain_size"].tolist() == array[:, 0, 0].tolist()
+    assert peaks[2] - peaks[1] < array.nbytes / 4  # the table, 24 numbers an image, is below
 
 
 def test_chunks_in_processes_give_the_rows_of_one_chunk(images: Path, heights: Heights) -> None:

@@ -50,7 +50,7 @@ _BLOBS = (
 )
 _SPACING = (
     "1 / k of the largest F(k)^2 k of what the film leaves (Hann window), from five periods in the frame "
-    "to 35 nm"
+    "to 35 nm; NaN where a wave that is no harmonic has half of it"
 )
 _ANGLES = (
     "standard deviation of the gradient's angle over its mean size (0..1 per px); NaN for one grey value"
@@ -142,7 +142,7 @@ PHYSICAL = tuple(
         (
             "step_height_nm",
             "step edges",
-            "2 pi times the first harmonic of the sawtooth, folded by its own phase",
+            "2 pi times the first harmonic of the sawtooth, folded by its own phase; NaN as the spacing",
             "nm",
             _OURS,
             "true_step_height_nm",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tmdscope.analysis.descriptors.table import Chunk, Mapper, Values, Work
-from tmdscope.stage import UserError
+from tmdscope.stage import UserError, say
 
 _ANSWER_S = 30.0
 """How long a scheduler may take to answer."""
@@ -21,18 +21,19 @@ def on_cluster(scheduler: str) -> Mapper:
     -------
     callable
         For `tmdscope.analysis.descriptors.table.describe`. A chunk whose worker dies is given to another;
-        results are in the order of the chunks, whoever worked on them.
+        results are in the order of the chunks, whoever worked on them. Without workers it waits for some.
 
     Raises
     ------
     UserError
-        Dask is not installed; when called, no scheduler answers.
+        Dask is not installed; when called: no scheduler answers, a worker cannot read the files, or workers
+        die of one chunk again and again.
     """
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise UserError(
-            f"describe.scheduler is {scheduler}, but Dask is not installed: pip install 'tmdscope[dask]', "
+            f"compute.scheduler is {scheduler}, but Dask is not installed: pip install 'tmdscope[dask]', "
             "or empty the setting to work on this machine"
         ) from error
 
@@ -41,11 +42,23 @@ def on_cluster(scheduler: str) -> Mapper:
             client = Client(scheduler, timeout=_ANSWER_S)
         except (OSError, ValueError) as error:
             raise UserError(
-                f"describe.scheduler: no Dask scheduler answers at {scheduler} ({error}); start one, or "
+                f"compute.scheduler: no Dask scheduler answers at {scheduler} ({error}); start one, or "
                 "empty the setting to work on this machine"
             ) from error
         with client:
-            found: list[Values] = client.gather(client.map(work, chunks, pure=False))
+            workers = len(client.scheduler_info(n_workers=-1)["workers"])
+            say(f"{scheduler}: {len(chunks)} chunks, {workers or 'waiting for'} workers")
+            try:
+                found: list[Values] = client.gather(client.map(work, chunks, pure=False))
+            except UserError as error:
+                raise UserError(
+                    f"a worker of {scheduler}: {error} (workers read files under the path they have here)"
+                ) from error
+            except KilledWorker as error:
+                raise UserError(
+                    f"workers of {scheduler} died of one chunk again and again; look into their logs, which "
+                    f"most often say that memory was short ({error})"
+                ) from error
         return found
 
     return map_chunks

@@ -59,9 +59,8 @@ def find_edges(scaled: Values) -> Mask:
     thin = _nonmaximum_suppression_bilinear(along_rows, along_columns, magnitude, inner, LOW)
     labels, count = ndimage.label(thin > 0, _NEIGHBOURS)
     strong = np.zeros(count + 1, bool)
-    strong[labels[thin >= HIGH]] = True
-    strong[0] = False
-    edges: Mask = strong[labels]
+    strong[labels.ravel()[np.flatnonzero(thin.ravel() >= HIGH)]] = True
+    edges: Mask = np.take(strong, labels)
     return edges
 
 

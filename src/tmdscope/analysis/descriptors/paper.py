@@ -53,7 +53,7 @@ def describe_paper(image: Image, settings: DescribeParams) -> dict[str, float]:
     scaled = image / 255.0
     smooth = gaussian(scaled, sigma=settings.gaussian_sigma_px)
     bright = _bright(image, smooth, settings)
-    variation = scaled - ndimage.gaussian_filter(scaled, settings.gaussian_sigma_px)
+    variation = scaled - _mirrored(scaled, smooth, settings.gaussian_sigma_px)
     texture = _texture(image)
     return {
         "grain_size": _mean_diameter(bright),
@@ -71,6 +71,19 @@ def describe_paper(image: Image, settings: DescribeParams) -> dict[str, float]:
         "contrast": texture["contrast"],
         "dissimilarity": texture["dissimilarity"],
     }
+
+
+def _mirrored(scaled: Values, smooth: Values, sigma_px: float) -> Values:
+    """Give ``ndimage.gaussian_filter(scaled, sigma_px)``, whose borders alone differ from scikit-image's."""
+    reach = int(4.0 * sigma_px + 0.5)
+    if min(scaled.shape) <= 4 * reach:
+        return np.asarray(ndimage.gaussian_filter(scaled, sigma_px))
+    mirrored = smooth.copy()
+    near, far = slice(None, 2 * reach), slice(-2 * reach, None)
+    for border, outer in ((near, slice(None, reach)), (far, slice(-reach, None))):
+        mirrored[outer] = ndimage.gaussian_filter(scaled[border], sigma_px)[outer]
+        mirrored[:, outer] = ndimage.gaussian_filter(scaled[:, border], sigma_px)[:, outer]
+    return mirrored
 
 
 def open_by_disc(mask: Mask, radius: int) -> Mask:
@@ -171,27 +184,35 @@ def _directions() -> Values:
 def _texture(image: Image) -> dict[str, float]:
     """Haralick's properties of the co-occurrence of horizontal neighbours, both ways round.
 
-    Contrast, dissimilarity, homogeneity and correlation are sums over pairs of pixels; only the angular
-    second moment needs the matrix C of counts: with both ways round it is the sum of (C + C^T)^2.
+    With C the counts of pairs, the matrix is C + C^T; every property is a product of it with fixed weights.
     """
-    left, right = image[:, :-1].astype(np.int64).ravel(), image[:, 1:].astype(np.int64).ravel()
-    pairs = len(left)
-    apart = np.bincount(np.abs(left - right), minlength=_LEVELS) / pairs
-    step = np.arange(len(apart))
-    matrix = np.bincount(left * _LEVELS + right, minlength=_LEVELS**2).reshape(_LEVELS, _LEVELS)
+    left, right = image[:, :-1].ravel(), image[:, 1:].ravel()
+    pairs = 2 * len(left)
+    counts = np.bincount(left.astype(np.uint16) * _LEVELS + right, minlength=_LEVELS**2)
+    matrix = counts.reshape(_LEVELS, _LEVELS).astype(np.float64)
     matrix += matrix.T.copy()
-    asm = float(np.vdot(matrix, matrix)) / (2 * pairs) ** 2
-    mean = float(left.sum() + right.sum()) / (2 * pairs)
-    variance = float(left @ left + right @ right) / (2 * pairs) - mean**2
+    asm = float(np.vdot(matrix, matrix)) / pairs**2
+    homogeneity, contrast, dissimilarity = (float(value) for value in matrix.ravel() @ _weights() / pairs)
+    level = np.arange(_LEVELS, dtype=np.float64)
+    each = matrix.sum(axis=1)  # sums of whole numbers are exact; division comes last
+    mean = float(each @ level) / pairs
+    variance = float(each @ level**2) / pairs - mean**2
     varies = image.min() < image.max()
     return {
-        "homogeneity": float(apart @ (1.0 / (1.0 + step**2))),
+        "homogeneity": homogeneity,
         "energy": float(np.sqrt(asm)),
-        "correlation": (float(left @ right) / pairs - mean**2) / variance if varies else 1.0,
+        "correlation": (float(level @ matrix @ level) / pairs - mean**2) / variance if varies else 1.0,
         "asm": asm,
-        "contrast": float(apart @ step**2),
-        "dissimilarity": float(apart @ step),
+        "contrast": contrast,
+        "dissimilarity": dissimilarity,
     }
+
+
+@lru_cache(maxsize=1)
+def _weights() -> Values:
+    """Weights of homogeneity, contrast and dissimilarity for every pair of grey levels, shape (pairs, 3)."""
+    step = np.abs(np.subtract.outer(np.arange(_LEVELS), np.arange(_LEVELS))).ravel().astype(np.float64)
+    return np.stack([1.0 / (1.0 + step**2), step**2, step], axis=1)
 
 
 def _local_variation(residual: Values) -> float:

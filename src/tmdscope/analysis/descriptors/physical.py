@@ -42,6 +42,7 @@ def describe_physical(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) ->
     levelled = remove_quadratic(height_nm)
     layers = find_layers(height_nm, pixel_nm)
     area_um2 = layers.number.size * pixel_nm[0] * pixel_nm[1] / 1e6
+    surface = remove_quadratic(layers.height_nm)  # as its truth is: what islands weigh on one side goes too
     grains = find_grains(layers, pixel_nm)
     steps = find_steps(levelled, layers, pixel_nm)
     return {
@@ -49,9 +50,9 @@ def describe_physical(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) ->
         "step_height_nm": steps.height_nm,
         "step_spacing_nm": steps.spacing_nm,
         "slope_anisotropy": structure_anisotropy(levelled, pixel_nm),
-        "texture_aspect_ratio": texture_aspect_ratio(layers.height_nm, pixel_nm),
+        "texture_aspect_ratio": texture_aspect_ratio(surface, pixel_nm),
         "grain_density_per_um2": grains.count / area_um2,
-        "roughness_sq_nm": root_mean_square_height(layers.height_nm),
+        "roughness_sq_nm": root_mean_square_height(surface),
         "coverage": float((layers.number > 0).mean()),
         "second_layer_coverage": float((layers.number > 1).mean()),
         "defect_density_per_um2": count_particles(layers, pixel_nm) / area_um2,

@@ -14,14 +14,19 @@ FEWEST = 5
 CLOSEST_NM = 35.0
 """Spacing below which steps are not told from roughness."""
 
+RIVAL = 0.5
+"""A wave is a staircase when no other but its harmonics has more than this share of its strength."""
+
 _FINER = 4
 """The spectrum is sampled this many times as finely as the frame alone would give."""
+_LOBE = 2
+"""Half width of a Hann window's main lobe, in periods of the frame."""
 _PHASES = 24
 _CLEAN_NM = 0.3
 
 
 class Steps(NamedTuple):
-    """A staircase: NaN where the frame is too small to hold one, or nothing repeats.
+    """A staircase: NaN where the frame is too small to hold one, or nothing repeats clearly.
 
     Attributes
     ----------
@@ -52,8 +57,9 @@ def find_steps(levelled_nm: Heights, layers: Layers, pixel_nm: tuple[float, floa
     -------
     Steps
         A levelled staircase is a sawtooth: spacing from the largest |F|^2 |k| of its power spectrum (Hann
-        window) between `FEWEST` steps in the frame and `CLOSEST_NM`; height from the first harmonic of the
-        mean profile over the local phase of that wave, which follows meandering steps.
+        window) between `FEWEST` steps in the frame and `CLOSEST_NM`, unless another wave has more than
+        `RIVAL` of it; height from the first harmonic of the mean profile over the local phase of that wave,
+        which follows meandering steps.
     """
     bare, clean = _substrate(levelled_nm, layers)
     frame = min(size * pixel for size, pixel in zip(bare.shape, reversed(pixel_nm), strict=True))
@@ -64,10 +70,23 @@ def find_steps(levelled_nm: Heights, layers: Layers, pixel_nm: tuple[float, floa
     wave = np.hypot(along_y, along_x)
     strength = np.where((wave >= FEWEST / frame) & (wave <= 1 / CLOSEST_NM), spectrum * wave, 0.0)
     best = np.unravel_index(int(strength.argmax()), strength.shape)
-    if strength[best] <= 0:
+    if strength[best] <= 0 or _rival(strength, int(best[0]), int(best[1])) > RIVAL * strength[best]:
         return Steps(float("nan"), float("nan"))
-    vector = (float(along_y[best[0], 0]), float(along_x[0, best[1]]))
-    return Steps(1 / float(wave[best]), _height(bare, clean, vector, pixel_nm))
+    vector = complex(along_x[0, best[1]], along_y[best[0], 0])
+    return Steps(1 / abs(vector), _height(bare, clean, vector, pixel_nm))
+
+
+def _rival(strength: Heights, row: int, column: int) -> float:
+    """Greatest strength of a wave that is neither the given one nor its second or third harmonic."""
+    rows = strength.shape[0]
+    along_y, along_x = fft.fftfreq(rows, 1 / rows)[:, None], np.arange(strength.shape[1])[None]
+    other = np.ones(strength.shape, bool)
+    for harmonic in (1, 2, 3):
+        y, x = harmonic * float(along_y[row, 0]), harmonic * column
+        lobe = harmonic * _LOBE * _FINER
+        for sign in (1, -1):  # a wave and its negative are one
+            other &= np.hypot(along_y - sign * y, along_x - sign * x) >= lobe
+    return float(strength[other].max(initial=0.0))
 
 
 def _substrate(levelled_nm: Heights, layers: Layers) -> tuple[Heights, Mask]:
@@ -78,11 +97,11 @@ def _substrate(levelled_nm: Heights, layers: Layers) -> tuple[Heights, Mask]:
     return (remove_quadratic(bare, clean) if clean.any() else bare) * clean, clean
 
 
-def _height(bare: Heights, clean: Mask, vector: tuple[float, float], pixel_nm: tuple[float, float]) -> float:
-    """Height of a sawtooth whose first harmonic has amplitude height / pi."""
+def _height(bare: Heights, clean: Mask, vector: complex, pixel_nm: tuple[float, float]) -> float:
+    """Height of a sawtooth whose first harmonic has amplitude height / pi; wave vector as x + iy."""
     y, x = np.indices(bare.shape)
-    carrier = 2 * np.pi * (vector[0] * y * pixel_nm[1] + vector[1] * x * pixel_nm[0])
-    scale = [0.5 / (np.hypot(*vector) * pixel) for pixel in reversed(pixel_nm)]
+    carrier = 2 * np.pi * (vector.imag * y * pixel_nm[1] + vector.real * x * pixel_nm[0])
+    scale = [0.5 / (abs(vector) * pixel) for pixel in reversed(pixel_nm)]
     mixed = bare * np.exp(-1j * carrier)
     envelope = ndimage.gaussian_filter(mixed.real, scale) + 1j * ndimage.gaussian_filter(mixed.imag, scale)
     phase = np.angle(envelope * np.exp(1j * carrier))
