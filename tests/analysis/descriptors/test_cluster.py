@@ -20,6 +20,7 @@ from tmdscope.scan.level import level
 from tmdscope.stage import UserError
 
 SETTINGS = DescribeParams(gaussian_sigma_px=1.0, opening_radius_px=2)
+ROOT = Path(__file__).parents[3]
 LONGEST_S = 180
 distributed = pytest.importorskip("distributed", reason="Dask is an extra: pip install 'tmdscope[dask]'")
 
@@ -43,8 +44,10 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shared = f"--no-dashboard --scheduler-file {folder / 'scheduler.json'} --host 127.0.0.1".split()
     serve = ["distributed.cli.dask_scheduler", *shared, "--port", "0"]
     work = ["distributed.cli.dask_worker", *shared, *"--nthreads 1 --no-nanny --death-timeout 60".split()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # workers import this module
     started = [
-        subprocess.Popen([sys.executable, "-m", *command], cwd=folder) for command in (serve, work, work)
+        subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=environment)
+        for command in (serve, work, work)
     ]
     # Whatever hangs ends when the scheduler does.
     end = threading.Timer(LONGEST_S, started[0].kill)
