@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import torchvision
 from torch import Tensor, nn
 
 from tmdscope.vision.weights import Weights, load_weights
@@ -50,6 +49,8 @@ def bare_backbone(architecture: str, state: Mapping[str, Tensor] | None = None) 
     torch.nn.Module
         Float images N x 3 x H x W to features N x F.
     """
+    import torchvision  # seconds, which only who builds a network should wait
+
     backbone: nn.Module = torchvision.models.get_model(architecture, weights=None)
     backbone.fc = nn.Identity()
     if state is not None:

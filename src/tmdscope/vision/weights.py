@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -274,6 +273,8 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
 
 
 def _check_fits(state: Mapping[str, Tensor], architecture: str, problem: str, remedy: str) -> None:
+    import torchvision  # as in tmdscope.vision.backbones
+
     with torch.device("meta"):  # shapes alone, no memory
         network = torchvision.models.get_model(architecture, weights=None)
     expected = {name: tuple(v.shape) for name, v in network.state_dict().items() if name not in _CLASSIFIER}
