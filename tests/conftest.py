@@ -22,7 +22,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # nor do the stages' processes take the
 settings.register_profile("tmdscope", deadline=None)  # a busy machine is no failure
 settings.load_profile("tmdscope")
 
-PIPELINES = "tests/pipelines/"
+PIPELINES = "tests/pipelines"
 
 FLAGS = [
     "--no-sandbox",
@@ -36,11 +36,11 @@ FLAGS = [
 
 
 class _ByFile(LoadScopeScheduling):
-    """Keeps a file's tests on one worker, and those of the pipelines, which share one run of a study."""
+    """Keeps a file's tests on one worker, and the files of `PIPELINES`, which share one run of a study."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
-        return PIPELINES if path.startswith(PIPELINES) else path
+        return PIPELINES if path.rpartition("/")[0] == PIPELINES else path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import skimage.data
 from PIL import Image
 from ruamel.yaml import YAML
 
-from tests.pipelines.conftest import Clone
+from tests.pipelines.conftest import Clone, make_clone, tiny
 from tests.scan.read.files import nanoscope
 
 pytestmark = pytest.mark.slow
@@ -43,13 +42,12 @@ def cut_textures(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def textures(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A copy of the tiny study, without its runs, that is pointed to a folder of textures."""
+def textures(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A tiny study that is pointed to a folder of textures."""
     folder = tmp_path_factory.mktemp("textures")
     cut_textures(folder)
-    project = tmp_path_factory.mktemp("own") / "project"
-    shutil.copytree(study.root, project, ignore=shutil.ignore_patterns("mlruns"))
-    clone = Clone(project, tmp_path_factory.mktemp("reads"))
+    clone = make_clone(tmp_path_factory.mktemp("own"))
+    tiny(clone)
     clone.edit({"data.source": "folder", "data.folder.path": str(folder), "data.classes": list(TEXTURES)})
     return clone
 
@@ -61,10 +59,15 @@ def test_multilabel_says_that_it_needs_formulae(textures: Clone) -> None:
 
 
 def test_folder_reaches_a_report(textures: Clone) -> None:
-    study = json.loads((textures.root / "reports" / "metrics.json").read_text())
-    assert study["data"]["simulated"] is True
     experiments = {"features-multiclass": _experiment(textures)}
-    textures.edit({"experiments": experiments, "sequential.first": 2, "sequential.encodings": ["multiclass"]})
+    textures.edit(
+        {
+            "experiments": experiments,
+            "searches": {},
+            "sequential.first": 2,
+            "sequential.encodings": ["multiclass"],
+        }
+    )
     textures.run("dvc", "repro")
     metrics = json.loads((textures.root / "reports" / "metrics.json").read_text())
     assert metrics["data"] == {
