@@ -35,6 +35,9 @@ def learning_curve_figure(curve: Mapping[str, Any]) -> bytes:
     axis.vlines([2 * samples[-1]], low, high, color=COLOURS[1])
     axis.plot([2 * samples[-1]], [100 * curve["twice"]], "D", color=COLOURS[1], label="twice the samples")
     axis.set(xscale="log", xlabel="Training samples", ylabel="Accuracy on other samples (%)")
+    places = [*samples, 2 * samples[-1]]
+    axis.set_xticks(places, [f"{place:.0f}" for place in places])
+    axis.set_xticks([], minor=True)
     axis.grid(alpha=0.3)
-    axis.legend()
+    figure.legend(loc="outside upper center", ncols=3)
     return png(figure)
