@@ -129,6 +129,18 @@ def test_an_abandoned_attempt_is_marked_killed(store: Study, tmp_path: Path) -> 
     assert store.client.get_run(created.info.run_id).info.status == "KILLED"
 
 
+def test_a_run_is_not_over_when_its_model_is_logged(store: Study) -> None:
+    """Whoever is killed between the model and the metrics has to find the run unfinished."""
+
+    def status() -> str:
+        return str(store.client.get_run(run.run_id).info.status)
+
+    with start_run(store, "models", {}, attempt="attempt-6") as run:
+        run.program(make_program(members=1))
+        assert status() == "RUNNING"
+    assert status() == "FINISHED"
+
+
 def test_a_half_logged_model_is_replaced(store: Study) -> None:
     with start_run(store, "models", {}, attempt="attempt-5") as run:
         half = store.client.create_logged_model(store.experiment_id, name="model", source_run_id=run.run_id)

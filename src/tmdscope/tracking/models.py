@@ -3,7 +3,8 @@
 import json
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -95,7 +96,7 @@ def log_program(run_id: str, program: Program, name: str) -> str:
     metadata = {"ensemble": json.dumps(config.to_dict()), "classes": list(config.classes)}
     if program.prepare is not None:
         metadata["prepare"] = program.prepare.model_dump_json()
-    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, mlflow.start_run(run_id=run_id):
+    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, _active(run_id):
         info = mlflow.pytorch.log_model(
             ensemble,
             name=name,
@@ -110,6 +111,16 @@ def log_program(run_id: str, program: Program, name: str) -> str:
     sha256 = hash_files(Path(mlflow.artifacts.download_artifacts(artifact_uri=info.model_uri)))
     MlflowClient().set_logged_model_tags(info.model_id, {FILES_SHA256: sha256})
     return str(info.model_uri)
+
+
+@contextmanager
+def _active(run_id: str) -> Iterator[None]:
+    """Make a run MLflow's active one, and leave it running: by itself MLflow would call it finished."""
+    mlflow.start_run(run_id=run_id)
+    try:
+        yield
+    finally:
+        mlflow.end_run("RUNNING")
 
 
 def _write_beside(program: Program, ensemble: Ensemble, folder: Path) -> list[str]:

@@ -30,10 +30,6 @@ Package = Callable[[StageResult], Dossier | None]
 """Compiles what is kept with the model of a training; None where it is not to be registered."""
 
 
-_LOGGED = "logged"
-"""Tag of a stage whose run holds every result: MLflow calls a run finished as soon as a model is logged."""
-
-
 class TrackedSequences:
     """A listener that writes to MLflow, see `tmdscope.learn.sequential.run.SequenceRecorder`.
 
@@ -138,7 +134,6 @@ class TrackedSequences:
             )
             run.tags({"version": self.versions[training].uri})
         run.metrics(flatten(mean_over_folds([_shown(fold.scores) for fold in result.folds])))
-        run.tags({_LOGGED: "all"})
 
     def model_of(self, training: Training) -> str:
         """Name the registered model of a training's classes.
@@ -192,10 +187,7 @@ class TrackedSequences:
         return own + int(self.versions[parent].tags["epochs"])
 
     def _find_ended(self) -> list[Run]:
-        query = (
-            f"tags.{ATTEMPT} = '{self.resume.attempt}' and tags.{_LOGGED} = 'all' "
-            "and attributes.status = 'FINISHED'"
-        )
+        query = f"tags.{ATTEMPT} = '{self.resume.attempt}' and attributes.status = 'FINISHED'"
         found: list[Run] = []
         token = None
         while True:
