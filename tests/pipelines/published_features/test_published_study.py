@@ -13,7 +13,9 @@ from tests.support.reads import undeclared
 pytestmark = [pytest.mark.slow, pytest.mark.realdata]
 
 PIPELINE = "pipelines/published_features/dvc.yaml"
-SCORES = {"val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1"}
+SCORES = {"train_accuracy", "val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1"}
+POOLED = {"accuracy", "macro_f1", "accuracy_ci95", "macro_f1_ci95", "images", "samples", "distinct"}
+DATA_SHA256 = "e2b603a6c9705da37706a8f85960498f517a40dd6b98883e5380a95ed4946a31"
 NAMES = {"mlp", "svc", "logistic", "sample_id_only"}
 SEEDS = 3
 OUTER, INNER, TRIALS = 10, 5, 5
@@ -49,7 +51,8 @@ def metrics(published: Clone) -> dict[str, Any]:
 
 
 def test_data_and_split_are_the_papers(metrics: dict[str, Any]) -> None:
-    assert metrics["dataset"] == {"images": 1026, "distinct_images": 905, "samples": 626}
+    counts = {"images": 1026, "distinct_images": 905, "samples": 626}
+    assert metrics["dataset"] == {**counts, "sha256": DATA_SHA256}
     assert metrics["split"] == {"test": {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}}
 
 
@@ -67,9 +70,11 @@ def test_classifiers_reach_the_papers_figures(metrics: dict[str, Any]) -> None:
 def test_pooled_scores_carry_intervals(metrics: dict[str, Any]) -> None:
     assert set(metrics["pooled"]) == NAMES
     for score in metrics["pooled"].values():
-        assert set(score) == {"accuracy", "macro_f1", "accuracy_ci95"}
-        low, high = score["accuracy_ci95"]
-        assert low < score["accuracy"] < high
+        assert set(score) == POOLED
+        assert (score["images"], score["samples"]) == (1026, 626)
+        for name in ("accuracy", "macro_f1"):
+            low, high = score[f"{name}_ci95"]
+            assert low < score[name] < high
     assert metrics["pooled"]["svc"]["accuracy"] == pytest.approx(0.813, abs=0.007)
 
 
