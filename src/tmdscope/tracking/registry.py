@@ -178,6 +178,21 @@ def point_alias(client: MlflowClient, name: str, alias: str, number: int) -> Non
     client.set_registered_model_alias(name, alias, str(number))
 
 
+def drop_alias(client: MlflowClient, name: str, alias: str) -> None:
+    """Remove an alias.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+    alias : str
+        Such as `PREVIOUS`.
+    """
+    client.delete_registered_model_alias(name, alias)
+
+
 def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:
     """Give the version that an alias points to.
 
