@@ -6,7 +6,7 @@ import numpy as np
 
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset, open_array
-from tmdscope.files import write_json
+from tmdscope.files import sha256_file, write_json
 from tmdscope.layout import AUDIT, FEATURES, PREPARED, PRETRAINED, SPLIT
 from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.learn.audit.statistics import image_statistics
@@ -21,12 +21,11 @@ from tmdscope.params.experiments import Strategy, read_experiments
 from tmdscope.params.materials_study import DataParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
+from tmdscope.tracking.audits import NAME, audit_settings
 from tmdscope.tracking.provenance import provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, start_run
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
-
-NAME = "audit"
 
 
 def main() -> None:
@@ -61,8 +60,9 @@ def main() -> None:
         for name, of in read_experiments().items()
         if of.strategy is Strategy.FEATURES  # seconds; whole networks would take as long as the study
     }
-    settings = params.model_dump(mode="json")
-    tags = {**provenance(study.name, dataset.digest, settings), "experiment": NAME}
+    settings = audit_settings(params, scoring)
+    tags = provenance(study.name, dataset.digest, settings)
+    tags |= {"experiment": NAME, "split.sha256": sha256_file(SPLIT)}
     data = DataUse(study.name, dataset.digest, PREPARED.as_posix(), len(chosen), NAME)
     with start_run(study, NAME, tags, data=data) as run:
         run.params(settings)

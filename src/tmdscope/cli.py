@@ -122,15 +122,18 @@ def promote(
     """
     from tmdscope.lifecycle.gate import make_gate
     from tmdscope.lifecycle.promotion import promote as promote_version
+    from tmdscope.params.audit import ManifestAuditParams
     from tmdscope.params.common import ScoringParams
     from tmdscope.params.materials_study import PromotionParams
     from tmdscope.params.reading import read_section
+    from tmdscope.tracking.audits import audit_settings
     from tmdscope.tracking.decisions import open_decisions, who
 
     margin = read_section("promotion", PromotionParams, params).margin
     scoring = read_section("scoring", ScoringParams, params)
+    audited = audit_settings(read_section("audit", ManifestAuditParams, params), scoring)
     study = open_decisions()
-    gate = make_gate(study.client, margin, scoring.bootstrap, scoring.seed)
+    gate = make_gate(study.client, margin, scoring.bootstrap, scoring.seed, audited)
     outcome = promote_version(study, _registered(params), version, gate, who(), force, reason)
     typer.echo(outcome.text)
 

@@ -2,24 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from tmdscope.learn.intervals import Difference
 from tmdscope.lifecycle.gate import Gate, LoadReport
+from tmdscope.tracking.audits import StudyAudit
 from tmdscope.tracking.contract import Contract
 from tmdscope.tracking.registry import Client, Version
 
 NAME = "tmd-test"
 HASH = "ab" * 32
-TAGS = {"data.sha256": HASH, "audit.problems": "0"}
+TAGS = {"data.sha256": HASH}
 CONTRACT = Contract(("MoS2", "WS2"), [{"type": "tensor"}], {"size_px": 64})
-EQUAL = Difference(0.0, 0.01, (-0.02, 0.02), (-0.015, 0.035), 120, 24)
+EQUAL = Difference(0.0, 0.01, (-0.02, 0.02), (-0.015, 0.035), 400, 240)
+TEST = Difference(0.0, 0.0, (-0.1, 0.1), (-0.12, 0.11), 30, 17)
 SOUND = LoadReport(None, None, 2e-7)
+AUDITED = StudyAudit("ef" * 16, datetime(2026, 1, 2, tzinfo=UTC), "01" * 32, ())
 
 OPEN = Gate(
     margin=0.02,
     contract=lambda _: CONTRACT,
     run_tags=lambda _: {"data.sha256": HASH},
-    compare=lambda *_: {"held-out test": replace(EQUAL, images=30), "out-of-fold": EQUAL},
+    split_problems=lambda _: [],
+    audit=lambda _: AUDITED,
+    compare=lambda *_: {"held-out test": TEST, "out-of-fold": EQUAL},
     load=lambda _: SOUND,
 )
 """Lets everything pass whose tags are sound."""

@@ -134,6 +134,10 @@ class MemoryClient:
         self._write()
         self._model(name).tags[key] = value
 
+    def delete_registered_model_tag(self, name: str, key: str) -> None:
+        self._write()
+        self._model(name).tags.pop(key, None)
+
     def set_model_version_tag(self, name: str, version: str, key: str, value: str) -> None:
         self._write()
         self.get_model_version(name, version).tags[key] = value
@@ -142,7 +146,9 @@ class MemoryClient:
         self._write()
         run_id = f"{len(self.data.runs):032x}"
         run = SimpleNamespace(
-            info=SimpleNamespace(run_id=run_id, run_name=run_name, status="RUNNING"),
+            info=SimpleNamespace(
+                run_id=run_id, run_name=run_name, status="RUNNING", start_time=time.time() * 1000
+            ),
             data=SimpleNamespace(tags=dict(tags), metrics={}),
         )
         self.data.runs[run_id] = run
@@ -156,6 +162,12 @@ class MemoryClient:
 
     def get_run(self, run_id: str) -> SimpleNamespace:
         return self.data.runs[run_id]
+
+    def search_runs(self, experiment_ids: list[str], query: str) -> list[SimpleNamespace]:
+        asked = re.fullmatch(r"tags.model = '(.*)' and attributes.status = 'RUNNING'", query)
+        assert asked
+        running = [run for run in self.data.runs.values() if run.info.status == "RUNNING"]
+        return [run for run in running if run.data.tags.get("model") == asked[1]]
 
     def set_terminated(self, run_id: str, status: str) -> None:
         self._write()

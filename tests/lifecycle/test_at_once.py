@@ -1,5 +1,6 @@
-"""Promotions at once, in processes of their own, on an sqlite file and through a server: one wins."""
+"""Decisions in processes of their own, on an sqlite file and through a server: at once, and killed."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.lifecycle.gates import OPEN, fill
-from tests.lifecycle.promoting import promote_at_once
+from tests.lifecycle.promoting import die_at_write, promote_at_once
 from tests.support.mlflow_server import serve
-from tmdscope.lifecycle.promotion import promote
+from tmdscope.lifecycle.promotion import promote, rollback
 from tmdscope.tracking.lock import PREFIX
 from tmdscope.tracking.standing import read_standing
 from tmdscope.tracking.store import Study, open_study
@@ -48,3 +49,28 @@ def test_of_promotions_at_once_one_wins_and_the_others_are_told(study: Study) ->
         outcomes = sorted((run.info.status, run.data.tags.get("decision", "none")) for run in runs)
         assert outcomes == [("FAILED", "none")] * (PROCESSES - 1) + [("FINISHED", "promoted")] * 2
     assert list(study.client.search_registered_models(f"name LIKE '{PREFIX}%'")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["promote", "rollback"])
+def test_a_decision_whose_process_dies_at_any_write_is_repeated_at_once(study: Study, what: str) -> None:
+    client = study.client
+    for at in itertools.count():
+        name = f"tmd-{what}-{at}"
+        fill(client, name, 3)
+        for number in (2, 1):
+            promote(study, name, number, OPEN, "the first", force=False, reason="")
+        came = die_at_write(name, 3 if what == "promote" else None, study.uri, at)
+        if not came:
+            break
+        if what == "promote":
+            promote(study, name, 3, OPEN, "the next", force=False, reason="")
+        else:
+            rollback(study, name, OPEN.load, "the next", reason="")
+        new = 3 if what == "promote" else 2
+        assert read_standing(client, name).numbers == (new, 1, new)
+        runs = client.search_runs([study.experiment_id], f"tags.model = '{name}'")
+        assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
+        assert [model.name for model in client.search_registered_models(f"name = '{PREFIX}{name}'")] == []
+        assert list(client.get_registered_model(name).tags) == ["production.reviewed"]
+    assert at > 15

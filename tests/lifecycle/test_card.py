@@ -65,7 +65,7 @@ def make_facts(**changes: Any) -> dict[str, Any]:
 
 
 def card(facts: Mapping[str, Any], **tags: str) -> str:
-    return compose_card(VERSION, facts, {**TAGS, **tags})
+    return compose_card(VERSION, facts, {**TAGS, **tags}, "campaigns failed (2026-01-02)")
 
 
 def test_a_card_holds_the_numbers_of_its_run() -> None:
@@ -122,3 +122,9 @@ def test_what_cannot_be_said_is_not_made_up() -> None:
 def test_a_sequence_shows_the_settings_of_its_stages() -> None:
     text = card(make_facts(settings={"order": ["MoS2"], "training": {"epochs": 15, "strategy": "features"}}))
     assert "- epochs: 15" in text
+
+
+def test_it_says_what_the_audit_found() -> None:
+    assert "- Newest audit of the study when this card was written: campaigns failed (2026-01-02).\n" in card(
+        make_facts()
+    )

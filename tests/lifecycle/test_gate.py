@@ -6,10 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.lifecycle.gates import CONTRACT, EQUAL, HASH, OPEN, SOUND, TAGS
+from tests.lifecycle.gates import AUDITED, CONTRACT, HASH, OPEN, SOUND, TAGS
 from tmdscope.lifecycle.gate import (
     Check,
     Gate,
@@ -45,23 +43,22 @@ def test_what_is_sound_passes(production: Version | None) -> None:
     assert failed(OPEN, NEW, production) == []
 
 
-def test_an_audit_of_the_study_is_told() -> None:
-    told = [
-        run_gate(replace(NEW, tags=tags), OLD, OPEN)[3] for tags in (TAGS, {**TAGS, "audit.failed": "none"})
-    ]
-    assert [check.passed for check in told] == [True, True]
-    assert "not audited further" in told[0].finding
-    assert "nothing failed" in told[1].finding
+def test_the_audit_is_looked_up_when_it_is_needed() -> None:
+    found = [replace(AUDITED, failed=("duplicates", "campaigns")), AUDITED]
+    gate = replace(OPEN, audit=lambda _: found.pop())
+    told = [run_gate(NEW, OLD, gate)[3] for _ in range(2)]
+    assert [check.passed for check in told] == [True, False]
+    assert AUDITED.run_id in told[0].finding
+    assert "failed: duplicates, campaigns" in told[1].finding
 
 
-def test_the_out_of_fold_images_count_before_the_test() -> None:
-    check = run_gate(NEW, OLD, OPEN)[4]
-    assert check.finding == (
-        "out-of-fold, 120 images of 24 samples: macro F1 +0.010 [-0.015, +0.035] against version 1, "
-        "margin 0.020"
-    )
-    only_test = replace(OPEN, compare=lambda *_: {"held-out test": replace(EQUAL, images=30)})
-    assert run_gate(NEW, OLD, only_test)[4].finding.startswith("held-out test, 30 images")
+def test_copies_of_an_audit_in_tags_count_for_nothing() -> None:
+    tags = {**TAGS, "audit.failed": "none", "audit.problems": "0"}
+    gate = replace(OPEN, audit=refuse, split_problems=lambda _: [])
+    (check,) = failed(gate, replace(NEW, tags=tags))
+    assert check.name == "audits"
+    (check,) = failed(replace(OPEN, split_problems=lambda _: ["sample s1 in both"]), replace(NEW, tags=tags))
+    assert "1 problems of data or split, such as: sample s1 in both" in check.finding
 
 
 @pytest.mark.parametrize(
@@ -90,18 +87,9 @@ def test_without_production_a_contract_must_still_be_stated() -> None:
 @pytest.mark.parametrize(
     ("tags", "name", "finding"),
     [
-        (
-            {"audit.problems": "0"},
-            "data hash",
-            "tag data.sha256 is missing; run `dvc repro --force register`",
-        ),
+        ({}, "data hash", "tag data.sha256 is missing; run `dvc repro --force register`"),
         ({**TAGS, "data.sha256": "abc"}, "data hash", "tag data.sha256 is abc"),
         ({**TAGS, "data.sha256": "cd" * 32}, "data hash", f"says {'cd' * 6}, its run run-2 {HASH[:12]}"),
-        ({"data.sha256": HASH}, "audits", "audit.problems is missing; run `dvc repro --force register`"),
-        ({**TAGS, "audit.problems": "2"}, "audits", "2 problems"),
-        ({**TAGS, "audit.problems": ""}, "audits", "problems"),
-        ({**TAGS, "audit.failed": "campaigns, samples"}, "audits", "audit failed: campaigns, samples"),
-        ({**TAGS, "audit.failed": ""}, "audits", "the study's audit failed"),
     ],
 )
 def test_tags_that_do_not_hold_fail(tags: dict[str, str], name: str, finding: str) -> None:
@@ -115,20 +103,6 @@ def test_a_run_without_a_data_hash_fails() -> None:
     assert "its run run-2 missing" in check.finding
 
 
-@given(st.floats(-1, 1), st.floats(0, 0.5))
-def test_the_lower_bound_decides(low: float, margin: float) -> None:
-    difference = replace(EQUAL, macro_f1_ci95=(low, 1.0))
-    found = failed(replace(OPEN, margin=margin, compare=lambda *_: {"out-of-fold": difference}))
-    assert bool(found) == (low < -margin)
-
-
-def test_an_interval_that_is_not_known_fails() -> None:
-    unknown = replace(EQUAL, macro_f1_ci95=(float("nan"), float("nan")))
-    assert [check.name for check in failed(replace(OPEN, compare=lambda *_: {"out-of-fold": unknown}))] == [
-        "not worse"
-    ]
-
-
 def refuse(*_: Version) -> Any:
     raise UserError("no image in common")
 
@@ -138,6 +112,8 @@ def refuse(*_: Version) -> Any:
     [
         ("contract", ["classes", "input contract"]),
         ("run_tags", ["data hash"]),
+        ("split_problems", ["audits"]),
+        ("audit", ["audits"]),
         ("compare", ["not worse"]),
         ("load", ["files", "reference predictions"]),
     ],
@@ -202,7 +178,7 @@ def test_a_fresh_process_loads_from_the_store_in_force(
     study.client.create_registered_model("tmd-test")
     run = study.client.create_run(study.experiment_id, tags={"data.sha256": HASH})
     missing = replace(NEW, run_id=run.info.run_id)
-    assert make_gate(study.client, 0.02, 10, 1).run_tags(missing)["data.sha256"] == HASH
+    assert make_gate(study.client, 0.02, 10, 1, {}).run_tags(missing)["data.sha256"] == HASH
     report = load_in_fresh_process(missing)
     assert report.files is not None
     assert f"cannot load {NEW.uri} from {study.uri}" in report.files

@@ -163,4 +163,4 @@ def test_a_version_carries_its_scores_as_tags(dossier: Dossier) -> None:
     assert [float(bound) for bound in tags["test_macro_f1_ci95"].split()] == pytest.approx(
         scores["ensemble_test"]["macro_f1_ci95"], abs=1e-4
     )
-    assert tags["audit.problems"] == "0"
+    assert not [name for name in tags if name.startswith("audit")]  # a copy would go stale

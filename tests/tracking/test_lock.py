@@ -1,5 +1,7 @@
 """The lock on a registered model, on a registry in memory and on MLflow's own in sqlite."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,10 +15,12 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS
 from tests.lifecycle.memory import Data, MemoryClient, failing_at
 from tmdscope.stage import UserError
 from tmdscope.tracking.lock import LAPSES_AFTER_S, PREFIX, locked
+from tmdscope.tracking.owner import owned
 from tmdscope.tracking.registry import Client
 
 NAME = "tmd-locked"
 LOCK = PREFIX + NAME
+ENDED = "from tmdscope.tracking.owner import owned\nwith owned() as text: print(text)"
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -70,6 +74,32 @@ def test_one_left_behind_is_taken_over_when_it_has_lapsed(client: Client) -> Non
         stack.enter_context(locked(client, NAME, "Cleo"))
         stack.enter_context(locked(client, NAME, "Dan", clock=later))
         assert len([name for name in locks(client) if "lapsed" in name]) == 1  # not one for each
+    assert LOCK not in locks(client)
+
+
+def test_what_a_killed_process_left_is_taken_over_at_once(client: Client) -> None:
+    holder = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True, check=True)
+    client.create_registered_model(
+        LOCK, {"holder": "Ann", "process": holder.stdout.strip(), "token": "of Ann"}
+    )
+    with locked(client, NAME, "Ben") as lock:
+        lock.check()
+    assert LOCK not in locks(client)
+
+
+def test_what_another_host_left_lapses(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "elsewhere")
+        with owned() as text:
+            pass
+    client.create_registered_model(LOCK, {"holder": "Ann", "process": text, "token": "elsewhere"})
+    with (
+        pytest.raises(UserError, match=r"by Ann since .* UTC, process \d+ on elsewhere; wait"),
+        locked(client, NAME, "Ben"),
+    ):
+        pass
+    with locked(client, NAME, "Ben", clock=later):
+        pass
     assert LOCK not in locks(client)
 
 
@@ -133,5 +163,8 @@ def test_a_lock_that_cannot_be_given_back_is_told(capsys: pytest.CaptureFixture[
     data = Data()
     with locked(data.study(failing_at(1)).client, NAME, "Ann"):
         pass
-    assert "could not be given back (the store is away); it lapses after 10 min" in capsys.readouterr().err
+    assert (
+        "could not be given back (the store is away); who decides next takes it over"
+        in capsys.readouterr().err
+    )
     assert list(data.models) == [LOCK]

@@ -41,7 +41,8 @@ def test_versions_count_up_and_remember_their_run(store: Study, logged: Logged) 
 def test_a_run_is_registered_once(store: Study, logged: Logged) -> None:
     first = register(store.client, "once", logged.uri, logged.run_id, {"experiment": "a"})
     again = register(store.client, "once", logged.uri, logged.run_id, {"experiment": "renamed"})
-    assert again == first
+    assert (again.number, again.tags) == (first.number, {"experiment": "renamed"})
+    assert store.client.get_model_version("once", "1").tags == {"experiment": "renamed"}  # tags are renewed
     assert len(store.client.search_model_versions("name = 'once'")) == 1
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.lifecycle.memory import Data
 from tmdscope.tracking.lock import locked
-from tmdscope.tracking.registry import PREVIOUS, PRODUCTION, Client, point_alias, pull_version
+from tmdscope.tracking.registry import PREVIOUS, PRODUCTION, Client, point_alias
 from tmdscope.tracking.standing import (
     REVIEWED,
     Standing,
@@ -57,7 +57,7 @@ def test_a_standing_follows_aliases_and_review(client: Client) -> None:
 
 
 def test_models_of_other_numbers_of_classes_are_listed_and_no_locks(client: Client) -> None:
-    tag_version(client, pull_version(client, NAME, 1), {"experiment": "a"})
+    tag_version(client, NAME, 1, {"experiment": "a"})
     point_alias(client, NAME, "best", 1)
     with locked(client, NAME, "Ann"):
         found = list_registered(client, NAME)

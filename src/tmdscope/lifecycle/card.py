@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from tmdscope.dataset.records import Record
+from tmdscope.stage import UserError
+from tmdscope.tracking.audits import find_audit
 from tmdscope.tracking.registration import describe_version, read_facts, run_tags
 from tmdscope.tracking.registry import Client, Version
 
@@ -38,12 +40,14 @@ def write_card(client: Client, version: Version) -> str:
     UserError
         The version's run has no facts: it was made by an earlier version of tmdscope.
     """
-    text = compose_card(version, read_facts(client, version), run_tags(client, version))
+    text = compose_card(
+        version, read_facts(client, version), run_tags(client, version), _tell_audit(client, version)
+    )
     describe_version(client, version, text)
     return text
 
 
-def compose_card(version: Version, facts: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+def compose_card(version: Version, facts: Mapping[str, Any], tags: Mapping[str, str], audit: str) -> str:
     """Write a card from what a run recorded.
 
     Parameters
@@ -54,6 +58,8 @@ def compose_card(version: Version, facts: Mapping[str, Any], tags: Mapping[str, 
         As `tmdscope.tracking.dossier.Dossier.facts`.
     tags : mapping
         Of the run.
+    audit : str
+        What the study's audit says, one sentence without its full stop.
 
     Returns
     -------
@@ -70,6 +76,7 @@ def compose_card(version: Version, facts: Mapping[str, Any], tags: Mapping[str, 
         version=version,
         facts=facts,
         tags=tags,
+        audit=audit,
         simulated="simulated" in data["source"],
         source=_describe_source(data["source"]),
         licence=_licence(data["source"]),
@@ -82,6 +89,14 @@ def compose_card(version: Version, facts: Mapping[str, Any], tags: Mapping[str, 
             ("the same, distinct images", scores["ensemble_test"]["distinct"]),
         ],
     )
+
+
+def _tell_audit(client: Client, version: Version) -> str:
+    try:
+        found = find_audit(client, version, None)
+    except UserError as error:
+        return str(error)
+    return f"{', '.join(found.failed) or 'no check'} failed ({found.text})"
 
 
 def _describe_source(source: str) -> str:

@@ -5,13 +5,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from tmdscope.learn.intervals import Difference
-from tmdscope.lifecycle.comparison import HELD_OUT, compare_versions
+from tmdscope.lifecycle.comparison import compare_versions
+from tmdscope.lifecycle.not_worse import judge_difference
+from tmdscope.tracking.audits import StudyAudit, find_audit
 from tmdscope.tracking.contract import Contract, read_contract
-from tmdscope.tracking.registration import FAILED_AUDITS, NO_AUDITS
+from tmdscope.tracking.registration import read_facts, run_tags
 from tmdscope.tracking.registry import Client, Version
 from tmdscope.tracking.store import tracking_uri
 
@@ -73,12 +77,16 @@ class Gate:
     Attributes
     ----------
     margin : float
-        Macro F1 by which the candidate may be worse, at least 0: the lower bound of the paired 95 % interval
-        of its difference from production must not be below ``-margin``.
+        Macro F1 by which the candidate may be worse, at least 0, see
+        `tmdscope.lifecycle.not_worse.judge_difference`.
     contract : callable
         Gives what a version takes in and tells apart.
     run_tags : callable
         Gives the tags of a version's run.
+    split_problems : callable
+        Gives what is wrong with the split of a version's run.
+    audit : callable
+        Gives the newest audit of what a version was trained on; raises where there is none.
     compare : callable
         Gives the differences of two versions, first less second, by the part that both held out, as named in
         `tmdscope.lifecycle.comparison.HELD_OUT`.
@@ -89,11 +97,13 @@ class Gate:
     margin: float
     contract: Callable[[Version], Contract]
     run_tags: Callable[[Version], Mapping[str, str]]
+    split_problems: Callable[[Version], Sequence[str]]
+    audit: Callable[[Version], StudyAudit]
     compare: Callable[[Version, Version], Mapping[str, Difference]]
     load: Load
 
 
-def make_gate(client: Client, margin: float, resamples: int, seed: int) -> Gate:
+def make_gate(client: Client, margin: float, resamples: int, seed: int, audited: Mapping[str, Any]) -> Gate:
     """Make the gate that reads a store.
 
     Parameters
@@ -106,6 +116,8 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int) -> Gate:
         Bootstrap resamples of the interval, at least 1.
     seed : int
         Of the bootstrap.
+    audited : mapping
+        Settings that an audit must have been made with, as `tmdscope.tracking.audits.audit_settings`.
 
     Returns
     -------
@@ -117,10 +129,15 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int) -> Gate:
         found = compare_versions(client, first, second, resamples, seed)
         return {scores.name: scores.difference for scores in found.held_out}
 
-    def run_tags(version: Version) -> dict[str, str]:
-        return dict(client.get_run(version.run_id).data.tags)
-
-    return Gate(margin, read_contract, run_tags, compare, load_in_fresh_process)
+    return Gate(
+        margin=margin,
+        contract=read_contract,
+        run_tags=partial(run_tags, client),
+        split_problems=lambda version: read_facts(client, version)["audit"]["problems"],
+        audit=lambda version: find_audit(client, version, audited),
+        compare=compare,
+        load=load_in_fresh_process,
+    )
 
 
 def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list[Check]:
@@ -144,7 +161,7 @@ def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list
         "classes": lambda: _classes(candidate, production, gate),
         "input contract": lambda: _inputs(candidate, production, gate),
         "data hash": lambda: _data(candidate, gate),
-        "audits": lambda: _audits(candidate),
+        "audits": lambda: _audits(candidate, gate),
         "not worse": lambda: _not_worse(candidate, production, gate),
     }
     return [_attempt(name, check) for name, check in checks.items()] + check_loading(candidate, gate.load)
@@ -281,44 +298,23 @@ def _data(candidate: Version, gate: Gate) -> Check:
     return Check("data hash", True, tag[:12])
 
 
-def _audits(candidate: Version) -> Check:
-    problems = candidate.tags.get("audit.problems")
-    if problems is None:
-        return Check("audits", False, f"tag audit.problems is missing; run {AGAIN}")
-    if problems != "0":
-        return Check("audits", False, f"{problems} problems of data or split; mend them and run it again")
-    failed = candidate.tags.get(FAILED_AUDITS)
-    if failed is None:
-        return Check("audits", True, "no problems of data or split; its study was not audited further")
-    if failed != NO_AUDITS:
-        return Check("audits", False, f"the study's audit failed: {failed}; its report says why")
-    return Check("audits", True, "no problems of data or split, nothing failed in the study's audit")
+def _audits(candidate: Version, gate: Gate) -> Check:
+    problems = gate.split_problems(candidate)
+    if problems:
+        told = (
+            f"{len(problems)} problems of data or split, such as: {problems[0]}; mend them and run it again"
+        )
+        return Check("audits", False, told)
+    found = gate.audit(candidate)
+    if found.failed:
+        told = f"the study's audit ({found.text}) failed: {', '.join(found.failed)}; its report says why"
+        return Check("audits", False, told)
+    told = f"no problems of data or split, nothing failed in the study's audit ({found.text})"
+    return Check("audits", True, told)
 
 
 def _not_worse(candidate: Version, production: Version | None, gate: Gate) -> Check:
     if production is None:
         return Check("not worse", True, "no production yet")
     found = gate.compare(candidate, production)
-    part = next(name for name in HELD_OUT.values() if name in found)
-    difference = found[part]
-    low, high = difference.macro_f1_ci95
-    finding = (
-        f"{part}, {difference.images} images of {difference.samples} samples: macro F1 "
-        f"{difference.macro_f1:+.3f} [{low:+.3f}, {high:+.3f}] against version {production.number}, "
-        f"margin {gate.margin:.3f}"
-    )
-    return Check("not worse", low >= -gate.margin, finding, _figures(difference, gate.margin))
-
-
-def _figures(difference: Difference, margin: float) -> dict[str, float]:
-    return {
-        "macro_f1_difference": difference.macro_f1,
-        "macro_f1_difference_low": difference.macro_f1_ci95[0],
-        "macro_f1_difference_high": difference.macro_f1_ci95[1],
-        "accuracy_difference": difference.accuracy,
-        "accuracy_difference_low": difference.accuracy_ci95[0],
-        "accuracy_difference_high": difference.accuracy_ci95[1],
-        "images": difference.images,
-        "samples": difference.samples,
-        "margin": margin,
-    }
+    return Check("not worse", *judge_difference(found, gate.margin, f"version {production.number}"))

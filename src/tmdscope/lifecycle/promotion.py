@@ -1,31 +1,21 @@
 """Moving a version into production and back: judged, under a lock, and recorded.
 
-The aliases are moved one after the other, as MLflow moves no two at once, in an order that leaves
-production set wherever it is cut off. The tag that says that production was reviewed comes last: until then
-`tmdscope models` shows it as unreviewed, and promoting it again completes the record.
+The aliases are moved one after the other, as MLflow moves no two at once. A decision that was cut off
+anywhere is settled by the next one (`tmdscope.lifecycle.moving`), so that every command can be repeated.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, cast
 
 from tmdscope.lifecycle.gate import Check, Gate, Load, check_loading, run_gate
+from tmdscope.lifecycle.moving import carry_out, expect_settled, settle
 from tmdscope.stage import UserError
-from tmdscope.tracking.decisions import decide
-from tmdscope.tracking.lock import Lock, locked
-from tmdscope.tracking.registry import (
-    BEST,
-    PREVIOUS,
-    PRODUCTION,
-    Client,
-    Version,
-    point_alias,
-    pull_alias,
-    pull_version,
-)
-from tmdscope.tracking.runs import TrackedRun
-from tmdscope.tracking.standing import Standing, mark_reviewed, read_standing, tag_version
+from tmdscope.tracking.decisions import Move, decide, strike_out, write_down
+from tmdscope.tracking.lock import locked
+from tmdscope.tracking.registry import BEST, Client, Version, pull_alias, pull_version
+from tmdscope.tracking.standing import Standing, read_standing
 from tmdscope.tracking.store import Study
 
 Decision = Literal["promoted", "forced", "refused", "rolled-back", "unchanged"]
@@ -66,7 +56,8 @@ class Outcome:
     def text(self) -> str:
         """What a person is told."""
         if self.decision == "unchanged":
-            return f"{self.name}: version {self.new} is in production already, and reviewed; nothing to do"
+            told = f"{self.name}: version {self.new} is in production already, and reviewed; nothing to do"
+            return "\n".join(line for line in (told, self.note) if line)
         before = "none" if self.old is None else f"version {self.old}"
         headline = f"{self.name}: production is version {self.new} (before: {before}), {self.decision}"
         lines = [headline, *map(_line, self.checks), self.note, f"recorded as run {self.run_id}"]
@@ -89,6 +80,8 @@ def promote(
     study: Study, name: str, number: int | None, gate: Gate, by: str, force: bool, reason: str
 ) -> Outcome:
     """Make a version production if the gate lets it pass, and remember what it was as previous.
+
+    A promotion of the same version that was cut off when production had moved is completed.
 
     Production that was moved by hand is judged against what it was before that, and is thereby reviewed.
 
@@ -124,9 +117,13 @@ def promote(
         raise UserError("a forced promotion needs a reason: add --reason TEXT")
     client = study.client
     new = pull_alias(client, name, BEST) if number is None else pull_version(client, name, number)
+    settled = settle(study, name, by)
+    done = settled.completed
+    if done is not None and done.decision != "rolled-back" and done.new == new.number:
+        return _outcome_of(name, done, settled.note)
     seen = read_standing(client, name)
     if seen.is_reviewed and seen.numbers[0] == new.number:
-        return Outcome("unchanged", name, None, new.number)
+        return Outcome("unchanged", name, None, new.number, note=settled.note)
     old = _measure_of(seen, new)
     checks = run_gate(new, old, gate)
     passed = all(check.passed for check in checks)
@@ -138,11 +135,13 @@ def promote(
             f"{name} version {new.number} is not promoted:\n{_failures(checks)}\n"
             f"mend that, or `tmdscope promote {new.number} --force --reason TEXT` (recorded as run {run_id})"
         )
-    return Outcome(decision, name, _number(old), new.number, run_id, checks, _note(seen))
+    return Outcome(decision, name, _number(old), new.number, run_id, checks, _note(seen, settled.note))
 
 
 def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outcome:
     """Undo the last move of production: production and previous change places.
+
+    A rollback that was cut off is completed, not undone.
 
     Production that was moved by hand goes back to the version that was reviewed last.
 
@@ -170,6 +169,10 @@ def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outco
         There is nothing to go back to, it does not load, or someone else moves or has moved production
         meanwhile.
     """
+    settled = settle(study, name, by)
+    done = settled.completed
+    if done is not None and done.decision == "rolled-back":
+        return _outcome_of(name, done, settled.note)
     seen = read_standing(study.client, name)
     new = _before(seen)
     if new is None:
@@ -184,7 +187,13 @@ def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outco
             "`tmdscope models` lists the versions, `tmdscope promote VERSION` takes another "
             f"(recorded as run {run_id})"
         )
-    return Outcome("rolled-back", name, _number(seen.production), new.number, run_id, checks, _note(seen))
+    old = _number(seen.production)
+    return Outcome("rolled-back", name, old, new.number, run_id, checks, _note(seen, settled.note))
+
+
+def _outcome_of(name: str, done: Move, note: str) -> Outcome:
+    """Tell what a decision came to that was cut off and has been completed now."""
+    return Outcome(cast(Decision, done.decision), name, done.old, done.new, done.run_id, note=note)
 
 
 def _record(study: Study, move: _Move, checks: Sequence[Check], reason: str) -> str:
@@ -200,39 +209,38 @@ def _record(study: Study, move: _Move, checks: Sequence[Check], reason: str) -> 
         "note": _note(move.seen) or "none",
         **{f"check.{check.name}": _line(check)[:_TAG_CHARACTERS] for check in checks},
     }
+    written = None
     with decide(study, f"{move.name} {move.new.number}", tags) as run:
         run.metrics({key: value for check in checks for key, value in check.figures.items()})
         if move.decision == "refused":
             run.tags({"decision": move.decision})
         else:
             with locked(study.client, move.name, move.by) as lock:
-                _carry_out(study.client, move, run, lock, at)
+                _expect_as_seen(study.client, move)
+                written = _written(move, run.run_id, at)
+                write_down(study.client, move.name, written)
+                carry_out(study, move.name, written, lock)
+    if written is not None:
+        strike_out(study.client, move.name, written)
     return run.run_id
 
 
-def _carry_out(client: Client, move: _Move, run: TrackedRun, lock: Lock, at: str) -> None:
-    """Move the aliases in an order that can be cut off anywhere.
-
-    A promotion saves what production is before it moves it. A rollback's goal is in `previous`, so that is
-    overwritten last.
-    """
-    _expect_as_seen(client, move)
-    steps = [(PREVIOUS, move.old), (PRODUCTION, move.new)]
-    if move.decision == "rolled-back":
-        steps.reverse()
-    for alias, version in steps:
-        lock.check()
-        if version is not None:
-            point_alias(client, move.name, alias, version.number)
-    record = {"at": at, "by": move.by, "run": run.run_id}
-    tag_version(client, move.new, {f"promoted.{key}": value for key, value in record.items()})
-    if move.old is not None:
-        tag_version(client, move.old, {f"demoted.{key}": value for key, value in record.items()})
-    run.tags({"decision": move.decision})
-    mark_reviewed(client, move.name, move.new.number, run.run_id)
+def _written(move: _Move, run_id: str, at: str) -> Move:
+    production, previous, _ = move.seen.numbers
+    return Move(
+        run_id=run_id,
+        decision=move.decision,
+        by=move.by,
+        at=at,
+        production=production,
+        previous=previous,
+        old=_number(move.old),
+        new=move.new.number,
+    )
 
 
 def _expect_as_seen(client: Client, move: _Move) -> None:
+    expect_settled(client, move.name)
     now = read_standing(client, move.name)
     if now.numbers != move.seen.numbers:
         was, became = _number(move.seen.production), _number(now.production)
@@ -273,11 +281,11 @@ def _nowhere(name: str, seen: Standing) -> str:
     )
 
 
-def _note(seen: Standing) -> str:
+def _note(seen: Standing, settled: str = "") -> str:
     if seen.is_reviewed:
-        return ""
+        return settled
     production, _, reviewed = seen.numbers
-    return (
+    return f"{settled}\n".lstrip() + (
         f"production was version {production or 'none'}, unreviewed: the last decision made it "
         f"{'none' if reviewed is None else f'version {reviewed}'}"
     )

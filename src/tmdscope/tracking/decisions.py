@@ -1,12 +1,18 @@
 """Decisions on what is in production, each a run of one MLflow experiment."""
 
 import getpass
+import json
 import socket
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from tmdscope.tracking.lock import LAPSES_AFTER_S
+from tmdscope.tracking.owner import is_left, owned
 from tmdscope.tracking.provenance import git
 from tmdscope.tracking.runs import TrackedRun, start_run
 from tmdscope.tracking.store import Study, open_study
@@ -15,6 +21,8 @@ EXPERIMENT = "promotions"
 """MLflow experiment of the decisions."""
 
 _TAG_CHARACTERS = 5000
+_OWNER = "process"
+_MOVE = "production.moving."  # tag of a registered model, with the decision's run behind it
 
 
 def open_decisions() -> Study:
@@ -64,10 +72,116 @@ def decide(study: Study, name: str, tags: Mapping[str, str]) -> Iterator[Tracked
     TrackedRun
         The open run; it ends as failed when something is raised.
     """
-    with start_run(study, name, tags) as run:
+    with owned() as owner, start_run(study, name, {**tags, _OWNER: owner}) as run:
         try:
             yield run
         except Exception as error:
             with suppress(MlflowException):  # the store may be what failed
                 run.tags({"problem": str(error)[:_TAG_CHARACTERS]})
             raise
+
+
+def end_orphans(study: Study, name: str, clock: Callable[[], float] = time.time) -> None:
+    """End the runs of decisions that a killed process has left running.
+
+    Parameters
+    ----------
+    study : Study
+        As `open_decisions` gives.
+    name : str
+        Registered model that was decided on.
+    clock : callable, optional
+        Time in s since 1970.
+    """
+    query = f"tags.model = '{name}' and attributes.status = 'RUNNING'"
+    for run in study.client.search_runs([study.experiment_id], query):
+        age_s = clock() - run.info.start_time / 1000
+        if is_left(run.data.tags.get(_OWNER, "")) or age_s > LAPSES_AFTER_S:
+            orphan = TrackedRun(study, run.info.run_id)
+            orphan.tags({"problem": "cut off: its process ended before the decision was carried out"})
+            orphan.end("KILLED")
+
+
+@dataclass(frozen=True)
+class Move:
+    """A change of production, written down before it is made and struck out when all of it is done.
+
+    Attributes
+    ----------
+    run_id : str
+        Run of the decision.
+    decision : str
+        ``promoted``, ``forced`` or ``rolled-back``.
+    by, at : str
+        Who decided, and when.
+    production, previous : int or None
+        Versions that the aliases pointed to.
+    old : int or None
+        Version that `PREVIOUS` is to point to; None leaves it alone.
+    new : int
+        Version that `PRODUCTION` is to point to.
+    """
+
+    run_id: str
+    decision: str
+    by: str
+    at: str
+    production: int | None
+    previous: int | None
+    old: int | None
+    new: int
+
+
+def write_down(client: MlflowClient, name: str, move: Move) -> None:
+    """Write down a move that is about to be made.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+    move : Move
+        The move.
+    """
+    client.set_registered_model_tag(name, _MOVE + move.run_id, json.dumps(asdict(move)))
+
+
+def strike_out(client: MlflowClient, name: str, move: Move) -> None:
+    """Strike out a move that was made whole, or will not be.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+    move : Move
+        The move.
+    """
+    client.delete_registered_model_tag(name, _MOVE + move.run_id)
+
+
+def list_moves(client: MlflowClient, name: str) -> list[Move]:
+    """List the moves that were written down and not struck out.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model; it may not exist.
+
+    Returns
+    -------
+    list of Move
+        The oldest first.
+    """
+    try:
+        tags = client.get_registered_model(name).tags
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return []
+    found = [Move(**json.loads(value)) for key, value in tags.items() if key.startswith(_MOVE)]
+    return sorted(found, key=lambda move: move.at)

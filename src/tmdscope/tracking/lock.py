@@ -1,11 +1,11 @@
 """A lock on a registered model that works on any MLflow store: of two who create one name, one succeeds.
 
 MLflow cannot compare and swap an alias, but the names of registered models are unique. The lock is a
-registered model without versions. What a killed process leaves lapses after `LAPSES_AFTER_S`. It is then
-taken over by renaming it to a name that holds its token: of two takers one succeeds, and one who comes late
-and finds a new lock under the old name cannot rename that, as the name is used up. The holder looks whether
-the lock is still its own before each step; one that sleeps for minutes between that look and its step is not
-caught.
+registered model without versions. What a killed process has left is free at once for those who see that it is
+gone, on the same host; for others it lapses after `LAPSES_AFTER_S`. It is taken over by renaming it to a name
+that holds its token: of two takers one succeeds, and one who comes late and finds a new lock under the old
+name cannot rename that, as the name is used up. The holder looks whether the lock is still its own before
+each step; one that sleeps for minutes between that look and its step is not caught.
 """
 
 import time
@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from tmdscope.stage import UserError, say
+from tmdscope.tracking.owner import describe, is_left, owned
 
 LAPSES_AFTER_S = 600.0
 """Age in s from which a lock counts as left behind: a holder needs seconds."""
@@ -69,6 +70,7 @@ class Lock:
 @dataclass(frozen=True)
 class _Held:
     holder: str
+    owner: str
     token: str
     since_s: float
 
@@ -101,20 +103,40 @@ def locked(
         Someone else holds it.
     """
     lock = Lock(client, name, uuid.uuid4().hex[:12])
-    _acquire(lock, who, clock)
-    try:
-        yield lock
-    finally:
-        _release(lock)
+    with owned() as owner:
+        _acquire(lock, who, owner, clock)
+        try:
+            yield lock
+        finally:
+            _release(lock)
 
 
-def _acquire(lock: Lock, who: str, clock: Callable[[], float]) -> None:
+def is_left_behind(client: MlflowClient, name: str) -> bool:
+    """Say whether a process that is known to be gone has left a lock.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+
+    Returns
+    -------
+    bool
+        False too where there is no lock.
+    """
+    held = _read(client, name)
+    return held is not None and is_left(held.owner)
+
+
+def _acquire(lock: Lock, who: str, owner: str, clock: Callable[[], float]) -> None:
     for _ in range(_ATTEMPTS):
         try:
             lock.client.create_registered_model(
                 PREFIX + lock.name,
-                {"holder": who, "token": lock.token},
-                "Held while an alias is moved. One that a killed process has left lapses by itself.",
+                {"holder": who, "process": owner, "token": lock.token},
+                "Held while an alias is moved. What a killed process has left is taken over by the next.",
             )
             return
         except MlflowException as error:
@@ -125,11 +147,12 @@ def _acquire(lock: Lock, who: str, clock: Callable[[], float]) -> None:
             continue
         if held.token == lock.token:  # it was made, but the answer was lost and the request repeated
             return
-        if clock() - held.since_s < LAPSES_AFTER_S:
+        if clock() - held.since_s < LAPSES_AFTER_S and not is_left(held.owner):
             since = datetime.fromtimestamp(held.since_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             raise UserError(
-                f"aliases of {lock.name!r} are being moved by {held.holder} since {since}; wait for that to "
-                "end, look at `tmdscope models` and run it again (what a killed process left lapses after "
+                f"aliases of {lock.name!r} are being moved by {held.holder} since {since}, "
+                f"{describe(held.owner) or 'in an unknown process'}; wait for that to end, look at `tmdscope "
+                "models` and run it again (what a process killed on another host left lapses after "
                 f"{LAPSES_AFTER_S / 60:.0f} min)"
             )
         _clear_away(lock.client, lock.name, held)
@@ -156,8 +179,8 @@ def _release(lock: Lock) -> None:
             lock.client.delete_registered_model(PREFIX + lock.name)
     except MlflowException as error:
         say(
-            f"the lock on {lock.name!r} could not be given back ({error}); it lapses after "
-            f"{LAPSES_AFTER_S / 60:.0f} min"
+            f"the lock on {lock.name!r} could not be given back ({error}); who decides next takes it over, "
+            f"from another host after {LAPSES_AFTER_S / 60:.0f} min"
         )
 
 
@@ -169,4 +192,5 @@ def _read(client: MlflowClient, name: str) -> _Held | None:
             return None
         raise
     tags = found.tags
-    return _Held(tags.get("holder", "someone"), tags.get("token", ""), found.creation_timestamp / 1000)
+    holder, owner, token = (tags.get(key, "") for key in ("holder", "process", "token"))
+    return _Held(holder or "someone", owner, token, found.creation_timestamp / 1000)

@@ -10,12 +10,6 @@ from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
 from tmdscope.tracking.registry import Version, register
 from tmdscope.tracking.runs import FACTS, fetch_artifact
 
-FAILED_AUDITS = "audit.failed"
-"""Tag of a version: checks of the study's audit that failed, by name."""
-
-NO_AUDITS = "none"
-"""Its value where none did."""
-
 CARD = "model_card.md"
 """Artifact of a version's run: its card."""
 
@@ -29,6 +23,8 @@ def register_model(
     tags: Mapping[str, str],
 ) -> Version:
     """Register a logged model once, with its scores, the hash of its files and the commit of its code.
+
+    What can change after the training, such as an audit of its data, is looked up when it is needed.
 
     Parameters
     ----------
@@ -72,7 +68,7 @@ def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
     Returns
     -------
     dict
-        ``target, architecture, data.sha256, audit.problems``; macro F1 out of fold (``val_macro_f1``) and of
+        ``target, architecture, data.sha256``; macro F1 out of fold (``val_macro_f1``) and of
         the ensemble on the held-out test (``test_macro_f1``), each with ``_ci95``, two numbers; and
         ``val_macro_f1_mean``, the mean over folds by which `BEST` is chosen.
     """
@@ -82,7 +78,6 @@ def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
         "target": facts["encoding"],
         "architecture": facts["architecture"],
         "data.sha256": facts["data"]["sha256"],
-        "audit.problems": str(len(facts["audit"]["problems"])),
         "val_macro_f1": f"{val['macro_f1']:.4f}",
         "val_macro_f1_ci95": _interval(val["macro_f1_ci95"]),
         "val_macro_f1_mean": f"{scores['val']['macro_f1']['mean']:.4f}",

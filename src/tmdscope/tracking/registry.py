@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mlflow
 from mlflow import MlflowClient
@@ -70,7 +70,7 @@ def to_version(found: ModelVersion) -> Version:
 def register(
     client: MlflowClient, name: str, model_uri: str, run_id: str, tags: Mapping[str, str]
 ) -> Version:
-    """Register a logged model once: a run that has a version already keeps it.
+    """Register a logged model once: a run that has a version already keeps it, with its tags renewed.
 
     Parameters
     ----------
@@ -92,7 +92,10 @@ def register(
     """
     kept = find_version(client, name, run_id)
     if kept is not None:
-        return kept
+        for key, value in tags.items():
+            if kept.tags.get(key) != value:
+                client.set_model_version_tag(name, str(kept.number), key, value)
+        return replace(kept, tags={**kept.tags, **tags})
     made = mlflow.register_model(model_uri, name, tags=dict(tags))
     return Version(name, int(made.version), run_id, dict(tags))
 
@@ -173,6 +176,21 @@ def point_alias(client: MlflowClient, name: str, alias: str, number: int) -> Non
         Version to point to.
     """
     client.set_registered_model_alias(name, alias, str(number))
+
+
+def drop_alias(client: MlflowClient, name: str, alias: str) -> None:
+    """Remove an alias.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    name : str
+        Registered model.
+    alias : str
+        Such as `PREVIOUS`.
+    """
+    client.delete_registered_model_alias(name, alias)
 
 
 def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:

@@ -118,20 +118,22 @@ def mark_reviewed(client: MlflowClient, name: str, number: int, run_id: str) -> 
     client.set_registered_model_tag(name, REVIEWED, f"{number}@{run_id}")
 
 
-def tag_version(client: MlflowClient, version: Version, tags: Mapping[str, str]) -> None:
+def tag_version(client: MlflowClient, name: str, number: int, tags: Mapping[str, str]) -> None:
     """Put facts on a version.
 
     Parameters
     ----------
     client : mlflow.MlflowClient
         Connected store.
-    version : Version
-        The version.
+    name : str
+        Registered model.
+    number : int
+        Its version.
     tags : mapping
         Name to value.
     """
     for key, value in tags.items():
-        client.set_model_version_tag(version.name, str(version.number), key, value)
+        client.set_model_version_tag(name, str(number), key, value)
 
 
 def list_registered(client: MlflowClient, name: str) -> list[Registered]:

@@ -1,0 +1,132 @@
+"""Whether a model is not worse than another by more than a margin, as far as held-out images can say.
+
+Out-of-fold images have chosen epochs, settings and the best experiment, so that they alone accept no model;
+the held-out test has few samples, so that it alone would refuse most. Both must agree.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tmdscope.learn.intervals import Difference
+from tmdscope.lifecycle.comparison import HELD_OUT
+
+_UNSEEN = 0.025
+"""Chance that a loss goes unseen, as the lower bound of a two-sided 95 % interval leaves it."""
+
+_FOLDS, _TEST = HELD_OUT["val"], HELD_OUT["test"]
+
+
+class Finding(NamedTuple):
+    """What was found, and the numbers that belong to the record."""
+
+    passed: bool
+    text: str
+    figures: dict[str, float]
+
+
+def judge_difference(found: Mapping[str, Difference], margin: float, against: str) -> Finding:
+    """Judge a candidate by its difference from another model.
+
+    The lower bound of macro F1 must be within the margin, out of fold where both models have such images,
+    else on the held-out test; and the held-out test must not show the candidate worse: an interval wholly
+    below zero. The bound is taken no higher than `unseen_loss` allows, as an interval of samples that were
+    never seen to differ has no width.
+
+    Parameters
+    ----------
+    found : mapping
+        Part, as named in `tmdscope.lifecycle.comparison.HELD_OUT`, to candidate less the other.
+    margin : float
+        Macro F1 by which the candidate may be worse, 0..1.
+    against : str
+        What the other is called.
+
+    Returns
+    -------
+    Finding
+        The judgement; it does not pass on a part without an interval, or without a held-out test.
+    """
+    decides = _FOLDS if _FOLDS in found else _TEST
+    texts, passed = [], True
+    for part in dict.fromkeys((decides, _TEST)):
+        ok, text = _judge_part(part, found.get(part), margin, part == decides)
+        passed &= ok
+        texts.append(text)
+    figures = {"margin": margin}
+    for part, difference in found.items():
+        figures |= _figures(difference, "" if part == decides else "test.")
+    return Finding(passed, f"against {against}, margin {margin:.3f}: {'; '.join(texts)}", figures)
+
+
+def unseen_loss(samples: int) -> float:
+    """Give the share of samples that a model may spoil without one of those at hand showing it.
+
+    Parameters
+    ----------
+    samples : int
+        How many there are, at least 1.
+
+    Returns
+    -------
+    float
+        Upper bound of a share of which none was seen: Clopper & Pearson, *Biometrika* 26 (1934) 404, at 0.
+    """
+    return float(1 - _UNSEEN ** (1 / samples))
+
+
+def samples_needed(difference: Difference, margin: float) -> int | None:
+    """Say how many samples would show a difference of the margin.
+
+    Parameters
+    ----------
+    difference : Difference
+        As measured, with an interval of macro F1.
+    margin : float
+        Macro F1, 0..1.
+
+    Returns
+    -------
+    int or None
+        At least as many as make half the interval as narrow as the margin (its width falls with the root of
+        their number), and a loss of the margin unlikely to go unseen; None where no number does, or none is
+        known.
+    """
+    if difference.macro_f1_ci95 is None or margin <= 0:
+        return None
+    low, high = difference.macro_f1_ci95
+    by_width = difference.samples * ((high - low) / 2 / margin) ** 2
+    return math.ceil(max(by_width, math.log(_UNSEEN) / math.log1p(-min(margin, 0.99))))
+
+
+def _judge_part(part: str, difference: Difference | None, margin: float, decides: bool) -> tuple[bool, str]:
+    if difference is None:
+        return False, f"{part}: the two have no such images in common, which leaves it open"
+    where = f"{part}, {difference.images} images of {difference.samples} samples"
+    bounds = difference.macro_f1_ci95
+    if bounds is None or not all(map(math.isfinite, bounds)):
+        return False, f"{where}: no interval of so few samples, so that nothing is decided by them"
+    low, high = bounds
+    told = f"{where}: macro F1 {difference.macro_f1:+.3f} [{low:+.3f}, {high:+.3f}]"
+    if part == _TEST and high < 0:
+        return False, f"{told} shows it worse"
+    needed = samples_needed(difference, margin)
+    if needed is None or needed > difference.samples:
+        enough = "no number of samples" if needed is None else f"about {needed} samples"
+        told += f", too few to show a difference of the margin ({enough} would)"
+    if not decides:
+        return True, told
+    seen = min(low, difference.macro_f1 - unseen_loss(difference.samples))
+    if seen < low:
+        told += f"; of so many samples the bound is {seen:+.3f}"
+    return seen >= -margin, told
+
+
+def _figures(difference: Difference, prefix: str) -> dict[str, float]:
+    figures: dict[str, float] = {"images": difference.images, "samples": difference.samples}
+    for name in ("accuracy", "macro_f1"):
+        bounds = getattr(difference, f"{name}_ci95")
+        figures[f"{name}_difference"] = getattr(difference, name)
+        if bounds is not None:
+            figures |= {f"{name}_difference_low": bounds[0], f"{name}_difference_high": bounds[1]}
+    return {f"{prefix}{name}": value for name, value in figures.items()}

@@ -1,0 +1,130 @@
+"""The audits of a study in its store: logged by stage `audit`, looked up whenever something rests on one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mlflow import MlflowClient
+
+from tmdscope.files import read_json, sha256_json
+from tmdscope.params.audit import AuditParams
+from tmdscope.params.common import ScoringParams
+from tmdscope.stage import UserError
+from tmdscope.tracking.registry import Version
+from tmdscope.tracking.runs import fetch_artifact
+
+NAME = "audit"
+"""Tag ``experiment`` of an audit's run."""
+
+_RECORD = "audit.json"
+_OF = ("data.sha256", "split.sha256")
+_ADDED = "add-material"
+
+
+@dataclass(frozen=True)
+class StudyAudit:
+    """An audit that ended.
+
+    Attributes
+    ----------
+    run_id : str
+        Its MLflow run.
+    at : datetime
+        When it ended, UTC.
+    settings_sha256 : str
+        As `settings_sha256` gives.
+    failed : tuple of str
+        Checks that failed.
+    """
+
+    run_id: str
+    at: datetime
+    settings_sha256: str
+    failed: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """When it was made, and where its record is."""
+        return f"{self.at:%Y-%m-%d %H:%M UTC}, run {self.run_id}"
+
+
+def audit_settings(params: AuditParams, scoring: ScoringParams) -> dict[str, Any]:
+    """Give all settings that an audit depends on.
+
+    Parameters
+    ----------
+    params : AuditParams
+        Section `audit`.
+    scoring : ScoringParams
+        Section `scoring`.
+
+    Returns
+    -------
+    dict
+        JSON-like; its hash is tag ``params.sha256`` of the audit's run.
+    """
+    return {**params.model_dump(mode="json"), "scoring": scoring.model_dump(mode="json")}
+
+
+def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, Any] | None) -> StudyAudit:
+    """Find the newest audit of the data and the split that a version was trained on.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    version : Version
+        The version; its run says what it was trained on, and in which study.
+    settings : mapping or None
+        As `audit_settings` gives: an audit with others does not count. None takes any.
+
+    Returns
+    -------
+    StudyAudit
+        As its run has it now.
+
+    Raises
+    ------
+    UserError
+        There is none, or its record is not of that data and split.
+    """
+    trained = client.get_run(version.run_id)
+    of = {name: trained.data.tags.get(name, "none") for name in _OF}
+    clauses = [f"tags.`{name}` = '{value}'" for name, value in {"experiment": NAME, **of}.items()]
+    ended = client.search_runs(
+        [trained.info.experiment_id],
+        " and ".join([*clauses, "attributes.status = 'FINISHED'"]),
+        order_by=["attributes.end_time DESC"],
+    )
+    wanted = None if settings is None else sha256_json(dict(settings))
+    fitting = [run for run in ended if wanted in (None, run.data.tags.get("params.sha256"))]
+    if not fitting:
+        told = "with the settings of params.yaml (audit, scoring), only with others" if ended else ""
+        raise UserError(_missing(version, of, trained.data.tags.get("experiment") == _ADDED, told))
+    tags, info = fitting[0].data.tags, fitting[0].info
+    with fetch_artifact(client, info.run_id, _RECORD) as path:
+        record = read_json(path)
+    made_of = {name: record.get("provenance", {}).get(name) for name in _OF}
+    if made_of != of:
+        raise UserError(
+            f"{_RECORD} of run {info.run_id} is of other data or another split than its tags say; make it "
+            "anew: `dvc repro --force audit`"
+        )
+    return StudyAudit(
+        info.run_id,
+        datetime.fromtimestamp(info.end_time / 1000, UTC),
+        tags.get("params.sha256", "none"),
+        tuple(map(str, record["failed_checks"])),
+    )
+
+
+def _missing(version: Version, of: Mapping[str, str], added: bool, told: str) -> str:
+    what = " and ".join(f"{name.partition('.')[0]} {value[:12]}" for name, value in of.items())
+    remedy = (
+        "its class was added to the study's data: add the class's images to the study's own source and "
+        "`dvc repro`"
+        if added
+        else "check out the data and params.yaml that it was trained with and `dvc repro --force audit`"
+    )
+    return f"not audited{told and f' {told}'}: {version.uri} was trained on {what}; {remedy}"
