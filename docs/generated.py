@@ -23,7 +23,7 @@ from tmdscope.dataset.store import RAW_SCHEMA, SCHEMA
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.reading import Params
 from tmdscope.params.search import SearchParams
-from tmdscope.profiles import SECTIONS
+from tmdscope.params.study import SECTIONS
 from tmdscope.scan.simulate import SURFACE_TRUTH, TRUTH
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 
 from tmdscope.params.experiments import read_experiments
 from tmdscope.params.reading import ParamsError
-from tmdscope.profiles import check_study, diff_params, list_profiles, merge_profile, read_profile
+from tmdscope.params.study import check_study
+from tmdscope.profiles import diff_params, list_profiles, merge_profile, read_profile
 from tmdscope.stage import UserError
 
 ROOT = Path(__file__).parents[1]

@@ -26,7 +26,7 @@ from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import BEST_PARAMS, read_best_params, tuned_name
-from tmdscope.stage import UserError, run_stage
+from tmdscope.stage import name_of_entry, run_stage
 from tmdscope.tracking.compiler import Compiler
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.dossier import Dossier, Trained
@@ -35,9 +35,11 @@ from tmdscope.tracking.runs import FACTS, PREDICTIONS, DataUse, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 
+TUNED = "--tuned"
+
 
 def main() -> None:
-    """Run the experiment that the command line names."""
+    """Run the experiment that the command line or DVC names."""
     name, params = read_arguments(sys.argv[1:])
     keep_freed_memory()
     classes = read_section("data", DataParams).classes
@@ -85,7 +87,7 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams]:
     Parameters
     ----------
     arguments : list of str
-        The experiment; ``--tuned`` after it takes the settings that its search found.
+        The experiment, if not DVC names it; ``--tuned`` takes the settings that its search found.
 
     Returns
     -------
@@ -99,15 +101,10 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams]:
     UserError
         The arguments are none of these, or the settings are wrong.
     """
-    match arguments:
-        case [name]:
-            return name, read_section(f"experiments.{name}", ExperimentParams)
-        case [name, "--tuned"]:
-            return tuned_name(name), read_best_params(SEARCHES / name / BEST_PARAMS)
-    raise UserError(
-        "usage: crossval.py EXPERIMENT [--tuned], a key of section 'experiments' in params.yaml; --tuned "
-        "takes the settings that its search found"
-    )
+    name = name_of_entry([word for word in arguments if word != TUNED], "experiments")
+    if TUNED in arguments:
+        return tuned_name(name), read_best_params(SEARCHES / name / BEST_PARAMS)
+    return name, read_section(f"experiments.{name}", ExperimentParams)
 
 
 def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], classes: list[str]) -> Resume:

@@ -8,15 +8,13 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import SearchParams
-from tmdscope.stage import UserError, run_stage
+from tmdscope.stage import name_of_entry, run_stage
 from tmdscope.tracking.experiment_search import SearchRequest, search_experiment
 
 
 def main() -> None:
-    """Run the search of the experiment that the command line names, or go on with it."""
-    if len(sys.argv) != 2:
-        raise UserError("usage: search.py EXPERIMENT, a key of section 'searches' in params.yaml")
-    name = sys.argv[1]
+    """Run the search of the experiment that the command line or DVC names, or go on with it."""
+    name = name_of_entry(sys.argv[1:], "searches")
     keep_freed_memory()
     request = SearchRequest(
         experiment=name,

@@ -12,8 +12,11 @@ from tmdscope.dataset.splits import group_samples, make_split, split_rest
 from tmdscope.dataset.store import MANIFEST, SCHEMA, classes_of, read_manifest
 from tmdscope.files import write_text
 from tmdscope.layout import PREPARED, SPLIT
-from tmdscope.params.materials_study import SplitParams
+from tmdscope.learn.audit.columns import read_nuisance, read_order
+from tmdscope.params.audit import ManifestAuditParams
+from tmdscope.params.materials_study import LatentParams, SplitParams
 from tmdscope.params.reading import read_section
+from tmdscope.params.rules import sample_problems
 from tmdscope.stage import UserError, run_stage
 
 COUNTS = Path("data/split_counts.csv")
@@ -30,6 +33,7 @@ def main() -> None:
         print(f"kept together with another sample, for they share identical images: {', '.join(merged)}")
     # Class indices, the five materials in the paper's order: the order decides ties between samples.
     classes = classes_of(manifest["material"])
+    check(settings, manifest, groups)
     labels = [classes.index(name) for name in manifest["material"]]
     images = manifest["image_id"].tolist()
     if settings.test == "paper":
@@ -43,6 +47,41 @@ def main() -> None:
     if audit.problems:
         raise UserError(f"{SPLIT} is not written, the split is unsound: " + "; ".join(audit.problems))
     split.write(SPLIT)
+
+
+def check(settings: SplitParams, manifest: pd.DataFrame, groups: list[str]) -> None:
+    """Compare the settings of all later stages with the data, before anything trains.
+
+    Parameters
+    ----------
+    settings : SplitParams
+        How it is split.
+    manifest : pandas.DataFrame
+        Of the prepared images.
+    groups : list of str
+        Group of each image, see `group_samples`.
+
+    Raises
+    ------
+    UserError
+        Every problem with a remedy: a class with too few samples, more folds than samples, a column that the
+        audit asks for and the manifest does not have.
+    """
+    audit = read_section("audit", ManifestAuditParams)
+    counts = manifest.assign(group=groups).groupby("material", sort=False)["group"].nunique()
+    problems = sample_problems(
+        settings, audit, read_section("latent", LatentParams), counts.to_dict(), len(manifest)
+    )
+    for key, read in (
+        ("audit.order", lambda: read_order(manifest, audit.order)),
+        ("audit.nuisance", lambda: read_nuisance(manifest, audit.nuisance)),
+    ):
+        try:
+            read()
+        except UserError as error:
+            problems.append(f"{key}: {error}")
+    if problems:
+        raise UserError("params.yaml does not suit the data:" + "".join(f"\n  {line}" for line in problems))
 
 
 def _paper_test(manifest: pd.DataFrame) -> NDArray[np.bool_]:

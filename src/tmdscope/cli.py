@@ -55,6 +55,15 @@ def main(
 
 
 @app.command()
+def check(params: ParamsPath = Path("params.yaml")) -> None:
+    """Check all settings, each by itself and against the others, as the first stage does."""
+    from tmdscope.lifecycle.settings import check_samples
+    from tmdscope.params.study import read_either_study
+
+    typer.echo(check_samples(read_either_study(params), params))
+
+
+@app.command()
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON array, one object per version.")] = False,
     params: ParamsPath = Path("params.yaml"),
@@ -285,6 +294,7 @@ def add_material(
     from tmdscope.layout import ADDED
     from tmdscope.lifecycle.card import write_card
     from tmdscope.memory import keep_freed_memory
+    from tmdscope.names import key_of
     from tmdscope.params.common import ScoringParams
     from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
     from tmdscope.params.reading import read_section
@@ -312,7 +322,7 @@ def add_material(
     for made in added.versions:
         write_card(client, resolve(client, f"models:/{made['name']}/{made['number']}"))
     typer.echo(added.text)
-    typer.echo(f"in full: {params.parent / ADDED / added.material}")
+    typer.echo(f"in full: {params.parent / ADDED / key_of(added.material)}")
 
 
 @app.command()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tmdscope.names import cell
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -78,7 +80,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:
-    """Write a table atomically, without its index.
+    """Write a table atomically, without its index; in a CSV no text is a formula to a spreadsheet.
 
     Parameters
     ----------
@@ -96,7 +98,9 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
         raise ValueError(f"{path}: a table is written as .csv or .parquet")
     with atomic_path(path) as temporary:
         if path.suffix == ".csv":
-            table.to_csv(temporary, index=False)
+            table.map(lambda value: cell(value) if isinstance(value, str) else value).to_csv(
+                temporary, index=False
+            )
         else:
             table.to_parquet(temporary, index=False)
 

@@ -14,48 +14,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tmdscope.materials import nearest
-from tmdscope.params.audit import ManifestAuditParams
-from tmdscope.params.common import ScoringParams
-from tmdscope.params.experiments import ExperimentParams, FeaturesParams, require_formulae
-from tmdscope.params.materials_study import (
-    AttributionParams,
-    ComputeParams,
-    DataParams,
-    DescribeParams,
-    LatentParams,
-    PrepareParams,
-    PretrainParams,
-    PromotionParams,
-    ReportParams,
-    SplitParams,
-    TrackingParams,
-)
-from tmdscope.params.reading import Params, ParamsError, parse_section
-from tmdscope.params.search import SearchParams, check_search
-from tmdscope.params.sequential import SequentialParams
+from tmdscope.params.reading import ParamsError
+from tmdscope.params.study import REPLACED, check_study
 from tmdscope.stage import UserError
-
-REPLACED = ("experiments", "searches")
-"""The sections that a profile replaces as a whole."""
-
-SECTIONS: Mapping[str, type[Params]] = {
-    "data": DataParams,
-    "prepare": PrepareParams,
-    "pretrain": PretrainParams,
-    "split": SplitParams,
-    "features": FeaturesParams,
-    "sequential": SequentialParams,
-    "audit": ManifestAuditParams,
-    "scoring": ScoringParams,
-    "tracking": TrackingParams,
-    "promotion": PromotionParams,
-    "describe": DescribeParams,
-    "compute": ComputeParams,
-    "latent": LatentParams,
-    "attribution": AttributionParams,
-    "report": ReportParams,
-}
-"""Every section of the main study beside `experiments`, and its model."""
 
 
 def list_profiles(folder: Path) -> dict[str, str]:
@@ -137,52 +98,6 @@ def merge_profile(params: str, profile: str, source: str) -> str:
     yaml.dump(merged, stream)
     check_study(YAML(typ="safe").load(stream.getvalue()), source)
     return stream.getvalue()
-
-
-def check_study(content: Mapping[str, Any], source: str) -> None:
-    """Check all the settings of the main study at once.
-
-    Parameters
-    ----------
-    content : mapping
-        Section name to its plain content.
-    source : str
-        What to call the settings in messages.
-
-    Raises
-    ------
-    ParamsError
-        A section is missing, unknown or wrong; every problem of every section.
-    """
-    problems = [
-        f"{source}: unknown section {name!r}; {nearest(name, [*SECTIONS, *REPLACED])}"
-        for name in content
-        if name not in SECTIONS and name not in REPLACED
-    ]
-    experiments, searches = (content.get(name) for name in REPLACED)
-    if not isinstance(experiments, Mapping) or not experiments:
-        problems.append(f"{source}: section 'experiments' must name at least one experiment")
-        experiments = {}
-    if not isinstance(searches, Mapping):
-        problems.append(f"{source}: section 'searches' is missing; `searches: {{}}` is none")
-        searches = {}
-    models = [(name, content.get(name), model) for name, model in SECTIONS.items()]
-    models += [(f"experiments.{name}", entry, ExperimentParams) for name, entry in experiments.items()]
-    for name, section, model in models:
-        try:
-            parse_section(name, section, model, source)
-        except ParamsError as error:
-            problems.append(str(error))
-    for name, entry in searches.items():
-        try:
-            search = parse_section(f"searches.{name}", entry, SearchParams, source)
-            check_search(name, search, experiments, source)
-        except ParamsError as error:
-            problems.append(str(error))
-    if problems:
-        raise ParamsError("\n".join(problems))
-    if any(entry["target"] == "multilabel" for entry in experiments.values()):
-        require_formulae(content["data"]["classes"])
 
 
 def diff_params(before: str, after: str, name: str) -> str:

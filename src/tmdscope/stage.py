@@ -1,7 +1,10 @@
 """What every stage script does around its work: say errors plainly, leave no half-written output."""
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from tmdscope.names import name_problem
 
 
 class UserError(ValueError):
@@ -18,6 +21,36 @@ def say(message: str) -> None:
     """
     sys.stderr.write(f"{message}\n")
     sys.stderr.flush()
+
+
+def name_of_entry(arguments: Sequence[str], section: str) -> str:
+    """Say which entry of a section a stage works on.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The entry's name; without one, DVC's variable ``DVC_STAGE`` has it (``crossval@NAME``): a command in
+        dvc.yaml that held the name would hand it to a shell.
+    section : str
+        Of params.yaml, for messages.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Raises
+    ------
+    UserError
+        None is given, or it cannot be a name.
+    """
+    stage = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
+    given = [*arguments] or [name for name in [stage.partition("@")[2]] if name]
+    if len(given) != 1:
+        raise UserError(f"name one key of section '{section}' in params.yaml, and nothing else")
+    if problem := name_problem(given[0]):
+        raise UserError(f"{section}: {problem}")
+    return given[0]
 
 
 def run_stage(main: Callable[[], None]) -> None:

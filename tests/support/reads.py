@@ -12,9 +12,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tmdscope.profiles import REPLACED, SECTIONS
+from tmdscope.params.study import PUBLISHED_SECTIONS, REPLACED, SECTIONS
 
 WHOLE = {
+    "read_study": {*SECTIONS, *REPLACED},
+    "read_published_study": {*PUBLISHED_SECTIONS},
     "read_experiments": {"experiments"},
     "read_searches": {"searches"},
     "read_all_experiments": {"experiments", "searches"},
@@ -24,8 +26,8 @@ WHOLE = {
 WATCH = Path(__file__).parent / "watch"
 IGNORED = (".dvc", ".git", ".venv", "mlruns", "tests")
 """Not data of a stage: tools, tests, and the tracking store, which DVC never holds."""
-UNSEEN = (".safetensors", ".db")
-"""Files that compiled readers open, out of Python's sight: not asked to have been read."""
+UNSEEN = (".safetensors", ".db", "checked.txt")
+"""Not asked to have been read: compiled readers open them unseen by Python, or they say what comes first."""
 
 
 @dataclass(frozen=True)

@@ -56,10 +56,33 @@ def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
     return manifest
 
 
+def plan(settings: SimulatedParams, classes: list[str]) -> list[SamplePlan]:
+    """Say which samples the simulator will give, without simulating any.
+
+    Parameters
+    ----------
+    settings : SimulatedParams
+        How many, and the seed.
+    classes : list of str
+        Materials in class order.
+
+    Returns
+    -------
+    list of SamplePlan
+        Every sample with its material and number of images.
+
+    Raises
+    ------
+    UserError
+        There are too few images or samples for the classes.
+    """
+    shares = {name: float(PUBLISHED_IMAGES[name]) for name in classes}
+    return plan_samples(shares, settings.images, settings.samples, settings.seed)
+
+
 def _simulate(settings: SimulatedParams, classes: list[str], heights: Path) -> pd.DataFrame:
     """Simulate sample by sample; only one sample's scans are ever held in memory."""
-    shares = {name: float(PUBLISHED_IMAGES[name]) for name in classes}
-    plans = plan_samples(shares, settings.images, settings.samples, settings.seed)
+    plans = plan(settings, classes)
     rows: list[dict[str, Any]] = []
     shape = (settings.images, settings.size_px, settings.size_px)
     write_array(heights, _scan_heights(plans, settings, rows), shape, np.float32)

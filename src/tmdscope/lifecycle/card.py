@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from tmdscope.dataset.records import Record
+from tmdscope.names import markdown
 from tmdscope.stage import UserError
 from tmdscope.tracking.audits import find_audit
 from tmdscope.tracking.registration import describe_version, read_facts, run_tags
@@ -66,9 +67,10 @@ def compose_card(version: Version, facts: Mapping[str, Any], tags: Mapping[str, 
     str
         Markdown.
     """
-    environment = Environment(  # noqa: S701 - Markdown is not escaped as HTML is
+    environment = Environment(  # noqa: S701 - what people write is escaped as Markdown
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
+    environment.filters["markdown"] = markdown
     template = environment.from_string(files(__package__).joinpath("card.md.j2").read_text(encoding="utf-8"))
     scores, data = facts["scores"], facts["data"]
     few = [f"{name} ({count})" for name, count in data["samples_of_class"].items() if count < _FEW_SAMPLES]

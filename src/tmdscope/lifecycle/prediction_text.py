@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from tmdscope.lifecycle.predictor import Prediction
+from tmdscope.names import cell
 
 Form = Literal["table", "csv", "json"]
 
@@ -76,7 +77,7 @@ def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str])
 
 def _csv_line(cells: Sequence[str]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerow(cells)
+    csv.writer(stream, lineterminator="\n").writerow(map(cell, cells))
     return stream.getvalue()
 
 

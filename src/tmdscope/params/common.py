@@ -1,10 +1,21 @@
 """Sections that more than one study has."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from tmdscope.names import DOTTED, name_problem
 from tmdscope.params.reading import Params, Seed
+
+
+def _named(name: str) -> str:
+    if problem := name_problem(name, DOTTED):
+        raise ValueError(problem)
+    return name
+
+
+Name = Annotated[str, AfterValidator(_named)]
+"""Of a study or of a registered model."""
 
 
 class FoldsParams(Params):

@@ -1,6 +1,6 @@
 """Sections `features` and `experiments` of the main study: networks and how they are trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Self
@@ -13,6 +13,11 @@ from tmdscope.params.reading import Params, ParamsError, Seed, parse_section, re
 Architecture = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 WeightsName = Literal["imagenet-v1", "imagenet-v2", "micronet", "simulated", "none"]
+
+ONLY_FOR: Mapping[str, tuple[Architecture, ...]] = {
+    "imagenet-v2": ("resnet50", "resnet101", "resnet152"),
+}
+"""Weights that are not published for every architecture, and those they are for (tmdscope.vision.weights)."""
 
 
 class Strategy(StrEnum):

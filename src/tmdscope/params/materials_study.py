@@ -1,11 +1,13 @@
 """Sections of the main study, beside `features` and `experiments`."""
 
+from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tmdscope.materials import MATERIALS, nearest
-from tmdscope.params.common import FoldsParams, LatentAnalysisParams
+from tmdscope.names import text_problem
+from tmdscope.params.common import FoldsParams, LatentAnalysisParams, Name
 from tmdscope.params.experiments import Architecture
 from tmdscope.params.reading import Params, Seed
 
@@ -31,6 +33,14 @@ class FolderParams(Params):
 
     path: str = Field(min_length=1, description="the folder; relative paths start at params.yaml")
     manifest: str = Field(min_length=1, description="name of the CSV inside the folder")
+
+    @field_validator("manifest")
+    @classmethod
+    def _manifest_lies_inside(cls, name: str) -> str:
+        path = PurePath(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError("it is not inside data.folder.path, which is what DVC watches: move it there")
+        return name
 
 
 class ArchiveParams(Params):
@@ -65,6 +75,8 @@ class DataParams(Params):
         repeated = sorted({name for name in self.classes if self.classes.count(name) > 1})
         if repeated:
             raise ValueError(f"classes named twice: {', '.join(repeated)}")
+        for problem in filter(None, map(text_problem, self.classes)):
+            raise ValueError(f"class {problem}")
         if self.source == "simulated":
             unknown = [name for name in self.classes if name not in MATERIALS]
             if unknown:
@@ -132,13 +144,8 @@ class SplitParams(FoldsParams):
 class TrackingParams(Params):
     """Section `tracking`: names in MLflow."""
 
-    study: str = Field(min_length=1, max_length=200, description="MLflow experiment")
-    model: str = Field(
-        min_length=1,
-        max_length=200,
-        pattern=r"^[^/:']+$",
-        description="registered model; MLflow's addresses and searches hold no slash, colon or apostrophe",
-    )
+    study: Name = Field(description="MLflow experiment")
+    model: Name = Field(description="registered model")
 
 
 class PromotionParams(Params):
@@ -167,7 +174,7 @@ class ComputeParams(Params):
 class LatentParams(LatentAnalysisParams):
     """Section `latent`: what the best model's embedding has to do with the descriptors."""
 
-    alias: str = Field(min_length=1, description="alias of the registered model to pull")
+    alias: Literal["best", "production", "previous"] = Field(description="of the registered model to pull")
     batch_size: int = Field(ge=1, le=4096, description="images at a time")
     after_relu: bool = Field(description="the embedding after its ReLU; the paper's is before")
 
@@ -175,7 +182,7 @@ class LatentParams(LatentAnalysisParams):
 class AttributionParams(Params):
     """Section `attribution`: where in an image a registered model finds its reasons."""
 
-    alias: str = Field(min_length=1, description="alias of the registered model to pull")
+    alias: Literal["best", "production", "previous"] = Field(description="of the registered model to pull")
     layer: Literal["layer1", "layer2", "layer3", "layer4"] = Field(
         description="of the ResNet, whose maps are shown; the paper's is layer4"
     )

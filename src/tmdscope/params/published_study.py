@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from tmdscope.materials import nearest
-from tmdscope.params.common import TrainingParams
+from tmdscope.params.common import Name, TrainingParams
 from tmdscope.params.reading import Params, ParamsError, Seed, parse_section
 from tmdscope.params.search import Categorical, Space, SpaceParams, Value, check_conditions
 
@@ -39,7 +39,7 @@ class LogisticParams(Params):
 class PublishedTrackingParams(Params):
     """Section `tracking` of the published study, which registers no model."""
 
-    study: str = Field(min_length=1, max_length=200, description="MLflow experiment")
+    study: Name = Field(description="MLflow experiment")
 
 
 class ClassifiersParams(Params):

@@ -25,6 +25,7 @@ from tmdscope.learn.sequential.outcome import Held, summarise
 from tmdscope.learn.sequential.plan import Known, Plan, Training, make_plan, stage_parts
 from tmdscope.learn.sequential.run import Bench, StageResult
 from tmdscope.materials import atoms_of
+from tmdscope.names import key_of, text_problem
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
 from tmdscope.params.materials_study import DataParams, PrepareParams
@@ -150,7 +151,7 @@ def add_material(request: AddRequest) -> Addition:
         "split.sha256": sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds]),
     }
     inputs = {"split": tags["split.sha256"], "weights": sha256_file(root / PRETRAINED)}
-    resume = Resume.open(root / ATTEMPTS / f"add-{material}", identity(tags, **inputs), machine(tags))
+    resume = Resume.open(root / ATTEMPTS / f"add-{key_of(material)}", identity(tags, **inputs), machine(tags))
     data = DataUse(request.study, dataset.digest, str(request.images), len(dataset.images), NAME)
     labels = plan.label(dataset.manifest["material"].tolist())
     samples = dataset.manifest["sample_id"].to_numpy()
@@ -176,7 +177,7 @@ def add_material(request: AddRequest) -> Addition:
     scoring = request.scoring
     found = summarise(plan, [known, *outcome.results], Held(labels, samples, scoring.bootstrap, scoring.seed))
     text = describe_gain(found, version.uri, outcome.versions)
-    place = root / ADDED / material
+    place = root / ADDED / key_of(material)
     write_json(place / "added.json", {"model": version.uri, "versions": outcome.versions, **found})
     write_text(place / "gain.md", text)
     for run_id in outcome.sequences.values():
@@ -287,8 +288,8 @@ def _read_new(request: AddRequest, known: Sequence[str], old: Dataset) -> Datase
             f"{manifest} holds materials {', '.join(named) or 'none'}: add one new class at a time, "
             "a folder each"
         )
-    if Path(named[0]).name != named[0]:
-        raise UserError(f"{manifest}: material {named[0]!r} cannot name a folder; call it otherwise")
+    if problem := text_problem(named[0]):
+        raise UserError(f"{manifest}: material {problem}")
     if named[0] in known:
         raise UserError(f"{manifest}: {request.model} knows {named[0]} already; name a new class")
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:

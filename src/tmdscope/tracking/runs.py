@@ -15,6 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from tmdscope.files import write_json, write_table
+from tmdscope.names import key_of
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.store import Study
@@ -88,9 +89,11 @@ class TrackedRun:
         Parameters
         ----------
         params : mapping
-            Name to value.
+            Name to value; a name that MLflow does not take is logged under `tmdscope.names.key_of`.
         """
-        entries = [Param(key, str(value)[:_PARAM_CHARACTERS]) for key, value in flatten(params).items()]
+        entries = [
+            Param(key_of(key), str(value)[:_PARAM_CHARACTERS]) for key, value in flatten(params).items()
+        ]
         self.study.client.log_batch(self.run_id, params=entries)
 
     def metrics(self, scores: Mapping[str, float], step: int = 0) -> None:
@@ -111,7 +114,7 @@ class TrackedRun:
         Parameters
         ----------
         scores : sequence of mapping
-            Name to value, for every step.
+            Name to value, for every step; names as for `params`.
         first_step : int, optional
             Step of the first entry.
         """
@@ -119,7 +122,7 @@ class TrackedRun:
         entries = [
             Metric(key, float(value), now, step)
             for step, entry in enumerate(scores, first_step)
-            for key, value in entry.items()
+            for key, value in ((key_of(name), value) for name, value in entry.items())
             if not self._has_metric(key, step)
         ]
         for start in range(0, len(entries), _BATCH_METRICS):

@@ -1,0 +1,291 @@
+"""What the sections of a study say against one another, and against the number of samples; nothing is run."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from tmdscope.materials import MATERIALS
+from tmdscope.names import name_problem
+from tmdscope.params.audit import ManifestAuditParams
+from tmdscope.params.common import FoldsParams
+from tmdscope.params.experiments import (
+    ONLY_FOR,
+    ExperimentParams,
+    FeaturesParams,
+    Strategy,
+    require_formulae,
+)
+from tmdscope.params.materials_study import (
+    AttributionParams,
+    DataParams,
+    LatentParams,
+    PrepareParams,
+    PretrainParams,
+    SplitParams,
+)
+from tmdscope.params.reading import Params
+from tmdscope.params.search import SearchParams, tuned_name
+from tmdscope.params.sequential import PublishedSequentialParams, SequenceParams, SequentialParams
+from tmdscope.stage import UserError
+
+_TAKEN_NAMES = ("sequential", "audit")
+"""Names that runs and folders of other stages have."""
+
+_LEAST_SAMPLES = 3
+"""Of a class: one each for the held-out test, for training and for validation."""
+
+Section = TypeVar("Section", bound=Params)
+
+
+class WrongSectionError(LookupError):
+    """A rule asks for a section that has problems of its own."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """The sections of a study that are right by themselves.
+
+    Attributes
+    ----------
+    sections : dict
+        Name to content.
+    experiments, searches : dict
+        Name to entry; empty in the published study.
+    """
+
+    sections: dict[str, Params] = field(default_factory=dict)
+    experiments: dict[str, ExperimentParams] = field(default_factory=dict)
+    searches: dict[str, SearchParams] = field(default_factory=dict)
+
+    def get(self, name: str, model: type[Section]) -> Section:
+        """Give a section to a rule, which is left out where the section is wrong."""
+        found = self.sections.get(name)
+        if not isinstance(found, model):
+            raise WrongSectionError(name)
+        return found
+
+    def trainings(self) -> Iterator[tuple[str, ExperimentParams]]:
+        """Give every setting of a network that is trained, with where it stands."""
+        for name, entry in self.experiments.items():
+            yield f"experiments.{name}", entry
+        for name, search in self.searches.items():
+            base = self.experiments.get(name)
+            for key in ("strategy", "architecture", "flips", "rotations"):
+                dimension = search.space.get(key)
+                for value in dimension.ends if dimension and base else ():
+                    varied = _varied(base, key, value) if base else None
+                    if varied is not None:
+                        yield f"searches.{name}.space.{key}", varied
+        sequential = self.sections.get("sequential")
+        if isinstance(sequential, SequentialParams) and sequential.enabled:
+            yield "sequential.training", sequential.experiment(sequential.encodings[0], 0)
+
+
+def sample_problems(
+    split: SplitParams,
+    audit: ManifestAuditParams,
+    latent: LatentParams,
+    samples: Mapping[str, int],
+    images: int,
+) -> list[str]:
+    """Compare what the settings ask for with what the data have.
+
+    Parameters
+    ----------
+    split : SplitParams
+        How many folds.
+    audit : ManifestAuditParams
+        And there.
+    latent : LatentParams
+        Components, too.
+    samples : mapping
+        Class to its number of samples; those that share an identical image count as one.
+    images : int
+        Number of images.
+
+    Returns
+    -------
+    list of str
+        Every problem with a remedy.
+    """
+    total = sum(samples.values())
+    problems = [
+        f"class {name!r} has {count} sample{'s' * (count != 1)}, {_LEAST_SAMPLES} are needed (one each for "
+        "the held-out test, training and validation): add samples, or take the class out of data.classes"
+        for name, count in samples.items()
+        if count < _LEAST_SAMPLES - 1  # with two, chance decides: the audit of the split says so
+    ]
+    rest = total
+    if split.test == "folds":
+        problems += _too_few("split.test_folds", split.test_folds, total)
+        rest -= -(-total // split.test_folds)
+    problems += _too_few("split.folds", split.folds, rest, " outside of the held-out test")
+    problems += _too_few("audit.folds", audit.folds, total)
+    problems += _too_few("latent.folds", latent.folds, total)
+    if latent.components > images:
+        problems.append(
+            f"latent.components {latent.components} of {images} images: set it to {images} at most"
+        )
+    return problems
+
+
+def _too_few(key: str, folds: int, samples: int, where: str = "") -> list[str]:
+    if samples >= folds:
+        return []
+    lower = f"set it to {samples} at most, or " if samples > 1 else ""
+    return [f"{key} is {folds}, but there are {samples} samples{where}: {lower}add samples"]
+
+
+def name_problems(experiments: Mapping[Any, Any], searches: Mapping[Any, Any]) -> Iterator[str]:
+    """Find names that cannot be those of stages, folders and keys.
+
+    Parameters
+    ----------
+    experiments, searches : mapping
+        Plain content of these sections.
+
+    Yields
+    ------
+    str
+        A problem with a remedy.
+    """
+    for section, entries in (("experiments", experiments), ("searches", searches)):
+        yield from (f"{section}: {problem}" for problem in map(name_problem, entries) if problem)
+    tuned = {tuned_name(name): name for name in searches}
+    seen: dict[str, str] = {}
+    for name in map(str, experiments):
+        if name in _TAKEN_NAMES:
+            yield f"experiments: {name!r} is the name of a stage: call it '{name}-1'"
+        if name in tuned:
+            yield (
+                f"experiments: {name!r} is what the search of {tuned[name]!r} makes: give the experiment "
+                "another name"
+            )
+        twin = seen.setdefault(name.casefold(), name)
+        if twin != name:
+            yield f"experiments: {twin!r} and {name!r} are one folder on some disks: rename one"
+
+
+def _varied(base: ExperimentParams, key: str, value: Any) -> ExperimentParams | None:
+    """Give an experiment with one other setting; None where that goes only with others in the space."""
+    try:
+        return ExperimentParams.model_validate({**base.model_dump(mode="json"), key: value})
+    except ValueError:
+        return None
+
+
+def _formulae(study: Study) -> Iterator[str]:
+    """Multilabel targets are atoms."""
+    data = study.get("data", DataParams)
+    names = [name for name, entry in study.experiments.items() if entry.target == "multilabel"]
+    if names:
+        keys = ", ".join(f"experiments.{name}" for name in names)
+        yield from _said(lambda: require_formulae(data.classes, f"set the target of {keys} to multiclass"))
+
+
+def _sequence(study: Study) -> Iterator[str]:
+    classes, folds = study.get("data", DataParams).classes, study.get("split", SplitParams).folds
+    yield from _sequence_problems(study.get("sequential", SequentialParams), classes, folds)
+
+
+def sequence_of_the_paper(study: Study) -> Iterator[str]:
+    """Compare the sequence of the published study with its classes and folds.
+
+    Parameters
+    ----------
+    study : Study
+        The checked sections.
+
+    Yields
+    ------
+    str
+        A problem with a remedy.
+    """
+    folds = study.get("split", FoldsParams).folds
+    yield from _sequence_problems(study.get("sequential", PublishedSequentialParams), MATERIALS, folds)
+
+
+def _sequence_problems(params: SequenceParams, classes: Iterable[str], folds: int) -> Iterator[str]:
+    if not params.enabled:
+        return
+    yield from _said(lambda: params.order_of(list(classes)))
+    if (params.measure_leak or params.start == "paper") and params.paper_fold >= folds:
+        yield (
+            f"sequential.paper_fold is {params.paper_fold}, split.folds gives the folds 0 to {folds - 1}: "
+            "name one of them, or set start to fold and measure_leak to false"
+        )
+
+
+def _weights(study: Study) -> Iterator[str]:
+    """Weights are published for some architectures; those called `simulated` are of one."""
+    made = study.get("pretrain", PretrainParams).architecture
+    entries: list[tuple[str, ExperimentParams | FeaturesParams]] = [*study.trainings()]
+    entries.append(("features", study.get("features", FeaturesParams)))
+    for where, entry in entries:
+        known = (made,) if entry.weights == "simulated" else ONLY_FOR.get(entry.weights)
+        if known is not None and entry.architecture not in known:
+            remedy = ", set pretrain.architecture" if entry.weights == "simulated" else ""
+            yield (
+                f"{where}: weights {entry.weights!r} are of {', '.join(known)}, not of {entry.architecture}: "
+                f"take another architecture, other weights{remedy}"
+            )
+
+
+def _stored_features(study: Study) -> Iterator[str]:
+    """Strategy `features` reads what stage `features` stored."""
+    stored = study.get("features", FeaturesParams)
+    for where, entry in study.trainings():
+        if entry.strategy is not Strategy.FEATURES:
+            continue
+        for key in ("architecture", "weights"):
+            asked, there = getattr(entry, key), getattr(stored, key)
+            if asked != there:
+                yield (
+                    f"{where}: {key} {asked!r} with strategy features, but features.{key} is {there!r}: make "
+                    "them agree"
+                )
+        for key in ("flips", "rotations"):
+            if getattr(entry, key) and not getattr(stored, key):
+                yield (
+                    f"{where}: {key} true with strategy features, but features.{key} is false: set that "
+                    "to true"
+                )
+
+
+def _sources(study: Study) -> Iterator[str]:
+    data, split = study.get("data", DataParams), study.get("split", SplitParams)
+    if split.test == "paper" and data.source != "archive":
+        yield (
+            f"split.test is paper, but data.source is {data.source}: only the archive knows the authors' "
+            "test; set split.test to folds"
+        )
+    side, frame = study.get("prepare", PrepareParams).levelling.side_nm, data.simulated.frame_nm
+    if data.source == "simulated" and side is not None and side > frame:
+        yield (
+            f"prepare.levelling.crop_nm is {side:g}, but data.simulated.frame_nm is {frame:g}: lower "
+            "crop_nm, or write whole"
+        )
+
+
+def _patch(study: Study) -> Iterator[str]:
+    patch, size = (
+        study.get("attribution", AttributionParams).patch_px,
+        study.get("prepare", PrepareParams).size_px,
+    )
+    if patch > size:
+        yield f"attribution.patch_px {patch} is larger than an image, prepare.size_px {size}: lower it"
+
+
+def _said(check: Callable[[], object]) -> list[str]:
+    try:
+        check()
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+Rule = Callable[[Study], Iterator[str]]
+"""Gives every problem that it finds between sections."""
+
+RULES: tuple[Rule, ...] = (_formulae, _sequence, _weights, _stored_features, _sources, _patch)
+"""Of the main study."""
