@@ -9,7 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
-GROUND = set("layout materials memory names files download processes progress stage params profiles".split())
+GROUND = set(
+    "layout materials memory names files download processes progress stage params profiles record".split()
+)
 BELOW = {
     "ground": set(),
     "scan": {"ground"},

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import Split
-from tmdscope.files import write_json
 from tmdscope.learn.audit.study import audit, numbers_of
 from tmdscope.learn.audit.table import AuditTable, Labels
 from tmdscope.learn.classical import sample_numbers
@@ -19,6 +19,7 @@ from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.published_study import ClassifiersParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section
+from tmdscope.record import write_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.provenance import provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, start_run
@@ -40,7 +41,8 @@ def main() -> None:
     params = read_section("audit", AuditParams, PARAMS)
     scoring = read_section("scoring", ScoringParams, PARAMS)
     study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
-    tables, split = read_tables(TABLES), Split.read(SPLIT)
+    tables = read_tables(TABLES)
+    split = read_split(SPLIT, tables.manifest)
     row = {image: number for number, image in enumerate(tables.image_ids)}
     table = AuditTable(
         features=tables.features,
@@ -60,10 +62,10 @@ def main() -> None:
     with start_run(study, NAME, tags, data=data) as run:
         run.params(settings)
         found = audit(table, parts, params, scoring, runners)
-        write_json(AUDIT, found)
+        write_record(AUDIT, found, {"data": tables.digest})
         run.metrics(numbers_of(found))
         run.artifact(AUDIT)
-    write_json(RUN, {**whereabouts(study, tags), "runs": {NAME: run.run_id}})
+    write_record(RUN, {**whereabouts(study, tags), "runs": {NAME: run.run_id}}, {"data": tables.digest})
     print(found["verdict"]["headline"])
 
 

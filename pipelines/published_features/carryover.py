@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
-from tmdscope.dataset.splits import Split
-from tmdscope.files import write_json
 from tmdscope.learn.carryover import SERIES, compare, fold_scores, run_series
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.metrics import mean_std
@@ -19,6 +18,7 @@ from tmdscope.learn.tabular import FeatureTable, table_folds
 from tmdscope.materials import MATERIALS
 from tmdscope.params.published_study import CarryoverParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section
+from tmdscope.record import write_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import provenance, whereabouts
@@ -38,14 +38,16 @@ def main() -> None:
     torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
     params = read_section("carryover", CarryoverParams, PARAMS)
     tracking = read_section("tracking", PublishedTrackingParams, PARAMS)
+    tables = read_tables(TABLES)
+    of = {"data": tables.digest}
     if not params.enabled:
-        write_json(SCORES, {"enabled": False})
-        write_json(RUN, {"runs": {}})
+        write_record(SCORES, {"enabled": False}, of)
+        write_record(RUN, {"runs": {}}, of)
         print(f"not run: carryover.enabled is false in {PARAMS}")
         return
-    study, tables = open_study(tracking.study), read_tables(TABLES)
+    study = open_study(tracking.study)
     table = FeatureTable(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
-    folds = table_folds(Split.read(SPLIT), tables.image_ids)
+    folds = table_folds(read_split(SPLIT, tables.manifest), tables.image_ids)
     settings = params.model_dump(mode="json")
     tags = {**provenance(study.name, tables.digest, settings), "experiment": NAME}
     data = DataUse(study.name, tables.digest, TABLES.as_posix(), len(tables.labels), NAME)
@@ -59,8 +61,8 @@ def main() -> None:
             )
         found = compare(trials)
         run.metrics(flatten({"gain": found["gain"]}))
-    write_json(SCORES, {"enabled": True, **found})
-    write_json(RUN, {**whereabouts(study, tags), "runs": {NAME: run.run_id}})
+    write_record(SCORES, {"enabled": True, **found}, of)
+    write_record(RUN, {**whereabouts(study, tags), "runs": {NAME: run.run_id}}, of)
     gain = {name: 100 * score["mean"] for name, score in found["gain"].items()}
     print(
         f"layers carried from fold to fold: validation {gain['val_accuracy']:+.1f} points, "

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
-from tmdscope.dataset.splits import Split
-from tmdscope.files import write_json
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.metrics import confusion_matrix
 from tmdscope.learn.summary import Cohort
@@ -26,6 +25,7 @@ from tmdscope.materials import MATERIALS
 from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.params.published_study import ClassifiersParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section
+from tmdscope.record import write_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import provenance, whereabouts
@@ -46,7 +46,8 @@ def main() -> None:
     pooled = read_section("pooled", FoldsParams, PARAMS)
     scoring = read_section("scoring", ScoringParams, PARAMS)
     study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
-    tables, split = read_tables(TABLES), Split.read(SPLIT)
+    tables = read_tables(TABLES)
+    split = read_split(SPLIT, tables.manifest)
     table = FeatureTable(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
     folds = table_folds(split, tables.image_ids)
     cohort = Cohort(tables.labels, table.sample_ids, tables.distinct, scoring.bootstrap, scoring.seed)
@@ -72,8 +73,8 @@ def main() -> None:
             f"{name}: validation {found['val_accuracy']['mean']:.3f}, "
             f"test {found['test_accuracy']['mean']:.3f}, pooled {found['pooled']['accuracy']:.3f}"
         )
-    write_json(SCORES, scores)
-    write_json(RUN, {**whereabouts(study, tags), "runs": runs})
+    write_record(SCORES, scores, {"data": tables.digest})
+    write_record(RUN, {**whereabouts(study, tags), "runs": runs}, {"data": tables.digest})
 
 
 def score_folds(

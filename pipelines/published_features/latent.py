@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 
 from tmdscope.analysis.latent import LatentData, analyse
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import NO_DESCRIPTORS, read_tables
-from tmdscope.dataset.splits import Split
-from tmdscope.files import write_json, write_table
+from tmdscope.files import write_table
 from tmdscope.params.common import LatentAnalysisParams, ScoringParams
 from tmdscope.params.reading import read_section
+from tmdscope.record import write_record
 from tmdscope.stage import run_stage
 
 PARAMS = Path("pipelines/published_features/params.yaml")
@@ -31,15 +32,16 @@ def main() -> None:
         descriptors=tables.descriptors,
         materials=tables.materials,
         sample_ids=tables.sample_ids,
-        held_out=np.isin(tables.image_ids, Split.read(SPLIT).test),
+        held_out=np.isin(tables.image_ids, read_split(SPLIT, tables.manifest).test),
     )
     found = analyse(data, settings, read_section("scoring", ScoringParams, PARAMS))
     missing = dict.fromkeys(["descriptors", "regression_cosine"], NO_DESCRIPTORS)
-    write_json(LATENT, {**(missing if tables.descriptors is None else {}), **found.summary})
     write_table(TABLE, found.table)
     part = np.where(data.held_out, "test", "train and validation")
     images = tables.manifest.drop(columns="image_sha256").assign(part=part)
     write_table(SCATTER, images.join(found.scores))
+    content = {**(missing if tables.descriptors is None else {}), **found.summary}
+    write_record(LATENT, content, {"data": tables.digest}, [TABLE, SCATTER])
     print(
         f"{LATENT}: {settings.components} components of {len(images)} embeddings carry "
         f"{found.pca.cumulative_explained_variance[-1]:.1%} of the variance; descriptors "

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
-from tmdscope.dataset.splits import Split
-from tmdscope.files import read_json, write_json
+from tmdscope.files import read_table, write_json
+from tmdscope.record import read_record
 from tmdscope.report.page import write_page
 from tmdscope.report.provenance import read_runs
 from tmdscope.report.published import PublishedResults
@@ -21,20 +22,23 @@ PAGE = Path("reports/published_features/index.html")
 
 def main() -> None:
     """Gather what the stages wrote."""
-    sequential = read_json(DATA / "sequential.json")
+    tables = read_tables(DATA / "tables")
+    of, panels = {"data": tables.digest}, DATA / "sequential_latent.csv"
+    plots = [DATA / "latent_correlations.csv", DATA / "latent.csv"]
+    sequential = read_record(DATA / "sequential.json", of, [panels])
     results = PublishedResults(
-        tables=read_tables(DATA / "tables"),
-        split=Split.read(DATA / "split.json"),
-        scores=read_json(DATA / "scores.json"),
-        latent=read_json(DATA / "latent.json"),
-        scatter=pd.read_csv(DATA / "latent.csv"),
-        correlations=pd.read_csv(DATA / "latent_correlations.csv"),
-        runs=[run for file in RUNS for run in read_runs(read_json(DATA / file))],
-        carryover=read_json(DATA / "carryover.json"),
-        search=read_json(DATA / "search.json"),
-        audit=read_json(DATA / "audit.json"),
+        tables=tables,
+        split=read_split(DATA / "split.json", tables.manifest),
+        scores=read_record(DATA / "scores.json", of),
+        latent=read_record(DATA / "latent.json", of, plots),
+        scatter=read_table(DATA / "latent.csv"),
+        correlations=read_table(DATA / "latent_correlations.csv"),
+        runs=[run for file in RUNS for run in read_runs(read_record(DATA / file, of))],
+        carryover=read_record(DATA / "carryover.json", of),
+        search=read_record(DATA / "search.json", of),
+        audit=read_record(DATA / "audit.json", of),
         sequential=sequential,
-        panels=pd.read_csv(DATA / "sequential_latent.csv") if sequential["enabled"] else pd.DataFrame(),
+        panels=read_table(panels) if sequential["enabled"] else pd.DataFrame(),
     )
     write_json(METRICS, metrics(results))
     write_page(PAGE, compose(results))

@@ -10,7 +10,7 @@ import torch
 
 from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import outer_folds
-from tmdscope.files import sha256_json, write_json
+from tmdscope.files import sha256_json
 from tmdscope.learn.search.families import (
     FamilyObjective,
     describe_choice,
@@ -24,6 +24,7 @@ from tmdscope.materials import MATERIALS
 from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.params.published_study import FamilySearchParams, PublishedTrackingParams, read_family
 from tmdscope.params.reading import read_section
+from tmdscope.record import write_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.experiment_search import open_searches
 from tmdscope.tracking.provenance import code_sha256, provenance, whereabouts
@@ -78,9 +79,9 @@ def main() -> None:
             {key: value for key, value in numbers.items() if isinstance(value, int | float)}, search.trials
         )
     method = describe_method(search, pooled.test_folds, pooled.folds)
-    write_json(FOUND, {"method": method, "folds": chosen, "pooled": result})
+    write_record(FOUND, {"method": method, "folds": chosen, "pooled": result}, {"data": tables.digest})
     where = {**whereabouts(study, tags), "storage": storage.shown}
-    write_json(RUN, {**where, "runs": {NAME: run.run_id}, "outer_runs": runs})
+    write_record(RUN, {**where, "runs": {NAME: run.run_id}, "outer_runs": runs}, {"data": tables.digest})
     print(f"pooled: accuracy {result['accuracy']:.3f}, macro F1 {result['macro_f1']:.3f}")
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import PublishedTables, read_tables
-from tmdscope.dataset.splits import Split
 from tmdscope.files import sha256_file
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitSettings
@@ -55,13 +55,14 @@ def main() -> None:
     """Train every stage and control, and compare; `sequential.enabled: false` leaves all of it out."""
     params = read_section("sequential", PublishedSequentialParams, PARAMS)
     scoring = read_section("scoring", ScoringParams, PARAMS)
+    tables = read_tables(TABLES)
+    of = {"data": tables.digest}
     if not params.enabled:
-        write_disabled(FILES)
+        write_disabled(FILES, of)
         print(f"not run: sequential.enabled is false in {PARAMS}")
         return
     began = time.monotonic()
     study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
-    tables = read_tables(TABLES)
     tags = make_tags(params, tables, study.name)
     resume = Resume.open(ATTEMPT, identity(tags, split=sha256_file(SPLIT)), machine(tags))
     outcome = merge(run_parts(partial(train, resume), params.encodings))
@@ -72,7 +73,7 @@ def main() -> None:
     settings = {**params.model_dump(mode="json"), "epochs": params.training.epochs}
     facts = {"settings": settings, "seconds": round(time.monotonic() - began, 1)}
     panels = latent_panels(plan, outcome.results, labels, tables.image_ids)
-    write_outcome(FILES, study, tags, outcome, {**facts, **found}, panels)
+    write_outcome(FILES, study, tags, outcome, {**facts, **found}, panels, of)
     resume.finish()
     print("\n".join(say_claims(found)))
 
@@ -104,7 +105,7 @@ def train(resume: Resume, encoding: Encoding) -> SequenceOutcome:
     def make(_: Encoding, target: Target) -> Heads:
         return Heads(target, examples, lambda: Head(width, target.outputs), fit_settings(params.training))
 
-    folds = table_folds(Split.read(SPLIT), tables.image_ids)
+    folds = table_folds(read_split(SPLIT, tables.manifest), tables.image_ids)
     bench = Bench(make, folds, np.array(tables.sample_ids), heads=True, dropout=params.training.dropout)
     data = DataUse(study.name, tables.digest, TABLES.as_posix(), len(tables.labels), NAME)
     tags = make_tags(params, tables, study.name)

@@ -27,7 +27,7 @@ def main() -> None:
     print(audit.counts.to_string())
     if audit.problems:
         raise UserError(f"{SPLIT} is not written, the split is unsound: " + "; ".join(audit.problems))
-    split.write(SPLIT)
+    split.write(SPLIT, tables.digest)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,15 @@ import numpy as np
 
 from tmdscope.analysis.attribution.maps import Explained
 from tmdscope.analysis.attribution.study import AttributionData, explain
-from tmdscope.dataset.splits import Split
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.dataset.truth import simulated_masks
-from tmdscope.files import atomic_path, read_json, write_json
+from tmdscope.files import atomic_path, sha256_file
 from tmdscope.layout import ATTRIBUTION, PREPARED, REGISTERED, SPLIT
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import AttributionParams, DataParams
 from tmdscope.params.reading import read_section
+from tmdscope.record import read_record, write_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import pull_alias
@@ -24,8 +25,10 @@ from tmdscope.vision.features import best_device
 def main() -> None:
     """Write the numbers and the maps of the images that are shown."""
     settings, data = read_section("attribution", AttributionParams), read_section("data", DataParams)
-    dataset, split = Dataset.load(PREPARED), Split.read(SPLIT)
-    version = pull_alias(connect(), read_json(REGISTERED)["model"], settings.alias)
+    dataset = Dataset.load(PREPARED)
+    split = read_split(SPLIT, dataset.manifest)
+    of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
+    version = pull_alias(connect(), read_record(REGISTERED, of)["model"], settings.alias)
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()
     classifier = program.ensemble.member(fold).to(device).eval()
@@ -50,7 +53,8 @@ def main() -> None:
         arrays: dict[str, Any] = {"image_ids": image_ids, **found.maps}
         np.savez_compressed(temporary / "maps.npz", **arrays)
         asked = settings.model_dump(exclude={"alias", "batch_size", "seed"})
-        write_json(temporary / "attribution.json", {"model": model, "settings": asked, **found.summary})
+        content = {"model": model, "settings": asked, **found.summary}
+        write_record(temporary / "attribution.json", content, of, [temporary / "maps.npz"])
     print(f"{ATTRIBUTION}: {len(rows)} held-out images, {len(image_ids)} of them occluded")
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tmdscope.dataset.splits import Split
-from tmdscope.dataset.store import Dataset, open_array
-from tmdscope.files import sha256_file, write_json
+from tmdscope.dataset.audit import read_split
+from tmdscope.dataset.store import Dataset
+from tmdscope.files import sha256_file
 from tmdscope.layout import AUDIT, FEATURES, PREPARED, PRETRAINED, SPLIT
 from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.learn.audit.statistics import image_statistics
@@ -20,12 +20,14 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import Strategy, read_experiments
 from tmdscope.params.materials_study import DataParams, TrackingParams
 from tmdscope.params.reading import read_section
+from tmdscope.record import write_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.audits import NAME, audit_settings
 from tmdscope.tracking.provenance import provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, start_run
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
+from tmdscope.vision.stored import StoredFeatures
 
 
 def main() -> None:
@@ -34,11 +36,12 @@ def main() -> None:
     scoring = read_section("scoring", ScoringParams)
     study = open_study(read_section("tracking", TrackingParams).study)
     classes = read_section("data", DataParams).classes
-    dataset, split = Dataset.load(PREPARED), Split.read(SPLIT)
+    dataset = Dataset.load(PREPARED)
+    split = read_split(SPLIT, dataset.manifest)
     chosen = draw_images(dataset.manifest["sample_id"].tolist(), MOST_IMAGES)
     manifest = dataset.manifest.iloc[chosen]
     table = AuditTable(
-        features=np.array(open_array(FEATURES / "features.npy")[chosen, 0]),
+        features=np.array(StoredFeatures.read(FEATURES, dataset, PRETRAINED).features[chosen, 0]),
         sample_ids=manifest["sample_id"].to_numpy(dtype=str),
         labels=dataset.labels(classes)[chosen],
         classes=tuple(classes),
@@ -68,7 +71,8 @@ def main() -> None:
         run.params(settings)
         found = audit(table, parts, params, scoring, runners)
         where = {"run_id": run.run_id, **whereabouts(study, tags)}
-        write_json(AUDIT, {**found, **where, "images_of": len(dataset.manifest)})
+        of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
+        write_record(AUDIT, {**found, **where, "images_of": len(dataset.manifest)}, of)
         run.metrics(numbers_of(found))
         run.artifact(AUDIT)
     print(f"{len(chosen)} of {len(dataset.manifest)} images: {found['verdict']['headline']}")

@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 
-from tmdscope.dataset.splits import Split
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import sha256_file, write_json, write_table
+from tmdscope.files import sha256_file, write_table
 from tmdscope.layout import (
     ATTEMPTS,
     EXPERIMENT_PLOTS,
@@ -19,6 +19,7 @@ from tmdscope.layout import (
 )
 from tmdscope.learn.experiment import fold_parts, make_experiment
 from tmdscope.learn.resume import Resume
+from tmdscope.learn.scored import FACTS, PREDICTIONS, RUN, SCORES
 from tmdscope.learn.summary import confusion_pairs, mean_confusion, mean_history
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.common import ScoringParams
@@ -26,12 +27,13 @@ from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import BEST_PARAMS, read_best_params, tuned_name
+from tmdscope.record import write_record
 from tmdscope.stage import name_of_entry, run_stage
 from tmdscope.tracking.compiler import Compiler
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts
-from tmdscope.tracking.runs import FACTS, PREDICTIONS, DataUse, TrackedRun
+from tmdscope.tracking.runs import DataUse, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 
@@ -46,7 +48,7 @@ def main() -> None:
     tracking = read_section("tracking", TrackingParams)
     scoring = read_section("scoring", ScoringParams)
     dataset = Dataset.load(PREPARED)
-    folds = fold_parts(Split.read(SPLIT), dataset)
+    folds = fold_parts(read_split(SPLIT, dataset.manifest), dataset)
     experiment = make_experiment(params, dataset, classes, FEATURES, PRETRAINED, best_device())
     settings = params.model_dump(mode="json")
     prepare = read_section("prepare", PrepareParams)
@@ -55,13 +57,14 @@ def main() -> None:
     def on_results(run: TrackedRun, trained: Trained) -> Dossier:
         run.params(settings)
         dossier = compiler.compile(trained, settings)
-        write_results(name, dossier, trained)
+        write_results(name, dossier, trained, of)
         for path in sorted((EXPERIMENT_PLOTS / name).iterdir()):
             run.artifact(path)
         return dossier
 
     tags = provenance(tracking.study, dataset.digest, settings)
     tags |= {"precision": experiment.settings.precision.value, "split.sha256": sha256_file(SPLIT)}
+    of = {"data": dataset.digest, "split": tags["split.sha256"]}
     resume = open_attempt(name, params, tags, classes)
     data = DataUse(tracking.study, dataset.digest, PREPARED.as_posix(), len(dataset.images), "crossval")
     study = open_study(tracking.study)
@@ -77,7 +80,8 @@ def main() -> None:
     )
     facts = {"data_sha256": dataset.digest, "split_sha256": tags["split.sha256"]}
     where = whereabouts(study, tags)
-    write_json(EXPERIMENTS / name / "run.json", {**record.to_dict(), **where, **facts})
+    files = [EXPERIMENTS / name / PREDICTIONS, *sorted((EXPERIMENT_PLOTS / name).iterdir())]
+    write_record(EXPERIMENTS / name / RUN, {**record.to_dict(), **where, **facts}, of, files)
     resume.finish()
 
 
@@ -135,7 +139,7 @@ def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], clas
     return Resume.open(ATTEMPTS / name, identity(tags, **facts), machine(tags))
 
 
-def write_results(name: str, dossier: Dossier, trained: Trained) -> None:
+def write_results(name: str, dossier: Dossier, trained: Trained, of: dict[str, str]) -> None:
     """Write scores, predictions and plots of an experiment.
 
     Parameters
@@ -146,13 +150,15 @@ def write_results(name: str, dossier: Dossier, trained: Trained) -> None:
         Scores, predictions and facts.
     trained : Trained
         The folds' results.
+    of : dict
+        What they are of: ``data`` and ``split`` to a SHA-256.
     """
     summary, classes, results = dossier.facts["scores"], dossier.facts["classes"], trained.results
     labels, test = trained.experiment.examples.labels.cpu().numpy(), trained.folds[0].test
     confusion = np.round(mean_confusion(results, labels, test, len(classes)), 6)
     found = {**summary, "reliability": dossier.facts["reliability"], "test_confusion": confusion}
-    write_json(EXPERIMENTS / name / "scores.json", found)
-    write_json(EXPERIMENTS / name / FACTS, dossier.facts)
+    write_record(EXPERIMENTS / name / SCORES, found, of)
+    write_record(EXPERIMENTS / name / FACTS, dossier.facts, of)
     write_table(EXPERIMENTS / name / PREDICTIONS, dossier.predictions)
     write_table(EXPERIMENT_PLOTS / name / "history.csv", mean_history(results))
     write_table(EXPERIMENT_PLOTS / name / "confusion.csv", confusion_pairs(confusion, classes))

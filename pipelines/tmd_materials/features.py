@@ -1,9 +1,6 @@
 """Stage `features`: what a frozen backbone sees in every image, stored once for all heads."""
 
-import numpy as np
-
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import atomic_path, write_json
 from tmdscope.layout import FEATURES, PREPARED, PRETRAINED
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import FeaturesParams
@@ -13,6 +10,7 @@ from tmdscope.vision.backbones import build_backbone
 from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.features import best_device, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
+from tmdscope.vision.stored import StoredFeatures
 from tmdscope.vision.weights import Weights, normalisation_of
 
 
@@ -28,17 +26,8 @@ def main() -> None:
     features = symmetric_features(
         backbone, dataset.images, settings.symmetries, settings.batch_size, device, precision
     )
-    source = {
-        "architecture": settings.architecture,
-        "weights": settings.weights,
-        "data": dataset.digest,
-        "symmetries": settings.symmetries,
-        "precision": precision.value,
-    }
-    with atomic_path(FEATURES) as temporary:
-        temporary.mkdir()
-        np.save(temporary / "features.npy", features)
-        write_json(temporary / "features.json", source)
+    stored = StoredFeatures(features, settings.architecture, settings.weights, precision.value)
+    stored.write(FEATURES, dataset.digest, PRETRAINED)
     print(f"{FEATURES}: {' x '.join(map(str, features.shape))} from {settings.architecture}, {precision}")
 
 

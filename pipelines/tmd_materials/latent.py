@@ -5,9 +5,9 @@ import pandas as pd
 
 from tmdscope.analysis.embeddings import embed
 from tmdscope.analysis.latent import LatentData, analyse
-from tmdscope.dataset.splits import Split
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset, read_descriptors
-from tmdscope.files import read_json, write_json, write_table
+from tmdscope.files import sha256_file, write_table
 from tmdscope.layout import (
     DESCRIPTORS,
     FEATURES,
@@ -15,31 +15,37 @@ from tmdscope.layout import (
     LATENT_PLOT,
     LATENT_TABLE,
     PREPARED,
+    PRETRAINED,
     REGISTERED,
     SPLIT,
 )
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import LatentParams
 from tmdscope.params.reading import read_section
+from tmdscope.record import read_record, write_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device
+from tmdscope.vision.stored import StoredFeatures
 
 
 def main() -> None:
     """Pull the model by alias, embed every image, relate components to descriptors."""
     settings = read_section("latent", LatentParams)
-    dataset, split = Dataset.load(PREPARED), Split.read(SPLIT)
-    version = pull_alias(connect(), read_json(REGISTERED)["model"], settings.alias)
+    dataset = Dataset.load(PREPARED)
+    split = read_split(SPLIT, dataset.manifest)
+    of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
+    stored = StoredFeatures.read(FEATURES, dataset, PRETRAINED)
+    version = pull_alias(connect(), read_record(REGISTERED, of)["model"], settings.alias)
     fold = int(version.tags.get("best_fold", "0"))
     classifier = load_program(version.uri).ensemble.member(fold)
     ids = dataset.manifest["image_id"].tolist()
     batch, device = settings.batch_size, best_device()
     data = LatentData(
         embeddings=embed(classifier, dataset.images, ids, batch, device, settings.after_relu),
-        before=pd.DataFrame(np.load(FEATURES / "features.npy", mmap_mode="r")[:, 0], index=ids),
+        before=pd.DataFrame(np.array(stored.features[:, 0]), index=ids),
         descriptors=read_descriptors(DESCRIPTORS, dataset.manifest),
         materials=dataset.manifest["material"].tolist(),
         sample_ids=dataset.manifest["sample_id"].tolist(),
@@ -48,13 +54,13 @@ def main() -> None:
     found = analyse(data, settings, read_section("scoring", ScoringParams))
     model = {"name": version.name, "version": version.number, "alias": settings.alias, "fold": fold}
     model |= {"experiment": version.tags.get("experiment", "unknown"), "after_relu": settings.after_relu}
-    source = read_json(FEATURES / "features.json")
-    before = {key: source[key] for key in ("architecture", "weights")}
-    write_json(LATENT, {"model": model, "before": before, **found.summary})
+    before = {"architecture": stored.architecture, "weights": stored.weights}
     write_table(LATENT_TABLE, found.table)
     part = np.where(data.held_out, "test", "train and validation")
     images = pd.DataFrame({"image_id": ids, "material": data.materials, "part": part})
     write_table(LATENT_PLOT, images.join(found.scores.reset_index(drop=True)))
+    content = {"model": model, "before": before, **found.summary}
+    write_record(LATENT, content, of, [LATENT_TABLE, LATENT_PLOT])
     described = len(found.summary["descriptors"])
     print(f"{version.uri} (@{settings.alias}), fold {fold}: {len(ids)} embeddings, {described} descriptors")
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from tmdscope.files import atomic_path, write_json
+from tmdscope.files import atomic_path
 from tmdscope.layout import PRETRAINED
 from tmdscope.learn.pretrain import pretrain, simulate_corpus
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.materials_study import PrepareParams, PretrainParams
 from tmdscope.params.reading import read_section
+from tmdscope.record import write_record
 from tmdscope.stage import run_stage
 from tmdscope.vision.features import best_device
 
@@ -31,15 +32,13 @@ def main() -> None:
     )
     with atomic_path(PRETRAINED) as temporary:
         save_file(result.state, temporary, metadata={"architecture": settings.architecture})
-    write_json(
-        REPORT,
-        {
-            "data": "simulated",
-            "images": len(images),
-            "history": result.history,
-            "r_squared": result.r_squared,
-        },
-    )
+    content = {
+        "data": "simulated",
+        "images": len(images),
+        "history": result.history,
+        "r_squared": result.r_squared,
+    }
+    write_record(REPORT, content, {}, [PRETRAINED])
 
 
 if __name__ == "__main__":

@@ -1,27 +1,29 @@
 """Stage `register`: every experiment's ensemble becomes a version with a card; the best gets alias `best`."""
 
-from tmdscope.files import read_json, write_json
-from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEARCHES, SEQUENTIAL
+from tmdscope.files import sha256_file
+from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEARCHES, SEQUENTIAL, SPLIT
+from tmdscope.learn.scored import Scored
 from tmdscope.lifecycle.card import write_card
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
+from tmdscope.record import read_record, record_of, write_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.registration import register_model
 from tmdscope.tracking.registry import BEST, Version, point_alias, resolve
-from tmdscope.tracking.runs import FACTS
 from tmdscope.tracking.store import connect
 
 
 def main() -> None:
     """Write which version each experiment has, which is best by mean validation macro F1, and all cards."""
     tracking = read_section("tracking", TrackingParams)
-    client, failed = connect(), read_json(AUDIT)["failed_checks"]
+    of = {**record_of(SPLIT), "split": sha256_file(SPLIT)}
+    client, failed = connect(), read_record(AUDIT, of)["failed_checks"]
     versions: dict[str, Version] = {}
     scores: dict[str, float] = {}
     for name, params in read_all_experiments(SEARCHES).items():
-        run = read_json(EXPERIMENTS / name / "run.json")
-        facts = read_json(EXPERIMENTS / name / FACTS)
+        scored = Scored.read(EXPERIMENTS / name, of)
+        run, facts = scored.run, scored.facts
         scores[name] = facts["scores"]["val"]["macro_f1"]["mean"]
         tags = {
             "experiment": name,
@@ -34,7 +36,7 @@ def main() -> None:
         uri, run_id = run["model_uri"], run["run_id"]
         versions[name] = register_model(client, tracking.model, uri, run_id, facts, tags)
         print(f"{name}: {versions[name].uri}, validation macro F1 {scores[name]:.3f}")
-    stages = read_json(SEQUENTIAL / "sequential.json").get("versions", [])
+    stages = read_record(SEQUENTIAL / "sequential.json", of).get("versions", [])
     of_stages = [resolve(client, f"models:/{stage['name']}/{stage['number']}") for stage in stages]
     for version in (*versions.values(), *of_stages):
         write_card(client, version)
@@ -44,7 +46,7 @@ def main() -> None:
     if failed:
         print(f"the study's audit failed: {', '.join(failed)}; the gate lets no version pass")
     listed = {name: {"version": v.number, "run_id": v.run_id} for name, v in versions.items()}
-    write_json(REGISTERED, {"model": tracking.model, "best": best, "versions": listed})
+    write_record(REGISTERED, {"model": tracking.model, "best": best, "versions": listed}, of)
 
 
 if __name__ == "__main__":

@@ -3,30 +3,41 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.dataset.audit import audit_split, read_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset, read_descriptors
-from tmdscope.files import read_json, write_json
+from tmdscope.files import broken, read_table, sha256_file, write_json
 from tmdscope.layout import (
     ATTRIBUTION,
     AUDIT,
     DESCRIPTORS,
     EXPERIMENT_PLOTS,
+    EXPERIMENTS,
+    LATENT,
     LATENT_PLOT,
     LATENT_TABLE,
+    PREPARED,
+    PRETRAINED,
+    REGISTERED,
     SEARCHES,
     SEQUENTIAL,
+    SPLIT,
+    SPLIT_COUNTS,
 )
 from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.experiment import fold_parts
+from tmdscope.learn.scored import Scored
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import DataParams, ReportParams, SplitParams, TrackingParams
 from tmdscope.params.reading import read_params, read_section
-from tmdscope.params.search import read_all_experiments, read_searches
+from tmdscope.params.search import SEARCHED, read_all_experiments, read_searches
+from tmdscope.record import read_record
 from tmdscope.report.gains import pretraining_gains, target_gains
 from tmdscope.report.materials_study import compose, metrics
 from tmdscope.report.page import write_page
@@ -34,8 +45,6 @@ from tmdscope.report.provenance import Run, read_runs
 from tmdscope.report.study import SearchResult, StudyResults
 from tmdscope.stage import run_stage
 
-DATA = Path("data")
-EXPERIMENTS = DATA / "experiments"
 METRICS = Path("reports/metrics.json")
 PAGE = Path("reports/index.html")
 SHIPPED = Path("profiles/default.yaml")
@@ -45,56 +54,98 @@ def main() -> None:
     """Gather what the stages wrote."""
     settings = read_section("report", ReportParams)
     data = read_section("data", DataParams)
-    dataset = Dataset.load(DATA / "prepared")
+    dataset = Dataset.load(PREPARED)
     experiments = read_all_experiments(SEARCHES)
     scoring = read_section("scoring", ScoringParams)
-    folds = fold_parts(Split.read(DATA / "split.json"), dataset)
+    split = read_split(SPLIT, dataset.manifest)
+    of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
+    folds = fold_parts(split, dataset)
     labels = dataset.labels(data.classes)
     samples = dataset.manifest["sample_id"].to_numpy()
-    predictions = {name: pd.read_parquet(EXPERIMENTS / name / "predictions.parquet") for name in experiments}
-    sequential, audit = read_json(SEQUENTIAL / "sequential.json"), read_json(AUDIT)
-    registered = read_json(DATA / "registered.json")
+    plots = {name: EXPERIMENT_PLOTS / name / "history.csv" for name in experiments}
+    scored = {name: Scored.read(EXPERIMENTS / name, of, [plots[name]]) for name in experiments}
+    predictions = {name: found.predictions for name, found in scored.items()}
+    panels = SEQUENTIAL / "latent.csv"
+    sequential, audit = read_record(SEQUENTIAL / "sequential.json", of, [panels]), read_record(AUDIT, of)
+    registered = read_registered(of, scored)
     results = StudyResults(
         study=read_section("tracking", TrackingParams).study,
         data=data,
         split=read_section("split", SplitParams),
         experiments=experiments,
         dataset=dataset,
-        counts=pd.read_csv(DATA / "split_counts.csv", index_col=0),
-        scores={name: read_json(EXPERIMENTS / name / "scores.json") for name in experiments},
+        counts=read_counts(dataset, split),
+        scores={name: found.scores for name, found in scored.items()},
         predictions=predictions,
         gains=pretraining_gains(experiments, predictions, data.classes, scoring),
         targets=target_gains(experiments, predictions, data.classes, scoring),
-        searches={name: read_search_result(SEARCHES / name) for name in read_searches()},
-        histories={name: pd.read_csv(EXPERIMENT_PLOTS / name / "history.csv") for name in experiments},
+        searches={name: read_search_result(SEARCHES / name, of) for name in read_searches()},
+        histories={name: read_table(path) for name, path in plots.items()},
         baseline=sample_id_baseline(samples, labels, folds),
-        pretraining=read_json(DATA / "pretrained" / "pretrain.json"),
+        pretraining=read_record(PRETRAINED.with_name("pretrain.json"), files=[PRETRAINED]),
         audit=audit,
         registered=registered,
-        latent=read_json(DATA / "latent.json"),
-        scatter=pd.read_csv(LATENT_PLOT),
-        correlations=pd.read_csv(LATENT_TABLE),
+        latent=read_record(LATENT, of, [LATENT_PLOT, LATENT_TABLE]),
+        scatter=read_table(LATENT_PLOT),
+        correlations=read_table(LATENT_TABLE),
         descriptors=read_descriptors(DESCRIPTORS, dataset.manifest),
-        attribution=read_json(ATTRIBUTION / "attribution.json"),
+        attribution=read_record(ATTRIBUTION / "attribution.json", of, [ATTRIBUTION / "maps.npz"]),
         maps=read_maps(ATTRIBUTION / "maps.npz"),
-        runs=[*read_experiment_runs(registered), Run.of(audit, "audit"), *read_sequences(sequential)],
+        runs=[
+            *read_experiment_runs(registered, scored, of),
+            Run.of(audit, "audit"),
+            *(read_runs(read_record(SEQUENTIAL / "run.json", of)) if sequential["enabled"] else []),
+        ],
         settings=read_study_settings(Path("params.yaml")),
         shipped=read_study_settings(SHIPPED),
         sequential=sequential,
-        panels=pd.read_csv(SEQUENTIAL / "latent.csv") if sequential["enabled"] else pd.DataFrame(),
+        panels=read_table(panels) if sequential["enabled"] else pd.DataFrame(),
     )
     write_json(METRICS, metrics(results))
     write_page(PAGE, compose(results, settings.images_per_class))
     print(f"{PAGE}: open it in a browser; numbers in {METRICS}")
 
 
-def read_experiment_runs(registered: Mapping[str, Any]) -> list[Run]:
+def read_registered(of: Mapping[str, str], scored: Mapping[str, Scored]) -> dict[str, Any]:
+    """Read which version each experiment has.
+
+    Parameters
+    ----------
+    of : mapping
+        ``data`` and ``split`` to a SHA-256.
+    scored : mapping
+        Experiment to what it left.
+
+    Returns
+    -------
+    dict
+        Content of ``registered.json``.
+
+    Raises
+    ------
+    UserError
+        It is of other data, another split, or other experiments or runs.
+    """
+    registered = read_record(REGISTERED, of)
+    listed = {name: entry["run_id"] for name, entry in registered["versions"].items()}
+    if listed != {name: found.run["run_id"] for name, found in scored.items()}:
+        raise broken(REGISTERED, "is of other experiments or runs than data/experiments holds")
+    return registered
+
+
+def read_experiment_runs(
+    registered: Mapping[str, Any], scored: Mapping[str, Scored], of: Mapping[str, str]
+) -> list[Run]:
     """Read the runs of experiments and searches.
 
     Parameters
     ----------
     registered : mapping
         Content of ``registered.json``.
+    scored : mapping
+        Experiment to what it left.
+    of : mapping
+        ``data`` and ``split`` to a SHA-256.
 
     Returns
     -------
@@ -102,29 +153,39 @@ def read_experiment_runs(registered: Mapping[str, Any]) -> list[Run]:
         Experiments with their registered versions, then searches.
     """
     experiments = [
-        Run.of(read_json(EXPERIMENTS / name / "run.json"), name, version=str(entry["version"]))
+        Run.of(scored[name].run, name, version=str(entry["version"]))
         for name, entry in registered["versions"].items()
     ]
     searches = [
-        Run.of(read_json(SEARCHES / name / "run.json"), f"search of {name}") for name in read_searches()
+        Run.of(read_record(SEARCHES / name / "run.json", of), f"search of {name}") for name in read_searches()
     ]
     return experiments + searches
 
 
-def read_sequences(content: Mapping[str, Any]) -> list[Run]:
-    """Read the runs of sequences.
+def read_counts(dataset: Dataset, split: Split) -> pd.DataFrame:
+    """Read how many images of each class each part of the split has.
 
     Parameters
     ----------
-    content : mapping
-        Content of ``sequential.json``.
+    dataset : Dataset
+        The images.
+    split : Split
+        Its split.
 
     Returns
     -------
-    list of Run
-        Empty where none ran.
+    pandas.DataFrame
+        Classes x parts.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged, or not of this split.
     """
-    return read_runs(read_json(SEQUENTIAL / "run.json")) if content["enabled"] else []
+    counts = read_table(SPLIT_COUNTS, ["material"]).set_index("material")
+    if not counts.equals(audit_split(dataset.manifest, split).counts):
+        raise broken(SPLIT_COUNTS, f"is not of {SPLIT}")
+    return counts
 
 
 def read_study_settings(path: Path) -> dict[str, Any]:
@@ -145,20 +206,23 @@ def read_study_settings(path: Path) -> dict[str, Any]:
     return {name: content for name, content in read_params(path).items() if name not in unrelated}
 
 
-def read_search_result(folder: Path) -> SearchResult:
+def read_search_result(folder: Path, of: Mapping[str, str]) -> SearchResult:
     """Read what a search left.
 
     Parameters
     ----------
     folder : Path
         Of the search.
+    of : mapping
+        ``data`` and ``split`` to a SHA-256.
 
     Returns
     -------
     SearchResult
         Its summary and trials.
     """
-    return SearchResult(read_json(folder / "search.json"), pd.read_csv(folder / "trials.csv"))
+    trials = folder / "trials.csv"
+    return SearchResult(read_record(folder / SEARCHED, of, [trials]), read_table(trials))
 
 
 def read_maps(path: Path) -> dict[str, NDArray[Any]]:
@@ -174,8 +238,11 @@ def read_maps(path: Path) -> dict[str, NDArray[Any]]:
     dict
         ``image_ids``, and method to maps.
     """
-    with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, BadZipFile) as error:
+        raise broken(path, f"is no archive of arrays ({error})") from error
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from tmdscope.dataset.splits import Split
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_file
 from tmdscope.layout import ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SEQUENTIAL, SPLIT
@@ -53,12 +53,13 @@ def main() -> None:
     """Train every stage and control, and compare; `sequential.enabled: false` leaves all of it out."""
     params = read_section("sequential", SequentialParams)
     scoring = read_section("scoring", ScoringParams)
+    dataset, began = Dataset.load(PREPARED), time.monotonic()
+    of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
     if not params.enabled:
-        write_disabled(FILES)
+        write_disabled(FILES, of)
         print("not run: sequential.enabled is false in params.yaml")
         return
-    began = time.monotonic()
-    dataset, plan = Dataset.load(PREPARED), read_plan(params)
+    plan = read_plan(params)
     study = open_study(read_section("tracking", TrackingParams).study)
     tags = make_tags(params, dataset, study.name)
     inputs = {"split": tags["split.sha256"], "weights": sha256_file(PRETRAINED)}
@@ -73,7 +74,7 @@ def main() -> None:
     panels = latent_panels(plan, outcome.results, labels, dataset.manifest["image_id"].tolist())
     settings = {**params.model_dump(mode="json"), "epochs": params.training["epochs"]}
     facts = {"settings": settings, "seconds": round(time.monotonic() - began, 1)}
-    write_outcome(FILES, study, tags, outcome, {**facts, **found}, panels)
+    write_outcome(FILES, study, tags, outcome, {**facts, **found}, panels, of)
     resume.finish()
     print("\n".join(say_claims(found)))
 
@@ -118,7 +119,7 @@ def train(resume: Resume, encodings: list[Encoding]) -> SequenceOutcome:
         experiment = made[training.encoding, len(training.stage.classes)]
         return compiler.compile(gather(experiment, result), own.model_dump(mode="json"))
 
-    folds = fold_parts(Split.read(SPLIT), dataset)
+    folds = fold_parts(read_split(SPLIT, dataset.manifest), dataset)
     prepare, scoring = read_section("prepare", PrepareParams), read_section("scoring", ScoringParams)
     compiler = Compiler(dataset, folds, prepare, scoring, read_section("data", DataParams).origin)
     bench = Bench(

@@ -1,7 +1,5 @@
 """Stage `split`: held-out test and cross-validation folds, written only when the audit finds them sound."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -9,17 +7,15 @@ from numpy.typing import NDArray
 from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.records import PAPER_TEST
 from tmdscope.dataset.splits import group_samples, make_split, split_rest
-from tmdscope.dataset.store import MANIFEST, SCHEMA, classes_of, read_manifest
+from tmdscope.dataset.store import MANIFEST, SCHEMA, classes_of, digest_of, read_manifest
 from tmdscope.files import write_text
-from tmdscope.layout import PREPARED, SPLIT
+from tmdscope.layout import PREPARED, SPLIT, SPLIT_COUNTS
 from tmdscope.learn.audit.columns import read_nuisance, read_order
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.materials_study import LatentParams, SplitParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.rules import sample_problems
 from tmdscope.stage import UserError, run_stage
-
-COUNTS = Path("data/split_counts.csv")
 
 
 def main() -> None:
@@ -41,12 +37,12 @@ def main() -> None:
     else:
         split = make_split(labels, groups, images, settings.test_folds, settings.folds)
     audit = audit_split(manifest, split)
-    write_text(COUNTS, audit.counts.to_csv())
+    write_text(SPLIT_COUNTS, audit.counts.to_csv())
     print(audit.counts.to_string())
     print("".join(f"warning: {warning}\n" for warning in audit.warnings), end="")
     if audit.problems:
         raise UserError(f"{SPLIT} is not written, the split is unsound: " + "; ".join(audit.problems))
-    split.write(SPLIT)
+    split.write(SPLIT, digest_of(manifest))
 
 
 def check(settings: SplitParams, manifest: pd.DataFrame, groups: list[str]) -> None:

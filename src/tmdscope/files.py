@@ -4,14 +4,16 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tmdscope.layout import remedy_of
 from tmdscope.names import cell
+from tmdscope.stage import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +78,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     ValueError
         A number is not finite.
     """
-    write_text(path, json.dumps(content, indent=2, allow_nan=False, default=_plain) + "\n")
+    write_text(path, json.dumps(content, indent=2, allow_nan=False, default=plain) + "\n")
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:
@@ -105,6 +107,24 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
             table.to_parquet(temporary, index=False)
 
 
+def broken(path: Path, problem: str) -> UserError:
+    """Make the error of a file that cannot be believed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    problem : str
+        What is wrong with it, continuing its name.
+
+    Returns
+    -------
+    UserError
+        Names the file, the problem, and how to get the file anew.
+    """
+    return UserError(f"{path} {problem}; {remedy_of(path)}")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
@@ -120,18 +140,126 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    ValueError
-        The file is not JSON, or not an object; the message names it.
+    UserError
+        The file is missing, is not JSON, or holds no object or a number that is not finite.
+    """
+
+    def refuse(word: str) -> float:
+        raise ValueError(f"it holds {word}")
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    except FileNotFoundError as error:
+        raise broken(path, "does not exist") from error
+    except (ValueError, OSError, RecursionError) as error:  # text that is no UTF-8 is a ValueError
+        raise broken(path, f"is not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise broken(path, f"holds a {type(content).__name__}, expected a JSON object")
+    return content
+
+
+def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
+    """Read a table.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.csv`` or ``.parquet`` file.
+    columns : sequence of str, optional
+        What it must have, among others.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table.
+
+    Raises
+    ------
+    UserError
+        The file is missing or damaged, or lacks a column.
+    """
+    import pandas as pd
+    from pyarrow.lib import ArrowException
+
+    try:
+        if path.suffix == ".csv":
+            table = pd.read_csv(path)
+        else:
+            with path.open("rb") as stream:
+                table = pd.read_parquet(stream)
+    except FileNotFoundError as error:
+        raise broken(path, "does not exist") from error
+    except (ValueError, OSError, ArrowException) as error:  # pandas' own are ValueErrors
+        kind = {".csv": "a CSV table"}.get(path.suffix, "Parquet")
+        raise broken(path, f"is not {kind} ({error})") from error
+    lacking = [name for name in columns if name not in table]
+    if lacking:
+        raise broken(path, f"has no column {lacking[0]!r}")
+    return table
+
+
+def open_array(
+    path: Path, shape: Sequence[int | None] | None = None, kind: Any = None
+) -> np.ndarray[Any, np.dtype[Any]]:
+    """Map an array file into memory, read-only.
+
+    Parameters
+    ----------
+    path : Path
+        An NPY file without objects.
+    shape : sequence of int or None, optional
+        Its shape; None stands for any length.
+    kind : data-type, optional
+        Type of its values.
+
+    Returns
+    -------
+    numpy.ndarray
+        The array; pages are read when they are touched.
+
+    Raises
+    ------
+    UserError
+        The file is missing or damaged, or holds an array of another shape or type.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path} is not JSON ({error}); delete it and run the stage that writes it"
-        ) from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__}, expected a JSON object")
-    return content
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise broken(path, "does not exist") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise broken(path, f"is not an NPY array ({error})") from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise broken(path, "is not an NPY array but an archive of several")
+    wanted = array.shape if shape is None else tuple(shape)
+    fits = len(wanted) == array.ndim and all(n in (None, m) for n, m in zip(wanted, array.shape, strict=True))
+    if not fits or (kind is not None and array.dtype != np.dtype(kind)):
+        sizes = " x ".join("any" if n is None else str(n) for n in wanted)
+        expected = f"{np.dtype(kind) if kind is not None else 'values'} of shape {sizes}"
+        raise broken(path, f"holds {array.dtype} of shape {array.shape}, expected {expected}")
+    return array
+
+
+def require_finite(path: Path, values: np.ndarray[Any, Any], first: int = 0) -> None:
+    """Refuse values that are NaN or infinite.
+
+    Parameters
+    ----------
+    path : Path
+        The file that they are of.
+    values : numpy.ndarray
+        Of a real type, shape (N, ...).
+    first : int, optional
+        Number of the first row, for the message.
+
+    Raises
+    ------
+    UserError
+        One is not finite; the message names its row.
+    """
+    finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if not finite.all():
+        raise broken(path, f"holds values that are not finite, first in row {first + int(np.argmin(finite))}")
 
 
 def sha256_file(path: Path) -> str:
@@ -185,11 +313,28 @@ def sha256_json(content: Any) -> str:
     str
         SHA-256, 64 hexadecimal digits.
     """
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=plain)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Give numpy's scalars and arrays, and paths, a JSON form.
+
+    Parameters
+    ----------
+    value : Any
+        What `json` does not know.
+
+    Returns
+    -------
+    Any
+        A number, a list or a text.
+
+    Raises
+    ------
+    TypeError
+        It has none.
+    """
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

@@ -10,6 +10,8 @@ PRETRAINED = Path("data/pretrained/backbone.safetensors")
 """The backbone called `simulated`."""
 SPLIT = Path("data/split.json")
 """Held-out test and folds."""
+SPLIT_COUNTS = Path("data/split_counts.csv")
+"""Images of each class in each part."""
 FEATURES = Path("data/features")
 """What a frozen backbone sees."""
 SEARCHES = Path("data/searches")
@@ -42,3 +44,77 @@ LATENT_PLOT = Path("reports/latent.csv")
 """Principal components of the embedding."""
 INSPECTED = Path("reports/inspected")
 """Pictures of instrument files before and after levelling."""
+
+_WRITERS = {
+    RAW: "ingest",
+    PREPARED: "prepare",
+    PRETRAINED.parent: "pretrain",
+    SPLIT: "split",
+    SPLIT_COUNTS: "split",
+    FEATURES: "features",
+    SEARCHES: "search@",
+    EXPERIMENTS: "crossval@",
+    EXPERIMENT_PLOTS: "crossval@",
+    SEQUENTIAL: "sequential",
+    AUDIT: "audit",
+    REGISTERED: "register",
+    DESCRIPTORS: "describe",
+    LATENT: "latent",
+    LATENT_TABLE: "latent",
+    LATENT_PLOT: "latent",
+    ATTRIBUTION: "attribution",
+}
+"""What is written by which stage of dvc.yaml; after @ comes the name of the folder in it."""
+_PUBLISHED = Path("data/published")
+_PUBLISHED_WRITERS = {"tables": "fetch", "scores": "crossval", "run": "crossval"}
+_TUNED = "-tuned"
+
+
+def stage_of(path: Path) -> str | None:
+    """Say which stage writes a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file, below any project's folder.
+
+    Returns
+    -------
+    str or None
+        As `dvc repro` takes it; None for a file of no stage.
+    """
+    parts = path.parts
+    for start in range(len(parts)):
+        for end in range(len(parts), start + 1, -1):
+            place, below = Path(*parts[start:end]), parts[end:]
+            if place == _PUBLISHED and below:
+                name = below[0].partition(".")[0]
+                stage = _PUBLISHED_WRITERS.get(name, name.partition("_")[0])
+                return f"pipelines/published_features/dvc.yaml:{stage}"
+            stage = _WRITERS.get(place, "")
+            if stage == "crossval@" and below and below[0].endswith(_TUNED):
+                return f"tuned@{below[0].removesuffix(_TUNED)}"
+            if stage and (below or not stage.endswith("@")):
+                return stage + below[0] if stage.endswith("@") else stage
+    return None
+
+
+def remedy_of(path: Path) -> str:
+    """Say how to get a file anew that is missing, damaged, or of something else.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str
+        What to do.
+    """
+    stage = stage_of(path)
+    if ATTEMPTS.name in path.parts:
+        return f"delete {path.parent}: the training begins anew"
+    if stage is None:
+        return "bring it back from a copy, or run the stage that writes it again: dvc repro"
+    return f"run its stage again: dvc repro --force {stage}"

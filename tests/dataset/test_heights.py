@@ -1,5 +1,6 @@
 """Heights come from stored maps and from files of instruments, of the square that an image shows."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,17 @@ import pytest
 from tests.scan.read.files import nanoscope
 from tmdscope.dataset.heights import Heights
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
+from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest, write_manifest
+from tmdscope.files import sha256_array
 from tmdscope.scan.read.read import ScanError
 from tmdscope.stage import UserError
 
 MAPS = np.random.default_rng(3).normal(size=(5, 16, 16)).astype(np.float32)
 
 
-def write_raw(raw: Path, image_ids: list[str], pixel_nm: list[float | None]) -> Path:
+def write_raw(
+    raw: Path, image_ids: list[str], pixel_nm: list[float | None], sha256: list[str] | None = None
+) -> Path:
     raw.mkdir(exist_ok=True)
     manifest = pd.DataFrame(
         {
@@ -25,7 +29,7 @@ def write_raw(raw: Path, image_ids: list[str], pixel_nm: list[float | None]) -> 
             "material": "MoS2",
             "pixel_size_nm": np.array(pixel_nm, dtype=float),
             "source": "folder",
-            "source_sha256": "0" * 64,
+            "source_sha256": sha256 or "0" * 64,
         }
     )
     write_manifest(raw / MANIFEST, manifest, RAW_SCHEMA)
@@ -34,21 +38,32 @@ def write_raw(raw: Path, image_ids: list[str], pixel_nm: list[float | None]) -> 
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
-    raw = write_raw(tmp_path / "raw", [f"i{n}" for n in range(5)], [2.0, None, 2.0, 4.0, 2.0])
+    raw = write_raw(
+        tmp_path / "raw",
+        [f"i{n}" for n in range(5)],
+        [2.0, None, 2.0, 4.0, 2.0],
+        list(map(sha256_array, MAPS)),
+    )
     np.save(raw / HEIGHTS, MAPS)
     return raw
 
 
+def heights_of(raw: Path, side_nm: float | None) -> Heights | None:
+    return Heights.of(raw, read_manifest(raw / MANIFEST, RAW_SCHEMA), side_nm)
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    raw = write_raw(tmp_path / "raw", ["a/1.spm", "b.png"], [None, None])
+    content = nanoscope(MAPS[0][:12], width_nm=160, height_of_frame_nm=60)
+    hashes = [hashlib.sha256(content).hexdigest(), "0" * 64]
+    raw = write_raw(tmp_path / "raw", ["a/1.spm", "b.png"], [None, None], hashes)
     (raw / PICTURES / "a").mkdir(parents=True)
-    (raw / PICTURES / "a" / "1.spm").write_bytes(nanoscope(MAPS[0][:12], width_nm=160, height_of_frame_nm=60))
+    (raw / PICTURES / "a" / "1.spm").write_bytes(content)
     return raw
 
 
 def test_stored_maps_are_read_part_by_part(stored: Path) -> None:
-    found = Heights.of(stored, None)
+    found = heights_of(stored, None)
     assert found is not None
     last = list(found.part(1, 5).part(1, 4).read())
     assert [pixel for _, pixel in (one for one in last if one)] == [(2.0, 2.0), (4.0, 4.0), (2.0, 2.0)]
@@ -58,13 +73,13 @@ def test_stored_maps_are_read_part_by_part(stored: Path) -> None:
 
 
 def test_a_map_of_unknown_size_is_left_out(stored: Path) -> None:
-    found = Heights.of(stored, None)
+    found = heights_of(stored, None)
     assert found is not None
     assert [one is None for one in found.read()] == [False, True, False, False, False]
 
 
 def test_the_centre_is_cut_out_by_physical_size(stored: Path) -> None:
-    found = Heights.of(stored, 16.0)
+    found = heights_of(stored, 16.0)
     assert found is not None
     maps = list(found.read())
     assert maps[0] is not None
@@ -74,7 +89,7 @@ def test_the_centre_is_cut_out_by_physical_size(stored: Path) -> None:
 
 
 def test_files_of_instruments_say_their_own_pixel_sizes(files: Path) -> None:
-    found = Heights.of(files, None)
+    found = heights_of(files, None)
     assert found is not None
     scan, picture = found.read()
     assert picture is None
@@ -85,16 +100,46 @@ def test_files_of_instruments_say_their_own_pixel_sizes(files: Path) -> None:
 
 
 def test_pictures_alone_have_no_heights(tmp_path: Path) -> None:
-    assert Heights.of(write_raw(tmp_path / "raw", ["a.png"], [None]), None) is None
+    assert heights_of(write_raw(tmp_path / "raw", ["a.png"], [None]), None) is None
 
 
 def test_a_file_that_is_gone_or_too_small_is_named(files: Path) -> None:
-    small = Heights.of(files, 100.0)
+    small = heights_of(files, 100.0)
     assert small is not None
     with pytest.raises(UserError, match=r"smaller than prepare\.levelling\.crop_nm"):
         list(small.read())
     (files / PICTURES / "a" / "1.spm").unlink()
-    gone = Heights.of(files, None)
+    gone = heights_of(files, None)
     assert gone is not None
     with pytest.raises(ScanError, match=r"1\.spm: No such file"):
         list(gone.read())
+
+
+@pytest.mark.parametrize("damage", ["shuffled", "NaN", "float64", "too few"])
+def test_maps_are_those_of_their_rows(stored: Path, damage: str) -> None:
+    found = heights_of(stored, None)
+    assert found is not None
+    maps = MAPS[::-1].copy() if damage == "shuffled" else MAPS.copy()
+    maps[1, 2, 3] = np.nan if damage == "NaN" else maps[1, 2, 3]
+    np.save(
+        stored / HEIGHTS,
+        maps.astype(np.float64) if damage == "float64" else maps[: 5 - (damage == "too few")],
+    )
+    with pytest.raises(
+        UserError, match=r"heights\.npy (is not of manifest|holds (values that are not|float))"
+    ):
+        list(found.read())
+
+
+def test_a_file_is_that_of_its_row(files: Path) -> None:
+    found = heights_of(files, None)
+    assert found is not None
+    (files / PICTURES / "a" / "1.spm").write_bytes(nanoscope(MAPS[1][:12], width_nm=160))
+    with pytest.raises(UserError, match=r"1\.spm is not the file that manifest\.parquet names"):
+        list(found.read())
+
+
+def test_heights_are_those_that_the_images_were_made_from(stored: Path) -> None:
+    manifest = read_manifest(stored / MANIFEST, RAW_SCHEMA)
+    with pytest.raises(UserError, match="not what the prepared images were made from"):
+        Heights.of(stored, manifest.assign(source_sha256="1" * 64), None)

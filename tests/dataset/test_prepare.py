@@ -1,5 +1,6 @@
 """Heights and pictures end as the same kind of data set, with duplicates and pixel sizes known."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,24 @@ def raw_manifest(image_ids: list[str]) -> pd.DataFrame:
     )
 
 
+def write_raw(raw: Path, manifest: pd.DataFrame) -> None:
+    """Write the manifest of what is in the folder, with the hash of each map or file that is there."""
+    if (raw / HEIGHTS).exists():
+        hashes = [sha256_array(one) for one in np.load(raw / HEIGHTS)]
+    else:
+        paths = [raw / PICTURES / name for name in manifest["image_id"]]
+        hashes = [
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "0" * 64 for path in paths
+        ]
+    write_manifest(raw / MANIFEST, manifest.assign(source_sha256=hashes), RAW_SCHEMA)
+
+
 def write_heights(raw: Path, count: int = 7) -> NDArray[np.float32]:
     heights = np.random.default_rng(1).normal(size=(count, 32, 32)).astype(np.float32)
     heights[-1] = heights[1]
     raw.mkdir()
     np.save(raw / HEIGHTS, heights)
-    write_manifest(raw / MANIFEST, raw_manifest([f"i{n}" for n in range(count)]), RAW_SCHEMA)
+    write_raw(raw, raw_manifest([f"i{n}" for n in range(count)]))
     return heights
 
 
@@ -69,7 +82,7 @@ def test_pictures_keep_their_order_whatever_their_kind(
     np.save(folder / "deep.npy", ramp.astype(np.float32) * 1e-9)
     Image.fromarray(np.dstack([ramp] * 3)).save(folder / "colour.tif")
     names = ["sub/wide.png", "sub/deep.npy", "sub/colour.tif"]
-    write_manifest(tmp_path / "raw" / MANIFEST, raw_manifest(names), RAW_SCHEMA)
+    write_raw(tmp_path / "raw", raw_manifest(names))
     dataset = prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
     middle = ramp[:, 8:40].reshape(16, 2, 16, 2).mean(axis=(1, 3))
     np.testing.assert_array_equal(dataset.images[0], np.rint(middle))
@@ -95,18 +108,36 @@ def test_eight_bit_pictures_stay_as_they_are() -> None:
 def test_heights_and_rows_must_agree(tmp_path: Path) -> None:
     write_heights(tmp_path / "raw")
     np.save(tmp_path / "raw" / HEIGHTS, np.zeros((3, 4, 4), np.float32))
-    with pytest.raises(UserError, match=r"3 height maps, .* 7 rows; run the ingest stage"):
+    with pytest.raises(
+        UserError,
+        match=r"heights\.npy holds float32 of shape \(3, 4, 4\), expected float32 of shape 7 x any x any",
+    ):
         prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
     assert not (tmp_path / "prepared").exists()
 
 
-@pytest.mark.parametrize("damage", ["missing", "garbage"])
+@pytest.mark.parametrize("damage", ["missing", "changed", "garbage"])
 def test_a_lost_picture_is_named(tmp_path: Path, damage: str) -> None:
-    (tmp_path / "raw" / PICTURES).mkdir(parents=True)
-    write_manifest(tmp_path / "raw" / MANIFEST, raw_manifest(["a.png"]), RAW_SCHEMA)
+    raw = tmp_path / "data" / "raw"
+    (raw / PICTURES).mkdir(parents=True)
     if damage == "garbage":
-        (tmp_path / "raw" / PICTURES / "a.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"a\.png.*run the ingest stage again"):
+        (raw / PICTURES / "a.png").write_bytes(b"no picture")
+    write_raw(raw, raw_manifest(["a.png"]))
+    if damage == "changed":
+        (raw / PICTURES / "a.png").write_bytes(b"another")
+    with pytest.raises(UserError, match=r"a\.png.*(run the ingest stage again|dvc repro --force ingest)"):
+        prepare(raw, tmp_path / "prepared", SETTINGS)
+
+
+@pytest.mark.parametrize("damage", ["NaN", "shuffled"])
+def test_heights_are_those_of_their_rows(tmp_path: Path, damage: str) -> None:
+    heights = write_heights(tmp_path / "raw")
+    if damage == "NaN":
+        heights[3, 4, 5] = np.nan
+    np.save(tmp_path / "raw" / HEIGHTS, heights if damage == "NaN" else heights[::-1])
+    with pytest.raises(
+        UserError, match=r"heights\.npy (holds values that are not finite, first in row 3|is not of)"
+    ):
         prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
 
 
@@ -122,7 +153,7 @@ def test_scans_pictures_and_their_pixels(tmp_path: Path) -> None:
     (folder / "a.spm").write_bytes(nanoscope(height, width_nm=640.0, height_of_frame_nm=640.0))
     Image.fromarray(np.tile(np.arange(32, dtype=np.uint8), (32, 1))).save(folder / "b.png")
     manifest = raw_manifest(["a.spm", "b.png"]).assign(pixel_size_nm=[10.0, None])
-    write_manifest(tmp_path / "raw" / MANIFEST, manifest, RAW_SCHEMA)
+    write_raw(tmp_path / "raw", manifest)
     dataset = prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
     scan = decode_scan((folder / "a.spm").read_bytes(), "a")
     levelled = level(scan.height_nm, SETTINGS.percentiles).astype(float)
@@ -134,7 +165,7 @@ def test_scans_pictures_and_their_pixels(tmp_path: Path) -> None:
 def test_the_centre_is_cut_by_physical_size(tmp_path: Path) -> None:
     heights = write_heights(tmp_path / "raw")
     manifest = raw_manifest([f"i{n}" for n in range(7)]).assign(pixel_size_nm=2.0)
-    write_manifest(tmp_path / "raw" / MANIFEST, manifest, RAW_SCHEMA)
+    write_raw(tmp_path / "raw", manifest)
     settings = SETTINGS.model_copy(update={"levelling": LevellingParams(crop_nm=32.0, steps=["plane"])})
     dataset = prepare(tmp_path / "raw", tmp_path / "prepared", settings)
     np.testing.assert_array_equal(dataset.images, level(heights[:, 8:24, 8:24], [1.0, 99.0], ["plane"]))

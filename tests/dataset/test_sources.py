@@ -11,8 +11,8 @@ from tests.dataset.zenodo_site import TMD_AFM, authors_tiff, grey, publish
 from tests.support.web import serve
 from tmdscope.dataset import zenodo
 from tmdscope.dataset.sources import HEIGHTS, NOTE, PICTURES, ingest
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, open_array, read_manifest
-from tmdscope.files import sha256_file
+from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
+from tmdscope.files import open_array, sha256_file
 from tmdscope.params.materials_study import DataParams
 from tmdscope.stage import UserError
 

@@ -16,13 +16,12 @@ from tmdscope.dataset.store import (
     SCHEMA,
     Dataset,
     classes_of,
-    open_array,
     read_manifest,
     two_class_samples,
     write_array,
     write_manifest,
 )
-from tmdscope.files import sha256_array
+from tmdscope.files import open_array, sha256_array
 from tmdscope.stage import UserError
 
 
@@ -137,7 +136,9 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, damage: str) -> None
 def test_images_and_rows_must_belong_together(tmp_path: Path) -> None:
     small_dataset().write(tmp_path)
     np.save(tmp_path / IMAGES, small_dataset(5).images)
-    with pytest.raises(UserError, match=r"expected uint8 images of shape \(6, S, S\).*prepare stage"):
+    with pytest.raises(
+        UserError, match=r"images\.npy.*expected uint8 images of shape \(6, S, S\).*dvc repro"
+    ):
         Dataset.load(tmp_path)
 
 

@@ -5,11 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from tmdscope.dataset.splits import make_split
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import sha256_array, write_json
+from tmdscope.files import sha256_array
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.learn.fit import fit
@@ -21,6 +22,7 @@ from tmdscope.stage import UserError
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Classifier, Head
 from tmdscope.vision.precision import Precision
+from tmdscope.vision.stored import StoredFeatures
 
 
 def dataset(classes: tuple[str, ...] = MATERIALS) -> Dataset:
@@ -61,8 +63,19 @@ def params(**changes: object) -> ExperimentParams:
 def make(folder: Path, classes: tuple[str, ...] = MATERIALS, **changes: object) -> Experiment:
     cpu = torch.device("cpu")
     return make_experiment(
-        params(**changes), dataset(classes), classes, folder, folder / "backbone.safetensors", cpu
+        params(**changes),
+        dataset(classes),
+        classes,
+        folder / "features",
+        folder / "backbone.safetensors",
+        cpu,
     )
+
+
+def store_features(folder: Path, features: NDArray[np.float32], weights: str = "simulated") -> None:
+    save_file(bare_backbone("resnet18").state_dict(), folder / "backbone.safetensors")
+    stored = StoredFeatures(features, "resnet18", weights, "fp32")
+    stored.write(folder / "features", dataset().digest, folder / "backbone.safetensors")
 
 
 def test_scratch_trains_a_backbone_and_a_head_on_images(tmp_path: Path) -> None:
@@ -87,22 +100,16 @@ def test_multilabel_needs_formulae(tmp_path: Path) -> None:
 
 def test_stored_features_must_be_of_the_experiments_backbone(tmp_path: Path) -> None:
     changes = {"strategy": "features", "weights": "simulated"}
-    source = {
-        "architecture": "resnet18",
-        "weights": "simulated",
-        "data": dataset().digest,
-        "symmetries": 4,
-        "precision": "fp32",
-    }
-    np.save(tmp_path / "features.npy", np.ones((30, 4, 512), np.float32))
-    write_json(tmp_path / "features.json", source)
+    store_features(tmp_path, np.ones((30, 4, 512), np.float32))
     experiment = make(tmp_path, **changes)
     assert isinstance(experiment.build(), Head)
     assert experiment.examples.inputs.shape == (30, 512)
-    for wrong in ({"weights": "imagenet-v1"}, {"data": "another"}, {"symmetries": 1}):
-        write_json(tmp_path / "features.json", source | wrong)
-        with pytest.raises(UserError, match="dvc repro features"):
-            make(tmp_path, **changes)
+    store_features(tmp_path, np.ones((30, 4, 512), np.float32), weights="imagenet-v1")
+    with pytest.raises(UserError, match="dvc repro features"):
+        make(tmp_path, **changes)
+    store_features(tmp_path, np.ones((30, 1, 512), np.float32))
+    with pytest.raises(UserError, match="dvc repro features"):
+        make(tmp_path, **changes)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +143,7 @@ def test_partial_training_leaves_the_layers_before_alone(tmp_path: Path) -> None
 
 def test_a_head_draws_from_the_stored_flips(tmp_path: Path) -> None:
     stored = np.arange(30 * 4, dtype=np.float32).reshape(30, 4, 1).repeat(512, axis=2)
-    np.save(tmp_path / "features.npy", stored)
-    source = {"architecture": "resnet18", "weights": "simulated", "data": dataset().digest, "symmetries": 4}
-    write_json(tmp_path / "features.json", source)
+    store_features(tmp_path, stored)
     examples = make(tmp_path, strategy="features", weights="simulated").examples
     positions, codes = torch.tensor([3, 7]), torch.tensor([0, 2])
     assert examples.batch(positions, None)[:, 0].tolist() == [12, 28]

@@ -12,6 +12,7 @@ from tmdscope.params.experiments import read_experiments
 from tmdscope.params.reading import ParamsError, read_params
 from tmdscope.params.search import (
     BEST_PARAMS,
+    SEARCHED,
     Categorical,
     LogUniform,
     Uniform,
@@ -23,6 +24,8 @@ from tmdscope.params.search import (
     read_searches,
     tuned_name,
 )
+from tmdscope.record import write_record
+from tmdscope.stage import UserError
 
 ROOT = Path(__file__).parents[2]
 NAME = "features-multiclass"
@@ -221,6 +224,8 @@ def write_best(folder: Path, **changes: Any) -> None:
     best = {**read_params(ROOT / "params.yaml")["experiments"][NAME], **changes}
     (folder / NAME).mkdir()
     YAML(typ="safe").dump(best, folder / NAME / BEST_PARAMS)
+    path = folder / NAME / BEST_PARAMS
+    write_record(path.with_name(SEARCHED), {"study": f"{NAME}-0a1b2c3d"}, {}, [path])
 
 
 def test_a_tuned_experiment_takes_what_its_search_found(tmp_path: Path) -> None:
@@ -239,6 +244,23 @@ def test_a_wrong_or_missing_finding_is_named(tmp_path: Path) -> None:
     write_best(tmp_path, dropout=1.0)
     with pytest.raises(ParamsError, match=r"best_params\.yaml: best_params\.dropout: .*\(got 1\.0\)"):
         read_all_experiments(tmp_path, ROOT / "params.yaml")
+
+
+@pytest.mark.parametrize("damage", ["edited", "of another search", "no record"])
+def test_settings_that_no_search_found_are_refused(tmp_path: Path, damage: str) -> None:
+    write_best(tmp_path)
+    path = tmp_path / NAME / BEST_PARAMS
+    if damage == "edited":
+        path.write_text(path.read_text().replace("batch_size: ", "batch_size: 1"))
+    elif damage == "no record":
+        path.with_name(SEARCHED).unlink()
+    else:
+        path.parent.rename(tmp_path / "other")
+        path = tmp_path / "other" / BEST_PARAMS
+    with pytest.raises(
+        UserError, match=r"best_params\.yaml is not the file|search\.json (does not exist|is of study)"
+    ):
+        read_best_params(path)
 
 
 def test_without_searches_no_experiment_is_tuned(edited: Edit, tmp_path: Path) -> None:

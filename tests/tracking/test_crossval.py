@@ -7,10 +7,11 @@ from torch import nn
 
 from tests.tracking.killed import make_experiment
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
+from tmdscope.learn.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.crossval import TrackedCrossval, track_experiment
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.runs import FACTS, PREDICTIONS, DataUse, TrackedRun, start_run
+from tmdscope.tracking.runs import DataUse, TrackedRun, start_run
 from tmdscope.tracking.store import Study
 from tmdscope.vision.classifier import Head
 

@@ -8,11 +8,12 @@ import pytest
 from tests.lifecycle.tables import table, truth
 from tests.tracking.programs import Logged
 from tmdscope.files import write_table
+from tmdscope.learn.scored import PREDICTIONS
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
 from tmdscope.tracking.predictions import model_bytes, read_predictions, resolve_model, scored_version
 from tmdscope.tracking.registry import Version, point_alias, register
-from tmdscope.tracking.runs import PREDICTIONS, start_run
+from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import Study
 
 NAME = "named-classifier"

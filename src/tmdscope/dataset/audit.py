@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 
 import pandas as pd
 
 from tmdscope.dataset.splits import Split
-from tmdscope.dataset.store import classes_of
+from tmdscope.dataset.store import classes_of, digest_of
+from tmdscope.files import broken
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,34 @@ def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
     problems += _misplaced(list(table.index), split) + _crossings(parts, len(split.folds))
     lacking, warnings = _lacking(counts)
     return SplitAudit(counts, problems + lacking, warnings + _two_faced(table))
+
+
+def read_split(path: Path, manifest: pd.DataFrame) -> Split:
+    """Read the split of a data set, and audit it.
+
+    Parameters
+    ----------
+    path : Path
+        As `Split.write` wrote it.
+    manifest : pandas.DataFrame
+        Columns ``image_id, sample_id, material, image_sha256``, one row per image.
+
+    Returns
+    -------
+    Split
+        Sound: every image once in the parts of a fold, no sample and no identical image on both sides.
+
+    Raises
+    ------
+    UserError
+        The file is missing, changed, of another data set, or unsound.
+    """
+    split = Split.read(path, digest_of(manifest))
+    problems = audit_split(manifest, split).problems
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise broken(path, f"is unsound: {problems[0]}{more}")
+    return split
 
 
 def _misplaced(image_ids: Sequence[str], split: Split) -> list[str]:

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.dataset.raw import check_heights, open_heights
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, open_array, read_manifest
+from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
+from tmdscope.files import broken
 from tmdscope.scan.frame import centred_square
 from tmdscope.scan.read.formats import is_scan
 from tmdscope.scan.read.read import read_scan
@@ -30,6 +33,10 @@ class Heights:
         The images; names of files in a folder.
     pixel_nm : tuple of float
         Width in nm of a square pixel of each stored map; NaN where it is not known. Files say their own.
+    source_sha256 : tuple of str
+        The manifest's hash of each map or file.
+    stored : int
+        Maps in an NPY file.
     side_nm : float or None
         Side of the centred square that images show; None for the largest.
     first : int
@@ -39,17 +46,21 @@ class Heights:
     source: Path
     image_ids: tuple[str, ...]
     pixel_nm: tuple[float, ...]
+    source_sha256: tuple[str, ...]
+    stored: int
     side_nm: float | None = None
     first: int = 0
 
     @classmethod
-    def of(cls, raw: Path, side_nm: float | None) -> Self | None:
+    def of(cls, raw: Path, prepared: pd.DataFrame, side_nm: float | None) -> Self | None:
         """Find the heights of a raw data set.
 
         Parameters
         ----------
         raw : Path
             What `tmdscope.dataset.sources.ingest` wrote.
+        prepared : pandas.DataFrame
+            Manifest of the images that were made from it.
         side_nm : float or None
             As in the attributes.
 
@@ -57,12 +68,25 @@ class Heights:
         -------
         Heights or None
             None where it holds nothing but pictures.
+
+        Raises
+        ------
+        UserError
+            The images were made from another one.
         """
         manifest = read_manifest(raw / MANIFEST, RAW_SCHEMA)
+        identity = ["image_id", "source_sha256"]
+        if manifest[identity].to_numpy().tolist() != prepared[identity].to_numpy().tolist():
+            raise broken(raw / MANIFEST, "is not what the prepared images were made from")
         ids, sizes = tuple(manifest["image_id"]), tuple(manifest["pixel_size_nm"])
         if (raw / HEIGHTS).exists():
-            return cls((raw / HEIGHTS).resolve(), ids, sizes, side_nm)
-        return cls((raw / PICTURES).resolve(), ids, sizes, side_nm) if any(map(is_scan, ids)) else None
+            source = raw / HEIGHTS
+        elif any(map(is_scan, ids)):
+            source = raw / PICTURES
+        else:
+            return None
+        hashes = tuple(manifest["source_sha256"])
+        return cls(source.resolve(), ids, sizes, hashes, len(ids), side_nm)
 
     def part(self, first: int, end: int) -> Self:
         """Take some of them.
@@ -82,6 +106,7 @@ class Heights:
             image_ids=self.image_ids[first:end],
             pixel_nm=self.pixel_nm[first:end],
             first=self.first + first,
+            source_sha256=self.source_sha256[first:end],
         )
 
     def read(self) -> Iterator[Map | None]:
@@ -95,15 +120,19 @@ class Heights:
         Raises
         ------
         UserError
-            A file cannot be used, or is smaller than the square.
+            A file cannot be used, is not that of its row in the manifest, or is smaller than the square.
         """
-        stored = open_array(self.source) if self.source.is_file() else None
+        stored = open_heights(self.source, self.stored) if self.source.is_file() else None
         for number, (image_id, width) in enumerate(zip(self.image_ids, self.pixel_nm, strict=True)):
+            sha256 = self.source_sha256[number]
             if stored is not None:
-                known = np.isfinite(width)
-                yield self._shown(stored[self.first + number], (width, width)) if known else None
+                row = self.first + number
+                check_heights(self.source, stored[row : row + 1], [sha256], row)
+                yield self._shown(stored[row], (width, width)) if np.isfinite(width) else None
             elif is_scan(image_id):
                 scan = read_scan(self.source / image_id)
+                if scan.sha256 != sha256:
+                    raise broken(self.source / image_id, f"is not the file that {MANIFEST} names")
                 yield self._shown(scan.height_nm, scan.pixel_size_nm)
             else:
                 yield None

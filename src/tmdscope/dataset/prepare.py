@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.pictures import PictureError, decode_picture
+from tmdscope.dataset.raw import check_heights, open_heights, read_file
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import (
     IMAGES,
@@ -18,7 +19,6 @@ from tmdscope.dataset.store import (
     RAW_SCHEMA,
     SCHEMA,
     Dataset,
-    open_array,
     read_manifest,
     write_array,
     write_manifest,
@@ -178,16 +178,13 @@ def prepare_heights(
 
 def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
     """Level chunk by chunk; each chunk opens the map anew, so that pages already read leave memory."""
-    count, rows, columns = open_array(raw / HEIGHTS).shape
-    if count != len(manifest):
-        raise UserError(
-            f"{raw / HEIGHTS} holds {count} height maps, {raw / MANIFEST} {len(manifest)} rows; "
-            "run the ingest stage again"
-        )
+    path, hashes = raw / HEIGHTS, manifest["source_sha256"].tolist()
+    count, rows, columns = open_heights(path, len(manifest)).shape
     step = max(1, _CHUNK_VALUES // (rows * columns))
     sizes = manifest["pixel_size_nm"].tolist()
     for start in range(0, count, step):
-        heights = open_array(raw / HEIGHTS)[start : start + step]
+        heights = open_heights(path, count)[start : start + step]
+        check_heights(path, heights, hashes[start : start + step], start)
         if settings.levelling.side_nm is None:
             images = level(heights, settings.percentiles, settings.levelling.steps)
             yield from (_finish(image, settings.size_px) for image in images)
@@ -199,19 +196,21 @@ def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) ->
 def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
     """Decode on threads, since PIL frees the interpreter while it decodes; chunks keep memory flat."""
 
-    def prepare_one(image_id: str) -> _Prepared:
+    def prepare_one(image_id: str, sha256: str) -> _Prepared:
         path = raw / PICTURES / image_id
+        content = read_file(path, sha256)
         try:
-            return _prepare_one(path.read_bytes(), image_id, settings)
-        except (OSError, PictureError, ScanError) as error:
+            return _prepare_one(content, image_id, settings)
+        except (PictureError, ScanError) as error:
             raise UserError(f"{path}: {error}; run the ingest stage again") from error
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
 
-    image_ids = manifest["image_id"].tolist()
+    image_ids, hashes = manifest["image_id"].tolist(), manifest["source_sha256"].tolist()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(image_ids), _CHUNK_PICTURES):
-            yield from pool.map(prepare_one, image_ids[start : start + _CHUNK_PICTURES])
+            end = start + _CHUNK_PICTURES
+            yield from pool.map(prepare_one, image_ids[start:end], hashes[start:end])
 
 
 def _prepare_one(content: bytes, name: str, settings: PrepareParams) -> _Prepared:

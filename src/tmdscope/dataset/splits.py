@@ -12,7 +12,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
-from tmdscope.files import read_json, write_json
+from tmdscope.files import broken
+from tmdscope.record import read_record, write_record
 from tmdscope.stage import UserError
 
 Rows = NDArray[np.int64]
@@ -49,50 +50,50 @@ class Split:
             named |= {f"fold{number}_train": fold.train, f"fold{number}_val": fold.val}
         return named
 
-    def write(self, path: Path) -> None:
-        """Write the split as JSON.
+    def write(self, path: Path, data_sha256: str) -> None:
+        """Write the split.
 
         Parameters
         ----------
         path : Path
-            The file.
+            The JSON file.
+        data_sha256 : str
+            Digest of the data set that it divides.
         """
-        write_json(path, asdict(self))
+        write_record(path, asdict(self), {"data": data_sha256})
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, data_sha256: str | None = None) -> Self:
         """Read a split.
 
         Parameters
         ----------
         path : Path
             The JSON file: ``{"test": [...], "folds": [{"train": [...], "val": [...]}, ...]}``.
+        data_sha256 : str, optional
+            Digest of the data set that it must divide.
 
         Returns
         -------
         Split
-            As it was written; whether it fits a data set is the audit's question.
+            As it was written; whether it is sound is the audit's question, see
+            `tmdscope.dataset.audit.read_split`.
 
         Raises
         ------
         UserError
-            The file is missing or not of this form.
+            The file is missing, changed, of another data set, or not of this form.
         """
-        try:
-            content = read_json(path)
-        except FileNotFoundError as error:
-            raise UserError(f"{path} does not exist; run the split stage: dvc repro split") from error
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        content = read_record(path, None if data_sha256 is None else {"data": data_sha256})
         if set(content) != {"test", "folds"} or not isinstance(content["folds"], list):
-            raise UserError(f"{path} must hold 'test' and a list 'folds'; it holds {sorted(content)}")
+            raise broken(path, f"must hold 'test' and a list 'folds'; it holds {sorted(content)}")
         folds = content["folds"]
         if not folds or any(not isinstance(fold, dict) or set(fold) != {"train", "val"} for fold in folds):
-            raise UserError(f"{path}: every entry of 'folds' must hold 'train' and 'val'")
+            raise broken(path, "must hold 'train' and 'val' in every entry of 'folds'")
         return cls(
-            test=_ids(content["test"], f"{path}: test"),
+            test=_ids(path, "test", content["test"]),
             folds=tuple(
-                Fold(*(_ids(fold[part], f"{path}: folds[{number}].{part}") for part in ("train", "val")))
+                Fold(*(_ids(path, f"folds[{number}].{part}", fold[part]) for part in ("train", "val")))
                 for number, fold in enumerate(folds)
             ),
         )
@@ -252,7 +253,7 @@ def group_samples(sample_ids: Sequence[str], image_sha256: Sequence[str]) -> lis
     return [str(name) for name in samples[first[group]][sample]]
 
 
-def _ids(content: Any, where: str) -> tuple[str, ...]:
+def _ids(path: Path, where: str, content: Any) -> tuple[str, ...]:
     if not isinstance(content, list) or not all(isinstance(item, str) for item in content):
-        raise UserError(f"{where} must be a list of image ids (text); run the split stage again")
+        raise broken(path, f"must hold a list of image ids (text) as {where}")
     return tuple(content)

@@ -10,13 +10,14 @@ import pandas as pd
 import pandera.pandas as pa
 from numpy.typing import NDArray
 
-from tmdscope.files import atomic_path, sha256_json
+from tmdscope.files import atomic_path, broken, open_array, read_table, sha256_array, sha256_json, write_table
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.stage import UserError
 
 IMAGES = "images.npy"
 MANIFEST = "manifest.parquet"
 
+_CHECKED_PIXELS = 1 << 28  # hashed in a quarter of a second
 _TEXT = pa.Check.str_length(min_value=1)
 _SHA256 = pa.Check.str_matches(r"^[0-9a-f]{64}$")
 _SOURCE_COLUMNS = {
@@ -161,13 +162,27 @@ class Dataset:
         Raises
         ------
         UserError
-            A file is missing, damaged, or the two do not fit together.
+            A file is missing or damaged, or an image is not that of its row: all are compared where they are
+            few, else evenly spread ones.
         """
         manifest = read_manifest(folder / MANIFEST, SCHEMA)
+        images = open_array(folder / IMAGES)
         try:
-            return cls(open_array(folder / IMAGES), manifest)
+            dataset = cls(images, manifest)
         except ValueError as error:
-            raise UserError(f"{folder}: {error}; run the prepare stage again") from error
+            raise broken(folder / IMAGES, f"is not of {MANIFEST} beside it: {error}") from error
+        dataset._check_pixels(folder / IMAGES)
+        return dataset
+
+    def _check_pixels(self, path: Path) -> None:
+        count, pixels = len(self.images), max(1, self.images[:1].size)
+        checked = min(count, max(1, _CHECKED_PIXELS // pixels))
+        rows = np.unique(np.linspace(0, count - 1, checked, dtype=np.int64))
+        recorded = self.manifest["image_sha256"].to_numpy()
+        for row in rows:
+            if sha256_array(self.images[row]) != recorded[row]:
+                image_id = self.manifest["image_id"].iloc[row]
+                raise broken(path, f"is not of {MANIFEST} beside it: row {row} is not image {image_id!r}")
 
     def write(self, folder: Path) -> None:
         """Write the data set, replacing what the folder held.
@@ -282,15 +297,27 @@ def read_manifest(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     UserError
         The file is missing or damaged, or breaks the schema.
     """
-    try:
-        with path.open("rb") as stream:
-            table = pd.read_parquet(stream)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; run the stage that writes it: dvc repro") from error
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} is not Parquet ({error}); delete it and run dvc repro") from error
+    table = read_table(path)
     _validate(path, table, schema)
     return table
+
+
+def write_descriptors(path: Path, table: pd.DataFrame, manifest: pd.DataFrame) -> None:
+    """Write what was measured on every image, and of which data set.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file.
+    table : pandas.DataFrame
+        One row per image, in the manifest's order; one column per quantity, NaN where it was not measured.
+    manifest : pandas.DataFrame
+        Of the prepared images.
+    """
+    measured = table.copy()
+    measured.insert(0, "image_id", manifest["image_id"].to_numpy())
+    measured.attrs = {"data": digest_of(manifest)}
+    write_table(path, measured)
 
 
 def read_descriptors(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
@@ -307,37 +334,23 @@ def read_descriptors(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per image, in the manifest's order and named by image; one column per quantity.
-    """
-    with path.open("rb") as stream:
-        measured = pd.read_parquet(stream).set_index("image_id").loc[manifest["image_id"].tolist()]
-    return measured.join(manifest.set_index("image_id").filter(like="true_"))
-
-
-def open_array(path: Path) -> NDArray[Any]:
-    """Map an array file into memory, read-only.
-
-    Parameters
-    ----------
-    path : Path
-        An NPY file without objects.
-
-    Returns
-    -------
-    numpy.ndarray
-        The array; pages are read when they are touched.
 
     Raises
     ------
     UserError
-        The file is missing or damaged.
+        The file is missing or damaged, is of other images, or holds what is no number.
     """
-    try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; run the stage that writes it: dvc repro") from error
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{path} is not an NPY array ({error}); delete it and run dvc repro") from error
-    return array
+    measured = read_table(path, ["image_id"])
+    if measured.attrs.get("data") != digest_of(manifest):
+        raise broken(path, "is of other data than the prepared images")
+    measured.attrs = {}
+    ids = measured.pop("image_id")
+    if ids.tolist() != manifest["image_id"].tolist():
+        raise broken(path, "does not hold every image once, in the order of the prepared images")
+    for name, values in measured.items():
+        if not pd.api.types.is_numeric_dtype(values) or np.isinf(values).any():
+            raise broken(path, f"holds values of {name!r} that are no finite numbers")
+    return measured.set_index(pd.Index(ids)).join(manifest.set_index("image_id").filter(like="true_"))
 
 
 def write_array(path: Path, rows: Iterable[NDArray[Any]], shape: Sequence[int], dtype: Any) -> None:

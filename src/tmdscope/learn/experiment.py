@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from tmdscope.dataset.splits import Split
-from tmdscope.dataset.store import Dataset, open_array
-from tmdscope.files import read_json
+from tmdscope.dataset.store import Dataset
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.fit import Examples, FitSettings
@@ -20,6 +18,7 @@ from tmdscope.stage import UserError
 from tmdscope.vision.backbones import build_backbone, feature_count, frozen_layers
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head
 from tmdscope.vision.precision import Precision, resolve_precision
+from tmdscope.vision.stored import StoredFeatures
 from tmdscope.vision.targets import Multilabel, Target, make_target
 from tmdscope.vision.weights import Weights, normalisation_of
 
@@ -117,7 +116,8 @@ def make_experiment(
 
     labels = torch.from_numpy(dataset.labels(classes)).to(device)
     if shared:
-        variants = torch.from_numpy(read_features(features, params, dataset)).to(device)
+        stored = read_features(features, params, dataset, pretrained)
+        variants = torch.from_numpy(np.array(stored.features)).to(device)
         examples = Examples(variants[:, 0], labels, variants)
     else:
         examples = Examples(torch.from_numpy(np.array(dataset.images)).to(device), labels)
@@ -180,35 +180,39 @@ def _fit_settings(params: ExperimentParams, device: torch.device) -> FitSettings
     )
 
 
-def read_features(folder: Path, params: ExperimentParams, dataset: Dataset) -> NDArray[np.float32]:
+def read_features(
+    folder: Path, params: ExperimentParams, dataset: Dataset, pretrained: Path
+) -> StoredFeatures:
     """Read what the features stage stored for an experiment.
 
     Parameters
     ----------
     folder : Path
-        Holds ``features.npy`` and ``features.json``.
+        Of the features stage.
     params : ExperimentParams
         The experiment's settings.
     dataset : Dataset
         The images.
+    pretrained : Path
+        Safetensors file of the pretrain stage.
 
     Returns
     -------
-    numpy.ndarray
-        float32, shape (N, V, F): features of every image under V symmetries, the first of them none.
+    StoredFeatures
+        Features of every image under at least the symmetries that the experiment asks for.
 
     Raises
     ------
     UserError
-        The features are of another backbone or data set, or lack symmetries that the experiment asks for.
+        The features are damaged, of another backbone or data set, or lack symmetries.
     """
-    made = read_json(folder / "features.json")
-    wanted = {"architecture": params.architecture, "weights": params.weights, "data": dataset.digest}
-    if {key: made[key] for key in wanted} != wanted or made["symmetries"] < params.symmetries:
+    made = StoredFeatures.read(folder, dataset, pretrained)
+    wanted = (params.architecture, params.weights)
+    if (made.architecture, made.weights) != wanted or made.symmetries < params.symmetries:
         raise UserError(
-            f"{folder} holds features of {made['architecture']} with weights {made['weights']!r} under "
-            f"{made['symmetries']} symmetries, the experiment asks for {params.architecture} with "
+            f"{folder} holds features of {made.architecture} with weights {made.weights!r} under "
+            f"{made.symmetries} symmetries, the experiment asks for {params.architecture} with "
             f"{params.weights!r} under {params.symmetries} (flips make 4, rotations 8): make section "
             "'features' of params.yaml agree with the experiment and run `dvc repro features`"
         )
-    return np.array(open_array(folder / "features.npy"))
+    return made

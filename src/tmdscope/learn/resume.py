@@ -20,7 +20,8 @@ from typing import Any, Self
 
 import torch
 
-from tmdscope.files import atomic_path, read_json, write_json
+from tmdscope.files import atomic_path
+from tmdscope.record import read_record, write_record
 from tmdscope.stage import say
 
 EVERY_S = 30.0
@@ -158,7 +159,7 @@ class Resume:
         every_s = float(os.environ.get("TMDSCOPE_CHECKPOINT_S", EVERY_S)) if every_s is None else every_s
         path, abandoned = folder / _ATTEMPT, None
         if path.is_file():
-            found = read_json(path)
+            found = read_record(path)
             changed = _changed(found["identity"], identity)
             if not changed:
                 differs = _changed(found["machine"], machine)
@@ -171,7 +172,7 @@ class Resume:
         if folder.exists():
             shutil.rmtree(folder)
         attempt = uuid.uuid4().hex
-        write_json(path, {"attempt": attempt, "identity": dict(identity), "machine": dict(machine)})
+        write_record(path, {"attempt": attempt, "identity": dict(identity), "machine": dict(machine)}, {})
         return cls(folder, attempt, abandoned, (), every_s, begun=False)
 
     def fold(self, number: int) -> Checkpoints:

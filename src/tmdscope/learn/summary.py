@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.intervals import bootstrap_by_sample
 from tmdscope.learn.metrics import accuracy, confusion_matrix, invalid_count, macro_f1, mean_std
+from tmdscope.learn.scored import PARTS
 from tmdscope.materials import INVALID
 
-PARTS = ("train", "val", "test")
 IDENTITY = ("image_id", "sample_id", "material", "image_sha256")
 """Columns of a table of predictions that say which image it is."""
 

@@ -6,15 +6,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from tmdscope.files import broken
 from tmdscope.materials import nearest
 from tmdscope.params.experiments import ExperimentParams, read_experiments
 from tmdscope.params.reading import Params, ParamsError, Seed, parse_section, read_params
+from tmdscope.record import read_record
 
 Value = str | int | float | bool
 SamplerName = Literal["tpe", "gp", "cma-es", "random"]
 
 BEST_PARAMS = "best_params.yaml"
 """Name of the file with the settings that a search found."""
+
+SEARCHED = "search.json"
+"""Name of the record of a search: what it found, and how."""
 
 _TAKEN = ("target", "seed", "weights", "precision")
 """Settings of an experiment that say what is asked, not how well it is answered."""
@@ -301,9 +306,13 @@ def read_best_params(path: Path) -> ExperimentParams:
     Raises
     ------
     ParamsError
-        The file is missing or wrong.
+        The file is missing, wrong, or not the one that the search wrote.
     """
-    return parse_section("best_params", read_params(path), ExperimentParams, path.as_posix())
+    content = read_params(path)
+    found, name = read_record(path.with_name(SEARCHED), files=[path]), path.parent.name
+    if found["study"].rpartition("-")[0] != name:
+        raise broken(path.with_name(SEARCHED), f"is of study {found['study']!r}, not of {name!r}")
+    return parse_section("best_params", content, ExperimentParams, path.as_posix())
 
 
 def read_all_experiments(searches: Path, path: Path = Path("params.yaml")) -> dict[str, ExperimentParams]:

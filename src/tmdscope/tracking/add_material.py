@@ -3,7 +3,7 @@
 import csv
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.prepare import prepare
 from tmdscope.dataset.sources import ingest
-from tmdscope.dataset.splits import Split, group_samples, outer_folds
+from tmdscope.dataset.splits import group_samples, outer_folds
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import atomic_path, read_json, sha256_file, sha256_json, write_json, write_text
+from tmdscope.files import sha256_file, sha256_json, write_json, write_text
 from tmdscope.layout import ADDED, ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SPLIT
 from tmdscope.learn.crossval import FoldParts, score_fold
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment, read_features
@@ -131,7 +132,8 @@ def add_material(request: AddRequest) -> Addition:
     version = resolve(tracked.client, request.model)
     program = load_program(version.uri)
     root = request.root
-    old, split = Dataset.load(root / PREPARED), Split.read(root / SPLIT)
+    old = Dataset.load(root / PREPARED)
+    split = read_split(root / SPLIT, old.manifest)
     _check_model(request, version, program, old, len(split.folds))
     new = _read_new(request, program.config.classes, old)
     material = str(new.classes[0])
@@ -427,18 +429,16 @@ class _Maker:
     def _write_features(self, settings: ExperimentParams, new: Dataset) -> None:
         """Store the features of all images: the study's as they are, those of the new ones made now."""
         root = self.request.root
-        stored = read_features(root / FEATURES, settings, Dataset.load(root / PREPARED))
-        made = read_json(root / FEATURES / "features.json")
+        stored = read_features(root / FEATURES, settings, Dataset.load(root / PREPARED), root / PRETRAINED)
         weights = Weights(settings.weights)
         network = build_backbone(settings.architecture, weights, root / PRETRAINED)
         backbone = Backbone(network, normalisation_of(weights)).to(self.device).eval()
         precision = resolve_precision(Precision(settings.precision), self.device)
         fresh = symmetric_features(
-            backbone, new.images, made["symmetries"], settings.batch_size, self.device, precision
+            backbone, new.images, stored.symmetries, settings.batch_size, self.device, precision
         )
-        with atomic_path(self.folder / "features.npy") as temporary, temporary.open("wb") as stream:
-            np.save(stream, np.concatenate([stored, fresh]))
-        write_json(self.folder / "features.json", {**made, "data": self.dataset.digest})
+        both = replace(stored, features=np.concatenate([stored.features, fresh]))
+        both.write(self.folder, self.dataset.digest, root / PRETRAINED)
 
 
 def _known_stage(

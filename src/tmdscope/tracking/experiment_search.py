@@ -13,16 +13,17 @@ from typing import Any
 import torch
 from ruamel.yaml import YAML
 
-from tmdscope.dataset.splits import Split
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import sha256_file, write_json, write_table, write_text
+from tmdscope.files import sha256_file, write_table, write_text
 from tmdscope.layout import FEATURES, PREPARED, PRETRAINED, SPLIT
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.learn.search.experiments import ExperimentObjective, with_settings
 from tmdscope.learn.search.outcome import SearchOutcome
 from tmdscope.learn.search.storage import HEARTBEAT_S, PatientStorage, open_storage
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.params.search import BEST_PARAMS, SearchParams, check_search
+from tmdscope.params.search import BEST_PARAMS, SEARCHED, SearchParams, check_search
+from tmdscope.record import write_record
 from tmdscope.stage import UserError, say
 from tmdscope.tracking.provenance import code_sha256, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse
@@ -80,7 +81,7 @@ def make_task(request: SearchRequest) -> SearchTask:
     """
     root, base, search = request.root, request.base, request.search
     dataset = Dataset.load(root / PREPARED)
-    parts = fold_parts(Split.read(root / SPLIT), dataset)
+    parts = fold_parts(read_split(root / SPLIT, dataset.manifest), dataset)
     device = best_device()
 
     def make(params: ExperimentParams) -> Experiment:
@@ -141,7 +142,8 @@ def search_experiment(request: SearchRequest, folder: Path) -> SearchOutcome:
     found, run_id = lead_search(tracked, storage, task)
     _write_outcome(folder, task, request.base, found)
     where = {"study": task.name, "storage": storage.shown, "run_id": run_id}
-    write_json(folder / "run.json", {**where, **whereabouts(tracked, task.tags)})
+    of = {key: task.identity[key] for key in ("data", "split")}
+    write_record(folder / "run.json", {**where, **whereabouts(tracked, task.tags)}, of)
     return found
 
 
@@ -252,8 +254,8 @@ def _write_outcome(folder: Path, task: SearchTask, base: ExperimentParams, found
     )
     write_text(folder / BEST_PARAMS, header + _yaml(best))
     write_table(folder / "trials.csv", found.trials)
-    write_json(
-        folder / "search.json",
+    write_record(
+        folder / SEARCHED,
         {
             "study": task.name,
             "sampler": task.params.sampler,
@@ -268,6 +270,8 @@ def _write_outcome(folder: Path, task: SearchTask, base: ExperimentParams, found
             "importance": found.importance,
             "space": {key: entry.model_dump(mode="json") for key, entry in task.params.space.items()},
         },
+        {key: task.identity[key] for key in ("data", "split")},
+        [folder / BEST_PARAMS, folder / "trials.csv"],
     )
 
 

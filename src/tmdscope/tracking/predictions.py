@@ -5,30 +5,16 @@ from dataclasses import dataclass
 
 import mlflow
 import pandas as pd
-import pandera.pandas as pa
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from tmdscope.files import read_table
+from tmdscope.learn.scored import PREDICTIONS, find_problems
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import fetch_files
 from tmdscope.tracking.registry import Version, pull_alias, resolve
-from tmdscope.tracking.runs import PREDICTIONS, fetch_artifact
-
-_SHA256 = pa.Check.str_matches(r"^[0-9a-f]{64}$")
-_PROBABILITIES = r"^p_.+"
-_SCHEMA = pa.DataFrameSchema(
-    {
-        "fold": pa.Column(int, coerce=True),
-        "image_id": pa.Column(str),
-        "sample_id": pa.Column(str),
-        "material": pa.Column(str),
-        "image_sha256": pa.Column(str, _SHA256),
-        "part": pa.Column(str),
-        _PROBABILITIES: pa.Column(float, pa.Check.in_range(0, 1.001), coerce=True, regex=True),
-    },
-    unique=["fold", "image_id"],
-)
+from tmdscope.tracking.runs import fetch_artifact
 
 
 @dataclass(frozen=True)
@@ -182,27 +168,15 @@ def read_predictions(client: MlflowClient, run_id: str) -> pd.DataFrame:
     remedy = "run the experiment again with `dvc repro --force`"
     with fetch_artifact(client, run_id, PREDICTIONS) as path:
         try:
-            table = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{PREDICTIONS} of run {run_id} is not Parquet ({error}); {remedy}") from error
-    problems = _find_problems(table)
+            table = read_table(path)
+        except UserError as error:
+            raise UserError(f"{PREDICTIONS} of run {run_id} cannot be read: {error}; {remedy}") from error
+    problems = find_problems(table)
     if problems:
         raise UserError(
             f"run {run_id}: {PREDICTIONS} is not what a comparison needs: {'; '.join(problems)}; {remedy}"
         )
     return table
-
-
-def _find_problems(table: pd.DataFrame) -> list[str]:
-    lacking = [name for name in _SCHEMA.columns if name != _PROBABILITIES and name not in table]
-    if lacking:
-        return [f"it has no column {name}" for name in lacking]
-    try:
-        _SCHEMA.validate(table, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        cases = error.failure_cases.drop_duplicates(["column", "check"])
-        return [f"{case.column}: {case.check} (got {case.failure_case!r})" for case in cases.itertuples()]
-    return []
 
 
 def model_bytes(uri: str) -> int:

@@ -6,9 +6,10 @@ from typing import Any
 from mlflow import MlflowClient
 
 from tmdscope.files import read_json
+from tmdscope.learn.scored import FACTS
 from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
 from tmdscope.tracking.registry import Version, register
-from tmdscope.tracking.runs import FACTS, fetch_artifact
+from tmdscope.tracking.runs import fetch_artifact
 
 CARD = "model_card.md"
 """Artifact of a version's run: its card."""

@@ -15,6 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from tmdscope.files import write_json, write_table
+from tmdscope.learn.scored import FACTS, PREDICTIONS
 from tmdscope.names import key_of
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import Program, find_program, log_program
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends."""
-
-PREDICTIONS = "predictions.parquet"
-"""Artifact of a run whose model is registered: what every fold says of every image."""
-
-FACTS = "facts.json"
-"""Artifact of a run whose model is registered: what a model card is written from."""
 
 ATTEMPT = "attempt"
 """Tag by which the runs of an interrupted cross-validation are found again."""

@@ -11,13 +11,14 @@ import pandas as pd
 from mlflow.entities import Run, ViewType
 from torch import nn
 
-from tmdscope.files import write_json, write_table, write_text
+from tmdscope.files import write_table, write_text
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.recorder import Recorder, Silent
 from tmdscope.learn.resume import Resume
 from tmdscope.learn.sequential.plan import Plan, Training
 from tmdscope.learn.sequential.run import Bench, StageResult, run_sequences
 from tmdscope.learn.tabular import mean_over_folds
+from tmdscope.record import write_record
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.provenance import whereabouts
@@ -311,17 +312,19 @@ class SequenceFiles:
     runs: Path
 
 
-def write_disabled(files: SequenceFiles) -> None:
+def write_disabled(files: SequenceFiles, of: Mapping[str, str]) -> None:
     """Say that sequences are left out.
 
     Parameters
     ----------
     files : SequenceFiles
         All are written, as a stage must have its outputs.
+    of : mapping
+        ``data`` and ``split`` to a SHA-256.
     """
-    write_json(files.found, {"enabled": False})
     write_text(files.panels, "")
-    write_json(files.runs, {"runs": {}})
+    write_record(files.found, {"enabled": False}, of, [files.panels])
+    write_record(files.runs, {"runs": {}}, of)
 
 
 def write_outcome(
@@ -331,6 +334,7 @@ def write_outcome(
     outcome: SequenceOutcome,
     found: Mapping[str, Any],
     panels: pd.DataFrame,
+    of: Mapping[str, str],
 ) -> None:
     """Write what sequences gave.
 
@@ -348,10 +352,13 @@ def write_outcome(
         Summary, settings and seconds.
     panels : pandas.DataFrame
         As `tmdscope.learn.sequential.drift.latent_panels`.
+    of : mapping
+        ``data`` and ``split`` to a SHA-256.
     """
-    write_json(files.found, {"enabled": True, "versions": outcome.versions, **found})
     write_table(files.panels, panels)
-    write_json(files.runs, {**whereabouts(study, tags), "runs": outcome.sequences})
+    content = {"enabled": True, "versions": outcome.versions, **found}
+    write_record(files.found, content, of, [files.panels])
+    write_record(files.runs, {**whereabouts(study, tags), "runs": outcome.sequences}, of)
 
 
 def merge(outcomes: Sequence[SequenceOutcome]) -> SequenceOutcome:

@@ -216,6 +216,9 @@ def load_weights(weights: Weights, architecture: str, pretrained: Path) -> Mappi
         remedy = f"delete it; put the file of {architecture} there, or let it be downloaded again"
     state = {name: value for name, value in _read_state(path).items() if name not in _CLASSIFIER}
     _check_fits(state, architecture, f"{path} does not hold a {architecture}", remedy)
+    strange = [name for name, value in state.items() if not torch.isfinite(value).all()]
+    if strange:
+        raise UserError(f"{path} holds values that are not finite, first in {strange[0]}; {remedy}")
     return state
 
 

@@ -12,6 +12,7 @@ from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.analysis.descriptors.physical import describe_physical
 from tmdscope.analysis.descriptors.table import COLUMNS, Chunk, describe, describe_chunk
 from tmdscope.dataset.heights import Heights
+from tmdscope.files import sha256_array
 from tmdscope.materials import MATERIALS
 from tmdscope.params.materials_study import DescribeParams
 from tmdscope.processes import run_parts
@@ -33,7 +34,8 @@ def images(tmp_path: Path) -> Path:
 def heights(tmp_path: Path) -> Heights:
     np.save(tmp_path / "heights.npy", MAPS)
     ids = tuple(f"image-{number}" for number in range(len(MAPS)))
-    return Heights(tmp_path / "heights.npy", ids, (PIXEL[0],) * len(MAPS))
+    hashes = tuple(map(sha256_array, MAPS))
+    return Heights(tmp_path / "heights.npy", ids, (PIXEL[0],) * len(MAPS), hashes, len(MAPS))
 
 
 def test_every_row_has_both_families(images: Path, heights: Heights) -> None:

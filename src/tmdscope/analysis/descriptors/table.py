@@ -13,7 +13,7 @@ from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL
 from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.analysis.descriptors.physical import describe_physical
 from tmdscope.dataset.heights import Heights
-from tmdscope.dataset.store import open_array
+from tmdscope.files import open_array
 from tmdscope.params.materials_study import DescribeParams
 from tmdscope.processes import run_parts
 

@@ -1,0 +1,89 @@
+"""What `data/raw` holds, read back and compared with its manifest."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.dataset.store import MANIFEST
+from tmdscope.files import broken, open_array, require_finite, sha256_array
+
+
+def open_heights(path: Path, count: int) -> NDArray[Any]:
+    """Map stored heights into memory.
+
+    Parameters
+    ----------
+    path : Path
+        NPY file.
+    count : int
+        Rows of its manifest.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (count, rows, columns), in nm; none of it is read.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged, or of another form.
+    """
+    return open_array(path, (count, None, None), np.float32)
+
+
+def check_heights(path: Path, heights: NDArray[Any], source_sha256: Sequence[str], first: int = 0) -> None:
+    """Compare stored heights with the manifest.
+
+    Parameters
+    ----------
+    path : Path
+        The NPY file that they are of.
+    heights : numpy.ndarray
+        Some of its maps, shape (M, rows, columns).
+    source_sha256 : sequence of str
+        The manifest's hash of each.
+    first : int, optional
+        Row of the first.
+
+    Raises
+    ------
+    UserError
+        A map is not finite, or not that of its row.
+    """
+    require_finite(path, heights, first)
+    for number, (height_nm, sha256) in enumerate(zip(heights, source_sha256, strict=True), first):
+        if sha256_array(height_nm) != sha256:
+            raise broken(path, f"is not of {MANIFEST} beside it: row {number} is another map")
+
+
+def read_file(path: Path, source_sha256: str) -> bytes:
+    """Read a file that the source gave, and compare it with the manifest.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    source_sha256 : str
+        The manifest's hash of it.
+
+    Returns
+    -------
+    bytes
+        The whole file.
+
+    Raises
+    ------
+    UserError
+        It cannot be read, or is another one.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise broken(path, f"cannot be read ({error})") from error
+    if hashlib.sha256(content).hexdigest() != source_sha256:
+        raise broken(path, f"is not the file that {MANIFEST} names: its SHA-256 differs")
+    return content

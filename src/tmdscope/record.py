@@ -1,0 +1,113 @@
+"""Records of the study on disk: JSON that says what it is of, which files it describes, and its own hash.
+
+Whoever reads a record asks for what it must be of. One that was edited, is of other data, or whose files are
+not those that were written beside it is refused, with the stage to run again.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tmdscope.files import broken, plain, read_json, sha256_file, sha256_json, write_json
+
+_KEY = "record"
+
+
+def write_record(
+    path: Path, content: Mapping[str, Any], of: Mapping[str, str], files: Sequence[Path] = ()
+) -> None:
+    """Write a record atomically.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file.
+    content : mapping
+        What it says; NaN and infinity are refused.
+    of : mapping
+        What it is of: ``data``, ``split`` ... to a SHA-256.
+    files : sequence of Path, optional
+        Files that belong to it, which are there.
+    """
+    beside = {_name(file, path): sha256_file(file) for file in files}
+    sealed = {**content, _KEY: {"of": dict(of), "files": beside}}
+    sealed[_KEY]["sha256"] = sha256_json(json.loads(json.dumps(sealed, default=plain)))
+    write_json(path, sealed)
+
+
+def read_record(
+    path: Path, of: Mapping[str, str] | None = None, files: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Read a record and check that it is what was written, of what it should be.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file.
+    of : mapping, optional
+        What it must be of, among others; without it nothing is asked.
+    files : sequence of Path, optional
+        Files that must be those that were written with it.
+
+    Returns
+    -------
+    dict
+        Its content.
+
+    Raises
+    ------
+    UserError
+        It is missing, damaged, changed since, or of something else, or a file is.
+    """
+    content, about = _open(path)
+    for what, sha256 in (of or {}).items():
+        found = about["of"].get(what, "no record of it")
+        if found != sha256:
+            raise broken(path, f"is of other {what} ({found[:12]}, the study's {what} is {sha256[:12]})")
+    for file in files:
+        recorded = about["files"].get(_name(file, path))
+        if not file.is_file():
+            raise broken(file, "does not exist")
+        if recorded is None or sha256_file(file) != recorded:
+            raise broken(file, f"is not the file that {path} was written with")
+    return content
+
+
+def record_of(path: Path) -> dict[str, str]:
+    """Say what a record is of.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file.
+
+    Returns
+    -------
+    dict
+        ``data``, ``split`` ... to a SHA-256.
+
+    Raises
+    ------
+    UserError
+        It is missing, damaged or changed since.
+    """
+    of: dict[str, str] = _open(path)[1]["of"]
+    return of
+
+
+def _open(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    content = read_json(path)
+    about = content.get(_KEY)
+    if not isinstance(about, dict) or not isinstance(about.get("sha256"), str):
+        raise broken(path, "says nothing of what it is of: another program or an earlier version wrote it")
+    sealed = {**content, _KEY: {key: value for key, value in about.items() if key != "sha256"}}
+    if sha256_json(sealed) != about["sha256"]:
+        raise broken(path, "was changed since it was written: its SHA-256 is not the one that it holds")
+    del content[_KEY]
+    return content, about
+
+
+def _name(file: Path, record: Path) -> str:
+    return Path(os.path.relpath(file, record.parent)).as_posix()

@@ -1,0 +1,103 @@
+"""Features of a frozen backbone on disk, and what they are of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.dataset.store import Dataset
+from tmdscope.files import atomic_path, broken, open_array, require_finite, sha256_file
+from tmdscope.record import read_record, write_record
+from tmdscope.vision.backbones import feature_count
+from tmdscope.vision.weights import Weights
+
+_RECORD = "features.json"
+_VALUES = "features.npy"
+
+
+@dataclass(frozen=True)
+class StoredFeatures:
+    """What a frozen backbone sees in every image of a data set.
+
+    Attributes
+    ----------
+    features : numpy.ndarray
+        float32, shape (N, V, F): V symmetries of each image, the first of them none.
+    architecture, weights, precision : str
+        Of the backbone, and of its products.
+    """
+
+    features: NDArray[np.float32]
+    architecture: str
+    weights: str
+    precision: str
+
+    @property
+    def symmetries(self) -> int:
+        """Versions of each image."""
+        return int(self.features.shape[1])
+
+    def write(self, folder: Path, data_sha256: str, pretrained: Path) -> None:
+        """Write the features, replacing what the folder held.
+
+        Parameters
+        ----------
+        folder : Path
+            Gets ``features.npy`` and ``features.json``.
+        data_sha256 : str
+            Digest of the data set.
+        pretrained : Path
+            Safetensors file of the pretrain stage, which weights `simulated` are.
+        """
+        about = {
+            "architecture": self.architecture,
+            "weights": self.weights,
+            "symmetries": self.symmetries,
+            "precision": self.precision,
+        }
+        with atomic_path(folder) as temporary:
+            temporary.mkdir()
+            np.save(temporary / _VALUES, self.features)
+            of = _of(data_sha256, self.weights, pretrained)
+            write_record(temporary / _RECORD, about, of, [temporary / _VALUES])
+
+    @classmethod
+    def read(cls, folder: Path, dataset: Dataset, pretrained: Path) -> "StoredFeatures":
+        """Read the features of a data set.
+
+        Parameters
+        ----------
+        folder : Path
+            Holds ``features.npy`` and ``features.json``.
+        dataset : Dataset
+            The images.
+        pretrained : Path
+            As for `write`.
+
+        Returns
+        -------
+        StoredFeatures
+            Its features are read from disk when they are used.
+
+        Raises
+        ------
+        UserError
+            A file is missing, damaged or changed, or is of other images or of another backbone.
+        """
+        path = folder / _RECORD
+        about: dict[str, Any] = read_record(path)
+        about = read_record(path, _of(dataset.digest, about["weights"], pretrained), [folder / _VALUES])
+        shape = (len(dataset.images), about["symmetries"], feature_count(about["architecture"]))
+        values = open_array(folder / _VALUES, shape, np.float32)
+        require_finite(folder / _VALUES, values)
+        return cls(values, about["architecture"], about["weights"], about["precision"])
+
+
+def _of(data_sha256: str, weights: str, pretrained: Path) -> dict[str, str]:
+    if weights != Weights.SIMULATED:
+        return {"data": data_sha256}
+    if not pretrained.is_file():
+        raise broken(pretrained, "does not exist")
+    return {"data": data_sha256, "backbone": sha256_file(pretrained)}
