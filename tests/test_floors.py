@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
-GROUND = set("layout materials memory files download processes progress stage params profiles".split())
+GROUND = set("alike layout materials memory files download processes progress stage params profiles".split())
 BELOW = {
     "ground": set(),
     "scan": {"ground"},

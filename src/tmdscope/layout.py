@@ -42,3 +42,5 @@ LATENT_PLOT = Path("reports/latent.csv")
 """Principal components of the embedding."""
 INSPECTED = Path("reports/inspected")
 """Pictures of instrument files before and after levelling."""
+WRITTEN = tuple(value for value in vars().copy().values() if isinstance(value, Path))
+"""All of the above: what a study writes."""

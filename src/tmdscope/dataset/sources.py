@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tmdscope.dataset.archive import ingest_archive
 from tmdscope.dataset.folder import ingest_folder
+from tmdscope.dataset.place import check_apart
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_array, write_manifest
 from tmdscope.files import atomic_path
 from tmdscope.materials import PUBLISHED_IMAGES
@@ -51,6 +52,7 @@ def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
             manifest = ingest_archive(data.archive, data.classes, temporary / PICTURES, temporary / NOTE)
         else:
             folder = data.folder
+            check_apart(Path(folder.path))
             manifest = ingest_folder(Path(folder.path), folder.manifest, data.classes, temporary / PICTURES)
         write_manifest(temporary / MANIFEST, manifest, RAW_SCHEMA)
     return manifest

@@ -34,7 +34,7 @@ _SOURCE_COLUMNS = {
 }
 _ONE_CLASS = pa.Check(lambda table: len(two_class_samples(table)) == 0, name="a sample has one material")
 RAW_SCHEMA = pa.DataFrameSchema(_SOURCE_COLUMNS, checks=_ONE_CLASS)
-"""What a source knows of its images; further columns (``true_*``) are the source's own."""
+"""What a source knows of its images; further columns (``true_*``, a user's own) are the source's."""
 
 SCHEMA = pa.DataFrameSchema(
     {
@@ -310,7 +310,7 @@ def read_descriptors(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
     """
     with path.open("rb") as stream:
         measured = pd.read_parquet(stream).set_index("image_id").loc[manifest["image_id"].tolist()]
-    return measured.join(manifest.set_index("image_id").filter(like="true_"))
+    return measured.join(manifest.set_index("image_id").filter(regex="^true_"))
 
 
 def open_array(path: Path) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tmdscope.alike import find_alike, tell_alike
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.params.common import FoldsParams, LatentAnalysisParams
 from tmdscope.params.experiments import Architecture
@@ -27,7 +28,7 @@ class SimulatedParams(Params):
 
 
 class FolderParams(Params):
-    """A user's own images: a folder with a manifest CSV (path, sample_id, material[, pixel_size_nm])."""
+    """A user's own images: a folder with a manifest CSV (path, sample_id, material, ...)."""
 
     path: str = Field(min_length=1, description="the folder; relative paths start at params.yaml")
     manifest: str = Field(min_length=1, description="name of the CSV inside the folder")
@@ -65,6 +66,8 @@ class DataParams(Params):
         repeated = sorted({name for name in self.classes if self.classes.count(name) > 1})
         if repeated:
             raise ValueError(f"classes named twice: {', '.join(repeated)}")
+        if alike := find_alike(self.classes):
+            raise ValueError(tell_alike("classes", alike[0]))
         if self.source == "simulated":
             unknown = [name for name in self.classes if name not in MATERIALS]
             if unknown:
