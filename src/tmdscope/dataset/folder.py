@@ -100,8 +100,11 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
     table = pd.DataFrame([asdict(entry) for entry in entries], columns=list(Entry.__dataclass_fields__))
     table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
     copied = _copy_files(entries, pictures)
-    unusable |= {e.path: o.problem for e, o in zip(entries, copied, strict=True) if o.problem is not None}
-    problems += [one.problem for one in copied if one.problem is not None]
+    for entry, one in zip(entries, copied, strict=True):
+        if one.problem is not None:
+            kind = "scan" if is_scan(entry.image_id) else "picture"
+            problems.append(f"line {entry.line}: {kind} {entry.image_id!r} cannot be used: {one.problem}")
+            unusable[entry.path] = one.problem
     problems += _whole_table_problems(table, classes)
     if problems:
         raise FolderError(sheet.source, problems, unusable)
@@ -244,12 +247,11 @@ def _copy_files(entries: Sequence[Entry], pictures: Path | None) -> list[_Copied
     }  # others are said to look alike
 
     def copy(entry: Entry) -> _Copied:
-        kind = "scan" if is_scan(entry.image_id) else "picture"
         try:
             content = entry.file.read_bytes()
             size, channel = _look_into(content, entry)
         except (OSError, UserError) as error:
-            return _Copied(problem=f"line {entry.line}: {kind} {entry.image_id!r} cannot be used: {error}")
+            return _Copied(problem=str(error))
         if pictures is not None and entry is first[plain_name(entry.image_id)]:
             try:
                 write_new(pictures / entry.image_id, content)

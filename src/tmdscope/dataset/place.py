@@ -127,7 +127,8 @@ def write_new(path: Path, content: bytes) -> None:
     FileExistsError
         Something is there; it stays as it is.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as stream:
         stream.write(content)
 

@@ -44,6 +44,8 @@ def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
     UserError
         The user's folder or the archive has problems; every one is listed.
     """
+    if data.source == "folder":
+        check_apart(Path(data.folder.path))
     with atomic_path(raw) as temporary:
         temporary.mkdir()
         if data.source == "simulated":
@@ -52,7 +54,6 @@ def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
             manifest = ingest_archive(data.archive, data.classes, temporary / PICTURES, temporary / NOTE)
         else:
             folder = data.folder
-            check_apart(Path(folder.path))
             manifest = ingest_folder(Path(folder.path), folder.manifest, data.classes, temporary / PICTURES)
         write_manifest(temporary / MANIFEST, manifest, RAW_SCHEMA)
     return manifest
