@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
-GROUND = set(
-    "layout materials memory names files download processes progress stage params profiles record".split()
+GROUND = {"params"} | set(
+    "alike download files layout materials memory names processes profiles progress record stage".split()
 )
 BELOW = {
     "ground": set(),

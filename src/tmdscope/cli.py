@@ -64,6 +64,36 @@ def check(params: ParamsPath = Path("params.yaml")) -> None:
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder with instrument files or pictures.")],
+    sample: Annotated[
+        str | None, typer.Option(help="REGEX of the sample in a path: its groups, or all it finds.")
+    ] = None,
+    material: Annotated[
+        str | None, typer.Option(help="REGEX of the class in a path; else folders or formulae.")
+    ] = None,
+    manifest: Annotated[str, typer.Option(help="Name of the CSV to write in the folder.")] = "manifest.csv",
+    yes: Annotated[bool, typer.Option("--yes", help="Write it without asking.")] = False,
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Make a manifest of a folder: classes by folder, samples by name; shown, checked, then written.
+
+    A sample_id names the grown piece a file was taken from: images of one sample never fall on both sides
+    of a split. Where none is known every file is its own sample, and scores may be of recognising samples.
+    """
+    from tmdscope.lifecycle.first_manifest import InitRequest, make_manifest
+
+    def ask(question: str) -> str:
+        try:
+            return str(typer.prompt(question, default="y"))
+        except typer.Abort as error:
+            raise UserError("nothing was written: nobody answered; --yes writes without asking") from error
+
+    request = InitRequest(folder, manifest, sample, material, params.parent)
+    typer.echo(make_manifest(request, typer.echo, None if yes else ask))
+
+
+@app.command()
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON array, one object per version.")] = False,
     params: ParamsPath = Path("params.yaml"),
@@ -374,6 +404,8 @@ def inspect(
     from tmdscope.params.materials_study import PrepareParams
     from tmdscope.params.reading import read_section
 
+    if picture is not None and (picture.exists() or picture.suffix.lower() != ".png"):
+        raise UserError(f"--picture {picture}: name a .png that is not there yet; nothing is overwritten")
     target = picture or params.parent / INSPECTED / f"{file.name}.png"
     typer.echo(inspect_file(file, read_section("prepare", PrepareParams, params), target, channel), nl=False)
 

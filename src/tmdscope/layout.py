@@ -45,6 +45,9 @@ LATENT_PLOT = Path("reports/latent.csv")
 INSPECTED = Path("reports/inspected")
 """Pictures of instrument files before and after levelling."""
 
+WRITTEN = tuple(value for value in vars().copy().values() if isinstance(value, Path))
+"""All of the above: what a study writes."""
+
 _WRITERS = {
     RAW: "ingest",
     PREPARED: "prepare",

@@ -1,20 +1,20 @@
 """A user's own scans and pictures: a folder with a manifest CSV, checked whole before anything is used."""
 
-import csv
 import hashlib
 import math
 import os
-import posixpath
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from tmdscope.alike import plain_name
+from tmdscope.dataset.manifest_csv import Sheet, alike_problems, read_sheet, text_problems
 from tmdscope.dataset.pictures import MAX_BYTES, decode_picture
+from tmdscope.dataset.place import user_file, write_new
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.materials import nearest, parse_material
 from tmdscope.progress import progress
@@ -22,11 +22,27 @@ from tmdscope.scan.read.formats import is_scan
 from tmdscope.scan.read.read import decode_scan
 from tmdscope.stage import UserError
 
-REQUIRED = ("path", "sample_id", "material")
-OPTIONAL = ("pixel_size_nm",)
-
 _SAME_SIZE = 0.01
 """Share by which a pixel size in the manifest may differ from a scan's own: people round."""
+
+
+class FolderError(UserError):
+    """A folder that cannot be used.
+
+    Parameters
+    ----------
+    source : Path
+        Its manifest.
+    problems : sequence of str
+        What is wrong, each with a remedy.
+    unusable : mapping
+        Path in the manifest to its problem, of the files that cannot be used.
+    """
+
+    def __init__(self, source: Path, problems: Sequence[str], unusable: Mapping[str, str]) -> None:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"{source}: {len(problems)} problem(s); mend them and run again:{lines}")
+        self.unusable = unusable
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,8 @@ class Entry:
     """One usable line of the manifest: where the picture or scan is and what it shows."""
 
     line: int
+    path: str
+    file: Path
     image_id: str
     sample_id: str
     material: str
@@ -49,49 +67,55 @@ class _Copied(NamedTuple):
     problem: str | None = None
 
 
-def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures: Path) -> pd.DataFrame:
-    """Check a folder of scans and pictures and copy them.
+def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures: Path | None) -> pd.DataFrame:
+    """Check a folder of scans and pictures and copy them; nothing in it is ever opened for writing.
 
     Parameters
     ----------
     folder : Path
         The user's folder.
     manifest : str
-        Name of the CSV inside it: columns ``path, sample_id, material`` and, if known,
-        ``pixel_size_nm``.
+        Name of the CSV inside it: columns ``path, sample_id, material``, those of
+        `tmdscope.dataset.manifest_csv.OPTIONAL`, and the user's own.
     classes : sequence of str
         Class names that ``material`` may have.
-    pictures : Path
-        Gets the copies, under the relative paths that the manifest gives.
+    pictures : Path or None
+        A new folder for the copies, which get the relative paths that the manifest gives; None: check only.
 
     Returns
     -------
     pandas.DataFrame
         One row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``,
         ``pixel_size_nm`` (a scan's own; NaN where a picture has none given), ``source``,
-        ``source_sha256``, and, where there are scans, ``channel`` (which of the file's was read).
+        ``source_sha256``, where there are scans ``channel`` (which of the file's was read), and the
+        manifest's further columns.
 
     Raises
     ------
-    UserError
+    FolderError
         Every problem of the manifest and of the files, one to a line.
     """
-    source = folder / manifest
-    entries, problems = _read_entries(folder, source, classes)
-    table = pd.DataFrame(entries, columns=list(Entry.__dataclass_fields__))
+    sheet = read_sheet(folder / manifest)
+    entries, problems, unusable = _read_entries(folder, sheet, classes)
+    table = pd.DataFrame([asdict(entry) for entry in entries], columns=list(Entry.__dataclass_fields__))
     table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
-    copied = _copy_files(folder, entries, pictures)
-    problems += [one.problem for one in copied if one.problem is not None]
+    copied = _copy_files(entries, pictures)
+    for entry, one in zip(entries, copied, strict=True):
+        if one.problem is not None:
+            kind = "scan" if is_scan(entry.image_id) else "picture"
+            problems.append(f"line {entry.line}: {kind} {entry.image_id!r} cannot be used: {one.problem}")
+            unusable[entry.path] = one.problem
     problems += _whole_table_problems(table, classes)
     if problems:
-        lines = "".join(f"\n  {problem}" for problem in problems)
-        raise UserError(f"{source}: {len(problems)} problem(s); mend them and run again:{lines}")
-    table = table.drop(columns="line").assign(
+        raise FolderError(sheet.source, problems, unusable)
+    described = table[["image_id", "sample_id", "material"]].assign(
         pixel_size_nm=[one.pixel_size_nm for one in copied],
         source="folder",
         source_sha256=[one.sha256 for one in copied],
     )
-    return table.assign(channel=[one.channel for one in copied]) if any(o.channel for o in copied) else table
+    if any(one.channel for one in copied):
+        described["channel"] = [one.channel for one in copied]
+    return pd.concat([described, sheet.table(sheet.further)], axis=1)
 
 
 def match_class(name: str, classes: Sequence[str]) -> str:
@@ -107,7 +131,7 @@ def match_class(name: str, classes: Sequence[str]) -> str:
     Returns
     -------
     str
-        The class of the same name, or the only one that is the same TMD written differently
+        The class of the same name, or the only one that looks alike or is the same TMD written differently
         (``mos2``, ``MoS₂``).
 
     Raises
@@ -115,109 +139,79 @@ def match_class(name: str, classes: Sequence[str]) -> str:
     UserError
         No declared class is meant; the message gives the nearest ones.
     """
+    found = find_class(name, classes)
+    if found is None:
+        raise UserError(
+            f"material {name!r} is not declared in data.classes of params.yaml; {nearest(name, classes)}"
+        )
+    return found
+
+
+def find_class(name: str, classes: Sequence[str]) -> str | None:
+    """Find the class that a name means, as `match_class`.
+
+    Parameters
+    ----------
+    name : str
+        As written by the user.
+    classes : sequence of str
+        Classes.
+
+    Returns
+    -------
+    str or None
+        The class; None where none, or more than one, is meant.
+    """
     if name in classes:
         return name
-    same = [known for known in classes if _tmd(known) is not None and _tmd(known) == _tmd(name)]
-    if len(same) == 1:
-        return same[0]
-    raise UserError(
-        f"material {name!r} is not declared in data.classes of params.yaml; {nearest(name, classes)}"
-    )
+    same = [known for known in classes if _tmd(known) == _tmd(name)]
+    return same[0] if len(same) == 1 else None
 
 
-def _tmd(name: str) -> str | None:
+def _tmd(name: str) -> str:
+    """Reduce a class name to what it means: the formula of a TMD, else what a person reads."""
     try:
         return parse_material(name).value
     except ValueError:
-        return None
+        return plain_name(name)
 
 
-def _read_entries(folder: Path, source: Path, classes: Sequence[str]) -> tuple[list[Entry], list[str]]:
-    """Read the CSV line by line; lines with a problem give a message and no entry."""
+def _read_entries(
+    folder: Path, sheet: Sheet, classes: Sequence[str]
+) -> tuple[list[Entry], list[str], dict[str, str]]:
+    """Check row by row; rows with a problem give messages and no entry."""
     entries: list[Entry] = []
     problems: list[str] = []
-    for line, cells in _read_rows(source):
-        found = _row_problems(folder, cells, classes)
+    unusable: dict[str, str] = {}
+    for line, cells in zip(sheet.lines, sheet.rows, strict=True):
+        found = text_problems(cells)
+        image_id, file, material = "", folder, ""
+        if cells["path"].strip():
+            try:
+                image_id, file = user_file(folder, cells["path"])
+                _check_size(file, cells["path"])
+            except UserError as error:
+                found.append(str(error))
+                unusable[cells["path"]] = str(error)
+        if cells["material"].strip():
+            try:
+                material = match_class(cells["material"].strip(), classes)
+            except UserError as error:
+                found.append(str(error))
+        size = cells.get("pixel_size_nm", "").strip()
+        if size and not _is_positive(size):
+            found.append(f"pixel_size_nm {size!r} is not a positive number; leave it empty if unknown")
         problems += [f"line {line}: {problem}" for problem in found]
         if not found:
-            size = cells.get("pixel_size_nm", "").strip()
-            entries.append(
-                Entry(
-                    line=line,
-                    image_id=posixpath.normpath(cells["path"]),
-                    sample_id=cells["sample_id"],
-                    material=match_class(cells["material"].strip(), classes),
-                    pixel_size_nm=float(size) if size else math.nan,
-                )
-            )
-    return entries, problems
+            width = float(size) if size else math.nan
+            sample = cells["sample_id"]
+            entries.append(Entry(line, cells["path"], file, image_id, sample, material, width))
+    return entries, problems, unusable
 
 
-def _read_rows(source: Path) -> list[tuple[int, dict[str, str]]]:
-    """Cells as text, exactly as written, with the line they end on."""
-    try:
-        with source.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream, strict=True)
-            header = next(reader, [])
-            _check_header(source, header)
-            rows = [(reader.line_num, cells) for cells in reader if cells]
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(
-            f"{source} does not exist; write a CSV with the columns {', '.join(REQUIRED)} "
-            "or set data.folder in params.yaml"
-        ) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{source} is not a CSV in UTF-8: {error}") from error
-    wrong = [f"line {line}: {len(cells)} cells" for line, cells in rows if len(cells) != len(header)]
-    if wrong:
-        raise UserError(
-            f"{source}: the header has {len(header)} columns, but {'; '.join(wrong)}; "
-            "put quotes around cells that hold commas"
-        )
-    return [(line, dict(zip(header, cells, strict=True))) for line, cells in rows]
-
-
-def _check_header(source: Path, header: Sequence[str]) -> None:
-    known = (*REQUIRED, *OPTIONAL)
-    problems = [f"column {name!r} is missing" for name in REQUIRED if name not in header]
-    problems += [
-        f"column {name!r} is not known; {nearest(name, known)}" for name in header if name not in known
-    ]
-    problems += [
-        f"column {name!r} occurs {count} times" for name, count in Counter(header).items() if count > 1
-    ]
-    if problems:
-        raise UserError(f"{source}: {'; '.join(problems)}; separate columns by commas")
-
-
-def _row_problems(folder: Path, cells: dict[str, str], classes: Sequence[str]) -> list[str]:
-    problems = [f"{name} is empty" for name in REQUIRED if not cells[name].strip()]
-    if cells["path"].strip():
-        problems += _path_problems(folder, cells["path"])
-    if cells["sample_id"].strip() != cells["sample_id"]:
-        problems.append(f"sample_id {cells['sample_id']!r} has spaces around it; remove them")
-    if cells["material"].strip():
-        try:
-            match_class(cells["material"].strip(), classes)
-        except UserError as error:
-            problems.append(str(error))
-    size = cells.get("pixel_size_nm", "").strip()
-    if size and not _is_positive(size):
-        problems.append(f"pixel_size_nm {size!r} is not a positive number; leave it empty if unknown")
-    return problems
-
-
-def _path_problems(folder: Path, path: str) -> list[str]:
-    if "\\" in path or not path.isprintable():
-        return [f"path {path!r} has a backslash or a control character; write / between folders"]
-    file = folder / posixpath.normpath(path)
-    if not file.resolve().is_relative_to(folder.resolve()):
-        return [f"path {path!r} leaves the folder {folder}; copy the picture into it"]
-    if not os.path.isfile(file):  # noqa: PTH113 - False, not an error, for a name that cannot be one
-        return [f"path {path!r}: there is no such file in {folder}"]
+def _check_size(file: Path, path: str) -> None:
     if file.stat().st_size > MAX_BYTES:
-        return [f"path {path!r}: the file is larger than {MAX_BYTES} bytes; crop or shrink it"]
-    return []
+        raise UserError(f"path {path!r}: the file is larger than {MAX_BYTES} bytes; crop or shrink it")
 
 
 def _is_positive(text: str) -> bool:
@@ -234,6 +228,8 @@ def _whole_table_problems(table: pd.DataFrame, classes: Sequence[str]) -> list[s
         for path, group in table.groupby("image_id", sort=False)["line"]
         if len(group) > 1
     ]
+    for column, what in (("image_id", "paths"), ("sample_id", "samples")):
+        problems += alike_problems(table[column].tolist(), table["line"].tolist(), what)
     problems += [
         f"sample {sample!r} has two materials, {' and '.join(materials)}; a sample is one material"
         for sample, materials in two_class_samples(table).items()
@@ -244,19 +240,23 @@ def _whole_table_problems(table: pd.DataFrame, classes: Sequence[str]) -> list[s
     ]
 
 
-def _copy_files(folder: Path, entries: Sequence[Entry], pictures: Path) -> list[_Copied]:
+def _copy_files(entries: Sequence[Entry], pictures: Path | None) -> list[_Copied]:
     """Read each file once: decode to see that it can be used, hash, copy. Threads: PIL frees the GIL."""
+    first = {
+        plain_name(entry.image_id): entry for entry in reversed(entries)
+    }  # others are said to look alike
 
     def copy(entry: Entry) -> _Copied:
-        kind = "scan" if is_scan(entry.image_id) else "picture"
         try:
-            content = (folder / entry.image_id).read_bytes()
+            content = entry.file.read_bytes()
             size, channel = _look_into(content, entry)
         except (OSError, UserError) as error:
-            return _Copied(problem=f"line {entry.line}: {kind} {entry.image_id!r} cannot be used: {error}")
-        target = pictures / entry.image_id
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+            return _Copied(problem=str(error))
+        if pictures is not None and entry is first[plain_name(entry.image_id)]:
+            try:
+                write_new(pictures / entry.image_id, content)
+            except OSError as error:
+                raise UserError(f"{entry.file} cannot be copied into {pictures}: {error}") from error
         return _Copied(hashlib.sha256(content).hexdigest(), size, channel)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tmdscope.dataset.archive import ingest_archive
 from tmdscope.dataset.folder import ingest_folder
+from tmdscope.dataset.place import check_apart
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_array, write_manifest
 from tmdscope.files import atomic_path
 from tmdscope.materials import PUBLISHED_IMAGES
@@ -43,6 +44,8 @@ def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
     UserError
         The user's folder or the archive has problems; every one is listed.
     """
+    if data.source == "folder":
+        check_apart(Path(data.folder.path))
     with atomic_path(raw) as temporary:
         temporary.mkdir()
         if data.source == "simulated":

@@ -35,7 +35,7 @@ _SOURCE_COLUMNS = {
 }
 _ONE_CLASS = pa.Check(lambda table: len(two_class_samples(table)) == 0, name="a sample has one material")
 RAW_SCHEMA = pa.DataFrameSchema(_SOURCE_COLUMNS, checks=_ONE_CLASS)
-"""What a source knows of its images; further columns (``true_*``) are the source's own."""
+"""What a source knows of its images; further columns (``true_*``, a user's own) are the source's."""
 
 SCHEMA = pa.DataFrameSchema(
     {
@@ -350,7 +350,7 @@ def read_descriptors(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
     for name, values in measured.items():
         if not pd.api.types.is_numeric_dtype(values) or np.isinf(values).any():
             raise broken(path, f"holds values of {name!r} that are no finite numbers")
-    return measured.set_index(pd.Index(ids)).join(manifest.set_index("image_id").filter(like="true_"))
+    return measured.set_index(pd.Index(ids)).join(manifest.set_index("image_id").filter(regex="^true_"))
 
 
 def write_array(path: Path, rows: Iterable[NDArray[Any]], shape: Sequence[int], dtype: Any) -> None:

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, text_problems
+from tmdscope.dataset.place import find_file
 from tmdscope.dataset.prepare import prepare_file
 from tmdscope.dataset.store import classes_of
-from tmdscope.files import sha256_array, write_json
+from tmdscope.files import read_json, sha256_array, write_json
 from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.learn.audit.statistics import image_statistics, spectra
 from tmdscope.learn.audit.study import audit
@@ -36,7 +38,8 @@ class AuditRequest:
     Attributes
     ----------
     manifest : Path
-        CSV or Parquet: ``sample_id``, ``material``, and ``path`` of pictures where there are no features.
+        CSV or Parquet: ``sample_id``, ``material``, ``path`` of pictures where there are no features, and any
+        further columns.
     features : Path or None
         NPY, a row of numbers per row of the manifest; None: spectra of the pictures.
     order : str
@@ -80,7 +83,8 @@ def audit_manifest(request: AuditRequest, folder: Path) -> str:
     UserError
         A file or a column is missing, a picture does not decode, or a number is not finite.
     """
-    manifest = _read(request.manifest)
+    check_free(folder)
+    manifest = _read(request.manifest, request.features is None)
     chosen = draw_images(manifest["sample_id"].tolist(), MOST_IMAGES)
     table = _table(manifest.iloc[chosen].reset_index(drop=True), chosen, len(manifest), request)
     found = audit(table, {}, request.params, request.scoring, {})
@@ -90,6 +94,29 @@ def audit_manifest(request: AuditRequest, folder: Path) -> str:
     )
     write_page(folder / PAGE, Page("What a score is worth", lead, [audit_section(found)]))
     return tell(found["verdict"])
+
+
+def check_free(folder: Path) -> None:
+    """See that nothing is replaced but an earlier audit.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the audit is to be written.
+
+    Raises
+    ------
+    UserError
+        A file of somebody else's has the record's or the page's name.
+    """
+    earlier = folder / RECORD
+    try:
+        known = not earlier.exists() or "verdict" in read_json(earlier)
+    except (OSError, ValueError):
+        known = False
+    if not known or ((folder / PAGE).exists() and not earlier.exists()):
+        theirs = PAGE if known else RECORD
+        raise UserError(f"{folder / theirs} is there and no audit's: name another folder with --out")
 
 
 def tell(verdict: dict[str, Any]) -> str:
@@ -115,19 +142,37 @@ def tell(verdict: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, pictured: bool) -> pd.DataFrame:
+    """Read a table, a CSV by the rules of a study's folder; names that look alike are refused."""
+    named = list(REQUIRED if pictured else REQUIRED[1:])
     try:
-        table = (
-            pd.read_parquet(path)
-            if path.suffix == ".parquet"
-            else pd.read_csv(path, dtype={"sample_id": str, "material": str})
-        )
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+            lines = list(range(1, len(table) + 1))
+        else:
+            path.stat()
+            sheet = read_sheet(path, REQUIRED[1:], stored=False)
+            text = [name for name in REQUIRED if name in sheet.columns]
+            further = sheet.table([name for name in sheet.columns if name not in text])
+            table = pd.concat([pd.DataFrame(sheet.rows, columns=text, dtype=object), further], axis=1)
+            lines = sheet.lines
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a table: {error}") from error
-    for name in ("sample_id", "material"):
-        if name not in table or table[name].isna().any():
-            raise UserError(f"{path}: column {name!r} is missing or has empty cells; every image needs one")
-    return table.astype({"sample_id": str, "material": str})
+    if not len(table):
+        raise UserError(f"{path} lists no image")
+    if pictured and "path" not in table:
+        raise UserError(f"{path} has no column 'path'; add one, or name --features")
+    for name in named:
+        if name not in table:
+            raise UserError(f"{path}: column {name!r} is missing; every image needs one")
+        table[name] = table[name].fillna("").astype(str)
+    rows = zip(lines, table[named].to_dict("records"), strict=True)
+    problems = [f"line {line}: {told}" for line, cells in rows for told in text_problems(cells, named)]
+    for name, what in (("sample_id", "samples"), ("material", "materials")):
+        problems += alike_problems(table[name].tolist(), lines, what)
+    if problems:
+        raise UserError(f"{path}: {len(problems)} problem(s)" + "".join(f"\n  {told}" for told in problems))
+    return table
 
 
 def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request: AuditRequest) -> AuditTable:
@@ -165,11 +210,9 @@ def _load(path: Path, rows: int) -> NDArray[Any]:
 def _pictures(
     manifest: pd.DataFrame, source: Path, prepare: PrepareParams
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    if "path" not in manifest:
-        raise UserError(f"{source} has no column 'path'; add one, or name --features")
     images = []
     for name in manifest["path"]:
-        path = source.parent / str(name)
+        path = find_file(source.parent, name) or source.parent / name
         try:
             images.append(prepare_file(path.read_bytes(), path.name, prepare))
         except (OSError, UserError) as error:

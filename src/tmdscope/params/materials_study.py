@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from tmdscope.alike import find_alike, tell_alike
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.names import text_problem
 from tmdscope.params.common import FoldsParams, LatentAnalysisParams, Name
@@ -29,7 +30,7 @@ class SimulatedParams(Params):
 
 
 class FolderParams(Params):
-    """A user's own images: a folder with a manifest CSV (path, sample_id, material[, pixel_size_nm])."""
+    """A user's own images: a folder with a manifest CSV (path, sample_id, material, ...)."""
 
     path: str = Field(min_length=1, description="the folder; relative paths start at params.yaml")
     manifest: str = Field(min_length=1, description="name of the CSV inside the folder")
@@ -77,6 +78,8 @@ class DataParams(Params):
             raise ValueError(f"classes named twice: {', '.join(repeated)}")
         for problem in filter(None, map(text_problem, self.classes)):
             raise ValueError(f"class {problem}")
+        if alike := find_alike(self.classes):
+            raise ValueError(tell_alike("classes", alike[0]))
         if self.source == "simulated":
             unknown = [name for name in self.classes if name not in MATERIALS]
             if unknown:

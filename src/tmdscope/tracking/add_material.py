@@ -1,6 +1,5 @@
 """A user's new class on top of a registered model, and what it gains against training anew."""
 
-import csv
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,11 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from tmdscope.alike import plain_name
 from tmdscope.dataset.audit import read_split
+from tmdscope.dataset.folder import find_class
+from tmdscope.dataset.manifest_csv import read_sheet
+from tmdscope.dataset.place import check_apart
 from tmdscope.dataset.prepare import prepare
 from tmdscope.dataset.sources import ingest
 from tmdscope.dataset.splits import group_samples, outer_folds
@@ -278,13 +281,8 @@ def _check_model(request: AddRequest, version: Version, program: Program, old: D
 def _read_new(request: AddRequest, known: Sequence[str], old: Dataset) -> Dataset:
     """Read and prepare the images as the study's own were, in a folder that is removed again."""
     manifest = request.images / request.data.folder.manifest
-    try:
-        with manifest.open(encoding="utf-8-sig", newline="") as stream:
-            named = sorted({(row.get("material") or "").strip() for row in csv.DictReader(stream)} - {""})
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"{manifest} cannot be read: {error}; it needs columns path, sample_id, material"
-        ) from error
+    check_apart(request.images, request.root)
+    named = sorted({row["material"].strip() for row in read_sheet(manifest).rows} - {""})
     if len(named) != 1:
         raise UserError(
             f"{manifest} holds materials {', '.join(named) or 'none'}: add one new class at a time, "
@@ -292,8 +290,8 @@ def _read_new(request: AddRequest, known: Sequence[str], old: Dataset) -> Datase
         )
     if problem := text_problem(named[0]):
         raise UserError(f"{manifest}: material {problem}")
-    if named[0] in known:
-        raise UserError(f"{manifest}: {request.model} knows {named[0]} already; name a new class")
+    if (twin := find_class(named[0], known)) is not None:
+        raise UserError(f"{manifest}: {request.model} knows {twin} already; name a new class")
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         raw, prepared = Path(folder) / "raw", Path(folder) / "prepared"
         source = {"path": str(request.images), "manifest": request.data.folder.manifest}
@@ -319,9 +317,11 @@ def _read_new(request: AddRequest, known: Sequence[str], old: Dataset) -> Datase
     if len(again):
         raise UserError(f"{manifest}: {again.iloc[0]} repeats an image of the study: remove it")
     for column in ("image_id", "sample_id"):
-        both = set(old.manifest[column]) & set(new.manifest[column])
-        if both:
-            raise UserError(f"{manifest}: {column} {min(both)!r} is the study's already: rename it")
+        theirs = {plain_name(name): name for name in old.manifest[column]}
+        for name in new.manifest[column]:
+            if twin := theirs.get(plain_name(name)):
+                is_it = "is the study's already" if twin == name else f"looks like {twin!r} of the study"
+                raise UserError(f"{manifest}: {column} {name!r} {is_it}: rename it")
     return new
 
 

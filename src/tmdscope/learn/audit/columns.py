@@ -47,16 +47,19 @@ def read_order(manifest: pd.DataFrame, column: str) -> Values | None:
             say(f"the order of the samples is not known: {error}")
             return None
     values = _column(manifest, column)
-    numbers = pd.to_numeric(values, errors="coerce")
-    if numbers.isna().any():
-        dates = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
-        wrong = values[dates.isna()]
-        if len(wrong):
-            raise UserError(
-                f"order column {column!r}: {wrong.iloc[0]!r} is neither a number nor a date like 2024-05-31; "
-                "write all as numbers, or all as dates"
-            )
-        numbers = (dates - dates.min()) / pd.Timedelta(days=1)
+    if values.isna().any():
+        raise UserError(
+            f"order column {column!r} has {values.isna().sum()} empty cells: fill them, leave such images "
+            f"out, or order by another column ({NO_ORDER}: by none)"
+        )
+    numbers = _measured(values)
+    if numbers is None:
+        wrong = values[_dates(values).isna() & pd.to_numeric(values, errors="coerce").isna()]
+        first = (wrong if len(wrong) else values).iloc[0]
+        raise UserError(
+            f"order column {column!r}: {first!r} is neither a number nor a date like 2024-05-31; "
+            "write all as numbers, or all as dates"
+        )
     return np.asarray(numbers, dtype=np.float64)
 
 
@@ -73,7 +76,7 @@ def read_nuisance(manifest: pd.DataFrame, columns: Sequence[str]) -> pd.DataFram
     Returns
     -------
     pandas.DataFrame or None
-        Numbers, or text where a column holds any.
+        Numbers as they are, dates in days, or text where a column holds any; NaN or None: not known.
 
     Raises
     ------
@@ -82,7 +85,12 @@ def read_nuisance(manifest: pd.DataFrame, columns: Sequence[str]) -> pd.DataFram
     """
     if not columns:
         return None
-    return pd.DataFrame({name: _column(manifest, name) for name in columns}).reset_index(drop=True)
+    found = {}
+    for name in columns:
+        values = _column(manifest, name)
+        numbers = _measured(values.dropna())
+        found[name] = values.astype(object) if numbers is None else numbers.reindex(values.index)
+    return pd.DataFrame(found).reset_index(drop=True)
 
 
 def draw_images(sample_ids: Sequence[str], most: int) -> Rows:
@@ -110,6 +118,19 @@ def draw_images(sample_ids: Sequence[str], most: int) -> Rows:
     if not fitting:
         raise UserError(f"{len(set(sample_ids))} samples are too many to audit, {most} at most; audit a part")
     return np.flatnonzero(number < fitting[-1]).astype(np.int64)
+
+
+def _measured(values: pd.Series) -> pd.Series | None:
+    """Read all values as numbers, or all as dates, in days since the first; None: they are neither."""
+    numbers = pd.to_numeric(values, errors="coerce")
+    if not pd.api.types.is_datetime64_any_dtype(values) and not numbers.isna().any():
+        return numbers.astype(float)
+    dates = _dates(values)
+    return None if dates.isna().any() else (dates - dates.min()) / pd.Timedelta(days=1)
+
+
+def _dates(values: pd.Series) -> pd.Series:
+    return pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
 
 
 def _column(manifest: pd.DataFrame, name: str) -> pd.Series:

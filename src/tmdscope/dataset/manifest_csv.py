@@ -1,0 +1,239 @@
+"""The manifest that a person writes: one set of rules for a folder, an audit and an added material."""
+
+import csv
+import difflib
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from tmdscope.alike import find_alike, plain_name, tell_alike
+from tmdscope.dataset.records import PAPER_TEST
+from tmdscope.dataset.store import SCHEMA
+from tmdscope.stage import UserError
+
+REQUIRED = ("path", "sample_id", "material")
+"""Columns of a study's manifest."""
+
+OPTIONAL = ("pixel_size_nm", "channel")
+"""Columns that mean something where they are there; any further column is kept as it is."""
+
+TRUTH = "true_"
+"""Beginning of the names of what only the simulator knows."""
+
+_RESERVED = {*SCHEMA.columns, PAPER_TEST, "none"} - {*REQUIRED, *OPTIONAL}
+"""Columns of prepared images, of an archive, and what stands for no column."""
+
+_SAME_NAME = 0.85
+"""Likeness (difflib) from which a further column is taken for an optional one that is spelt wrongly."""
+
+_NUMBER = re.compile(r"[+-]?(?!0\d)(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+"""A number as it is written where it counts or measures; `007` is a name."""
+
+_LARGEST = 2**53
+"""From here on a double is no longer every whole number."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A manifest as it was written.
+
+    Attributes
+    ----------
+    source : Path
+        The CSV.
+    columns : tuple of str
+        Its header.
+    lines : list of int
+        Line of the file that each row ends on.
+    rows : list of dict
+        Column to cell, as text, exactly as written.
+    """
+
+    source: Path
+    columns: tuple[str, ...]
+    lines: list[int]
+    rows: list[dict[str, str]]
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Columns of the user's own: operator, date, instrument ..."""
+        return tuple(name for name in self.columns if name not in (*REQUIRED, *OPTIONAL))
+
+    def table(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Read some columns, a row per row of the manifest.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Their names.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Numbers where all that is written in a column is a number, else text; None or NaN where a cell is
+            empty. Dates stay as they are written.
+        """
+        return pd.DataFrame(
+            {name: _typed([row[name].strip() for row in self.rows]) for name in columns},
+            index=pd.RangeIndex(len(self.rows)),
+        )
+
+
+def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = True) -> Sheet:
+    """Read a manifest and check its header.
+
+    Parameters
+    ----------
+    source : Path
+        A CSV in UTF-8, columns separated by commas.
+    required : sequence of str, optional
+        Columns that must be there.
+    stored : bool, optional
+        Whether its columns will be stored beside this software's own, whose names they may not have then.
+
+    Returns
+    -------
+    Sheet
+        Its rows; empty lines are left out.
+
+    Raises
+    ------
+    UserError
+        There is no such file, it is no CSV, a line has more or fewer cells, or the header is wrong.
+    """
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream, strict=True)
+            header = next(reader, [])
+            rows = [(reader.line_num, cells) for cells in reader if any(cells)]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(
+            f"{source} does not exist; write a CSV with the columns {', '.join(required)} (`tmdscope init` "
+            "makes one from a folder), or set data.folder in params.yaml"
+        ) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{source} is not a CSV in UTF-8: {error}; save it as one") from error
+    while header and not header[-1].strip() and all(len(c) == len(header) and not c[-1] for _, c in rows):
+        header, rows = (
+            header[:-1],
+            [(line, cells[:-1]) for line, cells in rows],
+        )  # a spreadsheet's empty column
+    if problems := _header_problems(header, required, stored):
+        raise UserError(f"{source}: {'; '.join(problems)}; separate columns by commas")
+    wrong = [f"line {line}: {len(cells)} cells" for line, cells in rows if len(cells) != len(header)]
+    if wrong:
+        raise UserError(
+            f"{source}: the header has {len(header)} columns, but {'; '.join(wrong)}; "
+            "put quotes around cells that hold commas"
+        )
+    return Sheet(
+        source,
+        tuple(header),
+        [line for line, _ in rows],
+        [dict(zip(header, cells, strict=True)) for _, cells in rows],
+    )
+
+
+def text_problems(cells: Mapping[str, str], required: Sequence[str] = REQUIRED) -> list[str]:
+    """Say what is wrong with a row's cells as text.
+
+    Parameters
+    ----------
+    cells : mapping
+        Column to cell.
+    required : sequence of str, optional
+        Columns that may not be empty.
+
+    Returns
+    -------
+    list of str
+        Problems, each with a remedy.
+    """
+    problems = [f"{name} is empty" for name in required if not cells[name].strip()]
+    problems += [
+        f"{name} {cells[name]!r} has a control character; remove it"
+        for name in ("sample_id", "material")
+        if any(ord(c) < 32 or ord(c) == 127 for c in cells[name])
+    ]
+    if cells["sample_id"].strip() != cells["sample_id"]:
+        problems.append(f"sample_id {cells['sample_id']!r} has spaces around it; remove them")
+    return problems
+
+
+def alike_problems(
+    names: Sequence[str], lines: Sequence[int], what: str, known: Sequence[str] = ()
+) -> list[str]:
+    """Say which names look alike but are not the same.
+
+    Parameters
+    ----------
+    names : sequence of str
+        A name per row.
+    lines : sequence of int
+        Line of each.
+    what : str
+        The column.
+    known : sequence of str, optional
+        Names that are there already.
+
+    Returns
+    -------
+    list of str
+        A problem for every group of names that look alike.
+    """
+    first = dict(zip(reversed(names), reversed(lines), strict=True))
+    return [
+        tell_alike(what, group)
+        + f" (lines {', '.join(str(first[name]) if name in first else 'of the study' for name in group)})"
+        for group in find_alike([*known, *names])
+        if any(name in first for name in group)
+    ]
+
+
+def _header_problems(header: Sequence[str], required: Sequence[str], stored: bool) -> list[str]:
+    known = (*REQUIRED, *OPTIONAL)
+    problems = [f"column {name!r} is missing" for name in required if name not in header]
+    problems += [
+        f"column {name!r} occurs {count} times" for name, count in Counter(header).items() if count > 1
+    ]
+    problems += [tell_alike("columns", group) for group in find_alike(header)]
+    for name in header:
+        if name in known:
+            continue
+        if not name.strip() or not name.isprintable():
+            problems.append(f"a column is called {name!r}; give it a name or remove it")
+        elif stored and (
+            plain_name(name) in map(plain_name, _RESERVED) or plain_name(name).startswith(TRUTH)
+        ):
+            problems.append(
+                f"column {name!r} has the name of a column of this software's own; call it otherwise, "
+                f"for example 'my_{name}'"
+            )
+        elif near := _meant(name, known):
+            problems.append(
+                f"column {name!r} is not known; did you mean {near!r}? If not, call it something else"
+            )
+    return problems
+
+
+def _meant(name: str, known: Sequence[str]) -> str | None:
+    """Find the known column that a further one may be meant to be."""
+    same = [one for one in known if plain_name(one) == plain_name(name)]
+    close = difflib.get_close_matches(plain_name(name), OPTIONAL, n=1, cutoff=_SAME_NAME)
+    return next(iter(same or close), None)
+
+
+def _typed(cells: Sequence[str]) -> "pd.Series[float] | pd.Series[str]":
+    written = [cell for cell in cells if cell]
+    numbers = bool(written) and all(
+        _NUMBER.fullmatch(cell) and math.isfinite(float(cell)) and abs(float(cell)) < _LARGEST
+        for cell in written
+    )
+    if numbers:
+        return pd.to_numeric(pd.Series([cell or None for cell in cells]))
+    return pd.Series([cell or None for cell in cells], dtype=object)

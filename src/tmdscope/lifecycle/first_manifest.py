@@ -1,0 +1,400 @@
+"""`tmdscope init`: a manifest of a folder of files, shown and checked, and the settings that name it."""
+
+import csv
+import io
+import json
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tmdscope.alike import find_alike, plain_name
+from tmdscope.dataset.folder import FolderError, ingest_folder
+from tmdscope.dataset.manifest_csv import REQUIRED
+from tmdscope.dataset.place import check_apart, nfc, write_new
+from tmdscope.lifecycle.inputs import find_files
+from tmdscope.materials import atoms_of, elements_of, parse_material
+from tmdscope.stage import UserError
+
+PARTS = frozenset("train training test testing val valid validation".split())
+"""Names of folders that are parts of somebody's split, not classes."""
+
+_IN_NAMES = (
+    r"([^-_ ./]+)[-_ ][^/]*$",
+    r"([^/]+)[-_ ][^-_ ./]+(?:\.[^./]+)?$",
+    r"([^/]*\d)[a-z](?:\.[^./]+)?$",
+    r"([^/]+)\.\d{3}$",
+)
+GUESSES = (
+    r"^(.+/[^/]+)/[^/]+$",
+    r"(?i)(?:sample|wafer|chip|piece)[-_ ]?([^-_ ./]+)",
+    *_IN_NAMES,
+    *(r"^([^/]+)/(?:.*/)?" + pattern for pattern in _IN_NAMES),
+)
+"""Where a sample may stand in a path, the first that fits all files: the folder below the class's, behind a
+word, before the first or the last separator of the name, before a letter, before Bruker's number; the last
+four again, together with the class's folder, where samples of each class are counted anew."""
+
+FEW = 10
+"""A class with fewer samples is told to have few."""
+
+WHAT_IT_IS = (
+    "A sample_id names the grown piece that a file was taken from. Images of one sample never fall on both\n"
+    "sides of a split, so that a score says how well a new sample is recognised."
+)
+NONE_KNOWN = (
+    "NO SAMPLES ARE KNOWN: no pattern fits the names, so every file is a sample of its own. If several\n"
+    "files show one sample, it is on both sides of the split, and scores may be of recognising the sample,\n"
+    "not the material. Name the pattern with --sample, or write the samples into the manifest by hand."
+)
+
+
+@dataclass(frozen=True)
+class InitRequest:
+    """What a manifest is to be made of.
+
+    Attributes
+    ----------
+    folder : Path
+        The user's folder.
+    manifest : str
+        Name of the CSV to write in it.
+    sample : str or None
+        Regular expression of the sample in a file's path: its groups, or all it finds; None: guessed.
+    material : str or None
+        The same of the class; None: the folders' names, or formulae in the files' names.
+    root : Path
+        The project's folder, at which relative paths in params.yaml start.
+    """
+
+    folder: Path
+    manifest: str = "manifest.csv"
+    sample: str | None = None
+    material: str | None = None
+    root: Path = Path()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A manifest that could be written.
+
+    Attributes
+    ----------
+    rows : list of dict
+        ``path``, ``sample_id`` and ``material`` of each file.
+    classes : list of str
+        Class names.
+    pattern : str or None
+        Of the samples; None: every file is its own.
+    left_out : dict
+        Path to the reason.
+    """
+
+    rows: list[dict[str, str]]
+    classes: list[str]
+    pattern: str | None
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def make_manifest(request: InitRequest, show: Callable[[str], None], ask: Callable[[str], str] | None) -> str:
+    """Propose a manifest, check it as stage `ingest` does, show it, and write it.
+
+    Parameters
+    ----------
+    request : InitRequest
+        What.
+    show : callable
+        Shows a text.
+    ask : callable or None
+        Puts a question and gives the answer; None: nobody is asked.
+
+    Returns
+    -------
+    str
+        The settings to use.
+
+    Raises
+    ------
+    UserError
+        The manifest is there already, classes or samples cannot be told, no file can be used, or the answer
+        was no.
+    """
+    target = request.folder / request.manifest
+    if Path(request.manifest).name != request.manifest or target.suffix.lower() != ".csv":
+        raise UserError(f"--manifest {request.manifest}: give the name of a CSV in {request.folder}, no path")
+    if os.path.lexists(target):
+        raise UserError(f"{target} is there already and stays as it is: name another with --manifest")
+    check_apart(request.folder, request.root)
+    while True:
+        proposal = check(request.folder, propose(request))
+        show(describe(request.folder, proposal))
+        answer = (
+            "y" if ask is None else ask(f"Write {target}? (y, n, or another pattern of the sample)").strip()
+        )
+        if answer.casefold() in ("n", "no", "q"):
+            raise UserError("nothing was written; --sample REGEX and --material REGEX say what to look for")
+        if answer.casefold() in ("", "y", "yes"):
+            break
+        request = replace(request, sample=answer)
+    write_new(target, as_csv(proposal.rows).encode())
+    return f"written: {target}\n\n" + settings(request, proposal)
+
+
+def propose(request: InitRequest) -> Proposal:
+    """Read class and sample of every file from where it lies and what it is called.
+
+    Parameters
+    ----------
+    request : InitRequest
+        What.
+
+    Returns
+    -------
+    Proposal
+        Not checked yet.
+
+    Raises
+    ------
+    UserError
+        There is no such folder, a pattern is none or does not fit, or classes cannot be told.
+    """
+    if not request.folder.is_dir():
+        raise UserError(f"{request.folder} is no folder; name the one that holds your files")
+    found = [nfc(path.relative_to(request.folder).as_posix()) for path in find_files([request.folder])]
+    paths = [path for path in found if not any(part.startswith(".") for part in path.split("/"))]
+    materials, left_out = _classes(request, paths)
+    paths = list(materials)
+    if request.sample is not None:
+        samples = _find(request.sample, paths, "--sample")
+        if missing := [path for path in paths if path not in samples]:
+            raise UserError(
+                f"--sample {request.sample!r} finds nothing in {len(missing)} of {len(paths)} paths, for "
+                f"example {missing[0]!r}; it is looked for in the path below {request.folder}"
+            )
+        pattern: str | None = request.sample
+    else:
+        pattern, samples = _guess(paths, materials)
+    rows = [dict(zip(REQUIRED, (path, samples[path], materials[path]), strict=True)) for path in paths]
+    return Proposal(rows, list(dict.fromkeys(materials.values())), pattern, left_out)
+
+
+def check(folder: Path, proposal: Proposal) -> Proposal:
+    """Check a manifest and all its files as stage `ingest` does; files that cannot be used are left out.
+
+    Parameters
+    ----------
+    folder : Path
+        The user's folder.
+    proposal : Proposal
+        The manifest.
+
+    Returns
+    -------
+    Proposal
+        What can be used.
+
+    Raises
+    ------
+    UserError
+        The samples do not hold, or no file can be used.
+    """
+    while True:
+        with tempfile.TemporaryDirectory(prefix="tmdscope-") as place:
+            written = Path(place) / "manifest.csv"
+            written.write_text(as_csv(proposal.rows), encoding="utf-8")
+            try:
+                ingest_folder(folder, str(written.resolve()), proposal.classes, None)
+            except FolderError as error:
+                if not error.unusable:
+                    told = str(error).replace(str(written.resolve()), f"{folder}, as proposed")
+                    hint = "(--sample REGEX gives samples other names; its groups are joined by -)"
+                    raise UserError(f"{told}\n  {hint}") from error
+                unusable = error.unusable
+            else:
+                return proposal
+        rows = [row for row in proposal.rows if row["path"] not in unusable]
+        if not rows:
+            raise UserError(f"{folder}: no file can be used; the first: {next(iter(unusable.values()))}")
+        kept = {row["material"] for row in rows}
+        classes = [name for name in proposal.classes if name in kept]
+        proposal = Proposal(rows, classes, proposal.pattern, {**proposal.left_out, **unusable})
+
+
+def describe(folder: Path, proposal: Proposal) -> str:
+    """Say what a manifest would hold.
+
+    Parameters
+    ----------
+    folder : Path
+        The user's folder.
+    proposal : Proposal
+        The manifest.
+
+    Returns
+    -------
+    str
+        Files and samples of each class, how samples were told, examples, what is left out.
+    """
+    rows = proposal.rows
+    files = Counter(row["material"] for row in rows)
+    samples = Counter(material for material, _ in {(row["material"], row["sample_id"]) for row in rows})
+    width = max(map(len, (*proposal.classes, "class")))
+    lines = [
+        f"{folder}: {len(rows)} files of {sum(samples.values())} samples of {len(files)} classes",
+        f"  {'class':{width}}  files  samples",
+        *(f"  {name:{width}}  {files[name]:5}  {samples[name]:7}" for name in proposal.classes),
+    ]
+    if proposal.pattern is not None:
+        lines.append(f"samples are what the pattern {proposal.pattern!r} finds in a path, for example")
+        lines += [f"  {row['path']} -> {row['sample_id']}" for row in rows[:: max(1, len(rows) // 4)][:4]]
+    if proposal.left_out:
+        lines.append(f"left out: {len(proposal.left_out)} files")
+        lines += [f"  {path}: {why}" for path, why in proposal.left_out.items()]
+    lines += ["", WHAT_IT_IS] if proposal.pattern else ["", WHAT_IT_IS, NONE_KNOWN]
+    if few := [name for name in proposal.classes if samples[name] < FEW]:
+        lines.append(f"Few samples: {', '.join(few)}; intervals are wide below {FEW} samples of a class.")
+    return "\n".join(lines)
+
+
+def settings(request: InitRequest, proposal: Proposal) -> str:
+    """Write the lines of params.yaml that name a manifest.
+
+    Parameters
+    ----------
+    request : InitRequest
+        Where it is.
+    proposal : Proposal
+        What it holds.
+
+    Returns
+    -------
+    str
+        Section `data`, or for one class how to add it to a model, and what else to mind.
+    """
+    folder, root = request.folder.resolve(), request.root.resolve()
+    place = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    if len(proposal.classes) == 1:
+        return (
+            f"One class only: add it to a registered model with\n"
+            f"  tmdscope add-material --model models:/tmd-material-classifier@production --images {place}"
+        )
+    lines = [
+        "In params.yaml:",
+        "data:",
+        "  source: folder",
+        f"  classes: [{', '.join(map(_yaml, proposal.classes))}]",
+        "  folder:",
+        f"    path: {_yaml(place.as_posix())}",
+        f"    manifest: {_yaml(request.manifest)}",
+    ]
+    try:
+        atoms_of(proposal.classes)
+    except ValueError as error:
+        lines += ["", "Leave out experiments with target: multilabel, their searches, and multilabel in"]
+        lines += [f"sequential.encodings: {error}."]
+    return "\n".join([*lines, "", "Then: dvc repro"])
+
+
+def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
+    """Write a manifest.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        ``path``, ``sample_id`` and ``material``.
+
+    Returns
+    -------
+    str
+        CSV with a header.
+    """
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, REQUIRED, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _classes(request: InitRequest, paths: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Class of each file, and the files that have none."""
+    parts = {path: path.split("/")[:-1] for path in paths}
+    if {plain_name(names[0]) for names in parts.values() if names} <= PARTS:
+        parts = {path: names[1:] for path, names in parts.items()}  # this software makes its own split
+    if request.material is not None:
+        found, why = _find(request.material, paths, "--material"), "--material finds nothing in it"
+    else:
+        found, why = (
+            {path: names[0] for path, names in parts.items() if names},
+            "it lies in no class's folder",
+        )
+        if not found:
+            found, why = _named_classes(paths), "its name holds no class"
+    if not found:
+        raise UserError(
+            f"{request.folder}: classes cannot be told; put the files of each class into a folder of its "
+            "name, or give --material REGEX, whose group is the class"
+        )
+    found = {path: _formula(name) for path, name in found.items()}
+    if alike := find_alike(found.values()):
+        raise UserError(
+            f"{request.folder}: {' and '.join(map(ascii, alike[0]))} look alike: call them the same"
+        )
+    return found, {path: why for path in paths if path not in found}
+
+
+def _named_classes(paths: Sequence[str]) -> dict[str, str]:
+    """Classes in the names of a pile of files: formulae, or words that stand first."""
+    words = {path: re.split(r"[_\s.,()]+", path) for path in paths}
+    formulae = {path: next(filter(_is_formula, found), None) for path, found in words.items()}
+    if all(formulae.values()):
+        return {path: str(name) for path, name in formulae.items()}
+    first = {path: re.split(r"[-_\s.]", path)[0] for path in paths}
+    each = Counter(first.values())
+    return first if len(each) > 1 and all(n > 1 and w.isalpha() for w, n in each.items()) else {}
+
+
+def _guess(paths: Sequence[str], materials: Mapping[str, str]) -> tuple[str | None, dict[str, str]]:
+    for pattern in GUESSES:
+        found = _find(pattern, paths, "")
+        pairs = {(found[path], materials[path]) for path in found}
+        fits = len(found) == len(paths) and len({sample for sample, _ in pairs}) == len(pairs) < len(paths)
+        classes = Counter(material for _, material in pairs)
+        if fits and min(classes.values()) > 1 and not find_alike(sample for sample, _ in pairs):
+            return pattern, found
+    return None, {path: path.rpartition(".")[0] for path in paths}
+
+
+def _find(pattern: str, paths: Sequence[str], option: str) -> dict[str, str]:
+    """Say what a pattern finds in each path: its groups, or all of it."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UserError(f"{option} {pattern!r} is no regular expression: {error}") from error
+    found = {path: match for path in paths if (match := compiled.search(path))}
+    told = {path: "-".join(filter(None, match.groups())) or match.group() for path, match in found.items()}
+    return {path: name.strip() for path, name in told.items() if name.strip()}
+
+
+def _formula(name: str) -> str:
+    try:
+        return parse_material(name).value
+    except ValueError:
+        return name.strip()
+
+
+def _is_formula(word: str) -> bool:
+    try:
+        return _formula(word) != word or len(elements_of(word)) > 1
+    except ValueError:
+        return False
+
+
+def _yaml(text: str) -> str:
+    """Quote what YAML would not read as text."""
+    plain = re.fullmatch(r"[A-Za-z/][\w./-]*", text) and text.casefold() not in (
+        *("yes", "no", "on", "off", "true", "false", "null", "y", "n"),
+    )
+    return text if plain else json.dumps(text, ensure_ascii=False)
