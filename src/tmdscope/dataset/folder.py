@@ -18,12 +18,12 @@ from tmdscope.dataset.pictures import MAX_BYTES, decode_picture
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.materials import nearest, parse_material
 from tmdscope.progress import progress
-from tmdscope.scan.read.formats import is_scan
+from tmdscope.scan.read.formats import holds_scan, is_scan
 from tmdscope.scan.read.read import decode_scan
-from tmdscope.stage import UserError
+from tmdscope.stage import UserError, say
 
 REQUIRED = ("path", "sample_id", "material")
-OPTIONAL = ("pixel_size_nm",)
+OPTIONAL = ("pixel_size_nm", "channel")
 
 _SAME_SIZE = 0.01
 """Share by which a pixel size in the manifest may differ from a scan's own: people round."""
@@ -38,6 +38,7 @@ class Entry:
     sample_id: str
     material: str
     pixel_size_nm: float
+    channel: str
 
 
 class _Copied(NamedTuple):
@@ -46,10 +47,13 @@ class _Copied(NamedTuple):
     sha256: str = ""
     pixel_size_nm: float = math.nan
     channel: str | None = None
+    warnings: tuple[str, ...] = ()
     problem: str | None = None
 
 
-def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures: Path) -> pd.DataFrame:
+def ingest_folder(
+    folder: Path, manifest: str, classes: Sequence[str], pictures: Path, channel: str = ""
+) -> pd.DataFrame:
     """Check a folder of scans and pictures and copy them.
 
     Parameters
@@ -58,18 +62,21 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
         The user's folder.
     manifest : str
         Name of the CSV inside it: columns ``path, sample_id, material`` and, if known,
-        ``pixel_size_nm``.
+        ``pixel_size_nm``, and ``channel``, which of a scan's is read.
     classes : sequence of str
         Class names that ``material`` may have.
     pictures : Path
         Gets the copies, under the relative paths that the manifest gives.
+    channel : str, optional
+        Name of the channel of scans whose line names none; empty: that of the heights is found.
 
     Returns
     -------
     pandas.DataFrame
         One row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``,
         ``pixel_size_nm`` (a scan's own; NaN where a picture has none given), ``source``,
-        ``source_sha256``, and, where there are scans, ``channel`` (which of the file's was read).
+        ``source_sha256``, and, where there are scans, ``channel`` (which of the file's was read) and
+        ``warnings`` (what is doubtful about it; none where nothing is).
 
     Raises
     ------
@@ -80,18 +87,26 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
     entries, problems = _read_entries(folder, source, classes)
     table = pd.DataFrame(entries, columns=list(Entry.__dataclass_fields__))
     table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
-    copied = _copy_files(folder, entries, pictures)
+    copied = _copy_files(folder, entries, pictures, channel)
     problems += [one.problem for one in copied if one.problem is not None]
     problems += _whole_table_problems(table, classes)
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise UserError(f"{source}: {len(problems)} problem(s); mend them and run again:{lines}")
-    table = table.drop(columns="line").assign(
+    for entry, one in zip(entries, copied, strict=True):
+        for warning in one.warnings:
+            say(f"line {entry.line}: {entry.image_id!r}: {warning}")
+    table = table.drop(columns=["line", "channel"]).assign(
         pixel_size_nm=[one.pixel_size_nm for one in copied],
         source="folder",
         source_sha256=[one.sha256 for one in copied],
     )
-    return table.assign(channel=[one.channel for one in copied]) if any(o.channel for o in copied) else table
+    if not any(one.channel for one in copied):
+        return table
+    return table.assign(
+        channel=[one.channel for one in copied],
+        warnings=["; ".join(one.warnings) or None for one in copied],
+    )
 
 
 def match_class(name: str, classes: Sequence[str]) -> str:
@@ -148,6 +163,7 @@ def _read_entries(folder: Path, source: Path, classes: Sequence[str]) -> tuple[l
                     sample_id=cells["sample_id"],
                     material=match_class(cells["material"].strip(), classes),
                     pixel_size_nm=float(size) if size else math.nan,
+                    channel=cells.get("channel", "").strip(),
                 )
             )
     return entries, problems
@@ -244,34 +260,38 @@ def _whole_table_problems(table: pd.DataFrame, classes: Sequence[str]) -> list[s
     ]
 
 
-def _copy_files(folder: Path, entries: Sequence[Entry], pictures: Path) -> list[_Copied]:
+def _copy_files(folder: Path, entries: Sequence[Entry], pictures: Path, channel: str) -> list[_Copied]:
     """Read each file once: decode to see that it can be used, hash, copy. Threads: PIL frees the GIL."""
 
     def copy(entry: Entry) -> _Copied:
         kind = "scan" if is_scan(entry.image_id) else "picture"
         try:
             content = (folder / entry.image_id).read_bytes()
-            size, channel = _look_into(content, entry)
+            found = _look_into(content, entry, channel)
         except (OSError, UserError) as error:
             return _Copied(problem=f"line {entry.line}: {kind} {entry.image_id!r} cannot be used: {error}")
         target = pictures / entry.image_id
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-        return _Copied(hashlib.sha256(content).hexdigest(), size, channel)
+        return found._replace(sha256=hashlib.sha256(content).hexdigest())
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(progress(pool.map(copy, entries), len(entries), "check and copy files"))
 
 
-def _look_into(content: bytes, entry: Entry) -> tuple[float, str | None]:
-    """Say how wide a pixel is and which channel was read, of a scan as its file says."""
-    if not is_scan(entry.image_id):
+def _look_into(content: bytes, entry: Entry, channel: str) -> _Copied:
+    """Say how wide a pixel is, which channel was read and what is doubtful, of a scan as its file says."""
+    if not holds_scan(content, entry.image_id):
         decode_picture(content, Path(entry.image_id).suffix)
-        return entry.pixel_size_nm, None
-    scan = decode_scan(content, entry.image_id)
+        if entry.channel:
+            raise UserError(
+                f"channel is {entry.channel!r} here, but a picture has none: leave the cell empty"
+            )
+        return _Copied(pixel_size_nm=entry.pixel_size_nm)
+    scan = decode_scan(content, entry.image_id, entry.channel or channel or None)
     size = scan.pixel_size_nm[0]
     if abs(entry.pixel_size_nm - size) > _SAME_SIZE * size:
         raise UserError(
             f"pixel_size_nm is {entry.pixel_size_nm:g} here, but {size:.6g} in the file: leave the cell empty"
         )
-    return size, scan.channel
+    return _Copied(pixel_size_nm=size, channel=scan.channel, warnings=scan.warnings)

@@ -34,6 +34,8 @@ class Heights:
         Side of the centred square that images show; None for the largest.
     first : int
         Row of the first image in an NPY file.
+    channels : tuple of str or None
+        Channel of each scan that is a file, empty for that of the heights; None for a picture.
     """
 
     source: Path
@@ -41,6 +43,7 @@ class Heights:
     pixel_nm: tuple[float, ...]
     side_nm: float | None = None
     first: int = 0
+    channels: tuple[str | None, ...] = ()
 
     @classmethod
     def of(cls, raw: Path, side_nm: float | None) -> Self | None:
@@ -62,7 +65,13 @@ class Heights:
         ids, sizes = tuple(manifest["image_id"]), tuple(manifest["pixel_size_nm"])
         if (raw / HEIGHTS).exists():
             return cls((raw / HEIGHTS).resolve(), ids, sizes, side_nm)
-        return cls((raw / PICTURES).resolve(), ids, sizes, side_nm) if any(map(is_scan, ids)) else None
+        if "channel" in manifest:
+            channels = tuple(name if isinstance(name, str) else None for name in manifest["channel"])
+        else:
+            channels = tuple("" if is_scan(name) else None for name in ids)
+        if not any(name is not None for name in channels):
+            return None
+        return cls((raw / PICTURES).resolve(), ids, sizes, side_nm, channels=channels)
 
     def part(self, first: int, end: int) -> Self:
         """Take some of them.
@@ -82,6 +91,7 @@ class Heights:
             image_ids=self.image_ids[first:end],
             pixel_nm=self.pixel_nm[first:end],
             first=self.first + first,
+            channels=self.channels[first:end],
         )
 
     def read(self) -> Iterator[Map | None]:
@@ -102,8 +112,8 @@ class Heights:
             if stored is not None:
                 known = np.isfinite(width)
                 yield self._shown(stored[self.first + number], (width, width)) if known else None
-            elif is_scan(image_id):
-                scan = read_scan(self.source / image_id)
+            elif (channel := self.channels[number]) is not None:
+                scan = read_scan(self.source / image_id, channel or None)
                 yield self._shown(scan.height_nm, scan.pixel_size_nm)
             else:
                 yield None

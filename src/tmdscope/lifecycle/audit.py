@@ -168,10 +168,11 @@ def _pictures(
     if "path" not in manifest:
         raise UserError(f"{source} has no column 'path'; add one, or name --features")
     images = []
-    for name in manifest["path"]:
-        path = source.parent / str(name)
+    channels = manifest["channel"] if "channel" in manifest else [None] * len(manifest)
+    for name, channel in zip(manifest["path"], channels, strict=True):
+        path, named = source.parent / str(name), channel if isinstance(channel, str) else None
         try:
-            images.append(prepare_file(path.read_bytes(), path.name, prepare))
+            images.append(prepare_file(path.read_bytes(), path.name, prepare, channel=named))
         except (OSError, UserError) as error:
             told = f"{path} cannot be used: {error}; mend it or take its line out of {source}"
             raise UserError(told) from error

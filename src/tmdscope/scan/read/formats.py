@@ -144,9 +144,7 @@ def format_of(content: bytes) -> Format:
         _check_length(content, form)
         return form
     if content.startswith(_TIFF):
-        raise ScanError(
-            "it is a TIFF without an instrument's tags: a picture (give it such an ending), or cut off"
-        )
+        raise ScanError("it is a TIFF without an instrument's tags: a picture (end its name so), or cut off")
     known = ", ".join(form.title for form in FORMATS)
     raise ScanError(f"it is no instrument's file that can be read ({known}), or its beginning is lost")
 
@@ -165,7 +163,7 @@ def _tiff_tags(content: bytes) -> frozenset[int]:
 
 
 def _check_line_ends(content: bytes, form: Format) -> None:
-    """Refuse a file whose bytes were changed as if it were text: its data then lie elsewhere, and are noise."""
+    """Refuse a file that was changed as if it were text: its data then lie elsewhere, and are noise."""
     changed = {"nanoscope": b"\r\r\n", "nid": b"\r\r\n", "gsf": b"\r\n"}.get(form.name)
     if changed is not None and changed in content[:_TEXT]:
         raise ScanError(
