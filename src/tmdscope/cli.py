@@ -364,6 +364,9 @@ def predict(
     as_csv: Annotated[bool, typer.Option("--csv", help="Every value, comma-separated.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     heights: Annotated[bool, typer.Option(help="NPY and TIFF hold heights: level them first.")] = False,
+    channel: Annotated[
+        str | None, typer.Option(help="Of instrument files; that of the heights is found.")
+    ] = None,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Say which material images show, how sure that is, and whether the model knows such images.
@@ -382,6 +385,7 @@ def predict(
         "csv" if as_csv else "json" if as_json else "table",
         heights,
         sys.stdout,
+        channel,
     )
     typer.echo(counts.text, err=True)
     if counts.unusable:
@@ -397,7 +401,8 @@ def inspect(
 ) -> None:
     """Say what is in an instrument's file and draw it before and after levelling, as section `prepare` asks.
 
-    Bruker Nanoscope (.spm, .000 to .999), Asylum .ibw, JPK .jpk, Gwyddion .gwy, .topostats, Nanosurf .nid.
+    Bruker Nanoscope (.spm, .000 to .999), Asylum .ibw, JPK .jpk and .jpk-qi-image, Park .tiff, Gwyddion .gwy
+    and .gsf, .topostats, Nanosurf .nid.
     """
     from tmdscope.layout import INSPECTED
     from tmdscope.lifecycle.inspection import inspect_file

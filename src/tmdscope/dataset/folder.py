@@ -18,9 +18,9 @@ from tmdscope.dataset.place import user_file, write_new
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.materials import nearest, parse_material
 from tmdscope.progress import progress
-from tmdscope.scan.read.formats import is_scan
+from tmdscope.scan.read.formats import holds_scan, is_scan
 from tmdscope.scan.read.read import decode_scan
-from tmdscope.stage import UserError
+from tmdscope.stage import UserError, say
 
 _SAME_SIZE = 0.01
 """Share by which a pixel size in the manifest may differ from a scan's own: people round."""
@@ -56,6 +56,7 @@ class Entry:
     sample_id: str
     material: str
     pixel_size_nm: float
+    channel: str
 
 
 class _Copied(NamedTuple):
@@ -64,10 +65,13 @@ class _Copied(NamedTuple):
     sha256: str = ""
     pixel_size_nm: float = math.nan
     channel: str | None = None
+    warnings: tuple[str, ...] = ()
     problem: str | None = None
 
 
-def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures: Path | None) -> pd.DataFrame:
+def ingest_folder(
+    folder: Path, manifest: str, classes: Sequence[str], pictures: Path | None, channel: str = ""
+) -> pd.DataFrame:
     """Check a folder of scans and pictures and copy them; nothing in it is ever opened for writing.
 
     Parameters
@@ -81,14 +85,16 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
         Class names that ``material`` may have.
     pictures : Path or None
         A new folder for the copies, which get the relative paths that the manifest gives; None: check only.
+    channel : str, optional
+        Name of the channel of scans whose line names none; empty: that of the heights is found.
 
     Returns
     -------
     pandas.DataFrame
         One row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``,
         ``pixel_size_nm`` (a scan's own; NaN where a picture has none given), ``source``,
-        ``source_sha256``, where there are scans ``channel`` (which of the file's was read), and the
-        manifest's further columns.
+        ``source_sha256``, where there are scans ``channel`` (which of the file's was read) and ``warnings``
+        (what is doubtful about it; none where nothing is), and the manifest's further columns.
 
     Raises
     ------
@@ -99,7 +105,7 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
     entries, problems, unusable = _read_entries(folder, sheet, classes)
     table = pd.DataFrame([asdict(entry) for entry in entries], columns=list(Entry.__dataclass_fields__))
     table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
-    copied = _copy_files(entries, pictures)
+    copied = _copy_files(entries, pictures, channel)
     for entry, one in zip(entries, copied, strict=True):
         if one.problem is not None:
             kind = "scan" if is_scan(entry.image_id) else "picture"
@@ -108,6 +114,9 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
     problems += _whole_table_problems(table, classes)
     if problems:
         raise FolderError(sheet.source, problems, unusable)
+    for entry, one in zip(entries, copied, strict=True):
+        for warning in one.warnings:
+            say(f"line {entry.line}: {entry.image_id!r}: {warning}")
     described = table[["image_id", "sample_id", "material"]].assign(
         pixel_size_nm=[one.pixel_size_nm for one in copied],
         source="folder",
@@ -115,6 +124,7 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
     )
     if any(one.channel for one in copied):
         described["channel"] = [one.channel for one in copied]
+        described["warnings"] = ["; ".join(one.warnings) or None for one in copied]
     return pd.concat([described, sheet.table(sheet.further)], axis=1)
 
 
@@ -204,8 +214,8 @@ def _read_entries(
         problems += [f"line {line}: {problem}" for problem in found]
         if not found:
             width = float(size) if size else math.nan
-            sample = cells["sample_id"]
-            entries.append(Entry(line, cells["path"], file, image_id, sample, material, width))
+            sample, channel = cells["sample_id"], cells.get("channel", "").strip()
+            entries.append(Entry(line, cells["path"], file, image_id, sample, material, width, channel))
     return entries, problems, unusable
 
 
@@ -240,7 +250,7 @@ def _whole_table_problems(table: pd.DataFrame, classes: Sequence[str]) -> list[s
     ]
 
 
-def _copy_files(entries: Sequence[Entry], pictures: Path | None) -> list[_Copied]:
+def _copy_files(entries: Sequence[Entry], pictures: Path | None, channel: str) -> list[_Copied]:
     """Read each file once: decode to see that it can be used, hash, copy. Threads: PIL frees the GIL."""
     first = {
         plain_name(entry.image_id): entry for entry in reversed(entries)
@@ -249,7 +259,7 @@ def _copy_files(entries: Sequence[Entry], pictures: Path | None) -> list[_Copied
     def copy(entry: Entry) -> _Copied:
         try:
             content = entry.file.read_bytes()
-            size, channel = _look_into(content, entry)
+            found = _look_into(content, entry, channel)
         except (OSError, UserError) as error:
             return _Copied(problem=str(error))
         if pictures is not None and entry is first[plain_name(entry.image_id)]:
@@ -257,21 +267,25 @@ def _copy_files(entries: Sequence[Entry], pictures: Path | None) -> list[_Copied
                 write_new(pictures / entry.image_id, content)
             except OSError as error:
                 raise UserError(f"{entry.file} cannot be copied into {pictures}: {error}") from error
-        return _Copied(hashlib.sha256(content).hexdigest(), size, channel)
+        return found._replace(sha256=hashlib.sha256(content).hexdigest())
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(progress(pool.map(copy, entries), len(entries), "check and copy files"))
 
 
-def _look_into(content: bytes, entry: Entry) -> tuple[float, str | None]:
-    """Say how wide a pixel is and which channel was read, of a scan as its file says."""
-    if not is_scan(entry.image_id):
+def _look_into(content: bytes, entry: Entry, channel: str) -> _Copied:
+    """Say how wide a pixel is, which channel was read and what is doubtful, of a scan as its file says."""
+    if not holds_scan(content, entry.image_id):
         decode_picture(content, Path(entry.image_id).suffix)
-        return entry.pixel_size_nm, None
-    scan = decode_scan(content, entry.image_id)
+        if entry.channel:
+            raise UserError(
+                f"channel is {entry.channel!r} here, but a picture has none: leave the cell empty"
+            )
+        return _Copied(pixel_size_nm=entry.pixel_size_nm)
+    scan = decode_scan(content, entry.image_id, entry.channel or channel or None)
     size = scan.pixel_size_nm[0]
     if abs(entry.pixel_size_nm - size) > _SAME_SIZE * size:
         raise UserError(
             f"pixel_size_nm is {entry.pixel_size_nm:g} here, but {size:.6g} in the file: leave the cell empty"
         )
-    return size, scan.channel
+    return _Copied(pixel_size_nm=size, channel=scan.channel, warnings=scan.warnings)

@@ -41,6 +41,8 @@ class Heights:
         Side of the centred square that images show; None for the largest.
     first : int
         Row of the first image in an NPY file.
+    channels : tuple of str or None
+        Channel of each scan that is a file, empty for that of the heights; None for a picture.
     """
 
     source: Path
@@ -50,6 +52,7 @@ class Heights:
     stored: int
     side_nm: float | None = None
     first: int = 0
+    channels: tuple[str | None, ...] = ()
 
     @classmethod
     def of(cls, raw: Path, prepared: pd.DataFrame, side_nm: float | None) -> Self | None:
@@ -81,12 +84,17 @@ class Heights:
         ids, sizes = tuple(manifest["image_id"]), tuple(manifest["pixel_size_nm"])
         if (raw / HEIGHTS).exists():
             source = raw / HEIGHTS
-        elif any(map(is_scan, ids)):
-            source = raw / PICTURES
+            channels: tuple[str | None, ...] = ()
         else:
-            return None
+            source = raw / PICTURES
+            if "channel" in manifest:
+                channels = tuple(name if isinstance(name, str) else None for name in manifest["channel"])
+            else:
+                channels = tuple("" if is_scan(name) else None for name in ids)
+            if not any(name is not None for name in channels):
+                return None
         hashes = tuple(manifest["source_sha256"])
-        return cls(source.resolve(), ids, sizes, hashes, len(ids), side_nm)
+        return cls(source.resolve(), ids, sizes, hashes, len(ids), side_nm, channels=channels)
 
     def part(self, first: int, end: int) -> Self:
         """Take some of them.
@@ -107,6 +115,7 @@ class Heights:
             pixel_nm=self.pixel_nm[first:end],
             first=self.first + first,
             source_sha256=self.source_sha256[first:end],
+            channels=self.channels[first:end],
         )
 
     def read(self) -> Iterator[Map | None]:
@@ -129,8 +138,8 @@ class Heights:
                 row = self.first + number
                 check_heights(self.source, stored[row : row + 1], [sha256], row)
                 yield self._shown(stored[row], (width, width)) if np.isfinite(width) else None
-            elif is_scan(image_id):
-                scan = read_scan(self.source / image_id)
+            elif (channel := self.channels[number]) is not None:
+                scan = read_scan(self.source / image_id, channel or None)
                 if scan.sha256 != sha256:
                     raise broken(self.source / image_id, f"is not the file that {MANIFEST} names")
                 yield self._shown(scan.height_nm, scan.pixel_size_nm)

@@ -25,7 +25,7 @@ OPTIONAL = ("pixel_size_nm", "channel")
 TRUTH = "true_"
 """Beginning of the names of what only the simulator knows."""
 
-_RESERVED = {*SCHEMA.columns, PAPER_TEST, "none"} - {*REQUIRED, *OPTIONAL}
+_RESERVED = {*SCHEMA.columns, PAPER_TEST, "warnings", "none"} - {*REQUIRED, *OPTIONAL}
 """Columns of prepared images, of an archive, and what stands for no column."""
 
 _SAME_NAME = 0.85

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from tmdscope.scan.read.formats import recognise
 from tmdscope.stage import UserError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy")
@@ -50,8 +51,11 @@ def decode_picture(content: bytes, suffix: str) -> NDArray[Any]:
     ------
     PictureError
         Not a picture of a known format, truncated, too large, a stack, not two-dimensional, or not
-        finite.
+        finite; or an instrument's file, whose picture is but a preview of its heights.
     """
+    form = recognise(content)
+    if form is not None:
+        raise PictureError(f"it is an instrument's file ({form.title}), not a picture: give it as a scan")
     if suffix.lower() not in SUFFIXES:
         raise PictureError(f"its ending {suffix!r} is none of {', '.join(SUFFIXES)}")
     grey = _decode_npy(content) if suffix.lower() == ".npy" else _decode_image(content)

@@ -28,7 +28,7 @@ from tmdscope.params.materials_study import PrepareParams
 from tmdscope.progress import progress
 from tmdscope.scan.frame import centred_square
 from tmdscope.scan.level import Image8, clip_percentiles, level, resize_area, to_uint8
-from tmdscope.scan.read.formats import is_scan
+from tmdscope.scan.read.formats import holds_scan
 from tmdscope.scan.read.read import ScanError, decode_scan
 from tmdscope.stage import UserError
 
@@ -36,10 +36,25 @@ _CHUNK_VALUES = 1 << 21
 _CHUNK_PICTURES = 64
 
 
-class _Prepared(NamedTuple):
+class Prepared(NamedTuple):
+    """An image and where it comes from.
+
+    Attributes
+    ----------
+    image : numpy.ndarray
+        uint8, shape (S, S).
+    shrunk : float
+        Raw pixels, along x, on one pixel of the image.
+    channel : str or None
+        Of an instrument's file, the channel that was read.
+    warnings : tuple of str
+        What is doubtful about an instrument's file.
+    """
+
     image: Image8
-    sha256: str
-    shrunk: float  # raw pixels along one prepared pixel
+    shrunk: float
+    channel: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
@@ -75,7 +90,7 @@ def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
 
     def pixels() -> Iterator[Image8]:
         for item in images:
-            hashes.append(item.sha256)
+            hashes.append(sha256_array(item.image))
             shrunk.append(item.shrunk)
             yield item.image
 
@@ -109,24 +124,55 @@ def picture_to_uint8(picture: NDArray[Any], percentiles: Sequence[float]) -> Ima
     return to_uint8(clip_percentiles(picture.astype(np.float64), low, high))
 
 
-def prepare_file(content: bytes, name: str, settings: PrepareParams, heights: bool = False) -> Image8:
-    """Prepare one file as those of a study are.
+def prepare_file(
+    content: bytes, name: str, settings: PrepareParams, heights: bool = False, channel: str | None = None
+) -> Image8:
+    """Prepare one file, see `prepare_content`.
 
     Parameters
     ----------
     content : bytes
         The whole file.
     name : str
-        Its name, whose ending says what it is: a scan of an instrument, which is levelled, or a picture.
+        Its name.
     settings : PrepareParams
         Section `prepare` of params.yaml.
     heights : bool, optional
-        Whether a file that is no instrument's holds heights (NPY, TIFF), which are levelled first.
+        Whether a file that is no instrument's holds heights.
+    channel : str, optional
+        Name of the channel of an instrument's file.
 
     Returns
     -------
     numpy.ndarray
         uint8, shape (S, S).
+    """
+    return prepare_content(content, name, settings, heights, channel).image
+
+
+def prepare_content(
+    content: bytes, name: str, settings: PrepareParams, heights: bool = False, channel: str | None = None
+) -> Prepared:
+    """Prepare what a file holds, as those of a study are.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    name : str
+        Its name. What it is, is told by its content (`tmdscope.scan.read.formats.holds_scan`): a scan of an
+        instrument, which is levelled, or a picture.
+    settings : PrepareParams
+        Section `prepare` of params.yaml.
+    heights : bool, optional
+        Whether a file that is no instrument's holds heights (NPY, TIFF), which are levelled first.
+    channel : str, optional
+        Name of the channel of an instrument's file; without one that of the heights is found.
+
+    Returns
+    -------
+    Prepared
+        The image.
 
     Raises
     ------
@@ -134,9 +180,13 @@ def prepare_file(content: bytes, name: str, settings: PrepareParams, heights: bo
         It cannot be used; where it should hold heights, it holds 8-bit grey values, or it does not say how
         large its pixels are although the settings name a size in nm.
     """
-    if is_scan(name) or not heights:
-        return _prepare_one(content, name, settings).image
+    if holds_scan(content, name):
+        scan = decode_scan(content, name, channel)
+        found = _finish_scan(scan.height_nm, scan.pixel_size_nm, settings)
+        return found._replace(channel=scan.channel, warnings=scan.warnings)
     values = decode_picture(content, Path(name).suffix)
+    if not heights:
+        return _finish(picture_to_uint8(values, settings.percentiles), settings.size_px)
     if values.dtype == np.uint8:
         raise PictureError("it holds 8-bit grey values, not heights: predict it as a picture")
     if settings.levelling.side_nm is not None:
@@ -144,7 +194,7 @@ def prepare_file(content: bytes, name: str, settings: PrepareParams, heights: bo
             f"it does not say how large its pixels are, and of each scan the central "
             f"{settings.levelling.side_nm:g} nm are used: give the instrument's own file"
         )
-    return _finish(level(values, settings.percentiles, settings.levelling.steps), settings.size_px).image
+    return _finish(level(values, settings.percentiles, settings.levelling.steps), settings.size_px)
 
 
 def prepare_heights(
@@ -176,7 +226,7 @@ def prepare_heights(
     return resize_area(levelled, settings.size_px, square.within), square.side_nm / settings.size_px
 
 
-def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
+def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[Prepared]:
     """Level chunk by chunk; each chunk opens the map anew, so that pages already read leave memory."""
     path, hashes = raw / HEIGHTS, manifest["source_sha256"].tolist()
     count, rows, columns = open_heights(path, len(manifest)).shape
@@ -193,44 +243,37 @@ def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) ->
                 yield _finish_scan(height_nm, (size, size), settings)
 
 
-def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
+def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[Prepared]:
     """Decode on threads, since PIL frees the interpreter while it decodes; chunks keep memory flat."""
 
-    def prepare_one(image_id: str, sha256: str) -> _Prepared:
+    def prepare_one(image_id: str, sha256: str, channel: Any) -> Prepared:
         path = raw / PICTURES / image_id
         content = read_file(path, sha256)
         try:
-            return _prepare_one(content, image_id, settings)
+            named = channel if isinstance(channel, str) else None
+            return prepare_content(content, image_id, settings, channel=named)
         except (PictureError, ScanError) as error:
             raise UserError(f"{path}: {error}; run the ingest stage again") from error
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
 
     image_ids, hashes = manifest["image_id"].tolist(), manifest["source_sha256"].tolist()
+    channels = manifest["channel"].tolist() if "channel" in manifest else [None] * len(image_ids)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(image_ids), _CHUNK_PICTURES):
             end = start + _CHUNK_PICTURES
-            yield from pool.map(prepare_one, image_ids[start:end], hashes[start:end])
-
-
-def _prepare_one(content: bytes, name: str, settings: PrepareParams) -> _Prepared:
-    if is_scan(name):
-        scan = decode_scan(content, name)
-        return _finish_scan(scan.height_nm, scan.pixel_size_nm, settings)
-    picture = decode_picture(content, Path(name).suffix)
-    return _finish(picture_to_uint8(picture, settings.percentiles), settings.size_px)
+            yield from pool.map(prepare_one, image_ids[start:end], hashes[start:end], channels[start:end])
 
 
 def _finish_scan(
     height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
-) -> _Prepared:
+) -> Prepared:
     image, prepared_nm = prepare_heights(height_nm, pixel_size_nm, settings)
-    return _Prepared(image, sha256_array(image), prepared_nm / pixel_size_nm[0])
+    return Prepared(image, prepared_nm / pixel_size_nm[0])
 
 
-def _finish(image: Image8, size_px: int) -> _Prepared:
-    resized = resize_area(image, size_px)
-    return _Prepared(resized, sha256_array(resized), min(image.shape) / size_px)
+def _finish(image: Image8, size_px: int) -> Prepared:
+    return Prepared(resize_area(image, size_px), min(image.shape) / size_px)
 
 
 def _describe(manifest: pd.DataFrame, hashes: list[str], shrunk: list[float]) -> pd.DataFrame:

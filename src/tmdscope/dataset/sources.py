@@ -54,7 +54,9 @@ def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
             manifest = ingest_archive(data.archive, data.classes, temporary / PICTURES, temporary / NOTE)
         else:
             folder = data.folder
-            manifest = ingest_folder(Path(folder.path), folder.manifest, data.classes, temporary / PICTURES)
+            manifest = ingest_folder(
+                Path(folder.path), folder.manifest, data.classes, temporary / PICTURES, folder.channel
+            )
         write_manifest(temporary / MANIFEST, manifest, RAW_SCHEMA)
     return manifest
 

@@ -211,10 +211,12 @@ def _pictures(
     manifest: pd.DataFrame, source: Path, prepare: PrepareParams
 ) -> tuple[NDArray[np.uint8], list[str]]:
     images = []
-    for name in manifest["path"]:
+    channels = manifest["channel"] if "channel" in manifest else [None] * len(manifest)
+    for name, channel in zip(manifest["path"], channels, strict=True):
         path = find_file(source.parent, name) or source.parent / name
+        named = channel if isinstance(channel, str) else None
         try:
-            images.append(prepare_file(path.read_bytes(), path.name, prepare))
+            images.append(prepare_file(path.read_bytes(), path.name, prepare, channel=named))
         except (OSError, UserError) as error:
             told = f"{path} cannot be used: {error}; mend it or take its line out of {source}"
             raise UserError(told) from error

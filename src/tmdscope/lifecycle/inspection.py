@@ -56,6 +56,7 @@ def _describe(path: Path, found: InstrumentFile, prepared_nm: float, done: str) 
         f"{path}: {found.title}, {len(found.channels)} channel(s)",
         *(f"  {_mark(one, scan.channel)} {_line(one)}" for one in found.channels),
         f"heights: {scan.channel}, {lowest:.4g} to {highest:.4g} nm on {columns * x:.6g} x {rows * y:.6g} nm",
+        *(f"warning: {warning}" for warning in scan.warnings),
         f"sha256: {scan.sha256}",
         f"levelled: {done}; an image's pixel is {prepared_nm:.4g} nm",
     ]

@@ -55,7 +55,13 @@ class Predicted:
 
 
 def predict_files(
-    paths: Sequence[Path], model: str, registered: str, form: Form, heights: bool, out: TextIO
+    paths: Sequence[Path],
+    model: str,
+    registered: str,
+    form: Form,
+    heights: bool,
+    out: TextIO,
+    channel: str | None = None,
 ) -> Predicted:
     """Predict files with a registered model and write a line about each as soon as it is known.
 
@@ -73,6 +79,8 @@ def predict_files(
         Whether files hold heights, which are levelled first.
     out : file object
         Gets the lines. Beside CSV and JSON a file that cannot be used is named on standard error too.
+    channel : str, optional
+        Name of the channel of instrument files; without one that of the heights is found.
 
     Returns
     -------
@@ -95,7 +103,7 @@ def predict_files(
     head, write = writer(form, program.config.classes, atoms)
     out.write(head)
     counts: Counter[str] = Counter()
-    stream = predictor.stream(files, heights)
+    stream = predictor.stream(files, heights, channel)
     for prediction in stream if out.isatty() else progress(stream, len(files), "predict"):
         out.write(write(prediction))
         counts["unusable" if prediction.problem else "images"] += 1

@@ -39,13 +39,15 @@ def writer(
     if form == "json":
         return "", lambda prediction: json.dumps(_to_json(prediction)) + "\n"
     if form == "csv":
-        header = [*_CSV, *(f"p_{name}" for name in classes), *(f"atom_{name}" for name in atoms), "problem"]
+        shares = (*(f"p_{name}" for name in classes), *(f"atom_{name}" for name in atoms))
+        header = [*_CSV, *shares, *_CSV_FILE, "problem"]
         return _csv_line(header), lambda prediction: _csv_line(_cells(prediction, classes, atoms))
     width = max(map(len, classes))
     return _table_head(width, atoms), lambda prediction: _table_line(prediction, width)
 
 
 _CSV = ("file", "material", "probability", "calibrated", "set", "unfamiliar", "novelty", "spread")
+_CSV_FILE = ("channel", "warnings")
 
 
 def _to_json(prediction: Prediction) -> dict[str, Any]:
@@ -53,12 +55,13 @@ def _to_json(prediction: Prediction) -> dict[str, Any]:
         return {"file": prediction.file, "problem": prediction.problem}
     content = asdict(prediction)
     content["set"] = list(content.pop("candidates"))
+    content["warnings"] = list(content["warnings"])
     return {key: value for key, value in content.items() if key != "problem" and value != {}}
 
 
 def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str]) -> list[str]:
     if prediction.problem:
-        empty = [""] * (len(_CSV) - 1 + len(classes) + len(atoms))
+        empty = [""] * (len(_CSV) - 1 + len(classes) + len(atoms) + len(_CSV_FILE))
         return [prediction.file, *empty, prediction.problem]
     return [
         prediction.file,
@@ -71,6 +74,8 @@ def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str])
         f"{prediction.spread:.6f}",
         *(f"{(prediction.probabilities or {})[name]:.6f}" for name in classes),
         *(f"{(prediction.atoms or {})[name]:.6f}" for name in atoms),
+        prediction.channel,
+        "; ".join(prediction.warnings),
         "",
     ]
 
@@ -93,7 +98,8 @@ def _table_line(prediction: Prediction, width: int) -> str:
     if prediction.problem:
         return f"{name:{_FILE_COLUMNS}}  not used: {prediction.problem}\n"
     atoms = " ".join(f"{atom} {value:.2f}" for atom, value in (prediction.atoms or {}).items())
-    ending = "; ".join(part for part in (" ".join(prediction.candidates) or "none", atoms) if part)
+    parts = (" ".join(prediction.candidates) or "none", atoms, prediction.channel, *prediction.warnings)
+    ending = "; ".join(part for part in parts if part)
     line = (
         f"{name:{_FILE_COLUMNS}}  {prediction.material:{max(width, 8)}}  {prediction.probability:5.2f}  "
         f"{prediction.calibrated:6.2f}  {prediction.spread:6.2f}  {ending}"

@@ -1,7 +1,7 @@
 """What a registered model says of new images: class, how sure, which else, and whether it knows such."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tmdscope.dataset.prepare import prepare_file
+from tmdscope.dataset.prepare import Prepared, prepare_content
 from tmdscope.learn.reliability.reliability import Reliability, assess
 from tmdscope.lifecycle.inputs import Given, read_ahead
 from tmdscope.params.materials_study import PrepareParams
@@ -24,7 +24,7 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one file.
+    """What a model says of one file; two are equal where it says the same of the image.
 
     Attributes
     ----------
@@ -48,6 +48,10 @@ class Prediction:
         Class to probability.
     atoms : dict
         Atom to the probability that the material holds it; empty unless targets are multilabel.
+    channel : str
+        Channel that was read of an instrument's file; empty for others.
+    warnings : tuple of str
+        What is doubtful about an instrument's file.
     problem : str
         Why nothing is said; all else is then empty.
     """
@@ -62,6 +66,8 @@ class Prediction:
     spread: float = float("nan")
     probabilities: dict[str, float] | None = None
     atoms: dict[str, float] | None = None
+    channel: str = field(default="", compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
     problem: str = ""
 
 
@@ -95,7 +101,9 @@ class Predictor:
         self.device = best_device() if device is None else device
         self.ensemble = program.ensemble.to(self.device).to(memory_format=torch.channels_last).eval()
 
-    def stream(self, files: Sequence[Path], heights: bool = False) -> Iterator[Prediction]:
+    def stream(
+        self, files: Sequence[Path], heights: bool = False, channel: str | None = None
+    ) -> Iterator[Prediction]:
         """Predict files one batch after another.
 
         Parameters
@@ -104,25 +112,31 @@ class Predictor:
             Instrument files, which are levelled as the model's own were, and pictures or height maps.
         heights : bool, optional
             Whether files that are no instrument's hold heights, which are levelled first.
+        channel : str, optional
+            Name of the channel of instrument files; without one that of the heights is found.
 
         Yields
         ------
         Prediction
             In the order of the files; of one that cannot be used its problem.
         """
-        prepare = partial(prepare_file, settings=self.prepare, heights=heights)
+        prepare = partial(prepare_content, settings=self.prepare, heights=heights, channel=channel)
         for batch in read_ahead(files, prepare, BATCH):
             yield from self._of_batch(batch)
 
-    def _of_batch(self, batch: Sequence[Given]) -> Iterator[Prediction]:
-        images = [given.image for given in batch if given.image is not None]
-        said = iter(
-            self.predict(np.stack(images), [str(g.path) for g in batch if g.image is not None])
-            if images
-            else ()
-        )
+    def _of_batch(self, batch: Sequence[Given[Prepared]]) -> Iterator[Prediction]:
+        usable = [(str(given.path), given.image) for given in batch if given.image is not None]
+        said: Iterator[Prediction] = iter(())
+        if usable:
+            said = iter(
+                self.predict(np.stack([one.image for _, one in usable]), [name for name, _ in usable])
+            )
         for given in batch:
-            yield Prediction(str(given.path), problem=given.problem) if given.image is None else next(said)
+            if given.image is None:
+                yield Prediction(str(given.path), problem=given.problem)
+            else:
+                of = given.image
+                yield replace(next(said), channel=of.channel or "", warnings=of.warnings)
 
     @torch.inference_mode()
     def predict(self, images: NDArray[np.uint8], names: Sequence[str]) -> list[Prediction]:

@@ -30,10 +30,13 @@ class SimulatedParams(Params):
 
 
 class FolderParams(Params):
-    """A user's own images: a folder with a manifest CSV (path, sample_id, material, ...)."""
+    """A user's own images: a folder with a manifest CSV (path, sample_id, material[, ...])."""
 
     path: str = Field(min_length=1, description="the folder; relative paths start at params.yaml")
     manifest: str = Field(min_length=1, description="name of the CSV inside the folder")
+    channel: str = Field(
+        default="", description="channel of scans whose line names none; empty: the rule in docs/data.md"
+    )
 
     @field_validator("manifest")
     @classmethod

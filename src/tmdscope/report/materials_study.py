@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tmdscope.report.attribution import attribution_metrics, attribution_section
 from tmdscope.report.audit import audit_section
@@ -192,9 +193,23 @@ def _data(results: StudyResults, images_per_class: int) -> Section:
             image_grid(grid),
         ),
     ]
+    blocks += _doubtful(manifest)
     if results.simulated:
         blocks.insert(0, Note(_SIMULATED))
     return Section("Data", blocks)
+
+
+def _doubtful(manifest: pd.DataFrame) -> list[Table]:
+    """List the instrument files that ingest had doubts about."""
+    if "warnings" not in manifest:
+        return []
+    files = manifest[manifest["warnings"].notna()]
+    rows = [
+        [str(name), str(channel), str(told)]
+        for name, channel, told in zip(files["image_id"], files["channel"], files["warnings"], strict=True)
+    ]
+    caption = f"Instrument files that are doubtful ({len(files)} of {len(manifest)} images)"
+    return [Table(caption, ["File", "Channel", "What"], rows, words_last=True)] if rows else []
 
 
 def _training(results: StudyResults) -> Section:

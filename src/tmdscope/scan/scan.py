@@ -25,6 +25,8 @@ class Scan:
         Where it came from: a file's name or the simulator's version.
     sha256 : str
         Hash of the source file, or of the simulated heights.
+    warnings : tuple of str
+        What is doubtful about it: records of the file that disagree, lines that were not scanned.
     """
 
     height_nm: Heights
@@ -32,6 +34,7 @@ class Scan:
     channel: str
     source: str
     sha256: str
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a scan.

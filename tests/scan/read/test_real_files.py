@@ -22,7 +22,7 @@ pytestmark = pytest.mark.realdata
 def test_sums_of_independent_readers(
     scans_dir: Path, name: str, channel: str, shape: tuple[int, int], pixel_nm: float, total_nm: float
 ) -> None:
-    scan = read_scan(scans_dir / name)
+    scan = read_scan(scans_dir / name, channel)
     assert scan.channel == channel
     assert scan.height_nm.shape == shape
     assert scan.pixel_size_nm == pytest.approx((pixel_nm, pixel_nm), rel=1e-5)
@@ -30,7 +30,7 @@ def test_sums_of_independent_readers(
 
 
 def test_asylum_roughness(scans_dir: Path) -> None:
-    scan = read_scan(scans_dir / "R_AR_20211011.ibw")
+    scan = read_scan(scans_dir / "R_AR_20211011.ibw", "HeightRetrace")
     from_mean = scan.height_nm - scan.height_nm.mean(dtype=float)
     assert scan.pixel_size_nm == pytest.approx((4000 / 128, 4000 / 128))
     assert np.abs(from_mean).mean() == pytest.approx(6.365067, abs=1e-6)

@@ -1,11 +1,12 @@
 """What a reader finds in an instrument's file, and the units it is in."""
 
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.materials import nearest
@@ -16,12 +17,22 @@ MAX_PIXELS = 1 << 26
 
 PIXEL_RANGE_NM = (1e-3, 1e5)
 """Pixel sizes that a microscope can have: 1 pm to 0.1 mm. Others come from damaged headers."""
+KINDS = (
+    ("heightsensor", "zsensor", "zaxissensor", "measuredheight", "heightmeasured", "zheight"),
+    ("height", "topography", "zaxis", "zscan", "zdrive", "zpiezo", "topo"),
+    ("image",),
+)
+"""Beginnings of the names of height channels, the best kind first, without blanks, signs and direction:
+what a sensor measured, what the piezo was driven to, what a program says is the image."""
 
-MAX_HEIGHT_NM = 1e6
-"""Largest height that a scanner can reach: 1 mm."""
+_DIRECTION = re.compile(r"(re)?trace$|^(forward|backward|fwd|bwd)\b|\[(forward|backward|fwd|bwd)\]")
+_BACK = re.compile(r"retrace|backward|\bbwd\b", re.IGNORECASE)
+_OTHER = re.compile(r"deflection|amplitude|error|lateral|friction|[xy][ -]?(axis|sensor)", re.IGNORECASE)
+"""Channels that may be in a unit of length and are no heights."""
 
-_NM = {"m": 1e9, "mm": 1e6, "um": 1e3, "\u00b5m": 1e3, "\u03bcm": 1e3, "~m": 1e3, "nm": 1.0, "pm": 1e-3}
-_NM["\u00e5"] = _NM["\u212b"] = 0.1
+_PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "\u00b5": 1e-6, "~": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
+_PREFIXES |= {"k": 1e3, "M": 1e6, "c": 1e-2}
+_NAMES = {"\u00e5": 0.1, "angstrom": 0.1, "micron": 1e3, "microns": 1e3, "meter": 1e9, "metre": 1e9}
 
 
 class ScanError(UserError):
@@ -42,12 +53,15 @@ class Channel:
         Rows and columns.
     pixel_size_nm : tuple of float
         Width (x, along a row) and height (y) of a pixel in nm; NaN where the file gives no scale.
+    warnings : tuple of str
+        What the file's records of it disagree about.
     """
 
     name: str
     unit: str
     shape: tuple[int, int]
     pixel_size_nm: tuple[float, float]
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_height(self) -> bool:
@@ -84,26 +98,77 @@ def nm_per(unit: str) -> float | None:
     float or None
         The factor; None for what is no length.
     """
-    return _NM.get(unit.strip().casefold().replace("\u03bc", "\u00b5"))
+    clean = _clean(unit)
+    named = _NAMES.get(clean.casefold())
+    return named if named is not None else _factor(clean, "m", 1e9) or _factor(clean.casefold(), "m", 1e9)
 
 
-def choose(found: Sequence[Found], preferred: Sequence[str], wanted: str | None) -> int:
-    """Choose the channel that holds the heights.
+def per_unit(unit: str, base: str) -> float | None:
+    """Say how many of a base unit a unit is: ``mV`` is 0.001 V.
+
+    Parameters
+    ----------
+    unit : str
+        As files write it.
+    base : str
+        Without a prefix, such as ``V``.
+
+    Returns
+    -------
+    float or None
+        The factor; None for another unit.
+    """
+    return _factor(_clean(unit), base, 1.0)
+
+
+def _clean(unit: str) -> str:
+    """Write a unit with one sign for micro, also where UTF-8 was read as Latin-1."""
+    return unit.strip().strip("\x00").replace("\u00c2\u00b5", "\u00b5").replace("\u03bc", "\u00b5")
+
+
+def _factor(unit: str, base: str, factor: float) -> float | None:
+    prefix = _PREFIXES.get(unit.removesuffix(base)) if unit.endswith(base) else None
+    return None if prefix is None else prefix * factor
+
+
+def distinct(found: Sequence[Found]) -> list[Found]:
+    """Give each channel a name of its own, so that all can be asked for.
+
+    Parameters
+    ----------
+    found : sequence of Found
+        What a reader lists.
+
+    Returns
+    -------
+    list of Found
+        The same; a name that occurs again gets a number.
+    """
+    seen: Counter[str] = Counter()
+    named = []
+    for one in found:
+        name = one.channel.name
+        seen[name] += 1
+        number = f" {seen[name]}" if seen[name] > 1 else ""
+        named.append(replace(one, channel=replace(one.channel, name=name + number)))
+    return named
+
+
+def choose(found: Sequence[Found], wanted: str | None) -> int:
+    """Choose the channel that holds the heights, by one rule for every format.
 
     Parameters
     ----------
     found : sequence of Found
         What the file holds.
-    preferred : sequence of str
-        Beginnings of names, the best first.
     wanted : str or None
         Name of a channel that somebody asks for.
 
     Returns
     -------
     int
-        Its place in `found`: the one asked for; else the first whose name begins with the first of the
-        preferred beginnings that occurs; else the only channel that holds lengths.
+        Its place in `found`: the one asked for; else, of the channels in a unit of length, the first of the
+        best kind in `KINDS`, the way there (trace, forward) before the way back; else the only one.
 
     Raises
     ------
@@ -113,18 +178,26 @@ def choose(found: Sequence[Found], preferred: Sequence[str], wanted: str | None)
     names = [one.channel.name for one in found]
     if wanted is not None:
         if wanted not in names:
-            raise ScanError(f"it has no channel {wanted!r}; {nearest(wanted, names)}")
+            raise ScanError(
+                f"it has no channel {wanted!r}; {nearest(wanted, names)} (channels: {', '.join(names)})"
+            )
         return names.index(wanted)
-    lengths = [k for k, one in enumerate(found) if one.channel.is_height]
-    for beginning in preferred:
-        for k in lengths:
-            if names[k].casefold().startswith(beginning.casefold()):
-                return k
+    lengths = [k for k, one in enumerate(found) if one.channel.is_height and not _OTHER.search(names[k])]
+    ranked = sorted((rank, k) for k in lengths if (rank := _rank(names[k])) is not None)
+    if ranked:
+        return ranked[0][1]
     if len(lengths) == 1:
         return lengths[0]
     told = ", ".join(f"{one.channel.name!r} in {one.channel.unit or 'no unit'}" for one in found) or "none"
     which = "no channel of heights" if not lengths else "several channels that may be heights"
-    raise ScanError(f"it has {which} (channels: {told}); save the height channel alone")
+    raise ScanError(f"it has {which} (channels: {told}); name one, or save the height channel alone")
+
+
+def _rank(name: str) -> tuple[int, bool] | None:
+    """Place a name among `KINDS`, and say whether it is of the way back; None where it is of none."""
+    plain = re.sub(r"[^a-z0-9]", "", _DIRECTION.sub("", name.casefold()))
+    kinds = [k for k, kind in enumerate(KINDS) if plain.startswith(kind)]
+    return (kinds[0], _BACK.search(name) is not None) if kinds else None
 
 
 def check_channel(channel: Channel) -> None:
@@ -156,39 +229,3 @@ def check_channel(channel: Channel) -> None:
             f"channel {channel.name!r} has pixels of {channel.pixel_size_nm} nm; a microscope's are between "
             f"{low:g} and {high:g} nm: the header is damaged"
         )
-
-
-def heights(found: Found) -> NDArray[np.float32]:
-    """Read a channel's values as heights.
-
-    Parameters
-    ----------
-    found : Found
-        The channel.
-
-    Returns
-    -------
-    numpy.ndarray
-        Heights in nm, float32, shape (rows, columns).
-
-    Raises
-    ------
-    ScanError
-        They are no lengths, not as many as announced, not finite, or higher than a scanner reaches.
-    """
-    channel = found.channel
-    factor = nm_per(channel.unit)
-    if factor is None:
-        raise ScanError(f"channel {channel.name!r} is in {channel.unit or 'no unit'}, not in a length")
-    values = np.asarray(found.read(), dtype=np.float64)
-    if values.shape != channel.shape:
-        raise ScanError(f"channel {channel.name!r} has shape {values.shape}, announced were {channel.shape}")
-    if not np.isfinite(values).all():
-        raise ScanError(f"channel {channel.name!r} holds NaN or infinite values; crop or fill them")
-    values = values * factor
-    if np.abs(values).max() > MAX_HEIGHT_NM:
-        raise ScanError(
-            f"channel {channel.name!r} reaches {np.abs(values).max():.3g} nm; no scanner does: "
-            "the header is damaged"
-        )
-    return values.astype(np.float32)

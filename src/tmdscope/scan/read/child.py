@@ -41,7 +41,7 @@ class _Child:
             if not line:
                 raise EOFError
             answer: dict[str, Any] = json.loads(line)
-            rows, columns = answer["channels"][answer["chosen"]]["shape"] if "channels" in answer else (0, 0)
+            rows, columns = answer.get("shape", (0, 0))
             values = self.process.stdout.read(4 * rows * columns)
             if len(values) != 4 * rows * columns:
                 raise EOFError
@@ -63,7 +63,7 @@ _lock = threading.Lock()
 
 def read_in_child(
     content: bytes, form: Format, channel: str | None
-) -> tuple[list[Channel], int, NDArray[np.float32]]:
+) -> tuple[list[Channel], int, NDArray[np.float32], tuple[str, ...]]:
     """Read a file with a library, in a process whose memory and time are limited by the file's size.
 
     Safe for threads: each has a process to itself while it asks.
@@ -81,7 +81,7 @@ def read_in_child(
     -------
     tuple
         Channels of the file, the place of the one that was read, its heights in nm, float32, shape
-        (rows, columns).
+        (rows, columns), and warnings about them.
 
     Raises
     ------
@@ -90,12 +90,7 @@ def read_in_child(
     """
     with _lock:
         child = _idle.pop() if _idle else _Child()
-    request = {
-        "format": form.name,
-        "preferred": list(form.preferred),
-        "channel": channel,
-        "bytes": len(content),
-    }
+    request = {"format": form.name, "channel": channel, "bytes": len(content)}
     try:
         answer, values = child.ask(request, content)
     except EOFError as error:
@@ -111,12 +106,14 @@ def read_in_child(
             _idle.append(child)
     if "error" in answer:
         raise ScanError(answer["error"])
-    channels = [
-        Channel(one["name"], one["unit"], tuple(one["shape"]), tuple(one["pixel_size_nm"]))
-        for one in answer["channels"]
-    ]
-    chosen = int(answer["chosen"])
-    return channels, chosen, np.frombuffer(values, np.float32).reshape(channels[chosen].shape)
+    channels = [Channel(**{name: _plain(value) for name, value in one.items()}) for one in answer["channels"]]
+    height_nm = np.frombuffer(values, np.float32).reshape(answer["shape"])
+    return channels, int(answer["chosen"]), height_nm, tuple(answer["warnings"])
+
+
+def _plain(value: Any) -> Any:
+    """Give JSON's lists back as the tuples that they were."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 @atexit.register

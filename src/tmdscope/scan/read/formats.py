@@ -1,4 +1,4 @@
-"""Which instrument wrote a file: by its ending where names are chosen, by its content where it is read."""
+"""Which instrument wrote a file: by its content; by its ending only where nothing but names is known."""
 
 import math
 import re
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from tmdscope.scan.read.channels import ScanError
 
-ENDINGS = (".spm", ".000 to .999", ".ibw", ".jpk", ".gwy", ".topostats", ".nid")
-"""File names that stand for scans, in words."""
-
 _MAX_HEADER = 1 << 20
+_TEXT = 1000
+"""Bytes that are text, in files that begin with a header."""
 
-_ENDING = re.compile(r"\.(spm|\d{3}|ibw|jpk|gwy|topostats|nid)", re.IGNORECASE)
+_JPK_SIZE = 0x8042
+_PARK_DATA, _PARK_HEADER = 50434, 50435
+"""Tags that make a TIFF one of these instruments' own."""
 
 
 @dataclass(frozen=True)
@@ -27,49 +28,42 @@ class Format:
         The same for people.
     starts : tuple of bytes
         Beginnings of such files.
-    preferred : tuple of str
-        Beginnings of the names of height channels, the best first.
+    endings : tuple of str
+        Of their names, in lower case; ``.000 to .999`` stands for three digits.
+    tags : frozenset of int
+        One of them is among the tags of its first page, where it is a TIFF.
     """
 
     name: str
     title: str
     starts: tuple[bytes, ...]
-    preferred: tuple[str, ...]
+    endings: tuple[str, ...]
+    tags: frozenset[int] = frozenset()
 
 
+_TIFF = (b"II*\x00", b"MM\x00*")
 NANOSCOPE = Format(
-    "nanoscope", "Bruker Nanoscope", (b"\\*File list", b"\\*EC File list"), ("Height Sensor", "Height")
+    "nanoscope", "Bruker Nanoscope", (b"\\*File list", b"\\*EC File list"), (".spm", ".000 to .999")
 )
-"""The paper reads the channel `Height Sensor`; older instruments have `Height` alone."""
 
 FORMATS = (
     NANOSCOPE,
-    Format(
-        "ibw",
-        "Asylum Igor binary wave",
-        (b"\x05\x00", b"\x00\x05"),
-        ("HeightTrace", "HeightRetrace", "ZSensorTrace", "ZSensorRetrace"),
-    ),
-    Format(
-        "jpk",
-        "JPK",
-        (b"II*\x00", b"MM\x00*"),
-        ("height_trace", "height_retrace", "measuredHeight_trace", "measuredHeight_retrace"),
-    ),
-    Format("gwy", "Gwyddion", (b"GWYP",), ("Height", "Topography", "Z-Axis", "ZSensor")),
-    Format("topostats", "TopoStats", (b"\x89HDF\r\n\x1a\n",), ("image",)),
-    Format(
-        "nid",
-        "Nanosurf",
-        (b"[DataSet]",),
-        ("Forward Z-Axis Sensor", "Forward Z-Axis", "Forward Topography"),
-    ),
+    Format("ibw", "Asylum Igor binary wave", (b"\x05\x00", b"\x00\x05"), (".ibw",)),
+    Format("jpk", "JPK", _TIFF, (".jpk", ".jpk-qi-image"), frozenset({_JPK_SIZE})),
+    Format("park", "Park TIFF", _TIFF, (), frozenset({_PARK_DATA, _PARK_HEADER})),
+    Format("gwy", "Gwyddion", (b"GWYP",), (".gwy",)),
+    Format("gsf", "Gwyddion simple field", (b"Gwyddion Simple Field 1.0",), (".gsf",)),
+    Format("topostats", "TopoStats", (b"\x89HDF\r\n\x1a\n",), (".topostats",)),
+    Format("nid", "Nanosurf", (b"[DataSet]",), (".nid",)),
 )
-"""Every format that is read."""
+"""Every format that is read. Park's files end in ``.tiff``, as pictures do."""
+
+ENDINGS = tuple(ending for form in FORMATS for ending in form.endings)
+"""File names that stand for scans, in words."""
 
 
 def is_scan(name: str) -> bool:
-    """Say whether a file's name is that of an instrument's file.
+    """Say whether a file's name promises an instrument's file; `holds_scan` says whether it is one.
 
     Parameters
     ----------
@@ -81,11 +75,51 @@ def is_scan(name: str) -> bool:
     bool
         Whether its ending is one of `ENDINGS`.
     """
-    return _ENDING.fullmatch(name[name.rfind(".") :]) is not None
+    ending = name[name.rfind(".") :].lower()
+    return ending in ENDINGS or re.fullmatch(r"\.[0-9]{3}", ending) is not None
+
+
+def holds_scan(content: bytes, name: str) -> bool:
+    """Say whether a file is an instrument's, or a picture: every door asks this one.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    name : str
+        Its name.
+
+    Returns
+    -------
+    bool
+        Whether it begins as an instrument's file does, a TIFF with the tags of an instrument among them,
+        whatever its name is; or whether its name promises one, so that what is lost is told.
+    """
+    return is_scan(name) or recognise(content) is not None
+
+
+def recognise(content: bytes) -> Format | None:
+    """Tell a file's format from its content.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+
+    Returns
+    -------
+    Format or None
+        None where no instrument wrote it, such as a picture.
+    """
+    tags = _tiff_tags(content) if content.startswith(_TIFF) else frozenset()
+    for form in FORMATS:
+        if content.startswith(form.starts) and (not form.tags or form.tags & tags):
+            return form
+    return None
 
 
 def format_of(content: bytes) -> Format:
-    """Tell a file's format from how it begins.
+    """Tell a file's format and check that it is whole, as far as its first bytes say.
 
     Parameters
     ----------
@@ -100,16 +134,42 @@ def format_of(content: bytes) -> Format:
     Raises
     ------
     ScanError
-        It is empty, begins like none of them, or is shorter than its beginning says.
+        It is empty, of no instrument, changed on its way, or shorter than its beginning says.
     """
     if not content:
         raise ScanError("it is empty; copy it from the instrument again")
-    for form in FORMATS:
-        if content.startswith(form.starts):
-            _check_length(content, form)
-            return form
+    form = recognise(content)
+    if form is not None:
+        _check_line_ends(content, form)
+        _check_length(content, form)
+        return form
+    if content.startswith(_TIFF):
+        raise ScanError("it is a TIFF without an instrument's tags: a picture (end its name so), or cut off")
     known = ", ".join(form.title for form in FORMATS)
     raise ScanError(f"it is no instrument's file that can be read ({known}), or its beginning is lost")
+
+
+def _tiff_tags(content: bytes) -> frozenset[int]:
+    """Read the numbers of the tags of a TIFF's first page (TIFF 6.0, section 2); none where it is damaged."""
+    order = "<" if content.startswith(b"II") else ">"
+    try:
+        (first,) = struct.unpack_from(f"{order}I", content, 4)
+        (count,) = struct.unpack_from(f"{order}H", content, first)
+        return frozenset(
+            struct.unpack_from(f"{order}H", content, first + 2 + 12 * k)[0] for k in range(count)
+        )
+    except struct.error:
+        return frozenset()
+
+
+def _check_line_ends(content: bytes, form: Format) -> None:
+    """Refuse a file that was changed as if it were text: its data then lie elsewhere, and are noise."""
+    changed = {"nanoscope": b"\r\r\n", "nid": b"\r\r\n", "gsf": b"\r\n"}.get(form.name)
+    if changed is not None and changed in content[:_TEXT]:
+        raise ScanError(
+            "its line ends were changed, as by a transfer of text: its data are damaged; "
+            "copy it from the instrument again, as a binary file"
+        )
 
 
 def _check_length(content: bytes, form: Format) -> None:
@@ -141,6 +201,13 @@ def _ibw_length(content: bytes) -> int:
     return 64 + int(sum(struct.unpack_from("<13i" if content[0] else ">13i", content, 4)))
 
 
+def _gsf_length(content: bytes) -> int:
+    """Add the data to the header, which ends with one to four zeros (Gwyddion's user guide)."""
+    end = content.index(b"\0", 0, _MAX_HEADER)
+    counts = dict(re.findall(rb"^([XY]Res) *= *(\d{1,6})\s*$", content[:end], re.MULTILINE))
+    return end + 4 - end % 4 + 4 * int(counts.get(b"XRes", b"")) * int(counts.get(b"YRes", b""))
+
+
 def _nid_length(content: bytes) -> int:
     """Add up the data sets behind the mark that ends the header: NSFopen counts them from the file's end."""
     end = content.index(b"#!", 0, _MAX_HEADER) + 2
@@ -155,4 +222,5 @@ def _nid_length(content: bytes) -> int:
     return total
 
 
-_LENGTHS = {"gwy": _gwy_length, "topostats": _hdf5_length, "ibw": _ibw_length, "nid": _nid_length}
+_LENGTHS = {"gwy": _gwy_length, "topostats": _hdf5_length, "ibw": _ibw_length}
+_LENGTHS |= {"nid": _nid_length, "gsf": _gsf_length}

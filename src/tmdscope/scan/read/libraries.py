@@ -5,18 +5,25 @@ AFMReader is LGPL: it is imported, never copied.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Channel, Found, ScanError
+from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, Found, ScanError, nm_per
+from tmdscope.scan.read.gwyddion import find_gsf, find_gwy
+from tmdscope.scan.read.tiffs import find_jpk, find_park
 
-_JPK_NAME, _JPK_RETRACE = 0x8050, 0x8051
-_JPK_WIDTH, _JPK_HEIGHT, _JPK_COLUMNS, _JPK_ROWS = 0x8042, 0x8043, 0x8046, 0x8047
+_ROUNDED = 1e-3
+"""Share by which a frame may differ from a whole number of pixels: sizes in files are rounded."""
+
+_SQUARE = 0.01
+"""Share by which the sides of a square pixel may differ."""
 
 
 def find_ibw(path: Path) -> list[Found]:
@@ -41,109 +48,104 @@ def find_ibw(path: Path) -> list[Found]:
     """
     from igor2 import binarywave
 
-    wave = binarywave.load(str(path))["wave"]
+    loaded = binarywave.load(str(path))
+    wave, version = loaded["wave"], loaded["version"]
     values = np.asarray(wave["wData"])
-    names = [label.decode("latin-1") for labels in wave["labels"] for label in labels if label]
+    names = _layer_names(path.read_bytes()) if version == 5 else []
     if values.ndim != 3 or values.shape[2] != len(names):
         raise ScanError(
             f"its wave has shape {values.shape} and {len(names)} names; expected an image of layers"
         )
     note = wave["note"].decode("latin-1") if isinstance(wave["note"], bytes) else str(wave["note"])
     columns, rows = values.shape[:2]
-    pixel = (_noted(note, "FastScanSize") * 1e9 / columns, _noted(note, "SlowScanSize") * 1e9 / rows)
-    unit = wave["wave_header"]["dataUnits"].tobytes().rstrip(b"\x00").decode("latin-1")
+    pixel, warnings = _asylum_pixel_nm(wave["wave_header"], note, columns, rows)
+    unit = _igor_text(wave["wave_header"]["dataUnits"])
     return [
         Found(
-            Channel(name, unit if name.startswith(("Height", "ZSensor")) else "", (rows, columns), pixel),
+            Channel(
+                name, unit if name.startswith(("Height", "ZSensor")) else "", (rows, columns), pixel, warnings
+            ),
             partial(lambda layer: values[:, ::-1, layer].T, layer),
         )
         for layer, name in enumerate(names)
     ]
 
 
-def find_jpk(path: Path) -> list[Found]:
-    """List the channels of a JPK image, read by AFMReader; both pixel sizes from its tags.
+def _layer_names(content: bytes) -> list[str]:
+    """Read the labels of a wave's layers: fields of 32 bytes, each a text up to a zero.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of Found
-        Trace and retrace of every channel.
-
-    Raises
-    ------
-    ScanError
-        It is a TIFF without JPK's tags, or pixels of a channel are missing.
+    igor2 keeps what lies behind the zero. Where they are follows from the sizes in the header (WaveMetrics,
+    technical note 3, version 5); the first of a dimension is the dimension's own.
     """
-    import tifffile
-    from AFMReader.jpk import load_jpk
-
-    with tifffile.TiffFile(path) as tiff:
-        tags = tiff.pages.first.tags
-        if any(tag not in tags for tag in (_JPK_WIDTH, _JPK_HEIGHT, _JPK_COLUMNS, _JPK_ROWS)):
-            raise ScanError("it is a TIFF without JPK's tags of its size: give pictures an ending of theirs")
-        pixel = tuple(
-            float(tags[size].value) * 1e9 / float(tags[count].value)
-            for size, count in ((_JPK_WIDTH, _JPK_COLUMNS), (_JPK_HEIGHT, _JPK_ROWS))
-        )
-        found = []
-        for page in tiff.pages[1:]:
-            ends = [a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=True)]
-            if max(ends, default=0) > path.stat().st_size:  # tifffile would give zeros for what is lost
-                raise ScanError("it is cut off: pixels are missing; copy it from the instrument again")
-            kind = str(page.tags[_JPK_NAME].value)
-            name = f"{kind}_{'trace' if page.tags[_JPK_RETRACE].value == 0 else 'retrace'}"
-            unit = "nm" if kind in ("height", "measuredHeight") else ""
-            rows, columns = (int(count) for count in page.shape[:2])
-            channel = Channel(name, unit, (rows, columns), (pixel[0], pixel[1]))
-            found.append(Found(channel, partial(lambda name: load_jpk(path, name)[0], name)))
-    return found
+    wave, formula, note, unit, *others = struct.unpack_from("<13i" if content[0] else ">13i", content, 4)[:12]
+    first = 64 + wave + formula + note + unit + sum(others[:4])
+    names = []
+    for size in others[4:]:
+        fields = [content[k : k + 32] for k in range(first + 32, first + size, 32)]
+        names += [field.partition(b"\0")[0].decode("latin-1") for field in fields]
+        first += size
+    return [name for name in names if name]
 
 
-def find_gwy(path: Path) -> list[Found]:
-    """List the data fields of a Gwyddion file, read by gwyfile.
+def _asylum_pixel_nm(
+    header: Mapping[str, Any], note: str, columns: int, rows: int
+) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """Find the size of pixels: as the wave's own scale has it, which also holds for frames that were stopped.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of Found
-        Its data fields by title.
-
-    Raises
-    ------
-    ScanError
-        A field is not in a unit of length along its sides.
+    The scale is the distance of two pixels: of N along a frame, a part in N - 1 (Asylum) or in N. The size of
+    the frame is in the note, and tells which of the two.
     """
-    import gwyfile
-
-    content = gwyfile.load(str(path))
-    found = []
-    for key in content:
-        match = re.fullmatch(r"/(\d+)/data", key)
-        if match is None:
+    frames = [_noted(note, f"{axis}ScanSize") * 1e9 for axis in ("Fast", "Slow")]
+    counts, noted = (columns, rows), [_noted(note, "ScanPoints"), _noted(note, "ScanLines")]
+    steps = [
+        float(header["sfA"][k]) * (nm_per(_igor_text(header["dimUnits"][k]) or "m") or math.nan)
+        for k in (0, 1)
+    ]
+    low, high = PIXEL_RANGE_NM
+    if not all(low <= step <= high for step in steps):
+        return _share_out(frames, counts, noted)
+    fast = noted[0] if math.isfinite(noted[0]) else columns
+    between = abs(frames[0] / steps[0] - (fast - 1)) < 0.5
+    pixel, warnings = [], []
+    for step, frame, count, axis in zip(steps, frames, counts, ("wide", "high"), strict=True):
+        parts = frame / step
+        if not math.isfinite(parts) or abs(parts - round(parts)) > _ROUNDED * parts:
+            pixel.append(step)
+            if math.isfinite(frame):
+                warnings.append(
+                    f"its pixels are {step:.6g} nm {axis}, which is no part of the frame of {frame:.6g} nm "
+                    "that its note states: the pixels' own size is used"
+                )
             continue
-        field = content[key]
-        rows, columns = int(field["yres"]), int(field["xres"])
-        lateral = _gwy_unit(field, "si_unit_xy")
-        scale = 1e9 if lateral == "m" else math.nan
-        pixel = (float(field["xreal"]) * scale / columns, float(field["yreal"]) * scale / rows)
-        name = str(content.get(f"{key}/title", f"channel {match[1]}"))
-        channel = Channel(name, _gwy_unit(field, "si_unit_z"), (rows, columns), pixel)
-        found.append(
-            Found(
-                channel,
-                partial(lambda f, shape: np.asarray(f["data"]).reshape(shape), field, (rows, columns)),
-            )
-        )
-    return found
+        whole = round(parts) + between
+        pixel.append(frame / whole)
+        if whole != count:
+            warnings.append(_stopped(count, whole, axis))
+    return (pixel[0], pixel[1]), tuple(warnings)
+
+
+def _share_out(
+    frames: Sequence[float], counts: Sequence[int], noted: Sequence[float]
+) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """Divide a frame by the pixels that the note announces, or by those that are there."""
+    whole = [int(n) if math.isfinite(n) and n >= 1 else count for n, count in zip(noted, counts, strict=True)]
+    warnings = [
+        _stopped(count, n, axis)
+        for count, n, axis in zip(counts, whole, ("wide", "high"), strict=True)
+        if count != n
+    ]
+    return (frames[0] / whole[0], frames[1] / whole[1]), tuple(warnings)
+
+
+def _stopped(count: int, whole: int, axis: str) -> str:
+    return (
+        f"it is {count} of {whole} pixels {axis}, a part of the frame: "
+        "pixels keep the size that they have in the whole one"
+    )
+
+
+def _igor_text(letters: Any) -> str:
+    return bytes(np.asarray(letters).tobytes()).partition(b"\0")[0].decode("latin-1")
 
 
 def find_topostats(path: Path) -> list[Found]:
@@ -196,14 +198,32 @@ def find_nid(path: Path) -> list[Found]:
             continue
         values = np.asarray(content.data[key], dtype=np.float64)
         rows, columns = values.shape
-        scales = [1e9 if header.get(f"Dim{axis}Unit") == "m" else math.nan for axis in (0, 1)]
-        pixel = (
-            float(header["Dim0Range"]) * scales[0] / columns,
-            float(header["Dim1Range"]) * scales[1] / rows,
-        )
-        channel = Channel(f"{key[1]} {key[2]}", header.get("Dim2Unit", ""), (rows, columns), pixel)
-        found.append(Found(channel, partial(np.flipud, values)))
+        pixel, warnings = _nid_pixel_nm(content.param["HeaderDump"], header, columns, rows)
+        channel = Channel(f"{key[1]} {key[2]}", header.get("Dim2Unit", ""), (rows, columns), pixel, warnings)
+        found.append(Found(channel, partial(_nid_values, values, float(header["Dim2Min"]))))
     return found
+
+
+def _nid_values(values: NDArray[np.float64], lowest: float) -> NDArray[np.float64]:
+    """Turn first lines to the bottom; lines that hold the lowest number throughout were not scanned."""
+    return np.flipud(np.where((values == lowest).all(axis=1, keepdims=True), np.nan, values))
+
+
+def _nid_pixel_nm(
+    headers: Mapping[str, Any], header: Mapping[str, str], columns: int, rows: int
+) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """Divide the ranges of a data set by its pixels.
+
+    A frame that was stopped has fewer lines than the scan was set to; its range may still be the whole one.
+    """
+    scales = [nm_per(header.get(f"Dim{axis}Unit", "")) or math.nan for axis in (0, 1)]
+    width, height = (float(header[f"Dim{axis}Range"]) * scales[axis] for axis in (0, 1))
+    settings = next((one for name, one in headers.items() if name == "DataSet-Info"), None)
+    lines = settings.get("Lines", "").strip() if isinstance(settings, dict) else ""
+    whole = int(lines) if lines.isdecimal() and len(lines) < 7 else rows
+    if whole <= rows or math.isclose(height / rows, width / columns, rel_tol=_SQUARE):
+        return (width / columns, height / rows), ()
+    return (width / columns, height / whole), (_stopped(rows, whole, "high"),)
 
 
 def _nid_header(headers: Mapping[str, Any], direction: str, name: str) -> Mapping[str, str] | None:
@@ -224,21 +244,26 @@ def _noted(note: str, key: str) -> float:
         return math.nan
 
 
-def _gwy_unit(field: Mapping[str, Any], key: str) -> str:
-    unit = field.get(key)
-    return "" if unit is None else str(unit.get("unitstr", ""))
-
-
 READERS: Mapping[str, Callable[[Path], list[Found]]] = MappingProxyType(
-    {"ibw": find_ibw, "jpk": find_jpk, "gwy": find_gwy, "topostats": find_topostats, "nid": find_nid}
+    {
+        "ibw": find_ibw,
+        "jpk": find_jpk,
+        "park": find_park,
+        "gwy": find_gwy,
+        "gsf": find_gsf,
+        "topostats": find_topostats,
+        "nid": find_nid,
+    }
 )
 """Name of a format to what lists its channels."""
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ibw": ("igor2.binarywave",),
-        "jpk": ("tifffile", "AFMReader.jpk"),
-        "gwy": ("gwyfile",),
+        "jpk": ("tifffile",),
+        "park": ("tifffile",),
+        "gwy": (),
+        "gsf": (),
         "topostats": ("AFMReader.topostats",),
         "nid": ("NSFopen.read",),
     }

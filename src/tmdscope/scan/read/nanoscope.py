@@ -7,17 +7,20 @@ Values and sizes here equal pySPM's where it is right (`tests/scan/read/test_rea
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per
+from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per, per_unit
 
 _END = b"\\*File list end"
 _MAX_HEADER = 1 << 20
-_IMAGE = "ciao image list"
+_IMAGE, _SCAN = "ciao image list", "ciao scan list"
+_SAME = 0.02
+"""Share by which two records of a size may differ."""
 _SCALE = re.compile(
     r"\S+\s+(?:\[(?P<sensitivity>[^\]]*)\]\s*)?\(.*?/LSB\)\s*(?P<value>\S+)(?:\s+(?P<unit>\S+))?"
 )
@@ -56,8 +59,26 @@ def find_channels(content: bytes) -> list[Found]:
     images = [section for name, section in sections if name == _IMAGE and _title(section) is not None]
     if not images:
         raise ScanError("its header lists no image; it may be a force curve")
+    _check_places(content, images)
     images.sort(key=lambda image: image.get("line direction") == "Retrace")
-    return [_find_image(content, image, sensitivities) for image in images]
+    scan = next((section for name, section in sections if name == _SCAN), {})
+    return [_find_image(content, image, scan, sensitivities) for image in images]
+
+
+def _check_places(content: bytes, images: Sequence[Section]) -> None:
+    """Refuse data that lie in the header, in one another, or elsewhere than before a transfer as text."""
+    header = content.find(_END)
+    places = sorted((_whole(image, "data offset"), _whole(image, "data length")) for image in images)
+    if places[0][0] < header:
+        raise ScanError(f"its data begin at byte {places[0][0]}, within its header: the header is damaged")
+    for (first, length), (following, _) in pairwise(places):
+        if following < first + length <= len(content):
+            raise ScanError(f"two of its images share byte {following}: the header is damaged")
+    if sum(places[-1]) > len(content) and b"\r\n" not in content[:header]:
+        raise ScanError(
+            "its line ends were changed, as by a transfer of text, and bytes are lost: it is cut off; "
+            "copy it from the instrument again, as a binary file"
+        )
 
 
 def _read_sections(content: bytes) -> list[tuple[str, dict[str, str]]]:
@@ -78,37 +99,79 @@ def _read_sections(content: bytes) -> list[tuple[str, dict[str, str]]]:
     return sections
 
 
-def _find_image(content: bytes, image: Section, sensitivities: Section) -> Found:
+def _find_image(content: bytes, image: Section, scan: Section, sensitivities: Section) -> Found:
     name = _title(image) or ""
-    columns = _whole(image, "valid data len x" if "valid data len x" in image else "samps/line")
-    rows = _whole(image, "valid data len y" if "valid data len y" in image else "number of lines")
+    columns, lines = _whole(image, "samps/line"), _whole(image, "number of lines")
+    valid = [
+        _whole(image, f"valid data len {axis}") if f"valid data len {axis}" in image else count
+        for axis, count in (("x", columns), ("y", lines))
+    ]
     offset, length = _whole(image, "data offset"), _whole(image, "data length")
-    stored, rest = divmod(length, rows * columns) if rows * columns else (0, 0)
-    if rest or stored not in (2, 4, 8):
-        raise ScanError(
-            f"channel {name!r}: {length} bytes are no {columns} x {rows} integers: the header is damaged"
-        )
+    grid, stored = _stored(name, image, length, [(lines, columns), (valid[1], valid[0])])
     if offset + length > len(content):
         raise ScanError(
             f"channel {name!r}: its data ends at byte {offset + length}, the file at {len(content)}: "
             "it is cut off; copy it from the instrument again"
         )
+    rows, width = min(valid[1], grid[0]), min(valid[0], grid[1])
+    window = tuple(
+        slice(begin, begin + count)
+        for begin, count in (
+            (_begin(image, "y", grid[0] - rows), rows),
+            (_begin(image, "x", grid[1] - width), width),
+        )
+    )
     step, unit = _z_step(name, image, sensitivities)
-    channel = Channel(name, unit, (rows, columns), _pixel_size_nm(name, image, rows, columns))
-    return Found(channel, partial(_read_values, content, offset, stored, (rows, columns), step))
+    pixel, warnings = _pixel_size_nm(name, image, scan, (rows, width), (lines, columns))
+    channel = Channel(name, unit, (rows, width), pixel, warnings)
+    return Found(channel, partial(_read_values, content, offset, stored, grid, window, step))
+
+
+def _stored(
+    name: str, image: Section, length: int, grids: Sequence[tuple[int, int]]
+) -> tuple[tuple[int, int], int]:
+    """Find the grid that the data fill, and the bytes of a value.
+
+    Since version 9.2 of the software values of 4 bytes may be stored under a header that says 2, which then
+    is that of the scale.
+    """
+    stated = _whole(image, "bytes/pixel", most=8)
+    for stored in dict.fromkeys((stated, 4) if stated == 2 else (stated,)):
+        for rows, columns in grids:
+            if stored in (2, 4, 8) and rows * columns * stored == length:
+                return (rows, columns), stored
+    rows, columns = grids[-1]
+    raise ScanError(
+        f"channel {name!r}: {length} bytes are no {columns} x {rows} integers of {stated} bytes: "
+        "the header is damaged"
+    )
+
+
+def _begin(image: Section, axis: str, most: int) -> int:
+    text = image.get(f"valid data start {axis}", "0")
+    return min(int(text), most) if text.isdecimal() and len(text) < 9 else 0
 
 
 def _read_values(
-    content: bytes, offset: int, stored: int, shape: tuple[int, int], step: float
+    content: bytes, offset: int, stored: int, grid: tuple[int, int], window: tuple[slice, ...], step: float
 ) -> NDArray[np.float64]:
-    """Scale the integers; the first line of a file is at the bottom of the picture."""
-    values = np.frombuffer(content, dtype=f"<i{stored}", count=shape[0] * shape[1], offset=offset)
-    scaled: NDArray[np.float64] = values.reshape(shape)[::-1] * step
+    """Scale the integers that are valid; the first line of a file is at the bottom of the picture.
+
+    Lines that hold the lowest integer throughout were not scanned.
+    """
+    values = np.frombuffer(content, dtype=f"<i{stored}", count=grid[0] * grid[1], offset=offset)
+    valid = values.reshape(grid)[window][::-1]
+    empty = (valid == np.iinfo(valid.dtype).min).all(axis=1, keepdims=True)
+    scaled: NDArray[np.float64] = np.where(empty, np.nan, valid * step)
     return scaled
 
 
 def _z_step(name: str, image: Section, sensitivities: Section) -> tuple[float, str]:
-    """Size of one step of the integers and its unit: full range over 256^bytes, times the sensitivity."""
+    """Size of one step of the integers and its unit: full range over 256^bytes, times the sensitivity.
+
+    The range has a unit of its own (``440.0 V``, ``440.0 mV``), which is that below the sensitivity's line
+    (``12.95 nm/V``), up to a prefix; where it is another, the value has no unit.
+    """
     text = _text(image, "@2:z scale")
     match = _SCALE.match(text)
     if match is None:
@@ -121,24 +184,64 @@ def _z_step(name: str, image: Section, sensitivities: Section) -> tuple[float, s
             return step, unit
         parts = known.split()
         step *= _number(parts[1], name) if len(parts) > 1 else math.nan
-        unit = parts[2].split("/")[0] if len(parts) > 2 else ""
+        above, _, below = (parts[2] if len(parts) > 2 else "").partition("/")
+        factor = _ratio(unit, below)
+        return (math.nan, "") if factor is None else (step * factor, above)
     return step, unit
 
 
-def _pixel_size_nm(name: str, image: Section, rows: int, columns: int) -> tuple[float, float]:
-    """Divide the scan size by its pixels.
+def _ratio(unit: str, below: str) -> float | None:
+    """Say how many of the unit below a fraction's line another unit is; 1 where either is not stated."""
+    if not unit or not below or unit == below:
+        return 1.0
+    base = below[-1]
+    ours, theirs = per_unit(unit, base), per_unit(below, base)
+    return None if ours is None or theirs is None else ours / theirs
 
-    A frame that was stopped early states the size of the whole one and an aspect ratio other than 1:1; its
-    pixels are square, as pySPM has it. A frame of aspect 1:1 with fewer lines has pixels that are not.
+
+def _pixel_size_nm(
+    name: str, image: Section, scan: Section, shape: tuple[int, int], whole: tuple[int, int]
+) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """Divide the frame by the pixels that a whole one has.
+
+    A frame's height is `Slow Axis Size`, else the second number of `Scan Size`. A frame that was stopped
+    states the size of the whole one: its valid lines are fewer than its lines, these are fewer than those of
+    the scan list, or its aspect ratio is not 1:1 and its pixels are square (as Gwyddion and pySPM have it).
+    Another frame with fewer lines than pixels per line has pixels that are not square.
     """
-    parts = _text(image, "scan size").split()
+    width, height = _lengths(name, _text(image, "scan size"))
+    slow = _lengths(name, image.get("slow axis size") or scan.get("slow axis size", ""))[1]
+    set_to = scan.get("lines", "")
+    rows = max(whole[0], int(set_to) if set_to.isdecimal() and len(set_to) < 7 else 0)
+    x = width / whole[1]
+    aspect = image.get("aspect ratio", "1:1")
+    square = aspect not in ("1:1", "1") and width == height
+    y = x if square else height / rows
+    warnings = []
+    if math.isfinite(slow):
+        shared = (slow / count for count in (shape[0], whole[0], rows))
+        y = next((size for size in shared if math.isclose(size, y, rel_tol=_SAME)), slow / rows)
+        if not math.isclose(slow, height, rel_tol=_SAME):
+            warnings.append(
+                f"its slow axis is {slow:.6g} nm, but its scan size {height:.6g} nm: a pixel is {y:.6g} nm"
+            )
+    if shape != (rows, whole[1]):
+        warnings.append(
+            f"it holds {shape[1]} x {shape[0]} of the {whole[1]} x {rows} pixels of its frame, which was "
+            "stopped: pixels keep the size that they have in the whole one"
+        )
+    elif square:
+        warnings.append(f"its aspect ratio is {aspect}, its scan size square: pixels are taken as square")
+    return (x, y), tuple(warnings)
+
+
+def _lengths(name: str, text: str) -> tuple[float, float]:
+    """Read one or two lengths with a unit behind them, as in ``2 2 ~m``; NaN where there are none."""
+    parts = text.split()
     factor = nm_per(parts[-1]) if parts else None
     if factor is None or len(parts) not in (2, 3):
         return math.nan, math.nan
-    width, height = (_number(part, name) * factor for part in (parts[0], parts[-2]))
-    x = width / columns
-    whole_frame = image.get("aspect ratio", "1:1") in ("1:1", "1") or width != height
-    return x, height / rows if whole_frame else x
+    return _number(parts[0], name) * factor, _number(parts[-2], name) * factor
 
 
 def _title(image: Section) -> str | None:

@@ -4,10 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from tmdscope.scan.read.channels import Channel, ScanError, check_channel, choose, heights
+from tmdscope.scan.read.channels import Channel, ScanError, check_channel, choose, distinct
 from tmdscope.scan.read.child import read_in_child
 from tmdscope.scan.read.formats import NANOSCOPE, format_of
 from tmdscope.scan.read.nanoscope import find_channels
+from tmdscope.scan.read.values import heights
 from tmdscope.scan.scan import Scan
 
 __all__ = ["InstrumentFile", "ScanError", "decode_file", "decode_scan", "read_file", "read_scan"]
@@ -41,7 +42,7 @@ def read_scan(path: Path, channel: str | None = None) -> Scan:
     Parameters
     ----------
     path : Path
-        Bruker Nanoscope, Asylum .ibw, JPK .jpk, Gwyddion .gwy, .topostats, or Nanosurf .nid.
+        Bruker Nanoscope, Asylum .ibw, JPK, Park .tiff, Gwyddion .gwy and .gsf, .topostats, Nanosurf .nid.
     channel : str, optional
         Name of the channel; without one that of the heights is found.
 
@@ -137,12 +138,14 @@ def decode_file(content: bytes, name: str, channel: str | None = None) -> Instru
     """
     form = format_of(content)
     if form is NANOSCOPE:
-        found = find_channels(content)
-        chosen = choose(found, form.preferred, channel)
+        found = distinct(find_channels(content))
+        chosen = choose(found, channel)
         check_channel(found[chosen].channel)
-        channels, height_nm = [one.channel for one in found], heights(found[chosen])
+        channels = [one.channel for one in found]
+        height_nm, warnings = heights(found[chosen])
     else:
-        channels, chosen, height_nm = read_in_child(content, form, channel)
+        channels, chosen, height_nm, warnings = read_in_child(content, form, channel)
     used = channels[chosen]
-    scan = Scan(height_nm, used.pixel_size_nm, used.name, name, hashlib.sha256(content).hexdigest())
+    sha256 = hashlib.sha256(content).hexdigest()
+    scan = Scan(height_nm, used.pixel_size_nm, used.name, name, sha256, warnings)
     return InstrumentFile(form.title, tuple(channels), scan)

@@ -19,7 +19,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Found, ScanError, check_channel, choose, heights
+from tmdscope.scan.read.channels import Found, ScanError, check_channel, choose, distinct
+from tmdscope.scan.read.values import heights
 
 _MEMORY_BYTES, _MEMORY_PER_BYTE = 256 << 20, 24
 """Address space that a file may take beside what the process has, and more for each of its bytes."""
@@ -61,8 +62,8 @@ def _answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], ND
             return {"error": f"its reader is not installed ({error}): install tmdscope[scans]"}, None
         _limit(len(content))
         try:
-            found = find(path)
-            return _read(found, request["preferred"], request["channel"])
+            found = distinct(find(path))
+            return _read(found, request["channel"])
         except ScanError as error:
             return {"error": str(error), "last": request["format"] in _KEEPS_STATE}, None
         except _TooLong:
@@ -92,13 +93,12 @@ def _import_reader(name: str) -> Any:
     return READERS[name]
 
 
-def _read(
-    found: list[Found], preferred: list[str], wanted: str | None
-) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    chosen = choose(found, preferred, wanted)
+def _read(found: list[Found], wanted: str | None) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    chosen = choose(found, wanted)
     check_channel(found[chosen].channel)
-    values = heights(found[chosen])
-    return {"channels": [asdict(one.channel) for one in found], "chosen": chosen}, values
+    values, warnings = heights(found[chosen])
+    channels = [asdict(one.channel) for one in found]
+    return {"channels": channels, "chosen": chosen, "shape": values.shape, "warnings": warnings}, values
 
 
 def _limit(size: int) -> None:

@@ -1,0 +1,165 @@
+"""Gwyddion's own files, and its simple fields (Gwyddion user guide, chapters on both formats).
+
+Read here and not by gwyfile, which takes text for UTF-8 alone: other programs write such files in Latin-1.
+"""
+
+import math
+import re
+import struct
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per
+
+_FIXED = {"b": 1, "c": 1, "i": 4, "q": 8, "d": 8}
+_ARRAYS = {"C": 1, "I": 4, "Q": 8, "D": 8}
+
+
+def find_gwy(path: Path) -> list[Found]:
+    """List the data fields of a Gwyddion file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    list of Found
+        Its data fields by title, in the order of their numbers.
+
+    Raises
+    ------
+    ScanError
+        It does not hold what it announces.
+    """
+    content = path.read_bytes()
+    try:
+        _, first, end = _open(content, 4, len(content))
+        whole = {name: value for name, _, value in _components(content, first, end)}
+        fields = {int(match[1]): key for key in whole if (match := re.fullmatch(r"/(\d{1,9})/data", key))}
+        opened = {number: _field(content, whole[fields[number]]) for number in sorted(fields)}
+    except (struct.error, ValueError, KeyError) as error:
+        raise ScanError(f"its parts are not as long as they say ({error}): it is damaged") from error
+    return [
+        _found(field, str(whole.get(f"/{number}/data/title", f"channel {number}")))
+        for number, field in opened.items()
+        if field is not None
+    ]
+
+
+def _found(field: Mapping[str, Any], name: str) -> Found:
+    rows, columns = int(field["yres"]), int(field["xres"])
+    if min(rows, columns) < 1 or len(field["data"]) != rows * columns:
+        raise ScanError(f"channel {name!r} holds {len(field['data'])} values of {columns} x {rows}: damaged")
+    scale = nm_per(field["si_unit_xy"]) or math.nan
+    pixel = (float(field["xreal"]) * scale / columns, float(field["yreal"]) * scale / rows)
+    channel = Channel(name, field["si_unit_z"], (rows, columns), pixel)
+    return Found(channel, partial(np.reshape, field["data"], (rows, columns)))
+
+
+def _field(content: bytes, where: Any) -> dict[str, Any] | None:
+    """Read a data field and the units in it; None for another object."""
+    if not isinstance(where, tuple) or where[0] != "GwyDataField":
+        return None
+    field: dict[str, Any] = {"xreal": math.nan, "yreal": math.nan}
+    field |= {name: value for name, _, value in _components(content, where[1], where[2])}
+    for key in ("si_unit_xy", "si_unit_z"):
+        unit = field.get(key)
+        parts = _components(content, unit[1], unit[2]) if isinstance(unit, tuple) else ()
+        field[key] = str(next((value for name, _, value in parts if name == "unitstr"), ""))
+    if not isinstance(field["data"], np.ndarray):
+        raise ValueError("a field without numbers")
+    return field
+
+
+def _open(content: bytes, place: int, end: int) -> tuple[str, int, int]:
+    """Read the head of an object: its name, and where what it holds begins and ends."""
+    name, place = _text(content, place, end)
+    (size,) = struct.unpack_from("<I", content, place)
+    if place + 4 + size > end:
+        raise ValueError(f"{name!r}")
+    return name, place + 4, place + 4 + size
+
+
+def _components(content: bytes, place: int, end: int) -> Iterator[tuple[str, str, Any]]:
+    """Go through what an object holds; objects in it are told by where they lie, and not opened."""
+    while place < end:
+        name, place = _text(content, place, end)
+        kind = chr(content[place])
+        value, place = _value(content, kind, place + 1, end)
+        if place > end:
+            raise ValueError(f"{name!r}")
+        yield name, kind, value
+
+
+def _value(content: bytes, kind: str, place: int, end: int) -> tuple[Any, int]:
+    if kind == "s":
+        return _text(content, place, end)
+    if kind == "o":
+        name, first, last = _open(content, place, end)
+        return (name, first, last), last
+    if kind in _FIXED:
+        code = {"b": "<?", "c": "<c"}.get(kind, f"<{kind}")
+        return struct.unpack_from(code, content, place)[0], place + _FIXED[kind]
+    (count,) = struct.unpack_from("<I", content, place)
+    place += 4
+    if kind in _ARRAYS:
+        last = place + count * _ARRAYS[kind]
+        if last > end:
+            raise ValueError(f"{count} numbers")
+        numbers = np.frombuffer(content, "<f8", count, place) if kind == "D" else None
+        return numbers, last
+    if kind not in "SO":
+        raise ValueError(f"kind {kind!r}")
+    for _ in range(count):
+        place = _text(content, place, end)[1] if kind == "S" else _open(content, place, end)[2]
+    return None, place
+
+
+def _text(content: bytes, place: int, end: int) -> tuple[str, int]:
+    """Read a text up to its zero: UTF-8, or Latin-1 where it is not."""
+    last = content.index(b"\0", place, end)
+    raw = content[place:last]
+    try:
+        return raw.decode("utf-8"), last + 1
+    except UnicodeDecodeError:
+        return raw.decode("latin-1"), last + 1
+
+
+def find_gsf(path: Path) -> list[Found]:
+    """Read a Gwyddion simple field: lines of text, zeros up to a multiple of 4 bytes, float32 from the top.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its length is that which its header announces, or more.
+
+    Returns
+    -------
+    list of Found
+        Its field.
+    """
+    content = path.read_bytes()
+    end = content.index(b"\0")
+    text = content[:end].decode("utf-8", errors="replace")
+    if "\ufffd" in text:
+        text = content[:end].decode("latin-1")
+    keys = dict(re.findall(r"^(\w+) *= *(.*?)\s*$", text, re.MULTILINE))
+    rows, columns = int(keys["YRes"]), int(keys["XRes"])
+    scale = nm_per(keys.get("XYUnits", "")) or math.nan
+    pixel = tuple(
+        float(keys.get(f"{axis}Real", "nan")) * scale / count for axis, count in (("X", columns), ("Y", rows))
+    )
+    name = keys.get("Title", "field")
+    channel = Channel(name, keys.get("ZUnits", ""), (rows, columns), (pixel[0], pixel[1]))
+    return [Found(channel, partial(_read_gsf, content, end + 4 - end % 4, (rows, columns)))]
+
+
+def _read_gsf(content: bytes, first: int, shape: tuple[int, int]) -> NDArray[np.float32]:
+    return np.frombuffer(content, "<f4", shape[0] * shape[1], first).reshape(shape)
