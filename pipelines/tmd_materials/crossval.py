@@ -6,7 +6,7 @@ import numpy as np
 
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import sha256_file, write_json, write_table
+from tmdscope.files import read_json, sha256_file, write_json, write_table
 from tmdscope.layout import (
     ATTEMPTS,
     EXPERIMENT_PLOTS,
@@ -38,7 +38,7 @@ from tmdscope.vision.features import best_device
 
 def main() -> None:
     """Run the experiment that the command line names."""
-    name, params = read_arguments(sys.argv[1:])
+    name, params, searched = read_arguments(sys.argv[1:])
     keep_freed_memory()
     classes = read_section("data", DataParams).classes
     tracking = read_section("tracking", TrackingParams)
@@ -52,7 +52,7 @@ def main() -> None:
 
     def on_results(run: TrackedRun, trained: Trained) -> Dossier:
         run.params(settings)
-        dossier = compiler.compile(trained, settings)
+        dossier = compiler.compile(trained, settings, searched)
         write_results(name, dossier, trained)
         for path in sorted((EXPERIMENT_PLOTS / name).iterdir()):
             run.artifact(path)
@@ -79,7 +79,7 @@ def main() -> None:
     resume.finish()
 
 
-def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams]:
+def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams, float | None]:
     """Read which experiment to run, and its settings.
 
     Parameters
@@ -93,6 +93,8 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams]:
         What to call the experiment.
     ExperimentParams
         Its settings.
+    float or None
+        Selection score of the search that found them.
 
     Raises
     ------
@@ -101,9 +103,10 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams]:
     """
     match arguments:
         case [name]:
-            return name, read_section(f"experiments.{name}", ExperimentParams)
+            return name, read_section(f"experiments.{name}", ExperimentParams), None
         case [name, "--tuned"]:
-            return tuned_name(name), read_best_params(SEARCHES / name / BEST_PARAMS)
+            settings = read_best_params(SEARCHES / name / BEST_PARAMS)
+            return tuned_name(name), settings, read_json(SEARCHES / name / "search.json")["selection"]
     raise UserError(
         "usage: crossval.py EXPERIMENT [--tuned], a key of section 'experiments' in params.yaml; --tuned "
         "takes the settings that its search found"
@@ -129,13 +132,10 @@ def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], clas
     Resume
         The attempt.
     """
-    inputs = {Strategy.FEATURES: FEATURES / "features.npy"}.get(params.strategy, PRETRAINED)
-    facts = {
-        "classes": ", ".join(classes),
-        "split": tags["split.sha256"],
-        "weights": sha256_file(inputs),
-    }
-    return Resume.open(ATTEMPTS / name, identity(tags, **facts), machine(tags))
+    files = {"split": SPLIT, "weights": PRETRAINED}
+    if params.strategy is Strategy.FEATURES:
+        files["features"] = FEATURES / "features.npy"
+    return Resume.open(ATTEMPTS / name, identity(tags, classes, **files), machine(tags))
 
 
 def write_results(name: str, dossier: Dossier, trained: Trained) -> None:
