@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, kept_epoch, keeps
+from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps, kept_epoch
 
 BOTH, PAPER, LAST = CheckpointRule.IMPROVES_BOTH, CheckpointRule.PAPER, CheckpointRule.LAST
 KEPT = EpochScores(train_loss=1.0, train_macro_f1=0.5, val_loss=0.9, val_macro_f1=0.6)
