@@ -9,7 +9,6 @@ import torch
 
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import PublishedTables, read_tables
-from tmdscope.files import sha256_file
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.resume import Resume
@@ -64,9 +63,9 @@ def main() -> None:
     began = time.monotonic()
     study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
     tags = make_tags(params, tables, study.name)
-    resume = Resume.open(ATTEMPT, identity(tags, split=sha256_file(SPLIT)), machine(tags))
-    outcome = merge(run_parts(partial(train, resume), params.encodings))
     plan = make_plan(params, MATERIALS)
+    resume = Resume.open(ATTEMPT, identity(tags, plan.order, split=SPLIT), machine(tags))
+    outcome = merge(run_parts(partial(train, resume), params.encodings))
     labels = plan.label(tables.materials)
     held = Held(labels, np.array(tables.sample_ids), scoring.bootstrap, scoring.seed)
     found = summarise(plan, outcome.results, held)

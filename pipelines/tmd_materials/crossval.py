@@ -26,8 +26,8 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
 from tmdscope.params.reading import read_section
-from tmdscope.params.search import BEST_PARAMS, read_best_params, tuned_name
-from tmdscope.record import write_record
+from tmdscope.params.search import BEST_PARAMS, SEARCHED, read_best_params, tuned_name
+from tmdscope.record import read_record, write_record
 from tmdscope.stage import name_of_entry, run_stage
 from tmdscope.tracking.compiler import Compiler
 from tmdscope.tracking.crossval import track_experiment
@@ -42,7 +42,7 @@ TUNED = "--tuned"
 
 def main() -> None:
     """Run the experiment that the command line or DVC names."""
-    name, params = read_arguments(sys.argv[1:])
+    name, params, searched = read_arguments(sys.argv[1:])
     keep_freed_memory()
     classes = read_section("data", DataParams).classes
     tracking = read_section("tracking", TrackingParams)
@@ -56,7 +56,7 @@ def main() -> None:
 
     def on_results(run: TrackedRun, trained: Trained) -> Dossier:
         run.params(settings)
-        dossier = compiler.compile(trained, settings)
+        dossier = compiler.compile(trained, settings, searched)
         write_results(name, dossier, trained, of)
         for path in sorted((EXPERIMENT_PLOTS / name).iterdir()):
             run.artifact(path)
@@ -85,7 +85,7 @@ def main() -> None:
     resume.finish()
 
 
-def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams]:
+def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams, float | None]:
     """Read which experiment to run, and its settings.
 
     Parameters
@@ -99,6 +99,8 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams]:
         What to call the experiment.
     ExperimentParams
         Its settings.
+    float or None
+        Selection score of the search that found them.
 
     Raises
     ------
@@ -107,8 +109,10 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams]:
     """
     name = name_of_entry([word for word in arguments if word != TUNED], "experiments")
     if TUNED in arguments:
-        return tuned_name(name), read_best_params(SEARCHES / name / BEST_PARAMS)
-    return name, read_section(f"experiments.{name}", ExperimentParams)
+        folder = SEARCHES / name
+        settings, searched = read_best_params(folder / BEST_PARAMS), read_record(folder / SEARCHED)
+        return tuned_name(name), settings, searched["selection"]
+    return name, read_section(f"experiments.{name}", ExperimentParams), None
 
 
 def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], classes: list[str]) -> Resume:
@@ -130,13 +134,10 @@ def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], clas
     Resume
         The attempt.
     """
-    inputs = {Strategy.FEATURES: FEATURES / "features.npy"}.get(params.strategy, PRETRAINED)
-    facts = {
-        "classes": ", ".join(classes),
-        "split": tags["split.sha256"],
-        "weights": sha256_file(inputs),
-    }
-    return Resume.open(ATTEMPTS / name, identity(tags, **facts), machine(tags))
+    files = {"split": SPLIT, "weights": PRETRAINED}
+    if params.strategy is Strategy.FEATURES:
+        files["features"] = FEATURES / "features.npy"
+    return Resume.open(ATTEMPTS / name, identity(tags, classes, **files), machine(tags))
 
 
 def write_results(name: str, dossier: Dossier, trained: Trained, of: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from tmdscope.files import sha256_file
 from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEARCHES, SEQUENTIAL, SPLIT
 from tmdscope.learn.scored import Scored
+from tmdscope.learn.selection import choose_best
 from tmdscope.lifecycle.card import write_card
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
@@ -15,16 +16,16 @@ from tmdscope.tracking.store import connect
 
 
 def main() -> None:
-    """Write which version each experiment has, which is best by mean validation macro F1, and all cards."""
+    """Write which version each experiment has, which is best by its selection score, and all cards."""
     tracking = read_section("tracking", TrackingParams)
     of = {**record_of(SPLIT), "split": sha256_file(SPLIT)}
     client, failed = connect(), read_record(AUDIT, of)["failed_checks"]
+    experiments = read_all_experiments(SEARCHES)
+    scored = {name: Scored.read(EXPERIMENTS / name, of) for name in experiments}
+    best = choose_best({name: one.facts["scores"] for name, one in scored.items()})
     versions: dict[str, Version] = {}
-    scores: dict[str, float] = {}
-    for name, params in read_all_experiments(SEARCHES).items():
-        scored = Scored.read(EXPERIMENTS / name, of)
-        run, facts = scored.run, scored.facts
-        scores[name] = facts["scores"]["val"]["macro_f1"]["mean"]
+    for name, params in experiments.items():
+        run, facts = scored[name].run, scored[name].facts
         tags = {
             "experiment": name,
             "strategy": params.strategy.value,
@@ -35,12 +36,15 @@ def main() -> None:
         }
         uri, run_id = run["model_uri"], run["run_id"]
         versions[name] = register_model(client, tracking.model, uri, run_id, facts, tags)
-        print(f"{name}: {versions[name].uri}, validation macro F1 {scores[name]:.3f}")
+        selection = facts["scores"]["selection"]
+        print(
+            f"{name}: {versions[name].uri}, selection macro F1 {selection['macro_f1']:.3f} (validation less "
+            f"this: {selection['optimism']:+.3f})"
+        )
     stages = read_record(SEQUENTIAL / "sequential.json", of).get("versions", [])
     of_stages = [resolve(client, f"models:/{stage['name']}/{stage['number']}") for stage in stages]
     for version in (*versions.values(), *of_stages):
         write_card(client, version)
-    best = max(scores, key=lambda name: scores[name])
     point_alias(client, tracking.model, BEST, versions[best].number)
     print(f"alias {BEST!r}: {versions[best].uri} ({best})")
     if failed:

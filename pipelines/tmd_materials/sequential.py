@@ -62,8 +62,7 @@ def main() -> None:
     plan = read_plan(params)
     study = open_study(read_section("tracking", TrackingParams).study)
     tags = make_tags(params, dataset, study.name)
-    inputs = {"split": tags["split.sha256"], "weights": sha256_file(PRETRAINED)}
-    resume = Resume.open(ATTEMPTS / NAME, identity(tags, **inputs), machine(tags))
+    resume = open_attempt(params, plan, tags)
     if params.strategy is Strategy.FEATURES:
         outcome = merge(run_parts(partial(train, resume), [[encoding] for encoding in params.encodings]))
     else:
@@ -149,6 +148,39 @@ def read_plan(params: SequentialParams) -> Plan:
         On the study's classes.
     """
     return make_plan(params, read_section("data", DataParams).classes)
+
+
+def open_attempt(params: SequentialParams, plan: Plan, tags: dict[str, str]) -> Resume:
+    """Go on with interrupted sequences of the same data, settings, class order and code, or begin them.
+
+    Parameters
+    ----------
+    params : SequentialParams
+        The settings of all sequences.
+    plan : Plan
+        What is trained.
+    tags : dict
+        Tags of the runs.
+
+    Returns
+    -------
+    Resume
+        The attempt.
+    """
+    files = {"split": SPLIT, "weights": PRETRAINED}
+    if params.strategy is Strategy.FEATURES:
+        files["features"] = FEATURES / "features.npy"
+    kept = [
+        section.model_dump(mode="json")
+        for section in (
+            read_section("data", DataParams),
+            read_section("prepare", PrepareParams),
+            read_section("scoring", ScoringParams),
+            read_section("tracking", TrackingParams),
+        )
+    ]
+    found = identity(tags, plan.order, kept=kept, **files)  # what is kept with a stage that has ended
+    return Resume.open(ATTEMPTS / NAME, found, machine(tags))
 
 
 def make_tags(params: SequentialParams, dataset: Dataset, study: str) -> dict[str, str]:

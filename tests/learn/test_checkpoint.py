@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
+from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps, kept_epoch
 
 BOTH, PAPER, LAST = CheckpointRule.IMPROVES_BOTH, CheckpointRule.PAPER, CheckpointRule.LAST
 KEPT = EpochScores(train_loss=1.0, train_macro_f1=0.5, val_loss=0.9, val_macro_f1=0.6)
@@ -19,7 +19,10 @@ def test_the_first_epoch_is_kept(rule: CheckpointRule) -> None:
     ("scores", "both", "paper"),
     [
         pytest.param(EpochScores(0.8, 0.7, 0.8, 0.7), True, True, id="all four hold"),
-        pytest.param(EpochScores(0.8, 0.7, 0.8, 0.6), False, False, id="validation F1 only equal"),
+        pytest.param(EpochScores(0.8, 0.7, 0.8, 0.6), True, False, id="validation F1 only equal"),
+        pytest.param(EpochScores(0.8, 0.7, 0.8, 0.6 - 1e-12), True, False, id="equal but for rounding"),
+        pytest.param(EpochScores(0.8, 0.7, 0.8, 0.59), False, False, id="validation F1 lower"),
+        pytest.param(EpochScores(0.8, 0.7, 0.9, 0.6), False, False, id="both only equal"),
         pytest.param(EpochScores(0.8, 0.7, 0.9, 0.7), False, False, id="validation loss only equal"),
         pytest.param(
             EpochScores(0.8, 0.6, 0.8, 0.7), True, False, id="train F1 not above kept validation F1"
@@ -62,6 +65,13 @@ OVERFITTING = [
 )
 def test_a_training_that_overfits_keeps(rule: CheckpointRule, expected: list[int]) -> None:
     assert kept_epochs(rule, OVERFITTING) == expected
+    assert kept_epoch(rule, OVERFITTING) == expected[-1]
+
+
+def test_of_a_plateau_of_f1_the_epoch_of_lowest_loss_is_kept() -> None:
+    plateau = [EpochScores(1.0, 1.0, loss, 1.0) for loss in (0.98, 0.7, 0.4, 0.14, 0.2)]
+    assert kept_epoch(BOTH, plateau) == 4
+    assert kept_epoch(PAPER, plateau) == 1  # the paper's rule stays the paper's
 
 
 SCORE = st.floats(0, 1)
@@ -73,8 +83,9 @@ def test_kept_epochs_only_get_better(epochs: list[EpochScores]) -> None:
     for rule in (BOTH, PAPER):
         kept = [epochs[number - 1] for number in kept_epochs(rule, epochs)]
         for before, after in pairwise(kept):
-            assert after.val_macro_f1 > before.val_macro_f1
+            assert after.val_macro_f1 > before.val_macro_f1 - 1e-9
             assert after.val_loss < before.val_loss
             if rule is PAPER:
+                assert after.val_macro_f1 > before.val_macro_f1
                 assert after.train_macro_f1 > before.val_macro_f1
                 assert after.train_loss < before.val_loss

@@ -28,6 +28,8 @@ FULL = Row(
     val_macro_f1_ci95=(0.7713, 0.8502),
     test_macro_f1=0.7899,
     test_macro_f1_ci95=(0.7, 0.86),
+    selection_macro_f1=0.7749,
+    selection_optimism=0.0333,
     data_sha256="72085e3c" + "a" * 56,
     git_commit="fc151623" + "b" * 32,
     created=NOW - timedelta(days=3, hours=5),
@@ -43,6 +45,8 @@ BARE = replace(
     val_macro_f1_ci95=None,
     test_macro_f1=0.5,
     test_macro_f1_ci95=None,
+    selection_macro_f1=None,
+    selection_optimism=None,
     git_commit=None,
 )
 
@@ -101,14 +105,14 @@ def test_everything_is_read_at_every_width(width: int) -> None:
     for shown in (
         *("tmd-material-classifier", "tmd-material-classifier-4", "12", "best", "production", "resnet18"),
         *("(unreviewed)", "finetune-multiclass-tuned", "stage 4-materials", "0.500", "3 d"),
-        *("0.812 [0.771, 0.850]", "0.790 [0.700, 0.860]", "72085e3c", "fc151623"),
+        *("0.775 (+0.033)", "0.812 [0.771, 0.850]", "0.790 [0.700, 0.860]", "72085e3c", "fc151623"),
     ):
         assert shown in text, shown
     assert "72085e3ca" not in text
 
 
 def test_a_line_each_where_there_is_room_and_three_where_there_is_not() -> None:
-    wide, narrow = (render([FULL, BARE], NOW, width).splitlines() for width in (200, 80))
+    wide, narrow = (render([FULL, BARE], NOW, width).splitlines() for width in (220, 80))
     (line,) = [line for line in wide if line.split()[1:2] == ["12"]]
     assert line.split()[2:4] == ["best,", "production"]
     assert line.endswith("3 d")

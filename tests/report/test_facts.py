@@ -64,6 +64,12 @@ def over_folds(part: str, name: str, scale: int) -> Cell:
     )
 
 
+def chosen(name: str, sign: str) -> Cell:
+    return lambda facts, row: (
+        "" if row == ID_ONLY else f"{facts['experiments'][row]['selection'][name]:{sign}.3f}"
+    )
+
+
 def of_test(name: str, scale: int) -> Cell:
     return lambda facts, row: (
         "" if row == ID_ONLY else ci(facts["experiments"][row]["ensemble_test"], name, scale)
@@ -118,6 +124,8 @@ AUDIT: dict[str, dict[str, Cell]] = {
 MATERIALS_TABLES: dict[str, dict[str, Cell]] = {
     **AUDIT,
     "Accuracy in % and macro F1 (": {
+        "selection F1": chosen("macro_f1", ""),
+        "optimism": chosen("optimism", "+"),
         "val accuracy": over_folds("val", "accuracy", 100),
         "val F1": over_folds("val", "macro_f1", 1),
         "test accuracy": over_folds("test", "accuracy", 100),
@@ -305,6 +313,7 @@ def changed(content: Any, *path: str) -> Any:
     ("name", "path", "start"),
     [
         ("materials", ("finetune", "val", "accuracy", "mean"), "Accuracy in % and macro F1 ("),
+        ("materials", ("scratch", "selection", "optimism"), "Accuracy in % and macro F1 ("),
         ("materials", ("atoms", "ensemble_test", "macro_f1"), "Accuracy in % and macro F1 ("),
         ("materials", ("scratch", "train", "loss", "std"), "Every part"),
         ("materials", ("finetune", "test", "recall", "WS2", "mean"), "Recall of each class"),

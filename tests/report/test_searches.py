@@ -40,6 +40,7 @@ def test_work_and_scores_before_and_after_stand_side_by_side() -> None:
     overview = next(block for block in searches_section(searched()).blocks if isinstance(block, Table))
     (row,) = overview.rows
     assert row[:4] == ["finetune-1a2b3c4d", "2 / 1 / 1", "17", "0.710"]
+    assert row[4:6] == ["0.600", "0.600"]  # both by the selection score, not by what chose them
     assert len(row) == len(overview.header)
 
 

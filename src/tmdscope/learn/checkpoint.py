@@ -1,6 +1,7 @@
 """Which epoch of a training is kept."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,15 +9,19 @@ from enum import StrEnum
 class CheckpointRule(StrEnum):
     """Rules for keeping an epoch's weights.
 
-    ``improves-both`` keeps an epoch whose validation macro F1 and validation loss are both better than
-    those of the epoch kept so far. ``paper`` is the rule of the TMD paper's code: in addition the training
-    macro F1 must exceed, and the training loss undercut, the *validation* values kept so far. ``last``
-    keeps every epoch, so the last one remains.
+    ``improves-both`` keeps an epoch whose validation loss is lower than that of the epoch kept so far and
+    whose validation macro F1 is higher, or as high. ``paper`` is the rule of the TMD paper's code: macro F1
+    must be higher, and in addition the training macro F1 must exceed, and the training loss undercut, the
+    *validation* values kept so far. ``last`` keeps every epoch, so the last one remains.
     """
 
     IMPROVES_BOTH = "improves-both"
     PAPER = "paper"
     LAST = "last"
+
+
+_SAME_F1 = 1e-9
+"""Macro F1 nearer than this is the same: only rounding, which differs between ways to sum, tells it apart."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,31 @@ def keeps(rule: CheckpointRule, now: EpochScores, kept: EpochScores | None) -> b
     """
     if kept is None or rule is CheckpointRule.LAST:
         return True
-    better = now.val_macro_f1 > kept.val_macro_f1 and now.val_loss < kept.val_loss
-    if rule is CheckpointRule.PAPER:
-        return better and now.train_macro_f1 > kept.val_macro_f1 and now.train_loss < kept.val_loss
-    return better
+    if now.val_loss >= kept.val_loss:
+        return False
+    if rule is CheckpointRule.IMPROVES_BOTH:
+        return now.val_macro_f1 > kept.val_macro_f1 - _SAME_F1
+    learnt = now.train_macro_f1 > kept.val_macro_f1 and now.train_loss < kept.val_loss
+    return learnt and now.val_macro_f1 > kept.val_macro_f1
+
+
+def kept_epoch(rule: CheckpointRule, history: Sequence[EpochScores]) -> int:
+    """Say which epoch of a training a rule keeps in the end.
+
+    Parameters
+    ----------
+    rule : CheckpointRule
+        The rule.
+    history : sequence of EpochScores
+        Of every epoch, at least one.
+
+    Returns
+    -------
+    int
+        Its number, from 1.
+    """
+    kept = 0
+    for number, scores in enumerate(history):
+        if keeps(rule, scores, history[kept] if number else None):
+            kept = number
+    return kept + 1

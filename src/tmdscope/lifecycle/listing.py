@@ -47,6 +47,8 @@ class Row:
         Out of fold, and of the ensemble on the held-out test, 0..1.
     val_macro_f1_ci95, test_macro_f1_ci95 : tuple of float or None
         Their 95 % intervals.
+    selection_macro_f1, selection_optimism : float or None
+        The score by which `best` is chosen, and by how much mean validation macro F1 is above it.
     data_sha256, git_commit : str or None
         What it was trained on and with.
     created : datetime
@@ -64,6 +66,8 @@ class Row:
     val_macro_f1_ci95: tuple[float, float] | None
     test_macro_f1: float | None
     test_macro_f1_ci95: tuple[float, float] | None
+    selection_macro_f1: float | None
+    selection_optimism: float | None
     data_sha256: str | None
     git_commit: str | None
     created: datetime
@@ -136,7 +140,7 @@ def as_json(rows: Sequence[Row]) -> str:
 _STACKED = (
     "version\nalias",
     "model, experiment\nencoding, backbone",
-    "out-of-fold macro F1\ntest macro F1",
+    "selection (optimism)\nout-of-fold macro F1\ntest macro F1",
     "data\ncommit\nage",
 )
 """Columns of the narrow table."""
@@ -157,6 +161,8 @@ def _row(model: Registered, version: Version) -> Row:
         val_macro_f1_ci95=_bounds(tags.get("val_macro_f1_ci95")),
         test_macro_f1=_number(tags.get("test_macro_f1")),
         test_macro_f1_ci95=_bounds(tags.get("test_macro_f1_ci95")),
+        selection_macro_f1=_number(tags.get("selection_macro_f1")),
+        selection_optimism=_number(tags.get("selection_optimism")),
         data_sha256=tags.get("data.sha256"),
         git_commit=tags.get("git.commit"),
         created=model.created[version.number],
@@ -179,6 +185,7 @@ def _cells(row: Row, now: datetime) -> dict[str, str]:
         "experiment": row.experiment or _UNKNOWN,
         "encoding": row.encoding or _UNKNOWN,
         "architecture": row.architecture or _UNKNOWN,
+        "selection (optimism)": _selection(row),
         "out-of-fold macro F1": _score(row.val_macro_f1, row.val_macro_f1_ci95),
         "test macro F1": _score(row.test_macro_f1, row.test_macro_f1_ci95),
         "data": (row.data_sha256 or _UNKNOWN)[:_HASH_DIGITS],
@@ -193,7 +200,7 @@ def _stack(row: Row, now: datetime) -> dict[str, str]:
     lines = (
         [cells["version"], *(word for alias in _aliases(row) for word in alias.split(" ", 1))],
         [cells["model"], cells["experiment"], f"{cells['encoding']}, {cells['architecture']}"],
-        [cells["out-of-fold macro F1"], cells["test macro F1"]],
+        [cells["selection (optimism)"], cells["out-of-fold macro F1"], cells["test macro F1"]],
         [cells["data"], cells["commit"], cells["age"]],
     )
     return {name: "\n".join(each) for name, each in zip(_STACKED, lines, strict=True)}
@@ -243,6 +250,13 @@ def age(now: datetime, then: datetime) -> str:
     seconds = max(0, int((now - then).total_seconds()))
     unit, name = next((unit, name) for unit, name in _UNITS if seconds >= unit or unit == 1)
     return f"{seconds // unit} {name}"
+
+
+def _selection(row: Row) -> str:
+    if row.selection_macro_f1 is None:
+        return _UNKNOWN
+    told = _UNKNOWN if row.selection_optimism is None else f"{row.selection_optimism:+.3f}"
+    return f"{row.selection_macro_f1:.3f} ({told})"
 
 
 def _score(value: float | None, bounds: tuple[float, float] | None) -> str:

@@ -45,7 +45,9 @@ def _overview(results: StudyResults) -> Table:
     for name, score in results.scores.items():
         over_folds = [_mean(score[part], metric) for part in ("val", "test") for metric in _SCORED]
         ensemble = [_interval(score["ensemble_test"], metric) for metric in _SCORED]
-        rows.append([name, *over_folds, *ensemble])
+        chosen = score["selection"]
+        selection = [f"{chosen['macro_f1']:.3f}", f"{chosen['optimism']:+.3f}"]
+        rows.append([name, *selection, *over_folds, *ensemble])
     if results.baseline is not None:
         base = results.baseline
         means = [
@@ -53,13 +55,18 @@ def _overview(results: StudyResults) -> Table:
             for part in ("val", "test")
             for metric in _SCORED
         ]
-        rows.append(["sample id only (sees no image)", *means, "", ""])
+        rows.append(["sample id only (sees no image)", "", "", *means, "", ""])
     return Table(
-        f"Accuracy in % and macro F1 ({results.what}). Mean ± population standard deviation over folds; "
+        f"Accuracy in % and macro F1 ({results.what}). Selection F1, by which the best is chosen: each fold "
+        "in turn is left out of the choice of epoch, and of settings where a search chose them, and scores "
+        "what the others chose. Optimism: validation F1 less that. Mean ± population standard deviation over "
+        "folds; "
         f"ensemble: mean of the folds' probabilities on the same {test['images']} test images of "
         f"{test['samples']} samples, with 95 % intervals bootstrapped by sample.",
         [
             "Experiment",
+            "selection F1",
+            "optimism",
             "val accuracy",
             "val F1",
             "test accuracy",

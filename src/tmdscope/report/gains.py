@@ -231,7 +231,8 @@ def gain_blocks(gains: Sequence[Gain], what: str, question: Question) -> list[Bl
         Table(
             f"{question.caption} ({what}): both predict the same images; the test by "
             "fold ensembles, out-of-fold images by the fold that validates on them. 95 % intervals of the "
-            "paired difference, bootstrapped by sample",
+            "paired difference, bootstrapped by sample. Out-of-fold images also chose the epochs, and "
+            "settings that a search found: where the two of a pair differ in that, the test compares alike",
             [
                 "Experiments",
                 "epochs",

@@ -63,8 +63,8 @@ def metrics(results: StudyResults) -> dict[str, Any]:
         ``baseline``, ``best``, ``latent`` and ``attribution``; numbers and names only.
     """
     manifest = results.dataset.manifest
-    measured = ("train", "val", "test", "best_fold", "out_of_fold", "ensemble_test", "reliability")
-    parts = (*measured, "test_confusion")
+    measured = ("train", "val", "test", "best_fold", "selection", "out_of_fold", "ensemble_test")
+    parts = (*measured, "reliability", "test_confusion")
     return {
         "data": {
             "simulated": results.simulated,

@@ -155,8 +155,18 @@ def add_material(request: AddRequest) -> Addition:
         "model": version.uri,
         "split.sha256": sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds]),
     }
-    inputs = {"split": tags["split.sha256"], "weights": sha256_file(root / PRETRAINED)}
-    resume = Resume.open(root / ATTEMPTS / f"add-{key_of(material)}", identity(tags, **inputs), machine(tags))
+    stored = {"features": root / FEATURES / "features.npy"} if params.strategy is Strategy.FEATURES else {}
+    determining = identity(
+        tags,
+        plan.order,
+        **stored,
+        split=tags["split.sha256"],
+        weights=root / PRETRAINED,
+        model=version.run_id,
+        kept=[part.model_dump(mode="json") for part in (request.data, request.prepare, request.scoring)],
+        registered=request.registered,
+    )
+    resume = Resume.open(root / ATTEMPTS / f"add-{key_of(material)}", determining, machine(tags))
     data = DataUse(request.study, dataset.digest, str(request.images), len(dataset.images), NAME)
     labels = plan.label(dataset.manifest["material"].tolist())
     samples = dataset.manifest["sample_id"].to_numpy()

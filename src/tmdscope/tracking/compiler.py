@@ -14,6 +14,7 @@ from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.embedding import embed_inputs
 from tmdscope.learn.reliability.reliability import assess, fit_reliability, measure
+from tmdscope.learn.selection import describe_selection, leave_out_each, selection_score
 from tmdscope.learn.summary import Cohort, Labels, predictions_table, summarise
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
@@ -47,7 +48,9 @@ class Compiler:
     scoring: ScoringParams
     source: str
 
-    def compile(self, trained: Trained, settings: Mapping[str, Any]) -> Dossier:
+    def compile(
+        self, trained: Trained, settings: Mapping[str, Any], searched: float | None = None
+    ) -> Dossier:
         """Compile the dossier of a cross-validated model.
 
         Parameters
@@ -56,6 +59,9 @@ class Compiler:
             The model.
         settings : mapping
             How it was trained.
+        searched : float, optional
+            Selection score of the search that found the settings; without it the trainings' own, whose
+            epochs alone were chosen.
 
         Returns
         -------
@@ -73,6 +79,9 @@ class Compiler:
         scoring = self.scoring
         distinct = manifest["duplicate_of"].isna().to_numpy()
         cohort = Cohort(labels, samples, distinct, scoring.bootstrap, scoring.seed)
+        scores = summarise(results, folds, cohort)
+        histories, rule = [result.fit.history for result in results], trained.experiment.settings.checkpoint
+        score = selection_score([leave_out_each(histories, rule)]) if searched is None else searched
         reference = np.array(self.dataset.images[test[:_REFERENCE_IMAGES]])
         return Dossier(
             Program(program.ensemble, program.config, self.prepare, reliability, reference),
@@ -89,7 +98,7 @@ class Compiler:
                     "test_samples": len(set(samples[test])),
                 },
                 "audit": self.audit,
-                "scores": summarise(results, folds, cohort),
+                "scores": {**scores, "selection": describe_selection(score, scores)},
                 "baseline": sample_id_baseline(samples, labels, folds),
                 "reliability": measure(
                     held_out, labels[test], samples[test], scoring.bootstrap, scoring.seed

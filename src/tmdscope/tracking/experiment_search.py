@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import sha256_file, write_table, write_text
+from tmdscope.files import write_table, write_text
 from tmdscope.layout import FEATURES, PREPARED, PRETRAINED, SPLIT
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.learn.search.experiments import ExperimentObjective, with_settings
@@ -25,7 +25,7 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, SearchParams, check_search
 from tmdscope.record import write_record
 from tmdscope.stage import UserError, say
-from tmdscope.tracking.provenance import code_sha256, provenance, whereabouts
+from tmdscope.tracking.provenance import identity, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.search import SearchTask, await_search, join_search, lead_search, study_name
 from tmdscope.tracking.store import open_study, search_storage_url
@@ -93,21 +93,13 @@ def make_task(request: SearchRequest) -> SearchTask:
         "search": search.model_dump(mode="json", exclude={"trials"}),
     }
     tags = provenance(request.study, dataset.digest, settings)
-    identity = {
-        "study": request.study,
-        "settings": tags["params.sha256"],
-        "classes": ", ".join(request.classes),
-        "data": dataset.digest,
-        "split": sha256_file(root / SPLIT),
-        "features": sha256_file(root / FEATURES / "features.npy"),
-        "weights": sha256_file(root / PRETRAINED),
-        "code": code_sha256(),
-    }
+    files = {"split": SPLIT, "features": FEATURES / "features.npy", "weights": PRETRAINED}
+    determining = identity(tags, request.classes, **{name: root / path for name, path in files.items()})
     return SearchTask(
-        name=study_name(request.experiment, identity),
+        name=study_name(request.experiment, determining),
         params=search,
         objective=objective,
-        identity=identity,
+        identity=determining,
         run=f"search-{request.experiment}",
         tags={**tags, "experiment": request.experiment},
         data=DataUse(request.study, dataset.digest, PREPARED.as_posix(), len(objective.rows), "search"),
@@ -263,6 +255,7 @@ def _write_outcome(folder: Path, task: SearchTask, base: ExperimentParams, found
             "images": task.data.images,
             "value": found.value,
             "folds": found.folds,
+            "selection": found.selection,
             "trial": found.trial,
             "settings": found.settings,
             "progress": asdict(found.progress),

@@ -5,7 +5,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -86,15 +86,18 @@ def whereabouts(study: Study, tags: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def identity(tags: Mapping[str, str], **others: str) -> dict[str, str]:
-    """Say what determines a result: settings, data and code.
+def identity(tags: Mapping[str, str], classes: Sequence[str], **others: Any) -> dict[str, str]:
+    """Say what determines a result: study, settings, classes, data and code.
 
     Parameters
     ----------
     tags : mapping
         As `provenance` gives.
-    **others : str
-        Further facts that it depends on, such as the hash of the split.
+    classes : sequence of str
+        Class names in label order: the same in another order are other outputs.
+    **others : Any
+        Further facts that it depends on: the path of a file, which counts by its content, or what is
+        JSON-like, such as another section's settings.
 
     Returns
     -------
@@ -102,10 +105,12 @@ def identity(tags: Mapping[str, str], **others: str) -> dict[str, str]:
         Name to hash.
     """
     return {
+        "study": tags["study"],
         "settings": tags["params.sha256"],
+        "classes": sha256_json(list(classes)),
         "data": tags["data.sha256"],
         "code": code_sha256(),
-        **others,
+        **{key: sha256_file(v) if isinstance(v, Path) else sha256_json(v) for key, v in others.items()},
     }
 
 

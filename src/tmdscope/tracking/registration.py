@@ -70,8 +70,9 @@ def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
     -------
     dict
         ``target, architecture, data.sha256``; macro F1 out of fold (``val_macro_f1``) and of
-        the ensemble on the held-out test (``test_macro_f1``), each with ``_ci95``, two numbers; and
-        ``val_macro_f1_mean``, the mean over folds by which `BEST` is chosen.
+        the ensemble on the held-out test (``test_macro_f1``), each with ``_ci95``, two numbers;
+        ``val_macro_f1_mean``, the mean over folds; and ``selection_macro_f1``, by which `BEST` is chosen,
+        with ``selection_optimism``, by how much that mean is above it.
     """
     scores = facts["scores"]
     val, test = scores["out_of_fold"], scores["ensemble_test"]
@@ -82,6 +83,8 @@ def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
         "val_macro_f1": f"{val['macro_f1']:.4f}",
         "val_macro_f1_ci95": _interval(val["macro_f1_ci95"]),
         "val_macro_f1_mean": f"{scores['val']['macro_f1']['mean']:.4f}",
+        "selection_macro_f1": f"{scores['selection']['macro_f1']:.4f}",
+        "selection_optimism": f"{scores['selection']['optimism']:.4f}",
         "test_macro_f1": f"{test['macro_f1']:.4f}",
         "test_macro_f1_ci95": _interval(test["macro_f1_ci95"]),
     }

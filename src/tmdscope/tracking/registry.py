@@ -15,7 +15,7 @@ Client = MlflowClient
 """A connected store, for floors that know no MLflow."""
 
 BEST = "best"
-"""Alias moved by the pipeline: the highest mean validation macro F1."""
+"""Alias moved by the pipeline: the highest selection score, see `tmdscope.learn.selection`."""
 
 PRODUCTION = "production"
 """Alias moved by a person only."""

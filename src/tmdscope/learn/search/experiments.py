@@ -106,7 +106,7 @@ class ExperimentObjective:
                 listener.finish({"epochs": watched.epochs}, None)
                 return FoldOutcome("failed", epochs=watched.epochs, error=str(error))
             listener.finish(_final(fitted), None)
-        return _scored(fitted)
+        return _scored(fitted, settings)
 
     def _train_heads(
         self, fold: int, jobs: Mapping[int, Job], params: Mapping[int, ExperimentParams]
@@ -127,7 +127,7 @@ class ExperimentObjective:
             first = experiments[batch[0]]
             for number, fitted in zip(batch, _train(first, [members[n] for n in batch]), strict=True):
                 with jobs[number].recorder.fold(fold) as listener:
-                    outcomes[number] = _hear(listener, fitted)
+                    outcomes[number] = _hear(listener, fitted, members[number].settings)
         return outcomes
 
     def _experiment(self, job: Job, params: ExperimentParams) -> Experiment:
@@ -218,12 +218,12 @@ def _train(experiment: Experiment, members: Sequence[HeadMember]) -> list[FitRes
     return [result.fit for result in results]
 
 
-def _hear(listener: FoldRecorder, fitted: FitResult | DivergedError) -> FoldOutcome:
+def _hear(listener: FoldRecorder, fitted: FitResult | DivergedError, settings: FitSettings) -> FoldOutcome:
     if isinstance(fitted, DivergedError):
         return FoldOutcome("failed", error=str(fitted))
     listener.history([asdict(scores) for scores in fitted.history])
     listener.finish(_final(fitted), None)
-    return _scored(fitted)
+    return _scored(fitted, settings)
 
 
 def _final(fitted: FitResult) -> dict[str, float]:
@@ -236,5 +236,6 @@ def _final(fitted: FitResult) -> dict[str, float]:
     }
 
 
-def _scored(fitted: FitResult) -> FoldOutcome:
-    return FoldOutcome("scored", fitted.history[fitted.kept_epoch - 1].val_macro_f1, len(fitted.history))
+def _scored(fitted: FitResult, settings: FitSettings) -> FoldOutcome:
+    history, kept = fitted.history, fitted.history[fitted.kept_epoch - 1]
+    return FoldOutcome("scored", kept.val_macro_f1, len(history), history=history, rule=settings.checkpoint)

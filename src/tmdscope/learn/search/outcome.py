@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tmdscope.learn.search.storage import quiet
 from tmdscope.learn.search.study import Progress, SearchStudy
-from tmdscope.learn.search.worker import EPOCHS
+from tmdscope.learn.search.worker import EPOCHS, LEFT_OUT
+from tmdscope.learn.selection import LeftOut, selection_score
 from tmdscope.stage import UserError
 
 _LEAST_TRIALS = 4
@@ -34,6 +35,9 @@ class SearchOutcome:
         Its mean validation macro F1 over folds.
     folds : list of float
         Of its folds.
+    selection : float or None
+        Macro F1 of what the search finds where each fold is left out of the choice of trial and epoch in
+        turn, see `tmdscope.learn.selection`; None where no epoch was chosen.
     settings : dict
         Of its space.
     progress : Progress
@@ -50,6 +54,7 @@ class SearchOutcome:
     trial: int
     value: float
     folds: list[float]
+    selection: float | None
     settings: dict[str, Any]
     progress: Progress
     epochs: int
@@ -89,6 +94,7 @@ def outcome_of(study: SearchStudy) -> SearchOutcome:
         trial=best.number,
         value=_value(best),
         folds=[folds[fold] for fold in sorted(folds)],
+        selection=_selection(complete),
         settings=dict(best.params),
         progress=study.progress(),
         epochs=sum(trial.user_attrs.get(EPOCHS, 0) for trial in ended),
@@ -145,6 +151,13 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "epochs": trial.user_attrs.get(EPOCHS, 0),
         **trial.params,
     }
+
+
+def _selection(complete: list[FrozenTrial]) -> float | None:
+    noted = [trial.user_attrs.get(LEFT_OUT) for trial in complete]
+    if any(folds is None for folds in noted):
+        return None
+    return selection_score([[LeftOut(*fold) for fold in folds or ()] for folds in noted])
 
 
 def _value(trial: FrozenTrial) -> float:

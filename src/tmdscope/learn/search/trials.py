@@ -7,7 +7,9 @@ from typing import Any, Literal, Protocol
 
 import optuna
 
+from tmdscope.learn.checkpoint import CheckpointRule, EpochScores
 from tmdscope.learn.recorder import Recorder, Silent
+from tmdscope.learn.selection import LeftOut, leave_out_each
 
 Settings = Mapping[str, Any]
 OnEpoch = Callable[[int, float], bool]
@@ -28,12 +30,18 @@ class FoldOutcome:
         Passes over the training part that it took.
     error : str
         What went wrong, where it failed.
+    history : tuple of EpochScores
+        Of every epoch, where it is scored and epochs were looked at.
+    rule : CheckpointRule, optional
+        What chose among them.
     """
 
     ended: Literal["scored", "pruned", "failed"]
     score: float = 0.0
     epochs: int = 0
     error: str = ""
+    history: tuple[EpochScores, ...] = ()
+    rule: CheckpointRule | None = None
 
 
 @dataclass
@@ -48,17 +56,30 @@ class Job:
         What was drawn for it.
     recorder : TrialRecorder
         Hears its folds.
-    scores : list of float
-        Of the folds that have ended.
     epochs : int
         Passes over training parts so far.
+    outcomes : list of FoldOutcome
+        Of the folds that were scored.
     """
 
     trial: optuna.Trial
     settings: Settings
     recorder: "TrialRecorder"
-    scores: list[float] = field(default_factory=list)
     epochs: int = 0
+    outcomes: list[FoldOutcome] = field(default_factory=list)
+
+    @property
+    def scores(self) -> list[float]:
+        """Of the folds that were scored."""
+        return [outcome.score for outcome in self.outcomes]
+
+    def left_out(self) -> list[LeftOut] | None:
+        """Leave each fold out of the choice of the epoch in turn; None where no epoch was chosen."""
+        rules = {outcome.rule for outcome in self.outcomes}
+        rule = rules.pop() if len(rules) == 1 else None
+        if rule is None or len(self.outcomes) < 2:
+            return None
+        return leave_out_each([outcome.history for outcome in self.outcomes], rule)
 
 
 class Objective(Protocol):

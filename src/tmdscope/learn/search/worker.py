@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -16,6 +17,9 @@ from tmdscope.stage import say
 
 EPOCHS = "epochs"
 """Note on a trial: passes over training parts that it took."""
+
+LEFT_OUT = "left_out"
+"""Note on a complete trial: for each fold what `tmdscope.learn.selection.LeftOut` holds."""
 
 _IDLE_S = 1.0
 
@@ -123,7 +127,7 @@ class _Batch:
         if outcome.ended == "pruned":
             self._end(job, TrialState.PRUNED)
             return
-        job.scores.append(outcome.score)
+        job.outcomes.append(outcome)
         lost = not self._report(job, self.study.steps.of_fold(fold), outcome.score)
         if lost or (fold < self.objective.folds - 1 and job.trial.should_prune()):
             self._end(job, TrialState.PRUNED)
@@ -143,7 +147,10 @@ class _Batch:
             found = mean_std(job.scores)
             scores |= {"val_macro_f1": found["mean"], "val_macro_f1.std": found["std"]}
         job.recorder.finish(state.name, scores, error or "")  # first: a score in the study has its run
-        counts = self.study.tell(job.trial, state, value, {EPOCHS: job.epochs}, error)
+        notes: dict[str, Any] = {EPOCHS: job.epochs}
+        if state == TrialState.COMPLETE and (left_out := job.left_out()) is not None:
+            notes[LEFT_OUT] = [[fold.others, fold.own] for fold in left_out]
+        counts = self.study.tell(job.trial, state, value, notes, error)
         job.recorder.close(counts)
         self.live.remove(job)
         self.ended += counts
