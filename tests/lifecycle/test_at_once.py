@@ -52,6 +52,7 @@ def test_of_promotions_at_once_one_wins_and_the_others_are_told(study: Study) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("study", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("what", ["promote", "rollback"])
 def test_a_decision_whose_process_dies_at_any_write_is_repeated_at_once(study: Study, what: str) -> None:
     client = study.client

@@ -164,6 +164,28 @@ def test_the_server_refuses_what_is_no_byte(scoring: str) -> None:
     assert "300" in reason
 
 
+def test_an_audit_made_again_that_fails_stops_the_next_promotion(study: Clone, promoted: int) -> None:
+    client = study.client
+    run_id = json.loads((study.root / "data/audit.json").read_text())["run_id"]
+    audit = client.get_run(run_id)
+    kept = {k: v for k, v in audit.data.tags.items() if not k.startswith("mlflow.")}
+    again = client.create_run(audit.info.experiment_id, tags=kept).info.run_id
+    record = json.loads((study.root / "data/audit.json").read_text())
+    client.log_text(again, json.dumps({**record, "failed_checks": ["duplicates", "campaigns"]}), "audit.json")
+    client.set_terminated(again)
+    other = min({int(v.version) for v in client.search_model_versions(f"name = '{MODEL}'")} - {promoted})
+    try:
+        refused = study.run("tmdscope", "promote", str(other), check=False)
+        assert refused.returncode == 1
+        assert "failed: duplicates, campaigns" in refused.stderr
+        assert again in refused.stderr
+        assert "duplicates, campaigns failed" in study.run("tmdscope", "card", str(other)).stdout
+    finally:
+        client.delete_run(again)
+    assert "no check failed" in study.run("tmdscope", "card", str(other)).stdout
+    assert aliases(study)["production"] == promoted
+
+
 @pytest.fixture(scope="module")
 def compared(study: Clone, promoted: int) -> Path:
     """The page of a comparison with the production model."""

@@ -229,7 +229,8 @@ def _remark(row: Row) -> str:
     if row.note == UNREVIEWED:
         return (
             f"{row.model}: production was moved to version {row.version} outside tmdscope; `tmdscope promote "
-            f"{row.version}` reviews it, `tmdscope rollback` undoes it"
+            f"{row.version}` reviews it, `tmdscope rollback` undoes it (a decision that was cut off is "
+            "settled first)"
         )
     return f"{row.model}: the alias production was removed from version {row.version} outside tmdscope"
 

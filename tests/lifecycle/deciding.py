@@ -1,0 +1,56 @@
+"""Decisions on a registered model in memory or in a store, and what is there after them."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from tests.lifecycle.gates import NAME, OPEN, SOUND
+from tests.lifecycle.memory import Data, KilledError
+from tmdscope.lifecycle.listing import list_versions
+from tmdscope.lifecycle.promotion import Outcome, promote, rollback
+from tmdscope.tracking.lock import PREFIX
+from tmdscope.tracking.registry import PRODUCTION, point_alias
+from tmdscope.tracking.standing import read_standing
+from tmdscope.tracking.store import Study
+
+Numbers = tuple[int | None, int | None, int | None]
+
+ANN = "Ann <ann@example.org>"
+BEN = "Ben <ben@example.org>"
+
+
+def accept(study: Study, name: str, number: int | None) -> Outcome:
+    return promote(study, name, number, OPEN, ANN, force=False, reason="")
+
+
+def back(study: Study, name: str) -> Outcome:
+    return rollback(study, name, lambda _: SOUND, BEN, "it drifts")
+
+
+def by_hand(study: Study, name: str, number: int) -> None:
+    point_alias(study.client, name, PRODUCTION, number)
+
+
+def numbers(study: Study, name: str = NAME) -> Numbers:
+    return read_standing(study.client, name).numbers
+
+
+def tags_of(study: Study, name: str, number: int) -> dict[str, str]:
+    return dict(study.client.get_model_version(name, str(number)).tags)
+
+
+def notes(study: Study, name: str = NAME) -> dict[int, str]:
+    return {row.version: row.note for row in list_versions(study.client, name) if row.note}
+
+
+def locks(data: Data) -> list[str]:
+    return [name for name in data.models if name.startswith(PREFIX)]
+
+
+def cut_off(
+    data: Data, act: Callable[[Study], object], trouble: Callable[[int], Callable[[int], None]], at: int
+) -> bool:
+    """Do something whose write number `at` goes wrong; says whether it came that far."""
+    study = data.study(trouble(at))
+    with suppress(KilledError, Exception):
+        act(study)
+    return study.client.writes > at  # type: ignore[attr-defined]
