@@ -85,6 +85,11 @@ def test_a_spreadsheet_byte_order_mark_and_quotes_are_understood(user: Path) -> 
         ("a.png,1,MoS2,wide", "pixel_size_nm 'wide' is not a positive number"),
         ("a.png,007,MoS2,", "path 'a.png' occurs on lines 2, 4; keep one"),
         ("./a.png,007,MoS2,", "path 'a.png' occurs on lines 2, 4; keep one"),
+        ("sub/c.npy,S 1,steel,", r"samples 's 1' and 'S 1' look alike: .*\(lines 3, 4\)"),
+        ("sub/c.npy,s\u00a01,steel,", r"samples 's 1' and 's\\xa01' look alike"),
+        ("sub/c.npy,s  1,steel,", r"samples 's 1' and 's  1' look alike"),
+        ("sub/c.npy,s\t1,steel,", r"sample_id 's\\t1' has a control character"),
+        ("A.png,1,MoS2,", r"path 'A\.png': there is no such file in .*; did you mean 'a\.png'"),
         ("sub/b.npy,007,steel,", "sample '007' has two materials, MoS2 and steel"),
         ("manifest.csv,1,MoS2,", "line 4: picture 'manifest.csv' cannot be used: its ending '.csv'"),
         ("cut.png,1,MoS2,", "line 4: picture 'cut.png' cannot be used: it does not decode"),
@@ -95,6 +100,7 @@ def test_a_spreadsheet_byte_order_mark_and_quotes_are_understood(user: Path) -> 
 def test_a_wrong_line_is_reported(user: Path, row: str, message: str) -> None:
     content = (user / "a.png").read_bytes()
     (user / "cut.png").write_bytes(content[: len(content) * 2 // 3])
+    np.save(user / "sub" / "c.npy", np.arange(20.0).reshape(4, 5))
     np.save(user / "nan.npy", np.full((3, 3), np.nan))
     np.save(user / "pickled.npy", np.array([[{}]]), allow_pickle=True)
     write_manifest(user, GOOD + row + "\n")
@@ -186,6 +192,9 @@ def test_a_missing_manifest_says_what_to_write(user: Path, gone: str) -> None:
         ("mo wse2", ["WSe2", "Mo-WSe2"], "Mo-WSe2"),
         ("MoS2", ["MoS₂", "WS2"], "MoS₂"),
         ("mos2", ["mos2", "MoS2"], "mos2"),
+        ("Steel ", ["MoS2", "steel"], "steel"),
+        ("a\u2013MoO3", ["a-MoO3", "steel"], "a-MoO3"),
+        ("caf\u00e9", ["cafe\u0301", "steel"], "cafe\u0301"),
     ],
 )
 def test_a_formula_is_matched_to_its_class(name: str, classes: list[str], expected: str) -> None:
@@ -225,3 +234,17 @@ def test_a_wrong_scan_is_reported(user: Path, size: str, cut: int, message: str)
     write_manifest(user, GOOD + f"x.spm,3,MoS2,{size}\n")
     with pytest.raises(UserError, match=message):
         ingest(user)
+
+
+def test_further_columns_are_kept_beside_what_is_known(user: Path) -> None:
+    write_manifest(
+        user, "a.png,1,MoS2,Ann,7\nsub/b.npy,2,steel,,8\n", "path,sample_id,material,operator,day\n"
+    )
+    table = ingest(user)
+    assert table["operator"].tolist() == ["Ann", None]
+    assert table["day"].tolist() == [7, 8]
+
+
+def test_a_folder_can_be_checked_without_a_copy(user: Path) -> None:
+    assert len(ingest_folder(user, "manifest.csv", CLASSES, None)) == 2
+    assert not (user.parent / "copies").exists()

@@ -1,5 +1,7 @@
 """Pictures of every supported kind decode to known grey values; everything else says what is wrong."""
 
+import struct
+import zlib
 from io import BytesIO
 from typing import Any
 
@@ -71,6 +73,28 @@ def test_deep_values_are_kept(dtype: type, suffix: str) -> None:
 def test_sixteen_bit_png_is_kept() -> None:
     values = np.array([[0, 1], [300, 65535]], np.uint16)
     np.testing.assert_array_equal(decode_picture(encode(Image.fromarray(values), "PNG"), ".png"), values)
+
+
+def png_of_16_bits(values: Any, colour_type: int) -> bytes:
+    """PNG by hand (ISO 15948): PIL writes no colours of 16 bits."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    rows, columns = values.shape[:2]
+    head = struct.pack(">IIBBBBB", columns, rows, 16, colour_type, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("colour_type", "samples"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bit_png_of_every_kind_keeps_all_bits(colour_type: int, samples: int) -> None:
+    values = np.random.default_rng(1).integers(0, 65536, (5, 7, samples), dtype=np.uint16)
+    expected = values[..., :3] @ np.array([0.299, 0.587, 0.114]) if samples > 2 else values[..., 0]
+    content = png_of_16_bits(values, colour_type)
+    np.testing.assert_allclose(decode_picture(content, ".png"), expected, rtol=1e-12)
+    with pytest.raises(PictureError, match="does not decode"):
+        decode_picture(content[: len(content) * 2 // 3], ".png")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".npy"])

@@ -1,6 +1,7 @@
 """`tmdscope audit`: a manifest in, a verdict, a page and a record out; faults are named."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -87,3 +88,34 @@ def test_faults_are_named(project: Path, command: str, message: str) -> None:
     assert result.exit_code == 1
     assert message in result.output
     assert not (project / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "old", "new", "message"),
+    [
+        ("sample_id", "S1", "s1", r"samples 's1' and 'S1' look alike"),
+        ("material", "WS2", "WS\u2082", "materials .* look alike"),
+        ("sample_id", "S1", "", "sample_id is empty"),
+    ],
+)
+def test_names_are_held_to_the_rules_of_a_studys_folder(
+    project: Path, column: str, old: str, new: str, message: str
+) -> None:
+    table = pd.DataFrame({"sample_id": ["S1", "S1", "S2"], "material": ["MoS2", "MoS2", "WS2"]})
+    rows = pd.concat([table, table])
+    rows.iloc[-1 if column == "material" else 0, rows.columns.get_loc(column)] = new
+    for name in ("m.csv", "m.parquet"):
+        rows.to_csv(name, index=False) if name.endswith("csv") else rows.to_parquet(name)
+        np.save(project / "features.npy", np.ones((6, 2)))
+        found = RUNNER.invoke(app, f"audit {name} --features features.npy --order none".split())
+        assert found.exit_code == 1
+        assert re.search(message, found.output)
+
+
+def test_a_sample_called_na_is_a_sample(project: Path) -> None:
+    write_features(project, 0.0, 1.0)
+    text = (project / "manifest.csv").read_text().splitlines()
+    rows = [line.replace(line.split(",")[0], "NA") if n in (1, 2) else line for n, line in enumerate(text)]
+    (project / "manifest.csv").write_text("\n".join(rows))
+    result = RUNNER.invoke(app, "audit manifest.csv --features features.npy --order none".split())
+    assert result.exit_code == 0, result.output

@@ -70,6 +70,7 @@ def test_no_section_of_the_repository_is_unread() -> None:
         ("data", "data.archive.record", "afm", r"data\.archive\.record: .*'tmd-afm' or 'growth-temperature'"),
         ("split", "split.test", "papers", r"split\.test: .*'folds' or 'paper'"),
         ("data", "data.classes", ["MoS2", "WS2", "MoS2"], r"classes named twice: MoS2"),
+        ("data", "data.classes", ["MoS2", "Mos\u2082"], r"classes .* look alike"),
         ("data", "data.classes", ["MoS2"], r"data\.classes: .*at least 2"),
         ("data", "data.classes", ["MoS2", "graphene"], r"simulator does not know 'graphene'; known: MoS2"),
         ("data", "data.simulated.samples", 301, r"300 images cannot come from 301 samples"),

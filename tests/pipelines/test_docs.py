@@ -48,6 +48,7 @@ NOT_RUN = {
     "dvc exp run -S experiments.features-multiclass.dropout=0.3": TRAINS,
     "dvc exp run -S experiments.features-multiclass.dropout=0.5 --queue": TRAINS,
     "dvc exp run --run-all": TRAINS,
+    "tmdscope init data/user": "asks a person; tests/lifecycle/test_first_manifest.py answers",
     "tmdscope compare best production": LIFE,
     "tmdscope compare 4 production": LIFE,
     "tmdscope promote": LIFE,
@@ -124,13 +125,17 @@ def _move_store(database: Path, old: Path, new: Path) -> None:
 
 
 def _write_the_readers_files(root: Path) -> None:
-    """Write scans, a manifest of pictures with dates and operators, and stored features."""
+    """Write scans, a manifest of pictures with dates and operators, stored features, and class folders."""
     images = np.load(root / "data" / "prepared" / "images.npy")
     table = pd.read_parquet(root / "data" / "prepared" / "manifest.parquet")
     for folder, number in (("my-scans", 2), ("images", len(images))):
         (root / folder).mkdir()
         for k in range(number):
             Image.fromarray(images[k]).save(root / folder / f"{k}.png")
+    for k, material in enumerate(("graphene", "hBN") * 4):
+        path = root / "data" / "user" / material / f"S{k // 4}{k % 2}_{k}.png"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        Image.fromarray(images[k]).save(path)
     heights = np.load(root / "data" / "raw" / "heights.npy")[0].astype(float)
     (root / "my-scans" / "a.spm").write_bytes(nanoscope(heights))
     table.assign(

@@ -19,14 +19,14 @@ from tmdscope.stage import UserError
 REQUIRED = ("path", "sample_id", "material")
 """Columns of a study's manifest."""
 
-OPTIONAL = ("pixel_size_nm", "channel")
+OPTIONAL = ("pixel_size_nm", "kind", "channel")
 """Columns that mean something where they are there; any further column is kept as it is."""
 
 TRUTH = "true_"
 """Beginning of the names of what only the simulator knows."""
 
 _RESERVED = {*SCHEMA.columns, PAPER_TEST, "warnings", "none"} - {*REQUIRED, *OPTIONAL}
-"""Columns of prepared images, of an archive, and what stands for no column."""
+"""Columns of prepared images, of scans, of an archive, and what stands for no column."""
 
 _SAME_NAME = 0.85
 """Likeness (difflib) from which a further column is taken for an optional one that is spelt wrongly."""

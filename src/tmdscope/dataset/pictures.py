@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tmdscope.dataset.tiff import ORIENTATION, STARTS, TiffError, read_deep, read_tags, turn
 from tmdscope.scan.read.formats import recognise
 from tmdscope.stage import UserError
 
@@ -23,7 +24,10 @@ MAX_BYTES = 8 * MAX_PIXELS
 
 _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 _DEEP_MODES = {"I", "I;16", "I;16B", "I;16L", "F"}
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, MemoryError)
+_DECODER_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, MemoryError),
+    *(ArithmeticError, LookupError, TypeError),
+)
 
 
 class PictureError(UserError):
@@ -43,9 +47,9 @@ def decode_picture(content: bytes, suffix: str) -> NDArray[Any]:
     Returns
     -------
     numpy.ndarray
-        Shape (rows, columns), finite. uint8 where the file holds 8 bits, with colours turned to grey
-        by PIL's ITU-R 601-2 luma and transparency dropped; any other real type is kept as it is, a
-        picture whose values have no agreed scale.
+        Shape (rows, columns), finite, upright (Exif), the lowest value black. uint8 where the file holds 8
+        bits, with colours turned to grey by PIL's ITU-R 601-2 luma and transparency dropped; any other real
+        type is kept as it is (luma of deeper colours: float64), a picture whose values have no agreed scale.
 
     Raises
     ------
@@ -68,9 +72,15 @@ def decode_picture(content: bytes, suffix: str) -> NDArray[Any]:
 
 def _decode_image(content: bytes) -> NDArray[Any]:
     try:
-        with Image.open(BytesIO(content), formats=("PNG", "TIFF", "JPEG")) as image:
-            _refuse_unusable(image)
-            return np.asarray(image.convert("L") if image.mode in _EIGHT_BIT_MODES else image)
+        if content.startswith(STARTS):
+            tags = read_tags(content)
+            _refuse_size(tags.pictures, tags.size)
+            if not tags.is_plain:
+                return turn(_grey(read_deep(content, tags, 2 * MAX_BYTES)), tags.number(ORIENTATION, 1))
+            tags.places(0)
+        return _decode_by_pil(content)
+    except TiffError as error:
+        raise PictureError(str(error)) from error
     except UnidentifiedImageError as error:
         raise PictureError("it is not a PNG, TIFF or JPEG that can be read") from error
     except Image.DecompressionBombError as error:
@@ -81,12 +91,53 @@ def _decode_image(content: bytes) -> NDArray[Any]:
         raise PictureError(f"it does not decode: {error}; it may be truncated") from error
 
 
-def _refuse_unusable(image: Image.Image) -> None:
-    frames = getattr(image, "n_frames", 1)
+def _decode_by_pil(content: bytes) -> NDArray[Any]:
+    with Image.open(BytesIO(content), formats=("PNG", "TIFF", "JPEG")) as image:
+        _refuse_unusable(image)
+        if image.format == "PNG" and content[24] == 16 and image.mode not in _DEEP_MODES:
+            values = _decode_deep_png(content)
+            return turn(values, image.getexif().get(ORIENTATION, 1))
+        upright = ImageOps.exif_transpose(image)
+        return np.asarray(upright.convert("L") if image.mode in _EIGHT_BIT_MODES else upright)
+
+
+def _decode_deep_png(content: bytes) -> NDArray[Any]:
+    """Decode colours or transparency of 16 bits, of which PIL keeps 8."""
+    import torch  # slow to import, and such files are rare
+    from torchvision.io import ImageReadMode, decode_png
+
+    try:
+        data = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        values = decode_png(data, ImageReadMode.UNCHANGED).numpy()
+    except RuntimeError as error:
+        raise PictureError("it does not decode as PNG of 16 bits; it may be truncated") from error
+    return _grey(values[0] if len(values) < 3 else np.moveaxis(values[:3], 0, -1))
+
+
+def _grey(colours: NDArray[Any]) -> NDArray[Any]:
+    """Turn RGB of any type to grey by ITU-R 601-2, as PIL does 8 bits; grey saved as RGB stays as it is."""
+    if colours.ndim == 2:
+        return colours
+    if colours.dtype == np.uint8:
+        return np.asarray(Image.fromarray(np.ascontiguousarray(colours)).convert("L"))
+    red, green, blue = np.moveaxis(colours, -1, 0)
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return np.asarray(red)
+    grey: NDArray[np.float64] = 0.299 * red.astype(np.float64)
+    grey += 0.587 * green.astype(np.float64)
+    grey += 0.114 * blue.astype(np.float64)
+    return grey
+
+
+def _refuse_size(frames: int, size: tuple[int, int]) -> None:
     if frames > 1:
         raise PictureError(f"it is a stack of {frames} pictures; save each as its own file")
-    if image.width * image.height > MAX_PIXELS:
-        raise PictureError(_too_large(f"{image.width} x {image.height} pixels"))
+    if size[0] * size[1] > MAX_PIXELS:
+        raise PictureError(_too_large(f"{size[1]} x {size[0]} pixels"))
+
+
+def _refuse_unusable(image: Image.Image) -> None:
+    _refuse_size(getattr(image, "n_frames", 1), (image.height, image.width))
     if image.mode not in _EIGHT_BIT_MODES | _DEEP_MODES:
         raise PictureError(f"its colour mode {image.mode!r} is not supported; save it as grey or RGB")
 

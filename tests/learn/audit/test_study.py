@@ -88,6 +88,23 @@ def test_orders_are_numbers_dates_or_the_samples_own() -> None:
     assert list(read_nuisance(manifest, ["n"])) == ["n"]
 
 
+def test_nuisance_is_numbers_days_or_words_however_it_was_stored() -> None:
+    written = pd.DataFrame(
+        {"day": ["2024-05-01", "2024-05-11", None], "n": ["4", "2", None], "who": ["A", None, "B"]}
+    )
+    stored = written.assign(day=pd.to_datetime(written["day"]), n=pd.to_numeric(written["n"]))
+    for manifest in (written, stored):
+        found = read_nuisance(manifest, ["day", "n", "who"])
+        assert found is not None
+        assert found["day"].tolist()[:2] == [0, 10]
+        assert found["n"].tolist()[:2] == [4, 2]
+        assert found[["day", "n"]].isna().all(axis=1).tolist() == [False, False, True]
+        assert found["who"].tolist()[::2] == ["A", "B"]
+        with pytest.raises(UserError, match="'day' has 1 empty cells"):
+            read_order(manifest, "day")
+        assert read_order(manifest[:2], "day").tolist() == [0, 10]
+
+
 def test_too_many_images_leave_some_of_every_sample() -> None:
     samples = ["a"] * 5 + ["b"] * 2 + ["c"]
     assert draw_images(samples, 8).tolist() == list(range(8))

@@ -1,0 +1,399 @@
+"""TIFF pictures of every depth: the bytes as libtiff unpacks them, read here as their tags say.
+
+PIL unpacks every compression of libtiff, but has no modes for most depths: it keeps 8 of 16 bits of colours,
+reads unsigned numbers of 32 bits as signed and knows no doubles. So it is given the same strips under tags of
+an 8-bit grey picture, as wide as a row has bytes. Tags: TIFF 6.0, and Adobe's Technical Note 3 (the predictor
+of floating-point numbers).
+"""
+
+import math
+import struct
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
+
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
+STRIPS, ORIENTATION, SAMPLES, ROWS, STRIP_BYTES, PLANAR = 273, 274, 277, 278, 279, 284
+PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, EXTRA, FORMAT = 317, 322, 323, 324, 325, 338, 339
+
+STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
+_PHOTOMETRIC = {0: 1, 1: 1, 2: 3}
+_NAMES = {
+    3: "a palette",
+    4: "a mask",
+    5: "CMYK",
+    6: "YCbCr",
+    8: "CIELab",
+    9: "ICCLab",
+    32803: "a colour filter",
+}
+_UNPACKED = frozenset((1, 5, 8, 32773, 32946, 34925, 50000, 50001))
+_HORIZONTAL, _FLOATING = 2, 3
+_PREMULTIPLIED = 1
+
+
+class TiffError(ValueError):
+    """A TIFF that cannot be read; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What a TIFF says of its picture.
+
+    Attributes
+    ----------
+    raw : dict
+        Tag number to value, as PIL reads them.
+    big_endian : bool
+        How numbers are stored.
+    pictures : int
+        How many it holds.
+    swapped : bool
+        Whether it is a BigTIFF with the highest byte first, which PIL does not know.
+    """
+
+    raw: dict[int, Any]
+    big_endian: bool
+    pictures: int
+    swapped: bool = False
+
+    def number(self, tag: int, default: int) -> int:
+        """Read a tag that is one whole number.
+
+        Parameters
+        ----------
+        tag : int
+            Its number.
+        default : int
+            Where it is not there.
+
+        Returns
+        -------
+        int
+            Its value, the first of several.
+
+        Raises
+        ------
+        TiffError
+            It is none.
+        """
+        value = self.raw.get(tag, default)
+        value = value[0] if isinstance(value, tuple) else value
+        if not isinstance(value, int):
+            raise TiffError(f"its tag {tag} is {value!r}; it is damaged")
+        return value
+
+    def numbers(self, tag: int, default: tuple[int, ...]) -> tuple[int, ...]:
+        """Read a tag that is whole numbers.
+
+        Parameters
+        ----------
+        tag : int
+            Its number.
+        default : tuple of int
+            Where it is not there.
+
+        Returns
+        -------
+        tuple of int
+            Its values.
+        """
+        value = self.raw.get(tag, default)
+        return tuple(value) if isinstance(value, tuple) else (value,)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.number(HEIGHT, 0), self.number(WIDTH, 0)
+
+    @property
+    def samples(self) -> int:
+        """Numbers of a pixel."""
+        return self.number(SAMPLES, 1)
+
+    @property
+    def bits(self) -> int:
+        """Of a number."""
+        return self._same(BITS, 1, "bits")
+
+    @property
+    def kind(self) -> str:
+        """Of a number: u, i or f."""
+        form = self._same(FORMAT, 1, "kinds of numbers")
+        if form not in _KINDS:
+            raise TiffError("it holds complex numbers; save their real part or their amount")
+        return _KINDS[form]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether PIL has the mode: at most 8 bits, unsigned, samples side by side, black said to be 0."""
+        few = set(self.numbers(FORMAT, (1,))) <= {1, 4} and max(self.numbers(BITS, (1,))) <= 8
+        grey_or_rgb = self.number(PHOTOMETRIC, 1) in _PHOTOMETRIC and self.samples > 1
+        apart = self.number(PLANAR, 1) == 2 or self.number(PHOTOMETRIC, 1) == 0
+        return few and PHOTOMETRIC in self.raw and not self.swapped and not (grey_or_rgb and apart)
+
+    @property
+    def planes(self) -> int:
+        """How many pictures of one sample its samples are stored as."""
+        return self.samples if self.number(PLANAR, 1) == 2 else 1
+
+    def places(self, plane: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Find a plane's strips or tiles.
+
+        Parameters
+        ----------
+        plane : int
+            Number of the plane, see `planes`.
+
+        Returns
+        -------
+        tuple of tuple of int
+            Where each begins, and how many bytes it has (0: not said).
+
+        Raises
+        ------
+        TiffError
+            There are fewer than the picture needs.
+        """
+        rows, columns = self.size
+        high, wide = (TILE_HEIGHT, TILE_WIDTH) if TILES in self.raw else (ROWS, -1)
+        high, wide = min(self.number(high, rows), 1 << 31), self.number(wide, columns)
+        offsets, sizes = (TILES, TILE_BYTES) if TILES in self.raw else (STRIPS, STRIP_BYTES)
+        if high < 1 or wide < 1:
+            raise TiffError("its strips are damaged")
+        count = math.ceil(rows / high) * math.ceil(columns / wide)
+        found = self.numbers(offsets, ())
+        if len(found) < count * self.planes:
+            raise TiffError(f"it does not decode: {len(found)} of {count * self.planes} strips are there")
+        long = self.numbers(sizes, (0,) * len(found))
+        return found[plane * count : (plane + 1) * count], long[plane * count : (plane + 1) * count]
+
+    def _same(self, tag: int, default: int, what: str) -> int:
+        values = set(self.numbers(tag, (default,)))
+        if len(values) != 1:
+            raise TiffError(f"its samples have different {what} {sorted(values)}; save it as grey or RGB")
+        return int(values.pop())
+
+
+def read_tags(content: bytes) -> Tags:
+    """Read what a TIFF says of its first picture.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+
+    Returns
+    -------
+    Tags
+        Not checked.
+
+    Raises
+    ------
+    TiffError
+        It has no tags that can be read.
+    """
+    stream, swapped = BytesIO(content), content.startswith(b"MM\0+")
+    directory = ImageFileDirectory_v2(content[: 16 if content.startswith(b"II+\0") else 8])
+    if swapped:
+        directory._bigtiff, directory.next = True, int.from_bytes(content[8:16], "big")
+    found: dict[int, Any] = {}
+    seen: list[int] = []
+    while directory.next and directory.next not in seen and len(seen) < 10_000:
+        seen.append(directory.next)
+        stream.seek(directory.next)
+        directory.load(stream)
+        found = found or dict(directory)
+    if not found:
+        raise TiffError("it does not decode: it has no picture; it may be truncated")
+    return Tags(found, content[:2] == b"MM", len(seen), swapped)
+
+
+def read_deep(content: bytes, tags: Tags, most_bytes: int) -> NDArray[Any]:
+    """Read a picture of any depth.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    tags : Tags
+        Of it.
+    most_bytes : int
+        How large it may be when it is unpacked.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows, columns) of grey, or (rows, columns, 3) of RGB, without transparency; in the type that
+        the file holds. The lowest value is black, also where the file says that it is white.
+
+    Raises
+    ------
+    TiffError
+        It is too large, or of a kind that is not read; the message names it.
+    """
+    rows, columns = tags.size
+    colours = _colours(tags)
+    dtype = _dtype(tags)
+    planes = tags.planes
+    wide = tags.samples // planes
+    if rows < 1 or columns < 1 or rows * (columns * tags.bits // 8 + 1) * tags.samples > most_bytes:
+        raise TiffError(f"it is too large or empty ({columns} x {rows} pixels of {tags.samples} samples)")
+    used = 1 if planes == 1 else colours
+    pixels = [
+        _values(_unpack(content, tags, plane, wide), tags, dtype, columns, wide) for plane in range(used)
+    ]
+    values = pixels[0] if planes == 1 else np.concatenate(pixels, axis=2)
+    values = values[..., 0] if colours == 1 else values[..., :3]
+    return _black_first(values, tags) if tags.number(PHOTOMETRIC, 1) == 0 else values
+
+
+def turn(picture: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn a picture as it is to be seen.
+
+    Parameters
+    ----------
+    picture : numpy.ndarray
+        Shape (rows, columns, ...), as stored.
+    orientation : int
+        Of Exif and TIFF: 1 to 8; any other is 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        First row at the top, first column at the left.
+    """
+    if orientation in (5, 6, 7, 8):
+        picture = picture.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    return picture
+
+
+def _colours(tags: Tags) -> int:
+    """Say how many samples of a pixel are looked at: grey or RGB, without transparency."""
+    photometric = tags.number(PHOTOMETRIC, 1)
+    if photometric not in _PHOTOMETRIC:
+        what = _NAMES.get(photometric, f"photometric interpretation {photometric}")
+        raise TiffError(f"it is {what} of {tags.bits} bits, which is not read; save it as grey or RGB")
+    colours = _PHOTOMETRIC[photometric]
+    if not colours <= tags.samples <= colours + 1:
+        raise TiffError(f"it has {tags.samples} channels; save one of them, or grey or RGB")
+    if tags.samples > colours and _PREMULTIPLIED in tags.numbers(EXTRA, (0,)):
+        raise TiffError("its transparency is multiplied into its values; save it without transparency")
+    return colours
+
+
+def _dtype(tags: Tags) -> np.dtype[Any]:
+    bits, kind = tags.bits, tags.kind
+    if kind == "u" and 8 < bits < 16:
+        return np.dtype(np.uint16)
+    known = (16, 32, 64) if kind == "f" else (8, 16, 32, 64)
+    if bits not in known:
+        word = {"u": "unsigned", "i": "signed", "f": "floating-point"}[kind]
+        raise TiffError(
+            f"it holds {word} numbers of {bits} bits; save it with {known[-3]} or {known[-2]} bits"
+        )
+    return np.dtype(f"{'>' if tags.big_endian else '<'}{kind}{bits // 8}")
+
+
+def _unpack(content: bytes, tags: Tags, plane: int, wide: int) -> NDArray[np.uint8]:
+    """Let PIL unpack one plane's bytes, shape (rows, bytes of a row)."""
+    compression, (rows, columns) = tags.number(COMPRESSION, 1), tags.size
+    if compression not in _UNPACKED or tags.number(FILL_ORDER, 1) != 1:
+        raise TiffError(
+            f"its compression {compression} is not read for {tags.bits} bits; use LZW, deflate or none"
+        )
+    tiled = TILES in tags.raw
+    width = tags.number(TILE_WIDTH, columns) if tiled else columns
+    if width < 1 or (tiled and (width * wide * tags.bits) % 8):
+        raise TiffError("its tiles are damaged")
+    relabelled: dict[int, tuple[int, ...]] = {
+        WIDTH: (math.ceil(columns * wide * tags.bits / 8),),
+        HEIGHT: (rows,),
+        BITS: (8,),
+        COMPRESSION: (compression,),
+        PHOTOMETRIC: (1,),
+        SAMPLES: (1,),
+        PLANAR: (1,),
+    }
+    if tiled:
+        relabelled[TILE_WIDTH] = (width * wide * tags.bits // 8,)
+        relabelled[TILE_HEIGHT] = (tags.number(TILE_HEIGHT, rows),)
+    else:
+        relabelled[ROWS] = (min(tags.number(ROWS, rows), rows),)
+    at, sizes = tags.places(plane)
+    relabelled |= {TILES: at, TILE_BYTES: sizes} if tiled else {STRIPS: at, STRIP_BYTES: sizes}
+    with TiffImageFile(BytesIO(_relabel(content, relabelled))) as image:
+        return np.asarray(image)
+
+
+def _relabel(content: bytes, tags: dict[int, tuple[int, ...]]) -> bytes:
+    """Put other tags behind a TIFF, all of them whole numbers of 32 bits."""
+    start = len(content) + len(content) % 2
+    entries, behind = b"", b""
+    for tag, values in sorted(tags.items()):
+        data = struct.pack(f"<{len(values)}I", *values)
+        if len(values) > 1:
+            place = start + 2 + 12 * len(tags) + 4 + len(behind)
+            behind += data
+            data = struct.pack("<I", place)
+        entries += struct.pack("<HHI", tag, 4, len(values)) + data
+    head = struct.pack("<2sHI", b"II", 42, start)
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4) + behind
+    return head + content[8:].ljust(start - 8, b"\0") + directory
+
+
+def _values(
+    unpacked: NDArray[np.uint8], tags: Tags, dtype: np.dtype[Any], columns: int, wide: int
+) -> NDArray[Any]:
+    """Turn rows of bytes into numbers, shape (rows, columns, samples), and take the predictor back."""
+    predictor = tags.number(PREDICTOR, 1) if tags.number(COMPRESSION, 1) != 1 else 1
+    if tags.bits not in (8, 16, 32, 64):
+        if predictor != 1:
+            raise TiffError(f"its predictor is not read for {tags.bits} bits; save it without")
+        return _unpack_bits(unpacked, tags.bits, columns * wide).reshape(len(unpacked), columns, wide)
+    tile = tags.number(TILE_WIDTH, columns) if TILES in tags.raw else columns
+    if predictor == _FLOATING:
+        if dtype.kind != "f" or columns % tile:
+            raise TiffError("its predictor is not read for such tiles; save it with LZW or deflate alone")
+        size = dtype.itemsize
+        parts = unpacked.reshape(len(unpacked), columns // tile, tile * size, wide)
+        summed = np.cumsum(parts, axis=2, dtype=np.uint8)
+        planes = summed.reshape(len(unpacked), columns // tile, size, tile * wide)
+        whole = np.ascontiguousarray(planes.swapaxes(2, 3)).view(f">f{size}")
+        return whole.reshape(len(unpacked), columns, wide).astype(dtype.newbyteorder("="))
+    order = dtype.str[0] if dtype.itemsize > 1 else "|"
+    numbers = np.ascontiguousarray(unpacked).view(f"{order}u{dtype.itemsize}")
+    native = numbers.astype(numbers.dtype.newbyteorder("=")).reshape(len(unpacked), columns, wide)
+    if predictor == _HORIZONTAL:
+        for start in range(0, columns, tile):
+            part = native[:, start : start + tile]
+            np.cumsum(part, axis=1, dtype=native.dtype, out=part)
+    elif predictor != 1:
+        raise TiffError(f"its predictor {predictor} is not known; save it with LZW or deflate alone")
+    return native.view(dtype.newbyteorder("="))
+
+
+def _unpack_bits(rows: NDArray[np.uint8], bits: int, numbers: int) -> NDArray[np.uint16]:
+    """Cut rows of bytes into numbers of 9 to 15 bits, the highest bit first."""
+    weights = 1 << np.arange(bits)[::-1]
+    found = np.empty((len(rows), numbers), np.uint16)
+    for out, row in zip(found, rows, strict=True):
+        out[:] = np.unpackbits(row)[: numbers * bits].reshape(numbers, bits) @ weights
+    return found
+
+
+def _black_first(values: NDArray[Any], tags: Tags) -> NDArray[Any]:
+    if tags.kind == "f":
+        raise TiffError(
+            "it says that 0 is white, which means nothing for floating-point numbers; save it as MinIsBlack"
+        )
+    return np.invert(values) if tags.kind == "i" or tags.bits % 8 == 0 else (1 << tags.bits) - 1 - values
