@@ -90,7 +90,7 @@ def test_a_training_part_without_a_class_is_a_problem() -> None:
     manifest.loc[manifest["image_id"].isin(split.test), "material"] = "MoSe2"
     problems = audit_split(manifest, split).problems
     assert problems == [
-        "no image of MoSe2 in fold0_train, fold1_train, fold2_train; add samples of it, or leave the class out"
+        "no image of MoSe2 in fold0_train, fold1_train, fold2_train; add samples of it, or drop the class"
     ]
 
 

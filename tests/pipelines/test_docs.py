@@ -48,6 +48,7 @@ NOT_RUN = {
     "dvc exp run -S experiments.features-multiclass.dropout=0.3": TRAINS,
     "dvc exp run -S experiments.features-multiclass.dropout=0.5 --queue": TRAINS,
     "dvc exp run --run-all": TRAINS,
+    "dvc exp run --queue --copy-paths data/my-scans -S split.folds=4": "test_inputs.py queues it",
     "tmdscope compare best production": LIFE,
     "tmdscope compare 4 production": LIFE,
     "tmdscope promote": LIFE,

@@ -97,7 +97,7 @@ def _lacking(counts: pd.DataFrame) -> tuple[list[str], list[str]]:
         unscored = [part for part in lacking if part not in untrained]
         if untrained:
             problems.append(
-                f"no image of {name} in {', '.join(untrained)}; add samples of it, or leave the class out"
+                f"no image of {name} in {', '.join(untrained)}; add samples of it, or drop the class"
             )
         if unscored:
             warnings.append(f"no image of {name} in {', '.join(unscored)}: scores there say nothing about it")
