@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmdscope.stage import UserError, run_stage
+from tmdscope.stage import UserError, name_of_entry, run_stage
 
 
 def test_a_foreseen_error_is_a_message_and_a_status(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,3 +23,24 @@ def test_our_own_error_is_not_hidden() -> None:
 def test_a_stage_that_works_returns(capsys: pytest.CaptureFixture[str]) -> None:
     run_stage(lambda: print("done"))
     assert capsys.readouterr().out == "done\n"
+
+
+@pytest.mark.parametrize("stage", ["crossval@resnet18-lr", "pipelines/a@b/dvc.yaml:crossval@resnet18-lr"])
+def test_a_stage_takes_its_name_from_dvc(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    monkeypatch.setenv("DVC_STAGE", stage)
+    assert name_of_entry([], "experiments") == "resnet18-lr"
+    assert name_of_entry(["given"], "experiments") == "given"
+
+
+@pytest.mark.parametrize("name", ["x;touch${IFS}PWNED;", "my run", "../up", ""])
+def test_a_stage_refuses_a_name_before_it_looks_it_up(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("DVC_STAGE", f"crossval@{name}")
+    with pytest.raises(UserError, match="experiments"):
+        name_of_entry([], "experiments")
+
+
+def test_a_stage_has_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    for given in ([], ["a", "b"]):
+        with pytest.raises(UserError, match="one key of section 'experiments'"):
+            name_of_entry(given, "experiments")

@@ -79,10 +79,9 @@ def test_a_class_that_only_the_test_lacks_is_a_warning() -> None:
     split = split_of(manifest)
     audit = audit_split(manifest, split)
     lone = next(name for name, ids in split.parts.items() if "i0" in ids)
-    lacking = [name for name, ids in split.parts.items() if "i0" not in ids]
     assert lone == "test" or lone.endswith(("train", "val"))
-    assert len(audit.warnings) + len(audit.problems) == len(lacking)
-    assert all("has no image of WSe2" in line for line in audit.warnings + audit.problems)
+    assert max(len(audit.warnings), len(audit.problems)) <= 1
+    assert all("no image of WSe2 in " in line for line in audit.warnings + audit.problems)
     assert all("_train" in problem for problem in audit.problems)
 
 
@@ -91,16 +90,14 @@ def test_a_training_part_without_a_class_is_a_problem() -> None:
     manifest.loc[manifest["image_id"].isin(split.test), "material"] = "MoSe2"
     problems = audit_split(manifest, split).problems
     assert problems == [
-        f"fold{n}_train has no image of MoSe2; add samples or lower the number of folds" for n in range(3)
+        "no image of MoSe2 in fold0_train, fold1_train, fold2_train; add samples of it, or drop the class"
     ]
 
 
 def test_an_empty_part_is_a_problem() -> None:
     split = split_of(table())
     merged = Split(test=split.test, folds=(Fold(split.folds[0].train + split.folds[0].val, ()),))
-    assert any(
-        "fold0_val has no image of MoS2, WS2" in line for line in audit_split(table(), merged).problems
-    )
+    assert "no image at all in fold0_val; lower the number of folds" in audit_split(table(), merged).problems
 
 
 def test_one_image_under_two_materials_is_a_warning() -> None:

@@ -22,7 +22,9 @@ from tests.support.reads import Gap, watching
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
-GROUND = tuple("download files layout materials memory params processes progress record stage".split())
+GROUND = tuple(
+    "alike download files layout materials memory names params processes progress record stage".split()
+)
 """Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 
 TINY_EXPERIMENTS = {

@@ -121,12 +121,19 @@ def _crossings(parts: Mapping[str, pd.DataFrame], folds: int) -> list[str]:
 def _lacking(counts: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Find classes without images: a problem in a training part, a warning in a val or test part."""
     problems, warnings = [], []
-    for part, column in counts.items():
-        missing = ", ".join(map(str, column.index[column == 0]))
-        if missing and (str(part).endswith("_train") or not column.any()):
-            problems.append(f"{part} has no image of {missing}; add samples or lower the number of folds")
-        elif missing:
-            warnings.append(f"{part} has no image of {missing}: scores there say nothing about it")
+    for name, row in counts.iterrows():
+        lacking = [str(part) for part in row.index[row == 0]]
+        untrained = [part for part in lacking if part.endswith("_train")]
+        unscored = [part for part in lacking if part not in untrained]
+        if untrained:
+            problems.append(
+                f"no image of {name} in {', '.join(untrained)}; add samples of it, or drop the class"
+            )
+        if unscored:
+            warnings.append(f"no image of {name} in {', '.join(unscored)}: scores there say nothing about it")
+    problems += [
+        f"no image at all in {part}; lower the number of folds" for part in counts if not counts[part].any()
+    ]
     return problems, warnings
 
 

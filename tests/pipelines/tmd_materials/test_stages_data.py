@@ -167,7 +167,28 @@ def test_an_unsound_split_is_not_written(workspace: Path) -> None:
     lone["material"] = ["WS2" if number == 0 else "MoS2" for number in range(len(lone))]
     lone["sample_id"] = lone["image_id"]
     Dataset(np.array(dataset.images), lone).write(workspace / "data/prepared")
-    with pytest.raises(UserError, match=r"_train has no image of WS2"):
+    with pytest.raises(UserError, match=r"class 'WS2' has 1 sample, 3 are needed"):
         split.main()
     assert not (workspace / "data/split.json").exists()
-    assert (workspace / "data/split_counts.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "message"),
+    [
+        ("audit", {"order": "dat"}, "audit.order: the manifest has no column 'dat'"),
+        ("audit", {"nuisance": ["operater"]}, "audit.nuisance: the manifest has no column 'operater'"),
+        ("audit", {"folds": 90}, "audit.folds is 90, but there are 20 samples: set it to 20 at most"),
+        ("latent", {"components": 31}, "latent.components 31 of 30 images: set it to 30 at most"),
+        ("split", {"folds": 16}, "split.folds is 16, but there are 15 samples outside of the held-out test"),
+    ],
+)
+def test_what_does_not_suit_the_data_stops_before_anything_trains(
+    workspace: Path, section: str, change: dict[str, object], message: str
+) -> None:
+    ingest.main()
+    prepare.main()
+    content = read_params(workspace / "params.yaml")
+    content[section] |= change
+    YAML(typ="safe").dump(content, workspace / "params.yaml")
+    with pytest.raises(UserError, match=message):
+        split.main()
