@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.scan.read.files import nanoscope
+from tests.scan.read.files import ibw, nanoscope
 from tmdscope.lifecycle.inspection import inspect_file
 from tmdscope.params.materials_study import LevellingParams, PrepareParams
 from tmdscope.stage import UserError
@@ -39,3 +39,12 @@ def test_a_damaged_file_leaves_no_picture(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"scan\.spm: .*it is cut off"):
         inspect_file(path, SETTINGS, tmp_path / "scan.png")
     assert not (tmp_path / "scan.png").exists()
+
+
+def test_doubts_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "scan.ibw"
+    path.write_bytes(ibw(np.random.default_rng(1).uniform(-30, 30, (40, 50)), 1000.0, 2000.0, (20.0, 20.0)))
+    said = inspect_file(path, SETTINGS, tmp_path / "scan.png")
+    assert "on 1000 x 800 nm" in said
+    assert "warning: it is 40 of 100 pixels high" in said
+    assert "warning: neighbouring lines have nothing in common" in said

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from tests.lifecycle.programs import PREPARE, SIZE_PX, make_complete
-from tests.scan.read.files import nanoscope
+from tests.scan.read.files import gwy, ibw, nanoscope
 from tests.tracking.programs import CLASSES, IMAGES, make_program
 from tmdscope.dataset.prepare import prepare_file, prepare_heights
 from tmdscope.learn.reliability.reliability import assess
@@ -149,3 +149,18 @@ def test_an_instrument_file_is_levelled_as_the_models_own_were(tmp_path: Path) -
     np.save(tmp_path / "scan.npy", tilted)
     (refused,) = predictor.stream([tmp_path / "scan.npy"], heights=True)
     assert "does not say how large its pixels are" in refused.problem
+
+
+def test_the_channel_and_doubts_of_an_instrument_file_are_told(tmp_path: Path) -> None:
+    height = np.random.default_rng(6).normal(size=(30, 30)).cumsum(axis=0)
+    named, stopped = tmp_path / "scan.gwy", tmp_path / "scan.tif"
+    named.write_bytes(gwy(height, 600, 600, titles={0: "Height", 1: "Height Sensor"}))
+    stopped.write_bytes(ibw(height, 600, 1200, (20.0, 20.0)))
+    predictor = Predictor(make_complete(), "a model", CPU)
+    found, other = predictor.stream([named, stopped])
+    assert (found.channel, found.warnings) == ("Height Sensor", ())
+    assert other.channel == "HeightTrace"
+    assert "30 of 60 pixels high" in other.warnings[0]
+    wanted, without = predictor.stream([named, stopped], channel="Height")
+    assert wanted.channel == "Height"
+    assert "no channel 'Height'" in without.problem

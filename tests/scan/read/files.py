@@ -1,6 +1,7 @@
 """Instrument files made here, as small as their formats allow; row 0 of what is given is the top."""
 
 import struct
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -50,36 +51,54 @@ def nanoscope(
     return header.ljust(start, b"\x00") + counts * len(images)
 
 
-def gwy(height_nm: NDArray[np.floating], width_nm: float, frame_nm: float, unit: str = "m") -> bytes:
-    """A Gwyddion file with one data field."""
+def gwy(
+    height_nm: NDArray[np.floating],
+    width_nm: float,
+    frame_nm: float,
+    unit: str = "m",
+    titles: Mapping[int, str] | None = None,
+) -> bytes:
+    """A Gwyddion file with data fields of some numbers and titles, each 1 nm above the one before."""
     from gwyfile.objects import GwyContainer, GwyDataField
 
-    field = GwyDataField(
-        height_nm * 1e-9,
-        xreal=width_nm * 1e-9,
-        yreal=frame_nm * 1e-9,
-        si_unit_xy=unit,
-        si_unit_z=unit,
-    )
+    per_nm = {"m": 1e-9, "um": 1e-3, "nm": 1.0}[unit]
     content = GwyContainer()
-    content["/0/data/title"] = "Height"
-    content["/0/data"] = field
+    for above, (number, title) in enumerate((titles or {0: "Height"}).items()):
+        content[f"/{number}/data/title"] = title
+        content[f"/{number}/data"] = GwyDataField(
+            (height_nm + above) * per_nm,
+            xreal=width_nm * per_nm,
+            yreal=frame_nm * per_nm,
+            si_unit_xy=unit,
+            si_unit_z=unit,
+        )
     stream = BytesIO()
     content.tofile(stream)
     return stream.getvalue()
 
 
-def ibw(height_nm: NDArray[np.floating], width_nm: float, frame_nm: float) -> bytes:
-    """An Igor binary wave, version 5, as Asylum's instruments write it: two layers, a note, labels."""
+def ibw(
+    height_nm: NDArray[np.floating],
+    width_nm: float,
+    frame_nm: float,
+    step_nm: tuple[float, float] | None = None,
+    names: Sequence[bytes] = (b"HeightTrace", b"AmplitudeTrace"),
+) -> bytes:
+    """An Igor binary wave, version 5, as Asylum's instruments write it: two layers, a note, labels.
+
+    The note states the frame; `step_nm` is the wave's own scale.
+    """
     rows, columns = height_nm.shape
     first = height_nm[::-1].T * 1e-9  # Igor's first index runs along a row
     values = np.stack([first, first * 0], axis=-1).astype("<f4").tobytes(order="F")
     note = f"ScanSize: {width_nm * 1e-9}\rFastScanSize: {width_nm * 1e-9}\rSlowScanSize: {frame_nm * 1e-9}\r"
-    labels = b"".join(name.ljust(32, b"\x00") for name in (b"", b"HeightTrace", b"AmplitudeTrace"))
+    labels = b"".join(name.ljust(32, b"\x00") for name in (b"", *names))
     wave = bytearray(320)
     struct.pack_into("<i", wave, 12, rows * columns * 2)  # npnts
     struct.pack_into("<h", wave, 16, 2)  # type: 32-bit float
     struct.pack_into("<4i", wave, 68, columns, rows, 2, 0)  # nDim
+    if step_nm is not None:
+        struct.pack_into("<2d", wave, 84, step_nm[0] * 1e-9, step_nm[1] * 1e-9)  # sfA
     wave[148:149] = b"m"  # dataUnits
     head = struct.pack(
         "<hhi iiii 4i 4i ii",
@@ -101,14 +120,15 @@ def ibw(height_nm: NDArray[np.floating], width_nm: float, frame_nm: float) -> by
     return bytes(content)
 
 
-def jpk(height_nm: NDArray[np.floating], width_nm: float, frame_nm: float) -> bytes:
-    """A JPK image: a thumbnail page with the size, then the heights of the trace."""
+def jpk(height_nm: NDArray[np.floating], width_nm: float, frame_nm: float, reflect: bool = False) -> bytes:
+    """A JPK image: a thumbnail page with the size, then the heights of the trace; reflected: top first."""
     rows, columns = height_nm.shape
     step = 1e-12
     stream = BytesIO()
     size = [
         (0x8042, "d", 1, width_nm * 1e-9, True),
         (0x8043, "d", 1, frame_nm * 1e-9, True),
+        (0x8045, "H", 1, int(reflect), True),
         (0x8046, "I", 1, columns, True),
         (0x8047, "I", 1, rows, True),
     ]
@@ -125,9 +145,47 @@ def jpk(height_nm: NDArray[np.floating], width_nm: float, frame_nm: float) -> by
     ]
     with tifffile.TiffWriter(stream) as tiff:
         tiff.write(np.zeros((8, 8), np.uint8), extratags=size, metadata=None)
-        counts = np.rint(height_nm[::-1] * 1e-9 / step).astype(np.int32)
+        counts = np.rint((height_nm if reflect else height_nm[::-1]) * 1e-9 / step).astype(np.int32)
         tiff.write(counts, extratags=slot, metadata=None)
     return stream.getvalue()
+
+
+def park(
+    height_nm: NDArray[np.floating], width_nm: float, frame_nm: float, kind: int = 0, name: str = "Topography"
+) -> bytes:
+    """A Park TIFF: a preview in a palette, heights in um in a tag; `kind` 2 is a force curve."""
+    rows, columns = height_nm.shape
+    gain = -4.5
+    header = bytearray(580)
+    struct.pack_into("<i", header, 0, kind)
+    header[4 : 4 + 2 * len(name)] = name.encode("utf-16-le")
+    struct.pack_into("<2i", header, 100, columns, rows)
+    struct.pack_into("<2d", header, 140, width_nm * 1e-3, frame_nm * 1e-3)
+    struct.pack_into("<2d", header, 220, gain, 1.0)
+    header[244:248] = "um".encode("utf-16-le")
+    struct.pack_into("<i", header, 348, 2)
+    data = (height_nm[::-1] * 1e-3 / gain).astype("<f4").tobytes()
+    tags = [
+        (50432, "I", 1, 0x0E031301, True),
+        (50434, "B", len(data), data, True),
+        (50435, "B", len(header), bytes(header), True),
+    ]
+    stream = BytesIO()
+    with tifffile.TiffWriter(stream) as tiff:
+        preview = np.zeros((8, 8), np.uint8)
+        colours = np.zeros((3, 256), np.uint16)
+        tiff.write(preview, photometric="palette", colormap=colours, extratags=tags, metadata=None)
+    return stream.getvalue()
+
+
+def gsf(height_nm: NDArray[np.floating], width_nm: float, frame_nm: float) -> bytes:
+    """A Gwyddion simple field."""
+    rows, columns = height_nm.shape
+    head = (
+        f"Gwyddion Simple Field 1.0\nXRes = {columns}\nYRes = {rows}\nXReal = {width_nm * 1e-9}\n"
+        f"YReal = {frame_nm * 1e-9}\nXYUnits = m\nZUnits = m\nTitle = Topography\n"
+    ).encode()
+    return head + b"\0" * (4 - len(head) % 4) + (height_nm * 1e-9).astype("<f4").tobytes()
 
 
 def topostats(height_nm: NDArray[np.floating], pixel_nm: float) -> bytes:
@@ -142,8 +200,10 @@ def topostats(height_nm: NDArray[np.floating], pixel_nm: float) -> bytes:
     return stream.getvalue()
 
 
-def nid(height_nm: NDArray[np.floating], width_nm: float, frame_nm: float) -> bytes:
-    """A Nanosurf file with one image, 16 bits over 100 nm."""
+def nid(
+    height_nm: NDArray[np.floating], width_nm: float, frame_nm: float, name: str = "Z-Axis", lines: int = 0
+) -> bytes:
+    """A Nanosurf file with one image, 16 bits over 100 nm; `lines`: to which the scan was set."""
     rows, columns = height_nm.shape
     full = 100e-9
     values = np.rint(height_nm[::-1] * 1e-9 / full * 65536).astype("<i2").tobytes()
@@ -156,6 +216,7 @@ Gr0-Ch0=DataSet-0:0
 
 [DataSet-Info]
 Operating mode=Dynamic
+Lines={lines or rows}
 
 [DataSet-0:0]
 Version=2
@@ -170,7 +231,7 @@ Dim1Name=Y*
 Dim1Unit=m
 Dim1Range={frame_nm * 1e-9}
 Dim1Min=0
-Dim2Name=Z-Axis
+Dim2Name={name}
 Dim2Unit=m
 Dim2Range={full}
 Dim2Min={-full / 2}

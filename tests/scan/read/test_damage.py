@@ -18,6 +18,8 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "nanoscope": lambda: files.nanoscope(HEIGHT),
     "ibw": lambda: files.ibw(HEIGHT, 500, 500),
     "jpk": lambda: files.jpk(HEIGHT, 500, 500),
+    "park": lambda: files.park(HEIGHT, 500, 500),
+    "gsf": lambda: files.gsf(HEIGHT, 500, 500),
     "gwy": lambda: files.gwy(HEIGHT, 500, 500),
     "topostats": lambda: files.topostats(HEIGHT, 25.0),
     "nid": lambda: files.nid(HEIGHT, 500, 500),

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.scan.read import files
-from tmdscope.scan.read.formats import is_scan
+from tmdscope.scan.read.formats import holds_scan, is_scan
 from tmdscope.scan.read.read import ScanError, decode_file, decode_scan, read_scan
 
 ROWS, COLUMNS, WIDTH_NM, FRAME_NM = 12, 20, 500.0, 600.0
@@ -21,6 +21,9 @@ FORMATS: dict[str, tuple[Write, tuple[float, float], float]] = {
     "000": (lambda: files.nanoscope(HEIGHT, "Height", WIDTH_NM, FRAME_NM, stored=4), (25.0, 50.0), 1e-5),
     "ibw": (lambda: files.ibw(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
     "jpk": (lambda: files.jpk(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-3),
+    "jpk-qi-image": (lambda: files.jpk(HEIGHT, WIDTH_NM, FRAME_NM, reflect=True), (25.0, 50.0), 1e-3),
+    "tiff": (lambda: files.park(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
+    "gsf": (lambda: files.gsf(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
     "gwy": (lambda: files.gwy(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-5),
     "topostats": (lambda: files.topostats(HEIGHT, 25.0), (25.0, 25.0), 1e-5),
     "nid": (lambda: files.nid(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 2e-3),
@@ -33,7 +36,9 @@ def test_heights_and_pixels_come_back(tmp_path: Path, ending: str) -> None:
     content = write()
     path = files.write(tmp_path, f"scan.{ending}", content)
     scan = read_scan(path)
-    assert is_scan(path.name)
+    assert holds_scan(content, path.name)
+    assert holds_scan(content, "named.png")
+    assert is_scan(path.name) is (ending != "tiff")
     assert scan.height_nm.dtype == np.float32
     np.testing.assert_allclose(scan.height_nm, HEIGHT, atol=error_nm)
     assert scan.pixel_size_nm == pytest.approx(pixel)
@@ -130,6 +135,46 @@ def test_a_bruker_frame_that_is_not_square(aspect: str, frame_nm: float, pixel: 
     assert scan.pixel_size_nm == pytest.approx(pixel)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (files.park(HEIGHT, WIDTH_NM, FRAME_NM, kind=2), "of a force curve, and its picture a plot"),
+        (files.park(HEIGHT, WIDTH_NM, FRAME_NM, kind=1), "of a line profile"),
+        (files.nanoscope(HEIGHT).replace(b"\r\n", b"\r\r\n"), "its line ends were changed.*as a binary file"),
+        (files.nanoscope(HEIGHT).replace(b"\n", b"\r\n"), "its line ends were changed.*as a binary file"),
+        (files.nanoscope(HEIGHT).replace(b"\r\n", b"\n"), "its line ends were changed.*as a binary file"),
+        (files.nid(HEIGHT, WIDTH_NM, FRAME_NM).replace(b"\n", b"\r\n"), "its line ends were changed"),
+        (files.gsf(HEIGHT, WIDTH_NM, FRAME_NM).replace(b"\n", b"\r\n"), "its line ends were changed"),
+        (files.nanoscope(HEIGHT, **{"Bytes/pixel": "4"}), "are no 20 x 12 integers of 4 bytes"),
+        (files.nanoscope(HEIGHT, Data_offset="100"), "within its header"),
+        (files.nanoscope(HEIGHT, Data_offset="4096"), "two of its images share byte 4096"),
+    ],
+    ids=["curve", "line", "CRCRLF", "LF to CRLF", "CRLF to LF", "nid", "gsf", "bytes", "header", "shared"],
+)
+def test_what_is_no_scan_or_was_changed_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(ScanError, match=message):
+        decode_scan(content, "scan")
+
+
+def test_values_of_four_bytes_under_a_header_of_two() -> None:
+    content = files.nanoscope(
+        HEIGHT / 256**2, stored=4, **{"Bytes/pixel": "2"}
+    )  # as software from 9.2 has it
+    np.testing.assert_allclose(decode_scan(content, "a.spm").height_nm, HEIGHT, atol=0.07)
+
+
+def test_a_gwyddion_file_of_another_writer() -> None:
+    """Units with a prefix, and text in Latin-1."""
+    scan = decode_scan(files.gwy(HEIGHT, WIDTH_NM, FRAME_NM, "um"), "a.gwy")
+    np.testing.assert_allclose(scan.height_nm, HEIGHT, atol=1e-4)
+    assert scan.pixel_size_nm == pytest.approx((25.0, 50.0))
+    content = files.gwy(HEIGHT, WIDTH_NM, FRAME_NM, "um", {0: "Height 20 C"})
+    latin = content.replace(b"um\x00", b"\xb5m\x00").replace(b"20 C", b"20\xb0C")
+    scan = decode_scan(latin, "a.gwy")
+    np.testing.assert_allclose(scan.height_nm, HEIGHT, atol=1e-4)
+    assert scan.channel == "Height 20°C"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ScanError, match=r"gone\.spm: No such file"):
         read_scan(tmp_path / "gone.spm")
@@ -157,6 +202,9 @@ def test_all_channels_are_listed() -> None:
         ("a.spm", True),
         ("a.SPM", True),
         ("x/a.003", True),
+        ("a.jpk-qi-image", True),
+        ("a.gsf", True),
+        ("a.tiff", False),
         ("a.0031", False),
         ("a.png", False),
         ("spm", False),

@@ -102,3 +102,59 @@ def test_a_cut_never_changes_heights(scans_dir: Path, name: str) -> None:
         except ScanError:
             refused += 1
     assert refused >= 4
+
+
+@pytest.mark.parametrize(
+    ("name", "channel", "shape", "frame_nm", "lowest_nm", "highest_nm"),
+    [
+        ("H_90Cs10MA_0004.ibw", "HeightRetrace", (62, 256), (10_000.0, 2421.875), -1963.64, 1932.63),
+        ("Park_20210916_034.tiff", None, (256, 256), (2500.0, 2500.0), -2.713, 9.244),
+        ("nid-1.nid", None, (256, 256), (20_000.0, 20_000.0), -4240.05, -2869.91),
+        ("nid-1.nid", "Forward Z-Axis", (256, 256), (20_000.0, 20_000.0), -1982.58, -925.39),
+        ("test_gsf.gsf", None, (512, 512), (5009.785, 5009.785), -1.892, 4.213),
+        ("sample_0.jpk-qi-image", "height_trace", (100, 100), (500.0, 500.0), 3078.76, 3615.59),
+    ],
+)
+def test_frames_and_ranges_of_independent_readers(
+    scans_dir: Path,
+    name: str,
+    channel: str | None,
+    shape: tuple[int, int],
+    frame_nm: tuple[float, float],
+    lowest_nm: float,
+    highest_nm: float,
+) -> None:
+    scan = read_scan(scans_dir / name, channel)
+    assert scan.height_nm.shape == shape
+    assert (shape[1] * scan.pixel_size_nm[0], shape[0] * scan.pixel_size_nm[1]) == pytest.approx(frame_nm)
+    assert (scan.height_nm.min(), scan.height_nm.max()) == pytest.approx((lowest_nm, highest_nm), abs=6e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "channel"),
+    [
+        ("H_90Cs10MA_0004.ibw", "ZSensorRetrace"),
+        ("R_AR_20211011.ibw", "ZSensorRetrace"),
+        ("Park_20210916_034.tiff", "Topography"),
+        ("nid-1.nid", "Forward Z-AxisSensor"),
+        ("nanoscope_full_multiple_images.txt", "Height"),
+        ("sample_0.jpk", "measuredHeight_trace"),
+        ("sample_0.jpk-qi-image", "measuredHeight_trace"),
+        ("test_gsf.gsf", "HeightRetrace"),
+        ("sample_0_1.topostats", "image"),
+    ],
+)
+def test_the_rule_for_the_channel(scans_dir: Path, name: str, channel: str) -> None:
+    scan = read_scan(scans_dir / name)
+    assert scan.channel == channel
+    stopped = ("it is 62 of 256 pixels high",) if name.startswith("H_") else ()
+    assert [told.partition(",")[0] for told in scan.warnings] == list(stopped)
+
+
+def test_damage_by_a_transfer_of_text_is_told(scans_dir: Path) -> None:
+    content = (scans_dir / "old_bruker.002").read_bytes()
+    for changed in (content.replace(b"\n", b"\r\n"), content.replace(b"\r\n", b"\n")):
+        with pytest.raises(ScanError, match="its line ends were changed"):
+            decode_file(changed, "a.002")
+    header, data = content[:40960], content[40960:].replace(b"\n", b"\r\n")
+    assert "as in noise" in " ".join(decode_file(header + data, "a.002").scan.warnings)

@@ -12,7 +12,7 @@ _TEXT = 1000
 """Bytes that are text, in files that begin with a header."""
 
 _JPK_SIZE = 0x8042
-_PARK_DATA, _PARK_HEADER = 50434, 50435
+_PARK_MARK, _PARK_DATA, _PARK_HEADER = 50432, 50434, 50435
 """Tags that make a TIFF one of these instruments' own."""
 
 
@@ -50,7 +50,7 @@ FORMATS = (
     NANOSCOPE,
     Format("ibw", "Asylum Igor binary wave", (b"\x05\x00", b"\x00\x05"), (".ibw",)),
     Format("jpk", "JPK", _TIFF, (".jpk", ".jpk-qi-image"), frozenset({_JPK_SIZE})),
-    Format("park", "Park TIFF", _TIFF, (), frozenset({_PARK_DATA, _PARK_HEADER})),
+    Format("park", "Park TIFF", _TIFF, (), frozenset({_PARK_MARK, _PARK_DATA, _PARK_HEADER})),
     Format("gwy", "Gwyddion", (b"GWYP",), (".gwy",)),
     Format("gsf", "Gwyddion simple field", (b"Gwyddion Simple Field 1.0",), (".gsf",)),
     Format("topostats", "TopoStats", (b"\x89HDF\r\n\x1a\n",), (".topostats",)),

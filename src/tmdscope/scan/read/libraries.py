@@ -19,8 +19,8 @@ from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, Found, ScanErro
 from tmdscope.scan.read.gwyddion import find_gsf, find_gwy
 from tmdscope.scan.read.tiffs import find_jpk, find_park
 
-_ROUNDED = 1e-3
-"""Share by which a frame may differ from a whole number of pixels: sizes in files are rounded."""
+_ROUNDED = 0.05
+"""Part of a pixel by which a frame may differ from a whole number of them: sizes in files are rounded."""
 
 _SQUARE = 0.01
 """Share by which the sides of a square pixel may differ."""
@@ -109,7 +109,7 @@ def _asylum_pixel_nm(
     pixel, warnings = [], []
     for step, frame, count, axis in zip(steps, frames, counts, ("wide", "high"), strict=True):
         parts = frame / step
-        if not math.isfinite(parts) or abs(parts - round(parts)) > _ROUNDED * parts:
+        if not math.isfinite(parts) or abs(parts - round(parts)) > _ROUNDED:
             pixel.append(step)
             if math.isfinite(frame):
                 warnings.append(
@@ -191,11 +191,16 @@ def find_nid(path: Path) -> list[Found]:
     from NSFopen.read import nid_read
 
     content = nid_read(filename=str(path))
+    headers = [one for _, one in content.param["HeaderDump"].items() if isinstance(one, dict)]
+    if len({one["SaveBits"].strip() for one in headers if "SaveBits" in one}) > 1:
+        raise ScanError("its images hold numbers of different sizes, which its reader does not tell apart")
     found = []
     for key in content.data.index:
         header = _nid_header(content.param["HeaderDump"], key[1], key[2])
         if key[0] != "Image" or header is None:
             continue
+        if header.get("SaveSign", "Signed").strip().casefold() != "signed":
+            raise ScanError(f"channel {key[2]!r} holds unsigned numbers, which its reader takes for signed")
         values = np.asarray(content.data[key], dtype=np.float64)
         rows, columns = values.shape
         pixel, warnings = _nid_pixel_nm(content.param["HeaderDump"], header, columns, rows)

@@ -132,8 +132,9 @@ def find_park(path: Path) -> list[Found]:
 
     with tifffile.TiffFile(path) as tiff:
         tags = tiff.pages.first.tags
+        _check_whole(tiff.pages.first, path)
         data, header = (tags[tag].value if tag in tags else b"" for tag in (_PARK_DATA, _PARK_HEADER))
-    if not (isinstance(header, bytes) and isinstance(data, bytes)) or len(header) < 352:
+    if not (isinstance(header, bytes) and isinstance(data, bytes)) or len(header) < 260:
         raise ScanError("it is a Park TIFF without the header of a scan: a plot, not a scan, or damaged")
     (kind,) = struct.unpack_from("<i", header, 0)
     if kind != 0:
@@ -142,7 +143,7 @@ def find_park(path: Path) -> list[Found]:
     columns, rows = struct.unpack_from("<2i", header, 100)
     width, height = struct.unpack_from("<2d", header, 140)
     (gain,) = struct.unpack_from("<d", header, 220)
-    stored = _PARK_TYPES.get(struct.unpack_from("<i", header, 348)[0], "")
+    stored = _PARK_TYPES.get(struct.unpack_from("<i", header, 348)[0] if len(header) >= 352 else 0, "")
     if not stored or min(columns, rows) < 2:
         raise ScanError("its header is not that of a Park scan: it is damaged")
     if len(data) != columns * rows * np.dtype(stored).itemsize:
