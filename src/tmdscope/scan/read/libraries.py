@@ -22,6 +22,9 @@ from tmdscope.scan.read.tiffs import find_jpk, find_park
 _ROUNDED = 0.05
 """Part of a pixel by which a frame may differ from a whole number of them: sizes in files are rounded."""
 
+_LENGTHS = re.compile("height|zsensor", re.IGNORECASE)
+"""Layers of Asylum's waves that are in the unit of the wave; it states one for all."""
+
 _SQUARE = 0.01
 """Share by which the sides of a square pixel may differ."""
 
@@ -62,9 +65,7 @@ def find_ibw(path: Path) -> list[Found]:
     unit = _igor_text(wave["wave_header"]["dataUnits"])
     return [
         Found(
-            Channel(
-                name, unit if name.startswith(("Height", "ZSensor")) else "", (rows, columns), pixel, warnings
-            ),
+            Channel(name, unit if _LENGTHS.search(name) else "", (rows, columns), pixel, warnings),
             partial(lambda layer: values[:, ::-1, layer].T, layer),
         )
         for layer, name in enumerate(names)

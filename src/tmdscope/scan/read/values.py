@@ -14,8 +14,9 @@ _LARGE_RANGE_NM = 1e4
 _STEEP = 2.0
 """Range of heights in sides of the frame, beyond which a tip does not follow."""
 
-_NOISE_ROWS, _NOISE_CORRELATION = 16, 0.1
-"""Rows from which noise is told, and the median correlation of neighbouring rows below which it is."""
+_NOISE_ROWS, _NOISE_PAIRS, _NOISE_CORRELATION = 16, 256, 0.1
+"""Rows from which noise is told, pairs of neighbours that are looked at, and the median of their
+correlations below which it is."""
 
 
 def heights(found: Found) -> tuple[NDArray[np.float32], tuple[str, ...]]:
@@ -48,7 +49,7 @@ def heights(found: Found) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     if values.shape != channel.shape:
         raise ScanError(f"channel {channel.name!r} has shape {values.shape}, announced were {channel.shape}")
     rows = _scanned_rows(values, channel.name)
-    values = values[rows] * factor
+    values = (values if len(rows) == len(values) else values[rows]) * factor
     if np.abs(values).max() > MAX_HEIGHT_NM:
         raise ScanError(
             f"channel {channel.name!r} reaches {np.abs(values).max():.3g} nm; no scanner does: "
@@ -127,11 +128,14 @@ def _leading(flags: NDArray[np.bool_]) -> int:
 
 def _correlation(height_nm: NDArray[np.float64]) -> float:
     """Median of Pearson's correlation of rows with the next, slopes along rows taken off; NaN if flat."""
+    first = np.unique(np.linspace(0, len(height_nm) - 2, _NOISE_PAIRS).astype(int))
     x = np.linspace(-1, 1, height_nm.shape[1])
-    rows = height_nm - height_nm.mean(axis=1, keepdims=True)
-    rows = rows - (rows @ x / (x @ x))[:, None] * x
-    size = np.sqrt((rows**2).sum(axis=1))
-    size[size < 1e-9 * max(float(np.abs(height_nm).max()), 1e-12)] = np.nan
-    if np.isnan(size).all():
-        return float("nan")
-    return float(np.nanmedian((rows[1:] * rows[:-1]).sum(axis=1) / (size[1:] * size[:-1])))
+    least = 1e-9 * max(float(np.abs(height_nm).max()), 1e-12)
+    pair = []
+    for rows in (height_nm[first], height_nm[first + 1]):
+        centred = rows - rows.mean(axis=1, keepdims=True)
+        centred -= (centred @ x / (x @ x))[:, None] * x
+        size = np.linalg.norm(centred, axis=1, keepdims=True)
+        pair.append(np.divide(centred, size, out=np.full_like(centred, np.nan), where=size > least))
+    found = (pair[0] * pair[1]).sum(axis=1)
+    return float("nan") if np.isnan(found).all() else float(np.nanmedian(found))
