@@ -320,13 +320,19 @@ def predict(
     ] = "production",
     as_csv: Annotated[bool, typer.Option("--csv", help="Every value, comma-separated.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
-    heights: Annotated[bool, typer.Option(help="NPY and TIFF hold heights: level them first.")] = False,
+    heights: Annotated[
+        bool | None,
+        typer.Option("--heights/--pictures", help="What NPY and TIFF hold; else floats are heights."),
+    ] = None,
+    pixel_size_nm: Annotated[
+        float | None, typer.Option(min=1e-3, help="Width of a pixel of NPY, TIFF and pictures, if known.")
+    ] = None,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Say which material images show, how sure that is, and whether the model knows such images.
 
-    Instrument files are levelled as the model's own images were. A file that cannot be used is named and the
-    rest goes on; the exit status is then 3.
+    Instrument files and heights are levelled as the model's own were, and wider ones cropped to their width.
+    A file that cannot be used is named and the rest goes on; the exit status is then 3.
     """
     from tmdscope.lifecycle.predict import predict_files
 
@@ -339,6 +345,7 @@ def predict(
         "csv" if as_csv else "json" if as_json else "table",
         heights,
         sys.stdout,
+        pixel_size_nm or float("nan"),
     )
     typer.echo(counts.text, err=True)
     if counts.unusable:

@@ -14,16 +14,17 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tmdscope.dataset.pictures import MAX_BYTES, decode_picture
+from tmdscope.dataset.content import Content, read_content
+from tmdscope.dataset.pictures import MAX_BYTES
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.materials import nearest, parse_material
 from tmdscope.progress import progress
 from tmdscope.scan.read.formats import is_scan
-from tmdscope.scan.read.read import decode_scan
 from tmdscope.stage import UserError
 
 REQUIRED = ("path", "sample_id", "material")
-OPTIONAL = ("pixel_size_nm",)
+OPTIONAL = ("pixel_size_nm", "kind")
+KINDS = ("", "heights", "picture")
 
 _SAME_SIZE = 0.01
 """Share by which a pixel size in the manifest may differ from a scan's own: people round."""
@@ -38,6 +39,7 @@ class Entry:
     sample_id: str
     material: str
     pixel_size_nm: float
+    kind: str
 
 
 class _Copied(NamedTuple):
@@ -45,6 +47,7 @@ class _Copied(NamedTuple):
 
     sha256: str = ""
     pixel_size_nm: float = math.nan
+    kind: str = ""
     channel: str | None = None
     problem: str | None = None
 
@@ -58,7 +61,8 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
         The user's folder.
     manifest : str
         Name of the CSV inside it: columns ``path, sample_id, material`` and, if known,
-        ``pixel_size_nm``.
+        ``pixel_size_nm`` and ``kind`` (``heights`` or ``picture``; empty: as the file says,
+        `tmdscope.dataset.content`).
     classes : sequence of str
         Class names that ``material`` may have.
     pictures : Path
@@ -69,7 +73,8 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
     pandas.DataFrame
         One row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``,
         ``pixel_size_nm`` (a scan's own; NaN where a picture has none given), ``source``,
-        ``source_sha256``, and, where there are scans, ``channel`` (which of the file's was read).
+        ``source_sha256``, ``kind`` (``scan``, ``heights`` or ``picture``, see `tmdscope.dataset.content`),
+        and, where there are scans, ``channel`` (which of the file's was read).
 
     Raises
     ------
@@ -79,7 +84,9 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
     source = folder / manifest
     entries, problems = _read_entries(folder, source, classes)
     table = pd.DataFrame(entries, columns=list(Entry.__dataclass_fields__))
-    table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
+    table = table.astype(
+        {"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float, "kind": str}
+    )
     copied = _copy_files(folder, entries, pictures)
     problems += [one.problem for one in copied if one.problem is not None]
     problems += _whole_table_problems(table, classes)
@@ -90,6 +97,7 @@ def ingest_folder(folder: Path, manifest: str, classes: Sequence[str], pictures:
         pixel_size_nm=[one.pixel_size_nm for one in copied],
         source="folder",
         source_sha256=[one.sha256 for one in copied],
+        kind=[one.kind for one in copied],
     )
     return table.assign(channel=[one.channel for one in copied]) if any(o.channel for o in copied) else table
 
@@ -148,6 +156,7 @@ def _read_entries(folder: Path, source: Path, classes: Sequence[str]) -> tuple[l
                     sample_id=cells["sample_id"],
                     material=match_class(cells["material"].strip(), classes),
                     pixel_size_nm=float(size) if size else math.nan,
+                    kind=cells.get("kind", "").strip(),
                 )
             )
     return entries, problems
@@ -204,6 +213,8 @@ def _row_problems(folder: Path, cells: dict[str, str], classes: Sequence[str]) -
     size = cells.get("pixel_size_nm", "").strip()
     if size and not _is_positive(size):
         problems.append(f"pixel_size_nm {size!r} is not a positive number; leave it empty if unknown")
+    if cells.get("kind", "").strip() not in KINDS:
+        problems.append(f"kind {cells['kind']!r} is none of heights, picture; leave it empty: the file says")
     return problems
 
 
@@ -251,27 +262,27 @@ def _copy_files(folder: Path, entries: Sequence[Entry], pictures: Path) -> list[
         kind = "scan" if is_scan(entry.image_id) else "picture"
         try:
             content = (folder / entry.image_id).read_bytes()
-            size, channel = _look_into(content, entry)
+            found = _look_into(content, entry)
         except (OSError, UserError) as error:
             return _Copied(problem=f"line {entry.line}: {kind} {entry.image_id!r} cannot be used: {error}")
         target = pictures / entry.image_id
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-        return _Copied(hashlib.sha256(content).hexdigest(), size, channel)
+        return _Copied(hashlib.sha256(content).hexdigest(), found.pixel_size_nm[0], found.kind, found.channel)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(progress(pool.map(copy, entries), len(entries), "check and copy files"))
 
 
-def _look_into(content: bytes, entry: Entry) -> tuple[float, str | None]:
-    """Say how wide a pixel is and which channel was read, of a scan as its file says."""
-    if not is_scan(entry.image_id):
-        decode_picture(content, Path(entry.image_id).suffix)
-        return entry.pixel_size_nm, None
-    scan = decode_scan(content, entry.image_id)
-    size = scan.pixel_size_nm[0]
+def _look_into(content: bytes, entry: Entry) -> Content:
+    """Read a file as the manifest says it is; a scan's own pixels count."""
+    heights = entry.kind == "heights" if entry.kind else None
+    found = read_content(content, entry.image_id, heights, entry.pixel_size_nm)
+    if found.kind == "scan" and entry.kind == "picture":
+        raise UserError("kind is picture here, but it is an instrument's file: leave the cell empty")
+    size = found.pixel_size_nm[0]
     if abs(entry.pixel_size_nm - size) > _SAME_SIZE * size:
         raise UserError(
             f"pixel_size_nm is {entry.pixel_size_nm:g} here, but {size:.6g} in the file: leave the cell empty"
         )
-    return size, scan.channel
+    return found

@@ -8,11 +8,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.dataset.content import read_content
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, open_array, read_manifest
 from tmdscope.scan.frame import centred_square
 from tmdscope.scan.read.formats import is_scan
 from tmdscope.scan.read.read import read_scan
+from tmdscope.stage import UserError
 
 Map = tuple[NDArray[Any], tuple[float, float]]
 """Heights in nm, shape (rows, columns), and width and height of their pixels in nm."""
@@ -34,6 +36,8 @@ class Heights:
         Side of the centred square that images show; None for the largest.
     first : int
         Row of the first image in an NPY file.
+    kinds : tuple of str
+        What each file holds, as the manifest says (`tmdscope.dataset.content`); empty for an NPY file.
     """
 
     source: Path
@@ -41,6 +45,7 @@ class Heights:
     pixel_nm: tuple[float, ...]
     side_nm: float | None = None
     first: int = 0
+    kinds: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, raw: Path, side_nm: float | None) -> Self | None:
@@ -62,7 +67,10 @@ class Heights:
         ids, sizes = tuple(manifest["image_id"]), tuple(manifest["pixel_size_nm"])
         if (raw / HEIGHTS).exists():
             return cls((raw / HEIGHTS).resolve(), ids, sizes, side_nm)
-        return cls((raw / PICTURES).resolve(), ids, sizes, side_nm) if any(map(is_scan, ids)) else None
+        kinds = tuple(manifest["kind"]) if "kind" in manifest else tuple(map(_kind_of, ids))
+        if set(kinds) <= {"picture"}:
+            return None
+        return cls((raw / PICTURES).resolve(), ids, sizes, side_nm, kinds=kinds)
 
     def part(self, first: int, end: int) -> Self:
         """Take some of them.
@@ -82,6 +90,7 @@ class Heights:
             image_ids=self.image_ids[first:end],
             pixel_nm=self.pixel_nm[first:end],
             first=self.first + first,
+            kinds=self.kinds[first:end],
         )
 
     def read(self) -> Iterator[Map | None]:
@@ -102,12 +111,26 @@ class Heights:
             if stored is not None:
                 known = np.isfinite(width)
                 yield self._shown(stored[self.first + number], (width, width)) if known else None
-            elif is_scan(image_id):
+            elif self.kinds[number] == "scan":
                 scan = read_scan(self.source / image_id)
                 yield self._shown(scan.height_nm, scan.pixel_size_nm)
+            elif self.kinds[number] == "heights" and np.isfinite(width):
+                yield self._shown(self._of_file(image_id), (width, width))
             else:
                 yield None
+
+    def _of_file(self, image_id: str) -> NDArray[Any]:
+        path = self.source / image_id
+        try:
+            return read_content(path.read_bytes(), image_id, heights=True).values
+        except (OSError, UserError) as error:
+            raise UserError(f"{path}: {error}") from error
 
     def _shown(self, height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Map:
         square = centred_square(height_nm.shape, pixel_nm, self.side_nm)
         return np.array(square.cover(height_nm)), pixel_nm
+
+
+def _kind_of(image_id: str) -> str:
+    """Say what a file holds, where an earlier version did not say."""
+    return "scan" if is_scan(image_id) else "picture"

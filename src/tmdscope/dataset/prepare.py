@@ -1,7 +1,8 @@
 """From raw heights or pictures to the prepared data set: grey, square, one size, 8 bits."""
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.dataset.pictures import PictureError, decode_picture
+from tmdscope.dataset.content import read_content
+from tmdscope.dataset.pictures import PictureError
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import (
     IMAGES,
@@ -26,27 +28,59 @@ from tmdscope.dataset.store import (
 from tmdscope.files import atomic_path, sha256_array
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.progress import progress
-from tmdscope.scan.frame import centred_square
-from tmdscope.scan.level import Image8, clip_percentiles, level, resize_area, to_uint8
-from tmdscope.scan.read.formats import is_scan
-from tmdscope.scan.read.read import ScanError, decode_scan
+from tmdscope.scan.frame import Square, centred_square
+from tmdscope.scan.level import Image8, clip_percentiles, crop_square, flat, resize_area, to_uint8
+from tmdscope.scan.read.read import ScanError
 from tmdscope.stage import UserError
 
 _CHUNK_VALUES = 1 << 21
 _CHUNK_PICTURES = 64
 
+Crop = Callable[[float], float | None]
+"""Width of a scan in nm to the side in nm of the centre that is used, None for all of it."""
 
-class _Prepared(NamedTuple):
+
+class Prepared(NamedTuple):
+    """An image and where it comes from.
+
+    Attributes
+    ----------
+    image : numpy.ndarray
+        uint8, shape (S, S).
+    shrunk : float
+        Raw pixels, along x, on one pixel of the image.
+    width_nm : float
+        Of what the image shows; NaN where it is not known.
+    scan_nm : float
+        Of the largest centred square that the scan holds; NaN where it is not known.
+    """
+
     image: Image8
-    sha256: str
-    shrunk: float  # raw pixels along one prepared pixel
+    shrunk: float
+    width_nm: float
+    scan_nm: float
+
+
+class Surface(NamedTuple):
+    """The part of a scan that becomes an image, levelled and cut off at the percentiles.
+
+    Attributes
+    ----------
+    height_nm : numpy.ndarray
+        Shape (rows, columns): the whole pixels that cover the square.
+    square : Square
+        The square.
+    """
+
+    height_nm: NDArray[Any]
+    square: Square
 
 
 def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
     """Prepare every raw image; memory stays flat however many there are.
 
-    Heights and instrument files are levelled (`tmdscope.scan.level`), pictures turned to grey; all are
-    cropped to their centred square, heights by physical size, and resized by area.
+    All are cropped to their centred square, heights by physical size; heights and instrument files are then
+    levelled (`tmdscope.scan.level`), pictures turned to grey; all are resized by area.
 
     Parameters
     ----------
@@ -75,7 +109,7 @@ def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
 
     def pixels() -> Iterator[Image8]:
         for item in images:
-            hashes.append(item.sha256)
+            hashes.append(sha256_array(item.image))
             shrunk.append(item.shrunk)
             yield item.image
 
@@ -109,42 +143,73 @@ def picture_to_uint8(picture: NDArray[Any], percentiles: Sequence[float]) -> Ima
     return to_uint8(clip_percentiles(picture.astype(np.float64), low, high))
 
 
-def prepare_file(content: bytes, name: str, settings: PrepareParams, heights: bool = False) -> Image8:
-    """Prepare one file as those of a study are.
+def prepare_file(content: bytes, name: str, settings: PrepareParams, heights: bool | None = None) -> Image8:
+    """Prepare one file, see `prepare_content`.
 
     Parameters
     ----------
     content : bytes
         The whole file.
     name : str
-        Its name, whose ending says what it is: a scan of an instrument, which is levelled, or a picture.
+        Its name, whose ending says how it is read.
     settings : PrepareParams
-        Section `prepare` of params.yaml.
+        Section `prepare` of params.yaml, or a model's own.
     heights : bool, optional
-        Whether a file that is no instrument's holds heights (NPY, TIFF), which are levelled first.
+        Whether a file that is no instrument's holds heights; without it floating-point values are.
 
     Returns
     -------
     numpy.ndarray
         uint8, shape (S, S).
+    """
+    return prepare_content(content, name, settings, heights).image
+
+
+def prepare_content(
+    content: bytes,
+    name: str,
+    settings: PrepareParams,
+    heights: bool | None = None,
+    pixel_size_nm: float = math.nan,
+    crop: Crop | None = None,
+) -> Prepared:
+    """Prepare what a file holds; every door does it so: a study, `tmdscope predict`, `audit`, `add-material`.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    name : str
+        Its name, whose ending says how it is read.
+    settings : PrepareParams
+        Section `prepare` of params.yaml, or a model's own.
+    heights : bool, optional
+        Whether a file that is no instrument's holds heights; without it floating-point values are
+        (`tmdscope.dataset.content`).
+    pixel_size_nm : float, optional
+        Width in nm of its square pixels, if it is no instrument's and this is known.
+    crop : callable, optional
+        Gives the side of the centre that is used of a scan of some width, both in nm, or None for all of it;
+        `levelling.crop_nm` goes before it.
+
+    Returns
+    -------
+    Prepared
+        The image.
 
     Raises
     ------
     UserError
-        It cannot be used; where it should hold heights, it holds 8-bit grey values, or it does not say how
-        large its pixels are although the settings name a size in nm.
+        It cannot be used; where it should hold heights, it holds 8-bit grey values, or the settings name a
+        size in nm and nobody says how large its pixels are.
     """
-    if is_scan(name) or not heights:
-        return _prepare_one(content, name, settings).image
-    values = decode_picture(content, Path(name).suffix)
-    if values.dtype == np.uint8:
-        raise PictureError("it holds 8-bit grey values, not heights: predict it as a picture")
-    if settings.levelling.side_nm is not None:
-        raise PictureError(
-            f"it does not say how large its pixels are, and of each scan the central "
-            f"{settings.levelling.side_nm:g} nm are used: give the instrument's own file"
-        )
-    return _finish(level(values, settings.percentiles, settings.levelling.steps), settings.size_px).image
+    found = read_content(content, name, heights, pixel_size_nm)
+    if found.kind != "picture":
+        return _prepare_scan(found.values, found.pixel_size_nm, settings, crop)
+    square = crop_square(found.values)
+    image = resize_area(picture_to_uint8(square, settings.percentiles), settings.size_px)
+    width_nm = len(square) * found.pixel_size_nm[0]
+    return Prepared(image, len(square) / settings.size_px, width_nm, width_nm)
 
 
 def prepare_heights(
@@ -171,13 +236,65 @@ def prepare_heights(
     UserError
         The scan is smaller than the settings ask for.
     """
-    square = centred_square(height_nm.shape, pixel_size_nm, settings.levelling.side_nm)
-    levelled = level(square.cover(height_nm), settings.percentiles, settings.levelling.steps)
-    return resize_area(levelled, settings.size_px, square.within), square.side_nm / settings.size_px
+    found = _prepare_scan(height_nm, pixel_size_nm, settings)
+    return found.image, found.width_nm / settings.size_px
 
 
-def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
-    """Level chunk by chunk; each chunk opens the map anew, so that pages already read leave memory."""
+def level_square(
+    height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
+) -> Surface:
+    """Cut the centred square out of a scan by physical size, then level it: what its image is made from.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm, shape (rows, columns), finite.
+    pixel_size_nm : tuple of float
+        Width (x) and height (y) of a pixel in nm; both NaN where they are not known, which makes them square.
+    settings : PrepareParams
+        Section `prepare` of params.yaml.
+
+    Returns
+    -------
+    Surface
+        Levelled heights and the square, in units of a pixel where its size is not known.
+
+    Raises
+    ------
+    UserError
+        The scan is smaller than the settings ask for, or its size is needed and not known.
+    """
+    levelling = settings.levelling
+    if math.isnan(pixel_size_nm[0]):
+        if levelling.side_nm is not None:
+            raise PictureError(
+                f"it does not say how large its pixels are, and of each scan the central "
+                f"{levelling.side_nm:g} nm are used: give the instrument's own file, or its pixel_size_nm"
+            )
+        pixel_size_nm = (1.0, 1.0)
+    square = centred_square(height_nm.shape, pixel_size_nm, levelling.side_nm)
+    return Surface(flat(square.cover(height_nm), settings.percentiles, levelling.steps), square)
+
+
+def _prepare_scan(
+    height_nm: NDArray[Any],
+    pixel_size_nm: tuple[float, float],
+    settings: PrepareParams,
+    crop: Crop | None = None,
+) -> Prepared:
+    scan_nm = min(n * size for n, size in zip(height_nm.shape[::-1], pixel_size_nm, strict=True))
+    side_nm = None if crop is None or settings.levelling.side_nm is not None else crop(scan_nm)
+    if side_nm is not None:
+        settings = settings.cropped_to(side_nm)
+    surface = level_square(height_nm, pixel_size_nm, settings)
+    square, known = surface.square, not math.isnan(pixel_size_nm[0])
+    image = resize_area(to_uint8(surface.height_nm), settings.size_px, square.within)
+    shrunk = (square.columns[1] - square.columns[0]) / settings.size_px
+    return Prepared(image, shrunk, square.side_nm if known else math.nan, scan_nm)
+
+
+def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[Prepared]:
+    """Prepare chunk by chunk; each opens the map anew, so that pages already read leave memory."""
     count, rows, columns = open_array(raw / HEIGHTS).shape
     if count != len(manifest):
         raise UserError(
@@ -188,50 +305,28 @@ def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) ->
     sizes = manifest["pixel_size_nm"].tolist()
     for start in range(0, count, step):
         heights = open_array(raw / HEIGHTS)[start : start + step]
-        if settings.levelling.side_nm is None:
-            images = level(heights, settings.percentiles, settings.levelling.steps)
-            yield from (_finish(image, settings.size_px) for image in images)
-        else:
-            for height_nm, size in zip(heights, sizes[start : start + step], strict=True):
-                yield _finish_scan(height_nm, (size, size), settings)
+        for height_nm, size in zip(heights, sizes[start : start + step], strict=True):
+            yield _prepare_scan(height_nm, (size, size), settings)
 
 
-def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
+def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[Prepared]:
     """Decode on threads, since PIL frees the interpreter while it decodes; chunks keep memory flat."""
+    kinds = manifest["kind"] if "kind" in manifest else pd.Series("picture", index=manifest.index)
 
-    def prepare_one(image_id: str) -> _Prepared:
+    def prepare_one(image_id: str, kind: str, pixel_size_nm: float) -> Prepared:
         path = raw / PICTURES / image_id
         try:
-            return _prepare_one(path.read_bytes(), image_id, settings)
+            return prepare_content(path.read_bytes(), image_id, settings, kind == "heights", pixel_size_nm)
         except (OSError, PictureError, ScanError) as error:
             raise UserError(f"{path}: {error}; run the ingest stage again") from error
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
 
-    image_ids = manifest["image_id"].tolist()
+    columns = (manifest["image_id"].tolist(), kinds.tolist(), manifest["pixel_size_nm"].tolist())
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(image_ids), _CHUNK_PICTURES):
-            yield from pool.map(prepare_one, image_ids[start : start + _CHUNK_PICTURES])
-
-
-def _prepare_one(content: bytes, name: str, settings: PrepareParams) -> _Prepared:
-    if is_scan(name):
-        scan = decode_scan(content, name)
-        return _finish_scan(scan.height_nm, scan.pixel_size_nm, settings)
-    picture = decode_picture(content, Path(name).suffix)
-    return _finish(picture_to_uint8(picture, settings.percentiles), settings.size_px)
-
-
-def _finish_scan(
-    height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
-) -> _Prepared:
-    image, prepared_nm = prepare_heights(height_nm, pixel_size_nm, settings)
-    return _Prepared(image, sha256_array(image), prepared_nm / pixel_size_nm[0])
-
-
-def _finish(image: Image8, size_px: int) -> _Prepared:
-    resized = resize_area(image, size_px)
-    return _Prepared(resized, sha256_array(resized), min(image.shape) / size_px)
+        for start in range(0, len(manifest), _CHUNK_PICTURES):
+            end = start + _CHUNK_PICTURES
+            yield from pool.map(prepare_one, *(column[start:end] for column in columns))
 
 
 def _describe(manifest: pd.DataFrame, hashes: list[str], shrunk: list[float]) -> pd.DataFrame:

@@ -168,10 +168,12 @@ def _pictures(
     if "path" not in manifest:
         raise UserError(f"{source} has no column 'path'; add one, or name --features")
     images = []
-    for name in manifest["path"]:
+    kinds = manifest["kind"].fillna("") if "kind" in manifest else [""] * len(manifest)
+    for name, kind in zip(manifest["path"], kinds, strict=True):
         path = source.parent / str(name)
         try:
-            images.append(prepare_file(path.read_bytes(), path.name, prepare))
+            heights = kind == "heights" if kind else None
+            images.append(prepare_file(path.read_bytes(), path.name, prepare, heights))
         except (OSError, UserError) as error:
             told = f"{path} cannot be used: {error}; mend it or take its line out of {source}"
             raise UserError(told) from error

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Generic, TypeVar
 
 from tmdscope.dataset.pictures import MAX_BYTES, SUFFIXES
 from tmdscope.scan.read.formats import ENDINGS, is_scan
@@ -16,26 +14,26 @@ from tmdscope.stage import UserError
 
 _BATCHES_AHEAD = 2
 
-Read = Callable[[bytes, str], NDArray[np.uint8]]
-"""Turns the content of a file and its name into an image, uint8, S x S."""
+T = TypeVar("T")
+"""What is made of a file."""
 
 
 @dataclass(frozen=True)
-class Given:
+class Given(Generic[T]):
     """A file that was given.
 
     Attributes
     ----------
     path : Path
         The file.
-    image : numpy.ndarray or None
-        uint8, S x S; None where it cannot be used.
+    image : T or None
+        What was made of it; None where it cannot be used.
     problem : str
         Why it cannot; empty where it can.
     """
 
     path: Path
-    image: NDArray[np.uint8] | None
+    image: T | None
     problem: str = ""
 
 
@@ -71,7 +69,9 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def read_ahead(files: Sequence[Path], read: Read, batch_size: int) -> Iterator[list[Given]]:
+def read_ahead(
+    files: Sequence[Path], read: Callable[[bytes, str], T], batch_size: int
+) -> Iterator[list[Given[T]]]:
     """Read files in batches on threads, a few batches ahead: memory stays flat however many there are.
 
     Parameters
@@ -79,7 +79,7 @@ def read_ahead(files: Sequence[Path], read: Read, batch_size: int) -> Iterator[l
     files : sequence of Path
         The files.
     read : callable
-        Decodes and prepares one; raises `UserError`.
+        Makes something of the content of a file and its name; raises `UserError`.
     batch_size : int
         Files in a batch.
 
@@ -89,7 +89,7 @@ def read_ahead(files: Sequence[Path], read: Read, batch_size: int) -> Iterator[l
         In the order of the files; one that cannot be used says why.
     """
 
-    def take(path: Path) -> Given:
+    def take(path: Path) -> Given[T]:
         try:
             if path.stat().st_size > MAX_BYTES:
                 return Given(path, None, f"it is larger than {MAX_BYTES} bytes; crop or shrink it")
@@ -98,7 +98,7 @@ def read_ahead(files: Sequence[Path], read: Read, batch_size: int) -> Iterator[l
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             return Given(path, None, reason)
 
-    waiting: deque[list[Future[Given]]] = deque()
+    waiting: deque[list[Future[Given[T]]]] = deque()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for chunk in _batched(files, batch_size):
             waiting.append([pool.submit(take, path) for path in chunk])

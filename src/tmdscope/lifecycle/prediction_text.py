@@ -3,13 +3,16 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
 from tmdscope.lifecycle.predictor import Prediction
 
 Form = Literal["table", "csv", "json"]
+
+NOT_TRAINED = "not trained"
+"""In place of a probability that training could not teach."""
 
 _FILE_COLUMNS = 36
 
@@ -38,7 +41,13 @@ def writer(
     if form == "json":
         return "", lambda prediction: json.dumps(_to_json(prediction)) + "\n"
     if form == "csv":
-        header = [*_CSV, *(f"p_{name}" for name in classes), *(f"atom_{name}" for name in atoms), "problem"]
+        header = [
+            *_CSV,
+            *(f"p_{name}" for name in classes),
+            *(f"atom_{name}" for name in atoms),
+            "scale",
+            "problem",
+        ]
         return _csv_line(header), lambda prediction: _csv_line(_cells(prediction, classes, atoms))
     width = max(map(len, classes))
     return _table_head(width, atoms), lambda prediction: _table_line(prediction, width)
@@ -52,12 +61,13 @@ def _to_json(prediction: Prediction) -> dict[str, Any]:
         return {"file": prediction.file, "problem": prediction.problem}
     content = asdict(prediction)
     content["set"] = list(content.pop("candidates"))
+    content["not_trained"] = list(content["not_trained"])
     return {key: value for key, value in content.items() if key != "problem" and value != {}}
 
 
 def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str]) -> list[str]:
     if prediction.problem:
-        empty = [""] * (len(_CSV) - 1 + len(classes) + len(atoms))
+        empty = [""] * (len(_CSV) + len(classes) + len(atoms))
         return [prediction.file, *empty, prediction.problem]
     return [
         prediction.file,
@@ -68,10 +78,16 @@ def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str])
         str(prediction.unfamiliar).lower(),
         f"{prediction.novelty:.6f}",
         f"{prediction.spread:.6f}",
-        *(f"{(prediction.probabilities or {})[name]:.6f}" for name in classes),
-        *(f"{(prediction.atoms or {})[name]:.6f}" for name in atoms),
+        *_told(prediction.probabilities, classes),
+        *_told(prediction.atoms, atoms),
+        prediction.scale,
         "",
     ]
+
+
+def _told(values: Mapping[str, float] | None, names: Sequence[str]) -> list[str]:
+    known = values or {}
+    return [f"{known[name]:.6f}" if name in known else NOT_TRAINED for name in names]
 
 
 def _csv_line(cells: Sequence[str]) -> str:
@@ -92,7 +108,10 @@ def _table_line(prediction: Prediction, width: int) -> str:
     if prediction.problem:
         return f"{name:{_FILE_COLUMNS}}  not used: {prediction.problem}\n"
     atoms = " ".join(f"{atom} {value:.2f}" for atom, value in (prediction.atoms or {}).items())
-    ending = "; ".join(part for part in (" ".join(prediction.candidates) or "none", atoms) if part)
+    silent = f"{', '.join(prediction.not_trained)} {NOT_TRAINED}" if prediction.not_trained else ""
+    scale = f"scale {prediction.scale}" if prediction.scale else ""
+    parts = (" ".join(prediction.candidates) or "none", atoms, silent, scale)
+    ending = "; ".join(part for part in parts if part)
     line = (
         f"{name:{_FILE_COLUMNS}}  {prediction.material:{max(width, 8)}}  {prediction.probability:5.2f}  "
         f"{prediction.calibrated:6.2f}  {prediction.spread:6.2f}  {ending}"

@@ -27,6 +27,7 @@ from tmdscope.files import sha256_file, sha256_json
 from tmdscope.learn.reliability.reliability import Reliability
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.stage import UserError
+from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.store import Study
 from tmdscope.vision.classifier import Ensemble, EnsembleConfig, rebuild_ensemble
 
@@ -58,6 +59,8 @@ class Program:
         How far its predictions can be trusted.
     reference : numpy.ndarray, optional
         Images whose predictions are stored, uint8, N x S x S: whoever loads the model can repeat them.
+    scale : Scale, optional
+        How wide in nm its training images were.
     """
 
     ensemble: Ensemble
@@ -65,6 +68,7 @@ class Program:
     prepare: PrepareParams | None = None
     reliability: Reliability | None = None
     reference: NDArray[np.uint8] | None = None
+    scale: Scale | None = None
 
 
 def log_program(run_id: str, program: Program, name: str) -> str:
@@ -94,8 +98,11 @@ def log_program(run_id: str, program: Program, name: str) -> str:
         Schema([TensorSpec(np.dtype("float32"), (-1, len(config.classes)), columns)]),
     )
     metadata = {"ensemble": json.dumps(config.to_dict()), "classes": list(config.classes)}
+    metadata["not_trained"] = list(config.not_trained)
     if program.prepare is not None:
         metadata["prepare"] = program.prepare.model_dump_json()
+    if program.scale is not None:
+        metadata["scale"] = program.scale.to_json()
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, _active(run_id):
         info = mlflow.pytorch.log_model(
             ensemble,
@@ -285,6 +292,7 @@ def load_program(uri: str) -> Program:
         None if prepare is None else PrepareParams.model_validate_json(prepare),
         None if reliability is None else Reliability.from_tensors(*reliability),
         None if reference is None else reference[0],
+        Scale.from_json(metadata["scale"]) if "scale" in metadata else None,
     )
 
 
@@ -299,7 +307,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``ensemble`` and ``prepare`` as JSON texts, ``classes``; empty where it says nothing.
+        ``ensemble``, ``prepare`` and ``scale`` as JSON texts, ``classes``; empty where it says nothing.
     """
     return dict(Model.load(folder).metadata or {})
 
