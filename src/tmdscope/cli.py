@@ -8,7 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from tmdscope import __version__
-from tmdscope.stage import UserError
+from tmdscope.layout import find_project
+from tmdscope.stage import UserError, to_user_error
 
 
 class _Commands(TyperGroup):
@@ -17,8 +18,11 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except UserError as error:
-            typer.echo(f"error: {error}", err=True)
+        except Exception as error:
+            said = to_user_error(error)
+            if said is None:
+                raise
+            typer.echo(f"error: {said}", err=True)
             raise typer.Exit(1) from error
 
 
@@ -36,7 +40,16 @@ profile = typer.Typer(
 )
 app.add_typer(profile, name="profile")
 
-ParamsPath = Annotated[Path, typer.Option("--params", help="The settings; `profiles` lies beside.")]
+
+def _of_project(params: Path) -> Path:
+    """Take the project's settings from anywhere below it; what a user names is relative to where they are."""
+    found = find_project() / params
+    return found if params == Path("params.yaml") and not params.exists() and found.exists() else params
+
+
+ParamsPath = Annotated[
+    Path, typer.Option("--params", callback=_of_project, help="The settings; `profiles` lies beside.")
+]
 
 
 def _version(wanted: bool) -> None:

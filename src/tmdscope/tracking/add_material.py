@@ -38,7 +38,7 @@ from tmdscope.tracking.registry import Version, resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.scale import widths_nm
 from tmdscope.tracking.sequential import gather, track_sequences
-from tmdscope.tracking.store import open_study
+from tmdscope.tracking.store import connect, open_study
 from tmdscope.vision.backbones import build_backbone
 from tmdscope.vision.classifier import Backbone, Ensemble
 from tmdscope.vision.features import best_device, symmetric_features
@@ -127,6 +127,7 @@ def add_material(request: AddRequest) -> Addition:
         The images are not of one new class, the model is not of this study's data and split, or its kind is
         not that of section `sequential`.
     """
+    connect()
     tracked = open_study(request.study)
     version = resolve(tracked.client, request.model)
     program = load_program(version.uri)

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from tmdscope.tracking.provenance import git
 from tmdscope.tracking.runs import TrackedRun, start_run
-from tmdscope.tracking.store import Study, open_study
+from tmdscope.tracking.store import Study, connect, open_study
 
 EXPERIMENT = "promotions"
 """MLflow experiment of the decisions."""
@@ -25,6 +25,7 @@ def open_decisions() -> Study:
     Study
         Its client is the one that decisions are carried out with.
     """
+    connect()  # nothing can be decided where there is no store
     return open_study(EXPERIMENT)
 
 

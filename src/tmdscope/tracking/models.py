@@ -28,7 +28,7 @@ from tmdscope.learn.reliability.reliability import Reliability
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.stage import UserError
 from tmdscope.tracking.scale import Scale
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Study, shown_uri
 from tmdscope.vision.classifier import Ensemble, EnsembleConfig, rebuild_ensemble
 
 FILES_SHA256 = "files.sha256"
@@ -234,7 +234,7 @@ def fetch_files(uri: str) -> Path:
     UserError
         There is no such model, no hash is recorded for it, or its files are not what was logged.
     """
-    store = mlflow.get_tracking_uri()
+    store = shown_uri()
     try:
         folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
         recorded = recorded_sha256(MlflowClient(), uri)

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 
-import mlflow
 import pandas as pd
 import pandera.pandas as pa
 from mlflow import MlflowClient
@@ -14,6 +13,7 @@ from tmdscope.stage import UserError
 from tmdscope.tracking.models import fetch_files
 from tmdscope.tracking.registry import Version, pull_alias, resolve
 from tmdscope.tracking.runs import PREDICTIONS, fetch_artifact
+from tmdscope.tracking.store import shown_uri
 
 _SHA256 = pa.Check.str_matches(r"^[0-9a-f]{64}$")
 _PROBABILITIES = r"^p_.+"
@@ -154,8 +154,7 @@ def _get_run(client: MlflowClient, run_id: str) -> Run:
         return client.get_run(run_id)
     except MlflowException as error:
         raise UserError(
-            f"run {run_id} is not in {mlflow.get_tracking_uri()}; set MLFLOW_TRACKING_URI to the store "
-            "that has it"
+            f"run {run_id} is not in {shown_uri()}; set MLFLOW_TRACKING_URI to the store that has it"
         ) from error
 
 
