@@ -195,3 +195,31 @@ def test_two_forms_at_once_are_refused(project: Path) -> None:
     result = RUNNER.invoke(app, ["predict", "x.png", "--csv", "--json"])
     assert result.exit_code == 1
     assert "--csv and --json exclude each other" in result.stderr
+
+
+def test_commands_find_the_project_from_a_folder_below_and_leave_nothing_there(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    (project / "dvc.yaml").touch()
+    below = project / "data" / "user"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    before = sorted(project.rglob("*"))
+    assert RUNNER.invoke(app, ["profile", "list"]).exit_code == 0
+    for command in (
+        ["models"],
+        ["card"],
+        ["compare", "1", "2"],
+        ["predict", "x.png"],
+        ["promote"],
+        ["rollback"],
+    ):
+        result = RUNNER.invoke(app, command)
+        assert result.exit_code == 1, command
+        assert f"{project / 'mlruns' / 'mlflow.db'} does not exist" in result.stderr
+    assert sorted(project.rglob("*")) == before
+    make_store(project, monkeypatch)
+    assert RUNNER.invoke(app, ["models"]).exit_code == 0
+    assert list(below.iterdir()) == []

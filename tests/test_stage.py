@@ -2,7 +2,8 @@
 
 import pytest
 
-from tmdscope.stage import UserError, name_of_entry, run_stage
+from tmdscope import stage
+from tmdscope.stage import UserError, name_of_entry, run_stage, to_user_error, translates
 
 
 def test_a_foreseen_error_is_a_message_and_a_status(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,9 +26,9 @@ def test_a_stage_that_works_returns(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "done\n"
 
 
-@pytest.mark.parametrize("stage", ["crossval@resnet18-lr", "pipelines/a@b/dvc.yaml:crossval@resnet18-lr"])
-def test_a_stage_takes_its_name_from_dvc(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
-    monkeypatch.setenv("DVC_STAGE", stage)
+@pytest.mark.parametrize("of", ["crossval@resnet18-lr", "pipelines/a@b/dvc.yaml:crossval@resnet18-lr"])
+def test_a_stage_takes_its_name_from_dvc(monkeypatch: pytest.MonkeyPatch, of: str) -> None:
+    monkeypatch.setenv("DVC_STAGE", of)
     assert name_of_entry([], "experiments") == "resnet18-lr"
     assert name_of_entry(["given"], "experiments") == "given"
 
@@ -44,3 +45,18 @@ def test_a_stage_has_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     for given in ([], ["a", "b"]):
         with pytest.raises(UserError, match="one key of section 'experiments'"):
             name_of_entry(given, "experiments")
+
+
+def test_a_librarys_error_is_said_by_who_knows_the_library(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "_translators", [])
+    translates(lambda error: UserError("no answer") if isinstance(error, ConnectionError) else None)
+
+    def fail() -> None:
+        raise ConnectionResetError("far down")
+
+    with pytest.raises(SystemExit):
+        run_stage(fail)
+    assert capsys.readouterr().err == "error: no answer\n"
+    assert to_user_error(KeyError("ours")) is None

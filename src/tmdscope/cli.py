@@ -8,7 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from tmdscope import __version__
-from tmdscope.stage import UserError
+from tmdscope.layout import find_project
+from tmdscope.stage import UserError, to_user_error
 
 
 class _Commands(TyperGroup):
@@ -17,8 +18,11 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except UserError as error:
-            typer.echo(f"error: {error}", err=True)
+        except Exception as error:
+            said = to_user_error(error)
+            if said is None:
+                raise
+            typer.echo(f"error: {said}", err=True)
             raise typer.Exit(1) from error
 
 
@@ -36,7 +40,16 @@ profile = typer.Typer(
 )
 app.add_typer(profile, name="profile")
 
-ParamsPath = Annotated[Path, typer.Option("--params", help="The settings; `profiles` lies beside.")]
+
+def _of_project(params: Path) -> Path:
+    """Take the project's settings from anywhere below it; what a user names is relative to where they are."""
+    found = find_project() / params
+    return found if params == Path("params.yaml") and not params.exists() and found.exists() else params
+
+
+ParamsPath = Annotated[
+    Path, typer.Option("--params", callback=_of_project, help="The settings; `profiles` lies beside.")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -363,7 +376,13 @@ def predict(
     ] = "production",
     as_csv: Annotated[bool, typer.Option("--csv", help="Every value, comma-separated.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
-    heights: Annotated[bool, typer.Option(help="NPY and TIFF hold heights: level them first.")] = False,
+    heights: Annotated[
+        bool | None,
+        typer.Option("--heights/--pictures", help="What NPY and TIFF hold; else floats are heights."),
+    ] = None,
+    pixel_size_nm: Annotated[
+        float | None, typer.Option(min=1e-3, help="Width of a pixel of NPY, TIFF and pictures, if known.")
+    ] = None,
     channel: Annotated[
         str | None, typer.Option(help="Of instrument files; that of the heights is found.")
     ] = None,
@@ -371,8 +390,8 @@ def predict(
 ) -> None:
     """Say which material images show, how sure that is, and whether the model knows such images.
 
-    Instrument files are levelled as the model's own images were. A file that cannot be used is named and the
-    rest goes on; the exit status is then 3.
+    Instrument files and heights are levelled as the model's own were, and wider ones cropped to their width.
+    A file that cannot be used is named and the rest goes on; the exit status is then 3.
     """
     from tmdscope.lifecycle.predict import predict_files
 
@@ -385,6 +404,7 @@ def predict(
         "csv" if as_csv else "json" if as_json else "table",
         heights,
         sys.stdout,
+        pixel_size_nm or float("nan"),
         channel,
     )
     typer.echo(counts.text, err=True)

@@ -1,5 +1,6 @@
 """Where the main study keeps its files, relative to the project's folder."""
 
+import os
 from pathlib import Path
 
 RAW = Path("data/raw")
@@ -121,3 +122,39 @@ def remedy_of(path: Path) -> str:
     if stage is None:
         return "bring it back from a copy, or run the stage that writes it again: dvc repro"
     return f"run its stage again: dvc repro --force {stage}"
+
+
+def find_project(start: Path | None = None) -> Path:
+    """Find the project that a folder belongs to.
+
+    Parameters
+    ----------
+    start : Path, optional
+        Where to begin; without it the current directory.
+
+    Returns
+    -------
+    Path
+        The nearest folder, from there upwards, with ``params.yaml`` and ``dvc.yaml``; without one `start`.
+    """
+    here = (start or Path()).resolve()
+    marks = ("params.yaml", "dvc.yaml")
+    return next((f for f in (here, *here.parents) if all((f / m).is_file() for m in marks)), here)
+
+
+def tracking_home() -> Path:
+    """Find the folder whose ``mlruns`` holds the runs.
+
+    Returns
+    -------
+    Path
+        The project that DVC runs for (a queued ``dvc exp run`` works in a copy, but tracks into the project
+        it was started from), else DVC's own root above the current project, else the project.
+    """
+    given = os.environ.get("DVC_ROOT")
+    if given:
+        return Path(given).resolve()
+    project = find_project()
+    if not (project / "dvc.yaml").is_file():
+        return project
+    return next((f for f in (project, *project.parents) if (f / ".dvc" / "config").is_file()), project)

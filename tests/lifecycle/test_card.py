@@ -86,6 +86,8 @@ def test_a_card_holds_the_numbers_of_its_run() -> None:
 
 
 def test_a_card_names_what_weakens_its_scores() -> None:
+    assert "Not trained" not in card(make_facts())
+    assert "- Not trained: S, Se." in card(make_facts(not_trained=["S", "Se"]))
     text = card(make_facts())
     assert "Resting on few samples: WSe2 (8)." in text
     assert "Split: fold 1 has no image of WSe2." in text

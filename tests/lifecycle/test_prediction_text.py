@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -60,3 +61,18 @@ def test_long_names_keep_their_end(length: int) -> None:
     line = write(Prediction(file=name, problem="absent"))
     assert line.index("  not used") == 36
     assert line[:36].rstrip().endswith("e.png")
+
+
+def test_what_was_not_trained_and_another_scale_are_named() -> None:
+    atoms = {name: GOOD.atoms[name] for name in ("Mo", "W")}
+    partly = replace(GOOD, atoms=atoms, not_trained=("S", "Se"), scale="cropped: 1000 of 5000 nm")
+    lines = {}
+    for form in ("csv", "json", "table"):
+        head, write = writer(form, CLASSES, ATOMS)
+        lines[form] = head + write(partly)
+    (row,) = csv.DictReader(StringIO(lines["csv"]))
+    assert (row["atom_Mo"], row["atom_S"], row["atom_Se"]) == ("0.900000", "not trained", "not trained")
+    assert row["scale"] == "cropped: 1000 of 5000 nm"
+    content = json.loads(lines["json"])
+    assert (content["atoms"], content["not_trained"]) == (atoms, ["S", "Se"])
+    assert "S, Se not trained; scale cropped: 1000 of 5000 nm" in lines["table"]

@@ -16,6 +16,7 @@ from tmdscope.params.materials_study import LevellingParams
 from tmdscope.scan.level import level, resize_area
 from tmdscope.scan.read.read import read_scan
 from tmdscope.stage import UserError
+from tmdscope.tracking.scale import Scale
 
 CPU = torch.device("cpu")
 
@@ -63,6 +64,50 @@ def test_a_multilabel_model_tells_atoms() -> None:
         logits, _ = program.ensemble.look(torch.from_numpy(IMAGES))
     expected = torch.stack(logits).sigmoid().mean(dim=0)[1].tolist()
     assert found[1].atoms == pytest.approx(dict(zip(("Mo", "W", "S", "Se"), expected, strict=True)), abs=1e-5)
+    assert found[1].not_trained == ()
+
+
+def test_nothing_is_said_of_what_no_training_image_could_tell() -> None:
+    program = make_complete(multilabel=True)
+    predictor = Predictor(
+        replace(program, config=replace(program.config, trained=("MoS2", "WS2"))), "a model", CPU
+    )
+    for said in predictor.predict(IMAGES, ["a", "b", "c"]):
+        assert said.not_trained == ("WSe2", "S", "Se")
+        assert set(said.atoms) == {"Mo", "W"}
+        assert set(said.probabilities) == {"MoS2", "WS2"}
+        assert said.material in ("MoS2", "WS2")
+        assert "WSe2" not in said.candidates
+
+
+@pytest.mark.parametrize(
+    ("width_nm", "said"),
+    [
+        (1000.0, ""),
+        (1030.0, ""),
+        (5000.0, "cropped: 1000 of 5000 nm"),
+        (300.0, "differs: 300 nm wide, trained on 1000 nm"),
+    ],
+)
+def test_a_scan_of_another_width_is_cropped_or_told(tmp_path: Path, width_nm: float, said: str) -> None:
+    heights = np.random.default_rng(7).normal(size=(80, 80)).astype(np.float32)
+    program = make_complete()
+    knows = Predictor(replace(program, scale=Scale(1000.0, 1000.0, 9, 9)), "a model", CPU)
+    (tmp_path / "a.spm").write_bytes(nanoscope(heights, width_nm=width_nm))
+    (found,) = knows.stream([tmp_path / "a.spm"])
+    assert found.scale == said
+    scan = read_scan(tmp_path / "a.spm")
+    own = PREPARE.cropped_to(1000.0) if said.startswith("cropped") else PREPARE
+    image, _ = prepare_heights(scan.height_nm, scan.pixel_size_nm, own)
+    (expected,) = knows.predict(image[None], ["a"])
+    assert found.probabilities == expected.probabilities
+    np.save(tmp_path / "a.npy", scan.height_nm)
+    (unknown,) = knows.stream([tmp_path / "a.npy"])
+    assert unknown.scale == "unknown"
+    (given,) = knows.stream([tmp_path / "a.npy"], pixel_size_nm=width_nm / 80)
+    assert (given.scale, given.probabilities) == (found.scale, found.probabilities)
+    (silent,) = Predictor(program, "a model", CPU).stream([tmp_path / "a.spm"])
+    assert silent.scale == ""
 
 
 def test_files_are_prepared_as_those_of_the_study(predictor: Predictor, tmp_path: Path) -> None:
@@ -83,7 +128,9 @@ def test_heights_are_levelled_first(predictor: Predictor, tmp_path: Path) -> Non
         resize_area(level(heights, PREPARE.percentiles), SIZE_PX)[None], [str(path)]
     )
     assert levelled == expected
-    (as_picture,) = predictor.stream([path])
+    (untold,) = predictor.stream([path])
+    assert untold == levelled
+    (as_picture,) = predictor.stream([path], heights=False)
     assert as_picture.probabilities != levelled.probabilities
 
 

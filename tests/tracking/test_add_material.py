@@ -1,15 +1,29 @@
 """What is said of an addition, and what is refused before anything is trained."""
 
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.report.study import CLASSES, dataset
+from tests.tracking.programs import make_program
+from tmdscope.dataset.prepare import prepare_heights
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.crossval import FoldParts
+from tmdscope.params.materials_study import DataParams, FolderParams, PrepareParams, SimulatedParams
 from tmdscope.stage import UserError
-from tmdscope.tracking.add_material import _join_folds, describe_gain
+from tmdscope.tracking.add_material import (
+    _check_scale,
+    _join_folds,
+    _own_preparation,
+    _read_new,
+    describe_gain,
+)
+from tmdscope.tracking.registry import Version
+from tmdscope.tracking.scale import Scale
 
 COMPARISON = {"difference": 0.1, "ci95": [-0.05, 0.25], "verdict": "undecided"}
 
@@ -89,3 +103,46 @@ def test_too_few_samples_are_refused_with_the_number_needed() -> None:
     wanted = r"3 samples of MoTe2 cannot fill 3 folds and a test.*at least 4 samples"
     with pytest.raises(UserError, match=wanted):
         _join_folds(folds(3), new_images(3), offset=9)
+
+
+VERSION = Version("m", 3, "ab" * 16, {})
+
+
+def test_another_scale_is_refused_and_an_unknown_one_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    new = new_images(2)
+    program = replace(make_program(members=1), scale=Scale(1000.0, 1000.0, 9, 9))
+    new.manifest["pixel_size_nm"] = [62.5, 62.5, None, 62.5]
+    _check_scale(VERSION, program, new)
+    assert "1 of 4 new images do not say their width; models:/m/3 has 1000 nm" in capsys.readouterr().err
+    new.manifest["pixel_size_nm"] = [62.5, 62.5, 312.5, None]
+    with pytest.raises(UserError, match=r"n2 shows 5000 nm, images of models:/m/3 1000 nm"):
+        _check_scale(VERSION, program, new)
+    _check_scale(VERSION, make_program(members=1), new)
+    assert "does not know how wide" in capsys.readouterr().err
+
+
+def test_the_models_own_preparation_is_used_and_another_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    own, asked = (PrepareParams(size_px=16, percentiles=p) for p in ([0.5, 99.5], [5.0, 95.0]))
+    program = replace(make_program(members=1), prepare=own)
+    request = SimpleNamespace(prepare=own, images="new")
+    assert _own_preparation(request, VERSION, program) == own
+    assert capsys.readouterr().err == ""
+    assert _own_preparation(SimpleNamespace(prepare=asked, images="new"), VERSION, program) == own
+    assert "percentiles [0.5, 99.5], not [5.0, 95.0]" in capsys.readouterr().err
+    with pytest.raises(UserError, match="does not say how its images were prepared"):
+        _own_preparation(request, VERSION, make_program(members=1))
+
+
+def test_new_images_are_prepared_by_what_is_given_not_by_the_request(tmp_path: Path) -> None:
+    heights = np.random.default_rng(1).normal(size=(20, 40)).astype(np.float32)
+    np.save(tmp_path / "a.npy", heights)
+    (tmp_path / "manifest.csv").write_text("path,sample_id,material\na.npy,x,MoTe2\n")
+    own, asked = (PrepareParams(size_px=16, percentiles=p) for p in ([0.5, 99.5], [5.0, 95.0]))
+    simulated = SimulatedParams(images=10, samples=10, size_px=16, frame_nm=1.0, seed=1)
+    folder = FolderParams(path="data/user", manifest="manifest.csv")
+    data = DataParams(source="simulated", classes=["MoS2", "WS2"], simulated=simulated, folder=folder)
+    request = SimpleNamespace(images=tmp_path, data=data, prepare=asked, model="models:/m/3")
+    new = _read_new(request, own, ["MoS2", "WS2"], dataset())
+    np.testing.assert_array_equal(new.images[0], prepare_heights(heights, (1.0, 1.0), own)[0])

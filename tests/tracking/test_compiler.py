@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +24,9 @@ from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registration import fact_tags, read_facts, register_model
 from tmdscope.tracking.runs import start_run
+from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.store import Study
+from tmdscope.vision.classifier import EnsembleConfig
 
 IMAGES, SIZE_PX = 48, 32
 PREPARE = PrepareParams(size_px=SIZE_PX, percentiles=[0.5, 99.5])
@@ -96,6 +99,20 @@ def test_facts_count_what_was_used(dossier: Dossier) -> None:
     assert dossier.facts["split"] == {"folds": 2, "test_images": 12, "test_samples": 6}
     assert dossier.facts["audit"] == {"problems": [], "warnings": []}
     assert dossier.facts["reliability"]["images"] == 12
+
+
+def test_a_model_knows_how_wide_its_images_were_and_what_it_was_trained_on(trained: Trained) -> None:
+    dataset = make_dataset()
+    sized = Dataset(
+        dataset.images, dataset.manifest.assign(pixel_size_nm=[None, 20.0, *[30.0] * (IMAGES - 2)])
+    )
+    program = Compiler(sized, make_folds(), PREPARE, SCORING, "folder").compile(trained, {}).program
+    assert program.scale == Scale(20.0 * SIZE_PX, 30.0 * SIZE_PX, IMAGES - 1, IMAGES)
+    assert (program.config.trained, program.config.not_trained) == (CLASSES, ())
+    folds = [replace(f, train=f.train[np.isin(f.train // 2 % 3, (0, 1))]) for f in trained.folds]
+    partly = replace(trained, folds=folds).program.config
+    assert partly.not_trained == (CLASSES[2],)
+    assert EnsembleConfig.from_dict(json.loads(json.dumps(partly.to_dict()))) == partly
 
 
 def test_images_outside_every_part_are_left_out(trained: Trained, compiler: Compiler) -> None:

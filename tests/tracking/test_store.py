@@ -1,8 +1,27 @@
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+import requests
+from mlflow.exceptions import MlflowException
+from sqlalchemy.engine import make_url
 
-from tmdscope.tracking.store import Study, open_study, tracking_root, tracking_uri
+from tests.support.postgres import Server
+from tests.support.silence import closed, listening, refusing
+from tmdscope.stage import UserError
+from tmdscope.tracking import store as store_module
+from tmdscope.tracking.decisions import open_decisions
+from tmdscope.tracking.store import (
+    Study,
+    connect,
+    explain_error,
+    open_study,
+    tracking_root,
+    tracking_uri,
+    without_secrets,
+)
 
 
 def test_the_store_lies_at_an_absolute_path_in_the_project(store: Study) -> None:
@@ -36,3 +55,70 @@ def test_a_queued_experiment_tracks_into_the_project_it_came_from(
 def test_a_server_named_in_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     assert tracking_uri() == "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("server", "scheme", "remedy"),
+    [
+        (closed, "http", "refused; start it"),
+        (listening, "http", r"timed out.*; start it"),
+        (refusing, "http", "401.*MLFLOW_TRACKING_PASSWORD"),
+        (closed, "postgresql+psycopg", "start it"),
+    ],
+)
+def test_a_store_that_does_not_answer_is_told_at_once(
+    server: Callable[[], AbstractContextManager[int]],
+    scheme: str,
+    remedy: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(store_module._PATIENCE, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    before = dict(os.environ)
+    with server() as port:
+        place = f"127.0.0.1:{port}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://me:secret@{place}/runs")
+        for opening in (connect, lambda: open_study("x")):
+            with pytest.raises(UserError, match=rf"{place}.*{remedy}") as said:
+                opening()
+            assert "secret" not in str(said.value)
+    assert {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} == {
+        name: value for name, value in before.items() if name != "MLFLOW_TRACKING_URI"
+    }
+
+
+@pytest.mark.postgres
+def test_a_database_that_refuses_is_told(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    postgres.require_password("keeper", "right")
+    url = make_url(postgres.create("runs_refused")).set(username="keeper", password="wrong")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", url.render_as_string(hide_password=False))
+    with pytest.raises(UserError, match=r"password authentication failed.*refuses these credentials") as said:
+        connect()
+    assert "wrong" not in str(said.value)
+
+
+def test_reading_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for reading in (connect, open_decisions):
+        with pytest.raises(UserError, match=r"no runs yet: .*mlruns/mlflow\.db does not exist.*dvc repro"):
+            reading()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_in_the_middle_of_work_are_told_with_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host:1")
+    for error in (
+        MlflowException("gone\nat length"),
+        requests.ConnectionError("http://me:secret@host:1 gone"),
+    ):
+        said = explain_error(error)
+        assert "MLflow's store http://host:1: " in str(said)
+        assert "gone" in str(said)
+        assert "secret" not in str(said)
+        assert "at length" not in str(said)
+    assert explain_error(KeyError("ours")) is None
+
+
+def test_passwords_in_addresses_are_not_shown() -> None:
+    assert without_secrets("at postgresql://a:b@h/d?password=c&x=1") == "at postgresql://h/d?password=***&x=1"

@@ -156,3 +156,18 @@ def test_class_scores_are_linear_and_order_decoded_classes_first() -> None:
     # Every atom that a class holds speaks for it, and every other one against it.
     torch.testing.assert_close(scores.diagonal(), torch.full((len(MATERIALS),), 16.0))
     torch.testing.assert_close(target.class_scores(2 * clear), 2 * scores)
+
+
+@pytest.mark.parametrize(
+    ("trained", "told"),
+    [
+        (("MoS2", "WS2"), ("Mo", "W")),
+        (("MoS2", "MoSe2"), ("S", "Se")),
+        (("MoS2", "WSe2"), ("Mo", "W", "S", "Se")),
+        (("MoS2",), ()),
+    ],
+)
+def test_atoms_that_all_trained_classes_hold_or_none_are_not_learnt(
+    trained: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    assert Multilabel(["MoS2", "WS2", "MoSe2", "WSe2"]).told_apart(trained) == told

@@ -12,15 +12,18 @@ from typing import NamedTuple
 import pandas as pd
 
 from tmdscope.alike import plain_name
+from tmdscope.dataset.content import read_content
 from tmdscope.dataset.manifest_csv import Sheet, alike_problems, read_sheet, text_problems
-from tmdscope.dataset.pictures import MAX_BYTES, decode_picture
+from tmdscope.dataset.pictures import MAX_BYTES
 from tmdscope.dataset.place import user_file, write_new
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.materials import nearest, parse_material
 from tmdscope.progress import progress
-from tmdscope.scan.read.formats import holds_scan, is_scan
-from tmdscope.scan.read.read import decode_scan
+from tmdscope.scan.read.formats import is_scan
 from tmdscope.stage import UserError, say
+
+KINDS = ("", "heights", "picture")
+"""What a manifest may say of a TIFF or NPY file; empty: floating-point values are heights."""
 
 _SAME_SIZE = 0.01
 """Share by which a pixel size in the manifest may differ from a scan's own: people round."""
@@ -57,6 +60,7 @@ class Entry:
     material: str
     pixel_size_nm: float
     channel: str
+    kind: str
 
 
 class _Copied(NamedTuple):
@@ -64,6 +68,7 @@ class _Copied(NamedTuple):
 
     sha256: str = ""
     pixel_size_nm: float = math.nan
+    kind: str = ""
     channel: str | None = None
     warnings: tuple[str, ...] = ()
     problem: str | None = None
@@ -93,8 +98,9 @@ def ingest_folder(
     pandas.DataFrame
         One row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``,
         ``pixel_size_nm`` (a scan's own; NaN where a picture has none given), ``source``,
-        ``source_sha256``, where there are scans ``channel`` (which of the file's was read) and ``warnings``
-        (what is doubtful about it; none where nothing is), and the manifest's further columns.
+        ``source_sha256``, ``kind`` (``scan``, ``heights`` or ``picture``, see `tmdscope.dataset.content`),
+        where there are scans ``channel`` (which of the file's was read) and ``warnings`` (what is doubtful
+        about it; none where nothing is), and the manifest's further columns.
 
     Raises
     ------
@@ -121,6 +127,7 @@ def ingest_folder(
         pixel_size_nm=[one.pixel_size_nm for one in copied],
         source="folder",
         source_sha256=[one.sha256 for one in copied],
+        kind=[one.kind for one in copied],
     )
     if any(one.channel for one in copied):
         described["channel"] = [one.channel for one in copied]
@@ -211,11 +218,14 @@ def _read_entries(
         size = cells.get("pixel_size_nm", "").strip()
         if size and not _is_positive(size):
             found.append(f"pixel_size_nm {size!r} is not a positive number; leave it empty if unknown")
+        kind = cells.get("kind", "").strip()
+        if kind not in KINDS:
+            found.append(f"kind {kind!r} is none of heights, picture; leave it empty: the file says")
         problems += [f"line {line}: {problem}" for problem in found]
         if not found:
             width = float(size) if size else math.nan
             sample, channel = cells["sample_id"], cells.get("channel", "").strip()
-            entries.append(Entry(line, cells["path"], file, image_id, sample, material, width, channel))
+            entries.append(Entry(line, cells["path"], file, image_id, sample, material, width, channel, kind))
     return entries, problems, unusable
 
 
@@ -274,18 +284,19 @@ def _copy_files(entries: Sequence[Entry], pictures: Path | None, channel: str) -
 
 
 def _look_into(content: bytes, entry: Entry, channel: str) -> _Copied:
-    """Say how wide a pixel is, which channel was read and what is doubtful, of a scan as its file says."""
-    if not holds_scan(content, entry.image_id):
-        decode_picture(content, Path(entry.image_id).suffix)
-        if entry.channel:
-            raise UserError(
-                f"channel is {entry.channel!r} here, but a picture has none: leave the cell empty"
-            )
-        return _Copied(pixel_size_nm=entry.pixel_size_nm)
-    scan = decode_scan(content, entry.image_id, entry.channel or channel or None)
-    size = scan.pixel_size_nm[0]
+    """Read a file as the manifest says it is; of a scan its own pixels count."""
+    heights = entry.kind == "heights" if entry.kind else None
+    named = entry.channel or channel or None
+    found = read_content(content, entry.image_id, heights, entry.pixel_size_nm, named)
+    if found.kind != "scan" and entry.channel:
+        raise UserError(
+            f"channel is {entry.channel!r} here, but a {found.kind} has none: leave the cell empty"
+        )
+    if found.kind == "scan" and entry.kind == "picture":
+        raise UserError("kind is picture here, but it is an instrument's file: leave the cell empty")
+    size = found.pixel_size_nm[0]
     if abs(entry.pixel_size_nm - size) > _SAME_SIZE * size:
         raise UserError(
             f"pixel_size_nm is {entry.pixel_size_nm:g} here, but {size:.6g} in the file: leave the cell empty"
         )
-    return _Copied(pixel_size_nm=size, channel=scan.channel, warnings=scan.warnings)
+    return _Copied("", size, found.kind, found.channel, found.warnings)

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.dataset.raw import check_heights, open_heights
+from tmdscope.dataset.content import read_content
+from tmdscope.dataset.raw import check_heights, open_heights, read_file
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
 from tmdscope.files import broken
 from tmdscope.scan.frame import centred_square
-from tmdscope.scan.read.formats import is_scan
 from tmdscope.scan.read.read import read_scan
+from tmdscope.stage import UserError
 
 Map = tuple[NDArray[Any], tuple[float, float]]
 """Heights in nm, shape (rows, columns), and width and height of their pixels in nm."""
@@ -42,7 +43,9 @@ class Heights:
     first : int
         Row of the first image in an NPY file.
     channels : tuple of str or None
-        Channel of each scan that is a file, empty for that of the heights; None for a picture.
+        Channel of each scan that is a file; None for that of the heights.
+    kinds : tuple of str
+        What each file holds, as the manifest says (`tmdscope.dataset.content`); empty for an NPY file.
     """
 
     source: Path
@@ -53,6 +56,7 @@ class Heights:
     side_nm: float | None = None
     first: int = 0
     channels: tuple[str | None, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, raw: Path, prepared: pd.DataFrame, side_nm: float | None) -> Self | None:
@@ -82,19 +86,16 @@ class Heights:
         if manifest[identity].to_numpy().tolist() != prepared[identity].to_numpy().tolist():
             raise broken(raw / MANIFEST, "is not what the prepared images were made from")
         ids, sizes = tuple(manifest["image_id"]), tuple(manifest["pixel_size_nm"])
-        if (raw / HEIGHTS).exists():
-            source = raw / HEIGHTS
-            channels: tuple[str | None, ...] = ()
-        else:
-            source = raw / PICTURES
-            if "channel" in manifest:
-                channels = tuple(name if isinstance(name, str) else None for name in manifest["channel"])
-            else:
-                channels = tuple("" if is_scan(name) else None for name in ids)
-            if not any(name is not None for name in channels):
-                return None
         hashes = tuple(manifest["source_sha256"])
-        return cls(source.resolve(), ids, sizes, hashes, len(ids), side_nm, channels=channels)
+        if (raw / HEIGHTS).exists():
+            return cls((raw / HEIGHTS).resolve(), ids, sizes, hashes, len(ids), side_nm)
+        kinds = tuple(manifest["kind"]) if "kind" in manifest else ("picture",) * len(ids)
+        if set(kinds) <= {"picture"}:
+            return None
+        named = manifest["channel"] if "channel" in manifest else [None] * len(ids)
+        channels = tuple(name if isinstance(name, str) else None for name in named)
+        source = (raw / PICTURES).resolve()
+        return cls(source, ids, sizes, hashes, len(ids), side_nm, channels=channels, kinds=kinds)
 
     def part(self, first: int, end: int) -> Self:
         """Take some of them.
@@ -116,6 +117,7 @@ class Heights:
             first=self.first + first,
             source_sha256=self.source_sha256[first:end],
             channels=self.channels[first:end],
+            kinds=self.kinds[first:end],
         )
 
     def read(self) -> Iterator[Map | None]:
@@ -138,13 +140,23 @@ class Heights:
                 row = self.first + number
                 check_heights(self.source, stored[row : row + 1], [sha256], row)
                 yield self._shown(stored[row], (width, width)) if np.isfinite(width) else None
-            elif (channel := self.channels[number]) is not None:
-                scan = read_scan(self.source / image_id, channel or None)
+            elif self.kinds[number] == "scan":
+                scan = read_scan(self.source / image_id, self.channels[number])
                 if scan.sha256 != sha256:
                     raise broken(self.source / image_id, f"is not the file that {MANIFEST} names")
                 yield self._shown(scan.height_nm, scan.pixel_size_nm)
+            elif self.kinds[number] == "heights" and np.isfinite(width):
+                yield self._shown(self._of_file(image_id, sha256), (width, width))
             else:
                 yield None
+
+    def _of_file(self, image_id: str, sha256: str) -> NDArray[Any]:
+        path = self.source / image_id
+        try:
+            found = read_content(read_file(path, sha256), image_id, heights=True)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+        return found.values  # noqa: PD011
 
     def _shown(self, height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Map:
         square = centred_square(height_nm.shape, pixel_nm, self.side_nm)

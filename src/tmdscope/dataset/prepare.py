@@ -1,7 +1,8 @@
 """From raw heights or pictures to the prepared data set: grey, square, one size, 8 bits."""
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.dataset.pictures import PictureError, decode_picture
+from tmdscope.dataset.content import read_content
+from tmdscope.dataset.pictures import PictureError
 from tmdscope.dataset.raw import check_heights, open_heights, read_file
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import (
@@ -26,14 +28,16 @@ from tmdscope.dataset.store import (
 from tmdscope.files import atomic_path, sha256_array
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.progress import progress
-from tmdscope.scan.frame import centred_square
-from tmdscope.scan.level import Image8, clip_percentiles, level, resize_area, to_uint8
-from tmdscope.scan.read.formats import holds_scan
-from tmdscope.scan.read.read import ScanError, decode_scan
+from tmdscope.scan.frame import Square, centred_square
+from tmdscope.scan.level import Image8, clip_percentiles, crop_square, flat, resize_area, to_uint8
+from tmdscope.scan.read.read import ScanError
 from tmdscope.stage import UserError
 
 _CHUNK_VALUES = 1 << 21
 _CHUNK_PICTURES = 64
+
+Crop = Callable[[float], float | None]
+"""Width of a scan in nm to the side in nm of the centre that is used, None for all of it."""
 
 
 class Prepared(NamedTuple):
@@ -45,6 +49,10 @@ class Prepared(NamedTuple):
         uint8, shape (S, S).
     shrunk : float
         Raw pixels, along x, on one pixel of the image.
+    width_nm : float
+        Of what the image shows; NaN where it is not known.
+    scan_nm : float
+        Of the largest centred square that the scan holds; NaN where it is not known.
     channel : str or None
         Of an instrument's file, the channel that was read.
     warnings : tuple of str
@@ -53,15 +61,32 @@ class Prepared(NamedTuple):
 
     image: Image8
     shrunk: float
+    width_nm: float
+    scan_nm: float
     channel: str | None = None
     warnings: tuple[str, ...] = ()
+
+
+class Surface(NamedTuple):
+    """The part of a scan that becomes an image, levelled and cut off at the percentiles.
+
+    Attributes
+    ----------
+    height_nm : numpy.ndarray
+        Shape (rows, columns): the whole pixels that cover the square.
+    square : Square
+        The square.
+    """
+
+    height_nm: NDArray[Any]
+    square: Square
 
 
 def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
     """Prepare every raw image; memory stays flat however many there are.
 
-    Heights and instrument files are levelled (`tmdscope.scan.level`), pictures turned to grey; all are
-    cropped to their centred square, heights by physical size, and resized by area.
+    All are cropped to their centred square, heights by physical size; heights and instrument files are then
+    levelled (`tmdscope.scan.level`), pictures turned to grey; all are resized by area.
 
     Parameters
     ----------
@@ -125,7 +150,11 @@ def picture_to_uint8(picture: NDArray[Any], percentiles: Sequence[float]) -> Ima
 
 
 def prepare_file(
-    content: bytes, name: str, settings: PrepareParams, heights: bool = False, channel: str | None = None
+    content: bytes,
+    name: str,
+    settings: PrepareParams,
+    heights: bool | None = None,
+    channel: str | None = None,
 ) -> Image8:
     """Prepare one file, see `prepare_content`.
 
@@ -134,11 +163,11 @@ def prepare_file(
     content : bytes
         The whole file.
     name : str
-        Its name.
+        Its name, whose ending says how it is read.
     settings : PrepareParams
-        Section `prepare` of params.yaml.
+        Section `prepare` of params.yaml, or a model's own.
     heights : bool, optional
-        Whether a file that is no instrument's holds heights.
+        Whether a file that is no instrument's holds heights; without it floating-point values are.
     channel : str, optional
         Name of the channel of an instrument's file.
 
@@ -147,25 +176,36 @@ def prepare_file(
     numpy.ndarray
         uint8, shape (S, S).
     """
-    return prepare_content(content, name, settings, heights, channel).image
+    return prepare_content(content, name, settings, heights, channel=channel).image
 
 
 def prepare_content(
-    content: bytes, name: str, settings: PrepareParams, heights: bool = False, channel: str | None = None
+    content: bytes,
+    name: str,
+    settings: PrepareParams,
+    heights: bool | None = None,
+    pixel_size_nm: float = math.nan,
+    crop: Crop | None = None,
+    channel: str | None = None,
 ) -> Prepared:
-    """Prepare what a file holds, as those of a study are.
+    """Prepare what a file holds; every door does it so: a study, `tmdscope predict`, `audit`, `add-material`.
 
     Parameters
     ----------
     content : bytes
         The whole file.
     name : str
-        Its name. What it is, is told by its content (`tmdscope.scan.read.formats.holds_scan`): a scan of an
-        instrument, which is levelled, or a picture.
+        Its name, whose ending says how it is read.
     settings : PrepareParams
-        Section `prepare` of params.yaml.
+        Section `prepare` of params.yaml, or a model's own.
     heights : bool, optional
-        Whether a file that is no instrument's holds heights (NPY, TIFF), which are levelled first.
+        Whether a file that is no instrument's holds heights; without it floating-point values are
+        (`tmdscope.dataset.content`).
+    pixel_size_nm : float, optional
+        Width in nm of its square pixels, if it is no instrument's and this is known.
+    crop : callable, optional
+        Gives the side of the centre that is used of a scan of some width, both in nm, or None for all of it;
+        `levelling.crop_nm` goes before it.
     channel : str, optional
         Name of the channel of an instrument's file; without one that of the heights is found.
 
@@ -177,24 +217,17 @@ def prepare_content(
     Raises
     ------
     UserError
-        It cannot be used; where it should hold heights, it holds 8-bit grey values, or it does not say how
-        large its pixels are although the settings name a size in nm.
+        It cannot be used; where it should hold heights, it holds 8-bit grey values, or the settings name a
+        size in nm and nobody says how large its pixels are.
     """
-    if holds_scan(content, name):
-        scan = decode_scan(content, name, channel)
-        found = _finish_scan(scan.height_nm, scan.pixel_size_nm, settings)
-        return found._replace(channel=scan.channel, warnings=scan.warnings)
-    values = decode_picture(content, Path(name).suffix)
-    if not heights:
-        return _finish(picture_to_uint8(values, settings.percentiles), settings.size_px)
-    if values.dtype == np.uint8:
-        raise PictureError("it holds 8-bit grey values, not heights: predict it as a picture")
-    if settings.levelling.side_nm is not None:
-        raise PictureError(
-            f"it does not say how large its pixels are, and of each scan the central "
-            f"{settings.levelling.side_nm:g} nm are used: give the instrument's own file"
-        )
-    return _finish(level(values, settings.percentiles, settings.levelling.steps), settings.size_px)
+    found = read_content(content, name, heights, pixel_size_nm, channel)
+    if found.kind != "picture":
+        scan = _prepare_scan(found.values, found.pixel_size_nm, settings, crop)
+        return scan._replace(channel=found.channel, warnings=found.warnings)
+    square = crop_square(found.values)
+    image = resize_area(picture_to_uint8(square, settings.percentiles), settings.size_px)
+    width_nm = len(square) * found.pixel_size_nm[0]
+    return Prepared(image, len(square) / settings.size_px, width_nm, width_nm)
 
 
 def prepare_heights(
@@ -221,13 +254,65 @@ def prepare_heights(
     UserError
         The scan is smaller than the settings ask for.
     """
-    square = centred_square(height_nm.shape, pixel_size_nm, settings.levelling.side_nm)
-    levelled = level(square.cover(height_nm), settings.percentiles, settings.levelling.steps)
-    return resize_area(levelled, settings.size_px, square.within), square.side_nm / settings.size_px
+    found = _prepare_scan(height_nm, pixel_size_nm, settings)
+    return found.image, found.width_nm / settings.size_px
+
+
+def level_square(
+    height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
+) -> Surface:
+    """Cut the centred square out of a scan by physical size, then level it: what its image is made from.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm, shape (rows, columns), finite.
+    pixel_size_nm : tuple of float
+        Width (x) and height (y) of a pixel in nm; both NaN where they are not known, which makes them square.
+    settings : PrepareParams
+        Section `prepare` of params.yaml.
+
+    Returns
+    -------
+    Surface
+        Levelled heights and the square, in units of a pixel where its size is not known.
+
+    Raises
+    ------
+    UserError
+        The scan is smaller than the settings ask for, or its size is needed and not known.
+    """
+    levelling = settings.levelling
+    if math.isnan(pixel_size_nm[0]):
+        if levelling.side_nm is not None:
+            raise PictureError(
+                f"it does not say how large its pixels are, and of each scan the central "
+                f"{levelling.side_nm:g} nm are used: give the instrument's own file, or its pixel_size_nm"
+            )
+        pixel_size_nm = (1.0, 1.0)
+    square = centred_square(height_nm.shape, pixel_size_nm, levelling.side_nm)
+    return Surface(flat(square.cover(height_nm), settings.percentiles, levelling.steps), square)
+
+
+def _prepare_scan(
+    height_nm: NDArray[Any],
+    pixel_size_nm: tuple[float, float],
+    settings: PrepareParams,
+    crop: Crop | None = None,
+) -> Prepared:
+    scan_nm = min(n * size for n, size in zip(height_nm.shape[::-1], pixel_size_nm, strict=True))
+    side_nm = None if crop is None or settings.levelling.side_nm is not None else crop(scan_nm)
+    if side_nm is not None:
+        settings = settings.cropped_to(side_nm)
+    surface = level_square(height_nm, pixel_size_nm, settings)
+    square, known = surface.square, not math.isnan(pixel_size_nm[0])
+    image = resize_area(to_uint8(surface.height_nm), settings.size_px, square.within)
+    shrunk = (square.columns[1] - square.columns[0]) / settings.size_px
+    return Prepared(image, shrunk, square.side_nm if known else math.nan, scan_nm)
 
 
 def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[Prepared]:
-    """Level chunk by chunk; each chunk opens the map anew, so that pages already read leave memory."""
+    """Prepare chunk by chunk; each opens the map anew, so that pages already read leave memory."""
     path, hashes = raw / HEIGHTS, manifest["source_sha256"].tolist()
     count, rows, columns = open_heights(path, len(manifest)).shape
     step = max(1, _CHUNK_VALUES // (rows * columns))
@@ -235,45 +320,30 @@ def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) ->
     for start in range(0, count, step):
         heights = open_heights(path, count)[start : start + step]
         check_heights(path, heights, hashes[start : start + step], start)
-        if settings.levelling.side_nm is None:
-            images = level(heights, settings.percentiles, settings.levelling.steps)
-            yield from (_finish(image, settings.size_px) for image in images)
-        else:
-            for height_nm, size in zip(heights, sizes[start : start + step], strict=True):
-                yield _finish_scan(height_nm, (size, size), settings)
+        for height_nm, size in zip(heights, sizes[start : start + step], strict=True):
+            yield _prepare_scan(height_nm, (size, size), settings)
 
 
 def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[Prepared]:
     """Decode on threads, since PIL frees the interpreter while it decodes; chunks keep memory flat."""
+    given = {"kind": "picture", "channel": None} | {name: manifest[name] for name in manifest}
+    rows = pd.DataFrame(given, index=manifest.index)
 
-    def prepare_one(image_id: str, sha256: str, channel: Any) -> Prepared:
-        path = raw / PICTURES / image_id
-        content = read_file(path, sha256)
+    def prepare_one(row: Any) -> Prepared:
+        path = raw / PICTURES / row.image_id
+        content = read_file(path, row.source_sha256)
+        channel = row.channel if isinstance(row.channel, str) else None
+        heights, width = row.kind == "heights", row.pixel_size_nm
         try:
-            named = channel if isinstance(channel, str) else None
-            return prepare_content(content, image_id, settings, channel=named)
+            return prepare_content(content, row.image_id, settings, heights, width, channel=channel)
         except (PictureError, ScanError) as error:
             raise UserError(f"{path}: {error}; run the ingest stage again") from error
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
 
-    image_ids, hashes = manifest["image_id"].tolist(), manifest["source_sha256"].tolist()
-    channels = manifest["channel"].tolist() if "channel" in manifest else [None] * len(image_ids)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(image_ids), _CHUNK_PICTURES):
-            end = start + _CHUNK_PICTURES
-            yield from pool.map(prepare_one, image_ids[start:end], hashes[start:end], channels[start:end])
-
-
-def _finish_scan(
-    height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
-) -> Prepared:
-    image, prepared_nm = prepare_heights(height_nm, pixel_size_nm, settings)
-    return Prepared(image, prepared_nm / pixel_size_nm[0])
-
-
-def _finish(image: Image8, size_px: int) -> Prepared:
-    return Prepared(resize_area(image, size_px), min(image.shape) / size_px)
+        for start in range(0, len(rows), _CHUNK_PICTURES):
+            yield from pool.map(prepare_one, rows.iloc[start : start + _CHUNK_PICTURES].itertuples())
 
 
 def _describe(manifest: pd.DataFrame, hashes: list[str], shrunk: list[float]) -> pd.DataFrame:

@@ -211,12 +211,14 @@ def _pictures(
     manifest: pd.DataFrame, source: Path, prepare: PrepareParams
 ) -> tuple[NDArray[np.uint8], list[str]]:
     images = []
-    channels = manifest["channel"] if "channel" in manifest else [None] * len(manifest)
-    for name, channel in zip(manifest["path"], channels, strict=True):
+    absent = [None] * len(manifest)
+    channels, kinds = (manifest.get(name, absent) for name in ("channel", "kind"))
+    for name, channel, kind in zip(manifest["path"], channels, kinds, strict=True):
         path = find_file(source.parent, name) or source.parent / name
+        heights = kind == "heights" if isinstance(kind, str) and kind else None
         named = channel if isinstance(channel, str) else None
         try:
-            images.append(prepare_file(path.read_bytes(), path.name, prepare, channel=named))
+            images.append(prepare_file(path.read_bytes(), path.name, prepare, heights, named))
         except (OSError, UserError) as error:
             told = f"{path} cannot be used: {error}; mend it or take its line out of {source}"
             raise UserError(told) from error

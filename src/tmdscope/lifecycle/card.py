@@ -76,7 +76,7 @@ def compose_card(version: Version, facts: Mapping[str, Any], tags: Mapping[str, 
     few = [f"{name} ({count})" for name, count in data["samples_of_class"].items() if count < _FEW_SAMPLES]
     return template.render(
         version=version,
-        facts=facts,
+        facts={"not_trained": [], **facts},
         tags=tags,
         audit=audit,
         simulated="simulated" in data["source"],

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
+from tmdscope.dataset.prepare import level_square
 from tmdscope.files import atomic_path
 from tmdscope.params.materials_study import PrepareParams
-from tmdscope.scan.frame import centred_square
-from tmdscope.scan.level import clip_percentiles, flatten
 from tmdscope.scan.read.channels import Channel
 from tmdscope.scan.read.read import InstrumentFile, read_file
 
@@ -35,10 +34,9 @@ def inspect_file(path: Path, settings: PrepareParams, picture: Path, channel: st
         The file cannot be used, or is smaller than the settings ask for.
     """
     found = read_file(path, channel)
-    scan, levelling = found.scan, settings.levelling
-    square = centred_square(scan.height_nm.shape, scan.pixel_size_nm, levelling.side_nm)
-    levelled = clip_percentiles(flatten(square.cover(scan.height_nm), levelling.steps), *settings.percentiles)
-    done = ", ".join(levelling.steps) or "no step"
+    scan = found.scan
+    levelled, square = level_square(scan.height_nm, scan.pixel_size_nm, settings)
+    done = ", ".join(settings.levelling.steps) or "no step"
     what = f"{square.side_nm:.4g} nm, levelled: {done}"
     from tmdscope.report.figures.scan import before_and_after  # slow to import: errors come before it
 

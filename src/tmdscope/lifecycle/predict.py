@@ -1,5 +1,6 @@
 """`tmdscope predict`: files in, a line about each out."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from tmdscope.progress import progress
 from tmdscope.stage import UserError, say
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.predictions import resolve_model
+from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.store import connect
 from tmdscope.vision.targets import Multilabel
 
@@ -33,6 +35,8 @@ class Predicted:
         Images unlike those the model was trained on.
     can_flag : bool
         Whether the model can tell.
+    scale : str
+        How wide the images were beside those of training; empty where as wide.
     """
 
     model: str
@@ -40,6 +44,7 @@ class Predicted:
     unusable: int
     unfamiliar: int
     can_flag: bool
+    scale: str = ""
 
     @property
     def text(self) -> str:
@@ -51,7 +56,7 @@ class Predicted:
             parts.append(f"{self.unfamiliar} unlike what it was trained on: their class means nothing")
         if not self.can_flag:
             parts.append("it was trained on too few samples to tell unfamiliar images")
-        return ", ".join(parts)
+        return ", ".join([*parts, self.scale] if self.scale else parts)
 
 
 def predict_files(
@@ -59,8 +64,9 @@ def predict_files(
     model: str,
     registered: str,
     form: Form,
-    heights: bool,
+    heights: bool | None,
     out: TextIO,
+    pixel_size_nm: float = math.nan,
     channel: str | None = None,
 ) -> Predicted:
     """Predict files with a registered model and write a line about each as soon as it is known.
@@ -75,10 +81,12 @@ def predict_files(
         Registered model of a bare version or alias.
     form : {"table", "csv", "json"}
         How lines are written.
-    heights : bool
-        Whether files hold heights, which are levelled first.
+    heights : bool or None
+        Whether NPY and TIFF files hold heights, which are levelled; None: those of floating-point values do.
     out : file object
         Gets the lines. Beside CSV and JSON a file that cannot be used is named on standard error too.
+    pixel_size_nm : float, optional
+        Width in nm of the pixels of files that are no instrument's, if this is known.
     channel : str, optional
         Name of the channel of instrument files; without one that of the heights is found.
 
@@ -103,11 +111,12 @@ def predict_files(
     head, write = writer(form, program.config.classes, atoms)
     out.write(head)
     counts: Counter[str] = Counter()
-    stream = predictor.stream(files, heights, channel)
+    stream = predictor.stream(files, heights, pixel_size_nm, channel)
     for prediction in stream if out.isatty() else progress(stream, len(files), "predict"):
         out.write(write(prediction))
         counts["unusable" if prediction.problem else "images"] += 1
         counts["unfamiliar"] += prediction.unfamiliar
+        counts[prediction.scale.partition(":")[0]] += 1
         if prediction.problem and form != "table":
             say(f"not used: {prediction.file}: {prediction.problem}")
     return Predicted(
@@ -116,4 +125,17 @@ def predict_files(
         counts["unusable"],
         counts["unfamiliar"],
         predictor.reliability.can_flag,
+        _tell_scale(predictor.scale, counts),
     )
+
+
+def _tell_scale(scale: Scale | None, counts: Counter[str]) -> str:
+    if scale is None or not scale.known:
+        return "it does not know how wide in nm its training images were: no scale was compared"
+    told = {
+        "cropped": "cropped to the width of its training images",
+        "differs": "of another width than its training images, which it cannot know",
+        "unknown": "of unknown width",
+    }
+    parts = [f"{counts[key]} {words}" for key, words in told.items() if counts[key]]
+    return f"{', '.join(parts)} ({scale.text})" if parts else ""

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -11,6 +11,9 @@ from tmdscope.lifecycle.predictor import Prediction
 from tmdscope.names import cell
 
 Form = Literal["table", "csv", "json"]
+
+NOT_TRAINED = "not trained"
+"""In place of a probability that training could not teach."""
 
 _FILE_COLUMNS = 36
 
@@ -47,7 +50,7 @@ def writer(
 
 
 _CSV = ("file", "material", "probability", "calibrated", "set", "unfamiliar", "novelty", "spread")
-_CSV_FILE = ("channel", "warnings")
+_CSV_FILE = ("scale", "channel", "warnings")
 
 
 def _to_json(prediction: Prediction) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def _to_json(prediction: Prediction) -> dict[str, Any]:
         return {"file": prediction.file, "problem": prediction.problem}
     content = asdict(prediction)
     content["set"] = list(content.pop("candidates"))
-    content["warnings"] = list(content["warnings"])
+    content |= {key: list(content[key]) for key in ("not_trained", "warnings")}
     return {key: value for key, value in content.items() if key != "problem" and value != {}}
 
 
@@ -72,12 +75,18 @@ def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str])
         str(prediction.unfamiliar).lower(),
         f"{prediction.novelty:.6f}",
         f"{prediction.spread:.6f}",
-        *(f"{(prediction.probabilities or {})[name]:.6f}" for name in classes),
-        *(f"{(prediction.atoms or {})[name]:.6f}" for name in atoms),
+        *_told(prediction.probabilities, classes),
+        *_told(prediction.atoms, atoms),
+        prediction.scale,
         prediction.channel,
         "; ".join(prediction.warnings),
         "",
     ]
+
+
+def _told(values: Mapping[str, float] | None, names: Sequence[str]) -> list[str]:
+    known = values or {}
+    return [f"{known[name]:.6f}" if name in known else NOT_TRAINED for name in names]
 
 
 def _csv_line(cells: Sequence[str]) -> str:
@@ -98,7 +107,10 @@ def _table_line(prediction: Prediction, width: int) -> str:
     if prediction.problem:
         return f"{name:{_FILE_COLUMNS}}  not used: {prediction.problem}\n"
     atoms = " ".join(f"{atom} {value:.2f}" for atom, value in (prediction.atoms or {}).items())
-    parts = (" ".join(prediction.candidates) or "none", atoms, prediction.channel, *prediction.warnings)
+    silent = f"{', '.join(prediction.not_trained)} {NOT_TRAINED}" if prediction.not_trained else ""
+    scale = f"scale {prediction.scale}" if prediction.scale else ""
+    told = " ".join(prediction.candidates) or "none"
+    parts = (told, atoms, silent, scale, prediction.channel, *prediction.warnings)
     ending = "; ".join(part for part in parts if part)
     line = (
         f"{name:{_FILE_COLUMNS}}  {prediction.material:{max(width, 8)}}  {prediction.probability:5.2f}  "

@@ -1,5 +1,6 @@
 """What a registered model says of new images: class, how sure, which else, and whether it knows such."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +16,7 @@ from tmdscope.lifecycle.inputs import Given, read_ahead
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import Program
+from tmdscope.tracking.scale import Scale
 from tmdscope.vision.features import best_device
 from tmdscope.vision.targets import Multilabel
 
@@ -48,6 +50,11 @@ class Prediction:
         Class to probability.
     atoms : dict
         Atom to the probability that the material holds it; empty unless targets are multilabel.
+    not_trained : tuple of str
+        Classes and atoms that training could not tell, of which therefore nothing is said.
+    scale : str
+        How wide the image is beside those of training, where that is not the same: ``cropped: ...``,
+        ``differs: ...``, or ``unknown``.
     channel : str
         Channel that was read of an instrument's file; empty for others.
     warnings : tuple of str
@@ -66,6 +73,8 @@ class Prediction:
     spread: float = float("nan")
     probabilities: dict[str, float] | None = None
     atoms: dict[str, float] | None = None
+    not_trained: tuple[str, ...] = ()
+    scale: str = ""
     channel: str = field(default="", compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
     problem: str = ""
@@ -97,30 +106,45 @@ class Predictor:
             )
         self.reliability: Reliability = program.reliability
         self.prepare: PrepareParams = program.prepare
+        self.scale: Scale | None = program.scale
         self.config = program.config
         self.device = best_device() if device is None else device
         self.ensemble = program.ensemble.to(self.device).to(memory_format=torch.channels_last).eval()
 
     def stream(
-        self, files: Sequence[Path], heights: bool = False, channel: str | None = None
+        self,
+        files: Sequence[Path],
+        heights: bool | None = None,
+        pixel_size_nm: float = math.nan,
+        channel: str | None = None,
     ) -> Iterator[Prediction]:
         """Predict files one batch after another.
 
         Parameters
         ----------
         files : sequence of Path
-            Instrument files, which are levelled as the model's own were, and pictures or height maps.
+            Instrument files and height maps, which are levelled as the model's own were, and pictures.
         heights : bool, optional
-            Whether files that are no instrument's hold heights, which are levelled first.
+            Whether files that are no instrument's hold heights; without it floating-point values are.
+        pixel_size_nm : float, optional
+            Width in nm of their square pixels, if they are no instrument's and this is known.
         channel : str, optional
             Name of the channel of instrument files; without one that of the heights is found.
 
         Yields
         ------
         Prediction
-            In the order of the files; of one that cannot be used its problem.
+            In the order of the files; of one that cannot be used its problem. Of heights wider than those of
+            training the centre is used.
         """
-        prepare = partial(prepare_content, settings=self.prepare, heights=heights, channel=channel)
+        prepare = partial(
+            prepare_content,
+            settings=self.prepare,
+            heights=heights,
+            pixel_size_nm=pixel_size_nm,
+            crop=None if self.scale is None else self.scale.crop,
+            channel=channel,
+        )
         for batch in read_ahead(files, prepare, BATCH):
             yield from self._of_batch(batch)
 
@@ -136,7 +160,12 @@ class Predictor:
                 yield Prediction(str(given.path), problem=given.problem)
             else:
                 of = given.image
-                yield replace(next(said), channel=of.channel or "", warnings=of.warnings)
+                yield replace(
+                    next(said), scale=self._judge(of), channel=of.channel or "", warnings=of.warnings
+                )
+
+    def _judge(self, prepared: Prepared) -> str:
+        return "" if self.scale is None else self.scale.judge(prepared.width_nm, prepared.scan_nm)
 
     @torch.inference_mode()
     def predict(self, images: NDArray[np.uint8], names: Sequence[str]) -> list[Prediction]:
@@ -158,23 +187,29 @@ class Predictor:
         logits, embeddings = self.ensemble.look(torch.from_numpy(images).to(self.device))
         given = torch.stack([target.probabilities(values) for values in logits]).cpu().numpy()
         found = assess(self.reliability, given, torch.stack(embeddings).cpu().numpy())
-        best = found.probabilities.argmax(axis=1)
+        silent = self.config.not_trained
+        told = [label for label, name in enumerate(classes) if name not in silent]
+        best = [told[place] for place in found.probabilities[:, told].argmax(axis=1)]
         atoms: list[dict[str, float]] = [{} for _ in names]
         if isinstance(target, Multilabel):
             present = torch.stack(logits).sigmoid().mean(dim=0).tolist()
-            atoms = [dict(zip(target.atoms, row, strict=True)) for row in present]
+            atoms = [
+                {atom: p for atom, p in zip(target.atoms, row, strict=True) if atom not in silent}
+                for row in present
+            ]
         return [
             Prediction(
                 file=name,
                 material=classes[label],
                 probability=float(found.probabilities[k, label]),
                 calibrated=float(found.calibrated[k, label]),
-                candidates=tuple(name for name, held in zip(classes, found.sets[k], strict=True) if held),
+                candidates=tuple(classes[label] for label in told if found.sets[k][label]),
                 unfamiliar=bool(found.unfamiliar[k]),
                 novelty=float(found.novelty[k]),
                 spread=float(found.spread[k]),
-                probabilities=dict(zip(classes, found.probabilities[k].tolist(), strict=True)),
+                probabilities={classes[label]: float(found.probabilities[k, label]) for label in told},
                 atoms=atoms[k],
+                not_trained=silent,
             )
             for k, (name, label) in enumerate(zip(names, best, strict=True))
         ]

@@ -125,6 +125,22 @@ class PrepareParams(Params):
             raise ValueError(f"percentiles {low}, {high} must rise within 0..100")
         return self
 
+    def cropped_to(self, side_nm: float) -> Self:
+        """Give the same preparation of a centre of some size.
+
+        Parameters
+        ----------
+        side_nm : float
+            Side in nm.
+
+        Returns
+        -------
+        PrepareParams
+            With that `levelling.crop_nm`.
+        """
+        levelling = self.levelling.model_copy(update={"crop_nm": side_nm})
+        return self.model_copy(update={"levelling": levelling})
+
 
 class PretrainParams(Params):
     """Section `pretrain`: a backbone that learns the simulator's true physical quantities."""

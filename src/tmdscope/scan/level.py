@@ -44,11 +44,33 @@ def level(height_nm: NDArray[Any], percentiles: Sequence[float], steps: Sequence
         uint8, same shape; the absolute height is lost. A map whose contrast is below a millionth of
         its largest height holds rounding, not surface, and becomes 0: a tilted plane turns out flat.
     """
+    return to_uint8(flat(height_nm, percentiles, steps))
+
+
+def flat(
+    height_nm: NDArray[Any], percentiles: Sequence[float], steps: Sequence[str] = SIMPLE
+) -> NDArray[Any]:
+    """Level heights and cut them off at two percentiles: `level` before its 8 bits.
+
+    Parameters
+    ----------
+    height_nm : numpy.ndarray
+        Heights in nm, shape (..., rows, columns), finite.
+    percentiles : sequence of float
+        Black and white point in %, rising within 0..100.
+    steps : sequence of str
+        Keys of `STEPS`, in the order they are done.
+
+    Returns
+    -------
+    numpy.ndarray
+        Heights in nm, same shape; 0 throughout where only rounding is left.
+    """
     low, high = percentiles
     surface = clip_percentiles(flatten(height_nm, steps), low, high)
     largest = np.abs(height_nm).max(axis=(-2, -1), keepdims=True)
     rough = np.ptp(surface, axis=(-2, -1), keepdims=True) > _ROUNDING * largest
-    return to_uint8(np.where(rough, surface, np.float32(0)))
+    return np.where(rough, surface, np.float32(0))
 
 
 def flatten(height_nm: NDArray[Any], steps: Sequence[str]) -> NDArray[Any]:

@@ -41,8 +41,9 @@ from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.registry import Version, resolve
 from tmdscope.tracking.runs import DataUse
+from tmdscope.tracking.scale import widths_nm
 from tmdscope.tracking.sequential import gather, track_sequences
-from tmdscope.tracking.store import open_study
+from tmdscope.tracking.store import connect, open_study
 from tmdscope.vision.backbones import build_backbone
 from tmdscope.vision.classifier import Backbone, Ensemble
 from tmdscope.vision.features import best_device, symmetric_features
@@ -70,7 +71,7 @@ class AddRequest:
     data : DataParams
         Section `data`; its folder's manifest names the CSV.
     prepare : PrepareParams
-        How the study's images were prepared.
+        Section `prepare`; where it is not the model's own, which alone is used, this is said.
     sequential : SequentialParams
         How a stage is trained.
     scoring : ScoringParams
@@ -131,6 +132,7 @@ def add_material(request: AddRequest) -> Addition:
         The images are not of one new class, the model is not of this study's data and split, or its kind is
         not that of section `sequential`.
     """
+    connect()
     tracked = open_study(request.study)
     version = resolve(tracked.client, request.model)
     program = load_program(version.uri)
@@ -138,7 +140,9 @@ def add_material(request: AddRequest) -> Addition:
     old = Dataset.load(root / PREPARED)
     split = read_split(root / SPLIT, old.manifest)
     _check_model(request, version, program, old, len(split.folds))
-    new = _read_new(request, program.config.classes, old)
+    own = _own_preparation(request, version, program)
+    new = _read_new(request, own, program.config.classes, old)
+    _check_scale(version, program, new)
     material = str(new.classes[0])
     params = _stage_params(request.sequential, program, material)
     dataset = Dataset(
@@ -172,7 +176,7 @@ def add_material(request: AddRequest) -> Addition:
     samples = dataset.manifest["sample_id"].to_numpy()
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         origin = f"{request.data.origin} and {request.images.name}"
-        compiler = Compiler(dataset, folds, request.prepare, request.scoring, origin)
+        compiler = Compiler(dataset, folds, own, request.scoring, origin)
         maker = _Maker(request, params, dataset, plan, Path(folder), new, compiler)
         bench = Bench(maker.make, folds, samples, maker.heads, maker.settings.dropout)
         known = _known_stage(plan, maker, program, folds, labels, samples)
@@ -288,8 +292,42 @@ def _check_model(request: AddRequest, version: Version, program: Program, old: D
         )
 
 
-def _read_new(request: AddRequest, known: Sequence[str], old: Dataset) -> Dataset:
-    """Read and prepare the images as the study's own were, in a folder that is removed again."""
+def _own_preparation(request: AddRequest, version: Version, program: Program) -> PrepareParams:
+    """Say how the model's images were prepared: those of the new class are prepared so, whatever is asked."""
+    if program.prepare is None:
+        raise UserError(
+            f"{version.uri} does not say how its images were prepared: run its experiment anew, "
+            "`dvc repro --force`"
+        )
+    own, asked = (part.model_dump(mode="json") for part in (program.prepare, request.prepare))
+    differing = [f"{name} {own[name]}, not {asked[name]}" for name in own if own[name] != asked[name]]
+    if differing:
+        say(
+            f"{request.images} is prepared as images of {version.uri} were, not by prepare in params.yaml: "
+            + "; ".join(differing)
+        )
+    return program.prepare
+
+
+def _check_scale(version: Version, program: Program, new: Dataset) -> None:
+    """Refuse scans of another width: what tells them from the old classes would be their scale."""
+    scale, widths = program.scale, widths_nm(new.manifest, new.images.shape[1])
+    if scale is None or not scale.known:
+        say(f"{version.uri} does not know how wide in nm its training images were: no scale was compared")
+        return
+    for image_id, width_nm in zip(new.manifest["image_id"], widths, strict=True):
+        if scale.differs(width_nm):
+            raise UserError(
+                f"{image_id} shows {width_nm:.4g} nm, images of {version.uri} {scale.text}: it would be told "
+                "by its scale. Give scans of that width, or cut them to it, and check pixel_size_nm"
+            )
+    unknown = int(widths.isna().sum())
+    if unknown:
+        say(f"{unknown} of {len(widths)} new images do not say their width; {version.uri} has {scale.text}")
+
+
+def _read_new(request: AddRequest, own: PrepareParams, known: Sequence[str], old: Dataset) -> Dataset:
+    """Read and prepare the images as the model's own were, in a folder that is removed again."""
     manifest = request.images / request.data.folder.manifest
     check_apart(request.images, request.root)
     named = sorted({row["material"].strip() for row in read_sheet(manifest).rows} - {""})
@@ -315,13 +353,8 @@ def _read_new(request: AddRequest, known: Sequence[str], old: Dataset) -> Datase
             ),
             raw,
         )
-        found = prepare(raw, prepared, request.prepare)
+        found = prepare(raw, prepared, own)
         new = Dataset(np.array(found.images), found.manifest)
-    if new.images.shape[1:] != old.images.shape[1:]:
-        raise UserError(
-            f"prepare.size_px in params.yaml is {request.prepare.size_px}, the study's images have "
-            f"{old.images.shape[1]} px: set it back, or prepare the study anew with `dvc repro`"
-        )
     seen = set(old.manifest["image_sha256"])
     again = new.manifest.loc[new.manifest["image_sha256"].isin(seen), "image_id"]
     if len(again):

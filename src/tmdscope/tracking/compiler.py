@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.splits import Fold, Split
@@ -20,6 +21,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import Program
+from tmdscope.tracking.scale import Scale
 
 _REFERENCE_IMAGES = 8
 
@@ -84,10 +86,13 @@ class Compiler:
         score = selection_score([leave_out_each(histories, rule)]) if searched is None else searched
         reference = np.array(self.dataset.images[test[:_REFERENCE_IMAGES]])
         return Dossier(
-            Program(program.ensemble, program.config, self.prepare, reliability, reference),
+            Program(
+                program.ensemble, program.config, self.prepare, reliability, reference, self._scale(folds)
+            ),
             predictions_table(results, folds, manifest, classes),
             {
                 "classes": list(classes),
+                "not_trained": list(program.config.not_trained),
                 "encoding": program.config.target,
                 "architecture": program.config.architecture,
                 "settings": dict(settings),
@@ -110,7 +115,7 @@ class Compiler:
         self, labels: Labels, folds: Sequence[FoldParts], classes: Sequence[str]
     ) -> dict[str, Any]:
         manifest = self.dataset.manifest
-        used = np.unique(np.concatenate([part for fold in folds for part in vars(fold).values()]))
+        used = _rows(folds)
         table = manifest.iloc[used].assign(material=[classes[label] for label in labels[used]])
         of_class = table.groupby("material", observed=True)
         return {
@@ -123,6 +128,9 @@ class Compiler:
             "repeated_images": int(table["duplicate_of"].notna().sum()),
         }
 
+    def _scale(self, folds: Sequence[FoldParts]) -> Scale:
+        return Scale.of(self.dataset.manifest.iloc[_rows(folds)], self.dataset.images.shape[1])
+
     @cached_property
     def audit(self) -> dict[str, list[str]]:
         """What the audit of the split finds: ``problems`` and ``warnings``."""
@@ -133,3 +141,7 @@ class Compiler:
         )
         found = audit_split(self.dataset.manifest, split)
         return {"problems": found.problems, "warnings": found.warnings}
+
+
+def _rows(folds: Sequence[FoldParts]) -> NDArray[np.int64]:
+    return np.unique(np.concatenate([part for fold in folds for part in vars(fold).values()]))

@@ -7,6 +7,7 @@ from mlflow.models import Model
 
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.tracking.registry import Version
+from tmdscope.tracking.scale import Scale
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,14 @@ class Contract:
     prepare : Any
         How its images are prepared, JSON-like, complete where an earlier version wrote less; None where the
         model does not say.
+    scale : Scale or None
+        How wide in nm its training images were; None where the model does not say.
     """
 
     classes: tuple[str, ...]
     inputs: Any
     prepare: Any
+    scale: Scale | None = None
 
 
 def read_contract(version: Version) -> Contract:
@@ -52,4 +56,5 @@ def read_contract(version: Version) -> Contract:
         classes=tuple(facts.get("classes", ())),
         inputs=None if inputs is None else inputs.to_dict(),
         prepare=prepare,
+        scale=Scale.from_json(facts["scale"]) if "scale" in facts else None,
     )

@@ -15,7 +15,7 @@ from tmdscope.tracking.lock import LAPSES_AFTER_S
 from tmdscope.tracking.owner import is_left, owned
 from tmdscope.tracking.provenance import git
 from tmdscope.tracking.runs import TrackedRun, start_run
-from tmdscope.tracking.store import Study, open_study
+from tmdscope.tracking.store import Study, connect, open_study
 
 EXPERIMENT = "promotions"
 """MLflow experiment of the decisions."""
@@ -33,6 +33,7 @@ def open_decisions() -> Study:
     Study
         Its client is the one that decisions are carried out with.
     """
+    connect()  # nothing can be decided where there is no store
     return open_study(EXPERIMENT)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from torch import nn
 
@@ -56,5 +57,8 @@ class Trained:
     @property
     def program(self) -> Program:
         """The folds' models as one."""
-        config = replace(self.experiment.config, members=len(self.models))
+        config, labels = self.experiment.config, self.experiment.examples.labels.cpu().numpy()
+        shown = set(labels[np.concatenate([fold.train for fold in self.folds])].tolist())
+        trained = tuple(name for label, name in enumerate(config.classes) if label in shown)
+        config = replace(config, members=len(self.models), trained=trained)
         return Program(self.experiment.assemble(self.models), config)

@@ -27,7 +27,8 @@ from tmdscope.files import sha256_file, sha256_json
 from tmdscope.learn.reliability.reliability import Reliability
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.stage import UserError
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.scale import Scale
+from tmdscope.tracking.store import Study, shown_uri
 from tmdscope.vision.classifier import Ensemble, EnsembleConfig, rebuild_ensemble
 
 FILES_SHA256 = "files.sha256"
@@ -58,6 +59,8 @@ class Program:
         How far its predictions can be trusted.
     reference : numpy.ndarray, optional
         Images whose predictions are stored, uint8, N x S x S: whoever loads the model can repeat them.
+    scale : Scale, optional
+        How wide in nm its training images were.
     """
 
     ensemble: Ensemble
@@ -65,6 +68,7 @@ class Program:
     prepare: PrepareParams | None = None
     reliability: Reliability | None = None
     reference: NDArray[np.uint8] | None = None
+    scale: Scale | None = None
 
 
 def log_program(run_id: str, program: Program, name: str) -> str:
@@ -94,8 +98,11 @@ def log_program(run_id: str, program: Program, name: str) -> str:
         Schema([TensorSpec(np.dtype("float32"), (-1, len(config.classes)), columns)]),
     )
     metadata = {"ensemble": json.dumps(config.to_dict()), "classes": list(config.classes)}
+    metadata["not_trained"] = list(config.not_trained)
     if program.prepare is not None:
         metadata["prepare"] = program.prepare.model_dump_json()
+    if program.scale is not None:
+        metadata["scale"] = program.scale.to_json()
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, _active(run_id):
         info = mlflow.pytorch.log_model(
             ensemble,
@@ -227,7 +234,7 @@ def fetch_files(uri: str) -> Path:
     UserError
         There is no such model, no hash is recorded for it, or its files are not what was logged.
     """
-    store = mlflow.get_tracking_uri()
+    store = shown_uri()
     try:
         folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
         recorded = recorded_sha256(MlflowClient(), uri)
@@ -285,6 +292,7 @@ def load_program(uri: str) -> Program:
         None if prepare is None else PrepareParams.model_validate_json(prepare),
         None if reliability is None else Reliability.from_tensors(*reliability),
         None if reference is None else reference[0],
+        Scale.from_json(metadata["scale"]) if "scale" in metadata else None,
     )
 
 
@@ -299,7 +307,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``ensemble`` and ``prepare`` as JSON texts, ``classes``; empty where it says nothing.
+        ``ensemble``, ``prepare`` and ``scale`` as JSON texts, ``classes``; empty where it says nothing.
     """
     return dict(Model.load(folder).metadata or {})
 

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 
-import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -15,6 +14,7 @@ from tmdscope.stage import UserError
 from tmdscope.tracking.models import fetch_files
 from tmdscope.tracking.registry import Version, pull_alias, resolve
 from tmdscope.tracking.runs import fetch_artifact
+from tmdscope.tracking.store import shown_uri
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,7 @@ def _get_run(client: MlflowClient, run_id: str) -> Run:
         return client.get_run(run_id)
     except MlflowException as error:
         raise UserError(
-            f"run {run_id} is not in {mlflow.get_tracking_uri()}; set MLFLOW_TRACKING_URI to the store "
-            "that has it"
+            f"run {run_id} is not in {shown_uri()}; set MLFLOW_TRACKING_URI to the store that has it"
         ) from error
 
 

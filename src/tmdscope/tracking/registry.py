@@ -10,6 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from tmdscope.stage import UserError
+from tmdscope.tracking.store import shown_uri
 
 Client = MlflowClient
 """A connected store, for floors that know no MLflow."""
@@ -156,7 +157,7 @@ def resolve(client: MlflowClient, uri: str) -> Version:
         version = client.get_model_version(name, number)
     except MlflowException as error:
         raise UserError(
-            f"{uri} is not in {mlflow.get_tracking_uri()}; set MLFLOW_TRACKING_URI to the store that has it"
+            f"{uri} is not in {shown_uri()}; set MLFLOW_TRACKING_URI to the store that has it"
         ) from error
     return to_version(version)
 
@@ -245,7 +246,7 @@ def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:
     if version is None:
         remedy = "`dvc repro --force register`" if alias == BEST else "`tmdscope promote`"
         raise UserError(
-            f"registered model {name!r} has no alias {alias!r} in {mlflow.get_tracking_uri()}; run "
+            f"registered model {name!r} has no alias {alias!r} in {shown_uri()}; run "
             f"{remedy}, or set MLFLOW_TRACKING_URI to the store that has it"
         )
     return version

@@ -19,7 +19,7 @@ from tmdscope.learn.scored import FACTS, PREDICTIONS
 from tmdscope.names import key_of
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import Program, find_program, log_program
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Study, shown_uri
 
 if TYPE_CHECKING:
     from tmdscope.tracking.dossier import Dossier
@@ -248,7 +248,7 @@ def fetch_artifact(client: MlflowClient, run_id: str, name: str) -> Iterator[Pat
             path = Path(client.download_artifacts(run_id, name, folder))
         except (MlflowException, OSError) as error:
             raise UserError(
-                f"run {run_id} in {mlflow.get_tracking_uri()} has no {name}: an earlier version made it; run "
+                f"run {run_id} in {shown_uri()} has no {name}: an earlier version made it; run "
                 "its experiment again with `dvc repro --force` (registering it again writes no such file)"
             ) from error
         yield path

@@ -1,16 +1,34 @@
 """Where runs are kept: an sqlite file and a folder of artifacts at absolute paths, or a server."""
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tmdscope.layout import tracking_home
+from tmdscope.stage import UserError, translates
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"  # no model of ours holds one
 
 import mlflow
+import requests
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "8", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+"""MLflow's own variables, in s and tries, while a server is asked whether it is there; a user's own win.
+
+Unset they are 120 s and 7 tries: right in the middle of a training, too long before it.
+"""
+_CONNECT_S = 8
+_REFUSED = (401, 403)
 
 
 @dataclass(frozen=True)
@@ -41,10 +59,9 @@ def tracking_root() -> Path:
     Returns
     -------
     Path
-        ``mlruns`` in the project that DVC runs for (a queued ``dvc exp run`` works in a copy, but tracks
-        into the project it was started from), else in the current directory.
+        ``mlruns`` in `tmdscope.layout.tracking_home`.
     """
-    return Path(os.environ.get("DVC_ROOT", ".")).resolve() / "mlruns"
+    return tracking_home() / "mlruns"
 
 
 def tracking_uri() -> str:
@@ -56,6 +73,34 @@ def tracking_uri() -> str:
         Variable ``MLFLOW_TRACKING_URI`` when set, else the project's sqlite file.
     """
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{tracking_root() / 'mlflow.db'}"
+
+
+def shown_uri() -> str:
+    """Give the tracking URI as messages may show it.
+
+    Returns
+    -------
+    str
+        Without name and password.
+    """
+    return without_secrets(tracking_uri())
+
+
+def without_secrets(text: str) -> str:
+    """Take names and passwords out of the addresses in a text.
+
+    Parameters
+    ----------
+    text : str
+        Any.
+
+    Returns
+    -------
+    str
+        The text, ``://NAME:PASSWORD@`` cut to ``://`` and passwords in queries to ``***``.
+    """
+    shown = re.sub(r"://[^/\s]*@", "://", text)
+    return re.sub(r"(?i)(password=)[^&\s]+", r"\1***", shown)
 
 
 def search_storage_url() -> str:
@@ -72,20 +117,102 @@ def search_storage_url() -> str:
     return given or f"sqlite:///{tracking_root() / 'optuna.db'}"
 
 
-def connect() -> MlflowClient:
-    """Open the tracking store and the registry, making the local folder when needed.
+def connect(create: bool = False) -> MlflowClient:
+    """Open the tracking store and the registry, once they are known to answer.
+
+    Parameters
+    ----------
+    create : bool, optional
+        Make the local store where there is none; whoever only reads does not.
 
     Returns
     -------
     mlflow.MlflowClient
         Connected to `tracking_uri`.
+
+    Raises
+    ------
+    UserError
+        There is no such store, or it does not answer within seconds, or refuses; the message has its address.
     """
     uri = tracking_uri()
     if uri.startswith("sqlite:"):
-        tracking_root().mkdir(parents=True, exist_ok=True)
+        _check_file(uri, create)
+    else:
+        _check_answer(uri)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _check_file(uri: str, create: bool) -> None:
+    place = make_url(uri).database
+    if create:
+        tracking_root().mkdir(parents=True, exist_ok=True)
+    elif place and not Path(place).exists():
+        raise UserError(
+            f"there are no runs yet: {place} does not exist. Run `dvc repro` in the project, or set "
+            "MLFLOW_TRACKING_URI to the store that has them"
+        )
+
+
+def _check_answer(uri: str) -> None:
+    """Ask a server or a database something small, before any work depends on it."""
+    try:
+        if uri.startswith("http"):
+            with _impatient():
+                MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+        elif uri.startswith(("postgresql", "mysql", "mssql")):
+            # MLflow itself would try for an hour
+            waiting = {"connect_timeout": _CONNECT_S} if not uri.startswith("mssql") else {}
+            create_engine(uri, poolclass=NullPool, connect_args=waiting).connect().close()
+    except (MlflowException, requests.RequestException, SQLAlchemyError, ImportError) as error:
+        raise UserError(_explain(error)) from error
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Let MLflow wait for seconds, not minutes, unless the user said how long."""
+    added = {name: value for name, value in _PATIENCE.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+@translates
+def explain_error(error: Exception) -> UserError | None:
+    """Say what a user can do about an error of MLflow, its database or the network.
+
+    Parameters
+    ----------
+    error : Exception
+        Any.
+
+    Returns
+    -------
+    UserError or None
+        With the address, never a password; None for errors of other libraries.
+    """
+    known = (MlflowException, requests.RequestException, SQLAlchemyError)
+    return UserError(_explain(error)) if isinstance(error, known) else None
+
+
+def _explain(error: Exception) -> str:
+    reason = without_secrets(str(error).strip().partition("\n")[0][:500])
+    cause = re.search(r"\(Caused by \w+\([\"'](?:<?HTTP\w+[^:]*: )?(?P<why>.*?)[\"']\)\)", reason)
+    reason = cause["why"] if cause else reason
+    status = error.get_http_status_code() if isinstance(error, RestException) else 0
+    if status in _REFUSED or "401" in reason or "password authentication" in reason:
+        remedy = (
+            "it refuses these credentials: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or, of "
+            "a database, name and password in MLFLOW_TRACKING_URI"
+        )
+    else:
+        remedy = "start it, or set MLFLOW_TRACKING_URI to a store that answers; unset is the project's own"
+    return f"MLflow's store {shown_uri()}: {reason}; {remedy}"
 
 
 def open_study(name: str) -> Study:
@@ -101,7 +228,7 @@ def open_study(name: str) -> Study:
     Study
         Ready to start runs.
     """
-    client = connect()
+    client = connect(create=True)
     found = client.get_experiment_by_name(name)
     if found is None:
         local = tracking_uri().startswith("sqlite:")

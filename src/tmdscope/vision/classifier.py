@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tmdscope.vision.backbones import bare_backbone, feature_count
-from tmdscope.vision.targets import Target, make_target
+from tmdscope.vision.targets import Multilabel, Target, make_target
 from tmdscope.vision.weights import Normalisation
 
 EMBEDDING_WIDTH = 100
@@ -218,6 +218,8 @@ class EnsembleConfig:
         Outputs of a multilabel target that has more than its classes need.
     wait : bool, optional
         Whether nothing is asked of an output that is the same for all classes.
+    trained : tuple of str, optional
+        Classes that some fold's training showed; None for all.
     """
 
     architecture: str
@@ -229,6 +231,18 @@ class EnsembleConfig:
     normalisation: Normalisation
     atoms: tuple[str, ...] | None = None
     wait: bool = False
+    trained: tuple[str, ...] | None = None
+
+    @property
+    def not_trained(self) -> tuple[str, ...]:
+        """Classes that no training image showed, then atoms that all of those shown hold, or none."""
+        trained = self.classes if self.trained is None else self.trained
+        classes = tuple(name for name in self.classes if name not in trained)
+        target = self.make_target()
+        if not isinstance(target, Multilabel):
+            return classes
+        told = target.told_apart(trained)
+        return (*classes, *(atom for atom in target.atoms if atom not in told))
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-like form, as stored in a model's metadata.
@@ -255,13 +269,14 @@ class EnsembleConfig:
             The configuration.
         """
         normalisation = Normalisation(*(tuple(content["normalisation"][key]) for key in ("mean", "std")))
-        atoms = content.get("atoms")
+        atoms, trained = content.get("atoms"), content.get("trained")
         return cls(
             **{
                 **content,
                 "classes": tuple(content["classes"]),
                 "normalisation": normalisation,
                 "atoms": None if atoms is None else tuple(atoms),
+                "trained": None if trained is None else tuple(trained),
             }
         )
 

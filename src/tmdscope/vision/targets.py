@@ -220,6 +220,23 @@ class Multilabel(Coded):
         if wait:
             self.asked = (self.codes != self.codes[0]).any(dim=0).float()
 
+    def told_apart(self, trained: Sequence[str]) -> tuple[str, ...]:
+        """List the atoms that training could tell: some of its classes hold them and some do not.
+
+        Parameters
+        ----------
+        trained : sequence of str
+            Classes that training showed.
+
+        Returns
+        -------
+        tuple of str
+            Of `atoms`. The other outputs learnt nothing of an image, whatever they say.
+        """
+        shown = self.codes[[self.classes.index(name) for name in trained]]
+        varies = (shown != shown[:1]).any(dim=0).tolist()
+        return tuple(atom for atom, told in zip(self.atoms, varies, strict=True) if told)
+
     def decode(self, logits: Tensor) -> Tensor:
         """Give the class whose atoms are exactly those above one half, see `Target.decode`."""
         present = (logits > 0).float()

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
 from tests.learn.search.conftest import IDENTITY, STEPS, made, search_of
+from tests.support.silence import closed, listening
+from tmdscope.learn.search import storage as storage_module
 from tmdscope.learn.search.storage import PatientStorage, StorageError, check_url, open_storage
 from tmdscope.learn.search.study import SearchStudy
 
@@ -211,3 +214,12 @@ def test_whatever_a_study_asks_waits_for_a_server_that_is_gone(
     assert study.progress().complete == 1
     assert len(failed) > 10
     assert "answers again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("server", [closed, listening])
+def test_a_server_that_does_not_answer_at_the_start_is_told_with_a_remedy(
+    server: Callable[[], AbstractContextManager[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_module, "_CONNECT_S", 2)
+    with server() as port, pytest.raises(StorageError, match=rf"127.0.0.1:{port}.*TMDSCOPE_SEARCH_STORAGE"):
+        open_storage(f"postgresql://me@127.0.0.1:{port}/searches")

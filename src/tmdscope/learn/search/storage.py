@@ -24,6 +24,7 @@ HEARTBEAT_S = 10
 
 _LOCK = 0x746D6473  # "tmds": this package's own among a database's advisory locks
 _PATIENCE_S = 3600.0
+_CONNECT_S = 8
 _LONGEST_PAUSE_S = 15.0
 _STARTING_OR_STOPPING = ("08", "57P", "53300")
 """PostgreSQL's states of a server that is gone, going, coming or has no connection free."""
@@ -51,7 +52,7 @@ class PatientStorage(RDBStorage):
         self.shown = _shown(url)
         self.is_local = url.get_backend_name() == "sqlite"
         self.recovered_at = -float("inf")
-        waiting = {"timeout": 60} if self.is_local else {"connect_timeout": 10}
+        waiting = {"timeout": 60} if self.is_local else {"connect_timeout": _CONNECT_S}
         options: dict[str, Any] = {"connect_args": waiting}
         if not self.is_local:
             options |= {"pool_pre_ping": True, "pool_size": 2, "max_overflow": 2}
@@ -190,7 +191,10 @@ def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S) -> PatientStorage:
         with _lock(checked):  # two that make the tables at once would fail one of them
             return PatientStorage(checked, heartbeat_s)
     except (StorageInternalError, SQLAlchemyError) as error:
-        raise StorageError(f"search storage {_shown(checked)} cannot be opened: {_reason(error)}") from error
+        raise StorageError(
+            f"search storage {_shown(checked)} cannot be opened: {_reason(error)}; start it, set "
+            "TMDSCOPE_SEARCH_STORAGE to one that answers, or, where it refuses, PGPASSWORD or ~/.pgpass"
+        ) from error
     except (ImportError, RuntimeError) as error:
         raise StorageError(f"search storage {_shown(checked)}: {error}") from error
 
@@ -199,7 +203,7 @@ def _lock(url: URL) -> AbstractContextManager[Any]:
     """Wait for this package's lock of a server; it goes with the connection, however this process ends."""
     if url.get_backend_name() == "sqlite":
         return nullcontext()
-    engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10})
+    engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_S})
     connection = engine.connect()
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
     return connection

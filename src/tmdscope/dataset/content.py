@@ -1,0 +1,82 @@
+"""What a user's file holds: an instrument's scan, heights, or a picture; one rule for every door."""
+
+import math
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.dataset.pictures import PictureError, decode_picture
+from tmdscope.scan.read.formats import holds_scan
+from tmdscope.scan.read.read import decode_scan
+
+Kind = Literal["scan", "heights", "picture"]
+"""``scan`` and ``heights`` are levelled, a ``picture`` is not."""
+
+
+class Content(NamedTuple):
+    """What a file holds.
+
+    Attributes
+    ----------
+    kind : {"scan", "heights", "picture"}
+        How it becomes an image.
+    values : numpy.ndarray
+        Heights in nm or grey values, shape (rows, columns), finite.
+    pixel_size_nm : tuple of float
+        Width (x) and height (y) of a pixel in nm; NaN where neither the file nor whoever gave it says.
+    channel : str or None
+        Of an instrument's file, the channel that was read.
+    warnings : tuple of str
+        What is doubtful about an instrument's file.
+    """
+
+    kind: Kind
+    values: NDArray[Any]
+    pixel_size_nm: tuple[float, float]
+    channel: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def read_content(
+    content: bytes,
+    name: str,
+    heights: bool | None = None,
+    pixel_size_nm: float = math.nan,
+    channel: str | None = None,
+) -> Content:
+    """Read a file: an instrument's is a scan, floating-point values are heights, all else is a picture.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    name : str
+        Its name. What it is, its content says (`tmdscope.scan.read.formats.holds_scan`).
+    heights : bool, optional
+        Whether a file that is no instrument's (NPY, TIFF) holds heights, where whoever gave it says so.
+    pixel_size_nm : float, optional
+        Width in nm of its square pixels, where whoever gave it says so; an instrument's file says its own.
+    channel : str, optional
+        Name of the channel of an instrument's file; without one that of the heights is found.
+
+    Returns
+    -------
+    Content
+        What it holds.
+
+    Raises
+    ------
+    UserError
+        It cannot be read, or should hold heights and holds 8-bit grey values.
+    """
+    if holds_scan(content, name):
+        scan = decode_scan(content, name, channel)
+        return Content("scan", scan.height_nm, scan.pixel_size_nm, scan.channel, scan.warnings)
+    values = decode_picture(content, Path(name).suffix)
+    if heights and values.dtype.itemsize == 1:
+        raise PictureError("it holds 8-bit grey values, not heights: give it as a picture")
+    kind: Kind = "heights" if heights or (heights is None and values.dtype.kind == "f") else "picture"
+    held = values.astype(np.float32) if kind == "heights" else values  # as scans are
+    return Content(kind, held, (pixel_size_nm, pixel_size_nm))

@@ -1,0 +1,158 @@
+"""How wide in nm the scans behind a model's images were, and whether a new one is as wide."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import pandas as pd
+
+SAME = 0.05
+"""Share by which two widths may differ and still be called the same: instruments round and drift."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Widths of the training images.
+
+    Attributes
+    ----------
+    narrowest_nm, widest_nm : float
+        Of those whose width is known; NaN where none is.
+    known, images : int
+        How many are known, of how many.
+    """
+
+    narrowest_nm: float
+    widest_nm: float
+    known: int
+    images: int
+
+    @classmethod
+    def of(cls, manifest: pd.DataFrame, size_px: int) -> Self:
+        """Take the widths from a manifest.
+
+        Parameters
+        ----------
+        manifest : pandas.DataFrame
+            Of prepared images; without column ``pixel_size_nm`` no width is known.
+        size_px : int
+            Their rows and columns.
+
+        Returns
+        -------
+        Scale
+            Of all rows.
+        """
+        widths = widths_nm(manifest, size_px).dropna()
+        return cls(float(widths.min()), float(widths.max()), len(widths), len(manifest))
+
+    @property
+    def text(self) -> str:
+        """Such as ``1000 nm`` or ``500 to 1000 nm``; ``of unknown width``."""
+        if not self.known:
+            return "of unknown width"
+        low, high = f"{self.narrowest_nm:.4g}", f"{self.widest_nm:.4g}"
+        return f"{low} nm" if low == high else f"{low} to {high} nm"
+
+    def crop(self, scan_nm: float) -> float | None:
+        """Say how much of a scan's centre to use, so that it shows as much as the widest of them.
+
+        Parameters
+        ----------
+        scan_nm : float
+            Width of the scan in nm; NaN where it is not known.
+
+        Returns
+        -------
+        float or None
+            Side in nm; None for all of it.
+        """
+        return self.widest_nm if scan_nm > self.widest_nm * (1 + SAME) else None
+
+    def differs(self, width_nm: float) -> bool:
+        """Say whether an image is wider or narrower than all of them.
+
+        Parameters
+        ----------
+        width_nm : float
+            Of the image.
+
+        Returns
+        -------
+        bool
+            False where either is not known.
+        """
+        return self.crop(width_nm) is not None or width_nm < self.narrowest_nm * (1 - SAME)
+
+    def judge(self, width_nm: float, scan_nm: float) -> str:
+        """Say how an image's width compares.
+
+        Parameters
+        ----------
+        width_nm : float
+            Of what the image shows; NaN where it is not known.
+        scan_nm : float
+            Of the largest square of the scan that it was cut from.
+
+        Returns
+        -------
+        str
+            Empty where it is as the model's own were, or the model does not know.
+        """
+        if not self.known:
+            return ""
+        if math.isnan(width_nm):
+            return "unknown"
+        if self.differs(width_nm):
+            return f"differs: {width_nm:.4g} nm wide, trained on {self.text}"
+        return f"cropped: {width_nm:.4g} of {scan_nm:.4g} nm" if self.crop(scan_nm) is not None else ""
+
+    def to_json(self) -> str:
+        """Give the form that is kept with a model.
+
+        Returns
+        -------
+        str
+            Read back by `from_json`.
+        """
+        frame = [self.narrowest_nm, self.widest_nm] if self.known else [None, None]
+        return json.dumps({"frame_nm": frame, "known": self.known, "images": self.images})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read the form that `to_json` gives.
+
+        Parameters
+        ----------
+        text : str
+            JSON.
+
+        Returns
+        -------
+        Scale
+            The widths.
+        """
+        content = json.loads(text)
+        low, high = (math.nan if v is None else float(v) for v in content["frame_nm"])
+        return cls(low, high, content["known"], content["images"])
+
+
+def widths_nm(manifest: pd.DataFrame, size_px: int) -> "pd.Series[float]":
+    """Give the width in nm of prepared images.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+        Their manifest.
+    size_px : int
+        Their rows and columns.
+
+    Returns
+    -------
+    pandas.Series
+        One value per row; NaN where it is not known.
+    """
+    if "pixel_size_nm" not in manifest:
+        return pd.Series(math.nan, index=manifest.index, dtype=float)
+    return manifest["pixel_size_nm"].astype(float) * size_px
