@@ -105,8 +105,11 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams, float |
         case [name]:
             return name, read_section(f"experiments.{name}", ExperimentParams), None
         case [name, "--tuned"]:
-            settings = read_best_params(SEARCHES / name / BEST_PARAMS)
-            return tuned_name(name), settings, read_json(SEARCHES / name / "search.json")["selection"]
+            found = SEARCHES / name / "search.json"
+            score = read_json(found).get("selection")
+            if not isinstance(score, float):
+                raise UserError(f"{found} has no selection score: search again, `dvc repro -f search@{name}`")
+            return tuned_name(name), read_best_params(SEARCHES / name / BEST_PARAMS), score
     raise UserError(
         "usage: crossval.py EXPERIMENT [--tuned], a key of section 'experiments' in params.yaml; --tuned "
         "takes the settings that its search found"

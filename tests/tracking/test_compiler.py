@@ -15,6 +15,7 @@ from tmdscope.learn.embedding import embed_inputs
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.recorder import Silent
+from tmdscope.learn.selection import leave_out_each, selection_score
 from tmdscope.learn.summary import IDENTITY
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
@@ -96,6 +97,18 @@ def test_facts_count_what_was_used(dossier: Dossier) -> None:
     assert dossier.facts["split"] == {"folds": 2, "test_images": 12, "test_samples": 6}
     assert dossier.facts["audit"] == {"problems": [], "warnings": []}
     assert dossier.facts["reliability"]["images"] == 12
+
+
+def test_the_score_that_chooses_the_best_stands_beside_its_optimism(
+    dossier: Dossier, trained: Trained, compiler: Compiler
+) -> None:
+    scores = dossier.facts["scores"]
+    histories = [result.fit.history for result in trained.results]
+    own = selection_score([leave_out_each(histories, trained.experiment.settings.checkpoint)])
+    validation = scores["val"]["macro_f1"]["mean"]
+    assert scores["selection"] == {"macro_f1": own, "optimism": pytest.approx(validation - own)}
+    searched = compiler.compile(trained, {}, searched=0.25).facts["scores"]["selection"]
+    assert searched == {"macro_f1": 0.25, "optimism": pytest.approx(validation - 0.25)}
 
 
 def test_images_outside_every_part_are_left_out(trained: Trained, compiler: Compiler) -> None:
