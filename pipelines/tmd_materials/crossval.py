@@ -28,7 +28,7 @@ from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingP
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, read_best_params, tuned_name
 from tmdscope.record import read_record, write_record
-from tmdscope.stage import name_of_entry, run_stage
+from tmdscope.stage import UserError, name_of_entry, run_stage
 from tmdscope.tracking.compiler import Compiler
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.dossier import Dossier, Trained
@@ -108,11 +108,14 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams, float |
         The arguments are none of these, or the settings are wrong.
     """
     name = name_of_entry([word for word in arguments if word != TUNED], "experiments")
-    if TUNED in arguments:
-        folder = SEARCHES / name
-        settings, searched = read_best_params(folder / BEST_PARAMS), read_record(folder / SEARCHED)
-        return tuned_name(name), settings, searched["selection"]
-    return name, read_section(f"experiments.{name}", ExperimentParams), None
+    if TUNED not in arguments:
+        return name, read_section(f"experiments.{name}", ExperimentParams), None
+    settings = read_best_params(SEARCHES / name / BEST_PARAMS)
+    found = SEARCHES / name / SEARCHED
+    score = read_record(found).get("selection")
+    if not isinstance(score, float):
+        raise UserError(f"{found} has no selection score: search again, `dvc repro -f search@{name}`")
+    return tuned_name(name), settings, score
 
 
 def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], classes: list[str]) -> Resume:

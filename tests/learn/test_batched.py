@@ -104,6 +104,19 @@ def test_settings_mean_the_same_in_a_batch(changes: dict[str, object]) -> None:
     assert_like_alone(batch, train_heads(batch, head, target, data), head, target, data)
 
 
+def test_of_a_plateau_of_f1_the_lowest_loss_is_kept_in_a_batch_and_alone() -> None:
+    data, target = examples(), Multiclass(MATERIALS)
+    told = Examples(10.0 * torch.eye(len(MATERIALS), FEATURES)[data.labels], data.labels)
+    batch = members(3, replace(SETTINGS, epochs=30, checkpoint=CheckpointRule.IMPROVES_BOTH))
+    results = train_heads(batch, head, target, told)
+    assert_like_alone(batch, results, head, target, told)
+    for result in results:
+        plateau = [number for number, s in enumerate(result.fit.history, 1) if s.val_macro_f1 == 1.0]
+        assert len(plateau) > 5
+        best = min(plateau, key=lambda number: result.fit.history[number - 1].val_loss)
+        assert result.fit.kept_epoch == best > plateau[0]
+
+
 @settings(max_examples=12)
 @given(
     st.lists(st.integers(9, 50), min_size=1, max_size=5),

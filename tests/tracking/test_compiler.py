@@ -16,6 +16,7 @@ from tmdscope.learn.embedding import embed_inputs
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.recorder import Silent
+from tmdscope.learn.selection import leave_out_each, selection_score
 from tmdscope.learn.summary import IDENTITY
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
@@ -113,6 +114,18 @@ def test_a_model_knows_how_wide_its_images_were_and_what_it_was_trained_on(train
     partly = replace(trained, folds=folds).program.config
     assert partly.not_trained == (CLASSES[2],)
     assert EnsembleConfig.from_dict(json.loads(json.dumps(partly.to_dict()))) == partly
+
+
+def test_the_score_that_chooses_the_best_stands_beside_its_optimism(
+    dossier: Dossier, trained: Trained, compiler: Compiler
+) -> None:
+    scores = dossier.facts["scores"]
+    histories = [result.fit.history for result in trained.results]
+    own = selection_score([leave_out_each(histories, trained.experiment.settings.checkpoint)])
+    validation = scores["val"]["macro_f1"]["mean"]
+    assert scores["selection"] == {"macro_f1": own, "optimism": pytest.approx(validation - own)}
+    searched = compiler.compile(trained, {}, searched=0.25).facts["scores"]["selection"]
+    assert searched == {"macro_f1": 0.25, "optimism": pytest.approx(validation - 0.25)}
 
 
 def test_images_outside_every_part_are_left_out(trained: Trained, compiler: Compiler) -> None:

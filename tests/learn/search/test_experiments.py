@@ -15,16 +15,19 @@ from optuna.trial import TrialState
 from torch import Tensor, nn
 
 from tests.learn.search.conftest import IDENTITY, search_of
+from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts, fold_seed
 from tmdscope.learn.experiment import Experiment, _fit_settings
 from tmdscope.learn.fit import Examples, FitResult, fit
 from tmdscope.learn.recorder import Silent
 from tmdscope.learn.search.experiments import ExperimentObjective, Make, with_settings
+from tmdscope.learn.search.outcome import outcome_of
 from tmdscope.learn.search.pruning import Steps
 from tmdscope.learn.search.storage import PatientStorage
 from tmdscope.learn.search.study import SearchStudy
 from tmdscope.learn.search.trials import FoldOutcome, Job, Settings, SilentSearch
 from tmdscope.learn.search.worker import work
+from tmdscope.learn.selection import leave_out_each, selection_score
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.reading import ParamsError
@@ -309,6 +312,26 @@ def test_how_many_train_together_changes_no_score(storage: PatientStorage) -> No
         wanted = [alone(trial.params, fold) for fold in range(2)]
         kept = [result.history[result.kept_epoch - 1].val_macro_f1 for result in wanted]
         assert trial.value == pytest.approx(np.mean(kept), abs=1e-5)
+
+
+def test_a_search_is_scored_by_folds_that_chose_neither_trial_nor_epoch(storage: PatientStorage) -> None:
+    objective = objective_of(maker(), together=3)
+    study = SearchStudy.create(storage, "selection", objective.search, Steps(objective.epochs), IDENTITY)
+    work(study, objective, SilentSearch())
+    candidates = [
+        leave_out_each([alone(trial.params, fold).history for fold in range(2)], CheckpointRule.IMPROVES_BOTH)
+        for trial in study.ended()
+    ]
+    assert outcome_of(study).selection == pytest.approx(selection_score(candidates), abs=1e-5)
+
+
+@pytest.mark.parametrize("base", [BASE, NETWORK], ids=["heads", "network"])
+def test_a_fold_hands_on_all_its_epochs_and_what_chose_among_them(base: ExperimentParams) -> None:
+    (outcome,) = run(objective_of(maker(), base), 0, {"checkpoint": "paper"})
+    assert [scores.val_macro_f1 for scores in outcome.history] == pytest.approx(
+        [scores.val_macro_f1 for scores in alone({"checkpoint": "paper"}, 0, base).history]
+    )
+    assert outcome.rule is CheckpointRule.PAPER
 
 
 def test_a_search_survives_trials_that_diverge(storage: PatientStorage) -> None:

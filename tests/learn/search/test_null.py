@@ -1,4 +1,4 @@
-"""Labels by chance: an experiment and what a search found for it win equally often by the selection score."""
+"""Labels by chance: an experiment and what a search found for it win equally often."""
 
 import numpy as np
 import pytest
@@ -54,9 +54,7 @@ class Null:
     def untuned(self, params: ExperimentParams) -> tuple[float, float]:
         """Validation and selection score of an experiment."""
         made = self.make(params)
-        results = cross_validate(
-            made.build, made.target, made.examples, self.parts, made.settings, _Unheard()
-        )
+        results = cross_validate(made.build, made.target, made.examples, self.parts, made.settings, Silent())
         histories = [result.fit.history for result in results]
         validation = float(np.mean([result.scores["val_macro_f1"] for result in results]))
         return validation, selection_score([leave_out_each(histories, made.settings.checkpoint)])
@@ -70,10 +68,6 @@ class Null:
         found = outcome_of(study)
         assert found.selection is not None
         return found.value, found.selection
-
-
-class _Unheard(SilentSearch, Silent):
-    """A recorder that keeps nothing."""
 
 
 @pytest.mark.slow

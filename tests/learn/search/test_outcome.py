@@ -64,6 +64,23 @@ def test_the_best_trial_is_found_with_its_folds_and_settings(storage: PatientSto
     assert pd.isna(table["value"][2])
 
 
+def test_each_fold_left_out_scores_the_trial_that_the_others_choose(storage: PatientStorage) -> None:
+    study = made(storage, trials=3)
+    for left_out in ([[0.5, 0.1], [0.2, 0.9]], [[0.4, 0.7], [0.3, 0.6]]):
+        trial = study.claim()
+        assert trial is not None
+        suggest(trial, SPACE, {})
+        study.tell(trial, TrialState.COMPLETE, 0.5, {"epochs": 1, "left_out": left_out})
+    end(study, TrialState.PRUNED)
+    assert outcome_of(study).selection == pytest.approx((0.1 + 0.6) / 2)
+
+
+def test_trials_whose_epochs_chose_nothing_have_no_selection_score(storage: PatientStorage) -> None:
+    study = made(storage, trials=1)
+    complete(study, 1, scores_in_turn([0.4]))
+    assert outcome_of(study).selection is None
+
+
 def test_of_equal_scores_the_first_is_best(storage: PatientStorage) -> None:
     study = made(storage, trials=4)
     complete(study, 4, scores_in_turn([0.3, 0.7, 0.5, 0.7]))
