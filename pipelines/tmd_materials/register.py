@@ -21,9 +21,11 @@ def main() -> None:
     client, failed = connect(), read_record(AUDIT, of)["failed_checks"]
     versions: dict[str, Version] = {}
     scores: dict[str, float] = {}
-    for name, params in read_all_experiments(SEARCHES).items():
-        scored = Scored.read(EXPERIMENTS / name, of)
-        run, facts = scored.run, scored.facts
+    experiments = read_all_experiments(SEARCHES)
+    scored = {name: Scored.read(EXPERIMENTS / name, of) for name in experiments}
+    stages = read_record(SEQUENTIAL / "sequential.json", of).get("versions", [])
+    for name, params in experiments.items():
+        run, facts = scored[name].run, scored[name].facts
         scores[name] = facts["scores"]["val"]["macro_f1"]["mean"]
         tags = {
             "experiment": name,
@@ -37,7 +39,6 @@ def main() -> None:
         uri, run_id = run["model_uri"], run["run_id"]
         versions[name] = register_model(client, tracking.model, uri, run_id, facts, tags)
         print(f"{name}: {versions[name].uri}, validation macro F1 {scores[name]:.3f}")
-    stages = read_record(SEQUENTIAL / "sequential.json", of).get("versions", [])
     of_stages = [resolve(client, f"models:/{stage['name']}/{stage['number']}") for stage in stages]
     for version in (*versions.values(), *of_stages):
         write_card(client, version)

@@ -11,7 +11,8 @@ from scipy.stats import binomtest
 
 from tmdscope.learn.intervals import Difference, Intervals, bootstrap_by_sample, paired_difference
 from tmdscope.learn.metrics import accuracy, confusion_matrix, macro_f1, recall_per_class
-from tmdscope.learn.summary import IDENTITY, PARTS
+from tmdscope.learn.scored import PARTS
+from tmdscope.learn.summary import IDENTITY
 
 FACTS = IDENTITY[1:]
 """What a table of predictions knows of an image beside its name."""

@@ -15,7 +15,7 @@ from tmdscope.lifecycle.inputs import Given, read_ahead
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import Program
-from tmdscope.vision.features import best_device
+from tmdscope.vision.features import best_device, placed
 from tmdscope.vision.targets import Multilabel
 
 BATCH = 32
@@ -93,7 +93,7 @@ class Predictor:
         self.prepare: PrepareParams = program.prepare
         self.config = program.config
         self.device = best_device() if device is None else device
-        self.ensemble = program.ensemble.to(self.device).to(memory_format=torch.channels_last).eval()
+        self.ensemble = placed(program.ensemble, self.device).to(memory_format=torch.channels_last)
 
     def stream(self, files: Sequence[Path], heights: bool = False) -> Iterator[Prediction]:
         """Predict files one batch after another.

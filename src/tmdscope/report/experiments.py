@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tmdscope.learn.summary import PARTS
+from tmdscope.learn.scored import PARTS
 from tmdscope.report.gains import PRETRAINING, TARGETS, gain_blocks
 from tmdscope.report.page import Block, Section, Table, plus_minus, with_interval
 from tmdscope.report.study import StudyResults
