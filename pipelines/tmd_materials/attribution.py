@@ -19,7 +19,7 @@ from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import pull_alias
 from tmdscope.tracking.store import connect
-from tmdscope.vision.features import best_device
+from tmdscope.vision.features import best_device, placed
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     version = pull_alias(connect(), read_record(REGISTERED, of)["model"], settings.alias)
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()
-    classifier = program.ensemble.member(fold).to(device).eval()
+    classifier = placed(program.ensemble.member(fold), device)
     explained = Explained(
         classifier, program.config.make_target(), settings.layer, settings.batch_size, device
     )

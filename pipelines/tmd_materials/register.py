@@ -24,6 +24,7 @@ def main() -> None:
     scored = {name: Scored.read(EXPERIMENTS / name, of) for name in experiments}
     best = choose_best({name: one.facts["scores"] for name, one in scored.items()})
     versions: dict[str, Version] = {}
+    stages = read_record(SEQUENTIAL / "sequential.json", of).get("versions", [])
     for name, params in experiments.items():
         run, facts = scored[name].run, scored[name].facts
         tags = {
@@ -41,7 +42,6 @@ def main() -> None:
             f"{name}: {versions[name].uri}, selection macro F1 {selection['macro_f1']:.3f} (validation less "
             f"this: {selection['optimism']:+.3f})"
         )
-    stages = read_record(SEQUENTIAL / "sequential.json", of).get("versions", [])
     of_stages = [resolve(client, f"models:/{stage['name']}/{stage['number']}") for stage in stages]
     for version in (*versions.values(), *of_stages):
         write_card(client, version)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.records import PAPER_TEST
 from tmdscope.dataset.splits import group_samples, make_split, split_rest
-from tmdscope.dataset.store import MANIFEST, SCHEMA, classes_of, digest_of, read_manifest
+from tmdscope.dataset.store import MANIFEST, Dataset, classes_of, digest_of
 from tmdscope.files import write_text
 from tmdscope.layout import PREPARED, SPLIT, SPLIT_COUNTS
 from tmdscope.learn.audit.columns import read_nuisance, read_order
@@ -21,7 +21,7 @@ from tmdscope.stage import UserError, run_stage
 def main() -> None:
     """Write `data/split.json` and the images of each class in each part."""
     settings = read_section("split", SplitParams)
-    manifest = read_manifest(PREPARED / MANIFEST, SCHEMA)
+    manifest = Dataset.load(PREPARED).manifest
     samples = manifest["sample_id"].tolist()
     groups = group_samples(samples, manifest["image_sha256"].tolist())
     merged = sorted({sample for sample, group in zip(samples, groups, strict=True) if sample != group})

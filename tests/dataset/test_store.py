@@ -16,9 +16,11 @@ from tmdscope.dataset.store import (
     SCHEMA,
     Dataset,
     classes_of,
+    read_descriptors,
     read_manifest,
     two_class_samples,
     write_array,
+    write_descriptors,
     write_manifest,
 )
 from tmdscope.files import open_array, sha256_array
@@ -140,6 +142,41 @@ def test_images_and_rows_must_belong_together(tmp_path: Path) -> None:
         UserError, match=r"images\.npy.*expected uint8 images of shape \(6, S, S\).*dvc repro"
     ):
         Dataset.load(tmp_path)
+
+
+def test_images_are_those_of_their_rows(tmp_path: Path) -> None:
+    small_dataset().write(tmp_path)
+    np.save(tmp_path / IMAGES, small_dataset().images[::-1])
+    with pytest.raises(UserError, match=r"images\.npy is not of manifest\.parquet .*row 0 is not image 'i0'"):
+        Dataset.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage", ["shuffled", "missing rows", "another id", "infinite", "text", "other data"]
+)
+def test_descriptors_are_of_the_images(tmp_path: Path, damage: str) -> None:
+    manifest, path = small_dataset().manifest, tmp_path / "descriptors.parquet"
+    table = pd.DataFrame({"grain_size": np.arange(6.0), "step_edges": [np.nan] * 6})
+    write_descriptors(path, table, manifest)
+    found = read_descriptors(path, manifest)
+    assert found["grain_size"].to_dict() == {f"i{n}": float(n) for n in range(6)}
+    assert list(found) == ["grain_size", "step_edges", "true_grains"]
+    stored = pd.read_parquet(path)
+    if damage == "shuffled":
+        stored = stored[::-1]
+    elif damage == "missing rows":
+        stored = stored[:-1]
+    elif damage == "another id":
+        stored.loc[2, "image_id"] = "i1"
+    elif damage == "infinite":
+        stored.loc[2, "grain_size"] = np.inf
+    elif damage == "text":
+        stored["grain_size"] = "large"
+    else:
+        manifest = small_dataset(8).manifest
+    stored.to_parquet(path, index=False)
+    with pytest.raises(UserError, match=r"descriptors\.parquet .*dvc repro"):
+        read_descriptors(path, manifest)
 
 
 def test_pickled_objects_are_not_opened(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from tmdscope.vision.classifier import Classifier
-from tmdscope.vision.features import apply_in_batches
+from tmdscope.vision.features import apply_in_batches, placed
 
 
 def embed(
@@ -41,8 +41,7 @@ def embed(
     pandas.DataFrame
         N rows named by image, columns ``z000`` to ``z099``.
     """
-    classifier = classifier.to(device).eval()
-    values = apply_in_batches(classifier.embed, images, batch_size, device)
+    values = apply_in_batches(placed(classifier, device).embed, images, batch_size, device)
     if after_relu:
         values = np.maximum(values, 0)
     return pd.DataFrame(values, index=list(image_ids), columns=[f"z{k:03d}" for k in range(values.shape[1])])

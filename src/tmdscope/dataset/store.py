@@ -1,5 +1,6 @@
 """The prepared data set on disk: one memory-mapped array of images and one table about them."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,8 +274,9 @@ def write_manifest(path: Path, table: pd.DataFrame, schema: pa.DataFrameSchema) 
         The table breaks the schema; every failure is listed.
     """
     _validate(path, table, schema)
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False)
+    sealed = table.copy()
+    sealed.attrs = {"sha256": _content_sha256(table)}
+    write_table(path, sealed)
 
 
 def read_manifest(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
@@ -295,10 +297,13 @@ def read_manifest(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     Raises
     ------
     UserError
-        The file is missing or damaged, or breaks the schema.
+        The file is missing, damaged or changed, or breaks the schema.
     """
     table = read_table(path)
     _validate(path, table, schema)
+    if table.attrs.get("sha256") != _content_sha256(table):
+        raise broken(path, "was changed since it was written: its SHA-256 is not the one that it holds")
+    table.attrs = {}
     return table
 
 
@@ -384,6 +389,11 @@ def write_array(path: Path, rows: Iterable[NDArray[Any]], shape: Sequence[int], 
             written += 1
     if written != shape[0]:
         raise ValueError(f"{path}: {written} rows written, expected {shape[0]}")
+
+
+def _content_sha256(table: pd.DataFrame) -> str:
+    """Hash a table's values, whatever their types are called."""
+    return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
 
 
 def _validate(path: Path, table: pd.DataFrame, schema: pa.DataFrameSchema) -> None:

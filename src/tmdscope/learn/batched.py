@@ -131,8 +131,8 @@ class _Chunk:
         self.streams, self.each = [stream[0] for stream in streams], len(streams[0])
         self.settings, self.target, self.examples = self.members[0].settings, target, examples
         self.device = examples.inputs.device
-        self.names, self.values = _stack([_initial_state(build, member) for member in self.members])
-        self.values = [value.to(self.device) for value in self.values]
+        states = [_initial_state(build, member, self.device) for member in self.members]
+        self.names, self.values = _stack(states)
         self.layers = len(self.values) // 2
         self.kept = [value.clone() for value in self.values]
         self.grads = [torch.zeros_like(value) for value in self.values]
@@ -396,10 +396,12 @@ def _chunk_size(network: nn.Module) -> int:
     return max(1, _CACHE_BYTES // member)
 
 
-def _initial_state(build: Callable[[], nn.Module], member: HeadMember) -> dict[str, Tensor]:
+def _initial_state(
+    build: Callable[[], nn.Module], member: HeadMember, device: torch.device
+) -> dict[str, Tensor]:
     torch.manual_seed(member.settings.seed)
     state = build().state_dict() if member.start is None else member.start
-    return {name: value.detach() for name, value in state.items()}
+    return {name: value.detach().to(device) for name, value in state.items()}
 
 
 def _stack(states: Sequence[dict[str, Tensor]]) -> tuple[list[str], list[Tensor]]:

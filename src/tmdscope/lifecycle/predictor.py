@@ -17,7 +17,7 @@ from tmdscope.params.materials_study import PrepareParams
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.scale import Scale
-from tmdscope.vision.features import best_device
+from tmdscope.vision.features import best_device, placed
 from tmdscope.vision.targets import Multilabel
 
 BATCH = 32
@@ -109,7 +109,7 @@ class Predictor:
         self.scale: Scale | None = program.scale
         self.config = program.config
         self.device = best_device() if device is None else device
-        self.ensemble = program.ensemble.to(self.device).to(memory_format=torch.channels_last).eval()
+        self.ensemble = placed(program.ensemble, self.device).to(memory_format=torch.channels_last)
 
     def stream(
         self,

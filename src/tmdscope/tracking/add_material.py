@@ -46,7 +46,7 @@ from tmdscope.tracking.sequential import gather, track_sequences
 from tmdscope.tracking.store import connect, open_study
 from tmdscope.vision.backbones import build_backbone
 from tmdscope.vision.classifier import Backbone, Ensemble
-from tmdscope.vision.features import best_device, symmetric_features
+from tmdscope.vision.features import best_device, placed, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
 from tmdscope.vision.targets import Multilabel, Target
 from tmdscope.vision.weights import Weights, normalisation_of
@@ -500,7 +500,7 @@ def _known_stage(
     parts = stage_parts(training, folds, labels, samples, params)
     results, states = [], []
     for number, fold in enumerate(parts):
-        model = _member(program.ensemble, number, maker.heads).to(maker.device).eval()
+        model = placed(_member(program.ensemble, number, maker.heads), maker.device)
         logits = predict_logits(model, one.examples.inputs)
         results.append(score_fold(number, FitResult(0, ()), logits, target, one.examples.labels, fold))
         states.append({name: value.detach() for name, value in model.state_dict().items()})

@@ -30,6 +30,7 @@ from tmdscope.stage import UserError
 from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.store import Study, shown_uri
 from tmdscope.vision.classifier import Ensemble, EnsembleConfig, rebuild_ensemble
+from tmdscope.vision.features import placed
 
 FILES_SHA256 = "files.sha256"
 """Tag of a logged model and of its versions: the hash of its files."""
@@ -50,7 +51,7 @@ class Program:
     Attributes
     ----------
     ensemble : Ensemble
-        On the CPU or not; it is exported from the CPU.
+        On the CPU or not, and left there; a copy is exported, from the CPU.
     config : EnsembleConfig
         What is needed to rebuild it.
     prepare : PrepareParams, optional
@@ -89,7 +90,7 @@ def log_program(run_id: str, program: Program, name: str) -> str:
         MLflow's URI of the model, ``models:/m-...``.
     """
     config = program.config
-    ensemble = program.ensemble.cpu().to(memory_format=torch.contiguous_format).eval()
+    ensemble = placed(program.ensemble, torch.device("cpu")).to(memory_format=torch.contiguous_format)
     example = np.zeros((_EXAMPLE_BATCH, config.size_px, config.size_px), np.uint8)
     example[1:] = 255
     columns = "probabilities of " + ", ".join(config.classes)

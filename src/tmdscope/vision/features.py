@@ -2,17 +2,19 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
 from tmdscope.vision.augment import apply_symmetry
 from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.precision import Precision, autocast
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def best_device() -> torch.device:
@@ -26,6 +28,24 @@ def best_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def placed(network: Network, device: torch.device) -> Network:
+    """Copy a network to where it is to compute; whoever else holds it finds it where it was.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Left as it is, on its device.
+    device : torch.device
+        Where to.
+
+    Returns
+    -------
+    torch.nn.Module
+        In evaluation mode.
+    """
+    return copy.deepcopy(network).to(device).eval()
 
 
 @torch.inference_mode()
