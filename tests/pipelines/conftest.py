@@ -22,7 +22,18 @@ from tests.support.reads import Gap, watching
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
-GROUND = ("download", "files", "layout", "materials", "memory", "params", "processes", "progress", "stage")
+GROUND = (
+    "alike",
+    "download",
+    "files",
+    "layout",
+    "materials",
+    "memory",
+    "params",
+    "processes",
+    "progress",
+    "stage",
+)
 """Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 
 TINY_EXPERIMENTS = {
