@@ -19,15 +19,17 @@ def user(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("how", ["absolute", "through a link", "around", "plain"])
+@pytest.mark.parametrize("how", ["absolute", "through a link", "through another", "around", "plain"])
 def test_every_path_into_the_folder_is_named_relatively(
     user: Path, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "link").symlink_to(user)
+    for name in ("link", "second"):
+        (tmp_path / name).symlink_to(user)
     folder, path = {
         "absolute": (Path("data/user"), str(user / "sub" / "a.png")),
         "through a link": (tmp_path / "link", str(user / "sub" / "a.png")),
+        "through another": (tmp_path / "link", str(tmp_path / "second" / "sub" / "a.png")),
         "around": (Path("data/user"), "../../data/user/./sub/../sub/a.png"),
         "plain": (user, "./sub//a.png"),
     }[how]

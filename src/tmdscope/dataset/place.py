@@ -37,10 +37,11 @@ def relative_id(folder: Path, path: str) -> str:
     if posixpath.isabs(inside) or inside.startswith(".."):
         here = Path(os.path.abspath(folder))  # noqa: PTH100 - as it is named, through links
         whole = Path(os.path.normpath(here / path))
-        bases = (one for one in (here, here.resolve()) if _nfc(whole).is_relative_to(_nfc(one)))
-        if (base := next(bases, None)) is None:
+        ways = ((whole, here), (whole, here.resolve()), (whole.resolve(), here.resolve()))
+        found = (way.parts[len(base.parts) :] for way, base in ways if _nfc(way).is_relative_to(_nfc(base)))
+        if (parts := next(found, None)) is None:
             raise UserError(_leaves(folder, path))
-        inside = Path(*whole.parts[len(base.parts) :]).as_posix()
+        inside = Path(*parts).as_posix()
     return inside
 
 

@@ -36,9 +36,10 @@ def cut_textures(folder: Path) -> None:
                     path.write_bytes(nanoscope(patch / 10.0))
                 else:
                     Image.fromarray(patch).save(path)
-                rows.append([path.relative_to(folder).as_posix(), f"{name}-{sample}", name])
+                own = [("Ann", "Ben")[sample % 2], f"2024-{sample + 1:02}-01"]
+                rows.append([path.relative_to(folder).as_posix(), f"{name}-{sample}", name, *own])
     with (folder / "manifest.csv").open("w", newline="") as stream:
-        csv.writer(stream).writerows([["path", "sample_id", "material"], *rows])
+        csv.writer(stream).writerows([["path", "sample_id", "material", "operator", "date"], *rows])
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,8 @@ def test_folder_reaches_a_report(textures: Clone) -> None:
         {
             "experiments": experiments,
             "searches": {},
+            "audit.order": "date",
+            "audit.nuisance": ["operator"],
             "sequential.first": 2,
             "sequential.encodings": ["multiclass"],
         }
@@ -78,6 +81,8 @@ def test_folder_reaches_a_report(textures: Clone) -> None:
     }
     chance = 1 / len(TEXTURES)
     assert metrics["experiments"]["features-multiclass"]["val"]["accuracy"]["mean"] > 1.5 * chance
+    audited = json.loads((textures.root / "data" / "audit.json").read_text())
+    assert {"order", "nuisance"} < {item["name"] for item in audited["confounds"]}
     described = pd.read_parquet(textures.root / "data" / "descriptors.parquet")
     scans = described["image_id"].str.endswith(".spm")
     assert described.loc[scans, "roughness_sq_nm"].between(0.1, 20).all()
