@@ -122,3 +122,14 @@ def test_what_cannot_be_said_is_not_made_up() -> None:
 def test_a_sequence_shows_the_settings_of_its_stages() -> None:
     text = card(make_facts(settings={"order": ["MoS2"], "training": {"epochs": 15, "strategy": "features"}}))
     assert "- epochs: 15" in text
+
+
+def test_a_card_shows_names_as_they_were_written() -> None:
+    names = ["Fe(II) 100%", "<img src=x> | a_b"]
+    data = make_facts()["data"] | {
+        f"{what}_of_class": dict.fromkeys(names, 9) for what in ("images", "samples")
+    }
+    text = card(make_facts(classes=names, data=data))
+    assert "| Fe(II) 100% | 9 | 9 |" in text
+    assert r"| \<img src=x\> \| a\_b | 9 | 9 |" in text
+    assert "<img" not in text.replace(r"\<", "")

@@ -60,3 +60,9 @@ def test_long_names_keep_their_end(length: int) -> None:
     line = write(Prediction(file=name, problem="absent"))
     assert line.index("  not used") == 36
     assert line[:36].rstrip().endswith("e.png")
+
+
+def test_a_file_is_no_formula_to_a_spreadsheet() -> None:
+    head, write = writer("csv", CLASSES, ATOMS)
+    (row,) = csv.DictReader(StringIO(head + write(Prediction(file="=1+1.png", problem="-x"))))
+    assert (row["file"], row["problem"]) == ("'=1+1.png", "'-x")
