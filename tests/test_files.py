@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from tmdscope.files import (
     sha256_file,
     sha256_json,
     write_json,
+    write_table,
     write_text,
 )
 
@@ -127,3 +129,9 @@ def test_a_json_hash_ignores_the_order_of_keys(content: dict[str, Any]) -> None:
     assert sha256_json(content) == sha256_json(dict(reversed(content.items())))
     assert sha256_json(content) == sha256_json(json.loads(json.dumps(content)))
     assert sha256_json(content) != sha256_json({**content, "changed": [content]})
+
+
+def test_a_csv_holds_no_formula_and_the_numbers_as_they_are(tmp_path: Path) -> None:
+    table = pd.DataFrame({"image_id": ["=1+1", "-a", "b"], "score": [-1.5, 2.0, 3.0]})
+    write_table(tmp_path / "a.csv", table)
+    assert (tmp_path / "a.csv").read_text() == "image_id,score\n'=1+1,-1.5\n'-a,2.0\nb,3.0\n"

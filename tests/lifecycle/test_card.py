@@ -130,3 +130,14 @@ def test_it_says_what_the_audit_found() -> None:
     assert "- Newest audit of the study when this card was written: campaigns failed (2026-01-02).\n" in card(
         make_facts()
     )
+
+
+def test_a_card_shows_names_as_they_were_written() -> None:
+    names = ["Fe(II) 100%", "<img src=x> | a_b"]
+    data = make_facts()["data"] | {
+        f"{what}_of_class": dict.fromkeys(names, 9) for what in ("images", "samples")
+    }
+    text = card(make_facts(classes=names, data=data))
+    assert "| Fe(II) 100% | 9 | 9 |" in text
+    assert r"| \<img src=x\> \| a\_b | 9 | 9 |" in text
+    assert "<img" not in text.replace(r"\<", "")

@@ -76,3 +76,9 @@ def test_what_was_not_trained_and_another_scale_are_named() -> None:
     content = json.loads(lines["json"])
     assert (content["atoms"], content["not_trained"]) == (atoms, ["S", "Se"])
     assert "S, Se not trained; scale cropped: 1000 of 5000 nm" in lines["table"]
+
+
+def test_a_file_is_no_formula_to_a_spreadsheet() -> None:
+    head, write = writer("csv", CLASSES, ATOMS)
+    (row,) = csv.DictReader(StringIO(head + write(Prediction(file="=1+1.png", problem="-x"))))
+    assert (row["file"], row["problem"]) == ("'=1+1.png", "'-x")

@@ -42,7 +42,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 
 def changed(clone: Clone) -> set[str]:
     """Stages that DVC would run again."""
-    told = clone.run("dvc", "status", "--json", "split").stdout
+    told = clone.run("dvc", "status", "--json", "--with-deps", "split").stdout
     return set(json.loads(told)) & FEW
 
 

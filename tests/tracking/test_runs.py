@@ -81,3 +81,14 @@ def test_params_metrics_data_and_files_are_logged(store: Study, tmp_path: Path) 
 
 def test_flatten_joins_names_with_dots() -> None:
     assert flatten({"a": 1, "b": {"c": 2, "d": {"e": 3}}}) == {"a": 1, "b.c": 2, "b.d.e": 3}
+
+
+def test_a_class_of_any_name_has_metrics_of_its_own(store: Study) -> None:
+    names = ["Fe(II) 100%", "Fe[II] 100%", "a-MoO3; thick/rough", "Größe μ", "MoS2"]
+    with start_run(store, "names", {}) as run:
+        run.metrics({f"test_recall.{name}": number for number, name in enumerate(names)})
+        run.params({name: name for name in names})
+    data = store.client.get_run(run.run_id).data
+    assert sorted(data.metrics.values()) == [0, 1, 2, 3, 4]
+    assert "test_recall.MoS2" in data.metrics
+    assert sorted(data.params.values()) == sorted(names)

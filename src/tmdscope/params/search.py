@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from tmdscope.files import broken
 from tmdscope.materials import nearest
+from tmdscope.names import name_problem
 from tmdscope.params.experiments import ExperimentParams, read_experiments
 from tmdscope.params.reading import Params, ParamsError, Seed, parse_section, read_params
 from tmdscope.record import read_record
@@ -140,6 +141,8 @@ def read_search(name: str, path: Path = Path("params.yaml")) -> tuple[SearchPara
     ParamsError
         One of the two is missing or wrong, or the space varies what the experiment does not have.
     """
+    if problem := name_problem(name):
+        raise ParamsError(f"{path}: searches: {problem}")
     content = read_params(path)
     searches, experiments = (content.get(key) or {} for key in ("searches", "experiments"))
     if name not in searches:
