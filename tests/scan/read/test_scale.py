@@ -20,7 +20,11 @@ def test_an_asylum_frame_that_was_stopped(step_nm: float) -> None:
 
 def test_an_asylum_wave_without_a_scale_is_shared_out_by_its_note() -> None:
     whole = files.ibw(FEW, 20_000, 20_000)
-    assert decode_scan(whole, "a.ibw").pixel_size_nm == pytest.approx((PIXEL, 4 * PIXEL))
+    scan = decode_scan(whole, "a.ibw")
+    assert scan.pixel_size_nm == pytest.approx((PIXEL, 4 * PIXEL))
+    assert scan.warnings[0].startswith(
+        "its pixels are 312.5 x 1250 nm, as the file says: if the scan was stopped"
+    )
     listed = whole.replace(b"ScanSize: 2e-05\rF", b"ScanLines: 64  \rF", 1)  # of the same length
     assert decode_scan(listed, "a.ibw").pixel_size_nm == pytest.approx((PIXEL, PIXEL))
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Found, ScanError, nm_per
+from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per
 
 MAX_HEIGHT_NM = 1e6
 """Largest height that a scanner can reach: 1 mm."""
@@ -13,6 +13,9 @@ _LARGE_RANGE_NM = 1e4
 
 _STEEP = 2.0
 """Range of heights in sides of the frame, beyond which a tip does not follow."""
+
+_OBLONG = 1.5
+"""Longer side of a pixel over the shorter from which it is told."""
 
 _NOISE_ROWS, _NOISE_PAIRS, _NOISE_CORRELATION = 16, 256, 0.1
 """Rows from which noise is told, pairs of neighbours that are looked at, and the median of their
@@ -56,7 +59,7 @@ def heights(found: Found) -> tuple[NDArray[np.float32], tuple[str, ...]]:
             "the header is damaged"
         )
     side = max(count * size for count, size in zip(channel.shape[::-1], channel.pixel_size_nm, strict=True))
-    told = (*channel.warnings, *_lost_rows(rows, channel.shape[0]), *doubts(values, side))
+    told = (*channel.warnings, *_oblong(channel), *_lost_rows(rows, channel.shape[0]), *doubts(values, side))
     return values.astype(np.float32), told
 
 
@@ -113,6 +116,19 @@ def _scanned_rows(values: NDArray[np.float64], name: str) -> NDArray[np.int64]:
     if len(kept) < 2:
         raise ScanError(f"channel {name!r} holds NaN or infinite values; crop or fill them")
     return kept
+
+
+def _oblong(channel: Channel) -> tuple[str, ...]:
+    """Tell pixels that are not square: they may be so, or be those of a frame that was stopped."""
+    x, y = channel.pixel_size_nm
+    if max(x, y) <= _OBLONG * min(x, y):
+        return ()
+    return (
+        (
+            f"its pixels are {x:.4g} x {y:.4g} nm, as the file says: if the scan was stopped early, they are "
+            "stretched"
+        ),
+    )
 
 
 def _lost_rows(kept: NDArray[np.int64], rows: int) -> tuple[str, ...]:
