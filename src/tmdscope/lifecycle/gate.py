@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tmdscope.learn.intervals import Difference
+from tmdscope.learn.intervals import NO_INTERVAL, Difference
 from tmdscope.lifecycle.comparison import HELD_OUT, compare_versions
 from tmdscope.tracking.contract import Contract, read_contract
 from tmdscope.tracking.registration import FAILED_AUDITS, NO_AUDITS
@@ -301,24 +301,23 @@ def _not_worse(candidate: Version, production: Version | None, gate: Gate) -> Ch
     found = gate.compare(candidate, production)
     part = next(name for name in HELD_OUT.values() if name in found)
     difference = found[part]
+    if difference.macro_f1_ci95 is None or difference.accuracy_ci95 is None:
+        return Check("not worse", False, f"{part}, {NO_INTERVAL}: nothing follows for others")
     low, high = difference.macro_f1_ci95
     finding = (
         f"{part}, {difference.images} images of {difference.samples} samples: macro F1 "
         f"{difference.macro_f1:+.3f} [{low:+.3f}, {high:+.3f}] against version {production.number}, "
         f"margin {gate.margin:.3f}"
     )
-    return Check("not worse", low >= -gate.margin, finding, _figures(difference, gate.margin))
-
-
-def _figures(difference: Difference, margin: float) -> dict[str, float]:
-    return {
+    figures = {
         "macro_f1_difference": difference.macro_f1,
-        "macro_f1_difference_low": difference.macro_f1_ci95[0],
-        "macro_f1_difference_high": difference.macro_f1_ci95[1],
+        "macro_f1_difference_low": low,
+        "macro_f1_difference_high": high,
         "accuracy_difference": difference.accuracy,
         "accuracy_difference_low": difference.accuracy_ci95[0],
         "accuracy_difference_high": difference.accuracy_ci95[1],
         "images": difference.images,
         "samples": difference.samples,
-        "margin": margin,
+        "margin": gate.margin,
     }
+    return Check("not worse", low >= -gate.margin, finding, figures)

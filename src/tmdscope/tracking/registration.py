@@ -73,7 +73,8 @@ def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
     -------
     dict
         ``target, architecture, data.sha256, audit.problems``; macro F1 out of fold (``val_macro_f1``) and of
-        the ensemble on the held-out test (``test_macro_f1``), each with ``_ci95``, two numbers; and
+        the ensemble on the held-out test (``test_macro_f1``), each with ``_ci95``, two numbers or ``none``;
+        and
         ``val_macro_f1_mean``, the mean over folds by which `BEST` is chosen.
     """
     scores = facts["scores"]
@@ -91,7 +92,9 @@ def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _interval(bounds: Sequence[float]) -> str:
+def _interval(bounds: Sequence[float] | None) -> str:
+    if bounds is None:
+        return "none"
     return " ".join(f"{bound:.4f}" for bound in bounds)
 
 
