@@ -12,8 +12,9 @@ from tmdscope.dataset.published import PublishedTables, read_tables
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.resume import Resume
+from tmdscope.learn.sequential.drawing import Held
 from tmdscope.learn.sequential.drift import latent_panels
-from tmdscope.learn.sequential.outcome import Held, say_claims, summarise
+from tmdscope.learn.sequential.outcome import say_claims, summarise
 from tmdscope.learn.sequential.plan import make_plan
 from tmdscope.learn.sequential.run import Bench, Heads
 from tmdscope.learn.tabular import table_folds

@@ -12,8 +12,9 @@ from tmdscope.files import sha256_file
 from tmdscope.layout import ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SEQUENTIAL, SPLIT
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.learn.resume import Resume
+from tmdscope.learn.sequential.drawing import Held
 from tmdscope.learn.sequential.drift import latent_panels
-from tmdscope.learn.sequential.outcome import Held, say_claims, summarise
+from tmdscope.learn.sequential.outcome import say_claims, summarise
 from tmdscope.learn.sequential.plan import Plan, make_plan
 from tmdscope.learn.sequential.run import Bench, StageResult
 from tmdscope.memory import keep_freed_memory

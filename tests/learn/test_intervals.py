@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score
 
 from tests.learn.test_metrics import pairs
 from tmdscope.dataset import bootstrap
+from tmdscope.dataset.bootstrap import percentile_interval
 from tmdscope.learn import intervals, metrics
 
 
@@ -37,7 +39,7 @@ def test_cluster_bootstrap_equals_a_plain_loop_over_the_same_draws():
         present = np.unique(labels[rows])
         macro = f1_score(labels[rows], predicted[rows], labels=present, average="macro", zero_division=0)
         scores.append((accuracy_score(labels[rows], predicted[rows]), macro))
-    low, high = np.percentile(scores, (2.5, 97.5), axis=0)
+    low, high = percentile_interval(np.array(scores), len(names))
     found = intervals.bootstrap_by_sample(labels, predicted, sample_ids, resamples, seed)
     assert found.accuracy == pytest.approx((low[0], high[0]))
     assert found.macro_f1 == pytest.approx((low[1], high[1]))
@@ -66,7 +68,7 @@ def test_a_difference_equals_a_plain_loop_over_the_same_draws():
                 for score in (metrics.accuracy, metrics.macro_f1)
             ]
         )
-    low, high = np.percentile(differences, (2.5, 97.5), axis=0)
+    low, high = percentile_interval(np.array(differences), len(names))
     found = intervals.paired_difference(labels, first, second, sample_ids, 200, seed)
     assert found.accuracy == metrics.accuracy(labels, first) - metrics.accuracy(labels, second)
     assert found.macro_f1 == metrics.macro_f1(labels, first) - metrics.macro_f1(labels, second)
@@ -83,14 +85,54 @@ def test_a_difference_turns_its_sign_with_the_order(pair, seed):
     there = intervals.paired_difference(labels, first, second, samples, 20, seed)
     back = intervals.paired_difference(labels, second, first, samples, 20, seed)
     assert (back.accuracy, back.macro_f1) == (-there.accuracy, -there.macro_f1)
+    if there.samples < 2:
+        assert there.accuracy_ci95 is there.macro_f1_ci95 is back.accuracy_ci95 is back.macro_f1_ci95 is None
+        return
     assert back.accuracy_ci95 == pytest.approx((-there.accuracy_ci95[1], -there.accuracy_ci95[0]))
     assert back.macro_f1_ci95 == pytest.approx((-there.macro_f1_ci95[1], -there.macro_f1_ci95[0]))
 
 
-def test_equal_predictions_differ_by_nothing_at_all():
+def test_equal_predictions_may_still_differ_on_samples_that_were_not_seen():
     labels, predicted, sample_ids = _clustered_case()
-    same = intervals.paired_difference(labels, predicted, predicted, sample_ids, 50, 1)
-    assert (same.accuracy, same.accuracy_ci95, same.macro_f1_ci95) == (0.0, (0.0, 0.0), (0.0, 0.0))
+    same = intervals.paired_difference(labels, predicted, predicted, sample_ids, 20000, 1)
+    assert (same.accuracy, same.macro_f1) == (0.0, 0.0)
+    exact = 1 - 0.025 ** (1 / 12)  # none of 12 samples differs: Clopper-Pearson of what differs one way
+    assert same.accuracy_ci95 == pytest.approx((-exact, exact), abs=0.01)
+    assert same.macro_f1_ci95[0] < -0.1 < 0.1 < same.macro_f1_ci95[1]
+
+
+@pytest.mark.parametrize("misses", [0, 1, 3, 20])
+def test_single_images_have_the_interval_of_clopper_and_pearson(misses):
+    labels, predicted = np.zeros(20, dtype=int), np.where(np.arange(20) < misses, -1, 0)
+    found = intervals.bootstrap_by_sample(labels, predicted, np.arange(20), 20000, 1).accuracy
+    exact = binomtest(20 - misses, 20).proportion_ci(0.95, "exact")
+    assert found == pytest.approx((exact.low, exact.high), abs=0.01)
+
+
+def test_the_model_card_of_31_perfect_images_of_17_samples_has_a_width():
+    labels, sample_ids = np.arange(31) % 3, np.arange(31) % 17
+    found = intervals.bootstrap_by_sample(labels, labels, sample_ids, 2000, 1)
+    assert found.accuracy[0] == pytest.approx(0.025 ** (1 / 17), abs=0.02)  # as of 17 images, not of 31
+    assert found.accuracy[1] == found.macro_f1[1] == 1.0
+    assert 0.7 < found.macro_f1[0] < 0.85
+
+
+def test_one_sample_has_no_interval_and_says_so():
+    found = intervals.bootstrap_by_sample([0, 1], [0, 1], ["a", "a"], 50, 1)
+    assert (found.scores, found.accuracy, found.macro_f1) == ((1.0, 1.0), None, None)
+    difference = intervals.paired_difference([0, 1], [0, 1], [1, 0], ["a", "a"], 50, 1)
+    assert (difference.macro_f1, difference.accuracy_ci95, difference.macro_f1_ci95) == (1.0, None, None)
+    assert intervals.tell_interval(1.0, found.accuracy) == "1.000 (no interval: 1 sample)"
+    assert intervals.tell_interval(0.5, (0.25, 0.75), ".1f", 100) == "50.0 [25.0, 75.0]"
+
+
+@given(pairs, st.integers(2, 6))
+def test_every_score_lies_in_its_interval(pair, samples):
+    labels, predicted = pair
+    ids = np.arange(len(labels)) % samples
+    found = intervals.bootstrap_by_sample(labels, np.stack([predicted, np.roll(predicted, 1)]), ids, 20, 1)
+    for score, bounds in zip(found.scores, (found.accuracy, found.macro_f1), strict=True):
+        assert bounds is None if found.samples < 2 else bounds[0] <= score <= bounds[1]
 
 
 def test_pairing_narrows_the_interval_where_both_fail_on_the_same_images():

@@ -42,7 +42,8 @@ def test_a_model_agrees_with_itself(said: list[int]) -> None:
     found = compared(table(said), table(said))
     assert found.disagreements.empty
     for scores in found.held_out:
-        assert (scores.difference.accuracy, scores.difference.macro_f1_ci95) == (0, (0, 0))
+        low, high = scores.difference.macro_f1_ci95
+        assert low < scores.difference.accuracy == 0 < high
         assert scores.mcnemar.p_value == 1
 
 

@@ -25,7 +25,7 @@ def test_the_verdict_comes_first_and_every_table_is_there() -> None:
         "6 blocks:",
         "6 blocks within classes:",
     )
-    for part in (*parts, "Early or late", "What classes rest on", "Outer folds"):
+    for part in (*parts, "Early or late", "What classes rest on", "The audit's own folds"):
         assert any(caption.startswith(part) for caption in captions), part
     assert sum(isinstance(block, Figure) for block in section.blocks) == 2
     cells = {

@@ -1,19 +1,27 @@
 """Pre-trained less scratch: which experiments are compared, and what is said of the interval."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.report.study import CLASSES, SCORING, experiment, predictions
+from tmdscope.learn.intervals import Difference
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.report.gains import PRETRAINING, TARGETS, Gain, gain_blocks, pretraining_gains, target_gains
 from tmdscope.report.page import Block, Figure, Paragraph, Table
 
 
 def gains(
-    finetune_wrong: list[int], scratch_wrong: list[int], scratch: ExperimentParams | None = None
+    finetune_wrong: Sequence[int], scratch_wrong: Sequence[int], scratch: ExperimentParams | None = None
 ) -> list[Gain]:
     settings = {"pre": experiment(), "zero": scratch or experiment("scratch")}
     tables = {"pre": predictions(finetune_wrong), "zero": predictions(scratch_wrong)}
     return pretraining_gains(settings, tables, CLASSES, SCORING)
+
+
+def gain(bounds: tuple[float, float]) -> Gain:
+    one = Difference(sum(bounds) / 2, sum(bounds) / 2, bounds, bounds, 40, 20)
+    return Gain("pre", "zero", 4, (), {"ensemble_test": one, "out_of_fold": one})
 
 
 def said(blocks: list[Block]) -> str:
@@ -43,16 +51,16 @@ def test_every_pair_is_compared() -> None:
 
 
 def test_a_clear_gain_is_stated_with_its_interval() -> None:
-    blocks = gain_blocks(gains([], [0, 1, 2, 3, 4, 5, 6, 7]), "8 images", PRETRAINING)
+    blocks = gain_blocks([gain((0.2, 0.8))], "40 images", PRETRAINING)
     table = blocks[0]
     assert isinstance(table, Table)
     assert table.rows[0] == [
         "pre less zero",
         "4",
         "held-out test",
-        "2 of 1",
-        "100.0 [100.0, 100.0]",
-        "1.000 [1.000, 1.000]",
+        "40 of 20",
+        "50.0 [20.0, 80.0]",
+        "0.500 [0.200, 0.800]",
         "above zero",
     ]
     assert said(blocks) == ""
@@ -61,13 +69,28 @@ def test_a_clear_gain_is_stated_with_its_interval() -> None:
 
 def test_an_interval_with_zero_is_said_plainly() -> None:
     blocks = gain_blocks(gains([2], [3]), "8 images", PRETRAINING)
-    assert "on the held-out test images includes zero: on 2 images of 1 samples" in said(blocks)
+    assert "on the out-of-fold images includes zero: on 6 images of 3 samples" in said(blocks)
     assert "pre and zero cannot be told apart" in said(blocks)
 
 
 def test_harm_is_said_plainly() -> None:
-    blocks = gain_blocks(gains([0, 1], []), "8 images", PRETRAINING)
+    blocks = gain_blocks([gain((-0.8, -0.2))], "40 images", PRETRAINING)
     assert "On the held-out test images zero is better than pre: pre-training did harm here." in said(blocks)
+
+
+def test_one_sample_decides_nothing_however_clear_it_looks() -> None:
+    blocks = gain_blocks(gains([], range(8)), "8 images", PRETRAINING)
+    table = blocks[0]
+    assert isinstance(table, Table)
+    assert table.rows[0][3:] == [
+        "2 of 1",
+        "100.0 (no interval: 1 sample)",
+        "1.000 (no interval: 1 sample)",
+        "no interval: 1 sample",
+    ]
+    assert "The held-out test images are of 1 sample: pre and zero cannot be told apart there." in said(
+        blocks
+    )
 
 
 def test_other_settings_that_differ_are_named() -> None:
@@ -92,7 +115,6 @@ def test_targets_are_compared_where_all_else_is_the_same() -> None:
     )
     assert isinstance(blocks[0], Table)
     assert blocks[0].rows[0][0] == "m less l"
-    worse = gain_blocks(
-        target_gains(settings, {**tables, "m": tables["l"], "l": tables["m"]}, CLASSES, SCORING), "x", TARGETS
+    assert "zero is better than pre: multilabel is better here." in said(
+        gain_blocks([gain((-0.8, -0.2))], "x", TARGETS)
     )
-    assert "l is better than m: multilabel is better here." in said(worse)

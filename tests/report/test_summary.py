@@ -7,9 +7,9 @@ import pytest
 
 from tests.report.attributions import ATTRIBUTION
 from tests.report.numbers import MEAN, RELATIONS, audited
-from tests.report.study import CLASSES, SCORING, experiment, predictions
 from tests.report.test_sequential import sequence
-from tmdscope.report.gains import PRETRAINING, pretraining_gains
+from tmdscope.learn.intervals import NO_INTERVAL, Difference
+from tmdscope.report.gains import PRETRAINING, Gain
 from tmdscope.report.summary import (
     UNDECIDED,
     attribution_sentences,
@@ -43,12 +43,14 @@ def test_only_an_interval_without_0_decides(interval: tuple[float, float], says:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"), [(range(8), "pre-training helps"), ([], UNDECIDED)], ids=["clear", "equal"]
+    ("bounds", "says"),
+    [((0.1, 0.9), "pre-training helps"), ((-0.1, 0.9), UNDECIDED), (None, f"not decided, {NO_INTERVAL}")],
+    ids=["clear", "open", "one sample"],
 )
-def test_pretraining_helps_only_where_both_intervals_say_so(wrong: Any, says: str) -> None:
-    settings = {"pre": experiment(), "zero": experiment("scratch")}
-    tables = {"pre": predictions(), "zero": predictions(wrong)}
-    (said,) = gain_sentences(pretraining_gains(settings, tables, CLASSES, SCORING), PRETRAINING)
+def test_pretraining_helps_only_where_both_intervals_say_so(bounds: Any, says: str) -> None:
+    one = Difference(0.5, 0.5, bounds, bounds, 20, 10)
+    gains = [Gain("pre", "zero", 4, (), {"ensemble_test": one, "out_of_fold": one})]
+    (said,) = gain_sentences(gains, PRETRAINING)
     assert said.startswith("pre less zero, macro F1: on the held-out test ")
     assert said.count(says) == 2
 

@@ -128,7 +128,8 @@ def _readout(
 ) -> dict[str, Any]:
     right = _fit(name, points, target, held_out).predict(points) == target
     ids = np.asarray(sampling.sample_ids, dtype=str)[held_out].tolist()
-    test = mean_with_interval(right[held_out].astype(float), ids, sampling.resamples, sampling.seed)
+    hits = right[held_out].astype(float)
+    test = mean_with_interval(hits, ids, sampling.resamples, sampling.seed, limits=(0, 1))
     _, counts = np.unique(target[held_out], return_counts=True)
     return {
         "fitted": float(right[~held_out].mean()),

@@ -1,36 +1,45 @@
 """How sure a score is: 95 % intervals of scores and of their differences, over samples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tmdscope.dataset.bootstrap import drawn_sums, percentile_interval
+from tmdscope.dataset.bootstrap import interval_over_samples
 from tmdscope.learn.metrics import Scores, accuracy_of_counts, count_by_sample, macro_f1_of_counts
+
+Bounds = tuple[float, float] | None
+"""Lower and upper bound; None where there is no interval, as of one sample."""
+
+NO_INTERVAL = "no interval: 1 sample"
+"""What stands in place of an interval of fewer than two samples."""
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """95 % intervals of a score, by resampling samples.
+    """Scores with their 95 % intervals over samples.
 
     Attributes
     ----------
-    accuracy : tuple of float
-        Lower and upper bound of the accuracy, each in 0..1.
-    macro_f1 : tuple of float
-        Lower and upper bound of the macro F1, each in 0..1.
+    accuracy : tuple of float or None
+        Lower and upper bound of the accuracy, each in 0..1; None with fewer than two samples.
+    macro_f1 : tuple of float or None
+        Lower and upper bound of the macro F1, each in 0..1; None with fewer than two samples.
     samples : int
         How many samples there are to draw from.
     resamples : int
         How many times they were drawn.
+    scores : tuple of float
+        Accuracy and macro F1 that the intervals are of; of several models those of their mean counts.
     """
 
-    accuracy: tuple[float, float]
-    macro_f1: tuple[float, float]
+    accuracy: Bounds
+    macro_f1: Bounds
     samples: int
     resamples: int
+    scores: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -41,16 +50,16 @@ class Difference:
     ----------
     accuracy, macro_f1 : float
         Score of the first less that of the second, in -1..1.
-    accuracy_ci95, macro_f1_ci95 : tuple of float
-        Lower and upper bound of each.
+    accuracy_ci95, macro_f1_ci95 : tuple of float or None
+        Lower and upper bound of each; None with fewer than two samples, and then nothing may be decided.
     images, samples : int
         What they were scored on.
     """
 
     accuracy: float
     macro_f1: float
-    accuracy_ci95: tuple[float, float]
-    macro_f1_ci95: tuple[float, float]
+    accuracy_ci95: Bounds
+    macro_f1_ci95: Bounds
     images: int
     samples: int
 
@@ -67,7 +76,9 @@ def bootstrap_by_sample(
     Images of one sample are not independent, so whole samples are drawn (the cluster bootstrap of
     Davison & Hinkley, *Bootstrap Methods and their Application*, 1997, section 3.8; percentile
     intervals, section 5.3). Each resample scores like `accuracy` and `macro_f1`: a class that it does
-    not hold has no F1 term.
+    not hold has no F1 term. Where all but a few samples are equally right, as near 0 and 1, both bounds are
+    those of `tmdscope.dataset.bootstrap.interval_over_samples` instead: one more sample of mean size, its
+    images spread over the classes, all of them wrong (for the upper bound: right).
 
     Parameters
     ----------
@@ -86,7 +97,7 @@ def bootstrap_by_sample(
     Returns
     -------
     Intervals
-        The 2.5th and 97.5th percentiles of both scores.
+        Bounds of both scores.
 
     Raises
     ------
@@ -94,8 +105,10 @@ def bootstrap_by_sample(
         The three do not match, are empty, or hold what is no class; or there are no resamples.
     """
     counts = _mean_counts(labels, predicted, sample_ids)
-    low, high = percentile_interval(_resampled(counts, resamples, seed).T)
-    return Intervals((float(low[0]), float(high[0])), (float(low[1]), float(high[1])), len(counts), resamples)
+    says = accuracy_of_counts(counts)
+    accuracy, macro_f1 = _bounds(counts, lambda held: held, says, one_more(counts), resamples, seed)
+    hits, f1 = _both(counts.sum(axis=0))
+    return Intervals(accuracy, macro_f1, len(counts), resamples, (float(hits), float(f1)))
 
 
 def paired_difference(
@@ -109,7 +122,9 @@ def paired_difference(
     """Compare two models on the same images by drawing samples with replacement.
 
     Every resample scores both models, so that what makes images easy or hard for both cancels; otherwise
-    as `bootstrap_by_sample`.
+    as `bootstrap_by_sample`: where all but a few samples say the same of both, one more sample joins on which
+    one model is wholly wrong and the other wholly right, so that models that agree everywhere are still told
+    apart by no more than the samples allow.
 
     Parameters
     ----------
@@ -128,7 +143,7 @@ def paired_difference(
     Returns
     -------
     Difference
-        First less second, with the 2.5th and 97.5th percentiles.
+        First less second, with bounds.
 
     Raises
     ------
@@ -139,18 +154,74 @@ def paired_difference(
     counts = np.stack(
         [_mean_counts(labels, predicted, sample_ids, classes) for predicted in (first, second)], axis=1
     )
-    drawn = _resampled(counts, resamples, seed)
-    low, high = percentile_interval((drawn[..., 0] - drawn[..., 1]).T)
-    summed = counts.sum(axis=0)
-    hits, f1 = accuracy_of_counts(summed), macro_f1_of_counts(summed)
+    hits, f1 = _both(counts.sum(axis=0))
+    alone = accuracy_of_counts(counts)
+    wrong, right = one_more(counts[:, 0])
+    accuracy, macro_f1 = _bounds(
+        counts,
+        lambda held: held[..., 0] - held[..., 1],
+        alone[:, 0] - alone[:, 1],
+        np.stack([[wrong, right], [right, wrong]]),
+        resamples,
+        seed,
+    )
     return Difference(
         accuracy=float(hits[0] - hits[1]),
         macro_f1=float(f1[0] - f1[1]),
-        accuracy_ci95=(float(low[0]), float(high[0])),
-        macro_f1_ci95=(float(low[1]), float(high[1])),
+        accuracy_ci95=accuracy,
+        macro_f1_ci95=macro_f1,
         images=round(float(counts[:, 0].sum())),
         samples=len(counts),
     )
+
+
+def tell_interval(value: float, bounds: Sequence[float] | None, form: str = ".3f", scale: float = 1) -> str:
+    """Write a value and its 95 % interval.
+
+    Parameters
+    ----------
+    value : float
+        The score.
+    bounds : sequence of float or None
+        Lower and upper bound; None where there is no interval.
+    form : str, optional
+        How numbers are written.
+    scale : float, optional
+        They are multiplied by.
+
+    Returns
+    -------
+    str
+        ``0.795 [0.764, 0.824]`` or ``0.795 (no interval: 1 sample)``.
+    """
+    if bounds is None:
+        return f"{value * scale:{form}} ({NO_INTERVAL})"
+    low, high = (f"{bound * scale:{form}}" for bound in bounds)
+    return f"{value * scale:{form}} [{low}, {high}]"
+
+
+def one_more(counts: NDArray[Any]) -> NDArray[np.float64]:
+    """Make a sample that no model could do worse on, and one that none could do better on.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray
+        Pairs of true and predicted class in each sample, shape (samples, K, K + 1).
+
+    Returns
+    -------
+    numpy.ndarray
+        Their counts, shape (2, K, K + 1): as many images as samples have on average, as many of each class
+        that occurs, all wrong (spread over the other classes, or invalid without any) and all right.
+    """
+    classes = np.flatnonzero(counts.sum(axis=(0, 2)))
+    images = counts.sum() / len(counts) / len(classes)
+    made = np.zeros((2, *counts.shape[1:]))
+    others = len(classes) - 1
+    for label in classes:
+        made[0, label, classes[classes != label] if others else -1] = images / max(others, 1)
+        made[1, label, label] = images
+    return made
 
 
 def _mean_counts(
@@ -166,8 +237,26 @@ def _mean_counts(
     return mean
 
 
-def _resampled(counts: NDArray[Any], resamples: int, seed: int) -> Scores:
-    """Score samples (first axis of the counts) drawn with replacement: accuracy and macro F1, x resamples."""
-    sums = drawn_sums(counts.reshape(len(counts), -1), resamples, seed)
-    drawn = sums.reshape(-1, *counts.shape[1:])
-    return np.stack([accuracy_of_counts(drawn), macro_f1_of_counts(drawn)])
+def _both(counts: NDArray[Any]) -> Scores:
+    return np.stack([accuracy_of_counts(counts), macro_f1_of_counts(counts)])
+
+
+def _bounds(
+    counts: NDArray[Any],
+    compare: Callable[[Scores], Scores],
+    says: Scores,
+    extremes: NDArray[Any],
+    resamples: int,
+    seed: int,
+) -> tuple[Bounds, Bounds]:
+    """Give the bounds of accuracy and of macro F1 from counts by sample (first axis)."""
+
+    def statistic(sums: NDArray[Any]) -> Scores:
+        return compare(_both(sums.reshape(-1, *counts.shape[1:]))).T
+
+    flat = counts.reshape(len(counts), -1)
+    found = interval_over_samples(flat, statistic, says, extremes.reshape(2, -1), resamples, seed)
+    if found is None:
+        return None, None
+    (low, low_f1), (high, high_f1) = found.tolist()
+    return (low, high), (low_f1, high_f1)

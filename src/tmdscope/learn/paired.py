@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
 from tmdscope.learn.intervals import Difference, Intervals, bootstrap_by_sample, paired_difference
-from tmdscope.learn.metrics import accuracy, confusion_matrix, macro_f1, recall_per_class
+from tmdscope.learn.metrics import confusion_matrix, recall_per_class
 from tmdscope.learn.scored import PARTS
 from tmdscope.learn.summary import IDENTITY
 
@@ -158,8 +158,8 @@ class Pairs:
             name=name,
             images=len(labels),
             samples=one.samples,
-            accuracy=(accuracy(labels, self.first), accuracy(labels, self.second)),
-            macro_f1=(macro_f1(labels, self.first), macro_f1(labels, self.second)),
+            accuracy=(one.scores[0], other.scores[0]),
+            macro_f1=(one.scores[1], other.scores[1]),
             intervals=(one, other),
             difference=paired_difference(labels, *both, samples, resamples, seed),
             distinct=paired_difference(

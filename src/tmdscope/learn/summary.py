@@ -59,8 +59,8 @@ class Cohort:
         Returns
         -------
         dict
-            ``images, samples, accuracy, macro_f1, accuracy_ci95, macro_f1_ci95``, and the same under
-            ``distinct`` on the first of identical images only.
+            ``images, samples, accuracy, macro_f1, accuracy_ci95, macro_f1_ci95`` (None with fewer than two
+            samples), and the same under ``distinct`` on the first of identical images only.
         """
         keep = self.distinct[rows]
         return {
@@ -70,14 +70,14 @@ class Cohort:
 
     def _scores(self, rows: Labels, predicted: Labels) -> dict[str, Any]:
         labels, samples = self.labels[rows], self.sample_ids[rows]
-        intervals = bootstrap_by_sample(labels, predicted, samples, self.resamples, self.seed)
+        found = bootstrap_by_sample(labels, predicted, samples, self.resamples, self.seed)
         return {
             "images": len(rows),
-            "samples": len(set(samples)),
-            "accuracy": accuracy(labels, predicted),
-            "macro_f1": macro_f1(labels, predicted),
-            "accuracy_ci95": list(intervals.accuracy),
-            "macro_f1_ci95": list(intervals.macro_f1),
+            "samples": found.samples,
+            "accuracy": found.scores[0],
+            "macro_f1": found.scores[1],
+            "accuracy_ci95": found.accuracy and list(found.accuracy),
+            "macro_f1_ci95": found.macro_f1 and list(found.macro_f1),
         }
 
 

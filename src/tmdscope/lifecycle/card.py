@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from tmdscope.dataset.records import Record
+from tmdscope.learn.intervals import tell_interval
 from tmdscope.names import markdown
 from tmdscope.stage import UserError
 from tmdscope.tracking.audits import find_audit
@@ -122,5 +123,4 @@ def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _interval(scores: Mapping[str, Any], name: str) -> str:
-    low, high = scores[f"{name}_ci95"]
-    return f"{scores[name]:.3f} [{low:.3f}, {high:.3f}]"
+    return tell_interval(scores[name], scores[f"{name}_ci95"])

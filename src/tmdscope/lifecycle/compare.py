@@ -189,11 +189,12 @@ def metrics(report: Report) -> dict[str, float]:
     }
     for scores in comparison.held_out:
         part, difference = scores.name.replace("-", "_").replace(" ", "_"), scores.difference
-        for name, value, (low, high) in (
+        for name, value, bounds in (
             ("accuracy", difference.accuracy, difference.accuracy_ci95),
             ("macro_f1", difference.macro_f1, difference.macro_f1_ci95),
         ):
             key = f"{part}.{name}_difference"
+            low, high = bounds or (None, None)
             found |= {key: value, f"{key}_low": low, f"{key}_high": high}
         found[f"{part}.mcnemar_p"] = scores.mcnemar.p_value
     for side, cost in (("first", report.costs.first), ("second", report.costs.second)):

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from tmdscope.learn.intervals import Difference
+from tmdscope.learn.intervals import Bounds, Difference
 from tmdscope.learn.paired import PairedScores
 from tmdscope.lifecycle.comparison import Comparison
 from tmdscope.lifecycle.comparison_report import Report, number, signed, verdict
 from tmdscope.lifecycle.contact_sheet import LARGEST, percent
 from tmdscope.lifecycle.cost import BATCH, REPEATS, Cost, Costs
-from tmdscope.report.figures.scores import intervals
+from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Section, Table, with_interval
 from tmdscope.tracking.predictions import ScoredModel
 
@@ -115,10 +115,10 @@ def _difference(report: Report) -> Section:
     rows, bars = [], {}
     for scores in report.comparison.held_out:
         counted = f"{scores.images} of {scores.samples}"
-        for name, one, other, (value, (low, high)) in _measures(scores):
-            rows.append([scores.name, counted, name, one, other, signed(value, (low, high))])
-            bars[f"{name}, {scores.name}"] = (value, low, high)
-    how = f"95 % intervals bootstrapped by sample, {report.resamples} resamples, seed {report.seed}"
+        for name, one, other, (value, bounds) in _measures(scores):
+            rows.append([scores.name, counted, name, one, other, signed(value, bounds)])
+            bars[f"{name}, {scores.name}"] = (value, *drawable(bounds))
+    how = f"95 % intervals over samples, {report.resamples} resamples, seed {report.seed}"
     return Section(
         "Difference",
         [
@@ -163,7 +163,7 @@ def _tested(report: Report) -> list[Block]:
     ]
 
 
-def _measures(scores: PairedScores) -> list[tuple[str, str, str, tuple[float, tuple[float, float]]]]:
+def _measures(scores: PairedScores) -> list[tuple[str, str, str, tuple[float, Bounds]]]:
     """List name, what A has, what B has, and the difference with its bounds."""
     one, other = scores.intervals
     found: Difference = scores.difference

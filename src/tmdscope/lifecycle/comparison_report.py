@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tmdscope.learn.intervals import tell_interval
 from tmdscope.learn.paired import PairedScores
 from tmdscope.lifecycle.comparison import Comparison
 from tmdscope.lifecycle.contact_sheet import ContactSheet
@@ -80,12 +81,12 @@ def verdict(scores: PairedScores) -> str:
     str
         One sentence with numbers and interval.
     """
-    low, high = scores.difference.macro_f1_ci95
-    if scores.samples == 1:
+    bounds = scores.difference.macro_f1_ci95
+    if bounds is None:
         said = "all are of one sample, so that nothing follows for others"
-    elif low > 0:
+    elif bounds[0] > 0:
         said = "A is better: the interval lies above zero"
-    elif high < 0:
+    elif bounds[1] < 0:
         said = "B is better: the interval lies below zero"
     else:
         said = "the interval holds zero: the two cannot be told apart"
@@ -157,20 +158,19 @@ def number(value: float | None, scale: float) -> str:
     return "-" if value is None else f"{value * scale:.1f}"
 
 
-def signed(value: float, interval: Sequence[float]) -> str:
+def signed(value: float, interval: Sequence[float] | None) -> str:
     """Write a difference and its 95 % interval.
 
     Parameters
     ----------
     value : float
         The difference.
-    interval : sequence of float
-        Lower and upper bound.
+    interval : sequence of float or None
+        Lower and upper bound; None where there is no interval.
 
     Returns
     -------
     str
-        ``+0.031 [-0.004, +0.062]``.
+        ``+0.031 [-0.004, +0.062]`` or ``+0.031 (no interval: 1 sample)``.
     """
-    low, high = interval
-    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return tell_interval(value, interval, "+.3f")

@@ -154,6 +154,6 @@ def _truth(found: Mapping[str, Any]) -> list[Block]:
 def _mean(item: Mapping[str, Any], percent: bool = False) -> str:
     if item["mean"] is None:
         return "-"
-    if item["ci95"] is None:
-        return f"{item['mean'] * 100:.1f}" if percent else f"{item['mean']:.3f}"
+    if item["ci95"] is None and item["samples"] > 1:
+        return f"{item['mean'] * 100:.1f} (all alike)" if percent else f"{item['mean']:.3f} (all alike)"
     return with_interval(item["mean"], item["ci95"], percent=percent)

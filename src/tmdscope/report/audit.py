@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tmdscope.dataset.bootstrap import FEW
+from tmdscope.learn.intervals import NO_INTERVAL
 from tmdscope.report.figures.audit import learning_curve_figure
-from tmdscope.report.figures.scores import intervals
+from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table, with_interval
 
 _SEES = {
@@ -99,12 +101,14 @@ def _campaigns(campaigns: Sequence[Found]) -> list[Block]:
             _score(item["order_held_out"]),
             f"{100 * item['order_control']['accuracy']:.1f}",
             f"{100 * item['chance']:.1f}",
-            item["effect"],
+            item["effect"] or NO_INTERVAL,
         ]
         for item in campaigns
     ]
     drawn = {
-        item["name"]: tuple(100 * v for v in (item["drop"]["accuracy"], *item["drop"]["accuracy_ci95"]))
+        item["name"]: tuple(
+            100 * v for v in (item["drop"]["accuracy"], *drawable(item["drop"]["accuracy_ci95"]))
+        )
         for item in campaigns
     }
     told = " ".join(f"{item['name']}: {item['method']}{_excluded(item['excluded'])}" for item in campaigns)
@@ -204,26 +208,32 @@ def _drift(drift: Sequence[Found]) -> list[Block]:
 
 
 def _curve(curve: Found) -> list[Block]:
-    law = curve["law"]
-    gain = with_interval(curve["gain"], curve["gain_ci95"], percent=True)
     return [
         Figure(
             "Accuracy against training samples, with a power law; twice the samples with its interval.",
             "Learning curve over samples.",
             learning_curve_figure(curve),
         ),
-        Paragraph(
-            f"Error = {law['floor']:.3f} + {law['scale']:.3f} n^-{law['exponent']:.2f} with n samples, "
-            "exponent "
-            f"95 % {curve['exponent_ci95'][0]:.2f} to {curve['exponent_ci95'][1]:.2f}. Twice the samples: "
-            f"{with_interval(curve['twice'], curve['twice_ci95'], percent=True)} %, that is {gain} points "
-            "more; "
-            "new samples of the same campaigns are meant, and the choice of the law is not in the "
-            "interval. A law "
-            f"fitted without the last point foretells {100 * curve['last_foretold']:.1f} % there, measured "
-            f"{100 * curve['accuracy'][-1]:.1f} %."
-        ),
+        Paragraph(_law(curve)),
     ]
+
+
+def _law(curve: Found) -> str:
+    law = curve["law"]
+    told = f"Error = {law['floor']:.3f} + {law['scale']:.3f} n^-{law['exponent']:.2f} with n samples"
+    if curve["gain_ci95"] is None:
+        return (
+            f"{told}. Fewer than {FEW} samples are told from most by their errors: the law has no interval, "
+            "and nothing follows for more samples."
+        )
+    gain = with_interval(curve["gain"], curve["gain_ci95"], percent=True)
+    return (
+        f"{told}, exponent 95 % {curve['exponent_ci95'][0]:.2f} to {curve['exponent_ci95'][1]:.2f}. "
+        f"Twice the samples: {with_interval(curve['twice'], curve['twice_ci95'], percent=True)} %, that is "
+        f"{gain} points more; new samples of the same campaigns are meant, and the law is not in doubt in "
+        f"the interval. A law fitted without the last point foretells {100 * curve['last_foretold']:.1f} % "
+        f"there, measured {100 * curve['accuracy'][-1]:.1f} %."
+    )
 
 
 def _groups(groups: Found) -> Table:
@@ -264,21 +274,32 @@ def _folds(folds: Found) -> list[Block]:
     shared = sum(item["samples"] for item in folds["overlaps"] if _apart(item["left"], item["right"]))
     return [
         Table(
-            "Outer folds: images, classes and accuracy in %; binomial intervals take images for independent",
+            "The audit's own folds: images, classes and accuracy in %; binomial intervals take images for "
+            "independent",
             ["Fold", "images of samples", "per class", "accuracy", "binomial", "by sample"],
             rows,
         ),
         Paragraph(
-            f"Fold 0, which is cut as the held-out test is, lies {folds['z_of_first']:+.1f} standard "
-            "deviations from "
-            f"the others; {100 * folds['share_below_first']:.0f} % of {folds['shuffled_tests']} folds of "
-            "shuffled "
+            f"Fold 0 of these lies {folds['z_of_first']:+.1f} standard deviations from the others; "
+            f"{100 * folds['share_below_first']:.0f} % of {folds['shuffled_tests']} folds of shuffled "
             f"splits ({100 * folds['shuffled_mean']:.1f} ± {100 * folds['shuffled_std']:.1f} %) score less. "
+            f"{_luck(folds['test'])}"
             f"{len(folds['overlaps'])} pairs of parts were compared: {shared} samples are in two that must "
             "not "
             f"share any. {told}"
         ),
     ]
+
+
+def _luck(test: Found | None) -> str:
+    if test is None:
+        return ""
+    return (
+        f"The held-out test of the split ({100 * test['accuracy']:.1f} %, by a model of all others) lies "
+        f"{test['z']:+.1f} standard deviations from the folds of other images; "
+        f"{100 * test['share_below']:.0f} % of {test['shuffled_tests']} shuffled tests of its size "
+        f"({100 * test['shuffled_mean']:.1f} ± {100 * test['shuffled_std']:.1f} %) score less. "
+    )
 
 
 def _duplicates(found: Found) -> list[Block]:
@@ -326,5 +347,7 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f}"
 
 
-def _bounds(interval: Sequence[float]) -> str:
+def _bounds(interval: Sequence[float] | None) -> str:
+    if interval is None:
+        return NO_INTERVAL
     return f"{100 * interval[0]:.1f} - {100 * interval[1]:.1f}"

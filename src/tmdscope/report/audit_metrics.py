@@ -63,6 +63,7 @@ def _shown(found: Found) -> dict[str, Any]:
         "learning_curve": _pick(found["learning_curve"], _CURVE),
         "folds": {
             **_pick(folds, _OF_ALL_FOLDS),
+            "held_out_test": folds["test"],
             **{str(number): _pick(fold, _FOLD) for number, fold in enumerate(folds["outer"])},
         },
         "classes": {item["name"]: item["effective_samples"] for item in found["groups"]["classes"]},

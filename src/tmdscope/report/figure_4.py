@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from tmdscope.learn.sequential.plan import Arm
 from tmdscope.params.reading import Params
 from tmdscope.params.sequential import Encoding, Volume
-from tmdscope.report.figures.scores import panels_of_bars
+from tmdscope.report.figures.scores import drawable, panels_of_bars
 from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
 from tmdscope.report.paper import Pair, Part, printed
 
@@ -267,7 +267,7 @@ def _bars(outcome: Outcome, one: Encoding) -> pd.DataFrame:
 
 def _bar(outcome: Outcome, arm: Arm, place: Place) -> dict[str, Any]:
     point, published = outcome.point(arm, place), outcome.published(arm, place)
-    low, high = point["test_macro_f1_ci95"]
+    low, high = drawable(point["test_macro_f1_ci95"])
     return {
         "column": f"{stage_name(place.stage)}, {place.stage['test_images']} test images",
         "group": str(place.volume),

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from tmdscope.learn.intervals import Difference
+from tmdscope.learn.intervals import NO_INTERVAL, Difference
 from tmdscope.learn.paired import compare
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
-from tmdscope.report.figures.scores import intervals
+from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
 
 _IMAGES = {"ensemble_test": "held-out test", "out_of_fold": "out-of-fold"}
@@ -224,7 +224,7 @@ def gain_blocks(gains: Sequence[Gain], what: str, question: Question) -> list[Bl
         for gain, name, found in scored
     ]
     bars = {
-        f"{gain.pair}, {_IMAGES[name]}": (found.macro_f1, *found.macro_f1_ci95)
+        f"{gain.pair}, {_IMAGES[name]}": (found.macro_f1, *drawable(found.macro_f1_ci95))
         for gain, name, found in scored
     }
     return [
@@ -253,19 +253,21 @@ def gain_blocks(gains: Sequence[Gain], what: str, question: Question) -> list[Bl
     ]
 
 
-def verdict(interval: Sequence[float]) -> str:
+def verdict(interval: Sequence[float] | None) -> str:
     """Say where an interval lies.
 
     Parameters
     ----------
-    interval : sequence of float
-        Lower and upper bound.
+    interval : sequence of float or None
+        Lower and upper bound; None where there is no interval.
 
     Returns
     -------
     str
-        ``above zero``, ``below zero`` or ``includes zero``.
+        ``above zero``, ``below zero`` or ``includes zero``; without an interval that there is none.
     """
+    if interval is None:
+        return NO_INTERVAL
     low, high = interval
     return "above zero" if low > 0 else "below zero" if high < 0 else "includes zero"
 
@@ -276,7 +278,11 @@ def _sentences(gains: Sequence[Gain], question: Question) -> list[str]:
         pair = f"{gain.first} and {gain.second}"
         for name, difference in gain.differences.items():
             said = verdict(difference.macro_f1_ci95)
-            if said == "includes zero":
+            if said == NO_INTERVAL:
+                found.append(
+                    f"The {_IMAGES[name]} images are of 1 sample: {pair} cannot be told apart there."
+                )
+            elif said == "includes zero":
                 found.append(
                     f"The interval on the {_IMAGES[name]} images includes zero: on {difference.images} "
                     f"images of {difference.samples} samples, {pair} cannot be told apart."

@@ -174,9 +174,7 @@ def _readout(item: Mapping[str, Any]) -> str:
     test, majority = item["test"], item["test_majority"]
     if test["mean"] is None:
         return "-"
-    interval = test["ci95"]
-    score = f"{test['mean'] * 100:.1f}" if interval is None else with_interval(test["mean"], interval, True)
-    return f"{score} ({majority * 100:.0f})"
+    return f"{with_interval(test['mean'], test['ci95'], percent=True)} ({majority * 100:.0f})"
 
 
 def _relations(view: LatentView) -> list[Block]:

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tmdscope.files import write_text
+from tmdscope.learn.intervals import tell_interval
 
 
 @dataclass(frozen=True)
@@ -197,23 +198,21 @@ def plus_minus(score: dict[str, float], percent: bool = False) -> str:
     return f"{score['mean'] * scale:.{digits}f} ± {score['std'] * scale:.{digits}f}"
 
 
-def with_interval(value: float, interval: Sequence[float], percent: bool = False) -> str:
+def with_interval(value: float, interval: Sequence[float] | None, percent: bool = False) -> str:
     """Write a value and its 95 % interval.
 
     Parameters
     ----------
     value : float
         The score.
-    interval : sequence of float
-        Lower and upper bound.
+    interval : sequence of float or None
+        Lower and upper bound; None where there is no interval.
     percent : bool, optional
         Write hundredths.
 
     Returns
     -------
     str
-        ``81.3 [78.4, 84.1]`` or ``0.795 [0.764, 0.824]``.
+        ``81.3 [78.4, 84.1]``, ``0.795 [0.764, 0.824]`` or ``0.795 (no interval: 1 sample)``.
     """
-    scale, digits = (100, 1) if percent else (1, 3)
-    low, high = (f"{bound * scale:.{digits}f}" for bound in interval)
-    return f"{value * scale:.{digits}f} [{low}, {high}]"
+    return tell_interval(value, interval, ".1f", 100) if percent else tell_interval(value, interval)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from tmdscope.learn.intervals import tell_interval
 from tmdscope.learn.sequential.outcome import SMALL
 from tmdscope.learn.sequential.plan import Arm
 from tmdscope.report.figure_4 import ARMS, Outcome, figure_4_blocks, stage_name
@@ -309,9 +310,8 @@ def _stage_of(outcome: Outcome, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return next(stage for stage in outcome.added if len(stage["classes"]) == entry["materials"])
 
 
-def _difference(value: float, interval: Sequence[float]) -> str:
-    low, high = (_signed(bound) for bound in interval)
-    return f"{_signed(value)} [{low}, {high}]"
+def _difference(value: float, interval: Sequence[float] | None) -> str:
+    return tell_interval(value, interval, "+.3f")
 
 
 def _signed(value: float) -> str:

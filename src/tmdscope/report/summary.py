@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tmdscope.learn.intervals import NO_INTERVAL
 from tmdscope.report.attribution import METHODS
 from tmdscope.report.figures.relations import readable
 from tmdscope.report.gains import Gain, Question, verdict
@@ -16,21 +17,23 @@ _ON = {"ensemble_test": "on the held-out test", "out_of_fold": "out of fold"}
 Found = Mapping[str, Any]
 
 
-def decided(interval: Sequence[float], above: str, below: str) -> str:
+def decided(interval: Sequence[float] | None, above: str, below: str) -> str:
     """Say what an interval of a difference allows.
 
     Parameters
     ----------
-    interval : sequence of float
-        Lower and upper bound.
+    interval : sequence of float or None
+        Lower and upper bound; None where there is no interval.
     above, below : str
         What is true where all of it lies above, and below, zero.
 
     Returns
     -------
     str
-        One of the two, or `UNDECIDED`.
+        One of the two, or `UNDECIDED`; of a single sample that nothing is decided.
     """
+    if interval is None:
+        return f"not decided, {NO_INTERVAL}"
     return {"above zero": above, "below zero": below}.get(verdict(interval), UNDECIDED)
 
 

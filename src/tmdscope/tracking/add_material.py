@@ -24,8 +24,10 @@ from tmdscope.layout import ADDED, ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SPL
 from tmdscope.learn.crossval import FoldParts, score_fold
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment, read_features
 from tmdscope.learn.fit import FitResult, predict_logits
+from tmdscope.learn.intervals import tell_interval
 from tmdscope.learn.resume import Resume
-from tmdscope.learn.sequential.outcome import Held, summarise
+from tmdscope.learn.sequential.drawing import Held
+from tmdscope.learn.sequential.outcome import summarise
 from tmdscope.learn.sequential.plan import Known, Plan, Training, make_plan, stage_parts
 from tmdscope.learn.sequential.run import Bench, StageResult
 from tmdscope.materials import atoms_of
@@ -239,20 +241,16 @@ def describe_gain(found: Mapping[str, Any], model: str, versions: Sequence[Mappi
     ]
     for point in found["points"]:
         if point["materials"] == len(last["classes"]):
-            low, high = point["test_macro_f1_ci95"]
-            score, changed = point["test"]["macro_f1"]["mean"], point["changed"]
+            score = tell_interval(point["test"]["macro_f1"]["mean"], point["test_macro_f1_ci95"])
+            changed = point["changed"]
             lines.append(
-                f"| {names[point['arm']]} | {score:.3f} [{low:.3f}, {high:.3f}] | {changed['added']:.3f} | "
-                f"{changed['old']:+.3f} |"
+                f"| {names[point['arm']]} | {score} | {changed['added']:.3f} | {changed['old']:+.3f} |"
             )
     lines.append("")
     for entry in found["comparisons"]:
-        low, high = entry["all"]["ci95"]
-        other = entry["question"].removeprefix("sequential - ")
-        lines.append(
-            f"Against training {names[other]}: {entry['all']['difference']:+.3f} macro F1 "
-            f"[{low:+.3f}, {high:+.3f}]."
-        )
+        other, gained = entry["question"].removeprefix("sequential - "), entry["all"]
+        told = tell_interval(gained["difference"], gained["ci95"], "+.3f")
+        lines.append(f"Against training {names[other]}: macro F1 {told}.")
     lines += ["", *(f"Registered: {entry['name']} version {entry['number']}." for entry in versions)]
     return "\n".join([*lines, "Nothing was promoted.", ""])
 

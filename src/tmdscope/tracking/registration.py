@@ -70,7 +70,7 @@ def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
     -------
     dict
         ``target, architecture, data.sha256``; macro F1 out of fold (``val_macro_f1``) and of
-        the ensemble on the held-out test (``test_macro_f1``), each with ``_ci95``, two numbers;
+        the ensemble on the held-out test (``test_macro_f1``), each with ``_ci95``, two numbers or ``none``;
         ``val_macro_f1_mean``, the mean over folds; and ``selection_macro_f1``, by which `BEST` is chosen,
         with ``selection_optimism``, by how much that mean is above it.
     """
@@ -90,7 +90,9 @@ def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _interval(bounds: Sequence[float]) -> str:
+def _interval(bounds: Sequence[float] | None) -> str:
+    if bounds is None:
+        return "none"
     return " ".join(f"{bound:.4f}" for bound in bounds)
 
 

@@ -142,7 +142,8 @@ def test_folds_are_scored_one_by_one() -> None:
     folds = outer_folds(table.labels, table.groups.tolist(), 5)
     predictor = KernelPredictor(table.features, table.labels, 3)
     predicted = predict_all(predictor, folds)
-    found = check_folds(Scorer(table, 200, 1), predictor, folds, predicted, parts, {})
+    found = check_folds(Scorer(table, 200, 1), predictor, folds, predicted, parts, {}, None)
+    assert found.test is None
     assert [fold.images for fold in found.outer] == [len(test) for _, test in folds]
     assert sum(sum(fold.counts.values()) for fold in found.outer) == 120
     for fold in found.outer:

@@ -1,5 +1,6 @@
 """What a sequence amounts to, on results whose answer is known."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from tests.learn.sequential.small import FOLDS, NAMES, ORDER, SAMPLE_IDS, folds, plan_of
 from tmdscope.learn.crossval import FoldParts, score_fold
 from tmdscope.learn.fit import FitResult
-from tmdscope.learn.sequential.outcome import Held, say_claims, seen_share, summarise, verdict
+from tmdscope.learn.sequential.drawing import Held
+from tmdscope.learn.sequential.outcome import say_claims, seen_share, summarise, verdict
 from tmdscope.learn.sequential.plan import Plan, Training, stage_parts
 from tmdscope.learn.sequential.run import StageResult, stage_target
 from tmdscope.vision.targets import Coded
@@ -100,15 +102,17 @@ def test_an_arm_that_is_always_right_beside_one_that_is_always_wrong(better: str
         (3, "full"), (3, 8), (4, "full"), (4, 8),
     ]  # fmt: skip
     assert {entry["difference"] for entry in one["points"]} == {sign}
-    assert all(entry["ci95"] == [sign, sign] for entry in one["points"])
+    far = [entry["ci95"][sign < 0] for entry in one["points"]]  # the bound towards zero: the test is small
+    assert all(-1 < sign * bound < 0.9 for bound in far)
     for group, points in (("all", 4), ("small", 2)):
-        assert one[group]["difference"] == sign
-        assert one[group]["ci95"] == pytest.approx([sign, sign])
+        assert one[group]["difference"] == one[group]["ci95"][sign > 0] == sign
+        assert 0 < sign * one[group]["ci95"][sign < 0] < 0.9
         assert one[group]["verdict"] == ("holds" if sign > 0 else "fails")
         assert (one[group]["points"], one[group]["points_not_below"]) == (points, points if sign > 0 else 0)
     own = point(found, better, 4, 8)
     assert own["test"]["macro_f1"] == {"mean": 1.0, "std": 0.0}
-    assert own["test_macro_f1_ci95"] == [1.0, 1.0]
+    assert 0.3 < own["test_macro_f1_ci95"][0] < 0.9
+    assert own["test_macro_f1_ci95"][1] == 1.0
     assert set(own["recall"].values()) == {1.0}
 
 
@@ -116,13 +120,13 @@ def test_arms_that_say_the_same_differ_by_exactly_nothing() -> None:
     found = summary(plan_of(seeds=[1, 2]), lambda training, fold: some(0.7, fold))
     for entry in found["comparisons"]:
         assert {point["difference"] for point in entry["points"]} == {0.0}
-        assert all(point["ci95"] == [0.0, 0.0] for point in entry["points"])
-        assert entry["all"]["ci95"] == [0.0, 0.0]
-        assert entry["all"]["verdict"] == "holds"
+        bounds = np.array([point["ci95"] for point in entry["points"]] + [entry["all"]["ci95"]])
+        np.testing.assert_allclose(bounds[:, 0], -bounds[:, 1])
+        assert (bounds[:, 1] > 0.1).all()  # agreeing on a few samples does not prove that they always do
+        assert entry["all"]["verdict"] == "undecided"
     low, high = point(found, "direct", 4)["test_macro_f1_ci95"]
     assert high - low > 0.1  # while each of them alone is unsure
-    leaks = [entry["test_macro_f1_ci95"] for entry in found["leak"]]
-    assert leaks == [[0.0, 0.0]] * 2
+    assert all(low < 0 < high for low, high in (entry["test_macro_f1_ci95"] for entry in found["leak"]))
 
 
 def test_an_interval_holds_its_score_and_narrows_with_what_is_sure() -> None:
@@ -144,14 +148,15 @@ def test_members_differ_and_are_drawn() -> None:
     assert one["test_macro_f1_ci95"] == [0.0, 1.0]  # three draws of three: all or none of them the good one
     difference = comparison(found, "sequential - direct")["all"]
     assert difference["difference"] == pytest.approx(2 / 3)
-    assert difference["ci95"] == pytest.approx([0.0, 1.0])
+    assert difference["ci95"][0] < 0
+    assert difference["ci95"][1] == 1.0
 
 
 def test_encodings_are_compared_where_there_are_two() -> None:
     plan = plan_of(encodings=["multiclass", "multilabel"], measure_leak=False)
     found = summary(plan, lambda training, _: training.encoding == "multilabel")
     one = comparison(found, "multilabel - multiclass", None)
-    assert one["all"]["ci95"] == pytest.approx([1, 1])
+    assert one["all"]["verdict"] == "holds"
     questions = {entry["question"] for entry in summary(plan_of(), lambda *_: True)["comparisons"]}
     assert questions == {"sequential - direct", "sequential - direct-equal-budget"}
     assert found["leak"] == []
@@ -263,7 +268,7 @@ def test_the_leak_is_the_papers_start_less_the_clean_one(start: Any) -> None:
         assert entry["test_macro_f1"] > 0.2
         assert entry["val_macro_f1"] > 0.2
         low, high = entry["test_macro_f1_ci95"]
-        assert 0 < low < entry["test_macro_f1"] < high
+        assert low < entry["test_macro_f1"] < high
 
 
 def test_drift_is_part_of_the_summary() -> None:
@@ -279,20 +284,21 @@ def test_drift_is_part_of_the_summary() -> None:
 def test_claims_are_said_in_a_line_each() -> None:
     plan = plan_of(encodings=["multiclass", "multilabel"])
     found = summary(plan, lambda training, _: training.arm != "direct" and training.encoding == "multiclass")
-    assert say_claims(found) == [
+    wanted = [
         line
         for question, value, said in (
-            ("sequential - direct multiclass", "+1.000 [+1.000, +1.000]", "holds"),
-            ("sequential - direct multilabel", "+0.000 [+0.000, +0.000]", "holds"),
-            ("sequential - direct-equal-budget multiclass", "+0.000 [+0.000, +0.000]", "holds"),
-            ("sequential - direct-equal-budget multilabel", "+0.000 [+0.000, +0.000]", "holds"),
-            ("multilabel - multiclass", "-1.000 [-1.000, -1.000]", "fails"),
+            ("sequential - direct multiclass", "+1.000", "holds"),
+            ("sequential - direct multilabel", "+0.000", "undecided"),
+            ("sequential - direct-equal-budget multiclass", "+0.000", "undecided"),
+            ("sequential - direct-equal-budget multilabel", "+0.000", "undecided"),
+            ("multilabel - multiclass", "-1.000", "fails"),
         )
         for line in (
             f"{question}, all volumes: test macro F1 {value}, mean of 4: {said}",
             f"{question}, small volumes: test macro F1 {value}, mean of 2: {said}",
         )
     ]
+    assert [re.sub(r" \[\S+ \S+\]", "", line) for line in say_claims(found)] == wanted
 
 
 def test_the_same_numbers_are_drawn_again() -> None:

@@ -60,9 +60,9 @@ class _Means:
     sample_ids: NDArray[np.str_]
     scoring: ScoringParams
 
-    def of(self, values: NDArray[np.float64]) -> dict[str, Any]:
+    def of(self, values: NDArray[np.float64], limits: tuple[float, float] | None = None) -> dict[str, Any]:
         ids = self.sample_ids.tolist()
-        return mean_with_interval(values, ids, self.scoring.bootstrap, self.scoring.seed)
+        return mean_with_interval(values, ids, self.scoring.bootstrap, self.scoring.seed, limits)
 
 
 def explain(
@@ -197,7 +197,7 @@ def _sanity(
 
 def _on_truth(maps: Maps, masks: NDArray[np.bool_], means: _Means) -> dict[str, Any]:
     table = pointing(maps, masks)
-    gain, hit = (means.of(table[name].to_numpy()) for name in ("gain", "hit"))
+    gain, hit = means.of(table["gain"].to_numpy()), means.of(table["hit"].to_numpy(), (0, 1))
     known = table.dropna()
     return {
         "mass": float(known["mass"].mean()) if len(known) else None,

@@ -21,7 +21,7 @@ from tmdscope.learn.audit.holding_out import HeldOut, matched_training, rearrang
 from tmdscope.learn.audit.kernel import Predictor
 from tmdscope.learn.audit.scores import Score, Scorer
 from tmdscope.learn.audit.table import AuditTable, Labels, Rows
-from tmdscope.learn.intervals import Difference
+from tmdscope.learn.intervals import Bounds, Difference
 from tmdscope.learn.metrics import accuracy, macro_f1
 
 
@@ -100,9 +100,9 @@ class Campaigns:
 
     @property
     def lost_share(self) -> tuple[float, float, float]:
-        """Share lost of what the control knows beyond chance, with the bounds of `drop`; NaN if nothing."""
+        """Share lost of what the control knows beyond chance, with the bounds of `drop`; NaN without."""
         known = self.control.accuracy - self.chance
-        if known <= 0:
+        if known <= 0 or self.drop.accuracy_ci95 is None:
             return (float("nan"),) * 3
         low, high = self.drop.accuracy_ci95
         return self.drop.accuracy / known, low / known, high / known
@@ -226,7 +226,9 @@ def _spread(
 def _widened(drop: Difference, spread: tuple[float, float], arrangements: int) -> Difference:
     factor = float(student.ppf(0.975, arrangements - 1))
 
-    def widen(value: float, bounds: tuple[float, float], deviation: float) -> tuple[float, float]:
+    def widen(value: float, bounds: Bounds, deviation: float) -> Bounds:
+        if bounds is None:
+            return None
         low, high = (math.hypot(bound - value, factor * deviation) for bound in bounds)
         return value - low, value + high
 

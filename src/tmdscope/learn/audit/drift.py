@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from tmdscope.dataset.bootstrap import percentile_interval
+from tmdscope.dataset.bootstrap import is_bootstrap_enough, percentile_interval
 from tmdscope.learn.audit.kernel import KernelPredictor
 from tmdscope.learn.audit.table import AuditTable, Rows, Values
 
@@ -30,7 +30,8 @@ class Drift:
     auc : float
         Area under the ROC curve over samples, 0.5 where they are alike.
     auc_ci95 : tuple of float
-        Bootstrapped by sample.
+        By sample: samples drawn with replacement, or, where few are on the wrong side of any, with one more
+        early and one more late sample, see `tmdscope.dataset.bootstrap.interval_over_samples`.
     null_mean : float
         Mean of the same where early and late are shuffled among the samples of the class.
     null_95 : float
@@ -153,7 +154,20 @@ def _aucs(values: Values, late: np.ndarray) -> Values:
 def _interval(
     values: Values, late: np.ndarray, resamples: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    drawn = rng.integers(len(values), size=(len(values), resamples))
-    aucs = _aucs(values[drawn], late[drawn])
-    low, high = percentile_interval(aucs)
+    ordered = (np.sign(values[late][:, None] - values[~late]) + 1) / 2
+    if is_bootstrap_enough(np.concatenate([ordered.mean(axis=1), ordered.mean(axis=0)])):
+        drawn = rng.integers(len(values), size=(len(values), resamples))
+        low, high = percentile_interval(_aucs(values[drawn], late[drawn]))
+    else:
+        weights = [rng.dirichlet(np.ones(size + 1), size=resamples) for size in ordered.shape]
+        low, high = (
+            np.percentile(_weighted_auc(np.pad(ordered, (0, 1), constant_values=more), *weights), at)
+            for more, at in ((0.0, 2.5), (1.0, 97.5))
+        )
     return float(low), float(high)
+
+
+def _weighted_auc(ordered: Values, late: Values, early: Values) -> Values:
+    """AUC of each row of weights, from the order of every pair, shape (late, early)."""
+    share: Values = ((late @ ordered) * early).sum(axis=1)
+    return share

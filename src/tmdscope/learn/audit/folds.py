@@ -1,4 +1,4 @@
-"""Whether the folds are sound, and how lucky the held-out test is."""
+"""Whether the folds are sound, and how lucky the split's held-out test is."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from tmdscope.learn.audit.kernel import Predictor
 from tmdscope.learn.audit.scores import Score, Scorer
 from tmdscope.learn.audit.table import AuditTable, Labels, Rows
+from tmdscope.learn.intervals import Bounds
 
 _SHUFFLES = 4
 """Each gives as many tests as there are outer folds."""
@@ -30,8 +31,8 @@ class FoldScore:
         Of a model that was trained on the other folds, in 0..1.
     binomial_ci95 : tuple of float
         Clopper-Pearson: images taken for independent, which those of one sample are not.
-    bootstrap_ci95 : tuple of float
-        Bootstrapped by sample.
+    bootstrap_ci95 : tuple of float or None
+        By sample; None of one sample.
     """
 
     images: int
@@ -39,7 +40,7 @@ class FoldScore:
     counts: dict[str, int]
     accuracy: float
     binomial_ci95: tuple[float, float]
-    bootstrap_ci95: tuple[float, float]
+    bootstrap_ci95: Bounds
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,45 @@ class Overlap:
 
 
 @dataclass(frozen=True)
+class Luck:
+    """The study's held-out test among tests of shuffled splits that are as large.
+
+    Attributes
+    ----------
+    accuracy : float
+        On the held-out test of the study's split, trained on all other images (`Confound.test` of the
+        features).
+    z : float
+        That less the mean of the audit's folds of other images, in their standard deviations (ddof 1).
+    shuffled_mean, shuffled_std : float
+        Accuracy of the shuffled tests, mean and standard deviation (ddof 1).
+    share_below : float
+        Of them, those where the accuracy is below the held-out test's.
+    shuffled_tests : int
+        How many.
+    """
+
+    accuracy: float
+    z: float
+    shuffled_mean: float
+    shuffled_std: float
+    share_below: float
+    shuffled_tests: int
+
+    @property
+    def is_unusual(self) -> bool:
+        """Whether it lies two standard deviations off the folds, or in either twentieth of shuffled tests."""
+        return abs(self.z) >= 2 or not 0.05 <= self.share_below <= 0.95
+
+
+@dataclass(frozen=True)
 class FoldHealth:
     """What can be said of the folds.
 
     Attributes
     ----------
     outer : list of FoldScore
-        The outer folds; the first is made as the held-out test is.
+        The audit's own folds (`audit.folds` of them): none of them is the study's held-out test.
     z_of_first : float
         Accuracy of the first outer fold less the mean of the others, in their standard deviations (ddof 1).
     shuffled_mean, shuffled_std : float
@@ -79,6 +112,8 @@ class FoldHealth:
         Of them, those where the accuracy is below the first outer fold's.
     shuffled_tests : int
         How many.
+    test : Luck or None
+        The held-out test of the study's split; None without a split.
     overlaps : list of Overlap
         Every pair of parts of the study's split.
     counts : dict
@@ -93,6 +128,7 @@ class FoldHealth:
     shuffled_std: float
     share_below_first: float
     shuffled_tests: int
+    test: Luck | None
     overlaps: list[Overlap]
     counts: dict[str, dict[str, int]]
     order_independent: dict[str, bool]
@@ -109,8 +145,9 @@ def check_folds(
     predicted: Labels,
     parts: Mapping[str, Rows],
     runners: Mapping[str, tuple[FoldRunner, int]],
+    test: Score | None,
 ) -> FoldHealth:
-    """Score the outer folds, compare the first with shuffled tests, and look for what folds share.
+    """Score the audit's folds, set the first and the held-out test among shuffles, and see what parts share.
 
     Parameters
     ----------
@@ -126,24 +163,27 @@ def check_folds(
         Part of the study's split to its rows; empty without a split.
     runners : mapping
         Method to what runs one of its folds, and the number of folds.
+    test : Score or None
+        Of the classifier on the held-out test of the study's split; None without a split.
 
     Returns
     -------
     FoldHealth
         The findings.
     """
-    scores = [_score_fold(scorer, test, predicted[test]) for _, test in outer]
+    scores = [_score_fold(scorer, rows, predicted[rows]) for _, rows in outer]
     accuracies = np.array([fold.accuracy for fold in scores])
-    others = accuracies[1:]
-    spread = float(others.std(ddof=1)) if len(others) > 1 else 0.0
+    held_out = parts.get("test", np.array([], dtype=np.int64))
+    others = accuracies[[not np.array_equal(np.sort(held_out), np.sort(rows)) for _, rows in outer]]
     shuffled = shuffled_tests(scorer.table, predictor, len(outer), _SHUFFLES, scorer.seed)
     return FoldHealth(
         outer=scores,
-        z_of_first=float((accuracies[0] - others.mean()) / spread) if spread else 0.0,
+        z_of_first=_z(accuracies[0], accuracies[1:]),
         shuffled_mean=float(shuffled.mean()),
         shuffled_std=float(shuffled.std(ddof=1)),
         share_below_first=float((shuffled < accuracies[0]).mean()),
         shuffled_tests=len(shuffled),
+        test=None if test is None else _luck(scorer, predictor, test, others, {len(outer): shuffled}),
         overlaps=_overlaps(scorer.table, parts),
         counts={name: _count(scorer.table, rows) for name, rows in parts.items()},
         order_independent={name: is_order_independent(*runner) for name, runner in runners.items()},
@@ -199,6 +239,31 @@ def is_order_independent(run: FoldRunner, folds: int) -> bool:
     forwards = [run(number) for number in range(folds)]
     backwards = [run(number) for number in reversed(range(folds))][::-1]
     return all(np.array_equal(*pair) for pair in zip(forwards, backwards, strict=True))
+
+
+def _z(value: float, others: np.ndarray) -> float:
+    spread = float(others.std(ddof=1)) if len(others) > 1 else 0.0
+    return float((value - others.mean()) / spread) if spread else 0.0
+
+
+def _luck(
+    scorer: Scorer, predictor: Predictor, test: Score, others: np.ndarray, known: Mapping[int, np.ndarray]
+) -> Luck:
+    """Set the held-out test among folds of shuffled splits of its size; the known are not redone."""
+    table = scorer.table
+    samples = len(table.group_class)
+    folds = min(max(2, round(len(table.labels) / test.images)), samples)
+    shuffled = known.get(folds)
+    if shuffled is None:
+        shuffled = shuffled_tests(table, predictor, folds, _SHUFFLES, scorer.seed)
+    return Luck(
+        accuracy=test.accuracy,
+        z=_z(test.accuracy, others),
+        shuffled_mean=float(shuffled.mean()),
+        shuffled_std=float(shuffled.std(ddof=1)),
+        share_below=float((shuffled < test.accuracy).mean()),
+        shuffled_tests=len(shuffled),
+    )
 
 
 def _score_fold(scorer: Scorer, rows: Rows, predicted: Labels) -> FoldScore:

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tmdscope.dataset.bootstrap import percentile_interval
+from tmdscope.dataset.bootstrap import interval_over_samples, is_bootstrap_enough, percentile_interval
 from tmdscope.learn.audit.kernel import Predictor
 from tmdscope.learn.audit.table import AuditTable, Rows, Values
+from tmdscope.learn.intervals import Bounds
 
 _EXPONENTS = np.linspace(0.05, 2.0, 79)
 
@@ -54,17 +57,18 @@ class LearningCurve:
         Mean number of training samples of each point.
     accuracy : list of float
         On images of other samples, mean over draws, in 0..1.
-    accuracy_ci95 : list of tuple of float
-        Bootstrapped by test sample.
+    accuracy_ci95 : list of tuple of float or None
+        By test sample; None of a single one.
     law : PowerLaw
         Fitted to the points.
-    exponent_ci95 : tuple of float
-        Of the law's exponent, over the same resamples.
+    exponent_ci95 : tuple of float or None
+        Of the law's exponent, over drawn test samples; None where so few of them are told from the others by
+        their errors that drawing says nothing (`tmdscope.dataset.bootstrap.is_bootstrap_enough`).
     twice : float
         Accuracy that the law predicts with twice the samples of the last point.
-    twice_ci95 : tuple of float
-        Over the same resamples.
-    gain, gain_ci95 : float and tuple of float
+    twice_ci95 : tuple of float or None
+        As `exponent_ci95`.
+    gain, gain_ci95 : float and tuple of float or None
         The same less the last point's own value by the law.
     last_foretold : float
         Accuracy of the last point by a law that is fitted to the points before it: a test of the law.
@@ -74,13 +78,13 @@ class LearningCurve:
 
     samples: list[float]
     accuracy: list[float]
-    accuracy_ci95: list[tuple[float, float]]
+    accuracy_ci95: list[Bounds]
     law: PowerLaw
-    exponent_ci95: tuple[float, float]
+    exponent_ci95: Bounds
     twice: float
-    twice_ci95: tuple[float, float]
+    twice_ci95: Bounds
     gain: float
-    gain_ci95: tuple[float, float]
+    gain_ci95: Bounds
     last_foretold: float
     draws: int
 
@@ -140,17 +144,22 @@ def learning_curve(
     points = np.array(sizes)
     laws = fit_power_laws(points, 1 - np.vstack([accuracy, resampled]))
     here, there = ((1 - _errors(laws, factor * sizes[-1])) for factor in (1, 2))
-    bounds = percentile_interval(resampled)
+    says = by_sample / images[:, None]
+    enough = [is_bootstrap_enough(column) for column in says.T]
+    bounds = [
+        _bounds(drawn_here) if has_many else _few(hits_here, images, resamples, seed)
+        for has_many, drawn_here, hits_here in zip(enough, resampled.T, by_sample.T, strict=True)
+    ]
     return LearningCurve(
         samples=sizes,
         accuracy=accuracy.tolist(),
-        accuracy_ci95=[(float(low), float(high)) for low, high in bounds.T],
+        accuracy_ci95=bounds,
         law=PowerLaw(*map(float, laws[0])),
-        exponent_ci95=_bounds(laws[1:, 2]),
+        exponent_ci95=_bounds(laws[1:, 2]) if all(enough) else None,
         twice=float(there[0]),
-        twice_ci95=_bounds(there[1:]),
+        twice_ci95=_bounds(there[1:]) if all(enough) else None,
         gain=float(there[0] - here[0]),
-        gain_ci95=_bounds(there[1:] - here[1:]),
+        gain_ci95=_bounds(there[1:] - here[1:]) if all(enough) else None,
         last_foretold=float(1 - _errors(fit_power_laws(points[:-1], 1 - accuracy[None, :-1]), points[-1])[0]),
         draws=draws,
     )
@@ -192,6 +201,16 @@ def fit_power_laws(samples: Values, errors: Values) -> Values:
 def _errors(laws: Values, samples: float) -> Values:
     errors: Values = laws[:, 0] + laws[:, 1] * samples ** -laws[:, 2]
     return errors
+
+
+def _few(hits: Values, images: NDArray[Any], resamples: int, seed: int) -> Bounds:
+    """Give the interval of a share that few samples tell anything of."""
+    share, mean = np.stack([hits, images], axis=1), images.mean()
+    extremes = np.array([[0.0, mean], [mean, mean]])
+    found = interval_over_samples(
+        share, lambda held: held[:, 0] / held[:, 1], hits / images, extremes, resamples, seed
+    )
+    return None if found is None else (float(found[0]), float(found[1]))
 
 
 def _bounds(values: Values) -> tuple[float, float]:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tmdscope.learn.audit.table import AuditTable, Labels, Rows
-from tmdscope.learn.intervals import Difference, bootstrap_by_sample, paired_difference
-from tmdscope.learn.metrics import macro_f1
+from tmdscope.learn.intervals import Bounds, Difference, bootstrap_by_sample, paired_difference
 
 
 @dataclass(frozen=True)
@@ -16,17 +15,17 @@ class Score:
     Attributes
     ----------
     accuracy, macro_f1 : float
-        In 0..1; of several models the mean over them.
-    accuracy_ci95, macro_f1_ci95 : tuple of float
-        Lower and upper bound of each.
+        In 0..1; of several models those of their mean counts, as in `Difference`.
+    accuracy_ci95, macro_f1_ci95 : tuple of float or None
+        Lower and upper bound of each; None with fewer than two samples.
     images, samples : int
         What was scored.
     """
 
     accuracy: float
     macro_f1: float
-    accuracy_ci95: tuple[float, float]
-    macro_f1_ci95: tuple[float, float]
+    accuracy_ci95: Bounds
+    macro_f1_ci95: Bounds
     images: int
     samples: int
 
@@ -62,19 +61,11 @@ class Scorer:
         Returns
         -------
         Score
-            Images of one sample are drawn together (`tmdscope.learn.metrics.bootstrap_by_sample`).
+            Images of one sample are drawn together (`tmdscope.learn.intervals.bootstrap_by_sample`).
         """
         labels, groups = self.table.labels[rows], self.table.groups[rows]
-        intervals = bootstrap_by_sample(labels, predicted, groups, self.resamples, self.seed)
-        models = np.atleast_2d(predicted)
-        return Score(
-            accuracy=float((models == labels).mean()),
-            macro_f1=float(np.mean([macro_f1(labels, model) for model in models])),
-            accuracy_ci95=intervals.accuracy,
-            macro_f1_ci95=intervals.macro_f1,
-            images=len(rows),
-            samples=len(set(groups)),
-        )
+        found = bootstrap_by_sample(labels, predicted, groups, self.resamples, self.seed)
+        return Score(*found.scores, found.accuracy, found.macro_f1, len(rows), found.samples)
 
     def difference(self, rows: Rows, first: Labels, second: Labels) -> Difference:
         """Compare two predictions of the same images.
@@ -89,7 +80,7 @@ class Scorer:
         Returns
         -------
         Difference
-            First less second, paired (`tmdscope.learn.metrics.paired_difference`).
+            First less second, paired (`tmdscope.learn.intervals.paired_difference`).
         """
         labels, groups = self.table.labels[rows], self.table.groups[rows]
         return paired_difference(labels, first, second, groups, self.resamples, self.seed)

@@ -105,13 +105,13 @@ def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
             f"{item['name']}.held_out": item["held_out"]["accuracy"],
             f"{item['name']}.control": item["control"]["accuracy"],
             f"{item['name']}.drop": drop["accuracy"],
-            f"{item['name']}.drop_low": drop["accuracy_ci95"][0],
-            f"{item['name']}.drop_high": drop["accuracy_ci95"][1],
         }
+        if drop["accuracy_ci95"] is not None:
+            low, high = drop["accuracy_ci95"]
+            numbers |= {f"{item['name']}.drop_low": low, f"{item['name']}.drop_high": high}
     numbers |= {f"early_late.{item['name']}.auc": item["auc"] for item in found["drift"]}
-    curve = found["learning_curve"]
     return numbers | {
-        "twice_the_samples.gain": curve["gain"],
+        "twice_the_samples.gain": found["learning_curve"]["gain"],
         "failed_checks": float(len(found["failed_checks"])),
     }
 
@@ -130,10 +130,12 @@ def _find(
     features = predictors[FEATURES]
     assert isinstance(features, KernelPredictor)
     ordered = table.order is not None
+    confounds = compare_confounds(scorer, predictors, predictions, parts.get("test"))
+    test = confounds[0].test
     return Findings(
         duplicates=find_duplicates(table, parts, params.near_quantile),
         groups=count_groups(table, parts, params.few_samples),
-        confounds=compare_confounds(scorer, predictors, predictions, parts.get("test")),
+        confounds=confounds,
         campaigns=_hold_out_all(scorer, predictors, params) if ordered else [],
         drift=measure_drift(table, features, params.permutations, scoring.bootstrap, params.seed)
         if ordered
@@ -141,7 +143,7 @@ def _find(
         curve=learning_curve(
             table, features, folds, params.shares, params.draws, scoring.bootstrap, params.seed
         ),
-        folds=check_folds(scorer, features, folds, predictions[FEATURES], parts, runners),
+        folds=check_folds(scorer, features, folds, predictions[FEATURES], parts, runners, test),
     )
 
 

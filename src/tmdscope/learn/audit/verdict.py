@@ -12,6 +12,7 @@ from tmdscope.learn.audit.duplicates import Duplicates
 from tmdscope.learn.audit.folds import FoldHealth
 from tmdscope.learn.audit.groups import Groups
 from tmdscope.learn.audit.learning_curve import LearningCurve
+from tmdscope.learn.intervals import tell_interval
 
 NONE, SOME, MOSTLY = "none found", "part of the score", "the score is campaign"
 """What held-out campaigns say of a score."""
@@ -106,7 +107,7 @@ class Verdict:
     checks: list[Check]
 
 
-def campaign_effect(found: Campaigns, ways: int = 1) -> str:
+def campaign_effect(found: Campaigns, ways: int = 1) -> str | None:
     """Say what held-out campaigns make of a score.
 
     Parameters
@@ -119,11 +120,14 @@ def campaign_effect(found: Campaigns, ways: int = 1) -> str:
 
     Returns
     -------
-    str
+    str or None
         `NONE` where the interval of the drop reaches zero; `MOSTLY` where its lower bound is at least half of
-        what the control knows beyond chance, and that is something; `SOME` between.
+        what the control knows beyond chance, and that is something; `SOME` between; None where there is no
+        interval, as of one sample.
     """
     drop = found.drop.accuracy
+    if found.drop.accuracy_ci95 is None:
+        return None
     low = drop - (drop - found.drop.accuracy_ci95[0]) * norm.ppf(1 - 0.025 / ways) / norm.ppf(0.975)
     if low <= 0:
         return NONE
@@ -143,11 +147,12 @@ def overall_effect(campaigns: Sequence[Campaigns]) -> str | None:
     -------
     str or None
         `MOSTLY` where any way says so with all intervals holding at once; else what the first says alone, so
-        that looking many times finds nothing that is not there. None without any.
+        that looking many times finds nothing that is not there. None without any, and where nothing is said.
     """
     if _telling(campaigns):
         return MOSTLY
-    return min(campaign_effect(campaigns[0]), SOME, key=_RISING.index) if campaigns else None
+    effect = campaign_effect(campaigns[0]) if campaigns else None
+    return None if effect is None else min(effect, SOME, key=_RISING.index)
 
 
 def _telling(campaigns: Sequence[Campaigns]) -> list[Campaigns]:
@@ -219,15 +224,15 @@ def checks(findings: Findings) -> list[Check]:
     ]
 
 
-def percent(value: float, interval: Sequence[float], sign: bool = False) -> str:
+def percent(value: float, interval: Sequence[float] | None, sign: bool = False) -> str:
     """Write a share and its interval in %.
 
     Parameters
     ----------
     value : float
         In 0..1.
-    interval : sequence of float
-        Lower and upper bound.
+    interval : sequence of float or None
+        Lower and upper bound; None where there is none.
     sign : bool, optional
         Write the sign of positive ones.
 
@@ -236,9 +241,7 @@ def percent(value: float, interval: Sequence[float], sign: bool = False) -> str:
     str
         ``81.3 [78.4, 84.1]``.
     """
-    form = "+.1f" if sign else ".1f"
-    low, high = (f"{100 * bound:{form}}" for bound in interval)
-    return f"{100 * value:{form}} [{low}, {high}]"
+    return tell_interval(value, interval, "+.1f" if sign else ".1f", 100)
 
 
 def _campaign_check(campaigns: list[Campaigns]) -> Check:
@@ -248,17 +251,20 @@ def _campaign_check(campaigns: list[Campaigns]) -> Check:
         f"{found.name}: {percent(found.drop.accuracy, found.drop.accuracy_ci95, sign=True)} points"
         for found in campaigns
     )
-    return Check("campaigns", overall_effect(campaigns) != MOSTLY, f"control less held out, {told}")
+    effect = overall_effect(campaigns)
+    passed = None if effect is None else effect != MOSTLY
+    return Check("campaigns", passed, f"control less held out, {told}")
 
 
 def _metadata_check(findings: Findings) -> Check:
     if not findings.campaigns:
         return Check("beyond metadata", None, "no order column")
     first = findings.campaigns[0]
-    told = percent(first.beyond_order.accuracy, first.beyond_order.accuracy_ci95, sign=True)
+    bounds = first.beyond_order.accuracy_ci95
+    told = percent(first.beyond_order.accuracy, bounds, sign=True)
     return Check(
         "beyond metadata",
-        first.beyond_order.accuracy_ci95[0] > 0,
+        None if bounds is None else bounds[0] > 0,
         f"features less order alone, {first.name} held out: {told} points",
     )
 
@@ -271,6 +277,8 @@ def _headline(findings: Findings) -> str:
     effect = overall_effect(findings.campaigns)
     first = (_telling(findings.campaigns) or findings.campaigns)[0]
     drop = percent(first.drop.accuracy, first.drop.accuracy_ci95, sign=True)
+    if effect is None:
+        return f"{told}; whether that is campaign cannot be said: control less held out {drop} points."
     if effect == NONE:
         return f"{told}; no campaign effect found within its interval (control less held out {drop} points)."
     held = percent(first.held_out.accuracy, first.held_out.accuracy_ci95)
@@ -294,18 +302,19 @@ def _score_claims(findings: Findings) -> Claims:
         may_not.append(
             f"{duplicates.images} independent images: {duplicates.images - duplicates.distinct} repeat one."
         )
-    if abs(folds.z_of_first) >= 2 or not 0.05 <= folds.share_below_first <= 0.95:
-        first = folds.outer[0]
+    test = folds.test
+    if test is not None and test.is_unusual:
         may_not.append(
-            f"The held-out test's {100 * first.accuracy:.1f} % as the score: shuffled tests give "
-            f"{100 * folds.shuffled_mean:.1f} ± {100 * folds.shuffled_std:.1f} %, "
-            f"{100 * folds.share_below_first:.0f} % of them less."
+            f"The held-out test's {100 * test.accuracy:.1f} % as the score: shuffled tests of its size give "
+            f"{100 * test.shuffled_mean:.1f} ± {100 * test.shuffled_std:.1f} %, "
+            f"{100 * test.share_below:.0f} % of them less."
         )
     curve = findings.curve
-    following.append(
-        f"Twice the samples would bring {percent(curve.gain, curve.gain_ci95, sign=True)} points by the "
-        f"power law (exponent {curve.law.exponent:.2f})."
-    )
+    if curve.gain_ci95 is not None:
+        following.append(
+            f"Twice the samples would bring {percent(curve.gain, curve.gain_ci95, sign=True)} points by the "
+            f"power law (exponent {curve.law.exponent:.2f})."
+        )
     return may, may_not, following
 
 
@@ -317,7 +326,10 @@ def _campaign_claims(findings: Findings) -> Claims:
         drop = percent(found.drop.accuracy, found.drop.accuracy_ci95, sign=True)
         held = percent(found.held_out.accuracy, found.held_out.accuracy_ci95)
         left = "".join(f"; {count} images of {name} not scored" for name, count in found.excluded.items())
-        if campaign_effect(found) == NONE:
+        effect = campaign_effect(found)
+        if effect is None:
+            continue
+        if effect == NONE:
             may.append(
                 f"The same on unseen campaigns ({found.name}): control less held out {drop} points{left}."
             )
@@ -332,7 +344,7 @@ def _campaign_claims(findings: Findings) -> Claims:
         may_not.append(
             f"That images of one class are alike over time: early and late are told apart in {told}."
         )
-    if any(campaign_effect(found) != NONE for found in findings.campaigns):
+    if any(campaign_effect(found) in (SOME, MOSTLY) for found in findings.campaigns):
         following.append(
             "Samples of every class from the same campaigns: grown and measured in turn, in random order."
         )
@@ -366,7 +378,7 @@ def _metadata_claims(findings: Findings) -> Claims:
         score = percent(found.score.accuracy, found.score.accuracy_ci95)
         beyond = percent(found.beyond.accuracy, found.beyond.accuracy_ci95, sign=True)
         told = f"{_SEEN[found.name]} alone: {score} % under the same split"
-        if found.beyond.accuracy_ci95[0] <= 0:
+        if found.beyond.accuracy_ci95 is None or found.beyond.accuracy_ci95[0] <= 0:
             may_not.append(f"{_UNPROVEN[found.name]}: {told}.")
         else:
             may.append(f"More than metadata under this split: {told}; the features {beyond} points more.")

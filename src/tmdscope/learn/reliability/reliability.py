@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tmdscope.learn.intervals import bootstrap_by_sample
+from tmdscope.learn.intervals import Bounds, bootstrap_by_sample
 from tmdscope.learn.reliability.calibration import (
     check_labelled,
     check_probabilities,
@@ -329,7 +329,7 @@ def measure(
         probabilities as they are and calibrated; ``coverage``: share of images whose set holds the true
         class, with ``coverage_ci95``; ``coverage_by_sample``: its mean over samples, which the level speaks
         of; ``set_size``: mean number of classes; ``empty_sets``: a share; ``flagged``: share called
-        unfamiliar, with ``flagged_ci95``.
+        unfamiliar, with ``flagged_ci95``. Intervals are None with fewer than two samples.
 
     Raises
     ------
@@ -388,7 +388,7 @@ def _check_folds(names: NDArray[Any], folds: Sequence["FoldParts"]) -> None:
 
 def _share(
     hits: NDArray[np.bool_], sample_ids: Sequence[str] | NDArray[Any], resamples: int, seed: int
-) -> tuple[float, tuple[float, float]]:
+) -> tuple[float, Bounds]:
     """Give the share of hits and its interval, that of an accuracy with misses as invalid predictions."""
     predicted = np.where(hits, 0, INVALID)
     interval = bootstrap_by_sample(np.zeros_like(predicted), predicted, sample_ids, resamples, seed)

@@ -1,19 +1,19 @@
 """What a sequence amounts to: scores of every stage, what was gained and forgotten, and paired differences.
 
 A *member* of a training is one fold of one seed. Members of two trainings are paired: they saw the same
-images and drew the same numbers. Intervals draw test samples and members with replacement, the same for both.
+images and drew the same numbers. Intervals draw test samples and members with replacement, the same for both;
+where few samples tell anything they are those of `tmdscope.dataset.bootstrap.interval_over_samples`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tmdscope.dataset.bootstrap import percentile_interval
-from tmdscope.learn.crossval import FoldParts, FoldResult
-from tmdscope.learn.metrics import count_by_sample, macro_f1_of_counts, mean_std
+from tmdscope.learn.crossval import FoldParts
+from tmdscope.learn.intervals import tell_interval
+from tmdscope.learn.metrics import mean_std
+from tmdscope.learn.sequential.drawing import Cell, Drawn, Held, draw_cells, mean_drawn, members_of
 from tmdscope.learn.sequential.drift import measure_drift
 from tmdscope.learn.sequential.plan import Arm, Plan
 from tmdscope.learn.sequential.run import StageResult
@@ -24,34 +24,8 @@ SMALL = 16
 
 _PARTS = ("train", "val", "test")
 _METRICS = ("accuracy", "macro_f1")
-_BLOCK = 100
 
 Verdict = Literal["holds", "fails", "undecided"]
-Scores = NDArray[np.float64]
-Cell = tuple[Arm, Encoding, int, Volume]
-"""Arm, encoding, number of the stage, volume: what a bar of the paper's Figure 4 shows."""
-
-
-@dataclass(frozen=True)
-class Held:
-    """The held-out test and how often it is drawn from.
-
-    Attributes
-    ----------
-    labels : numpy.ndarray
-        Class of each image of the study in the order of the classes' coming, int64, shape (N,).
-    sample_ids : numpy.ndarray
-        Sample of each image, shape (N,).
-    resamples : int
-        Draws of an interval.
-    seed : int
-        Of the drawing.
-    """
-
-    labels: NDArray[np.int64]
-    sample_ids: NDArray[Any]
-    resamples: int
-    seed: int
 
 
 def summarise(plan: Plan, results: Sequence[StageResult], held: Held) -> dict[str, Any]:
@@ -81,14 +55,14 @@ def summarise(plan: Plan, results: Sequence[StageResult], held: Held) -> dict[st
         training = result.training
         key = training.arm, training.encoding, training.stage.number, training.volume
         cells.setdefault(key, []).append(result)
-    drawn = _draw(cells, held)
+    drawn = draw_cells(cells, held)
     recall = {cell: _recall(found, plan.stages[cell[2]].classes) for cell, found in cells.items()}
     return {
         "stages": [
             {"classes": list(stage.classes), "added": stage.added, "test_images": int(count)}
             for stage, count in zip(plan.stages, _test_counts(plan, cells), strict=True)
         ],
-        "members": len(_members(next(iter(cells.values())))),
+        "members": len(members_of(next(iter(cells.values())))),
         "points": [
             {
                 "arm": cell[0],
@@ -96,7 +70,7 @@ def summarise(plan: Plan, results: Sequence[StageResult], held: Held) -> dict[st
                 "materials": len(plan.stages[cell[2]].classes),
                 "volume": cell[3],
                 **_over_members(found),
-                "test_macro_f1_ci95": _interval(drawn[cell]),
+                "test_macro_f1_ci95": drawn[cell].interval(_mean_f1(found)),
                 "recall": recall[cell],
                 "changed": _changed(plan, cell, recall),
             }
@@ -127,35 +101,33 @@ def say_claims(found: Mapping[str, Any]) -> list[str]:
         name = " ".join(filter(None, (entry["question"], entry.get("encoding"))))
         for where in ("all", "small"):
             if where in entry:
-                low, high = entry[where]["ci95"]
+                told = tell_interval(entry[where]["difference"], entry[where]["ci95"], "+.3f")
                 lines.append(
-                    f"{name}, {where} volumes: test macro F1 {entry[where]['difference']:+.3f} "
-                    f"[{low:+.3f}, {high:+.3f}], mean of {entry[where]['points']}: {entry[where]['verdict']}"
+                    f"{name}, {where} volumes: test macro F1 {told}, mean of {entry[where]['points']}: "
+                    f"{entry[where]['verdict']}"
                 )
     return lines
 
 
-def verdict(interval: Sequence[float]) -> Verdict:
+def verdict(interval: Sequence[float] | None) -> Verdict:
     """Say whether a difference is at least zero.
 
     Parameters
     ----------
-    interval : sequence of float
-        Lower and upper end.
+    interval : sequence of float or None
+        Lower and upper end; None where there is no interval.
 
     Returns
     -------
     {"holds", "fails", "undecided"}
-        By the side of zero that the interval lies on; `undecided` where it holds zero inside.
+        By the side of zero that the interval lies on; `undecided` where it holds zero inside, or is none.
     """
+    if interval is None:
+        return "undecided"
     low, high = interval
     if low >= 0:
         return "holds"
     return "fails" if high < 0 else "undecided"
-
-
-def _members(found: Sequence[StageResult]) -> list[FoldResult]:
-    return [fold for result in found for fold in result.folds]
 
 
 def _test_counts(plan: Plan, cells: Mapping[Cell, Sequence[StageResult]]) -> list[int]:
@@ -163,47 +135,8 @@ def _test_counts(plan: Plan, cells: Mapping[Cell, Sequence[StageResult]]) -> lis
     return [counts[stage.number] for stage in plan.stages]
 
 
-def _draw(cells: Mapping[Cell, Sequence[StageResult]], held: Held) -> dict[Cell, Scores]:
-    """Draw the test's macro F1 of every cell, mean over members: the same samples and members for all."""
-    everything = max((found[0].parts[0].test for found in cells.values()), key=len)
-    names = np.unique(held.sample_ids[everything])
-    members = len(_members(next(iter(cells.values()))))
-    rng = np.random.default_rng(held.seed)
-    samples_drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=held.resamples)
-    members_drawn = rng.multinomial(members, np.full(members, 1 / members), size=held.resamples) / members
-    blocks = np.split(samples_drawn.astype(np.float64), range(_BLOCK, held.resamples, _BLOCK))
-    drawn = {}
-    for cell, found in cells.items():
-        rows = found[0].parts[0].test
-        sample, labels = np.searchsorted(names, held.sample_ids[rows]), held.labels[rows]
-        counts = np.stack(
-            [_count(labels, fold, rows, sample, len(names)) for fold in _members(found)], axis=1
-        )
-        pairs = counts.reshape(len(names), -1).astype(np.float64)
-        scores = [macro_f1_of_counts((block @ pairs).reshape(-1, *counts.shape[1:])) for block in blocks]
-        drawn[cell] = (np.concatenate(scores) * members_drawn).sum(axis=1)
-    return drawn
-
-
-def _count(
-    labels: NDArray[np.int64], fold: FoldResult, rows: NDArray[np.int64], sample: NDArray[Any], samples: int
-) -> NDArray[np.int64]:
-    """Count one member's pairs in every sample of the whole test, shape (samples, K, K + 1)."""
-    predicted = fold.probabilities[rows].argmax(axis=1)
-    classes = fold.probabilities.shape[1]
-    counts = np.zeros((samples, classes, classes + 1), dtype=np.int64)
-    counts[np.unique(sample)] = count_by_sample(labels, predicted, sample, classes)
-    return counts
-
-
-def _interval(drawn: Scores) -> list[float]:
-    """Give the interval over all draws that hold a sample of the stage's classes."""
-    low, high = percentile_interval(drawn)
-    return [float(low), float(high)]
-
-
 def _over_members(found: Sequence[StageResult]) -> dict[str, Any]:
-    members = _members(found)
+    members = members_of(found)
     return {
         part: {name: mean_std([fold.scores[f"{part}_{name}"] for fold in members]) for name in _METRICS}
         for part in _PARTS
@@ -212,7 +145,7 @@ def _over_members(found: Sequence[StageResult]) -> dict[str, Any]:
 
 def _recall(found: Sequence[StageResult], classes: Sequence[str]) -> dict[str, float]:
     """Mean recall of every class on the test, over members; a class without test images is left out."""
-    members = _members(found)
+    members = members_of(found)
     keys = {name: f"test_recall.{name}" for name in classes}
     return {
         name: float(np.mean([fold.scores[key] for fold in members]))
@@ -257,7 +190,7 @@ def _chain(plan: Plan, encoding: Encoding, recall: Mapping[Cell, Mapping[str, fl
 
 
 def _comparisons(
-    plan: Plan, cells: Mapping[Cell, Sequence[StageResult]], drawn: Mapping[Cell, Scores]
+    plan: Plan, cells: Mapping[Cell, Sequence[StageResult]], drawn: Mapping[Cell, Drawn]
 ) -> list[dict[str, Any]]:
     points: list[tuple[int, Volume]] = [
         (stage.number, volume) for stage in plan.stages[1:] for volume in plan.params.volumes
@@ -289,11 +222,11 @@ def _compare(
     plan: Plan,
     pairs: Mapping[tuple[int, Volume], tuple[Cell, Cell]],
     cells: Mapping[Cell, Sequence[StageResult]],
-    drawn: Mapping[Cell, Scores],
+    drawn: Mapping[Cell, Drawn],
 ) -> dict[str, Any]:
     """Compare at every point, over all of them, and over those with a small volume where there are any."""
     differences = {p: _mean_f1(cells[one]) - _mean_f1(cells[other]) for p, (one, other) in pairs.items()}
-    draws = {p: drawn[one] - drawn[other] for p, (one, other) in pairs.items()}
+    draws = {p: drawn[one].less(drawn[other]) for p, (one, other) in pairs.items()}
     small = [p for p in pairs if p[1] != "full" and p[1] <= SMALL]
     groups = {"all": list(pairs), **({"small": small} if small else {})}
     return {
@@ -302,7 +235,7 @@ def _compare(
                 "materials": len(plan.stages[number].classes),
                 "volume": volume,
                 "difference": differences[number, volume],
-                "ci95": _interval(draws[number, volume]),
+                "ci95": draws[number, volume].interval(differences[number, volume]),
             }
             for number, volume in pairs
         ],
@@ -313,10 +246,11 @@ def _compare(
     }
 
 
-def _together(differences: Sequence[float], draws: Sequence[Scores]) -> dict[str, Any]:
-    interval = _interval(np.mean(draws, axis=0))
+def _together(differences: Sequence[float], draws: Sequence[Drawn]) -> dict[str, Any]:
+    difference = float(np.mean(differences))
+    interval = mean_drawn(draws).interval(difference)
     return {
-        "difference": float(np.mean(differences)),
+        "difference": difference,
         "ci95": interval,
         "verdict": verdict(interval),
         "points": len(differences),
@@ -325,11 +259,11 @@ def _together(differences: Sequence[float], draws: Sequence[Scores]) -> dict[str
 
 
 def _mean_f1(found: Sequence[StageResult], part: str = "test") -> float:
-    return float(np.mean([fold.scores[f"{part}_macro_f1"] for fold in _members(found)]))
+    return float(np.mean([fold.scores[f"{part}_macro_f1"] for fold in members_of(found)]))
 
 
 def _leak(
-    plan: Plan, cells: Mapping[Cell, Sequence[StageResult]], drawn: Mapping[Cell, Scores]
+    plan: Plan, cells: Mapping[Cell, Sequence[StageResult]], drawn: Mapping[Cell, Drawn]
 ) -> list[dict[str, Any]]:
     """Say what starting every fold from one fold's model changes, against starting from the fold's own."""
     if not plan.params.measure_leak:
@@ -342,14 +276,15 @@ def _leak(
             one: Cell = (leaking, encoding, stage.number, "full")
             other: Cell = (clean, encoding, stage.number, "full")
             before: Cell = ("sequential", encoding, stage.number - 1, "full")
+            changed = _mean_f1(cells[one]) - _mean_f1(cells[other])
             found.append(
                 {
                     "encoding": encoding,
                     "materials": len(stage.classes),
                     "seen": seen_share(cells[other][0].parts, cells[before][0].parts, plan.params.paper_fold),
                     "val_macro_f1": _mean_f1(cells[one], "val") - _mean_f1(cells[other], "val"),
-                    "test_macro_f1": _mean_f1(cells[one]) - _mean_f1(cells[other]),
-                    "test_macro_f1_ci95": _interval(drawn[one] - drawn[other]),
+                    "test_macro_f1": changed,
+                    "test_macro_f1_ci95": drawn[one].less(drawn[other]).interval(changed),
                 }
             )
     return found

@@ -59,7 +59,23 @@ def confusion_matrices(matrices: Mapping[str, NDArray[np.float64]], classes: Seq
     return png(figure)
 
 
-def intervals(values: Mapping[str, tuple[float, float, float]], label: str) -> bytes:
+def drawable(bounds: Sequence[float] | None) -> Sequence[float]:
+    """Give bounds that a figure can take.
+
+    Parameters
+    ----------
+    bounds : sequence of float or None
+        Lower and upper bound; None where there is no interval.
+
+    Returns
+    -------
+    sequence of float
+        The same; NaN twice, which nothing is drawn for, where there is none.
+    """
+    return (float("nan"), float("nan")) if bounds is None else bounds
+
+
+def intervals(values: Mapping[str, tuple[float, ...]], label: str) -> bytes:
     """Draw values with their intervals, one below the other, and a line at zero.
 
     Parameters
