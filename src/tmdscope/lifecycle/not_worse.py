@@ -11,9 +11,6 @@ from typing import NamedTuple
 from tmdscope.learn.intervals import Difference
 from tmdscope.lifecycle.comparison import HELD_OUT
 
-_UNSEEN = 0.025
-"""Chance that a loss goes unseen, as the lower bound of a two-sided 95 % interval leaves it."""
-
 _FOLDS, _TEST = HELD_OUT["val"], HELD_OUT["test"]
 
 
@@ -30,8 +27,7 @@ def judge_difference(found: Mapping[str, Difference], margin: float, against: st
 
     The lower bound of macro F1 must be within the margin, out of fold where both models have such images,
     else on the held-out test; and the held-out test must not show the candidate worse: an interval wholly
-    below zero. The bound is taken no higher than `unseen_loss` allows, as an interval of samples that were
-    never seen to differ has no width.
+    below zero.
 
     Parameters
     ----------
@@ -59,22 +55,6 @@ def judge_difference(found: Mapping[str, Difference], margin: float, against: st
     return Finding(passed, f"against {against}, margin {margin:.3f}: {'; '.join(texts)}", figures)
 
 
-def unseen_loss(samples: int) -> float:
-    """Give the share of samples that a model may spoil without one of those at hand showing it.
-
-    Parameters
-    ----------
-    samples : int
-        How many there are, at least 1.
-
-    Returns
-    -------
-    float
-        Upper bound of a share of which none was seen: Clopper & Pearson, *Biometrika* 26 (1934) 404, at 0.
-    """
-    return float(1 - _UNSEEN ** (1 / samples))
-
-
 def samples_needed(difference: Difference, margin: float) -> int | None:
     """Say how many samples would show a difference of the margin.
 
@@ -88,15 +68,13 @@ def samples_needed(difference: Difference, margin: float) -> int | None:
     Returns
     -------
     int or None
-        At least as many as make half the interval as narrow as the margin (its width falls with the root of
-        their number), and a loss of the margin unlikely to go unseen; None where no number does, or none is
-        known.
+        As many as make half the interval as narrow as the margin, its width falling with the root of their
+        number; None where no number does, or none is known.
     """
     if difference.macro_f1_ci95 is None or margin <= 0:
         return None
     low, high = difference.macro_f1_ci95
-    by_width = difference.samples * ((high - low) / 2 / margin) ** 2
-    return math.ceil(max(by_width, math.log(_UNSEEN) / math.log1p(-min(margin, 0.99))))
+    return math.ceil(difference.samples * ((high - low) / 2 / margin) ** 2)
 
 
 def _judge_part(part: str, difference: Difference | None, margin: float, decides: bool) -> tuple[bool, str]:
@@ -114,12 +92,7 @@ def _judge_part(part: str, difference: Difference | None, margin: float, decides
     if needed is None or needed > difference.samples:
         enough = "no number of samples" if needed is None else f"about {needed} samples"
         told += f", too few to show a difference of the margin ({enough} would)"
-    if not decides:
-        return True, told
-    seen = min(low, difference.macro_f1 - unseen_loss(difference.samples))
-    if seen < low:
-        told += f"; of so many samples the bound is {seen:+.3f}"
-    return seen >= -margin, told
+    return not decides or low >= -margin, told
 
 
 def _figures(difference: Difference, prefix: str) -> dict[str, float]:
