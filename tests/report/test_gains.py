@@ -50,6 +50,26 @@ def test_every_pair_is_compared() -> None:
     assert [gain.pair for gain in found] == ["a less zero", "b less zero"]
 
 
+def test_images_on_which_a_search_chose_the_settings_of_one_compare_nothing() -> None:
+    settings = {
+        "pre": experiment(),
+        "pre-tuned": experiment(learning_rate=1e-3),
+        "zero": experiment("scratch"),
+    }
+    settings["zero-tuned"] = experiment("scratch", learning_rate=1e-3)
+    tables = {name: predictions() for name in settings}
+    found = {
+        gain.pair: set(gain.differences) for gain in pretraining_gains(settings, tables, CLASSES, SCORING)
+    }
+    both = {"ensemble_test", "out_of_fold"}
+    assert found == {
+        "pre less zero": both,
+        "pre less zero-tuned": {"ensemble_test"},
+        "pre-tuned less zero": {"ensemble_test"},
+        "pre-tuned less zero-tuned": both,
+    }
+
+
 def test_a_clear_gain_is_stated_with_its_interval() -> None:
     blocks = gain_blocks([gain((0.2, 0.8))], "40 images", PRETRAINING)
     table = blocks[0]

@@ -10,6 +10,7 @@ from tmdscope.learn.intervals import NO_INTERVAL, Difference
 from tmdscope.learn.paired import compare
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
+from tmdscope.params.search import tuned_name
 from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
 
@@ -71,7 +72,8 @@ class Gain:
     unequal : tuple of str
         Further settings in which the two differ.
     differences : dict
-        ``ensemble_test`` and ``out_of_fold``.
+        ``ensemble_test`` and ``out_of_fold``; the latter not where a search found the settings of one of the
+        two on these very images.
     """
 
     first: str
@@ -171,15 +173,20 @@ def _pairs(
     question: Question,
     is_pair: Callable[[ExperimentParams, ExperimentParams], bool],
 ) -> list[Gain]:
+    tuned = {tuned_name(name) for name in experiments}
     return [
         Gain(
             first=name,
             second=other,
             epochs=entry.epochs,
             unequal=_unequal(entry, base, question.itself),
-            differences=compare(
-                predictions[name], predictions[other], classes, scoring.bootstrap, scoring.seed
-            ),
+            differences={
+                images: found
+                for images, found in compare(
+                    predictions[name], predictions[other], classes, scoring.bootstrap, scoring.seed
+                ).items()
+                if images == "ensemble_test" or (name in tuned) == (other in tuned)
+            },
         )
         for name, entry in experiments.items()
         for other, base in experiments.items()
@@ -210,7 +217,7 @@ def gain_blocks(gains: Sequence[Gain], what: str, question: Question) -> list[Bl
     """
     if not gains:
         return []
-    scored = [(gain, name, gain.differences[name]) for gain in gains for name in _IMAGES]
+    scored = [(gain, name, found) for gain in gains for name, found in gain.differences.items()]
     rows = [
         [
             gain.pair,
@@ -231,8 +238,8 @@ def gain_blocks(gains: Sequence[Gain], what: str, question: Question) -> list[Bl
         Table(
             f"{question.caption} ({what}): both predict the same images; the test by "
             "fold ensembles, out-of-fold images by the fold that validates on them. 95 % intervals of the "
-            "paired difference, bootstrapped by sample. Out-of-fold images also chose the epochs, and "
-            "settings that a search found: where the two of a pair differ in that, the test compares alike",
+            "paired difference, bootstrapped by sample. Where a search found the settings of one of the "
+            "two, on these very out-of-fold images, only the test is shown",
             [
                 "Experiments",
                 "epochs",

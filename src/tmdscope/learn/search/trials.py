@@ -74,7 +74,13 @@ class Job:
         return [outcome.score for outcome in self.outcomes]
 
     def left_out(self) -> list[LeftOut] | None:
-        """Leave each fold out of the choice of the epoch in turn; None where no epoch was chosen."""
+        """Leave each fold out of the choice of the epoch in turn.
+
+        Returns
+        -------
+        list of LeftOut or None
+            One per fold; None where no epochs were looked at.
+        """
         rules = {outcome.rule for outcome in self.outcomes}
         rule = rules.pop() if len(rules) == 1 else None
         if rule is None or len(self.outcomes) < 2:
