@@ -12,6 +12,8 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from tmdscope.tracking.relocate import DATABASE, check_location
+
 
 @dataclass(frozen=True)
 class Study:
@@ -55,7 +57,11 @@ def tracking_uri() -> str:
     str
         Variable ``MLFLOW_TRACKING_URI`` when set, else the project's sqlite file.
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{tracking_root() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _local_uri()
+
+
+def _local_uri() -> str:
+    return f"sqlite:///{tracking_root() / DATABASE}"
 
 
 def search_storage_url() -> str:
@@ -79,10 +85,17 @@ def connect() -> MlflowClient:
     -------
     mlflow.MlflowClient
         Connected to `tracking_uri`.
+
+    Raises
+    ------
+    UserError
+        The project was copied or renamed: its local store would write into the folder it came from.
     """
     uri = tracking_uri()
     if uri.startswith("sqlite:"):
         tracking_root().mkdir(parents=True, exist_ok=True)
+    if uri == _local_uri():
+        check_location(tracking_root())
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
