@@ -1,8 +1,13 @@
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tmdscope.learn.reliability.reliability import Assessment, measure
+from tmdscope.learn.summary import Cohort
 from tmdscope.lifecycle.card import compose_card
 from tmdscope.tracking.registry import Version
 
@@ -122,3 +127,26 @@ def test_what_cannot_be_said_is_not_made_up() -> None:
 def test_a_sequence_shows_the_settings_of_its_stages() -> None:
     text = card(make_facts(settings={"order": ["MoS2"], "training": {"epochs": 15, "strategy": "features"}}))
     assert "- epochs: 15" in text
+
+
+def test_a_perfect_tiny_model_shows_a_width_and_one_sample_shows_none() -> None:
+    """31 right images of 17 samples and no false alarm had intervals without a width."""
+    labels, ids = np.arange(31) % 2, np.arange(31) % 17
+    cohort = Cohort(labels, ids, np.ones(31, dtype=bool), 500, 1)
+    pooled = cohort.pooled(np.arange(31), labels)
+    even = np.full((31, 2), 0.5)
+    sets, familiar = np.ones((31, 2), dtype=bool), np.zeros(31, dtype=bool)
+    reliability = measure(
+        Assessment(even, even, sets, np.ones(31), familiar, np.zeros(31)), labels, ids, 500, 1
+    )
+    alone = Cohort(labels[:2], np.zeros(2), np.ones(2, dtype=bool), 500, 1).pooled(np.arange(2), labels[:2])
+    facts = make_facts(
+        scores={"out_of_fold": pooled, "ensemble_test": {**pooled, "distinct": alone}},
+        reliability=reliability,
+    )
+    text = card(json.loads(json.dumps(facts)))
+    for wrong in ("1.000 [1.000, 1.000]", "0.000 [0.000, 0.000]"):
+        assert wrong not in text
+    assert re.search(r"unfamiliar, though they are not: 0\.000 \[0\.000, 0\.[12]\d\d\]", text)
+    assert re.search(r"out of fold \| 1\.000 \[0\.[78]\d\d, 1\.000\]", text)
+    assert "1.000 (no interval: 1 sample)" in text
