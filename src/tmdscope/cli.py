@@ -39,6 +39,8 @@ profile = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(profile, name="profile")
+store = typer.Typer(help="The local store of runs and models (folder `mlruns`).", no_args_is_help=True)
+app.add_typer(store, name="store")
 
 
 def _of_project(params: Path) -> Path:
@@ -433,6 +435,21 @@ def inspect(
         raise UserError(f"--picture {picture}: name a .png that is not there yet; nothing is overwritten")
     target = picture or params.parent / INSPECTED / f"{file.name}.png"
     typer.echo(inspect_file(file, read_section("prepare", PrepareParams, params), target, channel), nl=False)
+
+
+@store.command("move")
+def move() -> None:
+    """Let the runs and models of a project that was copied or renamed lie where the project lies now."""
+    from tmdscope.tracking.relocate import move_store
+    from tmdscope.tracking.store import tracking_root
+
+    moved = move_store(tracking_root())
+    if moved.backup is None:
+        typer.echo(f"{tracking_root()} names its own folder: nothing to move")
+        return
+    for folder in moved.folders:
+        typer.echo(f"{folder} -> {tracking_root()}")
+    typer.echo(f"{moved.addresses} addresses rewritten; the file as it was: {moved.backup}")
 
 
 @profile.command("list")

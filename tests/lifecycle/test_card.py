@@ -1,8 +1,13 @@
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tmdscope.learn.reliability.reliability import Assessment, measure
+from tmdscope.learn.summary import Cohort
 from tmdscope.lifecycle.card import compose_card
 from tmdscope.tracking.registry import Version
 
@@ -141,3 +146,26 @@ def test_a_card_shows_names_as_they_were_written() -> None:
     assert "| Fe(II) 100% | 9 | 9 |" in text
     assert r"| \<img src=x\> \| a\_b | 9 | 9 |" in text
     assert "<img" not in text.replace(r"\<", "")
+
+
+def test_a_perfect_tiny_model_shows_a_width_and_one_sample_shows_none() -> None:
+    """31 right images of 17 samples and no false alarm had intervals without a width."""
+    labels, ids = np.arange(31) % 2, np.arange(31) % 17
+    cohort = Cohort(labels, ids, np.ones(31, dtype=bool), 500, 1)
+    pooled = cohort.pooled(np.arange(31), labels)
+    even = np.full((31, 2), 0.5)
+    sets, familiar = np.ones((31, 2), dtype=bool), np.zeros(31, dtype=bool)
+    reliability = measure(
+        Assessment(even, even, sets, np.ones(31), familiar, np.zeros(31)), labels, ids, 500, 1
+    )
+    alone = Cohort(labels[:2], np.zeros(2), np.ones(2, dtype=bool), 500, 1).pooled(np.arange(2), labels[:2])
+    facts = make_facts(
+        scores={"out_of_fold": pooled, "ensemble_test": {**pooled, "distinct": alone}},
+        reliability=reliability,
+    )
+    text = card(json.loads(json.dumps(facts)))
+    for wrong in ("1.000 [1.000, 1.000]", "0.000 [0.000, 0.000]"):
+        assert wrong not in text
+    assert re.search(r"unfamiliar, though they are not: 0\.000 \[0\.000, 0\.[12]\d\d\]", text)
+    assert re.search(r"out of fold \| 1\.000 \[0\.[78]\d\d, 1\.000\]", text)
+    assert "1.000 (no interval: 1 sample)" in text

@@ -22,6 +22,8 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from tmdscope.tracking.relocate import DATABASE, check_location
+
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "8", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 """MLflow's own variables, in s and tries, while a server is asked whether it is there; a user's own win.
 
@@ -72,7 +74,11 @@ def tracking_uri() -> str:
     str
         Variable ``MLFLOW_TRACKING_URI`` when set, else the project's sqlite file.
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{tracking_root() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _local_uri()
+
+
+def _local_uri() -> str:
+    return f"sqlite:///{tracking_root() / DATABASE}"
 
 
 def shown_uri() -> str:
@@ -134,12 +140,15 @@ def connect(create: bool = False) -> MlflowClient:
     ------
     UserError
         There is no such store, or it does not answer within seconds, or refuses; the message has its address.
+        Or the project was copied or renamed: its local store would write into the folder it came from.
     """
     uri = tracking_uri()
     if uri.startswith("sqlite:"):
         _check_file(uri, create)
     else:
         _check_answer(uri)
+    if uri == _local_uri():
+        check_location(tracking_root())
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)

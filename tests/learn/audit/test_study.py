@@ -9,10 +9,27 @@ import pytest
 
 from tests.learn.audit.studies import PARAMS, SCORING, make_table
 from tests.learn.audit.test_findings import parts_of
+from tmdscope.dataset.splits import outer_folds
 from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
-from tmdscope.learn.audit.study import audit, numbers_of
-from tmdscope.learn.audit.verdict import MOSTLY, NONE
+from tmdscope.learn.audit.confounds import predict_all
+from tmdscope.learn.audit.kernel import KernelPredictor
+from tmdscope.learn.audit.scores import Scorer
+from tmdscope.learn.audit.study import _find as find
+from tmdscope.learn.audit.study import audit, numbers_of, record
+from tmdscope.learn.audit.table import AuditTable, Rows
+from tmdscope.learn.audit.verdict import (
+    MOSTLY,
+    NONE,
+    Findings,
+    campaign_effect,
+    checks,
+    judge,
+    overall_effect,
+)
 from tmdscope.learn.intervals import bootstrap_by_sample, paired_difference
+from tmdscope.report.audit import audit_section
+from tmdscope.report.audit_metrics import audit_metrics
+from tmdscope.report.page import Table
 from tmdscope.stage import UserError
 
 
@@ -136,3 +153,83 @@ def test_the_bootstrap_covers_95_percent(compared: bool) -> None:
             low, high = bootstrap_by_sample(labels, right, sample, 400, 1).accuracy
             inside += low <= truth <= high
     assert inside / studies == pytest.approx(0.95, abs=0.02)
+
+
+def easy_split(table: AuditTable) -> dict[str, Rows]:
+    """A split whose held-out test is luckier than any fold: samples that other samples tell the class of."""
+    folds = outer_folds(table.labels, table.groups.tolist(), PARAMS.folds)
+    predictor = KernelPredictor(table.features, table.labels, len(table.classes))
+    right = predict_all(predictor, folds) == table.labels
+    easy = [group for group in np.unique(table.group) if right[table.group == group].all()]
+    test = np.flatnonzero(np.isin(table.group, easy[:8]))
+    val = np.flatnonzero(np.isin(table.group, easy[8:12]))
+    train = np.setdiff1d(np.arange(len(right)), np.concatenate([test, val]))
+    return {"test": test, "fold0_train": train, "fold0_val": val}
+
+
+def test_the_held_out_test_of_the_verdict_is_the_splits_own() -> None:
+    """The same number in the verdict, in the scores, in the section and in the metrics."""
+    table = make_table(1, by_class=0.5, order=False)
+    found = audit(table, easy_split(table), PARAMS, SCORING, {})
+    score, fold = found["confounds"][0]["test"]["accuracy"], found["folds"]["outer"][0]["accuracy"]
+    assert score != fold  # they are different images
+    (claim,) = [text for text in found["verdict"]["may_not"] if "held-out test's" in text]
+    assert claim.startswith(f"The held-out test's {100 * score:.1f} % as the score: shuffled tests of")
+    section = audit_section(json.loads(json.dumps(found)))
+    (shown,) = [
+        block for block in section.blocks if isinstance(block, Table) and block.caption.startswith("The same")
+    ]
+    assert shown.rows[0][4].startswith(f"{100 * score:.1f} [")
+    assert audit_metrics(found)["shown"]["confounds"]["features"]["test"]["accuracy"] == score
+    assert found["folds"]["test"]["accuracy"] == score
+    assert found["folds"]["test"]["shuffled_tests"] == 4 * round(len(table.labels) / 16)
+
+
+def test_without_a_split_no_fold_is_called_the_held_out_test() -> None:
+    found = audit(make_table(1, by_class=0.5), {}, PARAMS, SCORING, {})
+    assert found["folds"]["test"] is None
+    assert "held-out test" not in json.dumps(found["verdict"])
+
+
+def test_scores_of_several_models_stand_beside_an_interval_of_their_own() -> None:
+    """Models that miss different classes: the mean of their macro F1 is not the macro F1 of their mean."""
+    table = make_table(3, samples=12)
+    first, second = (np.where(table.labels == k, (k + 1) % 3, table.labels) for k in (0, 1))
+    rows, scorer = np.arange(len(table.labels)), Scorer(table, 200, 1)
+    score = scorer.score(rows, np.stack([first, second]))
+    assert score.accuracy_ci95 is not None
+    assert score.macro_f1_ci95 is not None
+    assert score.accuracy_ci95[0] <= score.accuracy <= score.accuracy_ci95[1]
+    assert score.macro_f1_ci95[0] <= score.macro_f1 <= score.macro_f1_ci95[1]
+    alone, drop = scorer.score(rows, first), scorer.difference(rows, np.stack([first, second]), first)
+    assert drop.macro_f1 == pytest.approx(score.macro_f1 - alone.macro_f1)
+
+
+def test_what_has_no_interval_decides_nothing() -> None:
+    found = audit_findings(make_table(2, samples=36, by_campaign=3.0))
+    first = found.campaigns[0]
+    none = replace(first.drop, accuracy_ci95=None, macro_f1_ci95=None)
+    beyond = replace(first.beyond_order, accuracy_ci95=None)
+    unknown = replace(found, campaigns=[replace(first, drop=none, beyond_order=beyond)])
+    assert campaign_effect(unknown.campaigns[0]) is overall_effect(unknown.campaigns) is None
+    assert {check.name: check.passed for check in checks(unknown)}["campaigns"] is None
+    assert {check.name: check.passed for check in checks(unknown)}["beyond metadata"] is None
+    assert "cannot be said" in judge(unknown).headline
+    json.dumps(record(unknown, judge(unknown)))
+
+
+def test_perfect_features_have_intervals_with_a_width_and_a_law_without() -> None:
+    found = audit(make_table(1, samples=36, by_class=60.0), {}, PARAMS, SCORING, {})
+    score, curve = found["confounds"][0]["score"], found["learning_curve"]
+    assert score["accuracy"] == score["macro_f1"] == 1.0
+    assert 0.8 < score["accuracy_ci95"][0] < 0.95
+    assert curve["gain_ci95"] is curve["twice_ci95"] is curve["exponent_ci95"] is None
+    assert all(low < high for low, high in curve["accuracy_ci95"])
+    assert all(low < high for low, high in (item["auc_ci95"] for item in found["drift"]))
+    assert not any("[100.0, 100.0]" in text for text in found["verdict"]["may"])
+    assert not any("Twice the samples" in text for text in found["verdict"]["next"])
+    assert audit_section(json.loads(json.dumps(found))).blocks
+
+
+def audit_findings(table: AuditTable) -> Findings:
+    return find(table, {}, PARAMS, SCORING, {})

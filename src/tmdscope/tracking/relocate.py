@@ -1,0 +1,222 @@
+"""A project that was copied or renamed: whose folder its local store names, and how the store moves with it.
+
+MLflow keeps absolute addresses of artifacts in `mlruns/mlflow.db`. In a copy they name the original, where
+the copy's runs would be written. Only the standard library's sqlite3 is used: MLflow is not needed.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tmdscope.stage import UserError
+
+DATABASE = "mlflow.db"
+"""Name of the local store's file, in folder ``mlruns``."""
+
+REMEDY = "tmdscope store move"
+"""The command that mends a store whose project was copied or renamed."""
+
+WAIT_S = 20.0
+"""Time in s to wait for another process that writes to the store."""
+
+_ARTIFACTS = "artifacts"
+
+_HOLDERS = (("runs", "artifact_uri", False), ("logged_models", "artifact_location", True))
+"""Tables with a folder for each row, and whether it must be there: a run may have kept no file."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What was rewritten.
+
+    Attributes
+    ----------
+    folders : tuple of pathlib.Path
+        Folders that the store named before; empty where it named its own already.
+    addresses : int
+        How many addresses were rewritten.
+    backup : pathlib.Path or None
+        Copy of the file as it was; None where nothing was rewritten.
+    """
+
+    folders: tuple[Path, ...]
+    addresses: int
+    backup: Path | None
+
+
+def foreign_folders(root: Path) -> list[Path]:
+    """List the other folders that a local store writes its artifacts to.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Folder ``mlruns`` of the project.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Folders ``mlruns`` of other projects, in order; empty where the store names this one, or is new.
+    """
+    database = root / DATABASE
+    if not database.exists():
+        return []
+    with closing(_open(database, write=False)) as store:
+        return _foreign(store, root)
+
+
+def check_location(root: Path) -> None:
+    """Refuse a local store that would write into another project's folder.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Folder ``mlruns`` of the project.
+
+    Raises
+    ------
+    UserError
+        It names another folder; the message names both and the remedy.
+    """
+    found = foreign_folders(root)
+    if found:
+        raise UserError(
+            f"{root / DATABASE} keeps its artifacts in {found[0]}, but it lies in {root}: this project was "
+            "copied or renamed, and what it tracks would be written there; run "
+            f"`{REMEDY}` in {root.parent}"
+        )
+
+
+def move_store(root: Path) -> Moved:
+    """Rewrite the addresses in a local store whose project was copied or renamed to where it lies now.
+
+    Every text that begins with another project's folder ``mlruns`` is rewritten, in whatever table, in one
+    transaction; the file as it was is kept beside it. Nothing is written anywhere else, and a second time
+    changes nothing.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Folder ``mlruns`` of the project, as it lies now.
+
+    Returns
+    -------
+    Moved
+        What was rewritten.
+
+    Raises
+    ------
+    UserError
+        There is no local store, its artifacts do not lie beside it, or another process writes to it.
+    """
+    database = root / DATABASE
+    if not database.exists():
+        raise UserError(
+            f"{database} is not there: no runs were tracked here; run this in the project's folder"
+        )
+    with closing(_open(database, write=True)) as store:
+        try:
+            store.execute("BEGIN IMMEDIATE")
+            folders = _foreign(store, root)
+            if not folders:
+                store.rollback()
+                return Moved((), 0, None)
+            _check_artifacts(store, folders, root)
+            backup = _back_up(database)
+            addresses = sum(_rewrite(store, old, root) for old in folders)
+            store.commit()
+        except sqlite3.OperationalError as error:
+            store.rollback()
+            raise UserError(
+                f"{database}: {error}; end what runs in this project and try again, nothing was changed"
+            ) from error
+        except BaseException:
+            store.rollback()
+            raise
+    return Moved(tuple(folders), addresses, backup)
+
+
+def _open(database: Path, write: bool) -> sqlite3.Connection:
+    mode = "rw" if write else "ro"
+    return sqlite3.connect(f"{database.as_uri()}?mode={mode}", uri=True, timeout=WAIT_S, isolation_level=None)
+
+
+def _has(store: sqlite3.Connection, table: str, column: str) -> bool:
+    return column in (row[1] for row in store.execute(f"PRAGMA table_info('{table}')"))
+
+
+def _foreign(store: sqlite3.Connection, root: Path) -> list[Path]:
+    if not _has(store, "experiments", "artifact_location"):
+        return []
+    found = dict.fromkeys(
+        folder
+        for (address,) in store.execute("SELECT artifact_location FROM experiments ORDER BY experiment_id")
+        if (folder := _folder_of(address or "")) is not None
+    )
+    return [folder for folder in found if not _is_same(folder, root)]
+
+
+def _folder_of(address: str) -> Path | None:
+    """Give the folder ``mlruns`` of an address that tmdscope gave an experiment; None of any other."""
+    parts = urlsplit(address)
+    path = Path(unquote(parts.path) if parts.scheme == "file" else address)
+    folder = path.parent.parent
+    ours = path.parent.name == _ARTIFACTS and folder.name == "mlruns" and folder.is_absolute()
+    return folder if ours else None
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one == other or (one.exists() and other.exists() and one.samefile(other))
+
+
+def _check_artifacts(store: sqlite3.Connection, folders: list[Path], root: Path) -> None:
+    """See that what the store knows of lies beside it: what lies in the old folder, and every model."""
+    for table, column, must in _HOLDERS:
+        if not _has(store, table, column):
+            continue
+        alive = "lifecycle_stage != 'deleted'" if _has(store, table, "lifecycle_stage") else "1"
+        for (address,) in store.execute(f"SELECT {column} FROM {table} WHERE {alive}"):  # noqa: S608 - ours
+            path = Path(unquote(urlsplit(address or "").path))
+            for old in (folder for folder in folders if path.is_relative_to(folder)):
+                here = root / path.relative_to(old)
+                if (must or path.exists()) and not here.exists():
+                    raise UserError(
+                        f"{here} is not there, which {root / DATABASE} names as {path}: the artifacts did "
+                        f"not come along; copy {old / _ARTIFACTS} to {root / _ARTIFACTS} and try again, "
+                        "nothing was changed"
+                    )
+
+
+def _back_up(database: Path) -> Path:
+    number = 1
+    while (backup := database.with_name(f"{database.name}.before-move-{number}")).exists():
+        number += 1
+    with closing(_open(database, write=False)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    return backup
+
+
+def _texts(store: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """List every column of text in the store."""
+    tables = [row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for table in tables:
+        for _, column, kind, *_ in store.execute(f"PRAGMA table_info('{table}')"):
+            if any(word in kind.upper() for word in ("CHAR", "TEXT", "CLOB")):
+                yield table, column
+
+
+def _rewrite(store: sqlite3.Connection, old: Path, root: Path) -> int:
+    """Rewrite texts that begin with the old folder, as an address or as a path."""
+    changed = 0
+    pairs = ((old.as_uri(), root.as_uri()), (str(old), str(root)))
+    for table, column in list(_texts(store)):
+        for before, after in pairs:
+            done = store.execute(
+                f'UPDATE "{table}" SET "{column}" = ? || substr("{column}", ?) '  # noqa: S608 - own names
+                f'WHERE "{column}" = ? OR substr("{column}", 1, ?) = ?',
+                (after, len(before) + 1, before, len(before) + 1, before + "/"),
+            )
+            changed += done.rowcount
+    return changed
