@@ -20,10 +20,9 @@ from tmdscope.dataset.store import (
     SCHEMA,
     Dataset,
     read_manifest,
-    write_array,
     write_manifest,
 )
-from tmdscope.files import atomic_path, sha256_array
+from tmdscope.files import atomic_path, sha256_array, write_array
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.progress import progress
 from tmdscope.scan.frame import centred_square
@@ -196,7 +195,7 @@ def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) ->
 def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Prepared]:
     """Decode on threads, since PIL frees the interpreter while it decodes; chunks keep memory flat."""
 
-    def prepare_one(image_id: str, sha256: str) -> _Prepared:
+    def prepare_one(image_id: str, sha256: str | None) -> _Prepared:
         path = raw / PICTURES / image_id
         content = read_file(path, sha256)
         try:
@@ -206,7 +205,9 @@ def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> I
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
 
-    image_ids, hashes = manifest["image_id"].tolist(), manifest["source_sha256"].tolist()
+    image_ids = manifest["image_id"].tolist()
+    copied = manifest["source"] != "archive"  # whose pictures were turned to grey
+    hashes = manifest["source_sha256"].astype(object).where(copied, None).tolist()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(image_ids), _CHUNK_PICTURES):
             end = start + _CHUNK_PICTURES
