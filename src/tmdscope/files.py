@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,6 +105,39 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
             )
         else:
             table.to_parquet(temporary, index=False)
+
+
+def write_array(path: Path, rows: Iterable[np.ndarray[Any, Any]], shape: Sequence[int], dtype: Any) -> None:
+    """Write an NPY file row by row, so that only one row is ever held in memory.
+
+    Parameters
+    ----------
+    path : Path
+        The file, written in place: use it inside `atomic_path`.
+    rows : iterable of numpy.ndarray
+        The entries along the first axis.
+    shape : sequence of int
+        Shape of the whole array.
+    dtype : data-type
+        Type of its values; rows are converted.
+
+    Raises
+    ------
+    ValueError
+        The rows do not make up the shape.
+    """
+    kind = np.dtype(dtype)
+    header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": tuple(shape)}
+    written = 0
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for row in rows:
+            if row.shape != tuple(shape[1:]):
+                raise ValueError(f"{path}: row {written} has shape {row.shape}, expected {tuple(shape[1:])}")
+            stream.write(np.ascontiguousarray(row, dtype=kind).tobytes())
+            written += 1
+    if written != shape[0]:
+        raise ValueError(f"{path}: {written} rows written, expected {shape[0]}")
 
 
 def broken(path: Path, problem: str) -> UserError:

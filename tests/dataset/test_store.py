@@ -19,11 +19,10 @@ from tmdscope.dataset.store import (
     read_descriptors,
     read_manifest,
     two_class_samples,
-    write_array,
     write_descriptors,
     write_manifest,
 )
-from tmdscope.files import open_array, sha256_array
+from tmdscope.files import open_array, sha256_array, write_array
 from tmdscope.stage import UserError
 
 

@@ -239,7 +239,7 @@ def test_a_tuned_experiment_takes_what_its_search_found(tmp_path: Path) -> None:
 
 
 def test_a_wrong_or_missing_finding_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=rf"{NAME}/best_params\.yaml does not exist"):
+    with pytest.raises(UserError, match=rf"{NAME}/search\.json does not exist"):
         read_all_experiments(tmp_path, ROOT / "params.yaml")
     write_best(tmp_path, dropout=1.0)
     with pytest.raises(ParamsError, match=r"best_params\.yaml: best_params\.dropout: .*\(got 1\.0\)"):

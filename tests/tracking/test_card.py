@@ -104,6 +104,26 @@ def test_a_crossval_on_a_card_ends_in_a_logged_dossier(
     assert program.reference.shape == (8, SIZE_PX, SIZE_PX)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", [heads, networks])
+def test_a_crossval_on_a_real_card_ends_in_a_logged_dossier(kind: Any, store: Study, tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device on this machine")
+    compiler = Compiler(make_dataset(), make_folds(), PREPARE, SCORING, "folder")
+    resume = Resume.open(tmp_path / "attempt", {"data": "1"}, {"threads": "1"}, every_s=0)
+    record = track_experiment(
+        store,
+        "card",
+        {"study": "t"},
+        DATA,
+        kind(CARD),
+        make_folds(),
+        lambda _, trained: compiler.compile(trained, {"epochs": 2}),
+        resume,
+    )
+    assert load_program(record.model_uri).reference is not None
+
+
 def test_the_fake_card_is_strict() -> None:
     with FakeCard() as fake:
         here, there = torch.ones(3), torch.ones(3, device=CARD)

@@ -22,10 +22,9 @@ from tmdscope.dataset.store import (
     SCHEMA,
     Dataset,
     read_manifest,
-    write_array,
     write_manifest,
 )
-from tmdscope.files import atomic_path, sha256_array
+from tmdscope.files import atomic_path, sha256_array, write_array
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.progress import progress
 from tmdscope.scan.frame import Square, centred_square
@@ -331,7 +330,8 @@ def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> I
 
     def prepare_one(row: Any) -> Prepared:
         path = raw / PICTURES / row.image_id
-        content = read_file(path, row.source_sha256)
+        archived = row.source == "archive"  # whose pictures were turned to grey
+        content = read_file(path, None if archived else row.source_sha256)
         channel = row.channel if isinstance(row.channel, str) else None
         heights, width = row.kind == "heights", row.pixel_size_nm
         try:

@@ -60,15 +60,15 @@ def check_heights(path: Path, heights: NDArray[Any], source_sha256: Sequence[str
             raise broken(path, f"is not of {MANIFEST} beside it: row {number} is another map")
 
 
-def read_file(path: Path, source_sha256: str) -> bytes:
+def read_file(path: Path, source_sha256: str | None) -> bytes:
     """Read a file that the source gave, and compare it with the manifest.
 
     Parameters
     ----------
     path : Path
         The file.
-    source_sha256 : str
-        The manifest's hash of it.
+    source_sha256 : str or None
+        The manifest's hash of it; None where the manifest has that of what it was made from.
 
     Returns
     -------
@@ -84,6 +84,6 @@ def read_file(path: Path, source_sha256: str) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise broken(path, f"cannot be read ({error})") from error
-    if hashlib.sha256(content).hexdigest() != source_sha256:
+    if source_sha256 is not None and hashlib.sha256(content).hexdigest() != source_sha256:
         raise broken(path, f"is not the file that {MANIFEST} names: its SHA-256 differs")
     return content

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tmdscope.dataset.archive import ingest_archive
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.place import check_apart
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_array, write_manifest
-from tmdscope.files import atomic_path
+from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
+from tmdscope.files import atomic_path, write_array
 from tmdscope.materials import PUBLISHED_IMAGES
 from tmdscope.params.materials_study import DataParams, SimulatedParams
 from tmdscope.progress import progress

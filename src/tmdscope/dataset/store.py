@@ -4,14 +4,23 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from numpy.typing import NDArray
 
-from tmdscope.files import atomic_path, broken, open_array, read_table, sha256_array, sha256_json, write_table
+from tmdscope.files import (
+    atomic_path,
+    broken,
+    open_array,
+    read_table,
+    sha256_array,
+    sha256_json,
+    write_array,
+    write_table,
+)
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.stage import UserError
 
@@ -356,39 +365,6 @@ def read_descriptors(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
         if not pd.api.types.is_numeric_dtype(values) or np.isinf(values).any():
             raise broken(path, f"holds values of {name!r} that are no finite numbers")
     return measured.set_index(pd.Index(ids)).join(manifest.set_index("image_id").filter(regex="^true_"))
-
-
-def write_array(path: Path, rows: Iterable[NDArray[Any]], shape: Sequence[int], dtype: Any) -> None:
-    """Write an NPY file row by row, so that only one row is ever held in memory.
-
-    Parameters
-    ----------
-    path : Path
-        The file, written in place: use it inside `tmdscope.files.atomic_path`.
-    rows : iterable of numpy.ndarray
-        The entries along the first axis.
-    shape : sequence of int
-        Shape of the whole array.
-    dtype : data-type
-        Type of its values; rows are converted.
-
-    Raises
-    ------
-    ValueError
-        The rows do not make up the shape.
-    """
-    kind = np.dtype(dtype)
-    header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": tuple(shape)}
-    written = 0
-    with path.open("wb") as stream:
-        np.lib.format.write_array_header_1_0(stream, header)
-        for row in rows:
-            if row.shape != tuple(shape[1:]):
-                raise ValueError(f"{path}: row {written} has shape {row.shape}, expected {tuple(shape[1:])}")
-            stream.write(np.ascontiguousarray(row, dtype=kind).tobytes())
-            written += 1
-    if written != shape[0]:
-        raise ValueError(f"{path}: {written} rows written, expected {shape[0]}")
 
 
 def _content_sha256(table: pd.DataFrame) -> str:

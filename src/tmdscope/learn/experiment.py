@@ -20,7 +20,7 @@ from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleC
 from tmdscope.vision.precision import Precision, resolve_precision
 from tmdscope.vision.stored import StoredFeatures
 from tmdscope.vision.targets import Multilabel, Target, make_target
-from tmdscope.vision.weights import Weights, normalisation_of
+from tmdscope.vision.weights import Weights, load_weights, normalisation_of
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ def make_experiment(
     normalisation = normalisation_of(Weights(params.weights))
     shared = params.strategy is Strategy.FEATURES
     width = feature_count(params.architecture)
+    load_weights(Weights(params.weights), params.architecture, pretrained)  # wrong ones are told now
 
     def new_backbone() -> Backbone:
         network = build_backbone(params.architecture, Weights(params.weights), pretrained)

@@ -104,6 +104,11 @@ class Scored:
         for number, fold in predictions.groupby("fold"):
             if digest_of(fold) != of["data"]:
                 raise broken(path, f"does not hold every image once, in order, for fold {number}")
+        placed = predictions.pivot_table(index="fold", columns="part", values="image_id", aggfunc=tuple)
+        if placed.empty or set(placed) != set(PARTS) or placed.isna().any(axis=None):
+            raise broken(path, "does not hold train, val and test of every fold")
+        if len(set(placed["test"])) > 1:
+            raise broken(path, "does not hold one test for all folds")
         for where, found in ((scores_path, scores), (facts_path, facts.get("scores", {}))):
             wrong = find_contradictions(found, predictions)
             if wrong:

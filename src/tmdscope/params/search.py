@@ -308,14 +308,13 @@ def read_best_params(path: Path) -> ExperimentParams:
 
     Raises
     ------
-    ParamsError
+    UserError
         The file is missing, wrong, or not the one that the search wrote.
     """
-    content = read_params(path)
     found, name = read_record(path.with_name(SEARCHED), files=[path]), path.parent.name
     if found["study"].rpartition("-")[0] != name:
         raise broken(path.with_name(SEARCHED), f"is of study {found['study']!r}, not of {name!r}")
-    return parse_section("best_params", content, ExperimentParams, path.as_posix())
+    return parse_section("best_params", read_params(path), ExperimentParams, path.as_posix())
 
 
 def read_all_experiments(searches: Path, path: Path = Path("params.yaml")) -> dict[str, ExperimentParams]:
