@@ -120,5 +120,14 @@ def test_errors_in_the_middle_of_work_are_told_with_the_address(monkeypatch: pyt
     assert explain_error(KeyError("ours")) is None
 
 
-def test_passwords_in_addresses_are_not_shown() -> None:
-    assert without_secrets("at postgresql://a:b@h/d?password=c&x=1") == "at postgresql://h/d?password=***&x=1"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at postgresql://a:b@h/d?password=c&x=1", "at postgresql://h/d?password=***&x=1"),
+        ("mysql://a:b/c@h/d", "mysql://h/d"),
+        ("http://a:b@h:1/c for x@y", "http://h:1/c for x@y"),
+        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+    ],
+)
+def test_passwords_in_addresses_are_not_shown(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown

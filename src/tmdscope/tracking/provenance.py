@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import torch
 
 import tmdscope
 from tmdscope.files import sha256_file, sha256_json
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Study, without_secrets
 
 _WRITTEN_BY_DVC = (":(exclude,glob)**/dvc.lock", ":(exclude)reports")
 """What a run of the pipeline changes by itself: no uncommitted change of its own."""
@@ -79,7 +78,7 @@ def whereabouts(study: Study, tags: Mapping[str, str]) -> dict[str, Any]:
         ``provenance``, the tags but for those that MLflow's pages alone read.
     """
     return {
-        "tracking_uri": re.sub("(?<=://)[^/]*@", "", study.uri),
+        "tracking_uri": without_secrets(study.uri),
         "experiment_id": study.experiment_id,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "provenance": {name: value for name, value in tags.items() if not name.startswith("mlflow.")},

@@ -106,6 +106,7 @@ def without_secrets(text: str) -> str:
         The text, ``://NAME:PASSWORD@`` cut to ``://`` and passwords in queries to ``***``.
     """
     shown = re.sub(r"://[^/\s]*@", "://", text)
+    shown = re.sub(r"(?<!http)(?<!https)://[^\s/@:]*:\S*@", "://", shown)  # a database's may hold a slash
     return re.sub(r"(?i)(password=)[^&\s]+", r"\1***", shown)
 
 
