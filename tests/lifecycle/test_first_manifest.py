@@ -133,6 +133,8 @@ def test_one_class_is_for_a_model_that_is_there(tmp_path: Path) -> None:
         (["a/1.png", "b/2.png"], ["--sample", "x"], "finds nothing in 2 of 2 paths"),
         (["a/x1.png", "b/x2.png"], ["--sample", "x"], "sample 'x' has two materials"),
         (["a/1.png", "b/2.png"], ["--manifest", "../m.csv"], "give the name of a CSV"),
+        (["a/gr\u00e9.png", "a/gre\u0301.png", "b/1.png"], [], "two encodings of its accents"),
+        (["a/x.png", "a/X.png", "b/1.png"], [], "look alike"),
         (["a/1.txt"], [], "holds no picture and no scan"),
     ],
 )

@@ -1,15 +1,16 @@
 """`tmdscope init`: a manifest of a folder of files, shown and checked, and the settings that name it."""
 
-import csv
-import io
 import json
 import os
 import re
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import pandas as pd
 
 from tmdscope.alike import find_alike, plain_name
 from tmdscope.dataset.folder import FolderError, ingest_folder
@@ -164,6 +165,10 @@ def propose(request: InitRequest) -> Proposal:
     if not request.folder.is_dir():
         raise UserError(f"{request.folder} is no folder; name the one that holds your files")
     found = [nfc(path.relative_to(request.folder).as_posix()) for path in find_files([request.folder])]
+    if twice := [path for path, count in Counter(found).items() if count > 1]:
+        raise UserError(
+            f"{request.folder}: {twice[0]!r} is there in two encodings of its accents; rename one"
+        )
     paths = [path for path in found if not any(part.startswith(".") for part in path.split("/"))]
     materials, left_out = _classes(request, paths)
     paths = list(materials)
@@ -274,13 +279,11 @@ def settings(request: InitRequest, proposal: Proposal) -> str:
     str
         Section `data`, or for one class how to add it to a model, and what else to mind.
     """
-    folder, root = request.folder.resolve(), request.root.resolve()
-    place = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    place, root = request.folder.resolve(), request.root.resolve()
+    place = place.relative_to(root) if place.is_relative_to(root) else place
     if len(proposal.classes) == 1:
-        return (
-            f"One class only: add it to a registered model with\n"
-            f"  tmdscope add-material --model models:/tmd-material-classifier@production --images {place}"
-        )
+        command = "tmdscope add-material --model models:/tmd-material-classifier@production --images"
+        return f"One class only: add it to a registered model with\n  {command} {shlex.quote(str(place))}"
     lines = [
         "In params.yaml:",
         "data:",
@@ -311,11 +314,7 @@ def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
     str
         CSV with a header.
     """
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, REQUIRED, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return str(pd.DataFrame(rows, columns=list(REQUIRED)).to_csv(index=False, lineterminator="\n"))
 
 
 def _classes(request: InitRequest, paths: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
