@@ -195,3 +195,20 @@ def test_two_forms_at_once_are_refused(project: Path) -> None:
     result = RUNNER.invoke(app, ["predict", "x.png", "--csv", "--json"])
     assert result.exit_code == 1
     assert "--csv and --json exclude each other" in result.stderr
+
+
+def test_check_says_what_was_checked(project: Path) -> None:
+    told = RUNNER.invoke(app, ["check"])
+    assert told.exit_code == 0
+    assert "every setting is right, and they agree" in told.stdout
+
+
+def test_check_lists_every_problem(project: Path) -> None:
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(
+        text.replace("paper_fold: 2", "paper_fold: 7").replace("patch_px: 15", "patch_px: 150")
+    )
+    told = RUNNER.invoke(app, ["check"])
+    assert told.exit_code == 1
+    assert "sequential.paper_fold is 7" in told.output
+    assert "attribution.patch_px 150" in told.output
