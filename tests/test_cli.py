@@ -223,3 +223,20 @@ def test_commands_find_the_project_from_a_folder_below_and_leave_nothing_there(
     make_store(project, monkeypatch)
     assert RUNNER.invoke(app, ["models"]).exit_code == 0
     assert list(below.iterdir()) == []
+
+
+def test_check_says_what_was_checked(project: Path) -> None:
+    told = RUNNER.invoke(app, ["check"])
+    assert told.exit_code == 0
+    assert "every setting is right, and they agree" in told.stdout
+
+
+def test_check_lists_every_problem(project: Path) -> None:
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(
+        text.replace("paper_fold: 2", "paper_fold: 7").replace("patch_px: 15", "patch_px: 150")
+    )
+    told = RUNNER.invoke(app, ["check"])
+    assert told.exit_code == 1
+    assert "sequential.paper_fold is 7" in told.output
+    assert "attribution.patch_px 150" in told.output

@@ -12,9 +12,10 @@ from tmdscope.files import write_text
 from tmdscope.layout import PREPARED, SPLIT, SPLIT_COUNTS
 from tmdscope.learn.audit.columns import read_nuisance, read_order
 from tmdscope.params.audit import ManifestAuditParams
-from tmdscope.params.materials_study import LatentParams, SplitParams
+from tmdscope.params.materials_study import DataParams, LatentParams, SplitParams
 from tmdscope.params.reading import read_section
-from tmdscope.params.rules import sample_problems
+from tmdscope.params.rules import sample_problems, volume_problems
+from tmdscope.params.sequential import SequentialParams
 from tmdscope.stage import UserError, run_stage
 
 
@@ -42,6 +43,13 @@ def main() -> None:
     print("".join(f"warning: {warning}\n" for warning in audit.warnings), end="")
     if audit.problems:
         raise UserError(f"{SPLIT} is not written, the split is unsound: " + "; ".join(audit.problems))
+    parts = {
+        kind: audit.counts.filter(regex=f"^fold.*_{kind}$").min(axis="columns") for kind in ("train", "val")
+    }
+    fewest = {name: (int(parts["train"][name]), int(parts["val"][name])) for name in audit.counts.index}
+    declared = read_section("data", DataParams).classes
+    if lacking := volume_problems(read_section("sequential", SequentialParams), declared, fewest):
+        raise UserError("params.yaml does not suit the data:" + "".join(f"\n  {line}" for line in lacking))
     split.write(SPLIT, digest_of(manifest))
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tmdscope.params.experiments import ONLY_FOR, Architecture
 from tmdscope.params.reading import ParamsError, read_params
+from tmdscope.params.rules import volume_problems
+from tmdscope.params.sequential import SequentialParams
 from tmdscope.params.study import check_published_study, check_study, read_either_study
 from tmdscope.vision.weights import Weights
 
@@ -124,3 +126,14 @@ def test_weights_that_are_not_for_every_architecture_are_known() -> None:
     published = {weights.value: set(weights.source.files) for weights in Weights if weights.source.files}
     partly = {name: files for name, files in published.items() if files != every}
     assert partly == {name: set(known) for name, known in ONLY_FOR.items()}
+
+
+def test_a_volume_that_no_fold_can_give_is_named_once() -> None:
+    params = SequentialParams.model_validate(read_params(ROOT / "params.yaml")["sequential"])
+    images = {"MoS2": (60, 9), "WS2": (60, 9), "WSe2": (13, 3), "MoSe2": (12, 3), "Mo-WSe2": (40, 2)}
+    told = volume_problems(params, list(images), images)
+    assert [line.partition(" images of ")[2] for line in told] == [
+        "MoSe2, of which a fold has 12 and 3: lower or remove this volume",
+        "Mo-WSe2, of which a fold has 40 and 2: lower or remove this volume",
+    ]
+    assert volume_problems(params.model_copy(update={"enabled": False}), [], {}) == []

@@ -1,6 +1,6 @@
 """What the sections of a study say against one another, and against the number of samples; nothing is run."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ from tmdscope.params.materials_study import (
 )
 from tmdscope.params.reading import Params
 from tmdscope.params.search import SearchParams, tuned_name
-from tmdscope.params.sequential import PublishedSequentialParams, SequenceParams, SequentialParams
+from tmdscope.params.sequential import PublishedSequentialParams, SequenceParams, SequentialParams, part_sizes
 from tmdscope.stage import UserError
 
 _TAKEN_NAMES = ("sequential", "audit")
@@ -127,6 +127,37 @@ def sample_problems(
             f"latent.components {latent.components} of {images} images: set it to {images} at most"
         )
     return problems
+
+
+def volume_problems(
+    params: SequenceParams, classes: Sequence[str], images: Mapping[str, tuple[int, int]]
+) -> list[str]:
+    """Compare the volumes of a sequence with the images that the folds have.
+
+    Parameters
+    ----------
+    params : SequenceParams
+        The sequence.
+    classes : sequence of str
+        Of the data set.
+    images : mapping
+        Class to the fewest training and the fewest validation images that a fold has of it.
+
+    Returns
+    -------
+    list of str
+        Every problem with a remedy.
+    """
+    if not params.enabled:
+        return []
+    numbers = [volume for volume in params.volumes if volume != "full"]
+    return [
+        f"sequential.volumes: {volume} takes {train} training and {val} validation images of {name}, of "
+        f"which a fold has {images[name][0]} and {images[name][1]}: lower or remove this volume"
+        for name in params.order_of(classes)[params.first :]
+        for volume, (train, val) in ((number, part_sizes(number)) for number in numbers)
+        if train > images[name][0] or val > images[name][1]
+    ]
 
 
 def _too_few(key: str, folds: int, samples: int, where: str = "") -> list[str]:

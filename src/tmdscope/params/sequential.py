@@ -13,6 +13,9 @@ from tmdscope.params.reading import Params, ParamsError, Seed
 Encoding = Literal["multiclass", "multilabel"]
 Volume = Literal["full"] | Annotated[int, Field(ge=4, le=1_000_000)]
 
+PAPER_PARTS = {64: (57, 7), 32: (28, 4), 16: (13, 3), 8: (6, 2)}
+"""Training and validation images of the paper's volumes."""
+
 _VARIED = ("target", "seed")
 """Settings of an experiment that a sequence varies itself."""
 
@@ -90,6 +93,25 @@ class SequenceParams(Params):
         if "multilabel" in self.encodings:
             require_formulae(order, "take multilabel out of sequential.encodings")
         return order
+
+
+def part_sizes(volume: int) -> tuple[int, int]:
+    """Split a volume as the paper does; others one in eight, between the paper's own on either side.
+
+    Parameters
+    ----------
+    volume : int
+        Images of the added class.
+
+    Returns
+    -------
+    tuple of int
+        For training and for validation.
+    """
+    least = max((val for known, (_, val) in PAPER_PARTS.items() if known <= volume), default=2)
+    most = min((val for known, (_, val) in PAPER_PARTS.items() if known >= volume), default=volume)
+    val = min(max(round(volume / 8), least), most)
+    return volume - val, val
 
 
 class SequentialParams(SequenceParams):

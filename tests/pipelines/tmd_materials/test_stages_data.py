@@ -36,6 +36,7 @@ def write_params(folder: Path, source: str, test: str = "folds") -> None:
     content["data"] |= {"source": source, "classes": ["MoS2", "WS2"]}
     content["data"]["simulated"] |= {"images": 30, "samples": 20, "size_px": 32}
     content["prepare"]["size_px"] = 16
+    content["sequential"]["enabled"] = False
     content["split"] = {"test": test, "test_folds": 4, "folds": 3}
     YAML(typ="safe").dump(content, folder / "params.yaml")
 

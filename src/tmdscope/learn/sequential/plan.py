@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.learn.crossval import FoldParts
-from tmdscope.params.sequential import Encoding, SequenceParams, Volume
+from tmdscope.params.sequential import Encoding, SequenceParams, Volume, part_sizes
 from tmdscope.stage import UserError
 from tmdscope.vision.targets import Target
 
@@ -26,9 +26,6 @@ Arm = Literal["sequential", "direct", "direct-equal-budget", "other-start"]
 ``direct-equal-budget`` for those of all stages so far; ``other-start`` is sequential with the start
 (`SequenceParams.start`) that the study does not use.
 """
-
-PAPER_PARTS = {64: (57, 7), 32: (28, 4), 16: (13, 3), 8: (6, 2)}
-"""Training and validation images of the paper's volumes."""
 
 
 @dataclass(frozen=True)
@@ -291,21 +288,13 @@ def stage_parts(
             rows[labels[rows] < len(training.stage.classes)] for rows in (fold.train, fold.val, fold.test)
         )
         if training.volume != "full":
-            for_train, for_val = _part_sizes(training.volume)
+            for_train, for_val = part_sizes(training.volume)
             samples = sample_ids if params.reduce_by == "sample" else np.arange(len(labels))
             seed = [params.draw_seed, training.seed, training.stage.number, number]
             train = _reduce(train, for_train, training, labels, samples, [*seed, 0])
             val = _reduce(val, for_val, training, labels, samples, [*seed, 1])
         found.append(FoldParts(train, val, test))
     return found
-
-
-def _part_sizes(volume: int) -> tuple[int, int]:
-    """Split a volume as the paper does; others one in eight, between the paper's own on either side."""
-    least = max((val for known, (_, val) in PAPER_PARTS.items() if known <= volume), default=2)
-    most = min((val for known, (_, val) in PAPER_PARTS.items() if known >= volume), default=volume)
-    val = min(max(round(volume / 8), least), most)
-    return volume - val, val
 
 
 def _reduce(
