@@ -1,0 +1,82 @@
+"""Which experiment gets alias `best`, and that nothing is registered where none can be chosen."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipelines.tmd_materials import register
+from tmdscope.files import read_json, write_json
+from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEQUENTIAL
+from tmdscope.params.reading import read_params
+from tmdscope.stage import UserError
+from tmdscope.tracking.registry import Version
+
+ROOT = Path(__file__).parents[3]
+NAMES = ("finetune-multiclass", "features-multiclass")
+
+
+class Registry:
+    """Stands in for the store: notes what is registered, and where the alias points."""
+
+    def __init__(self) -> None:
+        self.versions: list[str] = []
+        self.best = 0
+
+    def register_model(self, client: Any, model: str, uri: str, run_id: str, *facts: Any) -> Version:
+        self.versions.append(run_id)
+        return Version(model, len(self.versions), run_id, {})
+
+    def point_alias(self, client: Any, model: str, alias: str, number: int) -> None:
+        self.best = number
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A study of two experiments, trained."""
+    monkeypatch.chdir(tmp_path)
+    content = read_params(ROOT / "params.yaml")
+    content["experiments"] = {name: content["experiments"][name] for name in NAMES}
+    YAML(typ="safe").dump(content | {"searches": {}}, tmp_path / "params.yaml")
+    write_json(AUDIT, {"failed_checks": []})
+    write_json(SEQUENTIAL / "sequential.json", {})
+    found = Registry()
+    monkeypatch.setattr(register, "connect", lambda: None)
+    monkeypatch.setattr(register, "write_card", lambda *_: None)
+    for name in ("register_model", "point_alias"):
+        monkeypatch.setattr(register, name, getattr(found, name))
+    return found
+
+
+def write_scores(name: str, validation: float, selection: float) -> None:
+    scores = {
+        "best_fold": 0,
+        "val": {"macro_f1": {"mean": validation, "std": 0.0}},
+        "selection": {"macro_f1": selection, "optimism": validation - selection},
+    }
+    write_json(EXPERIMENTS / name / "facts.json", {"scores": scores})
+    run = {"run_id": name, "model_uri": f"models:/{name}", "split_sha256": "ab"}
+    write_json(EXPERIMENTS / name / "run.json", run)
+
+
+def test_best_has_the_highest_selection_score_and_not_the_highest_validation_score(
+    registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_scores(NAMES[0], validation=0.9, selection=0.5)
+    write_scores(NAMES[1], validation=0.7, selection=0.6)
+    register.main()
+    assert read_json(REGISTERED)["best"] == NAMES[1]
+    assert registry.versions[registry.best - 1] == NAMES[1]
+    assert "selection macro F1 0.500 (validation less this: +0.400)" in capsys.readouterr().out
+
+
+def test_a_score_that_is_no_number_registers_nothing(registry: Registry) -> None:
+    write_scores(NAMES[0], validation=0.9, selection=0.5)
+    path = EXPERIMENTS / NAMES[1] / "facts.json"
+    write_scores(NAMES[1], validation=0.9, selection=0.6)
+    path.write_text(path.read_text().replace("0.6", "NaN"))
+    with pytest.raises(UserError, match=NAMES[1]):
+        register.main()
+    assert registry.versions == []
+    assert not REGISTERED.exists()
