@@ -62,8 +62,12 @@ def test_the_gain_sets_both_controls_beside() -> None:
     assert "| on top of models:/m/3 | 0.800 [0.700, 0.900] | 0.750 | -0.020 |" in text
     assert "| anew, the same epochs | 0.700" in text
     assert "0.900 [" not in text.split("| training |")[1].split("on top")[0]
-    assert "the epochs of both: +0.100 macro F1 [-0.050, +0.250]" in text
+    assert "the epochs of both: macro F1 +0.100 [-0.050, +0.250]." in text
     assert "m-3 version 1" in text
+    for entry in found["comparisons"]:
+        entry["all"] = {**COMPARISON, "ci95": None}
+    alone = describe_gain(found, "models:/m/3", [])
+    assert "the epochs of both: macro F1 +0.100 (no interval: 1 sample)." in alone
 
 
 def new_images(samples: int, twins: bool = False) -> Dataset:
