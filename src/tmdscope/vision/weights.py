@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tmdscope.download import DownloadError, download
 from tmdscope.files import atomic_path, sha256_file
+from tmdscope.layout import remedy_of
 from tmdscope.materials import nearest
 from tmdscope.stage import UserError
 
@@ -209,16 +210,16 @@ def load_weights(weights: Weights, architecture: str, pretrained: Path) -> Mappi
             raise UserError(
                 f"{pretrained} does not exist: run `dvc repro pretrain` to make weights 'simulated'"
             )
-        path = pretrained
+        path, again = pretrained, remedy_of(pretrained)
         remedy = f"set pretrain.architecture to {architecture!r} in params.yaml and run `dvc repro pretrain`"
     else:
-        path = _fetch(weights, architecture)
+        path, again = _fetch(weights, architecture), "delete it and download it again"
         remedy = f"delete it; put the file of {architecture} there, or let it be downloaded again"
-    state = {name: value for name, value in _read_state(path).items() if name not in _CLASSIFIER}
+    state = {name: value for name, value in _read_state(path, again).items() if name not in _CLASSIFIER}
     _check_fits(state, architecture, f"{path} does not hold a {architecture}", remedy)
     strange = [name for name, value in state.items() if not torch.isfinite(value).all()]
     if strange:
-        raise UserError(f"{path} holds values that are not finite, first in {strange[0]}; {remedy}")
+        raise UserError(f"{path} holds values that are not finite, first in {strange[0]}; {again}")
     return state
 
 
@@ -257,7 +258,7 @@ def _check_hash(content: Path, path: Path, file: WeightsFile) -> None:
         )
 
 
-def _read_state(path: Path) -> Mapping[str, Tensor]:
+def _read_state(path: Path, remedy: str) -> Mapping[str, Tensor]:
     """Read tensors and nothing else: objects in a pickle could run code."""
     try:
         content: Any = (
@@ -268,10 +269,10 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
     except (pickle.UnpicklingError, SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
         raise UserError(
             f"{path} is no state dict of tensors alone: it is truncated, or a pickle of other objects, which "
-            "is refused because loading it could run code; delete it and download it again"
+            f"is refused because loading it could run code; {remedy}"
         ) from error
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UserError(f"{path} holds no state dict (names to tensors); put the published file there")
+        raise UserError(f"{path} holds no state dict (names to tensors); {remedy}")
     return content
 
 
