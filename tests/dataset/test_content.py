@@ -17,6 +17,7 @@ from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.prepare import level_square, prepare, prepare_content, prepare_file, prepare_heights
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
+from tmdscope.files import sha256_array
 from tmdscope.params.materials_study import LevellingParams, PrepareParams
 from tmdscope.scan.level import level, resize_area, to_uint8
 from tmdscope.scan.read.read import decode_scan
@@ -67,7 +68,8 @@ def through_the_store(
     raw = folder / "stored"
     raw.mkdir(parents=True)
     np.save(raw / HEIGHTS, heights[None])
-    write_manifest(raw / MANIFEST, raw_manifest(["a"]).assign(pixel_size_nm=size_nm), RAW_SCHEMA)
+    facts = {"pixel_size_nm": size_nm, "source_sha256": sha256_array(heights)}
+    write_manifest(raw / MANIFEST, raw_manifest(["a"]).assign(**facts), RAW_SCHEMA)
     return prepare(raw, folder / "from-store", own).images[0]
 
 
@@ -163,7 +165,7 @@ def test_the_manifest_says_how_a_file_was_taken_and_may_be_told(tmp_path: Path) 
         "path,sample_id,material,kind\n" + rows.replace("d.spm,2,B,", "d.spm,2,B,map")
     )
     with pytest.raises(UserError, match="line 5: kind 'map' is none of heights, picture"):
-        ingest_folder(user, "m.csv", ["A", "B"], tmp_path / "copies")
+        ingest_folder(user, "m.csv", ["A", "B"], None)
 
 
 def test_a_deep_pictures_grey_scale_is_that_of_the_part_shown() -> None:

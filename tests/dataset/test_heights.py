@@ -30,6 +30,7 @@ def write_raw(
             "pixel_size_nm": np.array(pixel_nm, dtype=float),
             "source": "folder",
             "source_sha256": sha256 or "0" * 64,
+            "kind": ["scan" if name.endswith(".spm") else "picture" for name in image_ids],
         }
     )
     write_manifest(raw / MANIFEST, manifest, RAW_SCHEMA)

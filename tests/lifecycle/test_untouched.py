@@ -119,23 +119,24 @@ def test_inspect_and_predict_only_read(project: Path) -> None:
 def test_adding_a_material_only_reads(project: Path) -> None:
     user, known = project / "data/user", "S07 "
     one = pd.read_csv(user / "manifest.csv", dtype=str).query("material == 'WS2'")
-    (project / "one.csv").write_text(one.assign(material="MoTe2").to_csv(index=False), encoding="utf-8")
+    user.chmod(0o755)
+    (user / "one.csv").write_text(one.assign(material="MoTe2").to_csv(index=False), encoding="utf-8")
     old = SimpleNamespace(
         manifest=pd.DataFrame({"image_id": ["x"], "sample_id": [known], "image_sha256": ["0" * 64]}),
         images=np.zeros((1, PREPARE.size_px, PREPARE.size_px), np.uint8),
     )
     request = SimpleNamespace(
-        images=user, data=study(manifest="../../one.csv"), prepare=PREPARE, model="m", root=project
+        images=user, data=study(manifest="one.csv"), prepare=PREPARE, model="m", root=project
     )
     with untouched(user), pytest.raises(UserError, match=r"sample_id 'S07' looks like 'S07 ' of the study"):
-        _read_new(request, ["MoS2"], old)
+        _read_new(request, PREPARE, ["MoS2"], old)
     old.manifest["sample_id"] = "T1"
     with untouched(user):
-        new = _read_new(request, ["MoS2"], old)
+        new = _read_new(request, PREPARE, ["MoS2"], old)
     assert new.classes == ("MoTe2",)
     assert set(new.manifest["operator"]) == {"Ann"}
     with pytest.raises(UserError, match="knows MoTe\u2082 already"):
-        _read_new(request, ["MoTe\u2082"], old)
+        _read_new(request, PREPARE, ["MoTe\u2082"], old)
 
 
 def test_init_writes_the_manifest_that_it_is_asked_for_and_nothing_else(project: Path) -> None:

@@ -134,7 +134,7 @@ def _write_the_readers_files(root: Path) -> None:
         for k in range(number):
             Image.fromarray(images[k]).save(root / folder / f"{k}.png")
     for k, material in enumerate(("graphene", "hBN") * 4):
-        path = root / "data" / "user" / material / f"S{k // 4}{k % 2}_{k}.png"
+        path = root / "data" / "my-scans" / material / f"S{k // 4}{k % 2}_{k}.png"
         path.parent.mkdir(exist_ok=True, parents=True)
         Image.fromarray(images[k]).save(path)
     heights = np.load(root / "data" / "raw" / "heights.npy")[0].astype(float)

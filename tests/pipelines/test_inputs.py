@@ -69,8 +69,8 @@ def test_a_file_of_the_folder_is_watched(project: Clone, name: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "stages"),
     [
-        ("data.classes", ["hBN", "graphene"], {"ingest", "check"}),
-        ("data.folder.manifest", "other.csv", {"ingest", "check"}),
+        ("data.classes", ["hBN", "graphene"], {"ingest", "split", "check"}),
+        ("data.folder.manifest", "other.csv", {"ingest", "split", "check"}),
         ("prepare.size_px", 48, {"prepare", "check"}),
         ("split.folds", 3, {"split", "check"}),
         ("audit.order", "none", {"split", "check"}),

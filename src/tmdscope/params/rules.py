@@ -58,14 +58,38 @@ class Study:
     searches: dict[str, SearchParams] = field(default_factory=dict)
 
     def get(self, name: str, model: type[Section]) -> Section:
-        """Give a section to a rule, which is left out where the section is wrong."""
+        """Give a section to a rule, which is left out where the section is wrong.
+
+        Parameters
+        ----------
+        name : str
+            The section.
+        model : type
+            Its model.
+
+        Returns
+        -------
+        Params
+            Its content.
+
+        Raises
+        ------
+        WrongSectionError
+            It has problems of its own.
+        """
         found = self.sections.get(name)
         if not isinstance(found, model):
             raise WrongSectionError(name)
         return found
 
     def trainings(self) -> Iterator[tuple[str, ExperimentParams]]:
-        """Give every setting of a network that is trained, with where it stands."""
+        """Give every setting of a network that is trained.
+
+        Yields
+        ------
+        tuple
+            Where it stands, and the setting.
+        """
         for name, entry in self.experiments.items():
             yield f"experiments.{name}", entry
         for name, search in self.searches.items():
