@@ -68,7 +68,7 @@ def test_a_study_reads_what_ingest_checked(
     stored = pd.read_parquet(prepared / MANIFEST)
     assert stored["channel"].tolist() == channels
     assert "24 of 48" in stored["warnings"][3]
-    found = Heights.of(raw, None)
+    found = Heights.of(raw, dataset.manifest, None)
     assert found is not None
     for (name, channel), image, read in zip(
         zip(table["image_id"], channels, strict=True), dataset.images, found.read(), strict=True

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tmdscope.dataset.store import Dataset
+from tmdscope.files import sha256_array
 
 CLASSES = ("MoS2", "WS2")
 IMAGES = 12
@@ -16,6 +18,11 @@ FOLDS = 2
 def sha(text: str) -> str:
     """A hash for an image's content."""
     return text.encode().hex().rjust(64, "0")
+
+
+def pixels_of(text: str) -> NDArray[np.uint8]:
+    """An image of that content."""
+    return np.random.default_rng(list(text.encode())).integers(0, 256, (8, 8), dtype=np.uint8)
 
 
 def part_of(image: int, fold: int) -> str:
@@ -40,7 +47,7 @@ def table(
                     "image_id": f"i{k:02}",
                     "sample_id": f"s{k // 2}",
                     "material": CLASSES[k // 2 % 2],
-                    "image_sha256": sha(f"i{k}"),
+                    "image_sha256": sha256_array(pixels_of(f"i{k}")),
                     "part": part_of(k, fold),
                     "decoded": classes[said[k]],
                     **{f"p_{name}": np.float32(share) for name, share in zip(classes, shares, strict=True)},
@@ -72,6 +79,7 @@ def change(predictions: pd.DataFrame, image: int, fold: int | None = None, **val
 def dataset(changes: Mapping[int, str] | None = None, source: str = "simulated") -> Dataset:
     """The images of `table`; some have another content."""
     ids = range(IMAGES)
+    pixels = np.stack([pixels_of((changes or {}).get(k, f"i{k}")) for k in ids])
     manifest = pd.DataFrame(
         {
             "image_id": [f"i{k:02}" for k in ids],
@@ -80,9 +88,8 @@ def dataset(changes: Mapping[int, str] | None = None, source: str = "simulated")
             "pixel_size_nm": 1.0,
             "source": source,
             "source_sha256": [sha(f"source {k}") for k in ids],
-            "image_sha256": [sha((changes or {}).get(k, f"i{k}")) for k in ids],
+            "image_sha256": list(map(sha256_array, pixels)),
             "duplicate_of": None,
         }
     ).astype({"duplicate_of": "object"})
-    pixels = np.random.default_rng(1).integers(0, 256, (IMAGES, 8, 8), dtype=np.uint8)
     return Dataset(pixels, manifest)

@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import signal
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,7 +96,7 @@ def copy(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clo
     for kept in large:  # nothing writes to what lies there
         place = made.root / kept.relative_to(study.root)
         shutil.copytree(kept, place, copy_function=os.link, dirs_exist_ok=True)
-    _move_store(made.root / "mlruns" / "mlflow.db", study.root, made.root)
+    made.run("tmdscope", "store", "move")
     client = MlflowClient(made.uri, made.uri)
     client.set_registered_model_alias(
         MODEL, "production", client.get_model_version_by_alias(MODEL, "best").version
@@ -109,20 +108,6 @@ def copy(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clo
 
 def _all_of(folder: str) -> list[str]:
     return [path.name for path in Path(folder).iterdir()]
-
-
-def _move_store(database: Path, old: Path, new: Path) -> None:
-    """Let a copied store name the copied artifacts."""
-    columns = {
-        "experiments": "artifact_location",
-        "runs": "artifact_uri",
-        "logged_models": "artifact_location",
-        "model_versions": "storage_location",
-    }
-    with sqlite3.connect(database) as connection:
-        for table, column in columns.items():
-            connection.execute(f"update {table} set {column} = replace({column}, ?, ?)", (str(old), str(new)))
-    connection.close()
 
 
 def _write_the_readers_files(root: Path) -> None:

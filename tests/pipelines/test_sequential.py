@@ -125,7 +125,7 @@ def test_a_users_material_grows_a_registered_model(study: Clone, bricks: Path) -
         ("WS2", "knows WS2 already"),
         ("", "holds materials none"),
         ("SMo", "start from a multiclass model"),
-        ("brick/red", "cannot name a folder"),
+        ("=brick", "begins as a spreadsheet's formula does"),
     ],
 )
 def test_what_cannot_be_added_is_said(

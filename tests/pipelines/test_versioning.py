@@ -18,7 +18,14 @@ from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
 
 from tests.pipelines.conftest import CROSSVALIDATED, ROOT, SEARCHED, TUNED, Clone
-from tmdscope.dataset.store import Dataset, digest_of
+from tmdscope.dataset.store import (
+    MANIFEST,
+    RAW_SCHEMA,
+    Dataset,
+    digest_of,
+    read_manifest,
+    write_manifest,
+)
 from tmdscope.files import read_json, sha256_array, sha256_file
 from tmdscope.tracking.provenance import provenance
 from tmdscope.tracking.runs import DataUse, start_run
@@ -113,7 +120,7 @@ def second(first: Group, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     group = replace(first, names={**first.names, GIT_URL: str(hub)})
     group.follow("The colleague", folder)
     newer = Clone(folder / "tmdscope", first.mine.reads)
-    newer.edit({"prepare.size_px": 24, "split.folds": 3})
+    newer.edit({"prepare.size_px": 24, "split.folds": 3, "sequential.volumes": ["full"]})
     group.follow("A new version", newer.root)
     yield replace(group, mine=newer)
     shutil.rmtree(folder)
@@ -196,6 +203,10 @@ def test_one_changed_image_changes_every_hash(
     heights = np.load(copy.root / "data" / "raw" / "heights.npy", mmap_mode="r+")
     heights[7, 3, 4] += 5
     heights.flush()
+    raw = copy.root / "data" / "raw" / MANIFEST
+    manifest = read_manifest(raw, RAW_SCHEMA)
+    manifest.loc[7, "source_sha256"] = sha256_array(heights[7])
+    write_manifest(raw, manifest, RAW_SCHEMA)
     copy.run("dvc", "commit", "--force", "ingest")
     copy.run("dvc", "repro", "prepare")
     before, after = (Dataset.load(root / "data" / "prepared") for root in (study.root, copy.root))
@@ -227,6 +238,16 @@ def test_a_further_column_is_other_files_but_the_same_data(study: Clone, tmp_pat
     Dataset(plain.images, plain.manifest.assign(remark="none")).write(tmp_path / "prepared")
     assert dvc_md5(tmp_path / "prepared") != dvc_md5(study.root / "data" / "prepared")
     assert Dataset.load(tmp_path / "prepared").digest == plain.digest
+
+
+def test_a_copied_project_takes_its_runs_along(study: Clone, tmp_path: Path) -> None:
+    group = group_around(study, tmp_path)
+    shutil.copytree(study.root / "mlruns", group.mine.root / "mlruns")
+    refused = group.mine.run("tmdscope", "models", check=False)
+    assert refused.returncode == 1
+    assert str(study.root) in refused.stderr
+    group.follow("In the project, where it lies now", group.mine.root)
+    assert "best" in group.mine.run("tmdscope", "models").stdout
 
 
 def test_the_guide_prints_both_hashes(first: Group) -> None:

@@ -140,13 +140,17 @@ def test_the_models_own_preparation_is_used_and_another_is_told(capsys: pytest.C
 
 
 def test_new_images_are_prepared_by_what_is_given_not_by_the_request(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
     heights = np.random.default_rng(1).normal(size=(20, 40)).astype(np.float32)
-    np.save(tmp_path / "a.npy", heights)
-    (tmp_path / "manifest.csv").write_text("path,sample_id,material\na.npy,x,MoTe2\n")
+    np.save(images / "a.npy", heights)
+    (images / "manifest.csv").write_text("path,sample_id,material\na.npy,x,MoTe2\n")
     own, asked = (PrepareParams(size_px=16, percentiles=p) for p in ([0.5, 99.5], [5.0, 95.0]))
     simulated = SimulatedParams(images=10, samples=10, size_px=16, frame_nm=1.0, seed=1)
     folder = FolderParams(path="data/user", manifest="manifest.csv")
     data = DataParams(source="simulated", classes=["MoS2", "WS2"], simulated=simulated, folder=folder)
-    request = SimpleNamespace(images=tmp_path, data=data, prepare=asked, model="models:/m/3")
+    request = SimpleNamespace(
+        images=images, root=tmp_path / "project", data=data, prepare=asked, model="models:/m/3"
+    )
     new = _read_new(request, own, ["MoS2", "WS2"], dataset())
     np.testing.assert_array_equal(new.images[0], prepare_heights(heights, (1.0, 1.0), own)[0])
