@@ -1,15 +1,17 @@
 """Which experiment gets alias `best`, and that nothing is registered where none can be chosen."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
 from pipelines.tmd_materials import register
-from tmdscope.files import read_json, write_json
-from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEQUENTIAL
+from tmdscope.files import read_json, sha256_file, write_json
+from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEQUENTIAL, SPLIT
 from tmdscope.params.reading import read_params
+from tmdscope.record import write_record
 from tmdscope.stage import UserError
 from tmdscope.tracking.registry import Version
 
@@ -39,14 +41,22 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     content = read_params(ROOT / "params.yaml")
     content["experiments"] = {name: content["experiments"][name] for name in NAMES}
     YAML(typ="safe").dump(content | {"searches": {}}, tmp_path / "params.yaml")
-    write_json(AUDIT, {"failed_checks": []})
-    write_json(SEQUENTIAL / "sequential.json", {})
+    write_record(SPLIT, {}, {"data": "ab" * 32})
+    of = {"data": "ab" * 32, "split": sha256_file(SPLIT)}
+    write_record(AUDIT, {"failed_checks": []}, of)
+    write_record(SEQUENTIAL / "sequential.json", {}, of)
     found = Registry()
+    monkeypatch.setattr(register, "Scored", SimpleNamespace(read=read_scores))
     monkeypatch.setattr(register, "connect", lambda: None)
     monkeypatch.setattr(register, "write_card", lambda *_: None)
     for name in ("register_model", "point_alias"):
         monkeypatch.setattr(register, name, getattr(found, name))
     return found
+
+
+def read_scores(folder: Path, of: dict[str, str]) -> SimpleNamespace:
+    """Stands in for the records of a training, which tests/learn/test_scored.py checks."""
+    return SimpleNamespace(run=read_json(folder / "run.json"), facts=read_json(folder / "facts.json"))
 
 
 def write_scores(name: str, validation: float, selection: float) -> None:
