@@ -17,7 +17,7 @@ from tmdscope.params.reading import read_section
 from tmdscope.record import read_record, write_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.registry import pull_alias
+from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device, placed
 
@@ -29,6 +29,7 @@ def main() -> None:
     split = read_split(SPLIT, dataset.manifest)
     of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
     version = pull_alias(connect(), read_record(REGISTERED, of)["model"], settings.alias)
+    check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()
     classifier = placed(program.ensemble.member(fold), device)

@@ -25,7 +25,7 @@ from tmdscope.params.reading import read_section
 from tmdscope.record import read_record, write_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.registry import pull_alias
+from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device
 from tmdscope.vision.stored import StoredFeatures
@@ -39,6 +39,7 @@ def main() -> None:
     of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
     stored = StoredFeatures.read(FEATURES, dataset, PRETRAINED)
     version = pull_alias(connect(), read_record(REGISTERED, of)["model"], settings.alias)
+    check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     classifier = load_program(version.uri).ensemble.member(fold)
     ids = dataset.manifest["image_id"].tolist()

@@ -7,6 +7,7 @@ from tmdscope.tracking.registry import (
     BEST,
     PRODUCTION,
     Version,
+    check_trained_on,
     find_alias,
     point_alias,
     pull_alias,
@@ -63,3 +64,18 @@ def test_an_alias_that_does_not_exist_says_what_to_do(
     assert find_alias(store.client, name, alias) is None
     with pytest.raises(UserError, match=rf"no alias '{alias}' in sqlite.*{remedy}"):
         pull_alias(store.client, name, alias)
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ({"data.sha256": "a" * 64, "split.sha256": "c" * 64}, "trained with split.sha256 cccccccccccc"),
+        ({"data.sha256": "d" * 64, "split.sha256": "b" * 64}, "trained with data.sha256 dddddddddddd"),
+        ({"data.sha256": "a" * 64}, "does not say its split.sha256"),
+    ],
+)
+def test_a_version_of_other_data_or_another_split_is_refused(tags: dict[str, str], message: str) -> None:
+    of = {"data": "a" * 64, "split": "b" * 64}
+    check_trained_on(Version("m", 1, "run", {"data.sha256": of["data"], "split.sha256": of["split"]}), of)
+    with pytest.raises(UserError, match=message):
+        check_trained_on(Version("m", 1, "run", tags), of)

@@ -41,7 +41,7 @@ from tmdscope.tracking.compiler import Compiler
 from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.provenance import identity, machine, provenance
-from tmdscope.tracking.registry import Version, resolve
+from tmdscope.tracking.registry import Version, check_trained_on, resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.scale import widths_nm
 from tmdscope.tracking.sequential import gather, track_sequences
@@ -257,19 +257,9 @@ def describe_gain(found: Mapping[str, Any], model: str, versions: Sequence[Mappi
 
 def _check_model(request: AddRequest, version: Version, program: Program, old: Dataset, folds: int) -> None:
     root, config = request.root, program.config
-    facts = {"data.sha256": old.digest, "split.sha256": sha256_file(root / SPLIT)}
-    missing = [name for name in (*facts, "epochs") if name not in version.tags]
-    if missing:
-        raise UserError(
-            f"{version.uri} does not say its {missing[0]}: register it again, `dvc repro register`"
-        )
-    for name, here in facts.items():
-        if version.tags[name] != here:
-            raise UserError(
-                f"{version.uri} was trained with {name} {version.tags[name][:12]}, {root / PREPARED.parent} "
-                f"has {here[:12]}: its folds may have seen what would validate here; check out the data and "
-                "split that it was trained on, or train it again with `dvc repro`"
-            )
+    check_trained_on(version, {"data": old.digest, "split": sha256_file(root / SPLIT)})
+    if "epochs" not in version.tags:
+        raise UserError(f"{version.uri} does not say its epochs: register it again, `dvc repro register`")
     if config.members != folds:
         raise UserError(f"{version.uri} has {config.members} fold models, {root / SPLIT} has {folds} folds")
     if config.target not in ("multiclass", "multilabel"):

@@ -252,6 +252,35 @@ def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:
     return version
 
 
+def check_trained_on(version: Version, of: Mapping[str, str]) -> None:
+    """Check that a version was trained on the study's own data and split.
+
+    Parameters
+    ----------
+    version : Version
+        The version.
+    of : mapping
+        ``data`` and ``split`` of the study to a SHA-256.
+
+    Raises
+    ------
+    UserError
+        It was trained on others, or does not say on which.
+    """
+    for what, here in of.items():
+        trained = version.tags.get(f"{what}.sha256")
+        if trained is None:
+            raise UserError(
+                f"{version.uri} does not say its {what}.sha256: register it again, `dvc repro register`"
+            )
+        if trained != here:
+            raise UserError(
+                f"{version.uri} was trained with {what}.sha256 {trained[:12]}, the study has {here[:12]}: "
+                "it may have seen in training what is held out here; check out the data and split that it "
+                "was trained on, or train it again with `dvc repro`"
+            )
+
+
 def find_number(client: MlflowClient, name: str, number: int) -> Version | None:
     """Find a version by its number.
 
