@@ -143,8 +143,8 @@ def _summary(results: StudyResults) -> Section:
         "the held-out test."
     )
     first = (
-        f"{best} is the best of {len(results.scores)} experiments by selection macro F1, each fold left out of "
-        f"what is chosen by it: {score['selection']['macro_f1']:.3f}, where validation says "
+        f"{best} is the best of {len(results.scores)} experiments by selection macro F1, each fold left out "
+        f"of what is chosen by it: {score['selection']['macro_f1']:.3f}, where validation says "
         f"{plus_minus(score['val']['macro_f1'])} over folds. Its fold ensemble is right on "
         f"{with_interval(ensemble['accuracy'], ensemble['accuracy_ci95'], percent=True)} % of the held-out "
         f"test, macro F1 {with_interval(ensemble['macro_f1'], ensemble['macro_f1_ci95'])} (95 % intervals "
