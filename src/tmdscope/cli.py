@@ -170,9 +170,10 @@ def promote(
 ) -> None:
     """Point the alias `production` to a version that passes the gate; `previous` remembers the old one.
 
-    The gate: same classes and inputs, known data, a sound split, not worse than production by more than
-    promotion.margin, files as they were logged and without pickles, reference predictions repeated by a fresh
-    process. Every decision is a run in experiment `promotions`.
+    The gate: same classes and inputs, known data, a sound split, an audit of that data in which nothing failed,
+    not worse than production by more than promotion.margin out of fold and not shown worse by the held-out
+    test, files as they were logged and without pickles, reference predictions repeated by a fresh process.
+    Every decision is a run in experiment `promotions`.
     """
     from tmdscope.lifecycle.gate import make_gate
     from tmdscope.lifecycle.promotion import promote as promote_version
