@@ -170,7 +170,7 @@ def promote(
 ) -> None:
     """Point the alias `production` to a version that passes the gate; `previous` remembers the old one.
 
-    The gate: same classes and inputs, known data, a sound split, an audit of that data in which nothing failed,
+    The gate: same classes and inputs, known data, a sound split, an audit of it in which nothing failed,
     not worse than production by more than promotion.margin out of fold and not shown worse by the held-out
     test, files as they were logged and without pickles, reference predictions repeated by a fresh process.
     Every decision is a run in experiment `promotions`.
