@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, expect
 from playwright.sync_api import Page as Tab
 
 from tmdscope.report.figures.embeddings import Plane, component_planes
@@ -89,8 +89,9 @@ class Opened:
     def order(self) -> list[str]:
         return self.table.locator("tbody th").all_inner_texts()
 
-    def colour(self, part: str, of: str) -> str:
-        return str(self.tab.locator(part).first.evaluate(f"e => getComputedStyle(e).{of}"))
+    def shows_colour(self, part: str, of: str, colour: str) -> None:
+        """Wait for a colour: the page hears of a changed medium a moment after the call returns."""
+        expect(self.tab.locator(part).first).to_have_css(of, colour)
 
 
 @pytest.fixture(scope="module")
@@ -184,18 +185,23 @@ def test_only_columns_with_a_name_and_rows_to_order_sort(opened: Opened) -> None
 def test_dark_by_system_by_choice_and_never_on_paper(opened: Opened) -> None:
     light, dark = "rgb(255, 255, 255)", "rgb(20, 23, 27)"
     switch = opened.tab.get_by_role("button", name="colours")
-    assert (opened.colour("body", "backgroundColor"), switch.inner_text()) == (light, "Dark colours")
+
+    def shows(colour: str, offered: str) -> None:
+        opened.shows_colour("body", "background-color", colour)
+        expect(switch).to_have_text(offered)
+
+    shows(light, "Dark colours")
     opened.tab.emulate_media(color_scheme="dark")
-    assert (opened.colour("body", "backgroundColor"), switch.inner_text()) == (dark, "Light colours")
-    assert opened.colour("figure img", "backgroundColor") == light  # figures are drawn in dark ink
+    shows(dark, "Light colours")
+    opened.shows_colour("figure img", "background-color", light)  # figures are drawn in dark ink
     switch.click()
-    assert opened.colour("body", "backgroundColor") == light
+    shows(light, "Dark colours")
     switch.click()
     opened.tab.emulate_media(color_scheme="light")
-    assert opened.colour("body", "backgroundColor") == dark
+    shows(dark, "Light colours")
     opened.tab.emulate_media(media="print", color_scheme="dark")
-    assert opened.colour("body", "backgroundColor") == light
-    assert opened.colour("h1", "color") == "rgb(27, 31, 36)"
+    opened.shows_colour("body", "background-color", light)
+    opened.shows_colour("h1", "color", "rgb(27, 31, 36)")
     opened.tab.emulate_media(media="screen", color_scheme="light")
     switch.click()
 
@@ -203,8 +209,8 @@ def test_dark_by_system_by_choice_and_never_on_paper(opened: Opened) -> None:
 def test_paper_has_whole_tables_and_the_addresses_of_runs(opened: Opened) -> None:
     opened.tab.set_viewport_size({"width": 718, "height": 1000})  # A4 less 10 mm margins, at 96 to the inch
     opened.tab.emulate_media(media="print")
-    assert not opened.tab.locator("nav").is_visible()
-    assert not opened.tab.get_by_role("button", name="colours").is_visible()
+    expect(opened.tab.locator("nav")).not_to_be_visible()
+    expect(opened.tab.get_by_role("button", name="colours")).not_to_be_visible()
     assert opened.tab.evaluate("document.documentElement.scrollWidth") <= 718
     shown = opened.tab.locator("a[href^=http]").evaluate("e => getComputedStyle(e, '::after').content")
     assert RUN in shown
