@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
-GROUND = {"params"} | set(
-    "alike download files layout materials memory names processes profiles progress record stage".split()
+GROUND = {"params", "profiles", "progress", "record", "stage"} | set(
+    "address alike download files layout limits materials memory names processes".split()
 )
 BELOW = {
     "ground": set(),

@@ -20,7 +20,6 @@ from tmdscope.tracking.store import (
     open_study,
     tracking_root,
     tracking_uri,
-    without_secrets,
 )
 
 
@@ -118,16 +117,3 @@ def test_errors_in_the_middle_of_work_are_told_with_the_address(monkeypatch: pyt
         assert "secret" not in str(said)
         assert "at length" not in str(said)
     assert explain_error(KeyError("ours")) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("at postgresql://a:b@h/d?password=c&x=1", "at postgresql://h/d?password=***&x=1"),
-        ("mysql://a:b/c@h/d", "mysql://h/d"),
-        ("http://a:b@h:1/c for x@y", "http://h:1/c for x@y"),
-        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
-    ],
-)
-def test_passwords_in_addresses_are_not_shown(text: str, shown: str) -> None:
-    assert without_secrets(text) == shown

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tmdscope.dataset.folder import match_class
-from tmdscope.dataset.pictures import MAX_PIXELS, PictureError
+from tmdscope.dataset.pictures import PictureError
 from tmdscope.dataset.records import LeftOut, Record, Shown
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.dataset.unpack import SUFFIXES, list_members, read_members
 from tmdscope.dataset.zenodo import RecordFile, fetch_files, record_folder
 from tmdscope.files import sha256_file, write_json
+from tmdscope.limits import MAX_PIXELS
 from tmdscope.params.materials_study import ArchiveParams
 from tmdscope.stage import UserError
 

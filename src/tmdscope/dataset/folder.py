@@ -14,9 +14,9 @@ import pandas as pd
 from tmdscope.alike import plain_name
 from tmdscope.dataset.content import read_content
 from tmdscope.dataset.manifest_csv import Sheet, alike_problems, read_sheet, text_problems
-from tmdscope.dataset.pictures import MAX_BYTES
 from tmdscope.dataset.place import user_file, write_new
 from tmdscope.dataset.store import two_class_samples
+from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.materials import nearest, parse_material
 from tmdscope.progress import progress
 from tmdscope.scan.read.formats import is_scan
@@ -230,8 +230,10 @@ def _read_entries(
 
 
 def _check_size(file: Path, path: str) -> None:
-    if file.stat().st_size > MAX_BYTES:
-        raise UserError(f"path {path!r}: the file is larger than {MAX_BYTES} bytes; crop or shrink it")
+    if file.stat().st_size > MAX_PICTURE_BYTES:
+        raise UserError(
+            f"path {path!r}: the file is larger than {MAX_PICTURE_BYTES} bytes; crop or shrink it"
+        )
 
 
 def _is_positive(text: str) -> bool:

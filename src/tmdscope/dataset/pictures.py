@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tmdscope.dataset.tiff import ORIENTATION, STARTS, TiffError, read_deep, read_tags, turn
+from tmdscope.limits import MAX_PICTURE_BYTES, MAX_PIXELS
 from tmdscope.scan.read.formats import recognise
 from tmdscope.stage import UserError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy")
 """File names that a folder may hold, in lower case."""
-
-MAX_PIXELS = 1 << 26
-"""Largest picture that is decoded (8192 x 8192): beyond it, a small file may be a decompression bomb."""
-
-MAX_BYTES = 8 * MAX_PIXELS
-"""Largest file that is read: the largest picture in double precision."""
 
 _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 _DEEP_MODES = {"I", "I;16", "I;16B", "I;16L", "F"}
@@ -76,7 +71,9 @@ def _decode_image(content: bytes) -> NDArray[Any]:
             tags = read_tags(content)
             _refuse_size(tags.pictures, tags.size)
             if not tags.is_plain:
-                return turn(_grey(read_deep(content, tags, 2 * MAX_BYTES)), tags.number(ORIENTATION, 1))
+                return turn(
+                    _grey(read_deep(content, tags, 2 * MAX_PICTURE_BYTES)), tags.number(ORIENTATION, 1)
+                )
             tags.places(0)
         return _decode_by_pil(content)
     except TiffError as error:

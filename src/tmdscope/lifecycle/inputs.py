@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from tmdscope.dataset.pictures import MAX_BYTES, SUFFIXES
+from tmdscope.dataset.pictures import SUFFIXES
+from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.scan.read.formats import ENDINGS, is_scan
 from tmdscope.stage import UserError
 
@@ -91,8 +92,8 @@ def read_ahead(
 
     def take(path: Path) -> Given[T]:
         try:
-            if path.stat().st_size > MAX_BYTES:
-                return Given(path, None, f"it is larger than {MAX_BYTES} bytes; crop or shrink it")
+            if path.stat().st_size > MAX_PICTURE_BYTES:
+                return Given(path, None, f"it is larger than {MAX_PICTURE_BYTES} bytes; crop or shrink it")
             return Given(path, read(path.read_bytes(), path.name))
         except (OSError, UserError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 import tmdscope
+from tmdscope.address import without_secrets
 from tmdscope.files import sha256_file, sha256_json
-from tmdscope.tracking.store import Study, without_secrets
+from tmdscope.tracking.store import Study
 
 _WRITTEN_BY_DVC = (":(exclude,glob)**/dvc.lock", ":(exclude)reports")
 """What a run of the pipeline changes by itself: no uncommitted change of its own."""

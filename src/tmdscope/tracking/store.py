@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tmdscope.address import without_secrets
 from tmdscope.layout import tracking_home
 from tmdscope.stage import UserError, translates
 
@@ -90,24 +91,6 @@ def shown_uri() -> str:
         Without name and password.
     """
     return without_secrets(tracking_uri())
-
-
-def without_secrets(text: str) -> str:
-    """Take names and passwords out of the addresses in a text.
-
-    Parameters
-    ----------
-    text : str
-        Any.
-
-    Returns
-    -------
-    str
-        The text, ``://NAME:PASSWORD@`` cut to ``://`` and passwords in queries to ``***``.
-    """
-    shown = re.sub(r"://[^/\s]*@", "://", text)
-    shown = re.sub(r"(?<!http)(?<!https)://[^\s/@:]*:\S*@", "://", shown)  # a database's may hold a slash
-    return re.sub(r"(?i)(password=)[^&\s]+", r"\1***", shown)
 
 
 def search_storage_url() -> str:

@@ -9,11 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tmdscope.limits import MAX_PIXELS
 from tmdscope.materials import nearest
 from tmdscope.stage import UserError
-
-MAX_PIXELS = 1 << 26
-"""Largest channel that is read (8192 x 8192)."""
 
 PIXEL_RANGE_NM = (1e-3, 1e5)
 """Pixel sizes that a microscope can have: 1 pm to 0.1 mm. Others come from damaged headers."""

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tmdscope.limits import MAX_SCAN_BYTES
 from tmdscope.scan.read.channels import Channel, ScanError, check_channel, choose, distinct
 from tmdscope.scan.read.child import read_in_child
 from tmdscope.scan.read.formats import NANOSCOPE, format_of
@@ -12,9 +13,6 @@ from tmdscope.scan.read.values import heights
 from tmdscope.scan.scan import Scan
 
 __all__ = ["InstrumentFile", "ScanError", "decode_file", "decode_scan", "read_file", "read_scan"]
-
-MAX_BYTES = 1 << 30
-"""Largest instrument file that is read."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +78,8 @@ def read_file(path: Path, channel: str | None = None) -> InstrumentFile:
         The file cannot be opened or used; the message names it.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ScanError(f"it is larger than {MAX_BYTES} bytes; export the height channel alone")
+        if path.stat().st_size > MAX_SCAN_BYTES:
+            raise ScanError(f"it is larger than {MAX_SCAN_BYTES} bytes; export the height channel alone")
         return decode_file(path.read_bytes(), path.name, channel)
     except (OSError, ScanError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
