@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from tmdscope import __version__
 from tmdscope.layout import find_project
 from tmdscope.stage import UserError, to_user_error
+from tmdscope.temporary import all_in_one
 
 
 class _Commands(TyperGroup):
@@ -17,7 +18,8 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with all_in_one():
+                return super().invoke(ctx)
         except Exception as error:
             said = to_user_error(error)
             if said is None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from tmdscope.names import name_problem
+from tmdscope.temporary import all_in_one
 
 
 class UserError(ValueError):
@@ -103,7 +104,8 @@ def run_stage(main: Callable[[], None]) -> None:
         The stage. Errors that nobody translates keep their traceback: they are ours to mend.
     """
     try:
-        main()
+        with all_in_one():
+            main()
     except Exception as error:
         said = to_user_error(error)
         if said is None:

@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 GROUND = tuple(
-    "alike download files layout materials memory names params processes progress record stage".split()
+    "alike download files layout limits materials memory names params processes progress record stage".split()
+    + ["temporary"]
 )
 """Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 
