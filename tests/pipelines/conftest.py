@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 GROUND = tuple(
-    "alike download files layout limits materials memory names params processes progress record stage".split()
-    + ["temporary"]
+    "alike download files layout limits materials memory names params processes progress record stage "
+    "temporary".split()
 )
 """Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 
