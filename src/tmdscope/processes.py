@@ -1,6 +1,7 @@
 """Independent parts of a stage in processes of their own, none of which outlives the stage."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -38,17 +39,25 @@ def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Res
     if processes < 2:
         return [work(part) for part in parts]
     with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_watch, initargs=(os.getpid(),)
+        processes, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),)
     ) as pool:
         return list(pool.map(work, parts))
 
 
-def _watch(parent: int) -> None:
-    """End this process soon after its parent has been killed."""
+def end_with(parent: int, number: int = signal.SIGKILL) -> None:
+    """End this process soon after its parent has ended.
+
+    Parameters
+    ----------
+    parent : int
+        The parent's process id.
+    number : int, optional
+        Signal by which it ends.
+    """
 
     def look() -> None:
         while os.getppid() == parent:
             time.sleep(_LOOK_EVERY_S)
-        os._exit(1)
+        os.kill(os.getpid(), number)
 
     threading.Thread(target=look, daemon=True).start()

@@ -1,10 +1,12 @@
 """What every stage script does around its work: say errors plainly, leave no half-written output."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from tmdscope.names import name_problem
+from tmdscope.processes import end_with
 from tmdscope.temporary import all_in_one
 
 
@@ -103,6 +105,8 @@ def run_stage(main: Callable[[], None]) -> None:
     main : callable
         The stage. Errors that nobody translates keep their traceback: they are ours to mend.
     """
+    if "DVC_STAGE" in os.environ:  # a new `dvc repro` would remove what a stage that goes on alone writes
+        end_with(os.getppid(), signal.SIGTERM)
     try:
         with all_in_one():
             main()
