@@ -5,6 +5,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,16 @@ from tmdscope.tracking.store import connect, open_study
 KILLS = int(os.environ.get("TMDSCOPE_KILLS", "4"))
 """Troubles of each command; 60 take half an hour."""
 TROUBLES: tuple[kills.Trouble, ...] = ("killed", "full", "killed", "read-only")
-TRIALS = 2
+TRIALS = 4
 
 Command = Callable[[Path, str], None]
 
 
 def search(folder: Path, name: str) -> None:
     storage = open_storage(f"sqlite:///{folder / name}.db", heartbeat_s=1)
-    lead_search(open_study(name), storage, make_task(TRIALS, pause_s=0, name=name))
+    task = make_task(TRIALS, pause_s=0, name=name)
+    learning = task.params.model_copy(update={"startup": 1})  # what is drawn depends on what has ended
+    lead_search(open_study(name), storage, replace(task, params=learning))
 
 
 def sequential(folder: Path, name: str) -> None:

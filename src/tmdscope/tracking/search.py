@@ -216,6 +216,7 @@ def lead_search(
             run.params(task.params.model_dump(mode="json"))
         on_progress = partial(_tell, task) if parent is None else _tell_nothing
         on_progress(search.progress())
+        search.await_running()
         work(search, task.objective, TrackedSearch(run, task), on_progress)
         found = outcome_of(search)
         _log(run, search, found)

@@ -23,7 +23,7 @@ from tmdscope.learn.search.sampling import make_sampler
 from tmdscope.learn.search.storage import PatientStorage, StorageError, quiet
 from tmdscope.materials import nearest
 from tmdscope.params.search import SpaceParams
-from tmdscope.stage import UserError
+from tmdscope.stage import UserError, say
 
 MAX_RETRIES = 10
 """Workers that may die on one place before it is given up."""
@@ -241,24 +241,45 @@ class SearchStudy:
         """
         self.study.set_user_attr(key, value)
 
-    def claim(self) -> optuna.Trial | None:
+    def claim(self, last: int | None = None) -> optuna.Trial | None:
         """Take a waiting place.
+
+        Parameters
+        ----------
+        last : int, optional
+            None is taken from this place on.
 
         Returns
         -------
         optuna.Trial or None
             A running trial of this process; None where no place waits.
         """
-        trial = self._claim()
+        end = self.params.trials if last is None else min(last, self.params.trials)
+        trial = self._claim(end)
         if trial is None:
             self.put_up()
-            trial = self._claim()
+            trial = self._claim(end)
         return trial
 
-    def _claim(self) -> optuna.Trial | None:
+    def slot_of(self, trial: optuna.Trial) -> int:
+        """Say which place a trial has.
+
+        Parameters
+        ----------
+        trial : optuna.Trial
+            A trial of this study.
+
+        Returns
+        -------
+        int
+            From 0.
+        """
+        return int(trial.user_attrs[_SLOT])
+
+    def _claim(self, end: int) -> optuna.Trial | None:
         for slot, entries in sorted(self._by_slot().items()):
             waiting = entries[-1]
-            if waiting.state != TrialState.WAITING or slot >= self.params.trials:
+            if waiting.state != TrialState.WAITING or slot >= end:
                 continue
             identifier = waiting._trial_id
             self.storage.record_heartbeat(identifier)  # first, so that a death right after is noticed
@@ -367,6 +388,16 @@ class SearchStudy:
         with quiet():
             optuna.storages.fail_stale_trials(self.study)
         self.put_up()
+
+    def await_running(self) -> None:
+        """Wait, in sqlite, until what runs has ended or is taken for dead, and put those places up again.
+
+        Their scores are then known to the places after them, as if nothing had been killed.
+        """
+        while self.storage.is_local and (running := self.progress().running):
+            say(f"{self.name}: waiting for {running} running trials, of another process or a killed one")
+            time.sleep((self.storage.grace_period or 0) / 4)
+            self.reclaim()
 
     def progress(self) -> Progress:
         """Count places.

@@ -99,8 +99,10 @@ class _Batch:
         return self.ended
 
     def _claim(self) -> None:
-        """Take as many places as run at once, each drawn in sight of those before it."""
-        while len(self.trials) < self.objective.together and (trial := self.study.claim()) is not None:
+        """Take places that run at once, the same after a kill, each drawn in sight of those before it."""
+        together, end = self.objective.together, None
+        while len(self.trials) < together and (trial := self.study.claim(end)) is not None:
+            end = self.study.slot_of(trial) // together * together + together
             self.trials.append(trial)
             settings = self.objective.settings(trial)
             recorder = self.recorder.trial(trial.number, settings, self.study.retry_of(trial))
