@@ -3,6 +3,8 @@
 import hashlib
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from tmdscope.cli import app
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import register
-from tmdscope.tracking.relocate import check_location, foreign_folders, move_store
+from tmdscope.tracking.relocate import DATABASE, check_location, foreign_folders, move_store
 from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import open_study
 
@@ -174,3 +176,20 @@ def test_a_queued_experiment_in_a_copy_tracks_into_its_project(
     monkeypatch.setenv("DVC_ROOT", str(project))
     assert open_study("tests").experiment_id == study.experiment_id
     assert not (copy / "mlruns").exists()
+
+
+def test_what_a_killed_process_half_wrote_is_rolled_back(tmp_path: Path) -> None:
+    """Opened for reading only, a store with such a journal could never be opened again."""
+    root = tmp_path / "mlruns"
+    root.mkdir()
+    database = root / DATABASE
+    write = (
+        "import os, sqlite3, sys; store = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "store.execute('PRAGMA cache_size=1'); store.execute('CREATE TABLE experiments (artifact_location TEXT)');"
+        "store.execute('BEGIN'); store.executemany('INSERT INTO experiments VALUES (?)', [('x' * 4000,)] * 200);"
+        "os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", write, str(database)], check=False)
+    assert database.with_name(f"{DATABASE}-journal").stat().st_size
+    check_location(root)
+    assert foreign_folders(root) == []

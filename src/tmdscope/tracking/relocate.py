@@ -64,7 +64,7 @@ def foreign_folders(root: Path) -> list[Path]:
     database = root / DATABASE
     if not database.exists():
         return []
-    with closing(_open(database, write=False)) as store:
+    with closing(_open(database, write=True)) as store:  # what a killed process half wrote is rolled back
         return _foreign(store, root)
 
 

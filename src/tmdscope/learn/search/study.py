@@ -32,6 +32,7 @@ _AHEAD = 16
 _SLOT = "slot"
 _ERROR = "error"
 _RETRY_OF = "retry_of"
+_DRAWN = "drawn"
 _IDENTITY = "identity"
 _OVER = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -261,6 +262,16 @@ class SearchStudy:
             trial = self._claim(end)
         return trial
 
+    def note_drawn(self, trial: optuna.Trial) -> None:
+        """Note that all settings of a trial are drawn: whoever repeats it takes them over.
+
+        Parameters
+        ----------
+        trial : optuna.Trial
+            A running trial of this process.
+        """
+        trial.set_user_attr(_DRAWN, True)
+
     def slot_of(self, trial: optuna.Trial) -> int:
         """Say which place a trial has.
 
@@ -358,11 +369,12 @@ class SearchStudy:
                 if dead is None:
                     self.study.enqueue_trial({}, user_attrs={_SLOT: slot})
                 else:
+                    drawn = bool(dead.user_attrs.get(_DRAWN))  # else the rest would be drawn as nobody else's
                     again = create_trial(
                         state=TrialState.WAITING,
-                        params=dead.params,
-                        distributions=dead.distributions,
-                        user_attrs={_SLOT: slot, _RETRY_OF: dead.number},
+                        params=dead.params if drawn else {},
+                        distributions=dead.distributions if drawn else {},
+                        user_attrs={_SLOT: slot, _RETRY_OF: dead.number, _DRAWN: drawn},
                     )
                     self.study.add_trial(again)
 

@@ -105,6 +105,7 @@ class _Batch:
             end = self.study.slot_of(trial) // together * together + together
             self.trials.append(trial)
             settings = self.objective.settings(trial)
+            self.study.note_drawn(trial)
             recorder = self.recorder.trial(trial.number, settings, self.study.retry_of(trial))
             self.live.append(Job(trial, settings, recorder))
 
