@@ -185,8 +185,10 @@ def test_what_a_killed_process_half_wrote_is_rolled_back(tmp_path: Path) -> None
     database = root / DATABASE
     write = (
         "import os, sqlite3, sys; store = sqlite3.connect(sys.argv[1], isolation_level=None);"
-        "store.execute('PRAGMA cache_size=1'); store.execute('CREATE TABLE experiments (artifact_location TEXT)');"
-        "store.execute('BEGIN'); store.executemany('INSERT INTO experiments VALUES (?)', [('x' * 4000,)] * 200);"
+        "store.execute('PRAGMA cache_size=1');"
+        "store.execute('CREATE TABLE experiments (experiment_id, artifact_location TEXT)');"
+        "store.execute('BEGIN');"
+        "store.executemany('INSERT INTO experiments VALUES (1, ?)', [('x' * 4000,)] * 200);"
         "os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", write, str(database)], check=False)
