@@ -106,8 +106,14 @@ def _is_ours(arguments: Any) -> bool:
     words = [arguments] if isinstance(arguments, str) else [os.fsdecode(word) for word in arguments]
     if Path(words[0]).name in ("git", "uname", "lscpu", "ldconfig"):
         return True
-    own = any(word.startswith(("tmdscope.", "multiprocessing")) or "from multiprocessing" in word for word in words)
-    return words[0] == sys.executable and own
+    if words[0] != sys.executable:
+        return False
+    own = any(word.startswith(("tmdscope.", "multiprocessing", "from multiprocessing")) for word in words)
+    return own or ("-c" in words and any(words[-1] in vars(module).values() for module in _ours()))
+
+
+def _ours() -> Iterator[Any]:
+    return (module for name, module in list(sys.modules.items()) if name.startswith("tmdscope"))
 
 
 def run_kind(
@@ -284,11 +290,10 @@ def _knock(case: Case, folder: Path) -> tuple[str, str]:
 
 def _lower(limits: dict[str, float]) -> None:
     """Let a limit be lower, wherever it was imported."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("tmdscope"):
-            for limit, value in limits.items():
-                if hasattr(module, limit):
-                    setattr(module, limit, value)
+    for module in _ours():
+        for limit, value in limits.items():
+            if hasattr(module, limit):
+                setattr(module, limit, value)
 
 
 def _hold(spent: float) -> None:
