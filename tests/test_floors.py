@@ -12,6 +12,7 @@ PACKAGE = ROOT / "src" / "tmdscope"
 GROUND = {"params", "profiles", "progress", "record", "stage"} | set(
     "address alike download files layout limits materials memory names processes".split()
 )
+"""Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 BELOW = {
     "ground": set(),
     "scan": {"ground"},

@@ -23,8 +23,6 @@ from tests.test_floors import GROUND
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
-"""Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
-
 TINY_EXPERIMENTS = {
     "finetune-multilabel": {"strategy": "finetune", "target": "multilabel", "epochs": 1, "flips": True},
     "features-multiclass": {"strategy": "features", "target": "multiclass", "epochs": 20, "flips": True},
