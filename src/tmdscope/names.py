@@ -92,6 +92,27 @@ def key_of(name: str) -> str:
     return f"{key[:_KEY_CHARACTERS].lstrip('.') or 'name'}-{digest}"
 
 
+def shown(text: str, lines: bool = False) -> str:
+    """Make a text safe to print: what steers a terminal, or turns the direction of writing, is spelt out.
+
+    Parameters
+    ----------
+    text : str
+        Any text, such as the name of a file or what a store holds.
+    lines : bool, optional
+        Whether line feeds stay, as in a message of several lines.
+
+    Returns
+    -------
+    str
+        The text with a backslash's code in place of every character that cannot be seen.
+    """
+    kept = "\n" if lines else ""
+    return "".join(
+        c if c.isprintable() or c in kept else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
 def markdown(text: str) -> str:
     """Escape a text that stands in Markdown, where HTML would be taken for HTML.
 
@@ -105,7 +126,7 @@ def markdown(text: str) -> str:
     str
         Markdown that shows just this text, in a table's cell too.
     """
-    return _MARKDOWN.sub(r"\\\1", text)
+    return _MARKDOWN.sub(r"\\\1", shown(text))
 
 
 def cell(text: str) -> str:
@@ -119,9 +140,10 @@ def cell(text: str) -> str:
     Returns
     -------
     str
-        The text, after an apostrophe where it begins as a formula does and is no number.
+        The text as `shown`, after an apostrophe where it begins as a formula does and is no number.
     """
-    if not text.startswith((*FORMULA_SIGNS, "\t", "\r")):
+    text = shown(text)
+    if not unicodedata.normalize("NFKC", text[:1]).startswith(FORMULA_SIGNS):  # full-width signs too
         return text
     try:
         float(text)

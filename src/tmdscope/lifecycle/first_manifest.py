@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from tmdscope.alike import find_alike, plain_name
-from tmdscope.dataset.folder import FolderError, ingest_folder
-from tmdscope.dataset.manifest_csv import REQUIRED
+from tmdscope.dataset.folder import FolderError, ingest_sheet
+from tmdscope.dataset.manifest_csv import REQUIRED, read_sheet
 from tmdscope.dataset.place import check_apart, nfc, write_new
 from tmdscope.lifecycle.inputs import find_files
 from tmdscope.materials import atoms_of, elements_of, parse_material
@@ -211,10 +211,10 @@ def check(folder: Path, proposal: Proposal) -> Proposal:
             written = Path(place) / "manifest.csv"
             written.write_text(as_csv(proposal.rows), encoding="utf-8")
             try:
-                ingest_folder(folder, str(written.resolve()), proposal.classes, None)
+                ingest_sheet(folder, read_sheet(written), proposal.classes, None)
             except FolderError as error:
                 if not error.unusable:
-                    told = str(error).replace(str(written.resolve()), f"{folder}, as proposed")
+                    told = str(error).replace(str(written), f"{folder}, as proposed")
                     hint = "(--sample REGEX gives samples other names; its groups are joined by -)"
                     raise UserError(f"{told}\n  {hint}") from error
                 unusable = error.unusable

@@ -216,7 +216,7 @@ def _table(rows: Sequence[Mapping[str, str]], spaced: bool) -> Table:
     for name in rows[0]:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*row.values(), end_section=spaced)
+        table.add_row(*(shown(text, lines=True) for text in row.values()), end_section=spaced)
     return table
 
 
