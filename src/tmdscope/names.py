@@ -92,24 +92,25 @@ def key_of(name: str) -> str:
     return f"{key[:_KEY_CHARACTERS].lstrip('.') or 'name'}-{digest}"
 
 
-def shown(text: str, lines: bool = False) -> str:
+def shown(text: str, keep: str = "") -> str:
     """Make a text safe to print: what steers a terminal, or turns the direction of writing, is spelt out.
 
     Parameters
     ----------
     text : str
         Any text, such as the name of a file or what a store holds.
-    lines : bool, optional
-        Whether line feeds stay, as in a message of several lines.
+    keep : str, optional
+        Characters that stay nevertheless, such as the line feeds of a message of several lines.
 
     Returns
     -------
     str
         The text with a backslash's code in place of every character that cannot be seen.
     """
-    kept = "\n" if lines else ""
+    if text.isprintable():
+        return text
     return "".join(
-        c if c.isprintable() or c in kept else c.encode("unicode_escape").decode("ascii") for c in text
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode("ascii") for c in text
     )
 
 
@@ -142,8 +143,9 @@ def cell(text: str) -> str:
     str
         The text as `shown`, after an apostrophe where it begins as a formula does and is no number.
     """
-    text = shown(text)
-    if not unicodedata.normalize("NFKC", text[:1]).startswith(FORMULA_SIGNS):  # full-width signs too
+    text = shown(text, keep="\t\r")
+    begins = unicodedata.normalize("NFKC", text[:1])  # of full-width signs the plain ones
+    if not begins.startswith((*FORMULA_SIGNS, "\t", "\r")):
         return text
     try:
         float(text)

@@ -112,8 +112,9 @@ def _table_line(prediction: Prediction, width: int) -> str:
     told = " ".join(prediction.candidates) or "none"
     parts = (told, atoms, silent, scale, prediction.channel, *prediction.warnings)
     ending = shown("; ".join(part for part in parts if part))
+    material = shown(prediction.material)
     line = (
-        f"{name:{_FILE_COLUMNS}}  {shown(prediction.material):{max(width, 8)}}  {prediction.probability:5.2f}  "
+        f"{name:{_FILE_COLUMNS}}  {material:{max(width, 8)}}  {prediction.probability:5.2f}  "
         f"{prediction.calibrated:6.2f}  {prediction.spread:6.2f}  {ending}"
     )
     return line + ("  UNFAMILIAR\n" if prediction.unfamiliar else "\n")
