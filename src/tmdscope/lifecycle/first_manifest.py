@@ -406,7 +406,7 @@ def _search_apart(pattern: str, paths: Sequence[str], option: str) -> list[str]:
     given = json.dumps([pattern, list(paths), PATTERN_BYTES])
     command = [sys.executable, "-I", "-S", "-c", _SEARCH]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603
             command, input=given, capture_output=True, text=True, timeout=PATTERN_S, check=False
         )
     except subprocess.TimeoutExpired as error:
