@@ -4,6 +4,7 @@ import math
 import struct
 import zlib
 from io import BytesIO
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -243,7 +244,7 @@ def decode_array(content: bytes) -> NDArray[Any]:
         return array.reshape(shape, order="F" if by_columns else "C")
     except PictureError:
         raise
-    except _DECODER_ERRORS as error:
+    except (*_DECODER_ERRORS, TokenError) as error:  # numpy reads odd headers with tokenize
         raise PictureError(f"it does not load as one array (NPY) without objects: {error}") from error
 
 
