@@ -12,6 +12,7 @@ from tmdscope.limits import CONTENT_SHARE, WORK_SHARE
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h of the GNU C library
 _PAD_BYTES = 64 << 20
 _UNKNOWN_BYTES = 4 << 30
+_TRIM_BYTES = 256 << 20
 _PROC = Path("/proc")
 _GROUP = Path("/sys/fs/cgroup")
 _GROUPS = (
@@ -76,6 +77,8 @@ class Budget:
         try:
             yield
         finally:
+            if needed >= _TRIM_BYTES:
+                _trim()
             with self._given_back:
                 self._taken -= needed
                 self._given_back.notify_all()
@@ -86,6 +89,13 @@ CONTENTS = Budget(lambda: int(available_bytes() * CONTENT_SHARE))
 
 WORK = Budget(lambda: int(available_bytes() * WORK_SHARE))
 """For what is made of them."""
+
+
+def _trim() -> None:
+    """Give the kernel what the C library keeps of freed blocks for each thread (GNU's alone does)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def room_to_read(path: Path) -> AbstractContextManager[None]:
