@@ -173,3 +173,20 @@ def test_huge_pictures_on_many_threads_stay_within_the_budget(tmp_path: Path, bu
     command = [sys.executable, "-c", MANY, str(tmp_path / "huge.png"), str(budget)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
     assert int(done.stdout) < 340  # MiB; one alone takes up to 4 x 64
+
+
+@pytest.mark.parametrize("way", ["storage", "link"])
+def test_a_scan_shows_no_other_file(tmp_path: Path, way: str) -> None:
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("AFMReader")
+    (tmp_path / "secret").write_bytes(bytes(16 * 16 * 8))
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["image"] = np.ones((16, 16))
+    with h5py.File(tmp_path / "scan.topostats", "w") as file:
+        if way == "storage":
+            file.create_dataset("image", (16, 16), "f8", external=[(str(tmp_path / "secret"), 0, 2048)])
+        else:
+            file["image"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "image")
+        file["pixel_to_nm_scaling"] = 1.0
+    with pytest.raises(ScanError, match="lies in another file"):
+        read_file(tmp_path / "scan.topostats")
