@@ -103,9 +103,8 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
         raise ValueError(f"{path}: a table is written as .csv or .parquet")
     with atomic_path(path) as temporary:
         if path.suffix == ".csv":
-            table.map(lambda value: cell(value) if isinstance(value, str) else value).to_csv(
-                temporary, index=False
-            )
+            safe = table.map(lambda value: cell(value) if isinstance(value, str) else value)
+            safe.rename(columns=lambda name: cell(str(name))).to_csv(temporary, index=False)
         else:
             table.to_parquet(temporary, index=False)
 
@@ -204,7 +203,7 @@ def read_bytes(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
         It is missing, or may not be read.
     """
     with open_regular(path, most) as stream:
-        content = stream.read(most + 1)  # it may grow meanwhile, or state no size
+        content = stream.read(most + 1) or b""  # it may grow meanwhile, or state no size
     if len(content) > most:
         raise UserError(f"{path} has more than {most} bytes, the most that are read; is it the right file?")
     return content

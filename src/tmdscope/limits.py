@@ -11,3 +11,36 @@ MAX_PICTURE_BYTES = 8 * MAX_PIXELS
 
 MAX_SCAN_BYTES = 1 << 30
 """Largest instrument file (1 GiB)."""
+
+MAX_TAGS = 1 << 20
+"""Most numbers in the tags of a TIFF or of Exif: 1024 x 1024 strips or tiles have two each."""
+
+MAX_CHUNKS = 1 << 16
+"""Most chunks of a PNG: the largest picture in chunks of 8 KiB has fewer."""
+
+MAX_JPEG_SCANS = 64
+"""Most scans of a progressive JPEG, each of which goes through the whole picture: encoders write about 10."""
+
+MAX_ROWS = 1 << 20
+"""Most lines of a manifest."""
+
+MAX_COLUMNS = 1000
+"""Most columns of a manifest, and channels of an instrument's file."""
+
+MAX_TOLD = 200
+"""Most problems that one message lists."""
+
+READER_MEMORY_BYTES, READER_MEMORY_PER_BYTE = 256 << 20, 24
+"""Address space that the reader of an instrument's file may take, and more for each byte of the file."""
+
+READER_CPU_S, READER_CPU_S_PER_BYTE = 0.7, 1 / (16 << 20)
+"""Processor time that it may take, and more for each byte of the file."""
+
+READER_WAIT_S, READER_WAIT_S_PER_BYTE = 20.0, 1e-6
+"""How long its process may take in all, busy machine and imports included, before it is ended."""
+
+PATTERN_S, PATTERN_BYTES = 5.0, 1 << 30
+"""How long a regular expression that a user gives may search all paths, and its address space."""
+
+CONTENT_SHARE, WORK_SHARE = 0.25, 0.5
+"""Parts of the memory at hand for the files that threads hold, and for what they make of them."""

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from tmdscope.names import name_problem
+from tmdscope.names import name_problem, shown
 
 
 class UserError(ValueError):
@@ -19,7 +19,7 @@ def say(message: str) -> None:
     message : str
         One line.
     """
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write(shown(message, keep="\n") + "\n")
     sys.stderr.flush()
 
 
@@ -108,5 +108,5 @@ def run_stage(main: Callable[[], None]) -> None:
         said = to_user_error(error)
         if said is None:
             raise
-        sys.stderr.write(f"error: {said}\n")
+        sys.stderr.write("error: " + shown(str(said), keep="\n") + "\n")
         raise SystemExit(1) from error
