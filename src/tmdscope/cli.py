@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from tmdscope import __version__
+from tmdscope.address import keep_secrets
 from tmdscope.layout import find_project
 from tmdscope.stage import UserError, to_user_error
 
@@ -67,6 +68,7 @@ def main(
     ] = False,
 ) -> None:
     """Tracked, reproducible transfer learning for microscopy of two-dimensional materials."""
+    keep_secrets()
 
 
 @app.command()

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
+from tmdscope.address import without_secrets
 from tmdscope.files import write_json, write_table
 from tmdscope.learn.scored import FACTS, PREDICTIONS
 from tmdscope.names import key_of
@@ -131,7 +132,8 @@ class TrackedRun:
         tags : mapping
             Name to value.
         """
-        self.study.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        entries = [RunTag(key, without_secrets(value)) for key, value in tags.items()]
+        self.study.client.log_batch(self.run_id, tags=entries)
 
     def dataset(self, data: DataUse) -> None:
         """Log the data set the run reads.
