@@ -24,9 +24,9 @@ _WORD = rf"(?:{_LONG}|(?<![a-z])(?:pw|sig|sas|auth)|(?<=[?&;#])key)"
 _QUOTED = r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\""
 _BARE = r"[^\s&]+?(?=[)\]}>'\",.;:]{0,8}(?:[\s&]|$))"
 _NAME = r"(?<=://)(?!\[)[^\s/@:'\"]{0,500}"
-_NO_PORT = r":(?!\d{1,5}(?:[/?#\s'\"),;\]>]|$))"
+_NO_PORT = r":(?!\d{1,5}[:.]?(?:[/?#\s'\"),;\]>]|$))"
 
-_CREDENTIALS = [  # up to the last @ of a word before another address; of a word; of a line, where it has spaces
+_CREDENTIALS = [  # up to the last @ of a word before another address; of a word; of a line
     re.compile(rf"{_NAME}{_NO_PORT}(?P<secret>{inside})@")
     for inside in (r"(?:(?!://)\S){0,4096}", r"\S{0,4096}", r"(?:(?!://)[^\n@]){0,4096}")
 ]
@@ -131,11 +131,16 @@ def _is_user(found: re.Match[str]) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _known(environment: tuple[tuple[str, str], ...]) -> re.Pattern[str] | None:
-    """Look for the secrets in variables as they are, as an address writes them, and as messages quote them."""
+    """Look for the secrets in variables as they are, in addresses, and as messages quote them."""
     forms: set[str] = set()
     for name, value in environment:
+        if name == "PYTEST_CURRENT_TEST":  # its text is of tests, of addresses too
+            continue
         for secret in _secrets_of(name, value):
-            for plain in {secret, unquote(secret)}:
+            parts = (
+                re.split(r"[/@:?#\s]+", secret) if "://" in value else ()
+            )  # taken for a port, host or path
+            for plain in {secret, unquote(secret), *parts}:
                 forms |= {plain, quote(plain), quote(plain, safe=""), quote_plus(plain), escape(plain)}
                 forms |= {json.dumps(plain)[1:-1], repr(plain)[1:-1]}
     wanted = sorted((form for form in forms if len(form) >= _LEAST), key=len, reverse=True)
@@ -147,7 +152,6 @@ def _secrets_of(name: str, value: str) -> Iterator[str]:
         yield value
     if (password := password_in(value)) is not None:
         yield password
-        yield from re.split(r"[/@:?#\s]+", password)  # a library takes a part of it for the port, or a path
     for pattern in (*_CREDENTIALS, *_PAIRS) if "=" in value or "@" in value else ():
         yield from (found["secret"].strip("'\"") for found in pattern.finditer(value))
     for found in _USER.finditer(value):

@@ -15,7 +15,13 @@ _CHUNK_BYTES = 1 << 20
 
 
 class DownloadError(OSError):
-    """A file that could not be had, or not whole; the message names its address."""
+    """A file that could not be had, or not whole; the message names its address.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong; passwords and tokens are taken out of it.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(without_secrets(message))

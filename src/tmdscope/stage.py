@@ -9,7 +9,13 @@ from tmdscope.names import name_problem
 
 
 class UserError(ValueError):
-    """Something a user can mend; the message names the file, the value and the remedy."""
+    """Something a user can mend; the message names the file, the value and the remedy.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong; passwords and tokens are taken out of it.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(without_secrets(message))

@@ -88,7 +88,8 @@ class TrackedRun:
             Name to value; a name that MLflow does not take is logged under `tmdscope.names.key_of`.
         """
         entries = [
-            Param(key_of(key), str(value)[:_PARAM_CHARACTERS]) for key, value in flatten(params).items()
+            Param(key_of(key), without_secrets(str(value))[:_PARAM_CHARACTERS])
+            for key, value in flatten(params).items()
         ]
         self.study.client.log_batch(self.run_id, params=entries)
 
@@ -340,7 +341,8 @@ def open_run(
         lineage[ATTEMPT] = attempt
     run_id = None if attempt is None or fresh else _find_run(study, name, lineage)
     if run_id is None:
-        created = study.client.create_run(study.experiment_id, tags={**tags, **lineage}, run_name=name)
+        shown = {key: without_secrets(value) for key, value in {**tags, **lineage}.items()}
+        created = study.client.create_run(study.experiment_id, tags=shown, run_name=name)
         run = TrackedRun(study, created.info.run_id)
     else:
         study.client.update_run(run_id, status="RUNNING")

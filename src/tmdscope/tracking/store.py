@@ -32,7 +32,7 @@ _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "8", "MLFLOW_HTTP_REQUEST_MAX_RETRIE
 Unset they are 120 s and 7 tries: right in the middle of a training, too long before it.
 """
 _CONNECT_S = 8
-_REFUSED = (401, 403)
+_UNKNOWN, _FORBIDDEN = 401, 403
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,9 @@ def _check_answer(uri: str) -> None:
     is_server = uri.startswith("http")
     if re.search(r"[/?#@\s]" if is_server else "@", password_in(uri) or ""):
         raise UserError(
-            f"MLFLOW_TRACKING_URI, {without_secrets(uri)}: its password holds signs that end a password there; "
-            "write / ? # @ and spaces as %2F %3F %23 %40 %20, or take it out and set MLFLOW_TRACKING_USERNAME "
-            "and MLFLOW_TRACKING_PASSWORD (of PostgreSQL: PGPASSWORD)"
+            f"MLFLOW_TRACKING_URI, {without_secrets(uri)} but for its password: that holds signs which "
+            "end it there; write / as %2F, ? as %3F, # as %23, at as %40, a space as %20, or take it out and "
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (of PostgreSQL: PGPASSWORD)"
         )
     try:
         if is_server:
@@ -207,7 +207,9 @@ def _explain(error: Exception) -> str:
     cause = re.search(r"\(Caused by \w+\([\"'](?:<?HTTP\w+[^:]*: )?(?P<why>.*?)[\"']\)\)", reason)
     reason = cause["why"] if cause else reason
     status = error.get_http_status_code() if isinstance(error, RestException) else 0
-    if status in _REFUSED or "401" in reason or "password authentication" in reason:
+    if status == _FORBIDDEN or f"code {_FORBIDDEN}" in reason:
+        remedy = "this user may not change what others made: ask for EDIT on it, or use another name"
+    elif status == _UNKNOWN or f"code {_UNKNOWN}" in reason or "password authentication" in reason:
         remedy = (
             "it refuses these credentials: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or, of "
             "a database, name and password in MLFLOW_TRACKING_URI"
