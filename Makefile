@@ -56,8 +56,7 @@ ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
 dashboard: $(READY) ## Browse the studies of searches on http://127.0.0.1:$(DASHBOARD_PORT)
 	@test -n "$$TMDSCOPE_SEARCH_STORAGE" || test -e mlruns/optuna.db \
 	  || { echo "mlruns/optuna.db does not exist: make repro, or set TMDSCOPE_SEARCH_STORAGE" >&2; exit 1; }
-	$(BIN)/optuna-dashboard --host 127.0.0.1 --port $(DASHBOARD_PORT) \
-	  "$$(echo "$${TMDSCOPE_SEARCH_STORAGE:-sqlite:///mlruns/optuna.db}" | sed 's/^postgresql:/postgresql+psycopg:/')"
+	@$(BIN)/python -c "$$DASHBOARD" $(DASHBOARD_PORT)
 
 serve: $(READY) ## Answer requests with the production model on http://127.0.0.1:$(SERVE_PORT) (docs/models.md)
 	MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlruns/mlflow.db}" \
@@ -88,6 +87,29 @@ clean: ## Remove build and test caches and stage outputs that `dvc checkout` bri
 	rm -rf dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find $(SOURCES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	@test ! -x $(BIN)/dvc || $(BIN)/python -c "$$FORGET_OUTPUTS"
+
+# The storage's address stays in the environment: every user of a machine sees a command line.
+define DASHBOARD
+import sys
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIServer, make_server
+from optuna_dashboard import wsgi
+from tmdscope.learn.search.storage import check_url
+from tmdscope.stage import run_stage, say
+from tmdscope.tracking.store import search_storage_url
+
+class Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+def main():
+    address = check_url(search_storage_url()).render_as_string(hide_password=False)
+    with make_server("127.0.0.1", int(sys.argv[1]), wsgi(address), server_class=Server) as server:
+        say(f"Studies: http://127.0.0.1:{sys.argv[1]} (Ctrl-C ends)")
+        server.serve_forever()
+
+run_stage(main)
+endef
+export DASHBOARD
 
 # Only outputs that DVC's cache can restore are removed; a changed one is kept and named.
 define FORGET_OUTPUTS

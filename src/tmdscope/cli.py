@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from tmdscope import __version__
+from tmdscope.address import keep_secrets
 from tmdscope.layout import find_project
 from tmdscope.names import shown
 from tmdscope.stage import UserError, to_user_error
@@ -69,11 +70,12 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback answers
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
     """Tracked, reproducible transfer learning for microscopy of two-dimensional materials."""
+    keep_secrets()
 
 
 @app.command()

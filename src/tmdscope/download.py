@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+from tmdscope.address import without_secrets
+
 TIMEOUT_S = 60
 """Seconds without a byte after which a server counts as gone."""
 
@@ -13,7 +15,16 @@ _CHUNK_BYTES = 1 << 20
 
 
 class DownloadError(OSError):
-    """A file that could not be had, or not whole; the message names its address."""
+    """A file that could not be had, or not whole; the message names its address.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong; passwords and tokens are taken out of it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 def download(url: str, target: Path, size: int | None = None) -> None:

@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
 
+from tmdscope.address import keep_secrets
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -45,6 +47,7 @@ def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Res
 
 def _watch(parent: int) -> None:
     """End this process soon after its parent has been killed."""
+    keep_secrets()
 
     def look() -> None:
         while os.getppid() == parent:

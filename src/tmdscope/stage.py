@@ -4,11 +4,21 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from tmdscope.address import keep_secrets, without_secrets
 from tmdscope.names import name_problem, shown
 
 
 class UserError(ValueError):
-    """Something a user can mend; the message names the file, the value and the remedy."""
+    """Something a user can mend; the message names the file, the value and the remedy.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong; passwords and tokens are taken out of it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 def say(message: str) -> None:
@@ -19,7 +29,7 @@ def say(message: str) -> None:
     message : str
         One line.
     """
-    sys.stderr.write(shown(message, keep="\n") + "\n")
+    sys.stderr.write(shown(without_secrets(message), keep="\n") + "\n")
     sys.stderr.flush()
 
 
@@ -102,6 +112,7 @@ def run_stage(main: Callable[[], None]) -> None:
     main : callable
         The stage. Errors that nobody translates keep their traceback: they are ours to mend.
     """
+    keep_secrets()
     try:
         main()
     except Exception as error:

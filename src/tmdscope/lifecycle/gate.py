@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from tmdscope.address import without_secrets
 from tmdscope.learn.intervals import Difference
 from tmdscope.lifecycle.comparison import compare_versions
 from tmdscope.lifecycle.not_worse import judge_difference
@@ -185,7 +186,7 @@ def check_loading(version: Version, load: Load) -> list[Check]:
     try:
         found = load(version)
     except Exception as error:
-        found = LoadReport(str(error), "not tried: the model was not loaded", None)
+        found = LoadReport(without_secrets(str(error)), "not tried: the model was not loaded", None)
     figures = {} if found.max_difference is None else {"max_difference": found.max_difference}
     largest = "" if found.max_difference is None else f", largest difference {found.max_difference:.1g}"
     return [
@@ -247,7 +248,7 @@ def parse_report(uri: str, status: int, output: str, errors: str) -> LoadReport:
     except (ValueError, KeyError, TypeError):
         agrees = False
     if not agrees:
-        last = errors.strip().rpartition("\n")[2] or output.strip()[-200:] or "no message"
+        last = without_secrets(errors).strip().rpartition("\n")[2] or output.strip()[-200:] or "no message"
         return LoadReport(f"loading {uri} ended with status {status}: {last}", "not repeated", None)
     return report
 
@@ -256,7 +257,7 @@ def _attempt(name: str, check: Callable[[], Check]) -> Check:
     try:
         return check()
     except Exception as error:
-        return Check(name, False, str(error) or type(error).__name__)
+        return Check(name, False, without_secrets(str(error)) or type(error).__name__)
 
 
 def _classes(candidate: Version, production: Version | None, gate: Gate) -> Check:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tmdscope.address import without_secrets
+from tmdscope.address import keep_secrets, password_in, without_secrets
 from tmdscope.layout import tracking_home
 from tmdscope.stage import UserError, translates
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # it prints the password with it
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"  # no model of ours holds one
 
 import mlflow
@@ -31,7 +32,7 @@ _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "8", "MLFLOW_HTTP_REQUEST_MAX_RETRIE
 Unset they are 120 s and 7 tries: right in the middle of a training, too long before it.
 """
 _CONNECT_S = 8
-_REFUSED = (401, 403)
+_UNKNOWN, _FORBIDDEN = 401, 403
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def shown_uri() -> str:
     Returns
     -------
     str
-        Without name and password.
+        Without password.
     """
     return without_secrets(tracking_uri())
 
@@ -126,6 +127,7 @@ def connect(create: bool = False) -> MlflowClient:
         There is no such store, or it does not answer within seconds, or refuses; the message has its address.
         Or the project was copied or renamed: its local store would write into the folder it came from.
     """
+    keep_secrets()
     uri = tracking_uri()
     if uri.startswith("sqlite:"):
         _check_file(uri, create)
@@ -151,8 +153,15 @@ def _check_file(uri: str, create: bool) -> None:
 
 def _check_answer(uri: str) -> None:
     """Ask a server or a database something small, before any work depends on it."""
+    is_server = uri.startswith("http")
+    if re.search(r"[/?#@\s]" if is_server else "@", password_in(uri) or ""):
+        raise UserError(
+            f"MLFLOW_TRACKING_URI, {without_secrets(uri)} but for its password: that holds signs which "
+            "end it there; write / as %2F, ? as %3F, # as %23, at as %40, a space as %20, or take it out and "
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (of PostgreSQL: PGPASSWORD)"
+        )
     try:
-        if uri.startswith("http"):
+        if is_server:
             with _impatient():
                 MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
         elif uri.startswith(("postgresql", "mysql", "mssql")):
@@ -194,11 +203,13 @@ def explain_error(error: Exception) -> UserError | None:
 
 
 def _explain(error: Exception) -> str:
-    reason = without_secrets(str(error).strip().partition("\n")[0][:500])
+    reason = without_secrets(str(error)).strip().partition("\n")[0][:500]
     cause = re.search(r"\(Caused by \w+\([\"'](?:<?HTTP\w+[^:]*: )?(?P<why>.*?)[\"']\)\)", reason)
     reason = cause["why"] if cause else reason
     status = error.get_http_status_code() if isinstance(error, RestException) else 0
-    if status in _REFUSED or "401" in reason or "password authentication" in reason:
+    if status == _FORBIDDEN or f"code {_FORBIDDEN}" in reason:
+        remedy = "this user may not change what others made: ask for EDIT on it, or use another name"
+    elif status == _UNKNOWN or f"code {_UNKNOWN}" in reason or "password authentication" in reason:
         remedy = (
             "it refuses these credentials: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or, of "
             "a database, name and password in MLFLOW_TRACKING_URI"
