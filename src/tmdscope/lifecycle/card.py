@@ -41,8 +41,8 @@ def write_card(client: Client, version: Version) -> str:
     Raises
     ------
     UserError
-        The version's run has no facts: it was made by an earlier version of tmdscope; or its files were changed
-        after it was made production.
+        The version's run has no facts: it was made by an earlier version of tmdscope; or its files were
+        changed after it was made production.
     """
     check_pinned(client, version)
     text = compose_card(

@@ -110,11 +110,9 @@ def predict_files(
     found = resolve_model(client, model, registered)
     if found.uri is None:
         raise UserError(f"{found.title} has no model; name a registered version, see `tmdscope models`")
-    if model.rpartition("@")[2] == PRODUCTION:
-        if not read_standing(client, resolve(client, found.uri).name).is_reviewed:
-            say(
-                f"{found.title} was made production by hand: no decision vouches for its files (`tmdscope models`)"
-            )
+    by_alias = model.rpartition("@")[2] == PRODUCTION
+    if by_alias and not read_standing(client, resolve(client, found.uri).name).is_reviewed:
+        say(f"{found.title} was made production by hand: no decision vouches for its files")
     program = load_program(found.uri, sha256)
     predictor = Predictor(program, found.title)
     target = program.config.make_target()

@@ -95,7 +95,7 @@ def _repeat(uri: str, folder: Path) -> ModelCheck:
 
 
 def _limit_process() -> None:
-    """Have this process ended when it takes more than any model of ours needs; nothing where there is no POSIX."""
+    """Have this process ended when it takes more than any model of ours needs, where there is POSIX."""
     try:
         import resource
     except ImportError:

@@ -1,8 +1,9 @@
 """What a registered version takes in and tells apart, read without its weights."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
+
+from mlflow.types import Schema
 
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.tracking.models import read_described
@@ -58,7 +59,7 @@ def read_contract(version: Version) -> Contract:
         prepare = PrepareParams.model_validate_json(prepare).model_dump(mode="json")
     return Contract(
         classes=tuple(facts.get("classes", ())),
-        inputs=None if inputs is None else json.loads(inputs),
+        inputs=None if inputs is None else Schema.from_json(inputs).to_dict(),
         prepare=prepare,
         scale=Scale.from_json(facts["scale"]) if "scale" in facts else None,
     )

@@ -1,8 +1,8 @@
 """What a model's files may be: exactly what `log_program` writes, seen before any loader runs.
 
-Whoever can write a store can put programs into it: torch unpickles old and unusual records of an archive and
-evaluates the texts of its graph, MLflow imports what ``MLmodel`` names. Here nothing is imported, unpickled or
-evaluated; every file, key, record and word that is not on a list is refused, with a `ValueError`.
+Whoever can write a store can put programs into it: torch unpickles old and unusual records of an archive
+and evaluates the texts of its graph, MLflow imports what ``MLmodel`` names. Here nothing is imported,
+unpickled or evaluated; every file, key, record and word that is not on a list is refused by a `ValueError`.
 """
 
 import io
@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
 
 from tmdscope.files import open_regular, read_bytes
 from tmdscope.limits import MAX_BESIDE_BYTES, MAX_MODEL_BYTES, MAX_TEXT_BYTES
@@ -41,7 +43,7 @@ WRITTEN_LATER = "registered_model_meta"
 DTYPES = {5: np.dtype("<i8"), 7: np.dtype("<f4")}
 """Types of stored tensors by their number in the archive."""
 
-_MLMODEL_BYTES = 1 << 20
+_MLMODEL_BYTES = 1 << 18
 _DIRECTORY_BYTES = 1 << 24
 _PLAIN_BYTES = 1 << 25
 _FOLDERS = {"data", "extra_files"}
@@ -56,9 +58,11 @@ _FILES = {
 
 _DESCRIBED = set(
     "artifact_path flavors is_signature_from_type_hint metadata mlflow_version model_id model_size_bytes "
-    "model_uuid prompts run_id saved_input_example_info signature type_hint_from_example utc_time_created".split()
+    "model_uuid prompts run_id saved_input_example_info signature type_hint_from_example "
+    "utc_time_created".split()
 )
 _METADATA = {"ensemble", "classes", "not_trained", "prepare", "scale"}
+_BESIDE = [{"path": RELIABILITY}, {"path": REFERENCE}]
 _FLAVOURS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "python_function": {
         "config": lambda value: value == {"device": None},
@@ -75,7 +79,6 @@ _FLAVOURS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "pytorch_version": lambda value: isinstance(value, str),
     },
 }
-_BESIDE = [{"path": RELIABILITY}, {"path": REFERENCE}]
 
 _WEIGHTS, _CONSTANTS = (
     "data/weights/model_weights_config.json",
@@ -100,21 +103,23 @@ _PROGRAM_KEYS = set(
 )
 _MODULE_KEYS = set("graph metadata module_call_graph signature treespec_namedtuple_fields".split())
 _GRAPH_KEYS = set(
-    "arg as_bool as_device as_expr as_float as_int as_ints as_layout as_memory_format as_none as_scalar_type "
-    "as_tensor as_tensors buffer buffer_name custom_obj_values device dtype expr_str hint index input_specs inputs "
-    "is_hop_single_tensor_return is_single_tensor_return kind layout name nodes output_specs outputs parameter "
-    "parameter_name persistent requires_grad sizes storage_offset strides sym_bool_values sym_float_values "
-    "sym_int_values target tensor_constant tensor_constant_name tensor_values type user_input user_output".split()
+    "arg as_bool as_device as_expr as_float as_int as_ints as_layout as_memory_format as_none "
+    "as_scalar_type as_tensor as_tensors buffer buffer_name custom_obj_values device dtype expr_str "
+    "hint index input_specs inputs is_hop_single_tensor_return is_single_tensor_return kind layout "
+    "name nodes output_specs outputs parameter parameter_name persistent requires_grad sizes "
+    "storage_offset strides sym_bool_values sym_float_values sym_int_values target tensor_constant "
+    "tensor_constant_name tensor_values type user_input user_output".split()
 )
 _NAME, _DOTTED = r"[A-Za-z_][A-Za-z0-9_]{0,199}", r"[A-Za-z_][A-Za-z0-9_.]{0,199}"
 _SPEC = (
     r'(?:[\[\]{}:, \d]|"(?:type|context|children_spec|builtins\.(?:tuple|dict|list)|null|\[\])"|null){1,2000}'
 )
 _OPERATORS = (
-    "_assert_tensor_metadata adaptive_avg_pool2d add add_ batch_norm conv2d div dropout flatten linear log_sigmoid "
-    "log_softmax matmul max_pool2d mean mul neg numpy_T permute relu relu_ rsub sigmoid softmax stack sub t to "
-    "transpose unsqueeze"
+    "_assert_tensor_metadata adaptive_avg_pool2d add add_ batch_norm conv2d div dropout flatten linear "
+    "log_sigmoid log_softmax matmul max_pool2d mean mul neg numpy_T permute relu relu_ rsub sigmoid "
+    "softmax stack sub t to transpose unsqueeze"
 )
+_SYMBOL = r"Symbol\('s\d{1,6}', positive=True, integer=True\)"
 _WORDS = {
     "name": _NAME,
     "parameter_name": _DOTTED,
@@ -122,7 +127,7 @@ _WORDS = {
     "tensor_constant_name": _DOTTED,
     "target": rf"torch\.ops\.aten\.(?:{_OPERATORS.replace(' ', '|')})\.\w{{1,30}}",
     "type": r"cpu",
-    "expr_str": r"(?:Symbol\('s\d{1,6}', positive=True, integer=True\)|Integer\(\d{1,15}\)|(?:Mul|Add)\(|\)|, ){1,50}",
+    "expr_str": rf"(?:{_SYMBOL}|Integer\(\d{{1,15}}\)|Mul\(|Add\(|\)|, ){{1,50}}",
 }
 """What a text of the graph may be, by the key that it stands under. torch evaluates `expr_str`."""
 
@@ -157,15 +162,6 @@ def check_list(folder: Path) -> None:
             raise ValueError(f"it was not made by tmdscope: it has no {needed}")
 
 
-class _PlainYaml(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """YAML whose nodes are written where they are used: what refers to others can be a bomb."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise ValueError("MLmodel holds a YAML alias")
-        return super().compose_node(parent, index)
-
-
 def read_description(path: Path) -> dict[str, Any]:
     """Read a model's file ``MLmodel``.
 
@@ -186,10 +182,13 @@ def read_description(path: Path) -> dict[str, Any]:
         It is no YAML, or says anything else, such as whose code is to be run.
     """
     text = read_bytes(path, _MLMODEL_BYTES).decode("utf-8")
+    reader = YAML(typ="safe", pure=True)
     try:
-        described = yaml.load(text, _PlainYaml)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"MLmodel is not YAML ({error})") from error
+        if any(isinstance(event, AliasEvent) for event in reader.parse(text)):
+            raise ValueError("MLmodel refers to itself by a YAML alias")
+        described = reader.load(text)
+    except YAMLError as error:
+        raise ValueError(f"MLmodel is not YAML ({' '.join(str(error).split())[:200]})") from error
     _expect_keys("MLmodel", described, _DESCRIBED, {"flavors"})
     flavours, metadata = described["flavors"], described.setdefault("metadata", {})
     _expect_keys("flavors of MLmodel", flavours, set(_FLAVOURS), set(_FLAVOURS))
@@ -344,7 +343,23 @@ def read_weights(
 
 
 def count_weights(path: Path) -> int:
-    """Count an exported program's parameters and buffers, without reading them."""
+    """Count an exported program's parameters and buffers, without reading them.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.pt2`` file.
+
+    Returns
+    -------
+    int
+        Their number.
+
+    Raises
+    ------
+    ValueError
+        It is not what a model's may be.
+    """
     with open_archive(path) as read:
         return len(_read_payloads(read(_WEIGHTS), "weight_"))
 

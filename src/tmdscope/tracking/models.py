@@ -17,7 +17,6 @@ import mlflow
 import mlflow.pytorch
 import numpy as np
 import torch
-import yaml
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
@@ -238,11 +237,13 @@ def _expect_ours(what: str) -> Iterator[None]:
     """Turn what is found to be wrong with a model's files into an error that says what to do."""
     try:
         yield
+    except UserError:
+        raise
     except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError, OverflowError) as error:
         problem = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(
-            f"{what} is not loaded: {problem}; it is damaged, or nothing that tmdscope logged: bring its files back "
-            "from a copy, run its experiment again, or name another version"
+            f"{what} is not loaded: {problem}; it is damaged, or nothing that tmdscope logged: bring its "
+            "files back from a copy, run its experiment again, or name another version"
         ) from error
 
 
@@ -295,8 +296,8 @@ def fetch_files(uri: str, sha256: str | None = None) -> Path:
         )
     if sha256 is not None and found != sha256.lower():
         raise UserError(
-            f"{uri}: its files have SHA-256 {found}, {sha256.lower()} was asked for: either it is another version, "
-            "or its files were changed"
+            f"{uri}: its files have SHA-256 {found}, {sha256.lower()} was asked for: it is another "
+            "version, or its files were changed"
         )
     if "@" in uri or uri.count("/") > 1:
         check_pinned(client, resolve(client, uri))
@@ -379,7 +380,10 @@ def _expected_tensors(config: EnsembleConfig) -> dict[str, tuple[tuple[int, ...]
     """Give the shape and type of every tensor of an ensemble, without memory for any."""
     with torch.device("meta"):
         state = bare_ensemble(config).state_dict()
-    kinds = {torch.float32: np.dtype("<f4"), torch.int64: np.dtype("<i8")}
+    kinds: dict[torch.dtype, np.dtype[Any]] = {
+        torch.float32: np.dtype("<f4"),
+        torch.int64: np.dtype("<i8"),
+    }
     needed = sum(values.numel() * values.element_size() for values in state.values())
     if needed > MAX_MODEL_BYTES:
         raise ValueError(f"its networks take {needed} bytes, {MAX_MODEL_BYTES} at most are loaded")
@@ -496,7 +500,7 @@ def write_checked(folder: Path, to: Path) -> None:
         (to / PROGRAM).parent.mkdir()
         write_program(folder / PROGRAM, to / PROGRAM, written.getvalue())
         described.pop("saved_input_example_info", None)
-        (to / "MLmodel").write_text(yaml.safe_dump(described), encoding="utf-8")
+        (to / "MLmodel").write_text(json.dumps(described, default=str), encoding="utf-8")
 
 
 def _open_beside(folder: Path, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]] | None:
