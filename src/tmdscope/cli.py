@@ -398,6 +398,9 @@ def predict(
     channel: Annotated[
         str | None, typer.Option(help="Of instrument files; that of the heights is found.")
     ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="That the model's files must have, as `tmdscope promote` printed it.")
+    ] = None,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Say which material images show, how sure that is, and whether the model knows such images.
@@ -418,6 +421,7 @@ def predict(
         sys.stdout,
         pixel_size_nm or float("nan"),
         channel,
+        sha256,
     )
     _echo(counts.text, err=True)
     if counts.unusable:

@@ -44,3 +44,18 @@ PATTERN_S, PATTERN_BYTES = 5.0, 1 << 30
 
 CONTENT_SHARE, WORK_SHARE = 0.25, 0.5
 """Parts of the memory at hand for the files that threads hold, and for what they make of them."""
+
+MAX_MODEL_BYTES = (1 << 32) - 1
+"""Largest exported program of a model (4 GiB), and most that its networks take in memory."""
+
+MAX_BESIDE_BYTES = 1 << 28
+"""Largest other file of a model, such as its reference images (256 MiB)."""
+
+MAX_CLASSES = 1000
+"""Most classes of a model that is loaded, and most atoms."""
+
+LOADING_MEMORY_BYTES = 1 << 34
+"""Memory of the process that tries a model before it is promoted (16 GiB)."""
+
+LOADING_S = 600
+"""Seconds, by the clock and of the CPU, of that process."""
