@@ -9,21 +9,19 @@ from typer.core import TyperGroup
 
 from tmdscope import __version__
 from tmdscope.layout import find_project
-from tmdscope.stage import UserError, to_user_error
+from tmdscope.stage import UserError, orderly
 
 
 class _Commands(TyperGroup):
-    """Foreseen errors become a message on standard error and exit status 1."""
+    """Whatever ends a command becomes a message on standard error and an exit status."""
+
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        with orderly():
+            return super().main(*arguments, **named)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with orderly((OSError, EOFError)):  # of these and of Ctrl-C typer would make something of its own
             return super().invoke(ctx)
-        except Exception as error:
-            said = to_user_error(error)
-            if said is None:
-                raise
-            typer.echo(f"error: {said}", err=True)
-            raise typer.Exit(1) from error
 
 
 app = typer.Typer(
@@ -303,16 +301,13 @@ def search_worker(
 
 
 def _read_request(experiment: str, params: Path) -> Any:
-    """Read what a search of an experiment is asked to do, and let SIGTERM stop it as Ctrl-C does."""
-    import signal
-
+    """Read what a search of an experiment is asked to do."""
     from tmdscope.memory import keep_freed_memory
     from tmdscope.params.materials_study import DataParams, TrackingParams
     from tmdscope.params.reading import read_section
     from tmdscope.params.search import read_search
     from tmdscope.tracking.experiment_search import SearchRequest
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     keep_freed_memory()
     varied, base = read_search(experiment, params)
     return SearchRequest(
