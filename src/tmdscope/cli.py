@@ -481,6 +481,7 @@ def apply(
     `tmdscope profile apply default` brings the shipped settings back.
     """
     from tmdscope.files import write_text
+    from tmdscope.params.reading import read_settings
     from tmdscope.profiles import diff_params, merge_profile, read_profile
 
     text = read_profile(name, params.parent / "profiles")
@@ -488,7 +489,7 @@ def apply(
         raise UserError(
             f"{params} does not exist; run from the folder that holds it, or name it with --params"
         )
-    before = params.read_text(encoding="utf-8")
+    before = read_settings(params)
     after = merge_profile(before, text, f"{params.name} with profile {name!r}")
     if before == after:
         typer.echo(f"{params} already has profile {name!r}")

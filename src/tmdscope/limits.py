@@ -11,3 +11,18 @@ MAX_PICTURE_BYTES = 8 * MAX_PIXELS
 
 MAX_SCAN_BYTES = 1 << 30
 """Largest instrument file (1 GiB)."""
+
+MAX_SETTINGS_BYTES = 1 << 20
+"""Largest params.yaml or profile (1 MiB): they have some 10 kB."""
+
+MAX_SETTINGS_VALUES = 100_000
+"""Most values in settings, counted as often as aliases repeat them."""
+
+MAX_SETTINGS_DEPTH = 50
+"""Most levels of settings."""
+
+MAX_TABLE_BYTES = 1 << 31
+"""Largest table, as a file and decompressed (2 GiB)."""
+
+MAX_TABLE_CELLS = 1 << 28
+"""Most values of a Parquet table: repeated ones take no room in its file."""
