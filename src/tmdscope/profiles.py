@@ -95,7 +95,7 @@ def merge_profile(params: str, profile: str, source: str) -> str:
     _merge(merged, load_settings(yaml, profile, source))
     stream = io.StringIO()
     yaml.dump(merged, stream)
-    check_study(YAML(typ="safe").load(stream.getvalue()), source)
+    check_study(load_settings(YAML(typ="safe"), stream.getvalue(), source), source)
     return stream.getvalue()
 
 
