@@ -9,24 +9,21 @@ import typer
 from typer.core import TyperGroup
 
 from tmdscope import __version__
-from tmdscope.address import keep_secrets
 from tmdscope.layout import find_project
 from tmdscope.names import shown
-from tmdscope.stage import UserError, to_user_error
+from tmdscope.stage import UserError, orderly
 
 
 class _Commands(TyperGroup):
-    """Foreseen errors become a message on standard error and exit status 1."""
+    """Whatever ends a command becomes a message on standard error and an exit status."""
+
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        with orderly():
+            return super().main(*arguments, **named)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with orderly((OSError, EOFError)):  # of these and of Ctrl-C typer would make something of its own
             return super().invoke(ctx)
-        except Exception as error:
-            said = to_user_error(error)
-            if said is None:
-                raise
-            _echo(f"error: {said}", err=True)
-            raise typer.Exit(1) from error
 
 
 app = typer.Typer(
@@ -70,12 +67,11 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[  # noqa: ARG001 - its callback answers
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
     """Tracked, reproducible transfer learning for microscopy of two-dimensional materials."""
-    keep_secrets()
 
 
 @app.command()
@@ -312,16 +308,13 @@ def search_worker(
 
 
 def _read_request(experiment: str, params: Path) -> Any:
-    """Read what a search of an experiment is asked to do, and let SIGTERM stop it as Ctrl-C does."""
-    import signal
-
+    """Read what a search of an experiment is asked to do."""
     from tmdscope.memory import keep_freed_memory
     from tmdscope.params.materials_study import DataParams, TrackingParams
     from tmdscope.params.reading import read_section
     from tmdscope.params.search import read_search
     from tmdscope.tracking.experiment_search import SearchRequest
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     keep_freed_memory()
     varied, base = read_search(experiment, params)
     return SearchRequest(
@@ -499,6 +492,7 @@ def apply(
     `tmdscope profile apply default` brings the shipped settings back.
     """
     from tmdscope.files import write_text
+    from tmdscope.params.reading import read_settings
     from tmdscope.profiles import diff_params, merge_profile, read_profile
 
     text = read_profile(name, params.parent / "profiles")
@@ -506,7 +500,7 @@ def apply(
         raise UserError(
             f"{params} does not exist; run from the folder that holds it, or name it with --params"
         )
-    before = params.read_text(encoding="utf-8")
+    before = read_settings(params)
     after = merge_profile(before, text, f"{params.name} with profile {name!r}")
     if before == after:
         _echo(f"{params} already has profile {name!r}")

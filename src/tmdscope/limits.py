@@ -59,3 +59,18 @@ LOADING_MEMORY_BYTES = 1 << 34
 
 LOADING_S = 600
 """Seconds, by the clock and of the CPU, of that process."""
+
+MAX_SETTINGS_BYTES = 1 << 20
+"""Largest params.yaml or profile (1 MiB): they have some 10 kB."""
+
+MAX_SETTINGS_VALUES = 100_000
+"""Most values in settings, counted as often as aliases repeat them."""
+
+MAX_SETTINGS_DEPTH = 50
+"""Most levels of settings."""
+
+MAX_TABLE_BYTES = 1 << 31
+"""Largest table, as a file and decompressed (2 GiB)."""
+
+MAX_TABLE_CELLS = 1 << 28
+"""Most values of a Parquet table: repeated ones take no room in its file."""

@@ -191,7 +191,7 @@ def test_descriptors_that_do_not_fit_are_refused(tables, change, message):
 
 def test_file_that_is_no_parquet_is_said_so(tables):
     (tables / published.FEATURES.table).write_bytes(b"PAR1 not really")
-    with pytest.raises(UserError, match="not a parquet table"):
+    with pytest.raises(UserError, match="is not Parquet"):
         read_tables(tables)
 
 

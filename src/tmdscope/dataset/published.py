@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tmdscope.dataset.safe_pickle import read_pickle
 from tmdscope.dataset.store import digest_of
-from tmdscope.files import atomic_path, sha256_array, sha256_file, write_json
+from tmdscope.files import atomic_path, read_table, sha256_array, sha256_file, write_json
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.params.published_study import FetchParams
 from tmdscope.stage import UserError
@@ -216,7 +216,7 @@ def read_tables(folder: Path) -> PublishedTables:
     _check_rows(features, embeddings, folder / EMBEDDINGS.table)
     descriptors = None
     if (folder / DESCRIPTORS).is_file():
-        table = pd.read_csv(folder / DESCRIPTORS, dtype=dict.fromkeys(_KEYS, str))
+        table = read_table(folder / DESCRIPTORS, types=dict.fromkeys(_KEYS, str))
         _check_rows(features, table, folder / DESCRIPTORS)
         descriptors = _read_descriptors(table, folder / DESCRIPTORS)
     return PublishedTables(
@@ -328,10 +328,7 @@ def _describe(tables: PublishedTables, origin: str, commit: str, folder: Path) -
 def _read_values(path: Path, source: Source) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path} does not exist; run the fetch stage of the published study")
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors are among them
-        raise UserError(f"{path} is not a parquet table ({error}); delete it and fetch it again") from error
+    table = read_table(path)
     if list(table.columns) != _KEYS + source.columns:
         raise UserError(
             f"{path} must hold the columns sample_id, material, "

@@ -1,6 +1,5 @@
 """The audit of anyone's own data: a manifest in, a page and a record out."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, text_problems
-from tmdscope.dataset.pictures import decode_array
 from tmdscope.dataset.place import find_file
 from tmdscope.dataset.prepare import prepare_file
 from tmdscope.dataset.store import classes_of
-from tmdscope.files import read_bytes, read_json, sha256_array, write_json
+from tmdscope.files import open_array, read_bytes, read_json, read_table, sha256_array, write_json
 from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.learn.audit.statistics import image_statistics, spectra
 from tmdscope.learn.audit.study import audit
@@ -150,7 +148,7 @@ def _read(path: Path, pictured: bool) -> pd.DataFrame:
     named = list(REQUIRED if pictured else REQUIRED[1:])
     try:
         if path.suffix == ".parquet":
-            table = pd.read_parquet(io.BytesIO(read_bytes(path)))
+            table = read_table(path)
             lines = list(range(1, len(table) + 1))
         else:
             path.stat()
@@ -201,10 +199,7 @@ def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request
 
 
 def _load(path: Path, rows: int) -> NDArray[Any]:
-    try:
-        features = decode_array(read_bytes(path, MAX_PICTURE_BYTES))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not an NPY array of numbers: {error}") from error
+    features = open_array(path)
     if features.ndim != 2 or len(features) != rows:
         raise UserError(f"{path} has shape {features.shape}; expected a row for each of {rows} images")
     return features

@@ -63,8 +63,14 @@ def foreign_folders(root: Path) -> list[Path]:
     database = root / DATABASE
     if not database.exists():
         return []
-    with closing(_open(database, write=False)) as store:
-        return _foreign(store, root)
+    try:
+        with closing(_open(database, write=False)) as store:
+            return _foreign(store, root)
+    except sqlite3.Error as error:
+        raise UserError(
+            f"{database}: {error}; end what writes to it, see that it is a file that you may read, or "
+            "bring it back from a copy"
+        ) from error
 
 
 def check_location(root: Path) -> None:
@@ -127,7 +133,7 @@ def move_store(root: Path) -> Moved:
             backup = _back_up(database)
             addresses = sum(_rewrite(store, old, root) for old in folders)
             store.commit()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             store.rollback()
             raise UserError(
                 f"{database}: {error}; end what runs in this project and try again, nothing was changed"

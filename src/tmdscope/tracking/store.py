@@ -18,6 +18,7 @@ os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"  # no model of ours 
 
 import mlflow
 import requests
+from alembic.util.exc import CommandError
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
 from sqlalchemy import NullPool, create_engine
@@ -33,6 +34,18 @@ Unset they are 120 s and 7 tries: right in the middle of a training, too long be
 """
 _CONNECT_S = 8
 _UNKNOWN, _FORBIDDEN = 401, 403
+_NO_STORE = "it is no store: bring it back from a copy, or move it away and a new one is begun"
+_LOCAL = {
+    "is locked": "another process writes to it: wait for that to end and start again",
+    "not a database": _NO_STORE,
+    "malformed": _NO_STORE,
+    "no such table": _NO_STORE,
+    "unable to open": "see that it is a file, and that you may read it and write in its folder",
+    "readonly database": "see who owns it (ls -l) and that you may write to it and in its folder",
+    "disk is full": "free some space there and start again",
+    "Can't locate revision": "a newer MLflow wrote it: use that version, or a copy from before",
+}
+"""What sqlite, and MLflow of its file, say, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +211,7 @@ def explain_error(error: Exception) -> UserError | None:
     UserError or None
         With the address, never a password; None for errors of other libraries.
     """
-    known = (MlflowException, requests.RequestException, SQLAlchemyError)
+    known = (MlflowException, requests.RequestException, SQLAlchemyError, CommandError)
     return UserError(_explain(error)) if isinstance(error, known) else None
 
 
@@ -207,7 +220,9 @@ def _explain(error: Exception) -> str:
     cause = re.search(r"\(Caused by \w+\([\"'](?:<?HTTP\w+[^:]*: )?(?P<why>.*?)[\"']\)\)", reason)
     reason = cause["why"] if cause else reason
     status = error.get_http_status_code() if isinstance(error, RestException) else 0
-    if status == _FORBIDDEN or f"code {_FORBIDDEN}" in reason:
+    if local := next((told for said, told in _LOCAL.items() if said in str(error)), None):
+        remedy = local
+    elif status == _FORBIDDEN or f"code {_FORBIDDEN}" in reason:
         remedy = "this user may not change what others made: ask for EDIT on it, or use another name"
     elif status == _UNKNOWN or f"code {_UNKNOWN}" in reason or "password authentication" in reason:
         remedy = (
