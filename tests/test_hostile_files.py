@@ -207,6 +207,7 @@ def test_a_record_that_names_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(UserError, match="no regular file"):
         sha256_file(tmp_path / "a")
-    for of in ([], "x", None, {"data": 3}):
+    forms: list[Any] = [[], "x", None, {"data": 3}]
+    for of in forms:
         (tmp_path / "a.json").write_text(json.dumps({"record": {"sha256": "0", "of": of}}))
         refuse(read_record, tmp_path / "a.json")

@@ -43,6 +43,7 @@ _LOCAL = {
     "unable to open": "see that it is a file, and that you may read it and write in its folder",
     "readonly database": "see who owns it (ls -l) and that you may write to it and in its folder",
     "disk is full": "free some space there and start again",
+    "out-of-date database schema": "after a copy, `mlflow db upgrade`; or use the MLflow that wrote it",
     "Can't locate revision": "a newer MLflow wrote it: use that version, or a copy from before",
 }
 """What sqlite, and MLflow of its file, say, and what to do."""
