@@ -257,7 +257,7 @@ def parse_report(uri: str, status: int, output: str, errors: str) -> LoadReport:
     if not agrees:
         last = without_secrets(errors).strip().rpartition("\n")[2] or output.strip()[-200:] or "no message"
         if status < 0:
-            last = f"it may have taken more than {LOADING_MEMORY_BYTES >> 30} GiB or {LOADING_S} s; {last}"
+            last += f" (at most {LOADING_MEMORY_BYTES >> 30} GiB and {LOADING_S} s are allowed)"
         return LoadReport(f"loading {uri} ended with status {status}: {last}", "not repeated", None)
     return report
 

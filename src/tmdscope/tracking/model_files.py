@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 from tmdscope.files import open_regular, read_bytes
 from tmdscope.limits import MAX_BESIDE_BYTES, MAX_MODEL_BYTES, MAX_TEXT_BYTES
@@ -43,7 +43,8 @@ WRITTEN_LATER = "registered_model_meta"
 DTYPES = {5: np.dtype("<i8"), 7: np.dtype("<f4")}
 """Types of stored tensors by their number in the archive."""
 
-_MLMODEL_BYTES = 1 << 18
+_MLMODEL_BYTES = 1 << 17
+_DEEPEST = 10
 _DIRECTORY_BYTES = 1 << 24
 _PLAIN_BYTES = 1 << 25
 _FOLDERS = {"data", "extra_files"}
@@ -184,8 +185,11 @@ def read_description(path: Path) -> dict[str, Any]:
     text = read_bytes(path, _MLMODEL_BYTES).decode("utf-8")
     reader = YAML(typ="safe", pure=True)
     try:
-        if any(isinstance(event, AliasEvent) for event in reader.parse(text)):
-            raise ValueError("MLmodel refers to itself by a YAML alias")
+        depth = 0
+        for event in reader.parse(text):
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if isinstance(event, AliasEvent) or depth > _DEEPEST:
+                raise ValueError("MLmodel refers to itself by a YAML alias, or is nested too deep")
         described = reader.load(text)
     except YAMLError as error:
         raise ValueError(f"MLmodel is not YAML ({' '.join(str(error).split())[:200]})") from error

@@ -50,7 +50,13 @@ from tmdscope.tracking.registry import FILES_SHA256, resolve
 from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.standing import check_pinned
 from tmdscope.tracking.store import Study, shown_uri
-from tmdscope.vision.classifier import Ensemble, EnsembleConfig, bare_ensemble, rebuild_ensemble
+from tmdscope.vision.classifier import (
+    EMBEDDING_WIDTH,
+    Ensemble,
+    EnsembleConfig,
+    bare_ensemble,
+    rebuild_ensemble,
+)
 from tmdscope.vision.features import placed
 
 _EXAMPLE_BATCH = 2
@@ -358,7 +364,7 @@ def _read_config(metadata: Mapping[str, Any], weights: int) -> EnsembleConfig:
             raise ValueError(f"class {problem}")
     most = weights // (_TENSORS_OF_HEAD if config.shared_backbone else _TENSORS_OF_NETWORK)
     for what, number, lowest, highest in (
-        ("classes", len(set(config.classes)), len(config.classes), MAX_CLASSES),
+        ("classes", len(set(config.classes)), max(1, len(config.classes)), MAX_CLASSES),
         ("atoms", len(config.atoms or ()), 0, MAX_CLASSES),
         ("size_px", config.size_px, 16, 4096),
         ("members", config.members, 1, most),
@@ -396,6 +402,20 @@ def _read_reliability(
     found = Reliability.from_tensors(arrays, texts)
     if (found.members, found.classes) != (config.members, len(config.classes)):
         raise ValueError(f"its reliability is of {found.members} networks and {found.classes} classes")
+    for gaussians in found.gaussians:
+        means, whitening = gaussians.means.shape, gaussians.whitening.shape
+        if whitening != (EMBEDDING_WIDTH, EMBEDDING_WIDTH) or means[1:] != whitening[1:]:
+            raise ValueError(f"its reliability has means {means} and whitening {whitening}")
+    for conformal in (found.sets, found.novelty):
+        for scores, tails in zip(conformal.scores, conformal.tails, strict=True):
+            if scores.ndim != 1 or tails.shape != (len(scores) + 1,):
+                raise ValueError(f"its reliability has scores {scores.shape} and tails {tails.shape}")
+    numbers = (*arrays.values(), np.array([found.temperature, found.level, found.novelty_cut]))
+    if (
+        not all(each.dtype == np.float64 and np.isfinite(each).all() for each in numbers)
+        or min(numbers[-1]) < 0
+    ):
+        raise ValueError("its reliability holds what are no numbers")
     return found
 
 
