@@ -22,12 +22,12 @@ def owned() -> Iterator[str]:
     ------
     str
         JSON object to write on it: ``place`` (the host, and on Linux its container), ``pid``, ``started``,
-        which tells the process from another that gets the same number later, and a ``token`` of this block.
+        which tells the process from another that gets the same number later, and and the ``block``, told from others of the process.
     """
     pid, token = os.getpid(), uuid.uuid4().hex[:12]
     _TOKENS.add(token)
     try:
-        yield json.dumps({"place": _place(), "pid": pid, "started": _started(pid), "token": token})
+        yield json.dumps({"place": _place(), "pid": pid, "started": _started(pid), "block": token})
     finally:
         _TOKENS.discard(token)
 
@@ -47,7 +47,7 @@ def is_left(owner: str) -> bool:
     """
     try:
         named = json.loads(owner)
-        place, pid, started, token = named["place"], int(named["pid"]), named["started"], named["token"]
+        place, pid, started, token = named["place"], int(named["pid"]), named["started"], named["block"]
     except (ValueError, TypeError, KeyError):
         return False
     if place != _place():
