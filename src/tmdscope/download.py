@@ -1,4 +1,4 @@
-"""Files over HTTP: streamed, bounded, resumed where an earlier attempt stopped, never taken for whole when cut off."""
+"""Files over HTTP: bounded, resumed where an earlier attempt stopped, never taken for whole when cut off."""
 
 import base64
 import http.client
@@ -60,7 +60,9 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
             expected = size if size is not None else announced
             limit = size if size is not None else most
             if begin + (announced or 0) > limit:
-                raise DownloadError(f"{begin + (announced or 0)} bytes are announced, {limit} at most are read")
+                raise DownloadError(
+                    f"{begin + (announced or 0)} bytes are announced, {limit} at most are read"
+                )
             free = shutil.disk_usage(target.parent).free
             if expected is not None and expected - begin > free:
                 raise DownloadError(
@@ -120,10 +122,12 @@ def _told(url: str, error: Exception) -> DownloadError:
 def _copy(response: http.client.HTTPResponse, stream: IO[bytes], most: int) -> int:
     """Copy a body and count it; one byte too many shows that there is more."""
     count = 0
+    pacer: _Pacer = response.pacer  # type: ignore[attr-defined]
+    pacer.grant(_CHUNK_BYTES)
     while count <= most and (chunk := response.read1(min(_CHUNK_BYTES, most + 1 - count))):
         stream.write(chunk)
         count += len(chunk)
-        _pacer(response).grant(len(chunk) + MAX_HEADER_BYTES // 16)
+        pacer.grant(len(chunk) + MAX_HEADER_BYTES // 256)
     return count
 
 
@@ -144,7 +148,9 @@ def _ask(url: str, headers: dict[str, str]) -> Any:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise DownloadError("it is no address that begins with http:// or https:// and names a host")
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise DownloadError("it holds a space, or a character that an address cannot hold; write %20 and so on")
+        raise DownloadError(
+            "it holds a space or another character that no address has; write %20 or the like"
+        )
     place, host = parts.netloc.rpartition("@")[::2]
     request = Request(urlunsplit(parts._replace(netloc=host)), headers=headers)  # noqa: S310 - see above
     if place:  # not in `headers`, which a redirection copies
@@ -154,7 +160,7 @@ def _ask(url: str, headers: dict[str, str]) -> Any:
     packed = response.headers.get("Content-Encoding", "identity").lower()
     if packed != "identity" and not parts.path.endswith((".gz", ".tgz")):
         response.close()
-        raise DownloadError(f"it comes packed as {packed[:40]!r}, which was not asked for and is not unpacked")
+        raise DownloadError(f"it comes packed as {packed[:40]!r}, which was not asked for")
     return response
 
 
@@ -173,11 +179,11 @@ class _Pacer(io.RawIOBase):
 
     def grant(self, count: int) -> None:
         """Allow further bytes: as many as were of use."""
-        self.granted = min(self.granted + count, 2 * _CHUNK_BYTES)
+        self.granted = min(self.granted + count, _CHUNK_BYTES + MAX_HEADER_BYTES)
 
     def readinto(self, buffer: Any) -> int:
         """Read what is there."""
-        count = self.source.readinto(buffer)  # type: ignore[attr-defined]
+        count = self.source.readinto(memoryview(buffer)[: self.granted + 1])  # type: ignore[attr-defined]
         self.came += count
         self.granted -= count
         now = time.monotonic()
@@ -186,8 +192,8 @@ class _Pacer(io.RawIOBase):
         if now - self.since > SILENCE_S:
             if self.came < MIN_RATE_BYTES_S * (now - self.since):
                 raise DownloadError(
-                    f"{self.came} bytes came in {now - self.since:.0f} s, less than {MIN_RATE_BYTES_S} a second: "
-                    "too slow, and was given up; try again later, or fetch it by hand"
+                    f"{self.came} bytes came in {now - self.since:.0f} s, less than {MIN_RATE_BYTES_S} "
+                    "a second: too slow, and was given up; try again later, or fetch it by hand"
                 )
             self.since, self.came = now, 0
         if self.granted < 0:
@@ -208,11 +214,6 @@ class _Response(http.client.HTTPResponse):
         self.fp.close()
         self.pacer = _Pacer(sock.makefile("rb", buffering=0))
         self.fp = io.BufferedReader(self.pacer, MAX_HEADER_BYTES // 8)
-
-
-def _pacer(response: Any) -> _Pacer:
-    pacer: _Pacer = response.pacer
-    return pacer
 
 
 def _paced(kind: Callable[..., http.client.HTTPConnection]) -> Callable[..., http.client.HTTPConnection]:
@@ -240,7 +241,7 @@ class _Redirections(HTTPRedirectHandler):
     def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         scheme = urlsplit(newurl).scheme
         if scheme not in ("http", "https") or (scheme == "http" and req.full_url.startswith("https://")):
-            raise DownloadError(f"it points to {newurl}, which is not asked: no https:// address, and less secure")
+            raise DownloadError(f"it points to {newurl}, which is no https:// address and not asked")
         fp.close()  # what a redirection itself says may have no end
         further = super().redirect_request(req, fp, code, msg, headers, newurl)
         if further is not None:

@@ -87,14 +87,11 @@ def test_too_many_members_are_refused(
         list_members(pack(FILES))
 
 
-def test_a_member_that_fills_memory_is_refused(
-    pack: Callable[[dict[str, bytes]], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unpack, "MAX_MEMBER_BYTES", 5)
+def test_a_member_that_fills_memory_is_refused(pack: Callable[[dict[str, bytes]], Path]) -> None:
     path = pack(FILES)
     with pytest.raises(ArchiveError, match=r"b\.TIF.* is larger than 5 bytes"):
-        list(read_members(path, (".tif",)))
-    assert list(read_members(path, (".csv",))) == [("folder/c.csv", b"third")]
+        list(read_members(path, (".tif",), 5))
+    assert list(read_members(path, (".csv",), 5)) == [("folder/c.csv", b"third")]
 
 
 @pytest.mark.parametrize("keep", [0.4, 0.7])
@@ -163,5 +160,5 @@ def test_a_header_that_unpacks_to_a_bomb_is_refused(tmp_path: Path) -> None:
         member = tarfile.TarInfo("a.tif")
         member.pax_headers = {"comment": "x" * 30_000_000}
         archive.addfile(member)
-    with pytest.raises(ArchiveError, match="unpack to more than"):
+    with pytest.raises(ArchiveError, match="has a header of 3000"):
         list_members(path)
