@@ -215,7 +215,7 @@ def test_other_tiffs_are_refused(values: np.ndarray, message: str) -> None:
 
 
 def test_a_picture_that_is_too_large_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tmdscope.dataset.archive.MAX_PIXELS", 100)
+    monkeypatch.setattr("tmdscope.dataset.archive.MAX_PICTURE_BYTES", 100)
     with pytest.raises(PictureError, match="too large"):
         grey_tiff(authors_tiff(grey(0)))
 

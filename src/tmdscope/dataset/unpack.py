@@ -185,7 +185,7 @@ def _tar_members(path: Path, stream: IO[bytes], budget: "_Budget") -> Iterator[_
     source = _Bounded(stream, budget, _DECODERS.get(suffix))
     with tarfile.open(fileobj=source, mode="r|", tarinfo=Header) as archive:
         while (member := archive.next()) is not None:
-            archive.members.clear()  # they would stay in memory, each with its headers
+            archive.members.clear()  # type: ignore[attr-defined]  # else all stay in memory with their headers
             if not (member.isreg() or member.isdir()) or member.issparse():
                 raise _untrusted(path, member.name, "is a link or a device, or has holes")
             budget.spend(member.name, member.size)
@@ -269,7 +269,7 @@ class _Bounded(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], budget: _Budget, new: Callable[[], Any] | None) -> None:
         self.stream, self.budget, self.new = stream, budget, new
-        self.decoder = new() if new else None
+        self.decoder: Any = new() if new else None
         self.rest = b""
         self.left = budget.bytes
 
