@@ -78,8 +78,9 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
     except (OSError, http.client.HTTPException, ValueError) as error:
         if have and getattr(error, "code", None) == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             target.unlink()
-            return download(url, target, size, most)
-        raise _told(url, error) from error
+            download(url, target, size, most)
+        else:
+            raise _told(url, error) from error
 
 
 def download_bytes(url: str, most: int = MAX_LISTING_BYTES) -> bytes:

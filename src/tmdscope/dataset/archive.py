@@ -33,6 +33,8 @@ from tmdscope.stage import UserError
 
 PICTURES = (".tif", ".tiff")
 TABLES = (".csv",)
+_DEFLATE = (8, 32946)
+_COMPRESSIONS = (1, 5, 32773, *_DEFLATE)
 _DECODER_ERRORS = (
     *(tifffile.TiffFileError, struct.error, zlib.error, OSError, MemoryError, ImportError, ArithmeticError),
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError),
@@ -146,6 +148,8 @@ def grey_tiff(content: bytes) -> NDArray[np.uint8]:
                 raise PictureError(
                     f"it is too large: {tiff.series[0].shape}, {MAX_PICTURE_BYTES} bytes at most are decoded"
                 )
+            for page in tiff.series[0].pages:
+                _check_strips(page, content)
             values: NDArray[Any] = np.asarray(tiff.series[0].asarray())
     except PictureError:
         raise
@@ -164,6 +168,18 @@ def grey_tiff(content: bytes) -> NDArray[np.uint8]:
         raise PictureError(f"its {values.dtype} values are not 8 bits or fractions within [0, 1]")
     grey: NDArray[np.uint8] = np.rint(values * 255).astype(np.uint8)
     return grey
+
+
+def _check_strips(page: Any, content: bytes) -> None:
+    """Unpack each deflated strip no further than it may go: tifffile would unpack a bomb whole."""
+    if page is None or page.compression not in _COMPRESSIONS:
+        raise PictureError("its compression is not read; use LZW, deflate or none")
+    most = math.prod(page.chunks) * page.dtype.itemsize
+    for place, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        if page.compression in _DEFLATE and count:
+            strip = zlib.decompressobj().decompress(content[place : place + count], most + 1)
+            if len(strip) > most:
+                raise PictureError(f"a strip of {count} bytes unpacks to more than its {most} (a bomb?)")
 
 
 def _is_wanted(name: str) -> bool:
