@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tmdscope.dataset.safe_pickle import read_pickle
 from tmdscope.dataset.store import digest_of
 from tmdscope.download import DownloadError, download
 from tmdscope.files import atomic_path, read_bytes, sha256_array, sha256_file, write_json
-from tmdscope.limits import MAX_TEXT_BYTES
+from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TEXT_BYTES
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.params.published_study import FetchParams
 from tmdscope.stage import UserError
@@ -36,6 +37,7 @@ NO_DESCRIPTORS = f"not available: the authors' repository holds none and no {DES
 """What stands in place of every figure that needs descriptors where there are none."""
 
 _KEYS = ["sample_id", "material"]
+_MAX_DESCRIPTORS = 1000
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ def read_tables(folder: Path) -> PublishedTables:
     _check_rows(features, embeddings, folder / EMBEDDINGS.table)
     descriptors = None
     if (folder / DESCRIPTORS).is_file():
-        table = pd.read_csv(folder / DESCRIPTORS, dtype=dict.fromkeys(_KEYS, str))
+        table = _read_csv(folder / DESCRIPTORS, len(features))
         _check_rows(features, table, folder / DESCRIPTORS)
         descriptors = _read_descriptors(table, folder / DESCRIPTORS)
     return PublishedTables(
@@ -257,7 +259,10 @@ def convert_pickle(path: Path, source: Source) -> pd.DataFrame:
     table = read_pickle(path)
     if not isinstance(table, pd.DataFrame) or list(table.columns) != ["sampleId", "targets", "ImageNet"]:
         raise UserError(f"{path} holds no table with the columns sampleId, targets, ImageNet")
-    values = np.stack(table["ImageNet"].tolist())
+    cells = table["ImageNet"].tolist()
+    if any(not isinstance(cell, np.ndarray) or cell.shape != (source.width,) for cell in cells):
+        raise UserError(f"{path} holds rows that are not {source.width} values wide")
+    values = np.stack(cells)
     if values.shape != (len(table), source.width) or values.dtype != np.float32:
         raise UserError(f"{path} holds {values.dtype} {values.shape}, expected float32, {source.width} wide")
     keys = pd.DataFrame({"sample_id": table["sampleId"], "material": table["targets"]}, dtype="str")
@@ -328,6 +333,11 @@ def _read_values(path: Path, source: Source) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path} does not exist; run the fetch stage of the published study")
     try:
+        about = pq.read_metadata(path)
+        if about.num_columns * about.num_rows * 4 > MAX_PICTURE_BYTES:
+            raise ValueError(
+                f"{about.num_rows} rows of {about.num_columns}; {MAX_PICTURE_BYTES} bytes at most are read"
+            )
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow's errors are among them
         raise UserError(f"{path} is not a parquet table ({error}); delete it and fetch it again") from error
@@ -344,6 +354,17 @@ def _read_values(path: Path, source: Source) -> pd.DataFrame:
     if unknown:
         raise UserError(f"{path} names an unknown material {unknown[0]!r}; {nearest(unknown[0], MATERIALS)}")
     return table
+
+
+def _read_csv(path: Path, rows: int) -> pd.DataFrame:
+    """Read no more than can be right: short lines below a long first one would fill memory."""
+    try:
+        columns = len(pd.read_csv(path, nrows=0).columns)
+        if columns > _MAX_DESCRIPTORS:
+            raise ValueError(f"{columns} columns, {_MAX_DESCRIPTORS} at most are read")
+        return pd.read_csv(path, dtype=dict.fromkeys(_KEYS, str), nrows=rows + 1)
+    except (OSError, ValueError) as error:  # pandas' own are ValueErrors
+        raise UserError(f"{path} is not a CSV table ({error}); mend it, or take it away") from error
 
 
 def _read_descriptors(table: pd.DataFrame, path: Path) -> pd.DataFrame:
