@@ -74,3 +74,36 @@ MAX_TABLE_BYTES = 1 << 31
 
 MAX_TABLE_CELLS = 1 << 28
 """Most values of a Parquet table: repeated ones take no room in its file."""
+
+MAX_ARCHIVE_BYTES = 1 << 36
+"""Largest file of a record, and largest archive when it is unpacked (64 GiB)."""
+
+MAX_RATIO = 250
+"""Unpacked over packed size. Three equal channels in double precision pack about 50 : 1, a bomb 1000 : 1."""
+
+MAX_MEMBERS = 200_000
+"""Files and folders in one archive: the published ones hold about a thousand images."""
+
+MAX_UNPACK_S = 3600.0
+"""Seconds that unpacking one archive may take, without what is done with its files."""
+
+MAX_WEIGHTS_BYTES = 1 << 30
+"""Largest file of published weights (1 GiB): a ResNet152's has 0.23 GiB."""
+
+MAX_LISTING_BYTES = 1 << 23
+"""Largest listing of a record's files (8 MiB): a file takes about 500 bytes of it."""
+
+MAX_PICKLE_STEPS = 1_000_000
+"""Instructions of one pickle: the authors' tables have about 20,000."""
+
+SILENCE_S = 30.0
+"""Seconds without a byte after which a server counts as gone."""
+
+MIN_RATE_BYTES_S = 1024
+"""Bytes a second that a server must send, over every `SILENCE_S` seconds."""
+
+MAX_DOWNLOAD_S = 86_400.0
+"""Seconds that one file may take (a day)."""
+
+MAX_HEADER_BYTES = 1 << 16
+"""What a server may say before and between the bytes of a file, and a tar's header of one name (64 KiB)."""

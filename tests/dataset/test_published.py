@@ -195,6 +195,29 @@ def test_file_that_is_no_parquet_is_said_so(tables):
         read_tables(tables)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff\xfe\x00", b"a" + b",a" * 2000 + b"\n1\n", b'"' * 3 + b"\n"],
+    ids=["empty", "no text", "wide", "quotes"],
+)
+def test_descriptors_that_are_no_table_are_said_so(tables, content):
+    (tables / published.DESCRIPTORS).write_bytes(content)
+    with pytest.raises(UserError, match=published.DESCRIPTORS):
+        read_tables(tables)
+
+
+def test_a_table_too_large_to_be_the_published_one_is_not_read(tables, monkeypatch):
+    monkeypatch.setattr(published, "MAX_PICTURE_BYTES", 50)
+    with pytest.raises(UserError, match="50 bytes at most are read"):
+        read_tables(tables)
+
+
+def test_a_server_that_sends_too_much_is_told(server, authors, tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "MAX_TEXT_BYTES", 100)
+    with pytest.raises(UserError, match="100 at most are read"):
+        fetch_tables(server, None, tmp_path / "cache", tmp_path / "target")
+
+
 def test_missing_tables_name_the_stage(tmp_path):
     with pytest.raises(UserError, match="run the fetch stage"):
         read_tables(tmp_path)

@@ -22,7 +22,7 @@ def owned() -> Iterator[str]:
     ------
     str
         JSON object to write on it: ``place`` (the host, and on Linux its container), ``pid``, ``started``,
-        which tells the process from another that gets the same number later, and and the ``block``, told from others of the process.
+        which tells the process from another that gets the same number later, and a name of this ``block``.
     """
     pid, token = os.getpid(), uuid.uuid4().hex[:12]
     _TOKENS.add(token)
