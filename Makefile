@@ -61,9 +61,7 @@ dashboard: $(READY) ## Browse the studies of searches on http://127.0.0.1:$(DASH
 	@$(BIN)/python -c "$$DASHBOARD" $(DASHBOARD_PORT)
 
 serve: $(READY) ## Answer requests with the production model on http://127.0.0.1:$(SERVE_PORT) (docs/models.md)
-	MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlruns/mlflow.db}" \
-	  MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false MLFLOW_DISABLE_TELEMETRY=true PATH="$(CURDIR)/$(BIN):$$PATH" \
-	  $(BIN)/mlflow models serve --model-uri '$(MODEL)' --env-manager local --host 127.0.0.1 --port $(SERVE_PORT)
+	$(BIN)/tmdscope serve --model '$(MODEL)' --port $(SERVE_PORT)
 
 test: lint ## Lint, then run every test; a test whose needs are absent skips and says why
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4

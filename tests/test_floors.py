@@ -23,9 +23,27 @@ BELOW = {
     "tracking": {"ground", "scan", "dataset", "vision", "learn", "analysis"},
     "report": {"ground", "scan", "dataset", "vision", "learn", "analysis"},
     "lifecycle": {"ground", "scan", "dataset", "vision", "learn", "analysis", "tracking", "report"},
-    "cli": {"ground", "tracking", "lifecycle"},
+    "serving": {
+        "ground",
+        "scan",
+        "dataset",
+        "vision",
+        "learn",
+        "analysis",
+        "tracking",
+        "report",
+        "lifecycle",
+    },
+    "cli": {"ground", "tracking", "lifecycle", "serving"},
 }
-ONLY_IN = {"mlflow": {"tracking"}, "optuna": {"learn"}, "typer": {"cli"}}
+ONLY_IN = {
+    "mlflow": {"tracking"},
+    "optuna": {"learn"},
+    "typer": {"cli"},
+    "fastapi": {"serving"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
+}
 """Libraries that one floor alone may import."""
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

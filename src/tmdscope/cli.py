@@ -422,6 +422,32 @@ def predict(
 
 
 @app.command()
+def serve(
+    model: Annotated[
+        str, typer.Option(help="Version, alias, or models:/NAME/VERSION or models:/NAME@ALIAS.")
+    ] = "production",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 for any free one.")] = 5001,
+    allowed_hosts: Annotated[
+        str, typer.Option(help="Names it answers to beside its own, separated by commas.")
+    ] = "",
+    at_once: Annotated[
+        int, typer.Option(min=1, max=10000, help="Requests that are answered or wait at once; more get 503.")
+    ] = 32,
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Answer requests with a registered model over HTTP, in MLflow's scoring protocol, until stopped.
+
+    An alias is looked up once: start it again after a promotion. Variable TMDSCOPE_SERVE_TOKEN holds a token
+    that requests must then bring as `Authorization: Bearer TOKEN`.
+    """
+    from tmdscope.serving.server import serve as serve_model
+
+    names = [name for name in allowed_hosts.split(",") if name.strip()]
+    serve_model(model, _registered(params), host, port, names, at_once)
+
+
+@app.command()
 def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An instrument's file.")],
     channel: Annotated[str | None, typer.Option(help="Its name; that of the heights is found.")] = None,

@@ -107,3 +107,24 @@ MAX_DOWNLOAD_S = 86_400.0
 
 MAX_HEADER_BYTES = 1 << 16
 """What a server may say before and between the bytes of a file, and a tar's header of one name (64 KiB)."""
+
+MAX_REQUEST_BYTES = 1 << 27
+"""Largest body of a scoring request (128 MiB): about 600 images of 224 pixels as JSON."""
+
+MAX_BODIES_BYTES = 2 * MAX_REQUEST_BYTES
+"""Most bytes of bodies that are held for all scoring requests together."""
+
+MAX_REQUEST_IMAGES = 4096
+"""Most images of one scoring request."""
+
+MAX_CONNECTIONS = 512
+"""Most connections to the scoring server; one more is closed at once."""
+
+HEADER_SECONDS = 10
+"""How long a connection may take to begin a request, and to end a body that was answered early."""
+
+BODY_SECONDS = 30
+"""How long the body of a scoring request may take to arrive."""
+
+ANSWER_SECONDS = 120
+"""How long a scoring request may wait for its answer once its body is there."""
