@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
 GROUND = {"params", "profiles", "progress", "record", "stage"} | set(
-    "address alike download files layout limits materials memory names problem processes".split()
+    "address alike download files layout limits materials memory names problem processes temporary".split()
 )
 """Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 BELOW = {

@@ -12,6 +12,7 @@ from tmdscope import __version__
 from tmdscope.layout import find_project
 from tmdscope.names import shown
 from tmdscope.stage import UserError, orderly
+from tmdscope.temporary import all_in_one
 
 
 class _Commands(TyperGroup):
@@ -22,7 +23,10 @@ class _Commands(TyperGroup):
             return super().main(*arguments, **named)
 
     def invoke(self, ctx: Any) -> Any:
-        with orderly((OSError, EOFError)):  # of these and of Ctrl-C typer would make something of its own
+        with (
+            orderly((OSError, EOFError)),
+            all_in_one(),
+        ):  # typer would make something of its own
             return super().invoke(ctx)
 
 

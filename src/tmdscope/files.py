@@ -4,9 +4,7 @@ import hashlib
 import json
 import math
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from tmdscope.layout import remedy_of
 from tmdscope.limits import MAX_TABLE_BYTES, MAX_TABLE_CELLS, MAX_TEXT_BYTES
 from tmdscope.names import cell
 from tmdscope.stage import UserError
+from tmdscope.temporary import workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,15 +41,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         it (pandas, matplotlib, PIL) do the same as for the final name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    temporary = workspace / path.name
-    try:
+    with workspace(path.parent, f".{path.name}") as folder:
+        temporary = folder / path.name
         yield temporary
         if temporary.is_dir() and path.is_dir():
-            path.rename(workspace / "replaced")
+            path.rename(folder / "replaced")
         temporary.replace(path)
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

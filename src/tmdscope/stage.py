@@ -13,6 +13,7 @@ from types import FrameType
 from tmdscope import problem
 from tmdscope.address import keep_secrets, without_secrets
 from tmdscope.names import name_problem, shown
+from tmdscope.temporary import all_in_one
 
 FAULT = 70
 """Exit status after an error that nobody foresaw (EX_SOFTWARE); 1 is of errors that a user can mend."""
@@ -140,7 +141,7 @@ def run_stage(main: Callable[[], None]) -> None:
     main : callable
         The stage.
     """
-    with orderly():
+    with orderly(), all_in_one():
         main()
 
 

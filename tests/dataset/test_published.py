@@ -206,12 +206,6 @@ def test_descriptors_that_are_no_table_are_said_so(tables, content):
         read_tables(tables)
 
 
-def test_a_table_too_large_to_be_the_published_one_is_not_read(tables, monkeypatch):
-    monkeypatch.setattr(published, "MAX_PICTURE_BYTES", 50)
-    with pytest.raises(UserError, match="50 bytes at most are read"):
-        read_tables(tables)
-
-
 def test_a_server_that_sends_too_much_is_told(server, authors, tmp_path, monkeypatch):
     monkeypatch.setattr(published, "MAX_TEXT_BYTES", 100)
     with pytest.raises(UserError, match="100 at most are read"):

@@ -36,7 +36,6 @@ NO_DESCRIPTORS = f"not available: the authors' repository holds none and no {DES
 """What stands in place of every figure that needs descriptors where there are none."""
 
 _KEYS = ["sample_id", "material"]
-_MAX_DESCRIPTORS = 1000
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from tmdscope.serving.app import make_app
 from tmdscope.serving.door import LOCAL
 from tmdscope.serving.scorer import Scorer
 from tmdscope.stage import UserError, say
-from tmdscope.tracking.models import FILES_SHA256, Program, load_program
+from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.predictions import resolve_version
-from tmdscope.tracking.registry import Version
+from tmdscope.tracking.registry import FILES_SHA256, Version
 from tmdscope.tracking.store import connect
 
 TOKEN = "TMDSCOPE_SERVE_TOKEN"  # noqa: S105

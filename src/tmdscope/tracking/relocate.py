@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tmdscope.files import atomic_path
 from tmdscope.stage import UserError
 
 DATABASE = "mlflow.db"
@@ -199,7 +200,11 @@ def _back_up(database: Path) -> Path:
     number = 1
     while (backup := database.with_name(f"{database.name}.before-move-{number}")).exists():
         number += 1
-    with closing(_open(database, write=False)) as source, closing(sqlite3.connect(backup)) as target:
+    with (
+        atomic_path(backup) as temporary,
+        closing(_open(database, write=False)) as source,
+        closing(sqlite3.connect(temporary)) as target,
+    ):
         source.backup(target)
     return backup
 

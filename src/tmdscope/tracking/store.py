@@ -3,13 +3,14 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tmdscope.address import keep_secrets, password_in, without_secrets
 from tmdscope.layout import tracking_home
 from tmdscope.stage import UserError, translates
+from tmdscope.temporary import workspace
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -158,11 +159,24 @@ def _check_file(uri: str, create: bool) -> None:
     place = make_url(uri).database
     if create:
         tracking_root().mkdir(parents=True, exist_ok=True)
+        if place and place != ":memory:" and not Path(place).exists():
+            _make_tables(Path(place))
     elif place and not Path(place).exists():
         raise UserError(
             f"there are no runs yet: {place} does not exist. Run `dvc repro` in the project, or set "
             "MLFLOW_TRACKING_URI to the store that has them"
         )
+
+
+def _make_tables(place: Path) -> None:
+    """Make a store's tables, whole or not at all: with some of them MLflow can never go on."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with workspace(place.parent, f".{place.name}") as folder:
+        made = folder / place.name
+        SqlAlchemyStore(f"sqlite:///{made}", (tracking_root() / "artifacts").as_uri()).engine.dispose()
+        with suppress(FileExistsError):  # another process was quicker, and may have written to its own
+            os.link(made, place)
 
 
 def _check_answer(uri: str) -> None:
