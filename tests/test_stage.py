@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +222,22 @@ def test_a_librarys_error_is_said_by_who_knows_the_library(
         run_stage(lambda: fail(ConnectionResetError("far down")))
     assert capsys.readouterr().err == "error: no answer\n"
     assert to_user_error(KeyError("ours")) is None
+
+
+def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path) -> None:
+    """A stage that went on alone would write what the next `dvc repro` removes."""
+    stage = "import os, time; from tmdscope.stage import run_stage\n"
+    stage += "print(os.getpid(), flush=True); run_stage(lambda: time.sleep(600))"
+    starter = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    dvc = subprocess.Popen(
+        [sys.executable, "-c", starter, stage],
+        env={**os.environ, "DVC_STAGE": "prepare", "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert dvc.stdout is not None
+    assert int(dvc.stdout.readline())
+    time.sleep(1)
+    dvc.kill()
+    dvc.wait()
+    assert dvc.stdout.read() == ""  # closed once the stage has ended

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,12 +10,10 @@ from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 from tmdscope.address import keep_secrets
-from tmdscope.stage import UserError
+from tmdscope.stage import UserError, end_with
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
-
-_LOOK_EVERY_S = 0.5
 
 
 def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
@@ -44,7 +40,7 @@ def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Res
     if processes < 2:
         return [work(part) for part in parts]
     with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_watch, initargs=(os.getpid(),)
+        processes, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
     ) as pool:
         try:
             with _undisturbed():
@@ -71,13 +67,6 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _watch(parent: int) -> None:
-    """End this process soon after its parent has been killed."""
+def _begin(parent: int) -> None:
     keep_secrets()
-
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK_EVERY_S)
-        os._exit(1)
-
-    threading.Thread(target=look, daemon=True).start()
+    end_with(parent)

@@ -5,6 +5,7 @@ import select
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,8 @@ from tmdscope.temporary import all_in_one
 
 FAULT = 70
 """Exit status after an error that nobody foresaw (EX_SOFTWARE); 1 is of errors that a user can mend."""
+
+_LOOK_EVERY_S = 0.5
 
 
 class UserError(ValueError):
@@ -141,8 +144,29 @@ def run_stage(main: Callable[[], None]) -> None:
     main : callable
         The stage.
     """
+    if "DVC_STAGE" in os.environ:  # a new `dvc repro` would remove what a stage that goes on alone writes
+        end_with(os.getppid(), signal.SIGTERM)
     with orderly(), all_in_one():
         main()
+
+
+def end_with(parent: int, number: int = signal.SIGKILL) -> None:
+    """End this process soon after its parent has ended.
+
+    Parameters
+    ----------
+    parent : int
+        The parent's process id.
+    number : int, optional
+        Signal by which it ends.
+    """
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_EVERY_S)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=look, daemon=True).start()
 
 
 @contextmanager
