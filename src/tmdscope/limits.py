@@ -66,6 +66,9 @@ MAX_SETTINGS_BYTES = 1 << 20
 MAX_SETTINGS_VALUES = 100_000
 """Most values in settings, counted as often as aliases repeat them."""
 
+MAX_SETTINGS_MERGES = 100
+"""Most merge keys (``<<``) of settings: each may copy all that those before it have."""
+
 MAX_SETTINGS_DEPTH = 50
 """Most levels of settings."""
 

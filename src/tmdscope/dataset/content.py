@@ -86,6 +86,8 @@ def read_content(
     if heights and values.dtype.itemsize == 1:
         raise PictureError("it holds 8-bit grey values, not heights: give it as a picture")
     kind: Kind = "heights" if heights or (heights is None and values.dtype.kind == "f") else "picture"
+    if kind == "heights" and np.abs(values).max() > np.finfo(np.float32).max:
+        raise PictureError(f"it holds heights of {np.abs(values).max():.3g} nm; mend or crop them")
     held = values.astype(np.float32) if kind == "heights" else values  # as scans are
     return Content(kind, held, (pixel_size_nm, pixel_size_nm))
 

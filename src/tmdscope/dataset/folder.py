@@ -17,7 +17,7 @@ from tmdscope.dataset.manifest_csv import Sheet, alike_problems, listed, read_sh
 from tmdscope.dataset.place import manifest_file, user_file, write_new
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.files import read_bytes
-from tmdscope.limits import MAX_PICTURE_BYTES
+from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TOLD
 from tmdscope.materials import nearest, parse_material
 from tmdscope.memory import room_to_read
 from tmdscope.progress import progress
@@ -243,6 +243,8 @@ def _read_entries(
             except UserError as error:
                 found.append(str(error))
                 unusable[cells["path"]] = str(error)
+                if len(unusable) > MAX_TOLD:
+                    return entries, [*problems, f"line {line}: {error}; later lines were not read"], unusable
         if cells["material"].strip():
             try:
                 material = match_class(cells["material"].strip(), classes)

@@ -154,6 +154,8 @@ def _decode_by_pil(content: bytes) -> NDArray[Any]:
         if image.format == "PNG" and content[24] == 16 and image.mode not in _DEEP_MODES:
             values = _decode_deep_png(content)
             return turn(values, image.getexif().get(ORIENTATION, 1))
+        if image.mode in ("P", "PA") and image.palette is None:
+            raise PictureError("its pixels are numbers of colours, but it holds no palette; save it anew")
         upright = ImageOps.exif_transpose(image)
         return np.asarray(upright.convert("L") if image.mode in _EIGHT_BIT_MODES else upright)
 

@@ -13,7 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 
 from tmdscope.files import read_bytes
-from tmdscope.limits import MAX_SETTINGS_BYTES, MAX_SETTINGS_DEPTH, MAX_SETTINGS_VALUES
+from tmdscope.limits import (
+    MAX_SETTINGS_BYTES,
+    MAX_SETTINGS_DEPTH,
+    MAX_SETTINGS_MERGES,
+    MAX_SETTINGS_VALUES,
+)
 from tmdscope.materials import nearest
 from tmdscope.stage import UserError
 
@@ -103,6 +108,8 @@ def load_settings(yaml: YAML, text: str, source: str) -> Any:
     ParamsError
         It is not YAML, holds no mapping, or aliases that lead to themselves or to masses of values.
     """
+    if text.count("<<") > MAX_SETTINGS_MERGES:
+        raise ParamsError(f"{source} merges more than {MAX_SETTINGS_MERGES} mappings (<<); write them out")
     try:
         content = yaml.load(text)
     except Exception as error:  # numbers, dates and tags raise anything
