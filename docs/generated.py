@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import supply  # beside this file: MkDocs looks for a hook's imports there
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -66,11 +67,17 @@ _SCHEMA_TYPES = {"string[pyarrow]": "text", "float64": "number"}
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and the files outside docs/."""
-    for name, write in (("commands", commands), ("settings", settings), ("data-dictionary", dictionary)):
+    pages = {"commands": commands, "settings": settings, "data-dictionary": dictionary, "licences": licences}
+    for name, write in pages.items():
         files.append(File.generated(config, f"reference/{name}.md", content=write()))
     for name in OUTSIDE:
         files.append(File.generated(config, f"repository/{name}", abs_src_path=str(ROOT / name)))
     return files
+
+
+def licences() -> str:
+    """Write the page of licences: what the metadata of every locked package name."""
+    return supply.page(supply.project_table()["optional-dependencies"])
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:

@@ -1,7 +1,9 @@
 """Files appear whole or not at all; hashes depend on content alone."""
 
+import errno
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tmdscope.files import (
     sha256_array,
     sha256_file,
     sha256_json,
+    write_array,
     write_json,
     write_table,
     write_text,
@@ -72,6 +75,32 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         fail_halfway()
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS], ids=["full", "read-only"])
+def test_where_nothing_can_be_written_the_old_file_stays_and_a_repeat_is_right(
+    tmp_path: Path, number: int
+) -> None:
+    path = tmp_path / "numbers.npy"
+    write_text(path, "old")
+
+    def rows() -> Iterator[np.ndarray]:
+        yield np.zeros(3)
+        if number:
+            raise OSError(number, os.strerror(number))
+        yield np.ones(3)
+
+    def write() -> None:
+        with atomic_path(path) as temporary:
+            write_array(temporary, rows(), (2, 3), np.float32)
+
+    with pytest.raises(OSError, match=os.strerror(number)):
+        write()
+    assert path.read_text() == "old"
+    number = 0
+    write()
+    assert np.load(path).tolist() == [[0.0] * 3, [1.0] * 3]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @settings(max_examples=30)

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from tests.learn.interrupted import FOLDS, SETTINGS, Result, run
 from tmdscope.learn.fit import FitSettings
 from tmdscope.learn.resume import Checkpoints, Resume
+from tmdscope.stage import UserError
 
 IDENTITY = {"data": "abc", "settings": "def"}
 MACHINE = {"threads": "2"}
@@ -98,7 +101,6 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
 
 def test_without_a_whole_checkpoint_training_begins_anew(tmp_path: Path) -> None:
     (tmp_path / "000001.ckpt").write_bytes(b"")
-    (tmp_path / ".000002.ckpt-x").mkdir()
     assert Checkpoints(tmp_path).load() is None
     assert list(tmp_path.iterdir()) == []
 
@@ -138,3 +140,30 @@ def test_a_finished_attempt_leaves_nothing(tmp_path: Path) -> None:
     resume = Resume.open(tmp_path / "a", IDENTITY, MACHINE)
     resume.finish()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_attempt_is_held_by_one_process_until_that_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "attempt"
+    holding = "from pathlib import Path; import sys; from tmdscope.learn.resume import Resume\n"
+    holding += "Resume.open(Path(sys.argv[1]), {}, {}); print('held', flush=True); sys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", holding, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"held\n"
+    with pytest.raises(UserError, match=f"{folder}: another process works on it"):
+        Resume.open(folder, {}, {})
+    other.kill()
+    other.wait()
+    assert Resume.open(folder, {}, {}).begun
+    Resume.open(folder, {}, {}).finish()  # the same process may open it again
+    assert list(tmp_path.iterdir()) == []
+    assert not Resume.open(folder, {}, {}).begun
+
+
+def test_what_a_kill_left_of_an_attempt_that_was_being_removed_is_no_attempt(tmp_path: Path) -> None:
+    (tmp_path / "fold-0").mkdir()
+    (tmp_path / "fold-0" / "000001.ckpt").write_bytes(b"of another")
+    resume = Resume.open(tmp_path, {"data": "1"}, {})
+    assert not resume.begun
+    assert resume.fold(0).load() is None

@@ -13,16 +13,19 @@ CHANGES = {f"os.{name}" for name in "rename remove rmdir mkdir truncate chmod ut
 _watched: list[tuple[str, list[str]]] = []
 
 
+def is_write(event: str, arguments: tuple[Any, ...]) -> bool:
+    """Whether an event that Python's audit hooks hear of may change the disk."""
+    if event != "open":
+        return event in CHANGES
+    mode, flags = arguments[1], arguments[2]
+    return bool(set(mode or "") & set("wax+")) or bool(
+        isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    )
+
+
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _watched or event not in {"open", *CHANGES}:
+    if not _watched or not is_write(event, arguments):
         return
-    if event == "open":
-        mode, flags = arguments[1], arguments[2]
-        writes = bool(set(mode or "") & set("wax+")) or bool(
-            isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        )
-        if not writes:
-            return
     for path in arguments[: 1 if event == "open" else 2]:
         if isinstance(path, (str, bytes, os.PathLike)):
             real = os.path.realpath(os.fsdecode(path))

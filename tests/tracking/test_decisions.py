@@ -1,22 +1,22 @@
-import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from mlflow import MlflowClient
 
-from tests.lifecycle.memory import Data, KilledError, failing_at
+from tests.lifecycle.memory import Data, failing_at
 from tmdscope.stage import UserError
 from tmdscope.tracking.decisions import (
     Move,
     decide,
-    end_orphans,
     list_moves,
     open_decisions,
     strike_out,
     who,
     write_down,
 )
-from tmdscope.tracking.lock import LAPSES_AFTER_S
 from tmdscope.tracking.store import Study
 
 
@@ -80,20 +80,6 @@ def test_a_store_that_fails_hides_nothing() -> None:
         raise UserError("the first problem")
 
 
-def test_the_run_of_a_killed_decision_is_ended_and_that_of_a_live_one_is_not(store: Study) -> None:
-    study = open_decisions()
-    with pytest.raises(KilledError), decide(study, "model 1", {"model": "orphaned"}) as killed:
-        raise KilledError
-    study.client.update_run(killed.run_id, status="RUNNING")  # a killed process ends nothing
-    with decide(study, "model 2", {"model": "orphaned"}) as live:
-        end_orphans(study, "orphaned")
-        statuses = [study.client.get_run(run.run_id).info.status for run in (killed, live)]
-        assert statuses == ["KILLED", "RUNNING"]
-        end_orphans(study, "orphaned", clock=lambda: time.time() + LAPSES_AFTER_S + 1)
-        assert study.client.get_run(live.run_id).info.status == "KILLED"
-    assert "cut off" in study.client.get_run(killed.run_id).data.tags["problem"]
-
-
 def test_a_move_is_kept_until_it_is_struck_out(store: Study) -> None:
     client = store.client
     assert list_moves(client, "moving") == []
@@ -106,3 +92,11 @@ def test_a_move_is_kept_until_it_is_struck_out(store: Study) -> None:
     for _ in range(2):
         strike_out(client, "moving", first)
     assert list_moves(client, "moving") == [second]
+
+
+@pytest.mark.parametrize("value", ["", "[]", "{}", "3", '{"run_id": 1}', "[" * 9999])
+def test_a_move_that_was_edited_names_its_tag(value: str) -> None:
+    model = SimpleNamespace(tags={"production.moving.abc": value})
+    client = SimpleNamespace(get_registered_model=lambda _: model)
+    with pytest.raises(UserError, match=r"'production.moving.abc' of registered model 'tmd'"):
+        list_moves(cast(MlflowClient, client), "tmd")

@@ -17,7 +17,7 @@ from tmdscope.cli import app
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import register
-from tmdscope.tracking.relocate import check_location, foreign_folders, move_store
+from tmdscope.tracking.relocate import DATABASE, check_location, foreign_folders, move_store
 from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import open_study
 
@@ -174,3 +174,17 @@ def test_a_queued_experiment_in_a_copy_tracks_into_its_project(
     monkeypatch.setenv("DVC_ROOT", str(project))
     assert open_study("tests").experiment_id == study.experiment_id
     assert not (copy / "mlruns").exists()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "folder", "empty"])
+def test_a_store_that_is_none_is_told(tmp_path: Path, damage: str) -> None:
+    database = tmp_path / DATABASE
+    if damage == "folder":
+        database.mkdir()
+    else:
+        database.write_bytes(b"garbage " * 1000 if damage == "garbage" else b"")
+    if damage == "empty":
+        assert foreign_folders(tmp_path) == []
+        return
+    with pytest.raises(UserError, match=rf"{DATABASE}: .*bring it back"):
+        check_location(tmp_path)

@@ -1,8 +1,11 @@
+import json
+import time
 from pathlib import Path
 
 import pytest
 
-from tmdscope.tracking.runs import DataUse, flatten, start_run
+from tmdscope.tracking.owner import owned
+from tmdscope.tracking.runs import OWNER, DataUse, TrackedRun, end_orphans, flatten, open_run, start_run
 from tmdscope.tracking.store import Study
 
 
@@ -20,6 +23,26 @@ def test_a_run_ends_as_what_it_was(store: Study, error: type[BaseException], sta
     with pytest.raises(error), start_run(store, "ends", {}) as run:
         raise error
     assert store.client.get_run(run.run_id).info.status == status
+
+
+def test_the_next_run_ends_those_of_killed_processes_and_no_others(store: Study) -> None:
+    own = open_run(store, "own", {})
+    with owned() as owner:
+        gone = [open_run(store, name, {OWNER: owner}, own) for name in ("killed", "its child")]
+    elsewhere = open_run(store, "elsewhere", {OWNER: json.dumps({**json.loads(owner), "place": "another"})})
+    with start_run(store, "next", {}):
+        pass
+
+    def status(run: TrackedRun) -> str:
+        return str(store.client.get_run(run.run_id).info.status)
+
+    assert [status(run) for run in gone] == ["KILLED", "KILLED"]
+    assert "cut off" in store.client.get_run(gone[0].run_id).data.tags["problem"]
+    assert [status(run) for run in (own, elsewhere)] == ["RUNNING", "RUNNING"]
+    end_orphans(store, 600, clock=lambda: time.time() - 3600)  # a clock that was put back ends nothing
+    assert [status(run) for run in (own, elsewhere)] == ["RUNNING", "RUNNING"]
+    end_orphans(store, 600, clock=lambda: time.time() + 601)
+    assert [status(run) for run in (own, elsewhere)] == ["KILLED", "KILLED"]
 
 
 def test_a_failed_child_fails_its_parent(store: Study) -> None:

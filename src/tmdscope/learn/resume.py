@@ -10,7 +10,6 @@ import hashlib
 import io
 import os
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -22,7 +21,8 @@ import torch
 
 from tmdscope.files import atomic_path
 from tmdscope.record import read_record, write_record
-from tmdscope.stage import say
+from tmdscope.stage import UserError, say
+from tmdscope.temporary import lock_folder, workspace
 
 EVERY_S = 30.0
 """Seconds of training between two checkpoints: what a kill costs at most, beside the epoch under way."""
@@ -64,8 +64,6 @@ class Checkpoints:
             What was saved, tensors on the CPU; None where there is none. A damaged one is named on
             standard error and the one before it is taken.
         """
-        for unfinished in self.folder.glob(".*"):
-            shutil.rmtree(unfinished)
         for path in reversed(self._paths()):
             state = _read(path)
             if state is not None:
@@ -154,8 +152,14 @@ class Resume:
         Returns
         -------
         Resume
-            The attempt.
+            The attempt, held by this process until it ends.
+
+        Raises
+        ------
+        UserError
+            Another process works on it.
         """
+        _hold(folder)
         every_s = float(os.environ.get("TMDSCOPE_CHECKPOINT_S", EVERY_S)) if every_s is None else every_s
         path, abandoned = folder / _ATTEMPT, None
         if path.is_file():
@@ -169,8 +173,9 @@ class Resume:
                 return cls(folder, found["attempt"], None, differs, every_s, begun=True)
             say(f"{folder}: cannot go on, changed since: {', '.join(changed)}; starting anew")
             abandoned = found["attempt"]
-        if folder.exists():
-            shutil.rmtree(folder)
+        path.unlink(missing_ok=True)  # first: what a kill leaves of the rest belongs to no attempt
+        for left in folder.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         attempt = uuid.uuid4().hex
         write_record(path, {"attempt": attempt, "identity": dict(identity), "machine": dict(machine)}, {})
         return cls(folder, attempt, abandoned, (), every_s, begun=False)
@@ -207,8 +212,32 @@ class Resume:
 
     def finish(self) -> None:
         """Remove the attempt: its result is stored elsewhere."""
-        with tempfile.TemporaryDirectory(dir=self.folder.parent) as bin_:
-            self.folder.rename(Path(bin_) / self.folder.name)  # gone as a whole, then file by file
+        with workspace(self.folder.parent, f".{self.folder.name}") as bin_:
+            self.folder.rename(bin_ / self.folder.name)  # gone as a whole, then file by file
+        if (lock := _held.pop(self.folder.absolute(), None)) is not None:
+            os.close(lock)
+
+
+_held: dict[Path, int] = {}
+"""Attempts of this process, and the descriptors that lock their folders until it ends."""
+
+
+def _hold(folder: Path) -> None:
+    while (key := folder.absolute()) not in _held:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = lock_folder(folder)
+        except BlockingIOError as error:
+            raise UserError(
+                f"{folder}: another process works on it; wait for that to end (it may go on although "
+                "`dvc repro` was killed: `ps -ef`), then run it again"
+            ) from error
+        if lock is None:
+            return
+        if folder.exists() and os.path.samestat(folder.stat(), os.fstat(lock)):
+            _held[key] = lock
+        else:
+            os.close(lock)  # it was finished and removed meanwhile
 
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:

@@ -12,11 +12,12 @@ from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, 
 from tmdscope.dataset.place import find_file
 from tmdscope.dataset.prepare import prepare_file
 from tmdscope.dataset.store import classes_of
-from tmdscope.files import read_json, sha256_array, write_json
+from tmdscope.files import open_array, read_bytes, read_json, read_table, sha256_array, write_json
 from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.learn.audit.statistics import image_statistics, spectra
 from tmdscope.learn.audit.study import audit
 from tmdscope.learn.audit.table import MOST_IMAGES, AuditTable
+from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
@@ -147,7 +148,7 @@ def _read(path: Path, pictured: bool) -> pd.DataFrame:
     named = list(REQUIRED if pictured else REQUIRED[1:])
     try:
         if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
+            table = read_table(path)
             lines = list(range(1, len(table) + 1))
         else:
             path.stat()
@@ -198,10 +199,7 @@ def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request
 
 
 def _load(path: Path, rows: int) -> NDArray[Any]:
-    try:
-        features: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is not an NPY array of numbers: {error}") from error
+    features = open_array(path)
     if features.ndim != 2 or len(features) != rows:
         raise UserError(f"{path} has shape {features.shape}; expected a row for each of {rows} images")
     return features
@@ -218,7 +216,8 @@ def _pictures(
         heights = kind == "heights" if isinstance(kind, str) and kind else None
         named = channel if isinstance(channel, str) else None
         try:
-            images.append(prepare_file(path.read_bytes(), path.name, prepare, heights, named))
+            content = read_bytes(path, MAX_PICTURE_BYTES)
+            images.append(prepare_file(content, path.name, prepare, heights, named))
         except (OSError, UserError) as error:
             told = f"{path} cannot be used: {error}; mend it or take its line out of {source}"
             raise UserError(told) from error

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tmdscope.stage import UserError
-from tmdscope.tracking.decisions import Move, end_orphans, list_moves, strike_out
-from tmdscope.tracking.lock import Lock, is_left_behind, locked
+from tmdscope.tracking.decisions import Move, list_moves, strike_out
+from tmdscope.tracking.lock import LAPSES_AFTER_S, Lock, is_left_behind, locked
 from tmdscope.tracking.registry import PREVIOUS, PRODUCTION, Client, drop_alias, find_number, point_alias
-from tmdscope.tracking.runs import TrackedRun
+from tmdscope.tracking.runs import TrackedRun, end_orphans
 from tmdscope.tracking.standing import mark_reviewed, read_standing, tag_version
 from tmdscope.tracking.store import Study
 
@@ -64,7 +64,7 @@ def settle(study: Study, name: str, by: str) -> Settled:
                 found = _settle(study, name, move, lock, by)
         for move in moves:
             strike_out(study.client, name, move)
-    end_orphans(study, name)
+    end_orphans(study, LAPSES_AFTER_S)
     return found
 
 

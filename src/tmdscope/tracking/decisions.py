@@ -3,25 +3,24 @@
 import getpass
 import json
 import socket
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from pydantic import TypeAdapter, ValidationError
 
-from tmdscope.tracking.lock import LAPSES_AFTER_S
-from tmdscope.tracking.owner import is_left, owned
+from tmdscope.stage import UserError
+from tmdscope.tracking.owner import owned
 from tmdscope.tracking.provenance import git
-from tmdscope.tracking.runs import TrackedRun, start_run
+from tmdscope.tracking.runs import OWNER, TrackedRun, start_run
 from tmdscope.tracking.store import Study, connect, open_study
 
 EXPERIMENT = "promotions"
 """MLflow experiment of the decisions."""
 
 _TAG_CHARACTERS = 5000
-_OWNER = "process"
 _MOVE = "production.moving."  # tag of a registered model, with the decision's run behind it
 
 
@@ -73,34 +72,13 @@ def decide(study: Study, name: str, tags: Mapping[str, str]) -> Iterator[Tracked
     TrackedRun
         The open run; it ends as failed when something is raised.
     """
-    with owned() as owner, start_run(study, name, {**tags, _OWNER: owner}) as run:
+    with owned() as owner, start_run(study, name, {**tags, OWNER: owner}) as run:
         try:
             yield run
         except Exception as error:
             with suppress(MlflowException):  # the store may be what failed
                 run.tags({"problem": str(error)[:_TAG_CHARACTERS]})
             raise
-
-
-def end_orphans(study: Study, name: str, clock: Callable[[], float] = time.time) -> None:
-    """End the runs of decisions that a killed process has left running.
-
-    Parameters
-    ----------
-    study : Study
-        As `open_decisions` gives.
-    name : str
-        Registered model that was decided on.
-    clock : callable, optional
-        Time in s since 1970.
-    """
-    query = f"tags.model = '{name}' and attributes.status = 'RUNNING'"
-    for run in study.client.search_runs([study.experiment_id], query):
-        age_s = clock() - run.info.start_time / 1000
-        if is_left(run.data.tags.get(_OWNER, "")) or age_s > LAPSES_AFTER_S:
-            orphan = TrackedRun(study, run.info.run_id)
-            orphan.tags({"problem": "cut off: its process ended before the decision was carried out"})
-            orphan.end("KILLED")
 
 
 @dataclass(frozen=True)
@@ -184,5 +162,15 @@ def list_moves(client: MlflowClient, name: str) -> list[Move]:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return []
-    found = [Move(**json.loads(value)) for key, value in tags.items() if key.startswith(_MOVE)]
+    found = [_read_move(name, key, value) for key, value in tags.items() if key.startswith(_MOVE)]
     return sorted(found, key=lambda move: move.at)
+
+
+def _read_move(name: str, key: str, value: str) -> Move:
+    try:
+        return TypeAdapter(Move).validate_json(value, strict=True, extra="forbid")
+    except ValidationError as error:
+        raise UserError(
+            f"tag {key!r} of registered model {name!r} was changed ({value[:100]!r} is no move of an alias); "
+            f"see in run {key.removeprefix(_MOVE)} of {EXPERIMENT!r} what was decided, and delete the tag"
+        ) from error

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_TOKENS: set[str] = set()
+_TOKENS = {""}  # the empty one is the process's own
 _PROC = Path("/proc")
 _ENDED = ("Z", "X")  # states of a process that has ended and was not yet cleared away
 
@@ -22,14 +22,31 @@ def owned() -> Iterator[str]:
     ------
     str
         JSON object to write on it: ``place`` (the host, and on Linux its container), ``pid``, ``started``,
-        which tells the process from another that gets the same number later, and a ``token`` of this block.
+        which tells the process from another that gets the same number later, and a name of this ``block``.
     """
-    pid, token = os.getpid(), uuid.uuid4().hex[:12]
+    token = uuid.uuid4().hex[:12]
     _TOKENS.add(token)
     try:
-        yield json.dumps({"place": _place(), "pid": pid, "started": _started(pid), "token": token})
+        yield mine(token)
     finally:
         _TOKENS.discard(token)
+
+
+def mine(token: str = "") -> str:
+    """Name this process, for what it owns until it ends.
+
+    Parameters
+    ----------
+    token : str, optional
+        Of a block of `owned`.
+
+    Returns
+    -------
+    str
+        As `owned` gives.
+    """
+    pid = os.getpid()
+    return json.dumps({"place": _place(), "pid": pid, "started": _started(pid), "block": token})
 
 
 def is_left(owner: str) -> bool:
@@ -47,7 +64,7 @@ def is_left(owner: str) -> bool:
     """
     try:
         named = json.loads(owner)
-        place, pid, started, token = named["place"], int(named["pid"]), named["started"], named["token"]
+        place, pid, started, token = named["place"], int(named["pid"]), named["started"], named["block"]
     except (ValueError, TypeError, KeyError):
         return False
     if place != _place():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tmdscope.files import atomic_path
 from tmdscope.stage import UserError
 
 DATABASE = "mlflow.db"
@@ -63,8 +64,14 @@ def foreign_folders(root: Path) -> list[Path]:
     database = root / DATABASE
     if not database.exists():
         return []
-    with closing(_open(database, write=False)) as store:
-        return _foreign(store, root)
+    try:
+        with closing(_open(database, write=False)) as store:
+            return _foreign(store, root)
+    except sqlite3.Error as error:
+        raise UserError(
+            f"{database}: {error}; end what writes to it, see that it is a file that you may read, or "
+            "bring it back from a copy"
+        ) from error
 
 
 def check_location(root: Path) -> None:
@@ -127,7 +134,7 @@ def move_store(root: Path) -> Moved:
             backup = _back_up(database)
             addresses = sum(_rewrite(store, old, root) for old in folders)
             store.commit()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             store.rollback()
             raise UserError(
                 f"{database}: {error}; end what runs in this project and try again, nothing was changed"
@@ -193,7 +200,11 @@ def _back_up(database: Path) -> Path:
     number = 1
     while (backup := database.with_name(f"{database.name}.before-move-{number}")).exists():
         number += 1
-    with closing(_open(database, write=False)) as source, closing(sqlite3.connect(backup)) as target:
+    with (
+        atomic_path(backup) as temporary,
+        closing(_open(database, write=False)) as source,
+        closing(sqlite3.connect(temporary)) as target,
+    ):
         source.backup(target)
     return backup
 

@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
+from tmdscope.address import without_secrets
 from tmdscope.files import write_json, write_table
 from tmdscope.learn.scored import FACTS, PREDICTIONS
 from tmdscope.names import key_of
 from tmdscope.stage import UserError
 from tmdscope.tracking.models import Program, find_program, log_program
+from tmdscope.tracking.owner import is_left, mine
 from tmdscope.tracking.store import Study, shown_uri
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 ATTEMPT = "attempt"
 """Tag by which the runs of an interrupted cross-validation are found again."""
+
+OWNER = "process"
+"""Tag with the process that a run is open in, see `tmdscope.tracking.owner`."""
 
 _PARAM_CHARACTERS = 6000
 _DIGEST_CHARACTERS = 32
@@ -87,7 +92,8 @@ class TrackedRun:
             Name to value; a name that MLflow does not take is logged under `tmdscope.names.key_of`.
         """
         entries = [
-            Param(key_of(key), str(value)[:_PARAM_CHARACTERS]) for key, value in flatten(params).items()
+            Param(key_of(key), without_secrets(str(value))[:_PARAM_CHARACTERS])
+            for key, value in flatten(params).items()
         ]
         self.study.client.log_batch(self.run_id, params=entries)
 
@@ -131,7 +137,8 @@ class TrackedRun:
         tags : mapping
             Name to value.
         """
-        self.study.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        entries = [RunTag(key, without_secrets(value)) for key, value in tags.items()]
+        self.study.client.log_batch(self.run_id, tags=entries)
 
     def dataset(self, data: DataUse) -> None:
         """Log the data set the run reads.
@@ -264,7 +271,7 @@ def start_run(
     attempt: str | None = None,
     fresh: bool = False,
 ) -> Iterator[TrackedRun]:
-    """Open a run and end it as what it was: finished, failed or killed.
+    """Open a run and end it as what it was: finished, failed or killed; and those of processes that are gone.
 
     Parameters
     ----------
@@ -288,6 +295,8 @@ def start_run(
     TrackedRun
         The open run.
     """
+    if parent is None:
+        end_orphans(study)
     run = open_run(study, name, tags, parent, data, attempt, fresh)
     status: Status = "FAILED"
     try:
@@ -334,11 +343,13 @@ def open_run(
         The open run.
     """
     lineage = {} if parent is None else {"mlflow.parentRunId": parent.run_id}
+    tags = {OWNER: mine(), **tags}
     if attempt is not None:
         lineage[ATTEMPT] = attempt
     run_id = None if attempt is None or fresh else _find_run(study, name, lineage)
     if run_id is None:
-        created = study.client.create_run(study.experiment_id, tags={**tags, **lineage}, run_name=name)
+        shown = {key: without_secrets(value) for key, value in {**tags, **lineage}.items()}
+        created = study.client.create_run(study.experiment_id, tags=shown, run_name=name)
         run = TrackedRun(study, created.info.run_id)
     else:
         study.client.update_run(run_id, status="RUNNING")
@@ -364,10 +375,31 @@ def end_attempt(study: Study, attempt: str) -> None:
         study.client.set_terminated(run.info.run_id, "KILLED")
 
 
+def end_orphans(study: Study, lapses_s: float = float("inf"), clock: Callable[[], float] = time.time) -> None:
+    """End the runs that killed processes have left running.
+
+    Parameters
+    ----------
+    study : Study
+        The open experiment.
+    lapses_s : float, optional
+        Age in s from which a run counts as left, whatever is known of its process.
+    clock : callable, optional
+        Time in s since 1970.
+    """
+    for run in study.client.search_runs([study.experiment_id], "attributes.status = 'RUNNING'"):
+        age_s = clock() - run.info.start_time / 1000
+        if is_left(run.data.tags.get(OWNER, "")) or age_s > lapses_s:
+            orphan = TrackedRun(study, run.info.run_id)
+            orphan.tags({"problem": "cut off: its process ended before it did"})
+            orphan.end("KILLED")
+
+
 def _find_run(study: Study, name: str, tags: Mapping[str, str]) -> str | None:
-    query = " and ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
-    found = study.client.search_runs([study.experiment_id], query)
-    return next((str(run.info.run_id) for run in found if run.info.run_name == name), None)
+    wanted = {f"tags.`{key}`": value for key, value in tags.items()} | {"attributes.run_name": name}
+    query = " and ".join(f"{key} = '{value}'" for key, value in wanted.items())
+    found = study.client.search_runs([study.experiment_id], query, max_results=1)
+    return str(found[0].info.run_id) if found else None
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

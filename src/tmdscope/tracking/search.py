@@ -153,11 +153,11 @@ class TrackedSearch:
     def settle(self, states: Mapping[int, str]) -> None:
         """End the runs of trials that are over, see `SearchRecorder.settle`."""
         study = self.parent.study
-        query = f"tags.`{STUDY}` = '{self.task.name}' and attributes.status = 'RUNNING'"
+        query = f"tags.`{STUDY}` = '{self.task.name}' and attributes.status != 'FINISHED'"
         for run in study.client.search_runs([study.experiment_id], query, max_results=_PAGE):
             number = run.data.tags.get(TRIAL)
             state = None if number is None else states.get(int(number))
-            if state in ("COMPLETE", "PRUNED", "FAIL"):
+            if state in ("COMPLETE", "PRUNED") or (state == "FAIL" and run.info.status == "RUNNING"):
                 study.client.set_tag(run.info.run_id, STATE, state)
                 status = "KILLED" if state == "FAIL" else status_of(state)
                 study.client.set_terminated(run.info.run_id, status)
