@@ -174,7 +174,7 @@ def _run(kind: str, case: Case, folder: Path, patience_s: float) -> Outcome:
                 told = _attempt(case, folder, patience_s == WALL_S)
             except BaseException:
                 told = {"outcome": "traceback", "told": traceback.format_exc()}
-            os.write(theirs, json.dumps(told).encode())
+            os.write(theirs, json.dumps(told).encode() + b"\n")
         finally:
             os._exit(0)
     os.close(theirs)
@@ -183,6 +183,8 @@ def _run(kind: str, case: Case, folder: Path, patience_s: float) -> Outcome:
         if not (part := os.read(ours, 1 << 16)):
             break
         content += part
+        if content.endswith(b"\n"):  # what it started may keep the pipe open
+            break
     late = time.monotonic() >= until
     os.close(ours)
     with suppress(ProcessLookupError):

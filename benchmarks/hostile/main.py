@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -28,7 +29,7 @@ KINDS = {
 
 def run(
     kinds: Sequence[str] = (),
-    show: Callable[[str], None] = print,
+    show: Callable[[str], None] = partial(print, flush=True),
     chosen: Callable[[Sequence[Case]], Sequence[Case]] = lambda cases: cases,
 ) -> bool:
     """Try everything.
