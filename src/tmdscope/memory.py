@@ -1,4 +1,4 @@
-"""Keeping freed memory in the process, for work that allocates the same large blocks over and over."""
+"""Whether freed memory is kept in the process, for work that needs it again at once, or given back."""
 
 import ctypes
 
@@ -24,3 +24,15 @@ def keep_freed_memory() -> bool:
     settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, _PAD_BYTES))
     obeyed = [mallopt(name, value) == 1 for name, value in settings]
     return all(obeyed)
+
+
+def give_back_freed_memory() -> bool:
+    """Give what is free to the kernel, once after unusual work: the C library keeps much of it by itself.
+
+    Returns
+    -------
+    bool
+        Whether the C library gave something; False where it is not GNU's.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return trim is not None and trim(0) == 1
