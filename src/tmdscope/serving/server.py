@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tmdscope import __version__
 from tmdscope.limits import HEADER_SECONDS, MAX_CONNECTIONS
+from tmdscope.memory import give_back_freed_memory
 from tmdscope.serving.app import make_app
 from tmdscope.serving.door import LOCAL
 from tmdscope.serving.scorer import Scorer
@@ -90,6 +91,7 @@ def serve(model: str, registered: str, host: str, port: int, allowed: Sequence[s
         version = resolve_version(connect(), model, registered)
         program = load_program(version.uri)
         scorer = Scorer(program.ensemble)
+        give_back_freed_memory()
         app = make_app(
             scorer, program.config.size_px, describe(version, program, model), set(names), token, at_once
         )
@@ -101,6 +103,8 @@ def serve(model: str, registered: str, host: str, port: int, allowed: Sequence[s
             say("to be reached by another name, give it with --allowed-hosts")
         try:
             uvicorn.Server(_config(app)).run(sockets=[listening])
+        except SystemExit:  # SIGTERM; all is answered, and PyTorch's own end takes seconds
+            os._exit(0)
         finally:
             scorer.close()
 
