@@ -57,7 +57,15 @@ class _Connection(H11Protocol):
             self.transport.close()
 
 
-def serve(model: str, registered: str, host: str, port: int, allowed: Sequence[str], at_once: int) -> None:
+def serve(
+    model: str,
+    registered: str,
+    host: str,
+    port: int,
+    allowed: Sequence[str],
+    at_once: int,
+    sha256: str | None = None,
+) -> None:
     """Answer requests until SIGTERM or Ctrl-C.
 
     Parameters
@@ -74,6 +82,8 @@ def serve(model: str, registered: str, host: str, port: int, allowed: Sequence[s
         Names it answers to beside the machine's own and `host`.
     at_once : int
         Requests that are answered or wait at once.
+    sha256 : str, optional
+        Hash that the model's files must have, as `tmdscope.tracking.models.load_program`.
 
     Raises
     ------
@@ -89,7 +99,7 @@ def serve(model: str, registered: str, host: str, port: int, allowed: Sequence[s
     names = dict.fromkeys([*LOCAL, *map(_host_name, [host, *allowed])])
     with _listen(host, port) as listening:
         version = resolve_version(connect(), model, registered)
-        program = load_program(version.uri)
+        program = load_program(version.uri, sha256)
         scorer = Scorer(program.ensemble)
         give_back_freed_memory()
         app = make_app(
