@@ -38,6 +38,7 @@ def test_a_refusal_and_another_c_library_are_reported(monkeypatch: pytest.Monkey
     for library in (Refusing, Other):
         monkeypatch.setattr(ctypes, "CDLL", library)
         assert not memory.keep_freed_memory()
+        assert not memory.give_back_freed_memory()
 
 
 def test_a_budget_is_shared_in_order_and_never_exceeded() -> None:

@@ -438,6 +438,9 @@ def serve(
     at_once: Annotated[
         int, typer.Option(min=1, max=10000, help="Requests that are answered or wait at once; more get 503.")
     ] = 32,
+    sha256: Annotated[
+        str | None, typer.Option(help="That the model's files must have, as `tmdscope promote` printed it.")
+    ] = None,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Answer requests with a registered model over HTTP, in MLflow's scoring protocol, until stopped.
@@ -448,7 +451,7 @@ def serve(
     from tmdscope.serving.server import serve as serve_model
 
     names = [name for name in allowed_hosts.split(",") if name.strip()]
-    serve_model(model, _registered(params), host, port, names, at_once)
+    serve_model(model, _registered(params), host, port, names, at_once, sha256)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""How much memory threads may take together, and keeping what was freed for the next large blocks."""
+"""How much memory threads may take together, and whether what was freed is kept or given back."""
 
 import ctypes
 import resource
@@ -41,6 +41,18 @@ def keep_freed_memory() -> bool:
     return all(obeyed)
 
 
+def give_back_freed_memory() -> bool:
+    """Give what is free to the kernel, once after unusual work: the C library keeps much of it by itself.
+
+    Returns
+    -------
+    bool
+        Whether the C library gave something; False where it is not GNU's.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return trim is not None and trim(0) == 1
+
+
 class Budget:
     """Memory that threads share: each waits until there is room for what it is about to take.
 
@@ -78,7 +90,7 @@ class Budget:
             yield
         finally:
             if needed >= _TRIM_BYTES:
-                _trim()
+                give_back_freed_memory()
             with self._given_back:
                 self._taken -= needed
                 self._given_back.notify_all()
@@ -89,13 +101,6 @@ CONTENTS = Budget(lambda: int(available_bytes() * CONTENT_SHARE))
 
 WORK = Budget(lambda: int(available_bytes() * WORK_SHARE))
 """For what is made of them."""
-
-
-def _trim() -> None:
-    """Give the kernel what the C library keeps of freed blocks for each thread (GNU's alone does)."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def room_to_read(path: Path) -> AbstractContextManager[None]:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tmdscope.limits import ANSWER_SECONDS, BODY_SECONDS, MAX_BODIES_BYTES, MAX_REQUEST_BYTES
+from tmdscope.memory import give_back_freed_memory
 from tmdscope.serving.door import Door
 from tmdscope.serving.images import read_images
 from tmdscope.serving.refusal import RefusedError, busy
@@ -19,6 +20,7 @@ from tmdscope.serving.scorer import Scorer
 
 _JSON = "application/json"
 _GONE = 499
+_LARGE_BYTES = 1 << 22
 
 
 class Scoring:
@@ -101,7 +103,11 @@ class Scoring:
     async def _score(self, body: bytearray) -> Any:
         loop = asyncio.get_running_loop()
         images = await loop.run_in_executor(self._reader, read_images, body, self._size_px)
-        return (await self._scorer.score(images)).tolist()
+        found = (await self._scorer.score(images)).tolist()
+        if images.nbytes > _LARGE_BYTES:
+            del images
+            await loop.run_in_executor(self._reader, give_back_freed_memory)
+        return found
 
 
 def _check_headers(request: Request) -> None:

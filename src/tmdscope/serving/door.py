@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tmdscope.names import shown
 from tmdscope.serving.refusal import RefusedError
 from tmdscope.stage import say
 
@@ -63,7 +64,7 @@ class Door:
         finally:
             took = 1000 * (time.perf_counter() - start)
             client = (scope.get("client") or ("?",))[0]
-            say(f"{client} {scope['method']} {printable(scope['path'][:_LOGGED])} {status} {took:.0f} ms")
+            say(f"{client} {scope['method']} {shown(scope['path'][:_LOGGED])} {status} {took:.0f} ms")
 
     def _admit(self, path: str, headers: Headers) -> None:
         given = headers.getlist("host")
@@ -99,23 +100,5 @@ def to_refusal(error: Exception) -> RefusedError:
     if isinstance(error, HTTPException):  # 404 and 405
         return RefusedError(error.status_code, str(error.detail), error.headers)
     number = secrets.token_hex(6)
-    say(f"error {number}: " + printable("".join(traceback.format_exception(error)), keep="\n"))
+    say(f"error {number}: " + "".join(traceback.format_exception(error)))
     return RefusedError(500, f"the server has made an error; its log has it under {number}")
-
-
-def printable(text: str, keep: str = "") -> str:
-    r"""Escape what a terminal would obey.
-
-    Parameters
-    ----------
-    text : str
-        Any.
-    keep : str, optional
-        Characters that stay.
-
-    Returns
-    -------
-    str
-        The text, control characters as ``\x1b``.
-    """
-    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)

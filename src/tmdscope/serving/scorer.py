@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from tmdscope.vision.classifier import Ensemble
-from tmdscope.vision.features import best_device, placed
+from tmdscope.vision.features import best_device
 
 BATCH = 16
 """Images that are computed at once; a request of more takes turns with the others after each."""
@@ -22,18 +22,18 @@ _Piece = tuple[NDArray[np.uint8], "Future[NDArray[np.float32]]"]
 class Scorer:
     """Computes class probabilities for many at once.
 
-    Every thread computes by itself on one core, and takes all images that wait, up to `BATCH`. A GPU has one
-    thread.
+    Every thread computes by itself on one core, and takes its share of the images that wait, up to `BATCH`. A
+    GPU has one thread.
 
     Parameters
     ----------
     ensemble : Ensemble
-        Of the model.
+        Of the model; it is moved to where it computes.
     """
 
     def __init__(self, ensemble: Ensemble) -> None:
         self._device = best_device()
-        self._ensemble = placed(ensemble, self._device).to(memory_format=torch.channels_last).eval()
+        self._ensemble = ensemble.to(self._device).to(memory_format=torch.channels_last).eval()
         self._waiting: deque[_Piece] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -93,13 +93,14 @@ class Scorer:
                 future.set_result(part)
 
     def _take(self) -> list[_Piece]:
-        """Take what waits, up to a batch; nothing once it is closed."""
+        """Take a thread's share of what waits, up to a batch; nothing once it is closed."""
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 pieces: list[_Piece] = []
-                room = 0 if self._closed else BATCH
-                while self._waiting and room >= len(self._waiting[0][0]):
+                share = -(-sum(len(images) for images, _ in self._waiting) // len(self._workers))
+                room = min(BATCH, share)
+                while self._waiting and not self._closed and (not pieces or room >= len(self._waiting[0][0])):
                     piece = self._waiting.popleft()
                     if piece[1].set_running_or_notify_cancel():
                         pieces.append(piece)

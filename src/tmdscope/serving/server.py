@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tmdscope import __version__
 from tmdscope.limits import HEADER_SECONDS, MAX_CONNECTIONS
+from tmdscope.memory import give_back_freed_memory
 from tmdscope.serving.app import make_app
 from tmdscope.serving.door import LOCAL
 from tmdscope.serving.scorer import Scorer
@@ -56,7 +57,15 @@ class _Connection(H11Protocol):
             self.transport.close()
 
 
-def serve(model: str, registered: str, host: str, port: int, allowed: Sequence[str], at_once: int) -> None:
+def serve(
+    model: str,
+    registered: str,
+    host: str,
+    port: int,
+    allowed: Sequence[str],
+    at_once: int,
+    sha256: str | None = None,
+) -> None:
     """Answer requests until SIGTERM or Ctrl-C.
 
     Parameters
@@ -73,6 +82,8 @@ def serve(model: str, registered: str, host: str, port: int, allowed: Sequence[s
         Names it answers to beside the machine's own and `host`.
     at_once : int
         Requests that are answered or wait at once.
+    sha256 : str, optional
+        Hash that the model's files must have, as `tmdscope.tracking.models.load_program`.
 
     Raises
     ------
@@ -88,8 +99,9 @@ def serve(model: str, registered: str, host: str, port: int, allowed: Sequence[s
     names = dict.fromkeys([*LOCAL, *map(_host_name, [host, *allowed])])
     with _listen(host, port) as listening:
         version = resolve_version(connect(), model, registered)
-        program = load_program(version.uri)
+        program = load_program(version.uri, sha256)
         scorer = Scorer(program.ensemble)
+        give_back_freed_memory()
         app = make_app(
             scorer, program.config.size_px, describe(version, program, model), set(names), token, at_once
         )
@@ -101,6 +113,8 @@ def serve(model: str, registered: str, host: str, port: int, allowed: Sequence[s
             say("to be reached by another name, give it with --allowed-hosts")
         try:
             uvicorn.Server(_config(app)).run(sockets=[listening])
+        except SystemExit:  # SIGTERM; all is answered, and PyTorch's own end takes seconds
+            os._exit(0)
         finally:
             scorer.close()
 
