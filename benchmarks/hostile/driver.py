@@ -69,7 +69,7 @@ class Outcome:
 class Canary:
     """Writes down what no door may do: run programs, reach other machines, write elsewhere, unpickle."""
 
-    folder: str
+    folders: tuple[str, ...]
     seen: list[str] = field(default_factory=list)
     armed: bool = False
 
@@ -96,7 +96,7 @@ class Canary:
             return f"asked for {arguments[0]!r}" if arguments[0] not in _LOCAL else None
         if event == "open" and isinstance(arguments[0], str | bytes) and arguments[2] & _WRITING:
             path = os.path.abspath(os.fsdecode(arguments[0]))
-            allowed = (self.folder, "/dev/null", "/dev/shm", "/proc/self/")
+            allowed = (*self.folders, "/dev/null", "/dev/shm", "/proc/self/")
             return None if path.startswith(allowed) else f"wrote {path}"
         return None
 
@@ -220,7 +220,7 @@ def _attempt(case: Case, folder: Path, watched: bool) -> dict[str, Any]:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    canary = Canary(str(folder))
+    canary = Canary((str(folder), *map(str, shared.values())))
     sys.addaudithook(canary)
     try:
         case.make(folder)

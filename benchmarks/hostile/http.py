@@ -206,7 +206,8 @@ def cases() -> Iterator[Case]:
         yield _tracking(told, BAD[told])
     for told, body in bodies.items():
         if "MB" not in told:
-            yield _tracking(f"an answer that is {told}", right(body))
+            must = "either" if told in ("UTF-16", "an escape") else "refuse"  # JSON, and says nothing
+            yield _tracking(f"an answer that is {told}", right(body), must)
 
 
 def _file(told: str, speak: Speak, must: str = "refuse", size: int | None = len(CONTENT), most: int | None = None) -> Case:
@@ -278,11 +279,11 @@ def _weights(told: str, speak: Speak) -> Case:
     return Case(f"weights: {told}", lambda _: None, door, limits=(*LIMITS, ("MAX_WEIGHTS_BYTES", 1 << 24)))
 
 
-def _tracking(told: str, speak: Speak) -> Case:
+def _tracking(told: str, speak: Speak, must: str = "refuse") -> Case:
     def door(_: Path) -> Any:
         from tmdscope.tracking.store import connect
 
         os.environ["MLFLOW_TRACKING_URI"] = serve(speak).replace("//", "//me:secret@")
         return connect()
 
-    return Case(f"a tracking server: {told}", lambda _: None, door, tells=r"^(?!.*secret)")
+    return Case(f"a tracking server: {told}", lambda _: None, door, must, tells=r"^(?!.*secret)")

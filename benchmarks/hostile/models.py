@@ -1,53 +1,67 @@
 """Registered models whose files are edited, with a hash of their own, as whoever writes a store can."""
 
+import io
 import json
 import os
 import shutil
+import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.hostile.cases import FOREIGN, MARK, Case, flips, put, shared
+from benchmarks.hostile.pictures import WHOLE
 from tests.tracking.programs import IMAGES, make_program
 from tests.tracking.test_model_files import CONSTANTS, DESCRIBED, EXAMPLE, GRAPH, GRAPHS, META, WEIGHTS, Model
+from tmdscope.lifecycle.predict import predict_files
 from tmdscope.tracking.check_model import check_model
 from tmdscope.tracking.models import Program, load_program, log_program
 from tmdscope.tracking.registry import FILES_SHA256
 from tmdscope.tracking.runs import start_run
-from tmdscope.tracking.store import open_study
+from tmdscope.tracking.store import connect, open_study
 
 Edit = Callable[[Model], object]
 PROGRAM = "data/model.pt2"
 
 
 def prepare(folder: Path) -> None:
-    """Log a model, and make an empty store."""
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
-    os.environ["DVC_ROOT"] = str(folder / "first")
+    """Log a model in a store, and keep a copy of its files."""
+    _store(folder)
     made = make_program(members=2)
     with start_run(open_study("made"), "made", {}) as run:
-        log_program(run.run_id, Program(made.ensemble, made.config, reference=IMAGES), "model")
-    (found,) = (folder / "first").rglob("MLmodel")
-    shutil.copytree(found.parent, folder / "model")
-    os.environ["DVC_ROOT"] = str(folder / "empty")
-    open_study("empty")
-    shutil.rmtree(folder / "first")
+        uri = log_program(run.run_id, Program(made.ensemble, made.config, reference=IMAGES), "model")
+    (found,) = (folder / "mlruns").rglob("MLmodel")
+    shutil.copytree(found.parent, folder / "copy")
+    (folder / "uri").write_text(f"{uri} {found.parent}")
+
+
+def empty_store(folder: Path) -> None:
+    """Make a store that may be copied: it names no folder."""
+    _store(folder)
+    connect(create=True).search_experiments()
+    database = sqlite3.connect(folder / "mlruns" / "mlflow.db")
+    with database:
+        database.execute("update experiments set artifact_location = ''")
+    database.close()
+
+
+def _store(folder: Path) -> None:
+    """Let a store lie in a folder; MLflow itself sets the variable."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    os.environ["DVC_ROOT"] = str(folder)
 
 
 def _make(edit: Edit, retag: bool = True) -> Callable[[Path], None]:
     def make(folder: Path) -> None:
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-        os.environ["DVC_ROOT"] = str(folder)
-        (folder / "mlruns").mkdir()
-        shutil.copy(shared["model"] / "empty" / "mlruns" / "mlflow.db", folder / "mlruns")
-        study = open_study("hostile")
-        logged = study.client.create_logged_model(study.experiment_id, name="model")
-        study.client.log_model_artifacts(logged.model_id, str(shared["model"] / "model"))
-        study.client.finalize_logged_model(logged.model_id, "READY")
-        (found,) = (folder / "mlruns").rglob("MLmodel")
-        model = Model(study, found.parent, logged.model_uri, folder / MARK)
-        (folder / "uri").write_text(logged.model_uri)
+        _store(shared["model"])
+        uri, place = (shared["model"] / "uri").read_text().split(" ", 1)
+        shutil.rmtree(place)
+        shutil.copytree(shared["model"] / "copy", place)
+        model = Model(open_study("made"), Path(place), uri, folder / MARK)
+        (folder / "home" / "uri").write_text(uri)
+        tags = {FILES_SHA256: "0" * 64}
+        model.store.client.set_logged_model_tags(uri.removeprefix("models:/"), tags)
         edit(model)
         if retag:
             model.retag()
@@ -57,8 +71,11 @@ def _make(edit: Edit, retag: bool = True) -> Callable[[Path], None]:
 
 def _load(folder: Path) -> Any:
     """Let promote try it, in this process so that the canary sees it, and let predict load it."""
-    uri = (folder / "uri").read_text()
+    uri = (folder / "home" / "uri").read_text()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)  # what it says goes to the process that started it, not to a person
     checked = check_model(uri)
+    os.dup2(kept, 2)
     program = load_program(uri)
     return checked, program
 
@@ -205,13 +222,16 @@ def _tags() -> Iterator[Case]:
 
         return edit
 
-    yield _case("no hash", lambda _: None, retag=False)
+    def forget(model: Model) -> None:
+        model.store.client.delete_logged_model_tag(model.uri.removeprefix("models:/"), FILES_SHA256)
+
+    yield _case("no hash", forget, retag=False)
     yield _case("another hash", tag("ab" * 32), retag=False)
     yield _case("a hash with an escape", tag("\x1b[2J"), retag=False)
     for uri in ("models:/none/1", "models:/none@production", "models:/../../etc", "file:///etc", "runs:/x/y", "", "models:/m-\x1b[2J"):
 
         def door(folder: Path, uri: str = uri) -> Any:
-            (folder / "uri").write_text(uri)
-            return _load(folder)
+            put("home/a.png", WHOLE["png"])(folder)
+            return predict_files([folder / "home" / "a.png"], uri, "m", "json", None, io.StringIO())
 
         yield Case(f"called {uri!r}", _make(lambda _: None), door)
