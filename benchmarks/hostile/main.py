@@ -83,9 +83,14 @@ def _warm() -> None:
     for name in (
         *("cli", "dataset.folder", "dataset.archive", "dataset.published", "lifecycle.audit", "lifecycle.predict"),
         *("lifecycle.inspection", "lifecycle.promotion", "params.study", "report.figures.scan", "scan.read.libraries"),
-        *("lifecycle.card", "lifecycle.listing", "learn.scored", "learn.resume", "vision.stored", "lifecycle.settings"),
+        *("lifecycle.card", "lifecycle.listing", "learn.scored", "learn.resume", "vision.stored", "lifecycle.settings", "serving.server"),
     ):
         import_module(f"tmdscope.{name}")
+    for name in (
+        *("mlflow.pyfunc", "mlflow.pytorch", "mlflow.store.tracking.sqlalchemy_store", "torch.export.passes"),
+        *("mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.db.utils", "torch._dynamo", "yaml"),
+    ):
+        import_module(name)
 
 
 def failures(outcomes: Iterable[Outcome]) -> list[Outcome]:
