@@ -18,7 +18,9 @@ SAMPLES = 24
 def _table() -> pd.DataFrame:
     names = [f"S{number:02d}" for number in range(SAMPLES)]
     materials = [("MoS2", "WS2")[number % 2] for number in range(SAMPLES)]
-    return pd.DataFrame({"sample_id": names, "material": materials, "day": range(SAMPLES), "operator": ["Ann", "Ben"] * 12})
+    return pd.DataFrame(
+        {"sample_id": names, "material": materials, "day": range(SAMPLES), "operator": ["Ann", "Ben"] * 12}
+    )
 
 
 FEATURES = np.random.default_rng(1).normal(size=(SAMPLES, 4)).astype(np.float32)
@@ -30,10 +32,17 @@ def _npy(values: Any, **options: Any) -> bytes:
     return stream.getvalue()
 
 
-def _make(table: bytes | str, features: bytes | None = None, name: str = "table.csv") -> Callable[[Path], None]:
+def _make(
+    table: bytes | str, features: bytes | None = None, name: str = "table.csv"
+) -> Callable[[Path], None]:
     def make(folder: Path) -> None:
         text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-        for old, new in (("permutations: 199", "permutations: 19"), ("arrangements: 10", "arrangements: 2"), ("draws: 5", "draws: 1"), ("bootstrap: 2000", "bootstrap: 100")):
+        for old, new in (
+            ("permutations: 199", "permutations: 19"),
+            ("arrangements: 10", "arrangements: 2"),
+            ("draws: 5", "draws: 1"),
+            ("bootstrap: 2000", "bootstrap: 100"),
+        ):
             text = text.replace(old, new)
         put("params.yaml", text)(folder)
         put(f"given/{name}", table)(folder)
@@ -42,7 +51,9 @@ def _make(table: bytes | str, features: bytes | None = None, name: str = "table.
     return make
 
 
-def _audit(*more: str, table: str = "table.csv", features: str = "features.npy", order: str = "day", out: str = "out") -> Callable[[Path], str]:
+def _audit(
+    *more: str, table: str = "table.csv", features: str = "features.npy", order: str = "day", out: str = "out"
+) -> Callable[[Path], str]:
     def door(folder: Path) -> str:
         return command(
             *("audit", str(folder / "given" / table), "--features", str(folder / "given" / features)),
@@ -121,7 +132,12 @@ def _tables(sound: str) -> Iterator[Case]:
         def store(folder: Path, other: pd.DataFrame = other) -> None:
             _make(_parquet(other), name="table.parquet")(folder)
 
-        yield Case(f"Parquet {told}", store, _audit(table="table.parquet"), "either" if told == "of numbers" else "refuse")
+        yield Case(
+            f"Parquet {told}",
+            store,
+            _audit(table="table.parquet"),
+            "either" if told == "of numbers" else "refuse",
+        )
 
     def huge(folder: Path) -> None:
         import pyarrow as pa
@@ -178,19 +194,48 @@ def _features(sound: str) -> Iterator[Case]:
 
 
 def _columns(sound: str) -> Iterator[Case]:
-    for told, order in {"that is not there": "nowhere", "of text": "operator", "of an escape": "\x1b[2J", "of 10 000 letters": "x" * 10_000, "of nothing": ""}.items():
+    for told, order in {
+        "that is not there": "nowhere",
+        "of text": "operator",
+        "of an escape": "\x1b[2J",
+        "of 10 000 letters": "x" * 10_000,
+        "of nothing": "",
+    }.items():
         yield Case(f"an order {told}", _make(sound), _audit(order=order))
-    for told, value in {"NaN": "nan", "infinity": "inf", "nothing": "", "1e400": "1e400", "a date beyond dates": "99999-12-31", "300 digits": "9" * 300}.items():
+    for told, value in {
+        "NaN": "nan",
+        "infinity": "inf",
+        "nothing": "",
+        "1e400": "1e400",
+        "a date beyond dates": "99999-12-31",
+        "300 digits": "9" * 300,
+    }.items():
         table = _table()
         table["day"] = table["day"].astype(object)
         table.loc[3, "day"] = value
         must = "either" if "digits" in told else "refuse"
         yield Case(f"an order with {told}", _make(table.to_csv(index=False)), _audit(), must)
-    for told, column in {"that is not there": "nowhere", "that is the material": "material", "with an escape": "\x1b[2J"}.items():
-        yield Case(f"a nuisance {told}", _make(sound), _audit("--nuisance", column), "either" if "material" in told else "refuse")
-    rows = "path,sample_id,material,day\n" + "".join(f"{n}.png,S{n},{('MoS2', 'WS2')[n % 2]},{n}\n" for n in range(SAMPLES))
+    for told, column in {
+        "that is not there": "nowhere",
+        "that is the material": "material",
+        "with an escape": "\x1b[2J",
+    }.items():
+        yield Case(
+            f"a nuisance {told}",
+            _make(sound),
+            _audit("--nuisance", column),
+            "either" if "material" in told else "refuse",
+        )
+    rows = "path,sample_id,material,day\n" + "".join(
+        f"{n}.png,S{n},{('MoS2', 'WS2')[n % 2]},{n}\n" for n in range(SAMPLES)
+    )
 
-    for told, path in {"that leave": "../../../../etc/passwd", "that are devices": "/dev/zero", "that are pipes": "pipe.png", "that are not there": "none.png"}.items():
+    for told, path in {
+        "that leave": "../../../../etc/passwd",
+        "that are devices": "/dev/zero",
+        "that are pipes": "pipe.png",
+        "that are not there": "none.png",
+    }.items():
 
         def pictures(folder: Path, path: str = path) -> None:
             _make(rows.replace("3.png", path))(folder)
@@ -200,7 +245,16 @@ def _columns(sound: str) -> Iterator[Case]:
 
         def door(folder: Path) -> str:
             given = str(folder / "given" / "table.csv")
-            return command("audit", given, "--order", "day", "--out", str(folder / "out"), "--params", str(folder / "params.yaml"))
+            return command(
+                "audit",
+                given,
+                "--order",
+                "day",
+                "--out",
+                str(folder / "out"),
+                "--params",
+                str(folder / "params.yaml"),
+            )
 
         yield Case(f"paths {told}", pictures, door)
 
@@ -227,6 +281,12 @@ def _folders(sound: str) -> Iterator[Case]:
         (folder / "out").mkdir()
         os.mkfifo(folder / "out" / "audit.json")
 
-    for told, make in {"with a record of another's": theirs, "with a page of another's": page, "that is a file": file, "with a record in lists without end": deep, "with a pipe as record": pipe}.items():
+    for told, make in {
+        "with a record of another's": theirs,
+        "with a page of another's": page,
+        "that is a file": file,
+        "with a record in lists without end": deep,
+        "with a pipe as record": pipe,
+    }.items():
         yield Case(f"a folder {told}", make, _audit())
     yield Case("a folder below a device", _make(sound), _audit(out="/dev/null/out"))

@@ -59,7 +59,7 @@ class Case:
     limits: tuple[tuple[str, float], ...] = ()
 
 
-class SayNo(UserError):
+class RefusedError(UserError):
     """What a command said before it left with status 1 or 2."""
 
 
@@ -78,7 +78,7 @@ def command(*arguments: str) -> str:
 
     Raises
     ------
-    SayNo
+    RefusedError
         It refused.
     RuntimeError
         It ended in any other way.
@@ -91,7 +91,7 @@ def command(*arguments: str) -> str:
     if ended.exception is not None and not isinstance(ended.exception, SystemExit):
         raise ended.exception
     if ended.exit_code in (1, 2):
-        raise SayNo(ended.stderr)
+        raise RefusedError(ended.stderr)
     if ended.exit_code not in (0, 3):
         raise RuntimeError(f"exit status {ended.exit_code}: {ended.stderr}")
     return str(ended.output)
@@ -141,9 +141,11 @@ FOREIGN: dict[str, bytes] = {
     "an ELF": b"\x7fELF\x02\x01\x01" + bytes(57),
     "a script": b"#!/bin/sh\ntouch EXECUTED\n",
     "a pickle": b"cos\nsystem\n(S'touch EXECUTED'\ntR.",
-    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 9\n",
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:"
+    + b"a" * 64
+    + b"\nsize 9\n",
     "a sqlite file": b"SQLite format 3\x00" + bytes(84),
-    "an encrypted file": random.Random(5).randbytes(2000),  # noqa: S311
+    "an encrypted file": random.Random(5).randbytes(2000),
     "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(touch EXECUTED) system\n",
     "zeros": bytes(4096),
 }
@@ -158,7 +160,7 @@ def flips(content: bytes, count: int, first: int = 0, end: int | None = None) ->
     tuple of str and bytes
         Which, and the changed content.
     """
-    draw = random.Random(f"{len(content)} {count}")  # noqa: S311
+    draw = random.Random(f"{len(content)} {count}")
     for _ in range(count):
         place, bit = draw.randrange(first, min(end or len(content), len(content))), draw.randrange(8)
         changed = bytearray(content)
@@ -191,7 +193,9 @@ def shown_badly(text: str) -> str | None:
     str or None
         What is wrong with it.
     """
-    bad = re.search(r"[^\n\t\r -~\u00a0-\U0010ffff]|[\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]", text)
+    bad = re.search(
+        r"[^\n\t\r -~\u00a0-\U0010ffff]|[\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]", text
+    )
     if bad:
         return f"control character {bad[0]!r}"
     return f"{len(text)} characters long" if len(text) > 100_000 else None

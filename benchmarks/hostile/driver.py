@@ -95,7 +95,7 @@ class Canary:
         if event == "socket.getaddrinfo":
             return f"asked for {arguments[0]!r}" if arguments[0] not in _LOCAL else None
         if event == "open" and isinstance(arguments[0], str | bytes) and arguments[2] & _WRITING:
-            path = os.path.abspath(os.fsdecode(arguments[0]))
+            path = str(Path(os.fsdecode(arguments[0])).absolute())
             allowed = (*self.folders, "/dev/null", "/dev/shm", "/proc/self/")
             return None if path.startswith(allowed) else f"wrote {path}"
         return None
@@ -200,9 +200,11 @@ def _run(kind: str, case: Case, folder: Path, patience_s: float) -> Outcome:
 
 
 def _with_mark(found: Outcome, folder: Path) -> Outcome:
-    marks = [path for path in folder.rglob(MARK)] + [Path.cwd() / MARK]
+    marks = [*folder.rglob(MARK), Path.cwd() / MARK]
     if any(path.exists() for path in marks):
-        return Outcome(found.kind, found.name, "executed", f"a payload ran ({found.told})", found.cpu_s, found.mib)
+        return Outcome(
+            found.kind, found.name, "executed", f"a payload ran ({found.told})", found.cpu_s, found.mib
+        )
     return found
 
 
@@ -248,7 +250,9 @@ def _attempt(case: Case, folder: Path, watched: bool) -> dict[str, Any]:
         elif bad := shown_badly(printed):
             outcome, told = "wrong", f"printed {bad}"
     imported = [
-        name for name, module in list(sys.modules.items()) if _lies_in(getattr(module, "__file__", None), folder)
+        name
+        for name, module in list(sys.modules.items())
+        if _lies_in(getattr(module, "__file__", None), folder)
     ]
     if canary.seen or imported:
         outcome, told = "executed", f"{(canary.seen + imported)[:5]} ({told})"
@@ -256,7 +260,12 @@ def _attempt(case: Case, folder: Path, watched: bool) -> dict[str, Any]:
         outcome, told = "memory", f"{peak - base:.0f} MiB ({told})"
     elif cpu_s > CPU_S:
         outcome, told = "hung", f"{cpu_s:.1f} s of CPU ({told})"
-    return {"outcome": outcome, "told": told[-4000:], "cpu_s": round(cpu_s, 2), "mib": max(0, round(peak - base))}
+    return {
+        "outcome": outcome,
+        "told": told[-4000:],
+        "cpu_s": round(cpu_s, 2),
+        "mib": max(0, round(peak - base)),
+    }
 
 
 def _knock(case: Case, folder: Path) -> tuple[str, str]:
@@ -368,7 +377,7 @@ def summarise(kind: str, outcomes: Iterable[Outcome]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``hostile`` (the kind), ``cases``, one count for each of `OUTCOMES`, and the worst of ``cpu_s`` and ``mib``.
+        ``hostile`` (the kind), ``cases``, a count for each of `OUTCOMES`, ``worst_cpu_s`` and ``worst_mib``.
     """
     found = list(outcomes)
     counts = Counter(one.outcome for one in found)

@@ -1,4 +1,4 @@
-"""Servers on this machine that misbehave: for downloads, listings of records, weights, and a tracking server."""
+"""Servers on this machine that misbehave: of files, records, weights, and a tracking server."""
 
 import gzip
 import json
@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.dataset.zenodo_site import zipped
+
 from benchmarks.hostile import driver
 from benchmarks.hostile.archives import NAME, PICTURES, SOUND
 from benchmarks.hostile.cases import Case
-from tests.dataset.zenodo_site import zipped
 from tmdscope.download import download
 from tmdscope.stage import UserError
 
@@ -134,9 +135,13 @@ def _further(connection: socket.socket, request: bytes) -> None:
 
 
 BAD: dict[str, Speak] = {
-    "more than was asked, and no end": say(f"HTTP/1.1 200 OK\nContent-Length: {2 * len(CONTENT)}", b"", endless(bytes(1 << 16))),
+    "more than was asked, and no end": say(
+        f"HTTP/1.1 200 OK\nContent-Length: {2 * len(CONTENT)}", b"", endless(bytes(1 << 16))
+    ),
     "no length and no end": say("HTTP/1.1 200 OK", b"", endless(bytes(1 << 16))),
-    "pieces without end": say("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"", endless(b"10000\r\n" + bytes(1 << 16) + b"\r\n")),
+    "pieces without end": say(
+        "HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"", endless(b"10000\r\n" + bytes(1 << 16) + b"\r\n")
+    ),
     "a petabyte announced": say("HTTP/1.1 200 OK\nContent-Length: 1000000000000000", CONTENT),
     "a length below nothing": say("HTTP/1.1 200 OK\nContent-Length: -5", CONTENT),
     "a length in words": say("HTTP/1.1 200 OK\nContent-Length: many", CONTENT[:-1]),
@@ -167,8 +172,12 @@ BAD: dict[str, Speak] = {
     "an address that is none": _moved("http://[::1"),
     "a piece of no size": say("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"zz\r\nx\r\n"),
     "a piece below nothing": say("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"-5\r\nx\r\n"),
-    "a piece of an endless size": say("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"", endless(b"f" * 4096)),
-    "a range that was not asked": say("HTTP/1.1 206 Partial\nContent-Range: bytes 7-99/100\nContent-Length: 9", b"123456789"),
+    "a piece of an endless size": say(
+        "HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"", endless(b"f" * 4096)
+    ),
+    "a range that was not asked": say(
+        "HTTP/1.1 206 Partial\nContent-Range: bytes 7-99/100\nContent-Length: 9", b"123456789"
+    ),
 }
 """What a server answers in place of the file."""
 
@@ -179,11 +188,21 @@ def cases() -> Iterator[Case]:
     for told, speak in BAD.items():
         yield _file(told, speak)
     packed = gzip.compress(bytes(100 << 20))
-    yield _file("a bomb of gzip", say(f"HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: {len(packed)}", packed))
+    yield _file(
+        "a bomb of gzip",
+        say(f"HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: {len(packed)}", packed),
+    )
     for told in ("no length and no end", "a drip of bytes", "404", "half of it"):
         yield _file(f"without a size: {told}", BAD[told], "refuse", size=None, most=1 << 20)
     for told, speak in BAD.items():
-        if told in ("pieces without end", "a header without end", "a drip of bytes", "no answer", "a ring of addresses", "404"):
+        if told in (
+            "pieces without end",
+            "a header without end",
+            "a drip of bytes",
+            "no answer",
+            "a ring of addresses",
+            "404",
+        ):
             yield _record(f"a listing: {told}", speak)
     bodies: dict[str, bytes] = {
         "a web page": b"<html>",
@@ -202,7 +221,15 @@ def cases() -> Iterator[Case]:
     for told in ("no length and no end", "pieces without end", "a drip of bytes", "a petabyte announced"):
         yield _weights(told, BAD[told])
     yield _weights("a web page", right(b"<html>"))
-    for told in ("no HTTP", "404", "401", "a reason with an escape", "nothing, and goes", "a ring of addresses", "half of it"):
+    for told in (
+        "no HTTP",
+        "404",
+        "401",
+        "a reason with an escape",
+        "nothing, and goes",
+        "a ring of addresses",
+        "half of it",
+    ):
         yield _tracking(told, BAD[told])
     for told, body in bodies.items():
         if "MB" not in told:
@@ -210,7 +237,9 @@ def cases() -> Iterator[Case]:
             yield _tracking(f"an answer that is {told}", right(body), must)
 
 
-def _file(told: str, speak: Speak, must: str = "refuse", size: int | None = len(CONTENT), most: int | None = None) -> Case:
+def _file(
+    told: str, speak: Speak, must: str = "refuse", size: int | None = len(CONTENT), most: int | None = None
+) -> Case:
     def door(folder: Path) -> bytes:
         url = serve(speak)
         target = folder / "made"
@@ -251,7 +280,11 @@ def _shelf(said: bytes, sent: bytes | None) -> Speak:
     import hashlib
 
     def speak(connection: socket.socket, request: bytes) -> None:
-        host = next(line for line in request.split(b"\r\n") if line.lower().startswith(b"host:"))[5:].strip().decode()
+        host = (
+            next(line for line in request.split(b"\r\n") if line.lower().startswith(b"host:"))[5:]
+            .strip()
+            .decode()
+        )
         if b"/api/" in request.split(b"\r\n")[0]:
             about = {
                 "key": "a.zip",

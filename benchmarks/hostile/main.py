@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -27,9 +26,13 @@ KINDS = {
 """Kinds, and the module of each."""
 
 
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
 def run(
     kinds: Sequence[str] = (),
-    show: Callable[[str], None] = partial(print, flush=True),
+    show: Callable[[str], None] = _print,
     chosen: Callable[[Sequence[Case]], Sequence[Case]] = lambda cases: cases,
 ) -> bool:
     """Try everything.
@@ -71,7 +74,9 @@ def _total(counts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     for count in counts:
         for name, value in count.items():
             if name != "hostile":
-                total[name] = max(total.get(name, 0), value) if name.startswith("worst") else total.get(name, 0) + value
+                total[name] = (
+                    max(total.get(name, 0), value) if name.startswith("worst") else total.get(name, 0) + value
+                )
     return total
 
 
@@ -81,9 +86,30 @@ def _warm() -> None:
 
     torch.set_num_threads(1)
     for name in (
-        *("cli", "dataset.folder", "dataset.archive", "dataset.published", "lifecycle.audit", "lifecycle.predict"),
-        *("lifecycle.inspection", "lifecycle.promotion", "params.study", "report.figures.scan", "scan.read.libraries"),
-        *("lifecycle.card", "lifecycle.listing", "learn.scored", "learn.resume", "vision.stored", "lifecycle.settings", "serving.server"),
+        *(
+            "cli",
+            "dataset.folder",
+            "dataset.archive",
+            "dataset.published",
+            "lifecycle.audit",
+            "lifecycle.predict",
+        ),
+        *(
+            "lifecycle.inspection",
+            "lifecycle.promotion",
+            "params.study",
+            "report.figures.scan",
+            "scan.read.libraries",
+        ),
+        *(
+            "lifecycle.card",
+            "lifecycle.listing",
+            "learn.scored",
+            "learn.resume",
+            "vision.stored",
+            "lifecycle.settings",
+            "serving.server",
+        ),
     ):
         import_module(f"tmdscope.{name}")
     for name in (

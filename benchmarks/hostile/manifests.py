@@ -1,4 +1,4 @@
-"""Manifests: encodings, headers, paths that leave, names that deceive, sizes; for a study, an audit and `init`."""
+"""Manifests: encodings, headers, paths that leave, cells that deceive, and what lies in their place."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -37,7 +37,9 @@ def _case(told: str, content: bytes | str, must: str = "refuse", tells: str = "m
     return Case(told, _make(content), _take, must, _wrong, tells)
 
 
-def _row(told: str, path: str = "b.png", sample: str = "B", material: str = "WS2", must: str = "refuse") -> Case:
+def _row(
+    told: str, path: str = "b.png", sample: str = "B", material: str = "WS2", must: str = "refuse"
+) -> Case:
     cell = '"' + path.replace('"', '""') + '"'
     return _case(told, f'{HEAD}\na.png,A,MoS2\n{cell},"{sample}","{material}"\n', must)
 
@@ -69,7 +71,10 @@ def _encodings() -> Iterator[Case]:
     yield Case("a quote in a cell", _make(SOUND.replace("B,", 'B"x",')), _take, "either")
     yield _case("a cell of 200 000 letters", SOUND.replace("A,", "A" * 200_000 + ","))
     yield _case("80 MB of lines", HEAD + "\n" + "a.png,A,MoS2\n" * (6 << 20))
-    yield _case("300 000 lines of files that are not there", HEAD + "\n" + "".join(f"{n}.png,S{n},MoS2\n" for n in range(300_000)))
+    yield _case(
+        "300 000 lines of files that are not there",
+        HEAD + "\n" + "".join(f"{n}.png,S{n},MoS2\n" for n in range(300_000)),
+    )
     yield _case("a million empty lines", SOUND + "\n" * 1_000_000, "either")
     yield _case("only commas", "," * 100_000 + "\n" + "," * 100_000)
     for told, content in FOREIGN.items():
@@ -81,19 +86,29 @@ def _headers() -> Iterator[Case]:
     yield _case("no header", ROWS)
     yield _case("a header of 20 000 columns", ",".join([HEAD, *(f"c{n}" for n in range(20_000))]) + "\n")
     yield _case("a column twice", SOUND.replace("material", "material,material").replace("2\n", "2,x\n"))
-    yield _case("columns that look alike", SOUND.replace("material", "material,m\uff41terial").replace("2\n", "2,x\n"))
-    yield _case("a column with an escape", SOUND.replace("material", "material,\x1b[2J").replace("2\n", "2,x\n"))
+    yield _case(
+        "columns that look alike", SOUND.replace("material", "material,m\uff41terial").replace("2\n", "2,x\n")
+    )
+    yield _case(
+        "a column with an escape", SOUND.replace("material", "material,\x1b[2J").replace("2\n", "2,x\n")
+    )
     yield _case("a column without a name", SOUND.replace("material", "material,").replace("2\n", "2,x\n"))
-    yield _case("a column of ours", SOUND.replace("material", "material,image_sha256").replace("2\n", "2,x\n"))
+    yield _case(
+        "a column of ours", SOUND.replace("material", "material,image_sha256").replace("2\n", "2,x\n")
+    )
     yield _case("a column of truth", SOUND.replace("material", "material,true_x").replace("2\n", "2,1\n"))
     yield _case("a column called none", SOUND.replace("material", "material,none").replace("2\n", "2,1\n"))
-    yield _case("a column misspelt", SOUND.replace("material", "material,pixelsize_nm").replace("2\n", "2,1\n"))
+    yield _case(
+        "a column misspelt", SOUND.replace("material", "material,pixelsize_nm").replace("2\n", "2,1\n")
+    )
     yield _case("a column missing", SOUND.replace("sample_id", "sample"))
     yield _case("too few cells", SOUND + "c.png\n")
     yield _case("too many cells", SOUND + "c.png,C,WS2,x,y\n")
     formula = SOUND.replace("material", "material,=cmd|' /C calc'!A0").replace("2\n", "2,1\n")
     yield _case("a column that is a formula", formula, "either")
-    yield _case("a column of marks", SOUND.replace("material", "material,<script>").replace("2\n", "2,1\n"), "either")
+    yield _case(
+        "a column of marks", SOUND.replace("material", "material,<script>").replace("2\n", "2,1\n"), "either"
+    )
 
 
 def _paths() -> Iterator[Case]:
@@ -164,12 +179,22 @@ def _cells() -> Iterator[Case]:
     for size in ("nan", "inf", "-1", "0", "1e400", "1,5", "0x10", "1e-320", "ten", "\u0661\u0662", "1_000"):
         cell = f'"{size}"'
         must = "either" if size in ("1e-320", "\u0661\u0662", "1_000") else "refuse"
-        yield _case(f"a pixel of {size} nm", f"{HEAD},pixel_size_nm\na.png,A,MoS2,\nb.png,B,WS2,{cell}\n", must)
+        yield _case(
+            f"a pixel of {size} nm", f"{HEAD},pixel_size_nm\na.png,A,MoS2,\nb.png,B,WS2,{cell}\n", must
+        )
     yield _case("a kind of no kind", f"{HEAD},kind\na.png,A,MoS2,\nb.png,B,WS2,movie\n")
     yield _case("heights of 8 bits", f"{HEAD},kind\na.png,A,MoS2,\nb.png,B,WS2,heights\n")
     yield _case("a channel of a picture", f"{HEAD},channel\na.png,A,MoS2,\nb.png,B,WS2,Height\n")
-    for told, cell in (("a formula", "=1+1"), ("an escape", "\x1b[2J"), ("a number of 400 digits", "9" * 400)):
-        yield _case(f"a column of the user's with {told}", f"{HEAD},mine\na.png,A,MoS2,\nb.png,B,WS2,{cell}\n", "either")
+    for told, cell in (
+        ("a formula", "=1+1"),
+        ("an escape", "\x1b[2J"),
+        ("a number of 400 digits", "9" * 400),
+    ):
+        yield _case(
+            f"a column of the user's with {told}",
+            f"{HEAD},mine\na.png,A,MoS2,\nb.png,B,WS2,{cell}\n",
+            "either",
+        )
 
 
 def _places() -> Iterator[Case]:
@@ -180,19 +205,32 @@ def _places() -> Iterator[Case]:
             make(folder / "given")
 
         yield Case(f"{told} in its place", within, _take, tells="manifest")
-    for name in ("../../etc/passwd", "/etc/passwd", "/dev/zero", "/proc/self/environ", "..", ".", "a\0b", "../given"):
+    for name in (
+        "../../etc/passwd",
+        "/etc/passwd",
+        "/dev/zero",
+        "/proc/self/environ",
+        "..",
+        ".",
+        "a\0b",
+        "../given",
+    ):
 
         def door(folder: Path, name: str = name) -> Any:
             return _take(folder, name)
 
-        def unquoted(folder: Path, name: str = name) -> None:
-            _make(SOUND)(folder)
-
-        yield Case(f"called {name!r}", unquoted, door, tells=r"^(?!.*root:x:)")
-    for told, pattern in {"that is none": "(", "that never ends": "(a+)+$", "that is empty": "", "of 10 000 brackets": "(" * 10_000}.items():
+        yield Case(f"called {name!r}", _make(SOUND), door, tells=r"^(?!.*root:x:)")
+    for told, pattern in {
+        "that is none": "(",
+        "that never ends": "(a+)+$",
+        "that is empty": "",
+        "of 10 000 brackets": "(" * 10_000,
+    }.items():
 
         def init(folder: Path, pattern: str = pattern) -> str:
-            return command("init", str(folder / "given"), "--yes", "--sample", pattern, "--manifest", "new.csv")
+            return command(
+                "init", str(folder / "given"), "--yes", "--sample", pattern, "--manifest", "new.csv"
+            )
 
         def many(folder: Path) -> None:
             for number in range(6):

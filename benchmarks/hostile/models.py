@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hostile.cases import FOREIGN, MARK, Case, flips, put, shared
-from benchmarks.hostile.pictures import WHOLE
 from tests.tracking.programs import IMAGES, make_program
 from tests.tracking.test_model_files import CONSTANTS, DESCRIBED, EXAMPLE, GRAPH, GRAPHS, META, WEIGHTS, Model
+
+from benchmarks.hostile.cases import FOREIGN, MARK, Case, flips, put, shared
+from benchmarks.hostile.pictures import WHOLE
 from tmdscope.lifecycle.predict import predict_files
 from tmdscope.tracking.check_model import check_model
 from tmdscope.tracking.models import Program, load_program, log_program
@@ -132,7 +133,13 @@ def _programs() -> Iterator[Case]:
 
         return edit
 
-    for where in ("data/weights/model.pt", "data/constants/custom_obj_0", "extra/code.py", "../../outside", EXAMPLE):
+    for where in (
+        "data/weights/model.pt",
+        "data/constants/custom_obj_0",
+        "extra/code.py",
+        "../../outside",
+        EXAMPLE,
+    ):
         yield _case(f"a pickle as {where}", record(where))
 
     def legacy(model: Model) -> None:
@@ -154,7 +161,10 @@ def _programs() -> Iterator[Case]:
 
         yield _case(f"{config} asks for a pickle", ask)
     for told, content in (("lists without end", b"[" * 100_000), ("no UTF-8", b"\xff"), ("a number", b"3")):
-        yield _case(f"weights described by {told}", lambda model, content=content: model.repack(lambda records: records.update({WEIGHTS: content})))
+        yield _case(
+            f"weights described by {told}",
+            lambda model, content=content: model.repack(lambda records: records.update({WEIGHTS: content})),
+        )
 
     def bomb(model: Model) -> None:
         model.repack(lambda records: records.update({EXAMPLE: bytes(1 << 28)}), zipfile.ZIP_DEFLATED)
@@ -171,7 +181,9 @@ def _programs() -> Iterator[Case]:
     for told, foreign in FOREIGN.items():
         yield _case(f"a program that is {told}", replaced(lambda _, foreign=foreign: foreign))
     yield _case("half a program", replaced(lambda content: content[: len(content) // 2]))
-    yield _case("a program with something before", replaced(lambda content: b"#!/bin/sh\n" + content), "either")
+    yield _case(
+        "a program with something before", replaced(lambda content: b"#!/bin/sh\n" + content), "either"
+    )
     yield _case("a program in the old form", lambda model: (model.folder / PROGRAM).write_bytes(model.pickle))
     for number in range(4):
         yield _case(
@@ -198,7 +210,13 @@ def _files() -> Iterator[Case]:
     yield _case("code beside it", code)
     yield _case("a link to /dev/zero", linked, retag=False)
     yield _case("a pipe", pipe, retag=False)
-    for name in ("python_model.pkl", ".hidden", "sitecustomize.py", "data/pickle_module_info.txt", "deep/er/file"):
+    for name in (
+        "python_model.pkl",
+        ".hidden",
+        "sitecustomize.py",
+        "data/pickle_module_info.txt",
+        "deep/er/file",
+    ):
         yield _case(f"a file more: {name}", lambda model, name=name: put(name, b"x")(model.folder))
     for name in ("MLmodel", PROGRAM):
         yield _case(f"without {name}", lambda model, name=name: (model.folder / name).unlink())
@@ -209,16 +227,26 @@ def _files() -> Iterator[Case]:
         "10 MB": "x: " + "y" * (10 << 20),
         "nothing": "",
     }.items():
-        yield _case(f"MLmodel that is {told}", lambda model, text=text: (model.folder / "MLmodel").write_text(text))
+        yield _case(
+            f"MLmodel that is {told}", lambda model, text=text: (model.folder / "MLmodel").write_text(text)
+        )
     reference = "extra_files/reference.safetensors"
-    for told, content in (("a head of 1 TB", (1 << 40).to_bytes(8, "little") + b"{}"), ("nothing", b""), ("zeros", bytes(4096))):
-        yield _case(f"reference: {told}", lambda model, content=content: put(reference, content)(model.folder))
+    for told, content in (
+        ("a head of 1 TB", (1 << 40).to_bytes(8, "little") + b"{}"),
+        ("nothing", b""),
+        ("zeros", bytes(4096)),
+    ):
+        yield _case(
+            f"reference: {told}", lambda model, content=content: put(reference, content)(model.folder)
+        )
 
 
 def _tags() -> Iterator[Case]:
     def tag(value: str) -> Edit:
         def edit(model: Model) -> None:
-            model.store.client.set_logged_model_tags(model.uri.removeprefix("models:/"), {FILES_SHA256: value})
+            model.store.client.set_logged_model_tags(
+                model.uri.removeprefix("models:/"), {FILES_SHA256: value}
+            )
 
         return edit
 
@@ -228,7 +256,15 @@ def _tags() -> Iterator[Case]:
     yield _case("no hash", forget, retag=False)
     yield _case("another hash", tag("ab" * 32), retag=False)
     yield _case("a hash with an escape", tag("\x1b[2J"), retag=False)
-    for uri in ("models:/none/1", "models:/none@production", "models:/../../etc", "file:///etc", "runs:/x/y", "", "models:/m-\x1b[2J"):
+    for uri in (
+        "models:/none/1",
+        "models:/none@production",
+        "models:/../../etc",
+        "file:///etc",
+        "runs:/x/y",
+        "",
+        "models:/m-\x1b[2J",
+    ):
 
         def door(folder: Path, uri: str = uri) -> Any:
             put("home/a.png", WHOLE["png"])(folder)

@@ -61,7 +61,13 @@ def cases() -> Iterator[Case]:
 
         yield Case(f"a table: a name that {told}", lambda _: None, table, "either", _cells)
         if "\udcff" not in name:
-            yield Case(f"Markdown: a name that {told}", lambda _: None, lambda _, name=name: markdown(name), "take", _mark)
+            yield Case(
+                f"Markdown: a name that {told}",
+                lambda _: None,
+                lambda _, name=name: markdown(name),
+                "take",
+                _mark,
+            )
         if "/" not in name:
 
             def given(folder: Path, name: str = name) -> None:

@@ -1,4 +1,4 @@
-"""Settings: what is no YAML, what is too much of it, values of other kinds, names that do harm; profiles too."""
+"""Settings and profiles: no YAML, too much of it, values of other kinds, names that do harm."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -42,7 +42,9 @@ def _texts() -> Iterator[Case]:
         f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(12)
     )
     yield _case("a billion laughs", laughs)
-    merged = "a: &a {x: 1}\n" + "".join(f"k{n}: &k{n}\n  <<: [*{'a' if not n else f'k{n - 1}'}, *a]\n  y{n}: 1\n" for n in range(3000))
+    merged = "a: &a {x: 1}\n" + "".join(
+        f"k{n}: &k{n}\n  <<: [*{'a' if not n else f'k{n - 1}'}, *a]\n  y{n}: 1\n" for n in range(3000)
+    )
     yield _case("merges of merges", merged)
     yield _case("a value that holds itself", "data: &a [*a]\n" + SHIPPED.partition("prepare:")[2])
     yield _case("lists 20 000 deep", "data: " + "[" * 20_000)
@@ -65,18 +67,41 @@ def _texts() -> Iterator[Case]:
     yield _case("a tag that makes an object", SHIPPED.replace("seed: 1", "seed: !!python/name:os.system", 1))
     yield _case("a tag of somebody's", SHIPPED.replace("seed: 1", "seed: !mine 1", 1))
     yield _case("binary data", SHIPPED.replace("source: simulated", "source: !!binary aGVsbG8=", 1))
-    yield _case("a set", SHIPPED.replace("classes: [MoS2, WS2, WSe2, MoSe2, Mo-WSe2]", "classes: !!set {MoS2, WS2}", 1))
+    yield _case(
+        "a set",
+        SHIPPED.replace("classes: [MoS2, WS2, WSe2, MoSe2, Mo-WSe2]", "classes: !!set {MoS2, WS2}", 1),
+    )
     yield _case("an alias of nothing", SHIPPED.replace("seed: 1", "seed: *nowhere", 1))
     yield _case("a key that is a list", "[a, b]: 1\n" + SHIPPED)
     yield _case("a key that is a map", "{a: b}: 1\n" + SHIPPED)
     yield _case("a key that is a date", "2026-01-01: 1\n" + SHIPPED)
     yield _case("JSON", json.dumps({"data": {}}))
     yield _case("a directive of the future", "%YAML 9.9\n---\n" + SHIPPED)
-    yield _case("a conflict of git", SHIPPED.replace("  source: simulated", "<<<<<<< HEAD\n  source: simulated\n=======\n  source: folder\n>>>>>>> b"))
+    yield _case(
+        "a conflict of git",
+        SHIPPED.replace(
+            "  source: simulated", "<<<<<<< HEAD\n  source: simulated\n=======\n  source: folder\n>>>>>>> b"
+        ),
+    )
 
 
 def _values() -> Iterator[Case]:
-    numbers = ("-1", "0", "1.5", "1e400", ".nan", ".inf", "true", "'7'", "[1]", "{a: 1}", "~", "9" * 5000, "0x7fffffffffffffff", "2026-01-01")
+    numbers = (
+        "-1",
+        "0",
+        "1.5",
+        "1e400",
+        ".nan",
+        ".inf",
+        "true",
+        "'7'",
+        "[1]",
+        "{a: 1}",
+        "~",
+        "9" * 5000,
+        "0x7fffffffffffffff",
+        "2026-01-01",
+    )
     for value in numbers:
         yield _with(f"images: {value[:30]}", "images: 300", f"images: {value}")
     yield _with("numbers of base 60", "images: 300", "images: 190:20:30")
@@ -95,11 +120,11 @@ def _values() -> Iterator[Case]:
         ("size_px: 96", "100000000"),
         ("crop_nm: whole", "-5"),
         ("embargo: [2, 5, 10]", "[2, 2]"),
-        ("scheduler: \"\"", "{}"),
+        ('scheduler: ""', "{}"),
     ):
         key = line.partition(":")[0]
         yield _with(f"{key}: {value}", line, f"{key}: {value}")
-    for value in ("movie", "Simulated", "'=1+1'", "\"\\e[2J\"", "'folder\\nx'"):
+    for value in ("movie", "Simulated", "'=1+1'", '"\\e[2J"', "'folder\\nx'"):
         yield _with(f"source: {value}", "source: simulated", f"source: {value}")
     yield _with("an unknown key", "source: simulated", "source: simulated\n  sauce: hot")
     yield _with("an unknown key with an escape", "source: simulated", 'source: simulated\n  "\\e[2J": hot')
@@ -108,9 +133,27 @@ def _values() -> Iterator[Case]:
 
 
 def _names() -> Iterator[Case]:
-    for name in ("../x", "a b", "-rf", "$(touch EXECUTED)", "`touch EXECUTED`", "a;b", "a\nb", "", "x" * 300, "\u202e", "a/b", "1e5"):
+    for name in (
+        "../x",
+        "a b",
+        "-rf",
+        "$(touch EXECUTED)",
+        "`touch EXECUTED`",
+        "a;b",
+        "a\nb",
+        "",
+        "x" * 300,
+        "\u202e",
+        "a/b",
+        "1e5",
+    ):
         quoted = json.dumps(name)
-        yield _with(f"an experiment called {name[:20]!r}", "  scratch-multiclass:", f"  {quoted}:", "either" if name == "1e5" else "refuse")
+        yield _with(
+            f"an experiment called {name[:20]!r}",
+            "  scratch-multiclass:",
+            f"  {quoted}:",
+            "either" if name == "1e5" else "refuse",
+        )
     yield _with("an experiment called by a number", "  scratch-multiclass:", "  17:")
     yield _with("an experiment called null", "  scratch-multiclass:", "  ~:")
     for name in ("=1+1", "+x", "@x", " MoS2", "", "a\x1bb", "MoS2\u200b", "x" * 101, "\u041coS2"):
@@ -121,7 +164,9 @@ def _names() -> Iterator[Case]:
     yield _with("a class twice", "[MoS2, WS2,", "[MoS2, MoS2,")
     yield _with("5000 classes", "[MoS2, WS2,", "[" + ", ".join(f"C{n}" for n in range(5000)) + ",")
     for name in ("../x", "a b", "=x", "models:/x", "x" * 300):
-        yield _with(f"a model called {name[:20]!r}", "model: tmd-material-classifier", f"model: {json.dumps(name)}")
+        yield _with(
+            f"a model called {name[:20]!r}", "model: tmd-material-classifier", f"model: {json.dumps(name)}"
+        )
         yield _with(f"a study called {name[:20]!r}", "study: tmd-materials", f"study: {json.dumps(name)}")
 
 
@@ -147,7 +192,12 @@ def _profiles() -> Iterator[Case]:
         ("that makes a list of a map", "# x\ndata: [1]\n"),
         ("with an escape", "# \x1b[2J\ndata: {}\n"),
     ):
-        yield Case(f"a profile {told}", project("mine", content), show, "either" if told == "of nothing" else "refuse")
+        yield Case(
+            f"a profile {told}",
+            project("mine", content),
+            show,
+            "either" if told == "of nothing" else "refuse",
+        )
     for name in ("../params", "/etc/passwd", "\x1b[2J", "-x"):
 
         def named(folder: Path, name: str = name) -> str:

@@ -69,7 +69,9 @@ def cases() -> Iterator[Case]:
     for told, content in FOREIGN.items():
         yield _case(told, content)
     for told, make in odd_files("a.pkl"):
-        yield Case(f"{told} in its place", make, lambda folder: read_pickle(folder / "a.pkl"), tells=r"a\.pkl")
+        yield Case(
+            f"{told} in its place", make, lambda folder: read_pickle(folder / "a.pkl"), tells=r"a\.pkl"
+        )
     yield from _weights()
 
 
@@ -83,13 +85,21 @@ def _assembled() -> Iterator[Case]:
     yield _case("a buffer from elsewhere", b"\x80\x05\x97.")
     yield _case("lists in lists", b"\x80\x04" + b"]" * 500_000 + b"a" * 499_999 + b".")
     yield _case("a list that holds itself", b"\x80\x04]\x94h\x00a.")
-    yield _case("a billion laughs", b"\x80\x04]\x94" + b"".join(b"]\x94(" + (b"h" + bytes([n])) * 10 + b"e" for n in range(25)) + b".")
+    yield _case(
+        "a billion laughs",
+        b"\x80\x04]\x94" + b"".join(b"]\x94(" + (b"h" + bytes([n])) * 10 + b"e" for n in range(25)) + b".",
+    )
     yield _case("two million numbers", b"\x80\x04](" + b"K\x01" * 2_000_000 + b"e.")
     yield _case("a text of 4 EB", b"\x80\x04\x8d" + struct.pack("<Q", 1 << 62) + b"x.")
     yield _case("a memo of 2^31", b"\x80\x04]r\xff\xff\xff\x7f.", "either")
-    yield _case("a number of 200 MB", b"\x80\x04\x8b" + struct.pack("<i", 200 << 20) + bytes(200 << 20) + b".")
+    yield _case(
+        "a number of 200 MB", b"\x80\x04\x8b" + struct.pack("<i", 200 << 20) + bytes(200 << 20) + b"."
+    )
     shape = pickle.dumps(np.zeros((2, 3)), protocol=4)
-    yield _case("an array of 2^60 rows", shape.replace(b"K\x02K\x03\x86", b"\x8a\x08" + struct.pack("<q", 1 << 60) + b"K\x03\x86"))
+    yield _case(
+        "an array of 2^60 rows",
+        shape.replace(b"K\x02K\x03\x86", b"\x8a\x08" + struct.pack("<q", 1 << 60) + b"K\x03\x86"),
+    )
     yield _case("an array of objects of itself", b"\x80\x04]\x94(h\x00h\x00e0h\x00.", "either")
 
 

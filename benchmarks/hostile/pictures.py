@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from tests.dataset.tiffs import write_tiff
 
 from benchmarks.hostile.cases import FOREIGN, Case, cuts, flips, not_finite, odd_files, put
-from tests.dataset.tiffs import write_tiff
-from tmdscope.dataset.content import read_content
+from tmdscope.dataset.content import Content, read_content
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.lifecycle.inputs import find_files, read_ahead
 from tmdscope.stage import UserError
@@ -34,7 +34,9 @@ def _npy(values: Any, **options: Any) -> bytes:
 
 def _header(text: str, version: bytes = b"\x01\x00") -> bytes:
     head = text.encode("latin-1") + b"\n"
-    return b"\x93NUMPY" + version + struct.pack("<H" if version[0] == 1 else "<I", len(head)) + head + bytes(64)
+    return (
+        b"\x93NUMPY" + version + struct.pack("<H" if version[0] == 1 else "<I", len(head)) + head + bytes(64)
+    )
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -74,15 +76,13 @@ def _predicted(folder: Path, name: str) -> Any:
 
 def wrong(found: Any) -> str | None:
     """Look at what was taken."""
-    values = getattr(found, "values", None)
-    return None if values is None or callable(values) or len(values.shape) != 2 or values.dtype == object else not_finite(values)
+    return not_finite(found.values) if isinstance(found, Content) else None
 
 
 def _same(found: Any) -> str | None:
     """See that what was read of a file that lacks its end is what there was."""
-    values = getattr(found, "values", GREY)
-    told = wrong(found)
-    return told or (None if callable(values) or np.array_equal(values, GREY) else "other values than the whole")
+    other = isinstance(found, Content) and not np.array_equal(found.values, GREY)
+    return "other values than the whole" if other else None
 
 
 def _both(
@@ -99,7 +99,9 @@ def _both(
     for number, (door, knock) in enumerate(doors.items()):
         if not isinstance(content, bytes) and number != len(told) % 2:
             continue  # what is slow to make is tried on one of the two
-        yield Case(f"{door}: {told}", make, lambda folder, knock=knock: knock(folder, name), must, judge, name[:30])
+        yield Case(
+            f"{door}: {told}", make, lambda folder, knock=knock: knock(folder, name), must, judge, name[:30]
+        )
 
 
 WHOLE: dict[str, bytes] = {
@@ -128,7 +130,9 @@ def cases() -> Iterator[Case]:
             make(folder / "given")
 
         yield Case(f"study: {told} as .png", within, lambda folder: _study(folder, "a.png"), tells=r"a\.png")
-        yield Case(f"predict: {told} as .png", within, lambda folder: _predicted(folder, "a.png"), tells=r"a\.png")
+        yield Case(
+            f"predict: {told} as .png", within, lambda folder: _predicted(folder, "a.png"), tells=r"a\.png"
+        )
     yield from _pngs()
     yield from _tiffs()
     yield from _arrays()
@@ -143,7 +147,9 @@ def _pngs() -> Iterator[Case]:
     yield from _both("a PNG of 65535 x 65535", "a.png", _png(65535, 65535, 16, 6, rows))
     yield from _both("a PNG of 3 bits", "a.png", _png(20, 24, 3, 0, rows))
     yield from _both("a PNG without a palette", "a.png", _png(20, 24, 8, 3, rows))
-    yield from _both("a PNG with a wrong checksum", "a.png", WHOLE["png"].replace(b"IDAT", b"IDAT", 1)[:-20] + bytes(20))
+    yield from _both(
+        "a PNG with a wrong checksum", "a.png", WHOLE["png"].replace(b"IDAT", b"IDAT", 1)[:-20] + bytes(20)
+    )
     text = _chunk(b"zTXt", b"Comment\0\0" + _zeros(200 << 20))
     yield from _both("a PNG with 200 MB of packed text", "a.png", _png(20, 24, 8, 0, rows, text), "either")
     profile = _chunk(b"iCCP", b"p\0\0" + _zeros(200 << 20))
@@ -155,12 +161,19 @@ def _pngs() -> Iterator[Case]:
     yield from _both("a PNG of too many values", "a.png", _png(20, 24, 8, 0, _zeros(300 << 20)), "either")
     for bits, colour, size in ((16, 0, 2), (16, 2, 6), (16, 6, 8)):
         told = f"an 8192 x 8192 PNG of {bits} bits, colour {colour}"
-        yield from _both(told, "a.png", lambda b=bits, c=colour, s=size: _png(8192, 8192, b, c, _zeros(8192 * (8192 * s + 1))), "either")
+        yield from _both(
+            told,
+            "a.png",
+            lambda b=bits, c=colour, s=size: _png(8192, 8192, b, c, _zeros(8192 * (8192 * s + 1))),
+            "either",
+        )
     yield from _both("a 12000 x 12000 PNG", "a.png", lambda: _png(12000, 12000, 8, 0, _zeros(12000 * 12001)))
     yield from _both("a JPEG of 65500 x 65500", "a.jpg", _sized_jpeg(65500))
     stream = _pil("JPEG", np.zeros((2000, 2000), np.uint8), progressive=True)
     start = stream.index(b"\xff\xda")
-    yield from _both("a JPEG of 1000 scans", "a.jpg", stream[:-2] + stream[start:-2] * 1000 + stream[-2:], "either")
+    yield from _both(
+        "a JPEG of 1000 scans", "a.jpg", stream[:-2] + stream[start:-2] * 1000 + stream[-2:], "either"
+    )
     exif = _pil("JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x04\0\xff\xff\xff\x7f\0\0\0\0")
     yield from _both("a JPEG with a lying orientation", "a.jpg", exif, "either")
 
@@ -195,16 +208,24 @@ def _tiffs() -> Iterator[Case]:
     yield from _both("a TIFF with strips behind its end", "a.tif", _retagged(one, 273, 1 << 30))
     yield from _both("a TIFF with strips of 4 GB", "a.tif", _retagged(one, 279, 2**32 - 1), "either")
     yield from _both("a TIFF with strips in its header", "a.tif", _retagged(one, 273, 0), "either")
-    yield from _both("a TIFF with an unknown predictor", "a.tif", write_tiff(base, compression="deflate", t317=9))
+    yield from _both(
+        "a TIFF with an unknown predictor", "a.tif", write_tiff(base, compression="deflate", t317=9)
+    )
     yield from _both("a TIFF in tiles of nothing", "a.tif", write_tiff(base, tile=16, t322=0))
-    yield from _both("a TIFF in tiles of 2^31", "a.tif", write_tiff(base, tile=16, t322=2**31 - 16, t323=2**31 - 16))
+    yield from _both(
+        "a TIFF in tiles of 2^31", "a.tif", write_tiff(base, tile=16, t322=2**31 - 16, t323=2**31 - 16)
+    )
     yield from _both("a TIFF turned in a ninth way", "a.tif", write_tiff(base, orientation=9), "take")
     for bad in (np.nan, np.inf):
         values = GREY.astype(np.float32)
         values[2, 2] = bad
         yield from _both(f"a TIFF that holds {bad}", "a.tif", write_tiff(values))
     yield from _both("a TIFF of 200 channels", "a.tif", write_tiff(np.zeros((24, 20, 200), np.uint8)))
-    yield from _both("a TIFF of 2000 x 2000 x 60 channels", "a.tif", lambda: write_tiff(np.zeros((2000, 2000, 60), np.uint8), compression="deflate", rows_per_strip=2000))
+    yield from _both(
+        "a TIFF of 2000 x 2000 x 60 channels",
+        "a.tif",
+        lambda: write_tiff(np.zeros((2000, 2000, 60), np.uint8), compression="deflate", rows_per_strip=2000),
+    )
     ring = bytearray(WHOLE["tif"])
     (first,) = struct.unpack_from("<I", ring, 4)
     (count,) = struct.unpack_from("<H", ring, first)
@@ -215,9 +236,16 @@ def _tiffs() -> Iterator[Case]:
     struct.pack_into("<I", lying, first + 2 + 4, 2**31)
     yield from _both("a TIFF with 2^31 values of a tag", "a.tif", bytes(lying))
     strips = np.zeros((8192, 8192), np.float64)
-    yield from _both("an 8192 x 8192 TIFF of packed doubles", "a.tif", lambda: write_tiff(strips, compression="deflate", rows_per_strip=8192), "either")
+    yield from _both(
+        "an 8192 x 8192 TIFF of packed doubles",
+        "a.tif",
+        lambda: write_tiff(strips, compression="deflate", rows_per_strip=8192),
+        "either",
+    )
     yield from _both("a TIFF bomb: 1 GB of packed zeros", "a.tif", lambda: _wide_tiff())
-    yield from _both("a BigTIFF with an offset of 2^63", "a.tif", b"II+\0\x08\0\0\0" + struct.pack("<Q", 2**63))
+    yield from _both(
+        "a BigTIFF with an offset of 2^63", "a.tif", b"II+\0\x08\0\0\0" + struct.pack("<Q", 2**63)
+    )
 
 
 def _retagged(content: bytes, tag: int, value: int) -> bytes:
@@ -249,15 +277,21 @@ def _arrays() -> Iterator[Case]:
 
             return os.system, ("touch EXECUTED",)
 
-    yield from _both("an NPY of objects that run a program", "a.npy", _npy(np.array([[Payload()] * 3] * 3, object), allow_pickle=True))
+    yield from _both(
+        "an NPY of objects that run a program",
+        "a.npy",
+        _npy(np.array([[Payload()] * 3] * 3, object), allow_pickle=True),
+    )
     heads = {
         "that runs code": "__import__('os').system('touch EXECUTED')",
         "with a lying shape": "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 8), }",
         "with a negative shape": "{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 8), }",
-        "with a shape beyond numbers": "{'descr': '<f8', 'fortran_order': False, 'shape': (" + "9" * 300 + ", 8), }",
+        "with a shape beyond numbers": "{'descr': '<f8', 'fortran_order': False, 'shape': ("
+        + "9" * 300
+        + ", 8), }",
         "with half a shape": "{'descr': '<f8', 'fortran_order': False, 'shape': (2.5, 8), }",
         "of no type": "{'descr': 'zz', 'fortran_order': False, 'shape': (2, 2), }",
-        "of a type in types": "{'descr': [('a', '<f8'), ('b', '<f8')], 'fortran_order': False, 'shape': (2, 2), }",
+        "of a type in types": "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (2, 2), }",
         "without a shape": "{'descr': '<f8'}",
         "in brackets without end": "(" * 5000,
         "of minus signs": "-" * 9000 + "1",
@@ -294,7 +328,15 @@ def _others() -> Iterator[Case]:
     yield from _both("SVG with entities", "a.png", bomb)
     yield from _both("a file of no ending", "a", WHOLE["png"])
     yield from _both("a file called .png.exe", "a.png.exe", WHOLE["png"])
-    names = ("\x1b[2Jb.png", "=cmd|' /C calc'!A0.png", "-rf.png", "b\u202egnp.png", "\u00e9.png", " .png", "<b>.png")
+    names = (
+        "\x1b[2Jb.png",
+        "=cmd|' /C calc'!A0.png",
+        "-rf.png",
+        "b\u202egnp.png",
+        "\u00e9.png",
+        " .png",
+        "<b>.png",
+    )
     for name in names:
         if "'" in name or "/" in name:
             continue

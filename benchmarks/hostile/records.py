@@ -1,4 +1,4 @@
-"""What stages wrote, damaged, edited or replaced: JSON, Parquet, NPY, YAML, weights, checkpoints, databases."""
+"""What stages wrote, damaged or edited: JSON, Parquet, NPY, YAML, weights, checkpoints, databases."""
 
 import hashlib
 import io
@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from benchmarks.hostile.cases import FOREIGN, Case, command, cuts, flips, odd_files, put, shared
-from benchmarks.hostile.models import empty_store
 from tests.dataset.test_store import small_dataset
 from tests.learn import test_scored
+
+from benchmarks.hostile.cases import FOREIGN, ROOT, Case, command, odd_files, put, shared
+from benchmarks.hostile.models import empty_store
 from tmdscope.dataset.splits import Fold, Split
 from tmdscope.dataset.store import Dataset, read_descriptors, write_descriptors
 from tmdscope.learn.resume import Checkpoints, Resume
 from tmdscope.learn.scored import Scored
+from tmdscope.params.reading import read_params
 from tmdscope.params.search import SEARCHED, read_best_params
 from tmdscope.record import write_record
 from tmdscope.vision.stored import StoredFeatures
@@ -39,19 +40,22 @@ def prepare(folder: Path) -> None:
     data = folder / "data"
     DATASET.write(data / "prepared")
     ids = tuple(DATASET.manifest["image_id"])
-    Split(ids[:4], (Fold(ids[4:8], ids[8:]), Fold(ids[8:], ids[4:8]))).write(data / "split.json", DATASET.digest)
+    Split(ids[:4], (Fold(ids[4:8], ids[8:]), Fold(ids[8:], ids[4:8]))).write(
+        data / "split.json", DATASET.digest
+    )
     features = np.random.default_rng(2).normal(size=(12, 4, 512)).astype(np.float32)
     put("backbone", b"weights")(folder)
-    StoredFeatures(features, "resnet18", "simulated", "fp32").write(data / "features", DATASET.digest, folder / "backbone")
+    StoredFeatures(features, "resnet18", "simulated", "fp32").write(
+        data / "features", DATASET.digest, folder / "backbone"
+    )
     measured = pd.DataFrame({"rq_nm": np.arange(12.0)})
     write_descriptors(data / "descriptors.parquet", measured, DATASET.manifest)
     test_scored.write(folder, test_scored.predictions(), test_scored.score(test_scored.predictions()))
     resume = Resume.open(data / "attempts" / "mine", {"data": "a"}, {"threads": "1"}, 0.0)
     resume.fold(0).offer(3, lambda: dict(STATE), final=True)
     entry = {
-        **{"strategy": "features", "target": "multiclass", "architecture": "resnet18", "weights": "simulated"},
-        **{"epochs": 3, "batch_size": 16, "learning_rate": 1e-4, "dropout": 0.0, "flips": True},
-        **{"checkpoint": "improves-both", "seed": 1},
+        **read_params(ROOT / "params.yaml")["experiments"]["features-multiclass"],
+        "learning_rate": 1e-4,
     }
     put("data/searches/mine/best_params.yaml", json.dumps({"best_params": entry}))(folder)
     found = data / "searches" / "mine" / "best_params.yaml"
@@ -88,7 +92,9 @@ def _attempt(folder: Path) -> Any:
 
 
 def _weights(folder: Path) -> Any:
-    return load_weights(Weights.SIMULATED, "resnet18", folder / "data" / "pretrained" / "backbone.safetensors")
+    return load_weights(
+        Weights.SIMULATED, "resnet18", folder / "data" / "pretrained" / "backbone.safetensors"
+    )
 
 
 def _models(folder: Path) -> Any:
@@ -146,7 +152,7 @@ def _first(content: Any) -> str:
 DEEP = b"[" * 100_000
 CHANGES: dict[str, dict[str, Change]] = {
     "json": {
-        "nothing": lambda _: b"",
+        "no byte": lambda _: b"",
         "half": lambda content: content[: len(content) // 2],
         "a byte less": lambda content: content.rstrip()[:-1],
         "lists without end": lambda _: DEEP,
@@ -172,7 +178,9 @@ CHANGES: dict[str, dict[str, Change]] = {
         "only marks": lambda _: b"PAR1PAR1",
         "a web page": lambda _: FOREIGN["a web page"],
         "zeros": lambda _: bytes(4096),
-        "turned bits in its end": lambda content: content[:-40] + bytes(b ^ 16 for b in content[-40:-8]) + content[-8:],
+        "turned bits in its end": lambda content: (
+            content[:-40] + bytes(b ^ 16 for b in content[-40:-8]) + content[-8:]
+        ),
         "turned bits": lambda content: content[:40] + bytes(b ^ 1 for b in content[40:60]) + content[60:],
     },
     "npy": {
@@ -182,12 +190,14 @@ CHANGES: dict[str, dict[str, Change]] = {
         "a shape that lies": lambda content: content.replace(b"(12, ", b"(99, "),
         "another type": lambda content: content.replace(b"<f4", b"<i4").replace(b"|u1", b"|i1"),
         "objects": lambda content: content.replace(b"<f4", b"|O4").replace(b"|u1", b"|O8"),
-        "a head that runs": lambda content: content[:10] + b"__import__('os').system('touch EXECUTED')".ljust(117) + b"\n" + content[128:],
+        "a head that runs": lambda content: (
+            content[:10] + b"__import__('os').system('touch EXECUTED')".ljust(117) + b"\n" + content[128:]
+        ),
         "a turned bit": lambda content: content[:-9] + bytes([content[-9] ^ 64]) + content[-8:],
         "a pickle": lambda _: FOREIGN["a pickle"],
     },
     "yaml": {
-        "nothing": lambda _: b"",
+        "no byte": lambda _: b"",
         "a list": lambda _: b"- 1\n",
         "lists without end": lambda _: DEEP,
         "a program": lambda _: b"!!python/object/apply:os.system ['touch EXECUTED']\n",
@@ -205,7 +215,11 @@ def cases() -> Iterator[Case]:
         yield Case(f"{name} as it should be", _study, read, "take")
         tells = "" if "attempts" in name else Path(name).name.replace(".", r"\.")
         for told, change in CHANGES[kind].items():
-            must = "either" if told.startswith("turned bits") or told in ("a mark before", "one key twice") else "refuse"
+            must = (
+                "either"
+                if told.startswith("turned bits") or told in ("a mark before", "one key twice")
+                else "refuse"
+            )
             yield Case(f"{name}: {told}", _changed(name, change), read, must, tells=tells)
     for name in ("split.json", "prepared/images.npy", "descriptors.parquet"):
         for told, make in odd_files(Path(name).name):
@@ -283,11 +297,18 @@ def _backbones() -> Iterator[Case]:
         "lists without end": head(DEEP),
         "no tensor": head(b"{}"),
         "a tensor behind the end": head(b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}'),
-        "a tensor of 2^62 values": head(b'{"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]}}') + bytes(4),
+        "a tensor of 2^62 values": head(
+            b'{"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]}}'
+        )
+        + bytes(4),
         "a tensor below nothing": head(b'{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}') + bytes(4),
         "an unknown type": head(b'{"a":{"dtype":"X9","shape":[1],"data_offsets":[0,4]}}') + bytes(4),
-        "tensors on each other": head(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}') + bytes(4),
-        "a name with an escape": head(b'{"\\u001b[2J":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}') + bytes(4),
+        "tensors on each other": head(
+            b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+        )
+        + bytes(4),
+        "a name with an escape": head(b'{"\\u001b[2J":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}')
+        + bytes(4),
         "a pickle": FOREIGN["a pickle"],
         "a web page": FOREIGN["a web page"],
     }
@@ -315,7 +336,10 @@ def _databases() -> Iterator[Case]:
         return change
 
     def write(change: Change) -> Callable[[Path], None]:
-        return lambda path: [path.write_bytes(change(path.read_bytes()))] and None
+        def written(path: Path) -> None:
+            path.write_bytes(change(path.read_bytes()))
+
+        return written
 
     def folder(path: Path) -> None:
         path.unlink()
@@ -330,7 +354,9 @@ def _databases() -> Iterator[Case]:
         "a web page": write(lambda _: FOREIGN["a web page"]),
         "zeros": write(lambda _: bytes(8192)),
         "half": write(lambda content: content[: len(content) // 2]),
-        "turned bits": write(lambda content: content[:4096] + bytes(b ^ 255 for b in content[4096:8192]) + content[8192:]),
+        "turned bits": write(
+            lambda content: content[:4096] + bytes(b ^ 255 for b in content[4096:8192]) + content[8192:]
+        ),
         "a version of the future": statement("update alembic_version set version_num = 'ffffffffffff'"),
         "a table lost": statement("drop table registered_models"),
         "a column lost": statement("alter table runs rename column artifact_uri to x"),

@@ -1,16 +1,15 @@
 """Instrument files: cut, damaged, lying, bombs, foreign ones, and what is no file."""
 
 import io
-import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.scan.read import files
 
 from benchmarks.hostile.cases import FOREIGN, Case, command, cuts, flips, not_finite, odd_files, put
-from tests.scan.read import files
 from tmdscope.scan.read.read import InstrumentFile, read_file
 
 HEIGHT = np.random.default_rng(2).uniform(-40, 40, (9, 11))
@@ -24,7 +23,16 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "topostats": lambda: files.topostats(HEIGHT, 25.0),
     "nid": lambda: files.nid(HEIGHT, 500, 500),
 }
-_HEADER = {"000": 2000, "ibw": 384, "jpk": 400, "tiff": 400, "gsf": 120, "gwy": 200, "topostats": 600, "nid": 500}
+_HEADER = {
+    "000": 2000,
+    "ibw": 384,
+    "jpk": 400,
+    "tiff": 400,
+    "gsf": 120,
+    "gwy": 200,
+    "topostats": 600,
+    "nid": 500,
+}
 
 
 def wrong(found: Any) -> str | None:
@@ -127,7 +135,11 @@ def _lies() -> Iterator[Case]:
         content = bytearray(ibw)
         struct.pack_into(form, content, place, value)
         yield _case(f"ibw: {told}", "a.ibw", bytes(content), "either" if "points" in told else "refuse")
-    for told, width in (("no width", 0.0), ("a negative width", -5.0), ("a width that is no number", float("nan"))):
+    for told, width in (
+        ("no width", 0.0),
+        ("a negative width", -5.0),
+        ("a width that is no number", float("nan")),
+    ):
         yield _case(f"gwy: {told}", "a.gwy", lambda width=width: files.gwy(HEIGHT, width, 1.0))
     for told, change in (("NaN heights", float("nan")), ("endless heights", float("inf"))):
         heights = HEIGHT.copy()
@@ -138,7 +150,9 @@ def _lies() -> Iterator[Case]:
     for told, columns, rows in (("a size too large", 2**31 - 1, 2**31 - 1), ("a negative size", -11, -9)):
         yield _case(f"park: {told}", "a.tiff", park.replace(frame, struct.pack("<2i", columns, rows)))
     yield _case("park: a force curve", "a.tiff", files.park(HEIGHT, 500, 500, kind=2))
-    yield _case("park: a name that ends the line", "a.tiff", files.park(HEIGHT, 500, 500, name="T\x1b[2J\n"), "either")
+    yield _case(
+        "park: a name that ends the line", "a.tiff", files.park(HEIGHT, 500, 500, name="T\x1b[2J\n"), "either"
+    )
     for told, pixel in (("a pixel of no size", 0.0), ("a pixel without number", float("nan"))):
         yield _case(f"topostats: {told}", "a.topostats", lambda pixel=pixel: files.topostats(HEIGHT, pixel))
 
@@ -236,7 +250,11 @@ def _bombs() -> Iterator[Case]:
     yield _case("nanoscope: a header of 64 MB", "a.spm", b"\\*File list\r\n" + b"\\x: 1\r\n" * (1 << 23))
     yield _case("nanoscope: 100 000 channels", "a.spm", lambda: _nanoscope_channels(100_000), "either")
     yield _case("gsf: a header of 32 MB", "a.gsf", b"Gwyddion Simple Field 1.0\n" + b"x = 1\n" * (1 << 22))
-    yield _case("nid: 200 000 sections", "a.nid", b"[DataSet]\r\n" + b"".join(b"[DataSet-0:%d]\r\nPoints=1\r\n" % n for n in range(200_000)) + b"#!")
+    yield _case(
+        "nid: 200 000 sections",
+        "a.nid",
+        b"[DataSet]\r\n" + b"".join(b"[DataSet-0:%d]\r\nPoints=1\r\n" % n for n in range(200_000)) + b"#!",
+    )
 
 
 def _channels(count: int) -> bytes:
@@ -251,22 +269,30 @@ def _nanoscope_channels(count: int) -> bytes:
 
 def _commands() -> Iterator[Case]:
     escape = "\x1b]0;owned\x07\x1b[31mscan.gwy"
-    for told, name in (("clears the terminal", escape), ("ends the line", "a\nb.gwy"), ("turns the text", "a\u202ey.gwy")):
+    for told, name in (
+        ("clears the terminal", escape),
+        ("ends the line", "a\nb.gwy"),
+        ("turns the text", "a\u202ey.gwy"),
+    ):
 
         def inspect(folder: Path, name: str = name) -> str:
             return command("inspect", str(folder / name), "--picture", str(folder / "new.png"))
 
         yield Case(f"inspect: a name that {told}", put(name, sound_gwy()), inspect, "either")
     for told, channel in (("an escape", "\x1b[2J"), ("a long one", "x" * 10_000), ("none", "")):
-        yield Case(f"a channel called by {told}", put("a.gwy", sound_gwy()), _read("a.gwy", channel), "either")
+        yield Case(
+            f"a channel called by {told}", put("a.gwy", sound_gwy()), _read("a.gwy", channel), "either"
+        )
 
     def closed(folder: Path) -> None:
         put("a.gwy", sound_gwy())(folder)
-        os.chmod(folder / "a.gwy", 0)
+        (folder / "a.gwy").chmod(0)
 
     yield Case("a file that may not be read", closed, _read("a.gwy"), "either", tells=r"a\.gwy")
     yield Case("a name with a NUL", lambda _: None, lambda folder: read_file(folder / "a\0.gwy"))
-    yield Case("a name of 5000 letters", lambda _: None, lambda folder: read_file(folder / ("a" * 5000 + ".gwy")))
+    yield Case(
+        "a name of 5000 letters", lambda _: None, lambda folder: read_file(folder / ("a" * 5000 + ".gwy"))
+    )
 
 
 def sound_gwy() -> bytes:

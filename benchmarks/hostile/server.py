@@ -1,4 +1,4 @@
-"""Requests to the scoring server: heads, bodies and pace; each gets an answer in words, and the next one is served."""
+"""Requests to the scoring server: each gets an answer in words, and the next one is served."""
 
 import json
 import os
@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hostile.cases import Case
 from tests.tracking.programs import CLASSES, make_program
+
+from benchmarks.hostile.cases import Case
 from tmdscope.stage import UserError
 
 Send = Callable[[socket.socket], None]
@@ -37,7 +38,9 @@ def _start() -> int:
         from tmdscope.serving.scorer import Scorer
 
         try:
-            app = make_app(Scorer(make_program(2).ensemble), SIDE, {"classes": list(CLASSES)}, [*LOCAL], "", 8)
+            app = make_app(
+                Scorer(make_program(2).ensemble), SIDE, {"classes": list(CLASSES)}, [*LOCAL], "", 8
+            )
             uvicorn.Server(server._config(app)).run(sockets=[listening])
         finally:
             os._exit(0)
@@ -77,6 +80,11 @@ def _post(body: bytes, *headers: str, path: str = "/invocations", host: str = "l
     lines = [f"POST {path} HTTP/1.1", f"Host: {host}", "Connection: close", f"Content-Length: {len(body)}"]
     lines += headers or ("Content-Type: application/json",)
     return _raw("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+
+def _head(*headers: str, line: str = "POST /invocations") -> bytes:
+    known = ("Host: localhost", "Content-Type: application/json")
+    return "\r\n".join([f"{line} HTTP/1.1", *known, *headers, "", ""]).encode("latin-1")
 
 
 def _inputs(value: Any) -> bytes:
@@ -160,22 +168,48 @@ def cases() -> Iterator[Case]:
     yield _case("a page's form", _post(sound, "Content-Type: text/plain"))
     yield _case("a packed body", _post(sound, "Content-Type: application/json", "Content-Encoding: gzip"))
     yield _case("a CSV", _post(b"a,b\n1,2\n", "Content-Type: text/csv"))
-    yield _case("a length below nothing", _raw(b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n"))
-    yield _case("two lengths", _raw(b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"))
-    yield _case("a length of 2^70", _post(b"", "Content-Type: application/json", f"Content-Length: {1 << 70}"))
-    chunked = b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    yield _case(
+        "a length below nothing",
+        _raw(b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n"),
+    )
+    yield _case("two lengths", _raw(_head("Content-Length: 5", "Content-Length: 6") + b"hello"))
+    yield _case(
+        "a length of 2^70", _post(b"", "Content-Type: application/json", f"Content-Length: {1 << 70}")
+    )
+    chunked = _head("Transfer-Encoding: chunked")
     yield _case("pieces without end", _raw(chunked, _endless(b"1000\r\n" + b" " * 4096 + b"\r\n")))
     yield _case("a piece of no size", _raw(chunked + b"zz\r\n"))
-    yield _case("a length and pieces", _post(b"0\r\n\r\n", "Content-Type: application/json", "Transfer-Encoding: chunked"))
-    yield _case("half a body", _raw(b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"))
+    yield _case(
+        "a length and pieces",
+        _post(b"0\r\n\r\n", "Content-Type: application/json", "Transfer-Encoding: chunked"),
+    )
+    yield _case(
+        "half a body",
+        _raw(_head("Content-Length: 500") + b"{"),
+    )
     yield _case("half a head", _raw(b"POST /invocations HTTP/1.1\r\nHost: loc"))
     yield _case("nothing at all", _raw(b""))
-    yield _case("a header without end", _raw(b"GET /ping HTTP/1.1\r\nHost: localhost\r\nX: ", _endless(b"x" * 4096)))
-    yield _case("headers without end", _raw(b"GET /ping HTTP/1.1\r\nHost: localhost\r\n", _endless(b"X: y\r\n" * 500)))
+    yield _case(
+        "a header without end", _raw(b"GET /ping HTTP/1.1\r\nHost: localhost\r\nX: ", _endless(b"x" * 4096))
+    )
+    yield _case(
+        "headers without end", _raw(b"GET /ping HTTP/1.1\r\nHost: localhost\r\n", _endless(b"X: y\r\n" * 500))
+    )
     yield _case("no host", _raw(b"GET /ping HTTP/1.1\r\nConnection: close\r\n\r\n"))
     yield _case("no HTTP", _raw(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"))
-    for path in ("/../../etc/passwd", "/%2e%2e/etc/passwd", "/docs", "/openapi.json", "/\x1b[2J", "/" + "a" * 5000, "//evil.example/"):
+    for path in (
+        "/../../etc/passwd",
+        "/%2e%2e/etc/passwd",
+        "/docs",
+        "/openapi.json",
+        "/\x1b[2J",
+        "/" + "a" * 5000,
+        "//evil.example/",
+    ):
         line = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         yield _case(f"GET {path[:20]!r}", _raw(line.encode("latin-1")))
     for method in ("GET", "DELETE", "TRACE", "CONNECT"):
-        yield _case(f"{method} of an address to post to", _raw(f"{method} /invocations HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()))
+        yield _case(
+            f"{method} of an address to post to",
+            _raw(f"{method} /invocations HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()),
+        )
