@@ -189,7 +189,11 @@ def test_tables_that_are_too_much_or_say_a_thing_twice(tmp_path: Path) -> None:
         for _ in range(300):
             writer.write_table(pa.table({"a": rows}))
     pq.write_table(pa.table([[1], [2]], ["a", "a"]), tmp_path / "b.parquet")
-    for name in "ab":
+    texts = pa.array(["x" * 1000]).take(pa.array(np.zeros(100_000, np.int64)))
+    with pq.ParquetWriter(tmp_path / "c.parquet", pa.schema([("a", texts.type)])) as writer:
+        for _ in range(25):
+            writer.write_table(pa.table({"a": texts}))
+    for name in "abc":
         refuse(read_table, tmp_path / f"{name}.parquet")
 
 

@@ -303,7 +303,7 @@ def read_table(
         The file is missing or damaged, or lacks a column.
     """
     import pandas as pd
-    from pyarrow.parquet import read_metadata
+    from pyarrow.parquet import ParquetFile
 
     is_csv = path.suffix == ".csv"
     with (
@@ -313,10 +313,16 @@ def read_table(
         if is_csv:
             table = pd.read_csv(stream, dtype=types)
         else:
-            about = read_metadata(stream)
+            packed = ParquetFile(stream)
+            about = packed.metadata
             size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
             if size > MAX_TABLE_BYTES or about.num_rows * about.num_columns > MAX_TABLE_CELLS:
                 raise ValueError(f"{about.num_rows} rows of {size} bytes are more than is read")
+            taken = 0
+            for batch in packed.iter_batches():  # a dictionary repeats texts that take no room in the file
+                taken += batch.nbytes
+                if taken > MAX_TABLE_BYTES:
+                    raise ValueError(f"its values take more than {MAX_TABLE_BYTES} bytes")
             stream.seek(0)
             table = pd.read_parquet(stream)
         if not table.columns.is_unique:

@@ -143,9 +143,9 @@ def cell(text: str) -> str:
     str
         The text as `shown`, after an apostrophe where it begins as a formula does and is no number.
     """
-    text = shown(text, keep="\t\r")
+    text = shown(text, keep="\t")
     begins = unicodedata.normalize("NFKC", text[:1])  # of full-width signs the plain ones
-    if not begins.startswith((*FORMULA_SIGNS, "\t", "\r")):
+    if not begins.startswith((*FORMULA_SIGNS, "\t")):
         return text
     try:
         float(text)

@@ -1,5 +1,6 @@
 """The audit of anyone's own data: a manifest in, a page and a record out."""
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,12 +83,15 @@ def audit_manifest(request: AuditRequest, folder: Path) -> str:
     Raises
     ------
     UserError
-        A file or a column is missing, a picture does not decode, or a number is not finite.
+        A file or a column is missing, a picture does not decode, a number is not finite, or there is but one
+        class.
     """
     check_free(folder)
     manifest = _read(request.manifest, request.features is None)
     chosen = draw_images(manifest["sample_id"].tolist(), MOST_IMAGES)
     table = _table(manifest.iloc[chosen].reset_index(drop=True), chosen, len(manifest), request)
+    if len(table.classes) < 2:
+        raise UserError(f"{request.manifest} has one class, {table.classes[0]!r}: nothing to tell apart")
     found = audit(table, {}, request.params, request.scoring, {})
     write_json(folder / RECORD, {**found, "images_of": len(manifest)})
     lead = f"{len(chosen)} of {len(manifest)} images of {request.manifest}, seen as " + (
@@ -166,6 +170,9 @@ def _read(path: Path, pictured: bool) -> pd.DataFrame:
     for name in named:
         if name not in table:
             raise UserError(f"{path}: column {name!r} is missing; every image needs one")
+        odd = [one for one in table[name] if isinstance(one, Sized) and not isinstance(one, str)]
+        if odd:
+            raise UserError(f"{path}: column {name!r} holds a {type(odd[0]).__name__}; expected text")
         table[name] = table[name].fillna("").astype(str)
     rows = zip(lines, table[named].to_dict("records"), strict=True)
     problems = [f"line {line}: {told}" for line, cells in rows for told in text_problems(cells, named)]
@@ -200,6 +207,8 @@ def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request
 
 def _load(path: Path, rows: int) -> NDArray[Any]:
     features = open_array(path)
+    if features.dtype.kind not in "biuf":
+        raise UserError(f"{path} holds {features.dtype}; expected real numbers")
     if features.ndim != 2 or len(features) != rows:
         raise UserError(f"{path} has shape {features.shape}; expected a row for each of {rows} images")
     return features

@@ -117,10 +117,12 @@ def search_storage_url() -> str:
     str
         Variable ``TMDSCOPE_SEARCH_STORAGE`` when set, else an sqlite file beside the runs.
     """
-    given = os.environ.get("TMDSCOPE_SEARCH_STORAGE")
-    if not given:
-        tracking_root().mkdir(parents=True, exist_ok=True)
-    return given or f"sqlite:///{tracking_root() / 'optuna.db'}"
+    if given := os.environ.get("TMDSCOPE_SEARCH_STORAGE"):
+        return given
+    tracking_root().mkdir(parents=True, exist_ok=True)
+    local = tracking_root() / "optuna.db"
+    _require_file(local)
+    return f"sqlite:///{local}"
 
 
 def connect(create: bool = False) -> MlflowClient:
@@ -157,6 +159,8 @@ def connect(create: bool = False) -> MlflowClient:
 
 def _check_file(uri: str, create: bool) -> None:
     place = make_url(uri).database
+    if place:
+        _require_file(Path(place))
     if create:
         tracking_root().mkdir(parents=True, exist_ok=True)
         if place and place != ":memory:" and not Path(place).exists():
@@ -166,6 +170,12 @@ def _check_file(uri: str, create: bool) -> None:
             f"there are no runs yet: {place} does not exist. Run `dvc repro` in the project, or set "
             "MLFLOW_TRACKING_URI to the store that has them"
         )
+
+
+def _require_file(path: Path) -> None:
+    """Refuse a pipe, which sqlite would wait for without end."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file but a folder, a pipe or a device; move it away")
 
 
 def _make_tables(place: Path) -> None:
