@@ -57,7 +57,7 @@ def prepare(folder: Path) -> None:
         **read_params(ROOT / "params.yaml")["experiments"]["features-multiclass"],
         "learning_rate": 1e-4,
     }
-    put("data/searches/mine/best_params.yaml", json.dumps({"best_params": entry}))(folder)
+    put("data/searches/mine/best_params.yaml", json.dumps(entry))(folder)
     found = data / "searches" / "mine" / "best_params.yaml"
     write_record(found.with_name(SEARCHED), {"study": "mine-1"}, {}, [found])
     empty_store(folder)
@@ -202,7 +202,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "lists without end": lambda _: DEEP,
         "a program": lambda _: b"!!python/object/apply:os.system ['touch EXECUTED']\n",
         "no UTF-8": lambda content: content + b"# \xff",
-        "itself": lambda _: b"best_params: &a {x: *a}\n",
+        "itself": lambda _: b"&a {x: *a}\n",
         "a key more": lambda content: content.replace(b'"seed"', b'"x": 1, "seed"'),
         "an escape": lambda content: content.replace(b'"multiclass"', b'"\\u001b[2J"'),
     },
@@ -349,7 +349,7 @@ def _databases() -> Iterator[Case]:
         path.unlink()
         os.mkfifo(path)
 
-    yield Case("a store: as it should be", make(lambda _: None), _models, tells="no registered|no version")
+    yield Case("a store: as it should be", make(lambda _: None), _models, "take")
     changes: dict[str, Callable[[Path], None]] = {
         "a web page": write(lambda _: FOREIGN["a web page"]),
         "zeros": write(lambda _: bytes(8192)),
@@ -364,5 +364,9 @@ def _databases() -> Iterator[Case]:
         "a pipe": pipe,
     }
     for told, change in changes.items():
-        must = "either" if told in ("a column lost", "zeros", "a version of the future") else "refuse"
+        must = (
+            "either"
+            if told in ("a column lost", "turned bits", "zeros", "a version of the future")
+            else "refuse"
+        )
         yield Case(f"a store: {told}", make(change), _models, must)
