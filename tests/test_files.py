@@ -1,7 +1,6 @@
 """Files appear whole or not at all; hashes depend on content alone."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 
 from tmdscope.files import (
     atomic_path,
-    read_bytes,
     read_json,
     sha256_array,
     sha256_file,
@@ -22,7 +20,6 @@ from tmdscope.files import (
     write_table,
     write_text,
 )
-from tmdscope.stage import UserError
 
 JSON = st.recursive(
     st.none()
@@ -106,27 +103,6 @@ def test_a_broken_json_file_is_named(tmp_path: Path, text: str, message: str) ->
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_json(tmp_path / "a.json")
-
-
-def test_only_a_regular_file_of_a_known_size_is_read(tmp_path: Path) -> None:
-    (tmp_path / "text").write_bytes(b"12345")
-    (tmp_path / "link").symlink_to(tmp_path / "text")
-    os.mkfifo(tmp_path / "pipe")
-    assert read_bytes(tmp_path / "link", 5) == b"12345"
-    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
-        with pytest.raises(UserError, match=f"{path} is no regular file"):
-            read_bytes(path)
-    with pytest.raises(UserError, match="text has 5 bytes, 4 at most are read"):
-        read_bytes(tmp_path / "text", 4)
-    with pytest.raises(UserError, match="is no name of a file"):
-        read_bytes(Path("a\0b"))
-    with pytest.raises(FileNotFoundError):
-        read_bytes(tmp_path / "none")
-
-
-def test_a_file_that_states_no_size_ends_at_the_limit() -> None:
-    with pytest.raises(UserError, match="has more than 3 bytes"):
-        read_bytes(Path("/proc/self/status"), 3)
 
 
 def test_sha256_of_a_file_is_the_standard_one(tmp_path: Path) -> None:

@@ -2,19 +2,16 @@
 
 import hashlib
 import json
-import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tmdscope.layout import remedy_of
-from tmdscope.limits import MAX_TEXT_BYTES
 from tmdscope.names import cell
 from tmdscope.stage import UserError
 
@@ -141,73 +138,6 @@ def write_array(path: Path, rows: Iterable[np.ndarray[Any, Any]], shape: Sequenc
             written += 1
     if written != shape[0]:
         raise ValueError(f"{path}: {written} rows written, expected {shape[0]}")
-
-
-def open_regular(path: Path, most: int | None = None) -> IO[bytes]:
-    """Open a file that others made: a regular one, or a link to one, for reading.
-
-    A pipe would wait for a writer that never comes, and a device such as ``/dev/zero`` has no end.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    most : int, optional
-        Bytes that it may have.
-
-    Returns
-    -------
-    binary file
-        Positioned at its beginning.
-
-    Raises
-    ------
-    UserError
-        It is a folder, a pipe, a socket or a device, or larger; the message names it.
-    OSError
-        It is missing, or may not be read.
-    """
-    try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except ValueError as error:  # a name with a NUL
-        raise UserError(f"{str(path)!r} is no name of a file: {error}") from error
-    stream = os.fdopen(number, "rb") if stat.S_ISREG(os.fstat(number).st_mode) else None
-    if stream is None:
-        os.close(number)
-        raise UserError(f"{path} is no regular file but a folder, a pipe or a device; name a file")
-    if most is not None and (size := os.fstat(number).st_size) > most:
-        stream.close()
-        raise UserError(f"{path} has {size} bytes, {most} at most are read; is it the right file?")
-    return stream
-
-
-def read_bytes(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
-    """Read a file that others made, whole.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    most : int, optional
-        Bytes that it may have.
-
-    Returns
-    -------
-    bytes
-        Its content.
-
-    Raises
-    ------
-    UserError
-        It is no regular file, or larger; the message names it.
-    OSError
-        It is missing, or may not be read.
-    """
-    with open_regular(path, most) as stream:
-        content = stream.read(most + 1)  # it may grow meanwhile, or state no size
-    if len(content) > most:
-        raise UserError(f"{path} has more than {most} bytes, the most that are read; is it the right file?")
-    return content
 
 
 def broken(path: Path, problem: str) -> UserError:

@@ -1,7 +1,4 @@
-"""How much is read of anything that others made: bytes, pixels and seconds. docs/security.md lists them."""
-
-MAX_TEXT_BYTES = 1 << 26
-"""Largest settings, manifest, JSON or listing (64 MiB): a manifest of a million images has about as much."""
+"""How much is read of a file that others made: bytes and pixels."""
 
 MAX_PIXELS = 1 << 26
 """Largest picture or channel that is decoded (8192 x 8192): beyond it, a small file may be a bomb."""
