@@ -63,7 +63,7 @@ def foreign_folders(root: Path) -> list[Path]:
     database = root / DATABASE
     if not database.exists():
         return []
-    with closing(_open(database, write=False)) as store:
+    with closing(_open(database)) as store:
         return _foreign(store, root)
 
 
@@ -116,7 +116,7 @@ def move_store(root: Path) -> Moved:
         raise UserError(
             f"{database} is not there: no runs were tracked here; run this in the project's folder"
         )
-    with closing(_open(database, write=True)) as store:
+    with closing(_open(database)) as store:
         try:
             store.execute("BEGIN IMMEDIATE")
             folders = _foreign(store, root)
@@ -138,9 +138,9 @@ def move_store(root: Path) -> Moved:
     return Moved(tuple(folders), addresses, backup)
 
 
-def _open(database: Path, write: bool) -> sqlite3.Connection:
-    mode = "rw" if write else "ro"
-    return sqlite3.connect(f"{database.as_uri()}?mode={mode}", uri=True, timeout=WAIT_S, isolation_level=None)
+def _open(database: Path) -> sqlite3.Connection:
+    """Open a store that is there; who only reads may write, too, to undo what a killed process began."""
+    return sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, timeout=WAIT_S, isolation_level=None)
 
 
 def _has(store: sqlite3.Connection, table: str, column: str) -> bool:
@@ -193,7 +193,7 @@ def _back_up(database: Path) -> Path:
     number = 1
     while (backup := database.with_name(f"{database.name}.before-move-{number}")).exists():
         number += 1
-    with closing(_open(database, write=False)) as source, closing(sqlite3.connect(backup)) as target:
+    with closing(_open(database)) as source, closing(sqlite3.connect(backup)) as target:
         source.backup(target)
     return backup
 
