@@ -3,6 +3,8 @@
 import hashlib
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -148,6 +150,28 @@ def test_a_store_in_use_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.Mon
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(UserError, match="nothing was changed"):
             move_store(root)
+
+
+CUT_OFF = """
+import os, sqlite3, sys
+store = sqlite3.connect(sys.argv[1], isolation_level=None)
+store.execute("PRAGMA cache_size = 1")  # changes reach the file before they are committed
+store.execute("BEGIN IMMEDIATE")
+store.executemany("INSERT INTO anything VALUES (?)", [("x" * 1000,)] * 1000)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_store_whose_writer_was_killed_is_read_and_what_it_began_is_undone(tmp_path: Path) -> None:
+    root = store_of(tmp_path / "mlruns", tmp_path / "mlruns")
+    database = root / "mlflow.db"
+    with sqlite3.connect(database) as store:
+        notes = store.execute("SELECT count(*) FROM anything").fetchone()
+    subprocess.run([sys.executable, "-c", CUT_OFF, str(database)], check=False)
+    assert database.with_name("mlflow.db-journal").stat().st_size
+    assert foreign_folders(root) == []
+    with sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True) as store:
+        assert store.execute("SELECT count(*) FROM anything").fetchone() == notes
 
 
 def test_a_folder_without_a_store_has_nothing_to_move(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def foreign_folders(root: Path) -> list[Path]:
     if not database.exists():
         return []
     try:
-        with closing(_open(database, write=False)) as store:
+        with closing(_open(database)) as store:
             return _foreign(store, root)
     except sqlite3.Error as error:
         raise UserError(
@@ -123,7 +123,7 @@ def move_store(root: Path) -> Moved:
         raise UserError(
             f"{database} is not there: no runs were tracked here; run this in the project's folder"
         )
-    with closing(_open(database, write=True)) as store:
+    with closing(_open(database)) as store:
         try:
             store.execute("BEGIN IMMEDIATE")
             folders = _foreign(store, root)
@@ -145,9 +145,9 @@ def move_store(root: Path) -> Moved:
     return Moved(tuple(folders), addresses, backup)
 
 
-def _open(database: Path, write: bool) -> sqlite3.Connection:
-    mode = "rw" if write else "ro"
-    return sqlite3.connect(f"{database.as_uri()}?mode={mode}", uri=True, timeout=WAIT_S, isolation_level=None)
+def _open(database: Path) -> sqlite3.Connection:
+    """Open a store that is there; who only reads may write, too, to undo what a killed process began."""
+    return sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, timeout=WAIT_S, isolation_level=None)
 
 
 def _has(store: sqlite3.Connection, table: str, column: str) -> bool:
@@ -202,7 +202,7 @@ def _back_up(database: Path) -> Path:
         number += 1
     with (
         atomic_path(backup) as temporary,
-        closing(_open(database, write=False)) as source,
+        closing(_open(database)) as source,
         closing(sqlite3.connect(temporary)) as target,
     ):
         source.backup(target)
