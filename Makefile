@@ -6,6 +6,8 @@ DASHBOARD_PORT ?= 8080
 SERVE_PORT ?= 5001
 MODEL ?= models:/tmd-material-classifier@production
 
+PIP_AUDIT := pip-audit==2.10.1
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
@@ -17,10 +19,10 @@ REQUIRE_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup repro published ui dashboard serve test lint format bench docs clean
+.PHONY: help setup repro published ui dashboard serve test lint format bench docs sbom audit-deps clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Variables: PYTHON=$(PYTHON)  UV=$(UV) (empty: install with pip)  PORT=$(PORT)  DASHBOARD_PORT=$(DASHBOARD_PORT)  SERVE_PORT=$(SERVE_PORT)  MODEL=$(MODEL)"
 
 setup: $(READY) ## Install the locked environment into .venv (uv when it is there, else pip)
@@ -56,13 +58,10 @@ ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
 dashboard: $(READY) ## Browse the studies of searches on http://127.0.0.1:$(DASHBOARD_PORT)
 	@test -n "$$TMDSCOPE_SEARCH_STORAGE" || test -e mlruns/optuna.db \
 	  || { echo "mlruns/optuna.db does not exist: make repro, or set TMDSCOPE_SEARCH_STORAGE" >&2; exit 1; }
-	$(BIN)/optuna-dashboard --host 127.0.0.1 --port $(DASHBOARD_PORT) \
-	  "$$(echo "$${TMDSCOPE_SEARCH_STORAGE:-sqlite:///mlruns/optuna.db}" | sed 's/^postgresql:/postgresql+psycopg:/')"
+	@$(BIN)/python -c "$$DASHBOARD" $(DASHBOARD_PORT)
 
 serve: $(READY) ## Answer requests with the production model on http://127.0.0.1:$(SERVE_PORT) (docs/models.md)
-	MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlruns/mlflow.db}" \
-	  MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false MLFLOW_DISABLE_TELEMETRY=true PATH="$(CURDIR)/$(BIN):$$PATH" \
-	  $(BIN)/mlflow models serve --model-uri '$(MODEL)' --env-manager local --host 127.0.0.1 --port $(SERVE_PORT)
+	$(BIN)/tmdscope serve --model '$(MODEL)' --port $(SERVE_PORT)
 
 test: lint ## Lint, then run every test; a test whose needs are absent skips and says why
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
@@ -84,10 +83,53 @@ docs: $(READY) ## Build the docs site; a warning stops the build
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "Docs: site/index.html"
 
+sbom: $(READY) ## Write the locked packages and their licences as sbom.cdx.json (CycloneDX)
+	$(BIN)/python docs/supply.py
+	@echo "Bill of materials: sbom.cdx.json"
+
+audit-deps: ## Ask which locked packages have known faults (needs a network; error 1: some have, 2: could not ask)
+	@$(PYTHON) -m venv .audit && .audit/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_AUDIT) \
+	  || { echo "not audited: $(PIP_AUDIT) could not be installed; is there a network?" >&2; exit 2; }
+	@rm -f .audit/found.json; \
+	.audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock --format json -o .audit/found.json && exit 0; \
+	test -s .audit/found.json || { echo "not audited: the database of faults could not be asked (see above)" >&2; exit 2; }; \
+	$(PYTHON) -c "$$TELL_FAULTS"; exit 1
+
+define TELL_FAULTS
+import json
+for package in json.load(open(".audit/found.json"))["dependencies"]:
+    for fault in package.get("vulns", []):
+        print(package["name"], package["version"], fault["id"], "mended in", ", ".join(fault["fix_versions"]) or "none")
+endef
+export TELL_FAULTS
+
 clean: ## Remove build and test caches and stage outputs that `dvc checkout` brings back; runs and data stay
-	rm -rf dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf dist site sbom.cdx.json .audit .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find $(SOURCES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	@test ! -x $(BIN)/dvc || $(BIN)/python -c "$$FORGET_OUTPUTS"
+
+# The storage's address stays in the environment: every user of a machine sees a command line.
+define DASHBOARD
+import sys
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIServer, make_server
+from optuna_dashboard import wsgi
+from tmdscope.learn.search.storage import check_url
+from tmdscope.stage import run_stage, say
+from tmdscope.tracking.store import search_storage_url
+
+class Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+def main():
+    address = check_url(search_storage_url()).render_as_string(hide_password=False)
+    with make_server("127.0.0.1", int(sys.argv[1]), wsgi(address), server_class=Server) as server:
+        say(f"Studies: http://127.0.0.1:{sys.argv[1]} (Ctrl-C ends)")
+        server.serve_forever()
+
+run_stage(main)
+endef
+export DASHBOARD
 
 # Only outputs that DVC's cache can restore are removed; a changed one is kept and named.
 define FORGET_OUTPUTS

@@ -1,4 +1,7 @@
-"""Run all benchmarks, or those named: `python -m benchmarks [NAME ...]`, one JSON object per line."""
+"""Run all benchmarks, or those named: `python -m benchmarks [NAME ...]`, one JSON object per line.
+
+`python -m benchmarks hostile [KIND ...]` times nothing: it tries hostile inputs, see docs/security.md.
+"""
 
 import argparse
 import json
@@ -16,6 +19,7 @@ from benchmarks import (
     prepare_1026,
     reliability,
     search_vs_grid,
+    serving,
     simulate_128,
     tracking_share,
     train_resnet18,
@@ -34,6 +38,7 @@ BENCHMARKS = {
         *train_resnet18.BENCHMARKS,
         features_224,
         predict_224,
+        serving,
         batched_heads,
         tracking_share,
         search_vs_grid,
@@ -44,12 +49,19 @@ BENCHMARKS = {
     )
 }
 
+HOSTILE = "hostile"
+"""No benchmark: not run unless it is named."""
+
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all when none")
     names = parser.parse_args().names or list(BENCHMARKS)
+    if names[0] == HOSTILE:
+        from benchmarks.hostile.main import run as try_hostile
+
+        raise SystemExit(not try_hostile(names[1:]))
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(BENCHMARKS)}")

@@ -3,20 +3,25 @@
 A page under ``reference/`` exists only in the built site, so it cannot differ from the code behind it.
 """
 
+import ast
 import html
+import inspect
 import posixpath
 import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import supply  # beside this file: MkDocs looks for a hook's imports there
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from ruamel.yaml import YAML
 
+from tmdscope import limits
 from tmdscope.analysis.descriptors.catalogue import data_dictionary
 from tmdscope.dataset.records import PAPER_TEST, TEMPERATURE
 from tmdscope.dataset.store import RAW_SCHEMA, SCHEMA
@@ -54,6 +59,10 @@ Every key of `params.yaml`: what it may be, what it is as shipped, what it means
 missing or out of range stops the stage that reads it, with the key's name. *Optional* keys may be left out
 and then have the value shown. `tmdscope profile` switches many at once."""
 
+LIMITS_INTRODUCTION = """\
+How much is read of anything that others made ([security](../security.md)): constants of `tmdscope/limits.py`.
+What meets a limit is refused with a message that names it."""
+
 DICTIONARY_INTRODUCTION = """\
 Columns of the tables that the stages write. `data/raw/manifest.parquet` has a row per image that the source
 gave, `data/prepared/manifest.parquet` one per prepared image, in the order of `images.npy`. Both are checked
@@ -66,11 +75,30 @@ _SCHEMA_TYPES = {"string[pyarrow]": "text", "float64": "number"}
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and the files outside docs/."""
-    for name, write in (("commands", commands), ("settings", settings), ("data-dictionary", dictionary)):
+    pages = {"commands": commands, "settings": settings, "data-dictionary": dictionary}
+    pages |= {"licences": licences, "limits": limit_table}
+    for name, write in pages.items():
         files.append(File.generated(config, f"reference/{name}.md", content=write()))
     for name in OUTSIDE:
         files.append(File.generated(config, f"repository/{name}", abs_src_path=str(ROOT / name)))
     return files
+
+
+def limit_table() -> str:
+    """Write the page of limits: every constant of `tmdscope.limits`, its value and its docstring."""
+    body = ast.parse(inspect.getsource(limits)).body
+    rows = []
+    for place, told in pairwise(body):
+        if isinstance(place, ast.Assign):
+            names = [node.id for node in ast.walk(place.targets[0]) if isinstance(node, ast.Name)]
+            values = ", ".join(f"{getattr(limits, name):,}" for name in names)
+            rows.append((", ".join(f"`{name}`" for name in names), values, ast.literal_eval(told.value)))
+    return "\n\n".join(["# Limits", LIMITS_INTRODUCTION, _table(["limit", "value", "meaning"], rows)]) + "\n"
+
+
+def licences() -> str:
+    """Write the page of licences: what the metadata of every locked package name."""
+    return supply.page(supply.project_table()["optional-dependencies"])
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:

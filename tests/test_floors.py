@@ -10,8 +10,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
 GROUND = {"params", "profiles", "progress", "record", "stage"} | set(
-    "address alike download files layout limits materials memory names processes temporary".split()
+    "address alike download files layout limits materials memory names problem processes temporary".split()
 )
+"""Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 BELOW = {
     "ground": set(),
     "scan": {"ground"},
@@ -22,9 +23,27 @@ BELOW = {
     "tracking": {"ground", "scan", "dataset", "vision", "learn", "analysis"},
     "report": {"ground", "scan", "dataset", "vision", "learn", "analysis"},
     "lifecycle": {"ground", "scan", "dataset", "vision", "learn", "analysis", "tracking", "report"},
-    "cli": {"ground", "tracking", "lifecycle"},
+    "serving": {
+        "ground",
+        "scan",
+        "dataset",
+        "vision",
+        "learn",
+        "analysis",
+        "tracking",
+        "report",
+        "lifecycle",
+    },
+    "cli": {"ground", "tracking", "lifecycle", "serving"},
 }
-ONLY_IN = {"mlflow": {"tracking"}, "optuna": {"learn"}, "typer": {"cli"}}
+ONLY_IN = {
+    "mlflow": {"tracking"},
+    "optuna": {"learn"},
+    "typer": {"cli"},
+    "fastapi": {"serving"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
+}
 """Libraries that one floor alone may import."""
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -91,7 +91,7 @@ def test_make_help_lists_every_target(pytester: pytest.Pytester) -> None:
     phony = re.search(r"(?m)^\.PHONY: (.*)$", makefile)
     assert phony
     listed = pytester.run("make", "-f", str(ROOT / "Makefile"), "help").stdout.str()
-    assert set(re.findall(r"make (\w+)", listed)) >= set(phony.group(1).split())
+    assert set(re.findall(r"make ([\w-]+)", listed)) >= set(phony.group(1).split())
 
 
 def test_the_examples_are_of_their_form_and_name_our_mlflow() -> None:
@@ -101,7 +101,13 @@ def test_the_examples_are_of_their_form_and_name_our_mlflow() -> None:
     assert set(services) == {"postgres", "runs-database", "objects", "mlflow"}
     pinned = re.search(r'"(mlflow==[^"]+)"', (ROOT / "pyproject.toml").read_text())
     assert pinned
-    assert pinned[1] in services["mlflow"]["build"]["dockerfile_inline"]
+    name, version = pinned[1].split("==")
+    assert f"{name}[auth]=={version}" in services["mlflow"]["build"]["dockerfile_inline"]
+    assert "--app-name=basic-auth" in services["mlflow"]["command"]
+    assert "default_permission = READ" in yaml("examples/compose.yaml")["configs"]["login"]["content"]
+    opened = [port for service in services.values() for port in service.get("ports", [])]
+    assert opened
+    assert all(port.startswith("${BIND:-127.0.0.1}:") for port in opened)
     asked = set(re.findall(r"\$\{(\w+):\?", (ROOT / "examples" / "compose.yaml").read_text()))
     given = (ROOT / "examples" / "compose.env.example").read_text()
     assert asked == set(re.findall(r"(?m)^(\w+)=", given))

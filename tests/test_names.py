@@ -77,6 +77,10 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert cell(text) == f"'{text}"
 
 
+def test_a_cell_is_one_line() -> None:
+    assert cell("a\r=1\nb") == r"a\r=1\nb"
+
+
 @pytest.mark.parametrize("text", ["-0.5", "+1e3", "a=b", "", "scan-1.png"])
 def test_numbers_and_other_text_stay(text: str) -> None:
     assert cell(text) == text

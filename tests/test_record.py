@@ -109,5 +109,5 @@ def test_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match=r"a\.json is not JSON"):
         read_record(tmp_path / "a.json")
-    with pytest.raises(UserError, match=r"is not JSON .*directory"):
+    with pytest.raises(UserError, match=r"is not JSON .*folder"):
         read_record(tmp_path)

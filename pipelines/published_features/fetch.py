@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-import pooch
+import platformdirs
 
 from tmdscope.dataset.published import DESCRIPTORS, FOLDER_VARIABLE, NO_DESCRIPTORS, fetch_tables
 from tmdscope.params.published_study import FetchParams
@@ -19,7 +19,10 @@ def main() -> None:
     named = os.environ.get(FOLDER_VARIABLE)
     folder = Path(named) if named else None
     source = fetch_tables(
-        read_section("fetch", FetchParams, PARAMS), folder, pooch.os_cache("tmdscope"), TABLES
+        read_section("fetch", FetchParams, PARAMS),
+        folder,
+        Path(platformdirs.user_cache_dir("tmdscope")),
+        TABLES,
     )
     print(f"{TABLES}: {sum(source['images'].values())} images, from {source['origin']}")
     if source["descriptors"] == NO_DESCRIPTORS:

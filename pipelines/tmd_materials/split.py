@@ -8,7 +8,7 @@ from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.records import PAPER_TEST
 from tmdscope.dataset.splits import group_samples, make_split, split_rest
 from tmdscope.dataset.store import MANIFEST, Dataset, classes_of, digest_of
-from tmdscope.files import write_text
+from tmdscope.files import write_table
 from tmdscope.layout import PREPARED, SPLIT, SPLIT_COUNTS
 from tmdscope.learn.audit.columns import read_nuisance, read_order
 from tmdscope.params.audit import ManifestAuditParams
@@ -38,7 +38,7 @@ def main() -> None:
     else:
         split = make_split(labels, groups, images, settings.test_folds, settings.folds)
     audit = audit_split(manifest, split)
-    write_text(SPLIT_COUNTS, audit.counts.to_csv())
+    write_table(SPLIT_COUNTS, audit.counts.reset_index())
     print(audit.counts.to_string())
     print("".join(f"warning: {warning}\n" for warning in audit.warnings), end="")
     if audit.problems:

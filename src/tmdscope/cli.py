@@ -1,5 +1,6 @@
 """The `tmdscope` command: thin, and quick to start (what a command needs is imported when it runs)."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,23 +10,24 @@ from typer.core import TyperGroup
 
 from tmdscope import __version__
 from tmdscope.layout import find_project
-from tmdscope.stage import UserError, to_user_error
+from tmdscope.names import shown
+from tmdscope.stage import UserError, orderly
 from tmdscope.temporary import all_in_one
 
 
 class _Commands(TyperGroup):
-    """Foreseen errors become a message on standard error and exit status 1."""
+    """Whatever ends a command becomes a message on standard error and an exit status."""
+
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        with orderly():
+            return super().main(*arguments, **named)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
-            with all_in_one():
-                return super().invoke(ctx)
-        except Exception as error:
-            said = to_user_error(error)
-            if said is None:
-                raise
-            typer.echo(f"error: {said}", err=True)
-            raise typer.Exit(1) from error
+        with (
+            orderly((OSError, EOFError)),
+            all_in_one(),
+        ):  # typer would make something of its own
+            return super().invoke(ctx)
 
 
 app = typer.Typer(
@@ -45,6 +47,11 @@ store = typer.Typer(help="The local store of runs and models (folder `mlruns`)."
 app.add_typer(store, name="store")
 
 
+def _echo(text: object, nl: bool = True, err: bool = False) -> None:
+    """Print a text; what a file or a store holds in it cannot steer the terminal."""
+    typer.echo(shown(str(text), keep="\n"), nl=nl, err=err)
+
+
 def _of_project(params: Path) -> Path:
     """Take the project's settings from anywhere below it; what a user names is relative to where they are."""
     found = find_project() / params
@@ -58,7 +65,7 @@ ParamsPath = Annotated[
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tmdscope {__version__}")
+        _echo(f"tmdscope {__version__}")
         raise typer.Exit
 
 
@@ -77,7 +84,7 @@ def check(params: ParamsPath = Path("params.yaml")) -> None:
     from tmdscope.lifecycle.settings import check_samples
     from tmdscope.params.study import read_either_study
 
-    typer.echo(check_samples(read_either_study(params), params))
+    _echo(check_samples(read_either_study(params), params))
 
 
 @app.command()
@@ -107,7 +114,7 @@ def init(
             raise UserError("nothing was written: nobody answered; --yes writes without asking") from error
 
     request = InitRequest(folder, manifest, sample, material, params.parent)
-    typer.echo(make_manifest(request, typer.echo, None if yes else ask))
+    _echo(make_manifest(request, _echo, None if yes else ask))
 
 
 @app.command()
@@ -125,7 +132,7 @@ def models(
 
     rows = list_versions(connect(), _registered(params))
     width = shutil.get_terminal_size((120, 24)).columns
-    typer.echo(write_json(rows) if as_json else render(rows, datetime.now(UTC), width), nl=False)
+    _echo(write_json(rows) if as_json else render(rows, datetime.now(UTC), width), nl=False)
 
 
 @app.command()
@@ -158,7 +165,7 @@ def compare(
         scoring.seed,
         speed,
     )
-    typer.echo(text)
+    _echo(text)
 
 
 @app.command()
@@ -192,7 +199,7 @@ def promote(
     study = open_decisions()
     gate = make_gate(study.client, margin, scoring.bootstrap, scoring.seed, audited)
     outcome = promote_version(study, _registered(params), version, gate, who(), force, reason)
-    typer.echo(outcome.text)
+    _echo(outcome.text)
 
 
 @app.command()
@@ -205,7 +212,7 @@ def rollback(
     from tmdscope.tracking.decisions import open_decisions, who
 
     outcome = roll_back(open_decisions(), _registered(params), load_in_fresh_process, who(), reason)
-    typer.echo(outcome.text)
+    _echo(outcome.text)
 
 
 @app.command()
@@ -219,7 +226,7 @@ def card(
     from tmdscope.tracking.store import connect
 
     client = connect()
-    typer.echo(write_card(client, resolve_version(client, model, _registered(params))), nl=False)
+    _echo(write_card(client, resolve_version(client, model, _registered(params))), nl=False)
 
 
 @app.command()
@@ -257,8 +264,8 @@ def audit(
         params=read_section("audit", ManifestAuditParams, params),
         scoring=read_section("scoring", ScoringParams, params),
     )
-    typer.echo(audit_manifest(request, out))
-    typer.echo(f"in full: {out / PAGE}")
+    _echo(audit_manifest(request, out))
+    _echo(f"in full: {out / PAGE}")
 
 
 @app.command()
@@ -279,7 +286,7 @@ def search(
     folder = params.parent / SEARCHES / experiment
     with local_workers(experiment, workers - 1, params):
         found = search_experiment(_read_request(experiment, params), folder)
-    typer.echo(
+    _echo(
         f"{experiment}: trial {found.trial} of {found.progress.over} is best, macro F1 {found.value:.3f}; "
         f"settings in {folder / BEST_PARAMS}"
     )
@@ -301,20 +308,17 @@ def search_worker(
 
     experiment = experiment_of(study, params)
     ended = join_experiment_search(_read_request(experiment, params), study, wait)
-    typer.echo(f"{study}: {ended} trials ended here")
+    _echo(f"{study}: {ended} trials ended here")
 
 
 def _read_request(experiment: str, params: Path) -> Any:
-    """Read what a search of an experiment is asked to do, and let SIGTERM stop it as Ctrl-C does."""
-    import signal
-
+    """Read what a search of an experiment is asked to do."""
     from tmdscope.memory import keep_freed_memory
     from tmdscope.params.materials_study import DataParams, TrackingParams
     from tmdscope.params.reading import read_section
     from tmdscope.params.search import read_search
     from tmdscope.tracking.experiment_search import SearchRequest
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     keep_freed_memory()
     varied, base = read_search(experiment, params)
     return SearchRequest(
@@ -369,8 +373,8 @@ def add_material(
     client = connect()
     for made in added.versions:
         write_card(client, resolve(client, f"models:/{made['name']}/{made['number']}"))
-    typer.echo(added.text)
-    typer.echo(f"in full: {params.parent / ADDED / key_of(added.material)}")
+    _echo(added.text)
+    _echo(f"in full: {params.parent / ADDED / key_of(added.material)}")
 
 
 @app.command()
@@ -390,6 +394,9 @@ def predict(
     ] = None,
     channel: Annotated[
         str | None, typer.Option(help="Of instrument files; that of the heights is found.")
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="That the model's files must have, as `tmdscope promote` printed it.")
     ] = None,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
@@ -411,10 +418,40 @@ def predict(
         sys.stdout,
         pixel_size_nm or float("nan"),
         channel,
+        sha256,
     )
-    typer.echo(counts.text, err=True)
+    _echo(counts.text, err=True)
     if counts.unusable:
         raise typer.Exit(3)
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        str, typer.Option(help="Version, alias, or models:/NAME/VERSION or models:/NAME@ALIAS.")
+    ] = "production",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 for any free one.")] = 5001,
+    allowed_hosts: Annotated[
+        str, typer.Option(help="Names it answers to beside its own, separated by commas.")
+    ] = "",
+    at_once: Annotated[
+        int, typer.Option(min=1, max=10000, help="Requests that are answered or wait at once; more get 503.")
+    ] = 32,
+    sha256: Annotated[
+        str | None, typer.Option(help="That the model's files must have, as `tmdscope promote` printed it.")
+    ] = None,
+    params: ParamsPath = Path("params.yaml"),
+) -> None:
+    """Answer requests with a registered model over HTTP, in MLflow's scoring protocol, until stopped.
+
+    An alias is looked up once: start it again after a promotion. Variable TMDSCOPE_SERVE_TOKEN holds a token
+    that requests must then bring as `Authorization: Bearer TOKEN`.
+    """
+    from tmdscope.serving.server import serve as serve_model
+
+    names = [name for name in allowed_hosts.split(",") if name.strip()]
+    serve_model(model, _registered(params), host, port, names, at_once, sha256)
 
 
 @app.command()
@@ -434,10 +471,10 @@ def inspect(
     from tmdscope.params.materials_study import PrepareParams
     from tmdscope.params.reading import read_section
 
-    if picture is not None and (picture.exists() or picture.suffix.lower() != ".png"):
+    if picture is not None and (os.path.lexists(picture) or picture.suffix.lower() != ".png"):
         raise UserError(f"--picture {picture}: name a .png that is not there yet; nothing is overwritten")
     target = picture or params.parent / INSPECTED / f"{file.name}.png"
-    typer.echo(inspect_file(file, read_section("prepare", PrepareParams, params), target, channel), nl=False)
+    _echo(inspect_file(file, read_section("prepare", PrepareParams, params), target, channel), nl=False)
 
 
 @store.command("move")
@@ -448,11 +485,11 @@ def move() -> None:
 
     moved = move_store(tracking_root())
     if moved.backup is None:
-        typer.echo(f"{tracking_root()} names its own folder: nothing to move")
+        _echo(f"{tracking_root()} names its own folder: nothing to move")
         return
     for folder in moved.folders:
-        typer.echo(f"{folder} -> {tracking_root()}")
-    typer.echo(f"{moved.addresses} addresses rewritten; the file as it was: {moved.backup}")
+        _echo(f"{folder} -> {tracking_root()}")
+    _echo(f"{moved.addresses} addresses rewritten; the file as it was: {moved.backup}")
 
 
 @profile.command("list")
@@ -463,7 +500,7 @@ def list_(params: ParamsPath = Path("params.yaml")) -> None:
     found = list_profiles(params.parent / "profiles")
     width = max(map(len, found))
     for name, headline in found.items():
-        typer.echo(f"{name:{width}}  {headline}")
+        _echo(f"{name:{width}}  {headline}")
 
 
 @profile.command()
@@ -488,6 +525,7 @@ def apply(
     `tmdscope profile apply default` brings the shipped settings back.
     """
     from tmdscope.files import write_text
+    from tmdscope.params.reading import read_settings
     from tmdscope.profiles import diff_params, merge_profile, read_profile
 
     text = read_profile(name, params.parent / "profiles")
@@ -495,21 +533,21 @@ def apply(
         raise UserError(
             f"{params} does not exist; run from the folder that holds it, or name it with --params"
         )
-    before = params.read_text(encoding="utf-8")
+    before = read_settings(params)
     after = merge_profile(before, text, f"{params.name} with profile {name!r}")
     if before == after:
-        typer.echo(f"{params} already has profile {name!r}")
+        _echo(f"{params} already has profile {name!r}")
         return
     _print(diff_params(before, after, params.name), "diff")
     if not dry_run:
         write_text(params, after)
-    typer.echo(f"{params} {'would have' if dry_run else 'now has'} profile {name!r}", err=True)
+    _echo(f"{params} {'would have' if dry_run else 'now has'} profile {name!r}", err=True)
 
 
 def _print(text: str, language: str) -> None:
     """Write a text, in colour when a person watches."""
     if not _is_watched():
-        typer.echo(text, nl=False)
+        _echo(text, nl=False)
         return
     from rich.console import Console
     from rich.syntax import Syntax

@@ -1,55 +1,259 @@
-"""Files over HTTP: streamed, resumed where an earlier attempt stopped, never taken for whole when cut off."""
+"""Files over HTTP: bounded, resumed where an earlier attempt stopped, never taken for whole when cut off."""
 
+import base64
 import http.client
+import io
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import Request, urlopen
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
-TIMEOUT_S = 60
-"""Seconds without a byte after which a server counts as gone."""
+from tmdscope.address import without_secrets
+from tmdscope.limits import (
+    MAX_ARCHIVE_BYTES,
+    MAX_DOWNLOAD_S,
+    MAX_HEADER_BYTES,
+    MAX_LISTING_BYTES,
+    MIN_RATE_BYTES_S,
+    SILENCE_S,
+)
 
 _CHUNK_BYTES = 1 << 20
 
 
 class DownloadError(OSError):
-    """A file that could not be had, or not whole; the message names its address."""
+    """A file that could not be had, or not whole; the message names its address.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong; passwords and tokens are taken out of it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
-def download(url: str, target: Path, size: int | None = None) -> None:
+def download(url: str, target: Path, size: int | None = None, most: int = MAX_ARCHIVE_BYTES) -> None:
     """Download a file, going on where `target` ends if the server can.
 
     Parameters
     ----------
     url : str
-        Address of the file.
+        Address of the file. A name and password in it are sent to its own host alone.
     target : Path
         File to write. What it already holds counts as the beginning when `size` is given; without a
-        size, or from a server that cannot go on, it is written anew. After an error it holds what came.
+        size, or from a server that cannot go on, it is written anew. After an error it holds what came,
+        or nothing where that was too much.
     size : int, optional
         Bytes of the whole file; without it, as many as the server announces.
+    most : int, optional
+        Bytes that it may have where `size` is not known.
 
     Raises
     ------
     DownloadError
-        The server cannot be reached, has no such file, or the file was cut off.
+        The server cannot be reached, has no such file, sends more than it should or too slowly, the file was
+        cut off, or the disk is full.
     """
-    if not url.startswith(("http://", "https://")):
-        raise DownloadError(f"{url} is no address that begins with http:// or https://")
     have = target.stat().st_size if size is not None and target.is_file() else 0
-    if size is not None and have >= size:
-        have = 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    have = 0 if size is not None and have >= size else have
     try:
-        with urlopen(Request(url, headers=headers), timeout=TIMEOUT_S) as response:  # noqa: S310 - see above
-            goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-            announced = response.headers.get("Content-Length")
-            with target.open("ab" if have and goes_on else "wb") as stream:
-                begin = stream.tell()
-                shutil.copyfileobj(response, stream, _CHUNK_BYTES)
-                end = stream.tell()
-    except (URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
-        raise DownloadError(f"{url}: {error}") from error
-    expected = size if size is not None else announced and begin + int(announced)
-    if expected is not None and end != expected:
-        raise DownloadError(f"{url}: cut off, {end} bytes came of {expected}")
+        with _ask(url, {"Range": f"bytes={have}-"} if have else {}) as response:
+            goes_on = have and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            begin = have if goes_on else 0
+            announced = _announced(response)
+            expected = size if size is not None else announced
+            limit = size if size is not None else most
+            if begin + (announced or 0) > limit:
+                raise DownloadError(
+                    f"{begin + (announced or 0)} bytes are announced, {limit} at most are read"
+                )
+            free = shutil.disk_usage(target.parent).free
+            if expected is not None and expected - begin > free:
+                raise DownloadError(
+                    f"the disk of {target.parent} is full: {expected - begin} bytes are needed, {free} free"
+                )
+            with target.open("ab" if goes_on else "wb") as stream:
+                end = begin + _copy(response, stream, limit - begin)
+        if end > limit:
+            target.unlink()
+            raise DownloadError(f"it sends more than {limit} bytes, the most that are read; nothing was kept")
+        if expected is not None and end != expected:
+            raise DownloadError(f"cut off, {end} bytes came of {expected}")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if have and getattr(error, "code", None) == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            target.unlink()
+            download(url, target, size, most)
+        else:
+            raise _told(url, error) from error
+
+
+def download_bytes(url: str, most: int = MAX_LISTING_BYTES) -> bytes:
+    """Download something small into memory.
+
+    Parameters
+    ----------
+    url : str
+        Its address.
+    most : int, optional
+        Bytes that it may have.
+
+    Returns
+    -------
+    bytes
+        All of it.
+
+    Raises
+    ------
+    DownloadError
+        It cannot be had, was cut off, or is larger.
+    """
+    content = io.BytesIO()
+    try:
+        with _ask(url, {}) as response:
+            announced = _announced(response)
+            came = _copy(response, content, most) if (announced or 0) <= most else most + 1
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _told(url, error) from error
+    if came > most or (announced is not None and came != announced):
+        what = f"more than {most} bytes, the most that are read" if came > most else f"cut off, {came} bytes"
+        raise DownloadError(f"{without_secrets(url)}: {what}; try again, or fetch it by hand")
+    return content.getvalue()
+
+
+def _told(url: str, error: Exception) -> DownloadError:
+    return DownloadError(without_secrets(f"{url}: {error}") if url.isprintable() else f"{url!r}: {error}")
+
+
+def _copy(response: http.client.HTTPResponse, stream: IO[bytes], most: int) -> int:
+    """Copy a body and count it; one byte too many shows that there is more."""
+    count = 0
+    pacer: _Pacer = response.pacer  # type: ignore[attr-defined]
+    pacer.grant(_CHUNK_BYTES)
+    while count <= most and (chunk := response.read1(min(_CHUNK_BYTES, most + 1 - count))):
+        stream.write(chunk)
+        count += len(chunk)
+        pacer.grant(len(chunk) + MAX_HEADER_BYTES // 256)
+    return count
+
+
+def _announced(response: http.client.HTTPResponse) -> int | None:
+    """Read the length of a body, if it is said; http.client passes over what is no number."""
+    said = set(response.headers.get_all("Content-Length", []))
+    if not said or response.headers.get("Transfer-Encoding"):
+        return None
+    length = said.pop()
+    if said or not (length.isascii() and length.isdecimal() and len(length) < 20):
+        raise DownloadError(f"a length of {length[:40]!r} is announced, which is no number of bytes")
+    return int(length)
+
+
+def _ask(url: str, headers: dict[str, str]) -> Any:
+    """Open an address, whose parts are checked here because messages of libraries quote them."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise DownloadError("it is no address that begins with http:// or https:// and names a host")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise DownloadError(
+            "it holds a space or another character that no address has; write %20 or the like"
+        )
+    place, host = parts.netloc.rpartition("@")[::2]
+    request = Request(urlunsplit(parts._replace(netloc=host)), headers=headers)  # noqa: S310 - see above
+    if place:  # not in `headers`, which a redirection copies
+        token = base64.b64encode(unquote(place).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    response = build_opener(_Plain, _Secure, _Redirections).open(request, timeout=SILENCE_S)
+    packed = response.headers.get("Content-Encoding", "identity").lower()
+    if packed != "identity" and not parts.path.endswith((".gz", ".tgz")):
+        response.close()
+        raise DownloadError(f"it comes packed as {packed[:40]!r}, which was not asked for")
+    return response
+
+
+class _Pacer(io.RawIOBase):
+    """All that comes over a connection: no more than was granted, no slower than it may be."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self.source = source
+        self.granted = MAX_HEADER_BYTES
+        self.begin = self.since = time.monotonic()
+        self.came = 0
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def grant(self, count: int) -> None:
+        """Allow further bytes: as many as were of use."""
+        self.granted = min(self.granted + count, _CHUNK_BYTES + MAX_HEADER_BYTES)
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there."""
+        count = self.source.readinto(memoryview(buffer)[: self.granted + 1])  # type: ignore[attr-defined]
+        self.came += count
+        self.granted -= count
+        now = time.monotonic()
+        if now - self.begin > MAX_DOWNLOAD_S:
+            raise DownloadError(f"it takes more than {MAX_DOWNLOAD_S:g} s, and was given up")
+        if now - self.since > SILENCE_S:
+            if self.came < MIN_RATE_BYTES_S * (now - self.since):
+                raise DownloadError(
+                    f"{self.came} bytes came in {now - self.since:.0f} s, less than {MIN_RATE_BYTES_S} "
+                    "a second: too slow, and was given up; try again later, or fetch it by hand"
+                )
+            self.since, self.came = now, 0
+        if self.granted < 0:
+            raise DownloadError(f"more than {MAX_HEADER_BYTES} bytes come that are no part of the file")
+        return int(count)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.source.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """A response whose headers, chunks and trailers are bounded like its body."""
+
+    def __init__(self, sock: Any, *given: Any, **named: Any) -> None:
+        super().__init__(sock, *given, **named)
+        self.fp.close()
+        self.pacer = _Pacer(sock.makefile("rb", buffering=0))
+        self.fp = io.BufferedReader(self.pacer, MAX_HEADER_BYTES // 8)
+
+
+def _paced(kind: Callable[..., http.client.HTTPConnection]) -> Callable[..., http.client.HTTPConnection]:
+    def connect(host: str, **settings: Any) -> http.client.HTTPConnection:
+        connection = kind(host, **settings)
+        connection.response_class = _Response
+        return connection
+
+    return connect
+
+
+class _Plain(HTTPHandler):
+    def http_open(self, req: Request) -> Any:
+        return self.do_open(_paced(http.client.HTTPConnection), req)
+
+
+class _Secure(HTTPSHandler):
+    def https_open(self, req: Request) -> Any:
+        return self.do_open(_paced(http.client.HTTPSConnection), req)
+
+
+class _Redirections(HTTPRedirectHandler):
+    """Ten at most, to HTTP alone, never from a secure address to an open one."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        scheme = urlsplit(newurl).scheme
+        if scheme not in ("http", "https") or (scheme == "http" and req.full_url.startswith("https://")):
+            raise DownloadError(f"it points to {newurl}, which is no https:// address and not asked")
+        fp.close()  # what a redirection itself says may have no end
+        further = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if further is not None:
+            further.headers.pop("Proxy-authorization", None)
+        return further

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import math
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from tmdscope.layout import remedy_of
-from tmdscope.limits import MAX_TEXT_BYTES
+from tmdscope.limits import MAX_TABLE_BYTES, MAX_TABLE_CELLS, MAX_TEXT_BYTES
 from tmdscope.names import cell
 from tmdscope.stage import UserError
 from tmdscope.temporary import workspace
@@ -99,9 +100,8 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
         raise ValueError(f"{path}: a table is written as .csv or .parquet")
     with atomic_path(path) as temporary:
         if path.suffix == ".csv":
-            table.map(lambda value: cell(value) if isinstance(value, str) else value).to_csv(
-                temporary, index=False
-            )
+            safe = table.map(lambda value: cell(value) if isinstance(value, str) else value)
+            safe.rename(columns=lambda name: cell(str(name))).to_csv(temporary, index=False)
         else:
             table.to_parquet(temporary, index=False)
 
@@ -200,7 +200,7 @@ def read_bytes(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
         It is missing, or may not be read.
     """
     with open_regular(path, most) as stream:
-        content = stream.read(most + 1)  # it may grow meanwhile, or state no size
+        content = stream.read(most + 1) or b""  # it may grow meanwhile, or state no size
     if len(content) > most:
         raise UserError(f"{path} has more than {most} bytes, the most that are read; is it the right file?")
     return content
@@ -224,6 +224,33 @@ def broken(path: Path, problem: str) -> UserError:
     return UserError(f"{path} {problem}; {remedy_of(path)}")
 
 
+@contextmanager
+def _reading(path: Path, kind: str) -> Iterator[None]:
+    """Name the file whatever its reader raises: on damaged ones libraries raise anything."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise broken(path, "does not exist") from error
+    except (PermissionError, MemoryError):
+        raise  # the file may be sound
+    except Exception as error:
+        said = str(error).partition("\n")[0][:300]
+        raise broken(path, f"is not {kind} ({said or type(error).__name__})") from error
+
+
+def _finite(word: str) -> float:
+    if not math.isfinite(value := float(word)):
+        raise ValueError(f"it holds {word}")
+    return value
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("it holds a key twice")
+    return content
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
@@ -242,22 +269,18 @@ def read_json(path: Path) -> dict[str, Any]:
     UserError
         The file is missing, is not JSON, or holds no object or a number that is not finite.
     """
-
-    def refuse(word: str) -> float:
-        raise ValueError(f"it holds {word}")
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except FileNotFoundError as error:
-        raise broken(path, "does not exist") from error
-    except (ValueError, OSError, RecursionError) as error:  # text that is no UTF-8 is a ValueError
-        raise broken(path, f"is not JSON ({error})") from error
+    with _reading(path, "JSON"):
+        content = json.loads(
+            read_bytes(path).decode(), parse_float=_finite, parse_constant=_finite, object_pairs_hook=_once
+        )
     if not isinstance(content, dict):
         raise broken(path, f"holds a {type(content).__name__}, expected a JSON object")
     return content
 
 
-def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
+def read_table(
+    path: Path, columns: Sequence[str] = (), types: Mapping[Hashable, Any] | None = None
+) -> "pd.DataFrame":
     """Read a table.
 
     Parameters
@@ -266,6 +289,8 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
         A ``.csv`` or ``.parquet`` file.
     columns : sequence of str, optional
         What it must have, among others.
+    types : mapping, optional
+        Columns of a CSV to their types; without it they are guessed.
 
     Returns
     -------
@@ -278,19 +303,30 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> "pd.DataFrame":
         The file is missing or damaged, or lacks a column.
     """
     import pandas as pd
-    from pyarrow.lib import ArrowException
+    from pyarrow.parquet import ParquetFile
 
-    try:
-        if path.suffix == ".csv":
-            table = pd.read_csv(path)
+    is_csv = path.suffix == ".csv"
+    with (
+        _reading(path, "a CSV table" if is_csv else "Parquet"),
+        open_regular(path, MAX_TABLE_BYTES) as stream,
+    ):
+        if is_csv:
+            table = pd.read_csv(stream, dtype=types)
         else:
-            with path.open("rb") as stream:
-                table = pd.read_parquet(stream)
-    except FileNotFoundError as error:
-        raise broken(path, "does not exist") from error
-    except (ValueError, OSError, ArrowException) as error:  # pandas' own are ValueErrors
-        kind = {".csv": "a CSV table"}.get(path.suffix, "Parquet")
-        raise broken(path, f"is not {kind} ({error})") from error
+            packed = ParquetFile(stream)
+            about = packed.metadata
+            size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+            if size > MAX_TABLE_BYTES or about.num_rows * about.num_columns > MAX_TABLE_CELLS:
+                raise ValueError(f"{about.num_rows} rows of {size} bytes are more than is read")
+            taken = 0
+            for batch in packed.iter_batches():  # a dictionary repeats texts that take no room in the file
+                taken += batch.nbytes
+                if taken > MAX_TABLE_BYTES:
+                    raise ValueError(f"its values take more than {MAX_TABLE_BYTES} bytes")
+            stream.seek(0)
+            table = pd.read_parquet(stream)
+        if not table.columns.is_unique:
+            raise ValueError("a column is there twice")
     lacking = [name for name in columns if name not in table]
     if lacking:
         raise broken(path, f"has no column {lacking[0]!r}")
@@ -321,12 +357,9 @@ def open_array(
     UserError
         The file is missing or damaged, or holds an array of another shape or type.
     """
-    try:
+    with _reading(path, "an NPY array"):
+        open_regular(path).close()
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise broken(path, "does not exist") from error
-    except (ValueError, OSError, EOFError) as error:
-        raise broken(path, f"is not an NPY array ({error})") from error
     if not isinstance(array, np.ndarray):
         array.close()
         raise broken(path, "is not an NPY array but an archive of several")
@@ -375,7 +408,7 @@ def sha256_file(path: Path) -> str:
         SHA-256, 64 hexadecimal digits.
     """
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()

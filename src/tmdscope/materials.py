@@ -94,6 +94,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
     str
         ``did you mean 'a' or 'b'?``, or the list of all known names when none is near.
     """
+    known = [*map(str, known)]  # a key of YAML may be a number or a date
     lowered = {item.casefold(): item for item in known}
     close = difflib.get_close_matches(name.casefold(), list(lowered), n=2, cutoff=0.5)
     if close:

@@ -92,6 +92,28 @@ def key_of(name: str) -> str:
     return f"{key[:_KEY_CHARACTERS].lstrip('.') or 'name'}-{digest}"
 
 
+def shown(text: str, keep: str = "") -> str:
+    """Make a text safe to print: what steers a terminal, or turns the direction of writing, is spelt out.
+
+    Parameters
+    ----------
+    text : str
+        Any text, such as the name of a file or what a store holds.
+    keep : str, optional
+        Characters that stay nevertheless, such as the line feeds of a message of several lines.
+
+    Returns
+    -------
+    str
+        The text with a backslash's code in place of every character that cannot be seen.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
 def markdown(text: str) -> str:
     """Escape a text that stands in Markdown, where HTML would be taken for HTML.
 
@@ -105,7 +127,7 @@ def markdown(text: str) -> str:
     str
         Markdown that shows just this text, in a table's cell too.
     """
-    return _MARKDOWN.sub(r"\\\1", text)
+    return _MARKDOWN.sub(r"\\\1", shown(text))
 
 
 def cell(text: str) -> str:
@@ -119,9 +141,11 @@ def cell(text: str) -> str:
     Returns
     -------
     str
-        The text, after an apostrophe where it begins as a formula does and is no number.
+        The text as `shown`, after an apostrophe where it begins as a formula does and is no number.
     """
-    if not text.startswith((*FORMULA_SIGNS, "\t", "\r")):
+    text = shown(text, keep="\t")
+    begins = unicodedata.normalize("NFKC", text[:1])  # of full-width signs the plain ones
+    if not begins.startswith((*FORMULA_SIGNS, "\t")):
         return text
     try:
         float(text)

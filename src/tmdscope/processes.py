@@ -2,17 +2,18 @@
 
 import os
 import signal
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from typing import TypeVar
+
+from tmdscope.address import keep_secrets
+from tmdscope.stage import UserError, end_with
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
-
-_LOOK_EVERY_S = 0.5
 
 
 def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
@@ -39,25 +40,33 @@ def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Res
     if processes < 2:
         return [work(part) for part in parts]
     with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),)
+        processes, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
     ) as pool:
-        return list(pool.map(work, parts))
+        try:
+            with _undisturbed():
+                results = pool.map(work, parts)
+            return list(results)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a process of this stage was killed, as the system does where memory runs out; end other "
+                "programs and start it again"
+            ) from error
+        except KeyboardInterrupt:
+            for process in active_children():
+                process.terminate()
+            raise
 
 
-def end_with(parent: int, number: int = signal.SIGKILL) -> None:
-    """End this process soon after its parent has ended.
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C: the one that started them does, and ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    Parameters
-    ----------
-    parent : int
-        The parent's process id.
-    number : int, optional
-        Signal by which it ends.
-    """
 
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK_EVERY_S)
-        os.kill(os.getpid(), number)
-
-    threading.Thread(target=look, daemon=True).start()
+def _begin(parent: int) -> None:
+    keep_secrets()
+    end_with(parent)

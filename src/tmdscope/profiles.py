@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from tmdscope.materials import nearest
-from tmdscope.params.reading import ParamsError
+from tmdscope.params.reading import load_settings, read_settings
 from tmdscope.params.study import REPLACED, check_study
 from tmdscope.stage import UserError
 
@@ -66,7 +65,7 @@ def read_profile(name: str, folder: Path) -> str:
     known = list_profiles(folder)
     if name not in known:
         raise UserError(f"{folder} has no profile {name!r}; {nearest(name, list(known))}")
-    return (folder / f"{name}.yaml").read_text(encoding="utf-8")
+    return read_settings(folder / f"{name}.yaml")
 
 
 def merge_profile(params: str, profile: str, source: str) -> str:
@@ -92,11 +91,11 @@ def merge_profile(params: str, profile: str, source: str) -> str:
         One of the texts is not a YAML mapping, or a merged section is wrong: every problem of every section.
     """
     yaml = _yaml()
-    merged = _load(yaml, params, "params.yaml")
-    _merge(merged, _load(yaml, profile, source))
+    merged = load_settings(yaml, params, "params.yaml")
+    _merge(merged, load_settings(yaml, profile, source))
     stream = io.StringIO()
     yaml.dump(merged, stream)
-    check_study(YAML(typ="safe").load(stream.getvalue()), source)
+    check_study(load_settings(YAML(typ="safe"), stream.getvalue(), source), source)
     return stream.getvalue()
 
 
@@ -131,16 +130,6 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _load(yaml: YAML, text: str, source: str) -> MutableMapping[str, Any]:
-    try:
-        content = yaml.load(text)
-    except YAMLError as error:
-        raise ParamsError(f"{source} is not YAML: {error}") from error
-    if not isinstance(content, MutableMapping):
-        raise ParamsError(f"{source} must hold sections, it holds a {type(content).__name__}")
-    return content
-
-
 def _merge(params: MutableMapping[str, Any], profile: Mapping[str, Any], path: str = "") -> None:
     for key, value in profile.items():
         inside = f"{path}{key}"
@@ -155,5 +144,5 @@ def _merge(params: MutableMapping[str, Any], profile: Mapping[str, Any], path: s
 
 
 def _headline(path: Path) -> str:
-    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    first = read_settings(path).partition("\n")[0]
     return first.removeprefix("#").strip() if first.startswith("#") else ""

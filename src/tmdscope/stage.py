@@ -1,17 +1,38 @@
-"""What every stage script does around its work: say errors plainly, leave no half-written output."""
+"""What every stage and command does around its work: each end has a message and an exit status, no frames."""
 
 import os
+import select
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
 
-from tmdscope.names import name_problem
-from tmdscope.processes import end_with
+from tmdscope import problem
+from tmdscope.address import keep_secrets, without_secrets
+from tmdscope.names import name_problem, shown
 from tmdscope.temporary import all_in_one
+
+FAULT = 70
+"""Exit status after an error that nobody foresaw (EX_SOFTWARE); 1 is of errors that a user can mend."""
+
+_LOOK_EVERY_S = 0.5
 
 
 class UserError(ValueError):
-    """Something a user can mend; the message names the file, the value and the remedy."""
+    """Something a user can mend; the message names the file, the value and the remedy.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong; passwords and tokens are taken out of it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 def say(message: str) -> None:
@@ -22,8 +43,22 @@ def say(message: str) -> None:
     message : str
         One line.
     """
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write(shown(without_secrets(message), keep="\n") + "\n")
     sys.stderr.flush()
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked this process to end, as Ctrl-C does; the clean-up is the same.
+
+    Parameters
+    ----------
+    number : int
+        The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def name_of_entry(arguments: Sequence[str], section: str) -> str:
@@ -79,40 +114,169 @@ def translates(translator: Translator) -> Translator:
     return translator
 
 
-def to_user_error(error: Exception) -> UserError | None:
+def to_user_error(error: BaseException) -> UserError | None:
     """Say what a user can mend about an error.
 
     Parameters
     ----------
-    error : Exception
+    error : BaseException
         Any.
 
     Returns
     -------
     UserError or None
-        The error itself, or what a library's means; None where it is ours to mend.
+        The error itself, or what a library's or the system's means; None where it is ours to mend.
     """
     if isinstance(error, UserError):
         return error
-    return next((said for one in _translators if (said := one(error)) is not None), None)
+    asked = (one(error) for one in _translators) if isinstance(error, Exception) else ()
+    if (said := next((said for said in asked if said is not None), None)) is not None:
+        return said
+    told = problem.explain(error)
+    return None if told is None else UserError(told)
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's main function and turn its foreseen errors into a message and exit status 1.
+    """Run a stage's main function; whatever ends it becomes a message and an exit status.
 
     Parameters
     ----------
     main : callable
-        The stage. Errors that nobody translates keep their traceback: they are ours to mend.
+        The stage.
     """
     if "DVC_STAGE" in os.environ:  # a new `dvc repro` would remove what a stage that goes on alone writes
         end_with(os.getppid(), signal.SIGTERM)
+    with orderly(), all_in_one():
+        main()
+
+
+def end_with(parent: int, number: int = signal.SIGKILL) -> None:
+    """End this process soon after its parent has ended.
+
+    Parameters
+    ----------
+    parent : int
+        The parent's process id.
+    number : int, optional
+        Signal by which it ends.
+    """
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_EVERY_S)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+@contextmanager
+def orderly(kinds: type[BaseException] | tuple[type[BaseException], ...] = Exception) -> Iterator[None]:
+    """Turn what ends the block into a message on standard error and an exit status, see `end`.
+
+    SIGTERM and SIGHUP raise `Stopped` in it, so that what Ctrl-C cleans up is cleaned up after them, too.
+
+    Parameters
+    ----------
+    kinds : type or tuple of type, optional
+        Errors that are told; others pass. `KeyboardInterrupt` is always told.
+
+    Raises
+    ------
+    SystemExit
+        Something ended it.
+    """
+    keep_secrets()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # a test's own stream
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    thread_hook, threading.excepthook = threading.excepthook, _tell_of_thread
     try:
-        with all_in_one():
-            main()
-    except Exception as error:
-        said = to_user_error(error)
-        if said is None:
+        for number, handler in handlers.items():
+            if handler is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+                signal.signal(number, _stop)
+        try:
+            yield
+        except SystemExit:
+            _flush()
             raise
-        sys.stderr.write(f"error: {said}\n")
-        raise SystemExit(1) from error
+        _flush()
+    except KeyboardInterrupt as error:
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # who presses it again has waited enough
+        raise SystemExit(end(error)) from error
+    except kinds as error:
+        raise SystemExit(end(error)) from error
+    finally:
+        threading.excepthook = thread_hook
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is _stop:
+                signal.signal(number, handler)
+
+
+def end(error: BaseException) -> int:
+    """Tell why a process ends.
+
+    Parameters
+    ----------
+    error : BaseException
+        What ended it. Variable ``TMDSCOPE_TRACEBACK`` shows where it came from.
+
+    Returns
+    -------
+    int
+        Exit status: 1 for what a user can mend, `FAULT` for what is ours, 128 and the signal's number after a
+        signal (130 after Ctrl-C, 141 where who read the output has gone).
+    """
+    if isinstance(error, KeyboardInterrupt):
+        number = error.number if isinstance(error, Stopped) else signal.SIGINT
+        _tell(f"stopped by {signal.Signals(number).name}; start the same again to go on")
+        return 128 + number
+    if isinstance(error, BrokenPipeError) and _nobody_reads():
+        _drop_output()
+        return 128 + signal.SIGPIPE
+    if os.environ.get("TMDSCOPE_TRACEBACK"):
+        traceback.print_exception(error)
+    said = to_user_error(error)
+    _tell(f"error: {said or problem.report(error)}")
+    if isinstance(error, OSError):
+        _drop_output()
+    return FAULT if said is None else 1
+
+
+def _flush() -> None:
+    """Write what waits to be written while its failure can still be told: a disk is full, a reader gone."""
+    if sys.stdout is not None:  # it is where it was closed
+        sys.stdout.flush()
+
+
+def _tell(message: str) -> None:
+    with suppress(OSError, AttributeError):  # nobody listens
+        say(message)
+
+
+def _tell_of_thread(about: threading.ExceptHookArgs) -> None:
+    if about.exc_value is not None:
+        end(about.exc_value)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+def _nobody_reads() -> bool:
+    """Whether who read standard output has gone."""
+    with suppress(OSError, ValueError, AttributeError):
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return bool(poll.poll(0))
+    return False
+
+
+def _drop_output() -> None:
+    """Let the interpreter not fail a second time on what could not be written to standard output."""
+    try:
+        _flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

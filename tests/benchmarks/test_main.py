@@ -19,6 +19,7 @@ ALL = [
     "train-resnet18-64",
     "features-224",
     "predict-224",
+    "serving",
     "batched-heads",
     "tracking-share",
     "search-vs-grid",

@@ -1,5 +1,9 @@
 """Published archives become grey pictures with a manifest, or every problem is listed."""
 
+import io
+import struct
+import tracemalloc
+import zlib
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -7,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -24,7 +29,7 @@ from tests.dataset.zenodo_site import (
 )
 from tests.support.web import Site, serve
 from tmdscope.dataset import zenodo
-from tmdscope.dataset.archive import grey_tiff, ingest_archive
+from tmdscope.dataset.archive import _read_temperatures, grey_tiff, ingest_archive
 from tmdscope.dataset.pictures import PictureError, decode_picture
 from tmdscope.dataset.store import RAW_SCHEMA
 from tmdscope.files import read_json
@@ -215,7 +220,7 @@ def test_other_tiffs_are_refused(values: np.ndarray, message: str) -> None:
 
 
 def test_a_picture_that_is_too_large_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tmdscope.dataset.archive.MAX_PIXELS", 100)
+    monkeypatch.setattr("tmdscope.dataset.archive.MAX_PICTURE_BYTES", 100)
     with pytest.raises(PictureError, match="too large"):
         grey_tiff(authors_tiff(grey(0)))
 
@@ -230,3 +235,35 @@ def test_a_truncated_tiff_is_refused(keep: float) -> None:
 def test_a_tiff_that_pil_writes_is_read(tmp_path: Path) -> None:
     Image.fromarray(grey(3)).save(tmp_path / "a.tif", compression="tiff_adobe_deflate")
     np.testing.assert_array_equal(grey_tiff((tmp_path / "a.tif").read_bytes()), grey(3))
+
+
+def test_a_strip_that_unpacks_to_a_bomb_is_refused() -> None:
+    content = bytearray(tiff(grey(1, 256)))
+    packed = zlib.compress(bytes(300_000_000), 9)
+    with tifffile.TiffFile(io.BytesIO(bytes(content))) as read:
+        tags = {name: read.pages[0].tags[name] for name in ("Compression", "StripOffsets", "StripByteCounts")}
+        for tag, value in zip(tags.values(), (8, len(content), len(packed)), strict=True):
+            size = struct.calcsize({3: "<H", 4: "<I", 16: "<Q"}[int(tag.dtype)])
+            content[tag.valueoffset : tag.valueoffset + size] = value.to_bytes(size, "little")
+    tracemalloc.start()
+    try:
+        with pytest.raises(PictureError, match="a bomb"):
+            grey_tiff(bytes(content + packed))
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"sampleId,T" + b",x" * 20_000 + b"\n" + b"1\n" * 20_000, "line 2 ends before"),
+        (b"sampleId,T\n1," + b"9" * 200_000 + b"\n", "field larger"),
+        (b"sampleId,T\n1,inf\n", "expected a temperature"),
+    ],
+    ids=["ragged", "long", "infinite"],
+)
+def test_a_hostile_table_is_told(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(UserError, match=rf"a\.csv: .*{message}"):
+        _read_temperatures([tmp_path / "a.csv"], "10.5281/zenodo.1")

@@ -146,6 +146,11 @@ def test_floats_are_heights_unless_told_otherwise(
     assert read_content(npy(values), "a.npy", told).kind == kind
 
 
+def test_heights_that_no_instrument_reaches_are_refused() -> None:
+    with pytest.raises(UserError, match=r"heights of 1e\+300 nm"):
+        read_content(npy(np.full((4, 4), 1e300)), "a.npy")
+
+
 def test_the_manifest_says_how_a_file_was_taken_and_may_be_told(tmp_path: Path) -> None:
     user = tmp_path / "user"
     user.mkdir()

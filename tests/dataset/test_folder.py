@@ -119,8 +119,18 @@ def test_a_link_out_of_the_folder_is_refused(user: Path) -> None:
 
 def test_a_huge_file_is_not_even_read(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_module, "MAX_PICTURE_BYTES", (user / "sub/b.npy").stat().st_size - 1)
-    with pytest.raises(UserError, match=r"'sub/b\.npy': the file is larger than"):
+    with pytest.raises(UserError, match=r"'sub/b\.npy' cannot be used: .* at most are read"):
         ingest(user)
+
+
+def test_lines_after_many_missing_files_are_not_looked_up(
+    user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "MAX_TOLD", 3)
+    write_manifest(user, "".join(f"{n}.png,{n},MoS2,\n" for n in range(50)))
+    with pytest.raises(UserError, match="later lines were not read") as error:
+        ingest(user)
+    assert "'4.png'" not in str(error.value)
 
 
 def test_every_problem_is_listed_in_one_report(user: Path) -> None:

@@ -198,3 +198,11 @@ def test_an_unknown_ending_is_refused(suffix: str) -> None:
 def test_an_unknown_colour_mode_is_refused() -> None:
     with pytest.raises(PictureError, match="colour mode 'LAB'"):
         decode_picture(encode(Image.new("LAB", (4, 4)), "TIFF"), ".tif")
+
+
+def test_a_palette_png_without_its_palette_is_refused() -> None:
+    whole = encode(Image.new("P", (4, 4)), "PNG")
+    start = whole.index(b"PLTE") - 4
+    length = int.from_bytes(whole[start : start + 4], "big") + 12
+    with pytest.raises(PictureError, match="no palette"):
+        decode_picture(whole[:start] + whole[start + length :], ".png")

@@ -191,8 +191,25 @@ def test_descriptors_that_do_not_fit_are_refused(tables, change, message):
 
 def test_file_that_is_no_parquet_is_said_so(tables):
     (tables / published.FEATURES.table).write_bytes(b"PAR1 not really")
-    with pytest.raises(UserError, match="not a parquet table"):
+    with pytest.raises(UserError, match="is not Parquet"):
         read_tables(tables)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff\xfe\x00", b"a" + b",a" * 2000 + b"\n1\n", b'"' * 3 + b"\n"],
+    ids=["empty", "no text", "wide", "quotes"],
+)
+def test_descriptors_that_are_no_table_are_said_so(tables, content):
+    (tables / published.DESCRIPTORS).write_bytes(content)
+    with pytest.raises(UserError, match=published.DESCRIPTORS):
+        read_tables(tables)
+
+
+def test_a_server_that_sends_too_much_is_told(server, authors, tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "MAX_TEXT_BYTES", 100)
+    with pytest.raises(UserError, match="100 at most are read"):
+        fetch_tables(server, None, tmp_path / "cache", tmp_path / "target")
 
 
 def test_missing_tables_name_the_stage(tmp_path):

@@ -164,6 +164,47 @@ def test_damage_is_refused_or_harmless(folder, place, value):
         assert "some.pkl" in str(error)  # noqa: PT017 - harmless damage raises nothing
 
 
+def test_what_is_mentioned_again_and_again_is_built_once(folder):
+    value: list = []
+    for _ in range(200):  # unfolded, 2 to the power of 200
+        value = [value, value]
+    assert _read(folder, pickle.dumps(value, protocol=4))[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x80\x04}" + b")" + b"\x85" * 200_000 + b"Ns.", "a tuple where another kind belongs"),
+        (b"\x80\x04]" + b"N0" * 3 + b".", "instruction POP"),
+        (b"\x80\x04](" + b"N" * 1_000_001 + b"e.", "more than 1000000 instructions"),
+        (b"\x80\x04" + b"]" + b"\x85" * 100_000 + b".", "recursion"),
+        (b"\x80\x04]\x94h\x00a.", "recursion"),
+        (b"\x80\x04B\xff\xff\xff\x7fabc.", "truncated"),
+        (b"\x80\x04NN\x93.", "something that is no name"),
+    ],
+    ids=["deep key", "pop", "long", "deep", "a circle", "a size that lies", "names of nothing"],
+)
+def test_a_bomb_is_refused_at_once(folder, content, message):
+    with pytest.raises(UserError, match=rf"(?s)some\.pkl.*{message}"):
+        _read(folder, content)
+
+
+def test_one_buffer_in_many_arrays_is_no_way_to_fill_memory(folder):
+    program = b"\x80\x04](\x8c\x12numpy.core.numeric\x8c\x0b_frombuffer\x93\x94"  # memo 0: the function
+    program += b"B\x40\x42\x0f\x00" + bytes(1_000_000) + b"\x94"  # memo 1: a megabyte
+    program += b"\x8c\x05numpy\x8c\x05dtype\x93\x8c\x02u1\x85R\x94"  # memo 2: its type
+    array = b"h\x00(h\x01h\x02J\x40\x42\x0f\x00\x85\x8c\x01CtR"
+    assert _read(folder, program + array + b"e.")[-1].shape == (1_000_000,)
+    with pytest.raises(UserError, match="16 times its size"):
+        _read(folder, program + array * 1000 + b"e.")
+
+
+def test_a_pipe_in_place_of_a_pickle_is_told(folder):
+    os.mkfifo(folder / "pipe.pkl")
+    with pytest.raises(UserError, match="no regular file"):
+        read_pickle(folder / "pipe.pkl")
+
+
 @pytest.mark.realdata
 def test_the_authors_principal_components_open(published_dir):
     path = published_dir / "original" / "Features_Embedding_multilabel.pkl"

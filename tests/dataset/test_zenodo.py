@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,9 +83,8 @@ def test_a_download_that_was_cut_off_goes_on(site: Site, tmp_path: Path) -> None
 
 def test_a_beginning_of_another_file_does_no_harm(site: Site, tmp_path: Path) -> None:
     (tmp_path / "a.zip.part").write_bytes(b"other")
-    with pytest.raises(UserError, match="does not match"):
-        fetch(tmp_path)
     assert fetch(tmp_path)[0].read_bytes() == FILES["a.zip"]
+    assert asked(site, "a.zip") == ["bytes=5-", None]
 
 
 def test_finished_files_survive_a_failure(site: Site, tmp_path: Path) -> None:
@@ -152,9 +152,11 @@ def test_a_damaged_file_put_there_by_hand_is_replaced(site: Site, tmp_path: Path
             b'{"files": [{"key": "../a.zip", "size": 1, "checksum": "md5:", "links": {"self": ""}}]}',
             "no plain",
         ),
+        (b"[" * 100_000, "is not JSON"),
+        (b" " * 10_000_000, "more than 8388608 bytes"),
         (b'{"files": [{"key": ".part", "size": 1, "checksum": "md5:", "links": {"self": ""}}]}', "no plain"),
     ],
-    ids=["absent", "a page", "a list", "form", "path", "hidden"],
+    ids=["absent", "a page", "a list", "form", "path", "deep", "long", "hidden"],
 )
 def test_a_listing_that_is_none_is_refused_and_not_kept(
     site: Site, tmp_path: Path, listing: bytes, message: str
@@ -176,3 +178,45 @@ def test_the_variable_moves_the_folder(tmp_path: Path, monkeypatch: pytest.Monke
     assert record_folder("a").name == "a"
     monkeypatch.setenv(zenodo.FOLDER_VARIABLE, str(tmp_path))
     assert record_folder("a") == tmp_path / "a"
+
+
+ENTRY = {"key": "a.zip", "size": 5, "checksum": f"md5:{'0' * 32}", "links": {"self": "https://zenodo.org/a"}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [([ENTRY | {"size": size}], "with a size of") for size in ("5", -1, 5.0, 1e30, 10**30, True, None)]
+    + [
+        ([ENTRY | {"checksum": f"sha256:{'0' * 64}"}], "no MD5"),
+        ([ENTRY | {"checksum": None}], "unknown form"),
+        ([ENTRY | {"links": {"self": 3}}], "without an address"),
+        ([ENTRY | {"key": 3}], "no plain file name"),
+        ([ENTRY | {"key": "a\n.zip"}], "no plain file name"),
+        ([ENTRY | {"key": "x" * 300}], "no plain file name"),
+        ([ENTRY | {"key": LISTING}], "no plain file name"),
+        ([ENTRY, ENTRY], "look alike"),
+        ([ENTRY, ENTRY | {"key": "A.zip"}], "look alike"),
+        ([3], "unknown form"),
+    ],
+)
+def test_an_entry_that_is_none_is_told(tmp_path: Path, entries: list[object], message: str) -> None:
+    (tmp_path / LISTING).write_text(json.dumps({"files": entries}))
+    with pytest.raises(UserError, match=message):
+        fetch(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["file:///etc/hostname", "ftp://zenodo.org/a", "https://elsewhere.org/a"])
+def test_a_file_on_another_host_is_not_asked_for(tmp_path: Path, place: str) -> None:
+    (tmp_path / LISTING).write_text(json.dumps({"files": [ENTRY | {"links": {"self": place}}]}))
+    with pytest.raises(UserError, match="not asked"):
+        fetch(tmp_path)
+
+
+def test_pipes_in_the_folder_are_told(site: Site, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.zip")
+    with pytest.raises(UserError, match=r"a\.zip is no regular file"):
+        fetch(tmp_path)
+    (tmp_path / LISTING).unlink()
+    os.mkfifo(tmp_path / LISTING)
+    with pytest.raises(UserError, match=r"record\.json is no regular file"):
+        fetch(tmp_path)

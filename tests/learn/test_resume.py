@@ -1,3 +1,5 @@
+import hashlib
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -97,6 +99,12 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     assert Checkpoints(tmp_path).load() == {"epoch": 2}
     assert f"{newest} is damaged" in capsys.readouterr().err
     assert [path.name for path in tmp_path.glob("*.ckpt")] == ["000002.ckpt"]
+
+
+def test_a_whole_file_that_is_no_checkpoint_counts_as_damaged(tmp_path: Path) -> None:
+    for number, content in enumerate((b"", b"text", pickle.dumps(print))):
+        (tmp_path / f"00000{number}.ckpt").write_bytes(hashlib.sha256(content).digest() + content)
+    assert Checkpoints(tmp_path).load() is None
 
 
 def test_without_a_whole_checkpoint_training_begins_anew(tmp_path: Path) -> None:

@@ -78,12 +78,21 @@ def test_pictures_are_seen_as_spectra(project: Path) -> None:
         ("audit manifest.csv --order none --features short.npy", "expected a row for each of 96 images"),
         ("audit manifest.csv --order none", "no column 'path'"),
         ("audit bad.csv --order none --features features.npy", "column 'material' is missing"),
+        ("audit manifest.csv --order none --features words.npy", "expected real numbers"),
+        ("audit manifest.csv --order none --features complex.npy", "expected real numbers"),
+        ("audit alike.csv --order none --features features.npy", "has one class, 'MoS2'"),
+        ("audit bytes.parquet --order none --features features.npy", "'sample_id' holds a bytes"),
     ],
 )
 def test_faults_are_named(project: Path, command: str, message: str) -> None:
     write_features(project, 0.0, 1.0)
     np.save(project / "short.npy", np.zeros((3, 2)))
-    pd.read_csv(project / "manifest.csv").drop(columns="material").to_csv(project / "bad.csv", index=False)
+    np.save(project / "words.npy", np.full((96, 2), "a"))
+    np.save(project / "complex.npy", np.ones((96, 2), np.complex64))
+    table = pd.read_csv(project / "manifest.csv")
+    table.drop(columns="material").to_csv(project / "bad.csv", index=False)
+    table.assign(material="MoS2").to_csv(project / "alike.csv", index=False)
+    table.assign(sample_id=[b"\xff"] * len(table)).to_parquet(project / "bytes.parquet")
     result = RUNNER.invoke(app, command.split())
     assert result.exit_code == 1
     assert message in result.output

@@ -80,4 +80,4 @@ def test_a_real_picture_too_large_to_read_is_left_out(
     Image.new("L", (8, 8)).save(path)
     monkeypatch.setattr("tmdscope.lifecycle.inputs.MAX_PICTURE_BYTES", 10)
     ((given,),) = list(read_ahead([path], read, 2))
-    assert "larger than 10 bytes" in given.problem
+    assert "10 at most are read" in given.problem

@@ -27,7 +27,15 @@ from tmdscope.lifecycle.gate import LoadReport
 from tmdscope.lifecycle.promotion import promote, rollback
 from tmdscope.stage import UserError
 from tmdscope.tracking.lock import locked
-from tmdscope.tracking.registry import BEST, PREVIOUS, PRODUCTION, point_alias
+from tmdscope.tracking.registry import (
+    BEST,
+    FILES_SHA256,
+    PREVIOUS,
+    PRODUCTION,
+    point_alias,
+    pull_version,
+)
+from tmdscope.tracking.standing import check_pinned
 from tmdscope.tracking.store import Study, open_study
 
 names = itertools.count(1)
@@ -288,3 +296,19 @@ def test_no_sequence_of_moves_loses_production_or_hides_a_move_by_hand(moves: li
         if what in ("promote", "force"):
             assert shown == set()
         was = now
+
+
+def test_a_decision_keeps_the_hash_of_what_it_made_production_and_prints_it(study: Study, name: str) -> None:
+    client, sha256 = study.client, "ab" * 32
+    client.set_model_version_tag(name, "2", FILES_SHA256, sha256)
+    accept(study, name, 1)
+    outcome = accept(study, name, 2)
+    assert f"SHA-256 {sha256}" in outcome.text
+    assert client.get_run(str(outcome.run_id)).data.tags[FILES_SHA256] == sha256
+    check_pinned(client, pull_version(client, name, 2))
+    client.set_model_version_tag(name, "2", FILES_SHA256, "cd" * 32)
+    with pytest.raises(UserError, match=f"cdcdcdcdcdcd, decision {outcome.run_id} .by {ANN}"):
+        check_pinned(client, pull_version(client, name, 2))
+    back(study, name)
+    with pytest.raises(UserError, match="changed after it was made production"):
+        check_pinned(client, pull_version(client, name, 2))

@@ -26,6 +26,13 @@ def test_every_problem_is_listed() -> None:
         parse_section("split", {"test_folds": 1, "folds": 5, "fold": 5}, SplitParams, "here")
 
 
+def test_a_chain_of_merges_is_refused_before_it_is_built(tmp_path: Path) -> None:
+    chain = "k0: &k0 {a: 1}\n" + "".join(f"k{n}: &k{n} {{<<: *k{n - 1}, x{n}: 1}}\n" for n in range(1, 3000))
+    (tmp_path / "params.yaml").write_text(chain)
+    with pytest.raises(ParamsError, match="merges more than 100 mappings"):
+        read_params(tmp_path / "params.yaml")
+
+
 def test_settings_are_frozen() -> None:
     settings = read_section("split", SplitParams, ROOT / "params.yaml")
     with pytest.raises(ValidationError, match="frozen"):

@@ -18,15 +18,10 @@ from ruamel.yaml import YAML
 
 from tests.support.mlflow_server import serve
 from tests.support.reads import Gap, watching
+from tests.test_floors import GROUND
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-
-GROUND = tuple(
-    "alike download files layout limits materials memory names params processes progress record stage "
-    "temporary".split()
-)
-"""Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 
 TINY_EXPERIMENTS = {
     "finetune-multilabel": {"strategy": "finetune", "target": "multilabel", "epochs": 1, "flips": True},

@@ -68,6 +68,11 @@ NOT_RUN = {
     "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000": GROUP,
     "export MLFLOW_TRACKING_URI=http://HOST:5000": GROUP,
     "cd examples": "for the next lines",
+    (
+        "curl -u admin http://127.0.0.1:5000/api/2.0/mlflow/users/create "
+        "-H 'Content-Type: application/json' -d @ann.json"
+    ): GROUP,
+    "export MLFLOW_TRACKING_USERNAME=ann MLFLOW_TRACKING_PASSWORD=...": GROUP,
     "cp compose.env.example .env && chmod 600 .env": "for the next line",
     "docker compose up -d": "needs containers; tests/test_house.py checks the file's form",
     (

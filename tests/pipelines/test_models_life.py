@@ -1,12 +1,7 @@
 """A registered version's life as a user sees it: promoted, looked at, predicted with, served, taken back."""
 
 import json
-import os
-import socket
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +11,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.pipelines.conftest import BIN, TUNED, Clone
+from tests.pipelines.conftest import TUNED, Clone
+from tests.support import serving
 
 pytestmark = pytest.mark.slow
 
 MODEL = "tmd-material-classifier"
-READY_WITHIN_S = 120
 
 
 def aliases(study: Clone) -> dict[str, int]:
@@ -92,76 +87,29 @@ def test_files_are_predicted_and_a_bad_one_is_named(study: Clone, promoted: int,
 
 
 @pytest.fixture(scope="module")
-def scoring(study: Clone, promoted: int) -> Iterator[str]:
-    """MLflow's scoring server on the production model, as `make serve` starts it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(BIN / "mlflow"), "models", "serve", "--model-uri", f"models:/{MODEL}@production"]
-    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
-    environment = os.environ | {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "MLFLOW_TRACKING_URI": study.uri,
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    }
-    process = subprocess.Popen(
-        command,
-        cwd=study.root,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield await_server(f"http://127.0.0.1:{port}")
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(timeout=30)
+def scoring(study: Clone, promoted: int) -> Iterator[int]:
+    """The port of a server with the production model, as `make serve` starts it."""
+    model = f"models:/{MODEL}@production"
+    with serving.start(study.root, model, MLFLOW_TRACKING_URI=study.uri) as (port, _):
+        yield port
 
 
-def await_server(address: str) -> str:
-    end = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(f"{address}/ping", timeout=5):
-                return address
-        except OSError:
-            time.sleep(0.5)
-    pytest.fail(f"the scoring server was not ready within {READY_WITHIN_S} s")
-
-
-def ask(address: str, inputs: Any) -> tuple[int, Any]:
-    body = json.dumps({"inputs": inputs}).encode()
-    request = urllib.request.Request(
-        f"{address}/invocations", body, {"Content-Type": "application/json"}, method="POST"
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def test_the_server_says_what_the_command_says(study: Clone, scoring: str, pictures: Path) -> None:
+def test_the_server_says_what_the_command_says(study: Clone, scoring: int, pictures: Path) -> None:
     images = np.load(study.root / "data/prepared/images.npy")[:9]
-    status, answer = ask(scoring, images.tolist())
+    status, answer = serving.ask(scoring, "/invocations", {"inputs": images.tolist()})
     assert status == 200
     lines, _ = predict(study, str(pictures))
     said = [list(line["probabilities"].values()) for line in lines[:9]]
     np.testing.assert_allclose(answer["predictions"], said, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(2, 30, 32), (32, 32), (2, 32, 32, 3)])
-def test_the_server_refuses_wrong_shapes(scoring: str, shape: tuple[int, ...]) -> None:
-    status, reason = ask(scoring, np.zeros(shape, np.uint8).tolist())
-    assert status == 400
-    assert "shape" in reason
-
-
-def test_the_server_refuses_what_is_no_byte(scoring: str) -> None:
-    status, reason = ask(scoring, np.full((1, 32, 32), 300).tolist())
-    assert status == 400
-    assert "300" in reason
+def test_the_server_says_what_its_model_is(study: Clone, scoring: int, promoted: int) -> None:
+    status, about = serving.ask(scoring, "/metadata")
+    assert status == 200
+    assert about["model"] == f"models:/{MODEL}/{promoted}"
+    assert about["size_px"] == about["prepare"]["size_px"] == 32
+    tags = study.client.get_model_version(MODEL, str(promoted)).tags
+    assert about["files.sha256"] == tags["files.sha256"]
 
 
 def test_an_audit_made_again_that_fails_stops_the_next_promotion(study: Clone, promoted: int) -> None:

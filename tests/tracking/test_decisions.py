@@ -1,7 +1,10 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from mlflow import MlflowClient
 
 from tests.lifecycle.memory import Data, failing_at
 from tmdscope.stage import UserError
@@ -89,3 +92,11 @@ def test_a_move_is_kept_until_it_is_struck_out(store: Study) -> None:
     for _ in range(2):
         strike_out(client, "moving", first)
     assert list_moves(client, "moving") == [second]
+
+
+@pytest.mark.parametrize("value", ["", "[]", "{}", "3", '{"run_id": 1}', "[" * 9999])
+def test_a_move_that_was_edited_names_its_tag(value: str) -> None:
+    model = SimpleNamespace(tags={"production.moving.abc": value})
+    client = SimpleNamespace(get_registered_model=lambda _: model)
+    with pytest.raises(UserError, match=r"'production.moving.abc' of registered model 'tmd'"):
+        list_moves(cast(MlflowClient, client), "tmd")

@@ -152,6 +152,28 @@ def test_a_store_in_use_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.Mon
             move_store(root)
 
 
+CUT_OFF = """
+import os, sqlite3, sys
+store = sqlite3.connect(sys.argv[1], isolation_level=None)
+store.execute("PRAGMA cache_size = 1")  # changes reach the file before they are committed
+store.execute("BEGIN IMMEDIATE")
+store.executemany("INSERT INTO anything VALUES (?)", [("x" * 1000,)] * 1000)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_store_whose_writer_was_killed_is_read_and_what_it_began_is_undone(tmp_path: Path) -> None:
+    root = store_of(tmp_path / "mlruns", tmp_path / "mlruns")
+    database = root / "mlflow.db"
+    with sqlite3.connect(database) as store:
+        notes = store.execute("SELECT count(*) FROM anything").fetchone()
+    subprocess.run([sys.executable, "-c", CUT_OFF, str(database)], check=False)
+    assert database.with_name("mlflow.db-journal").stat().st_size
+    assert foreign_folders(root) == []
+    with sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True) as store:
+        assert store.execute("SELECT count(*) FROM anything").fetchone() == notes
+
+
 def test_a_folder_without_a_store_has_nothing_to_move(tmp_path: Path) -> None:
     check_location(tmp_path / "mlruns")
     with pytest.raises(UserError, match="no runs were tracked here"):
@@ -178,20 +200,15 @@ def test_a_queued_experiment_in_a_copy_tracks_into_its_project(
     assert not (copy / "mlruns").exists()
 
 
-def test_what_a_killed_process_half_wrote_is_rolled_back(tmp_path: Path) -> None:
-    """Opened for reading only, a store with such a journal could never be opened again."""
-    root = tmp_path / "mlruns"
-    root.mkdir()
-    database = root / DATABASE
-    write = (
-        "import os, sqlite3, sys; store = sqlite3.connect(sys.argv[1], isolation_level=None);"
-        "store.execute('PRAGMA cache_size=1');"
-        "store.execute('CREATE TABLE experiments (experiment_id, artifact_location TEXT)');"
-        "store.execute('BEGIN');"
-        "store.executemany('INSERT INTO experiments VALUES (1, ?)', [('x' * 4000,)] * 200);"
-        "os._exit(9)"
-    )
-    subprocess.run([sys.executable, "-c", write, str(database)], check=False)
-    assert database.with_name(f"{DATABASE}-journal").stat().st_size
-    check_location(root)
-    assert foreign_folders(root) == []
+@pytest.mark.parametrize("damage", ["garbage", "folder", "empty"])
+def test_a_store_that_is_none_is_told(tmp_path: Path, damage: str) -> None:
+    database = tmp_path / DATABASE
+    if damage == "folder":
+        database.mkdir()
+    else:
+        database.write_bytes(b"garbage " * 1000 if damage == "garbage" else b"")
+    if damage == "empty":
+        assert foreign_folders(tmp_path) == []
+        return
+    with pytest.raises(UserError, match=rf"{DATABASE}: .*bring it back"):
+        check_location(tmp_path)

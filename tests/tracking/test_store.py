@@ -18,6 +18,7 @@ from tmdscope.tracking.store import (
     connect,
     explain_error,
     open_study,
+    search_storage_url,
     tracking_root,
     tracking_uri,
 )
@@ -103,6 +104,17 @@ def test_reading_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(UserError, match=r"no runs yet: .*mlruns/mlflow\.db does not exist.*dvc repro"):
             reading()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_a_pipe_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "TMDSCOPE_SEARCH_STORAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlruns").mkdir()
+    for name, opening in (("mlflow.db", connect), ("optuna.db", search_storage_url)):
+        os.mkfifo(tmp_path / "mlruns" / name)
+        with pytest.raises(UserError, match=f"{name} is no file"):
+            opening()
 
 
 def test_errors_in_the_middle_of_work_are_told_with_the_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,13 +26,15 @@ from tmdscope.dataset.records import LeftOut, Record, Shown
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.dataset.unpack import SUFFIXES, list_members, read_members
 from tmdscope.dataset.zenodo import RecordFile, fetch_files, record_folder
-from tmdscope.files import sha256_file, write_json
-from tmdscope.limits import MAX_PIXELS
+from tmdscope.files import read_bytes, sha256_file, write_json
+from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TEXT_BYTES
 from tmdscope.params.materials_study import ArchiveParams
 from tmdscope.stage import UserError
 
 PICTURES = (".tif", ".tiff")
 TABLES = (".csv",)
+_DEFLATE = (8, 32946)
+_COMPRESSIONS = (1, 5, 32773, *_DEFLATE)
 _DECODER_ERRORS = (
     *(tifffile.TiffFileError, struct.error, zlib.error, OSError, MemoryError, ImportError, ArithmeticError),
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError),
@@ -111,7 +114,7 @@ def ingest_archive(
     temperatures = _read_temperatures(paths, doi) if record.entry.has_table else {}
     intake = _Intake(record.entry.parse, temperatures, classes, pictures)
     pictures.mkdir(parents=True)
-    for name, content in _contents(paths, PICTURES):
+    for name, content in _contents(paths, PICTURES, MAX_PICTURE_BYTES):
         intake.add(name, content)
     _check(intake, doi, paths)
     write_json(note, _describe(record, files, intake))
@@ -141,8 +144,12 @@ def grey_tiff(content: bytes) -> NDArray[np.uint8]:
         with tifffile.TiffFile(io.BytesIO(content)) as tiff:
             if len(tiff.series) != 1:
                 raise PictureError(f"it holds {len(tiff.series)} pictures, expected one")
-            if math.prod(tiff.series[0].shape) > 3 * MAX_PIXELS:
-                raise PictureError(f"it is too large: {tiff.series[0].shape}")
+            if math.prod(tiff.series[0].shape) * tiff.series[0].dtype.itemsize > MAX_PICTURE_BYTES:
+                raise PictureError(
+                    f"it is too large: {tiff.series[0].shape}, {MAX_PICTURE_BYTES} bytes at most are decoded"
+                )
+            for page in tiff.series[0].pages:
+                _check_strips(page, content)
             values: NDArray[Any] = np.asarray(tiff.series[0].asarray())
     except PictureError:
         raise
@@ -163,6 +170,18 @@ def grey_tiff(content: bytes) -> NDArray[np.uint8]:
     return grey
 
 
+def _check_strips(page: Any, content: bytes) -> None:
+    """Unpack each deflated strip no further than it may go: tifffile would unpack a bomb whole."""
+    if page is None or page.compression not in _COMPRESSIONS:
+        raise PictureError("its compression is not read; use LZW, deflate or none")
+    most = math.prod(page.chunks) * page.dtype.itemsize
+    for place, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        if page.compression in _DEFLATE and count:
+            strip = zlib.decompressobj().decompress(content[place : place + count], most + 1)
+            if len(strip) > most:
+                raise PictureError(f"a strip of {count} bytes unpacks to more than its {most} (a bomb?)")
+
+
 def _is_wanted(name: str) -> bool:
     return name.lower().endswith((*SUFFIXES, *PICTURES, *TABLES))
 
@@ -171,14 +190,14 @@ def _is_packed(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def _contents(paths: Sequence[Path], wanted: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+def _contents(paths: Sequence[Path], wanted: tuple[str, ...], most: int) -> Iterator[tuple[str, bytes]]:
     """Go through files and archives alike; names are without folders, as the authors read them."""
     for path in paths:
         if _is_packed(path):
-            for name, content in read_members(path, wanted):
+            for name, content in read_members(path, wanted, most):
                 yield PurePosixPath(name).name, content
         elif path.name.lower().endswith(wanted):
-            yield path.name, path.read_bytes()
+            yield path.name, read_bytes(path, most)
 
 
 def _class_of(label: str, classes: Sequence[str]) -> str:
@@ -224,30 +243,52 @@ def _other_kinds(paths: Sequence[Path], table: pd.DataFrame) -> str:
 def _read_temperatures(paths: Sequence[Path], doi: str) -> dict[str, float]:
     """Find the one table with the columns `sampleId` and `T`, and read each sample's temperature."""
     tables = []
-    for name, content in _contents(paths, TABLES):
-        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig", errors="replace"))))
-        if rows and {"sampleId", "T"} <= set(rows[0]):
-            tables.append((name, rows))
+    for name, content in _contents(paths, TABLES, MAX_TEXT_BYTES):
+        lines = csv.reader(io.StringIO(content.decode("utf-8-sig", errors="replace")))
+        with _naming(name):
+            head = next(lines, [])
+            if {"sampleId", "T"} <= set(head):
+                tables.append((name, lines, head.index("sampleId"), head.index("T")))
     if len(tables) != 1:
-        names = ", ".join(name for name, _ in tables) or "none"
+        names = ", ".join(name for name, *_ in tables) or "none"
         raise UserError(
             f"doi:{doi} must hold one CSV with the columns sampleId and T; found: {names}. "
             "Choose its files with data.archive.files in params.yaml"
         )
-    name, rows = tables[0]
+    name, lines, sample_at, temperature_at = tables[0]
     temperatures: dict[str, float] = {}
-    for row in rows:
-        sample, text = re.sub(r"\.0$", "", row["sampleId"].strip()), row["T"].strip()
-        try:
-            value = float(text) if text else math.nan
-        except ValueError as error:
-            raise UserError(f"{name}: sample {sample} has T {text!r}, expected a temperature") from error
-        known = temperatures.setdefault(sample, value)
-        if math.isnan(known):
-            temperatures[sample] = value
-        elif not math.isnan(value) and value != known:
-            raise UserError(f"{name}: sample {sample} has two temperatures, {known:g} and {value:g}")
+    with _naming(name):
+        for line in lines:
+            if len(line) > max(sample_at, temperature_at):
+                _note(
+                    temperatures, re.sub(r"\.0$", "", line[sample_at].strip()), line[temperature_at].strip()
+                )
+            elif line:
+                raise ValueError(f"line {lines.line_num} ends before the columns sampleId and T")
     return temperatures
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (csv.Error, ValueError) as error:
+        raise UserError(f"{name}: {error}; fetch it again, or mend it and use data.source: folder") from error
+
+
+def _note(temperatures: dict[str, float], sample: str, text: str) -> None:
+    """Add a sample's temperature, NaN where its line has none."""
+    try:
+        value = float(text) if text else math.nan
+    except ValueError:
+        value = math.inf
+    if math.isinf(value):
+        raise ValueError(f"sample {sample} has T {text[:80]!r}, expected a temperature")
+    known = temperatures.setdefault(sample, value)
+    if math.isnan(known):
+        temperatures[sample] = value
+    elif not math.isnan(value) and value != known:
+        raise ValueError(f"sample {sample} has two temperatures, {known:g} and {value:g}")
 
 
 def _describe(record: Record, files: Sequence[tuple[RecordFile, Path]], intake: _Intake) -> dict[str, Any]:

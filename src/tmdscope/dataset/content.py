@@ -1,18 +1,26 @@
 """What a user's file holds: an instrument's scan, heights, or a picture; one rule for every door."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.dataset.pictures import PictureError, decode_picture
+from tmdscope.dataset.pictures import PictureError, decode_picture, memory_of
+from tmdscope.limits import READER_MEMORY_BYTES, READER_MEMORY_PER_BYTE
+from tmdscope.memory import WORK, available_bytes
 from tmdscope.scan.read.formats import holds_scan
 from tmdscope.scan.read.read import decode_scan
 
 Kind = Literal["scan", "heights", "picture"]
 """``scan`` and ``heights`` are levelled, a ``picture`` is not."""
+
+
+_SCAN_PER_BYTE = 64
+"""Bytes that a scan takes until it is an image, beside its reader, for each byte of its file."""
 
 
 class Content(NamedTuple):
@@ -78,5 +86,37 @@ def read_content(
     if heights and values.dtype.itemsize == 1:
         raise PictureError("it holds 8-bit grey values, not heights: give it as a picture")
     kind: Kind = "heights" if heights or (heights is None and values.dtype.kind == "f") else "picture"
+    if kind == "heights" and np.abs(values).max() > np.finfo(np.float32).max:
+        raise PictureError(f"it holds heights of {np.abs(values).max():.3g} nm; mend or crop them")
     held = values.astype(np.float32) if kind == "heights" else values  # as scans are
     return Content(kind, held, (pixel_size_nm, pixel_size_nm))
+
+
+@contextmanager
+def room_for(content: bytes, name: str) -> Iterator[None]:
+    """Wait until there is memory to make an image of a file: every door that works on threads does.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    name : str
+        Its name.
+
+    Raises
+    ------
+    PictureError
+        It takes more than there is.
+    """
+    if holds_scan(content, name):
+        needed = READER_MEMORY_BYTES + len(content) * (READER_MEMORY_PER_BYTE + _SCAN_PER_BYTE)
+    else:
+        needed = memory_of(content, Path(name).suffix)
+    with WORK.take(needed):
+        try:
+            yield
+        except MemoryError as error:
+            raise PictureError(
+                f"it takes about {needed >> 20} MiB of memory, of which {available_bytes() >> 20} are free: "
+                "crop or shrink it"
+            ) from error

@@ -12,12 +12,14 @@ from typing import NamedTuple
 import pandas as pd
 
 from tmdscope.alike import plain_name
-from tmdscope.dataset.content import read_content
-from tmdscope.dataset.manifest_csv import Sheet, alike_problems, read_sheet, text_problems
-from tmdscope.dataset.place import user_file, write_new
+from tmdscope.dataset.content import read_content, room_for
+from tmdscope.dataset.manifest_csv import Sheet, alike_problems, listed, read_sheet, text_problems
+from tmdscope.dataset.place import manifest_file, user_file, write_new
 from tmdscope.dataset.store import two_class_samples
-from tmdscope.limits import MAX_PICTURE_BYTES
+from tmdscope.files import read_bytes
+from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TOLD
 from tmdscope.materials import nearest, parse_material
+from tmdscope.memory import room_to_read
 from tmdscope.progress import progress
 from tmdscope.scan.read.formats import is_scan
 from tmdscope.stage import UserError, say
@@ -43,8 +45,8 @@ class FolderError(UserError):
     """
 
     def __init__(self, source: Path, problems: Sequence[str], unusable: Mapping[str, str]) -> None:
-        lines = "".join(f"\n  {problem}" for problem in problems)
-        super().__init__(f"{source}: {len(problems)} problem(s); mend them and run again:{lines}")
+        told = f"{len(problems)} problem(s); mend them and run again:{listed(problems)}"
+        super().__init__(f"{source}: {told}")
         self.unusable = unusable
 
 
@@ -104,10 +106,42 @@ def ingest_folder(
 
     Raises
     ------
+    UserError
+        The manifest is none, or lies outside the folder, also through a link.
     FolderError
-        Every problem of the manifest and of the files, one to a line.
+        The problems of the manifest and of the files, one to a line.
     """
-    sheet = read_sheet(folder / manifest)
+    return ingest_sheet(folder, read_sheet(manifest_file(folder, manifest)), classes, pictures, channel)
+
+
+def ingest_sheet(
+    folder: Path, sheet: Sheet, classes: Sequence[str], pictures: Path | None, channel: str = ""
+) -> pd.DataFrame:
+    """Check the files of a manifest that was read and copy them, as `ingest_folder` does.
+
+    Parameters
+    ----------
+    folder : Path
+        The user's folder.
+    sheet : Sheet
+        Its manifest.
+    classes : sequence of str
+        Class names that ``material`` may have.
+    pictures : Path or None
+        A new folder for the copies; None: check only.
+    channel : str, optional
+        Name of the channel of scans whose line names none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `ingest_folder`.
+
+    Raises
+    ------
+    FolderError
+        The problems of the manifest and of the files, one to a line.
+    """
     entries, problems, unusable = _read_entries(folder, sheet, classes)
     table = pd.DataFrame([asdict(entry) for entry in entries], columns=list(Entry.__dataclass_fields__))
     table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
@@ -206,10 +240,11 @@ def _read_entries(
         if cells["path"].strip():
             try:
                 image_id, file = user_file(folder, cells["path"])
-                _check_size(file, cells["path"])
             except UserError as error:
                 found.append(str(error))
                 unusable[cells["path"]] = str(error)
+                if len(unusable) > MAX_TOLD:
+                    return entries, [*problems, f"line {line}: {error}; later lines were not read"], unusable
         if cells["material"].strip():
             try:
                 material = match_class(cells["material"].strip(), classes)
@@ -227,13 +262,6 @@ def _read_entries(
             sample, channel = cells["sample_id"], cells.get("channel", "").strip()
             entries.append(Entry(line, cells["path"], file, image_id, sample, material, width, channel, kind))
     return entries, problems, unusable
-
-
-def _check_size(file: Path, path: str) -> None:
-    if file.stat().st_size > MAX_PICTURE_BYTES:
-        raise UserError(
-            f"path {path!r}: the file is larger than {MAX_PICTURE_BYTES} bytes; crop or shrink it"
-        )
 
 
 def _is_positive(text: str) -> bool:
@@ -270,10 +298,14 @@ def _copy_files(entries: Sequence[Entry], pictures: Path | None, channel: str) -
 
     def copy(entry: Entry) -> _Copied:
         try:
-            content = entry.file.read_bytes()
+            with room_to_read(entry.file):
+                return keep(entry, read_bytes(entry.file, MAX_PICTURE_BYTES))
+        except (OSError, UserError, MemoryError) as error:
+            return _Copied(problem=str(error) or "it is larger than the memory that is free")
+
+    def keep(entry: Entry, content: bytes) -> _Copied:
+        with room_for(content, entry.image_id):
             found = _look_into(content, entry, channel)
-        except (OSError, UserError) as error:
-            return _Copied(problem=str(error))
         if pictures is not None and entry is first[plain_name(entry.image_id)]:
             try:
                 write_new(pictures / entry.image_id, content)

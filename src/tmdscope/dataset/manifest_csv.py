@@ -2,11 +2,14 @@
 
 import csv
 import difflib
+import io
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +17,9 @@ import pandas as pd
 from tmdscope.alike import find_alike, plain_name, tell_alike
 from tmdscope.dataset.records import PAPER_TEST
 from tmdscope.dataset.store import SCHEMA
+from tmdscope.files import read_bytes
+from tmdscope.limits import MAX_COLUMNS, MAX_ROWS, MAX_TOLD
+from tmdscope.names import LONGEST
 from tmdscope.stage import UserError
 
 REQUIRED = ("path", "sample_id", "material")
@@ -107,10 +113,11 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
         There is no such file, it is no CSV, a line has more or fewer cells, or the header is wrong.
     """
     try:
-        with source.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream, strict=True)
-            header = next(reader, [])
-            rows = [(reader.line_num, cells) for cells in reader if any(cells)]
+        text = read_bytes(source).decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = next(reader, [])
+        filled = ((reader.line_num, cells) for cells in reader if any(cells))
+        rows = list(islice(filled, MAX_ROWS + 1))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(
             f"{source} does not exist; write a CSV with the columns {', '.join(required)} (`tmdscope init` "
@@ -118,6 +125,11 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
         ) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{source} is not a CSV in UTF-8: {error}; save it as one") from error
+    if len(rows) > MAX_ROWS or len(header) > MAX_COLUMNS:
+        raise UserError(
+            f"{source} has more than {MAX_ROWS} lines or {MAX_COLUMNS} columns, the most that are read; "
+            "is it the right file?"
+        )
     while header and not header[-1].strip() and all(len(c) == len(header) and not c[-1] for _, c in rows):
         header, rows = (
             header[:-1],
@@ -128,7 +140,7 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
     wrong = [f"line {line}: {len(cells)} cells" for line, cells in rows if len(cells) != len(header)]
     if wrong:
         raise UserError(
-            f"{source}: the header has {len(header)} columns, but {'; '.join(wrong)}; "
+            f"{source}: the header has {len(header)} columns, but {'; '.join(wrong[:MAX_TOLD])}; "
             "put quotes around cells that hold commas"
         )
     return Sheet(
@@ -137,6 +149,23 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
         [line for line, _ in rows],
         [dict(zip(header, cells, strict=True)) for _, cells in rows],
     )
+
+
+def listed(problems: Sequence[str]) -> str:
+    """Put problems into a message, the first ones of very many.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        Any number.
+
+    Returns
+    -------
+    str
+        A line each, which begins with its line feed.
+    """
+    more = [f"and {len(problems) - MAX_TOLD} more"] if len(problems) > MAX_TOLD else []
+    return "".join(f"\n  {problem}" for problem in (*problems[:MAX_TOLD], *more))
 
 
 def text_problems(cells: Mapping[str, str], required: Sequence[str] = REQUIRED) -> list[str]:
@@ -158,7 +187,7 @@ def text_problems(cells: Mapping[str, str], required: Sequence[str] = REQUIRED) 
     problems += [
         f"{name} {cells[name]!r} has a control character; remove it"
         for name in ("sample_id", "material")
-        if any(ord(c) < 32 or ord(c) == 127 for c in cells[name])
+        if any(unicodedata.category(c).startswith("C") for c in cells[name])
     ]
     if cells["sample_id"].strip() != cells["sample_id"]:
         problems.append(f"sample_id {cells['sample_id']!r} has spaces around it; remove them")
@@ -197,6 +226,10 @@ def alike_problems(
 
 def _header_problems(header: Sequence[str], required: Sequence[str], stored: bool) -> list[str]:
     known = (*REQUIRED, *OPTIONAL)
+    if header and not set(header) & set(known):  # another's file, which is not quoted
+        return [
+            f"column {required[0]!r} is missing, as are all others: is it the right file, a CSV in UTF-8?"
+        ]
     problems = [f"column {name!r} is missing" for name in required if name not in header]
     problems += [
         f"column {name!r} occurs {count} times" for name, count in Counter(header).items() if count > 1
@@ -205,8 +238,8 @@ def _header_problems(header: Sequence[str], required: Sequence[str], stored: boo
     for name in header:
         if name in known:
             continue
-        if not name.strip() or not name.isprintable():
-            problems.append(f"a column is called {name!r}; give it a name or remove it")
+        if not name.strip() or not name.isprintable() or len(name) > LONGEST:
+            problems.append(f"a column is called {name[:LONGEST]!r}; give it a short name or remove it")
         elif stored and (
             plain_name(name) in map(plain_name, _RESERVED) or plain_name(name).startswith(TRUTH)
         ):

@@ -1,16 +1,30 @@
 """Decoding a user's pictures: PNG, TIFF, JPEG and NPY to one grey channel."""
 
+import math
 import struct
 import zlib
 from io import BytesIO
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tmdscope.dataset.tiff import ORIENTATION, STARTS, TiffError, read_deep, read_tags, turn
-from tmdscope.limits import MAX_PICTURE_BYTES, MAX_PIXELS
+from tmdscope.dataset.tiff import (
+    COMPRESSION,
+    COMPRESSIONS,
+    ORIENTATION,
+    STARTS,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    TiffError,
+    check_tags,
+    read_deep,
+    read_tags,
+    turn,
+)
+from tmdscope.limits import MAX_CHUNKS, MAX_JPEG_SCANS, MAX_PICTURE_BYTES, MAX_PIXELS
 from tmdscope.scan.read.formats import recognise
 from tmdscope.stage import UserError
 
@@ -21,8 +35,14 @@ _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "Y
 _DEEP_MODES = {"I", "I;16", "I;16B", "I;16L", "F"}
 _DECODER_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, MemoryError),
-    *(ArithmeticError, LookupError, TypeError),
+    *(ArithmeticError, LookupError, TypeError, RecursionError),
 )
+_FORMATS = ("PNG", "TIFF", "JPEG")
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
+_OLD_EXIF, _OLD_EXIF_CHARACTERS = "Raw profile type exif", 1 << 16
+
+_EIGHT_BITS, _DEEP_GREY, _DEEP_COLOURS = 24, 64, 112
+"""Bytes a pixel that decoding and levelling take at most, with all copies (`ru_maxrss` at 4096 x 4096)."""
 
 
 class PictureError(UserError):
@@ -65,11 +85,47 @@ def decode_picture(content: bytes, suffix: str) -> NDArray[Any]:
     return grey
 
 
+def memory_of(content: bytes, suffix: str) -> int:
+    """Say how much memory a picture takes until it is an image, as its first bytes announce.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    suffix : str
+        The ending of its name.
+
+    Returns
+    -------
+    int
+        Bytes, copies included; 0 where it will be refused.
+    """
+    try:
+        if suffix.lower() == ".npy":
+            array = decode_array(content)
+            deep, colours, pixels = array.dtype.itemsize > 1, False, array.size
+        elif content.startswith(STARTS):
+            tags = read_tags(content)
+            rows, columns = tags.size
+            tile = tags.number(TILE_HEIGHT, 1) * tags.number(TILE_WIDTH, 1)
+            deep, colours, pixels = not tags.is_plain, tags.samples > 1, max(rows * columns, tile)
+        else:
+            with Image.open(BytesIO(content), formats=_FORMATS) as image:
+                deep = image.format == "PNG" and content[24] == 16
+                colours, pixels = image.mode not in _DEEP_MODES, image.width * image.height
+    except (*_DECODER_ERRORS, Image.DecompressionBombError):
+        return 0  # PictureError and TiffError are ValueErrors
+    each = _EIGHT_BITS if not deep else _DEEP_COLOURS if colours else _DEEP_GREY
+    return min(pixels, MAX_PIXELS) * each
+
+
 def _decode_image(content: bytes) -> NDArray[Any]:
     try:
         if content.startswith(STARTS):
             tags = read_tags(content)
             _refuse_size(tags.pictures, tags.size)
+            if (packed := tags.number(COMPRESSION, 1)) not in COMPRESSIONS:
+                raise PictureError(f"its compression {packed} is not read; use LZW, deflate or none")
             if not tags.is_plain:
                 return turn(
                     _grey(read_deep(content, tags, 2 * MAX_PICTURE_BYTES)), tags.number(ORIENTATION, 1)
@@ -89,11 +145,17 @@ def _decode_image(content: bytes) -> NDArray[Any]:
 
 
 def _decode_by_pil(content: bytes) -> NDArray[Any]:
-    with Image.open(BytesIO(content), formats=("PNG", "TIFF", "JPEG")) as image:
+    _refuse_parts(content)
+    with Image.open(BytesIO(content), formats=_FORMATS) as image:
         _refuse_unusable(image)
+        check_tags(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+        if len(image.info.get(_OLD_EXIF, "")) > _OLD_EXIF_CHARACTERS:
+            raise PictureError("its Exif is larger than that of any camera; save it without")
         if image.format == "PNG" and content[24] == 16 and image.mode not in _DEEP_MODES:
             values = _decode_deep_png(content)
             return turn(values, image.getexif().get(ORIENTATION, 1))
+        if image.mode in ("P", "PA") and image.palette is None:
+            raise PictureError("its pixels are numbers of colours, but it holds no palette; save it anew")
         upright = ImageOps.exif_transpose(image)
         return np.asarray(upright.convert("L") if image.mode in _EIGHT_BIT_MODES else upright)
 
@@ -126,6 +188,19 @@ def _grey(colours: NDArray[Any]) -> NDArray[Any]:
     return grey
 
 
+def _refuse_parts(content: bytes) -> None:
+    """Refuse a picture in so many parts that going through them takes long for its size."""
+    if content.startswith(_JPEG) and (scans := content.count(b"\xff\xda")) > MAX_JPEG_SCANS:
+        raise PictureError(f"it is a JPEG of {scans} scans, at most {MAX_JPEG_SCANS} are read: save it anew")
+    if content.startswith(_PNG):
+        place = len(_PNG)
+        for _ in range(MAX_CHUNKS):
+            place += 12 + int.from_bytes(content[place : place + 4], "big")
+            if place >= len(content):
+                return
+        raise PictureError(f"it is a PNG of more than {MAX_CHUNKS} chunks: save it anew")
+
+
 def _refuse_size(frames: int, size: tuple[int, int]) -> None:
     if frames > 1:
         raise PictureError(f"it is a stack of {frames} pictures; save each as its own file")
@@ -139,13 +214,47 @@ def _refuse_unusable(image: Image.Image) -> None:
         raise PictureError(f"its colour mode {image.mode!r} is not supported; save it as grey or RGB")
 
 
-def _decode_npy(content: bytes) -> NDArray[Any]:
+def decode_array(content: bytes) -> NDArray[Any]:
+    """Decode an array of real numbers, as its bytes lie in the file.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole NPY file.
+
+    Returns
+    -------
+    numpy.ndarray
+        Read-only, of the shape and type that the header says.
+
+    Raises
+    ------
+    PictureError
+        It is no such array, or not as long as its header says.
+    """
+    stream = BytesIO(content)
     try:
-        array: NDArray[Any] = np.load(BytesIO(content), allow_pickle=False)
-    except _DECODER_ERRORS as error:
-        raise PictureError(f"it does not load as an NPY array without objects: {error}") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
-        raise PictureError("it must hold one array of real numbers")
+        version = np.lib.format.read_magic(stream)
+        if version not in _READ_HEADER:
+            raise ValueError(f"its version is {version}")
+        shape, by_columns, dtype = _READ_HEADER[version](stream)
+        if dtype.hasobject or dtype.kind not in "buif" or dtype.subdtype is not None:
+            raise PictureError("it must hold one array of real numbers, without objects")
+        if (size := math.prod(shape) * dtype.itemsize) != len(content) - stream.tell():
+            raise ValueError(f"{dtype} of shape {shape} are {size} bytes, not {len(content) - stream.tell()}")
+        array = np.frombuffer(content, dtype, offset=stream.tell())
+        return array.reshape(shape, order="F" if by_columns else "C")
+    except PictureError:
+        raise
+    except (*_DECODER_ERRORS, TokenError) as error:  # numpy reads odd headers with tokenize
+        raise PictureError(f"it does not load as one array (NPY) without objects: {error}") from error
+
+
+_READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def _decode_npy(content: bytes) -> NDArray[Any]:
+    array = decode_array(content)
     if array.size > MAX_PIXELS:
         raise PictureError(_too_large(f"shape {array.shape}"))
     if array.dtype == np.uint8 and array.ndim == 3 and array.shape[-1] in (3, 4):

@@ -89,12 +89,43 @@ def user_file(folder: Path, path: str) -> tuple[str, Path]:
     inside = relative_id(folder, path)
     found = find_file(folder, inside)
     if found is None:
+        if os.path.lexists(folder / inside):
+            raise UserError(
+                f"path {path!r}: there is no such file in {folder}, but a folder, a pipe, a device or a link "
+                "to nothing; name a file"
+            )
         near = next(_spelt(folder, inside, plain_name), None)
         meant = f"; did you mean {near.relative_to(folder).as_posix()!r}?" if near else ""
         raise UserError(f"path {path!r}: there is no such file in {folder}{meant}")
-    if not found.resolve().is_relative_to(folder.resolve()):
+    if not _lies_in(folder, found):
         raise UserError(_leaves(folder, path))
     return nfc(inside), found
+
+
+def manifest_file(folder: Path, name: str) -> Path:
+    """Find the manifest of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The user's folder.
+    name : str
+        Path of the CSV in it.
+
+    Returns
+    -------
+    Path
+        The file, which may be missing.
+
+    Raises
+    ------
+    UserError
+        It leaves the folder, also through a link: what is there is another's, and is neither read nor shown.
+    """
+    found = folder / name
+    if not _lies_in(folder, found):
+        raise UserError(f"manifest {name!r} leaves the folder {folder}; copy it into the folder")
+    return found
 
 
 def nfc(name: str) -> str:
@@ -149,7 +180,10 @@ def check_apart(folder: Path, root: Path = Path()) -> None:
     UserError
         One holds the other.
     """
-    theirs = folder.resolve()
+    try:
+        theirs = folder.resolve()
+    except (RuntimeError, ValueError) as error:  # links in a circle, or a NUL
+        raise UserError(f"{str(folder)!r} is no folder: {error}") from error
     for own in layout.WRITTEN:
         ours = (root / own).resolve()
         if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
@@ -171,6 +205,14 @@ def _spelt(folder: Path, inside: str, key: Callable[[str], str]) -> Iterator[Pat
             yield from _spelt(one, rest, key)
         elif one.is_file():
             yield one
+
+
+def _lies_in(folder: Path, file: Path) -> bool:
+    """Say whether links lead no further than the folder; links in a circle lead nowhere."""
+    try:
+        return file.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def _leaves(folder: Path, path: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.dataset.content import read_content
+from tmdscope.dataset.content import read_content, room_for
 from tmdscope.dataset.pictures import PictureError
 from tmdscope.dataset.raw import check_heights, open_heights, read_file
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
@@ -25,6 +25,7 @@ from tmdscope.dataset.store import (
     write_manifest,
 )
 from tmdscope.files import atomic_path, sha256_array, write_array
+from tmdscope.memory import room_to_read
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.progress import progress
 from tmdscope.scan.frame import Square, centred_square
@@ -219,12 +220,13 @@ def prepare_content(
         It cannot be used; where it should hold heights, it holds 8-bit grey values, or the settings name a
         size in nm and nobody says how large its pixels are.
     """
-    found = read_content(content, name, heights, pixel_size_nm, channel)
-    if found.kind != "picture":
-        scan = _prepare_scan(found.values, found.pixel_size_nm, settings, crop)
-        return scan._replace(channel=found.channel, warnings=found.warnings)
-    square = crop_square(found.values)
-    image = resize_area(picture_to_uint8(square, settings.percentiles), settings.size_px)
+    with room_for(content, name):
+        found = read_content(content, name, heights, pixel_size_nm, channel)
+        if found.kind != "picture":
+            scan = _prepare_scan(found.values, found.pixel_size_nm, settings, crop)
+            return scan._replace(channel=found.channel, warnings=found.warnings)
+        square = crop_square(found.values)
+        image = resize_area(picture_to_uint8(square, settings.percentiles), settings.size_px)
     width_nm = len(square) * found.pixel_size_nm[0]
     return Prepared(image, len(square) / settings.size_px, width_nm, width_nm)
 
@@ -331,15 +333,16 @@ def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> I
     def prepare_one(row: Any) -> Prepared:
         path = raw / PICTURES / row.image_id
         archived = row.source == "archive"  # whose pictures were turned to grey
-        content = read_file(path, None if archived else row.source_sha256)
         channel = row.channel if isinstance(row.channel, str) else None
         heights, width = row.kind == "heights", row.pixel_size_nm
-        try:
-            return prepare_content(content, row.image_id, settings, heights, width, channel=channel)
-        except (PictureError, ScanError) as error:
-            raise UserError(f"{path}: {error}; run the ingest stage again") from error
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
+        with room_to_read(path):
+            content = read_file(path, None if archived else row.source_sha256)
+            try:
+                return prepare_content(content, row.image_id, settings, heights, width, channel=channel)
+            except (PictureError, ScanError) as error:
+                raise UserError(f"{path}: {error}; run the ingest stage again") from error
+            except UserError as error:
+                raise UserError(f"{path}: {error}") from error
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(rows), _CHUNK_PICTURES):

@@ -5,7 +5,7 @@ images. They are taken from a folder that the user names, or from the authors' r
 commit, checked by SHA-256 and read without running anything in them.
 """
 
-import shutil
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pooch
 from numpy.typing import NDArray
 
 from tmdscope.dataset.safe_pickle import read_pickle
 from tmdscope.dataset.store import digest_of
-from tmdscope.files import atomic_path, sha256_array, sha256_file, write_json
+from tmdscope.download import DownloadError, download
+from tmdscope.files import atomic_path, read_bytes, read_table, sha256_array, sha256_file, write_json
+from tmdscope.limits import MAX_TEXT_BYTES
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.params.published_study import FetchParams
 from tmdscope.stage import UserError
@@ -35,7 +36,6 @@ NO_DESCRIPTORS = f"not available: the authors' repository holds none and no {DES
 """What stands in place of every figure that needs descriptors where there are none."""
 
 _KEYS = ["sample_id", "material"]
-_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -183,12 +183,12 @@ def fetch_tables(params: FetchParams, folder: Path | None, cache: Path, target: 
         elif all((folder / source.table).is_file() for source in (FEATURES, EMBEDDINGS)):
             origin = "tables in the user's folder"
             for source in (FEATURES, EMBEDDINGS):
-                shutil.copyfile(folder / source.table, workspace / source.table)
+                (workspace / source.table).write_bytes(read_bytes(folder / source.table))
         else:
             origin = "authors' pickles in the user's folder"
             _convert(_find(params, folder), workspace)
         if folder is not None and (folder / DESCRIPTORS).is_file():
-            shutil.copyfile(folder / DESCRIPTORS, workspace / DESCRIPTORS)
+            (workspace / DESCRIPTORS).write_bytes(read_bytes(folder / DESCRIPTORS))
         source_note = _describe(read_tables(workspace), origin, params.commit, workspace)
         write_json(workspace / "source.json", source_note)
     return source_note
@@ -216,7 +216,7 @@ def read_tables(folder: Path) -> PublishedTables:
     _check_rows(features, embeddings, folder / EMBEDDINGS.table)
     descriptors = None
     if (folder / DESCRIPTORS).is_file():
-        table = pd.read_csv(folder / DESCRIPTORS, dtype=dict.fromkeys(_KEYS, str))
+        table = read_table(folder / DESCRIPTORS, types=dict.fromkeys(_KEYS, str))
         _check_rows(features, table, folder / DESCRIPTORS)
         descriptors = _read_descriptors(table, folder / DESCRIPTORS)
     return PublishedTables(
@@ -248,7 +248,7 @@ def convert_pickle(path: Path, source: Source) -> pd.DataFrame:
     UserError
         The SHA-256 differs, the pickle is not safe, or it holds something else.
     """
-    found = sha256_file(path)
+    found = hashlib.sha256(read_bytes(path)).hexdigest()
     if found != source.sha256:
         raise UserError(
             f"{path} has SHA-256 {found}, the published file has {source.sha256}; "
@@ -257,7 +257,10 @@ def convert_pickle(path: Path, source: Source) -> pd.DataFrame:
     table = read_pickle(path)
     if not isinstance(table, pd.DataFrame) or list(table.columns) != ["sampleId", "targets", "ImageNet"]:
         raise UserError(f"{path} holds no table with the columns sampleId, targets, ImageNet")
-    values = np.stack(table["ImageNet"].tolist())
+    cells = table["ImageNet"].tolist()
+    if any(not isinstance(cell, np.ndarray) or cell.shape != (source.width,) for cell in cells):
+        raise UserError(f"{path} holds rows that are not {source.width} values wide")
+    values = np.stack(cells)
     if values.shape != (len(table), source.width) or values.dtype != np.float32:
         raise UserError(f"{path} holds {values.dtype} {values.shape}, expected float32, {source.width} wide")
     keys = pd.DataFrame({"sample_id": table["sampleId"], "material": table["targets"]}, dtype="str")
@@ -273,17 +276,16 @@ def _download(params: FetchParams, cache: Path) -> dict[Source, Path]:
     paths = {}
     for source in (FEATURES, EMBEDDINGS):
         url = _url(params, source)
-        try:
-            path = pooch.retrieve(
-                url,
-                known_hash=f"sha256:{source.sha256}",
-                fname=source.pickle,
-                path=cache,
-                downloader=pooch.HTTPDownloader(timeout=_TIMEOUT_S),
-            )
-        except (OSError, ValueError) as error:  # requests' errors are OSErrors, a wrong hash a ValueError
-            raise UserError(f"cannot download {url}: {error}\n{_by_hand(params)}") from error
-        paths[source] = Path(path)
+        path = cache / source.pickle
+        if not path.is_file() or sha256_file(path) != source.sha256:
+            try:
+                with atomic_path(path) as temporary:
+                    download(url, temporary, most=MAX_TEXT_BYTES)
+                    if (found := sha256_file(temporary)) != source.sha256:
+                        raise DownloadError(f"{url}: SHA-256 {found} came, {source.sha256} was published")
+            except OSError as error:
+                raise UserError(f"cannot download {source.pickle}: {error}\n{_by_hand(params)}") from error
+        paths[source] = path
     return paths
 
 
@@ -328,10 +330,7 @@ def _describe(tables: PublishedTables, origin: str, commit: str, folder: Path) -
 def _read_values(path: Path, source: Source) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path} does not exist; run the fetch stage of the published study")
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors are among them
-        raise UserError(f"{path} is not a parquet table ({error}); delete it and fetch it again") from error
+    table = read_table(path)
     if list(table.columns) != _KEYS + source.columns:
         raise UserError(
             f"{path} must hold the columns sample_id, material, "
@@ -364,12 +363,6 @@ def _read_descriptors(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             + (f"{wrong[0]!r} is not" if wrong else "it has none")
         )
     return descriptors.astype(np.float64)
-
-
-def _is_normalised(column: pd.Series) -> bool:
-    if not pd.api.types.is_numeric_dtype(column):
-        return False
-    return bool(np.isfinite(column).all() and np.isclose(column.max(), 1))
 
 
 def _check_rows(features: pd.DataFrame, other: pd.DataFrame, path: Path) -> None:

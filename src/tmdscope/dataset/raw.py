@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.dataset.store import MANIFEST
-from tmdscope.files import broken, open_array, require_finite, sha256_array
+from tmdscope.files import broken, open_array, read_bytes, require_finite, sha256_array
+from tmdscope.limits import MAX_SCAN_BYTES
 
 
 def open_heights(path: Path, count: int) -> NDArray[Any]:
@@ -81,7 +82,7 @@ def read_file(path: Path, source_sha256: str | None) -> bytes:
         It cannot be read, or is another one.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, MAX_SCAN_BYTES)
     except OSError as error:
         raise broken(path, f"cannot be read ({error})") from error
     if source_sha256 is not None and hashlib.sha256(content).hexdigest() != source_sha256:

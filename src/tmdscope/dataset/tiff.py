@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
+from tmdscope.limits import MAX_PIXELS, MAX_TAGS
+
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIPS, ORIENTATION, SAMPLES, ROWS, STRIP_BYTES, PLANAR = 273, 274, 277, 278, 279, 284
 PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, EXTRA, FORMAT = 317, 322, 323, 324, 325, 338, 339
@@ -32,7 +34,16 @@ _NAMES = {
     9: "ICCLab",
     32803: "a colour filter",
 }
-_UNPACKED = frozenset((1, 5, 8, 32773, 32946, 34925, 50000, 50001))
+_UNPACKED = frozenset((1, 5, 8, 32773, 32946, 50000, 50001))
+COMPRESSIONS = _UNPACKED | {2, 3, 4, 7}
+"""None, LZW, deflate, PackBits, Zstandard, WebP; and of pictures that PIL reads alone CCITT and JPEG. LZMA is
+not among them: a few bytes of it ask for gigabytes."""
+
+_TAG_BYTES = {1: 1, 2: 1, 6: 1, 7: 1, 3: 2, 8: 2, 4: 4, 9: 4, 11: 4, 13: 4} | dict.fromkeys(
+    (5, 10, 12, 16, 17, 18), 8
+)
+_TEXTS = (1, 2, 6, 7)
+"""Kinds of tags that stay bytes; the values of others become Python's numbers."""
 _HORIZONTAL, _FLOATING = 2, 3
 _PREMULTIPLIED = 1
 
@@ -164,8 +175,8 @@ class Tags:
         high, wide = (TILE_HEIGHT, TILE_WIDTH) if TILES in self.raw else (ROWS, -1)
         high, wide = min(self.number(high, rows), 1 << 31), self.number(wide, columns)
         offsets, sizes = (TILES, TILE_BYTES) if TILES in self.raw else (STRIPS, STRIP_BYTES)
-        if high < 1 or wide < 1:
-            raise TiffError("its strips are damaged")
+        if high < 1 or wide < 1 or (TILES in self.raw and high * wide > MAX_PIXELS):
+            raise TiffError("its strips or tiles are damaged")
         count = math.ceil(rows / high) * math.ceil(columns / wide)
         found = self.numbers(offsets, ())
         if len(found) < count * self.planes:
@@ -198,6 +209,7 @@ def read_tags(content: bytes) -> Tags:
     TiffError
         It has no tags that can be read.
     """
+    check_tags(content)
     stream, swapped = BytesIO(content), content.startswith(b"MM\0+")
     directory = ImageFileDirectory_v2(content[: 16 if content.startswith(b"II+\0") else 8])
     if swapped:
@@ -212,6 +224,45 @@ def read_tags(content: bytes) -> Tags:
     if not found:
         raise TiffError("it does not decode: it has no picture; it may be truncated")
     return Tags(found, content[:2] == b"MM", len(seen), swapped)
+
+
+def check_tags(content: bytes) -> None:
+    """Refuse tags that would take far more memory than the file has bytes, before PIL loads any.
+
+    Parameters
+    ----------
+    content : bytes
+        A TIFF, or the Exif of another picture.
+
+    Raises
+    ------
+    TiffError
+        Its tags share their bytes, or hold more numbers than those of any picture.
+    """
+    order, big = "<" if content[:2] == b"II" else ">", content[2:4] in (b"+\0", b"\0+")
+    head, entry, last = (f"{order}{form}" for form in (("Q", "HHQ8x", "Q") if big else ("H", "HHI4x", "I")))
+    size = struct.calcsize(entry)
+    held = numbers = 0
+    seen: set[int] = set()
+    try:
+        (place,) = struct.unpack_from(last, content, 8 if big else 4)
+        while place and place not in seen and len(seen) < 10_000:
+            seen.add(place)
+            (count,) = struct.unpack_from(head, content, place)
+            place += struct.calcsize(head)
+            for _ in range(count):
+                _, kind, values = struct.unpack_from(entry, content, place)
+                place += size
+                held += values * _TAG_BYTES.get(kind, 0)
+                numbers += 1 if kind in _TEXTS else values
+                if held > len(content) or numbers > MAX_TAGS:
+                    raise TiffError(
+                        f"it does not decode: its tags hold {held} bytes and {numbers} numbers of a file of "
+                        f"{len(content)} bytes; it is damaged"
+                    )
+            (place,) = struct.unpack_from(last, content, place)
+    except struct.error:
+        return  # PIL says what is missing
 
 
 def read_deep(content: bytes, tags: Tags, most_bytes: int) -> NDArray[Any]:

@@ -1,11 +1,13 @@
 """Reading zip and tar archives of strangers: nothing is written to disk, and nothing grows without bound."""
 
 import bz2
-import gzip
 import io
 import lzma
+import os
 import stat
+import struct
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
@@ -14,36 +16,40 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from tmdscope.files import open_regular
+from tmdscope.limits import (
+    MAX_ARCHIVE_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_MEMBERS,
+    MAX_PICTURE_BYTES,
+    MAX_RATIO,
+    MAX_UNPACK_S,
+)
 from tmdscope.stage import UserError
 
-MAX_MEMBERS = 200_000
-"""Files and folders in one archive: the published ones hold about a thousand images."""
+_CHUNK_BYTES = 1 << 20
+_PACKED_BYTES = 1 << 14
+_XZ_BYTES = 1 << 28
+_DIRECTORY_BYTES = MAX_MEMBERS * 256
+_GLOBAL_BYTES = 4096
+_LONGEST = 255
+_NAMES = (*(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK), *(tarfile.XHDTYPE, tarfile.XGLTYPE, b"X"))
 
-MAX_TOTAL_BYTES = 1 << 36
-"""Unpacked size of one archive (64 GiB)."""
-
-MAX_MEMBER_BYTES = 1 << 30
-"""Unpacked size of one file that is read (1 GiB), for it is held in memory."""
-
-MAX_RATIO = 250
-"""Unpacked over packed size. Three equal channels in double precision pack about 50 : 1, a bomb 1000 : 1."""
-
-_OPENERS: dict[str, Callable[[Path], Any]] = {
-    ".tar": lambda path: path.open("rb"),
-    ".tar.gz": gzip.open,
-    ".tgz": gzip.open,
-    ".tar.bz2": bz2.open,
-    ".tar.xz": lzma.open,
+_DECODERS: dict[str, Callable[[], Any]] = {
+    ".tar.gz": lambda: zlib.decompressobj(wbits=31),
+    ".tgz": lambda: zlib.decompressobj(wbits=31),
+    ".tar.bz2": bz2.BZ2Decompressor,
+    ".tar.xz": lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_BYTES),
 }
 
-SUFFIXES = (".zip", *_OPENERS)
+SUFFIXES = (".zip", ".tar", *_DECODERS)
 """Endings, in lower case, of files that `read_members` opens."""
 
 _BROKEN = (
-    *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError),
-    NotImplementedError,  # a zip packed by a method that is not known here
+    *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, struct.error, EOFError, OSError),
+    *(ValueError, ArithmeticError, LookupError, MemoryError, RuntimeError),
 )
-_Member = tuple[str, Callable[[], bytes]]
+_Member = tuple[str, Callable[[int], bytes]]
 """A member's name, and how it is read while it is the last one given."""
 
 
@@ -51,7 +57,9 @@ class ArchiveError(UserError):
     """An archive that is broken or not to be trusted; the message names the file and what to do."""
 
 
-def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+def read_members(
+    path: Path, wanted: Collection[str], most: int = MAX_PICTURE_BYTES
+) -> Iterator[tuple[str, bytes]]:
     """Read the files of an archive one after another, in its order.
 
     Parameters
@@ -61,6 +69,8 @@ def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, byt
     wanted : collection of str
         Endings, in lower case, of the members to read; others are checked and passed over, as is what
         macOS adds (``__MACOSX/``, ``._name``).
+    most : int, optional
+        Bytes that each of them may have, for it is held in memory.
 
     Yields
     ------
@@ -73,11 +83,14 @@ def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, byt
         The archive is damaged or encrypted, has too many members or grows too much, or a member is a
         link, a device, or named outside the archive (absolute, ``..``, backslash).
     """
-    for name, load in _members(path):
+    budget = _Budget(path)
+    for name, load in _members(path, budget):
         if name.lower().endswith(tuple(wanted)):
             with _telling(path):
-                content = load()
+                content = load(most)
+            left = budget.deadline - time.monotonic()
             yield name, content
+            budget.deadline = time.monotonic() + left
 
 
 def list_members(path: Path) -> list[str]:
@@ -98,15 +111,17 @@ def list_members(path: Path) -> list[str]:
     ArchiveError
         The archive is damaged or not to be trusted.
     """
-    return [name for name, _ in _members(path)]
+    return [name for name, _ in _members(path, _Budget(path))]
 
 
-def _members(path: Path) -> Iterator[_Member]:
+def _members(path: Path, budget: "_Budget") -> Iterator[_Member]:
     """Go through files other than macOS's own; what is wrong with the archive is an `ArchiveError`."""
-    with _telling(path):
-        for name, load in _zip_members(path) if path.name.lower().endswith(".zip") else _tar_members(path):
-            parts = PurePosixPath(name).parts
-            if "__MACOSX" not in parts and not parts[-1].startswith("._"):
+    with _telling(path), open_regular(path, MAX_ARCHIVE_BYTES) as stream:
+        budget.admit(os.fstat(stream.fileno()).st_size)
+        kind = _zip_members if path.name.lower().endswith(".zip") else _tar_members
+        for name, load in kind(path, stream, budget):
+            member = PurePosixPath(name)
+            if "__MACOSX" not in member.parts and not member.name.startswith("._"):
                 yield name, load
 
 
@@ -114,54 +129,85 @@ def _members(path: Path) -> Iterator[_Member]:
 def _telling(path: Path) -> Iterator[None]:
     try:
         yield
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        raise ArchiveError(f"{path} does not exist") from error
     except _BROKEN as error:
         raise ArchiveError(
             f"{path} is damaged or of an unknown kind: {error}; delete it and run again"
         ) from error
 
 
-def _zip_members(path: Path) -> Iterator[_Member]:
+def _zip_members(path: Path, stream: IO[bytes], budget: "_Budget") -> Iterator[_Member]:
     """Every size is checked against what the archive claims before anything is read."""
-    with zipfile.ZipFile(path) as archive:
+    directory: Any = _Directory(stream, budget)
+    with zipfile.ZipFile(directory) as archive:
+        directory.is_read = True
         members = archive.infolist()
-        budget = _Budget(path)
         for member in members:
             mode = member.external_attr >> 16
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise _untrusted(path, member.filename, "is a link or a device")
             if member.flag_bits & 1:
                 raise _untrusted(path, member.filename, "is encrypted")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise _untrusted(path, member.filename, "is packed otherwise than by deflate")
             budget.spend(member.filename, member.file_size)
+        end = 0
+        for member in sorted(members, key=lambda member: member.header_offset):
+            if member.header_offset < end:
+                raise _untrusted(path, member.filename, "overlaps another one (a bomb?)")
+            end = member.header_offset + member.compress_size
         for member in members:
             if not member.is_dir():
-                yield member.filename, partial(_load, path, member, member.file_size, archive.open)
+                yield (
+                    member.filename,
+                    partial(
+                        _load, path, member.filename, member.file_size, partial(archive.open, member), budget
+                    ),
+                )
 
 
-def _tar_members(path: Path) -> Iterator[_Member]:
+def _tar_members(path: Path, stream: IO[bytes], budget: "_Budget") -> Iterator[_Member]:
     """Read once from end to end, for a tar has no table of contents; the stream stops at the limit."""
-    suffix = next(ending for ending in _OPENERS if path.name.lower().endswith(ending))
-    budget = _Budget(path)
-    with (
-        _OPENERS[suffix](path) as stream,
-        tarfile.open(fileobj=_Bounded(stream, budget), mode="r|") as archive,
-    ):
-        for member in archive:
-            if not (member.isreg() or member.isdir()):
-                raise _untrusted(path, member.name, "is a link or a device")
+
+    class Header(tarfile.TarInfo):
+        """A header that is refused before what follows it is read."""
+
+        @classmethod
+        def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "Header":  # type: ignore[override]
+            header = super().frombuf(buf, encoding, errors)
+            budget.check_header(header)
+            return header
+
+    suffix = next(ending for ending in SUFFIXES if path.name.lower().endswith(ending))
+    source = _Bounded(stream, budget, _DECODERS.get(suffix))
+    with tarfile.open(fileobj=source, mode="r|", tarinfo=Header) as archive:
+        while (member := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined]  # else all stay in memory with their headers
+            if not (member.isreg() or member.isdir()) or member.issparse():
+                raise _untrusted(path, member.name, "is a link or a device, or has holes")
             budget.spend(member.name, member.size)
             if member.isreg():
-                yield member.name, partial(_load, path, member, member.size, archive.extractfile)
+                opened = partial(archive.extractfile, member)
+                yield member.name, partial(_load, path, member.name, member.size, opened, budget)
 
 
-def _load(path: Path, member: Any, size: int, open_member: Callable[[Any], IO[bytes] | None]) -> bytes:
-    """Read a member; neither library gives more bytes than the size that it claims."""
-    if size > MAX_MEMBER_BYTES:
-        raise _untrusted(path, str(member), f"is larger than {MAX_MEMBER_BYTES} bytes")
-    stream = open_member(member)
-    if stream is None:
-        return b""
-    with stream:
-        return stream.read()
+def _load(
+    path: Path, name: str, size: int, opened: Callable[[], IO[bytes] | None], budget: "_Budget", most: int
+) -> bytes:
+    """Read a member by and by: a lying size must not unpack to more than it says."""
+    if size > most:
+        raise _untrusted(path, name, f"is larger than {most} bytes")
+    stream = opened()
+    content = io.BytesIO()
+    if stream is not None:
+        with stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                budget.check_time()
+                content.write(chunk)
+    return content.getvalue()
 
 
 class _Budget:
@@ -169,12 +215,37 @@ class _Budget:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.bytes = min(MAX_TOTAL_BYTES, MAX_RATIO * path.stat().st_size)
-        self.left = self.bytes
+        self.bytes = self.left = 0
         self.members = MAX_MEMBERS
+        self.headers, self.globals = _DIRECTORY_BYTES, _GLOBAL_BYTES
+        self.deadline = time.monotonic() + MAX_UNPACK_S
+
+    def admit(self, size: int) -> None:
+        """Say how many bytes a file of so many may unpack to."""
+        self.bytes = self.left = min(MAX_ARCHIVE_BYTES, MAX_RATIO * size)
+
+    def check_time(self) -> None:
+        """Refuse an archive that takes too long."""
+        if time.monotonic() > self.deadline:
+            raise _untrusted(self.path, "what follows", f"makes it take more than {MAX_UNPACK_S:g} s")
+
+    def check_header(self, header: tarfile.TarInfo) -> None:
+        """Refuse long names and comments that are too long, and sizes that are none."""
+        long = header.size if header.type in _NAMES else 0
+        self.headers -= long
+        self.globals -= long if header.type == tarfile.XGLTYPE else 0
+        if header.size < 0 or long > MAX_HEADER_BYTES or self.headers < 0 or self.globals < 0:
+            raise _untrusted(
+                self.path,
+                header.name,
+                f"has a header of {header.size} bytes, {MAX_HEADER_BYTES} at most are read",
+            )
 
     def spend(self, name: str, size: int) -> None:
         """Refuse a name that leaves the archive, and the member that is too much."""
+        self.check_time()
+        if len(PurePosixPath(name).name.encode("utf-8", "surrogateescape")) > _LONGEST:
+            raise _untrusted(self.path, name[:80], f"has a name of more than {_LONGEST} bytes")
         if "\\" in name or not name.isprintable() or ":" in name.partition("/")[0]:
             raise _untrusted(self.path, name, "has a name with a backslash, a drive or a control character")
         if name.startswith("/") or ".." in PurePosixPath(name).parts:
@@ -194,19 +265,62 @@ class _Budget:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that gives no more bytes than a budget."""
+    """A file, unpacked where it is packed, that gives no more bytes than a budget."""
 
-    def __init__(self, stream: IO[bytes], budget: _Budget) -> None:
-        self.stream = stream
-        self.budget = budget
+    def __init__(self, stream: IO[bytes], budget: _Budget, new: Callable[[], Any] | None) -> None:
+        self.stream, self.budget, self.new = stream, budget, new
+        self.decoder: Any = new() if new else None
+        self.rest = b""
         self.left = budget.bytes
 
     def read(self, size: int = -1) -> bytes:
-        """Read as many bytes, or complain that the archive is too large."""
-        content = self.stream.read(size)
+        """Read as many bytes, or fewer at the end, or complain that the archive is too large."""
+        content = bytearray()
+        while len(content) < size:
+            more = self._unpack(size - len(content)) if self.new else self.stream.read(size - len(content))
+            if not more:
+                break
+            content += more
         self.left -= len(content)
         if self.left < 0:
             raise self.budget.too_large("what follows")
+        return bytes(content)
+
+    def _unpack(self, size: int) -> bytes:
+        while True:
+            self.budget.check_time()
+            if self.decoder.eof:  # one packed stream may follow another
+                self.rest = self.decoder.unused_data
+                if not (self.rest or (packed := self.stream.read(_PACKED_BYTES))):
+                    return b""
+                self.rest = self.rest or packed
+                self.decoder = self.new() if self.new else None
+            packed = self.rest or getattr(self.decoder, "unconsumed_tail", b"")
+            self.rest = b""
+            hungry = getattr(self.decoder, "needs_input", not packed)
+            if hungry and not packed:
+                packed = self.stream.read(_PACKED_BYTES)
+                if not packed:
+                    raise EOFError("it ends too early")
+            content: bytes = self.decoder.decompress(packed, size)
+            if content:
+                return content
+
+
+class _Directory:
+    """A zip whose table of contents is bounded: zipfile reads it whole, and keeps an object for each line."""
+
+    def __init__(self, stream: IO[bytes], budget: _Budget) -> None:
+        self.stream, self.budget, self.is_read = stream, budget, False
+        self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as many bytes, while the table is read no more than it may have."""
+        if self.is_read:
+            return self.stream.read(size)
+        content = self.stream.read(min(size, _DIRECTORY_BYTES + 1) if size >= 0 else _DIRECTORY_BYTES + 1)
+        if len(content) > _DIRECTORY_BYTES or content.count(b"PK\1\2") > MAX_MEMBERS:
+            raise _untrusted(self.budget.path, "a table of contents", f"has more than {MAX_MEMBERS} lines")
         return content
 
 

@@ -1,20 +1,22 @@
 """Files of a Zenodo record: listed by its API, kept in one folder, checked by size and MD5, resumed."""
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-import pooch
-from pooch.downloaders import ZenodoRepository
+import platformdirs
 
-from tmdscope.download import TIMEOUT_S, download
-from tmdscope.files import read_json, write_json
+from tmdscope.alike import find_alike
+from tmdscope.download import DownloadError, download, download_bytes
+from tmdscope.files import open_regular, read_bytes, write_json
+from tmdscope.limits import MAX_ARCHIVE_BYTES, MAX_LISTING_BYTES
 from tmdscope.progress import progress
 from tmdscope.stage import UserError
 
@@ -29,6 +31,9 @@ SERVER_VARIABLE = "TMDSCOPE_ZENODO_URL"
 
 SERVER = "https://zenodo.org"
 """Where records are, unless `SERVER_VARIABLE` says otherwise."""
+
+_SHOWN = 20
+_LONGEST = 250
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def record_folder(name: str) -> Path:
         Its folder, below the one that `FOLDER_VARIABLE` names or else in a cache of the user's.
     """
     named = os.environ.get(FOLDER_VARIABLE)
-    return (Path(named) if named else Path(pooch.os_cache("tmdscope"))) / name
+    return (Path(named) if named else Path(platformdirs.user_cache_dir("tmdscope"))) / name
 
 
 def fetch_files(
@@ -107,23 +112,16 @@ def fetch_files(
     if not chosen:
         raise UserError(
             f"doi:{doi} has no file that can be used and matches data.archive.files: {pattern}; it holds "
-            + ", ".join(file.name for file in files)
+            + ", ".join([file.name for file in files[:_SHOWN]] + ["..."] * (len(files) > _SHOWN))
         )
-    shelf = pooch.create(
-        path=folder,
-        base_url=f"doi:{doi}/",
-        registry={file.name: f"md5:{file.md5}" for file in chosen},
-        urls={file.name: file.url for file in chosen},
-    )
-    paths = []
     for file in progress(chosen, len(chosen), "download files"):
         try:
-            paths.append(Path(shelf.fetch(file.name, downloader=partial(_go_on, file))))
-        except (OSError, ValueError) as error:  # a wrong checksum is a ValueError
+            _fetch(file, folder / file.name)
+        except OSError as error:
             raise UserError(
                 f"cannot download {file.name}: {error}\n{_by_hand(doi, folder, chosen)}"
             ) from error
-    return list(zip(chosen, paths, strict=True))
+    return [(file, folder / file.name) for file in chosen]
 
 
 def list_files(doi: str, folder: Path) -> list[RecordFile]:
@@ -150,15 +148,20 @@ def list_files(doi: str, folder: Path) -> list[RecordFile]:
     """
     path = folder / LISTING
     server = os.environ.get(SERVER_VARIABLE, SERVER).rstrip("/")
-    if path.is_file():
-        return _parse(read_json(path), str(path), server)
-    number = doi.rpartition(".")[2]
-    repository = ZenodoRepository(doi, archive_url=f"{server}/records/{number}", timeout=TIMEOUT_S)
-    repository.base_api_url = f"{server}/api/records"
-    content: Any = repository.api_response
-    files = _parse(content, f"{server}/api/records/{number}", server)
+    if path.exists():
+        return _parse(_json(read_bytes(path, MAX_LISTING_BYTES), str(path)), str(path), server)
+    url = f"{server}/api/records/{doi.rpartition('.')[2]}"
+    content = _json(download_bytes(url), url)
+    files = _parse(content, url, server)
     write_json(path, content)
     return files
+
+
+def _json(content: bytes, where: str) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where} is not JSON ({error})") from error
 
 
 def _parse(content: Any, where: str, server: str) -> list[RecordFile]:
@@ -169,15 +172,12 @@ def _parse(content: Any, where: str, server: str) -> list[RecordFile]:
     try:
         files = [
             RecordFile(
-                entry["key"],
-                int(entry["size"]),
-                entry["checksum"].removeprefix("md5:"),
-                entry["links"]["self"],
+                entry["key"], entry["size"], entry["checksum"].removeprefix("md5:"), entry["links"]["self"]
             )
             if "key" in entry
             else RecordFile(
                 entry["filename"],
-                int(entry["filesize"]),
+                entry["filesize"],
                 entry["checksum"].removeprefix("md5:"),
                 f"{server}/records/{content['id']}/files/{quote(entry['filename'])}?download=1",
             )
@@ -186,21 +186,64 @@ def _parse(content: Any, where: str, server: str) -> list[RecordFile]:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{where} lists files in an unknown form ({error!r})") from error
     for file in files:
-        if Path(file.name).name != file.name or "\\" in file.name or file.name.startswith("."):
-            raise ValueError(f"{where} lists {file.name!r}, which is no plain file name")
+        _check(file, where)
+    names = [file.name for file in files]
+    if len(set(names)) < len(names) or find_alike(names):
+        raise ValueError(f"{where} lists files whose names are equal or look alike")
     return sorted(files, key=lambda file: file.name)
 
 
-def _go_on(file: RecordFile, url: str, output_file: str, _: Any) -> None:
-    """Download for pooch, which checks the MD5; what came before an interruption is gone on with."""
-    part = Path(output_file).with_name(f"{file.name}.part")
-    download(url, part, file.size)
-    part.replace(output_file)
+def _check(file: RecordFile, where: str) -> None:
+    name = file.name
+    if not isinstance(name, str) or not name.isprintable() or Path(name).name != name or name.startswith("."):
+        raise ValueError(f"{where} lists {name!r}, which is no plain file name")
+    if "\\" in name or len(name.encode()) > _LONGEST or name == LISTING:
+        raise ValueError(f"{where} lists {name[:80]!r}, which is no plain file name, or is too long")
+    if type(file.size) is not int or not 0 <= file.size <= MAX_ARCHIVE_BYTES:
+        raise ValueError(
+            f"{where} lists {name} with a size of {str(file.size)[:40]!r}; "
+            f"it must be a number of bytes, {MAX_ARCHIVE_BYTES} at most"
+        )
+    if not re.fullmatch("[0-9a-f]{32}", file.md5):
+        raise ValueError(f"{where} lists {name} with checksum {file.md5[:80]!r}, which is no MD5")
+    if not isinstance(file.url, str):
+        raise ValueError(f"{where} lists {name} without an address")
+
+
+def _fetch(file: RecordFile, path: Path) -> None:
+    """Bring a file to its place; what came before an interruption is gone on with, or begun anew if wrong."""
+    if path.exists() and _is_whole(path, file):
+        return
+    server = urlsplit(os.environ.get(SERVER_VARIABLE, SERVER))
+    asked = urlsplit(file.url)
+    if asked.hostname not in (server.hostname, urlsplit(SERVER).hostname):
+        raise DownloadError(f"{file.url} is on another host than {server.hostname}, and is not asked for it")
+    if asked.scheme != "https" and asked.scheme != server.scheme:
+        raise DownloadError(f"{file.url} is no https:// address, and is not asked")
+    part = path.with_name(f"{file.name}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    for begun in (part.exists(), False):
+        download(file.url, part, file.size)
+        if _is_whole(part, file):
+            part.replace(path)
+            return
+        part.unlink()
+        if not begun:
+            break
+    raise DownloadError(f"MD5 hash of what came does not match {file.md5}; it was not kept")
+
+
+def _is_whole(path: Path, file: RecordFile) -> bool:
+    open_regular(path).close()
+    with path.open("rb") as stream:
+        same_size = path.stat().st_size == file.size
+        return same_size and hashlib.file_digest(stream, hashlib.md5).hexdigest() == file.md5
 
 
 def _by_hand(doi: str, folder: Path, files: Sequence[RecordFile]) -> str:
     number = doi.rpartition(".")[2]
-    names = "".join(f"\n  {file.url}  ({file.size} bytes, MD5 {file.md5})" for file in files)
+    names = "".join(f"\n  {file.url}  ({file.size} bytes, MD5 {file.md5})" for file in files[:_SHOWN])
+    names += f"\n  and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
     return (
         f"Without a network: on a machine that has one, save {SERVER}/api/records/{number} as {LISTING} and "
         f"download the files of {SERVER}/records/{number}{names}\nPut all of it into {folder} "

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Self
 
 import torch
@@ -249,5 +250,8 @@ def _read(path: Path) -> State | None:
     digest, saved = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     if hashlib.sha256(saved).digest() != digest:
         return None
-    state: State = torch.load(io.BytesIO(saved), map_location="cpu", weights_only=True)
+    try:
+        state: State = torch.load(io.BytesIO(saved), map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError):  # whole, but of another kind
+        return None
     return state

@@ -1,5 +1,6 @@
 """The audit of anyone's own data: a manifest in, a page and a record out."""
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, 
 from tmdscope.dataset.place import find_file
 from tmdscope.dataset.prepare import prepare_file
 from tmdscope.dataset.store import classes_of
-from tmdscope.files import read_json, sha256_array, write_json
+from tmdscope.files import open_array, read_bytes, read_json, read_table, sha256_array, write_json
 from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.learn.audit.statistics import image_statistics, spectra
 from tmdscope.learn.audit.study import audit
 from tmdscope.learn.audit.table import MOST_IMAGES, AuditTable
+from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
@@ -81,12 +83,15 @@ def audit_manifest(request: AuditRequest, folder: Path) -> str:
     Raises
     ------
     UserError
-        A file or a column is missing, a picture does not decode, or a number is not finite.
+        A file or a column is missing, a picture does not decode, a number is not finite, or there is but one
+        class.
     """
     check_free(folder)
     manifest = _read(request.manifest, request.features is None)
     chosen = draw_images(manifest["sample_id"].tolist(), MOST_IMAGES)
     table = _table(manifest.iloc[chosen].reset_index(drop=True), chosen, len(manifest), request)
+    if len(table.classes) < 2:
+        raise UserError(f"{request.manifest} has one class, {table.classes[0]!r}: nothing to tell apart")
     found = audit(table, {}, request.params, request.scoring, {})
     write_json(folder / RECORD, {**found, "images_of": len(manifest)})
     lead = f"{len(chosen)} of {len(manifest)} images of {request.manifest}, seen as " + (
@@ -147,7 +152,7 @@ def _read(path: Path, pictured: bool) -> pd.DataFrame:
     named = list(REQUIRED if pictured else REQUIRED[1:])
     try:
         if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
+            table = read_table(path)
             lines = list(range(1, len(table) + 1))
         else:
             path.stat()
@@ -165,6 +170,9 @@ def _read(path: Path, pictured: bool) -> pd.DataFrame:
     for name in named:
         if name not in table:
             raise UserError(f"{path}: column {name!r} is missing; every image needs one")
+        odd = [one for one in table[name] if isinstance(one, Sized) and not isinstance(one, str)]
+        if odd:
+            raise UserError(f"{path}: column {name!r} holds a {type(odd[0]).__name__}; expected text")
         table[name] = table[name].fillna("").astype(str)
     rows = zip(lines, table[named].to_dict("records"), strict=True)
     problems = [f"line {line}: {told}" for line, cells in rows for told in text_problems(cells, named)]
@@ -198,10 +206,9 @@ def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request
 
 
 def _load(path: Path, rows: int) -> NDArray[Any]:
-    try:
-        features: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is not an NPY array of numbers: {error}") from error
+    features = open_array(path)
+    if features.dtype.kind not in "biuf":
+        raise UserError(f"{path} holds {features.dtype}; expected real numbers")
     if features.ndim != 2 or len(features) != rows:
         raise UserError(f"{path} has shape {features.shape}; expected a row for each of {rows} images")
     return features
@@ -218,7 +225,8 @@ def _pictures(
         heights = kind == "heights" if isinstance(kind, str) and kind else None
         named = channel if isinstance(channel, str) else None
         try:
-            images.append(prepare_file(path.read_bytes(), path.name, prepare, heights, named))
+            content = read_bytes(path, MAX_PICTURE_BYTES)
+            images.append(prepare_file(content, path.name, prepare, heights, named))
         except (OSError, UserError) as error:
             told = f"{path} cannot be used: {error}; mend it or take its line out of {source}"
             raise UserError(told) from error

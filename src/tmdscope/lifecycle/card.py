@@ -16,6 +16,7 @@ from tmdscope.stage import UserError
 from tmdscope.tracking.audits import find_audit
 from tmdscope.tracking.registration import describe_version, read_facts, run_tags
 from tmdscope.tracking.registry import Client, Version
+from tmdscope.tracking.standing import check_pinned
 
 _FEW_SAMPLES = 10
 _SETTINGS = ("strategy", "weights", "epochs", "batch_size", "learning_rate", "dropout", "seed")
@@ -40,8 +41,10 @@ def write_card(client: Client, version: Version) -> str:
     Raises
     ------
     UserError
-        The version's run has no facts: it was made by an earlier version of tmdscope.
+        The version's run has no facts: it was made by an earlier version of tmdscope; or its files were
+        changed after it was made production.
     """
+    check_pinned(client, version)
     text = compose_card(
         version, read_facts(client, version), run_tags(client, version), _tell_audit(client, version)
     )

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shlex
+import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +15,13 @@ from pathlib import Path
 import pandas as pd
 
 from tmdscope.alike import find_alike, plain_name
-from tmdscope.dataset.folder import FolderError, ingest_folder
-from tmdscope.dataset.manifest_csv import REQUIRED
+from tmdscope.dataset.folder import FolderError, ingest_sheet
+from tmdscope.dataset.manifest_csv import REQUIRED, read_sheet
 from tmdscope.dataset.place import check_apart, nfc, write_new
 from tmdscope.lifecycle.inputs import find_files
+from tmdscope.limits import PATTERN_BYTES, PATTERN_S
 from tmdscope.materials import atoms_of, elements_of, parse_material
+from tmdscope.names import cell, shown, text_problem
 from tmdscope.stage import UserError
 
 PARTS = frozenset("train training test testing val valid validation".split())
@@ -38,6 +42,21 @@ GUESSES = (
 """Where a sample may stand in a path, the first that fits all files: the folder below the class's, behind a
 word, before the first or the last separator of the name, before a letter, before Bruker's number; the last
 four again, together with the class's folder, where samples of each class are counted anew."""
+
+_SEARCH = """
+import json, re, sys
+pattern, paths, room = json.load(sys.stdin)
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (room, resource.getrlimit(resource.RLIMIT_AS)[1]))
+except (ImportError, ValueError):
+    pass
+try:
+    found = [re.search(pattern, path) for path in paths]
+except Exception as error:
+    sys.exit(str(error) or type(error).__name__)
+json.dump(["" if m is None else "-".join(filter(None, m.groups())) or m.group() for m in found], sys.stdout)
+"""
 
 FEW = 10
 """A class with fewer samples is told to have few."""
@@ -182,7 +201,10 @@ def propose(request: InitRequest) -> Proposal:
         pattern: str | None = request.sample
     else:
         pattern, samples = _guess(paths, materials)
-    rows = [dict(zip(REQUIRED, (path, samples[path], materials[path]), strict=True)) for path in paths]
+    rows = [
+        dict(zip(REQUIRED, (_no_formula(path), cell(samples[path]), materials[path]), strict=True))
+        for path in paths
+    ]
     return Proposal(rows, list(dict.fromkeys(materials.values())), pattern, left_out)
 
 
@@ -211,10 +233,10 @@ def check(folder: Path, proposal: Proposal) -> Proposal:
             written = Path(place) / "manifest.csv"
             written.write_text(as_csv(proposal.rows), encoding="utf-8")
             try:
-                ingest_folder(folder, str(written.resolve()), proposal.classes, None)
+                ingest_sheet(folder, read_sheet(written), proposal.classes, None)
             except FolderError as error:
                 if not error.unusable:
-                    told = str(error).replace(str(written.resolve()), f"{folder}, as proposed")
+                    told = str(error).replace(str(written), f"{folder}, as proposed")
                     hint = "(--sample REGEX gives samples other names; its groups are joined by -)"
                     raise UserError(f"{told}\n  {hint}") from error
                 unusable = error.unusable
@@ -258,6 +280,7 @@ def describe(folder: Path, proposal: Proposal) -> str:
     if proposal.left_out:
         lines.append(f"left out: {len(proposal.left_out)} files")
         lines += [f"  {path}: {why}" for path, why in proposal.left_out.items()]
+    lines = [shown(line) for line in lines]
     lines += ["", WHAT_IT_IS] if proposal.pattern else ["", WHAT_IT_IS, NONE_KNOWN]
     if few := [name for name in proposal.classes if samples[name] < FEW]:
         lines.append(f"Few samples: {', '.join(few)}; intervals are wide below {FEW} samples of a class.")
@@ -337,6 +360,8 @@ def _classes(request: InitRequest, paths: Sequence[str]) -> tuple[dict[str, str]
             "name, or give --material REGEX, whose group is the class"
         )
     found = {path: _formula(name) for path, name in found.items()}
+    if problem := next(filter(None, map(text_problem, found.values())), None):
+        raise UserError(f"{request.folder}: a class cannot be called so: {problem}")
     if alike := find_alike(found.values()):
         raise UserError(
             f"{request.folder}: {' and '.join(map(ascii, alike[0]))} look alike: call them the same"
@@ -368,13 +393,36 @@ def _guess(paths: Sequence[str], materials: Mapping[str, str]) -> tuple[str | No
 
 def _find(pattern: str, paths: Sequence[str], option: str) -> dict[str, str]:
     """Say what a pattern finds in each path: its groups, or all of it."""
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise UserError(f"{option} {pattern!r} is no regular expression: {error}") from error
-    found = {path: match for path in paths if (match := compiled.search(path))}
-    told = {path: "-".join(filter(None, match.groups())) or match.group() for path, match in found.items()}
+    if option:
+        told = dict(zip(paths, _search_apart(pattern, paths, option), strict=True))
+    else:
+        matches = ((path, re.search(pattern, path)) for path in paths)
+        told = {path: "-".join(filter(None, m.groups())) or m.group() for path, m in matches if m}
     return {path: name.strip() for path, name in told.items() if name.strip()}
+
+
+def _search_apart(pattern: str, paths: Sequence[str], option: str) -> list[str]:
+    """Search for a user's pattern in a process that can be ended: some patterns search for years."""
+    given = json.dumps([pattern, list(paths), PATTERN_BYTES])
+    command = [sys.executable, "-I", "-S", "-c", _SEARCH]
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, input=given, capture_output=True, text=True, timeout=PATTERN_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UserError(
+            f"{option} {pattern!r} takes longer than {PATTERN_S:g} s to search {len(paths)} paths: "
+            "avoid repetitions within repetitions"
+        ) from error
+    if done.returncode:
+        why = done.stderr.strip().rpartition("\n")[2] or "it takes too much memory"
+        raise UserError(f"{option} {pattern!r} is no regular expression: {why}")
+    return list(json.loads(done.stdout))
+
+
+def _no_formula(path: str) -> str:
+    """Write a path so that a spreadsheet takes it for text; it names the same file."""
+    return path if cell(path) == path else f"./{path}"
 
 
 def _formula(name: str) -> str:

@@ -5,22 +5,23 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from tmdscope.address import without_secrets
 from tmdscope.learn.intervals import Difference
 from tmdscope.lifecycle.comparison import compare_versions
 from tmdscope.lifecycle.not_worse import judge_difference
+from tmdscope.limits import LOADING_MEMORY_BYTES, LOADING_S
 from tmdscope.tracking.audits import StudyAudit, find_audit
 from tmdscope.tracking.contract import Contract, read_contract
 from tmdscope.tracking.registration import read_facts, run_tags
 from tmdscope.tracking.registry import Client, Version
+from tmdscope.tracking.standing import check_pinned
 from tmdscope.tracking.store import tracking_uri
-
-LOAD_WITHIN_S = 600
-"""Time in s within which a fresh process must load a model and repeat its predictions."""
 
 AGAIN = "`dvc repro --force register`"
 
@@ -129,9 +130,13 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
         found = compare_versions(client, first, second, resamples, seed)
         return {scores.name: scores.difference for scores in found.held_out}
 
+    def contract(version: Version) -> Contract:
+        check_pinned(client, version)
+        return read_contract(version)
+
     return Gate(
         margin=margin,
-        contract=read_contract,
+        contract=contract,
         run_tags=partial(run_tags, client),
         split_problems=lambda version: read_facts(client, version)["audit"]["problems"],
         audit=lambda version: find_audit(client, version, audited),
@@ -185,7 +190,7 @@ def check_loading(version: Version, load: Load) -> list[Check]:
     try:
         found = load(version)
     except Exception as error:
-        found = LoadReport(str(error), "not tried: the model was not loaded", None)
+        found = LoadReport(without_secrets(str(error)), "not tried: the model was not loaded", None)
     figures = {} if found.max_difference is None else {"max_difference": found.max_difference}
     largest = "" if found.max_difference is None else f", largest difference {found.max_difference:.1g}"
     return [
@@ -210,13 +215,16 @@ def load_in_fresh_process(version: Version) -> LoadReport:
         What the process said, or how it ended without saying anything.
     """
     command = [sys.executable, "-m", "tmdscope.tracking.check_model", version.uri]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri()}
     try:
-        ended = subprocess.run(  # noqa: S603
-            command, env=environment, capture_output=True, text=True, check=False, timeout=LOAD_WITHIN_S
-        )
+        with tempfile.TemporaryDirectory(
+            prefix="tmdscope-"
+        ) as folder:  # it may be killed, and cannot clean up
+            environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri(), "TMPDIR": folder}
+            ended = subprocess.run(  # noqa: S603
+                command, env=environment, capture_output=True, text=True, check=False, timeout=LOADING_S
+            )
     except subprocess.TimeoutExpired:
-        return LoadReport(f"{version.uri} was not loaded within {LOAD_WITHIN_S} s", "not repeated", None)
+        return LoadReport(f"{version.uri} was not loaded within {LOADING_S} s", "not repeated", None)
     return parse_report(version.uri, ended.returncode, ended.stdout, ended.stderr)
 
 
@@ -247,7 +255,9 @@ def parse_report(uri: str, status: int, output: str, errors: str) -> LoadReport:
     except (ValueError, KeyError, TypeError):
         agrees = False
     if not agrees:
-        last = errors.strip().rpartition("\n")[2] or output.strip()[-200:] or "no message"
+        last = without_secrets(errors).strip().rpartition("\n")[2] or output.strip()[-200:] or "no message"
+        if status < 0:
+            last += f" (at most {LOADING_MEMORY_BYTES >> 30} GiB and {LOADING_S} s are allowed)"
         return LoadReport(f"loading {uri} ended with status {status}: {last}", "not repeated", None)
     return report
 
@@ -256,7 +266,7 @@ def _attempt(name: str, check: Callable[[], Check]) -> Check:
     try:
         return check()
     except Exception as error:
-        return Check(name, False, str(error) or type(error).__name__)
+        return Check(name, False, without_secrets(str(error)) or type(error).__name__)
 
 
 def _classes(candidate: Version, production: Version | None, gate: Gate) -> Check:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from tmdscope.dataset.pictures import SUFFIXES
+from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_PICTURE_BYTES
+from tmdscope.memory import room_to_read
 from tmdscope.scan.read.formats import ENDINGS, is_scan
 from tmdscope.stage import UserError
 
@@ -92,9 +94,10 @@ def read_ahead(
 
     def take(path: Path) -> Given[T]:
         try:
-            if path.stat().st_size > MAX_PICTURE_BYTES:
-                return Given(path, None, f"it is larger than {MAX_PICTURE_BYTES} bytes; crop or shrink it")
-            return Given(path, read(path.read_bytes(), path.name))
+            with room_to_read(path):
+                return Given(path, read(read_bytes(path, MAX_PICTURE_BYTES), path.name))
+        except MemoryError:
+            return Given(path, None, "it is larger than the memory that is free; crop or shrink it")
         except (OSError, UserError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             return Given(path, None, reason)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tmdscope.dataset.prepare import level_square
 from tmdscope.files import atomic_path
+from tmdscope.names import shown
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.scan.read.channels import Channel
 from tmdscope.scan.read.read import InstrumentFile, read_file
@@ -58,7 +59,7 @@ def _describe(path: Path, found: InstrumentFile, prepared_nm: float, done: str) 
         f"sha256: {scan.sha256}",
         f"levelled: {done}; an image's pixel is {prepared_nm:.4g} nm",
     ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{shown(line)}\n" for line in lines)
 
 
 def _mark(channel: Channel, used: str) -> str:

@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tmdscope.names import shown
 from tmdscope.report.page import with_interval
 from tmdscope.tracking.registry import PRODUCTION, Client, Version
 from tmdscope.tracking.standing import Registered, list_registered
@@ -216,7 +217,7 @@ def _table(rows: Sequence[Mapping[str, str]], spaced: bool) -> Table:
     for name in rows[0]:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*row.values(), end_section=spaced)
+        table.add_row(*(shown(text, keep="\n") for text in row.values()), end_section=spaced)
     return table
 
 

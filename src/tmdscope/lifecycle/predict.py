@@ -14,7 +14,9 @@ from tmdscope.progress import progress
 from tmdscope.stage import UserError, say
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.predictions import resolve_model
+from tmdscope.tracking.registry import PRODUCTION, resolve
 from tmdscope.tracking.scale import Scale
+from tmdscope.tracking.standing import read_standing
 from tmdscope.tracking.store import connect
 from tmdscope.vision.targets import Multilabel
 
@@ -68,6 +70,7 @@ def predict_files(
     out: TextIO,
     pixel_size_nm: float = math.nan,
     channel: str | None = None,
+    sha256: str | None = None,
 ) -> Predicted:
     """Predict files with a registered model and write a line about each as soon as it is known.
 
@@ -89,6 +92,8 @@ def predict_files(
         Width in nm of the pixels of files that are no instrument's, if this is known.
     channel : str, optional
         Name of the channel of instrument files; without one that of the heights is found.
+    sha256 : str, optional
+        Hash that the model's files must have, whatever the store says.
 
     Returns
     -------
@@ -101,10 +106,14 @@ def predict_files(
         There is no such model, it cannot be loaded, or nothing was given to predict.
     """
     files = find_files(paths)
-    found = resolve_model(connect(), model, registered)
+    client = connect()
+    found = resolve_model(client, model, registered)
     if found.uri is None:
         raise UserError(f"{found.title} has no model; name a registered version, see `tmdscope models`")
-    program = load_program(found.uri)
+    by_alias = model.rpartition("@")[2] == PRODUCTION
+    if by_alias and not read_standing(client, resolve(client, found.uri).name).is_reviewed:
+        say(f"{found.title} was made production by hand: no decision vouches for its files")
+    program = load_program(found.uri, sha256)
     predictor = Predictor(program, found.title)
     target = program.config.make_target()
     atoms = target.atoms if isinstance(target, Multilabel) else ()

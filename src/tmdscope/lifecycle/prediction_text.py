@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from tmdscope.lifecycle.predictor import Prediction
-from tmdscope.names import cell
+from tmdscope.names import cell, shown
 
 Form = Literal["table", "csv", "json"]
 
@@ -101,19 +101,20 @@ def _table_head(width: int, atoms: Sequence[str]) -> str:
 
 
 def _table_line(prediction: Prediction, width: int) -> str:
-    name = prediction.file
+    name = shown(prediction.file)
     if len(name) > _FILE_COLUMNS:
         name = "…" + name[1 - _FILE_COLUMNS :]
     if prediction.problem:
-        return f"{name:{_FILE_COLUMNS}}  not used: {prediction.problem}\n"
+        return f"{name:{_FILE_COLUMNS}}  not used: {shown(prediction.problem)}\n"
     atoms = " ".join(f"{atom} {value:.2f}" for atom, value in (prediction.atoms or {}).items())
     silent = f"{', '.join(prediction.not_trained)} {NOT_TRAINED}" if prediction.not_trained else ""
     scale = f"scale {prediction.scale}" if prediction.scale else ""
     told = " ".join(prediction.candidates) or "none"
     parts = (told, atoms, silent, scale, prediction.channel, *prediction.warnings)
-    ending = "; ".join(part for part in parts if part)
+    ending = shown("; ".join(part for part in parts if part))
+    material = shown(prediction.material)
     line = (
-        f"{name:{_FILE_COLUMNS}}  {prediction.material:{max(width, 8)}}  {prediction.probability:5.2f}  "
+        f"{name:{_FILE_COLUMNS}}  {material:{max(width, 8)}}  {prediction.probability:5.2f}  "
         f"{prediction.calibrated:6.2f}  {prediction.spread:6.2f}  {ending}"
     )
     return line + ("  UNFAMILIAR\n" if prediction.unfamiliar else "\n")

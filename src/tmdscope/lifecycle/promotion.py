@@ -14,7 +14,7 @@ from tmdscope.lifecycle.moving import carry_out, expect_settled, settle
 from tmdscope.stage import UserError
 from tmdscope.tracking.decisions import Move, decide, strike_out, write_down
 from tmdscope.tracking.lock import locked
-from tmdscope.tracking.registry import BEST, Client, Version, pull_alias, pull_version
+from tmdscope.tracking.registry import BEST, FILES_SHA256, Client, Version, pull_alias, pull_version
 from tmdscope.tracking.standing import Standing, read_standing
 from tmdscope.tracking.store import Study
 
@@ -42,6 +42,8 @@ class Outcome:
         What the gate found.
     note : str
         Something that a person should know; empty for nothing.
+    sha256 : str
+        Hash of the files of the version in production; empty where it is not known.
     """
 
     decision: Decision
@@ -51,17 +53,26 @@ class Outcome:
     run_id: str | None = None
     checks: list[Check] = field(default_factory=list)
     note: str = ""
+    sha256: str = ""
 
     @property
     def text(self) -> str:
         """What a person is told."""
         if self.decision == "unchanged":
             told = f"{self.name}: version {self.new} is in production already, and reviewed; nothing to do"
-            return "\n".join(line for line in (told, self.note) if line)
+            return "\n".join(line for line in (told, self.note, self._files) if line)
         before = "none" if self.old is None else f"version {self.old}"
         headline = f"{self.name}: production is version {self.new} (before: {before}), {self.decision}"
-        lines = [headline, *map(_line, self.checks), self.note, f"recorded as run {self.run_id}"]
+        lines = [headline, *map(_line, self.checks), self.note, f"recorded as run {self.run_id}", self._files]
         return "\n".join(line for line in lines if line)
+
+    @property
+    def _files(self) -> str:
+        return (
+            f"its files: SHA-256 {self.sha256} (`tmdscope predict --sha256` takes no others)"
+            if self.sha256
+            else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -120,10 +131,10 @@ def promote(
     settled = settle(study, name, by)
     done = settled.completed
     if done is not None and done.decision != "rolled-back" and done.new == new.number:
-        return _outcome_of(name, done, settled.note)
+        return _outcome_of(name, done, new, settled.note)
     seen = read_standing(client, name)
     if seen.is_reviewed and seen.numbers[0] == new.number:
-        return Outcome("unchanged", name, None, new.number, note=settled.note)
+        return Outcome("unchanged", name, None, new.number, note=settled.note, sha256=_hash(new))
     old = _measure_of(seen, new)
     checks = run_gate(new, old, gate)
     passed = all(check.passed for check in checks)
@@ -135,7 +146,8 @@ def promote(
             f"{name} version {new.number} is not promoted:\n{_failures(checks)}\n"
             f"mend that, or `tmdscope promote {new.number} --force --reason TEXT` (recorded as run {run_id})"
         )
-    return Outcome(decision, name, _number(old), new.number, run_id, checks, _note(seen, settled.note))
+    note = _note(seen, settled.note)
+    return Outcome(decision, name, _number(old), new.number, run_id, checks, note, _hash(new))
 
 
 def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outcome:
@@ -172,7 +184,7 @@ def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outco
     settled = settle(study, name, by)
     done = settled.completed
     if done is not None and done.decision == "rolled-back":
-        return _outcome_of(name, done, settled.note)
+        return _outcome_of(name, done, pull_version(study.client, name, done.new), settled.note)
     seen = read_standing(study.client, name)
     new = _before(seen)
     if new is None:
@@ -188,12 +200,15 @@ def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outco
             f"(recorded as run {run_id})"
         )
     old = _number(seen.production)
-    return Outcome("rolled-back", name, old, new.number, run_id, checks, _note(seen, settled.note))
+    note = _note(seen, settled.note)
+    return Outcome("rolled-back", name, old, new.number, run_id, checks, note, _hash(new))
 
 
-def _outcome_of(name: str, done: Move, note: str) -> Outcome:
+def _outcome_of(name: str, done: Move, new: Version, note: str) -> Outcome:
     """Tell what a decision came to that was cut off and has been completed now."""
-    return Outcome(cast(Decision, done.decision), name, done.old, done.new, done.run_id, note=note)
+    return Outcome(
+        cast(Decision, done.decision), name, done.old, done.new, done.run_id, note=note, sha256=_hash(new)
+    )
 
 
 def _record(study: Study, move: _Move, checks: Sequence[Check], reason: str) -> str:
@@ -206,6 +221,7 @@ def _record(study: Study, move: _Move, checks: Sequence[Check], reason: str) -> 
         "by": move.by,
         "at": at,
         "reason": reason or "none",
+        **({FILES_SHA256: _hash(move.new)} if _hash(move.new) else {}),
         "note": _note(move.seen) or "none",
         **{f"check.{check.name}": _line(check)[:_TAG_CHARACTERS] for check in checks},
     }
@@ -301,3 +317,7 @@ def _line(check: Check) -> str:
 
 def _number(version: Version | None) -> int | None:
     return None if version is None else version.number
+
+
+def _hash(version: Version) -> str:
+    return version.tags.get(FILES_SHA256, "")

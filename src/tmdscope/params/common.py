@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from tmdscope.address import holds_secret
 from tmdscope.names import DOTTED, name_problem
 from tmdscope.params.reading import Params, Seed
 
@@ -16,6 +17,16 @@ def _named(name: str) -> str:
 
 Name = Annotated[str, AfterValidator(_named)]
 """Of a study or of a registered model."""
+
+
+def _public(address: str) -> str:
+    if holds_secret(address):
+        raise ValueError("it holds a password or token, which git and dvc.lock would keep: take it out")
+    return address
+
+
+Address = Annotated[str, AfterValidator(_public)]
+"""Of a server, as everybody may read it."""
 
 
 class FoldsParams(Params):

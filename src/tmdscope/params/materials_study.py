@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from tmdscope.alike import find_alike, tell_alike
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.names import text_problem
-from tmdscope.params.common import FoldsParams, LatentAnalysisParams, Name
+from tmdscope.params.common import Address, FoldsParams, LatentAnalysisParams, Name
 from tmdscope.params.experiments import Architecture
 from tmdscope.params.reading import Params, Seed
 
@@ -188,7 +188,7 @@ class DescribeParams(Params):
 class ComputeParams(Params):
     """Section `compute`: where stages that work image by image do so; results are the same everywhere."""
 
-    scheduler: str = Field(
+    scheduler: Address = Field(
         default="", pattern=r"^((tcp|tls)://\S+)?$", description="of a Dask cluster; empty: this machine"
     )
 

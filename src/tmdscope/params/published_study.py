@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from tmdscope.materials import nearest
-from tmdscope.params.common import Name, TrainingParams
+from tmdscope.params.common import Address, Name, TrainingParams
 from tmdscope.params.reading import Params, ParamsError, Seed, parse_section
 from tmdscope.params.search import Categorical, Space, SpaceParams, Value, check_conditions
 
@@ -14,7 +14,7 @@ from tmdscope.params.search import Categorical, Space, SpaceParams, Value, check
 class FetchParams(Params):
     """Section `fetch` of the published study: the authors' repository at a pinned commit."""
 
-    base_url: str = Field(pattern=r"^https?://")
+    base_url: Address = Field(pattern=r"^https?://")
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
 
 

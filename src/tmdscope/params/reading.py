@@ -5,14 +5,20 @@ key; every number has a range; nothing here has a default that a user could mist
 in `params.yaml`, except switches that profile `paper` leaves off.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from tmdscope.files import read_bytes
+from tmdscope.limits import (
+    MAX_SETTINGS_BYTES,
+    MAX_SETTINGS_DEPTH,
+    MAX_SETTINGS_MERGES,
+    MAX_SETTINGS_VALUES,
+)
 from tmdscope.materials import nearest
 from tmdscope.stage import UserError
 
@@ -26,7 +32,7 @@ class ParamsError(UserError):
 class Params(BaseModel):
     """Base of every section: frozen, unknown keys refused, no silent conversion of types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 Section = TypeVar("Section", bound=Params)
@@ -50,15 +56,79 @@ def read_params(path: Path) -> dict[str, Any]:
     ParamsError
         The file is missing, is not YAML, or holds no mapping.
     """
+    content: dict[str, Any] = load_settings(YAML(typ="safe"), read_settings(path), str(path))
+    return content
+
+
+def read_settings(path: Path) -> str:
+    """Read a file of settings as text.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file.
+
+    Returns
+    -------
+    str
+        Its text.
+
+    Raises
+    ------
+    UserError
+        The file is missing, too large, no regular file, or not UTF-8.
+    """
     try:
-        content = YAML(typ="safe").load(path)
+        return read_bytes(path, MAX_SETTINGS_BYTES).decode("utf-8-sig")
     except FileNotFoundError as error:
         raise ParamsError(f"{path} does not exist; run from the folder that holds it") from error
-    except YAMLError as error:
-        raise ParamsError(f"{path} is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ParamsError(f"{path} must hold sections, it holds a {type(content).__name__}")
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path} is not UTF-8 ({error}); save it as UTF-8 in your editor") from error
+
+
+def load_settings(yaml: YAML, text: str, source: str) -> Any:
+    """Load the text of settings.
+
+    Parameters
+    ----------
+    yaml : ruamel.yaml.YAML
+        Loads it.
+    text : str
+        YAML.
+    source : str
+        File name, for messages.
+
+    Returns
+    -------
+    mapping
+        Its sections, unchecked.
+
+    Raises
+    ------
+    ParamsError
+        It is not YAML, holds no mapping, or aliases that lead to themselves or to masses of values.
+    """
+    if text.count("<<") > MAX_SETTINGS_MERGES:
+        raise ParamsError(f"{source} merges more than {MAX_SETTINGS_MERGES} mappings (<<); write them out")
+    try:
+        content = yaml.load(text)
+    except Exception as error:  # numbers, dates and tags raise anything
+        where = f"{source} is not YAML: {str(error)[:500] or type(error).__name__}"
+        raise ParamsError(f"{where}; mend it, or bring it back: git checkout {source}") from error
+    if not isinstance(content, MutableMapping):
+        raise ParamsError(f"{source} must hold sections, it holds a {type(content).__name__}")
+    _count(content, source, 0, 0)
     return content
+
+
+def _count(value: Any, source: str, depth: int, seen: int) -> int:
+    """Count values as often as aliases repeat them: whoever walks over them walks as long."""
+    if seen > MAX_SETTINGS_VALUES or depth > MAX_SETTINGS_DEPTH:
+        raise ParamsError(f"{source} holds too many values, one in another; write them without aliases")
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for each in inner:
+        seen = _count(each, source, depth + 1, seen)
+    return seen + 1
 
 
 def read_section(name: str, model: type[Section], path: Path = Path("params.yaml")) -> Section:
@@ -132,7 +202,7 @@ def _explain(section: str, item: Any, model: type[BaseModel]) -> str:
         return f"unknown key {where!r}" + (f"; {nearest(str(location[-1]), known)}" if known else "")
     if item["type"] == "missing":
         return f"missing key {where!r}"
-    value = "" if isinstance(item["input"], dict) else f" (got {item['input']!r})"
+    value = "" if isinstance(item["input"], dict) else f" (got {repr(item['input'])[:200]})"
     return f"{where}: {item['msg']}{value}"
 
 

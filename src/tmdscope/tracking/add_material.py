@@ -14,7 +14,7 @@ from tmdscope.alike import plain_name
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.folder import find_class
 from tmdscope.dataset.manifest_csv import read_sheet
-from tmdscope.dataset.place import check_apart
+from tmdscope.dataset.place import check_apart, manifest_file
 from tmdscope.dataset.prepare import prepare
 from tmdscope.dataset.sources import ingest
 from tmdscope.dataset.splits import group_samples, outer_folds
@@ -316,7 +316,7 @@ def _check_scale(version: Version, program: Program, new: Dataset) -> None:
 
 def _read_new(request: AddRequest, own: PrepareParams, known: Sequence[str], old: Dataset) -> Dataset:
     """Read and prepare the images as the model's own were, in a folder that is removed again."""
-    manifest = request.images / request.data.folder.manifest
+    manifest = manifest_file(request.images, request.data.folder.manifest)
     check_apart(request.images, request.root)
     named = sorted({row["material"].strip() for row in read_sheet(manifest).rows} - {""})
     if len(named) != 1:

@@ -105,7 +105,13 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
     tags, info = fitting[0].data.tags, fitting[0].info
     with fetch_artifact(client, info.run_id, _RECORD) as path:
         record = read_json(path)
-    made_of = {name: record.get("provenance", {}).get(name) for name in _OF}
+    about, failed = record.get("provenance"), record.get("failed_checks")
+    if not isinstance(about, dict) or not isinstance(failed, list):
+        raise UserError(
+            f"{_RECORD} of run {info.run_id} says nothing of its data or its checks: it was changed; make it "
+            "anew: `dvc repro --force audit`"
+        )
+    made_of = {name: about.get(name) for name in _OF}
     if made_of != of:
         raise UserError(
             f"{_RECORD} of run {info.run_id} is of other data or another split than its tags say; make it "
@@ -115,7 +121,7 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
         info.run_id,
         datetime.fromtimestamp(info.end_time / 1000, UTC),
         tags.get("params.sha256", "none"),
-        tuple(map(str, record["failed_checks"])),
+        tuple(map(str, failed)),
     )
 
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow.models import Model
+from mlflow.types import Schema
 
 from tmdscope.params.materials_study import PrepareParams
+from tmdscope.tracking.models import read_described
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.scale import Scale
 
@@ -45,16 +46,20 @@ def read_contract(version: Version) -> Contract:
     -------
     Contract
         As its file ``MLmodel`` says.
+
+    Raises
+    ------
+    UserError
+        The store lacks that file, or it is not one that tmdscope wrote.
     """
-    model = Model.load(version.uri)
-    facts = dict(model.metadata or {})
-    inputs = None if model.signature is None else model.signature.inputs
+    described = read_described(version.uri)
+    facts, inputs = described["metadata"], (described.get("signature") or {}).get("inputs")
     prepare = facts.get("prepare")
     if prepare is not None:
         prepare = PrepareParams.model_validate_json(prepare).model_dump(mode="json")
     return Contract(
         classes=tuple(facts.get("classes", ())),
-        inputs=None if inputs is None else inputs.to_dict(),
+        inputs=None if inputs is None else Schema.from_json(inputs).to_dict(),
         prepare=prepare,
         scale=Scale.from_json(facts["scale"]) if "scale" in facts else None,
     )

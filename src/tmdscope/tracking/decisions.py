@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from pydantic import TypeAdapter, ValidationError
 
+from tmdscope.stage import UserError
 from tmdscope.tracking.owner import owned
 from tmdscope.tracking.provenance import git
 from tmdscope.tracking.runs import OWNER, TrackedRun, start_run
@@ -160,5 +162,15 @@ def list_moves(client: MlflowClient, name: str) -> list[Move]:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return []
-    found = [Move(**json.loads(value)) for key, value in tags.items() if key.startswith(_MOVE)]
+    found = [_read_move(name, key, value) for key, value in tags.items() if key.startswith(_MOVE)]
     return sorted(found, key=lambda move: move.at)
+
+
+def _read_move(name: str, key: str, value: str) -> Move:
+    try:
+        return TypeAdapter(Move).validate_json(value, strict=True, extra="forbid")
+    except ValidationError as error:
+        raise UserError(
+            f"tag {key!r} of registered model {name!r} was changed ({value[:100]!r} is no move of an alias); "
+            f"see in run {key.removeprefix(_MOVE)} of {EXPERIMENT!r} what was decided, and delete the tag"
+        ) from error

@@ -1,14 +1,17 @@
 """Models as exported programs: no pickle, class names in the metadata, rebuilt from their tensors."""
 
+import io
 import json
 import logging
+import math
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import mlflow
 import mlflow.pytorch
@@ -17,29 +20,47 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
+from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from tmdscope.files import sha256_file, sha256_json
 from tmdscope.learn.reliability.reliability import Reliability
+from tmdscope.limits import MAX_CLASSES, MAX_MODEL_BYTES
+from tmdscope.names import text_problem
+from tmdscope.params.experiments import Architecture
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.stage import UserError
+from tmdscope.tracking.model_files import (
+    PROGRAM,
+    REFERENCE,
+    RELIABILITY,
+    WRITTEN_LATER,
+    check_list,
+    check_program,
+    count_weights,
+    read_description,
+    read_weights,
+    write_program,
+)
+from tmdscope.tracking.registry import FILES_SHA256, resolve
 from tmdscope.tracking.scale import Scale
+from tmdscope.tracking.standing import check_pinned
 from tmdscope.tracking.store import Study, shown_uri
-from tmdscope.vision.classifier import Ensemble, EnsembleConfig, rebuild_ensemble
+from tmdscope.vision.classifier import (
+    EMBEDDING_WIDTH,
+    Ensemble,
+    EnsembleConfig,
+    bare_ensemble,
+    rebuild_ensemble,
+)
 from tmdscope.vision.features import placed
 
-FILES_SHA256 = "files.sha256"
-"""Tag of a logged model and of its versions: the hash of its files."""
-
 _EXAMPLE_BATCH = 2
-_BESIDE = Path("extra_files")
-_RELIABILITY = "reliability.safetensors"
-_REFERENCE = "reference.safetensors"
-_WRITTEN_LATER = "registered_model_meta"  # MLflow writes it where a version's files are when they are read
+_TENSORS_OF_HEAD, _TENSORS_OF_NETWORK = 4, 64
 
 logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it warns where uv left out pip
 
@@ -134,11 +155,11 @@ def _active(run_id: str) -> Iterator[None]:
 def _write_beside(program: Program, ensemble: Ensemble, folder: Path) -> list[str]:
     if program.reliability is not None:
         arrays, texts = program.reliability.tensors()
-        save_file(arrays, folder / _RELIABILITY, texts)
+        save_file(arrays, folder / Path(RELIABILITY).name, texts)
     if program.reference is not None:
         with torch.inference_mode():
             expected = ensemble(torch.from_numpy(program.reference)).numpy()
-        save_file({"images": program.reference, "probabilities": expected}, folder / _REFERENCE)
+        save_file({"images": program.reference, "probabilities": expected}, folder / Path(REFERENCE).name)
     return [str(path) for path in sorted(folder.iterdir())]
 
 
@@ -158,7 +179,7 @@ def hash_files(folder: Path) -> str:
     names = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != _WRITTEN_LATER
+        if path.is_file() and path.name != WRITTEN_LATER
     )
     return sha256_json({name: sha256_file(folder / name) for name in names})
 
@@ -217,13 +238,30 @@ def find_program(study: Study, run_id: str, name: str) -> str | None:
     return str(whole[0].model_uri) if whole else None
 
 
-def fetch_files(uri: str) -> Path:
-    """Bring a model's files here and see that they are what was logged.
+@contextmanager
+def _expect_ours(what: str) -> Iterator[None]:
+    """Turn what is found to be wrong with a model's files into an error that says what to do."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError, OverflowError) as error:
+        problem = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise UserError(
+            f"{what} is not loaded: {problem}; it is damaged, or nothing that tmdscope logged: bring its "
+            "files back from a copy, run its experiment again, or name another version"
+        ) from error
+
+
+def fetch_files(uri: str, sha256: str | None = None) -> Path:
+    """Bring a model's files here and see that they are what was logged and nothing that runs.
 
     Parameters
     ----------
     uri : str
         ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or ``models:/m-...``; the store must be connected.
+    sha256 : str, optional
+        Hash that its files must have, 64 hexadecimal digits, whatever the store says.
 
     Returns
     -------
@@ -233,12 +271,17 @@ def fetch_files(uri: str) -> Path:
     Raises
     ------
     UserError
-        There is no such model, no hash is recorded for it, or its files are not what was logged.
+        There is no such model, no hash is recorded for it, or its files are not what was logged, not what was
+        made production, not those of `sha256`, or not such as `log_program` writes.
     """
-    store = shown_uri()
+    if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise UserError(
+            f"{sha256[:80]!r} is no SHA-256: 64 hexadecimal digits, as `tmdscope promote` prints them"
+        )
+    store, client = shown_uri(), MlflowClient()
     try:
         folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
-        recorded = recorded_sha256(MlflowClient(), uri)
+        recorded = recorded_sha256(client, uri)
     except (MlflowException, OSError) as error:
         raise UserError(
             f"cannot load {uri} from {store}: {error}; run `dvc repro --force register` "
@@ -249,22 +292,39 @@ def fetch_files(uri: str) -> Path:
             f"{uri} in {store} has no tag {FILES_SHA256}, so its files cannot be checked: it was logged by "
             "an earlier version; run its experiment again with `dvc repro --force`"
         )
-    found = hash_files(folder)
+    with _expect_ours(uri):
+        check_list(folder)
+        found = hash_files(folder)
     if found != recorded:
         raise UserError(
             f"{uri}: the files in {folder} have SHA-256 {found[:12]}, {recorded[:12]} was recorded when it "
             "was logged: changed or damaged; bring them back from a copy or run its experiment again"
         )
+    if sha256 is not None and found != sha256.lower():
+        raise UserError(
+            f"{uri}: its files have SHA-256 {found}, {sha256.lower()} was asked for: it is another "
+            "version, or its files were changed"
+        )
+    if "@" in uri or uri.count("/") > 1:
+        check_pinned(client, resolve(client, uri))
+    with _expect_ours(uri):
+        read_description(folder / "MLmodel")
+        check_program(folder / PROGRAM)
     return folder
 
 
-def load_program(uri: str) -> Program:
+def load_program(uri: str, sha256: str | None = None) -> Program:
     """Load a model that `log_program` logged, with every layer at hand.
+
+    Only numbers are taken from its files; the networks are built by our own code, and no loader of torch or
+    MLflow sees them.
 
     Parameters
     ----------
     uri : str
         ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or ``models:/m-...``; the store must be connected.
+    sha256 : str, optional
+        Hash that its files must have, 64 hexadecimal digits, whatever the store says.
 
     Returns
     -------
@@ -276,25 +336,113 @@ def load_program(uri: str) -> Program:
     UserError
         There is no such model, it is not one of ours, its files were changed, or they hold a pickle.
     """
-    folder = fetch_files(uri)
-    metadata = read_metadata(folder)
-    if "ensemble" not in metadata:
-        raise UserError(f"{uri} was not made by tmdscope: its metadata names no ensemble")
-    config = EnsembleConfig.from_dict(json.loads(metadata["ensemble"]))
-    try:
-        state = dict(mlflow.pytorch.load_model(str(folder)).state_dict())
-    except MlflowException as error:
-        raise UserError(f"{uri} is not loaded: {error}") from error
-    prepare, reliability = metadata.get("prepare"), _open_beside(folder, _RELIABILITY)
-    reference = read_reference(folder)
-    return Program(
-        rebuild_ensemble(config, state),
-        config,
-        None if prepare is None else PrepareParams.model_validate_json(prepare),
-        None if reliability is None else Reliability.from_tensors(*reliability),
-        None if reference is None else reference[0],
-        Scale.from_json(metadata["scale"]) if "scale" in metadata else None,
-    )
+    folder = fetch_files(uri, sha256)
+    with _expect_ours(uri):
+        metadata = read_metadata(folder)
+        config = _read_config(metadata, count_weights(folder / PROGRAM))
+        state = read_weights(folder / PROGRAM, _expected_tensors(config))
+        prepare, reliability = metadata.get("prepare"), _open_beside(folder, RELIABILITY)
+        reference = read_reference(folder)
+        return Program(
+            rebuild_ensemble(config, {name: torch.from_numpy(values) for name, values in state.items()}),
+            config,
+            None if prepare is None else PrepareParams.model_validate_json(prepare),
+            None if reliability is None else _read_reliability(config, *reliability),
+            None if reference is None else reference[0],
+            Scale.from_json(metadata["scale"]) if "scale" in metadata else None,
+        )
+
+
+def _read_config(metadata: Mapping[str, Any], weights: int) -> EnsembleConfig:
+    """Read what a model says of its networks; nothing of a size that its file does not have is believed."""
+    text = metadata["ensemble"]
+    if unknown := sorted(json.loads(text).keys() - {each.name for each in fields(EnsembleConfig)}):
+        raise ValueError(f"its metadata say {unknown[0][:80]!r}, which this version does not know")
+    config = TypeAdapter(EnsembleConfig).validate_json(text, strict=True)
+    for name in (*config.classes, *(config.atoms or ())):
+        if problem := text_problem(name):
+            raise ValueError(f"class {problem}")
+    most = weights // (_TENSORS_OF_HEAD if config.shared_backbone else _TENSORS_OF_NETWORK)
+    for what, number, lowest, highest in (
+        ("classes", len(set(config.classes)), max(1, len(config.classes)), MAX_CLASSES),
+        ("atoms", len(config.atoms or ()), 0, MAX_CLASSES),
+        ("size_px", config.size_px, 16, 4096),
+        ("members", config.members, 1, most),
+    ):
+        if not lowest <= number <= highest:
+            raise ValueError(f"its metadata say {what} {number}, {lowest} to {highest} is possible")
+    if config.architecture not in get_args(Architecture):
+        raise ValueError(f"its metadata say architecture {config.architecture[:80]!r}")
+    if list(metadata.get("classes", config.classes)) != list(config.classes):
+        raise ValueError("its metadata name two lists of classes")
+    if not set(config.trained or ()) <= set(config.classes):
+        raise ValueError("its metadata name trained classes that it does not have")
+    if not all(map(math.isfinite, config.normalisation.mean)) or not min(config.normalisation.std) > 0:
+        raise ValueError("its metadata normalise by what is no number")
+    return config
+
+
+def _expected_tensors(config: EnsembleConfig) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Give the shape and type of every tensor of an ensemble, without memory for any."""
+    with torch.device("meta"):
+        state = bare_ensemble(config).state_dict()
+    kinds: dict[torch.dtype, np.dtype[Any]] = {
+        torch.float32: np.dtype("<f4"),
+        torch.int64: np.dtype("<i8"),
+    }
+    needed = sum(values.numel() * values.element_size() for values in state.values())
+    if needed > MAX_MODEL_BYTES:
+        raise ValueError(f"its networks take {needed} bytes, {MAX_MODEL_BYTES} at most are loaded")
+    return {name: (tuple(values.shape), kinds[values.dtype]) for name, values in state.items()}
+
+
+def _read_reliability(
+    config: EnsembleConfig, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]
+) -> Reliability:
+    found = Reliability.from_tensors(arrays, texts)
+    if (found.members, found.classes) != (config.members, len(config.classes)):
+        raise ValueError(f"its reliability is of {found.members} networks and {found.classes} classes")
+    for gaussians in found.gaussians:
+        means, whitening = gaussians.means.shape, gaussians.whitening.shape
+        if whitening != (EMBEDDING_WIDTH, EMBEDDING_WIDTH) or means[1:] != whitening[1:]:
+            raise ValueError(f"its reliability has means {means} and whitening {whitening}")
+    for conformal in (found.sets, found.novelty):
+        for scores, tails in zip(conformal.scores, conformal.tails, strict=True):
+            if scores.ndim != 1 or tails.shape != (len(scores) + 1,):
+                raise ValueError(f"its reliability has scores {scores.shape} and tails {tails.shape}")
+    numbers = (*arrays.values(), np.array([found.temperature, found.level, found.novelty_cut]))
+    if (
+        not all(each.dtype == np.float64 and np.isfinite(each).all() for each in numbers)
+        or min(numbers[-1]) < 0
+    ):
+        raise ValueError("its reliability holds what are no numbers")
+    return found
+
+
+def read_described(uri: str) -> dict[str, Any]:
+    """Read what a model's file ``MLmodel`` says of it, without fetching its weights.
+
+    Parameters
+    ----------
+    uri : str
+        ``models:/NAME/VERSION``; the store must be connected.
+
+    Returns
+    -------
+    dict
+        As `tmdscope.tracking.model_files.read_description`.
+
+    Raises
+    ------
+    UserError
+        There is no such file, or it is not one that tmdscope wrote.
+    """
+    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, _expect_ours(uri):
+        try:
+            path = mlflow.artifacts.download_artifacts(artifact_uri=f"{uri}/MLmodel", dst_path=folder)
+        except MlflowException as error:
+            raise UserError(f"cannot read MLmodel of {uri} from {shown_uri()}: {error}") from error
+        return read_description(Path(path))
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
@@ -308,9 +456,14 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``ensemble``, ``prepare`` and ``scale`` as JSON texts, ``classes``; empty where it says nothing.
+        ``ensemble``, ``prepare`` and ``scale`` as JSON texts, ``classes``.
+
+    Raises
+    ------
+    ValueError
+        The file is not one that tmdscope wrote.
     """
-    return dict(Model.load(folder).metadata or {})
+    return dict(read_description(folder / "MLmodel")["metadata"])
 
 
 def read_reference(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
@@ -325,17 +478,57 @@ def read_reference(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]
     -------
     tuple of numpy.ndarray or None
         Images N x S x S and class probabilities N x K; None where none are stored.
+
+    Raises
+    ------
+    UserError
+        They are not of the model's size and classes, or damaged.
     """
-    found = _open_beside(folder, _REFERENCE)
-    return None if found is None else (found[0]["images"], found[0]["probabilities"])
+    found = _open_beside(folder, REFERENCE)
+    if found is None:
+        return None
+    with _expect_ours(str(folder / REFERENCE)):
+        config = _read_config(read_metadata(folder), count_weights(folder / PROGRAM))
+        images, probabilities = found[0]["images"], found[0]["probabilities"]
+        wanted = (len(images), config.size_px, config.size_px), (len(images), len(config.classes))
+        if (images.shape, probabilities.shape) != wanted or images.dtype != np.uint8:
+            raise ValueError(f"it holds images {images.shape} and probabilities {probabilities.shape}")
+        return images, probabilities.astype(np.float32)
+
+
+def write_checked(folder: Path, to: Path) -> None:
+    """Write a model anew with nothing in it but what was checked, for a loader that is not ours.
+
+    Parameters
+    ----------
+    folder : Path
+        Its files, as `fetch_files` gives them.
+    to : Path
+        An empty folder.
+
+    Raises
+    ------
+    UserError
+        It is not what a model may be.
+    """
+    with _expect_ours(str(folder)):
+        described = read_description(folder / "MLmodel")
+        config = _read_config(described["metadata"], count_weights(folder / PROGRAM))
+        example = torch.zeros((_EXAMPLE_BATCH, config.size_px, config.size_px), dtype=torch.uint8)
+        written = io.BytesIO()
+        torch.save(((example,), {}), written)
+        (to / PROGRAM).parent.mkdir()
+        write_program(folder / PROGRAM, to / PROGRAM, written.getvalue())
+        described.pop("saved_input_example_info", None)
+        (to / "MLmodel").write_text(json.dumps(described, default=str), encoding="utf-8")
 
 
 def _open_beside(folder: Path, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]] | None:
-    path = folder / _BESIDE / name
+    path = folder / name
     if not path.exists():
         return None
     try:
         with safe_open(path, framework="numpy") as stored:
             return {key: stored.get_tensor(key) for key in stored.keys()}, dict(stored.metadata() or {})  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, TypeError, ValueError) as error:
         raise UserError(f"{path} is damaged ({error}); run the experiment again") from error

@@ -22,7 +22,7 @@ def owned() -> Iterator[str]:
     ------
     str
         JSON object to write on it: ``place`` (the host, and on Linux its container), ``pid``, ``started``,
-        which tells the process from another that gets the same number later, and a ``token`` of this block.
+        which tells the process from another that gets the same number later, and a name of this ``block``.
     """
     token = uuid.uuid4().hex[:12]
     _TOKENS.add(token)
@@ -46,7 +46,7 @@ def mine(token: str = "") -> str:
         As `owned` gives.
     """
     pid = os.getpid()
-    return json.dumps({"place": _place(), "pid": pid, "started": _started(pid), "token": token})
+    return json.dumps({"place": _place(), "pid": pid, "started": _started(pid), "block": token})
 
 
 def is_left(owner: str) -> bool:
@@ -64,7 +64,7 @@ def is_left(owner: str) -> bool:
     """
     try:
         named = json.loads(owner)
-        place, pid, started, token = named["place"], int(named["pid"]), named["started"], named["token"]
+        place, pid, started, token = named["place"], int(named["pid"]), named["started"], named["block"]
     except (ValueError, TypeError, KeyError):
         return False
     if place != _place():

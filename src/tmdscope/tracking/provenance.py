@@ -75,7 +75,7 @@ def whereabouts(study: Study, tags: Mapping[str, str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``tracking_uri`` (without name and password), ``experiment_id``, ``made_at`` (now, UTC) and
+        ``tracking_uri`` (without password), ``experiment_id``, ``made_at`` (now, UTC) and
         ``provenance``, the tags but for those that MLflow's pages alone read.
     """
     return {

@@ -12,6 +12,9 @@ from mlflow.exceptions import MlflowException
 from tmdscope.stage import UserError
 from tmdscope.tracking.store import shown_uri
 
+FILES_SHA256 = "files.sha256"
+"""Tag of a logged model, of its versions and of the decision that promoted one: the hash of its files."""
+
 Client = MlflowClient
 """A connected store, for floors that know no MLflow."""
 

@@ -64,8 +64,14 @@ def foreign_folders(root: Path) -> list[Path]:
     database = root / DATABASE
     if not database.exists():
         return []
-    with closing(_open(database, write=True)) as store:  # what a killed process half wrote is rolled back
-        return _foreign(store, root)
+    try:
+        with closing(_open(database)) as store:
+            return _foreign(store, root)
+    except sqlite3.Error as error:
+        raise UserError(
+            f"{database}: {error}; end what writes to it, see that it is a file that you may read, or "
+            "bring it back from a copy"
+        ) from error
 
 
 def check_location(root: Path) -> None:
@@ -117,7 +123,7 @@ def move_store(root: Path) -> Moved:
         raise UserError(
             f"{database} is not there: no runs were tracked here; run this in the project's folder"
         )
-    with closing(_open(database, write=True)) as store:
+    with closing(_open(database)) as store:
         try:
             store.execute("BEGIN IMMEDIATE")
             folders = _foreign(store, root)
@@ -128,7 +134,7 @@ def move_store(root: Path) -> Moved:
             backup = _back_up(database)
             addresses = sum(_rewrite(store, old, root) for old in folders)
             store.commit()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             store.rollback()
             raise UserError(
                 f"{database}: {error}; end what runs in this project and try again, nothing was changed"
@@ -139,9 +145,9 @@ def move_store(root: Path) -> Moved:
     return Moved(tuple(folders), addresses, backup)
 
 
-def _open(database: Path, write: bool) -> sqlite3.Connection:
-    mode = "rw" if write else "ro"
-    return sqlite3.connect(f"{database.as_uri()}?mode={mode}", uri=True, timeout=WAIT_S, isolation_level=None)
+def _open(database: Path) -> sqlite3.Connection:
+    """Open a store that is there; who only reads may write, too, to undo what a killed process began."""
+    return sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, timeout=WAIT_S, isolation_level=None)
 
 
 def _has(store: sqlite3.Connection, table: str, column: str) -> bool:
@@ -196,7 +202,7 @@ def _back_up(database: Path) -> Path:
         number += 1
     with (
         atomic_path(backup) as temporary,
-        closing(_open(database, write=False)) as source,
+        closing(_open(database)) as source,
         closing(sqlite3.connect(temporary)) as target,
     ):
         source.backup(target)

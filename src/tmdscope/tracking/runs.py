@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
+from tmdscope.address import without_secrets
 from tmdscope.files import write_json, write_table
 from tmdscope.learn.scored import FACTS, PREDICTIONS
 from tmdscope.names import key_of
@@ -91,7 +92,8 @@ class TrackedRun:
             Name to value; a name that MLflow does not take is logged under `tmdscope.names.key_of`.
         """
         entries = [
-            Param(key_of(key), str(value)[:_PARAM_CHARACTERS]) for key, value in flatten(params).items()
+            Param(key_of(key), without_secrets(str(value))[:_PARAM_CHARACTERS])
+            for key, value in flatten(params).items()
         ]
         self.study.client.log_batch(self.run_id, params=entries)
 
@@ -135,7 +137,8 @@ class TrackedRun:
         tags : mapping
             Name to value.
         """
-        self.study.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        entries = [RunTag(key, without_secrets(value)) for key, value in tags.items()]
+        self.study.client.log_batch(self.run_id, tags=entries)
 
     def dataset(self, data: DataUse) -> None:
         """Log the data set the run reads.
@@ -345,7 +348,8 @@ def open_run(
         lineage[ATTEMPT] = attempt
     run_id = None if attempt is None or fresh else _find_run(study, name, lineage)
     if run_id is None:
-        created = study.client.create_run(study.experiment_id, tags={**tags, **lineage}, run_name=name)
+        shown = {key: without_secrets(value) for key, value in {**tags, **lineage}.items()}
+        created = study.client.create_run(study.experiment_id, tags=shown, run_name=name)
         run = TrackedRun(study, created.info.run_id)
     else:
         study.client.update_run(run_id, status="RUNNING")

@@ -9,7 +9,8 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tmdscope.tracking.registry import PREVIOUS, PRODUCTION, Version, find_number, to_version
+from tmdscope.stage import UserError
+from tmdscope.tracking.registry import FILES_SHA256, PREVIOUS, PRODUCTION, Version, find_number, to_version
 
 REVIEWED = "production.reviewed"
 """Tag of a registered model, ``VERSION@RUN``: what the last decision made `PRODUCTION`, and its run."""
@@ -99,6 +100,36 @@ def read_standing(client: MlflowClient, name: str) -> Standing:
         None if number is None else find_number(client, name, int(number)) for number in numbers
     )
     return Standing(production, previous, reviewed)
+
+
+def check_pinned(client: MlflowClient, version: Version) -> None:
+    """Check that a version's files are those that it had when a decision made it production.
+
+    Parameters
+    ----------
+    client : mlflow.MlflowClient
+        Connected store.
+    version : Version
+        The version; nothing is known of one that no decision made production.
+
+    Raises
+    ------
+    UserError
+        The hash that the version carries is not that of the decision.
+    """
+    reviewed = client.get_registered_model(version.name).tags.get(REVIEWED, "").split("@")
+    run_id = reviewed[1] if reviewed[0] == str(version.number) else version.tags.get("promoted.run")
+    try:
+        decision = client.get_run(run_id).data.tags if run_id else {}
+    except MlflowException:  # decisions may be cleared away
+        decision = {}
+    pinned, now = decision.get(FILES_SHA256), version.tags.get(FILES_SHA256, "none")
+    if pinned not in (None, now):
+        raise UserError(
+            f"{version.uri}: its files and tag {FILES_SHA256} were changed after it was made production: "
+            f"SHA-256 is {now[:12]}, decision {run_id} (by {decision.get('by')}, {decision.get('at')}) has "
+            f"{pinned[:12]}; bring the files back from a copy and set the tag to {pinned}, or promote another"
+        )
 
 
 def mark_reviewed(client: MlflowClient, name: str, number: int, run_id: str) -> None:

@@ -7,17 +7,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tmdscope.address import without_secrets
+from tmdscope.address import keep_secrets, password_in, without_secrets
 from tmdscope.layout import tracking_home
 from tmdscope.stage import UserError, translates
 from tmdscope.temporary import workspace
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # it prints the password with it
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"  # no model of ours holds one
 
 import mlflow
 import requests
+from alembic.util.exc import CommandError
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
 from sqlalchemy import NullPool, create_engine
@@ -32,7 +34,20 @@ _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "8", "MLFLOW_HTTP_REQUEST_MAX_RETRIE
 Unset they are 120 s and 7 tries: right in the middle of a training, too long before it.
 """
 _CONNECT_S = 8
-_REFUSED = (401, 403)
+_UNKNOWN, _FORBIDDEN = 401, 403
+_NO_STORE = "it is no store: bring it back from a copy, or move it away and a new one is begun"
+_LOCAL = {
+    "is locked": "another process writes to it: wait for that to end and start again",
+    "not a database": _NO_STORE,
+    "malformed": _NO_STORE,
+    "no such table": _NO_STORE,
+    "unable to open": "see that it is a file, and that you may read it and write in its folder",
+    "readonly database": "see who owns it (ls -l) and that you may write to it and in its folder",
+    "disk is full": "free some space there and start again",
+    "out-of-date database schema": "after a copy, `mlflow db upgrade`; or use the MLflow that wrote it",
+    "Can't locate revision": "a newer MLflow wrote it: use that version, or a copy from before",
+}
+"""What sqlite, and MLflow of its file, say, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +104,7 @@ def shown_uri() -> str:
     Returns
     -------
     str
-        Without name and password.
+        Without password.
     """
     return without_secrets(tracking_uri())
 
@@ -102,10 +117,12 @@ def search_storage_url() -> str:
     str
         Variable ``TMDSCOPE_SEARCH_STORAGE`` when set, else an sqlite file beside the runs.
     """
-    given = os.environ.get("TMDSCOPE_SEARCH_STORAGE")
-    if not given:
-        tracking_root().mkdir(parents=True, exist_ok=True)
-    return given or f"sqlite:///{tracking_root() / 'optuna.db'}"
+    if given := os.environ.get("TMDSCOPE_SEARCH_STORAGE"):
+        return given
+    tracking_root().mkdir(parents=True, exist_ok=True)
+    local = tracking_root() / "optuna.db"
+    _require_file(local)
+    return f"sqlite:///{local}"
 
 
 def connect(create: bool = False) -> MlflowClient:
@@ -127,6 +144,7 @@ def connect(create: bool = False) -> MlflowClient:
         There is no such store, or it does not answer within seconds, or refuses; the message has its address.
         Or the project was copied or renamed: its local store would write into the folder it came from.
     """
+    keep_secrets()
     uri = tracking_uri()
     if uri.startswith("sqlite:"):
         _check_file(uri, create)
@@ -141,6 +159,8 @@ def connect(create: bool = False) -> MlflowClient:
 
 def _check_file(uri: str, create: bool) -> None:
     place = make_url(uri).database
+    if place:
+        _require_file(Path(place))
     if create:
         tracking_root().mkdir(parents=True, exist_ok=True)
         if place and place != ":memory:" and not Path(place).exists():
@@ -150,6 +170,12 @@ def _check_file(uri: str, create: bool) -> None:
             f"there are no runs yet: {place} does not exist. Run `dvc repro` in the project, or set "
             "MLFLOW_TRACKING_URI to the store that has them"
         )
+
+
+def _require_file(path: Path) -> None:
+    """Refuse a pipe, which sqlite would wait for without end."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file but a folder, a pipe or a device; move it away")
 
 
 def _make_tables(place: Path) -> None:
@@ -165,8 +191,15 @@ def _make_tables(place: Path) -> None:
 
 def _check_answer(uri: str) -> None:
     """Ask a server or a database something small, before any work depends on it."""
+    is_server = uri.startswith("http")
+    if re.search(r"[/?#@\s]" if is_server else "@", password_in(uri) or ""):
+        raise UserError(
+            f"MLFLOW_TRACKING_URI, {without_secrets(uri)} but for its password: that holds signs which "
+            "end it there; write / as %2F, ? as %3F, # as %23, at as %40, a space as %20, or take it out and "
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (of PostgreSQL: PGPASSWORD)"
+        )
     try:
-        if uri.startswith("http"):
+        if is_server:
             with _impatient():
                 MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
         elif uri.startswith(("postgresql", "mysql", "mssql")):
@@ -203,16 +236,20 @@ def explain_error(error: Exception) -> UserError | None:
     UserError or None
         With the address, never a password; None for errors of other libraries.
     """
-    known = (MlflowException, requests.RequestException, SQLAlchemyError)
+    known = (MlflowException, requests.RequestException, SQLAlchemyError, CommandError)
     return UserError(_explain(error)) if isinstance(error, known) else None
 
 
 def _explain(error: Exception) -> str:
-    reason = without_secrets(str(error).strip().partition("\n")[0][:500])
+    reason = without_secrets(str(error)).strip().partition("\n")[0][:500]
     cause = re.search(r"\(Caused by \w+\([\"'](?:<?HTTP\w+[^:]*: )?(?P<why>.*?)[\"']\)\)", reason)
     reason = cause["why"] if cause else reason
     status = error.get_http_status_code() if isinstance(error, RestException) else 0
-    if status in _REFUSED or "401" in reason or "password authentication" in reason:
+    if local := next((told for said, told in _LOCAL.items() if said in str(error)), None):
+        remedy = local
+    elif status == _FORBIDDEN or f"code {_FORBIDDEN}" in reason:
+        remedy = "this user may not change what others made: ask for EDIT on it, or use another name"
+    elif status == _UNKNOWN or f"code {_UNKNOWN}" in reason or "password authentication" in reason:
         remedy = (
             "it refuses these credentials: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or, of "
             "a database, name and password in MLFLOW_TRACKING_URI"

@@ -368,6 +368,28 @@ class Ensemble(nn.Module):
         return Classifier(backbone, head)
 
 
+def bare_ensemble(config: EnsembleConfig) -> Ensemble:
+    """Build an ensemble from its configuration, with weights of chance.
+
+    Parameters
+    ----------
+    config : EnsembleConfig
+        Of the ensemble.
+
+    Returns
+    -------
+    Ensemble
+        In training mode.
+    """
+    backbones = 1 if config.shared_backbone else config.members
+    target = config.make_target()
+    return Ensemble(
+        [Backbone(bare_backbone(config.architecture), config.normalisation) for _ in range(backbones)],
+        [Head(feature_count(config.architecture), target.outputs) for _ in range(config.members)],
+        target,
+    )
+
+
 def rebuild_ensemble(config: EnsembleConfig, state: dict[str, Tensor]) -> Ensemble:
     """Build an ensemble from its configuration and tensors.
 
@@ -383,12 +405,6 @@ def rebuild_ensemble(config: EnsembleConfig, state: dict[str, Tensor]) -> Ensemb
     Ensemble
         In evaluation mode.
     """
-    backbones = 1 if config.shared_backbone else config.members
-    target = config.make_target()
-    ensemble = Ensemble(
-        [Backbone(bare_backbone(config.architecture), config.normalisation) for _ in range(backbones)],
-        [Head(feature_count(config.architecture), target.outputs) for _ in range(config.members)],
-        target,
-    )
+    ensemble = bare_ensemble(config)
     ensemble.load_state_dict(state)
     return ensemble.eval()

@@ -1,7 +1,7 @@
 """Where a backbone's weights come from, and with which mean and standard deviation images are normalised."""
 
 import os
-import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from tmdscope.download import DownloadError, download
-from tmdscope.files import atomic_path, sha256_file
+from tmdscope.files import atomic_path, open_regular, sha256_file
 from tmdscope.layout import remedy_of
+from tmdscope.limits import MAX_WEIGHTS_BYTES
 from tmdscope.materials import nearest
 from tmdscope.stage import UserError
 
@@ -238,7 +238,7 @@ def _fetch(weights: Weights, architecture: str) -> Path:
     url = f"{mirror.rstrip('/')}/{file.name}" if mirror else file.url
     try:
         with atomic_path(path) as temporary:
-            download(url, temporary)
+            download(url, temporary, most=MAX_WEIGHTS_BYTES)
             _check_hash(temporary, path, file)
     except DownloadError as error:
         raise UserError(
@@ -250,6 +250,7 @@ def _fetch(weights: Weights, architecture: str) -> Path:
 
 
 def _check_hash(content: Path, path: Path, file: WeightsFile) -> None:
+    open_regular(content, MAX_WEIGHTS_BYTES).close()
     found = sha256_file(content)
     if file.sha256_start and not found.startswith(file.sha256_start):
         raise UserError(
@@ -260,13 +261,20 @@ def _check_hash(content: Path, path: Path, file: WeightsFile) -> None:
 
 def _read_state(path: Path, remedy: str) -> Mapping[str, Tensor]:
     """Read tensors and nothing else: objects in a pickle could run code."""
+    with open_regular(path, MAX_WEIGHTS_BYTES) as stream:
+        if zipfile.is_zipfile(stream):
+            with zipfile.ZipFile(stream) as archive:
+                records = archive.infolist()
+            packed = any(record.compress_type != zipfile.ZIP_STORED for record in records)
+            if packed or sum(record.file_size for record in records) > MAX_WEIGHTS_BYTES:
+                raise UserError(f"{path} holds packed records, which torch does not write; {remedy}")
     try:
         content: Any = (
             load_file(path)
             if path.suffix == ".safetensors"
             else torch.load(path, map_location="cpu", weights_only=True)
         )
-    except (pickle.UnpicklingError, SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # damaged bytes make torch raise nearly anything
         raise UserError(
             f"{path} is no state dict of tensors alone: it is truncated, or a pickle of other objects, which "
             f"is refused because loading it could run code; {remedy}"

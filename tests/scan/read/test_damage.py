@@ -131,8 +131,8 @@ def test_readers_are_held_to_the_size_of_the_file(write: Callable[[], bytes]) ->
 
 
 def test_a_reader_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr(child, "_PATIENCE_PER_BYTE", 0.0)
+    monkeypatch.setattr(child, "READER_WAIT_S", 0.0)
+    monkeypatch.setattr(child, "READER_WAIT_S_PER_BYTE", 0.0)
     monkeypatch.setattr(child, "_idle", [])
     with pytest.raises(ScanError, match="crashed or did not come to an end"):
         decode_scan(many_gwy(), "scan.gwy")

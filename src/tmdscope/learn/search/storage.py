@@ -17,6 +17,7 @@ from sqlalchemy import NullPool, create_engine, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from tmdscope.address import holds_secret, without_secrets
 from tmdscope.stage import UserError, say
 
 HEARTBEAT_S = 10
@@ -234,7 +235,7 @@ def check_url(url: str) -> URL:
             "the address of the search storage is none: write sqlite:///PATH or "
             "postgresql://USER@HOST:PORT/DATABASE"
         ) from error
-    if checked.password is not None or _secrets(checked):
+    if holds_secret(url) or checked.password is not None:
         raise StorageError(
             f"{_shown(checked)}: leave the password out of the address, where logs would show it; put it "
             "into variable PGPASSWORD, or into ~/.pgpass or the file that PGPASSFILE names"
@@ -250,11 +251,7 @@ def check_url(url: str) -> URL:
 
 
 def _shown(url: URL) -> str:
-    return url.difference_update_query(_secrets(url)).render_as_string(hide_password=True)
-
-
-def _secrets(url: URL) -> list[str]:
-    return [key for key in url.query if "password" in key.lower()]
+    return without_secrets(url.render_as_string(hide_password=False))
 
 
 def _is_outage(error: Exception) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tmdscope.limits import MAX_PIXELS
+from tmdscope.limits import MAX_COLUMNS, MAX_PIXELS
 from tmdscope.materials import nearest
+from tmdscope.names import LONGEST
 from tmdscope.stage import UserError
 
 PIXEL_RANGE_NM = (1e-3, 1e5)
@@ -141,11 +142,18 @@ def distinct(found: Sequence[Found]) -> list[Found]:
     -------
     list of Found
         The same; a name that occurs again gets a number.
+
+    Raises
+    ------
+    ScanError
+        There are more than any instrument writes.
     """
+    if len(found) > MAX_COLUMNS:
+        raise ScanError(f"it lists {len(found)} channels, {MAX_COLUMNS} at most are read: it is damaged")
     seen: Counter[str] = Counter()
     named = []
     for one in found:
-        name = one.channel.name
+        name = one.channel.name[:LONGEST]
         seen[name] += 1
         number = f" {seen[name]}" if seen[name] > 1 else ""
         named.append(replace(one, channel=replace(one.channel, name=name + number)))

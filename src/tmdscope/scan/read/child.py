@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.limits import READER_WAIT_S, READER_WAIT_S_PER_BYTE
 from tmdscope.scan.read.channels import Channel, ScanError
 from tmdscope.scan.read.formats import Format
-
-_PATIENCE_S, _PATIENCE_PER_BYTE = 20.0, 1e-6
-"""How long a process may take in all, busy machine and imports included, before it is ended."""
 
 
 class _Child:
@@ -32,7 +30,7 @@ class _Child:
         """Send a file and take the answer; EOFError where the process ended."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        timer = threading.Timer(_PATIENCE_S + len(content) * _PATIENCE_PER_BYTE, self.process.kill)
+        timer = threading.Timer(READER_WAIT_S + len(content) * READER_WAIT_S_PER_BYTE, self.process.kill)
         timer.start()
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n" + content)

@@ -164,6 +164,7 @@ def find_topostats(path: Path) -> list[Found]:
     """
     from AFMReader.topostats import load_topostats
 
+    _refuse_other_files(path)
     content = load_topostats(path)
     pixel = float(content.get("pixel_to_nm_scaling", math.nan))
     arrays = {name: np.asarray(content[name]) for name in ("image", "image_original") if name in content}
@@ -174,6 +175,27 @@ def find_topostats(path: Path) -> list[Found]:
         for name, array in arrays.items()
         if array.ndim == 2
     ]
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse an HDF5 file whose values lie in other files: it would show what its reader may read."""
+    import h5py
+
+    outside = []
+
+    def look(name: str, link: Any) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            outside.append(name)
+
+    def open_each(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+            outside.append(name)
+
+    with h5py.File(path) as file:
+        file.visititems_links(look)
+        file.visititems(open_each)
+    if outside:
+        raise ScanError(f"its {outside[0]!r} lies in another file: export it whole")
 
 
 def find_nid(path: Path) -> list[Found]:

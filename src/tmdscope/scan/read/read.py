@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_SCAN_BYTES
 from tmdscope.scan.read.channels import Channel, ScanError, check_channel, choose, distinct
 from tmdscope.scan.read.child import read_in_child
@@ -11,6 +12,7 @@ from tmdscope.scan.read.formats import NANOSCOPE, format_of
 from tmdscope.scan.read.nanoscope import find_channels
 from tmdscope.scan.read.values import heights
 from tmdscope.scan.scan import Scan
+from tmdscope.stage import UserError
 
 __all__ = ["InstrumentFile", "ScanError", "decode_file", "decode_scan", "read_file", "read_scan"]
 
@@ -78,10 +80,8 @@ def read_file(path: Path, channel: str | None = None) -> InstrumentFile:
         The file cannot be opened or used; the message names it.
     """
     try:
-        if path.stat().st_size > MAX_SCAN_BYTES:
-            raise ScanError(f"it is larger than {MAX_SCAN_BYTES} bytes; export the height channel alone")
-        return decode_file(path.read_bytes(), path.name, channel)
-    except (OSError, ScanError) as error:
+        return decode_file(read_bytes(path, MAX_SCAN_BYTES), path.name, channel)
+    except (OSError, UserError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise ScanError(f"{path}: {reason}") from error
 

@@ -19,15 +19,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.limits import (
+    READER_CPU_S,
+    READER_CPU_S_PER_BYTE,
+    READER_MEMORY_BYTES,
+    READER_MEMORY_PER_BYTE,
+)
 from tmdscope.scan.read.channels import Found, ScanError, check_channel, choose, distinct
 from tmdscope.scan.read.values import heights
-
-_MEMORY_BYTES, _MEMORY_PER_BYTE = 256 << 20, 24
-"""Address space that a file may take beside what the process has, and more for each of its bytes."""
-
-_SECONDS, _SECONDS_PER_BYTE = 0.7, 1 / (16 << 20)
-"""Processor time that a file may take, and more for each of its bytes."""
-
 
 _KEEPS_STATE = {"ibw"}
 """igor2 remembers sizes of a damaged wave, and reads the next one wrongly or without end."""
@@ -103,13 +102,13 @@ def _read(found: list[Found], wanted: str | None) -> tuple[dict[str, Any], NDArr
 
 def _limit(size: int) -> None:
     """Limit what the next file may take."""
-    signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS + size * _SECONDS_PER_BYTE)
+    signal.setitimer(signal.ITIMER_VIRTUAL, READER_CPU_S + size * READER_CPU_S_PER_BYTE)
     taken = Path("/proc/self/statm")
     if taken.exists():
         import resource
 
         pages = int(taken.read_text(encoding="ascii").split()[0])
-        room = pages * resource.getpagesize() + _MEMORY_BYTES + size * _MEMORY_PER_BYTE
+        room = pages * resource.getpagesize() + READER_MEMORY_BYTES + size * READER_MEMORY_PER_BYTE
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (room if hard < 0 else min(room, hard), hard))
 

@@ -1,0 +1,181 @@
+"""What went wrong, in words: errors of the system with their remedies, and the report of a fault of ours."""
+
+import errno
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+
+from tmdscope import __version__
+from tmdscope.address import without_secrets
+from tmdscope.layout import find_project, remedy_of
+
+REPORTS = Path("reports")
+"""Where reports of faults are written, in the project's folder, as ``problem-TIME.txt``."""
+
+_LIBRARIES = ("dvc", "mlflow", "numpy", "optuna", "pandas", "pyarrow", "torch", "typer")
+_SPACE = "free some space there, or work on another disk, then start it again"
+_RIGHTS = "see who owns it (ls -ld) and that you may read it and write in its folder"
+_NETWORK = "see that the network and who should answer are there"
+_GONE = (errno.ENOENT, errno.EACCES, errno.ESTALE)
+_REMEDIES = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: f"your quota is used up: {_SPACE}",
+    errno.EFBIG: _SPACE,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: "its disk is mounted read-only: work in a folder that can be written",
+    errno.EMFILE: "let more files be open at once: ulimit -n 4096",
+    errno.ENFILE: "other programs hold too many files open: end some",
+    errno.ENOMEM: "end other programs, or work on less at once",
+    errno.ENAMETOOLONG: "shorten the name",
+    errno.ELOOP: "it is a link that leads back to itself: remove it",
+    errno.EISDIR: "it is a folder where a file belongs: move it away",
+    errno.ENOTDIR: "a file lies where a folder belongs: move it away",
+    errno.ENOTEMPTY: "another process writes there: end it and start again",
+    errno.EIO: "the disk or the way to it fails: bring your data to safety",
+    errno.ESTALE: "the network's disk was mounted anew: leave the folder and enter it again",
+    errno.ENXIO: "it is no file: name another",
+    **dict.fromkeys((errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT, errno.EHOSTUNREACH), _NETWORK),
+    **dict.fromkeys((errno.ENETUNREACH, errno.EPIPE, errno.EADDRNOTAVAIL), _NETWORK),
+}
+
+
+def explain(error: BaseException) -> str | None:
+    """Say what a user can mend about an error of Python's own: of files, of memory, of names.
+
+    Parameters
+    ----------
+    error : BaseException
+        Any; those that it was made from are looked at, too.
+
+    Returns
+    -------
+    str or None
+        File, problem and remedy; None where it is none of these.
+    """
+    return next((text for one in _causes(error) if (text := _explain(one)) is not None), None)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        yield cause
+        cause = cause.__cause__
+
+
+def _explain(error: BaseException) -> str | None:
+    if isinstance(error, MemoryError):
+        why = f" ({error})" if str(error) else ""
+        return f"there is not enough memory{why}; end other programs, or work on less at once"
+    if isinstance(error, UnicodeEncodeError):
+        text = error.object[max(0, error.start - 20) : error.end + 20]
+        return f"{text!r} cannot be written as {error.encoding}: {error.reason}; rename what is called so"
+    if isinstance(error, ValueError) and str(error).startswith("embedded null "):
+        return (
+            "a name of a file or a folder holds a NUL; write it anew in the settings or on the command line"
+        )
+    if not isinstance(error, OSError) or not error.errno:
+        return None
+    if error.filename is None and error.errno in _GONE and not _is_here():
+        return "the current folder was removed, or may not be entered; change to the project's folder"
+    name = error.filename2 or error.filename
+    path = None if name is None or isinstance(name, int) else Path(os.fsdecode(name))
+    if "temporary directory" in str(error.strerror):
+        return f"{error.strerror}; set TMPDIR to a folder that can be written"
+    remedy = _REMEDIES.get(error.errno) or (remedy_of(path) if path else "start it again")
+    if error.errno == errno.ENOENT and path is not None and len(path.parts) == 1:
+        remedy = f"if it is a program, install it; else {remedy}"
+    return f"{path or 'a file or a connection'}: {error.strerror or error}; {remedy}"
+
+
+def _is_here() -> bool:
+    try:
+        return bool(os.listdir())  # noqa: PTH208 - the folder that we are in
+    except OSError:
+        return False
+
+
+def report(error: BaseException) -> str:
+    """Write what is needed to mend an error that nobody foresaw to a file.
+
+    Parameters
+    ----------
+    error : BaseException
+        The error.
+
+    Returns
+    -------
+    str
+        What to tell: the error, where the file is, what to do with it. Where no file can be written it is
+        the report itself.
+    """
+    what = "".join(traceback.format_exception_only(error)).strip().partition("\n")[0][:500]
+    text = without_secrets(_describe(error))
+    place = _keep(text)
+    found = without_secrets(f"tmdscope met a fault that is its own: {what}")
+    if place is None:
+        return f"{found}\nno file could be written; please report this:\n{text}"
+    return (
+        f"{found}\nall that is known of it is in {place}; please read it through and send it to who keeps "
+        "tmdscope, with a word on what you did"
+    )
+
+
+def _keep(text: str) -> Path | None:
+    name = f"problem-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+    for folder in (_in_project, tempfile.gettempdir):
+        try:
+            path = Path(folder()) / name
+            with path.open("x", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(text)
+        except OSError:
+            continue
+        return path
+    return None
+
+
+def _in_project() -> Path:
+    project = find_project()
+    if not (project / "params.yaml").is_file():
+        raise FileNotFoundError(project)
+    (project / REPORTS).mkdir(exist_ok=True)
+    return project / REPORTS
+
+
+def _describe(error: BaseException) -> str:
+    facts = {
+        "time": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        "command": shlex.join(sys.argv),
+        "stage": os.environ.get("DVC_STAGE", "none"),
+        "settings": _settings_sha256(),
+        "tmdscope": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        **{name: _version(name) for name in _LIBRARIES},
+    }
+    frames = "".join(traceback.format_exception(error))
+    return "".join(f"{name}: {value}\n" for name, value in facts.items()) + f"\n{frames}"
+
+
+def _settings_sha256() -> str:
+    try:
+        return sha256((find_project() / "params.yaml").read_bytes()).hexdigest()
+    except OSError as error:
+        return f"none ({error.strerror})"
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except (metadata.PackageNotFoundError, OSError):
+        return "none"

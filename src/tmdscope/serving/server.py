@@ -1,0 +1,187 @@
+"""`tmdscope serve`: a registered model behind the application, until it is told to end."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tmdscope import __version__
+from tmdscope.limits import HEADER_SECONDS, MAX_CONNECTIONS
+from tmdscope.memory import give_back_freed_memory
+from tmdscope.serving.app import make_app
+from tmdscope.serving.door import LOCAL
+from tmdscope.serving.scorer import Scorer
+from tmdscope.stage import UserError, say
+from tmdscope.tracking.models import Program, load_program
+from tmdscope.tracking.predictions import resolve_version
+from tmdscope.tracking.registry import FILES_SHA256, Version
+from tmdscope.tracking.store import connect
+
+TOKEN = "TMDSCOPE_SERVE_TOKEN"  # noqa: S105
+"""Variable with the token that requests must bring."""
+
+_SHORTEST_TOKEN = 16
+_END_SECONDS = 5
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
+
+
+class _Connection(H11Protocol):
+    """A connection that is closed where it is one too many, or idles before a request or after an answer."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.close()
+        self._wait()
+
+    def on_response_complete(self) -> None:
+        self._wait()
+        super().on_response_complete()
+
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
+def serve(
+    model: str,
+    registered: str,
+    host: str,
+    port: int,
+    allowed: Sequence[str],
+    at_once: int,
+    sha256: str | None = None,
+) -> None:
+    """Answer requests until SIGTERM or Ctrl-C.
+
+    Parameters
+    ----------
+    model : str
+        Version, alias or address; an alias is looked up once, at the start.
+    registered : str
+        Registered model of a bare version or alias.
+    host : str
+        Address to listen on.
+    port : int
+        Its port; 0: any free one, which is told.
+    allowed : sequence of str
+        Names it answers to beside the machine's own and `host`.
+    at_once : int
+        Requests that are answered or wait at once.
+    sha256 : str, optional
+        Hash that the model's files must have, as `tmdscope.tracking.models.load_program`.
+
+    Raises
+    ------
+    UserError
+        There is no such model, the address is not to be had, or the token is too short.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    token = os.environ.get(TOKEN, "")
+    if token and len(token) < _SHORTEST_TOKEN:
+        raise UserError(
+            f"{TOKEN} has fewer than {_SHORTEST_TOKEN} characters; make one: openssl rand -hex 32"
+        )
+    names = dict.fromkeys([*LOCAL, *map(_host_name, [host, *allowed])])
+    with _listen(host, port) as listening:
+        version = resolve_version(connect(), model, registered)
+        program = load_program(version.uri, sha256)
+        scorer = Scorer(program.ensemble)
+        give_back_freed_memory()
+        app = make_app(
+            scorer, program.config.size_px, describe(version, program, model), set(names), token, at_once
+        )
+        place = f"http://{_host_name(host)}:{listening.getsockname()[1]}"
+        say(f"{version.name} version {version.number} answers on {place} to the names {', '.join(names)}")
+        if host not in (*LOCAL, "::1") and not token:
+            say(f"without {TOKEN} everybody who reaches this address is answered")
+        if host in _ANYWHERE and not allowed:
+            say("to be reached by another name, give it with --allowed-hosts")
+        try:
+            uvicorn.Server(_config(app)).run(sockets=[listening])
+        except SystemExit:  # SIGTERM; all is answered, and PyTorch's own end takes seconds
+            os._exit(0)
+        finally:
+            scorer.close()
+
+
+def describe(version: Version, program: Program, asked: str) -> dict[str, Any]:
+    """Say what a model is, for who sends it images.
+
+    Parameters
+    ----------
+    version : Version
+        Its registered version.
+    program : Program
+        The model.
+    asked : str
+        How it was named at the start.
+
+    Returns
+    -------
+    dict
+        JSON-like.
+    """
+    config = program.config
+    return {
+        "model": version.uri,
+        "asked": asked,
+        "name": version.name,
+        "version": version.number,
+        FILES_SHA256: version.tags.get(FILES_SHA256),
+        "classes": list(config.classes),
+        "not_trained": list(config.not_trained),
+        "size_px": config.size_px,
+        "prepare": None if program.prepare is None else program.prepare.model_dump(mode="json"),
+        "scale": None if program.scale is None else json.loads(program.scale.to_json()),
+        "tmdscope": __version__,
+    }
+
+
+def _host_name(name: str) -> str:
+    bare = name.strip().lower()
+    return f"[{bare}]" if ":" in bare and not bare.startswith("[") else bare
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(
+            f"cannot listen on {host}, port {port}: {why}; name others with --host and --port"
+        ) from error
+    return listening
+
+
+def _config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_Connection,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        headers=[("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")],
+        timeout_graceful_shutdown=_END_SECONDS,
+    )

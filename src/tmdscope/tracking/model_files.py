@@ -1,0 +1,547 @@
+"""What a model's files may be: exactly what `log_program` writes, seen before any loader runs.
+
+Whoever can write a store can put programs into it: torch unpickles old and unusual records of an archive
+and evaluates the texts of its graph, MLflow imports what ``MLmodel`` names. Here nothing is imported,
+unpickled or evaluated; every file, key, record and word that is not on a list is refused by a `ValueError`.
+"""
+
+import io
+import json
+import math
+import os
+import pickletools
+import re
+import stat
+import struct
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+
+from tmdscope.files import open_regular, read_bytes
+from tmdscope.limits import MAX_BESIDE_BYTES, MAX_MODEL_BYTES, MAX_TEXT_BYTES
+
+PROGRAM = "data/model.pt2"
+"""File of a model: its exported program."""
+
+RELIABILITY = "extra_files/reliability.safetensors"
+"""File of a model: how far its predictions can be trusted."""
+
+REFERENCE = "extra_files/reference.safetensors"
+"""File of a model: images and what it says of them."""
+
+WRITTEN_LATER = "registered_model_meta"
+"""File that MLflow writes where a version's files are when they are read."""
+
+DTYPES = {5: np.dtype("<i8"), 7: np.dtype("<f4")}
+"""Types of stored tensors by their number in the archive."""
+
+_MLMODEL_BYTES = 1 << 17
+_DEEPEST = 10
+_DIRECTORY_BYTES = 1 << 24
+_PLAIN_BYTES = 1 << 25
+_FOLDERS = {"data", "extra_files"}
+_FILES = {
+    "MLmodel": _MLMODEL_BYTES,
+    PROGRAM: MAX_MODEL_BYTES,
+    RELIABILITY: MAX_BESIDE_BYTES,
+    REFERENCE: MAX_BESIDE_BYTES,
+    **dict.fromkeys(("input_example.json", "serving_input_example.json"), MAX_BESIDE_BYTES),
+    **dict.fromkeys(("conda.yaml", "python_env.yaml", "requirements.txt", WRITTEN_LATER), _MLMODEL_BYTES),
+}
+
+_DESCRIBED = set(
+    "artifact_path flavors is_signature_from_type_hint metadata mlflow_version model_id model_size_bytes "
+    "model_uuid prompts run_id saved_input_example_info signature type_hint_from_example "
+    "utc_time_created".split()
+)
+_METADATA = {"ensemble", "classes", "not_trained", "prepare", "scale"}
+_BESIDE = [{"path": RELIABILITY}, {"path": REFERENCE}]
+_FLAVOURS: dict[str, dict[str, Callable[[Any], bool]]] = {
+    "python_function": {
+        "config": lambda value: value == {"device": None},
+        "data": lambda value: value == "data",
+        "env": lambda value: value == {"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
+        "loader_module": lambda value: value == "mlflow.pytorch",
+        "pickle_module_name": lambda value: value == "mlflow.pytorch.pickle_module",
+        "python_version": lambda value: isinstance(value, str),
+    },
+    "pytorch": {
+        "code": lambda value: value is None,
+        "extra_files": lambda value: value is None or all(e in _BESIDE for e in value),
+        "model_data": lambda value: value == "data",
+        "pytorch_version": lambda value: isinstance(value, str),
+    },
+}
+
+_WEIGHTS, _CONSTANTS = (
+    "data/weights/model_weights_config.json",
+    "data/constants/model_constants_config.json",
+)
+_GRAPH, _EXAMPLE = "models/model.json", "data/sample_inputs/model.pt"
+_TEXTS = {
+    "archive_format": rb"pt2",
+    "archive_version": rb"\d{1,3}",
+    "byteorder": rb"little",
+    ".data/version": rb"\d{1,3}\n?",
+    ".data/serialization_id": rb"\d{1,64}",
+}
+_RECORD = re.compile(r"data/(weights/weight|constants/tensor)_\d{1,7}")
+_EXAMPLE_RECORDS = re.compile(
+    r"data\.pkl|\.format_version|\.storage_alignment|byteorder|data/0|version|\.data/\w+"
+)
+_EXAMPLE_NAMES = {"torch._utils _rebuild_tensor_v2", "torch ByteStorage", "collections OrderedDict"}
+
+_PROGRAM_KEYS = set(
+    "graph_module guards_code opset_version range_constraints schema_version torch_version verifiers".split()
+)
+_MODULE_KEYS = set("graph metadata module_call_graph signature treespec_namedtuple_fields".split())
+_GRAPH_KEYS = set(
+    "arg as_bool as_device as_expr as_float as_int as_ints as_layout as_memory_format as_none "
+    "as_scalar_type as_tensor as_tensors buffer buffer_name custom_obj_values device dtype expr_str "
+    "hint index input_specs inputs is_hop_single_tensor_return is_single_tensor_return kind layout "
+    "name nodes output_specs outputs parameter parameter_name persistent requires_grad sizes "
+    "storage_offset strides sym_bool_values sym_float_values sym_int_values target tensor_constant "
+    "tensor_constant_name tensor_values type user_input user_output".split()
+)
+_NAME, _DOTTED = r"[A-Za-z_][A-Za-z0-9_]{0,199}", r"[A-Za-z_][A-Za-z0-9_.]{0,199}"
+_SPEC = (
+    r'(?:[\[\]{}:, \d]|"(?:type|context|children_spec|builtins\.(?:tuple|dict|list)|null|\[\])"|null){1,2000}'
+)
+_OPERATORS = (
+    "_assert_tensor_metadata adaptive_avg_pool2d add add_ batch_norm conv2d div dropout flatten linear "
+    "log_sigmoid log_softmax matmul max_pool2d mean mul neg numpy_T permute relu relu_ rsub sigmoid "
+    "softmax stack sub t to transpose unsqueeze"
+)
+_SYMBOL = r"Symbol\('s\d{1,6}', positive=True, integer=True\)"
+_WORDS = {
+    "name": _NAME,
+    "parameter_name": _DOTTED,
+    "buffer_name": _DOTTED,
+    "tensor_constant_name": _DOTTED,
+    "target": rf"torch\.ops\.aten\.(?:{_OPERATORS.replace(' ', '|')})\.\w{{1,30}}",
+    "type": r"cpu",
+    "expr_str": rf"(?:{_SYMBOL}|Integer\(\d{{1,15}}\)|Mul\(|Add\(|\)|, ){{1,50}}",
+}
+"""What a text of the graph may be, by the key that it stands under. torch evaluates `expr_str`."""
+
+
+def check_list(folder: Path) -> None:
+    """See that a model's folder holds the files of a model, no others, no links and none that is too large.
+
+    Parameters
+    ----------
+    folder : Path
+        Its files.
+
+    Raises
+    ------
+    ValueError
+        It does not; the message names the file.
+    """
+    found = set()
+    for place, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(place) / name
+            shown, kind = path.relative_to(folder).as_posix(), path.lstat()
+            if shown in _FOLDERS and stat.S_ISDIR(kind.st_mode):
+                continue
+            if shown not in _FILES or not stat.S_ISREG(kind.st_mode):
+                raise ValueError(f"it holds {shown!r}, which is no file that belongs to a model")
+            if kind.st_size > _FILES[shown]:
+                raise ValueError(f"{shown} has {kind.st_size} bytes, {_FILES[shown]} at most are read")
+            found.add(shown)
+    for needed in ("MLmodel", PROGRAM):
+        if needed not in found:
+            raise ValueError(f"it was not made by tmdscope: it has no {needed}")
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Read a model's file ``MLmodel``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict
+        Its content, with at least ``flavors`` and ``metadata``; of both, and of the whole, only what
+        `log_program` has MLflow write.
+
+    Raises
+    ------
+    ValueError
+        It is no YAML, or says anything else, such as whose code is to be run.
+    """
+    text = read_bytes(path, _MLMODEL_BYTES).decode("utf-8")
+    reader = YAML(typ="safe", pure=True)
+    try:
+        depth = 0
+        for event in reader.parse(text):
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if isinstance(event, AliasEvent) or depth > _DEEPEST:
+                raise ValueError("MLmodel refers to itself by a YAML alias, or is nested too deep")
+        described = reader.load(text)
+    except YAMLError as error:
+        raise ValueError(f"MLmodel is not YAML ({' '.join(str(error).split())[:200]})") from error
+    _expect_keys("MLmodel", described, _DESCRIBED, {"flavors"})
+    flavours, metadata = described["flavors"], described.setdefault("metadata", {})
+    _expect_keys("flavors of MLmodel", flavours, set(_FLAVOURS), set(_FLAVOURS))
+    for name, allowed in _FLAVOURS.items():
+        _expect_keys(
+            f"flavour {name}", flavours[name], set(allowed), {"loader_module", "model_data"} & set(allowed)
+        )
+        for key, is_allowed in allowed.items():
+            if key in flavours[name] and not is_allowed(flavours[name][key]):
+                raise ValueError(f"MLmodel has {name}.{key} {str(flavours[name][key])[:80]!r}")
+    for key in ("prompts", "is_signature_from_type_hint", "type_hint_from_example"):
+        if described.get(key):
+            raise ValueError(f"MLmodel has {key}")
+    if "ensemble" not in (metadata or {}):
+        raise ValueError("it was not made by tmdscope: its metadata names no ensemble")
+    _expect_keys("metadata of MLmodel", metadata, _METADATA)
+    for key, value in metadata.items():
+        words = value if key in ("classes", "not_trained") else [value]
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ValueError(f"metadata {key} is a {type(value).__name__}")
+    return dict(described)
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Callable[[str], bytes]]:
+    """Open an exported program and see that its records are those of one, unpacked, and each there once.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.pt2`` file.
+
+    Yields
+    ------
+    callable
+        Gives the content of a record by its name.
+
+    Raises
+    ------
+    ValueError
+        It is no such archive.
+    """
+    with open_regular(path, MAX_MODEL_BYTES) as stream:
+        records = _list_records(stream, path.stat().st_size)
+        prefix = min(records).partition("/")[0] + "/" if records else ""
+        names = {name.removeprefix(prefix) for name in records if name.startswith(prefix)}
+        needed = {_GRAPH, _EXAMPLE, _WEIGHTS, _CONSTANTS, "archive_format", "archive_version", "byteorder"}
+        if missing := sorted(needed - names):
+            raise ValueError(f"{PROGRAM} has no record {missing[0]}")
+        for name in records:
+            bare = name.removeprefix(prefix)
+            if not (name.startswith(prefix) and (bare in {*needed, *_TEXTS} or _RECORD.fullmatch(bare))):
+                raise ValueError(f"{PROGRAM} holds the record {name!r}, which no model has")
+        with zipfile.ZipFile(stream) as archive:
+
+            def read(name: str) -> bytes:
+                try:
+                    return archive.read(prefix + name)
+                except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+                    raise ValueError(f"{PROGRAM} is damaged: {error}") from error
+
+            for name, pattern in _TEXTS.items():
+                if name in names and not re.fullmatch(pattern, read(name)):
+                    raise ValueError(f"{PROGRAM} has another {name} than a model's")
+            yield read
+
+
+def _list_records(stream: Any, size: int) -> dict[str, zipfile.ZipInfo]:
+    stream.seek(
+        max(0, size - 98)
+    )  # the ends of ZIP64 and ZIP: a directory's size is read before the directory
+    end = stream.read()
+    if end[-22:-18] != b"PK\5\6":
+        raise ValueError(f"{PROGRAM} is no archive")
+    (listed,) = struct.unpack("<I", end[-10:-6])
+    if end[-42:-38] == b"PK\6\7":
+        (listed,) = struct.unpack("<Q", end[-58:-50]) if end[-98:-94] == b"PK\6\6" else (size,)
+    if listed > _DIRECTORY_BYTES:
+        raise ValueError(f"{PROGRAM} lists too many records")
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            records = archive.infolist()
+    except (zipfile.BadZipFile, struct.error, NotImplementedError, OSError) as error:
+        raise ValueError(f"{PROGRAM} is no archive: {error}") from error
+    if len({record.filename for record in records}) < len(records):
+        raise ValueError(f"{PROGRAM} holds two records of one name")
+    for record in records:
+        if record.compress_type or record.flag_bits & 1 or record.compress_size != record.file_size:
+            raise ValueError(f"{PROGRAM}: record {record.filename!r} is packed or encrypted")
+        plain = not _RECORD.search(record.filename)
+        if plain and record.file_size > (
+            MAX_TEXT_BYTES if record.filename.endswith(".json") else _PLAIN_BYTES
+        ):
+            raise ValueError(f"{PROGRAM}: record {record.filename!r} has {record.file_size} bytes")
+    if sum(record.file_size for record in records) > size:
+        raise ValueError(f"{PROGRAM}: its records overlap")
+    return {record.filename: record for record in records}
+
+
+def check_program(path: Path) -> dict[str, Any]:
+    """See that an exported program is a graph of known operators over raw tensors.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.pt2`` file.
+
+    Returns
+    -------
+    dict
+        The graph, without what only tells of its making.
+
+    Raises
+    ------
+    ValueError
+        It holds a pickle, a text that is no name, or anything else that no model of ours has.
+    """
+    with open_archive(path) as read:
+        for config, kind in ((_WEIGHTS, "weight_"), (_CONSTANTS, "tensor_")):
+            _read_payloads(read(config), kind)
+        _check_example(read(_EXAMPLE))
+        return _check_graph(_json(_GRAPH, read(_GRAPH)))
+
+
+def read_weights(
+    path: Path, expected: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
+) -> dict[str, NDArray[Any]]:
+    """Read an exported program's parameters and buffers.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.pt2`` file.
+    expected : mapping
+        Name to shape and type of each.
+
+    Returns
+    -------
+    dict
+        Name to array, each with memory of its own.
+
+    Raises
+    ------
+    ValueError
+        It does not hold exactly these.
+    """
+    with open_archive(path) as read:
+        stored = _read_payloads(read(_WEIGHTS), "weight_")
+        if odd := sorted(stored.keys() ^ expected.keys()):
+            raise ValueError(f"its tensors are not those of its metadata: {odd[0]} is in one of the two only")
+        return {name: _read_tensor(name, stored[name], read, *expected[name]) for name in expected}
+
+
+def count_weights(path: Path) -> int:
+    """Count an exported program's parameters and buffers, without reading them.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.pt2`` file.
+
+    Returns
+    -------
+    int
+        Their number.
+
+    Raises
+    ------
+    ValueError
+        It is not what a model's may be.
+    """
+    with open_archive(path) as read:
+        return len(_read_payloads(read(_WEIGHTS), "weight_"))
+
+
+def write_program(path: Path, to: Path, example: bytes) -> None:
+    """Write an exported program anew from what was seen of it.
+
+    A loader that reads archives otherwise than we do meets nothing but what was checked.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.pt2`` file.
+    to : Path
+        The new file.
+    example : bytes
+        Its record of example inputs.
+
+    Raises
+    ------
+    ValueError
+        It is not what a model's may be.
+    """
+    graph = check_program(path)
+    with open_archive(path) as read, zipfile.ZipFile(to, "w") as archive:
+        for config, kind, folder in ((_WEIGHTS, "weight_", "weights"), (_CONSTANTS, "tensor_", "constants")):
+            entries = _read_payloads(read(config), kind)
+            for record in sorted({entry["path_name"] for entry in entries.values()}):
+                archive.writestr(f"model/data/{folder}/{record}", read(f"data/{folder}/{record}"))
+            archive.writestr(f"model/{config}", json.dumps({"config": entries}))
+        archive.writestr(f"model/{_GRAPH}", json.dumps(graph))
+        archive.writestr(f"model/{_EXAMPLE}", example)
+        archive.writestr("model/.data/version", b"6")
+        for name in ("archive_format", "archive_version", "byteorder"):
+            archive.writestr(f"model/{name}", read(name))
+
+
+def _json(name: str, content: bytes) -> Any:
+    try:
+        return json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{PROGRAM}: {name} is not JSON ({error})") from error
+
+
+def _expect_keys(what: str, found: Any, allowed: set[str], needed: set[str] | None = None) -> None:
+    if not isinstance(found, dict):
+        raise ValueError(f"{what} is a {type(found).__name__}")
+    if odd := [key for key in found if key not in allowed]:
+        raise ValueError(f"{what} says {str(odd[0])[:80]!r}, which no model of ours says")
+    if missing := sorted((needed or set()) - set(found)):
+        raise ValueError(f"{what} does not say {missing[0]}")
+
+
+def _read_payloads(content: bytes, kind: str) -> dict[str, Any]:
+    config = _json("a list of tensors", content)
+    _expect_keys("a list of tensors", config, {"config"}, {"config"})
+    _expect_keys("a list of tensors", config["config"], set(config["config"]))
+    for name, entry in config["config"].items():
+        keys = {"path_name", "is_param", "use_pickle", "tensor_meta"}
+        _expect_keys(f"tensor {name[:80]!r}", entry, keys, keys)
+        record, meta = entry["path_name"], entry["tensor_meta"]
+        if entry["use_pickle"] is not False or not re.fullmatch(rf"{kind}\d{{1,7}}", str(record)):
+            raise ValueError(f"{PROGRAM}: {name[:80]!r} may be a pickle ({str(record)[:80]!r})")
+        if not re.fullmatch(_DOTTED, name):
+            raise ValueError(f"{PROGRAM}: {name[:80]!r} is no name of a tensor")
+        _check_words(meta, "tensor_meta")
+        keys = {"dtype", "sizes", "strides", "storage_offset", "layout", "device", "requires_grad"}
+        _expect_keys(f"tensor {name!r}", meta, keys, keys)
+    return dict(config["config"])
+
+
+def _read_tensor(
+    name: str,
+    entry: Mapping[str, Any],
+    read: Callable[[str], bytes],
+    shape: tuple[int, ...],
+    kind: np.dtype[Any],
+) -> NDArray[Any]:
+    meta = entry["tensor_meta"]
+    sizes, strides = (tuple(_whole(name, value) for value in meta[key]) for key in ("sizes", "strides"))
+    offset = _whole(name, meta["storage_offset"])
+    if sizes != shape or DTYPES.get(meta["dtype"]) != kind or len(strides) != len(sizes):
+        raise ValueError(f"tensor {name} has shape {sizes}, its metadata ask for {kind} of {shape}")
+    content = read(f"data/weights/{entry['path_name']}")
+    values = np.frombuffer(content, kind, len(content) // kind.itemsize)
+    last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
+    if not math.prod(sizes) or last >= len(values):
+        raise ValueError(f"tensor {name} is larger than its record {entry['path_name']}")
+    steps = tuple(stride * kind.itemsize for stride in strides)
+    return np.lib.stride_tricks.as_strided(values[offset:], sizes, steps).copy()
+
+
+def _whole(name: str, value: Any) -> int:
+    number = value.get("as_int") if isinstance(value, dict) else None
+    if type(number) is not int or not 0 <= number <= MAX_MODEL_BYTES:
+        raise ValueError(f"tensor {name} has a size or stride {str(value)[:80]}")
+    return number
+
+
+def _check_example(content: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            records = archive.infolist()
+            for record in records:
+                if record.compress_type or not _EXAMPLE_RECORDS.fullmatch(record.filename.partition("/")[2]):
+                    raise ValueError(f"record {record.filename!r}")
+            programs = [
+                archive.read(r) for r in records if r.filename.endswith("data.pkl") and r.file_size < 4096
+            ]
+        named = [(code.name, str(arg)) for code, arg, _ in pickletools.genops(programs[0])]
+    except (ValueError, IndexError, zipfile.BadZipFile, EOFError, NotImplementedError, struct.error) as error:
+        raise ValueError(f"{PROGRAM}: {_EXAMPLE} may be a pickle of anything ({error})") from error
+    for code, arg in named:
+        if code in ("INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "STACK_GLOBAL", "BUILD") or code.startswith("EXT"):
+            raise ValueError(f"{PROGRAM}: {_EXAMPLE} is a pickle that does {code}")
+        if code == "GLOBAL" and arg not in _EXAMPLE_NAMES:
+            raise ValueError(f"{PROGRAM}: {_EXAMPLE} is a pickle that calls {arg[:80]}")
+
+
+def _check_graph(program: Any) -> dict[str, Any]:
+    _expect_keys("the program", program, _PROGRAM_KEYS, {"graph_module"})
+    module = program["graph_module"]
+    _expect_keys("the program's module", module, _MODULE_KEYS, {"graph", "signature", "module_call_graph"})
+    if program.get("guards_code") or module.get("metadata") or module.get("treespec_namedtuple_fields"):
+        raise ValueError(f"{PROGRAM}: its graph has code, types or remarks of its own")
+    graph = module["graph"]
+    _expect_keys("the graph", graph, _GRAPH_KEYS, {"nodes"})
+    for node in graph["nodes"]:
+        _expect_keys("a node of the graph", node, {*_GRAPH_KEYS, "metadata"}, {"target"})
+        node["metadata"] = {}  # texts of its making, which are for nobody but who reads it
+    tensors = graph.get("tensor_values", {})
+    _expect_keys("the graph", tensors, {name for name in tensors if re.fullmatch(_NAME, name)})
+    signature = ("signature", module["signature"])
+    named = [
+        (name, part) for name, part in (*graph.items(), signature) if name not in ("nodes", "tensor_values")
+    ]
+    nodes = [{key: value for key, value in node.items() if key != "metadata"} for node in graph["nodes"]]
+    for key, part in (*named, ("nodes", nodes), ("tensor_values", list(tensors.values()))):
+        _check_words(part, key)
+    for call in module["module_call_graph"]:
+        _check_call(call)
+    for name, bounds in program.get("range_constraints", {}).items():
+        _expect_keys("a range", bounds, {"min_val", "max_val"})
+        if not re.fullmatch(r"s\d{1,6}", name) or not all(
+            v is None or type(v) is int for v in bounds.values()
+        ):
+            raise ValueError(f"{PROGRAM}: its graph has a range {name[:80]!r}")
+    return dict(program)
+
+
+def _check_call(call: Any) -> None:
+    _expect_keys("a call", call, {"fqn", "signature"}, {"fqn"})
+    signature = call.get("signature") or {"in_spec": "[]", "out_spec": "[]"}
+    _expect_keys("a signature", signature, set("inputs outputs in_spec out_spec forward_arg_names".split()))
+    specs = (signature["in_spec"], signature["out_spec"])
+    names = signature.get("forward_arg_names") or []
+    sound = (
+        re.fullmatch(rf"(?:{_DOTTED})?", str(call["fqn"]))
+        and not signature.get("inputs")
+        and not signature.get("outputs")
+        and all(re.fullmatch(_SPEC, str(spec)) for spec in specs)
+        and all(re.fullmatch(_NAME, str(name)) for name in names)
+    )
+    if not sound:
+        raise ValueError(f"{PROGRAM}: its graph calls what no model calls, {str(call)[:80]!r}")
+
+
+def _check_words(part: Any, key: str) -> None:
+    """Refuse keys that are not on the list, and texts that are no names, operators or plain expressions."""
+    if isinstance(part, dict):
+        _expect_keys("the graph", part, _GRAPH_KEYS)
+        for name, value in part.items():
+            _check_words(value, name)
+    elif isinstance(part, list):
+        for value in part:
+            _check_words(value, key)
+    elif isinstance(part, str):
+        if not re.fullmatch(_WORDS.get(key, r"(?!)"), part, re.ASCII):
+            raise ValueError(f"{PROGRAM}: its graph has {key} {part[:80]!r}, which no model has")
+    elif type(part) is int and abs(part) > 2**63:
+        raise ValueError(f"{PROGRAM}: its graph has the number {str(part)[:40]}")
