@@ -63,17 +63,26 @@ class Clone:
         mlflow.set_registry_uri(self.uri)
         return MlflowClient(self.uri, self.uri)
 
-    def run(self, *command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the project as a user would, with its environment first on the path."""
-        environment = watching(self.root, self.reads) | {
+    def environment(self) -> dict[str, str]:
+        """Variables of a user in the project, with its environment first on the path."""
+        variables = watching(self.root, self.reads) | {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "DVC_NO_ANALYTICS": "true",
         }
         for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID"):
-            environment.pop(name, None)
+            variables.pop(name, None)
+        return variables
+
+    def run(self, *command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project as a user would."""
         finished = subprocess.run(
-            command, cwd=self.root, env=environment | variables, capture_output=True, text=True, timeout=900
+            command,
+            cwd=self.root,
+            env=self.environment() | variables,
+            capture_output=True,
+            text=True,
+            timeout=900,
         )
         if check and finished.returncode != 0:
             pytest.fail(f"{' '.join(command)}\n{finished.stdout[-6000:]}\n{finished.stderr[-6000:]}")

@@ -1,0 +1,94 @@
+"""A study whose `dvc repro` is killed again and again ends as one that was not."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+from collections import Counter
+from contextlib import suppress
+
+import optuna
+import pytest
+
+from tests.pipelines.conftest import Clone, make_clone, tiny
+from tmdscope.temporary import SUFFIX
+
+pytestmark = pytest.mark.slow
+
+KILLS = int(os.environ.get("TMDSCOPE_KILLS", "4"))
+MEAN_S = 15
+WAYS = ("all killed", "dvc killed", "all terminated")
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The tiny study: begun, killed at random moments and begun again, then run to its end."""
+    clone = make_clone(tmp_path_factory.mktemp("killed"))
+    tiny(clone)
+    clone.commit("Tiny settings")
+    chance = random.Random(KILLS)
+    for kill in range(KILLS):
+        way = WAYS[kill % len(WAYS)]
+        print(way, "in", repro_for(clone, 1 + chance.expovariate(1 / MEAN_S), way))
+    clone.run("dvc", "repro")
+    return clone
+
+
+def repro_for(clone: Clone, seconds: float, way: str) -> str:
+    """Start `dvc repro`, end it after some time, and say in which stage it was."""
+    log = clone.root.parent / "repro.log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            ["dvc", "repro"],
+            cwd=clone.root,
+            env=clone.environment(),
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        if process.returncode is None:
+            if way == "dvc killed":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL if way == "all killed" else signal.SIGTERM)
+            process.wait()
+    text = log.read_text()
+    assert process.returncode, text
+    assert not re.search(r"^error: |Traceback", text, re.MULTILINE), text
+    return (re.findall(r"Running stage '(.*)'", text) or ["no stage"])[-1]
+
+
+def names_of(clone: Clone) -> Counter[str]:
+    """What is finished in a study's store: how many runs of each name, and versions of each model."""
+    client = clone.client
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments, max_results=10_000)
+    assert {run.info.status for run in runs} <= {"FINISHED", "FAILED", "KILLED"}
+    whole = Counter(f"run {run.info.run_name}" for run in runs if run.info.status == "FINISHED")
+    versions = client.search_model_versions()
+    return whole + Counter(f"version of {version.name}" for version in versions)
+
+
+def test_its_numbers_are_those_of_a_study_that_was_not_killed(study: Clone, killed: Clone) -> None:
+    of = [json.loads((clone.root / "reports" / "metrics.json").read_text()) for clone in (study, killed)]
+    assert of[0] == of[1]
+
+
+def test_nothing_is_doubled_or_lost(study: Clone, killed: Clone) -> None:
+    assert names_of(killed) == names_of(study)
+    for summary in optuna.get_all_study_summaries(f"sqlite:///{killed.root / 'mlruns' / 'optuna.db'}"):
+        trials = optuna.load_study(
+            study_name=summary.study_name, storage=f"sqlite:///{killed.root / 'mlruns' / 'optuna.db'}"
+        ).trials
+        assert not [trial for trial in trials if not trial.state.is_finished()]
+
+
+def test_nothing_is_left_or_changed(killed: Clone) -> None:
+    assert not [path for path in killed.root.rglob("*") if path.name.endswith(SUFFIX)]
+    changed = killed.run("git", "status", "--porcelain").stdout.split()
+    assert changed[1::2] == ["dvc.lock"]
+    assert "up to date" in killed.run("dvc", "status").stdout
