@@ -80,17 +80,14 @@ class _Intake:
 def ingest_archive(
     archive: ArchiveParams, classes: Sequence[str], pictures: Path, note: Path
 ) -> pd.DataFrame:
-    """Fetch a published archive and turn its TIFFs to grey pictures.
+    """Fetch a published archive and turn its TIFFs to grey pictures; files put there by hand are used.
 
-    Downloaded files stay in the folder that `zenodo.FOLDER_VARIABLE` names, by default a cache of the
-    user's, in a folder of the record's name; files put there by hand are used.
+    Downloads lie where `tmdscope.dataset.zenodo.record_folder` says.
 
     Parameters
     ----------
-    archive : ArchiveParams
-        Which record, and which of its files.
     classes : sequence of str
-        Classes wanted; pictures of others are left out and counted.
+        Pictures of other classes are left out and counted.
     pictures : Path
         Gets 8-bit TIFFs under the names that they have in the archive.
     note : Path
@@ -101,11 +98,6 @@ def ingest_archive(
     pandas.DataFrame
         One row per picture, by name: ``image_id`` (its file name), ``sample_id``, ``material`` (its class),
         ``pixel_size_nm`` (NaN: not published), ``source``, ``source_sha256`` and the record's own columns.
-
-    Raises
-    ------
-    UserError
-        A file cannot be had or is not to be trusted, or every picture that cannot be used.
     """
     record = Record(archive.record)
     doi = record.entry.doi
@@ -122,23 +114,10 @@ def ingest_archive(
 
 
 def grey_tiff(content: bytes) -> NDArray[np.uint8]:
-    """Decode a published TIFF to grey values.
+    """Decode a published TIFF to grey values, uint8, shape (rows, columns); anything else is a PictureError.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file: one picture of shape (rows, columns), or three equal channels before or after
-        them; 8 bits, or floating point within [0, 1].
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape (rows, columns). Floating-point values are 255ths and rounded to the nearest.
-
-    Raises
-    ------
-    PictureError
-        The file holds anything else.
+    The file has one picture of shape (rows, columns), or three equal channels before or after them; 8 bits,
+    or floating point within [0, 1], whose values are 255ths and rounded to the nearest.
     """
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as tiff:

@@ -32,20 +32,7 @@ class SplitAudit:
 
 
 def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
-    """Check a split against the data set that it divides.
-
-    Parameters
-    ----------
-    manifest : pandas.DataFrame
-        Columns ``image_id, sample_id, material, image_sha256``, one row per image.
-    split : Split
-        The split.
-
-    Returns
-    -------
-    SplitAudit
-        Counts, problems and warnings.
-    """
+    """Check a split against its data set: columns ``image_id, sample_id, material, image_sha256``."""
     table = manifest.set_index("image_id")
     strays = {image for part in split.parts.values() for image in part} - set(table.index)
     problems = [f"{image!r} is in the split but not in the data set" for image in sorted(strays)]
@@ -60,24 +47,9 @@ def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
 
 
 def read_split(path: Path, manifest: pd.DataFrame) -> Split:
-    """Read the split of a data set, and audit it.
+    """Read the split of a data set, and audit it; an unsound one is refused.
 
-    Parameters
-    ----------
-    path : Path
-        As `Split.write` wrote it.
-    manifest : pandas.DataFrame
-        Columns ``image_id, sample_id, material, image_sha256``, one row per image.
-
-    Returns
-    -------
-    Split
-        Sound: every image once in the parts of a fold, no sample and no identical image on both sides.
-
-    Raises
-    ------
-    UserError
-        The file is missing, changed, of another data set, or unsound.
+    Sound: every image once in the parts of a fold, no sample and no identical image on both sides.
     """
     split = Split.read(path, digest_of(manifest))
     problems = audit_split(manifest, split).problems

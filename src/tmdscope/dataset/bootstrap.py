@@ -24,20 +24,7 @@ _BLOCK = 4096
 
 
 def sums_by_sample(values: NDArray[Any], sample_ids: Sequence[str]) -> Values:
-    """Add up the values of each sample's images.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (images, columns).
-    sample_ids : sequence of str
-        Sample of each image.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (samples, columns), samples in order of their ids.
-    """
+    """Add up each sample's images: (images, columns) to float64 (samples, columns), in order of ids."""
     names, sample = np.unique(np.asarray(sample_ids, dtype=str), return_inverse=True)
     sums = np.zeros((len(names), values.shape[1]))
     np.add.at(sums, sample, np.asarray(values, dtype=np.float64))
@@ -45,28 +32,10 @@ def sums_by_sample(values: NDArray[Any], sample_ids: Sequence[str]) -> Values:
 
 
 def draw_samples(samples: int, resamples: int, seed: int) -> Values:
-    """Draw samples with replacement, many times.
+    """Draw as many samples as there are, with replacement, and count each: float64, (resamples, samples).
 
     The cluster bootstrap of Davison & Hinkley, *Bootstrap Methods and their Application* (1997), section 3.8.
-
-    Parameters
-    ----------
-    samples : int
-        How many there are; as many are drawn.
-    resamples : int
-        How many times, at least 1.
-    seed : int
-        Seed of the drawing.
-
-    Returns
-    -------
-    numpy.ndarray
-        How often each was drawn, float64, shape (resamples, samples).
-
-    Raises
-    ------
-    UserError
-        There are fewer than two samples: their spread cannot be known.
+    It needs two samples at least: the spread of one cannot be known.
     """
     if samples < 2:
         raise UserError(f"{samples} sample: an interval over samples needs two at least; add samples")
@@ -77,24 +46,8 @@ def draw_samples(samples: int, resamples: int, seed: int) -> Values:
 def drawn_sums(sums: NDArray[Any], resamples: int, seed: int) -> Values:
     """Add up what drawn samples hold, block by block of resamples, in flat memory.
 
-    Parameters
-    ----------
-    sums : numpy.ndarray
-        What each sample holds, shape (samples, columns).
-    resamples : int
-        How many times samples are drawn, at least 1.
-    seed : int
-        Seed of the drawing.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (resamples, columns); as `draw_samples` times `sums`.
-
-    Raises
-    ------
-    ValueError
-        There are no resamples.
+    `draw_samples` times `sums`, shape (samples, columns): float64, shape (resamples, columns). ValueError
+    without resamples.
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: an interval needs at least one")
@@ -107,7 +60,7 @@ def drawn_sums(sums: NDArray[Any], resamples: int, seed: int) -> Values:
 
 
 def percentile_interval(drawn: Values, samples: int = MANY) -> Values:
-    """Give the middle 95 % of what the resamples say.
+    """Give the middle 95 % of what the resamples say: lower and upper bound, shape (2, ...).
 
     Resamples of few samples vary too little: with fewer than `MANY` the percentiles lie further out, where a
     normal distribution has sqrt(n / (n - 1)) times Student's t of n - 1 degrees of freedom (Hesterberg 2015,
@@ -118,12 +71,7 @@ def percentile_interval(drawn: Values, samples: int = MANY) -> Values:
     drawn : numpy.ndarray
         A statistic of each resample, shape (resamples, ...); NaN where it is not defined.
     samples : int, optional
-        How many were drawn from, at least 2; without it many.
-
-    Returns
-    -------
-    numpy.ndarray
-        Lower and upper bound, shape (2, ...).
+        How many were drawn from, at least 2.
     """
     percentiles = _PERCENTILES
     if samples < MANY:
@@ -144,16 +92,16 @@ def interval_over_samples(
     """Give the 95 % interval of a statistic over samples: the one place that decides how it is found.
 
     Where at least `FEW` samples say something else than most do, these are percentiles of samples drawn with
-    replacement (`drawn_sums`, `percentile_interval`). Where fewer do, drawing what is there says next
-    to nothing of what is rare (31 right images of 17 samples are right in every draw), and each bound is that
-    of Gaffke 2005 ("Three test statistics for a nonparametric one-sided hypothesis on the mean of a
-    nonnegative variable", Math. Methods Statist. 14; Phan, Thomas & Learned-Miller 2021, "Towards practical
-    mean bounds for small samples", ICML, section 2): one more sample joins, which speaks as strongly as can
-    be against the score (for the upper bound: for it), samples weigh as a uniform Dirichlet draw says, and
-    the bound is that percentile of the weighted statistic. For a share of single images it is the exact
-    interval of Clopper & Pearson (1934); images of a sample stay together, so that alike images count as one.
-    For macro F1 and for differences it is the same construction, not the same proof: their coverage is
-    simulated in ``tests/learn/test_coverage.py``.
+    replacement (`drawn_sums`, `percentile_interval`). Where fewer do, drawing what is there says next to
+    nothing of what is rare (31 right images of 17 samples are right in every draw), and each bound is that of
+    Gaffke 2005 ("Three test statistics for a nonparametric one-sided hypothesis on the mean of a nonnegative
+    variable", Math. Methods Statist. 14; Phan, Thomas & Learned-Miller 2021, "Towards practical mean bounds
+    for small samples", ICML, section 2): one more sample joins, which speaks as strongly as can be against
+    the score (for the upper bound: for it), samples weigh as a uniform Dirichlet draw says, and the bound is
+    that percentile of the weighted statistic. For a share of single images it is the exact interval of
+    Clopper & Pearson (1934); images of a sample stay together, so that alike images count as one. For macro
+    F1 and for differences it is the same construction, not the same proof: their coverage is simulated in
+    ``tests/learn/test_coverage.py``.
 
     Parameters
     ----------
@@ -166,20 +114,13 @@ def interval_over_samples(
     extremes : numpy.ndarray
         What one more sample would hold, against the score and for it, shape (2, columns).
     resamples : int
-        How many times samples are drawn, at least 1.
-    seed : int
-        Seed of the drawing.
+        At least 1, else ValueError.
 
     Returns
     -------
     numpy.ndarray or None
         Lower and upper bound, shape (2, ...), the statistic of the samples themselves between them; None
         with fewer than two samples: their spread cannot be known.
-
-    Raises
-    ------
-    ValueError
-        There are no resamples.
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: an interval needs at least one")
@@ -200,18 +141,7 @@ def interval_over_samples(
 
 
 def is_bootstrap_enough(says: NDArray[Any]) -> bool:
-    """Say whether drawing samples with replacement shows how a score varies.
-
-    Parameters
-    ----------
-    says : numpy.ndarray
-        What each sample says, shape (samples,).
-
-    Returns
-    -------
-    bool
-        Whether at least `FEW` samples say something else than the most frequent.
-    """
+    """Say whether at least `FEW` samples, shape (samples,), say something else than the most frequent."""
     _, counts = np.unique(np.round(says, 9), return_counts=True)
     return len(says) - int(counts.max(initial=0)) >= FEW
 
@@ -239,12 +169,6 @@ def mean_with_interval(
     ----------
     values : numpy.ndarray
         A number for each image, shape (images,); images without one (NaN) do not count.
-    sample_ids : sequence of str
-        Sample of each image.
-    resamples : int
-        How many times samples are drawn.
-    seed : int
-        Seed of the drawing.
     limits : tuple of float, optional
         Least and largest value there can be, as 0 and 1 of a share: see `interval_over_samples`. Without
         them samples are drawn with replacement however few differ.

@@ -24,14 +24,10 @@ _SCAN_PER_BYTE = 64
 
 
 class Content(NamedTuple):
-    """What a file holds.
+    """What a file holds: heights in nm or grey values, shape (rows, columns), finite.
 
     Attributes
     ----------
-    kind : {"scan", "heights", "picture"}
-        How it becomes an image.
-    values : numpy.ndarray
-        Heights in nm or grey values, shape (rows, columns), finite.
     pixel_size_nm : tuple of float
         Width (x) and height (y) of a pixel in nm; NaN where neither the file nor whoever gave it says.
     channel : str or None
@@ -58,26 +54,14 @@ def read_content(
 
     Parameters
     ----------
-    content : bytes
-        The whole file.
     name : str
-        Its name. What it is, its content says (`tmdscope.scan.read.formats.holds_scan`).
+        What the file is, its content says (`tmdscope.scan.read.formats.holds_scan`).
     heights : bool, optional
         Whether a file that is no instrument's (NPY, TIFF) holds heights, where whoever gave it says so.
     pixel_size_nm : float, optional
-        Width in nm of its square pixels, where whoever gave it says so; an instrument's file says its own.
+        Width of its square pixels, where whoever gave it says so; an instrument's file says its own.
     channel : str, optional
-        Name of the channel of an instrument's file; without one that of the heights is found.
-
-    Returns
-    -------
-    Content
-        What it holds.
-
-    Raises
-    ------
-    UserError
-        It cannot be read, or should hold heights and holds 8-bit grey values.
+        Of an instrument's file; without one that of the heights is found.
     """
     if holds_scan(content, name):
         scan = decode_scan(content, name, channel)
@@ -96,17 +80,7 @@ def read_content(
 def room_for(content: bytes, name: str) -> Iterator[None]:
     """Wait until there is memory to make an image of a file: every door that works on threads does.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    name : str
-        Its name.
-
-    Raises
-    ------
-    PictureError
-        It takes more than there is.
+    A file that takes more than there is, is a `PictureError`.
     """
     if holds_scan(content, name):
         needed = READER_MEMORY_BYTES + len(content) * (READER_MEMORY_PER_BYTE + _SCAN_PER_BYTE)

@@ -32,17 +32,7 @@ _SAME_SIZE = 0.01
 
 
 class FolderError(UserError):
-    """A folder that cannot be used.
-
-    Parameters
-    ----------
-    source : Path
-        Its manifest.
-    problems : sequence of str
-        What is wrong, each with a remedy.
-    unusable : mapping
-        Path in the manifest to its problem, of the files that cannot be used.
-    """
+    """A folder that cannot be used; `unusable` maps paths in the manifest to their problems."""
 
     def __init__(self, source: Path, problems: Sequence[str], unusable: Mapping[str, str]) -> None:
         told = f"{len(problems)} problem(s); mend them and run again:{listed(problems)}"
@@ -83,26 +73,22 @@ def ingest_folder(
 
     Parameters
     ----------
-    folder : Path
-        The user's folder.
     manifest : str
         Name of the CSV inside it: columns ``path, sample_id, material``, those of
         `tmdscope.dataset.manifest_csv.OPTIONAL`, and the user's own.
-    classes : sequence of str
-        Class names that ``material`` may have.
     pictures : Path or None
         A new folder for the copies, which get the relative paths that the manifest gives; None: check only.
     channel : str, optional
-        Name of the channel of scans whose line names none; empty: that of the heights is found.
+        Of scans whose line names none; empty: that of the heights is found.
 
     Returns
     -------
     pandas.DataFrame
-        One row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``,
-        ``pixel_size_nm`` (a scan's own; NaN where a picture has none given), ``source``,
-        ``source_sha256``, ``kind`` (``scan``, ``heights`` or ``picture``, see `tmdscope.dataset.content`),
-        where there are scans ``channel`` (which of the file's was read) and ``warnings`` (what is doubtful
-        about it; none where nothing is), and the manifest's further columns.
+        One row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``, ``pixel_size_nm``
+        (a scan's own; NaN where a picture has none given), ``source``, ``source_sha256``, ``kind`` (``scan``,
+        ``heights`` or ``picture``, see `tmdscope.dataset.content`), where there are scans ``channel`` (which
+        of the file's was read) and ``warnings`` (what is doubtful about it; none where nothing is), and the
+        manifest's further columns.
 
     Raises
     ------
@@ -117,31 +103,7 @@ def ingest_folder(
 def ingest_sheet(
     folder: Path, sheet: Sheet, classes: Sequence[str], pictures: Path | None, channel: str = ""
 ) -> pd.DataFrame:
-    """Check the files of a manifest that was read and copy them, as `ingest_folder` does.
-
-    Parameters
-    ----------
-    folder : Path
-        The user's folder.
-    sheet : Sheet
-        Its manifest.
-    classes : sequence of str
-        Class names that ``material`` may have.
-    pictures : Path or None
-        A new folder for the copies; None: check only.
-    channel : str, optional
-        Name of the channel of scans whose line names none.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `ingest_folder`.
-
-    Raises
-    ------
-    FolderError
-        The problems of the manifest and of the files, one to a line.
-    """
+    """Check the files of a manifest that was read and copy them, as `ingest_folder` does."""
     entries, problems, unusable = _read_entries(folder, sheet, classes)
     table = pd.DataFrame([asdict(entry) for entry in entries], columns=list(Entry.__dataclass_fields__))
     table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
@@ -170,25 +132,10 @@ def ingest_sheet(
 
 
 def match_class(name: str, classes: Sequence[str]) -> str:
-    """Find the declared class that a manifest means.
+    """Find the declared class that a manifest means; the error names the nearest ones.
 
-    Parameters
-    ----------
-    name : str
-        As written by the user.
-    classes : sequence of str
-        Declared classes.
-
-    Returns
-    -------
-    str
-        The class of the same name, or the only one that looks alike or is the same TMD written differently
-        (``mos2``, ``MoS₂``).
-
-    Raises
-    ------
-    UserError
-        No declared class is meant; the message gives the nearest ones.
+    The class of the same name, or the only one that looks alike or is the same TMD written differently
+    (``mos2``, ``MoS₂``).
     """
     found = find_class(name, classes)
     if found is None:
@@ -199,20 +146,7 @@ def match_class(name: str, classes: Sequence[str]) -> str:
 
 
 def find_class(name: str, classes: Sequence[str]) -> str | None:
-    """Find the class that a name means, as `match_class`.
-
-    Parameters
-    ----------
-    name : str
-        As written by the user.
-    classes : sequence of str
-        Classes.
-
-    Returns
-    -------
-    str or None
-        The class; None where none, or more than one, is meant.
-    """
+    """Find the class that a name means, as `match_class`; None where none, or more than one, is meant."""
     if name in classes:
         return name
     same = [known for known in classes if _tmd(known) == _tmd(name)]

@@ -31,7 +31,7 @@ class Heights:
     source : Path
         NPY file, float32, shape (N, rows, columns), in nm; or a folder of the images' own files.
     image_ids : tuple of str
-        The images; names of files in a folder.
+        Names of files in a folder.
     pixel_nm : tuple of float
         Width in nm of a square pixel of each stored map; NaN where it is not known. Files say their own.
     source_sha256 : tuple of str
@@ -60,27 +60,7 @@ class Heights:
 
     @classmethod
     def of(cls, raw: Path, prepared: pd.DataFrame, side_nm: float | None) -> Self | None:
-        """Find the heights of a raw data set.
-
-        Parameters
-        ----------
-        raw : Path
-            What `tmdscope.dataset.sources.ingest` wrote.
-        prepared : pandas.DataFrame
-            Manifest of the images that were made from it.
-        side_nm : float or None
-            As in the attributes.
-
-        Returns
-        -------
-        Heights or None
-            None where it holds nothing but pictures.
-
-        Raises
-        ------
-        UserError
-            The images were made from another one.
-        """
+        """Find the heights of the raw data that images were prepared from; None where it is all pictures."""
         manifest = read_manifest(raw / MANIFEST, RAW_SCHEMA)
         identity = ["image_id", "source_sha256"]
         if manifest[identity].to_numpy().tolist() != prepared[identity].to_numpy().tolist():
@@ -98,18 +78,7 @@ class Heights:
         return cls(source, ids, sizes, hashes, len(ids), side_nm, channels=channels, kinds=kinds)
 
     def part(self, first: int, end: int) -> Self:
-        """Take some of them.
-
-        Parameters
-        ----------
-        first, end : int
-            Images, `end` not among them.
-
-        Returns
-        -------
-        Heights
-            Their heights.
-        """
+        """Take the heights of images `first` to `end`, `end` not among them."""
         return replace(
             self,
             image_ids=self.image_ids[first:end],
@@ -121,18 +90,7 @@ class Heights:
         )
 
     def read(self) -> Iterator[Map | None]:
-        """Read the part of every scan that its image shows.
-
-        Yields
-        ------
-        tuple or None
-            Heights and pixel size; None for a picture and for a map of unknown size.
-
-        Raises
-        ------
-        UserError
-            A file cannot be used, is not that of its row in the manifest, or is smaller than the square.
-        """
+        """Read what each image shows of its scan, and the pixel size; None: a picture, or of unknown size."""
         stored = open_heights(self.source, self.stored) if self.source.is_file() else None
         for number, (image_id, width) in enumerate(zip(self.image_ids, self.pixel_nm, strict=True)):
             sha256 = self.source_sha256[number]

@@ -50,10 +50,6 @@ class Sheet:
 
     Attributes
     ----------
-    source : Path
-        The CSV.
-    columns : tuple of str
-        Its header.
     lines : list of int
         Line of the file that each row ends on.
     rows : list of dict
@@ -73,16 +69,8 @@ class Sheet:
     def table(self, columns: Sequence[str]) -> pd.DataFrame:
         """Read some columns, a row per row of the manifest.
 
-        Parameters
-        ----------
-        columns : sequence of str
-            Their names.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Numbers where all that is written in a column is a number, else text; None or NaN where a cell is
-            empty. Dates stay as they are written.
+        Numbers where all that is written in a column is a number, else text; None or NaN where a cell is
+        empty. Dates stay as they are written.
         """
         return pd.DataFrame(
             {name: _typed([row[name].strip() for row in self.rows]) for name in columns},
@@ -91,26 +79,9 @@ class Sheet:
 
 
 def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = True) -> Sheet:
-    """Read a manifest and check its header.
+    """Read a manifest, a CSV in UTF-8 separated by commas, and check its header; empty lines are left out.
 
-    Parameters
-    ----------
-    source : Path
-        A CSV in UTF-8, columns separated by commas.
-    required : sequence of str, optional
-        Columns that must be there.
-    stored : bool, optional
-        Whether its columns will be stored beside this software's own, whose names they may not have then.
-
-    Returns
-    -------
-    Sheet
-        Its rows; empty lines are left out.
-
-    Raises
-    ------
-    UserError
-        There is no such file, it is no CSV, a line has more or fewer cells, or the header is wrong.
+    `stored`: its columns will be stored beside this software's own, whose names they may not have then.
     """
     try:
         text = read_bytes(source).decode("utf-8-sig")
@@ -152,37 +123,13 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
 
 
 def listed(problems: Sequence[str]) -> str:
-    """Put problems into a message, the first ones of very many.
-
-    Parameters
-    ----------
-    problems : sequence of str
-        Any number.
-
-    Returns
-    -------
-    str
-        A line each, which begins with its line feed.
-    """
+    """Put problems into a message, the first of very many, each on a line that begins with its line feed."""
     more = [f"and {len(problems) - MAX_TOLD} more"] if len(problems) > MAX_TOLD else []
     return "".join(f"\n  {problem}" for problem in (*problems[:MAX_TOLD], *more))
 
 
 def text_problems(cells: Mapping[str, str], required: Sequence[str] = REQUIRED) -> list[str]:
-    """Say what is wrong with a row's cells as text.
-
-    Parameters
-    ----------
-    cells : mapping
-        Column to cell.
-    required : sequence of str, optional
-        Columns that may not be empty.
-
-    Returns
-    -------
-    list of str
-        Problems, each with a remedy.
-    """
+    """Say what is wrong with a row's cells as text, each with a remedy."""
     problems = [f"{name} is empty" for name in required if not cells[name].strip()]
     problems += [
         f"{name} {cells[name]!r} has a control character; remove it"
@@ -197,23 +144,16 @@ def text_problems(cells: Mapping[str, str], required: Sequence[str] = REQUIRED) 
 def alike_problems(
     names: Sequence[str], lines: Sequence[int], what: str, known: Sequence[str] = ()
 ) -> list[str]:
-    """Say which names look alike but are not the same.
+    """Say which names look alike but are not the same: a problem for every group of them.
 
     Parameters
     ----------
-    names : sequence of str
-        A name per row.
-    lines : sequence of int
-        Line of each.
+    names, lines : sequence
+        A name per row, and its line in the file.
     what : str
         The column.
     known : sequence of str, optional
         Names that are there already.
-
-    Returns
-    -------
-    list of str
-        A problem for every group of names that look alike.
     """
     first = dict(zip(reversed(names), reversed(lines), strict=True))
     return [

@@ -50,27 +50,11 @@ class PictureError(UserError):
 
 
 def decode_picture(content: bytes, suffix: str) -> NDArray[Any]:
-    """Decode a picture to grey values.
+    """Decode a picture to grey values, shape (rows, columns), finite, upright (Exif), the lowest value black.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    suffix : str
-        The ending of its name, one of `SUFFIXES` in any case.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (rows, columns), finite, upright (Exif), the lowest value black. uint8 where the file holds 8
-        bits, with colours turned to grey by PIL's ITU-R 601-2 luma and transparency dropped; any other real
-        type is kept as it is (luma of deeper colours: float64), a picture whose values have no agreed scale.
-
-    Raises
-    ------
-    PictureError
-        Not a picture of a known format, truncated, too large, a stack, not two-dimensional, or not
-        finite; or an instrument's file, whose picture is but a preview of its heights.
+    uint8 where the file holds 8 bits, with colours turned to grey by PIL's ITU-R 601-2 luma and transparency
+    dropped; any other real type is kept as it is (luma of deeper colours: float64), a picture whose values
+    have no agreed scale. An instrument's file is refused: its picture is but a preview of its heights.
     """
     form = recognise(content)
     if form is not None:
@@ -86,20 +70,7 @@ def decode_picture(content: bytes, suffix: str) -> NDArray[Any]:
 
 
 def memory_of(content: bytes, suffix: str) -> int:
-    """Say how much memory a picture takes until it is an image, as its first bytes announce.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    suffix : str
-        The ending of its name.
-
-    Returns
-    -------
-    int
-        Bytes, copies included; 0 where it will be refused.
-    """
+    """Bytes, copies included, that a picture takes until it is an image; 0 where it will be refused."""
     try:
         if suffix.lower() == ".npy":
             array = decode_array(content)
@@ -215,23 +186,7 @@ def _refuse_unusable(image: Image.Image) -> None:
 
 
 def decode_array(content: bytes) -> NDArray[Any]:
-    """Decode an array of real numbers, as its bytes lie in the file.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole NPY file.
-
-    Returns
-    -------
-    numpy.ndarray
-        Read-only, of the shape and type that the header says.
-
-    Raises
-    ------
-    PictureError
-        It is no such array, or not as long as its header says.
-    """
+    """Decode an NPY file of real numbers to a read-only array, as its bytes lie in the file."""
     stream = BytesIO(content)
     try:
         version = np.lib.format.read_magic(stream)

@@ -12,25 +12,7 @@ from tmdscope.stage import UserError
 
 
 def relative_id(folder: Path, path: str) -> str:
-    """Name a file of a folder by where it lies in it.
-
-    Parameters
-    ----------
-    folder : Path
-        The user's folder.
-    path : str
-        As the manifest gives it: relative to the folder, or absolute but inside.
-
-    Returns
-    -------
-    str
-        The path relative to the folder, without ``.`` and ``..``, ``/`` between folders, as it is written.
-
-    Raises
-    ------
-    UserError
-        It leaves the folder, or holds a backslash or a control character.
-    """
+    """Name a file by its path relative to the folder, normalised; an absolute path must lie inside."""
     if "\\" in path or any(ord(c) < 32 or ord(c) == 127 for c in path):
         raise UserError(f"path {path!r} has a backslash or a control character; write / between folders")
     inside = posixpath.normpath(path)
@@ -46,20 +28,7 @@ def relative_id(folder: Path, path: str) -> str:
 
 
 def find_file(folder: Path, inside: str) -> Path | None:
-    """Find a file whose name may be encoded otherwise on disk than where it is named (NFC, NFD).
-
-    Parameters
-    ----------
-    folder : Path
-        Where to start.
-    inside : str
-        Relative path; one written exactly so comes first.
-
-    Returns
-    -------
-    Path or None
-        The file; None where there is none.
-    """
+    """Find a file whose name may be encoded otherwise on disk (NFC, NFD); an exact match comes first."""
     exact = folder / inside
     if os.path.isfile(exact):  # noqa: PTH113 - False, not an error, for a name that cannot be one
         return exact
@@ -67,25 +36,7 @@ def find_file(folder: Path, inside: str) -> Path | None:
 
 
 def user_file(folder: Path, path: str) -> tuple[str, Path]:
-    """Find a file that a manifest names, and what to call it.
-
-    Parameters
-    ----------
-    folder : Path
-        The user's folder.
-    path : str
-        As the manifest gives it.
-
-    Returns
-    -------
-    tuple
-        Its id (relative path, NFC), and the file.
-
-    Raises
-    ------
-    UserError
-        It leaves the folder, also through a link, is not there, or its name is malformed.
-    """
+    """Find a file that a manifest names, and its id (relative path, NFC); a link may not leave the folder."""
     inside = relative_id(folder, path)
     found = find_file(folder, inside)
     if found is None:
@@ -103,24 +54,9 @@ def user_file(folder: Path, path: str) -> tuple[str, Path]:
 
 
 def manifest_file(folder: Path, name: str) -> Path:
-    """Find the manifest of a folder.
+    """Find the manifest of a folder, which may be missing.
 
-    Parameters
-    ----------
-    folder : Path
-        The user's folder.
-    name : str
-        Path of the CSV in it.
-
-    Returns
-    -------
-    Path
-        The file, which may be missing.
-
-    Raises
-    ------
-    UserError
-        It leaves the folder, also through a link: what is there is another's, and is neither read nor shown.
+    One that leaves the folder, also through a link, is another's: it is refused, and neither read nor shown.
     """
     found = folder / name
     if not _lies_in(folder, found):
@@ -129,36 +65,12 @@ def manifest_file(folder: Path, name: str) -> Path:
 
 
 def nfc(name: str) -> str:
-    """Write a name as most systems do, accents and letters in one.
-
-    Parameters
-    ----------
-    name : str
-        A name or a path.
-
-    Returns
-    -------
-    str
-        Unicode form NFC.
-    """
+    """Write a name in Unicode form NFC, as most systems do, accents and letters in one."""
     return unicodedata.normalize("NFC", name)
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a file that is not there yet; its folders are made.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    content : bytes
-        Its whole content.
-
-    Raises
-    ------
-    FileExistsError
-        Something is there; it stays as it is.
-    """
+    """Write a file that is not there yet (else FileExistsError, and it stays); its folders are made."""
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as stream:
@@ -166,20 +78,7 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def check_apart(folder: Path, root: Path = Path()) -> None:
-    """See that a user's folder and what a study writes are apart.
-
-    Parameters
-    ----------
-    folder : Path
-        The user's folder.
-    root : Path, optional
-        The project's.
-
-    Raises
-    ------
-    UserError
-        One holds the other.
-    """
+    """See that neither a user's folder nor what a study writes below the project's `root` holds the other."""
     try:
         theirs = folder.resolve()
     except (RuntimeError, ValueError) as error:  # links in a circle, or a NUL

@@ -53,10 +53,8 @@ class Prepared(NamedTuple):
         Of what the image shows; NaN where it is not known.
     scan_nm : float
         Of the largest centred square that the scan holds; NaN where it is not known.
-    channel : str or None
-        Of an instrument's file, the channel that was read.
-    warnings : tuple of str
-        What is doubtful about an instrument's file.
+    channel, warnings
+        As in `tmdscope.dataset.content.Content`.
     """
 
     image: Image8
@@ -68,14 +66,9 @@ class Prepared(NamedTuple):
 
 
 class Surface(NamedTuple):
-    """The part of a scan that becomes an image, levelled and cut off at the percentiles.
+    """The square of a scan that becomes an image, levelled and cut off at the percentiles.
 
-    Attributes
-    ----------
-    height_nm : numpy.ndarray
-        Shape (rows, columns): the whole pixels that cover the square.
-    square : Square
-        The square.
+    `height_nm` has the whole pixels that cover the square, shape (rows, columns).
     """
 
     height_nm: NDArray[Any]
@@ -86,26 +79,8 @@ def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
     """Prepare every raw image; memory stays flat however many there are.
 
     All are cropped to their centred square, heights by physical size; heights and instrument files are then
-    levelled (`tmdscope.scan.level`), pictures turned to grey; all are resized by area.
-
-    Parameters
-    ----------
-    raw : Path
-        What `tmdscope.dataset.sources.ingest` wrote.
-    prepared : Path
-        Gets ``images.npy`` and ``manifest.parquet``, replacing what it held.
-    settings : PrepareParams
-        Section `prepare` of params.yaml.
-
-    Returns
-    -------
-    Dataset
-        The prepared data set, opened from disk.
-
-    Raises
-    ------
-    UserError
-        The raw folder is incomplete; run the ingest stage again.
+    levelled (`tmdscope.scan.level`), pictures turned to grey; all are resized by area. `prepared` gets
+    ``images.npy`` and ``manifest.parquet``, replacing what it held.
     """
     manifest = read_manifest(raw / MANIFEST, RAW_SCHEMA)
     prepare_all = _from_heights if (raw / HEIGHTS).exists() else _from_files
@@ -128,20 +103,10 @@ def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
 
 
 def picture_to_uint8(picture: NDArray[Any], percentiles: Sequence[float]) -> Image8:
-    """Give a picture 8 bits.
+    """Give a picture of any real type 8 bits, uint8 of the same shape (rows, columns).
 
-    Parameters
-    ----------
-    picture : numpy.ndarray
-        Grey values of any real type, shape (rows, columns), finite.
-    percentiles : sequence of float
-        Black and white point in %, rising within 0..100.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, same shape. 8-bit pictures are returned as they are; others have no agreed scale and
-        are mapped linearly between the percentiles.
+    8-bit pictures are returned as they are; others have no agreed scale and are mapped linearly between the
+    percentiles: black and white point in %, rising within 0..100.
     """
     if picture.dtype == np.uint8:
         return picture
@@ -156,26 +121,7 @@ def prepare_file(
     heights: bool | None = None,
     channel: str | None = None,
 ) -> Image8:
-    """Prepare one file, see `prepare_content`.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    name : str
-        Its name, whose ending says how it is read.
-    settings : PrepareParams
-        Section `prepare` of params.yaml, or a model's own.
-    heights : bool, optional
-        Whether a file that is no instrument's holds heights; without it floating-point values are.
-    channel : str, optional
-        Name of the channel of an instrument's file.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape (S, S).
-    """
+    """Prepare one file to an image, uint8, shape (S, S), see `prepare_content`."""
     return prepare_content(content, name, settings, heights, channel=channel).image
 
 
@@ -190,35 +136,16 @@ def prepare_content(
 ) -> Prepared:
     """Prepare what a file holds; every door does it so: a study, `tmdscope predict`, `audit`, `add-material`.
 
+    For what `heights`, `pixel_size_nm` and `channel` say see `tmdscope.dataset.content.read_content`. A
+    UserError where the settings name a size in nm and nobody says how large its pixels are.
+
     Parameters
     ----------
-    content : bytes
-        The whole file.
-    name : str
-        Its name, whose ending says how it is read.
     settings : PrepareParams
         Section `prepare` of params.yaml, or a model's own.
-    heights : bool, optional
-        Whether a file that is no instrument's holds heights; without it floating-point values are
-        (`tmdscope.dataset.content`).
-    pixel_size_nm : float, optional
-        Width in nm of its square pixels, if it is no instrument's and this is known.
     crop : callable, optional
         Gives the side of the centre that is used of a scan of some width, both in nm, or None for all of it;
         `levelling.crop_nm` goes before it.
-    channel : str, optional
-        Name of the channel of an instrument's file; without one that of the heights is found.
-
-    Returns
-    -------
-    Prepared
-        The image.
-
-    Raises
-    ------
-    UserError
-        It cannot be used; where it should hold heights, it holds 8-bit grey values, or the settings name a
-        size in nm and nobody says how large its pixels are.
     """
     with room_for(content, name):
         found = read_content(content, name, heights, pixel_size_nm, channel)
@@ -234,26 +161,9 @@ def prepare_content(
 def prepare_heights(
     height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
 ) -> tuple[Image8, float]:
-    """Cut the centred square out of a scan by physical size, level it, and resize it.
+    """Cut the centred square out of a scan by physical size, level it, and resize it, as `level_square`.
 
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (rows, columns), finite.
-    pixel_size_nm : tuple of float
-        Width (x) and height (y) of a pixel in nm.
-    settings : PrepareParams
-        Section `prepare` of params.yaml.
-
-    Returns
-    -------
-    tuple
-        Image, uint8, shape (S, S), and the width in nm of its pixels, which are square.
-
-    Raises
-    ------
-    UserError
-        The scan is smaller than the settings ask for.
+    Image, uint8, shape (S, S), and the width in nm of its pixels, which are square.
     """
     found = _prepare_scan(height_nm, pixel_size_nm, settings)
     return found.image, found.width_nm / settings.size_px
@@ -267,21 +177,10 @@ def level_square(
     Parameters
     ----------
     height_nm : numpy.ndarray
-        Heights in nm, shape (rows, columns), finite.
+        Shape (rows, columns), finite.
     pixel_size_nm : tuple of float
-        Width (x) and height (y) of a pixel in nm; both NaN where they are not known, which makes them square.
-    settings : PrepareParams
-        Section `prepare` of params.yaml.
-
-    Returns
-    -------
-    Surface
-        Levelled heights and the square, in units of a pixel where its size is not known.
-
-    Raises
-    ------
-    UserError
-        The scan is smaller than the settings ask for, or its size is needed and not known.
+        Width (x) and height (y) of a pixel; both NaN where they are not known, which makes them square and
+        the unit of the `Surface`.
     """
     levelling = settings.levelling
     if math.isnan(pixel_size_nm[0]):

@@ -44,16 +44,12 @@ class Source:
 
     Attributes
     ----------
-    table : str
-        File name of the table.
     prefix : str
         First letter of its value columns: ``f000``, ``f001``, ...
     width : int
         Number of value columns.
     path : str
-        Path of the pickle in the authors' repository.
-    sha256 : str
-        SHA-256 of the pickle.
+        Of the pickle in the authors' repository.
     """
 
     table: str
@@ -103,12 +99,7 @@ class PublishedTables:
     embeddings : numpy.ndarray
         Fine-tuned ResNet152 embeddings, float32, shape (images, 100).
     descriptors : pandas.DataFrame or None
-        One column per descriptor, divided by its maximum over the images, shape (images,
-        descriptors); None where they are not available.
-    sample_ids : list of str
-        Sample of each image.
-    materials : list of str
-        Formula of each image's material.
+        One column per descriptor, divided by its maximum over the images; None where they are not available.
     """
 
     features: NDArray[np.float32]
@@ -156,24 +147,12 @@ def fetch_tables(params: FetchParams, folder: Path | None, cache: Path, target: 
 
     Parameters
     ----------
-    params : FetchParams
-        The authors' repository and commit.
     folder : Path or None
         The user's folder with the tables or the authors' pickles; None to download the pickles.
     cache : Path
         Where downloaded pickles stay, so that they are downloaded once.
     target : Path
-        Folder to write the tables and ``source.json`` to; replaced as a whole.
-
-    Returns
-    -------
-    dict
-        What ``source.json`` holds: origin, commit, hashes, and whether descriptors are available.
-
-    Raises
-    ------
-    UserError
-        A file is missing, cannot be downloaded, has another SHA-256, or is no such table.
+        Gets the tables and ``source.json``, whose content is returned; replaced as a whole.
     """
     with atomic_path(target) as workspace:
         workspace.mkdir()
@@ -195,23 +174,7 @@ def fetch_tables(params: FetchParams, folder: Path | None, cache: Path, target: 
 
 
 def read_tables(folder: Path) -> PublishedTables:
-    """Read the published tables and check that their rows are of the same images.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds both parquet tables and, where available, the CSV of descriptors.
-
-    Returns
-    -------
-    PublishedTables
-        The tables.
-
-    Raises
-    ------
-    UserError
-        A table is missing, is not of the published form, or its rows are in another order.
-    """
+    """Read both parquet tables and, if there, the CSV of descriptors; rows must be of the same images."""
     features, embeddings = (_read_values(folder / source.table, source) for source in (FEATURES, EMBEDDINGS))
     _check_rows(features, embeddings, folder / EMBEDDINGS.table)
     descriptors = None
@@ -229,25 +192,7 @@ def read_tables(folder: Path) -> PublishedTables:
 
 
 def convert_pickle(path: Path, source: Source) -> pd.DataFrame:
-    """Turn one of the authors' pickles into its table.
-
-    Parameters
-    ----------
-    path : Path
-        The pickle.
-    source : Source
-        What it should be.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``sample_id`` and ``material`` (text) and the value columns (float32), a row per image.
-
-    Raises
-    ------
-    UserError
-        The SHA-256 differs, the pickle is not safe, or it holds something else.
-    """
+    """Turn a pickle into its table: ``sample_id``, ``material`` (text), values (float32), a row per image."""
     found = hashlib.sha256(read_bytes(path)).hexdigest()
     if found != source.sha256:
         raise UserError(

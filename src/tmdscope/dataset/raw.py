@@ -14,47 +14,12 @@ from tmdscope.limits import MAX_SCAN_BYTES
 
 
 def open_heights(path: Path, count: int) -> NDArray[Any]:
-    """Map stored heights into memory.
-
-    Parameters
-    ----------
-    path : Path
-        NPY file.
-    count : int
-        Rows of its manifest.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (count, rows, columns), in nm; none of it is read.
-
-    Raises
-    ------
-    UserError
-        The file is missing, damaged, or of another form.
-    """
+    """Map stored heights into memory: float32, shape (count, rows, columns), nm; none of it is read."""
     return open_array(path, (count, None, None), np.float32)
 
 
 def check_heights(path: Path, heights: NDArray[Any], source_sha256: Sequence[str], first: int = 0) -> None:
-    """Compare stored heights with the manifest.
-
-    Parameters
-    ----------
-    path : Path
-        The NPY file that they are of.
-    heights : numpy.ndarray
-        Some of its maps, shape (M, rows, columns).
-    source_sha256 : sequence of str
-        The manifest's hash of each.
-    first : int, optional
-        Row of the first.
-
-    Raises
-    ------
-    UserError
-        A map is not finite, or not that of its row.
-    """
+    """Compare stored maps, shape (M, rows, columns) from row `first` on, with the manifest's hash of each."""
     require_finite(path, heights, first)
     for number, (height_nm, sha256) in enumerate(zip(heights, source_sha256, strict=True), first):
         if sha256_array(height_nm) != sha256:
@@ -62,25 +27,7 @@ def check_heights(path: Path, heights: NDArray[Any], source_sha256: Sequence[str
 
 
 def read_file(path: Path, source_sha256: str | None) -> bytes:
-    """Read a file that the source gave, and compare it with the manifest.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    source_sha256 : str or None
-        The manifest's hash of it; None where the manifest has that of what it was made from.
-
-    Returns
-    -------
-    bytes
-        The whole file.
-
-    Raises
-    ------
-    UserError
-        It cannot be read, or is another one.
-    """
+    """Read a file that the source gave; no hash where the manifest has that of what it was made from."""
     try:
         content = read_bytes(path, MAX_SCAN_BYTES)
     except OSError as error:

@@ -43,28 +43,11 @@ class Shown(NamedTuple):
 
 
 def parse_tmd_afm(name: str, _: Mapping[str, float]) -> Shown:
-    """Read the name of a picture of the TMD-AFM archive.
+    """Read the name of a picture of the TMD-AFM archive; a name made otherwise is a ValueError.
 
-    Fields between underscores, counted from 0 as the authors' code does: field 1 is the material, field
-    3 the sample; the last one, up to its first dot, is ``test`` for held-out pictures
+    Fields between underscores, counted from 0 as the authors' code does: field 1 is the material, field 3 the
+    sample; the last one, up to its first dot, is ``test`` for held-out pictures
     (``extract_data_from_image_files`` in codes/utils.py of their repository).
-
-    Parameters
-    ----------
-    name : str
-        File name without folders, at least five fields.
-    _ : mapping
-        Not used: the name says everything.
-
-    Returns
-    -------
-    Shown
-        Formula, sample, and column `PAPER_TEST`.
-
-    Raises
-    ------
-    ValueError
-        The name is made otherwise.
     """
     fields = name.split("_")
     if len(fields) < 5:
@@ -78,21 +61,14 @@ def parse_tmd_afm(name: str, _: Mapping[str, float]) -> Shown:
 def parse_growth_temperature(name: str, temperatures: Mapping[str, float]) -> Shown:
     """Read the name of a picture of the growth-temperature archive.
 
-    Fields between underscores, counted from 0 as the authors' notebooks do: field 0 is the sample's
-    label, field 1 its number, which the table of activities knows (Moses & Reinhart, Mater. Charact. 209,
-    113701; repository reinhart-group/mos2-analysis). All are MoS2: the class is the temperature.
+    Fields between underscores, counted from 0 as the authors' notebooks do: field 0 is the sample's label,
+    field 1 its number, which the table of activities knows (Moses & Reinhart, Mater. Charact. 209, 113701;
+    repository reinhart-group/mos2-analysis). All are MoS2: the class is the temperature.
 
     Parameters
     ----------
-    name : str
-        File name without folders.
     temperatures : mapping
         Sample to growth temperature in degrees Celsius; NaN where the table has none.
-
-    Returns
-    -------
-    Shown
-        ``900C``, ``950C`` or ``1000C``, sample, and columns `PAPER_TEST` and `TEMPERATURE`.
 
     Raises
     ------
@@ -120,19 +96,7 @@ def parse_growth_temperature(name: str, temperatures: Mapping[str, float]) -> Sh
 
 @dataclass(frozen=True)
 class RecordEntry:
-    """What is known of a published archive.
-
-    Attributes
-    ----------
-    doi : str
-        Of the archive.
-    publication : str
-        The paper that it belongs to.
-    parse : callable
-        From a picture's name and the temperatures of the samples to what is `Shown`.
-    has_table : bool
-        Whether classes come from a table (columns ``sampleId`` and ``T``) in the archive.
-    """
+    """A published archive; `has_table`: classes come from a table (columns ``sampleId`` and ``T``) in it."""
 
     doi: str
     publication: str

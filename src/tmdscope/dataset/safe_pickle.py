@@ -242,24 +242,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 
 
 def read_pickle(path: Path) -> Any:
-    """Read a pickle of plain containers, numpy arrays and pandas tables, and run nothing.
-
-    Parameters
-    ----------
-    path : Path
-        The pickle, protocol 2 to 5.
-
-    Returns
-    -------
-    Any
-        Containers, numbers, text, `numpy.ndarray` and `pandas.DataFrame`.
-
-    Raises
-    ------
-    UserError
-        The file is missing, too large, truncated or no pickle, or asks for anything else; the message names
-        the file and what it asked for.
-    """
+    """Read a pickle (protocol 2 to 5) of plain containers, numpy arrays and pandas tables; run nothing."""
     try:
         content = read_bytes(path)
     except FileNotFoundError as error:

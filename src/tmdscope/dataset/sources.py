@@ -24,25 +24,11 @@ NOTE = "source.json"
 
 
 def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
-    """Bring the images of the chosen source into one folder, replacing what it held.
+    """Bring the images of the chosen source into one folder, replacing what it held, and give the manifest.
 
-    Parameters
-    ----------
-    data : DataParams
-        Section `data` of params.yaml. A relative folder path starts at the current directory.
-    raw : Path
-        Gets ``manifest.parquet`` and either ``heights.npy`` (float32, shape (N, rows, columns), nm)
-        or pictures under ``images/``; for an archive also ``source.json``, its files and their checksums.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The manifest, one row per image in the order of the heights.
-
-    Raises
-    ------
-    UserError
-        The user's folder or the archive has problems; every one is listed.
+    A relative folder path in `data` starts at the current directory. `raw` gets ``manifest.parquet``, a row
+    per image in the order of the heights, and either ``heights.npy`` (float32, shape (N, rows, columns), nm)
+    or pictures under ``images/``; for an archive also ``source.json``, its files and their checksums.
     """
     if data.source == "folder":
         check_apart(Path(data.folder.path))
@@ -62,25 +48,7 @@ def ingest(data: DataParams, raw: Path) -> pd.DataFrame:
 
 
 def plan(settings: SimulatedParams, classes: list[str]) -> list[SamplePlan]:
-    """Say which samples the simulator will give, without simulating any.
-
-    Parameters
-    ----------
-    settings : SimulatedParams
-        How many, and the seed.
-    classes : list of str
-        Materials in class order.
-
-    Returns
-    -------
-    list of SamplePlan
-        Every sample with its material and number of images.
-
-    Raises
-    ------
-    UserError
-        There are too few images or samples for the classes.
-    """
+    """Say which samples the simulator will give, without simulating any."""
     shares = {name: float(PUBLISHED_IMAGES[name]) for name in classes}
     return plan_samples(shares, settings.images, settings.samples, settings.seed)
 

@@ -29,15 +29,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Split:
-    """The held-out test and the cross-validation folds on the rest.
-
-    Attributes
-    ----------
-    test : tuple of str
-        Image ids of the held-out test, in the data set's order.
-    folds : tuple of Fold
-        Every image outside the test is in exactly one fold's ``val``.
-    """
+    """The held-out test, in the data set's order, and folds; each other image is in one fold's ``val``."""
 
     test: tuple[str, ...]
     folds: tuple[Fold, ...]
@@ -51,38 +43,15 @@ class Split:
         return named
 
     def write(self, path: Path, data_sha256: str) -> None:
-        """Write the split.
-
-        Parameters
-        ----------
-        path : Path
-            The JSON file.
-        data_sha256 : str
-            Digest of the data set that it divides.
-        """
+        """Write the split as JSON, with the digest of the data set that it divides."""
         write_record(path, asdict(self), {"data": data_sha256})
 
     @classmethod
     def read(cls, path: Path, data_sha256: str | None = None) -> Self:
-        """Read a split.
+        """Read a split as it was written; whether it is sound, `tmdscope.dataset.audit.read_split` says.
 
-        Parameters
-        ----------
-        path : Path
-            The JSON file: ``{"test": [...], "folds": [{"train": [...], "val": [...]}, ...]}``.
-        data_sha256 : str, optional
-            Digest of the data set that it must divide.
-
-        Returns
-        -------
-        Split
-            As it was written; whether it is sound is the audit's question, see
-            `tmdscope.dataset.audit.read_split`.
-
-        Raises
-        ------
-        UserError
-            The file is missing, changed, of another data set, or not of this form.
+        The JSON file holds ``{"test": [...], "folds": [{"train": [...], "val": [...]}, ...]}``; `data_sha256`
+        is the digest of the data set that it must divide.
         """
         content = read_record(path, None if data_sha256 is None else {"data": data_sha256})
         if set(content) != {"test", "folds"} or not isinstance(content["folds"], list):
@@ -106,34 +75,12 @@ def make_split(
     test_folds: int,
     folds: int,
 ) -> Split:
-    """Hold out a test and split the rest into cross-validation folds.
+    """Hold out a test and split the rest into cross-validation folds; no parts share a sample.
 
     Fold 0 of `test_folds` is the test; the rest is split into `folds`. Both by scikit-learn's
-    `StratifiedGroupKFold` without shuffling, as Moses & Reinhart did (doi:10.5281/zenodo.13961220):
-    the order of the images does not matter, whether sample ids are text or numbers does.
-
-    Parameters
-    ----------
-    labels : sequence of str or int
-        Class of each image, shape (N,).
-    sample_ids : sequence of str
-        Sample of each image, or its group when samples share images, shape (N,).
-    image_ids : sequence of str
-        Name of each image, shape (N,), all different.
-    test_folds : int
-        One in so many images is held out, at least 2.
-    folds : int
-        Cross-validation folds, at least 2.
-
-    Returns
-    -------
-    Split
-        Parts that share no sample.
-
-    Raises
-    ------
-    UserError
-        Sample ids are not text, or there are too few samples for the folds.
+    `StratifiedGroupKFold` without shuffling, as Moses & Reinhart did (doi:10.5281/zenodo.13961220): the order
+    of the images does not matter, whether sample ids are text or numbers does. Sample ids are groups where
+    samples share images; image ids all differ; both numbers of folds are at least 2.
     """
     _, test = outer_folds(labels, sample_ids, test_folds)[0]
     held_out = np.zeros(len(sample_ids), dtype=bool)
@@ -148,31 +95,9 @@ def split_rest(
     held_out: NDArray[np.bool_],
     folds: int,
 ) -> Split:
-    """Split what a given test leaves into cross-validation folds.
+    """Split what a given test leaves into cross-validation folds that share no sample, see `make_split`.
 
-    Parameters
-    ----------
-    labels : sequence of str or int
-        Class of each image, shape (N,).
-    sample_ids : sequence of str
-        Sample of each image, or its group when samples share images, shape (N,).
-    image_ids : sequence of str
-        Name of each image, shape (N,), all different.
-    held_out : numpy.ndarray
-        True for the images of the test, bool, shape (N,). Whether a sample is on both sides is the
-        audit's question.
-    folds : int
-        Cross-validation folds, at least 2.
-
-    Returns
-    -------
-    Split
-        The test, and folds that share no sample.
-
-    Raises
-    ------
-    UserError
-        Sample ids are not text, or there are too few samples for the folds.
+    `held_out` is bool, shape (N,). Whether a sample is on both sides is the audit's question.
     """
     names, classes, samples = (np.asarray(values, dtype=object) for values in (image_ids, labels, sample_ids))
     rest = np.flatnonzero(~held_out)
@@ -188,24 +113,7 @@ def outer_folds(
 ) -> list[tuple[Rows, Rows]]:
     """Cut all images into folds, so that every image can be predicted by a model that never saw its sample.
 
-    Parameters
-    ----------
-    labels : sequence of str or int
-        Class of each image, shape (N,).
-    sample_ids : sequence of str
-        Sample of each image, shape (N,).
-    folds : int
-        Number of folds, at least 2.
-
-    Returns
-    -------
-    list of tuple of numpy.ndarray
-        Rows to train on and rows to test on, int64, rising, for each fold.
-
-    Raises
-    ------
-    UserError
-        Sample ids are not text, or there are fewer samples than folds.
+    For each of at least 2 folds the rows to train on and to test on, int64, rising.
     """
     for sample in sample_ids:
         if not isinstance(sample, str):
@@ -231,18 +139,7 @@ def outer_folds(
 def group_samples(sample_ids: Sequence[str], image_sha256: Sequence[str]) -> list[str]:
     """Name the group of each image: its sample, or one name for samples that share an identical image.
 
-    Parameters
-    ----------
-    sample_ids : sequence of str
-        Sample of each image, shape (N,).
-    image_sha256 : sequence of str
-        Hash of each image, shape (N,).
-
-    Returns
-    -------
-    list of str
-        The group of each image, shape (N,): the first by alphabet of the sample ids that share
-        images, directly or through others. Where no two samples do, the sample ids themselves.
+    That name is the first by alphabet of the sample ids that share images, directly or through others.
     """
     samples, sample = np.unique(np.asarray(sample_ids, dtype=str), return_inverse=True)
     hashes, image = np.unique(np.asarray(image_sha256, dtype=str), return_inverse=True)

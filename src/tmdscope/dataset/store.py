@@ -79,13 +79,7 @@ class Dataset:
     manifest: pd.DataFrame
 
     def __post_init__(self) -> None:
-        """Refuse images and rows that do not belong together.
-
-        Raises
-        ------
-        ValueError
-            The array is not uint8 of shape (N, S, S), or N is not the number of rows.
-        """
+        """Refuse images and rows that do not belong together, with a ValueError."""
         rows, shape = len(self.manifest), self.images.shape
         if self.images.dtype != np.uint8 or len(shape) != 3 or shape[1] != shape[2] or shape[0] != rows:
             raise ValueError(
@@ -103,23 +97,7 @@ class Dataset:
         return digest_of(self.manifest)
 
     def labels(self, classes: Sequence[str]) -> NDArray[np.int64]:
-        """Give each image the number of its material.
-
-        Parameters
-        ----------
-        classes : sequence of str
-            Class names; their order gives the numbers.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64, shape (N,), values 0..len(classes)-1.
-
-        Raises
-        ------
-        UserError
-            An image's material is not among the classes.
-        """
+        """Give each image the number of its material in `classes`: int64, shape (N,)."""
         unknown = [name for name in self.classes if name not in classes]
         if unknown:
             raise UserError(
@@ -130,23 +108,7 @@ class Dataset:
         return numbers
 
     def rows(self, image_ids: Sequence[str]) -> NDArray[np.int64]:
-        """Find the rows of some images.
-
-        Parameters
-        ----------
-        image_ids : sequence of str
-            Image ids, as a split lists them.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64, shape (len(image_ids),), positions in `images` and `manifest`.
-
-        Raises
-        ------
-        UserError
-            An id is not in the data set.
-        """
+        """Find the rows of some images in `images` and `manifest`: int64, shape (len(image_ids),)."""
         found: NDArray[np.int64] = (
             pd.Index(self.manifest["image_id"]).get_indexer(list(image_ids)).astype(np.int64)
         )
@@ -157,23 +119,9 @@ class Dataset:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Open a prepared data set.
+        """Open a prepared data set, whose images are read from disk when they are used.
 
-        Parameters
-        ----------
-        folder : Path
-            Holds ``images.npy`` and ``manifest.parquet``.
-
-        Returns
-        -------
-        Dataset
-            Its images are read from disk when they are used.
-
-        Raises
-        ------
-        UserError
-            A file is missing or damaged, or an image is not that of its row: all are compared where they are
-            few, else evenly spread ones.
+        Images are compared with the hashes of their rows: all where they are few, else evenly spread ones.
         """
         manifest = read_manifest(folder / MANIFEST, SCHEMA)
         images = open_array(folder / IMAGES)
@@ -195,18 +143,7 @@ class Dataset:
                 raise broken(path, f"is not of {MANIFEST} beside it: row {row} is not image {image_id!r}")
 
     def write(self, folder: Path) -> None:
-        """Write the data set, replacing what the folder held.
-
-        Parameters
-        ----------
-        folder : Path
-            Gets ``images.npy`` and ``manifest.parquet``.
-
-        Raises
-        ------
-        UserError
-            The manifest breaks `SCHEMA`.
-        """
+        """Write ``images.npy`` and ``manifest.parquet``, replacing what the folder held."""
         with atomic_path(folder) as temporary:
             temporary.mkdir()
             write_array(temporary / IMAGES, self.images, self.images.shape, np.uint8)
@@ -214,74 +151,26 @@ class Dataset:
 
 
 def digest_of(manifest: pd.DataFrame) -> str:
-    """Hash what identifies a data set.
-
-    Parameters
-    ----------
-    manifest : pandas.DataFrame
-        Columns ``image_id``, ``image_sha256``, ``sample_id`` and ``material``, among others.
-
-    Returns
-    -------
-    str
-        SHA-256 over these columns, row by row in order, 64 hexadecimal digits.
-    """
+    """SHA-256 over ``image_id, image_sha256, sample_id, material``, row by row in order, 64 hex digits."""
     columns = ["image_id", "image_sha256", "sample_id", "material"]
     return sha256_json(manifest[columns].to_numpy().tolist())
 
 
 def classes_of(materials: Iterable[str]) -> tuple[str, ...]:
-    """List the classes that occur.
-
-    Parameters
-    ----------
-    materials : iterable of str
-        One class name per image.
-
-    Returns
-    -------
-    tuple of str
-        The five materials of the study in class order, then others by alphabet.
-    """
+    """List classes that occur: the five materials of the study in class order, then others by alphabet."""
     present = set(materials)
     return (*[name for name in MATERIALS if name in present], *sorted(present - set(MATERIALS)))
 
 
 def two_class_samples(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Find samples whose images claim different materials.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns ``sample_id`` and ``material``.
-
-    Returns
-    -------
-    dict
-        Sample id to its materials, for samples with more than one.
-    """
+    """Find samples whose images claim different materials: sample id to these materials."""
     pairs = table[["sample_id", "material"]].drop_duplicates()
     repeated = pairs[pairs["sample_id"].duplicated(keep=False)]
     return {str(sample): sorted(group) for sample, group in repeated.groupby("sample_id")["material"]}
 
 
 def write_manifest(path: Path, table: pd.DataFrame, schema: pa.DataFrameSchema) -> None:
-    """Check a manifest and write it.
-
-    Parameters
-    ----------
-    path : Path
-        The Parquet file.
-    table : pandas.DataFrame
-        One row per image.
-    schema : pandera.DataFrameSchema
-        `RAW_SCHEMA` or `SCHEMA`.
-
-    Raises
-    ------
-    UserError
-        The table breaks the schema; every failure is listed.
-    """
+    """Check a manifest, by `RAW_SCHEMA` or `SCHEMA`, and write it as Parquet; every failure is listed."""
     _validate(path, table, schema)
     sealed = table.copy()
     sealed.attrs = {"sha256": _content_sha256(table)}
@@ -289,25 +178,7 @@ def write_manifest(path: Path, table: pd.DataFrame, schema: pa.DataFrameSchema) 
 
 
 def read_manifest(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
-    """Read a manifest and check it.
-
-    Parameters
-    ----------
-    path : Path
-        The Parquet file.
-    schema : pandera.DataFrameSchema
-        `RAW_SCHEMA` or `SCHEMA`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per image.
-
-    Raises
-    ------
-    UserError
-        The file is missing, damaged or changed, or breaks the schema.
-    """
+    """Read a manifest, and check it by `RAW_SCHEMA` or `SCHEMA` and by the hash that it holds."""
     table = read_table(path)
     _validate(path, table, schema)
     if table.attrs.get("sha256") != _content_sha256(table):
@@ -319,14 +190,7 @@ def read_manifest(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
 def write_descriptors(path: Path, table: pd.DataFrame, manifest: pd.DataFrame) -> None:
     """Write what was measured on every image, and of which data set.
 
-    Parameters
-    ----------
-    path : Path
-        Parquet file.
-    table : pandas.DataFrame
-        One row per image, in the manifest's order; one column per quantity, NaN where it was not measured.
-    manifest : pandas.DataFrame
-        Of the prepared images.
+    `table`: a row per image, in the manifest's order; a column per quantity, NaN where it was not measured.
     """
     measured = table.copy()
     measured.insert(0, "image_id", manifest["image_id"].to_numpy())
@@ -337,22 +201,7 @@ def write_descriptors(path: Path, table: pd.DataFrame, manifest: pd.DataFrame) -
 def read_descriptors(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
     """Read what was measured on every image, and the simulator's truth where there is one.
 
-    Parameters
-    ----------
-    path : Path
-        Parquet file of the describe stage, with a column ``image_id``.
-    manifest : pandas.DataFrame
-        Of the prepared images.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per image, in the manifest's order and named by image; one column per quantity.
-
-    Raises
-    ------
-    UserError
-        The file is missing or damaged, is of other images, or holds what is no number.
+    One row per image, in the manifest's order and named by image; one column per quantity.
     """
     measured = read_table(path, ["image_id"])
     if measured.attrs.get("data") != digest_of(manifest):

@@ -54,18 +54,9 @@ class TiffError(ValueError):
 
 @dataclass(frozen=True)
 class Tags:
-    """What a TIFF says of its picture.
+    """What a TIFF says of its picture; `raw`: tag number to value, as PIL reads them.
 
-    Attributes
-    ----------
-    raw : dict
-        Tag number to value, as PIL reads them.
-    big_endian : bool
-        How numbers are stored.
-    pictures : int
-        How many it holds.
-    swapped : bool
-        Whether it is a BigTIFF with the highest byte first, which PIL does not know.
+    `swapped`: it is a BigTIFF with the highest byte first, which PIL does not know.
     """
 
     raw: dict[int, Any]
@@ -74,25 +65,7 @@ class Tags:
     swapped: bool = False
 
     def number(self, tag: int, default: int) -> int:
-        """Read a tag that is one whole number.
-
-        Parameters
-        ----------
-        tag : int
-            Its number.
-        default : int
-            Where it is not there.
-
-        Returns
-        -------
-        int
-            Its value, the first of several.
-
-        Raises
-        ------
-        TiffError
-            It is none.
-        """
+        """Read a tag that is one whole number, the first of several; another kind is a TiffError."""
         value = self.raw.get(tag, default)
         value = value[0] if isinstance(value, tuple) else value
         if not isinstance(value, int):
@@ -100,20 +73,7 @@ class Tags:
         return value
 
     def numbers(self, tag: int, default: tuple[int, ...]) -> tuple[int, ...]:
-        """Read a tag that is whole numbers.
-
-        Parameters
-        ----------
-        tag : int
-            Its number.
-        default : tuple of int
-            Where it is not there.
-
-        Returns
-        -------
-        tuple of int
-            Its values.
-        """
+        """Read a tag that is whole numbers."""
         value = self.raw.get(tag, default)
         return tuple(value) if isinstance(value, tuple) else (value,)
 
@@ -154,23 +114,7 @@ class Tags:
         return self.samples if self.number(PLANAR, 1) == 2 else 1
 
     def places(self, plane: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Find a plane's strips or tiles.
-
-        Parameters
-        ----------
-        plane : int
-            Number of the plane, see `planes`.
-
-        Returns
-        -------
-        tuple of tuple of int
-            Where each begins, and how many bytes it has (0: not said).
-
-        Raises
-        ------
-        TiffError
-            There are fewer than the picture needs.
-        """
+        """Find where each of a plane's strips or tiles begins, and how many bytes it has (0: not said)."""
         rows, columns = self.size
         high, wide = (TILE_HEIGHT, TILE_WIDTH) if TILES in self.raw else (ROWS, -1)
         high, wide = min(self.number(high, rows), 1 << 31), self.number(wide, columns)
@@ -192,23 +136,7 @@ class Tags:
 
 
 def read_tags(content: bytes) -> Tags:
-    """Read what a TIFF says of its first picture.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-
-    Returns
-    -------
-    Tags
-        Not checked.
-
-    Raises
-    ------
-    TiffError
-        It has no tags that can be read.
-    """
+    """Read what a TIFF says of its first picture, without checking it; TiffError where there are no tags."""
     check_tags(content)
     stream, swapped = BytesIO(content), content.startswith(b"MM\0+")
     directory = ImageFileDirectory_v2(content[: 16 if content.startswith(b"II+\0") else 8])
@@ -229,15 +157,8 @@ def read_tags(content: bytes) -> Tags:
 def check_tags(content: bytes) -> None:
     """Refuse tags that would take far more memory than the file has bytes, before PIL loads any.
 
-    Parameters
-    ----------
-    content : bytes
-        A TIFF, or the Exif of another picture.
-
-    Raises
-    ------
-    TiffError
-        Its tags share their bytes, or hold more numbers than those of any picture.
+    TiffError for tags of a TIFF, or of the Exif of another picture, that share their bytes or hold more
+    numbers than those of any picture.
     """
     order, big = "<" if content[:2] == b"II" else ">", content[2:4] in (b"+\0", b"\0+")
     head, entry, last = (f"{order}{form}" for form in (("Q", "HHQ8x", "Q") if big else ("H", "HHI4x", "I")))
@@ -266,27 +187,10 @@ def check_tags(content: bytes) -> None:
 
 
 def read_deep(content: bytes, tags: Tags, most_bytes: int) -> NDArray[Any]:
-    """Read a picture of any depth.
+    """Read a picture of any depth, in the type that the file holds; a TiffError names what is not read.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    tags : Tags
-        Of it.
-    most_bytes : int
-        How large it may be when it is unpacked.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (rows, columns) of grey, or (rows, columns, 3) of RGB, without transparency; in the type that
-        the file holds. The lowest value is black, also where the file says that it is white.
-
-    Raises
-    ------
-    TiffError
-        It is too large, or of a kind that is not read; the message names it.
+    Shape (rows, columns) of grey, or (rows, columns, 3) of RGB, without transparency. The lowest value is
+    black, also where the file says that it is white. `most_bytes`: how large it may be when it is unpacked.
     """
     rows, columns = tags.size
     colours = _colours(tags)
@@ -305,19 +209,9 @@ def read_deep(content: bytes, tags: Tags, most_bytes: int) -> NDArray[Any]:
 
 
 def turn(picture: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn a picture as it is to be seen.
+    """Turn a stored picture, shape (rows, columns, ...), so that its first row and column are top and left.
 
-    Parameters
-    ----------
-    picture : numpy.ndarray
-        Shape (rows, columns, ...), as stored.
-    orientation : int
-        Of Exif and TIFF: 1 to 8; any other is 1.
-
-    Returns
-    -------
-    numpy.ndarray
-        First row at the top, first column at the left.
+    `orientation` is that of Exif and TIFF: 1 to 8; any other is 1.
     """
     if orientation in (5, 6, 7, 8):
         picture = picture.swapaxes(0, 1)

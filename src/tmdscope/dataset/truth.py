@@ -16,27 +16,9 @@ def simulated_masks(
 ) -> dict[str, NDArray[np.bool_]]:
     """Simulate some images of a data set again, for what they show.
 
-    Parameters
-    ----------
-    manifest : pandas.DataFrame
-        Rows of a simulated data set's manifest, N.
-    settings : SimulatedParams
-        What the data set was simulated with.
-    size_px : int
-        Rows and columns of the prepared images.
-    tolerance_px : int
-        By which each feature is widened on all sides, in prepared pixels.
-
-    Returns
-    -------
-    dict
-        ``boundaries``, ``steps`` and ``second_layer`` to where the image shows them, bool, shape
-        (N, size_px, size_px): pixels of which any part shows it, widened.
-
-    Raises
-    ------
-    UserError
-        A scan comes out other than the data set's: its settings or the simulator have changed since.
+    Gives ``boundaries``, ``steps`` and ``second_layer``, bool, shape (N, size_px, size_px): prepared pixels
+    of which any part shows it, widened by `tolerance_px` prepared pixels on all sides. A scan that comes out
+    other than the data set's is a UserError: its settings or the simulator have changed since.
     """
     found: dict[str, dict[str, NDArray[np.bool_]]] = {}
     table = manifest.assign(number=manifest["image_id"].str.rsplit("-", n=1).str[1].astype(int))

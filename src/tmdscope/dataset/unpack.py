@@ -60,28 +60,18 @@ class ArchiveError(UserError):
 def read_members(
     path: Path, wanted: Collection[str], most: int = MAX_PICTURE_BYTES
 ) -> Iterator[tuple[str, bytes]]:
-    """Read the files of an archive one after another, in its order.
+    """Read the files of an archive one by one, in its order: name, with ``/`` between folders, and content.
+
+    An `ArchiveError` tells of damage, encryption, too many members or too much growth, and of a member that
+    is a link, a device, or named outside the archive (absolute, ``..``, backslash).
 
     Parameters
     ----------
-    path : Path
-        A file whose name ends in one of `SUFFIXES`.
     wanted : collection of str
-        Endings, in lower case, of the members to read; others are checked and passed over, as is what
-        macOS adds (``__MACOSX/``, ``._name``).
+        Endings, in lower case, of the members to read; others are checked and passed over, as is what macOS
+        adds (``__MACOSX/``, ``._name``).
     most : int, optional
         Bytes that each of them may have, for it is held in memory.
-
-    Yields
-    ------
-    tuple of str and bytes
-        A member's name, with ``/`` between folders, and its content.
-
-    Raises
-    ------
-    ArchiveError
-        The archive is damaged or encrypted, has too many members or grows too much, or a member is a
-        link, a device, or named outside the archive (absolute, ``..``, backslash).
     """
     budget = _Budget(path)
     for name, load in _members(path, budget):
@@ -94,23 +84,7 @@ def read_members(
 
 
 def list_members(path: Path) -> list[str]:
-    """Name the files of an archive, checked as `read_members` does.
-
-    Parameters
-    ----------
-    path : Path
-        A file whose name ends in one of `SUFFIXES`.
-
-    Returns
-    -------
-    list of str
-        Names, in the archive's order.
-
-    Raises
-    ------
-    ArchiveError
-        The archive is damaged or not to be trusted.
-    """
+    """Name the files of an archive in its order, checked as `read_members` does."""
     return [name for name, _ in _members(path, _Budget(path))]
 
 

@@ -38,19 +38,7 @@ _LONGEST = 250
 
 @dataclass(frozen=True)
 class RecordFile:
-    """A file of a record.
-
-    Attributes
-    ----------
-    name : str
-        File name.
-    size : int
-        Bytes.
-    md5 : str
-        MD5, 32 hexadecimal digits: the checksum that Zenodo publishes.
-    url : str
-        Where it is downloaded.
-    """
+    """A file of a record; `size` in bytes, `md5` (the checksum that Zenodo publishes) in 32 hex digits."""
 
     name: str
     size: int
@@ -59,18 +47,7 @@ class RecordFile:
 
 
 def record_folder(name: str) -> Path:
-    """Say where the files of a record lie.
-
-    Parameters
-    ----------
-    name : str
-        A short name of the record.
-
-    Returns
-    -------
-    Path
-        Its folder, below the one that `FOLDER_VARIABLE` names or else in a cache of the user's.
-    """
+    """Name a record's folder: below the one that `FOLDER_VARIABLE` names, else in a cache of the user's."""
     named = os.environ.get(FOLDER_VARIABLE)
     return (Path(named) if named else Path(platformdirs.user_cache_dir("tmdscope"))) / name
 
@@ -80,27 +57,17 @@ def fetch_files(
 ) -> list[tuple[RecordFile, Path]]:
     """Bring files of a record into a folder; those that are there and whole are not downloaded again.
 
+    The error says what to download by hand and where to put it. Files that arrived whole stay, and one that
+    was cut off is gone on with next time.
+
     Parameters
     ----------
     doi : str
-        DOI of the record, ``10.5281/zenodo.NUMBER``.
+        ``10.5281/zenodo.NUMBER``.
     folder : Path
-        Where the record's files lie or come to lie; may have been filled by hand.
-    is_wanted : callable
-        Says of a file name whether it can be used.
+        May have been filled by hand.
     pattern : str
-        Glob that the names must match as well (``*.zip``).
-
-    Returns
-    -------
-    list of tuple of RecordFile and Path
-        What the record says of each file, and where it lies, by name.
-
-    Raises
-    ------
-    UserError
-        The record has no such file, or one cannot be had; what to download by hand and where to put it.
-        Files that arrived whole stay, and one that was cut off is gone on with next time.
+        Glob that the names must match beside `is_wanted` (``*.zip``).
     """
     try:
         files = list_files(doi, folder)
@@ -125,26 +92,9 @@ def fetch_files(
 
 
 def list_files(doi: str, folder: Path) -> list[RecordFile]:
-    """List the files of a record, asking the server only when the folder holds no listing.
+    """List the files of a record by name, asking the server only when the folder holds no `LISTING`.
 
-    Parameters
-    ----------
-    doi : str
-        DOI of the record.
-    folder : Path
-        Holds or gets `LISTING`.
-
-    Returns
-    -------
-    list of RecordFile
-        By name.
-
-    Raises
-    ------
-    OSError
-        The server cannot be reached, or has no such record.
-    ValueError
-        What it gives is no listing; the message says what is wrong.
+    OSError: the server cannot be reached, or has no such record. ValueError: what it gives is no listing.
     """
     path = folder / LISTING
     server = os.environ.get(SERVER_VARIABLE, SERVER).rstrip("/")
