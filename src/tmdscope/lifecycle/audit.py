@@ -37,23 +37,10 @@ _BANDS = 32
 class AuditRequest:
     """What is to be audited.
 
-    Attributes
-    ----------
-    manifest : Path
-        CSV or Parquet: ``sample_id``, ``material``, ``path`` of pictures where there are no features, and any
-        further columns.
-    features : Path or None
-        NPY, a row of numbers per row of the manifest; None: spectra of the pictures.
-    order : str
-        As `tmdscope.learn.audit.columns.read_order`.
-    nuisance : list of str
-        Columns that should not matter.
-    prepare : PrepareParams
-        Of pictures.
-    params : AuditParams
-        How.
-    scoring : ScoringParams
-        Of the intervals.
+    `manifest` is CSV or Parquet: ``sample_id``, ``material``, ``path`` of pictures where there are no
+    features, and any further columns. `features` is NPY, a row of numbers per row of the manifest; None:
+    spectra of the pictures. `order` is as for `tmdscope.learn.audit.columns.read_order`; columns `nuisance`
+    should not matter.
     """
 
     manifest: Path
@@ -66,26 +53,7 @@ class AuditRequest:
 
 
 def audit_manifest(request: AuditRequest, folder: Path) -> str:
-    """Audit the data set of a manifest.
-
-    Parameters
-    ----------
-    request : AuditRequest
-        What, and how.
-    folder : Path
-        Gets `RECORD` and `PAGE`.
-
-    Returns
-    -------
-    str
-        The verdict, in lines.
-
-    Raises
-    ------
-    UserError
-        A file or a column is missing, a picture does not decode, a number is not finite, or there is but one
-        class.
-    """
+    """Audit the data set of a manifest: `RECORD` and `PAGE` into the folder, the verdict in lines."""
     check_free(folder)
     manifest = _read(request.manifest, request.features is None)
     chosen = draw_images(manifest["sample_id"].tolist(), MOST_IMAGES)
@@ -102,18 +70,7 @@ def audit_manifest(request: AuditRequest, folder: Path) -> str:
 
 
 def check_free(folder: Path) -> None:
-    """See that nothing is replaced but an earlier audit.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the audit is to be written.
-
-    Raises
-    ------
-    UserError
-        A file of somebody else's has the record's or the page's name.
-    """
+    """See that nothing is replaced but an earlier audit."""
     earlier = folder / RECORD
     try:
         known = not earlier.exists() or "verdict" in read_json(earlier)
@@ -125,18 +82,7 @@ def check_free(folder: Path) -> None:
 
 
 def tell(verdict: dict[str, Any]) -> str:
-    """Write a verdict in lines.
-
-    Parameters
-    ----------
-    verdict : dict
-        Of `tmdscope.learn.audit.study.audit`.
-
-    Returns
-    -------
-    str
-        Headline, claims and checks.
-    """
+    """Write the verdict of `tmdscope.learn.audit.study.audit` in lines: headline, claims and checks."""
     lines = [verdict["headline"]]
     titles = {"may": "May be claimed", "may_not": "May not be claimed", "next": "To measure next"}
     for key, title in titles.items():

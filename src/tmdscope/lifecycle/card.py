@@ -24,25 +24,10 @@ _SOURCES = {"simulated": "simulated scans", "folder": "a user's folder"}
 
 
 def write_card(client: Client, version: Version) -> str:
-    """Write a version's card into the registry's description and beside its run.
+    """Write a version's card, Markdown, into the registry's description and beside its run.
 
-    Parameters
-    ----------
-    client : Client
-        Connected store.
-    version : Version
-        The version.
-
-    Returns
-    -------
-    str
-        The card, Markdown.
-
-    Raises
-    ------
-    UserError
-        The version's run has no facts: it was made by an earlier version of tmdscope; or its files were
-        changed after it was made production.
+    `UserError` where its run has no facts (an earlier tmdscope) or its files changed since it was made
+    production.
     """
     check_pinned(client, version)
     text = compose_card(
@@ -55,21 +40,8 @@ def write_card(client: Client, version: Version) -> str:
 def compose_card(version: Version, facts: Mapping[str, Any], tags: Mapping[str, str], audit: str) -> str:
     """Write a card from what a run recorded.
 
-    Parameters
-    ----------
-    version : Version
-        The version.
-    facts : mapping
-        As `tmdscope.tracking.dossier.Dossier.facts`.
-    tags : mapping
-        Of the run.
-    audit : str
-        What the study's audit says, one sentence without its full stop.
-
-    Returns
-    -------
-    str
-        Markdown.
+    `facts` are those of `tmdscope.tracking.dossier.Dossier`, `tags` the run's; `audit` is what the study's
+    audit says, one sentence without its full stop.
     """
     environment = Environment(  # noqa: S701 - what people write is escaped as Markdown
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True

@@ -49,36 +49,11 @@ def compare(
     seed: int,
     measure_speed: bool,
 ) -> str:
-    """Compare two models, write what was found to a folder and to an MLflow run.
+    """Compare two models, write what was found to a folder and to an MLflow run, and give a short table.
 
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    first_text, second_text : str
-        The models, as `tmdscope.tracking.predictions.resolve_model` takes them.
-    model_name : str
-        Registered model of a bare version or alias.
-    prepared : Path or None
-        Folder of the prepared data set, for the contact sheet; it may be missing.
-    folder : Path
-        Gets the files, see `write_comparison`.
-    resamples : int
-        Bootstrap resamples of an interval, at least 1.
-    seed : int
-        Of the bootstrap.
-    measure_speed : bool
-        Whether both models are loaded and run.
-
-    Returns
-    -------
-    str
-        A short table and where the rest is.
-
-    Raises
-    ------
-    UserError
-        A model does not exist or keeps no predictions, or the two held out no image in common.
+    The texts are as `tmdscope.tracking.predictions.resolve_model` takes them, `model_name` is the registered
+    model of a bare version or alias. `prepared`, for the contact sheet, may be missing. `UserError` where a
+    model keeps no predictions, or the two held out no image in common.
     """
     first, second = (resolve_model(client, text, model_name) for text in (first_text, second_text))
     comparison = compare_predictions(
@@ -104,18 +79,7 @@ def compare(
 def write_comparison(folder: Path, report: Report) -> list[Path]:
     """Write a comparison, every file whole or not at all; other files of the folder stay.
 
-    Parameters
-    ----------
-    folder : Path
-        Gets ``comparison.json``, ``index.html``, ``disagreements.csv``, and ``contact_sheet.png`` where
-        there is one.
-    report : Report
-        The comparison.
-
-    Returns
-    -------
-    list of Path
-        The files.
+    ``comparison.json``, ``index.html``, ``disagreements.csv``, and ``contact_sheet.png`` where there is one.
     """
     write_json(folder / _NUMBERS, report.to_dict())
     write_page(folder / _PAGE, compose(report))
@@ -130,20 +94,7 @@ def write_comparison(folder: Path, report: Report) -> list[Path]:
 
 
 def track_comparison(folder: Path, report: Report) -> str:
-    """Log a comparison and its files as an MLflow run of experiment `STUDY`.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds what `write_comparison` wrote.
-    report : Report
-        The comparison.
-
-    Returns
-    -------
-    str
-        Id of the run.
-    """
+    """Log a comparison and the files of `write_comparison` as a run of `STUDY`; gives its id."""
     models = (report.first, report.second)
     known = [model.tags["data.sha256"] for model in models if "data.sha256" in model.tags]
     data = list(dict.fromkeys(known))
@@ -171,16 +122,8 @@ def track_comparison(folder: Path, report: Report) -> str:
 def metrics(report: Report) -> dict[str, float]:
     """Collect the numbers of a comparison that MLflow shows.
 
-    Parameters
-    ----------
-    report : Report
-        The comparison.
-
-    Returns
-    -------
-    dict
-        ``disagreements``, ``images``; per part (``out_of_fold``, ``held_out_test``) differences with their
-        bounds and McNemar's p; bytes and images per second of each model where they are known.
+    ``disagreements``, ``images``; per part (``out_of_fold``, ``held_out_test``) differences with their bounds
+    and McNemar's p; bytes and images per second of each model where they are known.
     """
     comparison = report.comparison
     found: dict[str, float | None] = {

@@ -36,8 +36,6 @@ class Comparison:
         `HELD_OUT`), ``first, second`` (what each says) and ``p_first, p_second`` (the probability of that).
     left_out : dict
         Why images were not compared, to their number; every image counts once.
-    classes : tuple of tuple of str
-        Classes that the first and that the second model knows.
     """
 
     held_out: list[PairedScores]
@@ -57,13 +55,7 @@ class Comparison:
         return table.loc[order].reset_index(drop=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-like form.
-
-        Returns
-        -------
-        dict
-            ``held_out`` by name, ``disagreements`` (their number), ``left_out`` and ``classes``.
-        """
+        """Give ``held_out`` by name, the number of ``disagreements``, ``left_out`` and ``classes``."""
         return {
             "held_out": {scores.name: asdict(scores) for scores in self.held_out},
             "disagreements": len(self.disagreements),
@@ -75,57 +67,17 @@ class Comparison:
 def compare_versions(
     client: Client, first: Version, second: Version, resamples: int, seed: int
 ) -> Comparison:
-    """Compare two registered versions by the predictions that their runs keep.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    first, second : Version
-        The versions.
-    resamples : int
-        Bootstrap resamples of an interval, at least 1.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    Comparison
-        First less second.
-
-    Raises
-    ------
-    UserError
-        A run keeps no predictions, or the two held out no image in common.
-    """
+    """Compare two registered versions, first less second, by the predictions that their runs keep."""
     one, other = (read_predictions(client, version.run_id) for version in (first, second))
     return compare_predictions(one, other, resamples, seed)
 
 
 def compare_predictions(first: pd.DataFrame, second: pd.DataFrame, resamples: int, seed: int) -> Comparison:
-    """Compare two models by what their folds say.
+    """Compare two models, first less second, by what their folds say.
 
-    Images are matched by name and content. Only those count that both models held out in the same part,
-    and whose material both know.
-
-    Parameters
-    ----------
-    first, second : pandas.DataFrame
-        One row per fold and image, see `tmdscope.tracking.predictions.read_predictions`.
-    resamples : int
-        Bootstrap resamples of an interval, at least 1.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    Comparison
-        First less second.
-
-    Raises
-    ------
-    UserError
-        The two held out no image in common.
+    Images are matched by name and content. Only those count that both models held out in the same part, and
+    whose material both know; `UserError` where there are none. The tables are those of
+    `tmdscope.tracking.predictions.read_predictions`.
     """
     one, other = (classes_of_predictions(table) for table in (first, second))
     joined = _join(first, second)

@@ -29,18 +29,7 @@ _HASH_DIGITS = 12
 
 
 def compose(report: Report) -> Page:
-    """Write a comparison as a page.
-
-    Parameters
-    ----------
-    report : Report
-        The comparison.
-
-    Returns
-    -------
-    Page
-        Ready to be rendered.
-    """
+    """Write a comparison as a page."""
     said = [verdict(scores) for scores in report.comparison.held_out]
     return Page(
         title=f"A: {report.first.title}, B: {report.second.title}",

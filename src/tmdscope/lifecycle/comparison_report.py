@@ -14,24 +14,10 @@ from tmdscope.tracking.predictions import ScoredModel
 
 @dataclass(frozen=True)
 class Report:
-    """All that is said of two models.
+    """All that is said of two models, A and B.
 
-    Attributes
-    ----------
-    first, second : ScoredModel
-        The models, A and B.
-    comparison : Comparison
-        A less B.
-    costs : Costs
-        Size and speed.
-    sheet : ContactSheet
-        Images on which they disagree.
-    what : str
-        What the images are in a few words, such as ``simulated images``.
-    simulated : bool
-        Whether they are known to be simulated.
-    resamples, seed : int
-        Of the intervals.
+    `comparison` is A less B, `what` says what the images are in a few words, such as ``simulated images``,
+    and `resamples` and `seed` are of the intervals.
     """
 
     first: ScoredModel
@@ -45,14 +31,7 @@ class Report:
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-like form.
-
-        Returns
-        -------
-        dict
-            ``first``, ``second``, ``images``, ``simulated``, ``resamples``, ``seed``, ``costs``, and what
-            `Comparison.to_dict` gives.
-        """
+        """Give a JSON-like form; the keys of `Comparison.to_dict` stand beside its own."""
         models = {"first": self.first, "second": self.second}
         return {
             **{
@@ -69,18 +48,7 @@ class Report:
 
 
 def verdict(scores: PairedScores) -> str:
-    """Say in words which of two models is better on some images, by macro F1.
-
-    Parameters
-    ----------
-    scores : PairedScores
-        Of both.
-
-    Returns
-    -------
-    str
-        One sentence with numbers and interval.
-    """
+    """Say in a sentence with numbers and interval which of two models is better, by macro F1."""
     bounds = scores.difference.macro_f1_ci95
     if bounds is None:
         said = "all are of one sample, so that nothing follows for others"
@@ -99,18 +67,7 @@ def verdict(scores: PairedScores) -> str:
 
 
 def describe(report: Report) -> str:
-    """Write a comparison for a terminal.
-
-    Parameters
-    ----------
-    report : Report
-        The comparison.
-
-    Returns
-    -------
-    str
-        Lines of at most about 90 characters before the sentences at the end.
-    """
+    """Write a comparison for a terminal, in lines of about 90 characters before the last sentences."""
     lines = [f"A  {report.first.title}", f"B  {report.second.title}", ""]
     lines.append(f"{'':24}{'A':>8}{'B':>8}   A less B, 95 % interval by sample   McNemar p")
     for scores in report.comparison.held_out:
@@ -141,36 +98,10 @@ def _cost_line(name: str, costs: Costs, key: str, scale: float) -> str:
 
 
 def number(value: float | None, scale: float) -> str:
-    """Write a number that may be missing.
-
-    Parameters
-    ----------
-    value : float or None
-        The number.
-    scale : float
-        It is multiplied by.
-
-    Returns
-    -------
-    str
-        With one decimal, or ``-``.
-    """
+    """Write a number times `scale` with one decimal, or ``-`` where it is missing."""
     return "-" if value is None else f"{value * scale:.1f}"
 
 
 def signed(value: float, interval: Sequence[float] | None) -> str:
-    """Write a difference and its 95 % interval.
-
-    Parameters
-    ----------
-    value : float
-        The difference.
-    interval : sequence of float or None
-        Lower and upper bound; None where there is no interval.
-
-    Returns
-    -------
-    str
-        ``+0.031 [-0.004, +0.062]`` or ``+0.031 (no interval: 1 sample)``.
-    """
+    """Write ``+0.031 [-0.004, +0.062]``, or ``+0.031 (no interval: 1 sample)`` where it is None."""
     return tell_interval(value, interval, "+.3f")

@@ -17,14 +17,8 @@ LARGEST = 48
 class ContactSheet:
     """A sheet, or why there is none.
 
-    Attributes
-    ----------
-    png : bytes or None
-        The picture; None where there is none.
-    caption : str
-        What it shows and how many images there are in all, or why there is none.
-    alt : str
-        What is on the picture, for who cannot see it; empty without one.
+    `caption` says what it shows and how many images there are in all, or why there is none; `alt` what is on
+    the picture, for who cannot see it, empty without one.
     """
 
     png: bytes | None
@@ -33,21 +27,10 @@ class ContactSheet:
 
 
 def make_sheet(disagreements: pd.DataFrame, dataset: Dataset | None, missing: str) -> ContactSheet:
-    """Draw the images on which two models disagree.
+    """Draw at most `LARGEST` images on which two models disagree; a tile's number is its row of the table.
 
-    Parameters
-    ----------
-    disagreements : pandas.DataFrame
-        As `tmdscope.lifecycle.comparison.Comparison`, in the order of drawing.
-    dataset : Dataset or None
-        Prepared images; those that are meant are found by name and content.
-    missing : str
-        Why there is no data set, where there is none.
-
-    Returns
-    -------
-    ContactSheet
-        At most `LARGEST` images; a tile's number is the row of the table of disagreements.
+    The table is that of `tmdscope.lifecycle.comparison.Comparison`; its images are found in the data set by
+    name and content. `missing` says why there is no data set.
     """
     count = len(disagreements)
     if not count:
@@ -66,20 +49,7 @@ def make_sheet(disagreements: pd.DataFrame, dataset: Dataset | None, missing: st
 
 
 def find_images(disagreements: pd.DataFrame, dataset: Dataset) -> NDArray[np.int64]:
-    """Find images in a data set.
-
-    Parameters
-    ----------
-    disagreements : pandas.DataFrame
-        Columns ``image_id`` and ``image_sha256``.
-    dataset : Dataset
-        Prepared images.
-
-    Returns
-    -------
-    numpy.ndarray
-        Row of each in the data set, int64; -1 where it holds no such image, or another one of that name.
-    """
+    """Give each image's row in a data set; -1 where it has none such, or another one of that name."""
     keys = ["image_id", "image_sha256"]
     own = pd.MultiIndex.from_frame(dataset.manifest[keys])
     rows: NDArray[np.int64] = own.get_indexer(pd.MultiIndex.from_frame(disagreements[keys])).astype(np.int64)
@@ -87,18 +57,7 @@ def find_images(disagreements: pd.DataFrame, dataset: Dataset) -> NDArray[np.int
 
 
 def percent(share: float) -> str:
-    """Write a probability.
-
-    Parameters
-    ----------
-    share : float
-        In 0..1.
-
-    Returns
-    -------
-    str
-        ``98 %``.
-    """
+    """Write a probability in 0..1 as ``98 %``."""
     return f"{share * 100:.0f} %"
 
 

@@ -26,16 +26,9 @@ _SEED = 1
 class Cost:
     """What a model costs.
 
-    Attributes
-    ----------
-    bytes : int or None
-        Of all its files; None where the run logged no model.
-    size_px : int or None
-        Rows and columns of its images; None where it was not loaded.
-    members : int or None
-        Networks of the fold ensemble; None where it was not loaded.
-    images_per_second : float or None
-        Median over `REPEATS`; None where it was not measured.
+    `bytes` are of all its files, None where the run logged no model. `size_px` (rows and columns of its
+    images) and `members` (networks of the fold ensemble) are None where it was not loaded,
+    `images_per_second`, the median over `REPEATS`, where it was not measured.
     """
 
     bytes: int | None
@@ -48,14 +41,8 @@ class Cost:
 class Costs:
     """What two models cost, measured on one machine in turns.
 
-    Attributes
-    ----------
-    first, second : Cost
-        Of the two.
-    threads : int
-        Threads that both ran on, on the CPU.
-    missing : str
-        Why something was not measured; empty where all was.
+    `threads` is what both ran on, on the CPU; `missing` says why something was not measured, empty where all
+    was.
     """
 
     first: Cost
@@ -69,31 +56,12 @@ class Costs:
         return None not in (self.first.images_per_second, self.second.images_per_second)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-like form.
-
-        Returns
-        -------
-        dict
-            ``first``, ``second``, ``threads``, and how it was measured.
-        """
+        """Give a JSON-like form, with how it was measured."""
         return {**asdict(self), "device": "cpu", "batch": BATCH, "repeats": REPEATS}
 
 
 def measure_costs(first: ScoredModel, second: ScoredModel, measure_speed: bool) -> Costs:
-    """Measure files and, when asked to, speed; what cannot be measured is told and stops nothing.
-
-    Parameters
-    ----------
-    first, second : ScoredModel
-        The models; one without a URI has no files and no speed.
-    measure_speed : bool
-        Whether both are loaded and run, in turns on the CPU.
-
-    Returns
-    -------
-    Costs
-        Of both.
-    """
+    """Measure files and, when asked to, speed; what cannot be measured is told and stops nothing."""
     threads, models = torch.get_num_threads(), (first, second)
     try:
         sizes = [None if model.uri is None else model_bytes(model.uri) for model in models]
@@ -114,17 +82,9 @@ def measure_costs(first: ScoredModel, second: ScoredModel, measure_speed: bool) 
 
 
 def measure_speeds(programs: list[Program]) -> list[float]:
-    """Measure programs in turns on the same number of images, after one round that does not count.
+    """Measure the images per second of programs on the CPU, the median over `REPEATS` rounds in turns.
 
-    Parameters
-    ----------
-    programs : list of Program
-        On the CPU.
-
-    Returns
-    -------
-    list of float
-        Images per second of each, the median over `REPEATS` rounds.
+    All get the same number of images, after one round that does not count.
     """
     batches = [_batch(program.config.size_px) for program in programs]
     seconds: list[list[float]] = [[] for _ in programs]

@@ -74,20 +74,11 @@ NONE_KNOWN = (
 
 @dataclass(frozen=True)
 class InitRequest:
-    """What a manifest is to be made of.
+    """What a manifest, a CSV of that name in the folder, is to be made of.
 
-    Attributes
-    ----------
-    folder : Path
-        The user's folder.
-    manifest : str
-        Name of the CSV to write in it.
-    sample : str or None
-        Regular expression of the sample in a file's path: its groups, or all it finds; None: guessed.
-    material : str or None
-        The same of the class; None: the folders' names, or formulae in the files' names.
-    root : Path
-        The project's folder, at which relative paths in params.yaml start.
+    `sample` is a regular expression of the sample in a file's path, its groups or all it finds; None:
+    guessed. `material` is the same of the class; None: the folders' names, or formulae in the files' names.
+    Relative paths in params.yaml start at `root`, the project's folder.
     """
 
     folder: Path
@@ -101,16 +92,8 @@ class InitRequest:
 class Proposal:
     """A manifest that could be written.
 
-    Attributes
-    ----------
-    rows : list of dict
-        ``path``, ``sample_id`` and ``material`` of each file.
-    classes : list of str
-        Class names.
-    pattern : str or None
-        Of the samples; None: every file is its own.
-    left_out : dict
-        Path to the reason.
+    `rows` hold ``path``, ``sample_id`` and ``material`` of each file; without a `pattern` every file is a
+    sample of its own; `left_out` is path to reason.
     """
 
     rows: list[dict[str, str]]
@@ -120,27 +103,9 @@ class Proposal:
 
 
 def make_manifest(request: InitRequest, show: Callable[[str], None], ask: Callable[[str], str] | None) -> str:
-    """Propose a manifest, check it as stage `ingest` does, show it, and write it.
+    """Propose a manifest, check it as stage `ingest` does, show it, write it, and give the settings to use.
 
-    Parameters
-    ----------
-    request : InitRequest
-        What.
-    show : callable
-        Shows a text.
-    ask : callable or None
-        Puts a question and gives the answer; None: nobody is asked.
-
-    Returns
-    -------
-    str
-        The settings to use.
-
-    Raises
-    ------
-    UserError
-        The manifest is there already, classes or samples cannot be told, no file can be used, or the answer
-        was no.
+    `ask` puts a question and gives the answer; None: nobody is asked.
     """
     target = request.folder / request.manifest
     if Path(request.manifest).name != request.manifest or target.suffix.lower() != ".csv":
@@ -164,23 +129,7 @@ def make_manifest(request: InitRequest, show: Callable[[str], None], ask: Callab
 
 
 def propose(request: InitRequest) -> Proposal:
-    """Read class and sample of every file from where it lies and what it is called.
-
-    Parameters
-    ----------
-    request : InitRequest
-        What.
-
-    Returns
-    -------
-    Proposal
-        Not checked yet.
-
-    Raises
-    ------
-    UserError
-        There is no such folder, a pattern is none or does not fit, or classes cannot be told.
-    """
+    """Read class and sample of every file from where it lies and what it is called; not checked yet."""
     if not request.folder.is_dir():
         raise UserError(f"{request.folder} is no folder; name the one that holds your files")
     found = [nfc(path.relative_to(request.folder).as_posix()) for path in find_files([request.folder])]
@@ -209,25 +158,7 @@ def propose(request: InitRequest) -> Proposal:
 
 
 def check(folder: Path, proposal: Proposal) -> Proposal:
-    """Check a manifest and all its files as stage `ingest` does; files that cannot be used are left out.
-
-    Parameters
-    ----------
-    folder : Path
-        The user's folder.
-    proposal : Proposal
-        The manifest.
-
-    Returns
-    -------
-    Proposal
-        What can be used.
-
-    Raises
-    ------
-    UserError
-        The samples do not hold, or no file can be used.
-    """
+    """Check a manifest and all its files as stage `ingest` does; files that cannot be used are left out."""
     while True:
         with tempfile.TemporaryDirectory(prefix="tmdscope-") as place:
             written = Path(place) / "manifest.csv"
@@ -251,20 +182,7 @@ def check(folder: Path, proposal: Proposal) -> Proposal:
 
 
 def describe(folder: Path, proposal: Proposal) -> str:
-    """Say what a manifest would hold.
-
-    Parameters
-    ----------
-    folder : Path
-        The user's folder.
-    proposal : Proposal
-        The manifest.
-
-    Returns
-    -------
-    str
-        Files and samples of each class, how samples were told, examples, what is left out.
-    """
+    """Say what a manifest would hold: files and samples of each class, examples, what is left out."""
     rows = proposal.rows
     files = Counter(row["material"] for row in rows)
     samples = Counter(material for material, _ in {(row["material"], row["sample_id"]) for row in rows})
@@ -288,20 +206,7 @@ def describe(folder: Path, proposal: Proposal) -> str:
 
 
 def settings(request: InitRequest, proposal: Proposal) -> str:
-    """Write the lines of params.yaml that name a manifest.
-
-    Parameters
-    ----------
-    request : InitRequest
-        Where it is.
-    proposal : Proposal
-        What it holds.
-
-    Returns
-    -------
-    str
-        Section `data`, or for one class how to add it to a model, and what else to mind.
-    """
+    """Write section `data` of params.yaml, or for one class how to add it to a model, and what to mind."""
     place, root = request.folder.resolve(), request.root.resolve()
     place = place.relative_to(root) if place.is_relative_to(root) else place
     if len(proposal.classes) == 1:
@@ -325,18 +230,7 @@ def settings(request: InitRequest, proposal: Proposal) -> str:
 
 
 def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
-    """Write a manifest.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        ``path``, ``sample_id`` and ``material``.
-
-    Returns
-    -------
-    str
-        CSV with a header.
-    """
+    """Write a manifest as CSV with a header."""
     return str(pd.DataFrame(rows, columns=list(REQUIRED)).to_csv(index=False, lineterminator="\n"))
 
 

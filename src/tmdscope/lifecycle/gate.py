@@ -30,16 +30,7 @@ AGAIN = "`dvc repro --force register`"
 class Check:
     """One thing that a version must show.
 
-    Attributes
-    ----------
-    name : str
-        What was looked at.
-    passed : bool
-        Whether it is as it must be.
-    finding : str
-        What was found; where it did not pass, with the remedy.
-    figures : mapping
-        Numbers that belong to the record.
+    `finding` is what was found, with the remedy where it did not pass; `figures` are numbers for the record.
     """
 
     name: str
@@ -52,14 +43,9 @@ class Check:
 class LoadReport:
     """What a fresh process said of a model.
 
-    Attributes
-    ----------
-    files : str or None
-        What is wrong with its files: changed, or holding a pickle.
-    reference : str or None
-        Why its stored predictions are not repeated.
-    max_difference : float or None
-        Largest difference of a class probability from the stored one.
+    `files` is what is wrong with its files (changed, or holding a pickle), `reference` why its stored
+    predictions are not repeated, and `max_difference` the largest difference of a class probability from the
+    stored one.
     """
 
     files: str | None
@@ -75,24 +61,10 @@ Load = Callable[[Version], LoadReport]
 class Gate:
     """How versions are judged.
 
-    Attributes
-    ----------
-    margin : float
-        Macro F1 by which the candidate may be worse, at least 0, see
-        `tmdscope.lifecycle.not_worse.judge_difference`.
-    contract : callable
-        Gives what a version takes in and tells apart.
-    run_tags : callable
-        Gives the tags of a version's run.
-    split_problems : callable
-        Gives what is wrong with the split of a version's run.
-    audit : callable
-        Gives the newest audit of what a version was trained on; raises where there is none.
-    compare : callable
-        Gives the differences of two versions, first less second, by the part that both held out, as named in
-        `tmdscope.lifecycle.comparison.HELD_OUT`.
-    load : callable
-        Loads a version in a fresh process.
+    `margin`, at least 0, is for `tmdscope.lifecycle.not_worse.judge_difference`. `audit` gives the newest
+    audit of what a version was trained on, and raises where there is none. `compare` gives differences of two
+    versions, first less second, by the part that both held out, as named in
+    `tmdscope.lifecycle.comparison.HELD_OUT`.
     """
 
     margin: float
@@ -107,23 +79,8 @@ class Gate:
 def make_gate(client: Client, margin: float, resamples: int, seed: int, audited: Mapping[str, Any]) -> Gate:
     """Make the gate that reads a store.
 
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    margin : float
-        Macro F1 by which the candidate may be worse, at least 0.
-    resamples : int
-        Bootstrap resamples of the interval, at least 1.
-    seed : int
-        Of the bootstrap.
-    audited : mapping
-        Settings that an audit must have been made with, as `tmdscope.tracking.audits.audit_settings`.
-
-    Returns
-    -------
-    Gate
-        Ready to judge.
+    `audited` are the settings that an audit must have been made with, as
+    `tmdscope.tracking.audits.audit_settings`.
     """
 
     def compare(first: Version, second: Version) -> dict[str, Difference]:
@@ -146,22 +103,7 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
 
 
 def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list[Check]:
-    """Judge a version; every check runs, whatever the others found.
-
-    Parameters
-    ----------
-    candidate : Version
-        Is to be promoted.
-    production : Version or None
-        What it is measured against; None where there is nothing yet.
-    gate : Gate
-        How it is judged.
-
-    Returns
-    -------
-    list of Check
-        In the order of the checks.
-    """
+    """Judge a version; every check runs, whatever the others found. No `production`: nothing to beat."""
     checks: dict[str, Callable[[], Check]] = {
         "classes": lambda: _classes(candidate, production, gate),
         "input contract": lambda: _inputs(candidate, production, gate),
@@ -173,20 +115,7 @@ def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list
 
 
 def check_loading(version: Version, load: Load) -> list[Check]:
-    """Check that a version loads intact and repeats its stored predictions.
-
-    Parameters
-    ----------
-    version : Version
-        The version.
-    load : callable
-        Loads it in a fresh process.
-
-    Returns
-    -------
-    list of Check
-        ``files`` and ``reference predictions``.
-    """
+    """Check that a version loads intact (``files``) and repeats its ``reference predictions``."""
     try:
         found = load(version)
     except Exception as error:
@@ -202,18 +131,7 @@ def check_loading(version: Version, load: Load) -> list[Check]:
 
 
 def load_in_fresh_process(version: Version) -> LoadReport:
-    """Load a version in a process of its own and let it repeat its stored predictions.
-
-    Parameters
-    ----------
-    version : Version
-        The version.
-
-    Returns
-    -------
-    LoadReport
-        What the process said, or how it ended without saying anything.
-    """
+    """Load a version in a process of its own and let it repeat its stored predictions."""
     command = [sys.executable, "-m", "tmdscope.tracking.check_model", version.uri]
     try:
         with tempfile.TemporaryDirectory(
@@ -231,21 +149,8 @@ def load_in_fresh_process(version: Version) -> LoadReport:
 def parse_report(uri: str, status: int, output: str, errors: str) -> LoadReport:
     """Read what the process that loaded a model has said.
 
-    Parameters
-    ----------
-    uri : str
-        The model.
-    status : int
-        Its exit status.
-    output : str
-        Its standard output: the last line is a JSON object with ``ok, files, reference, max_difference``.
-    errors : str
-        Its standard error.
-
-    Returns
-    -------
-    LoadReport
-        What it said; a problem with the files where it said nothing that can be read.
+    The last line of its output is a JSON object with ``ok, files, reference, max_difference``; one that says
+    nothing readable is a problem with the files.
     """
     try:
         said = json.loads(output.strip().rpartition("\n")[2])

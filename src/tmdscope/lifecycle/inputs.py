@@ -23,17 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Given(Generic[T]):
-    """A file that was given.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    image : T or None
-        What was made of it; None where it cannot be used.
-    problem : str
-        Why it cannot; empty where it can.
-    """
+    """A file that was given; `image` is None where it cannot be used, and `problem` says why."""
 
     path: Path
     image: T | None
@@ -41,23 +31,7 @@ class Given(Generic[T]):
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """List the files that are meant.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Files, as they are; folders stand for the pictures and scans below them, by name.
-
-    Returns
-    -------
-    list of Path
-        Each once, in the order given.
-
-    Raises
-    ------
-    UserError
-        A folder holds no picture and no scan.
-    """
+    """List files, each once, in the order given; folders stand for their pictures and scans, by name."""
     found: dict[Path, None] = {}
     for path in paths:
         if not path.is_dir():
@@ -77,19 +51,8 @@ def read_ahead(
 ) -> Iterator[list[Given[T]]]:
     """Read files in batches on threads, a few batches ahead: memory stays flat however many there are.
 
-    Parameters
-    ----------
-    files : sequence of Path
-        The files.
-    read : callable
-        Makes something of the content of a file and its name; raises `UserError`.
-    batch_size : int
-        Files in a batch.
-
-    Yields
-    ------
-    list of Given
-        In the order of the files; one that cannot be used says why.
+    `read` makes something of a file's content and name. Files stay in order; one that cannot be used says
+    why.
     """
 
     def take(path: Path) -> Given[T]:

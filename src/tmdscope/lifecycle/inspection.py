@@ -13,26 +13,8 @@ from tmdscope.scan.read.read import InstrumentFile, read_file
 def inspect_file(path: Path, settings: PrepareParams, picture: Path, channel: str | None = None) -> str:
     """Say what is in an instrument's file and draw its heights before and after levelling.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    settings : PrepareParams
-        Section `prepare` of params.yaml.
-    picture : Path
-        The PNG file to write; its folder is made.
-    channel : str, optional
-        Name of the channel; without one that of the heights is found.
-
-    Returns
-    -------
-    str
-        Lines of text: format, channels with their units, the scan's size, where the picture is.
-
-    Raises
-    ------
-    UserError
-        The file cannot be used, or is smaller than the settings ask for.
+    The folder of `picture`, a PNG, is made; without `channel` that of the heights is found. `UserError` also
+    where the scan is smaller than the settings ask for.
     """
     found = read_file(path, channel)
     scan = found.scan

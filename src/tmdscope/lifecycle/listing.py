@@ -29,31 +29,11 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 class Row:
     """One registered version; what its tags do not say is None.
 
-    Attributes
-    ----------
-    model : str
-        Registered model.
-    version : int
-        From 1.
-    aliases : list of str
-        In alphabetical order.
-    note : str
-        ``unreviewed`` where production points here though no decision says so; ``production removed`` where
-        the last decision made it production and the alias is gone; else empty.
-    experiment : str or None
-        Name in params.yaml, or the sequential stage.
-    encoding, architecture : str or None
-        How the target is encoded, and the backbone.
-    val_macro_f1, test_macro_f1 : float or None
-        Out of fold, and of the ensemble on the held-out test, 0..1.
-    val_macro_f1_ci95, test_macro_f1_ci95 : tuple of float or None
-        Their 95 % intervals.
-    selection_macro_f1, selection_optimism : float or None
-        The score by which `best` is chosen, and by how much mean validation macro F1 is above it.
-    data_sha256, git_commit : str or None
-        What it was trained on and with.
-    created : datetime
-        When it was registered, UTC.
+    `note` is ``unreviewed`` where production points here though no decision says so, ``production removed``
+    where the last decision made it production and the alias is gone, else empty. `experiment` may be a
+    sequential stage, `encoding` is of the target, `created` UTC. Macro F1, 0..1, is out of fold (``val``) and
+    of the ensemble on the held-out test, with 95 % intervals; `selection_macro_f1` is the score by which
+    `best` is chosen, and `selection_optimism` by how much mean validation macro F1 is above it.
     """
 
     model: str
@@ -75,40 +55,12 @@ class Row:
 
 
 def list_versions(client: Client, name: str) -> list[Row]:
-    """List all versions of a registered model and of those of other numbers of classes.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model of all classes; ``NAME-2`` and the like are listed as well.
-
-    Returns
-    -------
-    list of Row
-        By name and number.
-    """
+    """List all versions, by name and number, of a registered model and of ``NAME-2`` and the like."""
     return [_row(model, version) for model in list_registered(client, name) for version in model.versions]
 
 
 def render(rows: Sequence[Row], now: datetime, width: int) -> str:
-    """Write the versions for a terminal: a line each where that fits, else three.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        As `list_versions` gives.
-    now : datetime
-        The time that ages are counted to, with its zone.
-    width : int
-        Of the terminal, in characters.
-
-    Returns
-    -------
-    str
-        The table, or what to do where there are no versions; ends with a line feed.
-    """
+    """Write the versions for a terminal `width` characters wide: a line each where that fits, else three."""
     if not rows:
         return "no registered versions; run `dvc repro` first\n"
     wide = _table([_cells(row, now) for row in rows], spaced=False)
@@ -122,18 +74,7 @@ def render(rows: Sequence[Row], now: datetime, width: int) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """Write the versions for a program.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        As `list_versions` gives.
-
-    Returns
-    -------
-    str
-        A JSON array with one object per version, its keys those of `Row`; null where a tag is missing.
-    """
+    """Write a JSON array, an object per version with the keys of `Row`; null where a tag is missing."""
     objects: list[dict[str, Any]] = [{**asdict(row), "created": row.created.isoformat()} for row in rows]
     return json.dumps(objects, indent=2) + "\n"
 
@@ -237,18 +178,7 @@ def _remark(row: Row) -> str:
 
 
 def age(now: datetime, then: datetime) -> str:
-    """Write how long ago something was, in its largest unit.
-
-    Parameters
-    ----------
-    now, then : datetime
-        With their zones.
-
-    Returns
-    -------
-    str
-        ``3 d``, ``5 h``, ``12 min`` or ``0 s``; what lies ahead is ``0 s``.
-    """
+    """Write how long ago something was, in its largest unit (``12 min``); what lies ahead is ``0 s``."""
     seconds = max(0, int((now - then).total_seconds()))
     unit, name = next((unit, name) for unit, name in _UNITS if seconds >= unit or unit == 1)
     return f"{seconds // unit} {name}"

@@ -22,12 +22,8 @@ from tmdscope.tracking.store import Study
 class Settled:
     """What was made of a move that was cut off.
 
-    Attributes
-    ----------
-    completed : Move or None
-        It was completed; None where it was given up, or there was none.
-    note : str
-        What a person is told; empty where there was none.
+    `completed` is None where it was given up, or there was none; `note` tells a person, empty where there was
+    none.
     """
 
     completed: Move | None = None
@@ -35,27 +31,7 @@ class Settled:
 
 
 def settle(study: Study, name: str, by: str) -> Settled:
-    """Complete or give up what a killed process has left of a decision, and end its run.
-
-    Parameters
-    ----------
-    study : Study
-        As `tmdscope.tracking.decisions.open_decisions` gives.
-    name : str
-        Registered model.
-    by : str
-        Who decides now.
-
-    Returns
-    -------
-    Settled
-        What was found.
-
-    Raises
-    ------
-    UserError
-        Someone moves an alias right now.
-    """
+    """Complete or give up what a killed process has left of a decision, and end its run."""
     found = Settled()
     if list_moves(study.client, name) or is_left_behind(study.client, name):
         with locked(study.client, name, by) as lock:
@@ -69,40 +45,16 @@ def settle(study: Study, name: str, by: str) -> Settled:
 
 
 def expect_settled(client: Client, name: str) -> None:
-    """See, while the lock is held, that no move was cut off since all was settled.
-
-    Parameters
-    ----------
-    client : Client
-        Connected store.
-    name : str
-        Registered model.
-
-    Raises
-    ------
-    UserError
-        One was.
-    """
+    """See, while the lock is held, that no move was cut off since all was settled."""
     for move in list_moves(client, name):
         raise UserError(f"{name}: meanwhile the move of {_describe(move)} was cut off; run it again")
 
 
 def carry_out(study: Study, name: str, move: Move, lock: Lock) -> None:
-    """Make a move, or the rest of it: every write may be repeated.
+    """Make a move that was written down, or the rest of it, under the lock: every write may be repeated.
 
     A promotion saves what production is before it moves it. A rollback's goal is in `previous`, so that is
     overwritten last. The tag that says that production was reviewed comes last of all.
-
-    Parameters
-    ----------
-    study : Study
-        As `tmdscope.tracking.decisions.open_decisions` gives.
-    name : str
-        Registered model.
-    move : Move
-        The move, written down.
-    lock : Lock
-        Held on the registered model.
     """
     client = study.client
     steps = [(PREVIOUS, move.old), (PRODUCTION, move.new)]

@@ -23,25 +23,11 @@ class Finding(NamedTuple):
 
 
 def judge_difference(found: Mapping[str, Difference], margin: float, against: str) -> Finding:
-    """Judge a candidate by its difference from another model.
+    """Judge a candidate by its difference, candidate less the other, on each part of `HELD_OUT`.
 
-    The lower bound of macro F1 must be within the margin, out of fold where both models have such images,
-    else on the held-out test; and the held-out test must not show the candidate worse: an interval wholly
-    below zero.
-
-    Parameters
-    ----------
-    found : mapping
-        Part, as named in `tmdscope.lifecycle.comparison.HELD_OUT`, to candidate less the other.
-    margin : float
-        Macro F1 by which the candidate may be worse, 0..1.
-    against : str
-        What the other is called.
-
-    Returns
-    -------
-    Finding
-        The judgement; it does not pass on a part without an interval, or without a held-out test.
+    The lower bound of macro F1 must be within the margin (0..1), out of fold where both models have such
+    images, else on the held-out test; and the held-out test must not show the candidate worse: an interval
+    wholly below zero. It does not pass on a part without an interval, or without a held-out test.
     """
     decides = _FOLDS if _FOLDS in found else _TEST
     texts, passed = [], True
@@ -56,20 +42,9 @@ def judge_difference(found: Mapping[str, Difference], margin: float, against: st
 
 
 def samples_needed(difference: Difference, margin: float) -> int | None:
-    """Say how many samples would show a difference of the margin.
+    """Say how many samples would show a difference of the margin: half the interval as narrow as it.
 
-    Parameters
-    ----------
-    difference : Difference
-        As measured, with an interval of macro F1.
-    margin : float
-        Macro F1, 0..1.
-
-    Returns
-    -------
-    int or None
-        As many as make half the interval as narrow as the margin, its width falling with the root of their
-        number; None where no number does, or none is known.
+    The interval's width falls with the root of their number. None where no number does, or none is known.
     """
     if difference.macro_f1_ci95 is None or margin <= 0:
         return None

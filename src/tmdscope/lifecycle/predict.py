@@ -23,22 +23,10 @@ from tmdscope.vision.targets import Multilabel
 
 @dataclass(frozen=True)
 class Predicted:
-    """How a command ended.
+    """How a command ended: files that were predicted, that could not be, and images unlike those of training.
 
-    Attributes
-    ----------
-    model : str
-        The model, in words.
-    images : int
-        Files that were predicted.
-    unusable : int
-        Files that were not.
-    unfamiliar : int
-        Images unlike those the model was trained on.
-    can_flag : bool
-        Whether the model can tell.
-    scale : str
-        How wide the images were beside those of training; empty where as wide.
+    `can_flag` is whether the model can tell the last; `scale` how wide images were beside those of training,
+    empty where as wide.
     """
 
     model: str
@@ -74,36 +62,9 @@ def predict_files(
 ) -> Predicted:
     """Predict files with a registered model and write a line about each as soon as it is known.
 
-    Parameters
-    ----------
-    paths : sequence of Path
-        Files; folders stand for the pictures below them.
-    model : str
-        Version, alias or address.
-    registered : str
-        Registered model of a bare version or alias.
-    form : {"table", "csv", "json"}
-        How lines are written.
-    heights : bool or None
-        Whether NPY and TIFF files hold heights, which are levelled; None: those of floating-point values do.
-    out : file object
-        Gets the lines. Beside CSV and JSON a file that cannot be used is named on standard error too.
-    pixel_size_nm : float, optional
-        Width in nm of the pixels of files that are no instrument's, if this is known.
-    channel : str, optional
-        Name of the channel of instrument files; without one that of the heights is found.
-    sha256 : str, optional
-        Hash that the model's files must have, whatever the store says.
-
-    Returns
-    -------
-    Predicted
-        Counts.
-
-    Raises
-    ------
-    UserError
-        There is no such model, it cannot be loaded, or nothing was given to predict.
+    `registered` is the registered model of a bare version or alias; `sha256` the hash that its files must
+    have, whatever the store says. Beside CSV and JSON a file that cannot be used is named on standard error
+    too. The rest is as for `Predictor.stream`.
     """
     files = find_files(paths)
     client = connect()

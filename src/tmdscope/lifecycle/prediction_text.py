@@ -21,23 +21,10 @@ _FILE_COLUMNS = 36
 def writer(
     form: Form, classes: Sequence[str], atoms: Sequence[str]
 ) -> tuple[str, Callable[[Prediction], str]]:
-    """Choose how predictions are written.
+    """Choose how predictions are written: what comes before the first, and what writes each line.
 
-    Parameters
-    ----------
-    form : {"table", "csv", "json"}
-        ``table``: columns for a terminal; ``csv``: every value in a column; ``json``: one object per line.
-    classes : sequence of str
-        Of the model.
-    atoms : sequence of str
-        Of the model; empty unless its targets are multilabel.
-
-    Returns
-    -------
-    str
-        What comes before the first prediction; may be empty.
-    callable
-        Writes one prediction, with its line end.
+    ``table``: columns for a terminal; ``csv``: every value in a column; ``json``: one object per line.
+    `atoms` are empty unless the model's targets are multilabel.
     """
     if form == "json":
         return "", lambda prediction: json.dumps(_to_json(prediction)) + "\n"

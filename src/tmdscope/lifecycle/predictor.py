@@ -30,24 +30,14 @@ class Prediction:
 
     Attributes
     ----------
-    file : str
-        The file.
-    material : str
-        The most probable class.
-    probability : float
-        Its probability: the mean over the folds' networks.
+    probability, spread : float
+        Of the most probable class, `material`: mean and standard deviation (ddof 0) over the folds' networks.
     calibrated : float
-        The same after temperature scaling: how often such a prediction is right.
+        The probability after temperature scaling: how often such a prediction is right.
     candidates : tuple of str
         Classes among which the true one is, 9 times in 10; may be empty.
-    unfamiliar : bool
-        Whether the image is unlike all that the networks were trained on.
-    novelty : float
-        The p-value of that.
-    spread : float
-        Standard deviation (ddof 0) over the folds' networks of the material's probability.
-    probabilities : dict
-        Class to probability.
+    unfamiliar, novelty : bool, float
+        Whether the image is unlike all that the networks were trained on, and the p-value of that.
     atoms : dict
         Atom to the probability that the material holds it; empty unless targets are multilabel.
     not_trained : tuple of str
@@ -55,10 +45,8 @@ class Prediction:
     scale : str
         How wide the image is beside those of training, where that is not the same: ``cropped: ...``,
         ``differs: ...``, or ``unknown``.
-    channel : str
-        Channel that was read of an instrument's file; empty for others.
-    warnings : tuple of str
-        What is doubtful about an instrument's file.
+    channel, warnings : str, tuple of str
+        What was read of an instrument's file, and what is doubtful about it.
     problem : str
         Why nothing is said; all else is then empty.
     """
@@ -81,22 +69,7 @@ class Prediction:
 
 
 class Predictor:
-    """A loaded model.
-
-    Parameters
-    ----------
-    program : Program
-        With its reliability and how its images were prepared.
-    name : str
-        How messages call it.
-    device : torch.device, optional
-        Where to compute; the fastest at hand.
-
-    Raises
-    ------
-    UserError
-        The model was registered without one of the two.
-    """
+    """A loaded model; it must come with its reliability and how its images were prepared."""
 
     def __init__(self, program: Program, name: str, device: torch.device | None = None) -> None:
         if program.reliability is None or program.prepare is None:
@@ -118,24 +91,13 @@ class Predictor:
         pixel_size_nm: float = math.nan,
         channel: str | None = None,
     ) -> Iterator[Prediction]:
-        """Predict files one batch after another.
+        """Predict files one batch after another, in their order; of one that cannot be used its problem.
 
-        Parameters
-        ----------
-        files : sequence of Path
-            Instrument files and height maps, which are levelled as the model's own were, and pictures.
-        heights : bool, optional
-            Whether files that are no instrument's hold heights; without it floating-point values are.
-        pixel_size_nm : float, optional
-            Width in nm of their square pixels, if they are no instrument's and this is known.
-        channel : str, optional
-            Name of the channel of instrument files; without one that of the heights is found.
-
-        Yields
-        ------
-        Prediction
-            In the order of the files; of one that cannot be used its problem. Of heights wider than those of
-            training the centre is used.
+        Instrument files and height maps are levelled as the model's own were; of heights wider than those of
+        training the centre is used. `heights` says whether files that are no instrument's hold heights; None:
+        floating-point values do. `pixel_size_nm` is the width in nm of the square pixels of files that are no
+        instrument's, if known; `channel` that of instrument files, without which that of the heights is
+        found.
         """
         prepare = partial(
             prepare_content,
@@ -169,20 +131,7 @@ class Predictor:
 
     @torch.inference_mode()
     def predict(self, images: NDArray[np.uint8], names: Sequence[str]) -> list[Prediction]:
-        """Predict prepared images.
-
-        Parameters
-        ----------
-        images : numpy.ndarray
-            uint8, N x S x S, prepared as the model's own.
-        names : sequence of str
-            Name of each image.
-
-        Returns
-        -------
-        list of Prediction
-            One per image.
-        """
+        """Predict images, uint8, N x S x S, prepared as the model's own."""
         target, classes = self.ensemble.target, self.config.classes
         logits, embeddings = self.ensemble.look(torch.from_numpy(images).to(self.device))
         given = torch.stack([target.probabilities(values) for values in logits]).cpu().numpy()

@@ -26,24 +26,11 @@ _TAG_CHARACTERS = 5000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was decided.
+    """What was decided; never ``refused``, which raises.
 
-    Attributes
-    ----------
-    decision : Decision
-        What became of the request; never ``refused``, which raises.
-    name : str
-        Registered model.
-    old, new : int or None
-        Version that was in production, or was to be compared with, and the one that is.
-    run_id : str or None
-        Run of the decision; None where there was nothing to decide.
-    checks : list of Check
-        What the gate found.
-    note : str
-        Something that a person should know; empty for nothing.
-    sha256 : str
-        Hash of the files of the version in production; empty where it is not known.
+    `old` was in production, or was to be compared with; `new` is in production. `run_id` is None where there
+    was nothing to decide, `sha256`, of the files of the version in production, empty where it is not known;
+    `note` is something that a person should know.
     """
 
     decision: Decision
@@ -92,37 +79,10 @@ def promote(
 ) -> Outcome:
     """Make a version production if the gate lets it pass, and remember what it was as previous.
 
-    A promotion of the same version that was cut off when production had moved is completed.
-
-    Production that was moved by hand is judged against what it was before that, and is thereby reviewed.
-
-    Parameters
-    ----------
-    study : Study
-        As `tmdscope.tracking.decisions.open_decisions` gives.
-    name : str
-        Registered model.
-    number : int or None
-        Version to promote; None for the one with alias ``best``.
-    gate : Gate
-        How it is judged.
-    by : str
-        Who promotes it.
-    force : bool
-        Whether it is promoted in spite of failed checks.
-    reason : str
-        Why; may be empty unless forced.
-
-    Returns
-    -------
-    Outcome
-        ``promoted``, ``forced`` or ``unchanged``.
-
-    Raises
-    ------
-    UserError
-        There is no such version, checks failed, no reason is given to force it, or someone else moves or has
-        moved production meanwhile.
+    A promotion of the same version that was cut off when production had moved is completed. Production that
+    was moved by hand is judged against what it was before that, and is thereby reviewed. No `number` is the
+    version with alias ``best``; `force` promotes in spite of failed checks and needs a `reason`. `UserError`
+    where checks failed, or someone else moves or has moved production meanwhile.
     """
     if force and not reason.strip():
         raise UserError("a forced promotion needs a reason: add --reason TEXT")
@@ -153,33 +113,9 @@ def promote(
 def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outcome:
     """Undo the last move of production: production and previous change places.
 
-    A rollback that was cut off is completed, not undone.
-
-    Production that was moved by hand goes back to the version that was reviewed last.
-
-    Parameters
-    ----------
-    study : Study
-        As `tmdscope.tracking.decisions.open_decisions` gives.
-    name : str
-        Registered model.
-    load : callable
-        Loads a version in a fresh process: one that does not load is not made production.
-    by : str
-        Who rolls back.
-    reason : str
-        Why; may be empty.
-
-    Returns
-    -------
-    Outcome
-        ``rolled-back``.
-
-    Raises
-    ------
-    UserError
-        There is nothing to go back to, it does not load, or someone else moves or has moved production
-        meanwhile.
+    A rollback that was cut off is completed, not undone. Production that was moved by hand goes back to the
+    version that was reviewed last. One that `load` does not load in a fresh process is not made production.
+    `UserError` where there is nothing to go back to, or someone else moves or has moved production meanwhile.
     """
     settled = settle(study, name, by)
     done = settled.completed

@@ -13,23 +13,8 @@ from tmdscope.params.rules import Study, sample_problems
 def check_samples(study: Study, path: Path) -> str:
     """Compare checked settings with the samples that there will be, and say what was checked.
 
-    Parameters
-    ----------
-    study : Study
-        Settings that are right and agree with one another.
-    path : Path
-        Where they stand, for messages.
-
-    Returns
-    -------
-    str
-        What was checked.
-
-    Raises
-    ------
-    ParamsError
-        Every problem, one to a line, with a remedy. Samples of other sources than the simulator are not
-        known yet: stage `split` compares with those.
+    `ParamsError` has every problem, one to a line, with a remedy. Samples of other sources than the simulator
+    are not known yet: stage `split` compares with those.
     """
     data = study.sections.get("data")
     if isinstance(data, DataParams) and data.source == "simulated":

@@ -24,17 +24,7 @@ _LARGE_BYTES = 1 << 22
 
 
 class Scoring:
-    """Reads, checks and answers requests for probabilities.
-
-    Parameters
-    ----------
-    scorer : Scorer
-        The model at work.
-    size_px : int
-        Rows and columns of its images.
-    at_once : int
-        Requests that are answered or wait at once.
-    """
+    """Reads, checks and answers requests for probabilities; at most `at_once` are answered or wait."""
 
     def __init__(self, scorer: Scorer, size_px: int, at_once: int) -> None:
         self._scorer = scorer
@@ -44,23 +34,7 @@ class Scoring:
         self._reader = ThreadPoolExecutor(1)
 
     async def answer(self, request: Request) -> Response:
-        """Answer one request.
-
-        Parameters
-        ----------
-        request : fastapi.Request
-            To ``/invocations``.
-
-        Returns
-        -------
-        fastapi.Response
-            ``{"predictions": [[...], ...]}``, a row of probabilities per image, in the order of the classes.
-
-        Raises
-        ------
-        RefusedError
-            The request is no good, or too much.
-        """
+        """Answer ``{"predictions": [[...], ...]}``: per image a row of probabilities in class order."""
         _check_headers(request)
         body = bytearray()
         try:
@@ -132,27 +106,10 @@ def make_app(
     token: str = "",
     at_once: int = 32,
 ) -> FastAPI:
-    """Make the application.
+    """Make the app: MLflow's ``/invocations``, ``/ping``, ``/health`` and ``/version``, and ``/metadata``.
 
-    Parameters
-    ----------
-    scorer : Scorer
-        The model at work.
-    size_px : int
-        Rows and columns of its images.
-    metadata : dict
-        What ``/metadata`` tells.
-    hosts : collection of str
-        Names it answers to, in lower case, without ports.
-    token : str, optional
-        That ``/invocations`` and ``/metadata`` ask for; empty: none.
-    at_once : int, optional
-        Requests that are answered or wait at once; more get status 503.
-
-    Returns
-    -------
-    fastapi.FastAPI
-        With MLflow's ``/invocations``, ``/ping``, ``/health`` and ``/version``, and ``/metadata``.
+    `hosts` are the names it answers to, in lower case, without ports. ``/invocations`` and ``/metadata`` ask
+    for the token, unless it is empty. More requests than `at_once` (answered or waiting) get status 503.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     scoring = Scoring(scorer, size_px, at_once)

@@ -29,14 +29,7 @@ _LOGGED = 200
 class Door:
     """Answers only to its own names and to who has the token, logs, and turns errors into JSON.
 
-    Parameters
-    ----------
-    app : ASGI application
-        What lies behind.
-    hosts : collection of str
-        Names it answers to, in lower case, without ports.
-    token : str
-        That `/invocations` and `/metadata` ask for; empty: none.
+    `hosts` are in lower case, without ports; an empty `token` asks for none.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], token: str = "") -> None:
@@ -85,15 +78,7 @@ class Door:
 def to_refusal(error: Exception) -> RefusedError:
     """Say what a client is told of an error; one of ours is logged, and the client gets its number.
 
-    Parameters
-    ----------
-    error : Exception
-        Any.
-
-    Returns
-    -------
-    RefusedError
-        Status 500 for what nobody foresaw.
+    What nobody foresaw gets status 500.
     """
     if isinstance(error, RefusedError):
         return error

@@ -24,24 +24,9 @@ _SHOWN = 20
 
 
 def read_images(body: bytearray, size_px: int) -> NDArray[np.uint8]:
-    """Read the images of a request.
+    """Read the images of a request: uint8, N x S x S, N at least 1.
 
-    Parameters
-    ----------
-    body : bytearray
-        JSON.
-    size_px : int
-        Rows and columns of the model's images.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, N x S x S, N at least 1.
-
-    Raises
-    ------
-    RefusedError
-        It is anything else; the message names the image, the row and the value.
+    `RefusedError` on anything else names the image, the row and the value.
     """
     head = _HEAD.match(body)
     if head is None:

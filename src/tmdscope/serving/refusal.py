@@ -4,17 +4,7 @@ from collections.abc import Mapping
 
 
 class RefusedError(Exception):
-    """A request that is not answered, and why; the client gets it as ``{"error": ...}``.
-
-    Parameters
-    ----------
-    status : int
-        Of HTTP, from 400.
-    message : str
-        What is wrong and what would be right.
-    headers : mapping, optional
-        Of the answer.
-    """
+    """A request that is not answered, and why; the client gets it as ``{"error": ...}``."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -23,16 +13,5 @@ class RefusedError(Exception):
 
 
 def busy(message: str) -> RefusedError:
-    """Refuse what could be answered later.
-
-    Parameters
-    ----------
-    message : str
-        Why it cannot be now.
-
-    Returns
-    -------
-    RefusedError
-        Status 503.
-    """
+    """Refuse with status 503 what could be answered later."""
     return RefusedError(503, message, {"Retry-After": "1"})

@@ -23,12 +23,7 @@ class Scorer:
     """Computes class probabilities for many at once.
 
     Every thread computes by itself on one core, and takes its share of the images that wait, up to `BATCH`. A
-    GPU has one thread.
-
-    Parameters
-    ----------
-    ensemble : Ensemble
-        Of the model; it is moved to where it computes.
+    GPU has one thread. The ensemble is moved to where it computes.
     """
 
     def __init__(self, ensemble: Ensemble) -> None:
@@ -44,17 +39,9 @@ class Scorer:
             worker.start()
 
     async def score(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Give the probabilities of a request's images.
+        """Give the probabilities, float32, N x K, of a request's images, uint8, N x S x S, N at least 1.
 
-        Parameters
-        ----------
-        images : numpy.ndarray
-            uint8, N x S x S, N at least 1.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, N x K. Whoever is cancelled meanwhile leaves at most a batch for each thread behind.
+        Whoever is cancelled meanwhile leaves at most a batch for each thread behind.
         """
         gate = asyncio.Semaphore(len(self._workers))
 

@@ -68,27 +68,9 @@ def serve(
 ) -> None:
     """Answer requests until SIGTERM or Ctrl-C.
 
-    Parameters
-    ----------
-    model : str
-        Version, alias or address; an alias is looked up once, at the start.
-    registered : str
-        Registered model of a bare version or alias.
-    host : str
-        Address to listen on.
-    port : int
-        Its port; 0: any free one, which is told.
-    allowed : sequence of str
-        Names it answers to beside the machine's own and `host`.
-    at_once : int
-        Requests that are answered or wait at once.
-    sha256 : str, optional
-        Hash that the model's files must have, as `tmdscope.tracking.models.load_program`.
-
-    Raises
-    ------
-    UserError
-        There is no such model, the address is not to be had, or the token is too short.
+    An alias is looked up once, at the start; `registered` is the model of a bare version or alias. Port 0:
+    any free one, which is told. `allowed` are names it answers to beside the machine's own and `host`.
+    `sha256` is as for `tmdscope.tracking.models.load_program`.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     token = os.environ.get(TOKEN, "")
@@ -120,22 +102,7 @@ def serve(
 
 
 def describe(version: Version, program: Program, asked: str) -> dict[str, Any]:
-    """Say what a model is, for who sends it images.
-
-    Parameters
-    ----------
-    version : Version
-        Its registered version.
-    program : Program
-        The model.
-    asked : str
-        How it was named at the start.
-
-    Returns
-    -------
-    dict
-        JSON-like.
-    """
+    """Say what a model is, JSON-like, for who sends it images; `asked` is its name at the start."""
     config = program.config
     return {
         "model": version.uri,
