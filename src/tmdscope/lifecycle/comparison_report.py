@@ -103,5 +103,5 @@ def number(value: float | None, scale: float) -> str:
 
 
 def signed(value: float, interval: Sequence[float] | None) -> str:
-    """Write ``+0.031 [-0.004, +0.062]``, or ``+0.031 (no interval: 1 sample)`` where it is None."""
+    """Write ``+0.031 [-0.004, +0.062]``; without an interval ``+0.031 (no interval: 1 sample)``."""
     return tell_interval(value, interval, "+.3f")

@@ -60,26 +60,10 @@ NAME = "add-material"
 class AddRequest:
     """What is to be added to which model.
 
-    Attributes
-    ----------
-    model : str
-        ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``.
-    images : Path
-        Folder with images of one new class and their manifest CSV, as source `folder` reads it.
-    study : str
-        MLflow experiment.
-    registered : str
-        Registered model of the study; the new one has its number of classes behind the name.
-    data : DataParams
-        Section `data`; its folder's manifest names the CSV.
-    prepare : PrepareParams
-        Section `prepare`; where it is not the model's own, which alone is used, this is said.
-    sequential : SequentialParams
-        How a stage is trained.
-    scoring : ScoringParams
-        Of the intervals.
-    root : Path
-        The project's folder.
+    `model` is ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``; `images` a folder with images of one new
+    class and their manifest CSV, named by `data.folder.manifest`, as source `folder` reads it; `study` the
+    MLflow experiment. The new model has its number of classes behind the name `registered`. Where `prepare`
+    is not the model's own, which alone is used, this is said.
     """
 
     model: str
@@ -97,16 +81,8 @@ class AddRequest:
 class Addition:
     """What an addition gave.
 
-    Attributes
-    ----------
-    material : str
-        The new class.
-    versions : list of dict
-        The new registered version.
-    found : dict
-        As `tmdscope.learn.sequential.outcome.summarise`.
-    text : str
-        The gain in words and a table, Markdown.
+    `found` is as `tmdscope.learn.sequential.outcome.summarise`; `text` is the gain in words and a table,
+    Markdown.
     """
 
     material: str
@@ -118,21 +94,9 @@ class Addition:
 def add_material(request: AddRequest) -> Addition:
     """Train a registered model on one more class, compare with training anew, and register the result.
 
-    Parameters
-    ----------
-    request : AddRequest
-        What to add.
-
-    Returns
-    -------
-    Addition
-        Written to ``data/added/MATERIAL`` too; no alias is moved.
-
-    Raises
-    ------
-    UserError
-        The images are not of one new class, the model is not of this study's data and split, or its kind is
-        not that of section `sequential`.
+    The addition is written to ``data/added/MATERIAL`` too; no alias is moved. `UserError` where the images
+    are not of one new class, the model is not of this study's data and split, or its kind is not that of
+    section `sequential`.
     """
     connect()
     tracked = open_study(request.study)
@@ -208,21 +172,10 @@ def add_material(request: AddRequest) -> Addition:
 
 
 def describe_gain(found: Mapping[str, Any], model: str, versions: Sequence[Mapping[str, Any]]) -> str:
-    """Say what an addition gained against training anew.
+    """Say, in Markdown, what an addition gained against training anew.
 
-    Parameters
-    ----------
-    found : mapping
-        As `tmdscope.learn.sequential.outcome.summarise`.
-    model : str
-        Address of the model that was added to.
-    versions : sequence of mapping
-        What was registered.
-
-    Returns
-    -------
-    str
-        Markdown.
+    `found` is as `tmdscope.learn.sequential.outcome.summarise`, `model` the address of the model that was
+    added to.
     """
     last = found["stages"][-1]
     names = {

@@ -24,19 +24,7 @@ _ADDED = "add-material"
 
 @dataclass(frozen=True)
 class StudyAudit:
-    """An audit that ended.
-
-    Attributes
-    ----------
-    run_id : str
-        Its MLflow run.
-    at : datetime
-        When it ended, UTC.
-    settings_sha256 : str
-        As `settings_sha256` gives.
-    failed : tuple of str
-        Checks that failed.
-    """
+    """An audit that ended, at `at` (UTC); `failed` are the checks that failed."""
 
     run_id: str
     at: datetime
@@ -50,44 +38,15 @@ class StudyAudit:
 
 
 def audit_settings(params: AuditParams, scoring: ScoringParams) -> dict[str, Any]:
-    """Give all settings that an audit depends on.
-
-    Parameters
-    ----------
-    params : AuditParams
-        Section `audit`.
-    scoring : ScoringParams
-        Section `scoring`.
-
-    Returns
-    -------
-    dict
-        JSON-like; its hash is tag ``params.sha256`` of the audit's run.
-    """
+    """Give all settings that an audit depends on, JSON-like; tag ``params.sha256`` is their hash."""
     return {**params.model_dump(mode="json"), "scoring": scoring.model_dump(mode="json")}
 
 
 def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, Any] | None) -> StudyAudit:
     """Find the newest audit of the data and the split that a version was trained on.
 
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    version : Version
-        The version; its run says what it was trained on, and in which study.
-    settings : mapping or None
-        As `audit_settings` gives: an audit with others does not count. None takes any.
-
-    Returns
-    -------
-    StudyAudit
-        As its run has it now.
-
-    Raises
-    ------
-    UserError
-        There is none, or its record is not of that data and split.
+    An audit with other `settings` than these (as `audit_settings` gives) does not count; None takes any.
+    `UserError` where there is none, or its record is not of that data and split.
     """
     trained = client.get_run(version.run_id)
     of = {name: trained.data.tags.get(name, "none") for name in _OF}

@@ -30,14 +30,9 @@ _MESSAGE_CHARACTERS = 500
 class ModelCheck:
     """What was found.
 
-    Attributes
-    ----------
-    files : str or None
-        What is wrong with the files: changed, or holding a pickle.
-    reference : str or None
-        Why the reference predictions are not repeated.
-    max_difference : float or None
-        Largest difference of a class probability from the stored one.
+    `files` is what is wrong with the files (changed, or holding a pickle), `reference` why the reference
+    predictions are not repeated, and `max_difference` the largest difference of a class probability from the
+    stored one.
     """
 
     files: str | None
@@ -51,18 +46,7 @@ class ModelCheck:
 
 
 def check_model(uri: str) -> ModelCheck:
-    """Check a model's files and repeat its reference predictions with MLflow's own loader.
-
-    Parameters
-    ----------
-    uri : str
-        ``models:/NAME/VERSION`` or ``models:/m-...``; the store must be connected.
-
-    Returns
-    -------
-    ModelCheck
-        What was found.
-    """
+    """Check a model's files and repeat its reference predictions with MLflow's loader; connect first."""
     try:
         folder = fetch_files(uri)
     except UserError as error:

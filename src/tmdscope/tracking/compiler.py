@@ -30,18 +30,8 @@ _REFERENCE_IMAGES = 8
 class Compiler:
     """Compiles the dossiers of models trained on one data set.
 
-    Attributes
-    ----------
-    dataset : Dataset
-        Prepared images.
-    folds : sequence of FoldParts
-        Of the whole study; the audit is of these.
-    prepare : PrepareParams
-        How the images were prepared.
-    scoring : ScoringParams
-        Of the intervals.
-    source : str
-        Where the images come from: ``simulated``, ``folder`` or the name of an archive's record.
+    `folds` are of the whole study, and the audit is of these; `source` is where the images come from:
+    ``simulated``, ``folder`` or the name of an archive's record.
     """
 
     dataset: Dataset
@@ -53,22 +43,10 @@ class Compiler:
     def compile(
         self, trained: Trained, settings: Mapping[str, Any], searched: float | None = None
     ) -> Dossier:
-        """Compile the dossier of a cross-validated model.
+        """Compile the dossier of a cross-validated model, ready to be logged.
 
-        Parameters
-        ----------
-        trained : Trained
-            The model.
-        settings : mapping
-            How it was trained.
-        searched : float, optional
-            Selection score of the search that found the settings; without it the trainings' own, whose
-            epochs alone were chosen.
-
-        Returns
-        -------
-        Dossier
-            Ready to be logged.
+        `searched` is the selection score of the search that found the settings; without it the trainings' own
+        counts, whose epochs alone were chosen.
         """
         program, results, folds = trained.program, trained.results, trained.folds
         inputs, labels = trained.experiment.examples.inputs, trained.experiment.examples.labels.cpu().numpy()

@@ -15,17 +15,9 @@ from tmdscope.tracking.scale import Scale
 class Contract:
     """What a model takes in and what it tells apart.
 
-    Attributes
-    ----------
-    classes : tuple of str
-        In the order of its probabilities; empty where the model does not say.
-    inputs : Any
-        Schema of its inputs, JSON-like; None where it has none.
-    prepare : Any
-        How its images are prepared, JSON-like, complete where an earlier version wrote less; None where the
-        model does not say.
-    scale : Scale or None
-        How wide in nm its training images were; None where the model does not say.
+    `classes` are in the order of its probabilities, empty where the model does not say. `inputs` (its schema)
+    and `prepare` (complete where an earlier version wrote less) are JSON-like; None where the model does not
+    say.
     """
 
     classes: tuple[str, ...]
@@ -35,22 +27,9 @@ class Contract:
 
 
 def read_contract(version: Version) -> Contract:
-    """Read what a version takes in and tells apart, without fetching its weights.
+    """Read what a version takes in and tells apart from its ``MLmodel``, without fetching its weights.
 
-    Parameters
-    ----------
-    version : Version
-        The version; its store must be connected.
-
-    Returns
-    -------
-    Contract
-        As its file ``MLmodel`` says.
-
-    Raises
-    ------
-    UserError
-        The store lacks that file, or it is not one that tmdscope wrote.
+    `UserError` where the store, which must be connected, lacks that file, or tmdscope did not write it.
     """
     described = read_described(version.uri)
     facts, inputs = described["metadata"], (described.get("signature") or {}).get("inputs")

@@ -21,21 +21,7 @@ Package = Callable[[nn.Module], Program]
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The runs and models of a tracked experiment, which a stage's ``run.json`` holds.
-
-    Attributes
-    ----------
-    experiment : str
-        Name in params.yaml.
-    run_id : str
-        The experiment's run.
-    fold_run_ids : list of str
-        The folds' runs.
-    model_uri : str
-        The fold ensemble.
-    fold_model_uris : list of str
-        The folds' models.
-    """
+    """The runs and models of a tracked experiment and its folds, which a stage's ``run.json`` holds."""
 
     experiment: str
     run_id: str
@@ -44,29 +30,14 @@ class RunRecord:
     fold_model_uris: list[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-like form.
-
-        Returns
-        -------
-        dict
-            Attribute name to value.
-        """
+        """Give attribute name to value."""
         return asdict(self)
 
 
 class TrackedFold:
     """A fold's listener that writes to its run, see `tmdscope.learn.recorder.FoldRecorder`.
 
-    Parameters
-    ----------
-    run : TrackedRun
-        The fold's run.
-    number : int
-        The fold, from 0.
-    package : callable or None
-        Turns the kept model into a program to log; None logs no model.
-    table : TrainingTable, optional
-        Shows every epoch to a person who watches.
+    `package` turns the kept model into a program to log; None logs no model.
     """
 
     def __init__(
@@ -105,22 +76,7 @@ class TrackedFold:
 class TrackedCrossval:
     """A recorder that opens a child run per fold, see `tmdscope.learn.recorder.Recorder`.
 
-    Parameters
-    ----------
-    parent : TrackedRun
-        The experiment's run.
-    tags : mapping
-        Given to every fold's run, with its number added.
-    data : DataUse
-        The data set that the folds read.
-    package : callable, optional
-        Turns a fold's kept model into a program to log.
-    table : TrainingTable, optional
-        Shows folds and epochs to a person who watches.
-    attempt : str, optional
-        Name of the attempt whose runs are gone on with.
-    fresh : bool, optional
-        Whether the attempt is known to be a new one.
+    `attempt` names the attempt whose runs are gone on with; `fresh`: it is known to be a new one.
     """
 
     def __init__(
@@ -167,31 +123,10 @@ def track_experiment(
     on_results: Callable[[TrackedRun, Trained], Dossier],
     resume: Resume | None = None,
 ) -> RunRecord:
-    """Cross-validate an experiment and track all of it.
+    """Cross-validate an experiment and track all of it; `name` is the experiment's and its run's.
 
-    Parameters
-    ----------
-    study : Study
-        The open MLflow experiment.
-    name : str
-        Name of the experiment and of its run.
-    tags : mapping
-        Put on the run and its children.
-    data : DataUse
-        The data set that they read.
-    experiment : Experiment
-        What to run.
-    folds : sequence of FoldParts
-        The folds.
-    on_results : callable
-        Given the open run and the trained model; returns what is kept with it, whose scores become metrics.
-    resume : Resume, optional
-        An attempt to go on with: its runs are reopened, and nothing is logged twice.
-
-    Returns
-    -------
-    RunRecord
-        Where everything is.
+    `on_results` gets the open run and the trained model and returns what is kept with it, whose scores become
+    metrics. The runs of an attempt to `resume` are reopened, and nothing is logged twice.
     """
     models: list[nn.Module] = []
 

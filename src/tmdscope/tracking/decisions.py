@@ -25,25 +25,13 @@ _MOVE = "production.moving."  # tag of a registered model, with the decision's r
 
 
 def open_decisions() -> Study:
-    """Open the experiment of the decisions.
-
-    Returns
-    -------
-    Study
-        Its client is the one that decisions are carried out with.
-    """
+    """Open the experiment of the decisions; its client is the one that they are carried out with."""
     connect()  # nothing can be decided where there is no store
     return open_study(EXPERIMENT)
 
 
 def who() -> str:
-    """Name the person who decides.
-
-    Returns
-    -------
-    str
-        ``NAME <EMAIL>`` as git is configured here; without a name there, ``USER@HOST (git names no one)``.
-    """
+    """Name who decides: ``NAME <EMAIL>`` as git has it here, else ``USER@HOST (git names no one)``."""
     name, email = (git("config", "--get", f"user.{key}") for key in ("name", "email"))
     if name:
         return f"{name} <{email}>" if email else name
@@ -56,22 +44,7 @@ def who() -> str:
 
 @contextmanager
 def decide(study: Study, name: str, tags: Mapping[str, str]) -> Iterator[TrackedRun]:
-    """Open the run of a decision; what stops it is kept as its tag ``problem``.
-
-    Parameters
-    ----------
-    study : Study
-        As `open_decisions` gives.
-    name : str
-        Name of the run.
-    tags : mapping
-        Who, when, why, and what about.
-
-    Yields
-    ------
-    TrackedRun
-        The open run; it ends as failed when something is raised.
-    """
+    """Open the run of a decision; what stops it is raised, and kept as its tag ``problem``."""
     with owned() as owner, start_run(study, name, {**tags, OWNER: owner}) as run:
         try:
             yield run
@@ -85,20 +58,9 @@ def decide(study: Study, name: str, tags: Mapping[str, str]) -> Iterator[Tracked
 class Move:
     """A change of production, written down before it is made and struck out when all of it is done.
 
-    Attributes
-    ----------
-    run_id : str
-        Run of the decision.
-    decision : str
-        ``promoted``, ``forced`` or ``rolled-back``.
-    by, at : str
-        Who decided, and when.
-    production, previous : int or None
-        Versions that the aliases pointed to.
-    old : int or None
-        Version that `PREVIOUS` is to point to; None leaves it alone.
-    new : int
-        Version that `PRODUCTION` is to point to.
+    `decision` is ``promoted``, ``forced`` or ``rolled-back``; `production` and `previous` are the versions
+    that the aliases pointed to. `PREVIOUS` is to point to `old` (None leaves it alone), `PRODUCTION` to
+    `new`.
     """
 
     run_id: str
@@ -112,50 +74,17 @@ class Move:
 
 
 def write_down(client: MlflowClient, name: str, move: Move) -> None:
-    """Write down a move that is about to be made.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    move : Move
-        The move.
-    """
+    """Write down a move that is about to be made."""
     client.set_registered_model_tag(name, _MOVE + move.run_id, json.dumps(asdict(move)))
 
 
 def strike_out(client: MlflowClient, name: str, move: Move) -> None:
-    """Strike out a move that was made whole, or will not be.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    move : Move
-        The move.
-    """
+    """Strike out a move that was made whole, or will not be."""
     client.delete_registered_model_tag(name, _MOVE + move.run_id)
 
 
 def list_moves(client: MlflowClient, name: str) -> list[Move]:
-    """List the moves that were written down and not struck out.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model; it may not exist.
-
-    Returns
-    -------
-    list of Move
-        The oldest first.
-    """
+    """List the moves of a registered model that were not struck out, the oldest first; it may not exist."""
     try:
         tags = client.get_registered_model(name).tags
     except MlflowException as error:

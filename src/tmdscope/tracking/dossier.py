@@ -17,15 +17,9 @@ from tmdscope.tracking.models import Program
 class Dossier:
     """What is kept with a model that is registered.
 
-    Attributes
-    ----------
-    program : Program
-        The fold ensemble, with its reliability and reference predictions.
-    predictions : pandas.DataFrame
-        As `tmdscope.learn.summary.predictions_table`.
-    facts : dict
-        JSON-like: ``classes, settings, data, split, audit, scores, baseline, reliability``; what a model card
-        and a listing are written from.
+    `predictions` are as `tmdscope.learn.summary.predictions_table`. `facts` are JSON-like, ``classes,
+    settings, data, split, audit, scores, baseline, reliability``; what a model card and a listing are written
+    from.
     """
 
     program: Program
@@ -35,19 +29,7 @@ class Dossier:
 
 @dataclass(frozen=True)
 class Trained:
-    """A cross-validated model.
-
-    Attributes
-    ----------
-    experiment : Experiment
-        What was run.
-    models : sequence of torch.nn.Module
-        The folds' kept models.
-    results : sequence of FoldResult
-        What each gave.
-    folds : sequence of FoldParts
-        The images that each saw.
-    """
+    """A cross-validated model: by fold its kept model, what that gave and the images that it saw."""
 
     experiment: Experiment
     models: Sequence[nn.Module]

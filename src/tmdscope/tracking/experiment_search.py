@@ -36,20 +36,7 @@ from tmdscope.vision.features import best_device
 class SearchRequest:
     """What a search of an experiment is asked to do.
 
-    Attributes
-    ----------
-    experiment : str
-        The experiment.
-    search : SearchParams
-        The search.
-    base : ExperimentParams
-        The experiment as it stands.
-    classes : sequence of str
-        Class names in label order.
-    study : str
-        MLflow experiment.
-    root : Path
-        The project's folder.
+    `base` is the experiment as it stands, `classes` are in label order, `study` is the MLflow experiment.
     """
 
     experiment: str
@@ -63,21 +50,8 @@ class SearchRequest:
 def make_task(request: SearchRequest) -> SearchTask:
     """Prepare the search of an experiment from what the stages before it wrote.
 
-    Parameters
-    ----------
-    request : SearchRequest
-        What to search.
-
-    Returns
-    -------
-    SearchTask
-        Named after the experiment and what determines its scores, so that a change of data, settings or code
-        begins a new study; more trials go on with the same.
-
-    Raises
-    ------
-    UserError
-        Data, split, features or weights are missing or do not fit.
+    It is named after the experiment and what determines its scores, so that a change of data, settings or
+    code begins a new study; more trials go on with the same.
     """
     root, base, search = request.root, request.base, request.search
     dataset = Dataset.load(root / PREPARED)
@@ -109,23 +83,8 @@ def make_task(request: SearchRequest) -> SearchTask:
 def search_experiment(request: SearchRequest, folder: Path) -> SearchOutcome:
     """Search the settings of an experiment, or go on with its search, and write what was found.
 
-    Parameters
-    ----------
-    request : SearchRequest
-        What to search.
-    folder : Path
-        Gets ``best_params.yaml`` (the experiment with the settings found), ``trials.csv``, ``search.json``
-        and ``run.json``.
-
-    Returns
-    -------
-    SearchOutcome
-        What was found.
-
-    Raises
-    ------
-    UserError
-        Something that the search rests on is missing, no trial is complete, or a store cannot be written.
+    The folder gets ``best_params.yaml`` (the experiment with the settings found), ``trials.csv``,
+    ``search.json`` and ``run.json``. `UserError` where no trial is complete.
     """
     base = request.base.model_dump(mode="json")
     check_search(request.experiment, request.search, {request.experiment: base}, "params.yaml")
@@ -140,27 +99,11 @@ def search_experiment(request: SearchRequest, folder: Path) -> SearchOutcome:
 
 
 def join_experiment_search(request: SearchRequest, study: str, wait_s: float = 0.0) -> int:
-    """Work on the search of an experiment that another process leads.
+    """Work on the search of an experiment that another process leads, and count the trials that ended here.
 
-    Parameters
-    ----------
-    request : SearchRequest
-        What is searched.
-    study : str
-        Name of the study, or of the experiment, which stands for the study of what is here.
-    wait_s : float, optional
-        Time in s to wait for the study to be made.
-
-    Returns
-    -------
-    int
-        Trials that ended here.
-
-    Raises
-    ------
-    UserError
-        There is no such study, it is about other data, settings or code, its storage is for one process, or
-        its runs are in another MLflow store.
+    `study` may name the experiment, for the study of what is here; it is waited for up to `wait_s` s.
+    `UserError` where there is none, it is about other data, settings or code, its storage is for one process,
+    or its runs are in another MLflow store.
     """
     task = make_task(request)
     if study != request.experiment:
@@ -179,19 +122,8 @@ def join_experiment_search(request: SearchRequest, study: str, wait_s: float = 0
 def local_workers(experiment: str, count: int, params: Path) -> Iterator[None]:
     """Let other processes of this machine work on a search while this one leads it.
 
-    Parameters
-    ----------
-    experiment : str
-        The experiment.
-    count : int
-        Processes beside this one; each gets its share of the cores.
-    params : Path
-        The settings.
-
-    Raises
-    ------
-    UserError
-        The storage of searches is for one process.
+    There are `count` beside this one; each gets its share of the cores. `UserError` where the storage of
+    searches is for one process.
     """
     if count and search_storage_url().startswith("sqlite:"):
         raise UserError(
@@ -222,18 +154,9 @@ def local_workers(experiment: str, count: int, params: Path) -> Iterator[None]:
 
 
 def open_searches() -> PatientStorage:
-    """Open the storage of searches in force.
+    """Open the storage at `tmdscope.tracking.store.search_storage_url`, or raise `StorageError`.
 
-    Returns
-    -------
-    PatientStorage
-        At `tmdscope.tracking.store.search_storage_url`; variable ``TMDSCOPE_HEARTBEAT_S`` sets the seconds
-        between two signs of life of a worker.
-
-    Raises
-    ------
-    StorageError
-        It cannot be opened.
+    Variable ``TMDSCOPE_HEARTBEAT_S`` sets the seconds between two signs of life of a worker.
     """
     return open_storage(search_storage_url(), int(os.environ.get("TMDSCOPE_HEARTBEAT_S", HEARTBEAT_S)))
 

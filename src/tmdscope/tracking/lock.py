@@ -34,30 +34,14 @@ _TAKEN = ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST")  # the latter: g
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock that is held.
-
-    Attributes
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model that is locked.
-    token : str
-        Tells this holder from all others.
-    """
+    """A lock that is held; its token tells this holder from all others."""
 
     client: MlflowClient
     name: str
     token: str
 
     def check(self) -> None:
-        """See that the lock is still held.
-
-        Raises
-        ------
-        UserError
-            Someone took it over, as it was held for too long.
-        """
+        """See that the lock is still held, and was not taken over as it was held for too long."""
         held = _read(self.client, self.name)
         if held is None or held.token != self.token:
             by = "removed" if held is None else f"taken over by {held.holder}"
@@ -81,26 +65,8 @@ def locked(
 ) -> Iterator[Lock]:
     """Hold the lock on a registered model, and give it back whatever happens.
 
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    who : str
-        Told to others who want it.
-    clock : callable, optional
-        Time in s since 1970.
-
-    Yields
-    ------
-    Lock
-        The lock.
-
-    Raises
-    ------
-    UserError
-        Someone else holds it.
+    `UserError` where someone else holds it: `who` is told to others who want it; `clock` gives the time in s
+    since 1970.
     """
     lock = Lock(client, name, uuid.uuid4().hex[:12])
     with owned() as owner:
@@ -112,20 +78,7 @@ def locked(
 
 
 def is_left_behind(client: MlflowClient, name: str) -> bool:
-    """Say whether a process that is known to be gone has left a lock.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-
-    Returns
-    -------
-    bool
-        False too where there is no lock.
-    """
+    """Say whether a process known to be gone has left a lock; False too where there is no lock."""
     held = _read(client, name)
     return held is not None and is_left(held.owner)
 

@@ -134,18 +134,7 @@ _WORDS = {
 
 
 def check_list(folder: Path) -> None:
-    """See that a model's folder holds the files of a model, no others, no links and none that is too large.
-
-    Parameters
-    ----------
-    folder : Path
-        Its files.
-
-    Raises
-    ------
-    ValueError
-        It does not; the message names the file.
-    """
+    """See that a model's folder holds its files, no others, no links and none that is too large."""
     found = set()
     for place, folders, names in os.walk(folder):
         for name in (*folders, *names):
@@ -164,23 +153,9 @@ def check_list(folder: Path) -> None:
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """Read a model's file ``MLmodel``.
+    """Read ``MLmodel``, with at least ``flavors`` and ``metadata``; only what `log_program` has MLflow write.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    dict
-        Its content, with at least ``flavors`` and ``metadata``; of both, and of the whole, only what
-        `log_program` has MLflow write.
-
-    Raises
-    ------
-    ValueError
-        It is no YAML, or says anything else, such as whose code is to be run.
+    `ValueError` where it is no YAML, or says anything else, such as whose code is to be run.
     """
     text = read_bytes(path, _MLMODEL_BYTES).decode("utf-8")
     reader = YAML(typ="safe", pure=True)
@@ -218,22 +193,9 @@ def read_description(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Callable[[str], bytes]]:
-    """Open an exported program and see that its records are those of one, unpacked, and each there once.
+    """Open a ``.pt2`` file and see that its records are those of a program, unpacked, and each there once.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.pt2`` file.
-
-    Yields
-    ------
-    callable
-        Gives the content of a record by its name.
-
-    Raises
-    ------
-    ValueError
-        It is no such archive.
+    Gives a function from a record's name to its content; `ValueError` where it is no such archive.
     """
     with open_regular(path, MAX_MODEL_BYTES) as stream:
         records = _list_records(stream, path.stat().st_size)
@@ -293,22 +255,10 @@ def _list_records(stream: Any, size: int) -> dict[str, zipfile.ZipInfo]:
 
 
 def check_program(path: Path) -> dict[str, Any]:
-    """See that an exported program is a graph of known operators over raw tensors.
+    """See that a ``.pt2`` file is a graph of known operators over raw tensors; gives the graph.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.pt2`` file.
-
-    Returns
-    -------
-    dict
-        The graph, without what only tells of its making.
-
-    Raises
-    ------
-    ValueError
-        It holds a pickle, a text that is no name, or anything else that no model of ours has.
+    What only tells of its making is left out. `ValueError` where it holds a pickle, a text that is no name,
+    or anything else that no model of ours has.
     """
     with open_archive(path) as read:
         for config, kind in ((_WEIGHTS, "weight_"), (_CONSTANTS, "tensor_")):
@@ -320,24 +270,9 @@ def check_program(path: Path) -> dict[str, Any]:
 def read_weights(
     path: Path, expected: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 ) -> dict[str, NDArray[Any]]:
-    """Read an exported program's parameters and buffers.
+    """Read the parameters and buffers of a ``.pt2`` file, each with memory of its own.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.pt2`` file.
-    expected : mapping
-        Name to shape and type of each.
-
-    Returns
-    -------
-    dict
-        Name to array, each with memory of its own.
-
-    Raises
-    ------
-    ValueError
-        It does not hold exactly these.
+    `expected` is name to shape and type of each: `ValueError` where it does not hold exactly these.
     """
     with open_archive(path) as read:
         stored = _read_payloads(read(_WEIGHTS), "weight_")
@@ -347,45 +282,15 @@ def read_weights(
 
 
 def count_weights(path: Path) -> int:
-    """Count an exported program's parameters and buffers, without reading them.
-
-    Parameters
-    ----------
-    path : Path
-        A ``.pt2`` file.
-
-    Returns
-    -------
-    int
-        Their number.
-
-    Raises
-    ------
-    ValueError
-        It is not what a model's may be.
-    """
+    """Count the parameters and buffers of a ``.pt2`` file, without reading them."""
     with open_archive(path) as read:
         return len(_read_payloads(read(_WEIGHTS), "weight_"))
 
 
 def write_program(path: Path, to: Path, example: bytes) -> None:
-    """Write an exported program anew from what was seen of it.
+    """Write a ``.pt2`` file anew from what was seen of it, with a record of example inputs.
 
     A loader that reads archives otherwise than we do meets nothing but what was checked.
-
-    Parameters
-    ----------
-    path : Path
-        A ``.pt2`` file.
-    to : Path
-        The new file.
-    example : bytes
-        Its record of example inputs.
-
-    Raises
-    ------
-    ValueError
-        It is not what a model's may be.
     """
     graph = check_program(path)
     with open_archive(path) as read, zipfile.ZipFile(to, "w") as archive:

@@ -69,20 +69,9 @@ logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it warn
 class Program:
     """A model ready to be exported, and what is stored beside it.
 
-    Attributes
-    ----------
-    ensemble : Ensemble
-        On the CPU or not, and left there; a copy is exported, from the CPU.
-    config : EnsembleConfig
-        What is needed to rebuild it.
-    prepare : PrepareParams, optional
-        How its images were prepared: what it takes in.
-    reliability : Reliability, optional
-        How far its predictions can be trusted.
-    reference : numpy.ndarray, optional
-        Images whose predictions are stored, uint8, N x S x S: whoever loads the model can repeat them.
-    scale : Scale, optional
-        How wide in nm its training images were.
+    The ensemble is left where it is; a copy is exported, from the CPU. `reference` are images whose
+    predictions are stored, uint8, N x S x S: whoever loads the model can repeat them. `scale` is how wide in
+    nm its training images were.
     """
 
     ensemble: Ensemble
@@ -94,21 +83,10 @@ class Program:
 
 
 def log_program(run_id: str, program: Program, name: str) -> str:
-    """Export a model and log it to a run; its tag `FILES_SHA256` is the hash of its files.
+    """Export a model, log it to a run and give MLflow's URI of it, ``models:/m-...``.
 
-    Parameters
-    ----------
-    run_id : str
-        MLflow run.
-    program : Program
-        The model: uint8 images N x S x S to float32 class probabilities N x K.
-    name : str
-        Shown in the UI.
-
-    Returns
-    -------
-    str
-        MLflow's URI of the model, ``models:/m-...``.
+    It turns uint8 images N x S x S into float32 class probabilities N x K. Its tag `FILES_SHA256` is the hash
+    of its files; `name` is shown in the UI.
     """
     config = program.config
     ensemble = placed(program.ensemble, torch.device("cpu")).to(memory_format=torch.contiguous_format)
@@ -164,18 +142,7 @@ def _write_beside(program: Program, ensemble: Ensemble, folder: Path) -> list[st
 
 
 def hash_files(folder: Path) -> str:
-    """Hash the files of a model.
-
-    Parameters
-    ----------
-    folder : Path
-        As MLflow keeps it.
-
-    Returns
-    -------
-    str
-        SHA-256 over the names and contents of all files but the one that MLflow writes on reading.
-    """
+    """Give the SHA-256 over names and contents of all files but the one that MLflow writes on reading."""
     names = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
@@ -185,19 +152,9 @@ def hash_files(folder: Path) -> str:
 
 
 def recorded_sha256(client: MlflowClient, uri: str) -> str | None:
-    """Give the hash that a model's files had when it was logged.
+    """Give the hash that a model's files had when it was logged, or None.
 
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    uri : str
-        ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or ``models:/m-...``.
-
-    Returns
-    -------
-    str or None
-        The version's tag, or the logged model's where its own id is asked for; None where there is none.
+    It is the tag of a version or alias, and the logged model's own tag for ``models:/m-...``.
     """
     place = uri.removeprefix("models:/")
     if "@" in place:
@@ -210,21 +167,9 @@ def recorded_sha256(client: MlflowClient, uri: str) -> str | None:
 
 
 def find_program(study: Study, run_id: str, name: str) -> str | None:
-    """Find a model that a run has logged, and remove what a killed process left half logged.
+    """Find the URI of a whole model that a run has logged, or None.
 
-    Parameters
-    ----------
-    study : Study
-        The open experiment.
-    run_id : str
-        MLflow run.
-    name : str
-        Name of the model.
-
-    Returns
-    -------
-    str or None
-        MLflow's URI of the model; None where the run has no whole one.
+    What a killed process left half logged is removed.
     """
     logged = study.client.search_logged_models(
         [study.experiment_id], filter_string=f"source_run_id = '{run_id}' and name = '{name}'"
@@ -256,23 +201,10 @@ def _expect_ours(what: str) -> Iterator[None]:
 def fetch_files(uri: str, sha256: str | None = None) -> Path:
     """Bring a model's files here and see that they are what was logged and nothing that runs.
 
-    Parameters
-    ----------
-    uri : str
-        ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or ``models:/m-...``; the store must be connected.
-    sha256 : str, optional
-        Hash that its files must have, 64 hexadecimal digits, whatever the store says.
-
-    Returns
-    -------
-    Path
-        The folder with its files.
-
-    Raises
-    ------
-    UserError
-        There is no such model, no hash is recorded for it, or its files are not what was logged, not what was
-        made production, not those of `sha256`, or not such as `log_program` writes.
+    `uri` is ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or ``models:/m-...``; the store must be
+    connected. `sha256`, 64 hexadecimal digits, must be that of its files, whatever the store says.
+    `UserError` where there is no such model, no hash is recorded for it, or its files are not what was
+    logged, not what was made production, not those of `sha256`, or not such as `log_program` writes.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise UserError(
@@ -314,27 +246,10 @@ def fetch_files(uri: str, sha256: str | None = None) -> Path:
 
 
 def load_program(uri: str, sha256: str | None = None) -> Program:
-    """Load a model that `log_program` logged, with every layer at hand.
+    """Load a model that `log_program` logged, in evaluation mode on the CPU, with every layer at hand.
 
     Only numbers are taken from its files; the networks are built by our own code, and no loader of torch or
-    MLflow sees them.
-
-    Parameters
-    ----------
-    uri : str
-        ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or ``models:/m-...``; the store must be connected.
-    sha256 : str, optional
-        Hash that its files must have, 64 hexadecimal digits, whatever the store says.
-
-    Returns
-    -------
-    Program
-        The ensemble in evaluation mode on the CPU, and what is stored beside it.
-
-    Raises
-    ------
-    UserError
-        There is no such model, it is not one of ours, its files were changed, or they hold a pickle.
+    MLflow sees them. Arguments and errors are as for `fetch_files`.
     """
     folder = fetch_files(uri, sha256)
     with _expect_ours(uri):
@@ -420,22 +335,10 @@ def _read_reliability(
 
 
 def read_described(uri: str) -> dict[str, Any]:
-    """Read what a model's file ``MLmodel`` says of it, without fetching its weights.
+    """Read ``MLmodel`` of a model, as `read_description`, without fetching its weights.
 
-    Parameters
-    ----------
-    uri : str
-        ``models:/NAME/VERSION``; the store must be connected.
-
-    Returns
-    -------
-    dict
-        As `tmdscope.tracking.model_files.read_description`.
-
-    Raises
-    ------
-    UserError
-        There is no such file, or it is not one that tmdscope wrote.
+    `uri` is ``models:/NAME/VERSION``. The store must be connected; `UserError` where it lacks the file, or
+    tmdscope did not write it.
     """
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, _expect_ours(uri):
         try:
@@ -446,43 +349,14 @@ def read_described(uri: str) -> dict[str, Any]:
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """Read what a model's file ``MLmodel`` says of it.
-
-    Parameters
-    ----------
-    folder : Path
-        Its files.
-
-    Returns
-    -------
-    dict
-        ``ensemble``, ``prepare`` and ``scale`` as JSON texts, ``classes``.
-
-    Raises
-    ------
-    ValueError
-        The file is not one that tmdscope wrote.
-    """
+    """Read the metadata in ``MLmodel``: ``ensemble``, ``prepare`` and ``scale`` are JSON texts."""
     return dict(read_description(folder / "MLmodel")["metadata"])
 
 
 def read_reference(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
-    """Read the predictions stored with a model.
+    """Read images N x S x S and class probabilities N x K stored with a model; None where none are.
 
-    Parameters
-    ----------
-    folder : Path
-        Its files.
-
-    Returns
-    -------
-    tuple of numpy.ndarray or None
-        Images N x S x S and class probabilities N x K; None where none are stored.
-
-    Raises
-    ------
-    UserError
-        They are not of the model's size and classes, or damaged.
+    `UserError` where they are not of the model's size and classes, or damaged.
     """
     found = _open_beside(folder, REFERENCE)
     if found is None:
@@ -497,19 +371,9 @@ def read_reference(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]
 
 
 def write_checked(folder: Path, to: Path) -> None:
-    """Write a model anew with nothing in it but what was checked, for a loader that is not ours.
+    """Write a model anew, with nothing in it but what was checked, for a loader that is not ours.
 
-    Parameters
-    ----------
-    folder : Path
-        Its files, as `fetch_files` gives them.
-    to : Path
-        An empty folder.
-
-    Raises
-    ------
-    UserError
-        It is not what a model may be.
+    `folder` is as `fetch_files` gives it, `to` is empty.
     """
     with _expect_ours(str(folder)):
         described = read_description(folder / "MLmodel")

@@ -16,13 +16,10 @@ _ENDED = ("Z", "X")  # states of a process that has ended and was not yet cleare
 
 @contextmanager
 def owned() -> Iterator[str]:
-    """Own something for as long as the block lasts.
+    """Own something for as long as the block lasts; gives a JSON object to write on it.
 
-    Yields
-    ------
-    str
-        JSON object to write on it: ``place`` (the host, and on Linux its container), ``pid``, ``started``,
-        which tells the process from another that gets the same number later, and a name of this ``block``.
+    It holds ``place`` (the host, and on Linux its container), ``pid``, ``started``, which tells the process
+    from another that gets the same number later, and a name of this ``block``.
     """
     token = uuid.uuid4().hex[:12]
     _TOKENS.add(token)
@@ -33,35 +30,13 @@ def owned() -> Iterator[str]:
 
 
 def mine(token: str = "") -> str:
-    """Name this process, for what it owns until it ends.
-
-    Parameters
-    ----------
-    token : str, optional
-        Of a block of `owned`.
-
-    Returns
-    -------
-    str
-        As `owned` gives.
-    """
+    """Name this process, as `owned` does, for what it owns until it ends."""
     pid = os.getpid()
     return json.dumps({"place": _place(), "pid": pid, "started": _started(pid), "block": token})
 
 
 def is_left(owner: str) -> bool:
-    """Say whether an owner is known to be gone.
-
-    Parameters
-    ----------
-    owner : str
-        As `owned` gives, of any process; another text names none.
-
-    Returns
-    -------
-    bool
-        False where nothing can be said: it was on another host, or the text names none.
-    """
+    """Say whether an owner, as `owned` gives, is known to be gone; False where nothing can be said."""
     try:
         named = json.loads(owner)
         place, pid, started, token = named["place"], int(named["pid"]), named["started"], named["block"]
@@ -81,18 +56,7 @@ def is_left(owner: str) -> bool:
 
 
 def describe(owner: str) -> str:
-    """Name a process for a person.
-
-    Parameters
-    ----------
-    owner : str
-        As `owned` gives.
-
-    Returns
-    -------
-    str
-        ``process 4711 on bench``; empty for another text.
-    """
+    """Name a process for a person, ``process 4711 on bench``; empty for a text that names none."""
     try:
         named = json.loads(owner)
         return f"process {int(named['pid'])} on {str(named['place']).partition(' ')[0]}"

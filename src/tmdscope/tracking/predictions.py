@@ -21,16 +21,8 @@ from tmdscope.tracking.store import shown_uri
 class ScoredModel:
     """A model and the run that keeps its predictions.
 
-    Attributes
-    ----------
-    title : str
-        How a reader is told of it: ``NAME version 3`` or ``run NAME (1c29a1ee)``.
-    run_id : str
-        MLflow run.
-    uri : str or None
-        MLflow's URI of the model; None where the run logged none.
-    tags : dict
-        Of the run, and of the version where it is one.
+    `title` is ``NAME version 3`` or ``run NAME (1c29a1ee)``, `uri` None where the run logged no model; `tags`
+    are of the run, and of the version where it is one.
     """
 
     title: str
@@ -40,28 +32,7 @@ class ScoredModel:
 
 
 def resolve_model(client: MlflowClient, text: str, default_name: str) -> ScoredModel:
-    """Find the model that a person names.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    text : str
-        A version (``3``), an alias (``production`` or ``@production``), an address
-        (``models:/NAME/3``, ``models:/NAME@ALIAS``), or a run's id of 32 hexadecimal digits.
-    default_name : str
-        Registered model of a bare version or alias.
-
-    Returns
-    -------
-    ScoredModel
-        The model.
-
-    Raises
-    ------
-    UserError
-        The text is none of these, or stands for nothing in this store.
-    """
+    """Find the model that a person names, as `resolve_version` or by a run's id, 32 hexadecimal digits."""
     if re.fullmatch(r"[0-9a-f]{32}", text):
         return _scored_run(client, text)
     return scored_version(client, resolve_version(client, text, default_name))
@@ -70,25 +41,9 @@ def resolve_model(client: MlflowClient, text: str, default_name: str) -> ScoredM
 def resolve_version(client: MlflowClient, text: str, default_name: str) -> Version:
     """Find the registered version that a person names.
 
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    text : str
-        A version (``3``), an alias (``production`` or ``@production``), or an address
-        (``models:/NAME/3``, ``models:/NAME@ALIAS``).
-    default_name : str
-        Registered model of a bare version or alias.
-
-    Returns
-    -------
-    Version
-        The version.
-
-    Raises
-    ------
-    UserError
-        The text is none of these, or stands for nothing in this store.
+    `text` is a version (``3``), an alias (``production`` or ``@production``), or an address
+    (``models:/NAME/3``, ``models:/NAME@ALIAS``); `default_name` is the registered model of a bare version or
+    alias.
     """
     if text.startswith("models:/"):
         return resolve(client, text)
@@ -104,25 +59,7 @@ def resolve_version(client: MlflowClient, text: str, default_name: str) -> Versi
 
 
 def scored_version(client: MlflowClient, version: Version) -> ScoredModel:
-    """Find the run of a registered version.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    version : Version
-        The version.
-
-    Returns
-    -------
-    ScoredModel
-        The version as a model to compare.
-
-    Raises
-    ------
-    UserError
-        The store lacks the version's run.
-    """
+    """Find the run of a registered version."""
     run = _get_run(client, version.run_id)
     tags = {**run.data.tags, **version.tags}
     return ScoredModel(f"{version.name} version {version.number}", version.run_id, version.uri, tags)
@@ -145,24 +82,10 @@ def _get_run(client: MlflowClient, run_id: str) -> Run:
 
 
 def read_predictions(client: MlflowClient, run_id: str) -> pd.DataFrame:
-    """Fetch what every fold of a run says of every image.
+    """Fetch what every fold of a run says of every image: `tmdscope.learn.summary.predictions_table`.
 
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    run_id : str
-        The run of an experiment or of a stage of a sequence.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per fold and image, see `tmdscope.learn.summary.predictions_table`.
-
-    Raises
-    ------
-    UserError
-        The run keeps no such table, or one that lacks what a comparison needs.
+    `UserError` where the run of an experiment or stage keeps no such table, or it lacks what a comparison
+    needs.
     """
     remedy = "run the experiment again with `dvc repro --force`"
     with fetch_artifact(client, run_id, PREDICTIONS) as path:
@@ -179,21 +102,5 @@ def read_predictions(client: MlflowClient, run_id: str) -> pd.DataFrame:
 
 
 def model_bytes(uri: str) -> int:
-    """Measure a model's files.
-
-    Parameters
-    ----------
-    uri : str
-        MLflow's URI of the model; the store must be connected.
-
-    Returns
-    -------
-    int
-        Bytes of all files; where they lie elsewhere they are fetched.
-
-    Raises
-    ------
-    UserError
-        The store lacks the files, or they are not what was logged.
-    """
+    """Give the bytes of all of a model's files, which are fetched where they lie elsewhere."""
     return sum(path.stat().st_size for path in fetch_files(uri).rglob("*") if path.is_file())

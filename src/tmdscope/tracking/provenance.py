@@ -24,22 +24,7 @@ _LIBRARIES = ("torch", "torchvision", "scikit-learn", "numpy", "mlflow")
 
 
 def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[str, str]:
-    """Collect the tags that every run carries.
-
-    Parameters
-    ----------
-    study : str
-        Name of the study.
-    data_sha256 : str
-        Digest of the data set.
-    params : mapping
-        The parameters the run depends on, JSON-like.
-
-    Returns
-    -------
-    dict
-        Tag name to value.
-    """
+    """Collect the tags that every run carries; `params` are those that it depends on, JSON-like."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     commit = git("rev-parse", "HEAD")
     shown_in_ui = {"mlflow.source.name": Path(sys.argv[0]).name, "mlflow.source.type": "LOCAL"}
@@ -65,18 +50,8 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
 def whereabouts(study: Study, tags: Mapping[str, str]) -> dict[str, Any]:
     """Say where a stage's runs are and what made them: the part that every ``run.json`` has.
 
-    Parameters
-    ----------
-    study : Study
-        The open MLflow experiment.
-    tags : mapping
-        As `provenance` gives.
-
-    Returns
-    -------
-    dict
-        ``tracking_uri`` (without password), ``experiment_id``, ``made_at`` (now, UTC) and
-        ``provenance``, the tags but for those that MLflow's pages alone read.
+    ``tracking_uri`` (without password), ``experiment_id``, ``made_at`` (now, UTC) and ``provenance``, its
+    tags but for those that MLflow's pages alone read.
     """
     return {
         "tracking_uri": without_secrets(study.uri),
@@ -87,22 +62,10 @@ def whereabouts(study: Study, tags: Mapping[str, str]) -> dict[str, Any]:
 
 
 def identity(tags: Mapping[str, str], classes: Sequence[str], **others: Any) -> dict[str, str]:
-    """Say what determines a result: study, settings, classes, data and code.
+    """Hash what determines a result: study, settings, classes, data and code.
 
-    Parameters
-    ----------
-    tags : mapping
-        As `provenance` gives.
-    classes : sequence of str
-        Class names in label order: the same in another order are other outputs.
-    **others : Any
-        Further facts that it depends on: the path of a file, which counts by its content, or what is
-        JSON-like, such as another section's settings.
-
-    Returns
-    -------
-    dict
-        Name to hash.
+    `classes` are in label order: the same in another order are other outputs. `others` are further facts: the
+    path of a file, which counts by its content, or what is JSON-like, such as another section's settings.
     """
     return {
         "study": tags["study"],
@@ -115,30 +78,13 @@ def identity(tags: Mapping[str, str], classes: Sequence[str], **others: Any) -> 
 
 
 def machine(tags: Mapping[str, str]) -> dict[str, str]:
-    """Pick what may change the last digits of a result.
-
-    Parameters
-    ----------
-    tags : mapping
-        As `provenance` gives.
-
-    Returns
-    -------
-    dict
-        Threads, device, processor, version of torch and, where it is among the tags, precision.
-    """
+    """Pick, of the tags of `provenance`, what may change the last digits of a result."""
     names = ("threads", "device", "processor", "precision", "version.torch")
     return {name: tags[name] for name in names if name in tags}
 
 
 def code_sha256() -> str:
-    """Hash the package's own code.
-
-    Returns
-    -------
-    str
-        SHA-256 over the name and content of every module, 64 hexadecimal digits.
-    """
+    """Give the SHA-256 over the name and content of every module of the package."""
     package = Path(tmdscope.__file__).parent
     files = sorted(package.rglob("*.py"))
     return sha256_json([[path.relative_to(package).as_posix(), sha256_file(path)] for path in files])
@@ -149,18 +95,7 @@ def _changes() -> str:
 
 
 def git(*arguments: str) -> str:
-    """Ask git.
-
-    Parameters
-    ----------
-    *arguments : str
-        What follows ``git`` on a command line.
-
-    Returns
-    -------
-    str
-        What it says, without white space around it; empty where it fails or is absent.
-    """
+    """Ask git; gives what it says, stripped, or nothing where it fails or is absent."""
     try:
         finished = subprocess.run(  # noqa: S603
             ["git", *arguments],  # noqa: S607

@@ -25,27 +25,8 @@ def register_model(
 ) -> Version:
     """Register a logged model once, with its scores, the hash of its files and the commit of its code.
 
-    What can change after the training, such as an audit of its data, is looked up when it is needed.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model, created when new.
-    model_uri : str
-        URI of the logged model.
-    run_id : str
-        The run that logged it.
-    facts : mapping
-        Of its dossier.
-    tags : mapping
-        Further facts to put on the version.
-
-    Returns
-    -------
-    Version
-        The new version, or the one that the run has.
+    `facts` are of its dossier. What can change after the training, such as an audit of its data, is looked up
+    when it is needed. A run that has a version keeps it.
     """
     commit = client.get_run(run_id).data.tags.get("git.commit", "none")
     sha256 = recorded_sha256(client, model_uri) or "none"
@@ -59,20 +40,12 @@ def register_model(
 
 
 def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Write the facts that a version carries as tags.
+    """Write facts (as `tmdscope.tracking.dossier.Dossier.facts`) as the tags that a version carries.
 
-    Parameters
-    ----------
-    facts : mapping
-        As `tmdscope.tracking.dossier.Dossier.facts`.
-
-    Returns
-    -------
-    dict
-        ``target, architecture, data.sha256``; macro F1 out of fold (``val_macro_f1``) and of
-        the ensemble on the held-out test (``test_macro_f1``), each with ``_ci95``, two numbers or ``none``;
-        ``val_macro_f1_mean``, the mean over folds; and ``selection_macro_f1``, by which `BEST` is chosen,
-        with ``selection_optimism``, by how much that mean is above it.
+    Macro F1 out of fold (``val_macro_f1``) and of the ensemble on the held-out test (``test_macro_f1``), each
+    with ``_ci95``, two numbers or ``none``; ``val_macro_f1_mean``, the mean over folds; and
+    ``selection_macro_f1``, by which `BEST` is chosen, with ``selection_optimism``, by how much that mean is
+    above it.
     """
     scores = facts["scores"]
     val, test = scores["out_of_fold"], scores["ensemble_test"]
@@ -97,58 +70,17 @@ def _interval(bounds: Sequence[float] | None) -> str:
 
 
 def read_facts(client: MlflowClient, version: Version) -> dict[str, Any]:
-    """Read the facts that a version's run recorded.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    version : Version
-        The version.
-
-    Returns
-    -------
-    dict
-        As `tmdscope.tracking.dossier.Dossier.facts`.
-
-    Raises
-    ------
-    UserError
-        The run has none.
-    """
+    """Read what a version's run recorded, as `tmdscope.tracking.dossier.Dossier.facts`."""
     with fetch_artifact(client, version.run_id, FACTS) as path:
         return read_json(path)
 
 
 def run_tags(client: MlflowClient, version: Version) -> dict[str, str]:
-    """Read the tags of a version's run.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    version : Version
-        The version.
-
-    Returns
-    -------
-    dict
-        Name to value.
-    """
+    """Read the tags of a version's run."""
     return dict(client.get_run(version.run_id).data.tags)
 
 
 def describe_version(client: MlflowClient, version: Version, card: str) -> None:
-    """Put a card into the registry's description and beside the version's run.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    version : Version
-        The version.
-    card : str
-        Markdown.
-    """
+    """Put a card, Markdown, into the registry's description and beside the version's run."""
     client.update_model_version(version.name, str(version.number), card)
     client.log_text(version.run_id, card, CARD)

@@ -30,19 +30,7 @@ PREVIOUS = "previous"
 
 @dataclass(frozen=True)
 class Version:
-    """One registered version.
-
-    Attributes
-    ----------
-    name : str
-        Registered model.
-    number : int
-        Version, from 1.
-    run_id : str
-        The experiment's run.
-    tags : dict
-        Facts of the version.
-    """
+    """One registered version, from 1; its run is the experiment's."""
 
     name: str
     number: int
@@ -56,44 +44,14 @@ class Version:
 
 
 def to_version(found: ModelVersion) -> Version:
-    """Take what is needed from MLflow's own record of a version.
-
-    Parameters
-    ----------
-    found : mlflow.entities.model_registry.ModelVersion
-        As the client gives it.
-
-    Returns
-    -------
-    Version
-        The version.
-    """
+    """Take what is needed from MLflow's own record of a version."""
     return Version(found.name, int(found.version), str(found.run_id), dict(found.tags))
 
 
 def register(
     client: MlflowClient, name: str, model_uri: str, run_id: str, tags: Mapping[str, str]
 ) -> Version:
-    """Register a logged model once: a run that has a version already keeps it, with its tags renewed.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model, created when new.
-    model_uri : str
-        URI of the logged model.
-    run_id : str
-        The run that logged it.
-    tags : mapping
-        Facts to put on the version.
-
-    Returns
-    -------
-    Version
-        The new version, or the one that the run has.
-    """
+    """Register a logged model once: a run that has a version already keeps it, with its tags renewed."""
     kept = find_version(client, name, run_id)
     if kept is not None:
         for key, value in tags.items():
@@ -105,22 +63,7 @@ def register(
 
 
 def find_version(client: MlflowClient, name: str, run_id: str) -> Version | None:
-    """Find the version that a run has.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    run_id : str
-        The run.
-
-    Returns
-    -------
-    Version or None
-        The newest one; None where the run has none.
-    """
+    """Find the newest version that a run has, or None."""
     found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     if not found:
         return None
@@ -129,25 +72,7 @@ def find_version(client: MlflowClient, name: str, run_id: str) -> Version | None
 
 
 def resolve(client: MlflowClient, uri: str) -> Version:
-    """Find the version that an address stands for.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    uri : str
-        ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``.
-
-    Returns
-    -------
-    Version
-        The version.
-
-    Raises
-    ------
-    UserError
-        It is no such address, or stands for nothing.
-    """
+    """Find the version that ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS`` stands for."""
     found = re.fullmatch(r"models:/([^/@]+)(?:/(\d+)|@([^/@]+))", uri)
     if found is None:
         raise UserError(
@@ -166,54 +91,17 @@ def resolve(client: MlflowClient, uri: str) -> Version:
 
 
 def point_alias(client: MlflowClient, name: str, alias: str, number: int) -> None:
-    """Move an alias.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    alias : str
-        Such as `BEST`.
-    number : int
-        Version to point to.
-    """
+    """Move an alias."""
     client.set_registered_model_alias(name, alias, str(number))
 
 
 def drop_alias(client: MlflowClient, name: str, alias: str) -> None:
-    """Remove an alias.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    alias : str
-        Such as `PREVIOUS`.
-    """
+    """Remove an alias."""
     client.delete_registered_model_alias(name, alias)
 
 
 def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:
-    """Give the version that an alias points to.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    alias : str
-        Such as `BEST`.
-
-    Returns
-    -------
-    Version or None
-        None when the model or the alias does not exist.
-    """
+    """Give the version that an alias points to; None where the model or the alias does not exist."""
     try:
         found = client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
@@ -224,27 +112,7 @@ def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:
 
 
 def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:
-    """Give the version that an alias points to, or say what to do.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    alias : str
-        Such as `BEST`.
-
-    Returns
-    -------
-    Version
-        The version.
-
-    Raises
-    ------
-    UserError
-        The model or the alias does not exist in this store.
-    """
+    """Give the version that an alias points to, or raise a `UserError` that says what to do."""
     version = find_alias(client, name, alias)
     if version is None:
         remedy = "`dvc repro --force register`" if alias == BEST else "`tmdscope promote`"
@@ -256,20 +124,7 @@ def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:
 
 
 def check_trained_on(version: Version, of: Mapping[str, str]) -> None:
-    """Check that a version was trained on the study's own data and split.
-
-    Parameters
-    ----------
-    version : Version
-        The version.
-    of : mapping
-        ``data`` and ``split`` of the study to a SHA-256.
-
-    Raises
-    ------
-    UserError
-        It was trained on others, or does not say on which.
-    """
+    """Check that a version was trained on the study's own ``data`` and ``split``, by SHA-256."""
     for what, here in of.items():
         trained = version.tags.get(f"{what}.sha256")
         if trained is None:
@@ -285,22 +140,7 @@ def check_trained_on(version: Version, of: Mapping[str, str]) -> None:
 
 
 def find_number(client: MlflowClient, name: str, number: int) -> Version | None:
-    """Find a version by its number.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    number : int
-        Its version.
-
-    Returns
-    -------
-    Version or None
-        None where there is no such version.
-    """
+    """Find a version by its number, or None."""
     try:
         return to_version(client.get_model_version(name, str(number)))
     except MlflowException as error:
@@ -310,27 +150,7 @@ def find_number(client: MlflowClient, name: str, number: int) -> Version | None:
 
 
 def pull_version(client: MlflowClient, name: str, number: int) -> Version:
-    """Give a version, or say which ones there are.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    number : int
-        Its version.
-
-    Returns
-    -------
-    Version
-        The version.
-
-    Raises
-    ------
-    UserError
-        There is no such version.
-    """
+    """Give a version, or raise a `UserError` that says which ones there are."""
     version = find_number(client, name, number)
     if version is None:
         known = sorted(int(found.version) for found in client.search_model_versions(f"name = '{name}'"))

@@ -33,14 +33,8 @@ _HOLDERS = (("runs", "artifact_uri", False), ("logged_models", "artifact_locatio
 class Moved:
     """What was rewritten.
 
-    Attributes
-    ----------
-    folders : tuple of pathlib.Path
-        Folders that the store named before; empty where it named its own already.
-    addresses : int
-        How many addresses were rewritten.
-    backup : pathlib.Path or None
-        Copy of the file as it was; None where nothing was rewritten.
+    `folders` are those that the store named before, empty where it named its own already; `backup` is a copy
+    of the file as it was, None where nothing was rewritten.
     """
 
     folders: tuple[Path, ...]
@@ -49,17 +43,9 @@ class Moved:
 
 
 def foreign_folders(root: Path) -> list[Path]:
-    """List the other folders that a local store writes its artifacts to.
+    """List the folders ``mlruns`` of other projects that a local store writes its artifacts to.
 
-    Parameters
-    ----------
-    root : pathlib.Path
-        Folder ``mlruns`` of the project.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Folders ``mlruns`` of other projects, in order; empty where the store names this one, or is new.
+    `root` is the project's own; none where the store names that, or is new.
     """
     database = root / DATABASE
     if not database.exists():
@@ -75,18 +61,7 @@ def foreign_folders(root: Path) -> list[Path]:
 
 
 def check_location(root: Path) -> None:
-    """Refuse a local store that would write into another project's folder.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        Folder ``mlruns`` of the project.
-
-    Raises
-    ------
-    UserError
-        It names another folder; the message names both and the remedy.
-    """
+    """Refuse a local store, in ``mlruns``, that would write into another project's folder."""
     found = foreign_folders(root)
     if found:
         raise UserError(
@@ -101,22 +76,8 @@ def move_store(root: Path) -> Moved:
 
     Every text that begins with another project's folder ``mlruns`` is rewritten, in whatever table, in one
     transaction; the file as it was is kept beside it. Nothing is written anywhere else, and a second time
-    changes nothing.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        Folder ``mlruns`` of the project, as it lies now.
-
-    Returns
-    -------
-    Moved
-        What was rewritten.
-
-    Raises
-    ------
-    UserError
-        There is no local store, its artifacts do not lie beside it, or another process writes to it.
+    changes nothing. `UserError` where there is no local store, its artifacts do not lie beside it, or another
+    process writes to it.
     """
     database = root / DATABASE
     if not database.exists():

@@ -44,18 +44,8 @@ _BATCH_METRICS = 1000
 class DataUse:
     """The data set that a run reads.
 
-    Attributes
-    ----------
-    name : str
-        Shown in the UI.
-    sha256 : str
-        Digest of the data set; MLflow shows its first 32 digits, the tag ``data.sha256`` has all.
-    source : str
-        Where the data are.
-    images : int
-        Number of images.
-    context : str
-        What the run does with them, such as ``crossval``.
+    MLflow shows the first 32 digits of `sha256`, tag ``data.sha256`` has all. `source` is where the data are,
+    `context` what the run does with them, such as ``crossval``.
     """
 
     name: str
@@ -66,17 +56,7 @@ class DataUse:
 
 
 class TrackedRun:
-    """One MLflow run.
-
-    Parameters
-    ----------
-    study : Study
-        The open experiment.
-    run_id : str
-        MLflow's id of the run.
-    reopened : bool, optional
-        Whether the run was there before; what it holds already is then not logged again.
-    """
+    """One MLflow run; one that is `reopened` was there before, and what it holds is not logged again."""
 
     def __init__(self, study: Study, run_id: str, reopened: bool = False) -> None:
         self.study = study
@@ -84,13 +64,7 @@ class TrackedRun:
         self.reopened = reopened
 
     def params(self, params: Mapping[str, Any]) -> None:
-        """Log parameters, nested ones with dots in their names.
-
-        Parameters
-        ----------
-        params : mapping
-            Name to value; a name that MLflow does not take is logged under `tmdscope.names.key_of`.
-        """
+        """Log parameters, nested ones with dots in their names, as `tmdscope.names.key_of` gives these."""
         entries = [
             Param(key_of(key), without_secrets(str(value))[:_PARAM_CHARACTERS])
             for key, value in flatten(params).items()
@@ -98,27 +72,11 @@ class TrackedRun:
         self.study.client.log_batch(self.run_id, params=entries)
 
     def metrics(self, scores: Mapping[str, float], step: int = 0) -> None:
-        """Log metrics in one call.
-
-        Parameters
-        ----------
-        scores : mapping
-            Name to value.
-        step : int, optional
-            Epoch they belong to.
-        """
+        """Log metrics of a step, such as an epoch, in one call."""
         self.history([scores], step)
 
     def history(self, scores: Sequence[Mapping[str, float]], first_step: int = 1) -> None:
-        """Log metrics of many steps in one call per thousand values.
-
-        Parameters
-        ----------
-        scores : sequence of mapping
-            Name to value, for every step; names as for `params`.
-        first_step : int, optional
-            Step of the first entry.
-        """
+        """Log metrics of steps from `first_step` on in one call per thousand; names as for `params`."""
         now = int(time.time() * 1000)
         entries = [
             Metric(key, float(value), now, step)
@@ -130,24 +88,12 @@ class TrackedRun:
             self.study.client.log_batch(self.run_id, metrics=entries[start : start + _BATCH_METRICS])
 
     def tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags in one call.
-
-        Parameters
-        ----------
-        tags : mapping
-            Name to value.
-        """
+        """Set tags in one call."""
         entries = [RunTag(key, without_secrets(value)) for key, value in tags.items()]
         self.study.client.log_batch(self.run_id, tags=entries)
 
     def dataset(self, data: DataUse) -> None:
-        """Log the data set the run reads.
-
-        Parameters
-        ----------
-        data : DataUse
-            The data set and what it is used for.
-        """
+        """Log the data set the run reads."""
         entity = Dataset(
             name=data.name,
             digest=data.sha256[:_DIGEST_CHARACTERS],
@@ -159,60 +105,22 @@ class TrackedRun:
         self.study.client.log_inputs(self.run_id, [DatasetInput(entity, tags)])
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
-        """Log a file.
-
-        Parameters
-        ----------
-        path : Path
-            The file.
-        folder : str, optional
-            Folder among the run's artifacts.
-        """
+        """Log a file, into a folder among the run's artifacts."""
         self.study.client.log_artifact(self.run_id, str(path), folder)
 
     def end(self, status: Status) -> None:
-        """Mark the run as over.
-
-        Parameters
-        ----------
-        status : {"FINISHED", "FAILED", "KILLED"}
-            How it ended.
-        """
+        """Mark the run as over."""
         self.study.client.set_terminated(self.run_id, status)
 
     def program(self, program: Program, name: str = "model") -> str:
-        """Log a model as an exported program.
-
-        Parameters
-        ----------
-        program : Program
-            The model and its configuration.
-        name : str, optional
-            Shown in the UI.
-
-        Returns
-        -------
-        str
-            MLflow's URI of the model.
-        """
+        """Log a model as an exported program and give MLflow's URI of it; `name` is shown in the UI."""
         mlflow.set_tracking_uri(self.study.uri)  # a model is logged to what is set, not to a client's store
         mlflow.set_registry_uri(self.study.uri)
         logged = find_program(self.study, self.run_id, name) if self.reopened else None
         return logged or log_program(self.run_id, program, name)
 
     def dossier(self, dossier: "Dossier") -> str:
-        """Log a model with its predictions and facts.
-
-        Parameters
-        ----------
-        dossier : Dossier
-            What is kept with the model.
-
-        Returns
-        -------
-        str
-            MLflow's URI of the model.
-        """
+        """Log a model with its predictions and facts, and give MLflow's URI of it."""
         with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
             predictions, facts = Path(folder) / PREDICTIONS, Path(folder) / FACTS
             write_table(predictions, dossier.predictions)
@@ -229,27 +137,7 @@ class TrackedRun:
 
 @contextmanager
 def fetch_artifact(client: MlflowClient, run_id: str, name: str) -> Iterator[Path]:
-    """Bring a file of a run here for as long as the block lasts.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    run_id : str
-        MLflow run.
-    name : str
-        The file.
-
-    Yields
-    ------
-    Path
-        The file.
-
-    Raises
-    ------
-    UserError
-        The run has no such file.
-    """
+    """Bring a file of a run here for as long as the block lasts; `UserError` where there is none."""
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         try:
             path = Path(client.download_artifacts(run_id, name, folder))
@@ -273,27 +161,8 @@ def start_run(
 ) -> Iterator[TrackedRun]:
     """Open a run and end it as what it was: finished, failed or killed; and those of processes that are gone.
 
-    Parameters
-    ----------
-    study : Study
-        The open experiment.
-    name : str
-        Name of the run.
-    tags : mapping
-        Tag name to value.
-    parent : TrackedRun, optional
-        The run this one is shown under.
-    data : DataUse, optional
-        The data set the run reads.
-    attempt : str, optional
-        Name of an attempt that a killed process may have begun: a run of this name in it is gone on with.
-    fresh : bool, optional
-        Whether the attempt is known to be a new one: no run is looked for.
-
-    Yields
-    ------
-    TrackedRun
-        The open run.
+    It is shown under `parent`. `attempt` names one that a killed process may have begun: a run of this name
+    in it is gone on with, unless the attempt is known to be a new one (`fresh`).
     """
     if parent is None:
         end_orphans(study)
@@ -318,30 +187,7 @@ def open_run(
     attempt: str | None = None,
     fresh: bool = False,
 ) -> TrackedRun:
-    """Open a run that whoever opens it will end, see `start_run`.
-
-    Parameters
-    ----------
-    study : Study
-        The open experiment.
-    name : str
-        Name of the run.
-    tags : mapping
-        Tag name to value.
-    parent : TrackedRun, optional
-        The run this one is shown under.
-    data : DataUse, optional
-        The data set the run reads.
-    attempt : str, optional
-        As for `start_run`.
-    fresh : bool, optional
-        As for `start_run`.
-
-    Returns
-    -------
-    TrackedRun
-        The open run.
-    """
+    """Open a run that whoever opens it will end, see `start_run`."""
     lineage = {} if parent is None else {"mlflow.parentRunId": parent.run_id}
     tags = {OWNER: mine(), **tags}
     if attempt is not None:
@@ -361,15 +207,7 @@ def open_run(
 
 
 def end_attempt(study: Study, attempt: str) -> None:
-    """Mark the runs of an attempt that will not go on as killed.
-
-    Parameters
-    ----------
-    study : Study
-        The open experiment.
-    attempt : str
-        Its name.
-    """
+    """Mark the runs of an attempt that will not go on as killed."""
     query = f"tags.{ATTEMPT} = '{attempt}' and attributes.status = 'RUNNING'"
     for run in study.client.search_runs([study.experiment_id], query):
         study.client.set_terminated(run.info.run_id, "KILLED")
@@ -378,14 +216,7 @@ def end_attempt(study: Study, attempt: str) -> None:
 def end_orphans(study: Study, lapses_s: float = float("inf"), clock: Callable[[], float] = time.time) -> None:
     """End the runs that killed processes have left running.
 
-    Parameters
-    ----------
-    study : Study
-        The open experiment.
-    lapses_s : float, optional
-        Age in s from which a run counts as left, whatever is known of its process.
-    clock : callable, optional
-        Time in s since 1970.
+    One older than `lapses_s` counts as left, whatever is known of its process; `clock` gives s since 1970.
     """
     for run in study.client.search_runs([study.experiment_id], "attributes.status = 'RUNNING'"):
         age_s = clock() - run.info.start_time / 1000
@@ -403,20 +234,7 @@ def _find_run(study: Study, name: str, tags: Mapping[str, str]) -> str | None:
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Turn nested mappings into one level with dotted names.
-
-    Parameters
-    ----------
-    nested : mapping
-        Values and mappings.
-    prefix : str, optional
-        Put before every name.
-
-    Returns
-    -------
-    dict
-        Dotted name to value.
-    """
+    """Turn nested mappings into one level with dotted names, `prefix` before each."""
     flat: dict[str, Any] = {}
     for key, value in nested.items():
         if isinstance(value, Mapping):
@@ -427,16 +245,5 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def numbers(nested: Mapping[str, Any]) -> dict[str, float]:
-    """Pick what can be a metric.
-
-    Parameters
-    ----------
-    nested : mapping
-        Values and mappings.
-
-    Returns
-    -------
-    dict
-        Dotted name to number.
-    """
+    """Pick what can be a metric, by dotted name."""
     return {key: value for key, value in flatten(nested).items() if isinstance(value, int | float)}

@@ -15,12 +15,8 @@ SAME = 0.05
 class Scale:
     """Widths of the training images.
 
-    Attributes
-    ----------
-    narrowest_nm, widest_nm : float
-        Of those whose width is known; NaN where none is.
-    known, images : int
-        How many are known, of how many.
+    The narrowest and the widest are of those whose width is known, NaN where none is; `known` of `images`
+    are.
     """
 
     narrowest_nm: float
@@ -30,20 +26,7 @@ class Scale:
 
     @classmethod
     def of(cls, manifest: pd.DataFrame, size_px: int) -> Self:
-        """Take the widths from a manifest.
-
-        Parameters
-        ----------
-        manifest : pandas.DataFrame
-            Of prepared images; without column ``pixel_size_nm`` no width is known.
-        size_px : int
-            Their rows and columns.
-
-        Returns
-        -------
-        Scale
-            Of all rows.
-        """
+        """Take the widths of prepared images; without column ``pixel_size_nm`` none is known."""
         widths = widths_nm(manifest, size_px).dropna()
         return cls(float(widths.min()), float(widths.max()), len(widths), len(manifest))
 
@@ -56,49 +39,21 @@ class Scale:
         return f"{low} nm" if low == high else f"{low} to {high} nm"
 
     def crop(self, scan_nm: float) -> float | None:
-        """Say how much of a scan's centre to use, so that it shows as much as the widest of them.
+        """Give the side in nm of a scan's centre to use, so that it shows as much as the widest of them.
 
-        Parameters
-        ----------
-        scan_nm : float
-            Width of the scan in nm; NaN where it is not known.
-
-        Returns
-        -------
-        float or None
-            Side in nm; None for all of it.
+        None for all of it; `scan_nm` is NaN where it is not known.
         """
         return self.widest_nm if scan_nm > self.widest_nm * (1 + SAME) else None
 
     def differs(self, width_nm: float) -> bool:
-        """Say whether an image is wider or narrower than all of them.
-
-        Parameters
-        ----------
-        width_nm : float
-            Of the image.
-
-        Returns
-        -------
-        bool
-            False where either is not known.
-        """
+        """Say whether an image is wider or narrower than all of them; False where either is not known."""
         return self.crop(width_nm) is not None or width_nm < self.narrowest_nm * (1 - SAME)
 
     def judge(self, width_nm: float, scan_nm: float) -> str:
         """Say how an image's width compares.
 
-        Parameters
-        ----------
-        width_nm : float
-            Of what the image shows; NaN where it is not known.
-        scan_nm : float
-            Of the largest square of the scan that it was cut from.
-
-        Returns
-        -------
-        str
-            Empty where it is as the model's own were, or the model does not know.
+        Empty where it is as the model's own were, or the model does not know. `width_nm` is of what the image
+        shows, NaN where it is not known; `scan_nm` of the largest square of the scan that it was cut from.
         """
         if not self.known:
             return ""
@@ -109,50 +64,20 @@ class Scale:
         return f"cropped: {width_nm:.4g} of {scan_nm:.4g} nm" if self.crop(scan_nm) is not None else ""
 
     def to_json(self) -> str:
-        """Give the form that is kept with a model.
-
-        Returns
-        -------
-        str
-            Read back by `from_json`.
-        """
+        """Give the form that is kept with a model, which `from_json` reads back."""
         frame = [self.narrowest_nm, self.widest_nm] if self.known else [None, None]
         return json.dumps({"frame_nm": frame, "known": self.known, "images": self.images})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read the form that `to_json` gives.
-
-        Parameters
-        ----------
-        text : str
-            JSON.
-
-        Returns
-        -------
-        Scale
-            The widths.
-        """
+        """Read the form that `to_json` gives."""
         content = json.loads(text)
         low, high = (math.nan if v is None else float(v) for v in content["frame_nm"])
         return cls(low, high, content["known"], content["images"])
 
 
 def widths_nm(manifest: pd.DataFrame, size_px: int) -> "pd.Series[float]":
-    """Give the width in nm of prepared images.
-
-    Parameters
-    ----------
-    manifest : pandas.DataFrame
-        Their manifest.
-    size_px : int
-        Their rows and columns.
-
-    Returns
-    -------
-    pandas.Series
-        One value per row; NaN where it is not known.
-    """
+    """Give the width in nm of prepared images, one value per row; NaN where it is not known."""
     if "pixel_size_nm" not in manifest:
         return pd.Series(math.nan, index=manifest.index, dtype=float)
     return manifest["pixel_size_nm"].astype(float) * size_px

@@ -35,24 +35,10 @@ _LOOK_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class SearchTask:
-    """A search, ready to run.
+    """A search, ready to run: the study `name` in the storage, and the study's run in MLflow.
 
-    Attributes
-    ----------
-    name : str
-        Of the study in the storage.
-    params : SpaceParams
-        Space, sampler, trials, pruning.
-    objective : Objective
-        What is maximised.
-    identity : mapping
-        What determines a score: data, settings, code.
-    run : str
-        Name of the study's run.
-    tags : mapping
-        Of all its runs.
-    data : DataUse
-        The data set that they read.
+    `objective` is maximised, `identity` is what determines a score (data, settings, code), `tags` are of all
+    its runs.
     """
 
     name: str
@@ -70,35 +56,12 @@ class SearchTask:
 
 
 def study_name(name: str, identity: Mapping[str, str]) -> str:
-    """Name a study so that a change of what determines its scores begins a new one.
-
-    Parameters
-    ----------
-    name : str
-        Its beginning.
-    identity : mapping
-        What determines the scores.
-
-    Returns
-    -------
-    str
-        The name and eight hexadecimal digits.
-    """
+    """Name a study with eight digits of its identity, so that another identity begins a new one."""
     return f"{name}-{sha256_json(dict(identity))[:8]}"
 
 
 class TrackedTrial:
-    """A trial's listener that writes to its run, see `tmdscope.learn.search.trials.TrialRecorder`.
-
-    Parameters
-    ----------
-    run : TrackedRun
-        The trial's run.
-    tags : mapping
-        Given to the runs of its folds.
-    data : DataUse
-        The data set.
-    """
+    """A trial's listener that writes to its run, see `tmdscope.learn.search.trials.TrialRecorder`."""
 
     def __init__(self, run: TrackedRun, tags: Mapping[str, str], data: DataUse) -> None:
         self.run = run
@@ -125,15 +88,7 @@ class TrackedTrial:
 
 
 class TrackedSearch:
-    """A search's listener that writes to its runs, see `tmdscope.learn.search.trials.SearchRecorder`.
-
-    Parameters
-    ----------
-    parent : TrackedRun
-        The study's run.
-    task : SearchTask
-        The search.
-    """
+    """A search's listener that writes to its runs, see `tmdscope.learn.search.trials.SearchRecorder`."""
 
     def __init__(self, parent: TrackedRun, task: SearchTask) -> None:
         self.parent = parent
@@ -164,17 +119,9 @@ class TrackedSearch:
 
 
 def status_of(state: str) -> Status:
-    """Say how the run of a trial ends.
+    """Say how the run of a trial of that state in Optuna ends in MLflow.
 
-    Parameters
-    ----------
-    state : str
-        Optuna's name of the trial's state.
-
-    Returns
-    -------
-    str
-        MLflow's status: a pruned trial is finished, and tag ``optuna.state`` says that it was pruned.
+    A pruned trial is finished, and tag ``optuna.state`` says that it was pruned.
     """
     return "FAILED" if state == "FAIL" else "FINISHED"
 
@@ -184,29 +131,9 @@ def lead_search(
 ) -> tuple[SearchOutcome, str]:
     """Make a search or go on with it, work on it to its end, and log what it found.
 
-    Parameters
-    ----------
-    study : Study
-        The open MLflow experiment.
-    storage : PatientStorage
-        Where the study is kept.
-    task : SearchTask
-        The search.
-    parent : TrackedRun, optional
-        The run that the study's run is shown under; whoever opened it says how far the searches below it
-        are.
-
-    Returns
-    -------
-    SearchOutcome
-        What it found.
-    str
-        MLflow's id of the study's run.
-
-    Raises
-    ------
-    UserError
-        No trial is complete, or a store cannot be written; trials that had ended are safe.
+    Gives that and MLflow's id of the study's run. Whoever opened `parent`, which the study's run is shown
+    under, says how far the searches below it are. `UserError` where no trial is complete, or a store cannot
+    be written; trials that had ended are safe.
     """
     search = SearchStudy.create(storage, task.name, task.params, task.steps, task.identity)
     tags = {**task.tags, STUDY: task.name, "sampler": task.params.sampler, "seed": str(task.params.seed)}
@@ -224,19 +151,10 @@ def lead_search(
 
 
 def await_search(storage: PatientStorage, name: str, wait_s: float) -> None:
-    """Wait until another process has made a search and opened its run.
+    """Wait, for at most `wait_s` s, until another process has made a search and opened its run.
 
     Whoever joins opens the MLflow store after that: its tables are then there, and two that make them at once
     would fail one of them.
-
-    Parameters
-    ----------
-    storage : PatientStorage
-        Where the study is kept.
-    name : str
-        Its name.
-    wait_s : float
-        Longest time in s.
     """
     until = time.monotonic() + wait_s
     while not SearchStudy.is_made(storage, name, _RUN) and time.monotonic() < until:
@@ -244,27 +162,10 @@ def await_search(storage: PatientStorage, name: str, wait_s: float) -> None:
 
 
 def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
-    """Work on a search that another process leads.
+    """Work on a search that another process leads, and count the trials that ended here.
 
-    Parameters
-    ----------
-    study : Study
-        The open MLflow experiment, in the same store as the leader's.
-    storage : PatientStorage
-        Where the study is kept.
-    task : SearchTask
-        The search, the same as the leader's.
-
-    Returns
-    -------
-    int
-        Trials that ended here.
-
-    Raises
-    ------
-    UserError
-        There is no such study, it is about other data, settings or code, or its run is in another MLflow
-        store.
+    `study` is in the leader's store, and `task` the same as the leader's. `UserError` where there is no such
+    study, it is about other data, settings or code, or its run is in another MLflow store.
     """
     search = SearchStudy.join(storage, task.name, task.params, task.steps, task.identity)
     run_id = search.notes().get(_RUN)

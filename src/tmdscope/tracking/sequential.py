@@ -34,24 +34,9 @@ Package = Callable[[StageResult], Dossier | None]
 class TrackedSequences:
     """A listener that writes to MLflow, see `tmdscope.learn.sequential.run.SequenceRecorder`.
 
-    Parameters
-    ----------
-    study : Study
-        The open experiment.
-    plan : Plan
-        What is trained.
-    tags : mapping
-        Given to every run.
-    data : DataUse
-        The data set that they read.
-    settings : mapping
-        Logged as every sequence's parameters.
-    resume : Resume
-        The attempt; runs of one that goes on are reopened, those that had ended are left as they are.
-    package : callable, optional
-        Makes the model of a stage to register.
-    model : str, optional
-        Registered model of all classes; those of fewer have their number behind the name.
+    Runs of an attempt that goes on are reopened, those that had ended are left as they are. `settings` are
+    logged as every sequence's parameters. `model` is the registered model of all classes; those of fewer have
+    their number behind the name.
     """
 
     def __init__(
@@ -137,18 +122,7 @@ class TrackedSequences:
         run.metrics(flatten(mean_over_folds([_shown(fold.scores) for fold in result.folds])))
 
     def model_of(self, training: Training) -> str:
-        """Name the registered model of a training's classes.
-
-        Parameters
-        ----------
-        training : Training
-            The training.
-
-        Returns
-        -------
-        str
-            With the number of classes behind it, unless it knows all of them.
-        """
+        """Name the registered model of a training's classes; their number is behind it unless all."""
         known = len(training.stage.classes)
         return self.model if known == len(self.plan.order) else f"{self.model}-{known}"
 
@@ -213,16 +187,9 @@ def _shown(scores: Mapping[str, float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class SequenceOutcome:
-    """What a tracked sequence gave.
+    """What a tracked sequence gave, in the plan's order.
 
-    Attributes
-    ----------
-    results : list of StageResult
-        In the plan's order.
-    sequences : dict
-        Name of each sequence to its run.
-    versions : list of dict
-        Registered versions: ``name, number, encoding, materials, volume, seed``.
+    `sequences` is name to run; `versions` have ``name, number, encoding, materials, volume, seed``.
     """
 
     results: list[StageResult]
@@ -243,37 +210,9 @@ def track_sequences(
     known: Sequence[StageResult] = (),
     before: Mapping[Training, Version] | None = None,
 ) -> SequenceOutcome:
-    """Train all that a plan names and track it.
+    """Train all that a plan names and track it, as `TrackedSequences`.
 
-    Parameters
-    ----------
-    study : Study
-        The open experiment.
-    plan : Plan
-        What is trained.
-    bench : Bench
-        What it is trained with.
-    tags : mapping
-        Given to every run.
-    data : DataUse
-        The data set that they read.
-    settings : mapping
-        Logged as every sequence's parameters.
-    resume : Resume
-        The attempt, new or gone on with.
-    package : callable, optional
-        Makes the model of a stage to register.
-    model : str, optional
-        Registered model of all classes.
-    known : sequence of StageResult, optional
-        First stages that were there before.
-    before : mapping, optional
-        Their versions.
-
-    Returns
-    -------
-    SequenceOutcome
-        What it gave and where everything is.
+    `known` are first stages that were there before, `before` are their versions.
     """
     with TrackedSequences(study, plan, tags, data, settings, resume, package, model) as recorder:
         recorder.versions.update(before or {})
@@ -297,14 +236,8 @@ def track_sequences(
 class SequenceFiles:
     """Where a stage leaves what its sequences gave.
 
-    Attributes
-    ----------
-    found : Path
-        JSON: ``enabled``, and the summary, settings, seconds and versions where it is true.
-    panels : Path
-        CSV of the latent panels.
-    runs : Path
-        JSON: the store and the run of each sequence.
+    `found` is JSON: ``enabled``, and the summary, settings, seconds and versions where it is true. `panels`
+    is a CSV of the latent panels, `runs` JSON with the store and the run of each sequence.
     """
 
     found: Path
@@ -313,15 +246,7 @@ class SequenceFiles:
 
 
 def write_disabled(files: SequenceFiles, of: Mapping[str, str]) -> None:
-    """Say that sequences are left out.
-
-    Parameters
-    ----------
-    files : SequenceFiles
-        All are written, as a stage must have its outputs.
-    of : mapping
-        ``data`` and ``split`` to a SHA-256.
-    """
+    """Say that sequences are left out; all files are written, as a stage must have its outputs."""
     write_text(files.panels, "")
     write_record(files.found, {"enabled": False}, of, [files.panels])
     write_record(files.runs, {"runs": {}}, of)
@@ -336,24 +261,9 @@ def write_outcome(
     panels: pd.DataFrame,
     of: Mapping[str, str],
 ) -> None:
-    """Write what sequences gave.
+    """Write what sequences gave; `of` is ``data`` and ``split`` to a SHA-256.
 
-    Parameters
-    ----------
-    files : SequenceFiles
-        Where to.
-    study : Study
-        The open experiment.
-    tags : mapping
-        Of the runs.
-    outcome : SequenceOutcome
-        The runs and versions.
-    found : mapping
-        Summary, settings and seconds.
-    panels : pandas.DataFrame
-        As `tmdscope.learn.sequential.drift.latent_panels`.
-    of : mapping
-        ``data`` and ``split`` to a SHA-256.
+    `found` is summary, settings and seconds, `panels` as `tmdscope.learn.sequential.drift.latent_panels`.
     """
     write_table(files.panels, panels)
     content = {"enabled": True, "versions": outcome.versions, **found}
@@ -362,18 +272,7 @@ def write_outcome(
 
 
 def merge(outcomes: Sequence[SequenceOutcome]) -> SequenceOutcome:
-    """Put the outcomes of several encodings together.
-
-    Parameters
-    ----------
-    outcomes : sequence of SequenceOutcome
-        In the plan's order of encodings.
-
-    Returns
-    -------
-    SequenceOutcome
-        All of them.
-    """
+    """Put the outcomes of several encodings together, in the plan's order."""
     return SequenceOutcome(
         results=[result for outcome in outcomes for result in outcome.results],
         sequences={name: run for outcome in outcomes for name, run in outcome.sequences.items()},
@@ -382,20 +281,7 @@ def merge(outcomes: Sequence[SequenceOutcome]) -> SequenceOutcome:
 
 
 def gather(experiment: Experiment, result: StageResult) -> Trained:
-    """Put the folds' kept weights of a training back into models.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        The stage's.
-    result : StageResult
-        What the training gave.
-
-    Returns
-    -------
-    Trained
-        The cross-validated model.
-    """
+    """Put the folds' kept weights of a training back into models."""
     models: list[nn.Module] = []
     for state in result.states:
         models.append(experiment.build())

@@ -18,14 +18,9 @@ REVIEWED = "production.reviewed"
 
 @dataclass(frozen=True)
 class Standing:
-    """What the aliases that people move point to.
+    """What the aliases that people move point to; None where one is not set.
 
-    Attributes
-    ----------
-    production, previous : Version or None
-        None where the alias is not set.
-    reviewed : Version or None
-        What the last decision made production; None before the first, or when it was deleted.
+    `reviewed` is what the last decision made production, None before the first, or when it was deleted.
     """
 
     production: Version | None
@@ -47,21 +42,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered model with all that it holds.
-
-    Attributes
-    ----------
-    name : str
-        Registered model.
-    aliases : dict
-        Alias to version.
-    reviewed : int or None
-        Version of the tag `REVIEWED`.
-    versions : list of Version
-        By number.
-    created : dict
-        Version to the time it was registered.
-    """
+    """A registered model with all that it holds; `reviewed` is of tag `REVIEWED`, versions are by number."""
 
     name: str
     aliases: dict[str, int]
@@ -71,20 +52,7 @@ class Registered:
 
 
 def read_standing(client: MlflowClient, name: str) -> Standing:
-    """Read what production, previous and the last decision are.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model; nothing is set where it does not exist.
-
-    Returns
-    -------
-    Standing
-        As the store has it now.
-    """
+    """Read what production, previous and the last decision are; nothing where there is no such model."""
     try:
         model = client.get_registered_model(name)
     except MlflowException as error:
@@ -105,17 +73,7 @@ def read_standing(client: MlflowClient, name: str) -> Standing:
 def check_pinned(client: MlflowClient, version: Version) -> None:
     """Check that a version's files are those that it had when a decision made it production.
 
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    version : Version
-        The version; nothing is known of one that no decision made production.
-
-    Raises
-    ------
-    UserError
-        The hash that the version carries is not that of the decision.
+    Nothing is known of one that no decision made production; `UserError` where the hashes differ.
     """
     reviewed = client.get_registered_model(version.name).tags.get(REVIEWED, "").split("@")
     run_id = reviewed[1] if reviewed[0] == str(version.number) else version.tags.get("promoted.run")
@@ -133,55 +91,18 @@ def check_pinned(client: MlflowClient, version: Version) -> None:
 
 
 def mark_reviewed(client: MlflowClient, name: str, number: int, run_id: str) -> None:
-    """Note that production is what a decision made it.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    number : int
-        Version in production.
-    run_id : str
-        Run of the decision.
-    """
+    """Note that production is what a decision's run made it."""
     client.set_registered_model_tag(name, REVIEWED, f"{number}@{run_id}")
 
 
 def tag_version(client: MlflowClient, name: str, number: int, tags: Mapping[str, str]) -> None:
-    """Put facts on a version.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model.
-    number : int
-        Its version.
-    tags : mapping
-        Name to value.
-    """
+    """Put facts on a version."""
     for key, value in tags.items():
         client.set_model_version_tag(name, str(number), key, value)
 
 
 def list_registered(client: MlflowClient, name: str) -> list[Registered]:
-    """List a registered model and those of other numbers of classes, ``NAME`` and ``NAME-2``.
-
-    Parameters
-    ----------
-    client : mlflow.MlflowClient
-        Connected store.
-    name : str
-        Registered model of all classes.
-
-    Returns
-    -------
-    list of Registered
-        By name.
-    """
+    """List, by name, a registered model and those of other numbers of classes, as ``NAME-2``."""
     found = _all_pages(client.search_registered_models, f"name LIKE '{name}%'")
     names = sorted(model.name for model in found if model.name == name or model.name.startswith(f"{name}-"))
     listed = []

@@ -52,19 +52,7 @@ _LOCAL = {
 
 @dataclass(frozen=True)
 class Study:
-    """An open MLflow experiment.
-
-    Attributes
-    ----------
-    client : mlflow.MlflowClient
-        Connected to `uri`.
-    experiment_id : str
-        MLflow's id of the experiment.
-    name : str
-        Its name: the study.
-    uri : str
-        Tracking URI.
-    """
+    """An open MLflow experiment, the study of that name; its client is connected to the tracking `uri`."""
 
     client: MlflowClient
     experiment_id: str
@@ -73,24 +61,12 @@ class Study:
 
 
 def tracking_root() -> Path:
-    """Give the folder that holds the local store.
-
-    Returns
-    -------
-    Path
-        ``mlruns`` in `tmdscope.layout.tracking_home`.
-    """
+    """Give the folder of the local store, ``mlruns`` in `tmdscope.layout.tracking_home`."""
     return tracking_home() / "mlruns"
 
 
 def tracking_uri() -> str:
-    """Give the tracking URI in force.
-
-    Returns
-    -------
-    str
-        Variable ``MLFLOW_TRACKING_URI`` when set, else the project's sqlite file.
-    """
+    """Give variable ``MLFLOW_TRACKING_URI`` when set, else the address of the project's sqlite file."""
     return os.environ.get("MLFLOW_TRACKING_URI") or _local_uri()
 
 
@@ -99,23 +75,14 @@ def _local_uri() -> str:
 
 
 def shown_uri() -> str:
-    """Give the tracking URI as messages may show it.
-
-    Returns
-    -------
-    str
-        Without password.
-    """
+    """Give the tracking URI as messages may show it, without password."""
     return without_secrets(tracking_uri())
 
 
 def search_storage_url() -> str:
     """Give the address of the storage of searches in force, making the local folder when needed.
 
-    Returns
-    -------
-    str
-        Variable ``TMDSCOPE_SEARCH_STORAGE`` when set, else an sqlite file beside the runs.
+    Variable ``TMDSCOPE_SEARCH_STORAGE`` when set, else an sqlite file beside the runs.
     """
     if given := os.environ.get("TMDSCOPE_SEARCH_STORAGE"):
         return given
@@ -128,21 +95,9 @@ def search_storage_url() -> str:
 def connect(create: bool = False) -> MlflowClient:
     """Open the tracking store and the registry, once they are known to answer.
 
-    Parameters
-    ----------
-    create : bool, optional
-        Make the local store where there is none; whoever only reads does not.
-
-    Returns
-    -------
-    mlflow.MlflowClient
-        Connected to `tracking_uri`.
-
-    Raises
-    ------
-    UserError
-        There is no such store, or it does not answer within seconds, or refuses; the message has its address.
-        Or the project was copied or renamed: its local store would write into the folder it came from.
+    `create` makes the local store where there is none; whoever only reads does not. `UserError`, with the
+    address, where there is no such store, or it does not answer within seconds, or refuses, or the project
+    was copied or renamed: its local store would write into the folder it came from.
     """
     keep_secrets()
     uri = tracking_uri()
@@ -224,17 +179,9 @@ def _impatient() -> Iterator[None]:
 
 @translates
 def explain_error(error: Exception) -> UserError | None:
-    """Say what a user can do about an error of MLflow, its database or the network.
+    """Say what a user can do about an error of MLflow, its database or the network; None for other errors.
 
-    Parameters
-    ----------
-    error : Exception
-        Any.
-
-    Returns
-    -------
-    UserError or None
-        With the address, never a password; None for errors of other libraries.
+    The message has the address, never a password.
     """
     known = (MlflowException, requests.RequestException, SQLAlchemyError, CommandError)
     return UserError(_explain(error)) if isinstance(error, known) else None
@@ -260,18 +207,7 @@ def _explain(error: Exception) -> str:
 
 
 def open_study(name: str) -> Study:
-    """Open an MLflow experiment, creating it when it is new.
-
-    Parameters
-    ----------
-    name : str
-        Name of the study.
-
-    Returns
-    -------
-    Study
-        Ready to start runs.
-    """
+    """Open an MLflow experiment, creating it when it is new."""
     client = connect(create=True)
     found = client.get_experiment_by_name(name)
     if found is None:
