@@ -82,22 +82,13 @@ def ingest_archive(
 ) -> pd.DataFrame:
     """Fetch a published archive and turn its TIFFs to grey pictures; files put there by hand are used.
 
-    Downloads lie where `tmdscope.dataset.zenodo.record_folder` says.
+    Downloads lie where `tmdscope.dataset.zenodo.record_folder` says. Pictures of other classes than `classes`
+    are left out and counted. `pictures` gets 8-bit TIFFs under the names that they have in the archive;
+    `note` gets, as JSON, the files with their checksums and why how many pictures were left out.
 
-    Parameters
-    ----------
-    classes : sequence of str
-        Pictures of other classes are left out and counted.
-    pictures : Path
-        Gets 8-bit TIFFs under the names that they have in the archive.
-    note : Path
-        Gets, as JSON, the files with their checksums and why how many pictures were left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per picture, by name: ``image_id`` (its file name), ``sample_id``, ``material`` (its class),
-        ``pixel_size_nm`` (NaN: not published), ``source``, ``source_sha256`` and the record's own columns.
+    The table has one row per picture, by name: ``image_id`` (its file name), ``sample_id``, ``material`` (its
+    class), ``pixel_size_nm`` (NaN: not published), ``source``, ``source_sha256`` and the record's own
+    columns.
     """
     record = Record(archive.record)
     doi = record.entry.doi

@@ -14,16 +14,10 @@ from tmdscope.files import broken
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """What the audit of a split found.
+    """What the audit of a split found; `counts`: images by class and part (``test, fold0_train, ...``).
 
-    Attributes
-    ----------
-    counts : pandas.DataFrame
-        Images by class (rows) and part (columns ``test, fold0_train, fold0_val, ...``).
-    problems : list of str
-        What makes scores on this split wrong; empty when it is sound.
-    warnings : list of str
-        What makes them weak: a class that a test or validation part lacks, one image in two classes.
+    `problems` make scores on this split wrong: there are none when it is sound. `warnings` make them weak: a
+    class that a test or validation part lacks, one image in two classes.
     """
 
     counts: pd.DataFrame
@@ -47,10 +41,7 @@ def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
 
 
 def read_split(path: Path, manifest: pd.DataFrame) -> Split:
-    """Read the split of a data set, and audit it; an unsound one is refused.
-
-    Sound: every image once in the parts of a fold, no sample and no identical image on both sides.
-    """
+    """Read a split and audit it: no sample, no identical image on both sides, each image once in a fold."""
     split = Split.read(path, digest_of(manifest))
     problems = audit_split(manifest, split).problems
     if problems:

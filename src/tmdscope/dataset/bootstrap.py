@@ -44,10 +44,9 @@ def draw_samples(samples: int, resamples: int, seed: int) -> Values:
 
 
 def drawn_sums(sums: NDArray[Any], resamples: int, seed: int) -> Values:
-    """Add up what drawn samples hold, block by block of resamples, in flat memory.
+    """Add up what drawn samples hold, (samples, columns) to float64 (resamples, columns), in flat memory.
 
-    `draw_samples` times `sums`, shape (samples, columns): float64, shape (resamples, columns). ValueError
-    without resamples.
+    As `draw_samples` times `sums`.
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: an interval needs at least one")
@@ -60,18 +59,12 @@ def drawn_sums(sums: NDArray[Any], resamples: int, seed: int) -> Values:
 
 
 def percentile_interval(drawn: Values, samples: int = MANY) -> Values:
-    """Give the middle 95 % of what the resamples say: lower and upper bound, shape (2, ...).
+    """Give the middle 95 % of what resamples, shape (resamples, ...), say: the two bounds, shape (2, ...).
 
-    Resamples of few samples vary too little: with fewer than `MANY` the percentiles lie further out, where a
-    normal distribution has sqrt(n / (n - 1)) times Student's t of n - 1 degrees of freedom (Hesterberg 2015,
-    "What Teachers Should Know About the Bootstrap", doi:10.1080/00031305.2015.1089789).
-
-    Parameters
-    ----------
-    drawn : numpy.ndarray
-        A statistic of each resample, shape (resamples, ...); NaN where it is not defined.
-    samples : int, optional
-        How many were drawn from, at least 2.
+    Resamples of few samples vary too little: with fewer than `MANY` (at least 2) the percentiles lie further
+    out, where a normal distribution has sqrt(n / (n - 1)) times Student's t of n - 1 degrees of freedom
+    (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", doi:10.1080/00031305.2015.1089789). NaN
+    in `drawn` is a statistic that is not defined.
     """
     percentiles = _PERCENTILES
     if samples < MANY:
@@ -113,8 +106,6 @@ def interval_over_samples(
         The statistic of each sample alone, shape (samples,): equal where samples say the same.
     extremes : numpy.ndarray
         What one more sample would hold, against the score and for it, shape (2, columns).
-    resamples : int
-        At least 1, else ValueError.
 
     Returns
     -------
@@ -165,19 +156,13 @@ def mean_with_interval(
 ) -> dict[str, Any]:
     """Give the mean over images with its 95 % interval over samples.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        A number for each image, shape (images,); images without one (NaN) do not count.
-    limits : tuple of float, optional
-        Least and largest value there can be, as 0 and 1 of a share: see `interval_over_samples`. Without
-        them samples are drawn with replacement however few differ.
+    `values` has a number for each image, shape (images,); images without one (NaN) do not count. `limits` are
+    the least and largest value there can be, as 0 and 1 of a share: see `interval_over_samples`; without them
+    samples are drawn with replacement however few differ.
 
-    Returns
-    -------
-    dict
-        ``mean``, ``ci95`` (two bounds), ``images`` and ``samples`` that counted. ``ci95`` is None with fewer
-        than two samples, and where all say the same and no limits are known; without any image ``mean`` too.
+    The result: ``mean``, ``ci95`` (two bounds), ``images`` and ``samples`` that counted. ``ci95`` is None
+    with fewer than two samples, and where all say the same and no limits are known; without any image
+    ``mean`` too.
     """
     known = np.isfinite(values)
     ids = np.asarray(sample_ids, dtype=str)[known]

@@ -26,14 +26,8 @@ _SCAN_PER_BYTE = 64
 class Content(NamedTuple):
     """What a file holds: heights in nm or grey values, shape (rows, columns), finite.
 
-    Attributes
-    ----------
-    pixel_size_nm : tuple of float
-        Width (x) and height (y) of a pixel in nm; NaN where neither the file nor whoever gave it says.
-    channel : str or None
-        Of an instrument's file, the channel that was read.
-    warnings : tuple of str
-        What is doubtful about an instrument's file.
+    Width (x) and height (y) of a pixel are NaN where neither the file nor whoever gave it says. `channel` and
+    `warnings` are what was read of, and is doubtful about, an instrument's file.
     """
 
     kind: Kind
@@ -52,16 +46,9 @@ def read_content(
 ) -> Content:
     """Read a file: an instrument's is a scan, floating-point values are heights, all else is a picture.
 
-    Parameters
-    ----------
-    name : str
-        What the file is, its content says (`tmdscope.scan.read.formats.holds_scan`).
-    heights : bool, optional
-        Whether a file that is no instrument's (NPY, TIFF) holds heights, where whoever gave it says so.
-    pixel_size_nm : float, optional
-        Width of its square pixels, where whoever gave it says so; an instrument's file says its own.
-    channel : str, optional
-        Of an instrument's file; without one that of the heights is found.
+    What a file is, its content says (`tmdscope.scan.read.formats.holds_scan`). Whoever gave the file may say
+    of one that is no instrument's (NPY, TIFF) whether it holds `heights`, and the width of its square pixels;
+    an instrument's says its own. Of its channels, that of the heights is found unless one is named.
     """
     if holds_scan(content, name):
         scan = decode_scan(content, name, channel)
@@ -78,10 +65,7 @@ def read_content(
 
 @contextmanager
 def room_for(content: bytes, name: str) -> Iterator[None]:
-    """Wait until there is memory to make an image of a file: every door that works on threads does.
-
-    A file that takes more than there is, is a `PictureError`.
-    """
+    """Wait until there is memory to make an image of a file, as every door on threads does."""
     if holds_scan(content, name):
         needed = READER_MEMORY_BYTES + len(content) * (READER_MEMORY_PER_BYTE + _SCAN_PER_BYTE)
     else:

@@ -71,31 +71,18 @@ def ingest_folder(
 ) -> pd.DataFrame:
     """Check a folder of scans and pictures and copy them; nothing in it is ever opened for writing.
 
-    Parameters
-    ----------
-    manifest : str
-        Name of the CSV inside it: columns ``path, sample_id, material``, those of
-        `tmdscope.dataset.manifest_csv.OPTIONAL`, and the user's own.
-    pictures : Path or None
-        A new folder for the copies, which get the relative paths that the manifest gives; None: check only.
-    channel : str, optional
-        Of scans whose line names none; empty: that of the heights is found.
+    `manifest` names a CSV inside it: columns ``path, sample_id, material``, those of
+    `tmdscope.dataset.manifest_csv.OPTIONAL`, and the user's own. `pictures` is a new folder for the copies,
+    which get the relative paths that the manifest gives; None: check only. `channel` is that of scans whose
+    line names none; empty: that of the heights is found.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``, ``pixel_size_nm``
-        (a scan's own; NaN where a picture has none given), ``source``, ``source_sha256``, ``kind`` (``scan``,
-        ``heights`` or ``picture``, see `tmdscope.dataset.content`), where there are scans ``channel`` (which
-        of the file's was read) and ``warnings`` (what is doubtful about it; none where nothing is), and the
-        manifest's further columns.
+    The table has one row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``,
+    ``pixel_size_nm`` (a scan's own; NaN where a picture has none given), ``source``, ``source_sha256``,
+    ``kind`` (``scan``, ``heights`` or ``picture``, see `tmdscope.dataset.content`), where there are scans
+    ``channel`` (which of the file's was read) and ``warnings`` (what is doubtful about it; none where nothing
+    is), and the manifest's further columns.
 
-    Raises
-    ------
-    UserError
-        The manifest is none, or lies outside the folder, also through a link.
-    FolderError
-        The problems of the manifest and of the files, one to a line.
+    A `FolderError` tells the problems of the manifest and of the files, one to a line.
     """
     return ingest_sheet(folder, read_sheet(manifest_file(folder, manifest)), classes, pictures, channel)
 

@@ -29,23 +29,16 @@ class Heights:
     Attributes
     ----------
     source : Path
-        NPY file, float32, shape (N, rows, columns), in nm; or a folder of the images' own files.
-    image_ids : tuple of str
-        Names of files in a folder.
+        NPY file, float32, shape (N, rows, columns), in nm, N = `stored`; or a folder of the images' own
+        files.
     pixel_nm : tuple of float
         Width in nm of a square pixel of each stored map; NaN where it is not known. Files say their own.
-    source_sha256 : tuple of str
-        The manifest's hash of each map or file.
-    stored : int
-        Maps in an NPY file.
     side_nm : float or None
         Side of the centred square that images show; None for the largest.
     first : int
         Row of the first image in an NPY file.
-    channels : tuple of str or None
-        Channel of each scan that is a file; None for that of the heights.
-    kinds : tuple of str
-        What each file holds, as the manifest says (`tmdscope.dataset.content`); empty for an NPY file.
+    channels, kinds : tuple
+        Of each file, as the manifest says (`tmdscope.dataset.content`); channel None for that of the heights.
     """
 
     source: Path

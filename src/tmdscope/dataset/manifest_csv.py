@@ -46,15 +46,7 @@ _LARGEST = 2**53
 
 @dataclass(frozen=True)
 class Sheet:
-    """A manifest as it was written.
-
-    Attributes
-    ----------
-    lines : list of int
-        Line of the file that each row ends on.
-    rows : list of dict
-        Column to cell, as text, exactly as written.
-    """
+    """A manifest as it was written: cells as text by column, and the line that each row ends on."""
 
     source: Path
     columns: tuple[str, ...]
@@ -144,17 +136,7 @@ def text_problems(cells: Mapping[str, str], required: Sequence[str] = REQUIRED) 
 def alike_problems(
     names: Sequence[str], lines: Sequence[int], what: str, known: Sequence[str] = ()
 ) -> list[str]:
-    """Say which names look alike but are not the same: a problem for every group of them.
-
-    Parameters
-    ----------
-    names, lines : sequence
-        A name per row, and its line in the file.
-    what : str
-        The column.
-    known : sequence of str, optional
-        Names that are there already.
-    """
+    """Say which names, each with its line, look alike but differ; `known` names are there already."""
     first = dict(zip(reversed(names), reversed(lines), strict=True))
     return [
         tell_alike(what, group)

@@ -54,10 +54,7 @@ def user_file(folder: Path, path: str) -> tuple[str, Path]:
 
 
 def manifest_file(folder: Path, name: str) -> Path:
-    """Find the manifest of a folder, which may be missing.
-
-    One that leaves the folder, also through a link, is another's: it is refused, and neither read nor shown.
-    """
+    """Find the manifest of a folder, which may be missing; one outside is another's: not read or shown."""
     found = folder / name
     if not _lies_in(folder, found):
         raise UserError(f"manifest {name!r} leaves the folder {folder}; copy it into the folder")

@@ -41,20 +41,10 @@ Crop = Callable[[float], float | None]
 
 
 class Prepared(NamedTuple):
-    """An image and where it comes from.
+    """An image, uint8, shape (S, S), and where it comes from (see `tmdscope.dataset.content.Content`).
 
-    Attributes
-    ----------
-    image : numpy.ndarray
-        uint8, shape (S, S).
-    shrunk : float
-        Raw pixels, along x, on one pixel of the image.
-    width_nm : float
-        Of what the image shows; NaN where it is not known.
-    scan_nm : float
-        Of the largest centred square that the scan holds; NaN where it is not known.
-    channel, warnings
-        As in `tmdscope.dataset.content.Content`.
+    `shrunk`: raw pixels, along x, on one pixel of the image. `width_nm` is of what the image shows, `scan_nm`
+    of the largest centred square that the scan holds; NaN where not known.
     """
 
     image: Image8
@@ -66,10 +56,7 @@ class Prepared(NamedTuple):
 
 
 class Surface(NamedTuple):
-    """The square of a scan that becomes an image, levelled and cut off at the percentiles.
-
-    `height_nm` has the whole pixels that cover the square, shape (rows, columns).
-    """
+    """The square of a scan that becomes an image: the whole pixels that cover it, levelled and clipped."""
 
     height_nm: NDArray[Any]
     square: Square
@@ -136,16 +123,10 @@ def prepare_content(
 ) -> Prepared:
     """Prepare what a file holds; every door does it so: a study, `tmdscope predict`, `audit`, `add-material`.
 
-    For what `heights`, `pixel_size_nm` and `channel` say see `tmdscope.dataset.content.read_content`. A
-    UserError where the settings name a size in nm and nobody says how large its pixels are.
-
-    Parameters
-    ----------
-    settings : PrepareParams
-        Section `prepare` of params.yaml, or a model's own.
-    crop : callable, optional
-        Gives the side of the centre that is used of a scan of some width, both in nm, or None for all of it;
-        `levelling.crop_nm` goes before it.
+    For what `heights`, `pixel_size_nm` and `channel` say see `tmdscope.dataset.content.read_content`.
+    `settings` are section `prepare` of params.yaml, or a model's own; where they name a size in nm and nobody
+    says how large pixels are, it is a UserError. `crop` gives the side of the centre that is used of a scan
+    of some width, both in nm, or None for all of it; `levelling.crop_nm` goes before it.
     """
     with room_for(content, name):
         found = read_content(content, name, heights, pixel_size_nm, channel)
@@ -161,10 +142,7 @@ def prepare_content(
 def prepare_heights(
     height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
 ) -> tuple[Image8, float]:
-    """Cut the centred square out of a scan by physical size, level it, and resize it, as `level_square`.
-
-    Image, uint8, shape (S, S), and the width in nm of its pixels, which are square.
-    """
+    """Make an image, uint8, shape (S, S), of a scan (see `level_square`); give its pixels' width in nm."""
     found = _prepare_scan(height_nm, pixel_size_nm, settings)
     return found.image, found.width_nm / settings.size_px
 
@@ -174,13 +152,8 @@ def level_square(
 ) -> Surface:
     """Cut the centred square out of a scan by physical size, then level it: what its image is made from.
 
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Shape (rows, columns), finite.
-    pixel_size_nm : tuple of float
-        Width (x) and height (y) of a pixel; both NaN where they are not known, which makes them square and
-        the unit of the `Surface`.
+    Heights are finite, shape (rows, columns). Width (x) and height (y) of a pixel are both NaN where they are
+    not known, which makes them square and the unit of the `Surface`.
     """
     levelling = settings.levelling
     if math.isnan(pixel_size_nm[0]):

@@ -40,16 +40,9 @@ _KEYS = ["sample_id", "material"]
 
 @dataclass(frozen=True)
 class Source:
-    """One of the authors' pickles and the table that is made of it.
+    """One of the authors' pickles, its path in their repository, and the table that is made of it.
 
-    Attributes
-    ----------
-    prefix : str
-        First letter of its value columns: ``f000``, ``f001``, ...
-    width : int
-        Number of value columns.
-    path : str
-        Of the pickle in the authors' repository.
+    It has `width` value columns, named by the letter `prefix`: ``f000``, ``f001``, ...
     """
 
     table: str
@@ -90,16 +83,10 @@ EMBEDDINGS = Source(
 
 @dataclass(frozen=True)
 class PublishedTables:
-    """The published tables, row by row of the same images.
+    """The published tables, row by row of the same images; descriptors are None where they are not available.
 
-    Attributes
-    ----------
-    features : numpy.ndarray
-        Frozen ResNet18 features, float32, shape (images, 512).
-    embeddings : numpy.ndarray
-        Fine-tuned ResNet152 embeddings, float32, shape (images, 100).
-    descriptors : pandas.DataFrame or None
-        One column per descriptor, divided by its maximum over the images; None where they are not available.
+    Frozen ResNet18 features, float32, shape (images, 512); fine-tuned ResNet152 embeddings, float32, shape
+    (images, 100); one column per descriptor, divided by its maximum over the images.
     """
 
     features: NDArray[np.float32]
@@ -145,14 +132,8 @@ class PublishedTables:
 def fetch_tables(params: FetchParams, folder: Path | None, cache: Path, target: Path) -> dict[str, Any]:
     """Bring the published tables to `target`, from the user's folder or from the authors' repository.
 
-    Parameters
-    ----------
-    folder : Path or None
-        The user's folder with the tables or the authors' pickles; None to download the pickles.
-    cache : Path
-        Where downloaded pickles stay, so that they are downloaded once.
-    target : Path
-        Gets the tables and ``source.json``, whose content is returned; replaced as a whole.
+    `folder` holds the tables or the authors' pickles; None to download the pickles, which stay in `cache`.
+    `target`, replaced as a whole, also gets ``source.json``, whose content is returned.
     """
     with atomic_path(target) as workspace:
         workspace.mkdir()

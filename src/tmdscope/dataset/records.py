@@ -59,23 +59,12 @@ def parse_tmd_afm(name: str, _: Mapping[str, float]) -> Shown:
 
 
 def parse_growth_temperature(name: str, temperatures: Mapping[str, float]) -> Shown:
-    """Read the name of a picture of the growth-temperature archive.
+    """Read a picture's name of the growth-temperature archive; what the authors did not use is `LeftOut`.
 
     Fields between underscores, counted from 0 as the authors' notebooks do: field 0 is the sample's label,
     field 1 its number, which the table of activities knows (Moses & Reinhart, Mater. Charact. 209, 113701;
-    repository reinhart-group/mos2-analysis). All are MoS2: the class is the temperature.
-
-    Parameters
-    ----------
-    temperatures : mapping
-        Sample to growth temperature in degrees Celsius; NaN where the table has none.
-
-    Raises
-    ------
-    ValueError
-        The name is made otherwise, or the table lacks the sample.
-    LeftOut
-        The authors did not use such a picture.
+    repository reinhart-group/mos2-analysis). All are MoS2: the class is the temperature. `temperatures` maps
+    samples to degrees Celsius, NaN where the table has none.
     """
     fields = name.split("_")
     if len(fields) < 3 or not fields[1].isdecimal():

@@ -48,11 +48,7 @@ class Split:
 
     @classmethod
     def read(cls, path: Path, data_sha256: str | None = None) -> Self:
-        """Read a split as it was written; whether it is sound, `tmdscope.dataset.audit.read_split` says.
-
-        The JSON file holds ``{"test": [...], "folds": [{"train": [...], "val": [...]}, ...]}``; `data_sha256`
-        is the digest of the data set that it must divide.
-        """
+        """Read a split of the data set of a digest; whether it is sound, the audit says."""
         content = read_record(path, None if data_sha256 is None else {"data": data_sha256})
         if set(content) != {"test", "folds"} or not isinstance(content["folds"], list):
             raise broken(path, f"must hold 'test' and a list 'folds'; it holds {sorted(content)}")

@@ -65,14 +65,10 @@ SCHEMA = pa.DataFrameSchema(
 
 @dataclass(frozen=True)
 class Dataset:
-    """Prepared images and what is known about them, row by row.
+    """Prepared images, uint8, shape (N, S, S), and N rows that satisfy `SCHEMA`.
 
-    Attributes
-    ----------
-    images : numpy.ndarray
-        uint8 grey values, shape (N, S, S); read-only and memory-mapped when loaded.
-    manifest : pandas.DataFrame
-        N rows that satisfy `SCHEMA`. ``pixel_size_nm`` is the width in nm of a pixel of `images`.
+    Loaded images are read-only and memory-mapped. ``pixel_size_nm`` is the width in nm of a pixel of
+    `images`.
     """
 
     images: NDArray[np.uint8]
@@ -188,10 +184,7 @@ def read_manifest(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
 
 
 def write_descriptors(path: Path, table: pd.DataFrame, manifest: pd.DataFrame) -> None:
-    """Write what was measured on every image, and of which data set.
-
-    `table`: a row per image, in the manifest's order; a column per quantity, NaN where it was not measured.
-    """
+    """Write what was measured, a row per image of the manifest (NaN: not measured), and of which data."""
     measured = table.copy()
     measured.insert(0, "image_id", manifest["image_id"].to_numpy())
     measured.attrs = {"data": digest_of(manifest)}
@@ -199,10 +192,7 @@ def write_descriptors(path: Path, table: pd.DataFrame, manifest: pd.DataFrame) -
 
 
 def read_descriptors(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
-    """Read what was measured on every image, and the simulator's truth where there is one.
-
-    One row per image, in the manifest's order and named by image; one column per quantity.
-    """
+    """Read what was measured, a row per image named by it, and the simulator's truth where there is one."""
     measured = read_table(path, ["image_id"])
     if measured.attrs.get("data") != digest_of(manifest):
         raise broken(path, "is of other data than the prepared images")

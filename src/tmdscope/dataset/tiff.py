@@ -209,10 +209,7 @@ def read_deep(content: bytes, tags: Tags, most_bytes: int) -> NDArray[Any]:
 
 
 def turn(picture: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn a stored picture, shape (rows, columns, ...), so that its first row and column are top and left.
-
-    `orientation` is that of Exif and TIFF: 1 to 8; any other is 1.
-    """
+    """Turn a picture, (rows, columns, ...), upright by its Exif or TIFF orientation, 1 to 8 (else 1)."""
     if orientation in (5, 6, 7, 8):
         picture = picture.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

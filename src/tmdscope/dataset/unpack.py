@@ -62,16 +62,10 @@ def read_members(
 ) -> Iterator[tuple[str, bytes]]:
     """Read the files of an archive one by one, in its order: name, with ``/`` between folders, and content.
 
+    `wanted` are endings, in lower case, of the members to read; others are checked and passed over, as is
+    what macOS adds (``__MACOSX/``, ``._name``). `most`: bytes that each may have, for it is held in memory.
     An `ArchiveError` tells of damage, encryption, too many members or too much growth, and of a member that
     is a link, a device, or named outside the archive (absolute, ``..``, backslash).
-
-    Parameters
-    ----------
-    wanted : collection of str
-        Endings, in lower case, of the members to read; others are checked and passed over, as is what macOS
-        adds (``__MACOSX/``, ``._name``).
-    most : int, optional
-        Bytes that each of them may have, for it is held in memory.
     """
     budget = _Budget(path)
     for name, load in _members(path, budget):

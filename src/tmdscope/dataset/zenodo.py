@@ -57,17 +57,9 @@ def fetch_files(
 ) -> list[tuple[RecordFile, Path]]:
     """Bring files of a record into a folder; those that are there and whole are not downloaded again.
 
-    The error says what to download by hand and where to put it. Files that arrived whole stay, and one that
-    was cut off is gone on with next time.
-
-    Parameters
-    ----------
-    doi : str
-        ``10.5281/zenodo.NUMBER``.
-    folder : Path
-        May have been filled by hand.
-    pattern : str
-        Glob that the names must match beside `is_wanted` (``*.zip``).
+    `doi` is ``10.5281/zenodo.NUMBER``; `folder` may have been filled by hand; names must also match the glob
+    `pattern` (``*.zip``). The error says what to download by hand and where to put it. Files that arrived
+    whole stay, and one that was cut off is gone on with next time.
     """
     try:
         files = list_files(doi, folder)
@@ -92,10 +84,7 @@ def fetch_files(
 
 
 def list_files(doi: str, folder: Path) -> list[RecordFile]:
-    """List the files of a record by name, asking the server only when the folder holds no `LISTING`.
-
-    OSError: the server cannot be reached, or has no such record. ValueError: what it gives is no listing.
-    """
+    """List a record's files by name, asking the server (OSError, ValueError) only without a `LISTING`."""
     path = folder / LISTING
     server = os.environ.get(SERVER_VARIABLE, SERVER).rstrip("/")
     if path.exists():
