@@ -36,6 +36,8 @@ class Comparison:
         `HELD_OUT`), ``first, second`` (what each says) and ``p_first, p_second`` (the probability of that).
     left_out : dict
         Why images were not compared, to their number; every image counts once.
+    classes : tuple of tuple of str
+        Those that the first model knows, and those that the second does.
     """
 
     held_out: list[PairedScores]
