@@ -16,20 +16,7 @@ SLOPE_SCALE_NM = 10.0
 
 
 def remove_quadratic(height_nm: NDArray[Any], of: Mask | None = None) -> Heights:
-    """Subtract the polynomial of degree two that fits a height map best by least squares.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (rows, columns), finite.
-    of : numpy.ndarray, optional
-        bool, same shape: the pixels that are fitted; all when not given.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, same shape: without tilt and bow.
-    """
+    """Subtract the degree-two polynomial that fits a height map (only pixels `of`) best by least squares."""
     height = np.asarray(height_nm, dtype=np.float64)
     y, x = (np.linspace(-1, 1, size) for size in height.shape)
     x, y = np.broadcast_arrays(x[None, :], y[:, None])
@@ -42,36 +29,15 @@ def remove_quadratic(height_nm: NDArray[Any], of: Mask | None = None) -> Heights
 
 
 def root_mean_square_height(levelled_nm: Heights) -> float:
-    """Give the root mean square height Sq (ISO 25178-2).
-
-    Parameters
-    ----------
-    levelled_nm : numpy.ndarray
-        Heights in nm without tilt and bow, shape (rows, columns).
-
-    Returns
-    -------
-    float
-        Sq in nm, about the mean height.
-    """
+    """Give the root mean square height Sq (ISO 25178-2) in nm, about the mean of a levelled map."""
     return float(levelled_nm.std())
 
 
 def structure_anisotropy(levelled_nm: Heights, pixel_nm: tuple[float, float]) -> float:
     """Say how much slopes prefer one direction: the coherence of the mean structure tensor.
 
-    Parameters
-    ----------
-    levelled_nm : numpy.ndarray
-        Heights in nm without tilt and bow, shape (rows, columns).
-    pixel_nm : tuple of float
-        Width and height of a pixel in nm.
-
-    Returns
-    -------
-    float
-        (a - b) / (a + b) with the tensor's eigenvalues a >= b: 0 for slopes of all directions alike, 1
-        for ridges of one direction (Bigun & Granlund 1987); NaN for a flat map.
+    (a - b) / (a + b) with the tensor's eigenvalues a >= b: 0 for slopes of all directions alike, 1 for ridges
+    of one direction (Bigun & Granlund 1987); NaN for a flat map. Pixels are given by width and height.
     """
     scale = [SLOPE_SCALE_NM / size for size in reversed(pixel_nm)]
     along_y = ndimage.gaussian_filter(levelled_nm, scale, order=(1, 0)) / pixel_nm[1]
@@ -81,21 +47,11 @@ def structure_anisotropy(levelled_nm: Heights, pixel_nm: tuple[float, float]) ->
 
 
 def texture_aspect_ratio(levelled_nm: Heights, pixel_nm: tuple[float, float]) -> float:
-    """Give the texture aspect ratio Str (ISO 25178-2).
+    """Give the texture aspect ratio Str (ISO 25178-2): 1 for a texture without direction, NaN for a flat map.
 
-    Parameters
-    ----------
-    levelled_nm : numpy.ndarray
-        Heights in nm without tilt and bow, shape (rows, columns).
-    pixel_nm : tuple of float
-        Width and height of a pixel in nm.
-
-    Returns
-    -------
-    float
-        Shortest over longest distance at which the autocorrelation has decayed to 0.2, over all
-        directions, 0 to 1: 1 for a texture without direction. What does not decay inside the frame
-        counts as reaching half of the frame. NaN for a flat map.
+    Shortest over longest distance at which the autocorrelation has decayed to 0.2, over all directions, 0 to
+    1. What does not decay inside the frame counts as reaching half of the frame. Pixels are given by width
+    and height.
     """
     centred = levelled_nm - levelled_nm.mean()
     shape = [fft.next_fast_len(2 * size, real=True) for size in centred.shape]

@@ -21,19 +21,8 @@ def remove_surface(height_nm: NDArray[Any], degree_x: int = 2, degree_y: int = 1
     """Subtract the sum of a polynomial in x and one in y that fits each map best by least squares.
 
     There are no mixed terms, as in pySPM's `corr_fit2d`, whose degrees are the defaults. On a full grid the
-    terms in x then depend on the means of the columns alone, those in y on the means of the rows.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (..., rows, columns), finite.
-    degree_x, degree_y : int, optional
-        Degrees along a row and along a column, at least 0 and below the pixels there.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, same shape, each map of mean 0.
+    terms in x then depend on the means of the columns alone, those in y on the means of the rows. Degrees are
+    at least 0 and below the pixels there; float32, each map of mean 0.
     """
     height = np.asarray(height_nm)
     rows, columns = height.shape[-2:]
@@ -46,21 +35,9 @@ def remove_surface(height_nm: NDArray[Any], degree_x: int = 2, degree_y: int = 1
 
 
 def remove_row_polynomials(height_nm: NDArray[Any], degree: int = ROW_DEGREE) -> NDArray[np.float32]:
-    """Subtract from every row the polynomial that fits it best by least squares.
+    """Subtract from every row the polynomial that fits it best by least squares: float32, rows of mean 0.
 
     The fits of all rows are two matrix products with orthonormal polynomials.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (..., rows, columns), finite.
-    degree : int, optional
-        Degree, at least 0 and below the number of columns.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, same shape; every row has mean 0.
     """
     height = np.asarray(height_nm, dtype=np.float32)
     middle = height.mean(axis=-1, dtype=np.float64, keepdims=True).astype(np.float32)
@@ -73,18 +50,9 @@ def remove_row_polynomials(height_nm: NDArray[Any], degree: int = ROW_DEGREE) ->
 def remove_scars(height_nm: NDArray[Any], threshold: float = SCAR_THRESHOLD) -> NDArray[Any]:
     """Replace pixels that stand out from the rows above and below by the pixel above.
 
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (..., rows, columns), finite.
-    threshold : float, optional
-        A pixel is a scar where its neighbours above and below differ by less than this share of its own
-        difference from the one below; 0 finds none.
-
-    Returns
-    -------
-    numpy.ndarray
-        Same shape and dtype. First and last row stay; all comparisons are with the heights as given.
+    A pixel is a scar where its neighbours above and below differ by less than `threshold` (0 finds none)
+    times its own difference from the one below. First and last row stay; all comparisons are with the heights
+    as given.
     """
     height = np.asarray(height_nm)
     above, middle, below = height[..., :-2, :], height[..., 1:-1, :], height[..., 2:, :]
@@ -99,16 +67,6 @@ def median_of_four(height_nm: NDArray[Any]) -> NDArray[Any]:
 
     Equals `scipy.ndimage.median_filter` of size 2 on each map, edges reflected: the third smallest of four,
     found by six comparisons.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (..., rows, columns), finite.
-
-    Returns
-    -------
-    numpy.ndarray
-        Same shape and dtype.
     """
     height = np.asarray(height_nm)
     padding = [(0, 0)] * (height.ndim - 2) + [(1, 0), (1, 0)]

@@ -18,12 +18,8 @@ _TOLERANCE = 1e-6
 class Square:
     """A centred square of a scan.
 
-    Attributes
-    ----------
-    side_nm : float
-        Its side.
-    rows, columns : tuple of float
-        Where it begins and ends, in pixels from the scan's upper left; ends may lie within pixels.
+    `rows` and `columns` say where it begins and ends, in pixels from the scan's upper left; ends may lie
+    within pixels.
     """
 
     side_nm: float
@@ -31,18 +27,7 @@ class Square:
     columns: tuple[float, float]
 
     def cover(self, height_nm: NDArray[Any]) -> NDArray[Any]:
-        """Cut out the whole pixels that cover it.
-
-        Parameters
-        ----------
-        height_nm : numpy.ndarray
-            The scan, shape (rows, columns).
-
-        Returns
-        -------
-        numpy.ndarray
-            A view.
-        """
+        """View the whole pixels of a scan that cover it."""
         (top, bottom), (left, right) = (
             (math.floor(first), math.ceil(last)) for first, last in (self.rows, self.columns)
         )
@@ -60,27 +45,7 @@ class Square:
 def centred_square(
     shape: Sequence[int], pixel_size_nm: tuple[float, float], side_nm: float | None = None
 ) -> Square:
-    """Find the centred square of a scan by physical size.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Rows and columns.
-    pixel_size_nm : tuple of float
-        Width (x) and height (y) of a pixel in nm.
-    side_nm : float, optional
-        The square's side in nm; without one it is the largest that the scan holds.
-
-    Returns
-    -------
-    Square
-        The square.
-
-    Raises
-    ------
-    UserError
-        The scan is smaller.
-    """
+    """Find the centred square of a scan by physical size; without a side the largest that the scan holds."""
     rows, columns = shape
     width, height = columns * pixel_size_nm[0], rows * pixel_size_nm[1]
     largest = min(width, height)

@@ -22,21 +22,7 @@ _MARGIN_OPEN = 1e-4
 
 @dataclass(frozen=True)
 class Habit:
-    """The shapes that a layer's nuclei grow into.
-
-    Attributes
-    ----------
-    edge_speed_ratio : float
-        Speed of fast edges over slow ones, 1 (hexagon) to 2 (triangle).
-    speed_spread : float
-        Sigma of the lognormal spread of speed between grains.
-    orientation_deg : float
-        Preferred direction of a slow edge's normal.
-    orientation_spread_deg : float
-        Standard deviation around it.
-    twin_fraction : float
-        Fraction of grains turned by 60 degrees.
-    """
+    """The shapes that a layer's nuclei grow into; the fields are those of `tmdscope.scan.growth.Growth`."""
 
     edge_speed_ratio: float
     speed_spread: float
@@ -46,42 +32,21 @@ class Habit:
 
     @property
     def area(self) -> float:
-        """Area of a grain whose slow edges are at distance 1.
-
-        Returns
-        -------
-        float
-            2 sqrt(3) (hexagon) to 3 sqrt(3) (triangle).
-        """
+        """Area of a grain whose slow edges are at distance 1: 2 sqrt(3) (hexagon) to 3 sqrt(3) (triangle)."""
         return math.sqrt(3) * (3 - (2 - self.edge_speed_ratio) ** 2)
 
     @property
     def circumradius(self) -> float:
-        """Distance of its corners from its nucleus.
-
-        Returns
-        -------
-        float
-            2 / sqrt(3) (hexagon) to 2 (triangle).
-        """
+        """Distance of its corners from its nucleus: 2 / sqrt(3) (hexagon) to 2 (triangle)."""
         ratio = self.edge_speed_ratio
         return math.sqrt((1 + ratio * (ratio - 1)) * 4 / 3)
 
 
 @dataclass(frozen=True)
 class Nuclei:
-    """Nuclei in and around a frame.
+    """Nuclei in and around a frame, arrays of shape (nuclei,); positions in pixels from its first corner.
 
-    Attributes
-    ----------
-    x, y : numpy.ndarray
-        Position in pixels from the frame's first corner, float64, shape (nuclei,).
-    angle_rad : numpy.ndarray
-        Direction of a slow edge's normal, float64, shape (nuclei,).
-    speed : numpy.ndarray
-        Relative growth speed, float64, shape (nuclei,), mean about 1.
-    inside : numpy.ndarray
-        Which lie in the frame, bool, shape (nuclei,).
+    `angle_rad` is the direction of a slow edge's normal; relative growth speeds have a mean of about 1.
     """
 
     x: NDArray[np.float64]
@@ -93,17 +58,7 @@ class Nuclei:
 
 @dataclass(frozen=True)
 class Layer:
-    """One grown layer.
-
-    Attributes
-    ----------
-    nuclei : Nuclei
-        What it grew from.
-    covered : numpy.ndarray
-        Where it is, bool, shape (rows, columns).
-    grain : numpy.ndarray
-        Index of the nucleus that each pixel grew from, int32, shape (rows, columns); -1 where open.
-    """
+    """One grown layer: where it is, and each pixel's index of a nucleus (-1: open), shape (rows, columns)."""
 
     nuclei: Nuclei
     covered: Mask
@@ -111,24 +66,7 @@ class Layer:
 
 
 def place_nuclei(density_per_px: float, size_px: int, habit: Habit, rng: np.random.Generator) -> Nuclei:
-    """Scatter nuclei over a frame and as far around it as their grains can reach in.
-
-    Parameters
-    ----------
-    density_per_px : float
-        Mean number of nuclei per square pixel, >= 0.
-    size_px : int
-        Rows and columns of the frame.
-    habit : Habit
-        Shape, orientation and speed of the grains.
-    rng : numpy.random.Generator
-        Random stream.
-
-    Returns
-    -------
-    Nuclei
-        A Poisson process.
-    """
+    """Scatter nuclei over a frame and as far around it as their grains can reach in: a Poisson process."""
     margin = _reach(_MARGIN_OPEN, density_per_px, habit) * habit.circumradius
     width = size_px + 2 * margin
     count = rng.poisson(density_per_px * width**2)
@@ -147,25 +85,14 @@ def grow_layer(
 
     Parameters
     ----------
-    nuclei : Nuclei
-        What grows.
-    density_per_px : float
-        Their mean number per square pixel.
-    habit : Habit
-        Their shape.
     coverage : float
         Target, as a fraction of all pixels, 0 to 1. Met to half a pixel unless `allowed` has less room,
         nothing nucleates, or an edge along the pixels' rows reaches many of them at once.
     waviness : numpy.ndarray
-        Relative delay of growth at each pixel, float32, shape (rows, columns), within -0.5 and 0.5: it
-        makes edges wavy.
+        Relative delay of growth at each pixel, shape (rows, columns), within -0.5 and 0.5: it makes edges
+        wavy.
     allowed : numpy.ndarray
-        Where the layer can grow, bool, shape (rows, columns).
-
-    Returns
-    -------
-    Layer
-        The grains as they are when growth stops.
+        Where the layer can grow, shape (rows, columns).
     """
     wanted = min(round(coverage * allowed.size), int(allowed.sum()))
     open_layer = Layer(nuclei, np.zeros(allowed.shape, bool), np.full(allowed.shape, -1, np.int32))
@@ -186,19 +113,10 @@ def grow_layer(
 
 
 def boundaries_of(grain: NDArray[np.int32]) -> tuple[Mask, int]:
-    """Find where two grains meet.
+    """Find where two grains meet, given the grain of each pixel, shape (rows, columns); negative: none.
 
-    Parameters
-    ----------
-    grain : numpy.ndarray
-        Grain of each pixel, int32, shape (rows, columns); negative where there is none.
-
-    Returns
-    -------
-    mask : numpy.ndarray
-        Pixels whose right or lower neighbour belongs to another grain, bool, shape (rows, columns).
-    edges : int
-        Number of pixel edges between two grains.
+    Pixels whose right or lower neighbour belongs to another grain, and the number of pixel edges between two
+    grains.
     """
     present = grain >= 0
     right = (grain[:, 1:] != grain[:, :-1]) & present[:, 1:] & present[:, :-1]

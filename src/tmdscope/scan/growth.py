@@ -30,47 +30,29 @@ class Growth:
     Attributes
     ----------
     nucleation_density_per_um2 : float
-        Mean number of first-layer nuclei per um2, >= 0. Their positions are a Poisson process.
-    coverage : float
-        Fraction of the frame under the first layer when growth stops, 0 to 1.
-    second_layer_density_per_um2 : float
-        Mean number of second-layer nuclei per um2, >= 0.
-    second_layer_coverage : float
-        Fraction of the frame under the second layer, 0 to `coverage`.
+        Mean number of first-layer nuclei per um2. Their positions are a Poisson process.
+    coverage, second_layer_coverage : float
+        Fraction of the frame under that layer when growth stops; the second's at most the first's.
     edge_speed_ratio : float
         Speed of the fast edges over that of the slow ones, 1 (hexagons) to 2 (triangles).
     speed_spread : float
         Relative spread of growth speed between grains (sigma of a lognormal), 0 to 1.
-    orientation_deg : float
-        Preferred direction of a slow edge's normal, any angle.
-    orientation_spread_deg : float
-        Standard deviation of a grain's orientation around it, >= 0.
+    orientation_deg, orientation_spread_deg : float
+        Preferred direction of a slow edge's normal, and a grain's standard deviation around it.
     twin_fraction : float
-        Fraction of grains turned by 60 degrees (mirror twins), 0 to 1.
+        Fraction of grains turned by 60 degrees (mirror twins).
     edge_roughness : float
         Relative waviness of the grains' outer edges, 0 to 0.2.
-    boundary_depth_nm : float
-        Depth of the groove where two grains meet, >= 0.
-    boundary_width_nm : float
-        Standard deviation of the groove's Gaussian profile, > 0.
-    step_height_nm : float
-        Height of a substrate step, > 0.
+    boundary_depth_nm, boundary_width_nm : float
+        Of the groove where two grains meet; its width is the standard deviation of a Gaussian profile.
     miscut_deg : float
         Angle between the substrate's surface and its c plane, 0 (no steps) to 5.
     step_direction_deg : float
-        Direction in which the terraces rise, any angle.
-    step_waviness_nm : float
-        Root mean square meander of the step edges, >= 0.
-    roughness_rms_nm : float
-        Root mean square of the correlated roughness, >= 0.
-    roughness_correlation_nm : float
-        Its correlation length, > 0.
-    adsorbate_density_per_um2 : float
-        Mean number of adsorbed particles per um2, >= 0.
-    adsorbate_height_nm : float
-        Their median height, >= 0.
-    adsorbate_radius_nm : float
-        Their median radius (standard deviation of a Gaussian bump), > 0.
+        Direction in which the terraces rise.
+    step_waviness_nm, roughness_rms_nm : float
+        Root mean square of the meander of step edges, and of the correlated roughness.
+    adsorbate_height_nm, adsorbate_radius_nm : float
+        Medians; the radius is the standard deviation of a Gaussian bump.
     """
 
     nucleation_density_per_um2: float
@@ -96,13 +78,7 @@ class Growth:
     adsorbate_radius_nm: float
 
     def __post_init__(self) -> None:
-        """Refuse what cannot grow.
-
-        Raises
-        ------
-        ValueError
-            A parameter is outside its range; the message names it, its value and the range.
-        """
+        """Refuse what cannot grow: a ValueError names the parameter, its value and its range."""
         for field in fields(self):
             low, high = _RANGES.get(field.name, (0.0, math.inf))
             value = getattr(self, field.name)
@@ -119,13 +95,7 @@ class Growth:
 
     @property
     def step_spacing_nm(self) -> float:
-        """Mean width of a terrace.
-
-        Returns
-        -------
-        float
-            Step height over the tangent of the miscut in nm; infinite at miscut 0.
-        """
+        """Mean width of a terrace: step height over the tangent of the miscut; infinite at miscut 0."""
         return self.step_height_nm / math.tan(math.radians(self.miscut_deg)) if self.miscut_deg else math.inf
 
 
@@ -167,25 +137,10 @@ _TENDENCIES: Mapping[Material, _Tendency] = {
 
 
 def draw_growth(material: str, rng: np.random.Generator) -> Growth:
-    """Draw the growth parameters of one sample.
+    """Draw the growth parameters of one sample of a material, a ValueError if that is not known.
 
-    Parameters
-    ----------
-    material : str
-        Formula of one of the five materials.
-    rng : numpy.random.Generator
-        The sample's random stream.
-
-    Returns
-    -------
-    Growth
-        The sample's parameters: the material's tendency (a plausible choice of this simulator, not a
-        measurement) times a lognormal spread from sample to sample.
-
-    Raises
-    ------
-    ValueError
-        The simulator does not know the material.
+    They are the material's tendency (a plausible choice of this simulator, not a measurement) times a
+    lognormal spread from sample to sample.
     """
     tendency = _TENDENCIES[Material(material)]
 

@@ -22,21 +22,15 @@ class Instrument:
     Attributes
     ----------
     tip_radius_nm : float
-        Radius of curvature at the tip's apex, >= 0; 0 is an ideally sharp tip.
-    tilt_x_nm_per_um, tilt_y_nm_per_um : float
-        Slope of the sample along rows and along columns.
+        Radius of curvature at the tip's apex; 0 is an ideally sharp tip.
     bow_x_nm, bow_y_nm : float
         Height of the scanner's parabolic bow from the middle of the frame to its sides.
     drift_x_nm, drift_y_nm : float
         How far the sample has moved when the last row is scanned.
-    line_noise_nm : float
-        Root mean square of the offset between rows, >= 0.
-    pixel_noise_nm : float
-        Root mean square of the detector's noise, >= 0.
-    scars_per_frame : float
-        Mean number of scars in a frame, >= 0.
-    scar_height_nm : float
-        Their median height, >= 0.
+    line_noise_nm, pixel_noise_nm : float
+        Root mean square of the offset between rows, and of the detector's noise.
+    scars_per_frame, scar_height_nm : float
+        Mean number of scars, and their median height.
     """
 
     tip_radius_nm: float
@@ -52,13 +46,7 @@ class Instrument:
     scar_height_nm: float
 
     def __post_init__(self) -> None:
-        """Refuse what no instrument has.
-
-        Raises
-        ------
-        ValueError
-            A radius, a noise, a count or a scar height is negative.
-        """
+        """Refuse what no instrument has, a negative radius, noise, count or height, with a ValueError."""
         for name in (
             "tip_radius_nm",
             "line_noise_nm",
@@ -71,18 +59,7 @@ class Instrument:
 
 
 def draw_instrument(rng: np.random.Generator) -> Instrument:
-    """Draw the instrument of one sample.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        The sample's random stream.
-
-    Returns
-    -------
-    Instrument
-        Its parameters; they do not depend on the material.
-    """
+    """Draw the instrument of one sample; it does not depend on the material."""
     tilt_x, tilt_y = rng.normal(0.0, 4.0, 2)
     bow_x, bow_y = rng.normal(0.0, 0.6, 2)
     drift_x, drift_y = rng.normal(0.0, 12.0, 2)
@@ -102,24 +79,7 @@ def draw_instrument(rng: np.random.Generator) -> Instrument:
 
 
 def measure(surface_nm: Field, pixel_nm: float, instrument: Instrument, rng: np.random.Generator) -> Field:
-    """Scan a surface.
-
-    Parameters
-    ----------
-    surface_nm : numpy.ndarray
-        True height in nm, float32, shape (rows, columns).
-    pixel_nm : float
-        Width of a pixel in nm, > 0.
-    instrument : Instrument
-        The microscope.
-    rng : numpy.random.Generator
-        The image's random stream.
-
-    Returns
-    -------
-    numpy.ndarray
-        Measured height in nm, float32, shape (rows, columns).
-    """
+    """Scan a surface: true to measured height in nm, float32, shape (rows, columns)."""
     touched = dilate_by_tip(surface_nm, instrument.tip_radius_nm, pixel_nm)
     positions = drifted_positions(touched.shape, pixel_nm, instrument)
     height: Field = ndimage.map_coordinates(touched, positions, order=1, mode="mirror")
@@ -133,21 +93,9 @@ def measure(surface_nm: Field, pixel_nm: float, instrument: Instrument, rng: np.
 def dilate_by_tip(surface_nm: Field, tip_radius_nm: float, pixel_nm: float) -> Field:
     """Touch a surface with a parabolic tip: grey dilation by ``-r^2 / (2 R)``.
 
-    Parameters
-    ----------
-    surface_nm : numpy.ndarray
-        Height in nm, float32, shape (rows, columns).
-    tip_radius_nm : float
-        Radius R of curvature of the apex in nm, >= 0.
-    pixel_nm : float
-        Width of a pixel in nm.
-
-    Returns
-    -------
-    numpy.ndarray
-        What the apex traces, in nm, float32, same shape, nowhere below the surface. The paraboloid is a
-        sum of a term in x and one in y, so two passes along the axes are exact (Villarrubia 1997, J. Res.
-        Natl. Inst. Stand. Technol. 102, 425, gives the dilation).
+    The paraboloid is a sum of a term in x and one in y, so two passes along the axes are exact (Villarrubia
+    1997, J. Res. Natl. Inst. Stand. Technol. 102, 425, gives the dilation). What the apex traces is nowhere
+    below the surface.
     """
     traced = surface_nm
     if tip_radius_nm == 0:
@@ -166,21 +114,9 @@ def dilate_by_tip(surface_nm: Field, tip_radius_nm: float, pixel_nm: float) -> F
 
 
 def drifted_positions(shape: tuple[int, ...], pixel_nm: float, instrument: Instrument) -> NDArray[np.float32]:
-    """Say which place of the surface each pixel of the scan shows.
+    """Say which place of the surface each pixel of the scan shows, by exponential creep from row to row.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Rows and columns.
-    pixel_nm : float
-        Width of a pixel in nm.
-    instrument : Instrument
-        Its drift: exponential creep from row to row.
-
-    Returns
-    -------
-    numpy.ndarray
-        Row and column on the surface in pixels, float32, shape (2, rows, columns).
+    Row and column on the surface in pixels, float32, shape (2, rows, columns).
     """
     progress = np.linspace(0, 1, shape[0], dtype=np.float32)
     moved = (1 - np.exp(-_CREEP * progress)) / (1 - math.exp(-_CREEP)) / pixel_nm
@@ -191,22 +127,7 @@ def drifted_positions(shape: tuple[int, ...], pixel_nm: float, instrument: Instr
 
 
 def drift_mask(mask: Mask, pixel_nm: float, instrument: Instrument) -> Mask:
-    """Move a mask of the surface to where the scan shows it.
-
-    Parameters
-    ----------
-    mask : numpy.ndarray
-        bool, shape (rows, columns), on the surface.
-    pixel_nm : float
-        Width of a pixel in nm.
-    instrument : Instrument
-        Its drift.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, same shape, on the scan.
-    """
+    """Move a mask of the surface to where the scan shows it."""
     positions = np.rint(drifted_positions(mask.shape, pixel_nm, instrument)).astype(int)
     rows, columns = (np.clip(place, 0, size - 1) for place, size in zip(positions, mask.shape, strict=True))
     moved: Mask = mask[rows, columns]

@@ -27,22 +27,11 @@ PAPER = ("plane", "surface", "scars", "row_parabolas", "median")
 
 
 def level(height_nm: NDArray[Any], percentiles: Sequence[float], steps: Sequence[str] = SIMPLE) -> Image8:
-    """Turn heights into 8-bit images: levelling steps, percentile clip, full grey range.
+    """Turn heights, (..., rows, columns), into 8-bit images: levelling, percentile clip, full grey range.
 
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (..., rows, columns), finite.
-    percentiles : sequence of float
-        Black and white point in %, rising within 0..100.
-    steps : sequence of str, optional
-        Keys of `STEPS`, in the order they are done; without any `SIMPLE`.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, same shape; the absolute height is lost. A map whose contrast is below a millionth of
-        its largest height holds rounding, not surface, and becomes 0: a tilted plane turns out flat.
+    A map whose contrast is below a millionth of its largest height holds rounding, not surface, and becomes
+    0: a tilted plane turns out flat. Percentiles are black and white point in %, rising within 0..100; the
+    absolute height is lost.
     """
     return to_uint8(flat(height_nm, percentiles, steps))
 
@@ -50,22 +39,7 @@ def level(height_nm: NDArray[Any], percentiles: Sequence[float], steps: Sequence
 def flat(
     height_nm: NDArray[Any], percentiles: Sequence[float], steps: Sequence[str] = SIMPLE
 ) -> NDArray[Any]:
-    """Level heights and cut them off at two percentiles: `level` before its 8 bits.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (..., rows, columns), finite.
-    percentiles : sequence of float
-        Black and white point in %, rising within 0..100.
-    steps : sequence of str
-        Keys of `STEPS`, in the order they are done.
-
-    Returns
-    -------
-    numpy.ndarray
-        Heights in nm, same shape; 0 throughout where only rounding is left.
-    """
+    """Level heights and cut them off at two percentiles, in nm: `level` before its 8 bits."""
     low, high = percentiles
     surface = clip_percentiles(flatten(height_nm, steps), low, high)
     largest = np.abs(height_nm).max(axis=(-2, -1), keepdims=True)
@@ -74,45 +48,17 @@ def flat(
 
 
 def flatten(height_nm: NDArray[Any], steps: Sequence[str]) -> NDArray[Any]:
-    """Do some levelling steps one after another.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (..., rows, columns), finite.
-    steps : sequence of str
-        Keys of `STEPS`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Levelled heights in nm, same shape.
-
-    Raises
-    ------
-    KeyError
-        There is no such step.
-    """
+    """Do some levelling steps (keys of `STEPS`) one after another."""
     for step in steps:
         height_nm = STEPS[step](height_nm)
     return height_nm
 
 
 def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
-    """Subtract the plane that fits each height map best by least squares.
+    """Subtract the plane that fits each height map, shape (..., rows, columns), best by least squares.
 
-    On a full grid the centred row and column coordinates are orthogonal, so that offset and both
-    slopes of the fit are independent sums.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (..., rows, columns), finite.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, same shape, each map of mean 0 without tilt.
+    On a full grid the centred row and column coordinates are orthogonal, so that offset and both slopes of
+    the fit are independent sums. float32, each map of mean 0 without tilt.
     """
     height: NDArray[np.float64] = np.asarray(height_nm, dtype=np.float64)
     y, x = (np.arange(count) - (count - 1) / 2 for count in height.shape[-2:])
@@ -125,18 +71,7 @@ def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def align_rows(height_nm: NDArray[Any]) -> NDArray[Any]:
-    """Subtract its median from every row: scan lines that jump in height come to one level.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (..., rows, columns), finite.
-
-    Returns
-    -------
-    numpy.ndarray
-        Same shape and dtype; every row has median 0.
-    """
+    """Subtract its median from every row: scan lines that jump in height come to one level."""
     aligned: NDArray[Any] = height_nm - np.median(height_nm, axis=-1, keepdims=True)
     return aligned
 
@@ -157,18 +92,8 @@ STEPS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = MappingProxyType(
 def clip_percentiles(height_nm: NDArray[Any], low: float, high: float) -> NDArray[Any]:
     """Clip each map to two of its percentiles, so that spikes do not set the grey scale.
 
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm or any other values, shape (..., rows, columns), finite.
-    low, high : float
-        Percentiles in %, ``0 <= low < high <= 100``. The paper's MoS2 code uses 0.5 and 99.5
-        (Moses & Reinhart, doi:10.5281/zenodo.8432222).
-
-    Returns
-    -------
-    numpy.ndarray
-        Same shape and dtype.
+    In %, ``0 <= low < high <= 100``; the paper's MoS2 code uses 0.5 and 99.5 (Moses & Reinhart,
+    doi:10.5281/zenodo.8432222).
     """
     bounds = np.percentile(height_nm, [low, high], axis=(-2, -1), keepdims=True)
     clipped: NDArray[Any] = np.clip(height_nm, *bounds.astype(height_nm.dtype))
@@ -176,18 +101,7 @@ def clip_percentiles(height_nm: NDArray[Any], low: float, high: float) -> NDArra
 
 
 def to_uint8(height_nm: NDArray[Any]) -> Image8:
-    """Map each map's minimum to 0 and its maximum to 255, linearly and rounded.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm or any other values, shape (..., rows, columns), finite.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, same shape; a flat map becomes 0.
-    """
+    """Map each map's minimum to 0 and its maximum to 255, linearly and rounded; a flat map becomes 0."""
     lowest = height_nm.min(axis=(-2, -1), keepdims=True)
     span = height_nm.max(axis=(-2, -1), keepdims=True) - lowest
     scaled = (height_nm - lowest) / np.where(span > 0, span, 1)
@@ -196,19 +110,7 @@ def to_uint8(height_nm: NDArray[Any]) -> Image8:
 
 
 def crop_square(image: NDArray[Any]) -> NDArray[Any]:
-    """Cut the centred square out of images that are not square.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        Any dtype, shape (..., rows, columns).
-
-    Returns
-    -------
-    numpy.ndarray
-        A view, shape (..., n, n) with n the smaller of rows and columns; an odd rest is cut off at
-        the lower right.
-    """
+    """View the centred square, (..., n, n), of images; an odd rest is cut off at the lower right."""
     rows, columns = image.shape[-2:]
     side = min(rows, columns)
     top, left = (rows - side) // 2, (columns - side) // 2
@@ -220,26 +122,12 @@ def resize_area(
     size_px: int,
     window: tuple[tuple[float, float], tuple[float, float]] | None = None,
 ) -> NDArray[Any]:
-    """Resize images so that each new pixel is the exact mean of the area it covers.
+    """Resize images (uint8 or floating) so that each new pixel is the exact mean of the area it covers.
 
-    Equals the block mean at integer ratios and preserves the mean of the image at every ratio, up and
-    down. Pictures that are not square are first cropped to their centred square, so that nothing is
-    stretched.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        Shape (..., rows, columns), uint8 or floating.
-    size_px : int
-        Rows and columns of the result, at least 1.
-    window : tuple, optional
-        First and last edge along rows, and along columns, in pixels, in place of the centred square: that
-        part alone becomes the result, stretched if its pixels are not square.
-
-    Returns
-    -------
-    numpy.ndarray
-        Same dtype, shape (..., size_px, size_px); 8-bit values are rounded to the nearest.
+    Equals the block mean at integer ratios and preserves the mean of the image at every ratio, up and down;
+    8-bit values are rounded to the nearest. Pictures that are not square are first cropped to their centred
+    square, so that nothing is stretched. `window` (first and last edge along rows, and along columns, in
+    pixels) stands in place of that square, and is stretched if its pixels are not square.
     """
     square = crop_square(image) if window is None else image
     rows, columns = ((0.0, float(count)) for count in square.shape[-2:]) if window is None else window

@@ -11,18 +11,16 @@ Heights = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Scan:
-    """One AFM measurement.
+    """One AFM measurement: heights in nm, float32, shape (rows, columns), all finite.
 
     Attributes
     ----------
-    height_nm : numpy.ndarray
-        Height in nm, float32, shape (rows, columns), all finite.
     pixel_size_nm : tuple of float
-        Width (x, along a row) and height (y) of a pixel in nm.
+        Width (x, along a row) and height (y) of a pixel.
     channel : str
         Name of the channel in the instrument's file, or ``simulated``.
     source : str
-        Where it came from: a file's name or the simulator's version.
+        A file's name or the simulator's version.
     sha256 : str
         Hash of the source file, or of the simulated heights.
     warnings : tuple of str
@@ -37,13 +35,7 @@ class Scan:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be a scan.
-
-        Raises
-        ------
-        ValueError
-            Not two-dimensional, not finite, or a pixel size that is not positive.
-        """
+        """Refuse what cannot be a scan, with a ValueError."""
         height: NDArray[Any] = self.height_nm
         if height.ndim != 2 or min(height.shape) < 2:
             raise ValueError(f"{self.source}: expected two dimensions, got shape {height.shape}")

@@ -56,22 +56,9 @@ SURFACE_TRUTH = {
 
 @dataclass(frozen=True)
 class SimulatedScan:
-    """A simulated scan and what it was made from.
+    """A simulated scan and what it was made from: `truth` as in `TRUTH`, `surface` before the instrument.
 
-    Attributes
-    ----------
-    scan : Scan
-        What the instrument gives.
-    truth : dict
-        The quantities of `TRUTH`.
-    masks : dict
-        ``boundaries``, ``steps`` and ``second_layer`` where the scan shows them, bool, shape (rows, columns).
-    surface : Surface
-        The surface before the instrument.
-    growth : Growth
-        The sample's growth parameters.
-    instrument : Instrument
-        The sample's instrument.
+    `masks` say where the scan shows ``boundaries``, ``steps``, ``second_layer``: bool, shape (rows, columns).
     """
 
     scan: Scan
@@ -84,17 +71,7 @@ class SimulatedScan:
 
 @dataclass(frozen=True)
 class SamplePlan:
-    """A sample to simulate.
-
-    Attributes
-    ----------
-    sample_id : str
-        Unique name; it says nothing about the material.
-    material : str
-        Formula.
-    images : int
-        Number of scans, >= 1.
-    """
+    """A sample to simulate, with its number of scans (>= 1); its id says nothing about the material."""
 
     sample_id: str
     material: str
@@ -104,26 +81,7 @@ class SamplePlan:
 def simulate_scan(
     growth: Growth, instrument: Instrument, size_px: int, frame_nm: float, rng: np.random.Generator
 ) -> SimulatedScan:
-    """Simulate one scan.
-
-    Parameters
-    ----------
-    growth : Growth
-        How the sample grew.
-    instrument : Instrument
-        What it is scanned with.
-    size_px : int
-        Rows and columns, >= 2.
-    frame_nm : float
-        Width and height of the frame in nm, > 0.
-    rng : numpy.random.Generator
-        The image's random stream.
-
-    Returns
-    -------
-    SimulatedScan
-        The scan, its truth, masks and clean surface.
-    """
+    """Simulate one scan of `size_px` >= 2 rows and columns, on a square frame."""
     pixel_nm = frame_nm / size_px
     surface = grow_surface(growth, size_px, pixel_nm, rng)
     height = measure(surface.height_nm, pixel_nm, instrument, rng)
@@ -135,22 +93,8 @@ def simulate_scan(
 def simulate_sample(plan: SamplePlan, size_px: int, frame_nm: float, seed: int) -> list[SimulatedScan]:
     """Simulate every scan of a sample.
 
-    Parameters
-    ----------
-    plan : SamplePlan
-        The sample.
-    size_px : int
-        Rows and columns, >= 2.
-    frame_nm : float
-        Width and height of the frame in nm, > 0.
-    seed : int
-        Seed of the data set, >= 0.
-
-    Returns
-    -------
-    list of SimulatedScan
-        `plan.images` scans. They depend on the arguments alone, so samples can be simulated in any order
-        and in parallel; the first scans do not change when more are asked for.
+    They depend on the arguments alone, so samples can be simulated in any order and in parallel; the first
+    scans do not change when more are asked for.
     """
     of_sample = _stream(seed, plan.sample_id, 0)
     growth, instrument = draw_growth(plan.material, of_sample), draw_instrument(of_sample)
@@ -161,18 +105,7 @@ def simulate_sample(plan: SamplePlan, size_px: int, frame_nm: float, seed: int) 
 
 
 def surface_truth(simulated: SimulatedScan) -> dict[str, float]:
-    """Measure the surface itself, as the instrument cannot.
-
-    Parameters
-    ----------
-    simulated : SimulatedScan
-        A simulated scan.
-
-    Returns
-    -------
-    dict
-        The quantities of `SURFACE_TRUTH`, by the definitions of `tmdscope.scan.areal`.
-    """
+    """Measure the surface itself, as the instrument cannot: `SURFACE_TRUTH`, see `tmdscope.scan.areal`."""
     surface, pixel_nm = remove_quadratic(simulated.surface.height_nm), simulated.scan.pixel_size_nm
     values = (
         root_mean_square_height(surface),
@@ -183,30 +116,12 @@ def surface_truth(simulated: SimulatedScan) -> dict[str, float]:
 
 
 def plan_samples(shares: Mapping[str, float], images: int, samples: int, seed: int) -> list[SamplePlan]:
-    """Share images and samples out among materials.
+    """Share images and samples out among materials by relative shares, > 0.
 
-    Parameters
-    ----------
-    shares : mapping
-        Material to its relative share, > 0 (`tmdscope.materials.PUBLISHED_IMAGES` are the usual ones).
-    images : int
-        Images in all, >= `samples`.
-    samples : int
-        Samples in all, >= number of materials.
-    seed : int
-        Seed, >= 0.
-
-    Returns
-    -------
-    list of SamplePlan
-        `samples` plans in order of their ids. Images per material follow the shares by largest
-        remainder, samples likewise with at least one each; images per sample are random, at least one. Ids
-        are given out in random order, so that they say nothing about the material.
-
-    Raises
-    ------
-    UserError
-        Too few samples or images for the shares, or a share that is not positive.
+    Images per material follow the shares (`tmdscope.materials.PUBLISHED_IMAGES` are the usual ones) by
+    largest remainder, samples likewise with at least one each; images per sample are random, at least one.
+    Plans come in order of their ids, which are given out in random order, so that they say nothing about the
+    material.
     """
     _check_totals(shares, images, samples)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))

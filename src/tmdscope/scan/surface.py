@@ -16,24 +16,9 @@ _MEANDER_NM = 120.0
 
 @dataclass(frozen=True)
 class Surface:
-    """A surface as it is, before any instrument.
+    """A surface as it is, before any instrument; maps have shape (rows, columns).
 
-    Attributes
-    ----------
-    height_nm : numpy.ndarray
-        Height in nm, float32, shape (rows, columns).
-    substrate_nm : numpy.ndarray
-        Height of the bare substrate (terraces and roughness), float32, shape (rows, columns).
-    first : Layer
-        The first layer.
-    second : Layer
-        The second layer.
-    masks : mapping
-        ``boundaries``, ``steps`` and ``second_layer``: bool, shape (rows, columns).
-    boundary_length_nm : float
-        Length of all grain boundaries in the frame in nm.
-    adsorbates : int
-        Adsorbed particles in the frame.
+    `substrate_nm` is bare: terraces and roughness. `masks` are ``boundaries``, ``steps``, ``second_layer``.
     """
 
     height_nm: Field
@@ -46,24 +31,7 @@ class Surface:
 
 
 def grow_surface(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Generator) -> Surface:
-    """Grow one frame of a sample.
-
-    Parameters
-    ----------
-    growth : Growth
-        The sample's parameters.
-    size_px : int
-        Rows and columns, >= 2.
-    pixel_nm : float
-        Width of a pixel in nm, > 0.
-    rng : numpy.random.Generator
-        The image's random stream.
-
-    Returns
-    -------
-    Surface
-        The height map and what it was made of.
-    """
+    """Grow one frame of a sample, `size_px` >= 2 rows and columns."""
     terraces, steps = _terraces(growth, size_px, pixel_nm, rng)
     roughness = correlated_field(size_px, growth.roughness_correlation_nm / pixel_nm, rng)
     substrate = terraces + np.float32(growth.roughness_rms_nm) * roughness
@@ -79,22 +47,10 @@ def grow_surface(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.G
 
 
 def correlated_field(size_px: int, correlation_px: float, rng: np.random.Generator) -> Field:
-    """Draw a Gaussian random field.
+    """Draw a Gaussian random field, float32, mean 0 and root mean square 1 exactly (to rounding).
 
-    Parameters
-    ----------
-    size_px : int
-        Rows and columns, >= 2.
-    correlation_px : float
-        Standard deviation in pixels of the Gaussian that smooths white noise, > 0.
-    rng : numpy.random.Generator
-        Random stream.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (size_px, size_px), mean 0 and root mean square 1 exactly (to rounding). Correlations
-        longer than the frame leave its longest waves.
+    `correlation_px` is the standard deviation of the Gaussian that smooths white noise, > 0. Correlations
+    longer than the frame leave its longest waves.
     """
     spectrum = fft.rfft2(rng.standard_normal((size_px, size_px), np.float32), workers=1)
     frequency = fft.fftfreq(size_px)[:, None] ** 2 + fft.rfftfreq(size_px)[None, :] ** 2

@@ -40,18 +40,16 @@ class ScanError(UserError):
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel of an instrument's file.
+    """One channel of an instrument's file, as the file calls it.
 
     Attributes
     ----------
-    name : str
-        As the file calls it.
     unit : str
         Of its values, as the file says; empty where it says none.
     shape : tuple of int
         Rows and columns.
     pixel_size_nm : tuple of float
-        Width (x, along a row) and height (y) of a pixel in nm; NaN where the file gives no scale.
+        Width (x, along a row) and height (y) of a pixel; NaN where the file gives no scale.
     warnings : tuple of str
         What the file's records of it disagree about.
     """
@@ -70,32 +68,16 @@ class Channel:
 
 @dataclass(frozen=True)
 class Found:
-    """A channel and how to get its values.
-
-    Attributes
-    ----------
-    channel : Channel
-        What it is.
-    read : callable
-        Gives the values in the channel's unit, shape (rows, columns), first row at the top of the picture.
-    """
+    """A channel, and what reads its values: in its unit, (rows, columns), first row at the picture's top."""
 
     channel: Channel
     read: Callable[[], NDArray[Any]]
 
 
 def nm_per(unit: str) -> float | None:
-    """Say how many nm a unit of length is.
+    """Say how many nm a unit of length is; None for what is no length.
 
-    Parameters
-    ----------
-    unit : str
-        As files write it: ``m``, ``um``, ``~m`` (Nanoscope's micrometre), ``nm``, ...
-
-    Returns
-    -------
-    float or None
-        The factor; None for what is no length.
+    Units are as files write them: ``m``, ``um``, ``~m`` (Nanoscope's micrometre), ``nm``, ...
     """
     clean = _clean(unit)
     named = _NAMES.get(clean.casefold())
@@ -103,20 +85,7 @@ def nm_per(unit: str) -> float | None:
 
 
 def per_unit(unit: str, base: str) -> float | None:
-    """Say how many of a base unit a unit is: ``mV`` is 0.001 V.
-
-    Parameters
-    ----------
-    unit : str
-        As files write it.
-    base : str
-        Without a prefix, such as ``V``.
-
-    Returns
-    -------
-    float or None
-        The factor; None for another unit.
-    """
+    """Say how many of a base unit (without prefix) a unit is: ``mV`` is 0.001 V; None for another unit."""
     return _factor(_clean(unit), base, 1.0)
 
 
@@ -131,23 +100,7 @@ def _factor(unit: str, base: str, factor: float) -> float | None:
 
 
 def distinct(found: Sequence[Found]) -> list[Found]:
-    """Give each channel a name of its own, so that all can be asked for.
-
-    Parameters
-    ----------
-    found : sequence of Found
-        What a reader lists.
-
-    Returns
-    -------
-    list of Found
-        The same; a name that occurs again gets a number.
-
-    Raises
-    ------
-    ScanError
-        There are more than any instrument writes.
-    """
+    """Give each channel its own name, so that all can be asked for: one that occurs again gets a number."""
     if len(found) > MAX_COLUMNS:
         raise ScanError(f"it lists {len(found)} channels, {MAX_COLUMNS} at most are read: it is damaged")
     seen: Counter[str] = Counter()
@@ -163,23 +116,9 @@ def distinct(found: Sequence[Found]) -> list[Found]:
 def choose(found: Sequence[Found], wanted: str | None) -> int:
     """Choose the channel that holds the heights, by one rule for every format.
 
-    Parameters
-    ----------
-    found : sequence of Found
-        What the file holds.
-    wanted : str or None
-        Name of a channel that somebody asks for.
-
-    Returns
-    -------
-    int
-        Its place in `found`: the one asked for; else, of the channels in a unit of length, the first of the
-        best kind in `KINDS`, the way there (trace, forward) before the way back; else the only one.
-
-    Raises
-    ------
-    ScanError
-        There is none, or several and no telling which.
+    The one asked for; else, of the channels in a unit of length, the first of the best kind in `KINDS`, the
+    way there (trace, forward) before the way back; else the only one. A ScanError where there is none, or
+    several and no telling which.
     """
     names = [one.channel.name for one in found]
     if wanted is not None:
@@ -207,18 +146,7 @@ def _rank(name: str) -> tuple[int, bool] | None:
 
 
 def check_channel(channel: Channel) -> None:
-    """Refuse a channel whose header cannot be true.
-
-    Parameters
-    ----------
-    channel : Channel
-        What the header says.
-
-    Raises
-    ------
-    ScanError
-        Too few or too many pixels, no scale, or one that no microscope has.
-    """
+    """Refuse a channel whose header cannot be true: too few or many pixels, no scale, an impossible one."""
     rows, columns = channel.shape
     if min(rows, columns) < 2 or rows * columns > MAX_PIXELS:
         raise ScanError(

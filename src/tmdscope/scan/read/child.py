@@ -64,27 +64,8 @@ def read_in_child(
 ) -> tuple[list[Channel], int, NDArray[np.float32], tuple[str, ...]]:
     """Read a file with a library, in a process whose memory and time are limited by the file's size.
 
-    Safe for threads: each has a process to itself while it asks.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    form : Format
-        What it is.
-    channel : str or None
-        Name of the channel to read; None for the heights.
-
-    Returns
-    -------
-    tuple
-        Channels of the file, the place of the one that was read, its heights in nm, float32, shape
-        (rows, columns), and warnings about them.
-
-    Raises
-    ------
-    ScanError
-        The file cannot be used, or its reader took too long, asked for too much or crashed.
+    Safe for threads: each has a process to itself while it asks. Gives the channels of the file, the place of
+    the one that was read, its heights in nm, float32, shape (rows, columns), and warnings about them.
     """
     with _lock:
         child = _idle.pop() if _idle else _Child()

@@ -22,10 +22,6 @@ class Format:
 
     Attributes
     ----------
-    name : str
-        What it is called.
-    title : str
-        The same for people.
     starts : tuple of bytes
         Beginnings of such files.
     endings : tuple of str
@@ -63,18 +59,7 @@ ENDINGS = tuple(ending for form in FORMATS for ending in form.endings)
 
 
 def is_scan(name: str) -> bool:
-    """Say whether a file's name promises an instrument's file; `holds_scan` says whether it is one.
-
-    Parameters
-    ----------
-    name : str
-        The name, or a path.
-
-    Returns
-    -------
-    bool
-        Whether its ending is one of `ENDINGS`.
-    """
+    """Say whether a file's name promises an instrument's file; `holds_scan` says whether it is one."""
     ending = name[name.rfind(".") :].lower()
     return ending in ENDINGS or re.fullmatch(r"\.[0-9]{3}", ending) is not None
 
@@ -82,35 +67,14 @@ def is_scan(name: str) -> bool:
 def holds_scan(content: bytes, name: str) -> bool:
     """Say whether a file is an instrument's, or a picture: every door asks this one.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    name : str
-        Its name.
-
-    Returns
-    -------
-    bool
-        Whether it begins as an instrument's file does, a TIFF with the tags of an instrument among them,
-        whatever its name is; or whether its name promises one, so that what is lost is told.
+    It is where it begins as an instrument's file does, a TIFF with the tags of an instrument among them,
+    whatever its name is; or where its name promises one, so that what is lost is told.
     """
     return is_scan(name) or recognise(content) is not None
 
 
 def recognise(content: bytes) -> Format | None:
-    """Tell a file's format from its content.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-
-    Returns
-    -------
-    Format or None
-        None where no instrument wrote it, such as a picture.
-    """
+    """Tell a file's format from its content; None where no instrument wrote it, such as a picture."""
     tags = _tiff_tags(content) if content.startswith(_TIFF) else frozenset()
     for form in FORMATS:
         if content.startswith(form.starts) and (not form.tags or form.tags & tags):
@@ -121,20 +85,7 @@ def recognise(content: bytes) -> Format | None:
 def format_of(content: bytes) -> Format:
     """Tell a file's format and check that it is whole, as far as its first bytes say.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-
-    Returns
-    -------
-    Format
-        The format.
-
-    Raises
-    ------
-    ScanError
-        It is empty, of no instrument, changed on its way, or shorter than its beginning says.
+    A ScanError where it is empty, of no instrument, changed on its way, or shorter than its beginning says.
     """
     if not content:
         raise ScanError("it is empty; copy it from the instrument again")

@@ -21,23 +21,7 @@ _ARRAYS = {"C": 1, "I": 4, "Q": 8, "D": 8}
 
 
 def find_gwy(path: Path) -> list[Found]:
-    """List the data fields of a Gwyddion file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of Found
-        Its data fields by title, in the order of their numbers.
-
-    Raises
-    ------
-    ScanError
-        It does not hold what it announces.
-    """
+    """List the data fields of a Gwyddion file by title, in the order of their numbers."""
     content = path.read_bytes()
     try:
         _, first, end = _open(content, 4, len(content))
@@ -135,15 +119,7 @@ def _text(content: bytes, place: int, end: int) -> tuple[str, int]:
 def find_gsf(path: Path) -> list[Found]:
     """Read a Gwyddion simple field: lines of text, zeros up to a multiple of 4 bytes, float32 from the top.
 
-    Parameters
-    ----------
-    path : Path
-        The file; its length is that which its header announces, or more.
-
-    Returns
-    -------
-    list of Found
-        Its field.
+    The file's length is that which its header announces, or more.
     """
     content = path.read_bytes()
     end = content.index(b"\0")

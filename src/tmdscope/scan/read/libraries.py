@@ -30,24 +30,9 @@ _SQUARE = 0.01
 
 
 def find_ibw(path: Path) -> list[Found]:
-    """List the channels of an Asylum Igor binary wave, read by igor2.
+    """List the layers of an Asylum Igor binary wave, read by igor2.
 
     AFMReader gives one pixel size where the wave states two.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of Found
-        The layers of the wave.
-
-    Raises
-    ------
-    ScanError
-        It is no image, or its note states no scan size.
     """
     from igor2 import binarywave
 
@@ -150,18 +135,7 @@ def _igor_text(letters: Any) -> str:
 
 
 def find_topostats(path: Path) -> list[Found]:
-    """List the images of a TopoStats file, read by AFMReader; heights are in nm, pixels square.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of Found
-        `image`, and `image_original` where it is there.
-    """
+    """List the images of a TopoStats file, read by AFMReader; heights are in nm, pixels square."""
     from AFMReader.topostats import load_topostats
 
     _refuse_other_files(path)
@@ -199,18 +173,7 @@ def _refuse_other_files(path: Path) -> None:
 
 
 def find_nid(path: Path) -> list[Found]:
-    """List the images of a Nanosurf file, read by NSFopen.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of Found
-        Forward and backward images.
-    """
+    """List the images of a Nanosurf file, forward and backward, read by NSFopen."""
     from NSFopen.read import nid_read
 
     content = nid_read(filename=str(path))

@@ -30,24 +30,7 @@ Section = Mapping[str, str]
 
 
 def find_channels(content: bytes) -> list[Found]:
-    """List the channels of a Nanoscope file.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-
-    Returns
-    -------
-    list of Found
-        Its images in the file's order, those of the way back (Retrace) after all others.
-
-    Raises
-    ------
-    ScanError
-        The header has no end, lacks a key, holds a number that cannot be, or announces data that is not
-        there.
-    """
+    """List the images of a Nanoscope file in its order, those of the way back (Retrace) after all others."""
     sections = _read_sections(content)
     sensitivities = {
         key.removeprefix("@"): value

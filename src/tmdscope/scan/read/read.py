@@ -19,17 +19,7 @@ __all__ = ["InstrumentFile", "ScanError", "decode_file", "decode_scan", "read_fi
 
 @dataclass(frozen=True)
 class InstrumentFile:
-    """What is in an instrument's file.
-
-    Attributes
-    ----------
-    title : str
-        Its format, for people.
-    channels : tuple of Channel
-        All its channels.
-    scan : Scan
-        The one that was read.
-    """
+    """What an instrument's file holds: its format for people, all channels, and the scan that was read."""
 
     title: str
     channels: tuple[Channel, ...]
@@ -37,48 +27,16 @@ class InstrumentFile:
 
 
 def read_scan(path: Path, channel: str | None = None) -> Scan:
-    """Read the heights of an instrument's file.
+    """Read the heights of an instrument's file; a ScanError names the file.
 
-    Parameters
-    ----------
-    path : Path
-        Bruker Nanoscope, Asylum .ibw, JPK, Park .tiff, Gwyddion .gwy and .gsf, .topostats, Nanosurf .nid.
-    channel : str, optional
-        Name of the channel; without one that of the heights is found.
-
-    Returns
-    -------
-    Scan
-        Heights in nm with the file's own pixel size.
-
-    Raises
-    ------
-    ScanError
-        The file cannot be opened or used; the message names it.
+    It is of Bruker Nanoscope, Asylum .ibw, JPK, Park .tiff, Gwyddion .gwy and .gsf, .topostats, Nanosurf
+    .nid. Without a channel's name that of the heights is found.
     """
     return read_file(path, channel).scan
 
 
 def read_file(path: Path, channel: str | None = None) -> InstrumentFile:
-    """Read an instrument's file: its channels, and the heights of one.
-
-    Parameters
-    ----------
-    path : Path
-        As for `read_scan`.
-    channel : str, optional
-        Name of the channel; without one that of the heights is found.
-
-    Returns
-    -------
-    InstrumentFile
-        What is in it.
-
-    Raises
-    ------
-    ScanError
-        The file cannot be opened or used; the message names it.
-    """
+    """Read an instrument's file: its channels, and the heights of one, as `read_scan`."""
     try:
         return decode_file(read_bytes(path, MAX_SCAN_BYTES), path.name, channel)
     except (OSError, UserError) as error:
@@ -87,52 +45,15 @@ def read_file(path: Path, channel: str | None = None) -> InstrumentFile:
 
 
 def decode_scan(content: bytes, name: str, channel: str | None = None) -> Scan:
-    """Read the heights of an instrument's file that is in memory.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file; its format is told by how it begins.
-    name : str
-        Its name, kept as the scan's source.
-    channel : str, optional
-        Name of the channel; without one that of the heights is found.
-
-    Returns
-    -------
-    Scan
-        Heights in nm with the file's own pixel size.
-
-    Raises
-    ------
-    ScanError
-        The file cannot be used.
-    """
+    """Read the heights of an instrument's file that is in memory, as `decode_file`."""
     return decode_file(content, name, channel).scan
 
 
 def decode_file(content: bytes, name: str, channel: str | None = None) -> InstrumentFile:
     """Read an instrument's file that is in memory: its channels, and the heights of one.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file; its format is told by how it begins.
-    name : str
-        Its name, kept as the scan's source.
-    channel : str, optional
-        Name of the channel; without one that of the heights is found.
-
-    Returns
-    -------
-    InstrumentFile
-        What is in it.
-
-    Raises
-    ------
-    ScanError
-        The file cannot be used: empty, cut off, damaged, of an unknown kind, without a height channel or
-        without a scale. Nothing is assumed that the file does not say.
+    The format is told by how it begins; `name` is kept as the scan's source. Nothing is assumed that the file
+    does not say.
     """
     form = format_of(content)
     if form is NANOSCOPE:

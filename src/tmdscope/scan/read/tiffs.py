@@ -21,23 +21,7 @@ _PARK_TYPES = {0: "<i2", 1: "<i4", 2: "<f4"}
 
 
 def find_jpk(path: Path) -> list[Found]:
-    """List the channels of a JPK image, read by tifffile and its tags (JPKImageSpec, version 2.0).
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of Found
-        Trace and retrace of every channel.
-
-    Raises
-    ------
-    ScanError
-        It lacks the tags of its size, or pixels of a channel are missing.
-    """
+    """List the channels of a JPK image, read by tifffile and its tags (JPKImageSpec, version 2.0)."""
     import tifffile
 
     found: list[Found] = []
@@ -112,21 +96,6 @@ def find_park(path: Path) -> list[Found]:
     """Read the heights of a Park TIFF: its picture is a preview, its data lie in a tag.
 
     The header is that of Park's files of version 1 (as read by Gwyddion's module `psia` and by nanoAFMr).
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of Found
-        Its channel.
-
-    Raises
-    ------
-    ScanError
-        It is a force curve or a line profile, lacks its data or its header, or pixels are missing.
     """
     import tifffile
 

@@ -23,26 +23,10 @@ correlations below which it is."""
 
 
 def heights(found: Found) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Read a channel's values as heights.
+    """Read a channel's values as heights in nm, float32, shape (rows, columns), with warnings about them.
 
     Lines without a value were not scanned: they are left out. A lost line between two scanned ones is closed;
     of parts that are further apart the longest stays.
-
-    Parameters
-    ----------
-    found : Found
-        The channel.
-
-    Returns
-    -------
-    tuple
-        Heights in nm, float32, shape (rows, columns), and warnings: what the file's records disagree about,
-        lines that were left out, heights that are hardly true.
-
-    Raises
-    ------
-    ScanError
-        They are no lengths, not as many as announced, not finite, or higher than a scanner reaches.
     """
     channel = found.channel
     factor = nm_per(channel.unit)
@@ -64,20 +48,7 @@ def heights(found: Found) -> tuple[NDArray[np.float32], tuple[str, ...]]:
 
 
 def doubts(height_nm: NDArray[np.float64], side_nm: float) -> tuple[str, ...]:
-    """Say why heights can hardly be true.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (rows, columns), finite.
-    side_nm : float
-        Longer side of the frame.
-
-    Returns
-    -------
-    tuple of str
-        A sentence for each doubt.
-    """
+    """Say why heights can hardly be true, a sentence for each doubt; `side_nm` is the frame's longer side."""
     told = []
     reach = float(np.ptp(height_nm))
     if reach > min(_LARGE_RANGE_NM, _STEEP * side_nm):
