@@ -15,22 +15,7 @@ from tmdscope.stage import UserError
 def sample_id_baseline(
     sample_ids: NDArray[Any], labels: NDArray[np.int64], folds: Sequence[FoldParts]
 ) -> dict[str, dict[str, float]] | None:
-    """Score the nearest neighbour by sample number under a split.
-
-    Parameters
-    ----------
-    sample_ids : numpy.ndarray
-        Sample of each image, text, shape (N,).
-    labels : numpy.ndarray
-        Class of each image, int64, shape (N,).
-    folds : sequence of FoldParts
-        The folds.
-
-    Returns
-    -------
-    dict or None
-        As `tmdscope.learn.tabular.mean_over_folds`; None when a sample id carries no number.
-    """
+    """Give `mean_over_folds` of the nearest neighbour by sample number; None when a sample has none."""
     scores = []
     for fold in folds:
         try:

@@ -31,19 +31,10 @@ _MASK_SEED = 0x5EED
 
 @dataclass(frozen=True)
 class HeadMember:
-    """One network of a batch: its examples and what differs between members.
+    """One network of a batch: its examples (positions, int64) and what differs between members.
 
-    Attributes
-    ----------
-    train, val : torch.Tensor
-        Positions of its training and validation part, int64.
-    settings : FitSettings
-        How it is trained; learning rate, weight decay, patience and seed are its own, everything else is
-        the same for all members.
-    dropout : float
-        Before its last layer, in [0, 1).
-    start : mapping, optional
-        Initial weights by name, in place of fresh ones.
+    Of `settings` only learning rate, weight decay, patience and seed are its own. `dropout` is before the
+    last layer, in [0, 1); `start` are initial weights by name, in place of fresh ones.
     """
 
     train: Tensor
@@ -55,17 +46,7 @@ class HeadMember:
 
 @dataclass(frozen=True)
 class HeadResult:
-    """What one member gave.
-
-    Attributes
-    ----------
-    fit : FitResult
-        The kept epoch and the scores of all.
-    state : dict
-        State dict of the kept epoch, for the module that `build` makes.
-    logits : torch.Tensor
-        Outputs of the kept epoch for all examples, N x K.
-    """
+    """What one member gave; `state` (of `build`'s module) and `logits` (N x K) are of the kept epoch."""
 
     fit: FitResult
     state: dict[str, Tensor]
@@ -78,25 +59,16 @@ def train_heads(
     target: Target,
     examples: Examples,
 ) -> list[HeadResult]:
-    """Train many networks of one shape on stored features.
+    """Train many networks of one shape on stored features, N x F.
+
+    Where members draw symmetries, the examples have variants. Each result is what training that member alone
+    gives, up to rounding; with dropout the masks come from another stream of random numbers.
 
     Parameters
     ----------
-    members : sequence of HeadMember
-        The networks.
     build : callable
         Makes a network: linear layers with ReLU between them and dropout before the last. It is called
         for every member without a start of its own, after ``torch.manual_seed`` with the member's seed.
-    target : Target
-        Loss and decoding.
-    examples : Examples
-        Features N x F, with variants where members draw symmetries.
-
-    Returns
-    -------
-    list of HeadResult
-        In the order of the members. Each is what training it alone gives, up to rounding; with dropout the
-        masks come from another stream of random numbers.
 
     Raises
     ------
@@ -354,18 +326,7 @@ class _Chunk:
 
 
 def shared_settings(settings: FitSettings) -> FitSettings:
-    """Keep what networks that train as one batch must have alike; the rest is set to the same.
-
-    Parameters
-    ----------
-    settings : FitSettings
-        Of one network.
-
-    Returns
-    -------
-    FitSettings
-        Equal for networks that may train together.
-    """
+    """Keep what networks that train as one batch must have alike; the rest is set to the same."""
     return replace(settings, learning_rate=1.0, weight_decay=0.0, early_stopping=0, seed=0)
 
 

@@ -35,26 +35,14 @@ Trial = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 class CarriedLayers:
-    """Builds models whose layers, all but the last, are those of the model built before, as it is now.
-
-    Parameters
-    ----------
-    build : callable
-        Makes a fresh model; its last layer stays as made.
-    """
+    """Builds models whose layers, all but the last, are those of the model built before, as it is now."""
 
     def __init__(self, build: Callable[[], nn.Sequential]) -> None:
         self.build = build
         self.last: nn.Sequential | None = None
 
     def __call__(self) -> nn.Sequential:
-        """Make the next model.
-
-        Returns
-        -------
-        torch.nn.Sequential
-            Its weights are its own: training it leaves the one before alone.
-        """
+        """Make the next model; its weights are its own: training it leaves the one before alone."""
         model = self.build()
         if self.last is not None:
             for layer, before in zip(list(model)[:-1], list(self.last)[:-1], strict=True):
@@ -74,27 +62,7 @@ def run_series(
     """Cross-validate the paper's ImageNet* network, with the authors' slip or without.
 
     Both series draw the same numbers in every fold, so that fold 0, which nothing is carried into, gives the
-    same in both. Every fold has an optimiser of its own.
-
-    Parameters
-    ----------
-    series : {"fresh", "carried"}
-        How a fold's model begins.
-    seed : int
-        Of first weights and of the order of examples.
-    table : FeatureTable
-        The features.
-    folds : sequence of FoldParts
-        The folds, in the order in which layers are carried.
-    params : CarryoverParams
-        The network and its training.
-    recorder : Recorder
-        Hears folds and epochs.
-
-    Returns
-    -------
-    list of FoldResult
-        One per fold.
+    same in both. Every fold has an optimiser of its own; layers are carried in the order of `folds`.
     """
     target = Multiclass(table.classes)
 
@@ -108,40 +76,16 @@ def run_series(
 
 
 def fold_scores(results: Sequence[FoldResult]) -> dict[str, list[float]]:
-    """Gather what is compared.
-
-    Parameters
-    ----------
-    results : sequence of FoldResult
-        One per fold.
-
-    Returns
-    -------
-    dict
-        ``val_accuracy`` and ``test_accuracy`` of every fold, in [0, 1].
-    """
+    """Gather what is compared: each of `SCORES` for every fold."""
     return {name: [result.scores[name] for result in results] for name in SCORES}
 
 
 def compare(trials: Mapping[int, Trial]) -> dict[str, Any]:
     """Say what carrying over adds.
 
-    Parameters
-    ----------
-    trials : mapping
-        Seed to its two series.
-
-    Returns
-    -------
-    dict
-        ``trials``: for every seed its ``seed``, and for both series each score's ``folds``, ``mean`` and
-        population ``std``; ``gain``: for each score, mean and population standard deviation over seeds of
-        the carried mean less the fresh mean.
-
-    Raises
-    ------
-    ValueError
-        There are no trials.
+    ``trials`` holds for every seed its ``seed``, and for both series each score's ``folds``, ``mean`` and
+    population ``std``; ``gain`` for each score the mean and population standard deviation over seeds of the
+    carried mean less the fresh mean. `ValueError` without trials.
     """
     described = [
         {"seed": seed, **{series: _describe(trial[series]) for series in SERIES}}

@@ -26,15 +26,7 @@ _SAME_F1 = 1e-9
 
 @dataclass(frozen=True)
 class EpochScores:
-    """What the rules look at.
-
-    Attributes
-    ----------
-    train_loss, val_loss : float
-        Mean loss of the epoch on the training and validation part.
-    train_macro_f1, val_macro_f1 : float
-        Macro F1 in [0, 1] of the epoch on the training and validation part.
-    """
+    """What the rules look at: mean losses and macro F1 (in [0, 1]) of an epoch."""
 
     train_loss: float
     train_macro_f1: float
@@ -50,20 +42,7 @@ class EpochScores:
 def keeps(rule: CheckpointRule, now: EpochScores, kept: EpochScores | None) -> bool:
     """Decide whether an epoch replaces the one kept so far.
 
-    Parameters
-    ----------
-    rule : CheckpointRule
-        The rule.
-    now : EpochScores
-        Of the epoch just trained.
-    kept : EpochScores or None
-        Of the epoch kept so far; None before the first, which is always kept, so that a training never
-        ends without a model.
-
-    Returns
-    -------
-    bool
-        True when the epoch is to be kept.
+    The first is always kept, so that a training never ends without a model.
     """
     if kept is None or rule is CheckpointRule.LAST:
         return True
@@ -76,20 +55,7 @@ def keeps(rule: CheckpointRule, now: EpochScores, kept: EpochScores | None) -> b
 
 
 def kept_epoch(rule: CheckpointRule, history: Sequence[EpochScores]) -> int:
-    """Say which epoch of a training a rule keeps in the end.
-
-    Parameters
-    ----------
-    rule : CheckpointRule
-        The rule.
-    history : sequence of EpochScores
-        Of every epoch, at least one.
-
-    Returns
-    -------
-    int
-        Its number, from 1.
-    """
+    """Say which epoch of a training, from 1, a rule keeps in the end; the history has at least one."""
     kept = 0
     for number, scores in enumerate(history):
         if keeps(rule, scores, history[kept] if number else None):

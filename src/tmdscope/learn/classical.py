@@ -27,59 +27,20 @@ class Classifier(Protocol):
     """What is asked of a scikit-learn classifier."""
 
     def fit(self, inputs: Any, labels: Any) -> Self:
-        """Learn from examples.
-
-        Parameters
-        ----------
-        inputs : array_like
-            One entry per image.
-        labels : array_like
-            Class of each image, shape (images,).
-
-        Returns
-        -------
-        Classifier
-            Itself.
-        """
+        """Learn from one entry per image and the class of each, shape (images,)."""
 
     def predict(self, inputs: Any) -> NDArray[Any]:
-        """Predict classes.
-
-        Parameters
-        ----------
-        inputs : array_like
-            One entry per image.
-
-        Returns
-        -------
-        numpy.ndarray
-            Class of each image, shape (images,).
-        """
+        """Predict the class of each image, shape (images,)."""
 
 
 def make_classifier(name: str, params: ClassifiersParams) -> Classifier:
-    """Make an unfitted classifier by its name.
+    """Make an unfitted classifier, a scikit-learn pipeline, by its name.
 
-    Parameters
-    ----------
-    name : str
-        ``svc`` (each image's features to unit length, then standardised; RBF kernel, balanced
-        classes) and ``logistic`` (standardised; balanced classes) take features, float, shape
-        (images, values). ``sample_id_only`` takes the sample ids instead, shape (images,): the
-        nearest neighbour by the number of the sample. Ids count up over the years and materials
-        were grown in campaigns, so its score shows how much of a result the split could explain.
-    params : ClassifiersParams
-        Regularisation of each.
-
-    Returns
-    -------
-    Classifier
-        A scikit-learn pipeline.
-
-    Raises
-    ------
-    UserError
-        No classifier has this name.
+    ``svc`` (each image's features to unit length, then standardised; RBF kernel, balanced classes) and
+    ``logistic`` (standardised; balanced classes) take features, float, shape (images, values).
+    ``sample_id_only`` takes the sample ids instead, shape (images,): the nearest neighbour by the number of
+    the sample. Ids count up over the years and materials were grown in campaigns, so its score shows how much
+    of a result the split could explain.
     """
     if name == "svc":
         machine = SVC(C=params.svc.c, kernel="rbf", gamma="scale", class_weight="balanced")
@@ -95,65 +56,22 @@ def make_classifier(name: str, params: ClassifiersParams) -> Classifier:
 
 
 def make_sample_id_classifier() -> Classifier:
-    """Make the baseline that sees no image: the nearest neighbour by the number of the sample.
-
-    Returns
-    -------
-    Classifier
-        Takes sample ids, shape (images,).
-    """
+    """Make the baseline that sees no image: the nearest neighbour by the number of the sample."""
     return _pipeline(FunctionTransformer(sample_numbers), KNeighborsClassifier(n_neighbors=1))
 
 
 def fit_classifier(name: str, params: ClassifiersParams, inputs: Any, labels: NDArray[Any]) -> Classifier:
-    """Make a classifier by its name and fit it on one thread.
+    """Make a classifier by its name (see `make_classifier`) and fit it on one thread.
 
     One thread, because a fit of this size spends its time waiting when BLAS threads share busy cores
     (measured: 0.1 s becomes 5 s), and because the result then does not depend on their number.
-
-    Parameters
-    ----------
-    name : str
-        As for `make_classifier`.
-    params : ClassifiersParams
-        Regularisation of each.
-    inputs : array_like
-        Features or sample ids, as the classifier takes them, one entry per image.
-    labels : numpy.ndarray
-        Class of each image, shape (images,).
-
-    Returns
-    -------
-    Classifier
-        The fitted pipeline.
-
-    Raises
-    ------
-    UserError
-        No classifier has this name, or it cannot use the inputs.
     """
     with threadpool_limits(1):
         return make_classifier(name, params).fit(inputs, labels)
 
 
 def sample_numbers(sample_ids: Sequence[str] | NDArray[Any]) -> NDArray[np.float64]:
-    """Read sample ids as numbers.
-
-    Parameters
-    ----------
-    sample_ids : sequence of str
-        Sample of each image, shape (images,); the last digits in a name count: ``S0012`` is 12.
-
-    Returns
-    -------
-    numpy.ndarray
-        The numbers, float64, shape (images, 1).
-
-    Raises
-    ------
-    UserError
-        A sample id holds no digits.
-    """
+    """Read sample ids as numbers, float64, shape (images, 1); the last digits count: ``S0012`` is 12."""
     numbers = []
     for sample in sample_ids:
         digits = re.findall(r"[0-9]+", str(sample))

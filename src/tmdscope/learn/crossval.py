@@ -24,13 +24,7 @@ from tmdscope.vision.targets import Target
 
 @dataclass(frozen=True)
 class FoldParts:
-    """Positions of one fold's parts.
-
-    Attributes
-    ----------
-    train, val, test : numpy.ndarray
-        Row numbers in the data set, int64.
-    """
+    """Positions of one fold's parts: row numbers in the data set, int64."""
 
     train: NDArray[np.int64]
     val: NDArray[np.int64]
@@ -39,14 +33,10 @@ class FoldParts:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What one fold gave.
+    """What one fold, counted from 0, gave.
 
     Attributes
     ----------
-    fold : int
-        Its number, from 0.
-    fit : FitResult
-        The kept epoch and the scores of all.
     scores : dict
         ``<part>_<metric>`` to value, for parts train, val and test.
     probabilities : numpy.ndarray
@@ -63,20 +53,7 @@ class FoldResult:
 
 
 def fold_seed(seed: int, fold: int) -> int:
-    """Derive a fold's own seed, so that a fold's result does not depend on which folds ran before it.
-
-    Parameters
-    ----------
-    seed : int
-        Of the experiment.
-    fold : int
-        Fold number, from 0.
-
-    Returns
-    -------
-    int
-        Below 2**63.
-    """
+    """Derive a fold's own seed, below 2**63, so that which folds ran before does not matter."""
     state: Any = np.random.SeedSequence([seed, fold]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
@@ -98,27 +75,14 @@ def cross_validate(
     ----------
     build : callable
         Makes a fresh model on the examples' device; called once per fold, after seeding.
-    target : Target
-        Loss and decoding.
-    examples : Examples
-        All inputs and labels.
-    folds : sequence of FoldParts
-        The folds.
     settings : FitSettings
         How to train; each fold derives its own seed from `settings.seed`.
-    recorder : Recorder
-        Hears folds and epochs.
     only : sequence of int, optional
         Run these folds alone.
     resume : Resume, optional
         Where folds save their checkpoints and go on from; folds that had ended are only scored again.
     starts : sequence of mapping, optional
         State dict that each fold begins with, in place of the fresh model's own.
-
-    Returns
-    -------
-    list of FoldResult
-        One per fold that ran, in order.
     """
     results = []
     for number in range(len(folds)) if only is None else only:
@@ -142,27 +106,9 @@ def cross_validate(
 def score_fold(
     number: int, fitted: FitResult, logits: Tensor, target: Target, labels: Tensor, parts: FoldParts
 ) -> FoldResult:
-    """Score a fold's kept model on its parts.
+    """Score a fold's kept model on its parts, from its outputs for every example, N x `target.outputs`.
 
-    Parameters
-    ----------
-    number : int
-        Fold, from 0.
-    fitted : FitResult
-        How its training went.
-    logits : torch.Tensor
-        Outputs for every example, N x `target.outputs`.
-    target : Target
-        Loss and decoding.
-    labels : torch.Tensor
-        N class labels; those of no part may be any number.
-    parts : FoldParts
-        The fold.
-
-    Returns
-    -------
-    FoldResult
-        Scores of train, validation and test, and what the model says of every example.
+    Labels of examples in no part may be any number.
     """
     scores = {**_score_parts(logits, target, labels, parts), "kept_epoch": float(fitted.kept_epoch)}
     return FoldResult(

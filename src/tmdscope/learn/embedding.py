@@ -10,26 +10,10 @@ from tmdscope.vision.classifier import Classifier, Head
 
 @torch.inference_mode()
 def embed_inputs(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> NDArray[np.float32]:
-    """Compute the values of the penultimate layer before its ReLU.
+    """Compute the values of the penultimate layer before its ReLU, float32, N x 100.
 
-    Parameters
-    ----------
-    model : Head or Classifier
-        Left in evaluation mode.
-    inputs : torch.Tensor
-        Features N x F for a head, uint8 images N x S x S for a classifier; on the model's device.
-    batch_size : int, optional
-        Inputs in a step.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, N x 100.
-
-    Raises
-    ------
-    TypeError
-        The model has no embedding.
+    Inputs are features N x F for a head, uint8 images N x S x S for a classifier, on the model's device. The
+    model, which is left in evaluation mode, must be one of the two: else `TypeError`.
     """
     if not isinstance(model, Head | Classifier):
         raise TypeError(f"a {type(model).__name__} has no embedding")

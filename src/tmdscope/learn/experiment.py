@@ -27,20 +27,9 @@ from tmdscope.vision.weights import Weights, load_weights, normalisation_of
 class Experiment:
     """An experiment ready to run.
 
-    Attributes
-    ----------
-    target : Target
-        Encoding of the classes.
-    examples : Examples
-        Images or stored features, with labels.
-    build : callable
-        Makes a fresh model: backbone and head, or a head alone on stored features.
-    assemble : callable
-        Puts trained models into one ensemble.
-    config : EnsembleConfig
-        Of an ensemble of one; a fold's model.
-    settings : FitSettings
-        How to train.
+    `build` makes a fresh model: backbone and head, or a head alone on stored features, which `examples` then
+    hold. `assemble` puts trained models into one ensemble; `config` is that of a fold's model, an ensemble of
+    one.
     """
 
     target: Target
@@ -60,35 +49,18 @@ def make_experiment(
     device: torch.device,
     target: Target | None = None,
 ) -> Experiment:
-    """Prepare an experiment.
+    """Prepare an experiment for `tmdscope.learn.crossval.cross_validate`.
 
     Parameters
     ----------
-    params : ExperimentParams
-        The experiment's settings.
-    dataset : Dataset
-        Prepared images.
     classes : sequence of str
-        Class names in label order.
+        In label order.
     features : Path
         Folder of the features stage; read by strategy `features` only.
     pretrained : Path
         Safetensors file of the pretrain stage; read for weights `simulated` only.
-    device : torch.device
-        Where to train.
     target : Target, optional
         Encoding of the first of the classes, where images of the others are not trained on.
-
-    Returns
-    -------
-    Experiment
-        Ready for `tmdscope.learn.crossval.cross_validate`.
-
-    Raises
-    ------
-    UserError
-        The classes do not suit the target, weights cannot be had, or the stored features are of another
-        backbone or data set.
     """
     if target is None:
         if params.target == Multilabel.name:
@@ -137,25 +109,7 @@ def make_experiment(
 
 
 def fold_parts(split: Split, dataset: Dataset) -> list[FoldParts]:
-    """Find a split's images in a data set.
-
-    Parameters
-    ----------
-    split : Split
-        Image ids of the parts.
-    dataset : Dataset
-        The images.
-
-    Returns
-    -------
-    list of FoldParts
-        Row numbers, one entry per fold.
-
-    Raises
-    ------
-    UserError
-        The split names an image that the data set does not hold.
-    """
+    """Find the row numbers of a split's images in a data set, one entry per fold."""
     test = dataset.rows(split.test)
     return [FoldParts(dataset.rows(fold.train), dataset.rows(fold.val), test) for fold in split.folds]
 
@@ -184,29 +138,7 @@ def _fit_settings(params: ExperimentParams, device: torch.device) -> FitSettings
 def read_features(
     folder: Path, params: ExperimentParams, dataset: Dataset, pretrained: Path
 ) -> StoredFeatures:
-    """Read what the features stage stored for an experiment.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the features stage.
-    params : ExperimentParams
-        The experiment's settings.
-    dataset : Dataset
-        The images.
-    pretrained : Path
-        Safetensors file of the pretrain stage.
-
-    Returns
-    -------
-    StoredFeatures
-        Features of every image under at least the symmetries that the experiment asks for.
-
-    Raises
-    ------
-    UserError
-        The features are damaged, of another backbone or data set, or lack symmetries.
-    """
+    """Read what the features stage stored: every image under at least the symmetries that are asked for."""
     made = StoredFeatures.read(folder, dataset, pretrained)
     wanted = (params.architecture, params.weights)
     if (made.architecture, made.weights) != wanted or made.symmetries < params.symmetries:

@@ -29,22 +29,8 @@ class FitSettings:
 
     Attributes
     ----------
-    epochs : int
-        Passes over the training part.
-    batch_size : int
-        Examples in a step.
-    learning_rate : float
-        Of the optimiser.
-    checkpoint : CheckpointRule
-        Which epoch is kept.
-    sampling : {"weighted", "oversampled"}
-        How uneven classes are balanced, see `tmdscope.learn.sampling`.
-    seed : int
-        Of the order of examples and of the augmentation.
     optimiser : {"adam", "adamw"}
-        Adam adds `weight_decay` to the gradient, AdamW takes it off the weights.
-    weight_decay : float
-        Strength of the decay, >= 0.
+        Adam adds `weight_decay` (>= 0) to the gradient, AdamW takes it off the weights.
     schedule : {"constant", "cosine"}
         Whether the learning rate stays, or falls along half a cosine, epoch by epoch, towards 0.
     label_smoothing : float
@@ -74,17 +60,10 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class Examples:
-    """All inputs and labels of a study, on the device that trains.
+    """Inputs (N x ..., uint8 images or float features) and int64 labels, on the device that trains.
 
-    Attributes
-    ----------
-    inputs : torch.Tensor
-        N x ..., uint8 images or float features.
-    labels : torch.Tensor
-        N class labels, int64.
-    variants : torch.Tensor or None
-        N x V x ..., stored features of every image under the first V symmetries; without it a symmetry
-        is applied to the images themselves.
+    `variants`, N x V x ..., are stored features of every image under the first V symmetries; without them a
+    symmetry is applied to the images themselves.
     """
 
     inputs: Tensor
@@ -92,20 +71,7 @@ class Examples:
     variants: Tensor | None = None
 
     def batch(self, positions: Tensor, codes: Tensor | None) -> Tensor:
-        """Give the inputs of a training step.
-
-        Parameters
-        ----------
-        positions : torch.Tensor
-            B positions, int64.
-        codes : torch.Tensor or None
-            B symmetries, see `tmdscope.vision.augment.apply_symmetry`; None leaves the inputs alone.
-
-        Returns
-        -------
-        torch.Tensor
-            B x ....
-        """
+        """Give the inputs at some positions under their symmetries; None leaves them alone."""
         if codes is None:
             return self.inputs[positions]
         if self.variants is not None:
@@ -115,15 +81,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a training went.
-
-    Attributes
-    ----------
-    kept_epoch : int
-        Number of the epoch whose weights were kept, from 1.
-    history : tuple of EpochScores
-        Of every epoch.
-    """
+    """How a training went: the epoch whose weights were kept, from 1, and the scores of every epoch."""
 
     kept_epoch: int
     history: tuple[EpochScores, ...]
@@ -145,25 +103,14 @@ def fit(
     ----------
     model : torch.nn.Module
         Inputs B x ... to outputs B x K; on the examples' device.
-    target : Target
-        Loss and decoding.
-    examples : Examples
-        All inputs and labels.
     train, val : torch.Tensor
-        Positions of the training and validation part, int64.
-    settings : FitSettings
-        How to train.
+        Positions, int64.
     recorder : FoldRecorder
         Hears every epoch that is trained; those before a checkpoint that training goes on from it has
         heard already.
     checkpoints : Checkpoints, optional
         Where to go on from and what to save; the result is that of an unbroken training, bit for bit at
         the same number of threads.
-
-    Returns
-    -------
-    FitResult
-        The kept epoch and the scores of all.
 
     Raises
     ------
@@ -193,20 +140,7 @@ def fit(
 
 
 def learning_rate_at(settings: FitSettings, done: int) -> float:
-    """Give the learning rate of an epoch.
-
-    Parameters
-    ----------
-    settings : FitSettings
-        How a model is trained.
-    done : int
-        Epochs before it.
-
-    Returns
-    -------
-    float
-        Constant, or along half a cosine.
-    """
+    """Give the learning rate of the epoch that so many epochs come before."""
     if settings.schedule == "constant":
         return settings.learning_rate
     return settings.learning_rate * (1 + math.cos(math.pi * done / settings.epochs)) / 2
@@ -214,22 +148,7 @@ def learning_rate_at(settings: FitSettings, done: int) -> float:
 
 @torch.inference_mode()
 def predict_logits(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> Tensor:
-    """Run a model in evaluation mode over many inputs.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Inputs B x ... to outputs B x K.
-    inputs : torch.Tensor
-        N x ..., on the model's device.
-    batch_size : int, optional
-        Inputs in a step.
-
-    Returns
-    -------
-    torch.Tensor
-        Outputs N x K, float32.
-    """
+    """Run a model in evaluation mode over inputs N x ... on its device; gives N x K, float32."""
     model.eval()
     return torch.cat([model(batch).float() for batch in inputs.split(batch_size)])
 
@@ -241,26 +160,7 @@ def evaluate(
     positions: Tensor,
     precision: Precision = Precision.FP32,
 ) -> tuple[float, float]:
-    """Score a model on some examples, without augmentation.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Inputs to outputs.
-    target : Target
-        Loss and probabilities.
-    examples : Examples
-        All inputs and labels.
-    positions : torch.Tensor
-        Which examples, int64.
-    precision : Precision, optional
-        Of the model's products.
-
-    Returns
-    -------
-    tuple of float
-        Mean loss, and macro F1 of the most probable class.
-    """
+    """Give mean loss, and macro F1 of the most probable class, without augmentation; positions are int64."""
     labels = examples.labels[positions]
     with autocast(precision, examples.inputs.device):
         logits = predict_logits(model, examples.inputs[positions])
@@ -269,23 +169,11 @@ def evaluate(
 
 
 def part_scores(logits: Tensor, target: Target, labels: Tensor) -> dict[str, float]:
-    """Score a model's outputs on one part of the data.
+    """Score a model's outputs, N x K, on one part of the data.
 
-    Parameters
-    ----------
-    logits : torch.Tensor
-        N x K.
-    target : Target
-        Loss and decoding.
-    labels : torch.Tensor
-        N class labels.
-
-    Returns
-    -------
-    dict
-        ``loss``; ``accuracy``, ``macro_f1``, ``weighted_f1`` and ``recall.<class>`` of the most probable
-        class (a class without labels has no recall); ``exact_accuracy`` and ``invalid`` (a count) of the
-        paper's decoding.
+    Gives ``loss``; ``accuracy``, ``macro_f1``, ``weighted_f1`` and ``recall.<class>`` of the most probable
+    class (a class without labels has no recall); ``exact_accuracy`` and ``invalid`` (a count) of the paper's
+    decoding.
     """
     true = labels.cpu().numpy()
     probable = target.probabilities(logits).argmax(dim=1).cpu().numpy()

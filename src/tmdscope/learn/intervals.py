@@ -19,20 +19,9 @@ NO_INTERVAL = "no interval: 1 sample"
 
 @dataclass(frozen=True)
 class Intervals:
-    """Scores with their 95 % intervals over samples.
+    """Accuracy and macro F1 over samples with 95 % bounds, all in 0..1.
 
-    Attributes
-    ----------
-    accuracy : tuple of float or None
-        Lower and upper bound of the accuracy, each in 0..1; None with fewer than two samples.
-    macro_f1 : tuple of float or None
-        Lower and upper bound of the macro F1, each in 0..1; None with fewer than two samples.
-    samples : int
-        How many samples there are to draw from.
-    resamples : int
-        How many times they were drawn.
-    scores : tuple of float
-        Accuracy and macro F1 that the intervals are of; of several models those of their mean counts.
+    `scores` are accuracy and macro F1 that the bounds are of; of several models those of their mean counts.
     """
 
     accuracy: Bounds
@@ -44,16 +33,9 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one model does than another on the same images, with 95 % intervals.
+    """How much better (-1..1) one model does than another on the same images, with 95 % intervals.
 
-    Attributes
-    ----------
-    accuracy, macro_f1 : float
-        Score of the first less that of the second, in -1..1.
-    accuracy_ci95, macro_f1_ci95 : tuple of float or None
-        Lower and upper bound of each; None with fewer than two samples, and then nothing may be decided.
-    images, samples : int
-        What they were scored on.
+    Without an interval nothing may be decided.
     """
 
     accuracy: float
@@ -80,29 +62,8 @@ def bootstrap_by_sample(
     those of `tmdscope.dataset.bootstrap.interval_over_samples` instead: one more sample of mean size, its
     images spread over the classes, all of them wrong (for the upper bound: right).
 
-    Parameters
-    ----------
-    labels : array_like
-        True class of each image, int, shape (images,), at least 0.
-    predicted : array_like
-        Predicted class of each image, int, shape (images,), or of several models whose counts are averaged,
-        shape (models, images); -1 is invalid.
-    sample_ids : sequence of str
-        Sample of each image, shape (images,).
-    resamples : int
-        How many times to draw, at least 1.
-    seed : int
-        Seed of the drawing.
-
-    Returns
-    -------
-    Intervals
-        Bounds of both scores.
-
-    Raises
-    ------
-    ValueError
-        The three do not match, are empty, or hold what is no class; or there are no resamples.
+    `predicted` is int, shape (images,), or of several models whose counts are averaged, shape (models,
+    images); -1 is invalid. `ValueError` where arrays do not match, are empty, or hold what is no class.
     """
     counts = _mean_counts(labels, predicted, sample_ids)
     says = accuracy_of_counts(counts)
@@ -119,36 +80,12 @@ def paired_difference(
     resamples: int,
     seed: int,
 ) -> Difference:
-    """Compare two models on the same images by drawing samples with replacement.
+    """Compare two models (first less second) on the same images by drawing samples with replacement.
 
-    Every resample scores both models, so that what makes images easy or hard for both cancels; otherwise
-    as `bootstrap_by_sample`: where all but a few samples say the same of both, one more sample joins on which
-    one model is wholly wrong and the other wholly right, so that models that agree everywhere are still told
-    apart by no more than the samples allow.
-
-    Parameters
-    ----------
-    labels : array_like
-        True class of each image, int, shape (images,), at least 0.
-    first, second : array_like
-        Class that each model predicts for each image, int, shape (images,), or that several models predict
-        whose counts are averaged, shape (models, images); -1 is invalid.
-    sample_ids : sequence of str
-        Sample of each image, shape (images,).
-    resamples : int
-        How many times to draw, at least 1.
-    seed : int
-        Seed of the drawing.
-
-    Returns
-    -------
-    Difference
-        First less second, with bounds.
-
-    Raises
-    ------
-    ValueError
-        The arrays do not match, are empty, or hold what is no class; or there are no resamples.
+    Every resample scores both models, so that what makes images easy or hard for both cancels; otherwise as
+    `bootstrap_by_sample`, arguments too: where all but a few samples say the same of both, one more sample
+    joins on which one model is wholly wrong and the other wholly right, so that models that agree everywhere
+    are still told apart by no more than the samples allow.
     """
     classes = 1 + max(int(np.max(values, initial=0)) for values in (labels, first, second))
     counts = np.stack(
@@ -176,24 +113,7 @@ def paired_difference(
 
 
 def tell_interval(value: float, bounds: Sequence[float] | None, form: str = ".3f", scale: float = 1) -> str:
-    """Write a value and its 95 % interval.
-
-    Parameters
-    ----------
-    value : float
-        The score.
-    bounds : sequence of float or None
-        Lower and upper bound; None where there is no interval.
-    form : str, optional
-        How numbers are written.
-    scale : float, optional
-        They are multiplied by.
-
-    Returns
-    -------
-    str
-        ``0.795 [0.764, 0.824]`` or ``0.795 (no interval: 1 sample)``.
-    """
+    """Write ``0.795 [0.764, 0.824]`` or ``0.795 (no interval: 1 sample)``, numbers multiplied by `scale`."""
     if bounds is None:
         return f"{value * scale:{form}} ({NO_INTERVAL})"
     low, high = (f"{bound * scale:{form}}" for bound in bounds)
@@ -203,16 +123,9 @@ def tell_interval(value: float, bounds: Sequence[float] | None, form: str = ".3f
 def one_more(counts: NDArray[Any]) -> NDArray[np.float64]:
     """Make a sample that no model could do worse on, and one that none could do better on.
 
-    Parameters
-    ----------
-    counts : numpy.ndarray
-        Pairs of true and predicted class in each sample, shape (samples, K, K + 1).
-
-    Returns
-    -------
-    numpy.ndarray
-        Their counts, shape (2, K, K + 1): as many images as samples have on average, as many of each class
-        that occurs, all wrong (spread over the other classes, or invalid without any) and all right.
+    From counts of pairs, shape (samples, K, K + 1), to shape (2, K, K + 1): as many images as samples have on
+    average, as many of each class that occurs, all wrong (spread over the other classes, or invalid without
+    any) and all right.
     """
     classes = np.flatnonzero(counts.sum(axis=(0, 2)))
     images = counts.sum() / len(counts) / len(classes)

@@ -1,8 +1,9 @@
 """How well predictions agree with labels.
 
-Labels and predictions are class indices counted from 0. A prediction of -1 is *invalid* (a multilabel
-output that is no material): always wrong, and without an F1 term of its own, as in Moses & Reinhart
-(doi:10.5281/zenodo.13961220). Everything here follows from the counts of (true, predicted) pairs.
+Labels and predictions are class indices counted from 0, int, shape (images,). A prediction of -1 is *invalid*
+(a multilabel output that is no material): always wrong, and without an F1 term of its own, as in Moses &
+Reinhart (doi:10.5281/zenodo.13961220). Everything here follows from the counts of (true, predicted) pairs.
+`ValueError` where labels and predictions do not match, are empty, or hold what is no class.
 """
 
 from collections.abc import Sequence
@@ -18,69 +19,23 @@ Scores = NDArray[np.float64]
 
 
 def accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:
-    """Compute the share of correct predictions.
-
-    Parameters
-    ----------
-    labels : array_like
-        True class of each image, int, shape (images,), at least 0.
-    predicted : array_like
-        Predicted class of each image, int, shape (images,); -1 is invalid.
-
-    Returns
-    -------
-    float
-        Accuracy in 0..1.
-
-    Raises
-    ------
-    ValueError
-        The two do not match, are empty, or hold what is no class.
-    """
+    """Compute the share of correct predictions."""
     return float(accuracy_of_counts(_pairs(labels, predicted)))
 
 
 def macro_f1(labels: ArrayLike, predicted: ArrayLike) -> float:
     """Compute the mean F1 of the classes that occur among the labels.
 
-    Parameters
-    ----------
-    labels : array_like
-        True class of each image, int, shape (images,), at least 0.
-    predicted : array_like
-        Predicted class of each image, int, shape (images,); -1 is invalid.
-
-    Returns
-    -------
-    float
-        Macro F1 in 0..1: scikit-learn's ``f1_score(average="macro", labels=present)``.
-
-    Raises
-    ------
-    ValueError
-        The two do not match, are empty, or hold what is no class.
+    As scikit-learn's ``f1_score(average="macro", labels=present)``.
     """
     return float(macro_f1_of_counts(_pairs(labels, predicted)))
 
 
 def macro_f1_of_each(labels: ArrayLike, predicted: ArrayLike, counted: ArrayLike, classes: int) -> Scores:
-    """Compute the macro F1 of many models at once.
+    """Compute the `macro_f1` of many models at once, float64, shape (models,).
 
-    Parameters
-    ----------
-    labels : array_like
-        True classes, int, shape (models, images), in 0..classes - 1.
-    predicted : array_like
-        Predicted classes, int, shape (models, images), in 0..classes - 1.
-    counted : array_like
-        Which entries count, bool, shape (models, images), at least one per model.
-    classes : int
-        Number of classes.
-
-    Returns
-    -------
-    numpy.ndarray
-        For each model what `macro_f1` gives, float64, shape (models,).
+    Arrays are of shape (models, images), classes in 0..classes - 1; `counted` (bool) says which entries
+    count, at least one per model.
     """
     true, guess, mask = (np.asarray(values) for values in (labels, predicted, counted))
     shape = (len(true), classes, classes + 1)
@@ -90,51 +45,13 @@ def macro_f1_of_each(labels: ArrayLike, predicted: ArrayLike, counted: ArrayLike
 
 
 def weighted_f1(labels: ArrayLike, predicted: ArrayLike) -> float:
-    """Compute the mean F1 of the classes, each weighted by its number of labels.
-
-    Parameters
-    ----------
-    labels : array_like
-        True class of each image, int, shape (images,), at least 0.
-    predicted : array_like
-        Predicted class of each image, int, shape (images,); -1 is invalid.
-
-    Returns
-    -------
-    float
-        Weighted F1 in 0..1: scikit-learn's ``f1_score(average="weighted")``.
-
-    Raises
-    ------
-    ValueError
-        The two do not match, are empty, or hold what is no class.
-    """
+    """Compute the mean F1 of the classes, weighted by labels, as ``f1_score(average="weighted")``."""
     counts = _pairs(labels, predicted)
     return float(np.average(_f1(counts), weights=counts.sum(axis=1)))
 
 
 def recall_per_class(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Scores:
-    """Compute the share of each class's images that was recognised.
-
-    Parameters
-    ----------
-    labels : array_like
-        True class of each image, int, shape (images,), in 0..classes - 1.
-    predicted : array_like
-        Predicted class of each image, int, shape (images,); -1 is invalid and counts as a miss.
-    classes : int
-        Number of classes.
-
-    Returns
-    -------
-    numpy.ndarray
-        Recall of each class in 0..1, float64, shape (classes,); NaN for a class without labels.
-
-    Raises
-    ------
-    ValueError
-        The two do not match, are empty, or hold what is no class.
-    """
+    """Compute the share of each class's images that was recognised; NaN for a class without labels."""
     counts = _pairs(labels, predicted, classes)
     images = counts.sum(axis=1)
     hits = np.diagonal(counts).astype(np.float64)
@@ -143,63 +60,19 @@ def recall_per_class(labels: ArrayLike, predicted: ArrayLike, classes: int) -> S
 
 
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Counts:
-    """Count the valid predictions of each class for each true class.
-
-    Parameters
-    ----------
-    labels : array_like
-        True class of each image, int, shape (images,), in 0..classes - 1.
-    predicted : array_like
-        Predicted class of each image, int, shape (images,); -1 is invalid and is left out.
-    classes : int
-        Number of classes.
-
-    Returns
-    -------
-    numpy.ndarray
-        Numbers of images, int64, shape (classes, classes): rows true, columns predicted.
-
-    Raises
-    ------
-    ValueError
-        The two do not match, are empty, or hold what is no class.
-    """
+    """Count the valid predictions, shape (classes, classes): rows true, columns predicted."""
     return _pairs(labels, predicted, classes)[:, :classes]
 
 
 def invalid_count(predicted: ArrayLike) -> int:
-    """Count the predictions that name no class.
-
-    Parameters
-    ----------
-    predicted : array_like
-        Predicted class of each image, int, shape (images,); -1 is invalid.
-
-    Returns
-    -------
-    int
-        Number of invalid predictions.
-    """
+    """Count the predictions that name no class."""
     return int(np.count_nonzero(np.asarray(predicted) == INVALID))
 
 
 def mean_std(values: Sequence[float] | NDArray[Any]) -> dict[str, float]:
-    """Compute mean and standard deviation over folds.
+    """Compute ``mean`` and ``std`` over folds, at least one.
 
-    Parameters
-    ----------
-    values : sequence of float
-        One score per fold, shape (folds,).
-
-    Returns
-    -------
-    dict
-        ``mean`` and ``std``, the latter of the population (ddof = 0) as in the paper's tables.
-
-    Raises
-    ------
-    ValueError
-        There are no values.
+    The latter is of the population (ddof = 0) as in the paper's tables.
     """
     scores = np.asarray(values, dtype=np.float64)
     if not scores.size:
@@ -217,28 +90,10 @@ def _pairs(labels: ArrayLike, predicted: ArrayLike, classes: int | None = None) 
 def count_by_sample(
     labels: ArrayLike, predicted: ArrayLike, sample_ids: ArrayLike, classes: int | None = None
 ) -> Counts:
-    """Count the pairs of true and predicted class in each sample.
+    """Count the pairs of true and predicted class in each sample, int64, shape (samples, K, K + 1).
 
-    Parameters
-    ----------
-    labels : array_like
-        True class of each image, int, shape (images,), at least 0.
-    predicted : array_like
-        Predicted class of each image, int, shape (images,); -1 is invalid.
-    sample_ids : array_like
-        Sample of each image, shape (images,).
-    classes : int, optional
-        Number of classes K; without it one more than the highest.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (samples, K, K + 1), samples in order of their ids; the last column holds the invalid.
-
-    Raises
-    ------
-    ValueError
-        The three do not match, are empty, or hold what is no class.
+    Samples are in order of their ids; the last column holds the invalid. Without `classes` K is one more than
+    the highest class.
     """
     true, guess, ids = (np.asarray(values) for values in (labels, predicted, sample_ids))
     if not (true.ndim == 1 and true.shape == guess.shape == ids.shape and true.size):
@@ -258,18 +113,7 @@ def count_by_sample(
 
 
 def accuracy_of_counts(counts: NDArray[Any]) -> Scores:
-    """Compute accuracies from counts of pairs.
-
-    Parameters
-    ----------
-    counts : numpy.ndarray
-        As `count_by_sample` gives them, shape (..., K, K + 1).
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 in 0..1, shape (...).
-    """
+    """Compute accuracies from counts as `count_by_sample` gives them: shape (..., K, K + 1) to (...)."""
     hits = np.trace(counts, axis1=-2, axis2=-1)
     return np.asarray(hits / counts.sum(axis=(-2, -1)), dtype=np.float64)
 
@@ -283,17 +127,9 @@ def _f1(counts: NDArray[Any]) -> Scores:
 
 
 def macro_f1_of_counts(counts: NDArray[Any]) -> Scores:
-    """Compute macro F1 from counted pairs.
+    """Compute macro F1 from counts as `count_by_sample` gives them, shape (..., K, K + 1) to (...).
 
-    Parameters
-    ----------
-    counts : numpy.ndarray
-        Pairs of true and predicted class, shape (..., K, K + 1); the last column holds the invalid.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (...): mean F1 of the classes that occur; NaN where none does.
+    The mean is over the classes that occur; NaN where none does.
     """
     present = counts.sum(axis=-1) > 0
     classes = present.sum(axis=-1)

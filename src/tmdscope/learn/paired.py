@@ -28,14 +28,9 @@ class McNemar:
     """McNemar's exact test of two models on the same images.
 
     The test takes images as independent. Those of one sample are not, so its p-value is too small wherever
-    samples hold several images; the interval by sample of `PairedScores.difference` is the one to trust.
-
-    Attributes
-    ----------
-    first_only, second_only : int
-        Images that one model has right and the other wrong.
-    p_value : float
-        Two-sided, from the binomial distribution of the smaller number at equal odds; 1 where both are 0.
+    samples hold several images; the interval by sample of `PairedScores.difference` is the one to trust. It
+    is two-sided, from the binomial distribution of the smaller number of images that only one model has right
+    at equal odds; 1 where both numbers are 0.
     """
 
     first_only: int
@@ -45,17 +40,7 @@ class McNemar:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """What two models make of one class.
-
-    Attributes
-    ----------
-    name : str
-        The class.
-    images : int
-        Images of it.
-    recall, f1 : tuple of float
-        Of the first and of the second model, each in 0..1.
-    """
+    """What two models, the first and the second, make of one class; scores in 0..1."""
 
     name: str
     images: int
@@ -75,26 +60,10 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class PairedScores:
-    """Scores of two models on the same images.
+    """Scores, in 0..1, of two models on the same images, ``out-of-fold`` or ``held-out test``.
 
-    Attributes
-    ----------
-    name : str
-        ``out-of-fold`` or ``held-out test``.
-    images, samples : int
-        What they were scored on.
-    accuracy, macro_f1 : tuple of float
-        Of the first and of the second model, each in 0..1.
-    intervals : tuple of Intervals
-        95 % intervals of the first model's and of the second's scores.
-    difference : Difference
-        First less second.
-    distinct : Difference
-        The same on the first of identical images only.
-    mcnemar : McNemar
-        On all images.
-    per_class : list of ClassChange
-        Classes that have images here, in label order.
+    `difference` is first less second, `distinct` the same on the first of identical images only; `mcnemar`
+    takes all images. `per_class` has the classes with images here, in label order.
     """
 
     name: str
@@ -111,20 +80,10 @@ class PairedScores:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Images and what two models say of them.
+    """Images and what two models say of them; arrays of shape (N,).
 
-    Attributes
-    ----------
-    labels : numpy.ndarray
-        True class of each image, int64, shape (N,).
-    first, second : numpy.ndarray
-        Class that each model finds most probable, int64, shape (N,).
-    sample_ids : numpy.ndarray
-        Sample of each image, shape (N,).
-    distinct : numpy.ndarray
-        True for the first of identical images, shape (N,).
-    classes : sequence of str
-        Class names in label order.
+    `first` and `second` hold the class that each finds most probable, `distinct` is True for the first of
+    identical images, `classes` is in label order.
     """
 
     labels: Labels
@@ -135,22 +94,7 @@ class Pairs:
     classes: Sequence[str]
 
     def scores(self, name: str, resamples: int, seed: int) -> PairedScores:
-        """Score both models.
-
-        Parameters
-        ----------
-        name : str
-            What the images are.
-        resamples : int
-            Bootstrap resamples of an interval, at least 1.
-        seed : int
-            Of the bootstrap.
-
-        Returns
-        -------
-        PairedScores
-            Intervals are bootstrapped by sample.
-        """
+        """Score both models, with intervals bootstrapped by sample."""
         labels, samples, both = self.labels, self.sample_ids, (self.first, self.second)
         one, other = (bootstrap_by_sample(labels, said, samples, resamples, seed) for said in both)
         keep = self.distinct
@@ -188,20 +132,7 @@ class Pairs:
 
 
 def mcnemar(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> McNemar:
-    """Test whether two models are wrong equally often (McNemar, Psychometrika 12, 1947, in its exact form).
-
-    Parameters
-    ----------
-    labels : array_like
-        True class of each image, int, shape (images,).
-    first, second : array_like
-        Class that each model predicts, int, shape (images,).
-
-    Returns
-    -------
-    McNemar
-        Images that only one has right, and the two-sided p-value.
-    """
+    """Test whether two models are wrong equally often (McNemar, Psychometrika 12, 1947, exact form)."""
     true = np.asarray(labels)
     right, other_right = np.asarray(first) == true, np.asarray(second) == true
     one = int(np.count_nonzero(right & ~other_right))
@@ -211,21 +142,9 @@ def mcnemar(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> McNemar:
 
 
 def f1_per_class(labels: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.float64]:
-    """Compute the F1 of every class.
+    """Compute F1 = 2 TP / (2 TP + FP + FN), shape (classes,); 0 for a class neither true nor predicted.
 
-    Parameters
-    ----------
-    labels : array_like
-        True class of each image, int, shape (images,), in 0..classes - 1.
-    predicted : array_like
-        Predicted class of each image, int, shape (images,), in 0..classes - 1.
-    classes : int
-        Number of classes.
-
-    Returns
-    -------
-    numpy.ndarray
-        2 TP / (2 TP + FP + FN), float64, shape (classes,); 0 for a class that is neither true nor predicted.
+    Labels and predictions are int, shape (images,), in 0..classes - 1.
     """
     counts = confusion_matrix(labels, predicted, classes)
     total = counts.sum(axis=0) + counts.sum(axis=1)
@@ -235,37 +154,18 @@ def f1_per_class(labels: ArrayLike, predicted: ArrayLike, classes: int) -> NDArr
 
 
 def classes_of_predictions(predictions: pd.DataFrame) -> list[str]:
-    """List the classes that a model knows.
-
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        As `tmdscope.learn.summary.predictions_table`.
-
-    Returns
-    -------
-    list of str
-        In the order of its columns.
-    """
+    """List the classes that a model knows, in the order of the columns of its `predictions_table`."""
     return [name.removeprefix(PROBABILITY) for name in predictions if name.startswith(PROBABILITY)]
 
 
 def held_out(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Give what a model says of the images that it was not trained on.
+    """Give what a model says of the images that it was not trained on, from its `predictions_table`.
 
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        One row per fold and image: ``fold, image_id, part``, `FACTS` and ``p_<class>``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per image, by ``image_id``: `FACTS`; ``part``; ``predicted``, the most probable class; and
-        ``probability`` of it. Part ``test`` is judged by the mean of all folds' probabilities, ``val`` by
-        the fold that held the image out. All other images have an empty part and no prediction: those that
-        are only trained on, that a fold of several validates on, that are tested by some folds only, or
-        whose content or sample is also in another part of the same fold.
+    One row per image, by ``image_id``: `FACTS`; ``part``; ``predicted``, the most probable class; and
+    ``probability`` of it. Part ``test`` is judged by the mean of all folds' probabilities, ``val`` by
+    the fold that held the image out. All other images have an empty part and no prediction: those that
+    are only trained on, that a fold of several validates on, that are tested by some folds only, or
+    whose content or sample is also in another part of the same fold.
     """
     columns = [PROBABILITY + name for name in classes_of_predictions(predictions)]
     table = predictions.astype(dict.fromkeys(columns, np.float64))
@@ -286,29 +186,10 @@ def held_out(predictions: pd.DataFrame) -> pd.DataFrame:
 def compare(
     first: pd.DataFrame, second: pd.DataFrame, classes: Sequence[str], resamples: int, seed: int
 ) -> dict[str, Difference]:
-    """Compare two experiments of one study, which hold out the same images.
+    """Compare two experiments of one study, first less second, from their `predictions_table`.
 
-    Parameters
-    ----------
-    first, second : pandas.DataFrame
-        Their predictions, as `tmdscope.learn.summary.predictions_table`.
-    classes : sequence of str
-        Class names.
-    resamples : int
-        Bootstrap resamples of an interval.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    dict
-        First less second: ``ensemble_test`` on the held-out test, by the mean of the folds' probabilities;
-        ``out_of_fold`` on the images that folds validate on, each by the fold that did.
-
-    Raises
-    ------
-    ValueError
-        The experiments were not tested and validated on the same images.
+    ``ensemble_test`` is on the held-out test, by the mean of the folds' probabilities; ``out_of_fold`` on the
+    images that folds validate on, each by the fold that did. `ValueError` where the images are not the same.
     """
     sides, names, found = [held_out(first), held_out(second)], pd.Index(classes), {}
     for name, part in (("ensemble_test", "test"), ("out_of_fold", "val")):

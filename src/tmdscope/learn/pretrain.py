@@ -26,17 +26,10 @@ _HELD_OUT = 0.1
 
 @dataclass(frozen=True)
 class PretrainResult:
-    """A pre-trained backbone and how well it reads the quantities.
+    """A pre-trained backbone (state dict of the bare one) and how well it reads the quantities.
 
-    Attributes
-    ----------
-    state : dict
-        State dict of the bare backbone.
-    history : list of dict
-        Per epoch: ``epoch``, ``train_loss``, ``val_loss`` (mean squared error in standard deviations).
-    r_squared : dict
-        Quantity to the share of its variance that is read off held-out images; without quantities that
-        do not vary on them.
+    `history` has ``epoch``, ``train_loss``, ``val_loss`` (mean squared error in standard deviations);
+    `r_squared` the share of each quantity's variance that is read off held-out images, if it varies on them.
     """
 
     state: dict[str, Tensor]
@@ -49,20 +42,9 @@ def simulate_corpus(
 ) -> tuple[NDArray[np.uint8], pd.DataFrame]:
     """Simulate images to pre-train on, one per sample and all materials alike.
 
-    Parameters
-    ----------
-    settings : PretrainParams
-        How many, how large, which seed.
-    percentiles : sequence of float
-        Black and white point in %, as the study's images are prepared with.
-    steps : sequence of str, optional
-        Levelling steps, as the study's heights are levelled with.
-
-    Returns
-    -------
-    tuple
-        Images uint8, N x S x S, and a table of N rows with the simulator's truth. Samples are named
-        ``pretrain-...``, so that none is a sample of a study whatever its seed.
+    Percentiles (black and white point in %) and levelling steps are those of the study's images. Gives uint8
+    images, N x S x S, and a table of N rows with the simulator's truth. Samples are named ``pretrain-...``,
+    so that none is a sample of a study whatever its seed.
     """
     shares = dict.fromkeys(MATERIALS, 1.0)
     plans = plan_samples(shares, settings.images, settings.images, settings.seed)
@@ -85,29 +67,9 @@ def pretrain(
 ) -> PretrainResult:
     """Train a backbone to predict the simulator's quantities, with one learning-rate cycle.
 
-    Parameters
-    ----------
-    images : numpy.ndarray
-        uint8, N x S x S.
-    truth : pandas.DataFrame
-        N rows of quantities; those that are always positive are learnt as logarithms, all standardised;
-        NaN is left out of the loss.
-    settings : PretrainParams
-        How to train; the last tenth of the images is held out.
-    device : torch.device
-        Where to train.
-    on_epoch : callable
-        Told of every epoch's losses.
-
-    Returns
-    -------
-    PretrainResult
-        The backbone after the last epoch.
-
-    Raises
-    ------
-    UserError
-        The loss is no longer finite.
+    Images are uint8, N x S x S; the last tenth is held out. Of the N rows of `truth`, quantities that are
+    always positive are learnt as logarithms, all standardised; NaN is left out of the loss. The backbone is
+    that after the last epoch. A loss that is no longer finite is a `UserError`.
     """
     torch.manual_seed(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)

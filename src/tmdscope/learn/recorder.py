@@ -11,64 +11,23 @@ class FoldRecorder(Protocol):
     """Listener of one fold."""
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
-        """Hear the scores of one epoch.
-
-        Parameters
-        ----------
-        number : int
-            Epoch, from 1.
-        scores : mapping
-            Name to value.
-        kept : bool
-            Whether its weights are the ones kept now.
-        """
+        """Hear the scores of one epoch, from 1, and whether its weights are the ones kept now."""
 
     def history(self, scores: Sequence[Mapping[str, float]]) -> None:
-        """Hear the scores of all epochs of a training at once.
-
-        Parameters
-        ----------
-        scores : sequence of mapping
-            Name to value, for every epoch from 1.
-        """
+        """Hear the scores of all epochs of a training at once."""
 
     def resumed(self, number: int) -> None:
-        """Hear that a training goes on from a checkpoint.
-
-        Parameters
-        ----------
-        number : int
-            The epoch that the checkpoint was written after; this and those before it are not heard again.
-        """
+        """Hear that a training goes on after this epoch; this and those before it are not heard again."""
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
-        """Hear the final scores and get the fold's model.
-
-        Parameters
-        ----------
-        scores : mapping
-            Name to value.
-        model : torch.nn.Module or None
-            The kept model, in evaluation mode; None where it is no network.
-        """
+        """Hear the final scores and get the kept model, in evaluation mode; None where it is no network."""
 
 
 class Recorder(Protocol):
     """Listener of one cross-validation."""
 
     def fold(self, number: int) -> AbstractContextManager[FoldRecorder]:
-        """Open the listener of one fold.
-
-        Parameters
-        ----------
-        number : int
-            Fold, from 0.
-
-        Returns
-        -------
-        context manager
-            Gives a `FoldRecorder`; an error inside the block marks the fold as failed.
-        """
+        """Open the listener of one fold, from 0; an error inside the block marks the fold as failed."""
 
 
 class Silent:

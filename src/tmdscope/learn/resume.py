@@ -36,17 +36,7 @@ State = dict[str, Any]
 
 
 class Checkpoints:
-    """The checkpoints of one training.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds them; made when needed.
-    every_s : float, optional
-        Least time in s between two checkpoints.
-    clock : callable, optional
-        Gives the time in s.
-    """
+    """The checkpoints of one training, at least `every_s` seconds apart; the folder is made when needed."""
 
     def __init__(
         self, folder: Path, every_s: float = EVERY_S, clock: Callable[[], float] = time.monotonic
@@ -57,13 +47,9 @@ class Checkpoints:
         self._last = clock()
 
     def load(self) -> State | None:
-        """Read the newest checkpoint that is whole.
+        """Read the newest whole checkpoint, tensors on the CPU; None where there is none.
 
-        Returns
-        -------
-        dict or None
-            What was saved, tensors on the CPU; None where there is none. A damaged one is named on
-            standard error and the one before it is taken.
+        A damaged one is named on standard error and the one before it is taken.
         """
         for path in reversed(self._paths()):
             state = _read(path)
@@ -74,16 +60,10 @@ class Checkpoints:
         return None
 
     def offer(self, epoch: int, state: Callable[[], State], final: bool) -> None:
-        """Save a state if it is time to.
+        """Save a state (tensors, numbers, texts, lists and dicts) if it is time to.
 
-        Parameters
-        ----------
-        epoch : int
-            Number of the epoch that has ended, from 1.
-        state : callable
-            Gives the state: tensors, numbers, texts, lists and dicts.
-        final : bool
-            Whether the training has ended: always saved, and the others are removed.
+        The `final` one, of a training that has ended, is always saved, and the others are removed. Epochs
+        count from 1.
         """
         if not final and self.clock() - self._last < self.every_s:
             return
@@ -105,8 +85,6 @@ class Resume:
 
     Attributes
     ----------
-    folder : Path
-        Holds the attempt.
     attempt : str
         Its name, by which the tracker finds its runs again.
     abandoned : str or None
@@ -134,12 +112,10 @@ class Resume:
         machine: Mapping[str, str],
         every_s: float | None = None,
     ) -> Self:
-        """Go on with the attempt in a folder, or begin one.
+        """Go on with the attempt in a folder, or begin one; this process holds it until it ends.
 
         Parameters
         ----------
-        folder : Path
-            The folder.
         identity : mapping
             What determines the result: an attempt with another one is abandoned and its checkpoints are
             removed, which is said on standard error.
@@ -147,13 +123,7 @@ class Resume:
             Threads, device, library versions: on another machine the attempt goes on, but its result is
             no longer that of an unbroken run to the last bit, which is said.
         every_s : float, optional
-            Least time in s between two checkpoints; without it that of variable ``TMDSCOPE_CHECKPOINT_S``,
-            or 30 s.
-
-        Returns
-        -------
-        Resume
-            The attempt, held by this process until it ends.
+            Without it that of variable ``TMDSCOPE_CHECKPOINT_S``, or 30 s.
 
         Raises
         ------
@@ -182,33 +152,11 @@ class Resume:
         return cls(folder, attempt, abandoned, (), every_s, begun=False)
 
     def fold(self, number: int) -> Checkpoints:
-        """Give the checkpoints of one fold.
-
-        Parameters
-        ----------
-        number : int
-            Fold, from 0.
-
-        Returns
-        -------
-        Checkpoints
-            In a folder of their own.
-        """
+        """Give the checkpoints of one fold, from 0, in a folder of their own."""
         return Checkpoints(self.folder / f"fold-{number}", self.every_s)
 
     def part(self, name: str) -> Self:
-        """Give a part of the attempt that has folds of its own.
-
-        Parameters
-        ----------
-        name : str
-            Name of a folder; slashes go deeper.
-
-        Returns
-        -------
-        Resume
-            The same attempt, in that folder.
-        """
+        """Give a part of the attempt that has folds of its own, in a folder (slashes go deeper)."""
         return replace(self, folder=self.folder / name)
 
     def finish(self) -> None:

@@ -12,23 +12,9 @@ Sampling = Literal["weighted", "oversampled"]
 def starting_positions(
     train: Tensor, labels: Tensor, sampling: Sampling, generator: torch.Generator
 ) -> Tensor:
-    """Give the positions that the epochs of a training draw from.
+    """Give the positions (int64, on the CPU) that the epochs of a training draw from.
 
-    Parameters
-    ----------
-    train : torch.Tensor
-        Positions of the training part, int64.
-    labels : torch.Tensor
-        Class label of every example, int64.
-    sampling : {"weighted", "oversampled"}
-        How uneven classes are balanced.
-    generator : torch.Generator
-        Source of randomness, on the CPU.
-
-    Returns
-    -------
-    torch.Tensor
-        The training part itself, or with the repetitions of `oversampled_positions`, on the CPU.
+    They are the training part itself, or with the repetitions of `oversampled_positions`.
     """
     positions = train.cpu()
     if sampling == "oversampled":
@@ -41,23 +27,8 @@ def draw_epoch(
 ) -> tuple[Tensor, Tensor | None]:
     """Draw the order of an epoch and each example's symmetry; both go to the device in one piece.
 
-    Parameters
-    ----------
-    positions : torch.Tensor
-        What `starting_positions` gave.
-    labels : torch.Tensor
-        Class label of every example, int64; on the device that trains.
-    sampling : {"weighted", "oversampled"}
-        How uneven classes are balanced.
-    symmetries : int
-        How many there are to draw from; 1 draws none.
-    generator : torch.Generator
-        Source of randomness, on the CPU.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        Positions, as many as there are, and codes of symmetries or None; on the device of `labels`.
+    `positions` are what `starting_positions` gave. Positions and codes of symmetries are on the device of
+    `labels`; codes are None with 1 symmetry. The generator is on the CPU.
     """
     if sampling == "weighted":
         drawn = weighted_order(labels[positions].cpu(), generator)
@@ -70,20 +41,9 @@ def draw_epoch(
 
 
 def cut_batches(count: int, size: int) -> list[tuple[int, int]]:
-    """Cut an epoch into steps.
+    """Cut an epoch into steps: first example of each, and the one after its last.
 
-    Parameters
-    ----------
-    count : int
-        Examples in the epoch, at least 1.
-    size : int
-        Examples in a step.
-
-    Returns
-    -------
-    list of tuple of int
-        First example of each step, and the one after its last. A last step of a single example joins the
-        one before it: batch normalisation needs two.
+    A last step of a single example joins the one before it: batch normalisation needs two.
     """
     starts = list(range(0, count, size))
     if len(starts) > 1 and count - starts[-1] == 1:
@@ -94,17 +54,7 @@ def cut_batches(count: int, size: int) -> list[tuple[int, int]]:
 def weighted_order(labels: Tensor, generator: torch.Generator) -> Tensor:
     """Draw as many examples as there are, with replacement, all classes equally likely.
 
-    Parameters
-    ----------
-    labels : torch.Tensor
-        N class labels, int64.
-    generator : torch.Generator
-        Source of randomness, on the CPU.
-
-    Returns
-    -------
-    torch.Tensor
-        N positions in `labels` (TMD paper: WeightedRandomSampler with weight N / n_class).
+    Gives N positions in `labels` (TMD paper: WeightedRandomSampler with weight N / n_class).
     """
     counts = torch.bincount(labels)
     weights = 1.0 / counts[labels].double()
@@ -114,18 +64,8 @@ def weighted_order(labels: Tensor, generator: torch.Generator) -> Tensor:
 def oversampled_positions(labels: Tensor, generator: torch.Generator) -> Tensor:
     """Repeat random examples of every class until it is as large as the largest.
 
-    Parameters
-    ----------
-    labels : torch.Tensor
-        N class labels, int64.
-    generator : torch.Generator
-        Source of randomness, on the CPU.
-
-    Returns
-    -------
-    torch.Tensor
-        Positions in `labels`: all of them once, then the repetitions (the TMD paper's ImageNet* classifier
-        draws these once per fold and shuffles them every epoch).
+    Gives positions in `labels`: all of them once, then the repetitions (the TMD paper's ImageNet* classifier
+    draws these once per fold and shuffles them every epoch).
     """
     counts = torch.bincount(labels)
     parts = [torch.arange(len(labels))]

@@ -52,15 +52,7 @@ _SCHEMA = pa.DataFrameSchema(
 
 @dataclass(frozen=True)
 class Scored:
-    """What a cross-validated experiment left.
-
-    Attributes
-    ----------
-    scores, facts, run : dict
-        Content of ``scores.json``, ``facts.json`` and ``run.json``.
-    predictions : pandas.DataFrame
-        As `tmdscope.learn.summary.predictions_table`.
-    """
+    """What a cross-validated experiment left: its JSON files and its `summary.predictions_table`."""
 
     scores: dict[str, Any]
     facts: dict[str, Any]
@@ -69,26 +61,10 @@ class Scored:
 
     @classmethod
     def read(cls, folder: Path, of: Mapping[str, str], files: Sequence[Path] = ()) -> "Scored":
-        """Read an experiment's folder.
+        """Read an experiment's folder; its scores are those of its predictions, all folds of all images.
 
-        Parameters
-        ----------
-        folder : Path
-            Of the experiment.
-        of : mapping
-            What it must be of: ``data`` and ``split`` to a SHA-256.
-        files : sequence of Path, optional
-            Further files that must be those that were written with it.
-
-        Returns
-        -------
-        Scored
-            Its scores are those of its predictions, which are one of every fold for every image.
-
-        Raises
-        ------
-        UserError
-            A file is missing, damaged, changed, of other data or another split, or does not fit the others.
+        It must be of `of` (``data`` and ``split`` to a SHA-256); `files` must be those that were written with
+        it.
         """
         scores_path, facts_path, path = folder / SCORES, folder / FACTS, folder / PREDICTIONS
         run = read_record(folder / RUN, of, [path, *files])
@@ -117,18 +93,7 @@ class Scored:
 
 
 def find_problems(predictions: pd.DataFrame) -> list[str]:
-    """Find what keeps a table from being one of predictions.
-
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        Should be as `tmdscope.learn.summary.predictions_table`.
-
-    Returns
-    -------
-    list of str
-        Columns that lack, and values that cannot be; empty where it is one.
-    """
+    """Find what keeps a table from being one of predictions: columns that lack, values that cannot be."""
     lacking = [name for name in _SCHEMA.columns if name != _PROBABILITIES and name not in predictions]
     if lacking:
         return [f"it has no column {name}" for name in lacking]
@@ -141,19 +106,9 @@ def find_problems(predictions: pd.DataFrame) -> list[str]:
 
 
 def find_contradictions(scores: Mapping[str, Any], predictions: pd.DataFrame) -> list[str]:
-    """Compare scores with the predictions that they are of.
+    """Compare scores, as `summarise` gives them, with the predictions that they are of; lists what differs.
 
-    Parameters
-    ----------
-    scores : mapping
-        As `tmdscope.learn.summary.summarise`.
-    predictions : pandas.DataFrame
-        As `tmdscope.learn.summary.predictions_table`; every fold lists all images in one order.
-
-    Returns
-    -------
-    list of str
-        Each score that is another; empty where all agree.
+    Every fold lists all images in one order.
     """
     recomputed = _recompute(predictions)
     stored = {key: _at(scores, key) for key in recomputed}

@@ -19,12 +19,8 @@ from tmdscope.stage import UserError
 class LeftOut:
     """A candidate, one fold left out of the choice of its epoch.
 
-    Attributes
-    ----------
-    others : float
-        Mean validation macro F1 of the other folds at the epoch that they choose.
-    own : float
-        Validation macro F1 of the fold left out at that epoch.
+    `others` is the mean validation macro F1 of the other folds at the epoch that they choose, `own` that of
+    the fold left out at that epoch.
     """
 
     others: float
@@ -32,19 +28,9 @@ class LeftOut:
 
 
 def leave_out_each(histories: Sequence[Sequence[EpochScores]], rule: CheckpointRule) -> list[LeftOut]:
-    """Leave each fold out of the choice of an epoch in turn.
+    """Leave each of at least two folds out of the choice of an epoch, by the others' mean scores, in turn.
 
-    Parameters
-    ----------
-    histories : sequence of sequence of EpochScores
-        For each of at least two folds its epochs; a training that stopped early stands where it stopped.
-    rule : CheckpointRule
-        Keeps an epoch, here by the mean scores of the other folds.
-
-    Returns
-    -------
-    list of LeftOut
-        One per fold.
+    A training that stopped early stands where it stopped.
     """
     epochs = max(map(len, histories))
     curves = np.array([[astuple(h[min(k, len(h) - 1)]) for k in range(epochs)] for h in histories])
@@ -58,57 +44,23 @@ def leave_out_each(histories: Sequence[Sequence[EpochScores]], rule: CheckpointR
 
 
 def selection_score(candidates: Sequence[Sequence[LeftOut]]) -> float:
-    """Score what the other folds choose, mean over the folds left out.
+    """Score (macro F1) what the other folds choose, mean over the folds left out.
 
-    Parameters
-    ----------
-    candidates : sequence of sequence of LeftOut
-        For each candidate (an experiment alone, or the trials of a search) its folds.
-
-    Returns
-    -------
-    float
-        Macro F1. Of equal candidates the first is chosen.
+    A candidate is an experiment alone, or a trial of a search. Of equal ones the first is chosen.
     """
     folds = zip(*candidates, strict=True)
     return float(np.mean([max(fold, key=lambda entry: entry.others).own for fold in folds]))
 
 
 def describe_selection(score: float, scores: Mapping[str, Any]) -> dict[str, float]:
-    """Set the selection score beside the validation score.
-
-    Parameters
-    ----------
-    score : float
-        As `selection_score`.
-    scores : mapping
-        As `tmdscope.learn.summary.summarise`.
-
-    Returns
-    -------
-    dict
-        ``macro_f1``, and ``optimism``: by how much the mean validation macro F1 is above it.
-    """
+    """Give ``macro_f1`` and ``optimism``: by how much `summarise`'s mean validation macro F1 is above it."""
     return {"macro_f1": score, "optimism": scores["val"]["macro_f1"]["mean"] - score}
 
 
 def choose_best(scores: Mapping[str, Mapping[str, Any]]) -> str:
-    """Choose the experiment with the highest selection score.
+    """Choose the experiment with the highest selection score, of equal ones the first.
 
-    Parameters
-    ----------
-    scores : mapping
-        Experiment to its scores; ``selection`` as `describe_selection`.
-
-    Returns
-    -------
-    str
-        The experiment; of equal ones the first.
-
-    Raises
-    ------
-    UserError
-        One has no selection score, or one that is no number in 0..1: nothing is chosen then.
+    Where one has no score, or one that is no number in 0..1, nothing is chosen: `UserError`.
     """
     found = {name: entry.get("selection", {}).get("macro_f1") for name, entry in scores.items()}
     for name, score in found.items():

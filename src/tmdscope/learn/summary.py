@@ -24,21 +24,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Cohort:
-    """The images that a study scores.
-
-    Attributes
-    ----------
-    labels : numpy.ndarray
-        Class of each image, int64, shape (N,).
-    sample_ids : numpy.ndarray
-        Sample of each image, shape (N,).
-    distinct : numpy.ndarray
-        True for the first of identical images, shape (N,).
-    resamples : int
-        Bootstrap resamples of an interval.
-    seed : int
-        Of the bootstrap.
-    """
+    """The images that a study scores, shape (N,); `distinct` is True for the first of identical ones."""
 
     labels: Labels
     sample_ids: NDArray[Any]
@@ -47,20 +33,10 @@ class Cohort:
     seed: int
 
     def pooled(self, rows: Labels, predicted: Labels) -> dict[str, Any]:
-        """Score predictions on some images, with 95 % intervals bootstrapped by sample.
+        """Score predictions on some images (rows), with 95 % intervals bootstrapped by sample.
 
-        Parameters
-        ----------
-        rows : numpy.ndarray
-            Which images, int64, shape (M,).
-        predicted : numpy.ndarray
-            Their predicted classes, int64, shape (M,).
-
-        Returns
-        -------
-        dict
-            ``images, samples, accuracy, macro_f1, accuracy_ci95, macro_f1_ci95`` (None with fewer than two
-            samples), and the same under ``distinct`` on the first of identical images only.
+        Gives ``images, samples, accuracy, macro_f1, accuracy_ci95, macro_f1_ci95`` (None with fewer than two
+        samples), and the same under ``distinct`` on the first of identical images only.
         """
         keep = self.distinct[rows]
         return {
@@ -83,15 +59,6 @@ class Cohort:
 
 def summarise(results: Sequence[FoldResult], folds: Sequence[FoldParts], cohort: Cohort) -> dict[str, Any]:
     """Summarise a cross-validation.
-
-    Parameters
-    ----------
-    results : sequence of FoldResult
-        One per fold.
-    folds : sequence of FoldParts
-        The folds, in the same order.
-    cohort : Cohort
-        The images.
 
     Returns
     -------
@@ -128,38 +95,14 @@ def _over_folds(results: Sequence[FoldResult], part: str) -> dict[str, Any]:
 
 
 def out_of_fold(results: Sequence[FoldResult], folds: Sequence[FoldParts]) -> tuple[Labels, Labels]:
-    """Pool each fold's predictions on the images it validates on.
-
-    Parameters
-    ----------
-    results : sequence of FoldResult
-        One per fold.
-    folds : sequence of FoldParts
-        The folds, in the same order.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Rows in the data set and their predicted classes, int64.
-    """
+    """Pool each fold's predictions on the images it validates on: rows in the data set and classes, int64."""
     rows = np.concatenate([fold.val for fold in folds])
     pairs = zip(results, folds, strict=True)
     return rows, np.concatenate([result.probabilities[fold.val].argmax(axis=1) for result, fold in pairs])
 
 
 def ensemble_probabilities(results: Sequence[FoldResult]) -> NDArray[np.float64]:
-    """Give the mean of the folds' class probabilities.
-
-    Parameters
-    ----------
-    results : sequence of FoldResult
-        One per fold.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, images x classes.
-    """
+    """Give the mean of the folds' class probabilities, images x classes."""
     mean: NDArray[np.float64] = np.mean(
         [result.probabilities for result in results], axis=0, dtype=np.float64
     )
@@ -169,23 +112,9 @@ def ensemble_probabilities(results: Sequence[FoldResult]) -> NDArray[np.float64]
 def mean_confusion(
     results: Sequence[FoldResult], labels: Labels, rows: Labels, classes: int
 ) -> NDArray[np.float64]:
-    """Average the folds' confusion matrices on the same images.
+    """Average the folds' confusion matrices on the same images: rows true, columns most probable.
 
-    Parameters
-    ----------
-    results : sequence of FoldResult
-        One per fold.
-    labels : numpy.ndarray
-        Class of each image of the data set, int64.
-    rows : numpy.ndarray
-        Images to count.
-    classes : int
-        Number of classes.
-
-    Returns
-    -------
-    numpy.ndarray
-        Mean counts, classes x classes, rows true, columns most probable.
+    `labels` are of all images of the data set, `rows` the images to count.
     """
     counted = [
         confusion_matrix(labels[rows], result.probabilities[rows].argmax(axis=1), classes)
@@ -196,19 +125,7 @@ def mean_confusion(
 
 
 def mean_history(results: Sequence[FoldResult]) -> pd.DataFrame:
-    """Average the folds' training curves.
-
-    Parameters
-    ----------
-    results : sequence of FoldResult
-        One per fold.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per epoch: ``epoch``, then losses and macro F1 of training and validation, means over the
-        folds that were still training.
-    """
+    """Average the folds' training curves: per ``epoch`` losses and macro F1 over the folds still training."""
     curves = [pd.DataFrame([asdict(scores) for scores in result.fit.history]) for result in results]
     mean = pd.concat(curves).groupby(level=0).mean()
     mean.insert(0, "epoch", np.arange(1, len(mean) + 1))
@@ -220,20 +137,8 @@ def decoded_confusion(
 ) -> tuple[NDArray[np.float64], float]:
     """Average the folds' confusion matrices on the held-out test, by the paper's decoding.
 
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        As `predictions_table`; every fold lists all images in the order of the labels.
-    labels : numpy.ndarray
-        Class of each image of the data set, int64.
-    classes : sequence of str
-        Class names.
-
-    Returns
-    -------
-    tuple
-        Mean counts, classes x classes, rows true; and the mean number of outputs that stand for no class,
-        which are in no column.
+    Every fold of the `predictions_table` lists all images in the order of the labels. Gives mean counts, rows
+    true, and the mean number of outputs that stand for no class, which are in no column.
     """
     counted, invalid = [], []
     for _, fold in predictions.groupby("fold"):
@@ -247,19 +152,8 @@ def decoded_confusion(
 def decoded_scores(predictions: pd.DataFrame, labels: Labels, classes: Sequence[str]) -> dict[str, Any]:
     """Score every fold by the paper's decoding: an output that stands for no class is wrong.
 
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        As `predictions_table`; every fold lists all images in the order of the labels.
-    labels : numpy.ndarray
-        Class of each image of the data set, int64.
-    classes : sequence of str
-        Class names.
-
-    Returns
-    -------
-    dict
-        Part to ``accuracy`` and ``macro_f1``, each with mean and population standard deviation over folds.
+    Every fold of the `predictions_table` lists all images in the order of the labels. Gives for each part
+    ``accuracy`` and ``macro_f1``, with mean and population standard deviation over folds.
     """
     folds = [fold for _, fold in predictions.groupby("fold")]
     scores: dict[str, Any] = {}
@@ -281,19 +175,9 @@ def _decoded(fold: pd.DataFrame, classes: Sequence[str]) -> Labels:
 
 
 def confusion_pairs(counts: NDArray[np.float64], classes: Sequence[str]) -> pd.DataFrame:
-    """Write a confusion matrix as one row per image, the form that DVC plots.
+    """Write a confusion matrix (rows true) as one row per image, the form that DVC plots.
 
-    Parameters
-    ----------
-    counts : numpy.ndarray
-        Counts, classes x classes, rows true.
-    classes : sequence of str
-        Class names.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``true`` and ``predicted``; counts are rounded to whole images.
+    Columns are ``true`` and ``predicted``; counts are rounded to whole images.
     """
     pairs = [
         (classes[true], classes[predicted])
@@ -311,22 +195,9 @@ def predictions_table(
 ) -> pd.DataFrame:
     """List every fold's prediction of every image that is in one of its parts.
 
-    Parameters
-    ----------
-    results : sequence of FoldResult
-        One per fold.
-    folds : sequence of FoldParts
-        The folds, in the same order.
-    manifest : pandas.DataFrame
-        Columns ``image_id, sample_id, material, image_sha256`` of all images.
-    classes : sequence of str
-        Class names.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per fold and image: ``fold``, the manifest's columns, ``part, decoded`` (class name by the
-        paper's decoding, empty where the output stands for no class), and ``p_<class>``.
+    The manifest has the columns `IDENTITY` of all images. Gives one row per fold and image: ``fold``, these
+    columns, ``part, decoded`` (class name by the paper's decoding, empty where the output stands for no
+    class), and ``p_<class>``.
     """
     known = manifest[list(IDENTITY)].reset_index(drop=True)
     tables = []

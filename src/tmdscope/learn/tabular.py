@@ -28,19 +28,7 @@ METHODS = ("mlp", *CLASSIFIERS)
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Stored features of a study's images.
-
-    Attributes
-    ----------
-    features : numpy.ndarray
-        float32, shape (N, F).
-    sample_ids : numpy.ndarray
-        Sample of each image, text, shape (N,).
-    labels : numpy.ndarray
-        Class of each image, int64, shape (N,).
-    classes : tuple of str
-        Class names in label order.
-    """
+    """Stored features, (N, F), of images with samples and labels, (N,); `classes` in label order."""
 
     features: NDArray[np.float32]
     sample_ids: NDArray[Any]
@@ -49,20 +37,7 @@ class FeatureTable:
 
 
 def table_folds(split: Split, image_ids: Sequence[str]) -> list[FoldParts]:
-    """Turn a split's image ids into the rows of a table.
-
-    Parameters
-    ----------
-    split : Split
-        Held-out test and folds.
-    image_ids : sequence of str
-        Of the table's rows.
-
-    Returns
-    -------
-    list of FoldParts
-        One per fold.
-    """
+    """Turn a split's image ids into the rows of a table."""
     row = {image: number for number, image in enumerate(image_ids)}
     return [
         FoldParts(*(np.array([row[image] for image in part]) for part in (fold.train, fold.val, split.test)))
@@ -74,56 +49,18 @@ class Method(Protocol):
     """A way to classify images by their features or by their sample's number."""
 
     def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:
-        """Train on one fold and predict every image.
-
-        Parameters
-        ----------
-        parts : FoldParts
-            The fold.
-        number : int
-            Its number, from 0; seeds what is random.
-        listener : FoldRecorder
-            Hears the epochs of methods that have them.
-
-        Returns
-        -------
-        numpy.ndarray
-            Predicted class of every image, int64, shape (N,).
-        """
+        """Train on a fold and predict every image, shape (N,); its number, from 0, seeds what is random."""
 
     def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:
-        """Train on some images as well as the method can and predict others.
+        """Train on some images (rows) as well as the method can and predict others.
 
-        Parameters
-        ----------
-        seen, unseen : numpy.ndarray
-            Row numbers, int64.
-        number : int
-            Number of the outer fold; seeds what is random.
-        inner_folds : int
-            Into how many folds `seen` is cut by methods that need a validation part.
-
-        Returns
-        -------
-        numpy.ndarray
-            Predicted class of the unseen images, int64.
+        `number` is that of the outer fold and seeds what is random; methods that need a validation part cut
+        `seen` into `inner_folds`.
         """
 
 
 class Mlp(nn.Sequential):
-    """Hidden layers with ReLU, dropout, and a linear output (the sibling study's network).
-
-    Parameters
-    ----------
-    inputs : int
-        Width of the features.
-    hidden : sequence of int
-        Widths of the hidden layers.
-    outputs : int
-        Number of classes.
-    dropout : float
-        After the last hidden layer, in [0, 1).
-    """
+    """Hidden layers with ReLU, dropout (in [0, 1)), and a linear output (the sibling study's network)."""
 
     def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> None:
         widths = [inputs, *hidden]
@@ -134,20 +71,7 @@ class Mlp(nn.Sequential):
 
 
 def mlp_settings(params: MlpParams, seed: int) -> FitSettings:
-    """Say how the paper's ImageNet* classifier is trained: oversampled to the largest class.
-
-    Parameters
-    ----------
-    params : MlpParams
-        Its settings.
-    seed : int
-        Of the order of examples.
-
-    Returns
-    -------
-    FitSettings
-        Ready for `tmdscope.learn.fit.fit`.
-    """
+    """Say how the paper's ImageNet* classifier is trained: oversampled to the largest class."""
     return FitSettings(
         epochs=params.epochs,
         batch_size=params.batch_size,
@@ -159,15 +83,7 @@ def mlp_settings(params: MlpParams, seed: int) -> FitSettings:
 
 
 class MlpMethod:
-    """The paper's ImageNet* classifier, see `Method`.
-
-    Parameters
-    ----------
-    table : FeatureTable
-        The features.
-    params : ClassifiersParams
-        Its settings and the seed.
-    """
+    """The paper's ImageNet* classifier, see `Method`."""
 
     def __init__(self, table: FeatureTable, params: ClassifiersParams) -> None:
         self.table = table
@@ -201,17 +117,7 @@ class MlpMethod:
 
 
 class ClassicalMethod:
-    """A scikit-learn classifier, see `Method`; it needs no validation part.
-
-    Parameters
-    ----------
-    name : str
-        As for `tmdscope.learn.classical.make_classifier`.
-    table : FeatureTable
-        The features.
-    params : ClassifiersParams
-        Its settings.
-    """
+    """A scikit-learn classifier of `make_classifier`, see `Method`; it needs no validation part."""
 
     def __init__(self, name: str, table: FeatureTable, params: ClassifiersParams) -> None:
         self.name = name
@@ -234,43 +140,14 @@ class ClassicalMethod:
 
 
 def make_method(name: str, table: FeatureTable, params: ClassifiersParams) -> Method:
-    """Make a method by name.
-
-    Parameters
-    ----------
-    name : str
-        ``mlp``, or a name that `tmdscope.learn.classical.make_classifier` knows.
-    table : FeatureTable
-        The features.
-    params : ClassifiersParams
-        Settings of all methods.
-
-    Returns
-    -------
-    Method
-        Ready to predict.
-    """
+    """Make a method by name: ``mlp``, or one that `make_classifier` knows."""
     return MlpMethod(table, params) if name == "mlp" else ClassicalMethod(name, table, params)
 
 
 def pooled_predictions(method: Method, table: FeatureTable, folds: int, inner_folds: int) -> Labels:
-    """Predict every image by a model that has seen no image of its sample.
+    """Predict every image, shape (N,), by a model that has seen no image of its sample.
 
-    Parameters
-    ----------
-    method : Method
-        The way to classify.
-    table : FeatureTable
-        The features.
-    folds : int
-        Outer folds, stratified and grouped by sample.
-    inner_folds : int
-        Folds inside, for methods that need a validation part.
-
-    Returns
-    -------
-    numpy.ndarray
-        Predicted class of every image, int64, shape (N,).
+    The outer folds are stratified and grouped by sample.
     """
     predicted = np.full(len(table.labels), -1, dtype=np.int64)
     for number, (seen, unseen) in enumerate(outer_folds(table.labels, table.sample_ids.tolist(), folds)):
@@ -279,20 +156,7 @@ def pooled_predictions(method: Method, table: FeatureTable, folds: int, inner_fo
 
 
 def score_parts(labels: Labels, predicted: Labels, parts: FoldParts) -> dict[str, float]:
-    """Score predictions on a fold's parts.
-
-    Parameters
-    ----------
-    labels, predicted : numpy.ndarray
-        True and predicted class of every image, int64, shape (N,).
-    parts : FoldParts
-        The fold.
-
-    Returns
-    -------
-    dict
-        ``<part>_accuracy`` and ``<part>_macro_f1`` for train, val and test.
-    """
+    """Give ``<part>_accuracy`` and ``<part>_macro_f1`` of predictions for every image, shape (N,)."""
     scores = {}
     for part in ("train", "val", "test"):
         rows = getattr(parts, part)
@@ -302,17 +166,6 @@ def score_parts(labels: Labels, predicted: Labels, parts: FoldParts) -> dict[str
 
 
 def mean_over_folds(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Average scores over folds.
-
-    Parameters
-    ----------
-    scores : sequence of mapping
-        One per fold; a score that some folds lack is averaged over the others.
-
-    Returns
-    -------
-    dict
-        Name to ``mean`` and population ``std``.
-    """
+    """Give ``mean`` and population ``std`` of each score over the folds that have it."""
     names = dict.fromkeys(name for fold in scores for name in fold)
     return {name: mean_std([fold[name] for fold in scores if name in fold]) for name in names}

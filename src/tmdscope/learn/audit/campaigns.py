@@ -29,19 +29,9 @@ from tmdscope.learn.metrics import accuracy, macro_f1
 class Part:
     """What came out for one held-out part.
 
-    Attributes
-    ----------
-    name : str
-        The part.
-    first, last : float
-        Lowest and highest order of its samples.
-    samples, images : int
-        Scored, after exclusions.
-    excluded : dict
-        Class that training lost to its images in this part, which are not scored.
-    held_out, control, order_held_out, order_control : float or None
-        Accuracy in 0..1 of the features without and with neighbours, and of the order alone; None where
-        nothing is left to score.
+    `first` and `last` are the lowest and highest order of its samples; `excluded` maps a class that training
+    lost to its images here, which are not scored. Accuracies, of the features without and with neighbours and
+    of the order alone, are in 0..1, None where nothing is left to score.
     """
 
     name: str
@@ -58,23 +48,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Campaigns:
-    """A score without and with neighbours in time.
+    """A score without and with neighbours in time, on the same images.
 
     Attributes
     ----------
-    name : str
-        How campaigns were held out.
-    method : str
-        The same in words.
-    held_out, control : Score
-        Of the features, on the same images.
     drop : Difference
         Control less held out: what goes with the campaign. Its intervals are bootstrapped by sample and
         widened, half-widths added in quadrature, by those of `spread` (Student's t).
     spread : tuple of float
         Standard deviation of accuracy and of macro F1 over arrangements without campaigns (ddof 1).
-    order_held_out, order_control : Score
-        Of the order alone.
     beyond_order : Difference
         Features less order alone, both held out.
     chance : float
@@ -110,17 +92,7 @@ class Campaigns:
 
 @dataclass(frozen=True)
 class Draws:
-    """How often chance is asked.
-
-    Attributes
-    ----------
-    draws : int
-        Matched training sets for every held-out sample.
-    arrangements : int
-        Of the samples without campaigns, at least 2.
-    seed : int
-        Of both.
-    """
+    """How often chance is asked: `draws` for every held-out sample, at least 2 `arrangements`."""
 
     draws: int
     arrangements: int
@@ -144,25 +116,10 @@ def hold_out(
     method: str,
     plan: Draws,
 ) -> Campaigns | None:
-    """Predict held-out campaigns without and with their neighbours.
+    """Predict held-out campaigns without and with their neighbours, by ``features`` and by ``order``.
 
-    Parameters
-    ----------
-    scorer : Scorer
-        Of the data set.
-    predictors : mapping
-        ``features`` and ``order``.
-    held : sequence of HeldOut
-        The campaigns; every sample is tested in one of them at most.
-    name, method : str
-        What was held out, in a word and in a sentence.
-    plan : Draws
-        How many controls and arrangements.
-
-    Returns
-    -------
-    Campaigns or None
-        None where no image can be scored: every part takes all training samples of its classes.
+    Every sample is tested in one campaign at most. None where no image can be scored: every part takes all
+    training samples of its classes.
     """
     table = scorer.table
     rng = np.random.default_rng(plan.seed)

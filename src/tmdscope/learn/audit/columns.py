@@ -18,25 +18,10 @@ SAMPLE_ID = "sample_id"
 
 
 def read_order(manifest: pd.DataFrame, column: str) -> Values | None:
-    """Read when each image's sample was grown or measured.
+    """Read when each image's sample was grown or measured: numbers as they are, dates in days, float64, (N,).
 
-    Parameters
-    ----------
-    manifest : pandas.DataFrame
-        A row per image.
-    column : str
-        Numbers or dates; ``sample_id``: the number in the sample's name, not known where a name has none;
-        ``none``: not known.
-
-    Returns
-    -------
-    numpy.ndarray or None
-        Numbers as they are, dates in days, float64, shape (N,).
-
-    Raises
-    ------
-    UserError
-        There is no such column, or a value is neither number nor date.
+    ``sample_id`` reads the number in the sample's name; the order is not known (None) where a name has none,
+    or for ``none``. Empty cells, or values that are neither number nor date, are a `UserError`.
     """
     if column == NO_ORDER:
         return None
@@ -64,24 +49,9 @@ def read_order(manifest: pd.DataFrame, column: str) -> Values | None:
 
 
 def read_nuisance(manifest: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame | None:
-    """Read what should not matter.
+    """Read what should not matter, a row per image; None without columns.
 
-    Parameters
-    ----------
-    manifest : pandas.DataFrame
-        A row per image.
-    columns : sequence of str
-        Names; none is None.
-
-    Returns
-    -------
-    pandas.DataFrame or None
-        Numbers as they are, dates in days, or text where a column holds any; NaN or None: not known.
-
-    Raises
-    ------
-    UserError
-        There is no such column.
+    Numbers as they are, dates in days, or text where a column holds any; NaN or None: not known.
     """
     if not columns:
         return None
@@ -96,22 +66,7 @@ def read_nuisance(manifest: pd.DataFrame, columns: Sequence[str]) -> pd.DataFram
 def draw_images(sample_ids: Sequence[str], most: int) -> Rows:
     """Choose images to audit where there are too many: the first of every sample, as many of each as fit.
 
-    Parameters
-    ----------
-    sample_ids : sequence of str
-        Sample of each image, shape (N,).
-    most : int
-        How many may be chosen.
-
-    Returns
-    -------
-    numpy.ndarray
-        Rows, int64, rising; all where they fit.
-
-    Raises
-    ------
-    UserError
-        There are more samples than that.
+    Gives rows, rising; all where they fit. More samples than `most` are a `UserError`.
     """
     number = pd.Series(sample_ids).groupby(list(sample_ids)).cumcount().to_numpy()
     fitting = [limit for limit in range(1, int(number.max()) + 2) if (number < limit).sum() <= most]

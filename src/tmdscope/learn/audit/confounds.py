@@ -20,14 +20,7 @@ _TREES = 200
 class ForestPredictor:
     """A random forest on a few columns, see `Predictor`; for metadata, whose scales and kinds differ.
 
-    Parameters
-    ----------
-    columns : pandas.DataFrame
-        A row per image; text becomes a column for each word, a missing number its column's lowest less 1.
-    labels : numpy.ndarray
-        Class of each image, int64, shape (N,).
-    seed : int
-        Of the forest.
+    Text becomes a column for each word, a missing number its column's lowest less 1.
     """
 
     def __init__(self, columns: pd.DataFrame, labels: Labels, seed: int) -> None:
@@ -46,22 +39,11 @@ class ForestPredictor:
 
 @dataclass(frozen=True)
 class Confound:
-    """How far a classifier gets.
+    """How far a classifier gets that sees ``features``, ``order``, ``nuisance`` or ``statistics``.
 
-    Attributes
-    ----------
-    name : str
-        What it sees: ``features``, ``order``, ``nuisance`` or ``statistics``.
-    columns : list of str
-        The columns, where they have names.
-    score : Score
-        On all images, each predicted by a model that never saw its sample.
-    distinct : Score
-        On distinct images only.
-    beyond : Difference or None
-        Score of the features less this one, paired by image; None of the features themselves.
-    test : Score or None
-        On the held-out test, trained on all other images; None without a split.
+    `score` is on all images, each predicted by a model that never saw its sample, `distinct` on distinct ones
+    only; `beyond` is the features' score less this one, paired by image (None of the features themselves);
+    `test` is on the held-out test, trained on all other images (None without a split).
     """
 
     name: str
@@ -73,20 +55,7 @@ class Confound:
 
 
 def predictors_of(table: AuditTable, seed: int) -> dict[str, Predictor]:
-    """Make every classifier that the data set has something for.
-
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    seed : int
-        Of the forests.
-
-    Returns
-    -------
-    dict
-        ``features`` and, where known, ``order``, ``nuisance`` and ``statistics``.
-    """
+    """Make ``features`` and, where known, the ``order``, ``nuisance`` and ``statistics`` classifiers."""
     made: dict[str, Predictor] = {FEATURES: KernelPredictor(table.features, table.labels, len(table.classes))}
     if table.order is not None:
         made["order"] = OrderPredictor(table.order, table.labels)
@@ -97,20 +66,7 @@ def predictors_of(table: AuditTable, seed: int) -> dict[str, Predictor]:
 
 
 def predict_all(predictor: Predictor, folds: list[tuple[Rows, Rows]]) -> Labels:
-    """Predict every image by a model that never saw its sample.
-
-    Parameters
-    ----------
-    predictor : Predictor
-        The classifier.
-    folds : list of tuple of numpy.ndarray
-        Rows to train on and rows to test on; every row is tested once.
-
-    Returns
-    -------
-    numpy.ndarray
-        Predicted classes, int64, shape (N,).
-    """
+    """Predict every image by a model that never saw its sample; folds test every row once."""
     predicted = np.full(sum(len(test) for _, test in folds), -1, dtype=np.int64)
     for train, test in folds:
         predicted[test] = predictor.predict(train, test)
@@ -123,23 +79,10 @@ def compare_confounds(
     predictions: dict[str, Labels],
     test: Rows | None,
 ) -> list[Confound]:
-    """Score every classifier under the same split.
+    """Score every classifier, the features first, under the same split.
 
-    Parameters
-    ----------
-    scorer : Scorer
-        Of the data set.
-    predictors : dict
-        As `predictors_of`.
-    predictions : dict
-        The same names to predictions of every image by a model that never saw its sample.
-    test : numpy.ndarray or None
-        Rows of the held-out test; None without a split.
-
-    Returns
-    -------
-    list of Confound
-        The features first.
+    `predictions` are of every image by a model that never saw its sample, `test` the rows of the held-out
+    test.
     """
     table = scorer.table
     everything = np.arange(len(table.labels))

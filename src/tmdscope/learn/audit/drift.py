@@ -21,10 +21,6 @@ class Drift:
 
     Attributes
     ----------
-    name : str
-        The class.
-    samples, images : int
-        Of the class.
     split_at : float
         Order of the first late sample.
     auc : float
@@ -32,14 +28,10 @@ class Drift:
     auc_ci95 : tuple of float
         By sample: samples drawn with replacement, or, where few are on the wrong side of any, with one more
         early and one more late sample, see `tmdscope.dataset.bootstrap.interval_over_samples`.
-    null_mean : float
-        Mean of the same where early and late are shuffled among the samples of the class.
-    null_95 : float
-        Their 95th percentile.
+    null_mean, null_95 : float
+        Mean and 95th percentile where early and late are shuffled among the samples of the class.
     p_value : float
         Share of shuffles, this order among them, that do as well.
-    permutations : int
-        How many shuffles.
     """
 
     name: str
@@ -57,7 +49,7 @@ class Drift:
 def measure_drift(
     table: AuditTable, predictor: KernelPredictor, permutations: int, resamples: int, seed: int
 ) -> list[Drift]:
-    """Tell early from late samples within each class.
+    """Tell early from late samples within each class with at least eight samples at different times.
 
     The samples of a class are halved at their median place in the order. Kernel ridge regression on -1
     (early) and +1 (late) is cross-validated over ten folds of samples drawn at random; a sample's value is
@@ -65,24 +57,6 @@ def measure_drift(
     class's samples, with the same folds, so that what the method itself adds (a left-out sample shifts the
     mean of the rest) is in the null too. p counts the data's own order among the shuffles (Phipson & Smyth
     2010, doi:10.2202/1544-6115.1585).
-
-    Parameters
-    ----------
-    table : AuditTable
-        The data set, with an order.
-    predictor : KernelPredictor
-        Of all images.
-    permutations : int
-        Shuffles.
-    resamples : int
-        Bootstrap resamples of the interval.
-    seed : int
-        Of folds, shuffles and bootstrap.
-
-    Returns
-    -------
-    list of Drift
-        One per class with at least eight samples at different times.
     """
     found = []
     for label in range(len(table.classes)):

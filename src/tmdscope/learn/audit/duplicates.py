@@ -15,19 +15,10 @@ _SHOWN = 50
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of like images.
+    """Pairs of like images, in all and across samples, classes and parts.
 
-    Attributes
-    ----------
-    pairs : int
-        In all.
-    across_samples, across_classes : int
-        Of images of two samples, of two classes.
-    across_parts : dict
-        Boundary (``test | fold0_train`` ...) to the pairs on both sides of it; boundaries without any are
-        left out.
-    examples : list of tuple of int
-        Rows of the first fifty pairs across samples, the most alike first.
+    `across_parts` maps a boundary (``test | fold0_train`` ...) to the pairs on both sides of it, without
+    empty ones; `examples` are rows of the first fifty pairs across samples, the most alike first.
     """
 
     pairs: int
@@ -41,20 +32,9 @@ class Pairs:
 class Duplicates:
     """What the search for duplicates found.
 
-    Attributes
-    ----------
-    images, distinct : int
-        Images, and those that repeat no other bit for bit.
-    repeated_by_class : dict
-        Class name to images that repeat an earlier one.
-    exact : Pairs
-        Images whose hash is the same.
-    threshold : float or None
-        Cosine above which images are near duplicates; None where too few pairs of one sample set it.
-    within_pairs : int
-        Pairs of distinct images of one sample that set the threshold.
-    near : Pairs or None
-        Images that are not the same and more alike than the threshold.
+    `distinct` counts images that repeat no other bit for bit, `repeated_by_class` those that repeat an
+    earlier one. `threshold` is the cosine above which images are `near` duplicates, set by `within_pairs`
+    pairs of distinct images of one sample; both are None where these are too few.
     """
 
     images: int
@@ -72,20 +52,6 @@ def find_duplicates(table: AuditTable, parts: Mapping[str, Rows], quantile: floa
     Exact: the same hash. Near: the cosine between the features of two images (unit length, then standardised
     over all images) exceeds a quantile of the same cosine between distinct images of one sample; two
     images of different samples should not be more alike than nearly all of those.
-
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    parts : mapping
-        Name of a split's part to its rows: ``test, fold0_train, fold0_val, ...``; empty without a split.
-    quantile : float
-        Of the cosines within samples, in 0..1.
-
-    Returns
-    -------
-    Duplicates
-        Counts and examples.
     """
     values = standardised(unit_length(table.features))
     cosine = unit_length(values) @ unit_length(values).T
@@ -145,18 +111,7 @@ def _crossings(parts: Mapping[str, Rows], images: int, one: Rows, other: Rows) -
 
 
 def boundaries(parts: Mapping[str, Rows]) -> list[tuple[str, str]]:
-    """List the pairs of parts that may share no sample.
-
-    Parameters
-    ----------
-    parts : mapping
-        Named as `tmdscope.dataset.splits.Split.parts` names them.
-
-    Returns
-    -------
-    list of tuple of str
-        The test with every other part, and each fold's train with its val.
-    """
+    """List the pairs of parts that may share no sample: test and all others, a fold's train and val."""
     others = [name for name in parts if name != "test"]
     pairs = [("test", name) for name in others if "test" in parts]
     folds = dict.fromkeys(name.rpartition("_")[0] for name in others)

@@ -19,20 +19,10 @@ _SHUFFLES = 4
 
 @dataclass(frozen=True)
 class FoldScore:
-    """One outer fold.
+    """One outer fold, scored by a model that was trained on the other folds.
 
-    Attributes
-    ----------
-    images, samples : int
-        In it.
-    counts : dict
-        Class name to images.
-    accuracy : float
-        Of a model that was trained on the other folds, in 0..1.
-    binomial_ci95 : tuple of float
-        Clopper-Pearson: images taken for independent, which those of one sample are not.
-    bootstrap_ci95 : tuple of float or None
-        By sample; None of one sample.
+    `binomial_ci95` (Clopper-Pearson) takes images for independent, which those of one sample are not;
+    `bootstrap_ci95` is by sample, None of one sample.
     """
 
     images: int
@@ -45,17 +35,7 @@ class FoldScore:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two parts of the split have in common.
-
-    Attributes
-    ----------
-    left, right : str
-        The parts.
-    images, samples : int
-        In both.
-    share : float
-        Of the images of either, in 0..1 (Jaccard).
-    """
+    """What two parts of the split have in common; `share` is of the images of either, in 0..1 (Jaccard)."""
 
     left: str
     right: str
@@ -79,8 +59,6 @@ class Luck:
         Accuracy of the shuffled tests, mean and standard deviation (ddof 1).
     share_below : float
         Of them, those where the accuracy is below the held-out test's.
-    shuffled_tests : int
-        How many.
     """
 
     accuracy: float
@@ -104,20 +82,12 @@ class FoldHealth:
     ----------
     outer : list of FoldScore
         The audit's own folds (`audit.folds` of them): none of them is the study's held-out test.
-    z_of_first : float
-        Accuracy of the first outer fold less the mean of the others, in their standard deviations (ddof 1).
-    shuffled_mean, shuffled_std : float
-        Accuracy of the folds of shuffled splits of the same size, mean and standard deviation (ddof 1).
-    share_below_first : float
-        Of them, those where the accuracy is below the first outer fold's.
-    shuffled_tests : int
-        How many.
+    z_of_first, shuffled_mean, shuffled_std, share_below_first
+        Of the first outer fold, against the others and the folds of shuffled splits, as in `Luck`.
     test : Luck or None
         The held-out test of the study's split; None without a split.
-    overlaps : list of Overlap
-        Every pair of parts of the study's split.
-    counts : dict
-        Part of the study's split to class to images.
+    overlaps, counts
+        Of every pair of parts of the study's split, and of every part.
     order_independent : dict
         Method to whether every fold predicts the same when folds run backwards.
     """
@@ -149,27 +119,9 @@ def check_folds(
 ) -> FoldHealth:
     """Score the audit's folds, set the first and the held-out test among shuffles, and see what parts share.
 
-    Parameters
-    ----------
-    scorer : Scorer
-        Of the data set.
-    predictor : Predictor
-        The classifier.
-    outer : sequence of tuple of numpy.ndarray
-        Rows to train on and to test on.
-    predicted : numpy.ndarray
-        Prediction of every image by the model of the others' fold, int64, shape (N,).
-    parts : mapping
-        Part of the study's split to its rows; empty without a split.
-    runners : mapping
-        Method to what runs one of its folds, and the number of folds.
-    test : Score or None
-        Of the classifier on the held-out test of the study's split; None without a split.
-
-    Returns
-    -------
-    FoldHealth
-        The findings.
+    `outer` has rows to train on and to test on, `predicted` the prediction of every image by the model of the
+    others' fold; `runners` what runs one of a method's folds, and their number. `parts` is empty and `test`
+    None without a split.
     """
     scores = [_score_fold(scorer, rows, predicted[rows]) for _, rows in outer]
     accuracies = np.array([fold.accuracy for fold in scores])
@@ -193,26 +145,7 @@ def check_folds(
 def shuffled_tests(
     table: AuditTable, predictor: Predictor, folds: int, shuffles: int, seed: int
 ) -> np.ndarray:
-    """Score every fold of splits that are cut as the study's is, but from shuffled samples.
-
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    predictor : Predictor
-        The classifier.
-    folds : int
-        Of a split.
-    shuffles : int
-        How many splits.
-    seed : int
-        Of the shuffling.
-
-    Returns
-    -------
-    numpy.ndarray
-        Accuracies, float64, shape (shuffles * folds,).
-    """
+    """Give accuracies, (shuffles * folds,), of splits cut as the study's is, but from shuffled samples."""
     found = []
     for number in range(shuffles):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=(seed + number) % 2**32)
@@ -222,20 +155,7 @@ def shuffled_tests(
 
 
 def is_order_independent(run: FoldRunner, folds: int) -> bool:
-    """Say whether folds predict the same, bit for bit, when they run backwards.
-
-    Parameters
-    ----------
-    run : callable
-        Trains on a fold of some number and predicts images.
-    folds : int
-        How many.
-
-    Returns
-    -------
-    bool
-        False where something is carried over from fold to fold.
-    """
+    """Say whether folds predict the same, bit for bit, when they run backwards: nothing is carried over."""
     forwards = [run(number) for number in range(folds)]
     backwards = [run(number) for number in reversed(range(folds))][::-1]
     return all(np.array_equal(*pair) for pair in zip(forwards, backwards, strict=True))

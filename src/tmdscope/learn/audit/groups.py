@@ -13,19 +13,9 @@ from tmdscope.learn.audit.table import AuditTable, Rows
 class ClassGroups:
     """What one class rests on.
 
-    Attributes
-    ----------
-    name : str
-        The class.
-    images, samples : int
-        How many it has.
-    most_images : int
-        Of one sample.
-    effective_samples : float
-        ``(sum n)^2 / sum n^2`` over the samples' numbers of images n: as many samples of equal size would
-        weigh alike (Kish, *Survey Sampling*, 1965, section 8.2).
-    test_images, test_samples : int or None
-        In the held-out test; None without a split.
+    `effective_samples` is ``(sum n)^2 / sum n^2`` over the samples' numbers of images n: as many samples of
+    equal size would weigh alike (Kish, *Survey Sampling*, 1965, section 8.2). `most_images` is of one sample.
+    Numbers in the held-out test are None without a split.
     """
 
     name: str
@@ -41,18 +31,7 @@ class ClassGroups:
 class Groups:
     """What the scores of a data set rest on.
 
-    Attributes
-    ----------
-    classes : list of ClassGroups
-        In label order.
-    few : list of str
-        Classes with fewer samples than the least.
-    one_sample_tests : list of str
-        Classes that the test holds from one sample only.
-    two_class_samples : list of str
-        Samples with images of more than one class.
-    shared : dict
-        Boundary of the split to the samples that are on both sides; empty where none is.
+    `shared` maps a boundary of the split to the samples that are on both sides, where there are any.
     """
 
     classes: list[ClassGroups]
@@ -63,22 +42,7 @@ class Groups:
 
 
 def count_groups(table: AuditTable, parts: Mapping[str, Rows], few_samples: int) -> Groups:
-    """Count what each class rests on.
-
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    parts : mapping
-        Name of a split's part to its rows; empty without a split.
-    few_samples : int
-        A class with fewer samples rests on few.
-
-    Returns
-    -------
-    Groups
-        Counts, and the classes and samples to look at.
-    """
+    """Count what each class rests on; `parts` is empty without a split."""
     test = parts.get("test")
     classes = [_describe(table, k, test) for k in range(len(table.classes))]
     faces: dict[str, set[int]] = {}

@@ -10,16 +10,9 @@ from tmdscope.learn.audit.table import AuditTable, Rows
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Samples that are left out together.
+    """Samples that are left out together: numbers of the groups to predict, and of those that do not train.
 
-    Attributes
-    ----------
-    name : str
-        Shown in tables.
-    test : numpy.ndarray
-        Numbers of the groups to predict, int64.
-    removed : numpy.ndarray
-        Numbers of the groups that do not train, int64, rising; they include `test`.
+    `removed`, which is rising, includes `test`.
     """
 
     name: str
@@ -28,19 +21,9 @@ class HeldOut:
 
 
 def cut_blocks(values: Sequence[float] | np.ndarray, blocks: int) -> Rows:
-    """Cut numbers into blocks of equal counts, in their order; equal numbers stay together.
+    """Cut numbers into blocks, from 0, of equal counts, in their order; equal numbers stay together.
 
-    Parameters
-    ----------
-    values : sequence of float
-        Shape (S,).
-    blocks : int
-        How many, at least 1.
-
-    Returns
-    -------
-    numpy.ndarray
-        Block of each, from 0, int64, shape (S,); some blocks may be empty.
+    Some blocks may be empty.
     """
     sequence = np.sort(np.asarray(values, dtype=np.float64))
     rank = np.searchsorted(sequence, values)
@@ -48,37 +31,14 @@ def cut_blocks(values: Sequence[float] | np.ndarray, blocks: int) -> Rows:
 
 
 def blocks_over_all(table: AuditTable, blocks: int) -> list[HeldOut]:
-    """Cut all samples into contiguous blocks of the order.
-
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    blocks : int
-        How many, equal in samples.
-
-    Returns
-    -------
-    list of HeldOut
-        Every sample is in one.
-    """
+    """Cut all samples into contiguous blocks of the order, equal in samples."""
     return _held_out(cut_blocks(table.group_order, blocks), "block")
 
 
 def blocks_within_classes(table: AuditTable, blocks: int) -> list[HeldOut]:
     """Cut every class's samples into contiguous blocks of the order; part k holds out block k of each.
 
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    blocks : int
-        How many.
-
-    Returns
-    -------
-    list of HeldOut
-        Every sample is in one; a class of at least two samples at different times always trains.
+    A class of at least two samples at different times always trains.
     """
     place = np.zeros(len(table.group_class), dtype=np.int64)
     for label in np.unique(table.group_class):
@@ -88,19 +48,9 @@ def blocks_within_classes(table: AuditTable, blocks: int) -> list[HeldOut]:
 
 
 def runs(table: AuditTable, quantile: float) -> list[HeldOut]:
-    """Cut the order where a step to the next sample is larger than most.
+    """Cut the order where a step between neighbouring, different places is above a quantile of the steps.
 
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    quantile : float
-        Of the steps between neighbouring, different places in the order; a larger step ends a run.
-
-    Returns
-    -------
-    list of HeldOut
-        Every sample is in one; one part where all steps are alike.
+    There is one part where all steps are alike.
     """
     times, place = np.unique(table.group_order, return_inverse=True)
     steps = np.diff(times)
@@ -113,18 +63,8 @@ def runs(table: AuditTable, quantile: float) -> list[HeldOut]:
 def embargoed(table: AuditTable, width: int) -> list[HeldOut]:
     """Leave out one sample at a time, and with it those that come shortly before and after.
 
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    width : int
-        How many samples on either side do not train, at least 1; those at the same place in the order as the
-        last go too.
-
-    Returns
-    -------
-    list of HeldOut
-        One per sample.
+    As many as `width` (at least 1) on either side do not train; those at the same place in the order as the
+    last go too.
     """
     sequence = np.sort(table.group_order)
     found = []
@@ -138,23 +78,10 @@ def embargoed(table: AuditTable, width: int) -> list[HeldOut]:
 
 
 def matched_training(table: AuditTable, held: HeldOut, group: int, rng: np.random.Generator) -> Rows:
-    """Draw the training samples of a control: as many of each class, neighbours kept.
+    """Draw the training samples of a control, group numbers: as many of each class, neighbours kept.
 
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    held : HeldOut
-        What is held out.
-    group : int
-        The sample to predict, which never trains.
-    rng : numpy.random.Generator
-        Chooses which others do not train: from outside of `held.removed` while there are any.
-
-    Returns
-    -------
-    numpy.ndarray
-        Numbers of the groups to train on, int64, rising; of each class as many as outside of `held.removed`.
+    `group` is the sample to predict, which never trains. Which others do not train is drawn from outside of
+    `held.removed` while there are any.
     """
     outside = np.ones(len(table.group_class), dtype=bool)
     outside[held.removed] = False
@@ -169,22 +96,7 @@ def matched_training(table: AuditTable, held: HeldOut, group: int, rng: np.rando
 
 
 def rearranged(table: AuditTable, held: Sequence[HeldOut], rng: np.random.Generator) -> list[HeldOut]:
-    """Let the samples of each class change places at random.
-
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    held : sequence of HeldOut
-        The campaigns.
-    rng : numpy.random.Generator
-        Chooses the places.
-
-    Returns
-    -------
-    list of HeldOut
-        The same numbers of samples of each class in each part, whatever their time.
-    """
+    """Let the samples of each class change places at random: parts keep their numbers of each class."""
     place = np.arange(len(table.group_class))
     for label in range(len(table.classes)):
         own = np.flatnonzero(table.group_class == label)

@@ -21,35 +21,15 @@ class Predictor(Protocol):
     """Whatever can be trained on some images and asked about others."""
 
     def predict(self, train: Rows, test: Rows) -> Labels:
-        """Train on some images and predict others.
-
-        Parameters
-        ----------
-        train, test : numpy.ndarray
-            Rows without a common one, int64.
-
-        Returns
-        -------
-        numpy.ndarray
-            Predicted class of the test images, int64.
-        """
+        """Train on some images and predict others; rows have none in common."""
 
 
 class KernelPredictor:
     """Kernel ridge regression on -1 and +1 for each class; the largest output is the class, see `Predictor`.
 
-    Every image's features are brought to unit length, then each feature to mean 0 and variance 1 over all
-    images, which reads no label; the kernel is ``exp(-d^2 / F)`` with the squared distance d^2 over F
-    features.
-
-    Parameters
-    ----------
-    features : numpy.ndarray
-        Shape (N, F).
-    labels : numpy.ndarray
-        Class of each image, int64, shape (N,).
-    classes : int
-        Number of classes.
+    Every image's features, (N, F), are brought to unit length, then each feature to mean 0 and variance 1
+    over all images, which reads no label; the kernel is ``exp(-d^2 / F)`` with the squared distance d^2 over
+    F features.
     """
 
     def __init__(self, features: NDArray[Any], labels: Labels, classes: int) -> None:
@@ -63,19 +43,9 @@ class KernelPredictor:
         return predicted
 
     def outputs(self, train: Rows, test: Rows, targets: Values) -> Values:
-        """Fit to any targets and give the outputs of other images.
+        """Fit to any targets, (N, T), and give the outputs of other images, shape (len(test), T).
 
-        Parameters
-        ----------
-        train, test : numpy.ndarray
-            Rows without a common one, int64.
-        targets : numpy.ndarray
-            Of all images, shape (N, T); those outside of `train` are not read in effect.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, shape (len(test), T).
+        Train and test have no row in common; targets outside of `train` are not read in effect.
         """
         if 2 * len(train) <= len(self.kernel):
             return self.fit_outputs(train, test, targets)
@@ -88,33 +58,14 @@ class KernelPredictor:
         return found
 
     def fit_outputs(self, train: Rows, test: Rows, targets: Values) -> Values:
-        """Do the same by a fit of its own: faster where few images train.
-
-        Parameters
-        ----------
-        train, test, targets : numpy.ndarray
-            As for `outputs`.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, shape (len(test), T).
-        """
+        """Do the same as `outputs` by a fit of its own: faster where few images train."""
         ridge = self.kernel[np.ix_(train, train)] + ALPHA * np.eye(len(train))
         found: Values = self.kernel[np.ix_(test, train)] @ np.linalg.solve(ridge, targets[train])
         return found
 
 
 class OrderPredictor:
-    """The class of the training sample nearest in order, see `Predictor`; it sees no image.
-
-    Parameters
-    ----------
-    order : numpy.ndarray
-        Order of each image, float64, shape (N,).
-    labels : numpy.ndarray
-        Class of each image, int64, shape (N,).
-    """
+    """The class of the training sample nearest in order, see `Predictor`; it sees no image."""
 
     def __init__(self, order: Values, labels: Labels) -> None:
         self.order = order
@@ -131,18 +82,7 @@ class OrderPredictor:
 
 
 def unit_length(features: NDArray[Any]) -> Values:
-    """Bring each image's features to unit length.
-
-    Parameters
-    ----------
-    features : numpy.ndarray
-        Shape (N, F).
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, same shape; a row of zeros stays.
-    """
+    """Bring each image's features (a row) to unit length; a row of zeros stays."""
     values: Values = np.asarray(features, dtype=np.float64)
     length = np.linalg.norm(values, axis=1, keepdims=True)
     return values / np.where(length > 0, length, 1.0)
@@ -151,15 +91,7 @@ def unit_length(features: NDArray[Any]) -> Values:
 def standardised(values: Values) -> Values:
     """Bring each feature to mean 0 and variance 1 over all images, and drop those that do not vary.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (N, F).
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (N, F - constant ones), at least one column.
+    At least one column is left.
     """
     spread = values.std(axis=0)
     varies = spread > 1e-12 * np.abs(values).max(axis=0, initial=0)
@@ -170,18 +102,7 @@ def standardised(values: Values) -> Values:
 
 
 def gaussian_kernel(values: Values) -> Values:
-    """Compute ``exp(-d^2 / F)`` between all images.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Standardised features, shape (N, F).
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (N, N).
-    """
+    """Compute ``exp(-d^2 / F)`` between all images, (N, N), from standardised features, (N, F)."""
     squared = (values**2).sum(axis=1)
     distance = squared[:, None] + squared - 2 * values @ values.T
     kernel: Values = np.exp(-np.maximum(distance, 0) / values.shape[1])

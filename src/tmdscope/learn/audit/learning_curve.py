@@ -17,58 +17,33 @@ _EXPONENTS = np.linspace(0.05, 2.0, 79)
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """Error ``floor + scale * samples ** -exponent``.
-
-    Attributes
-    ----------
-    floor : float
-        Error with samples without end, in 0..1.
-    scale, exponent : float
-        Of what samples take away.
-    """
+    """Error ``floor + scale * samples ** -exponent``."""
 
     floor: float
     scale: float
     exponent: float
 
     def error(self, samples: float) -> float:
-        """Give the error that the law predicts.
-
-        Parameters
-        ----------
-        samples : float
-            Training samples.
-
-        Returns
-        -------
-        float
-            In 0..1 near the data.
-        """
+        """Give the error that the law predicts for so many training samples."""
         return float(self.floor + self.scale * samples**-self.exponent)
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Accuracy against the number of training samples.
+    """Accuracy, in 0..1, against the number of training samples (means over draws).
 
     Attributes
     ----------
-    samples : list of float
-        Mean number of training samples of each point.
     accuracy : list of float
-        On images of other samples, mean over draws, in 0..1.
+        On images of other samples.
     accuracy_ci95 : list of tuple of float or None
         By test sample; None of a single one.
-    law : PowerLaw
-        Fitted to the points.
-    exponent_ci95 : tuple of float or None
-        Of the law's exponent, over drawn test samples; None where so few of them are told from the others by
-        their errors that drawing says nothing (`tmdscope.dataset.bootstrap.is_bootstrap_enough`).
+    exponent_ci95, twice_ci95, gain_ci95 : tuple of float or None
+        Over drawn test samples; None where so few of them are told from the others by their errors that
+        drawing says nothing (`tmdscope.dataset.bootstrap.is_bootstrap_enough`).
     twice : float
         Accuracy that the law predicts with twice the samples of the last point.
-    twice_ci95 : tuple of float or None
-        As `exponent_ci95`.
-    gain, gain_ci95 : float and tuple of float or None
+    gain : float
         The same less the last point's own value by the law.
     last_foretold : float
         Accuracy of the last point by a law that is fitted to the points before it: a test of the law.
@@ -98,35 +73,13 @@ def learning_curve(
     resamples: int,
     seed: int,
 ) -> LearningCurve:
-    """Train on shares of the samples and fit a power law to the error.
+    """Train on shares (rising in 0..1) of the samples and fit a power law to the error.
 
     Of every outer fold's training samples a share of each class is drawn (at least one), and the fold's own
     images are predicted. The law ``a + b n^-c`` is fitted by least squares with a, b >= 0 and c in 0.05..2
     (the form of Cortes et al. 1993, *Learning Curves: Asymptotic Values and Rate of Convergence*, NIPS 6).
     Test samples are drawn with replacement and the law is fitted anew: the intervals hold that and nothing
     else, not the choice of the law.
-
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    predictor : Predictor
-        The classifier.
-    folds : sequence of tuple of numpy.ndarray
-        Rows to train on and to test on.
-    shares : sequence of float
-        Of the training samples, rising in 0..1.
-    draws : int
-        Training sets of each share and fold; all samples are one set.
-    resamples : int
-        Of the bootstrap.
-    seed : int
-        Of drawing and bootstrap.
-
-    Returns
-    -------
-    LearningCurve
-        Points, law and prediction.
     """
     rng = np.random.default_rng(seed)
     sizes, hits = [], []
@@ -168,17 +121,7 @@ def learning_curve(
 def fit_power_laws(samples: Values, errors: Values) -> Values:
     """Fit ``a + b n^-c`` with a, b >= 0 by least squares, over a grid of exponents.
 
-    Parameters
-    ----------
-    samples : numpy.ndarray
-        n, shape (points,).
-    errors : numpy.ndarray
-        Shape (curves, points).
-
-    Returns
-    -------
-    numpy.ndarray
-        a, b and c of each curve, float64, shape (curves, 3).
+    From errors, (curves, points), to a, b and c of each curve, (curves, 3).
     """
     best = np.full((len(errors), 3), np.nan)
     least = np.full(len(errors), np.inf)

@@ -11,19 +11,11 @@ _FINE = 0.25
 
 
 def image_statistics(images: NDArray[np.uint8]) -> pd.DataFrame:
-    """Compute what the instrument and the preparation leave in an image.
+    """Compute what the instrument and the preparation leave in an image, from (N, S, S), rows are scan lines.
 
-    Parameters
-    ----------
-    images : numpy.ndarray
-        uint8, shape (N, S, S); rows are scan lines.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per image: ``mean`` and ``contrast`` (standard deviation) in grey levels; ``high_frequency``,
-        the share of the variance above a quarter cycle per pixel; ``line_noise``, the standard deviation of
-        the step between the means of neighbouring rows in units of that between neighbouring columns.
+    ``mean`` and ``contrast`` (standard deviation) are in grey levels; ``high_frequency`` is the share of the
+    variance above a quarter cycle per pixel; ``line_noise`` the standard deviation of the step between the
+    means of neighbouring rows in units of that between neighbouring columns.
     """
     return pd.DataFrame([_describe(image.astype(np.float64)) for image in images])
 
@@ -31,18 +23,9 @@ def image_statistics(images: NDArray[np.uint8]) -> pd.DataFrame:
 def spectra(images: NDArray[Any], bands: int) -> NDArray[np.float64]:
     """Describe images without a network: power spectra along and across scan lines, and quantiles.
 
-    Parameters
-    ----------
-    images : numpy.ndarray
-        Grey levels or heights, shape (N, S, S); rows are scan lines.
-    bands : int
-        Of each spectrum, at most S / 2.
-
-    Returns
-    -------
-    numpy.ndarray
-        Logarithm of the mean power in the bands across lines, then along them, and nine deciles less the
-        mean in units of the standard deviation, float64, shape (N, 2 bands + 9).
+    From grey levels or heights, (N, S, S), rows are scan lines, to (N, 2 bands + 9): the logarithm of the
+    mean power in the bands (at most S / 2) across lines, then along them, and nine deciles less the mean in
+    units of the standard deviation.
     """
     return np.stack([_spectra(image.astype(np.float64), bands) for image in images])
 

@@ -34,26 +34,10 @@ def audit(
     scoring: ScoringParams,
     runners: Mapping[str, tuple[FoldRunner, int]],
 ) -> dict[str, Any]:
-    """Audit a data set.
+    """Audit a data set: gives what `audit.json` holds.
 
-    Parameters
-    ----------
-    table : AuditTable
-        The data set.
-    parts : mapping
-        Part of the study's split to its rows (``test, fold0_train, fold0_val ...``); empty without a split.
-    params : AuditParams
-        How.
-    scoring : ScoringParams
-        Of the intervals.
-    runners : mapping
-        Classifier of the study to what runs one of its folds and the number of folds; may be empty.
-
-    Returns
-    -------
-    dict
-        ``duplicates, groups, confounds, campaigns, drift, learning_curve, folds, verdict`` and
-        ``failed_checks``: what `audit.json` holds.
+    `parts` maps a part of the study's split to its rows (``test, fold0_train, fold0_val ...``), empty without
+    a split; `runners` a classifier of the study to what runs one of its folds and their number, may be empty.
     """
     with threadpool_limits(ONE_THREAD):
         findings = _find(table, parts, params, scoring, runners)
@@ -61,20 +45,7 @@ def audit(
 
 
 def record(findings: Findings, verdict: Verdict) -> dict[str, Any]:
-    """Write findings as plain data.
-
-    Parameters
-    ----------
-    findings : Findings
-        What every part found.
-    verdict : Verdict
-        Drawn from them.
-
-    Returns
-    -------
-    dict
-        JSON-like.
-    """
+    """Write findings as plain data."""
     found = asdict(findings)
     for entry, campaigns in zip(found["campaigns"], findings.campaigns, strict=True):
         share = campaigns.lost_share
@@ -86,18 +57,7 @@ def record(findings: Findings, verdict: Verdict) -> dict[str, Any]:
 
 
 def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
-    """Pick the numbers that a run shows.
-
-    Parameters
-    ----------
-    found : mapping
-        As `audit`.
-
-    Returns
-    -------
-    dict
-        Dotted name to number: scores, drops, early and late, the learning curve, and how many checks failed.
-    """
+    """Pick the numbers that a run shows, by dotted name."""
     numbers = {f"{item['name']}.accuracy": item["score"]["accuracy"] for item in found["confounds"]}
     for item in found["campaigns"]:
         drop = item["drop"]

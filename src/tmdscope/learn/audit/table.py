@@ -27,14 +27,10 @@ class AuditTable:
     ----------
     features : numpy.ndarray
         What a classifier sees of each image, shape (N, F), finite.
-    sample_ids : numpy.ndarray
-        Sample of each image, text, shape (N,).
-    labels : numpy.ndarray
-        Class of each image, int64, shape (N,).
     classes : tuple of str
-        Class names in label order.
+        In label order.
     image_sha256 : numpy.ndarray
-        Hash of each image, or of its row of features, text, shape (N,).
+        Hash of each image, or of its row of features.
     order : numpy.ndarray or None
         When each image's sample was grown or measured, as a number that rises with time (sample number,
         days), float64, shape (N,); None where it is not known.
@@ -54,13 +50,7 @@ class AuditTable:
     statistics: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what does not fit together or cannot be computed with.
-
-        Raises
-        ------
-        UserError
-            A column has another length, a number is not finite, or there are too many images.
-        """
+        """Refuse what does not fit together or cannot be computed with."""
         given = {
             "features": self.features,
             "sample ids": self.sample_ids,
@@ -107,13 +97,7 @@ class AuditTable:
 
     @cached_property
     def group_order(self) -> Values:
-        """Order of each group: the lowest of its images, float64, shape (groups,).
-
-        Raises
-        ------
-        UserError
-            The order is not known.
-        """
+        """Order of each group, the lowest of its images, shape (groups,); `UserError` if not known."""
         if self.order is None:
             raise UserError("audit: no order column, so campaigns cannot be told")
         lowest = np.full(len(self.group_class), np.inf)
@@ -121,18 +105,7 @@ class AuditTable:
         return lowest
 
     def rows_of(self, groups: Rows) -> Rows:
-        """Find the images of some groups.
-
-        Parameters
-        ----------
-        groups : numpy.ndarray
-            Numbers of groups, int64.
-
-        Returns
-        -------
-        numpy.ndarray
-            Rows, int64, rising.
-        """
+        """Find the images (rows, rising) of some groups."""
         wanted = np.zeros(len(self.group_class), dtype=bool)
         wanted[groups] = True
         return np.flatnonzero(wanted[self.group]).astype(np.int64)

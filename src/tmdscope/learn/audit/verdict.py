@@ -35,17 +35,7 @@ _UNPROVEN = {
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a study must show before a model of it goes to production.
-
-    Attributes
-    ----------
-    name : str
-        What was looked at.
-    passed : bool or None
-        Whether it is as it must be; None where the data cannot say.
-    finding : str
-        What was found, with its numbers.
-    """
+    """One thing that a study must show before a model of it goes to production; None: the data cannot say."""
 
     name: str
     passed: bool | None
@@ -54,25 +44,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that a verdict is drawn from.
-
-    Attributes
-    ----------
-    duplicates : Duplicates
-        Images that are the same.
-    groups : Groups
-        What classes rest on.
-    confounds : list of Confound
-        The features first.
-    campaigns : list of Campaigns
-        Blocks over all first; empty without an order.
-    drift : list of Drift
-        Empty without an order.
-    curve : LearningCurve
-        Of the features.
-    folds : FoldHealth
-        Of the study.
-    """
+    """Everything that a verdict is drawn from; campaigns (blocks over all first) and drift need an order."""
 
     duplicates: Duplicates
     groups: Groups
@@ -85,19 +57,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The audit in words.
-
-    Attributes
-    ----------
-    headline : str
-        One sentence.
-    campaign : str or None
-        As `overall_effect`.
-    may, may_not, next : list of str
-        What may be claimed, what may not, what to measure next.
-    checks : list of Check
-        For a gate.
-    """
+    """The audit in words: what may be claimed or not, what to measure next; `campaign`: `overall_effect`."""
 
     headline: str
     campaign: str | None
@@ -110,20 +70,10 @@ class Verdict:
 def campaign_effect(found: Campaigns, ways: int = 1) -> str | None:
     """Say what held-out campaigns make of a score.
 
-    Parameters
-    ----------
-    found : Campaigns
-        One way of holding campaigns out.
-    ways : int, optional
-        How many were tried: the interval of the drop is widened so that all hold at once (Bonferroni,
-        normal).
-
-    Returns
-    -------
-    str or None
-        `NONE` where the interval of the drop reaches zero; `MOSTLY` where its lower bound is at least half of
-        what the control knows beyond chance, and that is something; `SOME` between; None where there is no
-        interval, as of one sample.
+    `NONE` where the interval of the drop reaches zero; `MOSTLY` where its lower bound is at least half of
+    what the control knows beyond chance, and that is something; `SOME` between; None where there is no
+    interval, as of one sample. The interval is widened so that those of all `ways` that were tried hold at
+    once (Bonferroni, normal).
     """
     drop = found.drop.accuracy
     if found.drop.accuracy_ci95 is None:
@@ -136,18 +86,10 @@ def campaign_effect(found: Campaigns, ways: int = 1) -> str | None:
 
 
 def overall_effect(campaigns: Sequence[Campaigns]) -> str | None:
-    """Say what all ways of holding campaigns out make of a score.
+    """Say what all ways of holding campaigns out, blocks over all first, make of a score.
 
-    Parameters
-    ----------
-    campaigns : sequence of Campaigns
-        Blocks over all first.
-
-    Returns
-    -------
-    str or None
-        `MOSTLY` where any way says so with all intervals holding at once; else what the first says alone, so
-        that looking many times finds nothing that is not there. None without any, and where nothing is said.
+    `MOSTLY` where any way says so with all intervals holding at once; else what the first says alone, so
+    that looking many times finds nothing that is not there. None without any, and where nothing is said.
     """
     if _telling(campaigns):
         return MOSTLY
@@ -161,18 +103,7 @@ def _telling(campaigns: Sequence[Campaigns]) -> list[Campaigns]:
 
 
 def judge(findings: Findings) -> Verdict:
-    """Draw the verdict.
-
-    Parameters
-    ----------
-    findings : Findings
-        What every part of the audit found.
-
-    Returns
-    -------
-    Verdict
-        Headline, claims and checks.
-    """
+    """Draw the verdict."""
     may, may_not, following = _score_claims(findings)
     for part in (_campaign_claims, _sample_claims, _metadata_claims):
         for all_, own in zip((may, may_not, following), part(findings), strict=True):
@@ -183,18 +114,7 @@ def judge(findings: Findings) -> Verdict:
 
 
 def checks(findings: Findings) -> list[Check]:
-    """Say which of the things that a gate asks for hold.
-
-    Parameters
-    ----------
-    findings : Findings
-        What every part of the audit found.
-
-    Returns
-    -------
-    list of Check
-        ``duplicates, samples, folds, campaigns, beyond metadata``.
-    """
+    """Say which of the things that a gate asks for hold."""
     exact, groups = findings.duplicates.exact, findings.groups
     crossing = sum(exact.across_parts.values())
     dependent = [name for name, same in findings.folds.order_independent.items() if not same]
@@ -225,22 +145,7 @@ def checks(findings: Findings) -> list[Check]:
 
 
 def percent(value: float, interval: Sequence[float] | None, sign: bool = False) -> str:
-    """Write a share and its interval in %.
-
-    Parameters
-    ----------
-    value : float
-        In 0..1.
-    interval : sequence of float or None
-        Lower and upper bound; None where there is none.
-    sign : bool, optional
-        Write the sign of positive ones.
-
-    Returns
-    -------
-    str
-        ``81.3 [78.4, 84.1]``.
-    """
+    """Write a share in 0..1 and its interval in %: ``81.3 [78.4, 84.1]``."""
     return tell_interval(value, interval, "+.1f" if sign else ".1f", 100)
 
 

@@ -21,16 +21,10 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ReliabilityCurve:
-    """Confidence and accuracy by bins of equal width, the diagram of Guo et al. 2017.
+    """Confidence and accuracy by bins of equal width, the diagram of Guo et al. 2017; shapes (bins,).
 
-    Attributes
-    ----------
-    images : numpy.ndarray
-        Images in each bin, int64, shape (bins,); bin b of B holds confidences in (b / B, (b + 1) / B].
-    confidence : numpy.ndarray
-        Mean probability of the most probable class, shape (bins,); NaN in an empty bin.
-    accuracy : numpy.ndarray
-        Share of correct predictions, shape (bins,); NaN in an empty bin.
+    Bin b of B holds confidences (of the most probable class) in (b / B, (b + 1) / B]; means are NaN in an
+    empty bin.
     """
 
     images: NDArray[np.int64]
@@ -42,25 +36,8 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike, weights: ArrayL
     """Find the temperature whose softened probabilities are the likeliest (Guo et al. 2017, section 4.2).
 
     The negative log-likelihood is convex in 1 / T, so that its one minimum within `TEMPERATURES` is found.
-
-    Parameters
-    ----------
-    probabilities : array_like
-        Of images that the network was not trained on, shape (images, classes), rows sum to one.
-    labels : array_like
-        True class of each image, int, shape (images,).
-    weights : array_like, optional
-        How much each image counts, shape (images,), not negative; all alike where not given.
-
-    Returns
-    -------
-    float
-        T: above 1 the probabilities were too sure, below 1 not sure enough.
-
-    Raises
-    ------
-    ValueError
-        The arrays do not match, are empty, or hold what is no probability or no class.
+    Above 1 the probabilities, (images, classes), were too sure, below 1 not sure enough. The network was not
+    trained on the images; `weights` say how much each counts. `ValueError` as `check_labelled`.
     """
     given, true = check_labelled(probabilities, labels)
     counts = np.ones(len(true)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -79,99 +56,33 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike, weights: ArrayL
 def soften(probabilities: ArrayLike, temperature: float) -> Probabilities:
     """Divide the log-probabilities by a temperature and normalise again: softmax(log p / T).
 
-    Parameters
-    ----------
-    probabilities : array_like
-        Shape (..., classes), each in 0..1.
-    temperature : float
-        T > 0; 1 leaves the probabilities as they are, above 1 they draw nearer to each other.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, same shape, summing to one over classes, in the same order of size.
-
-    Raises
-    ------
-    ValueError
-        The temperature is not above 0.
+    Classes are the last axis. T > 0 (else `ValueError`); 1 leaves the probabilities as they are, above 1 they
+    draw nearer to each other; their order of size stays.
     """
     return _softmax(_logarithms(probabilities, temperature))
 
 
 def pool(probabilities: ArrayLike, temperature: float) -> Probabilities:
-    """Join the members of an ensemble: softmax of the mean over members of log p / T.
+    """Join the members of an ensemble: softmax of the mean over members (the first axis) of log p / T.
 
     A temperature fits single members, for which alone there are held-out images. The arithmetic mean of
     softened members is less sure than they are although it is right more often; the geometric mean, which
     this is, stays as sure as they are.
-
-    Parameters
-    ----------
-    probabilities : array_like
-        Of each member, shape (members, ..., classes), each in 0..1.
-    temperature : float
-        T > 0, of every member.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (..., classes), summing to one over classes.
-
-    Raises
-    ------
-    ValueError
-        The temperature is not above 0.
     """
     return _softmax(_logarithms(probabilities, temperature).mean(axis=0))
 
 
 def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """Compute the mean negative logarithm of the true class's probability.
+    """Compute the mean negative logarithm of the true class's probability, in nats.
 
-    Parameters
-    ----------
-    probabilities : array_like
-        Shape (images, classes), rows sum to one.
-    labels : array_like
-        True class of each image, int, shape (images,).
-
-    Returns
-    -------
-    float
-        In nats, at least 0; a probability of 0 counts as the least that float32 holds.
-
-    Raises
-    ------
-    ValueError
-        The arrays do not match, are empty, or hold what is no probability or no class.
+    A probability of 0 counts as the least that float32 holds. `ValueError` as `check_labelled`.
     """
     given, true = check_labelled(probabilities, labels)
     return float(_surprise(given, true).mean())
 
 
 def reliability_curve(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> ReliabilityCurve:
-    """Compare confidence with accuracy, bin by bin of confidence.
-
-    Parameters
-    ----------
-    probabilities : array_like
-        Shape (images, classes), rows sum to one.
-    labels : array_like
-        True class of each image, int, shape (images,).
-    bins : int, optional
-        Bins of equal width in 0..1.
-
-    Returns
-    -------
-    ReliabilityCurve
-        A value for each bin.
-
-    Raises
-    ------
-    ValueError
-        The arrays do not match, are empty, or hold what is no probability or no class; or no bins.
-    """
+    """Compare confidence with accuracy, bin by bin of confidence; `ValueError` as `check_labelled`."""
     given, true = check_labelled(probabilities, labels)
     if bins < 1:
         raise ValueError(f"{bins} bins: at least one is needed")
@@ -186,24 +97,7 @@ def reliability_curve(probabilities: ArrayLike, labels: ArrayLike, bins: int = B
 def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> float:
     """Compute the mean distance of confidence from accuracy over bins (Guo et al. 2017, equation 3).
 
-    Parameters
-    ----------
-    probabilities : array_like
-        Shape (images, classes), rows sum to one.
-    labels : array_like
-        True class of each image, int, shape (images,).
-    bins : int, optional
-        Bins of equal width in 0..1.
-
-    Returns
-    -------
-    float
-        In 0..1; 0 is calibrated. With few images to a bin chance alone makes it larger than 0.
-
-    Raises
-    ------
-    ValueError
-        The arrays do not match, are empty, or hold what is no probability or no class; or no bins.
+    In 0..1; 0 is calibrated. With few images to a bin chance alone makes it larger than 0.
     """
     curve = reliability_curve(probabilities, labels, bins)
     gaps = np.abs(curve.accuracy - curve.confidence)
@@ -211,24 +105,9 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins
 
 
 def check_labelled(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Probabilities, NDArray[Any]]:
-    """Check that there is a row of probabilities for every label.
+    """Check that there is a row of probabilities, (images, classes), for every label; gives both as arrays.
 
-    Parameters
-    ----------
-    probabilities : array_like
-        Shape (images, classes).
-    labels : array_like
-        Shape (images,).
-
-    Returns
-    -------
-    tuple
-        Both as arrays, the probabilities as float64.
-
-    Raises
-    ------
-    ValueError
-        They do not match, are empty, or hold what is no probability or no class.
+    `ValueError` where they do not match, are empty, or hold what is no probability or no class.
     """
     given, true = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     if given.ndim != 2 or true.shape != given.shape[:1] or not given.size:
@@ -240,18 +119,7 @@ def check_labelled(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Probabi
 
 
 def check_probabilities(probabilities: NDArray[Any]) -> None:
-    """Check that values are probabilities of classes.
-
-    Parameters
-    ----------
-    probabilities : numpy.ndarray
-        Shape (..., classes).
-
-    Raises
-    ------
-    ValueError
-        A value is not in 0..1, or a row does not sum to one.
-    """
+    """Check that values are in 0..1 and sum to one over classes, the last axis; else `ValueError`."""
     sums = probabilities.sum(axis=-1)
     if not (probabilities >= 0).all() or not np.allclose(sums, 1, atol=1e-3):
         raise ValueError("probabilities must not be negative and must sum to one over the classes")

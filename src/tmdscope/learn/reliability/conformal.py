@@ -23,16 +23,10 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CrossConformal:
-    """Scores of all folds' held-out images.
+    """Scores of all folds' held-out images; `samples` is m.
 
-    Attributes
-    ----------
-    scores : tuple of numpy.ndarray
-        Scores of each fold's images, float64, rising, shape (images of the fold,).
-    tails : tuple of numpy.ndarray
-        Weight of the scores from each on, float64, shape (images of the fold + 1,); the last is 0.
-    samples : int
-        Samples of all folds, m.
+    `scores` are rising within each fold, shape (images of the fold,); `tails` are the weights of the scores
+    from each on, shape (images of the fold + 1,), the last 0.
     """
 
     scores: tuple[Values, ...]
@@ -45,22 +39,9 @@ class CrossConformal:
         return sum(map(len, self.scores))
 
     def p_values(self, scores: ArrayLike) -> Values:
-        """Weigh the held-out images that fit no better than a new one.
+        """Weigh the held-out images that fit no better than a new one, by each fold's network, (folds, ...).
 
-        Parameters
-        ----------
-        scores : array_like
-            Of new images by each fold's network, shape (folds, ...).
-
-        Returns
-        -------
-        numpy.ndarray
-            p-values in [1 / (m + 1), 1], float64, shape (...): small for a score larger than most.
-
-        Raises
-        ------
-        ValueError
-            The scores are of another number of folds, or not numbers.
+        p-values in [1 / (m + 1), 1], shape (...): small for a score larger than most.
         """
         given = np.asarray(scores, dtype=np.float64)
         if given.ndim < 1 or len(given) != len(self.scores) or np.isnan(given).any():
@@ -76,24 +57,9 @@ class CrossConformal:
 def fit_cross_conformal(
     scores: Sequence[ArrayLike], sample_ids: Sequence[Sequence[str] | NDArray[Any]]
 ) -> CrossConformal:
-    """Sort and weigh the scores of held-out images.
+    """Sort and weigh, for each fold, the scores of its held-out images by its own network.
 
-    Parameters
-    ----------
-    scores : sequence of array_like
-        For each fold the scores of its held-out images by its own network, shape (images of the fold,).
-    sample_ids : sequence
-        For each fold the samples of those images, shape (images of the fold,).
-
-    Returns
-    -------
-    CrossConformal
-        Ready to compare new scores with.
-
-    Raises
-    ------
-    ValueError
-        Scores and samples do not match, a score is not a number, or a sample is in two folds.
+    `ValueError` where scores and samples do not match, a score is not a number, or a sample is in two folds.
     """
     known = [np.asarray(values, dtype=np.float64) for values in scores]
     names = [np.asarray(values, dtype=str) for values in sample_ids]
@@ -114,20 +80,7 @@ def fit_cross_conformal(
 
 
 def within(p_values: Values, cut: float) -> NDArray[np.bool_]:
-    """Say which p-values are at most a cut, whatever rounding has done to equal ones.
-
-    Parameters
-    ----------
-    p_values : numpy.ndarray
-        Shape (...).
-    cut : float
-        In 0..1.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, shape (...).
-    """
+    """Say which p-values are at most a cut, whatever rounding has done to equal ones."""
     low: NDArray[np.bool_] = p_values <= cut + _ROUNDING
     return low
 
@@ -142,25 +95,8 @@ def tolerance_cut(samples: int, share: float, confidence: float) -> float:
     varies less than all or nothing, so samples are counted, not images; and p-values of several folds are
     means, which are rarely as small as one alone: both make the cut more careful, not less.
 
-    Parameters
-    ----------
-    samples : int
-        m, at least 1.
-    share : float
-        Share of images that may lie at or below the cut, between 0 and 1.
-    confidence : float
-        Probability over drawings of the m samples that no more do, between 0 and 1.
-
-    Returns
-    -------
-    float
-        (k + 1) / (m + 1); 0 where there is no k, since m is too small (below 59 for 5 % at 95 %): no p-value
-        is as small.
-
-    Raises
-    ------
-    ValueError
-        An argument is out of its range.
+    Gives (k + 1) / (m + 1); 0 where there is no k, since m is too small (below 59 for 5 % at 95 %): no
+    p-value is as small. Share and confidence (over drawings of the m samples) are between 0 and 1.
     """
     if samples < 1 or not 0 < share < 1 or not 0 < confidence < 1:
         raise ValueError(f"{samples} samples, share {share} and confidence {confidence} are out of range")

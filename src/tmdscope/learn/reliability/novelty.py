@@ -13,36 +13,18 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClassGaussians:
-    """A normal distribution around every class mean, all with one covariance.
+    """A normal distribution around every class mean, (classes, width), all with one covariance.
 
-    Attributes
-    ----------
-    means : numpy.ndarray
-        Mean embedding of each class that occurs, float64, shape (classes, width).
-    whitening : numpy.ndarray
-        W with W W^T the inverse of the covariance, float64, shape (width, width).
+    `whitening`, (width, width), is W with W W^T the inverse of the covariance.
     """
 
     means: Values
     whitening: Values
 
     def distances(self, embeddings: ArrayLike) -> Values:
-        """Compute the Mahalanobis distance to the nearest class mean.
+        """Compute the Mahalanobis distance of embeddings, (images, width), to the nearest class mean.
 
-        Parameters
-        ----------
-        embeddings : array_like
-            Shape (images, width).
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, shape (images,), at least 0; in standard deviations of a class.
-
-        Raises
-        ------
-        ValueError
-            The embeddings are of another width.
+        In standard deviations of a class.
         """
         given = np.asarray(embeddings, dtype=np.float64)
         if given.ndim != 2 or given.shape[1] != self.means.shape[1]:
@@ -57,26 +39,11 @@ class ClassGaussians:
 def fit_gaussians(embeddings: ArrayLike, labels: ArrayLike) -> ClassGaussians:
     """Describe a network's training embeddings by class means and one covariance (Lee et al. 2018).
 
-    The covariance within classes is shrunk as Ledoit & Wolf (2004, doi:10.1016/S0047-259X(03)00096-4) do, so
-    that it has an inverse with fewer images than values too. What is kept does not grow with the images.
-
-    Parameters
-    ----------
-    embeddings : array_like
-        Of the training images, shape (images, width); before the ReLU, which would hide how far below 0 a
-        value lies.
-    labels : array_like
-        Class of each image, shape (images,).
-
-    Returns
-    -------
-    ClassGaussians
-        The score of arXiv:1807.03888, equation 2, with its sign turned and its root taken.
-
-    Raises
-    ------
-    ValueError
-        The two do not match, or the embeddings do not vary within classes or are not finite.
+    The score is that of arXiv:1807.03888, equation 2, with its sign turned and its root taken. The covariance
+    within classes is shrunk as Ledoit & Wolf (2004, doi:10.1016/S0047-259X(03)00096-4) do, so that it has an
+    inverse with fewer images than values too. What is kept does not grow with the images. Embeddings,
+    (images, width), are those before the ReLU, which would hide how far below 0 a value lies; `ValueError`
+    where they do not vary within classes or are not finite.
     """
     given: NDArray[Any] = np.asarray(embeddings, dtype=np.float64)
     true = np.asarray(labels)

@@ -50,20 +50,14 @@ class Reliability:
 
     Attributes
     ----------
-    temperature : float
-        Of every member's probabilities.
     level : float
         Share of images of new samples whose set of classes should hold the true one.
     sets : CrossConformal
         Scores one minus the softened probability of the true class.
-    gaussians : tuple of ClassGaussians
-        Training embeddings of each member.
     novelty : CrossConformal
         Scores distance from the training embeddings.
     novelty_cut : float
         Novelty p-value at or below which an image is unfamiliar; 0 where there are too few samples to say.
-    classes : int
-        Number of classes, K.
     """
 
     temperature: float
@@ -95,15 +89,7 @@ class Reliability:
         return self.novelty_cut > 0
 
     def tensors(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-        """Give what to store, as safetensors hold it.
-
-        Returns
-        -------
-        dict
-            Name to float64 array.
-        dict
-            Name to text, for everything that is no array.
-        """
+        """Give what to store, as safetensors hold it: float64 arrays, and texts for everything else."""
         arrays: dict[str, NDArray[Any]] = {}
         for fold, gaussians in enumerate(self.gaussians):
             arrays[f"gaussians.means.{fold}"] = gaussians.means
@@ -117,23 +103,7 @@ class Reliability:
 
     @classmethod
     def from_tensors(cls, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> "Reliability":
-        """Read what `tensors` gives.
-
-        Parameters
-        ----------
-        arrays, texts : mapping
-            Name to array, and name to text.
-
-        Returns
-        -------
-        Reliability
-            As it was stored, bit for bit.
-
-        Raises
-        ------
-        ValueError
-            Something is missing, or of another form.
-        """
+        """Read what `tensors` gives, bit for bit; `ValueError` where some lacks or is of another form."""
         if texts.get("form") != _FORM:
             raise ValueError(f"reliability is of form {texts.get('form')!r}, this version reads {_FORM!r}")
         try:
@@ -160,20 +130,18 @@ class Assessment:
     Attributes
     ----------
     probabilities : numpy.ndarray
-        Mean of the members' probabilities as they are, float64, shape (N, K).
+        Mean of the members' probabilities as they are, shape (N, K).
     calibrated : numpy.ndarray
-        The members joined at their temperature, float64, shape (N, K). Where two classes are about as
+        The members joined at their temperature, shape (N, K). Where two classes are about as
         probable, the first may be another than in `probabilities`.
     sets : numpy.ndarray
-        Whether a class is in the image's set, bool, shape (N, K). A set may be empty.
-    novelty : numpy.ndarray
-        p-value of the image's distance from the training embeddings, float64, shape (N,): small for an image
-        unlike those of the study.
-    unfamiliar : numpy.ndarray
-        Whether that is so small that the image is called unfamiliar, bool, shape (N,).
+        Whether a class is in the image's set, shape (N, K). A set may be empty.
+    novelty, unfamiliar : numpy.ndarray
+        p-value of the image's distance from the training embeddings, shape (N,), small for an image
+        unlike those of the study; and whether it is small enough to call the image unfamiliar.
     spread : numpy.ndarray
         Standard deviation (ddof 0) over members of the probability of the class that `probabilities` has
-        as the most probable, float64, shape (N,).
+        as the most probable, shape (N,).
     """
 
     probabilities: Values
@@ -199,30 +167,8 @@ def fit_reliability(
     the epoch that a member keeps, its scores there are better than on new images by as much as that choice
     gains.
 
-    Parameters
-    ----------
-    probabilities : array_like
-        Class probabilities of every image by every member, shape (F, N, K).
-    embeddings : array_like
-        Embeddings of every image by every member, before the ReLU, shape (F, N, width).
-    labels : array_like
-        True class of each image, int, shape (N,).
-    sample_ids : sequence of str
-        Sample of each image, shape (N,).
-    folds : sequence of FoldParts
-        The F folds; parts share no sample.
-    level : float, optional
-        Share of images of new samples whose set of classes should hold the true one, between 0 and 1.
-
-    Returns
-    -------
-    Reliability
-        For `assess`.
-
-    Raises
-    ------
-    ValueError
-        The arrays do not match, hold what is no probability or no class, or folds share samples.
+    Probabilities, (F, N, K), and embeddings before the ReLU, (F, N, width), are of every image by every
+    member; parts of a fold share no sample. `ValueError` where they do, or arrays do not match.
     """
     given, latent = _check_members(probabilities, embeddings, len(folds))
     true, names = np.asarray(labels), np.asarray(sample_ids, dtype=str)
@@ -264,24 +210,7 @@ def assess(reliability: Reliability, probabilities: ArrayLike, embeddings: Array
     mean of softened members and than the members' mean as it is in all ten; softening after the mean was the
     worst on the published features.
 
-    Parameters
-    ----------
-    reliability : Reliability
-        Of this ensemble.
-    probabilities : array_like
-        Class probabilities of every image by every member, shape (F, N, K).
-    embeddings : array_like
-        Embeddings of every image by every member, before the ReLU, shape (F, N, width).
-
-    Returns
-    -------
-    Assessment
-        Of the N images, which may be none.
-
-    Raises
-    ------
-    ValueError
-        The arrays do not match each other or the ensemble, or hold what is no probability.
+    Arrays as for `fit_reliability`; there may be no images.
     """
     given, latent = _check_members(probabilities, embeddings, reliability.members)
     if given.shape[2] != reliability.classes:
@@ -309,19 +238,6 @@ def measure(
 ) -> dict[str, Any]:
     """Score an assessment of images that neither training nor `fit_reliability` has seen.
 
-    Parameters
-    ----------
-    assessment : Assessment
-        Of N images.
-    labels : array_like
-        True class of each image, int, shape (N,).
-    sample_ids : sequence of str
-        Sample of each image, shape (N,).
-    resamples : int
-        How many times samples are drawn with replacement for the 95 % intervals.
-    seed : int
-        Seed of the drawing.
-
     Returns
     -------
     dict
@@ -330,11 +246,6 @@ def measure(
         class, with ``coverage_ci95``; ``coverage_by_sample``: its mean over samples, which the level speaks
         of; ``set_size``: mean number of classes; ``empty_sets``: a share; ``flagged``: share called
         unfamiliar, with ``flagged_ci95``. Intervals are None with fewer than two samples.
-
-    Raises
-    ------
-    ValueError
-        The arrays do not match, are empty, or hold what is no class; or there are no resamples.
     """
     before, true = check_labelled(assessment.probabilities, labels)
     covered = np.take_along_axis(assessment.sets, true[:, None], axis=1)[:, 0]

@@ -30,16 +30,7 @@ Make = Callable[[ExperimentParams], Experiment]
 class ExperimentObjective:
     """Mean validation macro F1 of an experiment under varied settings, see `Objective`.
 
-    Parameters
-    ----------
-    search : SearchParams
-        The space and how many trials train together.
-    base : ExperimentParams
-        The experiment as it stands.
-    make : callable
-        Prepares an experiment from its settings.
-    parts : sequence of FoldParts
-        The folds; their tests are left out.
+    Tests of the folds are left out.
     """
 
     def __init__(
@@ -142,25 +133,7 @@ class ExperimentObjective:
 
 
 def with_settings(base: ExperimentParams, settings: Settings) -> ExperimentParams:
-    """Give an experiment some other settings.
-
-    Parameters
-    ----------
-    base : ExperimentParams
-        The experiment as it stands.
-    settings : mapping
-        Name to value.
-
-    Returns
-    -------
-    ExperimentParams
-        Checked.
-
-    Raises
-    ------
-    ParamsError
-        The settings do not go together.
-    """
+    """Give an experiment some other settings, checked; `ParamsError` where they do not go together."""
     content = {**base.model_dump(mode="json"), **settings}
     return parse_section("search", content, ExperimentParams, "the settings of a trial")
 

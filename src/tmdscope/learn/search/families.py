@@ -61,16 +61,7 @@ class FamilyError(UserError):
 class FamilyObjective:
     """Mean macro F1 over inner folds of classifiers of several families, see `Objective`.
 
-    Parameters
-    ----------
-    search : FamilySearchParams
-        The space and the seed.
-    table : FeatureTable
-        Features of all images.
-    seen : numpy.ndarray
-        Rows that the search may see, int64; nothing is kept of the others.
-    folds : int
-        Inner folds, stratified and grouped by sample.
+    Folds are stratified and grouped by sample; nothing is kept of rows that are not `seen`.
     """
 
     together = 1
@@ -113,30 +104,10 @@ class FamilyObjective:
 
 
 def predict_unseen(family: AnyFamily, table: FeatureTable, seen: Labels, unseen: Labels, seed: int) -> Labels:
-    """Fit a classifier on some images, one thread, and predict others.
+    """Fit a classifier on some images, one thread, and predict others; labels of `seen` only are read.
 
-    Parameters
-    ----------
-    family : AnyFamily
-        Transforms, family and its settings.
-    table : FeatureTable
-        Features of all images; labels of `seen` only are read.
-    seen, unseen : numpy.ndarray
-        Row numbers, int64.
-    seed : int
-        Of networks; the other families draw nothing.
-
-    Returns
-    -------
-    numpy.ndarray
-        Predicted class of the unseen images, int64.
-
-    Raises
-    ------
-    FamilyError
-        The fit does not converge, is singular, overflows or asks for more neighbours than there are.
-    UserError
-        A feature is negative or no number.
+    The seed is of networks; the other families draw nothing. `FamilyError` where the fit does not converge,
+    is singular, overflows or asks for more neighbours than there are.
     """
     train, inputs = _rows(table, seen), table.features[unseen]
     with threadpool_limits(1), _faults(family.family):
@@ -152,24 +123,9 @@ def predict_unseen(family: AnyFamily, table: FeatureTable, seen: Labels, unseen:
 def transform(
     family: AnyFamily, seen: NDArray[np.float32], unseen: NDArray[np.float32]
 ) -> tuple[Features, Features]:
-    """Transform features: a power, then unit length, then the mean and variance of the seen images.
+    """Transform features, >= 0: a power, then unit length, then the mean and variance of the seen images.
 
-    Parameters
-    ----------
-    family : AnyFamily
-        Which transforms.
-    seen, unseen : numpy.ndarray
-        Features of the images to fit on and of those to predict, shape (images, values), >= 0.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Both transformed, float64.
-
-    Raises
-    ------
-    UserError
-        A feature is negative or no number, so that it has no power.
+    `UserError` where a feature is negative or no number, so that it has no power.
     """
     parts = [np.asarray(part, dtype=np.float64) for part in (seen, unseen)]
     if not all((part >= 0).all() for part in parts):
@@ -184,20 +140,7 @@ def transform(
 
 
 def describe_choice(found: SearchOutcome, labels: Labels, predicted: Labels) -> dict[str, Any]:
-    """Say what the search of one outer fold chose, and how that does on the images it never saw.
-
-    Parameters
-    ----------
-    found : SearchOutcome
-        What the search found.
-    labels, predicted : numpy.ndarray
-        True and predicted class of the outer fold's images, int64.
-
-    Returns
-    -------
-    dict
-        ``family, settings, inner_macro_f1, inner_folds, images, accuracy, macro_f1, trial, trials``.
-    """
+    """Say what the search of one outer fold chose, and how that does on the images it never saw."""
     return {
         "family": found.settings["family"],
         "settings": {key: value for key, value in found.settings.items() if key != "family"},
@@ -212,20 +155,7 @@ def describe_choice(found: SearchOutcome, labels: Labels, predicted: Labels) -> 
 
 
 def describe_method(search: FamilySearchParams, folds: int, inner_folds: int) -> str:
-    """Say in words how the search is made.
-
-    Parameters
-    ----------
-    search : FamilySearchParams
-        The search.
-    folds, inner_folds : int
-        Number of outer folds, and of folds inside each.
-
-    Returns
-    -------
-    str
-        A few sentences.
-    """
+    """Say in words how the search is made."""
     families = ", ".join(map(str, search.space["family"].ends))
     early = (
         f", fewer where a Wilcoxon test gives one up (p < {search.prune_folds})" if search.prune_folds else ""
@@ -242,20 +172,7 @@ def describe_method(search: FamilySearchParams, folds: int, inner_folds: int) ->
 
 
 def outer_seed(seed: int, fold: int) -> int:
-    """Derive the seed of an outer fold's search.
-
-    Parameters
-    ----------
-    seed : int
-        Of the whole search.
-    fold : int
-        Outer fold, from 0.
-
-    Returns
-    -------
-    int
-        Below 2**32.
-    """
+    """Derive the seed, below 2**32, of an outer fold's search."""
     return fold_seed(seed, fold) % 2**32
 
 

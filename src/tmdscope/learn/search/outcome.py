@@ -25,23 +25,15 @@ _LEAST_TRIALS = 4
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """What a search has found.
+    """What a search has found; `trial`, `value`, `folds` and `settings` are of the best trial.
 
     Attributes
     ----------
-    trial : int
-        Number of the best trial.
     value : float
         Its mean validation macro F1 over folds.
-    folds : list of float
-        Of its folds.
     selection : float or None
         Macro F1 of what the search finds where each fold is left out of the choice of trial and epoch in
         turn, see `tmdscope.learn.selection`; None where no epoch was chosen.
-    settings : dict
-        Of its space.
-    progress : Progress
-        Places by what became of them.
     epochs : int
         Passes over training parts that all trials took.
     importance : dict
@@ -63,23 +55,7 @@ class SearchOutcome:
 
 
 def outcome_of(study: SearchStudy) -> SearchOutcome:
-    """Say what a search has found.
-
-    Parameters
-    ----------
-    study : SearchStudy
-        The study; of equal scores the trial with the smaller number is best.
-
-    Returns
-    -------
-    SearchOutcome
-        The best trial and all others.
-
-    Raises
-    ------
-    UserError
-        No trial is complete.
-    """
+    """Say what a search has found; of equal trials the first is best, without a complete one `UserError`."""
     ended = study.ended()
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
     if not complete:
@@ -104,21 +80,7 @@ def outcome_of(study: SearchStudy) -> SearchOutcome:
 
 
 def draw_plots(study: SearchStudy, folder: Path) -> list[Path]:
-    """Draw Optuna's own pictures of a study.
-
-    Parameters
-    ----------
-    study : SearchStudy
-        The study, with at least one complete trial.
-    folder : Path
-        Where to put them.
-
-    Returns
-    -------
-    list of Path
-        ``history.png``, ``parallel_coordinates.png``, ``slice.png`` and, where enough trials are complete,
-        ``importance.png``.
-    """
+    """Draw Optuna's own pictures of a study with complete trials; importance where they are enough."""
     with mpl.rc_context({"backend": "agg"}), quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of axes on which all trials have one value
         from optuna.visualization import matplotlib as drawing

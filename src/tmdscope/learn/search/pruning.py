@@ -24,94 +24,29 @@ _QUIET_EPOCHS = 3
 
 
 class Steps:
-    """Where the scores of epochs and folds stand in a trial's one series.
-
-    Parameters
-    ----------
-    epochs : int
-        Most epochs of a fold, E.
-    """
+    """Where the scores of epochs and folds stand in a trial's one series."""
 
     def __init__(self, epochs: int) -> None:
         self.stride = epochs + 2
 
     def of_epoch(self, fold: int, epoch: int) -> int:
-        """Give the step of an epoch.
-
-        Parameters
-        ----------
-        fold : int
-            From 0.
-        epoch : int
-            From 1.
-
-        Returns
-        -------
-        int
-            The step.
-        """
+        """Give the step of an epoch, from 1, of a fold, from 0."""
         return fold * self.stride + epoch
 
     def of_fold(self, fold: int) -> int:
-        """Give the step of a fold's own score.
-
-        Parameters
-        ----------
-        fold : int
-            From 0.
-
-        Returns
-        -------
-        int
-            The step.
-        """
+        """Give the step of a fold's own score."""
         return (fold + 1) * self.stride - 1
 
     def is_fold(self, step: int) -> bool:
-        """Say whether a step holds a fold's own score.
-
-        Parameters
-        ----------
-        step : int
-            The step.
-
-        Returns
-        -------
-        bool
-            False for an epoch.
-        """
+        """Say whether a step holds a fold's own score."""
         return step % self.stride == self.stride - 1
 
     def fold_scores(self, values: dict[int, float]) -> dict[int, float]:
-        """Pick the scores of folds.
-
-        Parameters
-        ----------
-        values : dict
-            Step to value.
-
-        Returns
-        -------
-        dict
-            Fold to score.
-        """
+        """Pick the scores of folds from those of steps."""
         return {step // self.stride: value for step, value in values.items() if self.is_fold(step)}
 
     def epoch_scores(self, values: dict[int, float], fold: int) -> dict[int, float]:
-        """Pick the scores after the epochs of one fold.
-
-        Parameters
-        ----------
-        values : dict
-            Step to value.
-        fold : int
-            From 0.
-
-        Returns
-        -------
-        dict
-            Epoch, from 1, to score.
-        """
+        """Pick the scores after the epochs, from 1, of one fold from those of steps."""
         return {
             step % self.stride: value
             for step, value in values.items()
@@ -122,14 +57,7 @@ class Steps:
 class FoldAndEpochPruner(BasePruner):
     """Two pruners, one for the epochs of a fold and one for the folds.
 
-    Parameters
-    ----------
-    steps : Steps
-        Where the scores stand.
-    epochs, folds : optuna.pruners.BasePruner
-        The pruners.
-    first_fold_only : bool
-        Whether epochs are looked at in fold 0 only: successive halving promotes a trial once.
+    Epochs may be looked at in fold 0 only: successive halving promotes a trial once.
     """
 
     def __init__(self, steps: Steps, epochs: BasePruner, folds: BasePruner, first_fold_only: bool) -> None:
@@ -152,20 +80,7 @@ class FoldAndEpochPruner(BasePruner):
 
 
 def make_pruner(params: SpaceParams, steps: Steps) -> FoldAndEpochPruner:
-    """Make the pruner of a search.
-
-    Parameters
-    ----------
-    params : SpaceParams
-        The search; one without epochs (`SpaceParams` itself) prunes over folds only.
-    steps : Steps
-        Where the scores stand.
-
-    Returns
-    -------
-    FoldAndEpochPruner
-        For `optuna.Study`.
-    """
+    """Make the pruner of a search; one without epochs (`SpaceParams` itself) prunes over folds only."""
     kind = params.prune_epochs if isinstance(params, SearchParams) else "none"
     makers: dict[str, Callable[[], BasePruner]] = {
         "median": lambda: optuna.pruners.MedianPruner(

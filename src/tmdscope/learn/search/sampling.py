@@ -16,22 +16,8 @@ def make_sampler(name: SamplerName, seed: int, slot: int, startup: int) -> optun
     seed, the place and the trials that have ended, not on the process. A search that was killed and goes on
     draws as it would have, and workers never draw alike.
 
-    Parameters
-    ----------
-    name : {"tpe", "gp", "cma-es", "random"}
-        Tree-structured Parzen estimator (multivariate; of running trials it assumes the worst), Gaussian
-        process, CMA-ES, or chance.
-    seed : int
-        Of the search.
-    slot : int
-        Place of the trial in the search, from 0.
-    startup : int
-        Trials that must have ended before the sampler learns from them.
-
-    Returns
-    -------
-    optuna.samplers.BaseSampler
-        For one trial.
+    TPE is multivariate, and of running trials it assumes the worst; `startup` trials must have ended before a
+    sampler learns from them.
     """
     own = int(np.random.SeedSequence([seed, slot]).generate_state(1)[0])
     makers: dict[SamplerName, Callable[[], optuna.samplers.BaseSampler]] = {

@@ -9,21 +9,9 @@ from tmdscope.params.search import Categorical, Dimension, LogUniform, Space, Un
 
 
 def suggest(trial: optuna.Trial, space: Space, fixed: Mapping[str, Any]) -> dict[str, Value]:
-    """Draw the settings of a trial.
+    """Draw the settings of a trial, in the order of the space, whose conditions hold.
 
-    Parameters
-    ----------
-    trial : optuna.Trial
-        The trial; it remembers what was drawn.
-    space : mapping
-        Name to dimension, in the order in which they are drawn.
-    fixed : mapping
-        Settings that are not varied, which conditions may ask for.
-
-    Returns
-    -------
-    dict
-        Name to value of every dimension whose condition holds.
+    Conditions may ask for `fixed` settings, which are not varied. The trial remembers what was drawn.
     """
     found: dict[str, Value] = {}
     for name, dimension in space.items():

@@ -38,14 +38,7 @@ class StorageError(UserError):
 class PatientStorage(RDBStorage):
     """Optuna's database storage that waits for a server that is gone, and says so.
 
-    Parameters
-    ----------
-    url : str
-        As for `open_storage`, checked.
-    heartbeat_s : int
-        Seconds between two signs of life of a running trial.
-    pause_s : float, optional
-        Time in s before the first new try; it doubles with every try up to 15 s.
+    `pause_s` are seconds before the first new try; they double with every try up to 15 s.
     """
 
     def __init__(self, url: URL, heartbeat_s: int, pause_s: float = 1.0) -> None:
@@ -68,20 +61,7 @@ class PatientStorage(RDBStorage):
     def insist(self, call: Callable[[], Any]) -> Any:
         """Call until the server answers.
 
-        Parameters
-        ----------
-        call : callable
-            Asks the database.
-
-        Returns
-        -------
-        Any
-            What it gives.
-
-        Raises
-        ------
-        StorageError
-            The storage cannot be written (a full disk, no permission), or gave no answer for an hour.
+        `StorageError` where it cannot be written (a full disk, no permission), or gave no answer for an hour.
         """
         began, pause = time.monotonic(), self.pause_s
         silent = False
@@ -116,16 +96,6 @@ class PatientStorage(RDBStorage):
         """Let a waiting trial run: of all who ask, one is told that it may.
 
         One statement, where Optuna reads the state, then writes it, under a lock that sqlite does not have.
-
-        Parameters
-        ----------
-        trial_id : int
-            Id of the trial in the database.
-
-        Returns
-        -------
-        bool
-            False where it does not wait any more.
         """
         return bool(self.insist(lambda: self._grant(trial_id)))
 
@@ -167,24 +137,9 @@ def quiet() -> Iterator[None]:
 def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S) -> PatientStorage:
     """Open a storage of studies, making its tables when it is new.
 
-    Parameters
-    ----------
-    url : str
-        ``sqlite:///PATH`` or ``postgresql://USER@HOST:PORT/DATABASE``. It holds no password: PostgreSQL's
-        own client takes that from variable ``PGPASSWORD`` or the file that ``PGPASSFILE`` names
-        (``~/.pgpass``).
-    heartbeat_s : int, optional
-        Seconds between two signs of life of a running trial.
-
-    Returns
-    -------
-    PatientStorage
-        Ready for `optuna.create_study`.
-
-    Raises
-    ------
-    StorageError
-        The URL is none, holds a password, names another database, or the database cannot be reached.
+    The URL is ``sqlite:///PATH`` or ``postgresql://USER@HOST:PORT/DATABASE``. It holds no password:
+    PostgreSQL's own client takes that from variable ``PGPASSWORD`` or the file that ``PGPASSFILE`` names
+    (``~/.pgpass``). `StorageError` where the URL is another, or the database cannot be reached.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     checked = check_url(url)
@@ -211,23 +166,7 @@ def _lock(url: URL) -> AbstractContextManager[Any]:
 
 
 def check_url(url: str) -> URL:
-    """Check the address of a storage.
-
-    Parameters
-    ----------
-    url : str
-        As for `open_storage`.
-
-    Returns
-    -------
-    sqlalchemy.engine.URL
-        With the driver that is installed.
-
-    Raises
-    ------
-    StorageError
-        The URL is none, holds a password, or names another database.
-    """
+    """Check the address of a storage, see `open_storage`; gives it with the driver that is installed."""
     try:
         checked = make_url(url)
     except (ArgumentError, ValueError) as error:  # its text may hold a password

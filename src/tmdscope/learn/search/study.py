@@ -41,12 +41,8 @@ _OVER = (TrialState.COMPLETE, TrialState.PRUNED)
 class Progress:
     """How far a study is, in places.
 
-    Attributes
-    ----------
-    complete, pruned, failed : int
-        Places that are over, by how; failed ones by an error of the trial's own or after too many deaths.
-    running, waiting : int
-        Places that a worker holds, and that none does.
+    Failed places are over by an error of the trial's own or after too many deaths; no worker holds waiting
+    ones.
     """
 
     complete: int
@@ -62,19 +58,7 @@ class Progress:
 
 
 class SearchStudy:
-    """A study under way.
-
-    Parameters
-    ----------
-    study : optuna.Study
-        Optuna's study.
-    storage : PatientStorage
-        Where it is kept.
-    params : SpaceParams
-        Trials, sampler, pruning.
-    steps : Steps
-        Where scores stand in a trial's series.
-    """
+    """A study under way."""
 
     def __init__(
         self, study: optuna.Study, storage: PatientStorage, params: SpaceParams, steps: Steps
@@ -93,30 +77,10 @@ class SearchStudy:
         steps: Steps,
         identity: Mapping[str, str],
     ) -> Self:
-        """Make a study and put up its places, or go on with the one that is there.
+        """Make a study, which maximises, and put up its places, or go on with the one that is there.
 
-        Parameters
-        ----------
-        storage : PatientStorage
-            Where to keep it.
-        name : str
-            Its name.
-        params : SpaceParams
-            Trials, sampler, pruning.
-        steps : Steps
-            Where scores stand in a trial's series.
-        identity : mapping
-            What determines a score: data, settings, code. Whoever joins must have the same.
-
-        Returns
-        -------
-        SearchStudy
-            The study, best scores first (it maximises).
-
-        Raises
-        ------
-        UserError
-            A study of this name has another identity.
+        `identity` is what determines a score: data, settings, code. Whoever joins must have the same: else
+        `UserError`.
         """
         try:
             study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
@@ -138,31 +102,7 @@ class SearchStudy:
         steps: Steps,
         identity: Mapping[str, str],
     ) -> Self:
-        """Open a study that another process has made.
-
-        Parameters
-        ----------
-        storage : PatientStorage
-            Where it is kept.
-        name : str
-            Its name.
-        params : SpaceParams
-            Trials, sampler, pruning.
-        steps : Steps
-            Where scores stand in a trial's series.
-        identity : mapping
-            What determines a score here.
-
-        Returns
-        -------
-        SearchStudy
-            The study.
-
-        Raises
-        ------
-        UserError
-            There is no such study, or its identity is another.
-        """
+        """Open a study that another process has made; `UserError` where identities differ."""
         try:
             study = optuna.load_study(study_name=name, storage=storage)
         except KeyError as error:
@@ -175,22 +115,7 @@ class SearchStudy:
 
     @staticmethod
     def is_made(storage: PatientStorage, name: str, note: str) -> bool:
-        """Say whether a study is there and bears a note.
-
-        Parameters
-        ----------
-        storage : PatientStorage
-            Where it is kept.
-        name : str
-            Its name.
-        note : str
-            What was noted last when it was made.
-
-        Returns
-        -------
-        bool
-            True when it can be joined.
-        """
+        """Say whether a study is there and bears what was noted last when it was made: it can be joined."""
         try:
             return note in storage.get_study_user_attrs(storage.get_study_id_from_name(name))
         except KeyError:
@@ -221,40 +146,15 @@ class SearchStudy:
         return self.study.study_name
 
     def notes(self) -> dict[str, Any]:
-        """Read what was noted on the study.
-
-        Returns
-        -------
-        dict
-            Name to JSON-like value.
-        """
+        """Read what was noted on the study."""
         return dict(self.study.user_attrs)
 
     def note(self, key: str, value: Any) -> None:
-        """Note something on the study for all its workers.
-
-        Parameters
-        ----------
-        key : str
-            Name.
-        value : Any
-            JSON-like.
-        """
+        """Note something JSON-like on the study for all its workers."""
         self.study.set_user_attr(key, value)
 
     def claim(self, last: int | None = None) -> optuna.Trial | None:
-        """Take a waiting place.
-
-        Parameters
-        ----------
-        last : int, optional
-            None is taken from this place on.
-
-        Returns
-        -------
-        optuna.Trial or None
-            A running trial of this process; None where no place waits.
-        """
+        """Take a waiting place before `last`, as a running trial of this process; None where none waits."""
         end = self.params.trials if last is None else min(last, self.params.trials)
         trial = self._claim(end)
         if trial is None:
@@ -263,28 +163,11 @@ class SearchStudy:
         return trial
 
     def note_drawn(self, trial: optuna.Trial) -> None:
-        """Note that all settings of a trial are drawn: whoever repeats it takes them over.
-
-        Parameters
-        ----------
-        trial : optuna.Trial
-            A running trial of this process.
-        """
+        """Note that all settings of a trial are drawn: whoever repeats it takes them over."""
         trial.set_user_attr(_DRAWN, True)
 
     def slot_of(self, trial: optuna.Trial) -> int:
-        """Say which place a trial has.
-
-        Parameters
-        ----------
-        trial : optuna.Trial
-            A trial of this study.
-
-        Returns
-        -------
-        int
-            From 0.
-        """
+        """Say which place, from 0, a trial has."""
         return int(trial.user_attrs[_SLOT])
 
     def _claim(self, end: int) -> optuna.Trial | None:
@@ -311,25 +194,9 @@ class SearchStudy:
         notes: Mapping[str, Any] | None = None,
         error: str | None = None,
     ) -> bool:
-        """End a trial.
+        """End a running trial of this process; False where it was taken for dead before: the score is void.
 
-        Parameters
-        ----------
-        trial : optuna.Trial
-            A running trial of this process.
-        state : optuna.trial.TrialState
-            How it ends.
-        value : float, optional
-            Its score, for `COMPLETE`.
-        notes : mapping, optional
-            Put on the trial, JSON-like.
-        error : str, optional
-            For `FAIL`: the trial's own error. Without one its place is put up again.
-
-        Returns
-        -------
-        bool
-            False where it was taken for dead before and its place given to others: the score is void.
+        `error` is the trial's own, for `FAIL`: without one its place is put up again. Notes are JSON-like.
         """
         try:
             for key, content in {**(notes or {}), **({} if error is None else {_ERROR: error})}.items():
@@ -341,18 +208,7 @@ class SearchStudy:
         return bool(same and (value is None or told.value == value))
 
     def retry_of(self, trial: optuna.Trial) -> int | None:
-        """Say which dead worker's trial one repeats.
-
-        Parameters
-        ----------
-        trial : optuna.Trial
-            A trial of this study.
-
-        Returns
-        -------
-        int or None
-            Its number.
-        """
+        """Say which dead worker's trial one repeats, by its number."""
         number: int | None = trial.user_attrs.get(_RETRY_OF)
         return number
 
@@ -412,13 +268,7 @@ class SearchStudy:
             self.reclaim()
 
     def progress(self) -> Progress:
-        """Count places.
-
-        Returns
-        -------
-        Progress
-            By what has become of them.
-        """
+        """Count places by what has become of them."""
         counts = Counter(
             _outcome(entries) for slot, entries in self._by_slot().items() if slot < self.params.trials
         )
@@ -426,33 +276,15 @@ class SearchStudy:
         return Progress(**others, waiting=self.params.trials - sum(others.values()))
 
     def is_over(self) -> bool:
-        """Say whether every place is over.
-
-        Returns
-        -------
-        bool
-            True at the end of the budget.
-        """
+        """Say whether every place is over."""
         return self.progress().over >= self.params.trials
 
     def states(self) -> dict[int, str]:
-        """Say what has become of every trial.
-
-        Returns
-        -------
-        dict
-            Trial number to Optuna's name of its state.
-        """
+        """Give Optuna's name of every trial's state, by trial number."""
         return {trial.number: trial.state.name for trial in self._trials()}
 
     def ended(self) -> list[FrozenTrial]:
-        """Give the trial that counts of every place that is over.
-
-        Returns
-        -------
-        list of optuna.trial.FrozenTrial
-            By place.
-        """
+        """Give the trial that counts of every place that is over, by place."""
         return [
             entries[-1]
             for slot, entries in sorted(self._by_slot().items())
@@ -461,13 +293,7 @@ class SearchStudy:
 
     @contextmanager
     def signs_of_life(self, trials: Sequence[optuna.Trial]) -> Iterator[None]:
-        """Keep trials from being taken for dead.
-
-        Parameters
-        ----------
-        trials : sequence of optuna.Trial
-            Running trials of this process; it may grow meanwhile.
-        """
+        """Keep running trials of this process, which may become more meanwhile, from being taken for dead."""
         ended = threading.Event()
         sending = threading.Thread(
             target=self._send_signs, args=(trials, ended), daemon=True, name="signs of life"

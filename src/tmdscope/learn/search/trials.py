@@ -20,20 +20,9 @@ OnEpoch = Callable[[int, float], bool]
 class FoldOutcome:
     """How one fold of a trial ended.
 
-    Attributes
-    ----------
-    ended : {"scored", "pruned", "failed"}
-        `failed` by the settings' own fault, such as a loss that is no longer finite.
-    score : float
-        Macro F1 on the fold's validation part, where it is scored.
-    epochs : int
-        Passes over the training part that it took.
-    error : str
-        What went wrong, where it failed.
-    history : tuple of EpochScores
-        Of every epoch, where it is scored and epochs were looked at.
-    rule : CheckpointRule, optional
-        What chose among them.
+    It `failed` by the settings' own fault, such as a loss that is no longer finite. `score` is the macro F1
+    on the validation part, `epochs` are passes over the training part, `history` is there where epochs were
+    looked at, and `rule` chose among them.
     """
 
     ended: Literal["scored", "pruned", "failed"]
@@ -46,21 +35,7 @@ class FoldOutcome:
 
 @dataclass
 class Job:
-    """A trial under way.
-
-    Attributes
-    ----------
-    trial : optuna.Trial
-        The trial.
-    settings : mapping
-        What was drawn for it.
-    recorder : TrialRecorder
-        Hears its folds.
-    epochs : int
-        Passes over training parts so far.
-    outcomes : list of FoldOutcome
-        Of the folds that were scored.
-    """
+    """A trial under way: passes over training parts so far, outcomes of the folds that were scored."""
 
     trial: optuna.Trial
     settings: Settings
@@ -74,13 +49,7 @@ class Job:
         return [outcome.score for outcome in self.outcomes]
 
     def left_out(self) -> list[LeftOut] | None:
-        """Leave each fold out of the choice of the epoch in turn.
-
-        Returns
-        -------
-        list of LeftOut or None
-            One per fold; None where no epochs were looked at.
-        """
+        """Leave each fold out of the choice of the epoch in turn; None where no epochs were looked at."""
         rules = {outcome.rule for outcome in self.outcomes}
         rule = rules.pop() if len(rules) == 1 else None
         if rule is None or len(self.outcomes) < 2:
@@ -104,35 +73,12 @@ class Objective(Protocol):
         """Trials that run at once."""
 
     def settings(self, trial: optuna.Trial) -> Settings:
-        """Draw the settings of a trial.
-
-        Parameters
-        ----------
-        trial : optuna.Trial
-            The trial.
-
-        Returns
-        -------
-        mapping
-            Name to value.
-        """
+        """Draw the settings of a trial."""
 
     def run_fold(self, fold: int, jobs: Sequence[Job], on_epoch: Sequence[OnEpoch]) -> list[FoldOutcome]:
-        """Run one fold of some trials.
+        """Run one fold, from 0, of at most `together` trials.
 
-        Parameters
-        ----------
-        fold : int
-            From 0.
-        jobs : sequence of Job
-            The trials, at most `together`.
-        on_epoch : sequence of callable
-            For every trial: asked after each epoch whether to give it up; trials that train together are not.
-
-        Returns
-        -------
-        list of FoldOutcome
-            One per trial.
+        `on_epoch` is asked after each epoch whether to give its trial up; trials that train together are not.
         """
 
 
@@ -140,25 +86,12 @@ class TrialRecorder(Recorder, Protocol):
     """Listener of one trial; its folds are those of `tmdscope.learn.recorder.Recorder`."""
 
     def finish(self, state: str, scores: Mapping[str, float], error: str) -> None:
-        """Hear how the trial ends, before the study does.
-
-        Parameters
-        ----------
-        state : str
-            ``COMPLETE``, ``PRUNED`` or ``FAIL``.
-        scores : mapping
-            Name to value.
-        error : str
-            What went wrong, where it failed.
-        """
+        """Hear how the trial ends (``COMPLETE``, ``PRUNED`` or ``FAIL``), before the study does."""
 
     def close(self, counts: bool) -> None:
         """Hear that no more will come.
 
-        Parameters
-        ----------
-        counts : bool
-            False where the trial was given back unfinished, or was taken for dead and others have its place.
+        It does not count where it was given back unfinished, or was taken for dead and others have its place.
         """
 
 
@@ -166,31 +99,10 @@ class SearchRecorder(Protocol):
     """Listener of a search."""
 
     def trial(self, number: int, settings: Settings, retry_of: int | None) -> TrialRecorder:
-        """Open the listener of one trial.
-
-        Parameters
-        ----------
-        number : int
-            Optuna's number of the trial.
-        settings : mapping
-            What was drawn for it.
-        retry_of : int or None
-            The trial of a dead worker that this one repeats.
-
-        Returns
-        -------
-        TrialRecorder
-            Closed by whoever opened it.
-        """
+        """Open the listener of a trial, which may repeat a dead worker's; whoever opens it closes it."""
 
     def settle(self, states: Mapping[int, str]) -> None:
-        """End what dead workers left open.
-
-        Parameters
-        ----------
-        states : mapping
-            Trial number to what has become of it.
-        """
+        """End what dead workers left open, by what has become of every trial."""
 
 
 class SilentSearch:

@@ -30,28 +30,10 @@ def work(
     recorder: SearchRecorder,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> int:
-    """Work on a study until all of its places are over, whoever holds them.
+    """Work on a study until all of its places are over, whoever holds them; gives how many trials ended here.
 
-    Parameters
-    ----------
-    study : SearchStudy
-        The study.
-    objective : Objective
-        What it maximises.
-    recorder : SearchRecorder
-        Hears trials and folds.
-    on_progress : callable, optional
-        Hears how far the study is, after every batch of trials and while waiting for others.
-
-    Returns
-    -------
-    int
-        Trials that ended here.
-
-    Raises
-    ------
-    StorageError
-        The storage cannot be written any more; trials that had ended are safe.
+    `on_progress` hears how far it is, after every batch of trials and while waiting for others.
+    `StorageError` where the storage cannot be written any more; trials that had ended are safe.
     """
     ended = 0
     while True:

@@ -26,16 +26,7 @@ Cell = tuple[Arm, Encoding, int, Volume]
 class Held:
     """The held-out test and how often it is drawn from.
 
-    Attributes
-    ----------
-    labels : numpy.ndarray
-        Class of each image of the study in the order of the classes' coming, int64, shape (N,).
-    sample_ids : numpy.ndarray
-        Sample of each image, shape (N,).
-    resamples : int
-        Draws of an interval.
-    seed : int
-        Of the drawing.
+    `labels` and `sample_ids`, (N,), are of each image of the study, classes in the order of their coming.
     """
 
     labels: NDArray[np.int64]
@@ -65,35 +56,13 @@ class Drawn:
     says: Scores
 
     def less(self, other: "Drawn") -> "Drawn":
-        """Give the difference: one more sample speaks against the first as strongly as for the other.
-
-        Parameters
-        ----------
-        other : Drawn
-            What is taken away, over the same draws.
-
-        Returns
-        -------
-        Drawn
-            Of the difference.
-        """
+        """Give the difference: one more sample speaks against the first as strongly as for the other."""
         return Drawn(
             self.plain - other.plain, self.low - other.high, self.high - other.low, self.says - other.says
         )
 
     def interval(self, value: float) -> list[float] | None:
-        """Give the 95 % interval.
-
-        Parameters
-        ----------
-        value : float
-            The score itself, which lies inside.
-
-        Returns
-        -------
-        list of float or None
-            Lower and upper bound; None with fewer than two samples.
-        """
+        """Give the 95 % interval, which holds the score itself; None with fewer than two samples."""
         says = self.says[np.isfinite(self.says)]
         if len(says) < 2:
             return None
@@ -105,18 +74,7 @@ class Drawn:
 
 
 def mean_drawn(found: Sequence[Drawn]) -> Drawn:
-    """Give the mean of several differences, draw by draw.
-
-    Parameters
-    ----------
-    found : sequence of Drawn
-        The differences.
-
-    Returns
-    -------
-    Drawn
-        What a sample says is the mean over those that hold it.
-    """
+    """Give the mean of differences, draw by draw; what a sample says is over those that hold it."""
     parts = (np.stack([getattr(one, name) for one in found]) for name in ("plain", "low", "high"))
     says = np.stack([one.says for one in found])
     known = np.isfinite(says).sum(axis=0)
@@ -126,35 +84,14 @@ def mean_drawn(found: Sequence[Drawn]) -> Drawn:
 
 
 def members_of(found: Sequence[StageResult]) -> list[FoldResult]:
-    """List the members of a cell: every fold of every seed.
-
-    Parameters
-    ----------
-    found : sequence of StageResult
-        One for each seed.
-
-    Returns
-    -------
-    list of FoldResult
-        Members of two cells are paired by their places.
-    """
+    """List the members of a cell: every fold of every seed; those of two cells are paired by their places."""
     return [fold for result in found for fold in result.folds]
 
 
 def draw_cells(cells: Mapping[Cell, Sequence[StageResult]], held: Held) -> dict[Cell, Drawn]:
     """Draw the test's macro F1 of every cell, mean over members: the same samples and members for all.
 
-    Parameters
-    ----------
-    cells : mapping
-        Cell to the results in it, one for each seed.
-    held : Held
-        The test.
-
-    Returns
-    -------
-    dict
-        Cell to its draws.
+    A cell's results are one for each seed.
     """
     everything = max((found[0].parts[0].test for found in cells.values()), key=len)
     names = np.unique(held.sample_ids[everything])

@@ -22,24 +22,10 @@ Points = NDArray[np.floating[Any]]
 
 
 def align(moved: Points, reference: Points, points: Points | None = None) -> Points:
-    """Lay points over others by one rotation or reflection, one scale and one shift.
+    """Lay points, (N, D), over others by one rotation or reflection, one scale and one shift.
 
-    Parameters
-    ----------
-    moved, reference : numpy.ndarray
-        The same things in two spaces, shape (N, D).
-    points : numpy.ndarray, optional
-        What to move so, shape (M, D), in the space of `moved`; without it those themselves.
-
-    Returns
-    -------
-    numpy.ndarray
-        In the space of `reference`; squared distances to it are smallest for `moved`.
-
-    Raises
-    ------
-    ValueError
-        The shapes do not match, or all moved points are one.
+    They move so that squared distances from `moved` to `reference` are smallest; `points`, (M, D), are moved
+    in place of `moved`. `ValueError` where shapes do not match, or all moved points are one.
     """
     if moved.shape != reference.shape:
         raise ValueError(f"points of shape {moved.shape} cannot be laid over {reference.shape}")
@@ -53,25 +39,10 @@ def align(moved: Points, reference: Points, points: Points | None = None) -> Poi
 
 
 def centroid_drift(before: Points, after: Points, labels: NDArray[np.int64]) -> dict[int, float]:
-    """Measure how far every class's centroid has moved.
+    """Measure how far every class's centroid has moved between embeddings of the same images, (N, D).
 
-    Parameters
-    ----------
-    before, after : numpy.ndarray
-        Embeddings of the same images, shape (N, D).
-    labels : numpy.ndarray
-        Their classes, int64, shape (N,); at least two.
-
-    Returns
-    -------
-    dict
-        Class to the distance of its two centroids after alignment, in units of the root mean square distance
-        between the classes' centroids before.
-
-    Raises
-    ------
-    ValueError
-        There is one class only, or its embeddings cannot be laid over each other.
+    After alignment, in units of the root mean square distance between the classes' centroids before;
+    `ValueError` with fewer than two classes.
     """
     classes = np.unique(labels)
     if len(classes) < 2:
@@ -91,21 +62,9 @@ def measure_drift(
 ) -> list[dict[str, Any]]:
     """Measure the drift of every stage at full volume, and that of a model trained anew beside it.
 
-    Parameters
-    ----------
-    plan : Plan
-        What was trained.
-    results : sequence of StageResult
-        Those with embeddings are looked at.
-    labels : numpy.ndarray
-        Class of each image in the order of the classes' coming, int64.
-
-    Returns
-    -------
-    list of dict
-        ``encoding``, ``materials``; under ``sequential`` and ``direct`` mean and population standard
-        deviation over folds of the classes' mean drift since the sequence's stage before (``mean``, ``std``),
-        and that of each class (``classes``).
+    Labels are in the order of the classes' coming. Each entry has ``encoding``, ``materials``; under
+    ``sequential`` and ``direct`` mean and population standard deviation over folds of the classes' mean drift
+    since the sequence's stage before (``mean``, ``std``), and that of each class (``classes``).
     """
     shown = {
         (result.training.encoding, result.training.stage.number, result.training.arm): result
@@ -140,23 +99,10 @@ def measure_drift(
 def latent_panels(
     plan: Plan, results: Sequence[StageResult], labels: NDArray[np.int64], image_ids: Sequence[str]
 ) -> pd.DataFrame:
-    """Give the first two principal components of every stage, each laid over the one before.
+    """Give the first two principal components of every stage (fold 0), each laid over the one before.
 
-    Parameters
-    ----------
-    plan : Plan
-        What was trained.
-    results : sequence of StageResult
-        Of those with embeddings, fold 0 of arm `sequential` is shown.
-    labels : numpy.ndarray
-        Class of each image in the order of the classes' coming, int64.
-    image_ids : sequence of str
-        Name of each image.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``encoding, materials, image_id, material, PC1, PC2``; only images of known classes.
+    Labels are in the order of the classes' coming. Columns are ``encoding, materials, image_id, material,
+    PC1, PC2``; only images of known classes.
     """
     tables = []
     last: Mapping[str, Points] = {}

@@ -16,30 +16,11 @@ def grow(
     outputs: Sequence[str],
     redraw: bool = False,
 ) -> dict[str, Tensor]:
-    """Give a model with further outputs the weights of one without them.
+    """Give a model with further outputs the weights of one without them, as state dicts.
 
-    Parameters
-    ----------
-    known : mapping
-        State dict of the trained model.
-    known_outputs : sequence of str
-        What its outputs speak about: classes, or atoms.
-    fresh : mapping
-        State dict of a new model with all outputs.
-    outputs : sequence of str
-        What those speak about; each known one keeps its row of the last layer.
-    redraw : bool, optional
-        Take the last layer from the new model as a whole, if there are new outputs.
-
-    Returns
-    -------
-    dict
-        State dict of the start.
-
-    Raises
-    ------
-    ValueError
-        The models differ in more than their last layer.
+    Outputs are named by what they speak about, classes or atoms; each known one keeps its row of the last
+    layer. `redraw` takes that from the new model as a whole, if there are new outputs. `ValueError` where the
+    models differ in more than their last layer.
     """
     if set(fresh) != set(known):
         raise ValueError(f"the models differ in {min(set(fresh) ^ set(known))}, not in their last layer only")

@@ -31,15 +31,6 @@ Verdict = Literal["holds", "fails", "undecided"]
 def summarise(plan: Plan, results: Sequence[StageResult], held: Held) -> dict[str, Any]:
     """Summarise a sequence.
 
-    Parameters
-    ----------
-    plan : Plan
-        What was trained.
-    results : sequence of StageResult
-        What it gave.
-    held : Held
-        The test.
-
     Returns
     -------
     dict
@@ -84,18 +75,7 @@ def summarise(plan: Plan, results: Sequence[StageResult], held: Held) -> dict[st
 
 
 def say_claims(found: Mapping[str, Any]) -> list[str]:
-    """Say what the comparisons have shown.
-
-    Parameters
-    ----------
-    found : mapping
-        As `summarise`.
-
-    Returns
-    -------
-    list of str
-        One line for each.
-    """
+    """Say what the comparisons of `summarise` have shown, a line for each."""
     lines = []
     for entry in found["comparisons"]:
         name = " ".join(filter(None, (entry["question"], entry.get("encoding"))))
@@ -110,18 +90,7 @@ def say_claims(found: Mapping[str, Any]) -> list[str]:
 
 
 def verdict(interval: Sequence[float] | None) -> Verdict:
-    """Say whether a difference is at least zero.
-
-    Parameters
-    ----------
-    interval : sequence of float or None
-        Lower and upper end; None where there is no interval.
-
-    Returns
-    -------
-    {"holds", "fails", "undecided"}
-        By the side of zero that the interval lies on; `undecided` where it holds zero inside, or is none.
-    """
+    """Say whether a difference is at least zero; undecided where its interval holds zero, or is none."""
     if interval is None:
         return "undecided"
     low, high = interval
@@ -291,20 +260,8 @@ def _leak(
 
 
 def seen_share(parts: Sequence[FoldParts], before: Sequence[FoldParts], fold: int) -> float:
-    """Give the share of validation images that one fold's earlier model was trained on.
+    """Give the mean share of validation images of a stage that one fold's earlier model was trained on.
 
-    Parameters
-    ----------
-    parts : sequence of FoldParts
-        Of a stage.
-    before : sequence of FoldParts
-        Of the stage before.
-    fold : int
-        The fold whose model all folds start from.
-
-    Returns
-    -------
-    float
-        Mean over folds, in [0, 1].
+    It is the model of the stage before that all folds start from.
     """
     return float(np.mean([np.isin(part.val, before[fold].train).mean() for part in parts]))

@@ -30,17 +30,7 @@ Arm = Literal["sequential", "direct", "direct-equal-budget", "other-start"]
 
 @dataclass(frozen=True)
 class Stage:
-    """The classes after one addition.
-
-    Attributes
-    ----------
-    number : int
-        How many additions came before, from 0.
-    classes : tuple of str
-        Known after it, in the order of their coming.
-    added : str
-        The class that came with it; empty for the first stage.
-    """
+    """The classes after one addition, in the order of their coming; `added` is empty for stage 0."""
 
     number: int
     classes: tuple[str, ...]
@@ -56,18 +46,8 @@ class Stage:
 class Training:
     """One cross-validation of a sequence.
 
-    Attributes
-    ----------
-    arm : str
-        How its models come about.
-    encoding : {"multiclass", "multilabel"}
-        Of its targets.
-    seed : int
-        Of its training and of the drawing of a volume.
-    stage : Stage
-        Its classes.
-    volume : int or "full"
-        Images of the added class in training and validation.
+    `volume` counts images of the added class in training and validation; the seed is also that of its
+    drawing.
     """
 
     arm: Arm
@@ -90,15 +70,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Known:
-    """A model that was there before: the first stage is not trained.
-
-    Attributes
-    ----------
-    target : Target
-        Encoding of its classes.
-    epochs : int
-        How many it was trained for, all its stages together.
-    """
+    """A model that was there before, trained for so many epochs in all: the first stage is not trained."""
 
     target: Target
     epochs: int
@@ -106,19 +78,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Plan:
-    """All trainings of a sequence, each after the one that it starts from.
-
-    Attributes
-    ----------
-    params : SequenceParams
-        What was asked for.
-    stages : tuple of Stage
-        From the first.
-    trainings : tuple of Training
-        What is to be trained.
-    known : Known, optional
-        What the first stage already is.
-    """
+    """All trainings of a sequence, each after the one that it starts from."""
 
     params: SequenceParams
     stages: tuple[Stage, ...]
@@ -131,34 +91,12 @@ class Plan:
         return self.stages[-1].classes
 
     def label(self, classes: Sequence[str]) -> Rows:
-        """Give images the numbers of their classes in the order of coming; those of no stage come last.
-
-        Parameters
-        ----------
-        classes : sequence of str
-            Class of each image.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64, shape (N,).
-        """
+        """Give images the numbers of their classes in the order of coming; those of no stage come last."""
         places = {name: number for number, name in enumerate(self.order)}
         return np.array([places.get(name, len(places)) for name in classes], dtype=np.int64)
 
     def parent(self, training: Training) -> Training | None:
-        """Find what a training starts from.
-
-        Parameters
-        ----------
-        training : Training
-            Of this plan.
-
-        Returns
-        -------
-        Training or None
-            The stage before at full volume; None for the first stage and for controls.
-        """
+        """Find what a training starts from: the stage before at full volume; None: the first, controls."""
         if training.stage.number == 0 or training.arm.startswith("direct"):
             return None
         before = self.stages[training.stage.number - 1]
@@ -166,64 +104,21 @@ class Plan:
         return replace(training, arm=arm, stage=before, volume="full")
 
     def starting_fold(self, training: Training, fold: int) -> int:
-        """Say which fold's model a fold starts from.
-
-        Parameters
-        ----------
-        training : Training
-            One with a parent.
-        fold : int
-            From 0.
-
-        Returns
-        -------
-        int
-            The same fold, or the one fold of the paper's code.
-        """
+        """Say which fold's model a fold starts from: the same fold's, or that of the paper's one fold."""
         own = (self.params.start == "fold") == (training.arm != "other-start")
         return fold if own else self.params.paper_fold
 
     def epochs(self, training: Training, each: int) -> int:
-        """Give the epochs of a training.
-
-        Parameters
-        ----------
-        training : Training
-            Of this plan.
-        each : int
-            Epochs of one stage.
-
-        Returns
-        -------
-        int
-            For the control of equal budget those of all stages so far.
-        """
+        """Give the epochs of a training; for the control of equal budget those of all stages so far."""
         if training.arm != "direct-equal-budget":
             return each
         return each * training.stage.number + (each if self.known is None else self.known.epochs)
 
 
 def make_plan(params: SequenceParams, classes: Sequence[str], known: Known | None = None) -> Plan:
-    """List what a sequence trains.
+    """List what a sequence trains; `ParamsError` where the order does not suit the data set.
 
-    Parameters
-    ----------
-    params : SequenceParams
-        What is asked for.
-    classes : sequence of str
-        Classes of the data set.
-    known : Known, optional
-        What the first stage already is.
-
-    Returns
-    -------
-    Plan
-        For every encoding and stage: all seeds, volumes and arms.
-
-    Raises
-    ------
-    ParamsError
-        The order does not suit the data set.
+    For every encoding and stage: all seeds, volumes and arms.
     """
     order = params.order_of(classes)
     stages = tuple(
@@ -256,31 +151,11 @@ def stage_parts(
     sample_ids: NDArray[Any],
     params: SequenceParams,
 ) -> list[FoldParts]:
-    """Say which images a training sees.
+    """Say which images a training sees: the classes of the stage only; the test is never reduced.
 
-    Parameters
-    ----------
-    training : Training
-        Its stage, volume and seed.
-    folds : sequence of FoldParts
-        Of the whole study.
-    labels : numpy.ndarray
-        Class of each image in the order of their coming, int64, shape (N,).
-    sample_ids : numpy.ndarray
-        Sample of each image, shape (N,).
-    params : SequenceParams
-        How a volume is drawn: in a random order of samples, all images of one before those of the next, or
-        in a random order of images; a smaller volume is part of a larger one.
-
-    Returns
-    -------
-    list of FoldParts
-        The classes of the stage only; the test is never reduced.
-
-    Raises
-    ------
-    UserError
-        A fold has fewer images of the added class than the volume.
+    Labels are in the order of the classes' coming. A volume is drawn in a random order of samples, all images
+    of one before those of the next, or in a random order of images; a smaller volume is part of a larger one.
+    A fold with fewer images of the added class than the volume is a `UserError`.
     """
     found = []
     for number, fold in enumerate(folds):

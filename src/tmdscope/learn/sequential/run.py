@@ -66,18 +66,8 @@ class Heads:
 class Bench:
     """What a sequence is trained with.
 
-    Attributes
-    ----------
-    make : callable
-        Given an encoding's name and a stage's target, prepares what is trained.
-    folds : sequence of FoldParts
-        Of the whole study.
-    sample_ids : numpy.ndarray
-        Sample of each image, shape (N,).
-    heads : bool
-        Whether models are heads on stored features, which train many at once.
-    dropout : float
-        Before the last layer of such a head.
+    `make`, given an encoding's name and a stage's target, prepares what is trained. `heads` on stored
+    features, with `dropout` before the last layer, train many at once.
     """
 
     make: Callable[[Encoding, Target], Trainable]
@@ -91,19 +81,9 @@ class Bench:
 class StageResult:
     """What one training of a sequence gave.
 
-    Attributes
-    ----------
-    training : Training
-        Which one.
-    parts : sequence of FoldParts
-        The images it saw.
-    folds : sequence of FoldResult
-        One per fold.
-    states : sequence of mapping
-        The folds' kept models; empty once nothing starts from them.
-    embeddings : sequence of numpy.ndarray
-        Every example as the folds' models embed it, float32, N x 100; of the first seed at full volume, for
-        arms `sequential` and `direct`, else empty.
+    `parts` are the images it saw, `states` the folds' kept models; empty once nothing starts from them.
+    `embeddings` are every example as the folds' models embed it, N x 100; of the first seed at full volume,
+    for arms `sequential` and `direct`, else empty.
     """
 
     training: Training
@@ -117,27 +97,10 @@ class SequenceRecorder(Protocol):
     """Listener of a sequence."""
 
     def stage(self, training: Training) -> AbstractContextManager[Recorder]:
-        """Open the listener of one training.
-
-        Parameters
-        ----------
-        training : Training
-            Which one.
-
-        Returns
-        -------
-        context manager
-            Gives a `Recorder` of its folds.
-        """
+        """Open the listener of the folds of one training."""
 
     def finished(self, result: StageResult) -> None:
-        """Hear what a training gave, inside its context.
-
-        Parameters
-        ----------
-        result : StageResult
-            Its folds and models.
-        """
+        """Hear what a training gave, inside its context."""
 
 
 class SilentSequence:
@@ -154,18 +117,8 @@ class SilentSequence:
 def stage_target(plan: Plan, training: Training) -> Target:
     """Make the encoding of a training's classes.
 
-    Parameters
-    ----------
-    plan : Plan
-        Its sequence.
-    training : Training
-        The training.
-
-    Returns
-    -------
-    Target
-        Multilabel outputs are the atoms of all classes still to come, from the first stage on; unless the
-        head is the paper's, those that are the same for all known classes wait.
+    Multilabel outputs are the atoms of all classes still to come, from the first stage on; unless the
+    head is the paper's, those that are the same for all known classes wait.
     """
     if plan.known is not None and training.stage.number == 0:
         return plan.known.target
@@ -180,30 +133,11 @@ def run_sequences(
     resume: Resume | None = None,
     known: Sequence[StageResult] = (),
 ) -> list[StageResult]:
-    """Train all that a plan names.
+    """Train all that a plan names, in its order; only models that a stage starts from keep their states.
 
-    Parameters
-    ----------
-    plan : Plan
-        The trainings.
-    bench : Bench
-        What they are trained with.
-    recorder : SequenceRecorder
-        Hears them.
-    resume : Resume, optional
-        Where ended trainings are kept, and networks' checkpoints; the result is that of an unbroken run.
-    known : sequence of StageResult, optional
-        First stages that were there before (`Plan.known`), with their states.
-
-    Returns
-    -------
-    list of StageResult
-        In the plan's order; only models that a stage starts from keep their states.
-
-    Raises
-    ------
-    UserError
-        A fold cannot give a volume, or `paper_fold` is no fold.
+    `resume` keeps ended trainings, and networks' checkpoints; the result is that of an unbroken run. `known`
+    are first stages that were there before (`Plan.known`), with their states. `UserError` where a fold cannot
+    give a volume, or `paper_fold` is no fold.
     """
     leaks = plan.params.measure_leak or plan.params.start == "paper"
     if leaks and plan.params.paper_fold >= len(bench.folds):
