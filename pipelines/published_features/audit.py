@@ -72,25 +72,9 @@ def main() -> None:
 def fold_runner(
     name: str, table: AuditTable, split: Split, params: ClassifiersParams
 ) -> Callable[[int], Labels]:
-    """Make what trains a classifier of the study on one of its folds.
+    """Make what trains a classifier on one fold, by number, and predicts the class of every image.
 
     One object trains all folds, as in the study, so that what it carries over would show.
-
-    Parameters
-    ----------
-    name : str
-        As for `tmdscope.learn.tabular.make_method`.
-    table : AuditTable
-        The features.
-    split : Split
-        The folds.
-    params : ClassifiersParams
-        Of the classifiers.
-
-    Returns
-    -------
-    callable
-        Fold number to the predicted class of every image.
     """
     features = FeatureTable(table.features, table.sample_ids, table.labels, table.classes)
     method = make_method(name, features, params)

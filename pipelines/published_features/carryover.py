@@ -73,24 +73,7 @@ def main() -> None:
 def track_series(
     parent: TrackedRun, tags: dict[str, str], data: DataUse, train: Callable[[Recorder], list[FoldResult]]
 ) -> dict[str, list[float]]:
-    """Run one series of one seed in a child run, which has a child for every fold.
-
-    Parameters
-    ----------
-    parent : TrackedRun
-        The stage's run.
-    tags : dict
-        Of the series; `series` and `seed` name its run.
-    data : DataUse
-        The data set.
-    train : callable
-        Cross-validates; given what hears it.
-
-    Returns
-    -------
-    dict
-        Score to its value in every fold.
-    """
+    """Run one series of one seed in a child run, which has a child for every fold: scores by fold."""
     name = f"{tags['series']}-seed-{tags['seed']}"
     with start_run(parent.study, name, tags, parent, data) as run:
         scores = fold_scores(train(TrackedCrossval(run, tags, data)))

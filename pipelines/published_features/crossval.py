@@ -80,24 +80,7 @@ def main() -> None:
 def score_folds(
     method: Method, table: FeatureTable, folds: list[FoldParts], recorder: TrackedCrossval
 ) -> dict[str, dict[str, float]]:
-    """Run a method on every fold, each in a child run.
-
-    Parameters
-    ----------
-    method : Method
-        The way to classify.
-    table : FeatureTable
-        The features.
-    folds : list of FoldParts
-        The folds.
-    recorder : TrackedCrossval
-        Opens the folds' runs.
-
-    Returns
-    -------
-    dict
-        Score to its mean and population standard deviation over folds.
-    """
+    """Run a method on every fold, each in a child run: score to mean and population standard deviation."""
     scores = []
     for number, parts in enumerate(folds):
         with recorder.fold(number) as listener:

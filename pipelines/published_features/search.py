@@ -88,23 +88,9 @@ def main() -> None:
 def make_task(
     objective: FamilyObjective, identity: Mapping[str, str], tags: Mapping[str, str], data: DataUse
 ) -> SearchTask:
-    """Prepare the search of one outer fold.
+    """Prepare the search of one outer fold, named after it and what determines its scores.
 
-    Parameters
-    ----------
-    objective : FamilyObjective
-        Holds what the search may see.
-    identity : mapping
-        What determines its scores: settings, data, rows, code.
-    tags : mapping
-        Of its runs; `outer_fold` names it.
-    data : DataUse
-        The whole data set.
-
-    Returns
-    -------
-    SearchTask
-        Named after the outer fold and its identity: more trials go on with the same study.
+    More trials go on with the same study; `identity` holds settings, data, rows and code.
     """
     run = f"outer-{tags['outer_fold']}"
     seen = replace(data, images=len(objective.table.labels))

@@ -79,20 +79,7 @@ def main() -> None:
 
 
 def train(resume: Resume, encoding: Encoding) -> SequenceOutcome:
-    """Train the sequences of one encoding, each in a process of its own.
-
-    Parameters
-    ----------
-    resume : Resume
-        The attempt.
-    encoding : {"multiclass", "multilabel"}
-        Of the targets.
-
-    Returns
-    -------
-    SequenceOutcome
-        Its trainings and runs.
-    """
+    """Train the sequences of one encoding, each in a process of its own."""
     torch.set_num_threads(1)
     params = read_section("sequential", PublishedSequentialParams, PARAMS)
     own = params.model_copy(update={"encodings": [encoding]})
@@ -113,37 +100,14 @@ def train(resume: Resume, encoding: Encoding) -> SequenceOutcome:
 
 
 def make_tags(params: PublishedSequentialParams, tables: PublishedTables, study: str) -> dict[str, str]:
-    """Collect the tags of every run.
-
-    Parameters
-    ----------
-    params : PublishedSequentialParams
-        The settings of all sequences.
-    tables : PublishedTables
-        The features.
-    study : str
-        MLflow experiment.
-
-    Returns
-    -------
-    dict
-        Name to value.
-    """
+    """Collect the tags of every run."""
     return {**provenance(study, tables.digest, params.model_dump(mode="json")), "experiment": NAME}
 
 
 def fit_settings(params: TrainingParams) -> FitSettings:
     """Say how a stage is trained; every training has a seed of its own.
 
-    Parameters
-    ----------
-    params : TrainingParams
-        Its settings.
-
-    Returns
-    -------
-    FitSettings
-        Classes are balanced by weighted sampling, as in the authors' code for their networks.
+    Classes are balanced by weighted sampling, as in the authors' code for their networks.
     """
     return FitSettings(
         epochs=params.epochs,

@@ -79,20 +79,7 @@ def main() -> None:
 
 
 def fold_runner(experiment: Experiment, folds: Sequence[FoldParts]) -> Callable[[int], Labels]:
-    """Make what trains an experiment of the study on one of its folds.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        The experiment.
-    folds : sequence of FoldParts
-        The folds.
-
-    Returns
-    -------
-    callable
-        Fold number to the decoded class of every image.
-    """
+    """Make what trains an experiment on one fold, by number, and decodes the class of every image."""
 
     def run(number: int) -> Labels:
         found = cross_validate(

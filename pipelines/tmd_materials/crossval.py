@@ -86,26 +86,9 @@ def main() -> None:
 
 
 def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams, float | None]:
-    """Read which experiment to run, and its settings.
+    """Read which experiment to run, if not DVC names it, and its settings.
 
-    Parameters
-    ----------
-    arguments : list of str
-        The experiment, if not DVC names it; ``--tuned`` takes the settings that its search found.
-
-    Returns
-    -------
-    str
-        What to call the experiment.
-    ExperimentParams
-        Its settings.
-    float or None
-        Selection score of the search that found them.
-
-    Raises
-    ------
-    UserError
-        The arguments are none of these, or the settings are wrong.
+    ``--tuned`` takes the settings that its search found; the last value is that search's selection score.
     """
     name = name_of_entry([word for word in arguments if word != TUNED], "experiments")
     if TUNED not in arguments:
@@ -119,24 +102,7 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams, float |
 
 
 def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], classes: list[str]) -> Resume:
-    """Go on with an interrupted cross-validation of the same data, settings and code, or begin one.
-
-    Parameters
-    ----------
-    name : str
-        The experiment.
-    params : ExperimentParams
-        Its settings.
-    tags : dict
-        Tags of its runs.
-    classes : list of str
-        Class names in label order.
-
-    Returns
-    -------
-    Resume
-        The attempt.
-    """
+    """Go on with an interrupted cross-validation of the same data, settings and code, or begin one."""
     files = {"split": SPLIT, "weights": PRETRAINED}
     if params.strategy is Strategy.FEATURES:
         files["features"] = FEATURES / "features.npy"
@@ -144,19 +110,7 @@ def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], clas
 
 
 def write_results(name: str, dossier: Dossier, trained: Trained, of: dict[str, str]) -> None:
-    """Write scores, predictions and plots of an experiment.
-
-    Parameters
-    ----------
-    name : str
-        The experiment.
-    dossier : Dossier
-        Scores, predictions and facts.
-    trained : Trained
-        The folds' results.
-    of : dict
-        What they are of: ``data`` and ``split`` to a SHA-256.
-    """
+    """Write scores, predictions and plots of an experiment, of this ``data`` and ``split`` (SHA-256)."""
     summary, classes, results = dossier.facts["scores"], dossier.facts["classes"], trained.results
     labels, test = trained.experiment.examples.labels.cpu().numpy(), trained.folds[0].test
     confusion = np.round(mean_confusion(results, labels, test, len(classes)), 6)

@@ -107,25 +107,7 @@ def main() -> None:
 
 
 def read_registered(of: Mapping[str, str], scored: Mapping[str, Scored]) -> dict[str, Any]:
-    """Read which version each experiment has.
-
-    Parameters
-    ----------
-    of : mapping
-        ``data`` and ``split`` to a SHA-256.
-    scored : mapping
-        Experiment to what it left.
-
-    Returns
-    -------
-    dict
-        Content of ``registered.json``.
-
-    Raises
-    ------
-    UserError
-        It is of other data, another split, or other experiments or runs.
-    """
+    """Read ``registered.json``; refuse one of other data, another split, or other experiments or runs."""
     registered = read_record(REGISTERED, of)
     listed = {name: entry["run_id"] for name, entry in registered["versions"].items()}
     if listed != {name: found.run["run_id"] for name, found in scored.items()}:
@@ -136,22 +118,7 @@ def read_registered(of: Mapping[str, str], scored: Mapping[str, Scored]) -> dict
 def read_experiment_runs(
     registered: Mapping[str, Any], scored: Mapping[str, Scored], of: Mapping[str, str]
 ) -> list[Run]:
-    """Read the runs of experiments and searches.
-
-    Parameters
-    ----------
-    registered : mapping
-        Content of ``registered.json``.
-    scored : mapping
-        Experiment to what it left.
-    of : mapping
-        ``data`` and ``split`` to a SHA-256.
-
-    Returns
-    -------
-    list of Run
-        Experiments with their registered versions, then searches.
-    """
+    """Read the runs of experiments, with their registered versions, then of searches."""
     experiments = [
         Run.of(scored[name].run, name, version=str(entry["version"]))
         for name, entry in registered["versions"].items()
@@ -163,25 +130,7 @@ def read_experiment_runs(
 
 
 def read_counts(dataset: Dataset, split: Split) -> pd.DataFrame:
-    """Read how many images of each class each part of the split has.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The images.
-    split : Split
-        Its split.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Classes x parts.
-
-    Raises
-    ------
-    UserError
-        The file is missing, damaged, or not of this split.
-    """
+    """Read how many images of each class (rows) each part (columns) of the split has."""
     counts = read_table(SPLIT_COUNTS, ["material"]).set_index("material")
     if not counts.equals(audit_split(dataset.manifest, split).counts):
         raise broken(SPLIT_COUNTS, f"is not of {SPLIT}")
@@ -189,55 +138,22 @@ def read_counts(dataset: Dataset, split: Split) -> pd.DataFrame:
 
 
 def read_study_settings(path: Path) -> dict[str, Any]:
-    """Read every setting that a number of the report can depend on.
+    """Read every setting that a number of the report can depend on, of a ``params.yaml`` or whole profile.
 
-    Parameters
-    ----------
-    path : Path
-        A ``params.yaml`` or a whole profile.
-
-    Returns
-    -------
-    dict
-        Section name to its plain content; without `compute`, which changes no number, and `promotion`,
-        which comes after the report.
+    Without `compute`, which changes no number, and `promotion`, which comes after the report.
     """
     unrelated = ("compute", "promotion")
     return {name: content for name, content in read_params(path).items() if name not in unrelated}
 
 
 def read_search_result(folder: Path, of: Mapping[str, str]) -> SearchResult:
-    """Read what a search left.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the search.
-    of : mapping
-        ``data`` and ``split`` to a SHA-256.
-
-    Returns
-    -------
-    SearchResult
-        Its summary and trials.
-    """
+    """Read what a search left."""
     trials = folder / "trials.csv"
     return SearchResult(read_record(folder / SEARCHED, of, [trials]), read_table(trials))
 
 
 def read_maps(path: Path) -> dict[str, NDArray[Any]]:
-    """Read attribution maps.
-
-    Parameters
-    ----------
-    path : Path
-        An ``.npz`` file.
-
-    Returns
-    -------
-    dict
-        ``image_ids``, and method to maps.
-    """
+    """Read attribution maps from an ``.npz``: ``image_ids``, and method to maps."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)

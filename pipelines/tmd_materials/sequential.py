@@ -80,20 +80,7 @@ def main() -> None:
 
 
 def train(resume: Resume, encodings: list[Encoding]) -> SequenceOutcome:
-    """Train the sequences of some encodings; heads of one encoding get a process of their own.
-
-    Parameters
-    ----------
-    resume : Resume
-        The attempt.
-    encodings : list of {"multiclass", "multilabel"}
-        Of the targets.
-
-    Returns
-    -------
-    SequenceOutcome
-        Their trainings, runs and registered versions.
-    """
+    """Train the sequences of some encodings; heads of one encoding get a process of their own."""
     keep_freed_memory()
     params = read_section("sequential", SequentialParams)
     tracking = read_section("tracking", TrackingParams)
@@ -136,38 +123,12 @@ def train(resume: Resume, encodings: list[Encoding]) -> SequenceOutcome:
 
 
 def read_plan(params: SequentialParams) -> Plan:
-    """List what is trained.
-
-    Parameters
-    ----------
-    params : SequentialParams
-        What is asked for.
-
-    Returns
-    -------
-    Plan
-        On the study's classes.
-    """
+    """List what is trained, on the study's classes."""
     return make_plan(params, read_section("data", DataParams).classes)
 
 
 def open_attempt(params: SequentialParams, plan: Plan, tags: dict[str, str]) -> Resume:
-    """Go on with interrupted sequences of the same data, settings, class order and code, or begin them.
-
-    Parameters
-    ----------
-    params : SequentialParams
-        The settings of all sequences.
-    plan : Plan
-        What is trained.
-    tags : dict
-        Tags of the runs.
-
-    Returns
-    -------
-    Resume
-        The attempt.
-    """
+    """Go on with interrupted sequences of the same data, settings, class order and code, or begin them."""
     files = {"split": SPLIT, "weights": PRETRAINED}
     if params.strategy is Strategy.FEATURES:
         files["features"] = FEATURES / "features.npy"
@@ -185,22 +146,7 @@ def open_attempt(params: SequentialParams, plan: Plan, tags: dict[str, str]) -> 
 
 
 def make_tags(params: SequentialParams, dataset: Dataset, study: str) -> dict[str, str]:
-    """Collect the tags of every run.
-
-    Parameters
-    ----------
-    params : SequentialParams
-        The settings of all sequences.
-    dataset : Dataset
-        The images.
-    study : str
-        MLflow experiment.
-
-    Returns
-    -------
-    dict
-        Name to value.
-    """
+    """Collect the tags of every run."""
     tags = provenance(study, dataset.digest, params.model_dump(mode="json"))
     return {**tags, "experiment": NAME, "split.sha256": sha256_file(SPLIT)}
 

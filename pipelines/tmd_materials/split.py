@@ -56,20 +56,8 @@ def main() -> None:
 def check(settings: SplitParams, manifest: pd.DataFrame, groups: list[str]) -> None:
     """Compare the settings of all later stages with the data, before anything trains.
 
-    Parameters
-    ----------
-    settings : SplitParams
-        How it is split.
-    manifest : pandas.DataFrame
-        Of the prepared images.
-    groups : list of str
-        Group of each image, see `group_samples`.
-
-    Raises
-    ------
-    UserError
-        Every problem with a remedy: a class with too few samples, more folds than samples, a column that the
-        audit asks for and the manifest does not have.
+    A class with too few samples, more folds than samples, a column that the audit asks for and the manifest
+    does not have.
     """
     audit = read_section("audit", ManifestAuditParams)
     counts = manifest.assign(group=groups).groupby("material", sort=False)["group"].nunique()

@@ -45,17 +45,9 @@ _NO_SECRETS = {"PWD", "true", "false", "none", "null"}
 def without_secrets(text: str) -> str:
     """Take passwords and tokens out of a text: those in addresses and settings, and those in the environment.
 
-    Parameters
-    ----------
-    text : str
-        Any: an address, a message, a traceback.
-
-    Returns
-    -------
-    str
-        The text, ``://NAME:PASSWORD@`` and ``https://TOKEN@`` cut to ``://`` and ``https://``; ``***`` stands
-        for values of ``password=``, ``token=`` and their like, and for whatever else equals a password in a
-        variable of this process.
+    ``://NAME:PASSWORD@`` and ``https://TOKEN@`` are cut to ``://`` and ``https://``; ``***`` stands for
+    values of ``password=`` and its like, and for whatever else equals a password in a variable of this
+    process.
     """
     known = _known(tuple(os.environ.items()))
     if known is not None:
@@ -64,34 +56,12 @@ def without_secrets(text: str) -> str:
 
 
 def holds_secret(address: str) -> bool:
-    """Say whether an address holds a password or token, whatever this process's variables are.
-
-    Parameters
-    ----------
-    address : str
-        Any.
-
-    Returns
-    -------
-    bool
-        True where `without_secrets` would change it.
-    """
+    """Say whether an address holds a password or token, whatever this process's variables are."""
     return _cut(address) != address
 
 
 def password_in(address: str) -> str | None:
-    """Find the password before the host of an address, as it is written there.
-
-    Parameters
-    ----------
-    address : str
-        An address and nothing else.
-
-    Returns
-    -------
-    str or None
-        What stands between the name and the last ``@``; None where there is none.
-    """
+    """Find what stands between an address's name and its last ``@``, as it is written; None without one."""
     found = _WHOLE.match(address)
     return found["secret"] if found else None
 

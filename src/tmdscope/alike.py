@@ -11,16 +11,8 @@ _QUOTES = re.compile(r"[\u2018\u2019\u02bc\u00b4`]")
 def plain_name(name: str) -> str:
     """Reduce a name to what a person reads.
 
-    Parameters
-    ----------
-    name : str
-        Of a sample, a class, a column or a file.
-
-    Returns
-    -------
-    str
-        Equal for names that differ only in Unicode form (NFC or NFD, full width, subscripts), case, kind and
-        number of spaces, kind of dash or apostrophe, or characters that are not seen.
+    Equal for names that differ only in Unicode form (NFC or NFD, full width, subscripts), case, kind and
+    number of spaces, kind of dash or apostrophe, or characters that are not seen.
     """
     seen = "".join(
         c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf" or c.isspace()
@@ -30,18 +22,7 @@ def plain_name(name: str) -> str:
 
 
 def find_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Find different names that look alike.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Names, repeated or not.
-
-    Returns
-    -------
-    list of tuple of str
-        Groups of two and more, each name once, in order of appearance.
-    """
+    """Group different names that look alike: two and more, each once, in order of appearance."""
     groups: dict[str, dict[str, None]] = {}
     for name in dict.fromkeys(names):
         groups.setdefault(plain_name(name), {})[name] = None
@@ -49,20 +30,7 @@ def find_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def tell_alike(what: str, names: Sequence[str]) -> str:
-    """Say that names look alike, and what to do.
-
-    Parameters
-    ----------
-    what : str
-        What they name.
-    names : sequence of str
-        Names that look alike.
-
-    Returns
-    -------
-    str
-        Each as Python writes it where it holds what cannot be seen or told apart.
-    """
+    """Say that names look alike, spelt as Python does where one cannot tell them apart, and what to do."""
     listed = " and ".join(
         ascii(name) if plain_name(name) != name.casefold() else repr(name) for name in names
     )

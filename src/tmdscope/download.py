@@ -25,13 +25,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class DownloadError(OSError):
-    """A file that could not be had, or not whole; the message names its address.
-
-    Parameters
-    ----------
-    message : str
-        What is wrong; passwords and tokens are taken out of it.
-    """
+    """A file that could not be had, or not whole; its message names the address, without secrets."""
 
     def __init__(self, message: str) -> None:
         super().__init__(without_secrets(message))
@@ -43,11 +37,11 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
     Parameters
     ----------
     url : str
-        Address of the file. A name and password in it are sent to its own host alone.
+        A name and password in it are sent to its own host alone.
     target : Path
-        File to write. What it already holds counts as the beginning when `size` is given; without a
-        size, or from a server that cannot go on, it is written anew. After an error it holds what came,
-        or nothing where that was too much.
+        What it already holds counts as the beginning when `size` is given; without a size, or from a server
+        that cannot go on, it is written anew. After an error it holds what came, or nothing where that was
+        too much.
     size : int, optional
         Bytes of the whole file; without it, as many as the server announces.
     most : int, optional
@@ -93,25 +87,7 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
 
 
 def download_bytes(url: str, most: int = MAX_LISTING_BYTES) -> bytes:
-    """Download something small into memory.
-
-    Parameters
-    ----------
-    url : str
-        Its address.
-    most : int, optional
-        Bytes that it may have.
-
-    Returns
-    -------
-    bytes
-        All of it.
-
-    Raises
-    ------
-    DownloadError
-        It cannot be had, was cut off, or is larger.
-    """
+    """Download something small into memory; DownloadError where it is cut off or larger than `most` bytes."""
     content = io.BytesIO()
     try:
         with _ask(url, {}) as response:

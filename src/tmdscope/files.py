@@ -28,17 +28,8 @@ _CHUNK_BYTES = 1 << 20
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path` and rename it to `path` when the block ends well.
 
-    Parameters
-    ----------
-    path : Path
-        Final name of a file or of a folder. Its parent is created; what stood there before is
-        replaced only after the block has ended without an error.
-
-    Yields
-    ------
-    Path
-        The temporary name to write to. The suffix of `path` is kept, so that writers that look at
-        it (pandas, matplotlib, PIL) do the same as for the final name.
+    A file or a folder; its parent is created, and the suffix kept, so that writers that look at it (pandas,
+    matplotlib, PIL) do the same as for the final name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with workspace(path.parent, f".{path.name}") as folder:
@@ -50,52 +41,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file atomically.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    text : str
-        Its whole content.
-    """
+    """Write a UTF-8 text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object atomically, indented; numpy scalars and arrays become numbers and lists.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    content : Mapping
-        The object. NaN and infinity are refused: JSON has no word for them.
-
-    Raises
-    ------
-    ValueError
-        A number is not finite.
-    """
+    """Write a JSON object atomically, numpy's values included; ValueError where a number is not finite."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False, default=plain) + "\n")
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:
-    """Write a table atomically, without its index; in a CSV no text is a formula to a spreadsheet.
-
-    Parameters
-    ----------
-    path : Path
-        A ``.csv`` or ``.parquet`` file.
-    table : pandas.DataFrame
-        The table.
-
-    Raises
-    ------
-    ValueError
-        The suffix is neither.
-    """
+    """Write a CSV or Parquet file atomically, no index; no text of a CSV is a formula to a spreadsheet."""
     if path.suffix not in (".csv", ".parquet"):
         raise ValueError(f"{path}: a table is written as .csv or .parquet")
     with atomic_path(path) as temporary:
@@ -109,21 +66,7 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
 def write_array(path: Path, rows: Iterable[np.ndarray[Any, Any]], shape: Sequence[int], dtype: Any) -> None:
     """Write an NPY file row by row, so that only one row is ever held in memory.
 
-    Parameters
-    ----------
-    path : Path
-        The file, written in place: use it inside `atomic_path`.
-    rows : iterable of numpy.ndarray
-        The entries along the first axis.
-    shape : sequence of int
-        Shape of the whole array.
-    dtype : data-type
-        Type of its values; rows are converted.
-
-    Raises
-    ------
-    ValueError
-        The rows do not make up the shape.
+    The file is written in place: use it inside `atomic_path`. ValueError where rows do not make up the shape.
     """
     kind = np.dtype(dtype)
     header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": tuple(shape)}
@@ -140,28 +83,10 @@ def write_array(path: Path, rows: Iterable[np.ndarray[Any, Any]], shape: Sequenc
 
 
 def open_regular(path: Path, most: int | None = None) -> IO[bytes]:
-    """Open a file that others made: a regular one, or a link to one, for reading.
+    """Open a file that others made for reading: a regular one, or a link to one, of at most `most` bytes.
 
-    A pipe would wait for a writer that never comes, and a device such as ``/dev/zero`` has no end.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    most : int, optional
-        Bytes that it may have.
-
-    Returns
-    -------
-    binary file
-        Positioned at its beginning.
-
-    Raises
-    ------
-    UserError
-        It is a folder, a pipe, a socket or a device, or larger; the message names it.
-    OSError
-        It is missing, or may not be read.
+    A pipe would wait for a writer that never comes, and a device such as ``/dev/zero`` has no end: these,
+    folders and sockets are UserErrors; a missing file is an OSError.
     """
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -178,27 +103,7 @@ def open_regular(path: Path, most: int | None = None) -> IO[bytes]:
 
 
 def read_bytes(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
-    """Read a file that others made, whole.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    most : int, optional
-        Bytes that it may have.
-
-    Returns
-    -------
-    bytes
-        Its content.
-
-    Raises
-    ------
-    UserError
-        It is no regular file, or larger; the message names it.
-    OSError
-        It is missing, or may not be read.
-    """
+    """Read a file that others made, whole; refuses what `open_regular` refuses."""
     with open_regular(path, most) as stream:
         content = stream.read(most + 1) or b""  # it may grow meanwhile, or state no size
     if len(content) > most:
@@ -207,20 +112,7 @@ def read_bytes(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
 
 
 def broken(path: Path, problem: str) -> UserError:
-    """Make the error of a file that cannot be believed.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    problem : str
-        What is wrong with it, continuing its name.
-
-    Returns
-    -------
-    UserError
-        Names the file, the problem, and how to get the file anew.
-    """
+    """Make the error of a file that cannot be believed: its name, then `problem`, then how to get it anew."""
     return UserError(f"{path} {problem}; {remedy_of(path)}")
 
 
@@ -252,23 +144,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    dict
-        The object.
-
-    Raises
-    ------
-    UserError
-        The file is missing, is not JSON, or holds no object or a number that is not finite.
-    """
+    """Read a JSON object; one that holds a number that is not finite is refused, as a missing file is."""
     with _reading(path, "JSON"):
         content = json.loads(
             read_bytes(path).decode(), parse_float=_finite, parse_constant=_finite, object_pairs_hook=_once
@@ -281,27 +157,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_table(
     path: Path, columns: Sequence[str] = (), types: Mapping[Hashable, Any] | None = None
 ) -> "pd.DataFrame":
-    """Read a table.
-
-    Parameters
-    ----------
-    path : Path
-        A ``.csv`` or ``.parquet`` file.
-    columns : sequence of str, optional
-        What it must have, among others.
-    types : mapping, optional
-        Columns of a CSV to their types; without it they are guessed.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The table.
-
-    Raises
-    ------
-    UserError
-        The file is missing or damaged, or lacks a column.
-    """
+    """Read a CSV, whose types are guessed if not given, or Parquet file with these columns, among others."""
     import pandas as pd
     from pyarrow.parquet import ParquetFile
 
@@ -336,27 +192,7 @@ def read_table(
 def open_array(
     path: Path, shape: Sequence[int | None] | None = None, kind: Any = None
 ) -> np.ndarray[Any, np.dtype[Any]]:
-    """Map an array file into memory, read-only.
-
-    Parameters
-    ----------
-    path : Path
-        An NPY file without objects.
-    shape : sequence of int or None, optional
-        Its shape; None stands for any length.
-    kind : data-type, optional
-        Type of its values.
-
-    Returns
-    -------
-    numpy.ndarray
-        The array; pages are read when they are touched.
-
-    Raises
-    ------
-    UserError
-        The file is missing or damaged, or holds an array of another shape or type.
-    """
+    """Map an NPY file without objects into memory, read-only; None in `shape` stands for any length."""
     with _reading(path, "an NPY array"):
         open_regular(path).close()
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -373,40 +209,14 @@ def open_array(
 
 
 def require_finite(path: Path, values: np.ndarray[Any, Any], first: int = 0) -> None:
-    """Refuse values that are NaN or infinite.
-
-    Parameters
-    ----------
-    path : Path
-        The file that they are of.
-    values : numpy.ndarray
-        Of a real type, shape (N, ...).
-    first : int, optional
-        Number of the first row, for the message.
-
-    Raises
-    ------
-    UserError
-        One is not finite; the message names its row.
-    """
+    """Refuse values, shape (N, ...), that are not finite; messages count rows from `first`."""
     finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if not finite.all():
         raise broken(path, f"holds values that are not finite, first in row {first + int(np.argmin(finite))}")
 
 
 def sha256_file(path: Path) -> str:
-    """Hash a file's bytes without holding them in memory.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    str
-        SHA-256, 64 hexadecimal digits.
-    """
+    """Hash a file's bytes without holding them in memory: 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open_regular(path) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
@@ -415,58 +225,20 @@ def sha256_file(path: Path) -> str:
 
 
 def sha256_array(values: np.ndarray[Any, Any]) -> str:
-    """Hash an array's dtype, shape and values.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Any shape and dtype without objects.
-
-    Returns
-    -------
-    str
-        SHA-256, 64 hexadecimal digits; equal for equal arrays whatever their memory layout.
-    """
+    """Hash an array's dtype, shape and values, whatever its memory layout: 64 hexadecimal digits."""
     digest = hashlib.sha256(f"{values.dtype.str}{values.shape}".encode())
     digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()
 
 
 def sha256_json(content: Any) -> str:
-    """Hash a JSON-like value, whatever the order of its keys.
-
-    Parameters
-    ----------
-    content : Any
-        Dictionaries, lists, strings, numbers, booleans, None.
-
-    Returns
-    -------
-    str
-        SHA-256, 64 hexadecimal digits.
-    """
+    """Hash a JSON-like value, whatever the order of its keys: 64 hexadecimal digits."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=plain)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def plain(value: Any) -> Any:
-    """Give numpy's scalars and arrays, and paths, a JSON form.
-
-    Parameters
-    ----------
-    value : Any
-        What `json` does not know.
-
-    Returns
-    -------
-    Any
-        A number, a list or a text.
-
-    Raises
-    ------
-    TypeError
-        It has none.
-    """
+    """Give numpy's scalars and arrays, and paths, a JSON form; TypeError for what has none."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

@@ -75,18 +75,7 @@ _TUNED = "-tuned"
 
 
 def stage_of(path: Path) -> str | None:
-    """Say which stage writes a file.
-
-    Parameters
-    ----------
-    path : Path
-        The file, below any project's folder.
-
-    Returns
-    -------
-    str or None
-        As `dvc repro` takes it; None for a file of no stage.
-    """
+    """Say which stage writes a file, as `dvc repro` takes it; None for a file of no stage."""
     parts = path.parts
     for start in range(len(parts)):
         for end in range(len(parts), start + 1, -1):
@@ -104,18 +93,7 @@ def stage_of(path: Path) -> str | None:
 
 
 def remedy_of(path: Path) -> str:
-    """Say how to get a file anew that is missing, damaged, or of something else.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    str
-        What to do.
-    """
+    """Say how to get a file anew that is missing, damaged, or of something else."""
     stage = stage_of(path)
     if ATTEMPTS.name in path.parts:
         return f"delete {path.parent}: the training begins anew"
@@ -125,18 +103,7 @@ def remedy_of(path: Path) -> str:
 
 
 def find_project(start: Path | None = None) -> Path:
-    """Find the project that a folder belongs to.
-
-    Parameters
-    ----------
-    start : Path, optional
-        Where to begin; without it the current directory.
-
-    Returns
-    -------
-    Path
-        The nearest folder, from there upwards, with ``params.yaml`` and ``dvc.yaml``; without one `start`.
-    """
+    """Find the nearest folder from `start` upwards with ``params.yaml`` and ``dvc.yaml``; else `start`."""
     here = (start or Path()).resolve()
     marks = ("params.yaml", "dvc.yaml")
     return next((f for f in (here, *here.parents) if all((f / m).is_file() for m in marks)), here)
@@ -145,11 +112,8 @@ def find_project(start: Path | None = None) -> Path:
 def tracking_home() -> Path:
     """Find the folder whose ``mlruns`` holds the runs.
 
-    Returns
-    -------
-    Path
-        The project that DVC runs for (a queued ``dvc exp run`` works in a copy, but tracks into the project
-        it was started from), else DVC's own root above the current project, else the project.
+    The project that DVC runs for (a queued ``dvc exp run`` works in a copy, but tracks into the project it
+    was started from), else DVC's own root above the current project, else the project.
     """
     given = os.environ.get("DVC_ROOT")
     if given:

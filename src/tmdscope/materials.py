@@ -55,23 +55,7 @@ _FORMULA = re.compile(r"(?:([A-Z][a-z]?)(\d*\.?\d*)-?)")
 
 
 def parse_material(name: str) -> Material:
-    """Find the material that a person meant.
-
-    Parameters
-    ----------
-    name : str
-        A formula in any case, with digits or subscripts: ``MoS2``, ``MoS₂``, ``mo-wse2``, ``MoWSe2``.
-
-    Returns
-    -------
-    Material
-        The material.
-
-    Raises
-    ------
-    ValueError
-        No material has this name; the message gives the nearest known ones.
-    """
+    """Find the material meant by ``MoS2``, ``MoS₂``, ``mo-wse2`` ...; a ValueError gives the nearest."""
     known = {_key(material.value): material for material in Material}
     found = known.get(_key(name))
     if found is None:
@@ -80,20 +64,7 @@ def parse_material(name: str) -> Material:
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """Say which known names come nearest to an unknown one.
-
-    Parameters
-    ----------
-    name : str
-        What was written.
-    known : sequence of str
-        What could have been written.
-
-    Returns
-    -------
-    str
-        ``did you mean 'a' or 'b'?``, or the list of all known names when none is near.
-    """
+    """Say which known names come nearest: ``did you mean 'a' or 'b'?``, or all of them when none is near."""
     known = [*map(str, known)]  # a key of YAML may be a number or a date
     lowered = {item.casefold(): item for item in known}
     close = difflib.get_close_matches(name.casefold(), list(lowered), n=2, cutoff=0.5)
@@ -103,23 +74,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def elements_of(formula: str) -> tuple[str, ...]:
-    """Read the chemical elements of a formula.
-
-    Parameters
-    ----------
-    formula : str
-        As chemists write it, with digits or subscripts: ``MoS2``, ``Mo-WSe2``.
-
-    Returns
-    -------
-    tuple of str
-        Element symbols in order of appearance, each once.
-
-    Raises
-    ------
-    ValueError
-        The text is not a chemical formula.
-    """
+    """Read a formula's elements, such as ``Mo-WSe₂``'s, each once, in order; ValueError where it is none."""
     text = formula.translate(_SUBSCRIPTS).translate(_HYPHENS)
     parts = list(_FORMULA.finditer(text))
     symbols = [part.group(1) for part in parts]
@@ -129,47 +84,18 @@ def elements_of(formula: str) -> tuple[str, ...]:
 
 
 def atom_vector(formula: str, atoms: Sequence[str]) -> tuple[int, ...]:
-    """Say which atoms a formula contains.
-
-    Parameters
-    ----------
-    formula : str
-        A chemical formula.
-    atoms : sequence of str
-        Element symbols: the columns of the vector.
-
-    Returns
-    -------
-    tuple of int
-        One or zero for each of `atoms`.
-
-    Raises
-    ------
-    ValueError
-        The text is not a formula.
-    """
+    """Say with ones and zeros which of some elements a formula contains; ValueError where it is none."""
     present = elements_of(formula)
     return tuple(int(atom in present) for atom in atoms)
 
 
 def atoms_of(classes: Sequence[str]) -> tuple[str, ...]:
-    """List the atoms that distinguish a set of classes.
-
-    Parameters
-    ----------
-    classes : sequence of str
-        Chemical formulae.
-
-    Returns
-    -------
-    tuple of str
-        Those of `ATOMS` that occur, in that order, then further elements in order of appearance.
+    """List the atoms that distinguish classes: those of `ATOMS`, in that order, then others as they appear.
 
     Raises
     ------
     ValueError
-        A class is not a formula, or two classes hold the same atoms and multilabel targets cannot
-        tell them apart.
+        A class is not a formula, or two hold the same atoms: multilabel targets cannot tell them apart.
     """
     found = {name: elements_of(name) for name in classes}
     present = {symbol for symbols in found.values() for symbol in symbols}

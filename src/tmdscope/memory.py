@@ -22,16 +22,11 @@ _GROUPS = (
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library to reuse large freed blocks in place of giving them back to the kernel.
+    """Tell the C library to reuse large freed blocks, and say whether it obeyed: only GNU's does.
 
     Training gives back gigabytes in every step and gets them anew as pages that the kernel must clear first
     (ResNet18, 224 px, batch of 32, two cores: 10.9 images/s become 12.6). The peak does not rise; only the
     memory between two peaks is kept. Results do not change.
-
-    Returns
-    -------
-    bool
-        Whether the C library obeyed; False where it is not GNU's.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
@@ -42,28 +37,17 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> bool:
-    """Give what is free to the kernel, once after unusual work: the C library keeps much of it by itself.
-
-    Returns
-    -------
-    bool
-        Whether the C library gave something; False where it is not GNU's.
-    """
+    """Give free memory that the C library keeps to the kernel, and say whether it had some and is GNU's."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     return trim is not None and trim(0) == 1
 
 
 class Budget:
-    """Memory that threads share: each waits until there is room for what it is about to take.
+    """Memory, in bytes, that threads share: each waits until there is room for what it is about to take.
 
     First come, first served, so that a large one is not overtaken for ever. Work that asks for more than
     there is gets all of it and runs alone. A thread that has taken from a budget must not take from the same
-    one again before it gave back.
-
-    Parameters
-    ----------
-    most : int or callable
-        Bytes in all; a callable is asked when the budget is first used.
+    one again before it gave back. A callable `most` is asked at first use.
     """
 
     def __init__(self, most: int | Callable[[], int]) -> None:
@@ -72,13 +56,7 @@ class Budget:
 
     @contextmanager
     def take(self, needed: int) -> Iterator[None]:
-        """Hold some bytes while the block runs.
-
-        Parameters
-        ----------
-        needed : int
-            How many, at most.
-        """
+        """Hold some bytes while the block runs."""
         with self._turn, self._given_back:
             if callable(self._most):
                 self._most = self._most()
@@ -104,18 +82,7 @@ WORK = Budget(lambda: int(available_bytes() * WORK_SHARE))
 
 
 def room_to_read(path: Path) -> AbstractContextManager[None]:
-    """Wait until there is room for a file's content, and hold it while the block runs.
-
-    Parameters
-    ----------
-    path : Path
-        The file; one that is not there needs none.
-
-    Returns
-    -------
-    context manager
-        See `Budget.take`.
-    """
+    """Hold room for a file's content, once there is some, while the block runs; a missing file needs none."""
     try:
         return CONTENTS.take(path.stat().st_size)
     except (OSError, ValueError):
@@ -123,13 +90,7 @@ def room_to_read(path: Path) -> AbstractContextManager[None]:
 
 
 def available_bytes() -> int:
-    """Say how much memory this process may take: by the machine, its control group and its own limit.
-
-    Returns
-    -------
-    int
-        Bytes; 4 GiB where nobody says.
-    """
+    """Say what this process may take, by machine, control group and own limit; 4 GiB where nobody says."""
     found = [_number(_PROC / "meminfo", "MemAvailable:", 1024)]
     for limit, used in _GROUPS:
         most, now = _number(limit), _number(used)

@@ -22,20 +22,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|!&~])")
 
 
 def name_problem(name: object, pattern: str = PLAIN) -> str | None:
-    """Say why a name of params.yaml cannot be used.
-
-    Parameters
-    ----------
-    name : object
-        What was written.
-    pattern : str, optional
-        `PLAIN` or `DOTTED`.
-
-    Returns
-    -------
-    str or None
-        The problem and a name to use instead; None for a name that can be used.
-    """
+    """Say why a name of params.yaml cannot be used, and what to use instead; None where it can be."""
     if not isinstance(name, str):
         return f"{name!r} is a {type(name).__name__} to YAML: a name is text, put it in quotes"
     if re.fullmatch(pattern, name) and len(name) <= LONGEST:
@@ -48,18 +35,9 @@ def name_problem(name: object, pattern: str = PLAIN) -> str | None:
 
 
 def text_problem(name: str) -> str | None:
-    """Say why a free name, such as a class's, cannot be used.
+    """Say why a free name, such as a class's, cannot be used, and the remedy; None where it can be.
 
-    Parameters
-    ----------
-    name : str
-        What was written.
-
-    Returns
-    -------
-    str or None
-        The problem and the remedy; None for a name that can be used: any printable text that a spreadsheet
-        does not take for a formula.
+    Any printable text can that a spreadsheet does not take for a formula.
     """
     if not name or name != name.strip() or not name.isprintable():
         return f"{name!r} is empty, has spaces around it, or characters that cannot be seen: remove these"
@@ -73,16 +51,8 @@ def text_problem(name: str) -> str | None:
 def key_of(name: str) -> str:
     """Make a file name, or a key that MLflow takes, of a free name.
 
-    Parameters
-    ----------
-    name : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The name itself where it is made of letters, digits, ``_ - .`` alone; else these of it, and eight
-        digits of its SHA-256, so that two names never share a key.
+    The name itself where it is made of letters, digits, ``_ - .`` alone; else these of it and eight digits of
+    its SHA-256, so that two names never share a key.
     """
     key = re.sub(r"[^\w.-]+", "-", name).strip("-")
     plain = key == name and not name.startswith(".") and len(name) <= 2 * LONGEST
@@ -93,20 +63,7 @@ def key_of(name: str) -> str:
 
 
 def shown(text: str, keep: str = "") -> str:
-    """Make a text safe to print: what steers a terminal, or turns the direction of writing, is spelt out.
-
-    Parameters
-    ----------
-    text : str
-        Any text, such as the name of a file or what a store holds.
-    keep : str, optional
-        Characters that stay nevertheless, such as the line feeds of a message of several lines.
-
-    Returns
-    -------
-    str
-        The text with a backslash's code in place of every character that cannot be seen.
-    """
+    """Spell out what steers a terminal, turns the direction of writing or is not seen, except `keep`."""
     if text.isprintable():
         return text
     return "".join(
@@ -115,34 +72,12 @@ def shown(text: str, keep: str = "") -> str:
 
 
 def markdown(text: str) -> str:
-    """Escape a text that stands in Markdown, where HTML would be taken for HTML.
-
-    Parameters
-    ----------
-    text : str
-        One line.
-
-    Returns
-    -------
-    str
-        Markdown that shows just this text, in a table's cell too.
-    """
+    """Escape one line that stands in Markdown, in a table's cell too, where HTML would be taken for HTML."""
     return _MARKDOWN.sub(r"\\\1", shown(text))
 
 
 def cell(text: str) -> str:
-    """Keep a spreadsheet from taking a cell for a formula.
-
-    Parameters
-    ----------
-    text : str
-        Free text, such as the name of a file.
-
-    Returns
-    -------
-    str
-        The text as `shown`, after an apostrophe where it begins as a formula does and is no number.
-    """
+    """Keep a spreadsheet from taking a text for a formula: as `shown`, after an apostrophe if need be."""
     text = shown(text, keep="\t")
     begins = unicodedata.normalize("NFKC", text[:1])  # of full-width signs the plain ones
     if not begins.startswith((*FORMULA_SIGNS, "\t")):

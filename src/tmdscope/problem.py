@@ -49,18 +49,7 @@ _REMEDIES = {
 
 
 def explain(error: BaseException) -> str | None:
-    """Say what a user can mend about an error of Python's own: of files, of memory, of names.
-
-    Parameters
-    ----------
-    error : BaseException
-        Any; those that it was made from are looked at, too.
-
-    Returns
-    -------
-    str or None
-        File, problem and remedy; None where it is none of these.
-    """
+    """Say what a user can mend about an error of files, memory or names, or its causes; None for others."""
     return next((text for one in _causes(error) if (text := _explain(one)) is not None), None)
 
 
@@ -106,19 +95,7 @@ def _is_here() -> bool:
 
 
 def report(error: BaseException) -> str:
-    """Write what is needed to mend an error that nobody foresaw to a file.
-
-    Parameters
-    ----------
-    error : BaseException
-        The error.
-
-    Returns
-    -------
-    str
-        What to tell: the error, where the file is, what to do with it. Where no file can be written it is
-        the report itself.
-    """
+    """Write what is needed to mend an unforeseen error to a file, else into the message that is returned."""
     what = "".join(traceback.format_exception_only(error)).strip().partition("\n")[0][:500]
     text = without_secrets(_describe(error))
     place = _keep(text)

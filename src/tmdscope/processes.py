@@ -17,24 +17,10 @@ Result = TypeVar("Result")
 
 
 def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-    """Run parts of some work side by side, as many as there are cores.
+    """Run parts of some work side by side, as many as there are cores; results in the order of the parts.
 
-    Parameters
-    ----------
-    work : callable
-        Does one part; a function of a module, as it is looked up by name in new processes.
-    parts : sequence
-        What it is given; picklable, as its results must be.
-
-    Returns
-    -------
-    list
-        Results in the order of the parts.
-
-    Raises
-    ------
-    Exception
-        What the first part that failed has raised; the others are waited for.
+    `work` is a function of a module, looked up by name in new processes; parts and results are picklable.
+    What the first part that failed has raised is raised; the others are waited for.
     """
     processes = min(len(parts), len(os.sched_getaffinity(0)))
     if processes < 2:

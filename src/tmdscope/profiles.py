@@ -19,23 +19,7 @@ from tmdscope.stage import UserError
 
 
 def list_profiles(folder: Path) -> dict[str, str]:
-    """Find the profiles of a project.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the profiles, one YAML file each.
-
-    Returns
-    -------
-    dict
-        Profile name, in alphabetical order, to the first line of its header comment.
-
-    Raises
-    ------
-    UserError
-        The folder is missing or holds no profile.
-    """
+    """Map the profiles of a folder, in alphabetical order, to the first line of their header comments."""
     found = {path.stem: _headline(path) for path in sorted(folder.glob("*.yaml"))}
     if not found:
         raise UserError(f"{folder} holds no profile; run from the folder that holds params.yaml")
@@ -43,25 +27,7 @@ def list_profiles(folder: Path) -> dict[str, str]:
 
 
 def read_profile(name: str, folder: Path) -> str:
-    """Read a profile.
-
-    Parameters
-    ----------
-    name : str
-        Profile name.
-    folder : Path
-        Folder of the profiles.
-
-    Returns
-    -------
-    str
-        The YAML text, comments included.
-
-    Raises
-    ------
-    UserError
-        No profile has this name; the message gives the nearest ones.
-    """
+    """Read a profile's YAML text, comments included."""
     known = list_profiles(folder)
     if name not in known:
         raise UserError(f"{folder} has no profile {name!r}; {nearest(name, list(known))}")
@@ -69,21 +35,7 @@ def read_profile(name: str, folder: Path) -> str:
 
 
 def merge_profile(params: str, profile: str, source: str) -> str:
-    """Merge a profile into the text of a `params.yaml` and check the result.
-
-    Parameters
-    ----------
-    params : str
-        YAML text of the settings.
-    profile : str
-        YAML text of the profile.
-    source : str
-        What to call the result in messages.
-
-    Returns
-    -------
-    str
-        The merged YAML text; comments and the order of keys are those of `params`.
+    """Merge a profile into a `params.yaml`, whose comments and order stay, and check the result.
 
     Raises
     ------
@@ -100,22 +52,7 @@ def merge_profile(params: str, profile: str, source: str) -> str:
 
 
 def diff_params(before: str, after: str, name: str) -> str:
-    """Compare two texts as `diff -u` does.
-
-    Parameters
-    ----------
-    before : str
-        The text as it is.
-    after : str
-        The text as it will be.
-    name : str
-        File name for the header.
-
-    Returns
-    -------
-    str
-        Unified diff; empty when the texts are equal.
-    """
+    """Compare two texts as `diff -u` does; empty when they are equal."""
     lines = difflib.unified_diff(
         before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
     )

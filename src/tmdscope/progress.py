@@ -23,69 +23,29 @@ _UNKNOWN = "-"
 
 
 def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    """Pass items on and draw a bar on standard error when it is a terminal.
-
-    Parameters
-    ----------
-    items : iterable
-        The work.
-    total : int
-        How many items there are.
-    what : str
-        A word for the work, shown before the bar.
-
-    Yields
-    ------
-    object
-        The items, unchanged.
-    """
+    """Pass items on and draw a bar on standard error when it is a terminal."""
     if is_interactive() and not is_quiet():
         items = track(items, what, total, console=Console(stderr=True))
     yield from items
 
 
 def is_interactive() -> bool:
-    """Say whether a person watches: progress bars are drawn only then.
-
-    Returns
-    -------
-    bool
-        True when standard error is a terminal.
-    """
+    """Say whether a person watches, on a terminal: progress bars are drawn only then."""
     return os.isatty(2)
 
 
 def is_quiet() -> bool:
-    """Say whether no progress is to be shown at all.
-
-    Returns
-    -------
-    bool
-        True when variable ``TMDSCOPE_QUIET`` is set to anything but ``0`` or nothing.
-    """
+    """Say whether no progress is to be shown: ``TMDSCOPE_QUIET`` is set to anything but ``0`` or nothing."""
     return os.environ.get("TMDSCOPE_QUIET", "") not in ("", "0")
 
 
 @dataclass
 class _Fold:
-    """What is known of one fold.
+    """What is known of one fold; None before the first epoch here.
 
-    Attributes
-    ----------
-    number : int
-        From 0.
-    epoch : int
-        The last that is done, from 1; 0 before the first.
-    ran : int
-        Epochs that were trained here, not taken from a checkpoint.
-    seconds : float
-        They took, in s.
-    rate : float or None
-        Images per s of the last epoch; None before one was timed.
-    f1 : float or None
-        Validation macro F1 of the last epoch.
-    kept : float or None
-        Validation macro F1 of the epoch kept so far.
+    `epoch` is the last that is done, from 1; `ran` those that were trained here, in `seconds`, not taken from
+    a checkpoint; `rate` is in images per s; `f1` and `kept` are validation macro F1, last and of the epoch
+    kept.
     """
 
     number: int
@@ -100,23 +60,9 @@ class _Fold:
 class TrainingTable:
     """A live table of a cross-validation on a terminal, a line now and then elsewhere.
 
-    A terminal gets one table with a row per fold. Elsewhere a fold gets a line at its end, and before that
-    at most one every `LINE_EVERY_S` seconds. A quiet console gets nothing.
-
-    Parameters
-    ----------
-    experiment : str
-        Name in params.yaml.
-    folds : int
-        How many there are.
-    epochs : int
-        Most epochs of a fold.
-    images : int
-        Training images of one epoch.
-    console : rich.console.Console, optional
-        Where to write; standard error unless given, and quiet where `is_quiet` says so.
-    clock : callable, optional
-        Time in s that never runs back.
+    A terminal gets one table with a row per fold. Elsewhere a fold gets a line at its end, and before that at
+    most one every `LINE_EVERY_S` seconds. A quiet console gets nothing. `epochs` is the most of a fold,
+    `images` the training images of one epoch, and `clock` gives a time in s that never runs back.
     """
 
     def __init__(
@@ -158,28 +104,14 @@ class TrainingTable:
         self._live = None
 
     def fold(self, number: int) -> None:
-        """Begin a fold; the one before it has ended.
-
-        Parameters
-        ----------
-        number : int
-            Fold, from 0.
-        """
+        """Begin a fold, numbered from 0; the one before it has ended."""
         self._end_fold()
         self._begun.append(_Fold(number))
         self._since = self.clock()
         self._draw(force=True)
 
     def resumed(self, fold: int, epoch: int) -> None:
-        """Hear that a fold goes on from a checkpoint.
-
-        Parameters
-        ----------
-        fold : int
-            Fold, from 0; the one begun last, or a new one.
-        epoch : int
-            The last epoch that needs no training any more.
-        """
+        """Hear that the fold begun last, or a new one, goes on after this epoch of a checkpoint."""
         if not self._begun or self._begun[-1].number != fold:
             self.fold(fold)
         self._begun[-1].epoch = epoch
@@ -187,17 +119,7 @@ class TrainingTable:
         self._draw(force=True)
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
-        """Hear the scores of an epoch of the fold begun last.
-
-        Parameters
-        ----------
-        number : int
-            Epoch, from 1.
-        scores : mapping
-            Holds ``val_macro_f1`` in 0..1.
-        kept : bool
-            Whether its weights are the ones kept now.
-        """
+        """Hear ``val_macro_f1`` (0..1) of the running fold's epoch, from 1, and whether it is kept."""
         now, state = self.clock(), self._begun[-1]
         took = now - self._since
         self._since = now
@@ -210,13 +132,10 @@ class TrainingTable:
         self._draw(force=number == self.epochs)
 
     def seconds_left(self) -> float | None:
-        """Estimate the training time that is left.
+        """Estimate the training time that is left; None while no epoch was timed.
 
-        Returns
-        -------
-        float or None
-            In s: the mean time of the epochs trained here, times the epochs still to come. Where folds
-            ended early, those to come are taken to end likewise. None while no epoch was timed.
+        The mean time of the epochs trained here, times the epochs to come. Where folds ended early, those to
+        come are taken to end likewise.
         """
         ran = sum(state.ran for state in self._begun)
         if not ran:
@@ -283,18 +202,7 @@ class TrainingTable:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a time for a person.
-
-    Parameters
-    ----------
-    seconds : float or None
-        In s, not negative; None is not known.
-
-    Returns
-    -------
-    str
-        ``45 s``, ``3 min 20 s``, ``2 h 05 min``, or ``-``.
-    """
+    """Write a time for a person: ``45 s``, ``3 min 20 s``, ``2 h 05 min``, or ``-`` for None."""
     if seconds is None:
         return _UNKNOWN
     whole = round(seconds)

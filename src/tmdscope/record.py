@@ -18,18 +18,9 @@ _KEY = "record"
 def write_record(
     path: Path, content: Mapping[str, Any], of: Mapping[str, str], files: Sequence[Path] = ()
 ) -> None:
-    """Write a record atomically.
+    """Write a record atomically: NaN and infinity are refused.
 
-    Parameters
-    ----------
-    path : Path
-        The JSON file.
-    content : mapping
-        What it says; NaN and infinity are refused.
-    of : mapping
-        What it is of: ``data``, ``split`` ... to a SHA-256.
-    files : sequence of Path, optional
-        Files that belong to it, which are there.
+    `of` says what it is of, ``data``, ``split`` ... to a SHA-256; `files` belong to it and are there.
     """
     beside = {_name(file, path): sha256_file(file) for file in files}
     sealed = {**content, _KEY: {"of": dict(of), "files": beside}}
@@ -40,27 +31,7 @@ def write_record(
 def read_record(
     path: Path, of: Mapping[str, str] | None = None, files: Sequence[Path] = ()
 ) -> dict[str, Any]:
-    """Read a record and check that it is what was written, of what it should be.
-
-    Parameters
-    ----------
-    path : Path
-        The JSON file.
-    of : mapping, optional
-        What it must be of, among others; without it nothing is asked.
-    files : sequence of Path, optional
-        Files that must be those that were written with it.
-
-    Returns
-    -------
-    dict
-        Its content.
-
-    Raises
-    ------
-    UserError
-        It is missing, damaged, changed since, or of something else, or a file is.
-    """
+    """Read a record; refuse one that is changed, of something else, or whose files are."""
     content, about = _open(path)
     for what, sha256 in (of or {}).items():
         found = about["of"].get(what, "no record of it")
@@ -76,23 +47,7 @@ def read_record(
 
 
 def record_of(path: Path) -> dict[str, str]:
-    """Say what a record is of.
-
-    Parameters
-    ----------
-    path : Path
-        The JSON file.
-
-    Returns
-    -------
-    dict
-        ``data``, ``split`` ... to a SHA-256.
-
-    Raises
-    ------
-    UserError
-        It is missing, damaged or changed since.
-    """
+    """Say what a record is of: ``data``, ``split`` ... to a SHA-256."""
     of: dict[str, str] = _open(path)[1]["of"]
     return of
 

@@ -25,10 +25,7 @@ _LOOK_EVERY_S = 0.5
 class UserError(ValueError):
     """Something a user can mend; the message names the file, the value and the remedy.
 
-    Parameters
-    ----------
-    message : str
-        What is wrong; passwords and tokens are taken out of it.
+    Passwords and tokens are taken out of it.
     """
 
     def __init__(self, message: str) -> None:
@@ -36,25 +33,13 @@ class UserError(ValueError):
 
 
 def say(message: str) -> None:
-    """Tell the user something that is no error, on standard error.
-
-    Parameters
-    ----------
-    message : str
-        One line.
-    """
+    """Tell the user something that is no error, on standard error."""
     sys.stderr.write(shown(without_secrets(message), keep="\n") + "\n")
     sys.stderr.flush()
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked this process to end, as Ctrl-C does; the clean-up is the same.
-
-    Parameters
-    ----------
-    number : int
-        The signal.
-    """
+    """A signal asked this process to end, as Ctrl-C does; the clean-up is the same."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -64,23 +49,8 @@ class Stopped(KeyboardInterrupt):
 def name_of_entry(arguments: Sequence[str], section: str) -> str:
     """Say which entry of a section a stage works on.
 
-    Parameters
-    ----------
-    arguments : sequence of str
-        The entry's name; without one, DVC's variable ``DVC_STAGE`` has it (``crossval@NAME``): a command in
-        dvc.yaml that held the name would hand it to a shell.
-    section : str
-        Of params.yaml, for messages.
-
-    Returns
-    -------
-    str
-        The name.
-
-    Raises
-    ------
-    UserError
-        None is given, or it cannot be a name.
+    Without an argument DVC's variable ``DVC_STAGE`` has it (``crossval@NAME``): a command in dvc.yaml that
+    held the name would hand it to a shell.
     """
     stage = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
     given = [*arguments] or [name for name in [stage.partition("@")[2]] if name]
@@ -98,35 +68,13 @@ _translators: list[Translator] = []
 
 
 def translates(translator: Translator) -> Translator:
-    """Register who knows the errors of a library: floors above know libraries that this one does not.
-
-    Parameters
-    ----------
-    translator : callable
-        Asked for every error that ends a stage or a command.
-
-    Returns
-    -------
-    callable
-        The same.
-    """
+    """Register who knows the errors of a library: floors above know libraries that this one does not."""
     _translators.append(translator)
     return translator
 
 
 def to_user_error(error: BaseException) -> UserError | None:
-    """Say what a user can mend about an error.
-
-    Parameters
-    ----------
-    error : BaseException
-        Any.
-
-    Returns
-    -------
-    UserError or None
-        The error itself, or what a library's or the system's means; None where it is ours to mend.
-    """
+    """Say what a user can mend about an error, asking all translators; None where it is ours to mend."""
     if isinstance(error, UserError):
         return error
     asked = (one(error) for one in _translators) if isinstance(error, Exception) else ()
@@ -137,13 +85,7 @@ def to_user_error(error: BaseException) -> UserError | None:
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's main function; whatever ends it becomes a message and an exit status.
-
-    Parameters
-    ----------
-    main : callable
-        The stage.
-    """
+    """Run a stage's main function; whatever ends it becomes a message and an exit status."""
     if "DVC_STAGE" in os.environ:  # a new `dvc repro` would remove what a stage that goes on alone writes
         end_with(os.getppid(), signal.SIGTERM)
     with orderly(), all_in_one():
@@ -151,15 +93,7 @@ def run_stage(main: Callable[[], None]) -> None:
 
 
 def end_with(parent: int, number: int = signal.SIGKILL) -> None:
-    """End this process soon after its parent has ended.
-
-    Parameters
-    ----------
-    parent : int
-        The parent's process id.
-    number : int, optional
-        Signal by which it ends.
-    """
+    """End this process by a signal soon after its parent has ended."""
 
     def look() -> None:
         while os.getppid() == parent:
@@ -171,19 +105,10 @@ def end_with(parent: int, number: int = signal.SIGKILL) -> None:
 
 @contextmanager
 def orderly(kinds: type[BaseException] | tuple[type[BaseException], ...] = Exception) -> Iterator[None]:
-    """Turn what ends the block into a message on standard error and an exit status, see `end`.
+    """Turn what ends the block into a message on standard error and a SystemExit, see `end`.
 
     SIGTERM and SIGHUP raise `Stopped` in it, so that what Ctrl-C cleans up is cleaned up after them, too.
-
-    Parameters
-    ----------
-    kinds : type or tuple of type, optional
-        Errors that are told; others pass. `KeyboardInterrupt` is always told.
-
-    Raises
-    ------
-    SystemExit
-        Something ended it.
+    Errors not of these kinds pass; `KeyboardInterrupt` never does.
     """
     keep_secrets()
     for stream in (sys.stdout, sys.stderr):
@@ -215,12 +140,7 @@ def orderly(kinds: type[BaseException] | tuple[type[BaseException], ...] = Excep
 
 
 def end(error: BaseException) -> int:
-    """Tell why a process ends.
-
-    Parameters
-    ----------
-    error : BaseException
-        What ended it. Variable ``TMDSCOPE_TRACEBACK`` shows where it came from.
+    """Tell why a process ends; variable ``TMDSCOPE_TRACEBACK`` shows where the error came from.
 
     Returns
     -------

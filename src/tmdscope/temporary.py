@@ -19,20 +19,7 @@ SUFFIX = ".tmdscope"
 
 @contextmanager
 def workspace(parent: Path, name: str) -> Iterator[Path]:
-    """Make a folder for as long as the block lasts, and remove those that killed processes left beside it.
-
-    Parameters
-    ----------
-    parent : Path
-        Where; it is there.
-    name : str
-        Beginning of the folder's name.
-
-    Yields
-    ------
-    Path
-        The folder, empty.
-    """
+    """Make an empty folder in `parent` for the block, and remove those that killed processes left there."""
     _clear(parent)
     folder, lock = _make(parent, name)
     try:
@@ -61,24 +48,9 @@ def all_in_one() -> Iterator[None]:
 
 
 def lock_folder(folder: Path) -> int | None:
-    """Lock a folder for this process, without waiting.
+    """Lock a folder without waiting: the descriptor that holds the lock until it is closed.
 
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-
-    Returns
-    -------
-    int or None
-        Descriptor that holds the lock until it is closed; None where the file system has no such locks.
-
-    Raises
-    ------
-    BlockingIOError
-        Another process holds it.
-    OSError
-        The folder cannot be opened.
+    None where the file system has no such locks; BlockingIOError where another process holds it.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -14,15 +14,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pca:
-    """Principal components of an embedding.
-
-    Attributes
-    ----------
-    scores : pandas.DataFrame
-        Coordinates of each image, shape (images, components), columns ``PC1``, ``PC2``, ...
-    explained_variance : numpy.ndarray
-        Share of the variance that each component carries, 0..1, shape (components,).
-    """
+    """Coordinates, shape (images, components), columns ``PC1``, ..., and shares of the variance, 0..1."""
 
     scores: pd.DataFrame
     explained_variance: Values
@@ -34,25 +26,9 @@ class Pca:
 
 
 def principal_components(embeddings: pd.DataFrame, components: int) -> Pca:
-    """Find the principal components of an embedding, centred and not standardised.
+    """Find the principal components of an embedding, shape (images, values), centred and not standardised.
 
-    Parameters
-    ----------
-    embeddings : pandas.DataFrame
-        Numbers, shape (images, values).
-    components : int
-        How many to keep, at most the smaller of images and values.
-
-    Returns
-    -------
-    Pca
-        By an exact singular value decomposition, with scikit-learn's sign: the largest loading of
-        each component is positive.
-
-    Raises
-    ------
-    UserError
-        More components than the data can have.
+    Exact, with scikit-learn's sign: the largest loading of each component is positive.
     """
     most = min(embeddings.shape)
     if not 1 <= components <= most:

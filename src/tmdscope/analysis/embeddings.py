@@ -19,27 +19,9 @@ def embed(
     device: torch.device,
     after_relu: bool = False,
 ) -> pd.DataFrame:
-    """Compute the values of the penultimate layer.
+    """Compute the penultimate layer's values of images, uint8, N x S x S: columns ``z000`` to ``z099``.
 
-    Parameters
-    ----------
-    classifier : Classifier
-        One fold's network.
-    images : numpy.ndarray
-        uint8, N x S x S.
-    image_ids : sequence of str
-        Name of each image.
-    batch_size : int
-        Images in a batch.
-    device : torch.device
-        Where to compute.
-    after_relu : bool, optional
-        Give what the last layer sees; the paper's latent features are taken before the ReLU.
-
-    Returns
-    -------
-    pandas.DataFrame
-        N rows named by image, columns ``z000`` to ``z099``.
+    Before the ReLU, as the paper's latent features, or as the last layer sees them.
     """
     values = apply_in_batches(placed(classifier, device).embed, images, batch_size, device)
     if after_relu:

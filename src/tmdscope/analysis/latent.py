@@ -27,20 +27,8 @@ _PLANE = 2
 class LatentData:
     """Images as the analysis sees them; every table has them in the same order.
 
-    Attributes
-    ----------
-    embeddings : pandas.DataFrame
-        Of the trained network, shape (images, values).
-    before : pandas.DataFrame
-        What a network sees in them that was not trained on them, shape (images, values).
-    descriptors : pandas.DataFrame or None
-        One column per descriptor, NaN where not known; None where a study has none.
-    materials : sequence of str
-        Material of each image.
-    sample_ids : sequence of str
-        Sample of each image.
-    held_out : numpy.ndarray
-        Which images are of the held-out test, bool, shape (images,).
+    `embeddings` are of the trained network, `before` of one that was not trained on them, shape (images,
+    values); `descriptors`, a column each, are NaN where not known, and None where a study has none.
     """
 
     embeddings: pd.DataFrame
@@ -53,17 +41,10 @@ class LatentData:
 
 @dataclass(frozen=True)
 class LatentResult:
-    """What the analysis found.
+    """What the analysis found: components of the embedding and of what the untrained network sees.
 
-    Attributes
-    ----------
-    pca, before : Pca
-        Components of the embedding, and of what the untrained network sees.
-    summary : dict
-        The numbers, as in a metrics file.
-    table : pandas.DataFrame
-        A row per descriptor and component: ``descriptor, component, r, low, high, q, cosine``; empty without
-        descriptors.
+    `summary` holds the numbers, as in a metrics file; `table` has a row per descriptor and component:
+    ``descriptor, component, r, low, high, q, cosine``, and is empty without descriptors.
     """
 
     pca: Pca
@@ -81,25 +62,8 @@ class LatentResult:
 def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringParams) -> LatentResult:
     """Relate an embedding to descriptors and materials.
 
-    Parameters
-    ----------
-    data : LatentData
-        Embeddings, descriptors, materials, samples.
-    settings : LatentAnalysisParams
-        Components, folds, false discovery rate.
-    scoring : ScoringParams
-        Resamples and their seed.
-
-    Returns
-    -------
-    LatentResult
-        Components, numbers and table. The components are of all images, as in the paper; regression across
-        samples, linear readouts and the held-out silhouette leave samples out.
-
-    Raises
-    ------
-    UserError
-        More components than the data can have, or tables of different images.
+    The components are of all images, as in the paper; regression across samples, linear readouts and the
+    held-out silhouette leave samples out.
     """
     sampling = Sampling(data.sample_ids, settings.folds, scoring.bootstrap, scoring.seed)
     pca = principal_components(data.embeddings, settings.components)
@@ -119,18 +83,7 @@ def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringPa
 
 
 def summarise_variance(pca: Pca) -> dict[str, Any]:
-    """Put the shares of variance in the words of a metrics file.
-
-    Parameters
-    ----------
-    pca : Pca
-        The components.
-
-    Returns
-    -------
-    dict
-        ``cumulative_explained_variance_<components>``, 0..1, and ``explained_variance`` of each component.
-    """
+    """Give ``cumulative_explained_variance_<components>``, 0..1, and each ``explained_variance``."""
     kept = len(pca.explained_variance)
     return {
         f"cumulative_explained_variance_{kept}": float(pca.cumulative_explained_variance[-1]),
@@ -145,23 +98,11 @@ def summarise_relations(
 ) -> dict[str, Any]:
     """Put the relations in the words of a metrics file.
 
-    Parameters
-    ----------
-    pca : Pca
-        The components.
-    relations : Mapping
-        Descriptor name to its `Relation`.
-    settings : LatentAnalysisParams
-        The false discovery rate.
-
-    Returns
-    -------
-    dict
-        ``descriptors.<name>`` with ``negative``, ``positive`` and ``strongest`` (``r``, ``component`` counted
-        from 1; the strongest with its interval, q-value and the share of variance that its component
-        carries), ``regression_r``, ``regression_r_cv``, ``shared_variance``, ``discoveries`` (components
-        that pass the false discovery rate) and ``images``; ``regression_cosine.<a>.<b>`` for each two
-        different descriptors, in either order.
+    ``descriptors.<name>`` with ``negative``, ``positive`` and ``strongest`` (``r``, ``component`` counted
+    from 1; the strongest with its interval, q-value and the share of variance that its component carries),
+    ``regression_r``, ``regression_r_cv``, ``shared_variance``, ``discoveries`` (components that pass the
+    false discovery rate) and ``images``; ``regression_cosine.<a>.<b>`` for each two different ones, in either
+    order.
     """
     cosine = cosines(relations) if relations else pd.DataFrame()
     return {
@@ -185,18 +126,9 @@ def summarise_relations(
 
 
 def relation_table(relations: Mapping[str, Relation]) -> pd.DataFrame:
-    """Lay out every correlation.
+    """Lay out every correlation: ``descriptor, component`` (from 1), ``r, low, high`` (95 %), ``q, cosine``.
 
-    Parameters
-    ----------
-    relations : Mapping
-        Descriptor name to its `Relation`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``descriptor, component`` (from 1), ``r, low, high`` (95 % interval), ``q, cosine`` (between
-        the descriptor's regression direction and the component).
+    The cosine is between the descriptor's regression direction and the component.
     """
     header = ["descriptor", "component", "r", "low", "high", "q", "cosine"]
     if not relations:

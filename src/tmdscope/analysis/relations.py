@@ -27,19 +27,7 @@ _ALMOST_ONE = 1 - 1e-12
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which images belong together, and how samples are drawn and left out.
-
-    Attributes
-    ----------
-    sample_ids : sequence of str
-        Sample of each image.
-    folds : int
-        Folds of samples of the cross-validated regression, at least 2.
-    resamples : int
-        How often samples are drawn for an interval.
-    seed : int
-        Seed of the drawing.
-    """
+    """Which images belong together, how samples are drawn for intervals and left out (at least 2 folds)."""
 
     sample_ids: Sequence[str]
     folds: int
@@ -57,26 +45,14 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Relation:
-    """What the principal components say about one descriptor.
+    """What the principal components say about one descriptor, known for so many images.
 
-    Attributes
-    ----------
-    correlations : numpy.ndarray
-        Pearson's r with each component, -1..1, shape (components,). A component's sign is a
-        convention: compare absolute values across implementations.
-    bounds : numpy.ndarray
-        95 % interval of each by drawing samples, shape (2, components).
-    q_values : numpy.ndarray
-        False discovery rate at which each r differs from 0, over the table of all descriptors and
-        components (Benjamini & Hochberg 1995), 0..1, shape (components,).
-    regression_r : float
-        Correlation of the descriptor with its in-sample linear fit on all components, 0..1.
-    regression_r_cv : float
-        The same with fits that have not seen the image's sample, -1..1.
-    direction : numpy.ndarray
-        Coefficients of the in-sample fit, shape (components,), in the descriptor's unit per unit of score.
-    images : int
-        How many the descriptor is known for.
+    Pearson's r with each component (whose sign is a convention: compare absolute values across
+    implementations); 95 % intervals by drawing samples, shape (2, components); `q_values`, the false
+    discovery rate at which each r differs from 0 over the table of all descriptors and components (Benjamini
+    & Hochberg 1995); `regression_r` with the in-sample linear fit on all components, `regression_r_cv` with
+    fits that have not seen the image's sample; and that fit's coefficients, in the descriptor's unit per unit
+    of score.
     """
 
     correlations: Values
@@ -103,18 +79,9 @@ class Relation:
         return self._at(int(np.argmax(np.abs(self.correlations))))
 
     def shared_variance(self, explained_variance: Values) -> float:
-        """Give the share of the embedding's variance that goes with the descriptor.
+        """Sum r squared times the component's share of the embedding's variance, 0..1.
 
-        Parameters
-        ----------
-        explained_variance : numpy.ndarray
-            Share that each component carries, shape (components,).
-
-        Returns
-        -------
-        float
-            Sum over components of r squared times the component's share, 0..1: the redundancy of the
-            embedding given the descriptor (Stewart & Love 1968, doi:10.1037/h0026143).
+        The redundancy of the embedding given the descriptor (Stewart & Love 1968, doi:10.1037/h0026143).
         """
         return float(self.correlations**2 @ explained_variance)
 
@@ -125,22 +92,9 @@ class Relation:
 def normalise_descriptors(
     descriptors: pd.DataFrame, sample_ids: Sequence[str], least_images: int, least_samples: int
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Divide each descriptor by its largest size over the images, as the paper does.
+    """Divide each descriptor by its largest size over the images, as the paper does; not finite becomes NaN.
 
-    Parameters
-    ----------
-    descriptors : pandas.DataFrame
-        One column per descriptor, shape (images, descriptors); not finite where it is not known.
-    sample_ids : sequence of str
-        Sample of each image.
-    least_images, least_samples : int
-        A descriptor that is known for fewer is left out.
-
-    Returns
-    -------
-    tuple
-        The normalised descriptors, NaN where not known; and those left out with the reason: known for too
-        few, or the same for all.
+    Left out, with the reason, are those known for too few images or samples, or the same for all.
     """
     table = descriptors.astype(np.float64).replace([np.inf, -np.inf], np.nan)
     samples = np.asarray(sample_ids, dtype=str)
@@ -157,27 +111,10 @@ def normalise_descriptors(
 
 
 def relate(scores: pd.DataFrame, descriptors: pd.DataFrame, sampling: Sampling) -> dict[str, Relation]:
-    """Relate each descriptor to the principal components.
+    """Relate each descriptor to component scores, shape (images, components), in the order of the columns.
 
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Component scores, shape (images, components).
-    descriptors : pandas.DataFrame
-        One column per descriptor, each divided by its maximum over the images, shape (images,
-        descriptors); the same images in the same order. An image for which it is NaN does not count for it.
-    sampling : Sampling
-        Samples, folds and resamples.
-
-    Returns
-    -------
-    dict
-        Descriptor name to its `Relation`, in the order of the columns.
-
-    Raises
-    ------
-    UserError
-        The images differ; a descriptor is constant or known for fewer samples than there are folds.
+    Descriptors are of the same images in the same order, divided by their maxima; NaN does not count. Refused
+    are constant ones, and those known for fewer samples than there are folds.
     """
     if not scores.index.equals(descriptors.index):
         raise UserError(
@@ -200,25 +137,12 @@ def relate(scores: pd.DataFrame, descriptors: pd.DataFrame, sampling: Sampling) 
 def correlate(
     points: Values, descriptor: Values, sample_ids: Sequence[str], draws: Values
 ) -> tuple[Values, Values, Values]:
-    """Correlate a descriptor with every component.
+    """Correlate a descriptor (NaN where not known) with every component, shape (images, components).
 
-    Parameters
-    ----------
-    points : numpy.ndarray
-        Component scores, shape (images, components).
-    descriptor : numpy.ndarray
-        Shape (images,), NaN where not known.
-    sample_ids : sequence of str
-        Sample of each image.
-    draws : numpy.ndarray
-        How often each sample is drawn, shape (resamples, samples), see `draw_samples`.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Pearson's r, shape (components,); its 95 % interval, shape (2, components); and two-sided p-values
-        against r = 0: Fisher's z over its standard deviation among the resamples, by Student's t with one
-        degree of freedom less than samples, so that many images of few samples are no strong evidence.
+    `draws` is of `draw_samples`, shape (resamples, samples). Returned are Pearson's r, shape (components,);
+    its 95 % interval, shape (2, components); and two-sided p-values against r = 0: Fisher's z over its
+    standard deviation among the resamples, by Student's t with one degree of freedom less than samples, so
+    that many images of few samples are no strong evidence.
     """
     known = np.isfinite(descriptor)
     y = np.where(known, descriptor - descriptor[known].mean(), 0.0)[:, None]
@@ -236,36 +160,15 @@ def correlate(
 
 
 def cosines(relations: Mapping[str, Relation]) -> pd.DataFrame:
-    """Compare the directions along which descriptors change in the space of components.
-
-    Parameters
-    ----------
-    relations : Mapping
-        Descriptor name to its `Relation`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Cosine between the regression directions of each two descriptors, -1..1, shape
-        (descriptors, descriptors), named by descriptor on both axes (Figure 9).
-    """
+    """Give the cosines between the regression directions of each two descriptors (Figure 9)."""
     unit = component_cosines(relations)
     return pd.DataFrame(unit.to_numpy() @ unit.to_numpy().T, index=unit.index, columns=unit.index)
 
 
 def component_cosines(relations: Mapping[str, Relation]) -> pd.DataFrame:
-    """Compare the direction along which each descriptor changes with the components themselves.
+    """Give the cosines between regression directions and components (Figure S13).
 
-    Parameters
-    ----------
-    relations : Mapping
-        Descriptor name to its `Relation`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Cosine between regression direction and component, -1..1, shape (descriptors, components)
-        (Figure S13). Coefficients are per unit of score, so components that carry little variance weigh much.
+    Per unit of score, so components that carry little variance weigh much.
     """
     directions = np.stack([relation.direction for relation in relations.values()])
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)

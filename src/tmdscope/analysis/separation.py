@@ -23,19 +23,11 @@ _MOST = 5000
 
 
 def divisions(materials: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
-    """List the ways in which an element divides images in two.
+    """List the ways in which an element divides images in two, where both sides have some.
 
-    Parameters
-    ----------
-    materials : sequence of str
-        Material of each image; classes that are no formulae have no elements and no divisions.
-
-    Returns
-    -------
-    dict
-        ``X or not`` to where the material holds X, bool, shape (images,), or ``X or Y`` where each material
-        holds exactly one of the two; only what both sides have images of. Of the paper's five materials:
-        ``Mo or not``, ``W or not`` (which is Mo alone against the rest) and ``S or Se``.
+    ``X or not`` to where the material holds X, bool, shape (images,), or ``X or Y`` where each material holds
+    exactly one of the two. Of the paper's five materials: ``Mo or not``, ``W or not`` (which is Mo alone
+    against the rest) and ``S or Se``. Classes that are no formulae have none.
     """
     try:
         holds = {name: frozenset(elements_of(name)) for name in dict.fromkeys(materials)}
@@ -57,27 +49,13 @@ def divisions(materials: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
 def separation(
     points: Values, materials: Sequence[str], held_out: NDArray[np.bool_], sampling: Sampling
 ) -> dict[str, Any]:
-    """Measure how far apart materials lie.
+    """Measure how far apart materials lie in points, shape (images, dimensions).
 
-    Parameters
-    ----------
-    points : numpy.ndarray
-        Place of each image, shape (images, dimensions).
-    materials : sequence of str
-        Material of each image.
-    held_out : numpy.ndarray
-        Which images are of the held-out test, bool, shape (images,); their samples have no other images.
-    sampling : Sampling
-        Samples and resamples.
-
-    Returns
-    -------
-    dict
-        ``silhouette``: that of materials over all and over held-out images (Rousseeuw 1987; None where the
-        part has too few). ``linear``: for each of `divisions` and for ``material``, the accuracy of a
-        logistic regression on standardised coordinates: ``fitted`` on the images that are not held out,
-        on which it was fitted; ``test`` on held-out ones, with interval; ``test_majority``, what always
-        naming the more frequent side would score there.
+    Samples of the held-out images have no other images. ``silhouette``: that of materials over all and over
+    held-out images (Rousseeuw 1987; None where the part has too few). ``linear``: for each of `divisions` and
+    for ``material``, the accuracy of a logistic regression on standardised coordinates: ``fitted`` on the
+    images that are not held out, on which it was fitted; ``test`` on held-out ones, with interval;
+    ``test_majority``, what always naming the more frequent side would score there.
     """
     names = np.asarray(materials, dtype=str)
     targets = {name: inside.astype(str) for name, inside in divisions(materials).items()} | {
@@ -97,22 +75,7 @@ def separation(
 def dividing_lines(
     points: Values, materials: Sequence[str], held_out: NDArray[np.bool_]
 ) -> Mapping[str, tuple[float, float, float]]:
-    """Find the straight lines that divide images by element in a plane.
-
-    Parameters
-    ----------
-    points : numpy.ndarray
-        Place of each image, shape (images, 2).
-    materials : sequence of str
-        Material of each image.
-    held_out : numpy.ndarray
-        Images that the lines are not fitted to, bool, shape (images,).
-
-    Returns
-    -------
-    dict
-        Name of each of `divisions` to a, b, c of the line ``a x + b y + c = 0``.
-    """
+    """Fit a, b, c of a line ``a x + b y + c = 0`` for each of `divisions`, without held-out images."""
     lines = {}
     for name, inside in divisions(materials).items():
         model = _fit(name, points, inside.astype(str), held_out)

@@ -105,23 +105,7 @@ class ExperimentParams(Params):
 
 
 def read_experiments(path: Path = Path("params.yaml")) -> dict[str, ExperimentParams]:
-    """Read and check every experiment.
-
-    Parameters
-    ----------
-    path : Path, optional
-        The YAML file.
-
-    Returns
-    -------
-    dict
-        Experiment name to its settings, in the file's order.
-
-    Raises
-    ------
-    ParamsError
-        The section is missing, empty, or an experiment is wrong.
-    """
+    """Read and check every experiment, in the file's order."""
     content = read_params(path).get("experiments")
     if not isinstance(content, dict) or not content:
         raise ParamsError(f"{path} has no section 'experiments' with at least one experiment")
@@ -134,19 +118,7 @@ def read_experiments(path: Path = Path("params.yaml")) -> dict[str, ExperimentPa
 def require_formulae(
     classes: Sequence[str], remedy: str = "set the experiment's target to 'multiclass'"
 ) -> tuple[str, ...]:
-    """Check that multilabel targets make sense for some classes.
-
-    Parameters
-    ----------
-    classes : sequence of str
-        Class names.
-    remedy : str, optional
-        What to do where they are not.
-
-    Returns
-    -------
-    tuple of str
-        The atoms that the targets are made of.
+    """List the atoms that multilabel targets of some classes are made of.
 
     Raises
     ------

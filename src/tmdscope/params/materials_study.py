@@ -126,18 +126,7 @@ class PrepareParams(Params):
         return self
 
     def cropped_to(self, side_nm: float) -> Self:
-        """Give the same preparation of a centre of some size.
-
-        Parameters
-        ----------
-        side_nm : float
-            Side in nm.
-
-        Returns
-        -------
-        PrepareParams
-            With that `levelling.crop_nm`.
-        """
+        """Give the same preparation of a centre of some size."""
         levelling = self.levelling.model_copy(update={"crop_nm": side_nm})
         return self.model_copy(update={"levelling": levelling})
 

@@ -142,23 +142,7 @@ class FamilySearchParams(SpaceParams):
 
 
 def read_family(settings: Mapping[str, Any]) -> AnyFamily:
-    """Check the settings of one classifier.
-
-    Parameters
-    ----------
-    settings : mapping
-        ``family``, its own settings and those of the transforms.
-
-    Returns
-    -------
-    AnyFamily
-        The checked settings.
-
-    Raises
-    ------
-    ParamsError
-        The family is unknown, or a setting is missing, wrong or another family's.
-    """
+    """Check the settings of one classifier: ``family``, its own, those of the transforms, no other's."""
     name = str(settings.get("family"))
     if name not in FAMILIES:
         raise ParamsError(f"unknown family {name!r}; {nearest(name, list(FAMILIES))}")
@@ -167,21 +151,7 @@ def read_family(settings: Mapping[str, Any]) -> AnyFamily:
 
 
 def check_families(space: Space, where: str) -> None:
-    """Check that every draw from a space is a family with all of its settings and no other's.
-
-    Parameters
-    ----------
-    space : mapping
-        Name to dimension.
-    where : str
-        Section, for messages.
-
-    Raises
-    ------
-    ParamsError
-        A family or a setting is unknown, missing, drawn for families that do not have it, or has a value
-        that it cannot have.
-    """
+    """Check that every draw from a space is a family with all of its settings and no other's."""
     drawn = space.get("family")
     if not isinstance(drawn, Categorical) or drawn.when:
         raise ParamsError(f"{where}.space must hold 'family', a categorical without a condition")

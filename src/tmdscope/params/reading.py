@@ -39,45 +39,13 @@ Section = TypeVar("Section", bound=Params)
 
 
 def read_params(path: Path) -> dict[str, Any]:
-    """Read a whole `params.yaml` without checking its sections.
-
-    Parameters
-    ----------
-    path : Path
-        The YAML file.
-
-    Returns
-    -------
-    dict
-        Section name to its plain content.
-
-    Raises
-    ------
-    ParamsError
-        The file is missing, is not YAML, or holds no mapping.
-    """
+    """Read a whole `params.yaml` without checking its sections."""
     content: dict[str, Any] = load_settings(YAML(typ="safe"), read_settings(path), str(path))
     return content
 
 
 def read_settings(path: Path) -> str:
-    """Read a file of settings as text.
-
-    Parameters
-    ----------
-    path : Path
-        The YAML file.
-
-    Returns
-    -------
-    str
-        Its text.
-
-    Raises
-    ------
-    UserError
-        The file is missing, too large, no regular file, or not UTF-8.
-    """
+    """Read a file of settings as text."""
     try:
         return read_bytes(path, MAX_SETTINGS_BYTES).decode("utf-8-sig")
     except FileNotFoundError as error:
@@ -87,21 +55,7 @@ def read_settings(path: Path) -> str:
 
 
 def load_settings(yaml: YAML, text: str, source: str) -> Any:
-    """Load the text of settings.
-
-    Parameters
-    ----------
-    yaml : ruamel.yaml.YAML
-        Loads it.
-    text : str
-        YAML.
-    source : str
-        File name, for messages.
-
-    Returns
-    -------
-    mapping
-        Its sections, unchecked.
+    """Load the text of settings, unchecked.
 
     Raises
     ------
@@ -132,27 +86,7 @@ def _count(value: Any, source: str, depth: int, seen: int) -> int:
 
 
 def read_section(name: str, model: type[Section], path: Path = Path("params.yaml")) -> Section:
-    """Read and check one section of a `params.yaml`.
-
-    Parameters
-    ----------
-    name : str
-        Section; dots go deeper (``experiments.finetune-multiclass``).
-    model : type
-        The section's model.
-    path : Path, optional
-        The YAML file.
-
-    Returns
-    -------
-    Params
-        The checked, frozen section.
-
-    Raises
-    ------
-    ParamsError
-        The section is missing or wrong; every problem is listed with its key's path.
-    """
+    """Read and check one section of a `params.yaml`; dots in its name go deeper."""
     content: Any = read_params(path)
     for depth, key in enumerate(name.split(".")):
         known = list(content) if isinstance(content, Mapping) else []
@@ -164,29 +98,7 @@ def read_section(name: str, model: type[Section], path: Path = Path("params.yaml
 
 
 def parse_section(name: str, content: Any, model: type[Section], source: str) -> Section:
-    """Check one section's plain content.
-
-    Parameters
-    ----------
-    name : str
-        Section name, for messages.
-    content : Any
-        What the YAML held.
-    model : type
-        The section's model.
-    source : str
-        File name, for messages.
-
-    Returns
-    -------
-    Params
-        The checked, frozen section.
-
-    Raises
-    ------
-    ParamsError
-        Every problem, each with the path of its key.
-    """
+    """Check one section's plain content; the error has every problem, each with the path of its key."""
     try:
         return model.model_validate(content)
     except ValidationError as error:

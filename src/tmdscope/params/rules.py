@@ -43,53 +43,21 @@ class WrongSectionError(LookupError):
 
 @dataclass(frozen=True)
 class Study:
-    """The sections of a study that are right by themselves.
-
-    Attributes
-    ----------
-    sections : dict
-        Name to content.
-    experiments, searches : dict
-        Name to entry; empty in the published study.
-    """
+    """The sections of a study that are right by themselves; the published one has no experiments."""
 
     sections: dict[str, Params] = field(default_factory=dict)
     experiments: dict[str, ExperimentParams] = field(default_factory=dict)
     searches: dict[str, SearchParams] = field(default_factory=dict)
 
     def get(self, name: str, model: type[Section]) -> Section:
-        """Give a section to a rule, which is left out where the section is wrong.
-
-        Parameters
-        ----------
-        name : str
-            The section.
-        model : type
-            Its model.
-
-        Returns
-        -------
-        Params
-            Its content.
-
-        Raises
-        ------
-        WrongSectionError
-            It has problems of its own.
-        """
+        """Give a section to a rule, which is left out where the section is wrong (WrongSectionError)."""
         found = self.sections.get(name)
         if not isinstance(found, model):
             raise WrongSectionError(name)
         return found
 
     def trainings(self) -> Iterator[tuple[str, ExperimentParams]]:
-        """Give every setting of a network that is trained.
-
-        Yields
-        ------
-        tuple
-            Where it stands, and the setting.
-        """
+        """Give every setting of a network that is trained, after where it stands."""
         for name, entry in self.experiments.items():
             yield f"experiments.{name}", entry
         for name, search in self.searches.items():
@@ -112,25 +80,9 @@ def sample_problems(
     samples: Mapping[str, int],
     images: int,
 ) -> list[str]:
-    """Compare what the settings ask for with what the data have.
+    """Compare what the settings ask for with what the data have: every problem with a remedy.
 
-    Parameters
-    ----------
-    split : SplitParams
-        How many folds.
-    audit : ManifestAuditParams
-        And there.
-    latent : LatentParams
-        Components, too.
-    samples : mapping
-        Class to its number of samples; those that share an identical image count as one.
-    images : int
-        Number of images.
-
-    Returns
-    -------
-    list of str
-        Every problem with a remedy.
+    `samples` maps a class to its number of samples; those that share an identical image count as one.
     """
     total = sum(samples.values())
     problems = [
@@ -156,21 +108,9 @@ def sample_problems(
 def volume_problems(
     params: SequenceParams, classes: Sequence[str], images: Mapping[str, tuple[int, int]]
 ) -> list[str]:
-    """Compare the volumes of a sequence with the images that the folds have.
+    """Compare the volumes of a sequence with the images that the folds have: every problem with a remedy.
 
-    Parameters
-    ----------
-    params : SequenceParams
-        The sequence.
-    classes : sequence of str
-        Of the data set.
-    images : mapping
-        Class to the fewest training and the fewest validation images that a fold has of it.
-
-    Returns
-    -------
-    list of str
-        Every problem with a remedy.
+    `images` maps a class to the fewest training and the fewest validation images that a fold has of it.
     """
     if not params.enabled:
         return []
@@ -192,18 +132,7 @@ def _too_few(key: str, folds: int, samples: int, where: str = "") -> list[str]:
 
 
 def name_problems(experiments: Mapping[Any, Any], searches: Mapping[Any, Any]) -> Iterator[str]:
-    """Find names that cannot be those of stages, folders and keys.
-
-    Parameters
-    ----------
-    experiments, searches : mapping
-        Plain content of these sections.
-
-    Yields
-    ------
-    str
-        A problem with a remedy.
-    """
+    """Find names that cannot be those of stages, folders and keys, with remedies."""
     for section, entries in (("experiments", experiments), ("searches", searches)):
         yield from (f"{section}: {problem}" for problem in map(name_problem, entries) if problem)
     tuned = {tuned_name(name): name for name in searches}
@@ -244,18 +173,7 @@ def _sequence(study: Study) -> Iterator[str]:
 
 
 def sequence_of_the_paper(study: Study) -> Iterator[str]:
-    """Compare the sequence of the published study with its classes and folds.
-
-    Parameters
-    ----------
-    study : Study
-        The checked sections.
-
-    Yields
-    ------
-    str
-        A problem with a remedy.
-    """
+    """Compare the sequence of the published study with its classes and folds, with remedies."""
     folds = study.get("split", FoldsParams).folds
     yield from _sequence_problems(study.get("sequential", PublishedSequentialParams), MATERIALS, folds)
 

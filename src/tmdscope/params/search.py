@@ -120,27 +120,7 @@ class SearchParams(SpaceParams):
 
 
 def read_search(name: str, path: Path = Path("params.yaml")) -> tuple[SearchParams, ExperimentParams]:
-    """Read and check a search and the experiment that it varies.
-
-    Parameters
-    ----------
-    name : str
-        The experiment, a key of `searches` and of `experiments`.
-    path : Path, optional
-        The YAML file.
-
-    Returns
-    -------
-    SearchParams
-        The search.
-    ExperimentParams
-        The experiment as it stands.
-
-    Raises
-    ------
-    ParamsError
-        One of the two is missing or wrong, or the space varies what the experiment does not have.
-    """
+    """Read and check a search and the experiment that it varies, as it stands."""
     if problem := name_problem(name):
         raise ParamsError(f"{path}: searches: {problem}")
     content = read_params(path)
@@ -158,23 +138,12 @@ def read_search(name: str, path: Path = Path("params.yaml")) -> tuple[SearchPara
 def check_search(name: str, search: SearchParams, experiments: Mapping[str, Any], source: str) -> None:
     """Check a search against the experiment that it varies.
 
-    Parameters
-    ----------
-    name : str
-        The experiment.
-    search : SearchParams
-        The search.
-    experiments : mapping
-        Plain content of section `experiments`.
-    source : str
-        File name, for messages.
-
     Raises
     ------
     ParamsError
-        There is no such experiment, or it is wrong; the space varies an unknown setting, or one that a
-        search must leave alone, or gives it a value that it cannot have; a condition names what is neither
-        varied before nor set; trials that cannot train together are asked to.
+        There is no such experiment, or it is wrong; the space varies an unknown setting, or one that a search
+        must leave alone, or gives it a value that it cannot have; a condition names what is neither varied
+        before nor set; trials that cannot train together are asked to.
     """
     where = f"{source}: searches.{name}"
     if name not in experiments:
@@ -197,21 +166,9 @@ def check_search(name: str, search: SearchParams, experiments: Mapping[str, Any]
 
 
 def check_conditions(space: Space, settings: Mapping[str, Any], where: str) -> None:
-    """Check that every condition of a space names something that has a value by then.
+    """Check that every condition of a space names something with a value by then, and one that it can have.
 
-    Parameters
-    ----------
-    space : mapping
-        Name to dimension.
-    settings : mapping
-        Its keys are what has a value without being varied.
-    where : str
-        For messages.
-
-    Raises
-    ------
-    ParamsError
-        A condition names what is neither set nor varied before it, or a value that it never has.
+    The keys of `settings` are what has a value without being varied.
     """
     names = list(space)
     for position, (key, dimension) in enumerate(space.items()):
@@ -243,25 +200,7 @@ def _check_value(where: str, base: Mapping[str, Any], key: str, value: Value) ->
 
 
 def experiment_of(study: str, path: Path = Path("params.yaml")) -> str:
-    """Say which experiment a study varies.
-
-    Parameters
-    ----------
-    study : str
-        Name of the study, which begins with that of its experiment, or of the experiment.
-    path : Path, optional
-        The YAML file.
-
-    Returns
-    -------
-    str
-        The experiment.
-
-    Raises
-    ------
-    ParamsError
-        No search of section `searches` is meant.
-    """
+    """Say which experiment a study varies; its name begins with that of the experiment, or is it."""
     known = list(read_searches(path))
     meant = [name for name in known if study == name or study.rpartition("-")[0] == name]
     if not meant:
@@ -270,23 +209,7 @@ def experiment_of(study: str, path: Path = Path("params.yaml")) -> str:
 
 
 def read_searches(path: Path = Path("params.yaml")) -> dict[str, SearchParams]:
-    """Read and check every search.
-
-    Parameters
-    ----------
-    path : Path, optional
-        The YAML file.
-
-    Returns
-    -------
-    dict
-        Experiment that is varied to its search, in the file's order; empty where there is none.
-
-    Raises
-    ------
-    ParamsError
-        The section is missing, or a search is wrong.
-    """
+    """Read every search, in the file's order, by the experiment that is varied; empty where there is none."""
     searches = read_params(path).get("searches")
     if not isinstance(searches, Mapping):
         raise ParamsError(f"{path} has no section 'searches'; `searches: {{}}` is none")
@@ -294,23 +217,7 @@ def read_searches(path: Path = Path("params.yaml")) -> dict[str, SearchParams]:
 
 
 def read_best_params(path: Path) -> ExperimentParams:
-    """Read the settings that a search found.
-
-    Parameters
-    ----------
-    path : Path
-        ``best_params.yaml`` of the search.
-
-    Returns
-    -------
-    ExperimentParams
-        The experiment with these settings.
-
-    Raises
-    ------
-    UserError
-        The file is missing, wrong, or not the one that the search wrote.
-    """
+    """Read an experiment with the settings that a search found, from the ``best_params.yaml`` it wrote."""
     found, name = read_record(path.with_name(SEARCHED), files=[path]), path.parent.name
     if found["study"].rpartition("-")[0] != name:
         raise broken(path.with_name(SEARCHED), f"is of study {found['study']!r}, not of {name!r}")
@@ -318,25 +225,7 @@ def read_best_params(path: Path) -> ExperimentParams:
 
 
 def read_all_experiments(searches: Path, path: Path = Path("params.yaml")) -> dict[str, ExperimentParams]:
-    """Read every experiment, those that take what a search found included.
-
-    Parameters
-    ----------
-    searches : Path
-        Holds a folder for every search.
-    path : Path, optional
-        The YAML file.
-
-    Returns
-    -------
-    dict
-        Experiment name to its settings: those of section `experiments`, then the tuned ones.
-
-    Raises
-    ------
-    ParamsError
-        A section, or what a search found, is missing or wrong.
-    """
+    """Read the experiments of the section, then the tuned ones from a folder for every search."""
     tuned = {
         tuned_name(name): read_best_params(searches / name / BEST_PARAMS) for name in read_searches(path)
     }
@@ -344,16 +233,5 @@ def read_all_experiments(searches: Path, path: Path = Path("params.yaml")) -> di
 
 
 def tuned_name(experiment: str) -> str:
-    """Name an experiment that takes what its search found.
-
-    Parameters
-    ----------
-    experiment : str
-        The experiment that was searched.
-
-    Returns
-    -------
-    str
-        Name of the tuned one.
-    """
+    """Name an experiment that takes what its search found."""
     return f"{experiment}-tuned"

@@ -62,23 +62,7 @@ class SequenceParams(Params):
         return self
 
     def order_of(self, classes: Sequence[str]) -> tuple[str, ...]:
-        """Give the classes in the order of their coming.
-
-        Parameters
-        ----------
-        classes : sequence of str
-            Those of the data set.
-
-        Returns
-        -------
-        tuple of str
-            All classes of the sequence.
-
-        Raises
-        ------
-        ParamsError
-            The order names a class that the data set does not have, or leaves nothing to be added.
-        """
+        """Give the classes in the order of their coming; ParamsError where it does not fit the data set's."""
         order = tuple(self.order or classes)
         unknown = [name for name in order if name not in classes]
         if unknown:
@@ -96,18 +80,7 @@ class SequenceParams(Params):
 
 
 def part_sizes(volume: int) -> tuple[int, int]:
-    """Split a volume as the paper does; others one in eight, between the paper's own on either side.
-
-    Parameters
-    ----------
-    volume : int
-        Images of the added class.
-
-    Returns
-    -------
-    tuple of int
-        For training and for validation.
-    """
+    """Split a volume (training, validation) as the paper does; others one in eight, between its own."""
     least = max((val for known, (_, val) in PAPER_PARTS.items() if known <= volume), default=2)
     most = min((val for known, (_, val) in PAPER_PARTS.items() if known >= volume), default=volume)
     val = min(max(round(volume / 8), least), most)
@@ -149,20 +122,7 @@ class SequentialParams(SequenceParams):
         return self.experiment(self.encodings[0], 0).strategy
 
     def experiment(self, encoding: Encoding, seed: int) -> ExperimentParams:
-        """Give the settings of one stage as those of an experiment.
-
-        Parameters
-        ----------
-        encoding : {"multiclass", "multilabel"}
-            Of its targets.
-        seed : int
-            Of its training.
-
-        Returns
-        -------
-        ExperimentParams
-            The settings.
-        """
+        """Give the settings of one stage as those of an experiment."""
         return ExperimentParams.model_validate({**self.training, "target": encoding, "seed": seed})
 
 

@@ -78,18 +78,6 @@ PUBLISHED_SECTIONS: Mapping[str, type[Params]] = {
 def check_study(content: Mapping[str, Any], source: str) -> Study:
     """Check all the settings of the main study at once.
 
-    Parameters
-    ----------
-    content : mapping
-        Section name to its plain content.
-    source : str
-        What to call the settings in messages.
-
-    Returns
-    -------
-    Study
-        The checked sections.
-
     Raises
     ------
     ParamsError
@@ -118,89 +106,23 @@ def check_study(content: Mapping[str, Any], source: str) -> Study:
 
 
 def check_published_study(content: Mapping[str, Any], source: str) -> Study:
-    """Check all the settings of the study on the authors' features at once.
-
-    Parameters
-    ----------
-    content : mapping
-        Section name to its plain content.
-    source : str
-        What to call the settings in messages.
-
-    Returns
-    -------
-    Study
-        The checked sections.
-
-    Raises
-    ------
-    ParamsError
-        As for `check_study`.
-    """
+    """Check all the settings of the study on the authors' features at once, as `check_study`."""
     study, problems = _parse(content, PUBLISHED_SECTIONS, (), source)
     return _require(study, problems, [sequence_of_the_paper], source)
 
 
 def read_study(path: Path = Path("params.yaml")) -> Study:
-    """Read and check all the settings of the main study.
-
-    Parameters
-    ----------
-    path : Path, optional
-        The YAML file.
-
-    Returns
-    -------
-    Study
-        The checked sections.
-
-    Raises
-    ------
-    ParamsError
-        As for `check_study`.
-    """
+    """Read and check all the settings of the main study."""
     return check_study(read_params(path), path.as_posix())
 
 
 def read_published_study(path: Path) -> Study:
-    """Read and check all the settings of the study on the authors' features.
-
-    Parameters
-    ----------
-    path : Path
-        The YAML file.
-
-    Returns
-    -------
-    Study
-        The checked sections.
-
-    Raises
-    ------
-    ParamsError
-        As for `check_study`.
-    """
+    """Read and check all the settings of the study on the authors' features."""
     return check_published_study(read_params(path), path.as_posix())
 
 
 def read_either_study(path: Path) -> Study:
-    """Read and check the settings of whichever study a file is of.
-
-    Parameters
-    ----------
-    path : Path
-        The YAML file.
-
-    Returns
-    -------
-    Study
-        The checked sections.
-
-    Raises
-    ------
-    ParamsError
-        As for `check_study`.
-    """
+    """Read and check the settings of whichever study a file is of."""
     published = (set(PUBLISHED_SECTIONS) - set(SECTIONS)) & set(read_params(path))
     return read_published_study(path) if published else read_study(path)
 

@@ -22,39 +22,15 @@ Maps = Mapping[str, NDArray[Any]]
 
 
 def attribution_metrics(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect the numbers that DVC compares.
-
-    Parameters
-    ----------
-    found : mapping
-        Content of ``attribution.json``.
-
-    Returns
-    -------
-    dict
-        Without names and settings.
-    """
+    """Collect the numbers of ``attribution.json`` that DVC compares: without names and settings."""
     return {key: value for key, value in found.items() if key not in ("model", "settings")}
 
 
 def attribution_section(found: Mapping[str, Any], maps: Maps, dataset: Dataset, what: str) -> Section:
     """Write where a network finds its reasons, and how far that can be believed.
 
-    Parameters
-    ----------
-    found : mapping
-        Content of ``attribution.json``.
-    maps : mapping
-        Content of ``maps.npz``: ``image_ids``, and the maps of each of `METHODS`.
-    dataset : Dataset
-        Prepared images.
-    what : str
-        The data set in a few words.
-
-    Returns
-    -------
-    Section
-        Overlays, agreement, sanity, and on simulated images what the maps lie on.
+    `found` is ``attribution.json``, `maps` is ``maps.npz`` (``image_ids``, and the maps of each of
+    `METHODS`).
     """
     model, settings = found["model"], found["settings"]
     lead = (

@@ -20,18 +20,7 @@ Found = Mapping[str, Any]
 
 
 def audit_section(found: Found) -> Section:
-    """Write the section.
-
-    Parameters
-    ----------
-    found : mapping
-        Content of ``audit.json``.
-
-    Returns
-    -------
-    Section
-        Verdict first, then the numbers behind it.
-    """
+    """Write the section of ``audit.json``: verdict first, then the numbers behind it."""
     return Section(
         "What the score is worth",
         [

@@ -14,19 +14,11 @@ _CURVE = ("law", "exponent_ci95", "twice", "twice_ci95", "gain", "gain_ci95", "l
 
 
 def audit_metrics(found: Found) -> dict[str, Any]:
-    """Collect the numbers that DVC compares.
+    """Collect the numbers of ``audit.json`` that DVC compares.
 
-    Parameters
-    ----------
-    found : mapping
-        Content of ``audit.json``.
-
-    Returns
-    -------
-    dict
-        ``accuracy`` by what a classifier sees, ``campaigns`` by way of holding out, ``early_late`` by class,
-        ``twice_the_samples`` and ``checks``; and under ``shown`` all scores of the section with their
-        intervals: ``confounds, campaigns, early_late, learning_curve, folds`` and ``classes``.
+    ``accuracy`` by what a classifier sees, ``campaigns`` by way of holding out, ``early_late`` by class,
+    ``twice_the_samples`` and ``checks``; and under ``shown`` all scores of the section with their intervals:
+    ``confounds, campaigns, early_late, learning_curve, folds`` and ``classes``.
     """
     return {
         "accuracy": {item["name"]: item["score"]["accuracy"] for item in found["confounds"]},

@@ -20,18 +20,7 @@ _SHOWN: tuple[Part, ...] = ("train", "val", "test")
 
 
 def comparison_section(results: StudyResults) -> Section:
-    """Set the paper's Tables 2 to 4 beside the study.
-
-    Parameters
-    ----------
-    results : StudyResults
-        The study.
-
-    Returns
-    -------
-    Section
-        Every published row, with each measured experiment below it or the words "not run".
-    """
+    """Set the paper's Tables 2 to 4 beside the study: every published row, measured or "not run"."""
     published = read_published()
     blocks: list[Block] = [
         Paragraph(

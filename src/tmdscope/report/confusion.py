@@ -15,18 +15,7 @@ from tmdscope.report.study import StudyResults
 
 
 def confusion_section(results: StudyResults) -> Section:
-    """Write the confusion matrices of the main study.
-
-    Parameters
-    ----------
-    results : StudyResults
-        The study.
-
-    Returns
-    -------
-    Section
-        Every experiment's on the held-out test, the best one's in numbers, and the paper's.
-    """
+    """Write the confusion matrices: every experiment's on the held-out test, the best one's, the paper's."""
     test = next(iter(results.scores.values()))["ensemble_test"]["images"]
     matrices = {name: np.array(score["test_confusion"]) for name, score in results.scores.items()}
     best = results.registered["best"]
@@ -55,22 +44,7 @@ def confusion_section(results: StudyResults) -> Section:
 
 
 def confusion_table(caption: str, counts: ArrayLike, classes: Sequence[str]) -> Table:
-    """Write a confusion matrix in numbers.
-
-    Parameters
-    ----------
-    caption : str
-        What it counts.
-    counts : array_like
-        Rows true, columns predicted, shape (classes, classes).
-    classes : sequence of str
-        Class names in label order.
-
-    Returns
-    -------
-    Table
-        Counts, and the share of each class that is named rightly.
-    """
+    """Write a confusion matrix, rows true, shape (classes, classes), and the share of each named rightly."""
     rows = []
     for name, row, hits in zip(classes, np.asarray(counts), np.diagonal(counts), strict=True):
         share = f"{hits / row.sum() * 100:.1f}" if row.sum() else "-"

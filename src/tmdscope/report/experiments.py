@@ -12,18 +12,7 @@ _SHARES = ("accuracy", "coverage", "flagged")
 
 
 def experiments_section(results: StudyResults) -> Section:
-    """Write the section on experiments.
-
-    Parameters
-    ----------
-    results : StudyResults
-        The study.
-
-    Returns
-    -------
-    Section
-        Tables of scores, intervals and reliability, pre-trained less scratch, multiclass less multilabel.
-    """
+    """Write scores, intervals and reliability, pre-trained less scratch, multiclass less multilabel."""
     return Section(
         "Experiments",
         [

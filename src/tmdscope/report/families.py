@@ -10,18 +10,10 @@ _TRANSFORMS = ("power", "l2", "standardise")
 
 
 def families_metrics(search: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect the numbers of the search that DVC compares.
+    """Collect the numbers of ``search.json`` that DVC compares.
 
-    Parameters
-    ----------
-    search : mapping
-        Content of ``search.json``.
-
-    Returns
-    -------
-    dict
-        ``accuracy, macro_f1`` and their 95 % intervals, pooled; the same under ``distinct``; ``families``
-        (in how many outer folds each was chosen) and ``trials`` (how many ended how).
+    ``accuracy, macro_f1`` and their 95 % intervals, pooled; the same under ``distinct``; ``families`` (in how
+    many outer folds each was chosen) and ``trials`` (how many ended how).
     """
     kept = ("accuracy", "macro_f1", "accuracy_ci95", "macro_f1_ci95")
     pooled = search["pooled"]
@@ -34,20 +26,7 @@ def families_metrics(search: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def families_section(search: Mapping[str, Any], fixed: Mapping[str, Mapping[str, Any]]) -> Section:
-    """Write the section of the search.
-
-    Parameters
-    ----------
-    search : mapping
-        Content of ``search.json``.
-    fixed : mapping
-        Name of each classifier with fixed settings to its pooled scores.
-
-    Returns
-    -------
-    Section
-        Method, pooled scores, and the choice of every outer fold.
-    """
+    """Write ``search.json``, beside the pooled scores of each classifier with fixed settings."""
     trials = _trials(search)
     ended = ", ".join(f"{trials[name]} {name}" for name in ("complete", "pruned", "failed"))
     compared = {"searched, nested": search["pooled"], **fixed}

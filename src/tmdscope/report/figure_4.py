@@ -61,26 +61,10 @@ class PublishedFigure4(Params):
     def find(
         self, arm: Arm, encoding: Encoding, classes: Sequence[str], volume: Volume, part: Part = "test"
     ) -> Pair | None:
-        """Find the published value of a measured one.
+        """Find the published mean and population standard deviation, over five folds, of a measured macro F1.
 
-        Parameters
-        ----------
-        arm : str
-            How the model came about.
-        encoding : {"multiclass", "multilabel"}
-            Of its targets.
-        classes : sequence of str
-            What it knows, in the order of their coming.
-        volume : int or "full"
-            Images of the added class; `full` is the paper's largest volume.
-        part : {"train", "val", "test"}, optional
-            The images it was scored on.
-
-        Returns
-        -------
-        list of float or None
-            Mean and population standard deviation of macro F1 over five folds; None where the paper has no
-            such training, materials or volume.
+        `classes` are in the order of their coming; volume `full` is the paper's largest. None where the paper
+        has no such training, materials or volume.
         """
         series = _SERIES.get((arm, encoding))
         stage = next((s for s in self.stages if _same_addition(s.classes, classes)), None)
@@ -93,30 +77,14 @@ class PublishedFigure4(Params):
 
 
 def read_figure_4() -> PublishedFigure4:
-    """Read the published values that the package carries.
-
-    Returns
-    -------
-    PublishedFigure4
-        Three stages.
-    """
+    """Read the published values that the package carries."""
     text = files("tmdscope.report").joinpath("paper_figure_4.yaml").read_text(encoding="utf-8")
     return PublishedFigure4.model_validate(YAML(typ="safe").load(text))
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where arms are compared.
-
-    Attributes
-    ----------
-    stage : mapping
-        Entry of ``stages``, not the first.
-    encoding : {"multiclass", "multilabel"}
-        Of the targets.
-    volume : int or "full"
-        Images of the added class.
-    """
+    """Where arms are compared: an entry of ``stages``, not the first, and images of the added class."""
 
     stage: Mapping[str, Any]
     encoding: Encoding
@@ -129,13 +97,7 @@ class Place:
 
 
 class Outcome:
-    """The content of ``sequential.json``, looked up by arm and place, with the published values beside.
-
-    Parameters
-    ----------
-    content : mapping
-        Of a sequence that ran.
-    """
+    """The content of ``sequential.json``, looked up by arm and place, with the published values beside."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.content = content
@@ -163,69 +125,21 @@ class Outcome:
         return any(self.published(arm, place) is not None for place in self.places for arm in ARMS)
 
     def point(self, arm: Arm, place: Place) -> Mapping[str, Any]:
-        """Find what was measured.
-
-        Parameters
-        ----------
-        arm : str
-            How the model came about.
-        place : Place
-            Stage, encoding and volume.
-
-        Returns
-        -------
-        mapping
-            Entry of ``points``.
-        """
+        """Find what was measured: the entry of ``points``."""
         return self._points[arm, place.encoding, len(place.stage["classes"]), place.volume]
 
     def published(self, arm: Arm, place: Place) -> Pair | None:
-        """Find what the paper has for it.
-
-        Parameters
-        ----------
-        arm : str
-            How the model came about.
-        place : Place
-            Stage, encoding and volume.
-
-        Returns
-        -------
-        list of float or None
-            See `PublishedFigure4.find`.
-        """
+        """Find what the paper has for it, see `PublishedFigure4.find`."""
         return self._figure.find(arm, place.encoding, place.stage["classes"], place.volume)
 
 
 def stage_name(stage: Mapping[str, Any]) -> str:
-    """Name a stage by its addition.
-
-    Parameters
-    ----------
-    stage : mapping
-        Entry of ``stages``, not the first.
-
-    Returns
-    -------
-    str
-        Such as ``+ WSe2 (3)``, with the number of materials.
-    """
+    """Name a stage, not the first, by its addition and number of materials, such as ``+ WSe2 (3)``."""
     return f"+ {stage['added']} ({len(stage['classes'])})"
 
 
 def figure_4_blocks(outcome: Outcome) -> list[Block]:
-    """Write Figure 4.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        What was measured.
-
-    Returns
-    -------
-    list
-        The figure, under which conditions the paper's values came about, and the numbers of both.
-    """
+    """Write Figure 4, under which conditions the paper's values came about, and the numbers of both."""
     one: Encoding = "multiclass" if "multiclass" in outcome.encodings else outcome.encodings[0]
     rows = (
         f"Upper row: sequential against both direct controls, {one}. Lower row: sequential, multiclass "

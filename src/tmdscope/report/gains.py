@@ -19,18 +19,9 @@ _IMAGES = {"ensemble_test": "held-out test", "out_of_fold": "out-of-fold"}
 
 @dataclass(frozen=True)
 class Question:
-    """What pairs of experiments are asked.
+    """What pairs of experiments are asked: of what, and what intervals above or below zero say.
 
-    Attributes
-    ----------
-    caption : str
-        Of the table, before the data set.
-    axis : str
-        What the difference is of.
-    above, below : str
-        What an interval above and below zero says.
-    itself : frozenset of str
-        Settings in which the two of a pair differ, or must not.
+    `itself` are the settings in which the two of a pair differ, or must not.
     """
 
     caption: str
@@ -61,19 +52,10 @@ TARGETS = Question(
 
 @dataclass(frozen=True)
 class Gain:
-    """An experiment less its counterpart.
+    """An experiment less its counterpart; `unequal` are further settings in which the two differ.
 
-    Attributes
-    ----------
-    first, second : str
-        The experiments.
-    epochs : int
-        Of both.
-    unequal : tuple of str
-        Further settings in which the two differ.
-    differences : dict
-        ``ensemble_test`` and ``out_of_fold``; the latter not where a search found the settings of one of the
-        two on these very images.
+    `differences` holds ``ensemble_test`` and ``out_of_fold``; the latter not where a search found the
+    settings of one of the two on these very images.
     """
 
     first: str
@@ -88,13 +70,7 @@ class Gain:
         return f"{self.first} less {self.second}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-like form.
-
-        Returns
-        -------
-        dict
-            ``epochs``, then the numbers on both sets of images.
-        """
+        """Give a JSON-like form: ``epochs``, then the numbers on both sets of images."""
         differences = {name: asdict(difference) for name, difference in self.differences.items()}
         return {"epochs": self.epochs, **differences}
 
@@ -105,24 +81,7 @@ def pretraining_gains(
     classes: Sequence[str],
     scoring: ScoringParams,
 ) -> list[Gain]:
-    """Compare every fine-tuned experiment with those from scratch of the same target, network and epochs.
-
-    Parameters
-    ----------
-    experiments : mapping
-        Name to settings.
-    predictions : mapping
-        Name to the content of ``predictions.parquet``.
-    classes : sequence of str
-        Class names in label order.
-    scoring : ScoringParams
-        Of the intervals.
-
-    Returns
-    -------
-    list of Gain
-        One per pair; empty where a study has none.
-    """
+    """Compare every fine-tuned experiment with those from scratch of the same target, network and epochs."""
 
     def is_pair(first: ExperimentParams, second: ExperimentParams) -> bool:
         return (first.strategy, second.strategy) == (Strategy.FINETUNE, Strategy.SCRATCH) and _alike(
@@ -138,24 +97,7 @@ def target_gains(
     classes: Sequence[str],
     scoring: ScoringParams,
 ) -> list[Gain]:
-    """Compare every multiclass experiment with multilabel ones of the same network, weights and epochs.
-
-    Parameters
-    ----------
-    experiments : mapping
-        Name to settings.
-    predictions : mapping
-        Name to the content of ``predictions.parquet``.
-    classes : sequence of str
-        Class names in label order.
-    scoring : ScoringParams
-        Of the intervals.
-
-    Returns
-    -------
-    list of Gain
-        One per pair; empty where a study has none.
-    """
+    """Compare every multiclass experiment with multilabel ones of the same network, weights and epochs."""
 
     def is_pair(first: ExperimentParams, second: ExperimentParams) -> bool:
         return (first.target, second.target) == ("multiclass", "multilabel") and _alike(
@@ -199,22 +141,7 @@ def _alike(one: ExperimentParams, other: ExperimentParams, keys: Iterable[str]) 
 
 
 def gain_blocks(gains: Sequence[Gain], what: str, question: Question) -> list[Block]:
-    """Write what the pairs of experiments say.
-
-    Parameters
-    ----------
-    gains : sequence of Gain
-        The pairs.
-    what : str
-        The data set in a few words.
-    question : Question
-        What they are asked.
-
-    Returns
-    -------
-    list
-        Table, sentences and figure; empty where there is no pair.
-    """
+    """Write what the pairs of experiments say; empty where there is no pair."""
     if not gains:
         return []
     scored = [(gain, name, found) for gain in gains for name, found in gain.differences.items()]
@@ -261,18 +188,7 @@ def gain_blocks(gains: Sequence[Gain], what: str, question: Question) -> list[Bl
 
 
 def verdict(interval: Sequence[float] | None) -> str:
-    """Say where an interval lies.
-
-    Parameters
-    ----------
-    interval : sequence of float or None
-        Lower and upper bound; None where there is no interval.
-
-    Returns
-    -------
-    str
-        ``above zero``, ``below zero`` or ``includes zero``; without an interval that there is none.
-    """
+    """Say whether an interval lies above or below zero or includes it, or that there is none."""
     if interval is None:
         return NO_INTERVAL
     low, high = interval

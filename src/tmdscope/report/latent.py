@@ -31,7 +31,7 @@ _QUARTILE_IMAGES = 8
 
 @dataclass(frozen=True)
 class LatentView:
-    """What a study knows of its latent space.
+    """What a study knows of its latent space; rows of `points`, `descriptors` and `images` are the same.
 
     Attributes
     ----------
@@ -41,16 +41,10 @@ class LatentView:
         A row per image: ``material, part, PC1, ..., before_PC1, before_PC2``.
     table : pandas.DataFrame
         Every correlation, see `tmdscope.analysis.latent.relation_table`.
-    descriptors : pandas.DataFrame or None
-        One column per descriptor, a row per image in the same order.
     images : numpy.ndarray or None
-        uint8, N x S x S, in the same order; None where a study has none.
-    classes : sequence of str
-        Class names in the order of colours.
+        uint8, N x S x S; None where a study has none.
     embedding, before : str
         What the embedding is of, and what it is compared with, in words.
-    what : str
-        The data set in a few words.
     paper : mapping, optional
         Descriptor to what the paper printed.
     """
@@ -68,34 +62,12 @@ class LatentView:
 
 
 def latent_metrics(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect the numbers that DVC compares.
-
-    Parameters
-    ----------
-    found : mapping
-        Content of ``latent.json``.
-
-    Returns
-    -------
-    dict
-        Without names, settings and lines.
-    """
+    """Collect the numbers of ``latent.json`` that DVC compares: without names, settings and lines."""
     return {key: value for key, value in found.items() if key not in _NO_NUMBERS}
 
 
 def latent_section(view: LatentView) -> Section:
-    """Write what the latent space has to do with materials and descriptors.
-
-    Parameters
-    ----------
-    view : LatentView
-        What is known.
-
-    Returns
-    -------
-    Section
-        Figures 5 to 9, S1 and S13 of the TMD paper as far as the study has what they need.
-    """
+    """Write Figures 5 to 9, S1 and S13 of the TMD paper as far as the study has what they need."""
     blocks: list[Block] = [_lead(view), _planes(view), _separation(view)]
     if view.images is not None:
         blocks.append(

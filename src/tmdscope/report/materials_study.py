@@ -49,19 +49,7 @@ _CONDITIONS = {
 
 
 def metrics(results: StudyResults) -> dict[str, Any]:
-    """Collect the numbers that DVC compares.
-
-    Parameters
-    ----------
-    results : StudyResults
-        The study.
-
-    Returns
-    -------
-    dict
-        ``data``, ``experiments``, ``searches``, ``pretraining``, ``targets``, ``audit``, ``sequential``,
-        ``baseline``, ``best``, ``latent`` and ``attribution``; numbers and names only.
-    """
+    """Collect the numbers and names of all parts of the study that DVC compares."""
     manifest = results.dataset.manifest
     measured = ("train", "val", "test", "best_fold", "selection", "out_of_fold", "ensemble_test")
     parts = (*measured, "reliability", "test_confusion")
@@ -94,20 +82,7 @@ def metrics(results: StudyResults) -> dict[str, Any]:
 
 
 def compose(results: StudyResults, images_per_class: int) -> Page:
-    """Write the report.
-
-    Parameters
-    ----------
-    results : StudyResults
-        The study.
-    images_per_class : int
-        Sample images shown of each class.
-
-    Returns
-    -------
-    Page
-        Ready to be rendered.
-    """
+    """Write the report, with some sample images of each class."""
     lead = (
         f"{results.what} in {len(results.classes)} classes, {len(results.scores)} experiments, every number "
         "with the images it was measured on."

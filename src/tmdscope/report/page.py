@@ -50,17 +50,7 @@ class Commands:
 class Link:
     """A cell that leads elsewhere; nothing is fetched before a reader follows it.
 
-    Attributes
-    ----------
-    text : str
-        As shown.
-    address : str
-        Where it leads, beginning with ``http://`` or ``https://``.
-
-    Raises
-    ------
-    ValueError
-        The address is of another kind.
+    ValueError unless the address begins with ``http://`` or ``https://``.
     """
 
     text: str
@@ -77,20 +67,9 @@ Cell = str | Link
 
 @dataclass(frozen=True)
 class Table:
-    """A table; the first column names the row.
+    """A table; the first column names the row, and after `words_last` the last has sentences, which may wrap.
 
     A reader sorts it by its headers: by number where most cells of a column begin with one.
-
-    Attributes
-    ----------
-    caption : str
-        What the numbers are: data set, split, number of images.
-    header : sequence of str
-        Column names.
-    rows : sequence of sequence of str or Link
-        Cells as shown.
-    words_last : bool, optional
-        Whether the last column holds sentences, which may wrap.
     """
 
     caption: str
@@ -102,17 +81,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture.
-
-    Attributes
-    ----------
-    caption : str
-        Shown below.
-    alt : str
-        What the picture shows, for who cannot see it.
-    png : bytes
-        The picture.
-    """
+    """A picture, its caption below, and what it shows for who cannot see it."""
 
     caption: str
     alt: str
@@ -151,16 +120,9 @@ class Page:
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Render a page and write it atomically.
+    """Render a page, whose text is escaped, and write it atomically.
 
     The page's own policy (CSP) lets a browser fetch nothing and run no script but ``page.js``.
-
-    Parameters
-    ----------
-    path : Path
-        The HTML file.
-    page : Page
-        Its content; text is escaped.
     """
     template, style, script = (
         files("tmdscope.report").joinpath(f"page.{kind}").read_text(encoding="utf-8")
@@ -180,39 +142,11 @@ def write_page(path: Path, page: Page) -> None:
 
 
 def plus_minus(score: dict[str, float], percent: bool = False) -> str:
-    """Write a mean and its standard deviation.
-
-    Parameters
-    ----------
-    score : dict
-        ``mean`` and ``std``.
-    percent : bool, optional
-        Write hundredths.
-
-    Returns
-    -------
-    str
-        ``84.8 ± 2.1`` or ``0.832 ± 0.017``.
-    """
+    """Write ``mean`` and ``std`` as ``0.832 ± 0.017``, or in hundredths as ``84.8 ± 2.1``."""
     scale, digits = (100, 1) if percent else (1, 3)
     return f"{score['mean'] * scale:.{digits}f} ± {score['std'] * scale:.{digits}f}"
 
 
 def with_interval(value: float, interval: Sequence[float] | None, percent: bool = False) -> str:
-    """Write a value and its 95 % interval.
-
-    Parameters
-    ----------
-    value : float
-        The score.
-    interval : sequence of float or None
-        Lower and upper bound; None where there is no interval.
-    percent : bool, optional
-        Write hundredths.
-
-    Returns
-    -------
-    str
-        ``81.3 [78.4, 84.1]``, ``0.795 [0.764, 0.824]`` or ``0.795 (no interval: 1 sample)``.
-    """
+    """Write a value and its 95 % interval: ``0.795 [0.764, 0.824]`` or ``0.795 (no interval: 1 sample)``."""
     return tell_interval(value, interval, ".1f", 100) if percent else tell_interval(value, interval)

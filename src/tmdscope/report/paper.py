@@ -68,32 +68,13 @@ class Published(Params):
 
 
 def read_published() -> Published:
-    """Read the published values that the package carries.
-
-    Returns
-    -------
-    Published
-        Tables 2 to 4 and the confusion matrices.
-    """
+    """Read the published Tables 2 to 4 and confusion matrices that the package carries."""
     text = files("tmdscope.report").joinpath("paper_tables.yaml").read_text(encoding="utf-8")
     return Published.model_validate(YAML(typ="safe").load(text))
 
 
 def experiments_of(row: PublishedRow, experiments: Mapping[str, ExperimentParams]) -> list[str]:
-    """Find the experiments that are a row of the paper, whatever their epochs and the like.
-
-    Parameters
-    ----------
-    row : PublishedRow
-        The row.
-    experiments : mapping
-        Name to settings.
-
-    Returns
-    -------
-    list of str
-        Names, in the order given.
-    """
+    """Find the experiments that are a row of the paper, whatever their epochs and the like."""
     return [
         name
         for name, params in experiments.items()
@@ -102,22 +83,7 @@ def experiments_of(row: PublishedRow, experiments: Mapping[str, ExperimentParams
 
 
 def settings_that_differ(published: Published, row: PublishedRow, params: ExperimentParams) -> list[str]:
-    """Name the settings of an experiment that are not the paper's.
-
-    Parameters
-    ----------
-    published : Published
-        Holds the protocol of all rows.
-    row : PublishedRow
-        The row, whose own settings go before.
-    params : ExperimentParams
-        The experiment.
-
-    Returns
-    -------
-    list of str
-        ``epochs 4, not 60`` and the like; the row's note last.
-    """
+    """Name settings that are not the paper's, such as ``epochs 4, not 60``; the row's note last."""
     wanted = {
         key: value for key, value in {**published.settings, **row.settings}.items() if value is not None
     }
@@ -132,24 +98,7 @@ def settings_that_differ(published: Published, row: PublishedRow, params: Experi
 def data_that_differ(
     published: PublishedData, data: DataParams, split: SplitParams, dataset: Dataset
 ) -> list[str]:
-    """Name what sets a study's images apart from the paper's.
-
-    Parameters
-    ----------
-    published : PublishedData
-        The paper's.
-    data : DataParams
-        Where the study's images come from.
-    split : SplitParams
-        How they are split.
-    dataset : Dataset
-        The images.
-
-    Returns
-    -------
-    list of str
-        ``simulated images`` and the like, source first; empty for the paper's own images and test.
-    """
+    """Name what sets a study's images apart from the paper's, source first; empty for the paper's own."""
     images, samples = len(dataset.manifest), dataset.manifest["sample_id"].nunique()
     size = dataset.images.shape[1]
     record = data.archive.record if data.source == "archive" and data.archive else data.source
@@ -168,20 +117,7 @@ def data_that_differ(
 
 
 def printed(pair: Sequence[float] | None, digits: int) -> str:
-    """Write a published value.
-
-    Parameters
-    ----------
-    pair : sequence of float or None
-        Mean and standard deviation.
-    digits : int
-        As many as the paper prints: 1 for an accuracy in %, 2 for an F1.
-
-    Returns
-    -------
-    str
-        ``91.0 ± 5.2``, ``0.92 ± 0.05``, or ``not given``.
-    """
+    """Write a published mean and standard deviation, with the paper's digits, or ``not given``."""
     return "not given" if pair is None else f"{pair[0]:.{digits}f} ± {pair[1]:.{digits}f}"
 
 

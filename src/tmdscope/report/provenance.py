@@ -37,10 +37,6 @@ class Run:
 
     Attributes
     ----------
-    name : str
-        What it did.
-    run_id : str
-        MLflow's id of it.
     address : str
         Its page in MLflow.
     made_at : str
@@ -60,23 +56,9 @@ class Run:
 
     @classmethod
     def of(cls, record: Mapping[str, Any], name: str, run_id: str | None = None, version: str = "") -> "Run":
-        """Read a run from a stage's ``run.json``.
+        """Read a run from a stage's ``run.json``; `run_id` where the file names several.
 
-        Parameters
-        ----------
-        record : mapping
-            Content of ``run.json``.
-        name : str
-            What the run did.
-        run_id : str, optional
-            Where the file names several; its ``run_id`` otherwise.
-        version : str, optional
-            Registered model version.
-
-        Returns
-        -------
-        Run
-            Its page is on the tracking server, or on what `make ui` serves where the store is a file.
+        Its page is on the tracking server, or on what `make ui` serves where the store is a file.
         """
         found = run_id or record["run_id"]
         uri = record["tracking_uri"]
@@ -96,38 +78,12 @@ class Run:
 
 
 def read_runs(record: Mapping[str, Any], prefix: str = "") -> list[Run]:
-    """Read the runs of a stage that has several.
-
-    Parameters
-    ----------
-    record : mapping
-        Content of its ``run.json``: under ``runs`` name to run id; empty where the stage did nothing.
-    prefix : str, optional
-        Put before the names.
-
-    Returns
-    -------
-    list of Run
-        In the file's order.
-    """
+    """Read the runs (``runs``: name to id) of a stage's ``run.json``; none where the stage did nothing."""
     return [Run.of(record, prefix + name, run_id) for name, run_id in record["runs"].items()]
 
 
 def provenance_section(runs: Sequence[Run], about: str) -> Section:
-    """Write the environment and the runs.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        At least one.
-    about : str
-        What the reader must know of the data and of where the runs are.
-
-    Returns
-    -------
-    Section
-        A row per fact, each value with the runs that it holds for where they differ; a row per run.
-    """
+    """Write the environment, a row per fact with the runs that differ in it, and a row per run."""
     versions = sorted({name for run in runs for name in run.tags if name.startswith(_VERSION)})
     names = {**_FACTS, **{name: name.removeprefix(_VERSION) for name in versions}}
     facts = [(words, _shown(runs, tag)) for tag, words in names.items()]
@@ -161,23 +117,9 @@ def provenance_section(runs: Sequence[Run], about: str) -> Section:
 def reproduce_section(
     runs: Sequence[Run], command: str, conditions: str, changed: Sequence[Block]
 ) -> Section:
-    """Write how to get the numbers again.
+    """Write how to get the numbers again: commands, conditions and changed settings.
 
-    Parameters
-    ----------
-    runs : sequence of Run
-        At least one. The newest one's commit is checked out: DVC found all older ones valid there.
-    command : str
-        What runs the study.
-    conditions : str
-        What else must be the same.
-    changed : sequence of block
-        Settings that are not the shipped ones.
-
-    Returns
-    -------
-    Section
-        Commands, conditions and settings.
+    The newest run's commit is checked out: DVC found all older ones valid there.
     """
     newest = max(runs, key=lambda run: run.made_at)
     known = newest.commit != "none"
@@ -205,18 +147,7 @@ def reproduce_section(
 
 
 def changed_settings(settings: Mapping[str, Any], shipped: Mapping[str, Any]) -> list[Block]:
-    """Name the settings that are not the shipped ones.
-
-    Parameters
-    ----------
-    settings, shipped : mapping
-        Section name to its plain content: of this study, and of profile `default`.
-
-    Returns
-    -------
-    list of block
-        A table, or a sentence where there is none.
-    """
+    """Name the settings that are not the shipped ones (profile `default`), section by section."""
     here, there = _flat(settings), _flat(shipped)
     rows = [
         [key, _setting(there.get(key, _ABSENT)), _setting(here.get(key, _ABSENT))]

@@ -14,34 +14,10 @@ from tmdscope.report.provenance import Run
 
 @dataclass(frozen=True)
 class PublishedResults:
-    """Everything the report is written from.
+    """Everything the report is written from; attributes have the names of the files they are the content of.
 
-    Attributes
-    ----------
-    tables : PublishedTables
-        The published tables.
-    split : Split
-        Held-out test and folds.
-    scores : dict
-        Classifier name to its scores.
-    latent : dict
-        Content of ``latent.json``; text in place of figures that need missing descriptors.
-    scatter : pandas.DataFrame
-        Component scores with material and part.
-    correlations : pandas.DataFrame
-        Every correlation of a descriptor with a component.
-    runs : sequence of Run
-        Every tracked run that the report rests on.
-    carryover : dict
-        Content of ``carryover.json``: ``enabled``, and what the two series gave where it is true.
-    search : dict
-        Content of ``search.json``: what the searches over families chose, and the pooled scores.
-    audit : dict
-        Content of ``audit.json``: what a score is worth.
-    sequential : dict
-        Content of ``sequential.json``: ``enabled``, and what the sequences gave where it is true.
-    panels : pandas.DataFrame
-        The stages' latent panels; empty where sequences are not enabled.
+    ``latent.json`` has text in place of figures that need missing descriptors. `panels` are the stages'
+    latent panels, empty where sequences are not enabled.
     """
 
     tables: PublishedTables

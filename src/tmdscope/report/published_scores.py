@@ -24,18 +24,7 @@ _NAMES = {
 
 
 def classifiers_section(results: PublishedResults) -> Section:
-    """Write the scores of the classifiers over the folds.
-
-    Parameters
-    ----------
-    results : PublishedResults
-        The study.
-
-    Returns
-    -------
-    Section
-        Scores beside the paper's, and what the sample's number alone explains.
-    """
+    """Write scores over the folds beside the paper's, and what the sample's number alone explains."""
     rows = [
         [
             called(name),
@@ -70,18 +59,7 @@ def classifiers_section(results: PublishedResults) -> Section:
 
 
 def pooled_section(results: PublishedResults) -> Section:
-    """Write the scores of the classifiers pooled over the outer folds.
-
-    Parameters
-    ----------
-    results : PublishedResults
-        The study.
-
-    Returns
-    -------
-    Section
-        Scores with their intervals.
-    """
+    """Write the scores of the classifiers pooled over the outer folds, with their intervals."""
     rows = []
     for name, score in results.scores.items():
         pooled, distinct = score["pooled"], score["pooled"]["distinct"]
@@ -109,18 +87,7 @@ def pooled_section(results: PublishedResults) -> Section:
 
 
 def carryover_section(results: PublishedResults) -> Section:
-    """Write the warning: what layers carried over from fold to fold do.
-
-    Parameters
-    ----------
-    results : PublishedResults
-        The study.
-
-    Returns
-    -------
-    Section
-        Both series of every seed.
-    """
+    """Write the warning: what layers carried over from fold to fold do, for every seed."""
     rows = [
         [
             str(trial["seed"]),
@@ -170,18 +137,7 @@ def _order_alone(audit: Mapping[str, Any]) -> list[Block]:
 
 
 def confusion_section(results: PublishedResults) -> Section:
-    """Write which materials are taken for which.
-
-    Parameters
-    ----------
-    results : PublishedResults
-        The study.
-
-    Returns
-    -------
-    Section
-        Counts over all images, each predicted by a model that never saw its sample.
-    """
+    """Count which materials are taken for which, over all images, by models that never saw their sample."""
     matrices = {called(name): np.array(score["confusion"]) for name, score in results.scores.items()}
     images = len(results.tables.sample_ids)
     best = max(
@@ -207,16 +163,5 @@ def confusion_section(results: PublishedResults) -> Section:
 
 
 def called(name: str) -> str:
-    """Say what a reader calls a classifier.
-
-    Parameters
-    ----------
-    name : str
-        As in the scores.
-
-    Returns
-    -------
-    str
-        With its way in a few words, where it has any.
-    """
+    """Say what a reader calls a classifier, with its way in a few words where it has any."""
     return _NAMES.get(name, name)

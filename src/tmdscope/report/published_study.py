@@ -41,19 +41,7 @@ _HEADS_ONLY = (
 
 
 def metrics(results: PublishedResults) -> dict[str, Any]:
-    """Collect the numbers that DVC compares.
-
-    Parameters
-    ----------
-    results : PublishedResults
-        The study.
-
-    Returns
-    -------
-    dict
-        ``dataset``, ``split``, ``classifiers``, ``pooled``, ``confusion``, ``search``, ``audit``,
-        ``sequential``, ``latent`` and ``carryover``.
-    """
+    """Collect the numbers of all parts of the study that DVC compares."""
     kept = ("train_accuracy", "val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1")
     return {
         "dataset": {
@@ -75,18 +63,7 @@ def metrics(results: PublishedResults) -> dict[str, Any]:
 
 
 def compose(results: PublishedResults) -> Page:
-    """Write the report.
-
-    Parameters
-    ----------
-    results : PublishedResults
-        The study.
-
-    Returns
-    -------
-    Page
-        Ready to be rendered.
-    """
+    """Write the report."""
     return Page(
         title="The published TMD-AFM features, measured again",
         lead="Features and embeddings of the TMD paper's images, its classifiers and others, and what their "

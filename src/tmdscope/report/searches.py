@@ -10,18 +10,10 @@ from tmdscope.report.study import StudyResults
 
 
 def searches_section(results: StudyResults) -> Section:
-    """Write the section on searches.
+    """Write the section on searches; there is at least one.
 
-    Parameters
-    ----------
-    results : StudyResults
-        The study, with at least one search.
-
-    Returns
-    -------
-    Section
-        For every search its work, the settings found beside those of the experiment, their importance, and
-        the score of the tuned experiment.
+    For every search its work, the settings found beside those of the experiment, their importance, and the
+    score of the tuned experiment.
     """
     blocks: list[Block] = [
         Paragraph(

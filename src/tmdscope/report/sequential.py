@@ -33,28 +33,16 @@ def sequential_section(
     classes: Sequence[str],
     note: str | None = None,
 ) -> Section:
-    """Write the section on sequential transfer.
+    """Write what was trained, which claims of the paper hold here, Figures 4 and 5 and their tables.
 
     Parameters
     ----------
     content : mapping
-        Content of ``sequential.json`` of a sequence that ran.
+        ``sequential.json`` of a sequence that ran; ValueError for one that did not.
     panels : pandas.DataFrame
-        Latent panels, see `tmdscope.learn.sequential.drift.latent_panels`.
-    classes : sequence of str
-        Class names in the order of colours.
+        See `tmdscope.learn.sequential.drift.latent_panels`.
     note : str, optional
         What a reader must know of the images before the numbers, such as that they are simulated.
-
-    Returns
-    -------
-    Section
-        What was trained, which claims of the paper hold here, Figures 4 and 5 and the tables behind them.
-
-    Raises
-    ------
-    ValueError
-        The sequence did not run.
     """
     if not content.get("enabled", True):
         raise ValueError("the sequence did not run: it has no section")

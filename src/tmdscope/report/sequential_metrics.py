@@ -8,20 +8,12 @@ _ARMS = ("sequential", "direct")
 
 
 def sequential_metrics(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect the numbers of a sequence that DVC compares.
+    """Collect the numbers of ``sequential.json`` that DVC compares.
 
-    Parameters
-    ----------
-    content : mapping
-        Content of ``sequential.json``.
-
-    Returns
-    -------
-    dict
-        ``enabled``, and where it is true: ``comparisons`` (question, encoding where there are several, all
-        or small volumes, then ``difference, ci95, verdict``), ``points`` (per encoding, stage, volume and
-        arm test macro F1 with its interval, and what the addition changed), ``chains`` (per encoding
-        ``backward_transfer, forgetting, classes, recall``), ``leak`` and ``drift`` (per encoding and stage).
+    ``enabled``, and where it is true: ``comparisons`` (question, encoding where there are several, all or
+    small volumes, then ``difference, ci95, verdict``), ``points`` (per encoding, stage, volume and arm test
+    macro F1 with its interval, and what the addition changed), ``chains`` (per encoding ``backward_transfer,
+    forgetting, classes, recall``), ``leak`` and ``drift`` (per encoding and stage).
     """
     if not content.get("enabled", True):
         return {"enabled": False}

@@ -20,15 +20,7 @@ Scores = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search left.
-
-    Attributes
-    ----------
-    summary : dict
-        Content of ``search.json``.
-    trials : pandas.DataFrame
-        Content of ``trials.csv``.
-    """
+    """What a search left: the content of ``search.json`` and of ``trials.csv``."""
 
     summary: Mapping[str, Any]
     trials: pd.DataFrame
@@ -36,60 +28,27 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """Everything the report is written from.
+    """Everything the report is written from; experiments, or those searched, are the keys of mappings.
 
     Attributes
     ----------
-    study : str
-        Name of the study.
-    data : DataParams
-        Where the images come from, and the classes in label order.
-    split : SplitParams
-        How they were split.
-    experiments : dict
-        Experiment name to its settings.
-    dataset : Dataset
-        Prepared images.
     counts : pandas.DataFrame
         Images of each class in each part.
-    scores : dict
-        Experiment name to the content of its ``scores.json``.
-    predictions : dict
-        Experiment name to the content of its ``predictions.parquet``.
-    gains : sequence of Gain
-        Pre-trained experiments beside those from scratch.
-    targets : sequence of Gain
-        Multiclass experiments beside multilabel ones.
-    searches : dict
-        Experiment that was searched to what was found.
-    histories : dict
-        Experiment name to its fold-mean training curves.
+    scores, predictions : dict
+        Content of ``scores.json`` and ``predictions.parquet``.
+    gains, targets : sequence of Gain
+        Pre-trained beside from scratch, and multiclass beside multilabel.
     baseline : dict or None
         Scores of the sample-id-only baseline; None when the ids carry no number.
     pretraining : dict
-        Content of ``pretrain.json``.
-    audit : dict
-        Content of ``audit.json``: what a score is worth.
-    registered : dict
-        Content of ``registered.json``.
-    latent : dict
-        Content of ``latent.json``.
-    scatter : pandas.DataFrame
-        Component scores with material and part, a row per image of the dataset.
-    correlations : pandas.DataFrame
-        Every correlation of a descriptor with a component.
-    descriptors : pandas.DataFrame
-        One column per descriptor, a row per image of the dataset.
-    attribution : dict
-        Content of ``attribution.json``.
+        Content of ``pretrain.json``, as `audit`, `registered`, `latent`, `attribution`, `sequential` of
+        theirs.
+    scatter, descriptors : pandas.DataFrame
+        A row per image of the dataset: component scores with material and part; a column per descriptor.
     maps : dict
         Content of ``maps.npz``: the images shown and their maps.
-    runs : sequence of Run
-        Every tracked run that the report rests on.
     settings, shipped : dict
         Section name to its plain content: of params.yaml, and of profile `default`.
-    sequential : dict
-        Content of ``sequential.json``: ``enabled``, and what the sequences gave where it is true.
     panels : pandas.DataFrame
         The stages' latent panels; empty where sequences are not enabled.
     """

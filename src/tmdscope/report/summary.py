@@ -18,40 +18,14 @@ Found = Mapping[str, Any]
 
 
 def decided(interval: Sequence[float] | None, above: str, below: str) -> str:
-    """Say what an interval of a difference allows.
-
-    Parameters
-    ----------
-    interval : sequence of float or None
-        Lower and upper bound; None where there is no interval.
-    above, below : str
-        What is true where all of it lies above, and below, zero.
-
-    Returns
-    -------
-    str
-        One of the two, or `UNDECIDED`; of a single sample that nothing is decided.
-    """
+    """Say what is true of an interval above, or below, zero, else `UNDECIDED` or that there is none."""
     if interval is None:
         return f"not decided, {NO_INTERVAL}"
     return {"above zero": above, "below zero": below}.get(verdict(interval), UNDECIDED)
 
 
 def gain_sentences(gains: Sequence[Gain], question: Question) -> list[str]:
-    """Say what pairs of experiments say, a sentence for each.
-
-    Parameters
-    ----------
-    gains : sequence of Gain
-        The pairs.
-    question : Question
-        What they are asked.
-
-    Returns
-    -------
-    list of str
-        Macro F1 on the held-out test and out of fold.
-    """
+    """Say what each pair says by macro F1 on the held-out test and out of fold."""
     return [
         f"{gain.pair}, macro F1: "
         + "; ".join(
@@ -65,18 +39,7 @@ def gain_sentences(gains: Sequence[Gain], question: Question) -> list[str]:
 
 
 def audit_sentences(found: Found) -> list[str]:
-    """Say what the audit says: order against images, the headline, and the checks that did not pass.
-
-    Parameters
-    ----------
-    found : mapping
-        Content of ``audit.json``.
-
-    Returns
-    -------
-    list of str
-        Two or three sentences.
-    """
+    """Say of ``audit.json`` order against images, the headline, and the checks that did not pass."""
     order = order_sentence(found)
     sentences = [] if order is None else [order]
     checks = found["verdict"]["checks"]
@@ -89,18 +52,7 @@ def audit_sentences(found: Found) -> list[str]:
 
 
 def order_sentence(found: Found) -> str | None:
-    """Set what features of the images know beside what the order of the samples knows.
-
-    Parameters
-    ----------
-    found : mapping
-        Content of ``audit.json``.
-
-    Returns
-    -------
-    str or None
-        The paired difference and what its interval allows; None where no order is known.
-    """
+    """Set what features know beside what the samples' order knows; None where no order is known."""
     for item in found["confounds"]:
         if item["name"] == "order" and item["beyond"] is not None:
             points, interval = item["beyond"]["accuracy"], item["beyond"]["accuracy_ci95"]
@@ -113,18 +65,7 @@ def order_sentence(found: Found) -> str | None:
 
 
 def sequential_sentences(content: Found) -> list[str]:
-    """Say whether going on from a model is better than training anew for as many epochs.
-
-    Parameters
-    ----------
-    content : mapping
-        Content of ``sequential.json``.
-
-    Returns
-    -------
-    list of str
-        One sentence; none where no sequence ran.
-    """
+    """Say whether going on from a model beats training anew for as many epochs; none if nothing ran."""
     if not content["enabled"]:
         return []
     parts = [
@@ -142,18 +83,7 @@ def sequential_sentences(content: Found) -> list[str]:
 
 
 def latent_sentences(found: Found) -> list[str]:
-    """Name the measured descriptor that goes most with a component of the embedding.
-
-    Parameters
-    ----------
-    found : mapping
-        Content of ``latent.json``.
-
-    Returns
-    -------
-    list of str
-        One sentence; none where no descriptor was related.
-    """
+    """Name the measured descriptor that goes most with a component; none where none was related."""
     described = found["descriptors"]
     if isinstance(described, str):
         return [f"Descriptors and the embedding: {described.rstrip('.')}."]
@@ -175,18 +105,7 @@ def latent_sentences(found: Found) -> list[str]:
 
 
 def attribution_sentences(found: Found) -> list[str]:
-    """Say how far the maps depend on what the network learnt.
-
-    Parameters
-    ----------
-    found : mapping
-        Content of ``attribution.json``.
-
-    Returns
-    -------
-    list of str
-        One sentence; none where no image was shown.
-    """
+    """Say how far the maps depend on what the network learnt; none where no image was shown."""
     parts = []
     for method, steps in found["sanity"].items():
         last = list(steps.values())[-1]
@@ -208,19 +127,8 @@ def attribution_sentences(found: Found) -> list[str]:
 def baseline_sentence(best: str, score: Found, baseline: Found | None) -> str:
     """Set an experiment beside the classifier that sees nothing but the sample's number.
 
-    Parameters
-    ----------
-    best : str
-        The experiment.
-    score : mapping
-        Its test scores, mean and standard deviation over folds.
-    baseline : mapping or None
-        Scores of the baseline; None when the ids carry no number.
-
-    Returns
-    -------
-    str
-        Both scores; no claim, as standard deviations over folds are no interval.
+    No claim, as standard deviations over folds are no interval. `baseline` is None when the ids carry no
+    number.
     """
     if baseline is None:
         return "Sample ids carry no number: what a split by sample alone explains cannot be said."

@@ -25,18 +25,7 @@ _HEAD = ("output", "embedding")
 
 
 def rank_correlation(first: Maps, second: Maps) -> Values:
-    """Say how alike two maps order an image's pixels.
-
-    Parameters
-    ----------
-    first, second : numpy.ndarray
-        Maps of the same images, N x S x S.
-
-    Returns
-    -------
-    numpy.ndarray
-        Spearman's rank correlation for each image, -1..1, shape (N,); NaN where a map is the same everywhere.
-    """
+    """Give Spearman's rank correlation of each image's two maps, shape (N,); NaN where one is constant."""
     ranks = [rankdata(_flat(maps), axis=1) for maps in (first, second)]
     a, b = (values - values.mean(axis=1, keepdims=True) for values in ranks)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -48,20 +37,8 @@ def randomised(classifier: Classifier, seed: int) -> Iterator[tuple[str, Classif
     """Take from a network what it learnt, part by part from the top down.
 
     The cascading randomisation of Adebayo et al. 2018 (arXiv:1810.03292): a map that stays as it was does not
-    show what the network learnt.
-
-    Parameters
-    ----------
-    classifier : Classifier
-        Left as it is.
-    seed : int
-        Of the random weights.
-
-    Yields
-    ------
-    tuple
-        The part of `STEPS` that was the last to be drawn anew, and the network as it is then, in evaluation
-        mode; the same network goes on being changed.
+    show what the network learnt. Yields the part of `STEPS` that was the last to be drawn anew, and the
+    network in evaluation mode: the same one goes on being changed, `classifier` is left as it is.
     """
     changed = copy.deepcopy(classifier).eval()
     network = changed.backbone.network
@@ -76,22 +53,12 @@ def randomised(classifier: Classifier, seed: int) -> Iterator[tuple[str, Classif
 
 
 def pointing(maps: Maps, masks: Masks) -> pd.DataFrame:
-    """Measure how much of a map lies on what is really there.
+    """Measure how much of a map (N x S x S, only what is above 0) lies on what is really there.
 
-    Parameters
-    ----------
-    maps : numpy.ndarray
-        N x S x S; only what is above 0 counts.
-    masks : numpy.ndarray
-        Where the feature is, bool, N x S x S.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per image: ``mass``, the share of the map on the feature; ``area``, the share of the image that
-        it fills, which a map without relation to it would have on it; ``gain``, the first less the second;
-        ``hit``, whether the map's highest point is on it (the pointing game of Zhang et al. 2018,
-        arXiv:1608.00507), as 0 or 1. NaN where the image has no such feature, nothing else, or no map.
+    A row per image: ``mass``, the share of the map on the feature; ``area``, the share of the image that it
+    fills, which a map without relation to it would have on it; ``gain``, the first less the second; ``hit``,
+    whether the map's highest point is on it (the pointing game of Zhang et al. 2018, arXiv:1608.00507), as 0
+    or 1. NaN where the image has no such feature, nothing else, or no map.
     """
     flat, truth = _flat(np.clip(maps, 0, None)), _flat(masks)
     total, area = flat.sum(axis=1, dtype=np.float64), truth.mean(axis=1)
@@ -104,18 +71,7 @@ def pointing(maps: Maps, masks: Masks) -> pd.DataFrame:
 
 
 def pairs(maps: Mapping[str, Maps]) -> Iterator[tuple[str, str]]:
-    """List each two methods once.
-
-    Parameters
-    ----------
-    maps : mapping
-        Method to its maps.
-
-    Yields
-    ------
-    tuple of str
-        Two methods, in the order of the mapping.
-    """
+    """List each two methods once, in the order of the mapping."""
     names = list(maps)
     for number, first in enumerate(names):
         for second in names[number + 1 :]:

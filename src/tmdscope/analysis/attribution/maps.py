@@ -25,17 +25,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Patch:
-    """The square that occlusion moves over an image.
-
-    Attributes
-    ----------
-    size_px : int
-        Its side; the paper's is 15 (Moses & Reinhart, Mater. Charact. 209, 113701).
-    stride_px : int
-        From one place to the next; the paper's is 5.
-    grey : int
-        Its grey value, 0..255.
-    """
+    """The square of occlusion; the paper's (Moses & Reinhart, Mater. Charact. 209, 113701): 15 px, 5 px."""
 
     size_px: int
     stride_px: int
@@ -44,20 +34,9 @@ class Patch:
 
 @dataclass(frozen=True)
 class Explained:
-    """A network and what is asked of it.
+    """One fold's network of any ResNet, on `device`, in evaluation mode, and what is asked of it.
 
-    Attributes
-    ----------
-    classifier : Classifier
-        One fold's network of any ResNet, on `device`, in evaluation mode.
-    target : Target
-        Its encoding.
-    layer : str
-        The ResNet's layer whose maps are used, ``layer1`` to ``layer4``.
-    batch_size : int
-        Images at a time.
-    device : torch.device
-        Where it computes.
+    Maps are those of `layer`, ``layer1`` to ``layer4``, interpolated linearly to the images' N x S x S.
     """
 
     classifier: Classifier
@@ -72,33 +51,11 @@ class Explained:
         return self.classifier.backbone.network.get_submodule(self.layer)
 
     def scores(self, images: Tensor) -> Tensor:
-        """Give what speaks for each class.
-
-        Parameters
-        ----------
-        images : torch.Tensor
-            Grey values 0..255 of any type, N x S x S.
-
-        Returns
-        -------
-        torch.Tensor
-            N x K, see `Target.class_scores`.
-        """
+        """Give `Target.class_scores`, N x K, of images with grey values 0..255, N x S x S."""
         return self.target.class_scores(self.classifier(images))
 
     def predict(self, images: NDArray[np.uint8]) -> Labels:
-        """Give the class that most speaks for.
-
-        Parameters
-        ----------
-        images : numpy.ndarray
-            uint8, N x S x S.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64, shape (N,): the most probable class.
-        """
+        """Give the most probable class of each image (N x S x S), int64, shape (N,)."""
         with torch.inference_mode():
             found = [
                 self.target.probabilities(self.classifier(batch)).argmax(dim=1).cpu()
@@ -108,35 +65,11 @@ class Explained:
         return labels
 
     def map_px(self, images: NDArray[np.uint8]) -> int:
-        """Say how many rows the layer's maps have before they are interpolated.
-
-        Parameters
-        ----------
-        images : numpy.ndarray
-            uint8, N x S x S.
-
-        Returns
-        -------
-        int
-            Rows: about S / 32 for ``layer4``.
-        """
+        """Say how many rows the layer's maps have before interpolation: about S / 32 for ``layer4``."""
         return int(self._activation(torch.tensor(images[:1], device=self.device)).shape[-2])
 
     def cam(self, images: NDArray[np.uint8], labels: Labels) -> Maps:
-        """Sum the layer's maps over channels and divide by the largest value, as the paper does.
-
-        Parameters
-        ----------
-        images : numpy.ndarray
-            uint8, N x S x S.
-        labels : numpy.ndarray
-            Not used: the map is the same whatever the class.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, N x S x S, at most 1, interpolated linearly to the image's size.
-        """
+        """Sum the layer's maps and divide by the largest value, as the paper does; `labels` are not used."""
 
         def _summed(batch: Tensor, _: Tensor) -> Tensor:
             maps = self._activation(batch).sum(dim=1, keepdim=True)
@@ -145,20 +78,7 @@ class Explained:
         return self._maps(_summed, images, labels)
 
     def grad_cam(self, images: NDArray[np.uint8], labels: Labels) -> Maps:
-        """Weigh the layer's maps by the mean gradient of a class's score.
-
-        Parameters
-        ----------
-        images : numpy.ndarray
-            uint8, N x S x S.
-        labels : numpy.ndarray
-            Class whose score is explained, shape (N,).
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, N x S x S, interpolated linearly; above 0 speaks for the class, below 0 against it.
-        """
+        """Weigh the layer's maps by the mean gradient of a class's score; below 0 speaks against it."""
         from captum.attr import LayerGradCam
 
         layer = LayerGradCam(self.scores, self.module)
@@ -170,21 +90,9 @@ class Explained:
         return self._maps(_weighed, images, labels)
 
     def occlusion(self, images: NDArray[np.uint8], labels: Labels, patch: Patch) -> Maps:
-        """Hide a square of the image at a time and take what a class's score loses.
+        """Give each pixel the mean loss of a class's score over the squares that hide it, N x S x S.
 
-        Parameters
-        ----------
-        images : numpy.ndarray
-            uint8, N x S x S, at least as large as the patch.
-        labels : numpy.ndarray
-            Class whose score is explained, shape (N,).
-        patch : Patch
-            The square.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, N x S x S: at each pixel the mean loss over the squares that hide it.
+        Images are at least as large as the patch.
         """
         from captum.attr import Occlusion
 

@@ -16,19 +16,7 @@ from tmdscope.params.materials_study import AttributionParams
 
 @dataclass(frozen=True)
 class AttributionData:
-    """Held-out images and what is known of them.
-
-    Attributes
-    ----------
-    images : numpy.ndarray
-        uint8, N x S x S.
-    labels : numpy.ndarray
-        True class of each, int64, shape (N,).
-    sample_ids : sequence of str
-        Sample of each.
-    masks : dict
-        Feature to where the simulator put it, bool, N x S x S; empty for images that are not simulated.
-    """
+    """Held-out images, N x S x S, and by feature where the simulator, if any, put it, N x S x S."""
 
     images: NDArray[np.uint8]
     labels: Labels
@@ -38,16 +26,9 @@ class AttributionData:
 
 @dataclass(frozen=True)
 class AttributionResult:
-    """What was found.
+    """What was found; `summary` holds the numbers, as in a metrics file.
 
-    Attributes
-    ----------
-    summary : dict
-        The numbers, as in a metrics file.
-    shown : numpy.ndarray
-        Rows of the images that all methods looked at, int64.
-    maps : dict
-        Method to its maps of those, float32, shape (shown, S, S).
+    `shown` are the rows of the images that all methods looked at, `maps` those of each method, (shown, S, S).
     """
 
     summary: dict[str, Any]
@@ -68,24 +49,9 @@ class _Means:
 def explain(
     explained: Explained, data: AttributionData, settings: AttributionParams, scoring: ScoringParams
 ) -> AttributionResult:
-    """Ask a network for its reasons, and its maps for theirs.
+    """Ask a network for its reasons, and its maps for theirs; the class explained is the one that it names.
 
-    Parameters
-    ----------
-    explained : Explained
-        The network.
-    data : AttributionData
-        Held-out images.
-    settings : AttributionParams
-        Occlusion, images shown, seed of random weights.
-    scoring : ScoringParams
-        Resamples of the intervals over samples, and their seed.
-
-    Returns
-    -------
-    AttributionResult
-        CAM and Grad-CAM of all images; occlusion, agreement and sanity of those shown. The class explained
-        is the one that the network names.
+    CAM and Grad-CAM of all images; occlusion, agreement and sanity of those shown.
     """
     predicted = explained.predict(data.images)
     shown = choose(data, predicted, settings.images_per_class)
@@ -119,19 +85,7 @@ def explain(
 def choose(data: AttributionData, predicted: Labels, per_class: int) -> NDArray[np.int64]:
     """Choose the images that are occluded and shown: predicted rightly, of as many samples as there are.
 
-    Parameters
-    ----------
-    data : AttributionData
-        Held-out images.
-    predicted : numpy.ndarray
-        Class that the network names, int64, shape (N,).
-    per_class : int
-        How many of each class, where there are.
-
-    Returns
-    -------
-    numpy.ndarray
-        Rows, int64, class by class; within one, each sample's first image before any sample's second.
+    Rows, class by class, at most `per_class` each; within one, each sample's first image before any's second.
     """
     turn: dict[str, int] = {}
     order = []

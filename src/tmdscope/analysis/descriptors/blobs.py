@@ -42,18 +42,10 @@ class _Peaks(NamedTuple):
 
 
 def count_blobs(scaled: Values) -> int:
-    """Count bright blobs, as `skimage.feature.blob_dog` does in the volume of three equal channels.
+    """Count bright blobs in grey values 0..1, float64, shape (rows, columns).
 
-    Parameters
-    ----------
-    scaled : numpy.ndarray
-        Grey values 0..1, float64, shape (rows, columns).
-
-    Returns
-    -------
-    int
-        Exactly the length of ``blob_dog(volume, threshold=0.001, min_sigma=5, max_sigma=40)``. Where two
-        values that decide are equal to rounding, that function is asked.
+    Exactly the length of ``blob_dog(volume, threshold=0.001, min_sigma=5, max_sigma=40)``. Where two values
+    that decide are equal to rounding, that function is asked.
     """
     peaks = _find_peaks(_scale_space(scaled))
     if peaks is None:
@@ -135,10 +127,7 @@ def _count_apart(peaks: _Peaks) -> int:
 
 
 def _overlapping(peaks: _Peaks) -> tuple[Places, Places]:
-    """Pairs of blobs of which one goes: who goes and who stays.
-
-    The larger stays; of two alike the one that comes later, as in `blob_dog`.
-    """
+    """Pairs of blobs: who goes, who stays: the larger, of two alike the later, as in `blob_dog`."""
     squared = _apart(peaks.row) + _apart(peaks.column)
     larger = np.maximum.outer(peaks.sigma, peaks.sigma)
     # A ball whose centre lies outside a larger one has less than half of its volume in common with it.

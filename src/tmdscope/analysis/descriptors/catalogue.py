@@ -14,24 +14,10 @@ _OURS = "tmdscope, `analysis/descriptors`"
 
 @dataclass(frozen=True)
 class Descriptor:
-    """One column of the table of descriptors.
+    """One column of the table, for a property of the paper's Table 5; unit ``1`` is for pure numbers.
 
-    Attributes
-    ----------
-    name : str
-        The column.
-    family : str
-        ``paper``: of the 8-bit image, as the paper's code has it; ``physical``: of the heights in nm.
-    property : str
-        The property of the paper's Table 5 that it stands for.
-    formula : str
-        How it is computed.
-    unit : str
-        ``1`` for pure numbers.
-    source : str
-        Where the formula is from.
-    truth : str
-        The simulator's column that it measures; empty where there is none.
+    Family ``paper`` is of the 8-bit image, as the paper's code has it, ``physical`` of the heights in nm.
+    `truth` is the simulator's column that it measures; empty where there is none.
     """
 
     name: str
@@ -217,18 +203,7 @@ PHYSICAL = tuple(
 
 
 def data_dictionary(descriptors: Iterable[Descriptor] = (*PAPER, *PHYSICAL)) -> str:
-    """Write what every descriptor is.
-
-    Parameters
-    ----------
-    descriptors : iterable of Descriptor, optional
-        Which; all when not given.
-
-    Returns
-    -------
-    str
-        A Markdown table, one row per descriptor.
-    """
+    """Write what every descriptor is, as a Markdown table."""
     rows = ["| column | family | Table 5 | formula | unit | source |", "|---|---|---|---|---|---|"]
     rows += [
         f"| `{item.name}` | {item.family} | {item.property} | {item.formula} | {item.unit} | {item.source} |"

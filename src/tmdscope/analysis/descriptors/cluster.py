@@ -10,24 +10,10 @@ _ANSWER_S = 30.0
 
 
 def on_cluster(scheduler: str) -> Mapper:
-    """Work on chunks wherever a Dask scheduler sends them.
+    """Work on chunks wherever a Dask scheduler, ``tcp://HOST:PORT``, sends them, for `table.describe`.
 
-    Parameters
-    ----------
-    scheduler : str
-        Its address: ``tcp://HOST:PORT``. Workers need tmdscope, and the files under the same absolute path.
-
-    Returns
-    -------
-    callable
-        For `tmdscope.analysis.descriptors.table.describe`. A chunk whose worker dies is given to another;
-        results are in the order of the chunks, whoever worked on them. Without workers it waits for some.
-
-    Raises
-    ------
-    UserError
-        Dask is not installed; when called: no scheduler answers, a worker cannot read the files, or workers
-        die of one chunk again and again.
+    Workers need tmdscope, and the files under the same absolute path. A chunk whose worker dies is given to
+    another; results are in the order of the chunks. Without workers it waits for some.
     """
     try:
         from distributed import Client, KilledWorker

@@ -19,36 +19,17 @@ _NEIGHBOURS = np.ones((3, 3), bool)
 
 
 def count_step_edges(scaled: Values) -> int:
-    """Count edges, after closing small gaps.
+    """Count edges in grey values 0..1, float64, shape (rows, columns), after closing small gaps.
 
-    Parameters
-    ----------
-    scaled : numpy.ndarray
-        Grey values 0..1, float64, shape (rows, columns).
-
-    Returns
-    -------
-    int
-        Exactly the number of 4-connected parts of ``canny(scaled, sigma=0.3)`` after dilation and erosion by
-        3 x 3 pixels (J. Canny 1986, IEEE Trans. Pattern Anal. Mach. Intell. 8, 679).
+    Exactly the number of 4-connected parts of ``canny(scaled, sigma=0.3)`` after dilation and erosion by 3 x
+    3 pixels (J. Canny 1986, IEEE Trans. Pattern Anal. Mach. Intell. 8, 679).
     """
     _, parts = ndimage.label(_close(find_edges(scaled)))
     return int(parts)
 
 
 def find_edges(scaled: Values) -> Mask:
-    """Find edges as `skimage.feature.canny` does, without the work that its options need.
-
-    Parameters
-    ----------
-    scaled : numpy.ndarray
-        Grey values 0..1, float64, shape (rows, columns).
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, same shape; equal to ``canny(scaled, sigma=0.3)`` in every pixel.
-    """
+    """Find the edges of ``canny(scaled, sigma=0.3)``, every pixel, without the work that its options need."""
     smooth = ndimage.gaussian_filter(scaled, SIGMA, mode="constant")
     smooth /= _received(*scaled.shape)
     along_rows, along_columns = _sobel(smooth)

@@ -26,35 +26,17 @@ _PARTICLE_NM = 0.45
 
 @dataclass(frozen=True)
 class Grains:
-    """Grains of the first layer.
-
-    Attributes
-    ----------
-    count : int
-        How many.
-    diameter_nm : float
-        Mean diameter of circles of their areas; NaN without any.
-    """
+    """Grains of the first layer; the diameter is the mean of circles of their areas, NaN without any."""
 
     count: int
     diameter_nm: float
 
 
 def find_grains(layers: Layers, pixel_nm: tuple[float, float]) -> Grains:
-    """Part the first layer into grains.
+    """Part the first layer into grains; pixels are given by width and height.
 
-    Parameters
-    ----------
-    layers : Layers
-        The film and its heights.
-    pixel_nm : tuple of float
-        Width and height of a pixel in nm.
-
-    Returns
-    -------
-    Grains
-        Basins of a watershed on the strength of grooves: the best match, over eight directions, with a
-        straight groove of Gaussian profile; basins less than `DEPTH` deep are joined.
+    Basins of a watershed on the strength of grooves: the best match, over eight directions, with a straight
+    groove of Gaussian profile; basins less than `DEPTH` deep are joined.
     """
     film = layers.number > 0
     bare = layers.bare_nm
@@ -75,20 +57,7 @@ def find_grains(layers: Layers, pixel_nm: tuple[float, float]) -> Grains:
 
 
 def match_grooves(relief_nm: Heights, pixel_nm: tuple[float, float]) -> Heights:
-    """Say how much each place looks like a groove.
-
-    Parameters
-    ----------
-    relief_nm : numpy.ndarray
-        Depth in nm, shape (rows, columns): positive in a groove.
-    pixel_nm : tuple of float
-        Width and height of a pixel in nm.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, same shape, nm: largest correlation, over the directions, with a groove of mean 0, norm 1.
-    """
+    """Give the largest correlation, nm, of depths (positive in a groove) with grooves of mean 0, norm 1."""
     reach = [int(np.ceil(STRAIGHT_NM / 2 / pixel)) + 3 for pixel in reversed(pixel_nm)]
     y, x = np.mgrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
     y, x = y * pixel_nm[1], x * pixel_nm[0]

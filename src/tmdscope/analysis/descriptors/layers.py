@@ -29,15 +29,7 @@ _THIRD_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Layers:
-    """A height map taken apart.
-
-    Attributes
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm above the substrate, without tilt, bow and offsets between rows, shape (rows, columns).
-    number : numpy.ndarray
-        Layers of the film in each pixel, 0 to 2, int, same shape.
-    """
+    """Heights above the substrate without tilt, bow and offsets between rows; layers of the film, 0 to 2."""
 
     height_nm: Heights
     number: NDArray[np.int64]
@@ -55,22 +47,13 @@ class Layers:
 
 
 def find_layers(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Layers:
-    """Tell layers apart by their height, and level on all of them at once.
+    """Tell layers apart by their height, finite, shape (rows, columns), and level on all of them at once.
 
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm, shape (rows, columns), finite.
-    pixel_nm : tuple of float
-        Width and height of a pixel in nm.
-
-    Returns
-    -------
-    Layers
-        By turns, every pixel takes the number of layers (of `LAYER_NM` each) that its height is nearest to,
-        and a polynomial of degree two and a median per row are fitted to what the layers leave. Of several
-        starts the one that leaves least counts. The lowest level is taken for the substrate; where there are
-        but two and the upper is small (`CLOSED_BELOW`), for a closed film: heights alone cannot tell.
+    By turns, every pixel takes the number of layers (of `LAYER_NM` each) that its height is nearest to, and a
+    polynomial of degree two and a median per row are fitted to what the layers leave. Of several starts the
+    one that leaves least counts. The lowest level is taken for the substrate; where there are but two and the
+    upper is small (`CLOSED_BELOW`), for a closed film: heights alone cannot tell. Pixels are given by width
+    and height.
     """
     starts = [
         remove_quadratic(height_nm),

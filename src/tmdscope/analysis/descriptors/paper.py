@@ -34,21 +34,10 @@ _CONNECTED_8 = np.ones((3, 3), bool)
 
 
 def describe_paper(image: Image, settings: DescribeParams) -> dict[str, float]:
-    """Compute the paper's fourteen descriptors of one image.
+    """Compute the descriptors of Table 5, in that order, of an image of at least 3 x 3 pixels.
 
-    Parameters
-    ----------
-    image : numpy.ndarray
-        uint8, shape (rows, columns), at least 3 x 3.
-    settings : DescribeParams
-        Smoothing and radius of the opening; the paper's are 1 px and 5 px.
-
-    Returns
-    -------
-    dict
-        Name to value, in the order of Table 5 (`tmdscope.analysis.descriptors.catalogue`); NaN where the
-        paper's formula divides by zero: an image of one grey value has no anisotropy, one without bright
-        parts no grain size.
+    The paper smooths by 1 px and opens by 5 px. NaN where its formula divides by zero: an image of one grey
+    value has no anisotropy, one without bright parts no grain size.
     """
     scaled = image / 255.0
     smooth = gaussian(scaled, sigma=settings.gaussian_sigma_px)
@@ -87,20 +76,9 @@ def _mirrored(scaled: Values, smooth: Values, sigma_px: float) -> Values:
 
 
 def open_by_disc(mask: Mask, radius: int) -> Mask:
-    """Remove what no disc fits into.
+    """Remove what no disc (radius >= 0 px) fits into: ``skimage.morphology.opening(mask, disk(radius))``.
 
-    Parameters
-    ----------
-    mask : numpy.ndarray
-        bool, shape (rows, columns).
-    radius : int
-        Of the disc in px, >= 0.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, same shape: ``skimage.morphology.opening(mask, disk(radius))``. What lies outside the image
-        counts as bright when parts are shrunk and as dark when they are grown again.
+    What lies outside the image counts as bright when parts are shrunk and as dark when they are grown again.
     """
     return _grown(~_grown(~mask, radius), radius)
 
@@ -182,10 +160,7 @@ def _directions() -> Values:
 
 
 def _texture(image: Image) -> dict[str, float]:
-    """Haralick's properties of the co-occurrence of horizontal neighbours, both ways round.
-
-    With C the counts of pairs, the matrix is C + C^T; every property is a product of it with fixed weights.
-    """
+    """Haralick's properties of C + C^T, C the counts of neighbours in rows: products with fixed weights."""
     left, right = image[:, :-1].ravel(), image[:, 1:].ravel()
     pairs = 2 * len(left)
     counts = np.bincount(left.astype(np.uint16) * _LEVELS + right, minlength=_LEVELS**2)

@@ -24,21 +24,7 @@ PARTICLE_APART_NM = 12.0
 
 
 def describe_physical(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> dict[str, float]:
-    """Compute the physical descriptors of one height map.
-
-    Parameters
-    ----------
-    height_nm : numpy.ndarray
-        Heights in nm as measured, shape (rows, columns), finite.
-    pixel_nm : tuple of float
-        Width and height of a pixel in nm, > 0.
-
-    Returns
-    -------
-    dict
-        Name to value, in the order of `tmdscope.analysis.descriptors.catalogue.PHYSICAL`; NaN where a
-        quantity is not defined for the map.
-    """
+    """Compute `PHYSICAL` of finite heights as measured; NaN where a quantity is not defined for the map."""
     levelled = remove_quadratic(height_nm)
     layers = find_layers(height_nm, pixel_nm)
     area_um2 = layers.number.size * pixel_nm[0] * pixel_nm[1] / 1e6
@@ -60,20 +46,7 @@ def describe_physical(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) ->
 
 
 def count_particles(layers: Layers, pixel_nm: tuple[float, float]) -> int:
-    """Count adsorbed particles: peaks that stand out of the film.
-
-    Parameters
-    ----------
-    layers : Layers
-        The film and its heights.
-    pixel_nm : tuple of float
-        Width and height of a pixel in nm.
-
-    Returns
-    -------
-    int
-        Local maxima more than `PARTICLE_NM` above the first layer (above the substrate where it is bare).
-    """
+    """Count peaks more than `PARTICLE_NM` above the first layer, or above the substrate where it is bare."""
     above = layers.height_nm - LAYER_NM * np.minimum(layers.number, 1)
     apart = max(1, round(PARTICLE_APART_NM / min(pixel_nm)))
     return len(peak_local_max(above, min_distance=apart, threshold_abs=PARTICLE_NM, exclude_border=False))

@@ -26,40 +26,20 @@ _CLEAN_NM = 0.3
 
 
 class Steps(NamedTuple):
-    """A staircase: NaN where the frame is too small to hold one, or nothing repeats clearly.
-
-    Attributes
-    ----------
-    spacing_nm : float
-        Mean distance of steps.
-    height_nm : float
-        Height of a step.
-    """
+    """A staircase: NaN where the frame is too small to hold one, or nothing repeats clearly."""
 
     spacing_nm: float
     height_nm: float
 
 
 def find_steps(levelled_nm: Heights, layers: Layers, pixel_nm: tuple[float, float]) -> Steps:
-    """Find the staircase that repeats most strongly.
+    """Find the staircase that repeats most strongly in heights without tilt and bow, shape (rows, columns).
 
-    Parameters
-    ----------
-    levelled_nm : numpy.ndarray
-        Heights in nm without tilt and bow, shape (rows, columns); offsets between rows may be in it,
-        since taking them out would take steps along the rows with them.
-    layers : Layers
-        The film on it.
-    pixel_nm : tuple of float
-        Width and height of a pixel in nm.
-
-    Returns
-    -------
-    Steps
-        A levelled staircase is a sawtooth: spacing from the largest |F|^2 |k| of its power spectrum (Hann
-        window) between `FEWEST` steps in the frame and `CLOSEST_NM`, unless another wave has more than
-        `RIVAL` of it; height from the first harmonic of the mean profile over the local phase of that wave,
-        which follows meandering steps.
+    A levelled staircase is a sawtooth: spacing from the largest |F|^2 |k| of its power spectrum (Hann window)
+    between `FEWEST` steps in the frame and `CLOSEST_NM`, unless another wave has more than `RIVAL` of it;
+    height from the first harmonic of the mean profile over the local phase of that wave, which follows
+    meandering steps. Offsets between rows may be there: taking them out would take steps along the rows with
+    them.
     """
     bare, clean = _substrate(levelled_nm, layers)
     frame = min(size * pixel for size, pixel in zip(bare.shape, reversed(pixel_nm), strict=True))

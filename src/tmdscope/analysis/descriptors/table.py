@@ -29,19 +29,7 @@ Mapper = Callable[[Work, Sequence["Chunk"]], list[Values]]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive images to describe.
-
-    Attributes
-    ----------
-    images : Path
-        NPY file, uint8, shape (N, S, S).
-    heights : Heights or None
-        Theirs alone, where there are any.
-    first, end : int
-        Rows, `end` not among them.
-    settings : DescribeParams
-        Smoothing and opening of the paper's family.
-    """
+    """Consecutive images of an NPY file, uint8, (N, S, S), to describe: rows `first` to before `end`."""
 
     images: Path
     heights: Heights | None
@@ -53,29 +41,9 @@ class Chunk:
 def describe(
     images: Path, heights: Heights | None, settings: DescribeParams, map_chunks: Mapper = run_parts
 ) -> pd.DataFrame:
-    """Compute both families of descriptors of every image.
+    """Compute both families of descriptors, columns `COLUMNS`, of an NPY file's images, uint8, (N, S, S).
 
-    Parameters
-    ----------
-    images : Path
-        NPY file, uint8, shape (N, S, S).
-    heights : Heights or None
-        Theirs; without them the physical family is not known.
-    settings : DescribeParams
-        Section `describe`.
-    map_chunks : callable, optional
-        Where the chunks are worked on: processes of this machine when not given.
-
-    Returns
-    -------
-    pandas.DataFrame
-        N rows, a column for each of `COLUMNS`. The physical ones are NaN without heights; in both
-        families NaN says that a descriptor is not defined for an image.
-
-    Raises
-    ------
-    UserError
-        The file of a scan cannot be used.
+    NaN where one is not defined for an image; the physical family is NaN without heights.
     """
     count = len(open_array(images))
     chunks = [
@@ -93,18 +61,7 @@ def describe(
 
 
 def describe_chunk(chunk: Chunk) -> Values:
-    """Describe consecutive images; the files are opened anew, so that pages already read leave memory.
-
-    Parameters
-    ----------
-    chunk : Chunk
-        Which images.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (images, `COLUMNS`).
-    """
+    """Describe images; the files are opened anew, so that pages already read leave memory."""
     images = open_array(chunk.images)[chunk.first : chunk.end]
     maps = chunk.heights.read() if chunk.heights else repeat(None)
     rows = np.full((len(images), len(COLUMNS)), np.nan)

@@ -24,10 +24,8 @@ class Overlay:
     ----------
     image : numpy.ndarray
         uint8, S x S.
-    title : str
-        Left of it.
     pixel_size_nm : float
-        Width of a pixel in nm; NaN where it is not known, and no scale bar is drawn.
+        NaN where it is not known, and no scale bar is drawn.
     maps : mapping
         Method to its map, S x S; of a method with a sign, above 0 speaks for the class, below 0 against it.
     """
@@ -39,22 +37,10 @@ class Overlay:
 
 
 def overlays(shown: Sequence[Overlay], names: Mapping[str, str], signed: Collection[str]) -> bytes:
-    """Draw images, and beside each of them what every method makes of it.
+    """Draw a PNG: a row per image with a scale bar, and beside it what every method makes of it.
 
-    Parameters
-    ----------
-    shown : sequence of Overlay
-        At least one; all with the same methods.
-    names : mapping
-        Method to how it is called.
-    signed : collection of str
-        Methods whose maps have a sign.
-
-    Returns
-    -------
-    bytes
-        PNG with a row per image and scale bars. Each map is coloured up to its own largest value: those with
-        a sign red for and blue against, the others from dark to bright.
+    Each map is coloured up to its own largest value: those with a sign red for and blue against, the others
+    from dark to bright. `names` says how methods are called.
     """
     columns = 1 + len(names)
     figure = Figure(figsize=(1.9 * columns + 0.6, 1.95 * len(shown) + 0.3), layout="constrained")
@@ -73,19 +59,10 @@ def overlays(shown: Sequence[Overlay], names: Mapping[str, str], signed: Collect
 
 
 def sanity_curves(curves: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> bytes:
-    """Draw how alike maps stay while a network loses what it learnt.
+    """Draw how alike maps stay while a network loses what it learnt, as a PNG.
 
-    Parameters
-    ----------
-    curves : mapping
-        Method to the part that was drawn anew last, to ``mean`` and optionally ``ci95``.
-    names : mapping
-        Method to how it is called.
-
-    Returns
-    -------
-    bytes
-        PNG: rank correlation with the trained network's maps, from the top of the network down.
+    Rank correlation with the trained network's maps, from the top of the network down. `curves`: method to
+    the part that was drawn anew last, to ``mean`` and optionally ``ci95``.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axis = figure.subplots()
@@ -107,18 +84,7 @@ def sanity_curves(curves: Mapping[str, Mapping[str, Any]], names: Mapping[str, s
 
 
 def bar_length_nm(frame_nm: float) -> float:
-    """Choose the length of a scale bar.
-
-    Parameters
-    ----------
-    frame_nm : float
-        Width of the image in nm, > 0.
-
-    Returns
-    -------
-    float
-        The largest 1, 2 or 5 times a power of ten that fills at most a third of the image.
-    """
+    """Choose a scale bar: the largest 1, 2 or 5 times a power of ten in at most a third of the image."""
     power = 10.0 ** np.floor(np.log10(_SHARE * frame_nm))
     return float(max(step * power for step in (1, 2, 5) if step * power <= _SHARE * frame_nm))
 

@@ -11,18 +11,7 @@ from tmdscope.report.figures.scores import drawable
 
 
 def learning_curve_figure(curve: Mapping[str, Any]) -> bytes:
-    """Draw accuracy against training samples, the fitted law, and what it foretells for twice as many.
-
-    Parameters
-    ----------
-    curve : mapping
-        ``learning_curve`` of ``audit.json``.
-
-    Returns
-    -------
-    bytes
-        PNG; the abscissa is logarithmic.
-    """
+    """Draw accuracy against samples (logarithmic), the fitted law, and its forecast for twice as many."""
     samples, accuracy = np.array(curve["samples"]), 100 * np.array(curve["accuracy"])
     bounds, law = 100 * np.array([drawable(pair) for pair in curve["accuracy_ci95"]]), curve["law"]
     figure = Figure(figsize=(7, 4), layout="constrained")

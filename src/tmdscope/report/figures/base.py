@@ -14,36 +14,12 @@ MARKERS = "os^Dvph*"
 
 
 def cycle(values: Sequence[str], count: int) -> list[str]:
-    """Give as many colours or markers as are asked for, from the beginning again when they run out.
-
-    Parameters
-    ----------
-    values : sequence of str
-        What there is.
-    count : int
-        How many are needed.
-
-    Returns
-    -------
-    list of str
-        `count` values.
-    """
+    """Give as many colours or markers as are asked for, from the beginning again when they run out."""
     return [values[k % len(values)] for k in range(count)]
 
 
 def png(figure: Figure) -> bytes:
-    """Draw a figure.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        The figure.
-
-    Returns
-    -------
-    bytes
-        PNG; the same figure gives the same bytes.
-    """
+    """Draw a figure as a PNG; the same figure gives the same bytes."""
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # a dollar in a class's name is a dollar
     stream = io.BytesIO()

@@ -27,8 +27,6 @@ class Plane:
 
     Attributes
     ----------
-    title : str
-        What the components are of.
     points : pandas.DataFrame
         Columns ``PC1``, ``PC2``, ``material``, and optionally ``part``: ``test`` is drawn with a dark edge.
     lines : mapping, optional
@@ -41,20 +39,7 @@ class Plane:
 
 
 def component_planes(planes: Sequence[Plane], classes: Sequence[str]) -> bytes:
-    """Draw images in the first two principal components of embeddings, side by side.
-
-    Parameters
-    ----------
-    planes : sequence of Plane
-        At least one.
-    classes : sequence of str
-        Class names in the order of colours.
-
-    Returns
-    -------
-    bytes
-        PNG with a panel for each plane.
-    """
+    """Draw images in the first two principal components of embeddings, side by side."""
     figure = Figure(figsize=(5.6 * len(planes) + 0.6, 5), layout="constrained")
     for axis, plane in zip(figure.subplots(1, len(planes), squeeze=False)[0], planes, strict=True):
         _draw_classes(axis, plane.points, classes)
@@ -104,19 +89,8 @@ def _draw_line(axis: Axes, line: Line, name: str, style: str) -> None:
 def images_in_plane(images: NDArray[np.uint8], points: pd.DataFrame, classes: Sequence[str]) -> bytes:
     """Draw images where they lie in the plane of the first two components (the TMD paper's Figure 6).
 
-    Parameters
-    ----------
-    images : numpy.ndarray
-        uint8, N x S x S; a memory map is read only where an image is drawn.
-    points : pandas.DataFrame
-        N rows: ``PC1``, ``PC2``, ``material``.
-    classes : sequence of str
-        Class names in the order of colours.
-
-    Returns
-    -------
-    bytes
-        PNG: images that would hide another are left out; a frame has the colour of its class.
+    uint8, N x S x S; a memory map is read only where an image is drawn. Images that would hide another are
+    left out; a frame has the colour of its class. `points` has N rows: ``PC1``, ``PC2``, ``material``.
     """
     figure = Figure(figsize=(10, 8), layout="constrained")
     axis = figure.subplots()
@@ -150,17 +124,8 @@ def _apart(places: NDArray[np.float64], size: NDArray[np.float64]) -> list[int]:
 def latent_stages(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
     """Draw embeddings stage by stage, one row of panels with common axes for every encoding.
 
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Columns ``encoding``, ``materials`` (how many are known), ``material``, ``PC1`` and ``PC2``.
-    classes : sequence of str
-        Class names in the order of colours.
-
-    Returns
-    -------
-    bytes
-        PNG; a large mark with a dark edge is the mean of its class.
+    `scores` has columns ``encoding``, ``materials`` (how many are known), ``material``, ``PC1`` and ``PC2``.
+    A large mark with a dark edge is the mean of its class.
     """
     encodings = list(dict.fromkeys(scores["encoding"]))
     stages = sorted(set(scores["materials"]))

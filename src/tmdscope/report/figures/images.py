@@ -13,18 +13,7 @@ from tmdscope.report.figures.base import png
 
 
 def image_grid(images: Mapping[str, Sequence[NDArray[Any]]]) -> bytes:
-    """Draw some images of each class.
-
-    Parameters
-    ----------
-    images : mapping
-        Class name to its images, uint8, S x S.
-
-    Returns
-    -------
-    bytes
-        PNG with one row per class.
-    """
+    """Draw some images, uint8, S x S, of each class: one row per class."""
     columns = max(len(row) for row in images.values())
     figure = Figure(figsize=(1.5 * columns, 1.5 * len(images)), layout="constrained")
     axes = figure.subplots(len(images), columns, squeeze=False)
@@ -41,17 +30,7 @@ def image_grid(images: Mapping[str, Sequence[NDArray[Any]]]) -> bytes:
 
 @dataclass(frozen=True)
 class Tile:
-    """An image of a contact sheet and what is said of it.
-
-    Attributes
-    ----------
-    image : numpy.ndarray
-        uint8, S x S.
-    title : str
-        Above it.
-    says : sequence of tuple
-        Lines below it, each with whether it is right.
-    """
+    """An image, uint8, of a contact sheet, its title, and the lines below, each with whether it is right."""
 
     image: NDArray[np.uint8]
     title: str
@@ -59,18 +38,7 @@ class Tile:
 
 
 def contact_sheet(tiles: Sequence[Tile]) -> bytes:
-    """Draw images in a grid with what is said of each.
-
-    Parameters
-    ----------
-    tiles : sequence of Tile
-        At least one, in reading order.
-
-    Returns
-    -------
-    bytes
-        PNG with at most four columns; right lines begin with a tick and are green, wrong ones with a cross.
-    """
+    """Draw images in at most four columns; right lines are green, with a tick, wrong ones have a cross."""
     columns = min(4, len(tiles))
     rows = -(-len(tiles) // columns)
     lines = max(len(tile.says) for tile in tiles)

@@ -15,20 +15,9 @@ from tmdscope.report.figures.base import COLOURS, cycle, png
 def correlation_map(table: pd.DataFrame, explained_variance: Mapping[str, float], rate: float) -> bytes:
     """Draw Pearson's r of every descriptor with every component, and the cosines of directions beside it.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns ``descriptor, component, r, q, cosine``.
-    explained_variance : mapping
-        Component to its share of the variance.
-    rate : float
-        False discovery rate: an r with a higher q is in brackets.
-
-    Returns
-    -------
-    bytes
-        PNG with two heat maps: r, and the cosine between the descriptor's regression direction and the
-        component (the TMD paper's Figure S13).
+    `table` has columns ``descriptor, component, r, q, cosine``; an r with a q above the false discovery rate
+    is in brackets. The cosine is between the descriptor's regression direction and the component (the TMD
+    paper's Figure S13). `explained_variance` maps a component to its share.
     """
     names = list(dict.fromkeys(table["descriptor"]))
     header = [f"{name}\n{share:.1%}" for name, share in explained_variance.items()]
@@ -46,18 +35,7 @@ def correlation_map(table: pd.DataFrame, explained_variance: Mapping[str, float]
 
 
 def cosine_map(cosine: Mapping[str, Mapping[str, float]]) -> bytes:
-    """Draw the cosines between the regression directions of each two descriptors (Figure 9).
-
-    Parameters
-    ----------
-    cosine : mapping
-        Descriptor to descriptor to the cosine; itself left out.
-
-    Returns
-    -------
-    bytes
-        PNG.
-    """
+    """Draw the cosines between the regression directions of each two descriptors (Figure 9); no diagonal."""
     names = list(cosine)
     values = np.array([[1.0 if a == b else cosine[a][b] for b in names] for a in names])
     side = 2.6 + 0.42 * len(names)
@@ -73,16 +51,8 @@ def cosine_map(cosine: Mapping[str, Mapping[str, float]]) -> bytes:
 class Against:
     """A descriptor against the component that it goes with most.
 
-    Attributes
-    ----------
-    descriptor, component : str
-        Their names.
-    points : pandas.DataFrame
-        A row per image: ``score``, ``value`` and ``material``.
-    r : float
-        Pearson's r.
-    interval : sequence of float
-        Its 95 % interval.
+    `points` has a row per image: ``score``, ``value`` and ``material``; `r` is Pearson's, with its 95 %
+    interval.
     """
 
     descriptor: str
@@ -93,20 +63,7 @@ class Against:
 
 
 def descriptor_scatter(panels: Sequence[Against], classes: Sequence[str]) -> bytes:
-    """Draw descriptors against components (the TMD paper's Figure 7).
-
-    Parameters
-    ----------
-    panels : sequence of Against
-        At least one.
-    classes : sequence of str
-        Class names in the order of colours.
-
-    Returns
-    -------
-    bytes
-        PNG with a panel for each; the line is the least-squares fit.
-    """
+    """Draw descriptors against components, with the least-squares fit (the TMD paper's Figure 7)."""
     figure = Figure(figsize=(3.9 * len(panels), 3.9), layout="constrained")
     colours = dict(zip(classes, cycle(COLOURS, len(classes)), strict=True))
     for axis, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -127,18 +84,7 @@ def descriptor_scatter(panels: Sequence[Against], classes: Sequence[str]) -> byt
 
 
 def readable(name: str) -> str:
-    """Write a column's name as words.
-
-    Parameters
-    ----------
-    name : str
-        With underscores.
-
-    Returns
-    -------
-    str
-        With spaces.
-    """
+    """Write a column's name as words."""
     return name.replace("_", " ")
 
 

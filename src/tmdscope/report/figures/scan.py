@@ -15,23 +15,10 @@ _UM = 1e-3
 
 
 def before_and_after(scan: Scan, levelled_nm: NDArray[Any], side_nm: float, what: str) -> bytes:
-    """Draw a scan as it was read and the part of it that becomes an image, levelled.
+    """Draw a scan as it was read and the part of it that becomes an image, levelled, with axes in um.
 
-    Parameters
-    ----------
-    scan : Scan
-        The scan.
-    levelled_nm : numpy.ndarray
-        Levelled heights in nm, clipped as the image is, shape (rows, columns), of a centred square.
-    side_nm : float
-        Side of that square in nm.
-    what : str
-        What was done, in words, for the title.
-
-    Returns
-    -------
-    bytes
-        PNG; axes in um, so that pixels that are not square are shown as they are.
+    `levelled_nm`, shape (rows, columns), is of a centred square and clipped as the image is; pixels that are
+    not square are shown as they are. `what` says in words what was done.
     """
     figure = Figure(figsize=(11, 5), layout="constrained")
     before, after = figure.subplots(1, 2)

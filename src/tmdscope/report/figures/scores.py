@@ -25,19 +25,9 @@ _PUBLISHED: Mapping[str, Any] = {
 
 
 def confusion_matrices(matrices: Mapping[str, NDArray[np.float64]], classes: Sequence[str]) -> bytes:
-    """Draw confusion matrices side by side.
+    """Draw confusion matrices side by side: mean counts, classes x classes, rows true.
 
-    Parameters
-    ----------
-    matrices : mapping
-        Name to mean counts, classes x classes, rows true.
-    classes : sequence of str
-        Class names.
-
-    Returns
-    -------
-    bytes
-        PNG; cells are shaded by their share of the row, and carry the count and that share.
+    Cells are shaded by their share of the row, and carry the count and that share.
     """
     columns = min(len(matrices), 2)
     rows = -(-len(matrices) // columns)
@@ -60,36 +50,12 @@ def confusion_matrices(matrices: Mapping[str, NDArray[np.float64]], classes: Seq
 
 
 def drawable(bounds: Sequence[float] | None) -> Sequence[float]:
-    """Give bounds that a figure can take.
-
-    Parameters
-    ----------
-    bounds : sequence of float or None
-        Lower and upper bound; None where there is no interval.
-
-    Returns
-    -------
-    sequence of float
-        The same; NaN twice, which nothing is drawn for, where there is none.
-    """
+    """Give bounds that a figure can take: NaN twice, which nothing is drawn for, where there are none."""
     return (float("nan"), float("nan")) if bounds is None else bounds
 
 
 def intervals(values: Mapping[str, tuple[float, ...]], label: str) -> bytes:
-    """Draw values with their intervals, one below the other, and a line at zero.
-
-    Parameters
-    ----------
-    values : mapping
-        Name to value, lower and upper bound.
-    label : str
-        What the values are.
-
-    Returns
-    -------
-    bytes
-        PNG.
-    """
+    """Draw values with their lower and upper bounds, one below the other, and a line at zero."""
     figure = Figure(figsize=(9, 1.2 + 0.35 * len(values)), layout="constrained")
     axis = figure.subplots()
     axis.axvline(0, color="black", linewidth=1)
@@ -110,13 +76,7 @@ def panels_of_bars(bars: pd.DataFrame, x_label: str, y_label: str) -> bytes:
     bars : pandas.DataFrame
         One row per bar, in the order of drawing: ``row`` and ``column`` (title) of its panel, ``group`` on
         the x axis, ``series``, which gives the colour, ``value, low, high``, and ``published`` (NaN: none).
-    x_label, y_label : str
-        Of the axes; values are shares of one.
-
-    Returns
-    -------
-    bytes
-        PNG.
+        Values are shares of one.
     """
     rows, columns, groups, series = (
         list(dict.fromkeys(bars[key])) for key in ("row", "column", "group", "series")

@@ -10,18 +10,7 @@ from tmdscope.report.figures.base import COLOURS, cycle, png
 
 
 def training_curves(histories: Mapping[str, pd.DataFrame]) -> bytes:
-    """Draw loss and macro F1 of training and validation over epochs.
-
-    Parameters
-    ----------
-    histories : mapping
-        Experiment name to its fold-mean curves.
-
-    Returns
-    -------
-    bytes
-        PNG with two panels: training dashed, validation solid.
-    """
+    """Draw fold-mean loss and macro F1 over epochs: training dashed, validation solid."""
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     axes = figure.subplots(1, 2)
     for axis, metric, title in zip(axes, ("loss", "macro_f1"), ("Loss", "Macro F1"), strict=True):
@@ -36,17 +25,9 @@ def training_curves(histories: Mapping[str, pd.DataFrame]) -> bytes:
 
 
 def search_histories(trials: Mapping[str, pd.DataFrame]) -> bytes:
-    """Draw the score of every trial of searches, and the best so far.
+    """Draw the score of every trial of searches, and the best so far; pruned trials mark the lower edge.
 
-    Parameters
-    ----------
-    trials : mapping
-        Search to its trials: columns ``place``, ``state`` and ``value`` (of complete ones).
-
-    Returns
-    -------
-    bytes
-        PNG with a panel for every search; pruned trials are marks at the lower edge.
+    Trials have columns ``place``, ``state`` and ``value`` (of complete ones).
     """
     figure = Figure(figsize=(9, 3.2 * len(trials)), layout="constrained")
     panels = figure.subplots(len(trials), 1, squeeze=False)[:, 0]
