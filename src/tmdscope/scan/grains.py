@@ -44,7 +44,7 @@ class Habit:
 
 @dataclass(frozen=True)
 class Nuclei:
-    """Nuclei in and around a frame, arrays of shape (nuclei,); positions in pixels from its first corner.
+    """Nuclei in and around a frame, arrays of shape (nuclei,), in pixels from the frame's first corner.
 
     `angle_rad` is the direction of a slow edge's normal; relative growth speeds have a mean of about 1.
     """
@@ -81,18 +81,11 @@ def place_nuclei(density_per_px: float, size_px: int, habit: Habit, rng: np.rand
 def grow_layer(
     nuclei: Nuclei, density_per_px: float, habit: Habit, coverage: float, waviness: Field, allowed: Mask
 ) -> Layer:
-    """Let nuclei grow until they cover a given fraction of the frame.
+    """Let nuclei grow until they cover a given fraction of the frame, where they are allowed to.
 
-    Parameters
-    ----------
-    coverage : float
-        Target, as a fraction of all pixels, 0 to 1. Met to half a pixel unless `allowed` has less room,
-        nothing nucleates, or an edge along the pixels' rows reaches many of them at once.
-    waviness : numpy.ndarray
-        Relative delay of growth at each pixel, shape (rows, columns), within -0.5 and 0.5: it makes edges
-        wavy.
-    allowed : numpy.ndarray
-        Where the layer can grow, shape (rows, columns).
+    `coverage`, a fraction of all pixels, 0 to 1, is met to half a pixel unless `allowed` has less room,
+    nothing nucleates, or an edge along the pixels' rows reaches many of them at once. `waviness`, within -0.5
+    and 0.5, is the relative delay of growth at each pixel: it makes edges wavy.
     """
     wanted = min(round(coverage * allowed.size), int(allowed.sum()))
     open_layer = Layer(nuclei, np.zeros(allowed.shape, bool), np.full(allowed.shape, -1, np.int32))

@@ -17,20 +17,11 @@ _CREEP = 3.0
 class Instrument:
     """The microscope and its setting for one sample; every image of the sample shares it.
 
-    The values that `draw_instrument` gives are plausible choices of this simulator, not measurements.
-
-    Attributes
-    ----------
-    tip_radius_nm : float
-        Radius of curvature at the tip's apex; 0 is an ideally sharp tip.
-    bow_x_nm, bow_y_nm : float
-        Height of the scanner's parabolic bow from the middle of the frame to its sides.
-    drift_x_nm, drift_y_nm : float
-        How far the sample has moved when the last row is scanned.
-    line_noise_nm, pixel_noise_nm : float
-        Root mean square of the offset between rows, and of the detector's noise.
-    scars_per_frame, scar_height_nm : float
-        Mean number of scars, and their median height.
+    The values that `draw_instrument` gives are plausible choices of this simulator, not measurements. The
+    tip's radius is that of curvature at its apex (0: ideally sharp); bow is the height of the scanner's
+    parabola from the middle of the frame to its sides; drift is how far the sample has moved when the last
+    row is scanned. Noise is a root mean square, of the offset between rows and of the detector; the number of
+    scars is a mean, their height a median.
     """
 
     tip_radius_nm: float
@@ -114,10 +105,7 @@ def dilate_by_tip(surface_nm: Field, tip_radius_nm: float, pixel_nm: float) -> F
 
 
 def drifted_positions(shape: tuple[int, ...], pixel_nm: float, instrument: Instrument) -> NDArray[np.float32]:
-    """Say which place of the surface each pixel of the scan shows, by exponential creep from row to row.
-
-    Row and column on the surface in pixels, float32, shape (2, rows, columns).
-    """
+    """Give the row and column of the surface, (2, rows, columns), that pixels show: creep is exponential."""
     progress = np.linspace(0, 1, shape[0], dtype=np.float32)
     moved = (1 - np.exp(-_CREEP * progress)) / (1 - math.exp(-_CREEP)) / pixel_nm
     positions = np.indices(shape, dtype=np.float32)

@@ -11,20 +11,11 @@ Heights = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Scan:
-    """One AFM measurement: heights in nm, float32, shape (rows, columns), all finite.
+    """One AFM measurement: heights in nm, float32, (rows, columns), finite; pixels by width and height.
 
-    Attributes
-    ----------
-    pixel_size_nm : tuple of float
-        Width (x, along a row) and height (y) of a pixel.
-    channel : str
-        Name of the channel in the instrument's file, or ``simulated``.
-    source : str
-        A file's name or the simulator's version.
-    sha256 : str
-        Hash of the source file, or of the simulated heights.
-    warnings : tuple of str
-        What is doubtful about it: records of the file that disagree, lines that were not scanned.
+    `channel` is its name in the instrument's file, or ``simulated``; `source` a file's name or the
+    simulator's version; `sha256` that of the source file, or of simulated heights. `warnings`: records of the
+    file that disagree, lines that were not scanned.
     """
 
     height_nm: Heights

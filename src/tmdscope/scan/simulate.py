@@ -91,10 +91,9 @@ def simulate_scan(
 
 
 def simulate_sample(plan: SamplePlan, size_px: int, frame_nm: float, seed: int) -> list[SimulatedScan]:
-    """Simulate every scan of a sample.
+    """Simulate every scan of a sample; the first ones do not change when more are asked for.
 
-    They depend on the arguments alone, so samples can be simulated in any order and in parallel; the first
-    scans do not change when more are asked for.
+    They depend on the arguments alone, so samples can be simulated in any order and in parallel.
     """
     of_sample = _stream(seed, plan.sample_id, 0)
     growth, instrument = draw_growth(plan.material, of_sample), draw_instrument(of_sample)

@@ -9,45 +9,19 @@ from tmdscope.vision.weights import Weights, load_weights
 
 
 def build_backbone(architecture: str, weights: Weights, pretrained: Path) -> nn.Module:
-    """Build a fresh ResNet without its classification layer.
+    """Build a fresh ResNet (18, 34, 50, 101 or 152) without its classification layer, see `bare_backbone`.
 
-    Parameters
-    ----------
-    architecture : str
-        ``resnet18``, ``resnet34``, ``resnet50``, ``resnet101`` or ``resnet152``.
-    weights : Weights
-        Source of the weights; with `Weights.NONE` they are drawn from torch's global generator.
-    pretrained : Path
-        Safetensors file of the pretrain stage, read for `Weights.SIMULATED` only.
-
-    Returns
-    -------
-    torch.nn.Module
-        Float images N x 3 x H x W to features N x F, with F as `feature_count` says.
-
-    Raises
-    ------
-    UserError
-        The weights cannot be had; the message says what to do.
+    With `Weights.NONE` its weights are drawn from torch's global generator; `pretrained` is as for
+    `load_weights`.
     """
     state = load_weights(weights, architecture, pretrained)
     return bare_backbone(architecture, state)
 
 
 def bare_backbone(architecture: str, state: Mapping[str, Tensor] | None = None) -> nn.Module:
-    """Build a ResNet without its classification layer from a state dict.
+    """Build a torchvision ResNet without its classification layer: float N x 3 x H x W to features N x F.
 
-    Parameters
-    ----------
-    architecture : str
-        Name of a torchvision ResNet.
-    state : mapping, optional
-        Parameter name to tensor; without it the weights are drawn at random.
-
-    Returns
-    -------
-    torch.nn.Module
-        Float images N x 3 x H x W to features N x F.
+    Without a state dict the weights are drawn at random.
     """
     import torchvision  # seconds, which only who builds a network should wait
 
@@ -59,24 +33,9 @@ def bare_backbone(architecture: str, state: Mapping[str, Tensor] | None = None) 
 
 
 def frozen_layers(network: nn.Module, train_from: str) -> list[nn.Module]:
-    """List the layers of a ResNet before the first one that is trained.
+    """List the layers of a bare ResNet before the first one that is trained (ValueError if unknown).
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        As `bare_backbone` builds it.
-    train_from : str
-        ``layer1`` (all but the first convolution is trained) to ``layer4``.
-
-    Returns
-    -------
-    list of torch.nn.Module
-        The layers in order, from the first convolution on.
-
-    Raises
-    ------
-    ValueError
-        The network has no such layer.
+    `train_from`: ``layer1`` (all but the first convolution is trained) to ``layer4``.
     """
     names = [name for name, _ in network.named_children()]
     if train_from not in names:
@@ -85,16 +44,5 @@ def frozen_layers(network: nn.Module, train_from: str) -> list[nn.Module]:
 
 
 def feature_count(architecture: str) -> int:
-    """Say how many features a ResNet gives.
-
-    Parameters
-    ----------
-    architecture : str
-        Name of a torchvision ResNet.
-
-    Returns
-    -------
-    int
-        512 for ResNet 18 and 34, 2048 for the deeper ones.
-    """
+    """Say how many features a ResNet gives: 512 for ResNet 18 and 34, 2048 for the deeper ones."""
     return 512 if architecture in ("resnet18", "resnet34") else 2048

@@ -16,17 +16,7 @@ EMBEDDING_WIDTH = 100
 
 
 class Head(nn.Module):
-    """The paper's head: features -> 100 -> ReLU -> dropout -> outputs.
-
-    Parameters
-    ----------
-    features : int
-        Width of the backbone's feature vector.
-    outputs : int
-        Width of the last layer.
-    dropout : float
-        Probability of dropping a value of the embedding, in [0, 1).
-    """
+    """The paper's head: features -> 100 -> ReLU -> dropout -> outputs."""
 
     def __init__(self, features: int, outputs: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -35,65 +25,25 @@ class Head(nn.Module):
         self.output = nn.Linear(EMBEDDING_WIDTH, outputs)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Turn features into outputs.
-
-        Parameters
-        ----------
-        features : torch.Tensor
-            float32, N x F.
-
-        Returns
-        -------
-        torch.Tensor
-            Outputs, float32, N x K.
-        """
+        """Turn features, N x F, into outputs, N x K."""
         return self.classify(self.embed(features))
 
     def classify(self, embedding: Tensor) -> Tensor:
-        """Turn embeddings into outputs.
-
-        Parameters
-        ----------
-        embedding : torch.Tensor
-            As `embed` gives, float32, N x 100.
-
-        Returns
-        -------
-        torch.Tensor
-            Outputs, float32, N x K.
-        """
+        """Turn embeddings before their ReLU, N x 100, into outputs, N x K."""
         logits: Tensor = self.output(self.dropout(torch.relu(embedding)))
         return logits
 
     def embed(self, features: Tensor) -> Tensor:
-        """Give the embedding before its ReLU.
-
-        Parameters
-        ----------
-        features : torch.Tensor
-            float32, N x F.
-
-        Returns
-        -------
-        torch.Tensor
-            float32, N x 100.
-        """
+        """Give the embedding before its ReLU, N x 100."""
         embedding: Tensor = self.embedding(features)
         return embedding
 
 
 class Backbone(nn.Module):
-    """A ResNet that takes 8-bit grey images.
+    """A ResNet that takes 8-bit grey images; `network` turns float images N x 3 x H x W into features N x F.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Float images N x 3 x H x W to features N x F.
-    normalisation : Normalisation
-        Of the network's weights.
-    frozen : sequence of torch.nn.Module, optional
-        Layers of the network that stay as they are: no gradient, and batch normalisation by the stored
-        statistics even while the rest is trained.
+    Frozen layers stay as they are: no gradient, and batch normalisation by the stored statistics even while
+    the rest is trained.
     """
 
     mean: Tensor
@@ -111,51 +61,21 @@ class Backbone(nn.Module):
         self.register_buffer("std", torch.tensor(normalisation.std).view(1, 3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> Self:
-        """Set training or evaluation mode.
-
-        Parameters
-        ----------
-        mode : bool, optional
-            True for training; frozen layers stay in evaluation mode.
-
-        Returns
-        -------
-        Backbone
-            Itself.
-        """
+        """Set training or evaluation mode; frozen layers stay in evaluation mode."""
         super().train(mode)
         for layer in self._frozen:
             layer.eval()
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Turn images into features.
-
-        Parameters
-        ----------
-        images : torch.Tensor
-            uint8, N x H x W.
-
-        Returns
-        -------
-        torch.Tensor
-            Features, float32, N x F.
-        """
+        """Turn images, uint8, N x H x W, into features, float32, N x F."""
         scaled = images.to(torch.float32).div(255.0).unsqueeze(1)
         features: Tensor = self.network((scaled - self.mean) / self.std)
         return features
 
 
 class Classifier(nn.Module):
-    """A backbone with its head.
-
-    Parameters
-    ----------
-    backbone : Backbone
-        Images to features.
-    head : Head
-        Features to outputs.
-    """
+    """A backbone with its head."""
 
     def __init__(self, backbone: Backbone, head: Head) -> None:
         super().__init__()
@@ -163,34 +83,12 @@ class Classifier(nn.Module):
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
-        """Turn images into outputs.
-
-        Parameters
-        ----------
-        images : torch.Tensor
-            uint8, N x H x W.
-
-        Returns
-        -------
-        torch.Tensor
-            Outputs, float32, N x K.
-        """
+        """Turn images, uint8, N x H x W, into outputs, float32, N x K."""
         logits: Tensor = self.head(self.backbone(images))
         return logits
 
     def embed(self, images: Tensor) -> Tensor:
-        """Give the embedding before its ReLU.
-
-        Parameters
-        ----------
-        images : torch.Tensor
-            uint8, N x H x W.
-
-        Returns
-        -------
-        torch.Tensor
-            float32, N x 100 (TMD paper, latent features).
-        """
+        """Give the embedding before its ReLU, N x 100 (TMD paper, latent features)."""
         return self.head.embed(self.backbone(images))
 
 
@@ -200,24 +98,10 @@ class EnsembleConfig:
 
     Attributes
     ----------
-    architecture : str
-        Name of a torchvision ResNet.
-    target : str
-        Target encoding.
-    classes : tuple of str
-        Class names in label order.
-    size_px : int
-        Rows and columns of the images.
-    members : int
-        Number of fold models.
     shared_backbone : bool
-        Whether all members use one frozen backbone.
-    normalisation : Normalisation
-        Of the backbone's weights.
-    atoms : tuple of str, optional
-        Outputs of a multilabel target that has more than its classes need.
-    wait : bool, optional
-        Whether nothing is asked of an output that is the same for all classes.
+        Whether all members, the fold models, use one frozen backbone.
+    atoms, wait
+        Of a multilabel target, see `Multilabel`; atoms are None where it has only what its classes need.
     trained : tuple of str, optional
         Classes that some fold's training showed; None for all.
     """
@@ -245,29 +129,12 @@ class EnsembleConfig:
         return (*classes, *(atom for atom in target.atoms if atom not in told))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-like form, as stored in a model's metadata.
-
-        Returns
-        -------
-        dict
-            Read back by `from_dict`.
-        """
+        """Give a JSON-like form, as stored in a model's metadata."""
         return {**asdict(self), "classes": list(self.classes)}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "EnsembleConfig":
-        """Read the form that `to_dict` gives.
-
-        Parameters
-        ----------
-        content : dict
-            Plain values.
-
-        Returns
-        -------
-        EnsembleConfig
-            The configuration.
-        """
+        """Read the form that `to_dict` gives."""
         normalisation = Normalisation(*(tuple(content["normalisation"][key]) for key in ("mean", "std")))
         atoms, trained = content.get("atoms"), content.get("trained")
         return cls(
@@ -281,27 +148,14 @@ class EnsembleConfig:
         )
 
     def make_target(self) -> Target:
-        """Make the encoding of the ensemble's classes.
-
-        Returns
-        -------
-        Target
-            As the ensemble was trained with.
-        """
+        """Make the encoding that the ensemble was trained with."""
         return make_target(self.target, self.classes, self.atoms, self.wait)
 
 
 class Ensemble(nn.Module):
     """The mean of the fold models' class probabilities, as one program.
 
-    Parameters
-    ----------
-    backbones : sequence of Backbone
-        One for each head, or a single one that all heads share.
-    heads : sequence of Head
-        One for each fold.
-    target : Target
-        Encoding that turns outputs into class probabilities.
+    There is a backbone for each fold's head, or a single one that all heads share.
     """
 
     def __init__(self, backbones: Sequence[Backbone], heads: Sequence[Head], target: Target) -> None:
@@ -313,34 +167,12 @@ class Ensemble(nn.Module):
         self.target = target
 
     def forward(self, images: Tensor) -> Tensor:
-        """Turn images into class probabilities.
-
-        Parameters
-        ----------
-        images : torch.Tensor
-            uint8, N x H x W.
-
-        Returns
-        -------
-        torch.Tensor
-            Probabilities, float32, N x K; rows sum to one.
-        """
+        """Turn images, uint8, N x H x W, into class probabilities, float32, N x K; rows sum to one."""
         logits, _ = self.look(images)
         return torch.stack([self.target.probabilities(values) for values in logits]).mean(dim=0)
 
     def look(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Give what every fold's model makes of images.
-
-        Parameters
-        ----------
-        images : torch.Tensor
-            uint8, N x H x W.
-
-        Returns
-        -------
-        tuple of list of torch.Tensor
-            For each fold its outputs, float32, N x outputs, and its embeddings before the ReLU, N x 100.
-        """
+        """Give each fold's outputs, N x outputs, and its embeddings before the ReLU, N x 100."""
         features = [backbone(images) for backbone in self.backbones]
         if len(features) < len(self.heads):
             features = features * len(self.heads)
@@ -349,18 +181,7 @@ class Ensemble(nn.Module):
         return [head.classify(values) for head, values in zip(heads, embeddings, strict=True)], embeddings
 
     def member(self, fold: int) -> Classifier:
-        """Give one fold's classifier.
-
-        Parameters
-        ----------
-        fold : int
-            Its number, from 0.
-
-        Returns
-        -------
-        Classifier
-            Sharing the ensemble's tensors.
-        """
+        """Give one fold's classifier, sharing the ensemble's tensors."""
         backbone = self.backbones[fold if len(self.backbones) > 1 else 0]
         head = self.heads[fold]
         if not isinstance(backbone, Backbone) or not isinstance(head, Head):
@@ -369,18 +190,7 @@ class Ensemble(nn.Module):
 
 
 def bare_ensemble(config: EnsembleConfig) -> Ensemble:
-    """Build an ensemble from its configuration, with weights of chance.
-
-    Parameters
-    ----------
-    config : EnsembleConfig
-        Of the ensemble.
-
-    Returns
-    -------
-    Ensemble
-        In training mode.
-    """
+    """Build an ensemble from its configuration, with weights of chance, in training mode."""
     backbones = 1 if config.shared_backbone else config.members
     target = config.make_target()
     return Ensemble(
@@ -391,20 +201,7 @@ def bare_ensemble(config: EnsembleConfig) -> Ensemble:
 
 
 def rebuild_ensemble(config: EnsembleConfig, state: dict[str, Tensor]) -> Ensemble:
-    """Build an ensemble from its configuration and tensors.
-
-    Parameters
-    ----------
-    config : EnsembleConfig
-        Of the stored ensemble.
-    state : dict
-        Parameter and buffer names to tensors.
-
-    Returns
-    -------
-    Ensemble
-        In evaluation mode.
-    """
+    """Build an ensemble from its configuration and tensors, in evaluation mode."""
     ensemble = bare_ensemble(config)
     ensemble.load_state_dict(state)
     return ensemble.eval()

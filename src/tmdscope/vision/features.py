@@ -18,33 +18,14 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def best_device() -> torch.device:
-    """Give the fastest device at hand.
-
-    Returns
-    -------
-    torch.device
-        CUDA, then Apple's MPS, then the CPU.
-    """
+    """Give the fastest device at hand: CUDA, then Apple's MPS, then the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def placed(network: Network, device: torch.device) -> Network:
-    """Copy a network to where it is to compute; whoever else holds it finds it where it was.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Left as it is, on its device.
-    device : torch.device
-        Where to.
-
-    Returns
-    -------
-    torch.nn.Module
-        In evaluation mode.
-    """
+    """Copy a network to where it is to compute, in evaluation mode; the original stays as and where it is."""
     return copy.deepcopy(network).to(device).eval()
 
 
@@ -52,23 +33,9 @@ def placed(network: Network, device: torch.device) -> Network:
 def apply_in_batches(
     function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], batch_size: int, device: torch.device
 ) -> NDArray[Any]:
-    """Apply a network's function to images, a batch at a time.
+    """Apply a function of a network in evaluation mode to uint8 images, N x H x W, a batch at a time: N x F.
 
-    Parameters
-    ----------
-    function : callable
-        uint8 images B x H x W on `device` to values B x F; its network is in evaluation mode.
-    images : numpy.ndarray
-        uint8, N x H x W; a memory map is read a batch at a time.
-    batch_size : int
-        Images in a batch.
-    device : torch.device
-        Where the network is.
-
-    Returns
-    -------
-    numpy.ndarray
-        N x F, float32.
+    A memory map is read a batch at a time; the function gets batches on `device`.
     """
     batches = [
         function(torch.from_numpy(np.array(images[start : start + batch_size])).to(device)).cpu().numpy()
@@ -78,17 +45,9 @@ def apply_in_batches(
 
 
 def fold_batch_norm(backbone: Backbone) -> Backbone:
-    """Copy a backbone for computing: batch normalisation folded into the convolutions.
+    """Copy a backbone in evaluation mode for computing: batch normalisation folded into the convolutions.
 
-    Parameters
-    ----------
-    backbone : Backbone
-        In evaluation mode; left as it is.
-
-    Returns
-    -------
-    Backbone
-        Equal to rounding, a tenth faster, with a memory layout that suits convolutions.
+    Equal to rounding, a tenth faster, with a memory layout that suits convolutions.
     """
     frozen = copy.deepcopy(backbone)
     frozen.network = fuse(frozen.network, inplace=True).to(memory_format=torch.channels_last)
@@ -103,27 +62,10 @@ def symmetric_features(
     device: torch.device,
     precision: Precision,
 ) -> NDArray[np.float32]:
-    """Compute what a frozen backbone sees in every image and in its symmetric versions.
+    """Compute what a frozen backbone sees in images and their symmetric versions: N x `symmetries` x F.
 
-    Parameters
-    ----------
-    backbone : Backbone
-        On `device`, in evaluation mode; a copy computes, see `fold_batch_norm`.
-    images : numpy.ndarray
-        uint8, N x S x S.
-    symmetries : int
-        How many versions, see `tmdscope.vision.augment`: 1, 4 or 8; the first is the image itself.
-    batch_size : int
-        Images in a batch.
-    device : torch.device
-        Where the backbone is.
-    precision : Precision
-        Of its products.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, N x `symmetries` x F.
+    A copy computes, see `fold_batch_norm`. Versions (1, 4 or 8) are those of `tmdscope.vision.augment`; the
+    first is the image itself.
     """
     frozen = fold_batch_norm(backbone)
 

@@ -19,31 +19,12 @@ class Precision(StrEnum):
 
 
 def has_amx() -> bool:
-    """Say whether the CPU has matrix units for bfloat16.
-
-    Returns
-    -------
-    bool
-        True where PyTorch finds AMX and may use it.
-    """
+    """Say whether the CPU has matrix units for bfloat16: PyTorch finds AMX and may use it."""
     return bool(torch.cpu._is_amx_tile_supported())
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Precision:
-    """Decide what ``auto`` means on a device.
-
-    Parameters
-    ----------
-    precision : Precision
-        As set by the user.
-    device : torch.device
-        Where the network runs.
-
-    Returns
-    -------
-    Precision
-        ``fp32`` or ``bf16``.
-    """
+    """Decide what ``auto`` means on a device."""
     if precision is not Precision.AUTO:
         return precision
     if device.type == "cuda":
@@ -54,20 +35,7 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
-    """Open a block in which a network computes in a precision.
-
-    Parameters
-    ----------
-    precision : Precision
-        Any; ``auto`` is resolved for the device.
-    device : torch.device
-        Where the network runs.
-
-    Returns
-    -------
-    context manager
-        PyTorch's autocast, switched off for ``fp32``.
-    """
+    """Open a block in which a network computes in a precision; autocast is off for ``fp32``."""
     enabled = resolve_precision(precision, device) is Precision.BF16
     block: AbstractContextManager[None] = torch.autocast(device.type, torch.bfloat16, enabled=enabled)
     return block

@@ -19,15 +19,7 @@ _VALUES = "features.npy"
 
 @dataclass(frozen=True)
 class StoredFeatures:
-    """What a frozen backbone sees in every image of a data set.
-
-    Attributes
-    ----------
-    features : numpy.ndarray
-        float32, shape (N, V, F): V symmetries of each image, the first of them none.
-    architecture, weights, precision : str
-        Of the backbone, and of its products.
-    """
+    """What a frozen backbone sees in every image: float32, (N, V, F), V symmetries, the first being none."""
 
     features: NDArray[np.float32]
     architecture: str
@@ -40,16 +32,9 @@ class StoredFeatures:
         return int(self.features.shape[1])
 
     def write(self, folder: Path, data_sha256: str, pretrained: Path) -> None:
-        """Write the features, replacing what the folder held.
+        """Write ``features.npy`` and ``features.json``, replacing what the folder held.
 
-        Parameters
-        ----------
-        folder : Path
-            Gets ``features.npy`` and ``features.json``.
-        data_sha256 : str
-            Digest of the data set.
-        pretrained : Path
-            Safetensors file of the pretrain stage, which weights `simulated` are.
+        `pretrained`: safetensors file of the pretrain stage, which weights `simulated` are.
         """
         about = {
             "architecture": self.architecture,
@@ -65,27 +50,7 @@ class StoredFeatures:
 
     @classmethod
     def read(cls, folder: Path, dataset: Dataset, pretrained: Path) -> "StoredFeatures":
-        """Read the features of a data set.
-
-        Parameters
-        ----------
-        folder : Path
-            Holds ``features.npy`` and ``features.json``.
-        dataset : Dataset
-            The images.
-        pretrained : Path
-            As for `write`.
-
-        Returns
-        -------
-        StoredFeatures
-            Its features are read from disk when they are used.
-
-        Raises
-        ------
-        UserError
-            A file is missing, damaged or changed, or is of other images or of another backbone.
-        """
+        """Read the features of a data set, from disk when they are used; those of others are refused."""
         path = folder / _RECORD
         about: dict[str, Any] = read_record(path)
         about = read_record(path, _of(dataset.digest, about["weights"], pretrained), [folder / _VALUES])

@@ -13,16 +13,8 @@ from tmdscope.materials import INVALID, atom_vector, atoms_of
 class Target(Protocol):
     """One encoding of K classes into the network's outputs.
 
-    Attributes
-    ----------
-    name : str
-        As written in `params.yaml`.
-    classes : tuple of str
-        Class names; label k is the k-th.
-    outputs : int
-        Width of the network's last layer.
-    output_names : tuple of str
-        What each output speaks about: a class or an atom. One that two encodings share may keep its weights.
+    `output_names` say what each output speaks about: a class or an atom. One that two encodings share may
+    keep its weights. Logits are N x `outputs`, labels N, int64: label k is the k-th class.
     """
 
     name: str
@@ -31,92 +23,26 @@ class Target(Protocol):
     output_names: tuple[str, ...]
 
     def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-        """Give the loss of each image.
-
-        Parameters
-        ----------
-        logits : torch.Tensor
-            N x `outputs`.
-        labels : torch.Tensor
-            N class labels, int64.
-        smoothing : float, optional
-            Share of every target that is spread evenly over what else it could be, in [0, 1).
-
-        Returns
-        -------
-        torch.Tensor
-            N values.
-        """
+        """Give the loss of each image; `smoothing`, in [0, 1), is spread over what else it could be."""
 
     def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-        """Give the mean loss of a batch.
-
-        Parameters
-        ----------
-        logits : torch.Tensor
-            N x `outputs`.
-        labels : torch.Tensor
-            N class labels, int64.
-        smoothing : float, optional
-            Share of every target that is spread evenly over what else it could be, in [0, 1).
-
-        Returns
-        -------
-        torch.Tensor
-            A scalar.
-        """
+        """Give the mean loss of a batch, see `losses`."""
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Turn outputs into class probabilities.
-
-        Parameters
-        ----------
-        logits : torch.Tensor
-            N x `outputs`.
-
-        Returns
-        -------
-        torch.Tensor
-            N x K, rows sum to one.
-        """
+        """Turn outputs into class probabilities, N x K; rows sum to one."""
 
     def class_scores(self, logits: Tensor) -> Tensor:
         """Give what speaks for each class, before it is squeezed into probabilities.
 
-        Parameters
-        ----------
-        logits : torch.Tensor
-            N x `outputs`.
-
-        Returns
-        -------
-        torch.Tensor
-            N x K, linear in the outputs: what attribution asks the reasons of.
+        N x K, linear in the outputs: what attribution asks the reasons of.
         """
 
     def decode(self, logits: Tensor) -> Tensor:
-        """Turn outputs into labels as the paper does.
-
-        Parameters
-        ----------
-        logits : torch.Tensor
-            N x `outputs`.
-
-        Returns
-        -------
-        torch.Tensor
-            N labels, int64; `INVALID` where the output stands for no class.
-        """
+        """Turn outputs into labels as the paper does; `INVALID` where the output stands for no class."""
 
 
 class Multiclass:
-    """One output per class, softmax and cross-entropy.
-
-    Parameters
-    ----------
-    classes : sequence of str
-        Class names in label order.
-    """
+    """One output per class, softmax and cross-entropy."""
 
     name = "multiclass"
 
@@ -149,16 +75,8 @@ class Multiclass:
 class Coded:
     """A target whose classes are codes of independent bits: sigmoid and binary cross-entropy.
 
-    Class probabilities are those of the classes' codes among all declared ones.
-
-    Parameters
-    ----------
-    classes : sequence of str
-        Class names in label order.
-    codes : torch.Tensor
-        The bits of each class, K x `outputs`, 0 or 1, no two rows alike.
-    names : sequence of str
-        What each bit speaks about.
+    Class probabilities are those of the classes' codes (K x `outputs`, 0 or 1, no two rows alike) among all
+    declared ones.
     """
 
     def __init__(self, classes: Sequence[str], codes: Tensor, names: Sequence[str]) -> None:
@@ -223,15 +141,7 @@ class Multilabel(Coded):
     def told_apart(self, trained: Sequence[str]) -> tuple[str, ...]:
         """List the atoms that training could tell: some of its classes hold them and some do not.
 
-        Parameters
-        ----------
-        trained : sequence of str
-            Classes that training showed.
-
-        Returns
-        -------
-        tuple of str
-            Of `atoms`. The other outputs learnt nothing of an image, whatever they say.
+        The other outputs learnt nothing of an image, whatever they say.
         """
         shown = self.codes[[self.classes.index(name) for name in trained]]
         varies = (shown != shown[:1]).any(dim=0).tolist()
@@ -251,11 +161,6 @@ class Ordinal(Coded):
 
     After Cheng, Wang & Pollastri (doi:10.1109/IJCNN.2008.4633963), as in Moses & Reinhart's growth
     temperatures (Mater. Charact. 209, 113701), with binary cross-entropy in place of their summed squares.
-
-    Parameters
-    ----------
-    classes : sequence of str
-        Class names, rising.
     """
 
     name = "ordinal"
@@ -278,29 +183,7 @@ TARGETS: Mapping[str, Callable[[Sequence[str]], Target]] = {
 def make_target(
     name: str, classes: Sequence[str], atoms: Sequence[str] | None = None, wait: bool = False
 ) -> Target:
-    """Build a target encoding by name.
-
-    Parameters
-    ----------
-    name : str
-        A key of `TARGETS`.
-    classes : sequence of str
-        Class names in label order.
-    atoms : sequence of str, optional
-        The outputs of a multilabel target, where there are to be more than these classes need.
-    wait : bool, optional
-        As for `Multilabel`.
-
-    Returns
-    -------
-    Target
-        The encoding.
-
-    Raises
-    ------
-    ValueError
-        The name is unknown, or the classes do not suit multilabel targets.
-    """
+    """Build a target encoding by name; `atoms` and `wait` are for `Multilabel`."""
     if name not in TARGETS:
         raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
     return Multilabel(classes, atoms, wait) if name == Multilabel.name else TARGETS[name](classes)

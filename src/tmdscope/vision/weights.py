@@ -27,15 +27,7 @@ _CLASSIFIER = ("fc.weight", "fc.bias")
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Per-channel mean and standard deviation of images scaled to [0, 1].
-
-    Attributes
-    ----------
-    mean : tuple of float
-        Subtracted, one per colour channel.
-    std : tuple of float
-        Divided by, one per colour channel.
-    """
+    """Per-channel mean and standard deviation of images scaled to [0, 1]."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -50,15 +42,7 @@ GREY_NORMALISATION = Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A published state dict of one architecture.
-
-    Attributes
-    ----------
-    url : str
-        Where it was published.
-    sha256_start : str or None
-        First hexadecimal digits of its SHA-256, as published; None where no hash was.
-    """
+    """A published state dict of an architecture; `sha256_start` (first hex digits) is None if unpublished."""
 
     url: str
     sha256_start: str | None
@@ -71,17 +55,7 @@ class WeightsFile:
 
 @dataclass(frozen=True)
 class WeightsSource:
-    """What is known of a source of weights.
-
-    Attributes
-    ----------
-    normalisation : Normalisation
-        What the weights were trained with.
-    publication : str
-        Who trained them on what, and where that was published.
-    files : mapping
-        Architecture to its file; empty for weights that are not downloaded.
-    """
+    """A source of weights: what they were trained with, by whom on what, and a file per architecture."""
 
     normalisation: Normalisation
     publication: str
@@ -162,46 +136,16 @@ SOURCES: dict[Weights, WeightsSource] = {
 
 
 def normalisation_of(weights: Weights) -> Normalisation:
-    """Give the normalisation that some weights were trained with.
-
-    Parameters
-    ----------
-    weights : Weights
-        Source of the weights.
-
-    Returns
-    -------
-    Normalisation
-        Mean and standard deviation.
-    """
+    """Give the normalisation that some weights were trained with."""
     return weights.source.normalisation
 
 
 def load_weights(weights: Weights, architecture: str, pretrained: Path) -> Mapping[str, Tensor] | None:
-    """Load a backbone's state dict, without its classification layer.
+    """Load a backbone's state dict, without its classification layer; None for `Weights.NONE`.
 
-    Published files are taken from torch's cache folder (``hub/checkpoints`` in the folder that the
-    variable TORCH_HOME names), where a user may put them by hand, and downloaded into it otherwise.
-
-    Parameters
-    ----------
-    weights : Weights
-        Source of the weights.
-    architecture : str
-        Name of a torchvision ResNet.
-    pretrained : Path
-        Safetensors file of the pretrain stage, read for `Weights.SIMULATED` only.
-
-    Returns
-    -------
-    dict or None
-        Parameter name to tensor; None for `Weights.NONE`.
-
-    Raises
-    ------
-    UserError
-        The weights do not exist for this architecture, cannot be had, or are not what they should be;
-        the message says what to do.
+    Published files are taken from torch's cache folder (``hub/checkpoints`` in the folder that the variable
+    TORCH_HOME names), where a user may put them by hand, and downloaded into it otherwise. `pretrained`, the
+    safetensors file of the pretrain stage, is read for `Weights.SIMULATED` only.
     """
     if weights is Weights.NONE:
         return None

@@ -40,18 +40,10 @@ class ScanError(UserError):
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel of an instrument's file, as the file calls it.
+    """One channel of an instrument's file, as the file calls it; its shape is rows and columns.
 
-    Attributes
-    ----------
-    unit : str
-        Of its values, as the file says; empty where it says none.
-    shape : tuple of int
-        Rows and columns.
-    pixel_size_nm : tuple of float
-        Width (x, along a row) and height (y) of a pixel; NaN where the file gives no scale.
-    warnings : tuple of str
-        What the file's records of it disagree about.
+    The unit is empty where the file says none. Width (x, along a row) and height (y) of a pixel are NaN where
+    it gives no scale. `warnings`: what the file's records of it disagree about.
     """
 
     name: str

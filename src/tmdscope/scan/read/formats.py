@@ -18,16 +18,10 @@ _PARK_MARK, _PARK_DATA, _PARK_HEADER = 50432, 50434, 50435
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file.
+    """A kind of file, by beginnings of such files and endings of their names.
 
-    Attributes
-    ----------
-    starts : tuple of bytes
-        Beginnings of such files.
-    endings : tuple of str
-        Of their names, in lower case; ``.000 to .999`` stands for three digits.
-    tags : frozenset of int
-        One of them is among the tags of its first page, where it is a TIFF.
+    Endings are in lower case; ``.000 to .999`` stands for three digits. A TIFF has one of `tags` among those
+    of its first page.
     """
 
     name: str
@@ -83,10 +77,7 @@ def recognise(content: bytes) -> Format | None:
 
 
 def format_of(content: bytes) -> Format:
-    """Tell a file's format and check that it is whole, as far as its first bytes say.
-
-    A ScanError where it is empty, of no instrument, changed on its way, or shorter than its beginning says.
-    """
+    """Tell a file's format; it must be one, and whole as far as its first bytes say, else a ScanError."""
     if not content:
         raise ScanError("it is empty; copy it from the instrument again")
     form = recognise(content)
