@@ -26,10 +26,7 @@ class Pca:
 
 
 def principal_components(embeddings: pd.DataFrame, components: int) -> Pca:
-    """Find the principal components of an embedding, shape (images, values), centred and not standardised.
-
-    Exact, with scikit-learn's sign: the largest loading of each component is positive.
-    """
+    """Find components, centred, not standardised; as scikit-learn's, each largest loading is positive."""
     most = min(embeddings.shape)
     if not 1 <= components <= most:
         raise UserError(

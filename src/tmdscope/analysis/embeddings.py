@@ -19,10 +19,7 @@ def embed(
     device: torch.device,
     after_relu: bool = False,
 ) -> pd.DataFrame:
-    """Compute the penultimate layer's values of images, uint8, N x S x S: columns ``z000`` to ``z099``.
-
-    Before the ReLU, as the paper's latent features, or as the last layer sees them.
-    """
+    """Give ``z000`` to ``z099`` of images, uint8, N x S x S, before the ReLU, as the paper's, or after it."""
     values = apply_in_batches(placed(classifier, device).embed, images, batch_size, device)
     if after_relu:
         values = np.maximum(values, 0)

@@ -14,10 +14,11 @@ from tmdscope.report.provenance import Run
 
 @dataclass(frozen=True)
 class PublishedResults:
-    """Everything the report is written from; attributes have the names of the files they are the content of.
+    """Everything the report is written from.
 
-    ``latent.json`` has text in place of figures that need missing descriptors. `panels` are the stages'
-    latent panels, empty where sequences are not enabled.
+    `latent`, `carryover`, `search`, `audit` and `sequential` are the contents of JSON files; the first has
+    text in place of figures that need missing descriptors. `panels` are empty where sequences are not
+    enabled.
     """
 
     tables: PublishedTables
