@@ -79,7 +79,7 @@ class Relation:
         return self._at(int(np.argmax(np.abs(self.correlations))))
 
     def shared_variance(self, explained_variance: Values) -> float:
-        """Give the embedding's redundancy given the descriptor (Stewart & Love 1968, doi:10.1037/h0026143)."""
+        """Give the embedding's redundancy given the descriptor (Stewart & Love, doi:10.1037/h0026143)."""
         return float(self.correlations**2 @ explained_variance)
 
     def _at(self, index: int) -> Correlation:
