@@ -33,9 +33,9 @@ def placed(network: Network, device: torch.device) -> Network:
 def apply_in_batches(
     function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], batch_size: int, device: torch.device
 ) -> NDArray[Any]:
-    """Apply a function of a network in evaluation mode to uint8 images, N x H x W, a batch at a time: N x F.
+    """Apply a function of a network in evaluation mode to uint8 images, N x H x W: float32, N x F.
 
-    A memory map is read a batch at a time; the function gets batches on `device`.
+    It gets B x H x W on `device` and gives B x F; a memory map is read a batch at a time.
     """
     batches = [
         function(torch.from_numpy(np.array(images[start : start + batch_size])).to(device)).cpu().numpy()
