@@ -114,7 +114,7 @@ import sys
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIServer, make_server
 from optuna_dashboard import wsgi
-from tmdscope.learn.search.storage import check_url
+from tmdscope.search.storage import check_url
 from tmdscope.stage import run_stage, say
 from tmdscope.tracking.store import search_storage_url
 

@@ -25,14 +25,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.audit.duplicates import find_duplicates
+from tmdscope.audit.groups import count_groups
+from tmdscope.audit.statistics import spectra
+from tmdscope.audit.study import audit
+from tmdscope.audit.table import AuditTable
+from tmdscope.audit.verdict import MOSTLY, NONE
 from tmdscope.dataset.splits import Split, make_split
 from tmdscope.files import sha256_array
-from tmdscope.learn.audit.duplicates import find_duplicates
-from tmdscope.learn.audit.groups import count_groups
-from tmdscope.learn.audit.statistics import spectra
-from tmdscope.learn.audit.study import audit
-from tmdscope.learn.audit.table import AuditTable
-from tmdscope.learn.audit.verdict import MOSTLY, NONE
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.scan.growth import draw_growth

@@ -25,17 +25,17 @@ from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts, fold_seed
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.pretrain import pretrain, simulate_corpus
-from tmdscope.learn.reliability.reliability import (
+from tmdscope.materials import MATERIALS, PUBLISHED_IMAGES
+from tmdscope.memory import keep_freed_memory
+from tmdscope.models.tabular import FeatureTable
+from tmdscope.params.materials_study import PretrainParams
+from tmdscope.reliability.reliability import (
     Assessment,
     Reliability,
     assess,
     fit_reliability,
     measure,
 )
-from tmdscope.learn.tabular import FeatureTable
-from tmdscope.materials import MATERIALS, PUBLISHED_IMAGES
-from tmdscope.memory import keep_freed_memory
-from tmdscope.params.materials_study import PretrainParams
 from tmdscope.scan.level import level
 from tmdscope.scan.simulate import plan_samples, simulate_sample
 from tmdscope.vision.backbones import bare_backbone
@@ -199,7 +199,7 @@ def score(table: FeatureTable, ensembles: Ensembles) -> dict[str, Any]:
     Returns
     -------
     dict
-        As `tmdscope.learn.reliability.reliability.measure`, and ``accuracy``, ``temperatures``,
+        As `tmdscope.reliability.reliability.measure`, and ``accuracy``, ``temperatures``,
         ``calibrated_on`` (samples in the mean) and ``novelty_cut`` (in the mean).
     """
     fitted = [fit(table, ensembles, number) for number in range(OUTER)]

@@ -23,17 +23,17 @@ from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples, FitSettings
-from tmdscope.learn.metrics import mean_std
-from tmdscope.learn.search.experiments import ExperimentObjective
-from tmdscope.learn.search.pruning import Steps
-from tmdscope.learn.search.storage import open_storage
-from tmdscope.learn.search.study import Progress, SearchStudy
-from tmdscope.learn.search.trials import Job, SilentSearch
-from tmdscope.learn.search.worker import EPOCHS as TAKEN
-from tmdscope.learn.search.worker import work
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import SearchParams
+from tmdscope.scores.metrics import mean_std
+from tmdscope.search.experiments import ExperimentObjective
+from tmdscope.search.pruning import Steps
+from tmdscope.search.storage import open_storage
+from tmdscope.search.study import Progress, SearchStudy
+from tmdscope.search.trials import Job, SilentSearch
+from tmdscope.search.worker import EPOCHS as TAKEN
+from tmdscope.search.worker import work
 from tmdscope.vision.classifier import EnsembleConfig, Head
 from tmdscope.vision.targets import Multiclass
 from tmdscope.vision.weights import IMAGENET_NORMALISATION

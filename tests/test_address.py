@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmdscope.address import holds_secret, keep_secrets, without_secrets
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 
 @pytest.mark.parametrize(

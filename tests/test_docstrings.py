@@ -1,4 +1,4 @@
-"""Every public function and class says in numpydoc what it takes, gives and raises.
+"""Every public function and class says what its name does not, in numpydoc; a section lists what is news.
 
 `numpydoc lint` does not know that a property is an attribute: it returns nothing, and a noun may sum it up.
 """
@@ -46,8 +46,17 @@ class Number:
         return 2
 
     def times(self, factor):
-        """Multiply."""
+        """Multiply
+
+        Parameters
+        ----------
+        by : int
+            How often.
+        """
         return factor
+
+    def nothing(self):
+        return 0
 
 def _private(value):
     return value
@@ -58,8 +67,9 @@ def test_what_lacks_is_told(tmp_path: Path) -> None:
     path = tmp_path / "number.py"
     path.write_text(LACKING)
     assert [problem.split(" ", 2)[1:] for problem in problems(path)] == [
-        ["number.Number.times:", "PR01 Parameters {'factor'} not documented"],
-        ["number.Number.times:", "RT01 No Returns section found"],
+        ["number.Number.times:", "SS03 Summary does not end with a period"],
+        ["number.Number.times:", "PR02 Unknown parameters {'by'}"],
+        ["number.Number.nothing:", "GL08 The object does not have a docstring"],
     ]
 
 

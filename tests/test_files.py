@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tmdscope.errors import UserError
 from tmdscope.files import (
     atomic_path,
     read_bytes,
@@ -25,7 +26,6 @@ from tmdscope.files import (
     write_table,
     write_text,
 )
-from tmdscope.stage import UserError
 
 JSON = st.recursive(
     st.none()

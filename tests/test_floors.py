@@ -9,36 +9,29 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
-GROUND = {"params", "profiles", "progress", "record", "stage"} | set(
+GROUND = {"errors", "params", "profiles", "progress", "record", "stage"} | set(
     "address alike download files layout limits materials memory names problem processes temporary".split()
 )
 """Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
-BELOW = {
-    "ground": set(),
-    "scan": {"ground"},
-    "dataset": {"ground", "scan"},
-    "vision": {"ground", "scan", "dataset"},
-    "learn": {"ground", "scan", "dataset", "vision"},
-    "analysis": {"ground", "scan", "dataset", "vision"},
-    "tracking": {"ground", "scan", "dataset", "vision", "learn", "analysis"},
-    "report": {"ground", "scan", "dataset", "vision", "learn", "analysis"},
-    "lifecycle": {"ground", "scan", "dataset", "vision", "learn", "analysis", "tracking", "report"},
-    "serving": {
-        "ground",
-        "scan",
-        "dataset",
-        "vision",
-        "learn",
-        "analysis",
-        "tracking",
-        "report",
-        "lifecycle",
-    },
-    "cli": {"ground", "tracking", "lifecycle", "serving"},
-}
+FLOORS = [
+    {"ground"},
+    {"scan"},
+    {"dataset"},
+    {"scores", "vision"},
+    {"analysis", "learn"},
+    {"models", "reliability", "sequential"},
+    {"audit", "search"},
+    {"tracking", "report"},
+    {"jobs"},
+    {"lifecycle"},
+    {"serving"},
+    {"cli"},
+]
+"""Rooms from the lowest floor up: a room imports from floors below its own alone."""
+BELOW = {room: set().union(*FLOORS[:number]) for number, rooms in enumerate(FLOORS) for room in rooms}
 ONLY_IN = {
     "mlflow": {"tracking"},
-    "optuna": {"learn"},
+    "optuna": {"search"},
     "typer": {"cli"},
     "fastapi": {"serving"},
     "starlette": {"serving"},

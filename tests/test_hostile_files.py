@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tmdscope.dataset.store import SCHEMA, read_manifest
+from tmdscope.errors import UserError
 from tmdscope.files import open_array, read_json, read_table, sha256_file
 from tmdscope.params.study import read_either_study
 from tmdscope.profiles import merge_profile, read_profile
 from tmdscope.record import read_record
-from tmdscope.stage import UserError
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from tmdscope.errors import UserError
 from tmdscope.params.experiments import read_experiments
 from tmdscope.params.reading import ParamsError
 from tmdscope.params.study import check_study
 from tmdscope.profiles import diff_params, list_profiles, merge_profile, read_profile
-from tmdscope.stage import UserError
 
 ROOT = Path(__file__).parents[1]
 PROFILES = ROOT / "profiles"

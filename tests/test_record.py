@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tmdscope.errors import UserError
 from tmdscope.record import read_record, record_of, write_record
-from tmdscope.stage import UserError
 
 OF = {"data": "a" * 64, "split": "b" * 64}
 CONTENT = {"name": "\u00b5m", "score": 0.1 + 0.2, "rows": [1, 2.5, None], "deep": {"b": True, "a": {}}}

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tmdscope import stage
-from tmdscope.stage import FAULT, UserError, name_of_entry, run_stage, to_user_error, translates
+from tmdscope.errors import UserError
+from tmdscope.stage import FAULT, name_of_entry, run_stage, to_user_error, translates
 
 
 def test_a_foreseen_error_is_a_message_and_a_status(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 MARK = "EXECUTED"

@@ -15,7 +15,7 @@ from benchmarks.hostile import driver
 from benchmarks.hostile.archives import NAME, PICTURES, SOUND
 from benchmarks.hostile.cases import Case
 from tmdscope.download import download
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 Speak = Callable[[socket.socket, bytes], None]
 """What a server does with a connection and the request that came."""

@@ -104,7 +104,7 @@ def _warm() -> None:
         *(
             "lifecycle.card",
             "lifecycle.listing",
-            "learn.scored",
+            "scores.scored",
             "learn.resume",
             "vision.stored",
             "lifecycle.settings",

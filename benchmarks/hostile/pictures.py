@@ -14,8 +14,8 @@ from tests.dataset.tiffs import write_tiff
 from benchmarks.hostile.cases import FOREIGN, Case, cuts, flips, not_finite, odd_files, put
 from tmdscope.dataset.content import Content, read_content
 from tmdscope.dataset.folder import ingest_folder
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import find_files, read_ahead
-from tmdscope.stage import UserError
 
 GREY = np.random.default_rng(3).integers(0, 256, (24, 20), dtype=np.uint8)
 

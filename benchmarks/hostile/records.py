@@ -19,10 +19,10 @@ from benchmarks.hostile.models import empty_store
 from tmdscope.dataset.splits import Fold, Split
 from tmdscope.dataset.store import Dataset, read_descriptors, write_descriptors
 from tmdscope.learn.resume import Checkpoints, Resume
-from tmdscope.learn.scored import Scored
 from tmdscope.params.reading import read_params
 from tmdscope.params.search import SEARCHED, read_best_params
 from tmdscope.record import write_record
+from tmdscope.scores.scored import Scored
 from tmdscope.vision.stored import StoredFeatures
 from tmdscope.vision.weights import Weights, load_weights
 

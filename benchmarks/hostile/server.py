@@ -12,7 +12,7 @@ from typing import Any
 from tests.tracking.programs import CLASSES, make_program
 
 from benchmarks.hostile.cases import Case
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 Send = Callable[[socket.socket], None]
 SIDE = 32

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tmdscope.audit.study import audit, numbers_of
+from tmdscope.audit.table import AuditTable, Labels
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import Split
-from tmdscope.learn.audit.study import audit, numbers_of
-from tmdscope.learn.audit.table import AuditTable, Labels
-from tmdscope.learn.classical import sample_numbers
 from tmdscope.learn.recorder import Silent
-from tmdscope.learn.tabular import FeatureTable, make_method, table_folds
 from tmdscope.materials import MATERIALS
+from tmdscope.models.classical import sample_numbers
+from tmdscope.models.tabular import FeatureTable, make_method, table_folds
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.published_study import ClassifiersParams, PublishedTrackingParams

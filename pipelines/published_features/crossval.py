@@ -9,9 +9,9 @@ import torch
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
 from tmdscope.learn.crossval import FoldParts
-from tmdscope.learn.metrics import confusion_matrix
 from tmdscope.learn.summary import Cohort
-from tmdscope.learn.tabular import (
+from tmdscope.materials import MATERIALS
+from tmdscope.models.tabular import (
     METHODS,
     FeatureTable,
     Method,
@@ -21,11 +21,11 @@ from tmdscope.learn.tabular import (
     score_parts,
     table_folds,
 )
-from tmdscope.materials import MATERIALS
 from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.params.published_study import ClassifiersParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.record import write_record
+from tmdscope.scores.metrics import confusion_matrix
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import provenance, whereabouts

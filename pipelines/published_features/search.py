@@ -11,22 +11,22 @@ import torch
 from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.files import sha256_json
-from tmdscope.learn.search.families import (
+from tmdscope.jobs.experiment_search import open_searches
+from tmdscope.learn.summary import Cohort
+from tmdscope.materials import MATERIALS
+from tmdscope.models.tabular import FeatureTable
+from tmdscope.params.common import FoldsParams, ScoringParams
+from tmdscope.params.published_study import FamilySearchParams, PublishedTrackingParams, read_family
+from tmdscope.params.reading import read_section
+from tmdscope.record import write_record
+from tmdscope.search.families import (
     FamilyObjective,
     describe_choice,
     describe_method,
     outer_seed,
     predict_unseen,
 )
-from tmdscope.learn.summary import Cohort
-from tmdscope.learn.tabular import FeatureTable
-from tmdscope.materials import MATERIALS
-from tmdscope.params.common import FoldsParams, ScoringParams
-from tmdscope.params.published_study import FamilySearchParams, PublishedTrackingParams, read_family
-from tmdscope.params.reading import read_section
-from tmdscope.record import write_record
 from tmdscope.stage import run_stage
-from tmdscope.tracking.experiment_search import open_searches
 from tmdscope.tracking.provenance import code_sha256, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
 from tmdscope.tracking.search import SearchTask, lead_search, study_name

@@ -12,18 +12,18 @@ from tmdscope.dataset.published import PublishedTables, read_tables
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.resume import Resume
-from tmdscope.learn.sequential.drawing import Held
-from tmdscope.learn.sequential.drift import latent_panels
-from tmdscope.learn.sequential.outcome import say_claims, summarise
-from tmdscope.learn.sequential.plan import make_plan
-from tmdscope.learn.sequential.run import Bench, Heads
-from tmdscope.learn.tabular import table_folds
 from tmdscope.materials import MATERIALS
+from tmdscope.models.tabular import table_folds
 from tmdscope.params.common import ScoringParams, TrainingParams
 from tmdscope.params.published_study import PublishedTrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.sequential import Encoding, PublishedSequentialParams
 from tmdscope.processes import run_parts
+from tmdscope.sequential.drawing import Held
+from tmdscope.sequential.drift import latent_panels
+from tmdscope.sequential.outcome import say_claims, summarise
+from tmdscope.sequential.plan import make_plan
+from tmdscope.sequential.run import Bench, Heads
 from tmdscope.stage import run_stage
 from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.runs import DataUse

@@ -5,9 +5,10 @@ from pathlib import Path
 from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import make_split
+from tmdscope.errors import UserError
 from tmdscope.params.common import FoldsParams
 from tmdscope.params.reading import read_section
-from tmdscope.stage import UserError, run_stage
+from tmdscope.stage import run_stage
 
 PARAMS = Path("pipelines/published_features/params.yaml")
 TABLES = Path("data/published/tables")

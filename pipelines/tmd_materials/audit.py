@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tmdscope.audit.columns import draw_images, read_nuisance, read_order
+from tmdscope.audit.statistics import image_statistics
+from tmdscope.audit.study import audit, numbers_of
+from tmdscope.audit.table import MOST_IMAGES, AuditTable, Labels
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_file
 from tmdscope.layout import AUDIT, FEATURES, PREPARED, PRETRAINED, SPLIT
-from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
-from tmdscope.learn.audit.statistics import image_statistics
-from tmdscope.learn.audit.study import audit, numbers_of
-from tmdscope.learn.audit.table import MOST_IMAGES, AuditTable, Labels
 from tmdscope.learn.crossval import FoldParts, cross_validate
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.learn.recorder import Silent

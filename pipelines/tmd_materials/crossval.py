@@ -6,7 +6,9 @@ import numpy as np
 
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_file, write_table
+from tmdscope.jobs.compiler import Compiler
 from tmdscope.layout import (
     ATTEMPTS,
     EXPERIMENT_PLOTS,
@@ -19,7 +21,6 @@ from tmdscope.layout import (
 )
 from tmdscope.learn.experiment import fold_parts, make_experiment
 from tmdscope.learn.resume import Resume
-from tmdscope.learn.scored import FACTS, PREDICTIONS, RUN, SCORES
 from tmdscope.learn.summary import confusion_pairs, mean_confusion, mean_history
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.common import ScoringParams
@@ -28,8 +29,8 @@ from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingP
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, read_best_params, tuned_name
 from tmdscope.record import read_record, write_record
-from tmdscope.stage import UserError, name_of_entry, run_stage
-from tmdscope.tracking.compiler import Compiler
+from tmdscope.scores.scored import FACTS, PREDICTIONS, RUN, SCORES
+from tmdscope.stage import name_of_entry, run_stage
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts

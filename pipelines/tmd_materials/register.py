@@ -2,13 +2,13 @@
 
 from tmdscope.files import sha256_file
 from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEARCHES, SEQUENTIAL, SPLIT
-from tmdscope.learn.scored import Scored
 from tmdscope.learn.selection import choose_best
 from tmdscope.lifecycle.card import write_card
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
 from tmdscope.record import read_record, record_of, write_record
+from tmdscope.scores.scored import Scored
 from tmdscope.stage import run_stage
 from tmdscope.tracking.registration import register_model
 from tmdscope.tracking.registry import BEST, Version, point_alias, resolve

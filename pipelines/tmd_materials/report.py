@@ -30,9 +30,8 @@ from tmdscope.layout import (
     SPLIT,
     SPLIT_COUNTS,
 )
-from tmdscope.learn.baseline import sample_id_baseline
 from tmdscope.learn.experiment import fold_parts
-from tmdscope.learn.scored import Scored
+from tmdscope.models.baseline import sample_id_baseline
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import DataParams, ReportParams, SplitParams, TrackingParams
 from tmdscope.params.reading import read_params, read_section
@@ -43,6 +42,7 @@ from tmdscope.report.materials_study import compose, metrics
 from tmdscope.report.page import write_page
 from tmdscope.report.provenance import Run, read_runs
 from tmdscope.report.study import SearchResult, StudyResults
+from tmdscope.scores.scored import Scored
 from tmdscope.stage import run_stage
 
 METRICS = Path("reports/metrics.json")

@@ -2,6 +2,7 @@
 
 import sys
 
+from tmdscope.jobs.experiment_search import SearchRequest, search_experiment
 from tmdscope.layout import SEARCHES
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import ExperimentParams
@@ -9,7 +10,6 @@ from tmdscope.params.materials_study import DataParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import SearchParams
 from tmdscope.stage import name_of_entry, run_stage
-from tmdscope.tracking.experiment_search import SearchRequest, search_experiment
 
 
 def main() -> None:

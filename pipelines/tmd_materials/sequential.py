@@ -9,14 +9,10 @@ import torch
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_file
+from tmdscope.jobs.compiler import Compiler
 from tmdscope.layout import ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SEQUENTIAL, SPLIT
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.learn.resume import Resume
-from tmdscope.learn.sequential.drawing import Held
-from tmdscope.learn.sequential.drift import latent_panels
-from tmdscope.learn.sequential.outcome import say_claims, summarise
-from tmdscope.learn.sequential.plan import Plan, make_plan
-from tmdscope.learn.sequential.run import Bench, StageResult
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import Strategy
@@ -24,8 +20,12 @@ from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingP
 from tmdscope.params.reading import read_section
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.processes import run_parts
+from tmdscope.sequential.drawing import Held
+from tmdscope.sequential.drift import latent_panels
+from tmdscope.sequential.outcome import say_claims, summarise
+from tmdscope.sequential.plan import Plan, make_plan
+from tmdscope.sequential.run import Bench, StageResult
 from tmdscope.stage import run_stage
-from tmdscope.tracking.compiler import Compiler
 from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.runs import DataUse

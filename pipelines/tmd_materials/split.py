@@ -4,19 +4,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.audit.columns import read_nuisance, read_order
 from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.records import PAPER_TEST
 from tmdscope.dataset.splits import group_samples, make_split, split_rest
 from tmdscope.dataset.store import MANIFEST, Dataset, classes_of, digest_of
+from tmdscope.errors import UserError
 from tmdscope.files import write_table
 from tmdscope.layout import PREPARED, SPLIT, SPLIT_COUNTS
-from tmdscope.learn.audit.columns import read_nuisance, read_order
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.materials_study import DataParams, LatentParams, SplitParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.rules import sample_problems, volume_problems
 from tmdscope.params.sequential import SequentialParams
-from tmdscope.stage import UserError, run_stage
+from tmdscope.stage import run_stage
 
 
 def main() -> None:

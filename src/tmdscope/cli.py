@@ -9,9 +9,10 @@ import typer
 from typer.core import TyperGroup
 
 from tmdscope import __version__
+from tmdscope.errors import UserError
 from tmdscope.layout import find_project
 from tmdscope.names import shown
-from tmdscope.stage import UserError, orderly
+from tmdscope.stage import orderly
 from tmdscope.temporary import all_in_one
 
 
@@ -279,9 +280,9 @@ def search(
     Variable TMDSCOPE_SEARCH_STORAGE names a PostgreSQL database for searches of more than one process;
     `tmdscope search-worker` joins from anywhere. Ctrl-C gives trials under way back.
     """
+    from tmdscope.jobs.experiment_search import local_workers, search_experiment
     from tmdscope.layout import SEARCHES
     from tmdscope.params.search import BEST_PARAMS
-    from tmdscope.tracking.experiment_search import local_workers, search_experiment
 
     folder = params.parent / SEARCHES / experiment
     with local_workers(experiment, workers - 1, params):
@@ -303,8 +304,8 @@ def search_worker(
     The same commit, data and settings must be here, and the same TMDSCOPE_SEARCH_STORAGE and
     MLFLOW_TRACKING_URI. An experiment's name stands for its study.
     """
+    from tmdscope.jobs.experiment_search import join_experiment_search
     from tmdscope.params.search import experiment_of
-    from tmdscope.tracking.experiment_search import join_experiment_search
 
     experiment = experiment_of(study, params)
     ended = join_experiment_search(_read_request(experiment, params), study, wait)
@@ -313,11 +314,11 @@ def search_worker(
 
 def _read_request(experiment: str, params: Path) -> Any:
     """Read what a search of an experiment is asked to do."""
+    from tmdscope.jobs.experiment_search import SearchRequest
     from tmdscope.memory import keep_freed_memory
     from tmdscope.params.materials_study import DataParams, TrackingParams
     from tmdscope.params.reading import read_section
     from tmdscope.params.search import read_search
-    from tmdscope.tracking.experiment_search import SearchRequest
 
     keep_freed_memory()
     varied, base = read_search(experiment, params)
@@ -343,6 +344,7 @@ def add_material(
     registered, no alias is moved. The study's own files stay as they are: to keep the class, add its images
     to the study's source.
     """
+    from tmdscope.jobs import add_material as adding
     from tmdscope.layout import ADDED
     from tmdscope.lifecycle.card import write_card
     from tmdscope.memory import keep_freed_memory
@@ -351,7 +353,6 @@ def add_material(
     from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
     from tmdscope.params.reading import read_section
     from tmdscope.params.sequential import SequentialParams
-    from tmdscope.tracking import add_material as adding
     from tmdscope.tracking.registry import resolve
     from tmdscope.tracking.store import connect
 

@@ -12,10 +12,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from tmdscope.errors import UserError
 from tmdscope.layout import remedy_of
 from tmdscope.limits import MAX_TABLE_BYTES, MAX_TABLE_CELLS, MAX_TEXT_BYTES
 from tmdscope.names import cell
-from tmdscope.stage import UserError
 from tmdscope.temporary import workspace
 
 if TYPE_CHECKING:

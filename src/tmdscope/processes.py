@@ -10,7 +10,8 @@ from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 from tmdscope.address import keep_secrets
-from tmdscope.stage import UserError, end_with
+from tmdscope.errors import UserError
+from tmdscope.stage import end_with
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")

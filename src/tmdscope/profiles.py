@@ -12,10 +12,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tmdscope.errors import UserError
 from tmdscope.materials import nearest
 from tmdscope.params.reading import load_settings, read_settings
 from tmdscope.params.study import REPLACED, check_study
-from tmdscope.stage import UserError
 
 
 def list_profiles(folder: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from types import FrameType
 
 from tmdscope import problem
 from tmdscope.address import keep_secrets, without_secrets
+from tmdscope.errors import UserError
 from tmdscope.names import name_problem, shown
 from tmdscope.temporary import all_in_one
 
@@ -20,16 +21,6 @@ FAULT = 70
 """Exit status after an error that nobody foresaw (EX_SOFTWARE); 1 is of errors that a user can mend."""
 
 _LOOK_EVERY_S = 0.5
-
-
-class UserError(ValueError):
-    """Something a user can mend; the message names the file, the value and the remedy.
-
-    Passwords and tokens are taken out of it.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(without_secrets(message))
 
 
 def say(message: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmdscope.analysis.components import principal_components
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 
 def _embeddings(seed=0):

@@ -16,8 +16,8 @@ from tmdscope.analysis.relations import (
     normalise_descriptors,
     relate,
 )
-from tmdscope.dataset.bootstrap import draw_samples
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
+from tmdscope.scores.bootstrap import draw_samples
 
 IMAGES = 60
 SAMPLES = [f"s{k // 2}" for k in range(IMAGES)]

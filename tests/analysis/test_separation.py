@@ -5,8 +5,8 @@ import pytest
 
 from tmdscope.analysis.relations import Sampling
 from tmdscope.analysis.separation import dividing_lines, divisions, separation
+from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
-from tmdscope.stage import UserError
 
 PLACES = {"MoS2": (-5, 5), "WS2": (5, 5), "WSe2": (5, -5), "MoSe2": (-5, -5), "Mo-WSe2": (6, -6)}
 EACH = 20

@@ -14,7 +14,8 @@ from benchmarks.hostile import main
 from benchmarks.hostile.cases import MARK, Case, put
 from benchmarks.hostile.driver import run_kind
 
-from tmdscope.stage import UserError, say
+from tmdscope.errors import UserError
+from tmdscope.stage import say
 
 FEW = 4
 

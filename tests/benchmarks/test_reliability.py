@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks import reliability, textures
-from tmdscope.learn.tabular import FeatureTable
 from tmdscope.materials import MATERIALS
+from tmdscope.models.tabular import FeatureTable
 
 
 @pytest.fixture

@@ -32,9 +32,9 @@ from tmdscope.dataset import zenodo
 from tmdscope.dataset.archive import _read_temperatures, grey_tiff, ingest_archive
 from tmdscope.dataset.pictures import PictureError, decode_picture
 from tmdscope.dataset.store import RAW_SCHEMA
+from tmdscope.errors import UserError
 from tmdscope.files import read_json
 from tmdscope.params.materials_study import ArchiveParams
-from tmdscope.stage import UserError
 
 CLASSES = ["MoS2", "WS2"]
 TEMPERATURES = {"10190": "950", "14729": "1000", "14730": "1000.0", "13000": "950"}

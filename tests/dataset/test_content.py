@@ -17,11 +17,11 @@ from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.prepare import level_square, prepare, prepare_content, prepare_file, prepare_heights
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.params.materials_study import LevellingParams, PrepareParams
 from tmdscope.scan.level import level, resize_area, to_uint8
 from tmdscope.scan.read.read import decode_scan
-from tmdscope.stage import UserError
 
 WHOLE = PrepareParams(size_px=16, percentiles=[0.5, 99.5])
 

@@ -10,8 +10,8 @@ from PIL import Image
 from tests.scan.read.files import nanoscope
 from tmdscope.dataset import folder as folder_module
 from tmdscope.dataset.folder import ingest_folder, match_class
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_file
-from tmdscope.stage import UserError
 
 CLASSES = ["MoS2", "steel"]
 GOOD = "a.png,007,MoS2,2.5\nsub/b.npy,s 1,steel,\n"

@@ -11,9 +11,9 @@ from tests.scan.read.files import nanoscope
 from tmdscope.dataset.heights import Heights
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest, write_manifest
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.scan.read.read import ScanError
-from tmdscope.stage import UserError
 
 MAPS = np.random.default_rng(3).normal(size=(5, 16, 16)).astype(np.float32)
 

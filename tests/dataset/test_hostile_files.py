@@ -14,9 +14,9 @@ from PIL import Image
 
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.pictures import PictureError, decode_picture
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import read_ahead
 from tmdscope.scan.read.read import ScanError, read_file
-from tmdscope.stage import UserError
 
 
 def png(side: int, depth: int = 16, chunks: int = 1) -> bytes:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tmdscope.dataset.manifest_csv import alike_problems, read_sheet
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 HEAD = "path,sample_id,material"
 

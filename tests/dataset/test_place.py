@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tmdscope.dataset.place import check_apart, find_file, relative_id, user_file, write_new
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 NFC, NFD = (unicodedata.normalize(form, "gr\u00e9/\u00e4.png") for form in ("NFC", "NFD"))
 

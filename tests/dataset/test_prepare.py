@@ -14,11 +14,11 @@ from tmdscope.dataset import prepare as prepare_module
 from tmdscope.dataset.prepare import picture_to_uint8, prepare
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, Dataset, write_manifest
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.params.materials_study import LevellingParams, PrepareParams
 from tmdscope.scan.level import level, resize_area
 from tmdscope.scan.read.read import decode_scan
-from tmdscope.stage import UserError
 
 SETTINGS = PrepareParams(size_px=16, percentiles=[1.0, 99.0])
 

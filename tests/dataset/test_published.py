@@ -15,10 +15,10 @@ import pytest
 from tmdscope.dataset import published
 from tmdscope.dataset.published import convert_pickle, fetch_tables, read_tables
 from tmdscope.dataset.splits import make_split
+from tmdscope.errors import UserError
 from tmdscope.files import read_json
 from tmdscope.materials import MATERIALS
 from tmdscope.params.published_study import FetchParams
-from tmdscope.stage import UserError
 
 COMMIT = "0" * 40
 SAMPLES = ["13164", "7408", "7408", "0171"]

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tmdscope.dataset.safe_pickle import read_pickle
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 
 def _table():

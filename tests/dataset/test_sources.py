@@ -12,9 +12,9 @@ from tests.support.web import serve
 from tmdscope.dataset import zenodo
 from tmdscope.dataset.sources import HEIGHTS, NOTE, PICTURES, ingest
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
+from tmdscope.errors import UserError
 from tmdscope.files import open_array, sha256_file
 from tmdscope.params.materials_study import DataParams
-from tmdscope.stage import UserError
 
 
 def data_params(source: str, folder: Path, **simulated: Any) -> DataParams:

@@ -11,10 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tmdscope.dataset.splits import Fold, Split, group_samples, make_split, outer_folds, split_rest
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.materials import MATERIALS
 from tmdscope.record import write_record
-from tmdscope.stage import UserError
 
 
 @st.composite

@@ -22,8 +22,8 @@ from tmdscope.dataset.store import (
     write_descriptors,
     write_manifest,
 )
+from tmdscope.errors import UserError
 from tmdscope.files import open_array, sha256_array, write_array
-from tmdscope.stage import UserError
 
 
 def small_dataset(images: int = 6, size_px: int = 4) -> Dataset:

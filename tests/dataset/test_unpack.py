@@ -17,7 +17,7 @@ import pytest
 from tests.dataset.zenodo_site import zipped
 from tmdscope.dataset import unpack
 from tmdscope.dataset.unpack import ArchiveError, list_members, read_members
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 FILES = {"a.tif": b"first", "folder/b.TIF": b"second", "folder/c.csv": b"third"}
 

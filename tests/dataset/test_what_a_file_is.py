@@ -13,6 +13,7 @@ from tmdscope.dataset.pictures import PictureError, decode_picture
 from tmdscope.dataset.prepare import prepare, prepare_file, prepare_heights
 from tmdscope.dataset.sources import ingest
 from tmdscope.dataset.store import MANIFEST
+from tmdscope.errors import UserError
 from tmdscope.params.materials_study import (
     DataParams,
     FolderParams,
@@ -21,7 +22,6 @@ from tmdscope.params.materials_study import (
     SimulatedParams,
 )
 from tmdscope.scan.read.read import decode_scan
-from tmdscope.stage import UserError
 
 HEIGHT = np.random.default_rng(8).normal(size=(24, 24)).cumsum(axis=0)
 SETTINGS = PrepareParams(

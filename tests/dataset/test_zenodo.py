@@ -12,7 +12,7 @@ from tests.dataset.zenodo_site import TMD_AFM, publish
 from tests.support.web import NOWHERE, Site, serve
 from tmdscope.dataset import zenodo
 from tmdscope.dataset.zenodo import LISTING, fetch_files, list_files, record_folder
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 DOI = f"10.5281/zenodo.{TMD_AFM}"
 FILES = {"a.zip": bytes(range(256)) * 20, "b.zip": b"second", "model.pth": b"weights"}

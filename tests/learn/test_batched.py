@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from tmdscope.errors import UserError
 from tmdscope.learn.batched import HeadMember, HeadResult, train_heads
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitResult, FitSettings, fit, predict_logits
-from tmdscope.learn.metrics import macro_f1, macro_f1_of_each
 from tmdscope.learn.recorder import Silent
-from tmdscope.learn.tabular import Mlp
 from tmdscope.materials import MATERIALS
-from tmdscope.stage import UserError
+from tmdscope.models.tabular import Mlp
+from tmdscope.scores.metrics import macro_f1, macro_f1_of_each
 from tmdscope.vision.classifier import Head
 from tmdscope.vision.targets import TARGETS, Multiclass, make_target
 

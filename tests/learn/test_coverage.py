@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tmdscope.dataset.bootstrap import mean_with_interval
-from tmdscope.learn.intervals import bootstrap_by_sample, paired_difference
+from tmdscope.scores.bootstrap import mean_with_interval
+from tmdscope.scores.intervals import bootstrap_by_sample, paired_difference
 
 SAMPLES = (6, 17, 60)
 SHARES = (0.5, 0.9, 0.98)

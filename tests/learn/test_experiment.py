@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from tmdscope.dataset.splits import make_split
 from tmdscope.dataset.store import Dataset
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
@@ -18,7 +19,6 @@ from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.reading import ParamsError
-from tmdscope.stage import UserError
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Classifier, Head
 from tmdscope.vision.precision import Precision

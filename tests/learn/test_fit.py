@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tmdscope.errors import UserError
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitResult, FitSettings, evaluate, fit, part_scores
 from tmdscope.learn.recorder import Silent
-from tmdscope.stage import UserError
 from tmdscope.vision.targets import Multiclass
 
 SETTINGS = FitSettings(6, 8, 0.05, CheckpointRule.LAST, "weighted", seed=1)

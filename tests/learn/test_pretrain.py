@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from tmdscope.dataset.sources import ingest
+from tmdscope.errors import UserError
 from tmdscope.learn.pretrain import PretrainResult, pretrain, simulate_corpus
 from tmdscope.params.materials_study import DataParams, PretrainParams
 from tmdscope.scan.level import level
-from tmdscope.stage import UserError
 from tmdscope.vision.backbones import bare_backbone
 
 SETTINGS = PretrainParams(

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.learn.interrupted import FOLDS, SETTINGS, Result, run
+from tmdscope.errors import UserError
 from tmdscope.learn.fit import FitSettings
 from tmdscope.learn.resume import Checkpoints, Resume
-from tmdscope.stage import UserError
 
 IDENTITY = {"data": "abc", "settings": "def"}
 MACHINE = {"threads": "2"}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tmdscope.errors import UserError
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, kept_epoch
 from tmdscope.learn.selection import (
     LeftOut,
@@ -11,7 +12,6 @@ from tmdscope.learn.selection import (
     leave_out_each,
     selection_score,
 )
-from tmdscope.stage import UserError
 
 BOTH, LAST = CheckpointRule.IMPROVES_BOTH, CheckpointRule.LAST
 SEEDS = 200

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from tmdscope.learn.checkpoint import EpochScores
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.fit import FitResult
-from tmdscope.learn.intervals import bootstrap_by_sample
 from tmdscope.learn.summary import (
     METRICS,
     PARTS,
@@ -24,6 +23,7 @@ from tmdscope.learn.summary import (
     summarise,
 )
 from tmdscope.materials import INVALID
+from tmdscope.scores.intervals import bootstrap_by_sample
 
 LABELS = np.array([0, 1] * 6)
 MANIFEST = pd.DataFrame(

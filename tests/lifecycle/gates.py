@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tmdscope.learn.intervals import Difference
 from tmdscope.lifecycle.gate import Gate, LoadReport
+from tmdscope.scores.intervals import Difference
 from tmdscope.tracking.audits import StudyAudit
 from tmdscope.tracking.contract import Contract
 from tmdscope.tracking.registry import Client, Version

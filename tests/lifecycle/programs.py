@@ -6,8 +6,8 @@ import numpy as np
 
 from tests.tracking.programs import CLASSES, make_program
 from tmdscope.learn.crossval import FoldParts
-from tmdscope.learn.reliability.reliability import Reliability, fit_reliability
 from tmdscope.params.materials_study import PrepareParams
+from tmdscope.reliability.reliability import Reliability, fit_reliability
 from tmdscope.tracking.models import Program
 from tmdscope.vision.classifier import Ensemble, EnsembleConfig, Head
 from tmdscope.vision.targets import Multilabel

@@ -8,8 +8,8 @@ from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from tests.lifecycle.gates import OPEN, when_loading
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.promotion import promote, rollback
-from tmdscope.stage import UserError
 from tmdscope.tracking.decisions import open_decisions
 from tmdscope.tracking.registry import Client
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.learn.audit.studies import make_table
+from tests.audit.studies import make_table
 from tmdscope.cli import app
 
 ROOT = Path(__file__).parents[2]

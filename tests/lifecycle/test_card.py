@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tmdscope.learn.reliability.reliability import Assessment, measure
 from tmdscope.learn.summary import Cohort
 from tmdscope.lifecycle.card import compose_card
+from tmdscope.reliability.reliability import Assessment, measure
 from tmdscope.tracking.registry import Version
 
 VERSION = Version("classifier", 3, "ab" * 16, {"files.sha256": "cd" * 32})

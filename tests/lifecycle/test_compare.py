@@ -7,12 +7,12 @@ import pytest
 
 from tests.lifecycle.tables import dataset, table, truth, wrong_on
 from tests.tracking.programs import make_program
+from tmdscope.errors import UserError
 from tmdscope.files import write_table
-from tmdscope.learn.scored import PREDICTIONS
 from tmdscope.lifecycle.compare import STUDY, compare
 from tmdscope.lifecycle.comparison import compare_versions
 from tmdscope.lifecycle.cost import measure_speeds
-from tmdscope.stage import UserError
+from tmdscope.scores.scored import PREDICTIONS
 from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
 from tmdscope.tracking.registry import Version, register
 from tmdscope.tracking.runs import start_run

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.lifecycle.tables import CLASSES, IMAGES, change, sha, table, truth, wrong_on
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.comparison import Comparison, compare_predictions
-from tmdscope.stage import UserError
 
 SAID = st.lists(st.integers(0, 1), min_size=IMAGES, max_size=IMAGES)
 

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from tests.scan.read.files import nanoscope
 from tmdscope.cli import app
 from tmdscope.dataset.folder import ingest_folder
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.first_manifest import InitRequest, propose
 from tmdscope.params.materials_study import DataParams, FolderParams
 from tmdscope.params.reading import parse_section, read_params
-from tmdscope.stage import UserError
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()

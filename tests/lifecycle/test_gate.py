@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.lifecycle.gates import AUDITED, CONTRACT, HASH, OPEN, SOUND, TAGS
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.gate import (
     Check,
     Gate,
@@ -18,7 +19,6 @@ from tmdscope.lifecycle.gate import (
     parse_report,
     run_gate,
 )
-from tmdscope.stage import UserError
 from tmdscope.tracking.contract import Contract
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.store import open_study

@@ -15,11 +15,12 @@ from tests.lifecycle.test_first_manifest import fill
 from tests.lifecycle.test_prediction_text import ATOMS, BAD, CLASSES, GOOD
 from tmdscope.cli import app
 from tmdscope.dataset.folder import ingest_folder
+from tmdscope.errors import UserError
 from tmdscope.files import write_table
 from tmdscope.lifecycle.first_manifest import InitRequest, propose
 from tmdscope.lifecycle.prediction_text import Form, writer
 from tmdscope.names import markdown
-from tmdscope.stage import UserError, say
+from tmdscope.stage import say
 
 NAMES = ("\x1b[2J\x07.png", "a\u202egnp.exe", "a\nerror: b.png", os.fsdecode(b"\xff.png"), "=1+1\x1b.png")
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tmdscope.dataset.pictures import PictureError
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import find_files, read_ahead
-from tmdscope.stage import UserError
 
 
 def read(content: bytes, name: str) -> NDArray[np.uint8]:

@@ -8,8 +8,8 @@ import pytest
 from tests.lifecycle.deciding import ANN, accept, back, cut_off, locks, notes, numbers, tags_of
 from tests.lifecycle.gates import NAME, SHUT, fill
 from tests.lifecycle.memory import Data, failing_at, killed_at
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.promotion import promote
-from tmdscope.stage import UserError
 
 
 def make(before: list[int]) -> Data:

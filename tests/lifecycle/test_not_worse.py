@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.lifecycle.gates import EQUAL, TEST
-from tmdscope.learn.intervals import Difference, paired_difference
 from tmdscope.lifecycle.not_worse import Finding, judge_difference, samples_needed
+from tmdscope.scores.intervals import Difference, paired_difference
 
 MARGIN = 0.05
 DRAWS = 200

@@ -10,12 +10,12 @@ from tests.lifecycle.programs import PREPARE, SIZE_PX, make_complete
 from tests.scan.read.files import gwy, ibw, nanoscope
 from tests.tracking.programs import CLASSES, IMAGES, make_program
 from tmdscope.dataset.prepare import prepare_file, prepare_heights
-from tmdscope.learn.reliability.reliability import assess
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.predictor import BATCH, Predictor
 from tmdscope.params.materials_study import LevellingParams
+from tmdscope.reliability.reliability import assess
 from tmdscope.scan.level import level, resize_area
 from tmdscope.scan.read.read import read_scan
-from tmdscope.stage import UserError
 from tmdscope.tracking.scale import Scale
 
 CPU = torch.device("cpu")

@@ -23,9 +23,9 @@ from tests.lifecycle.deciding import (
 )
 from tests.lifecycle.gates import CONTRACT, EQUAL, NAME, OPEN, SHUT, fill, when_loading
 from tests.lifecycle.memory import Data, killed_at
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.gate import LoadReport
 from tmdscope.lifecycle.promotion import promote, rollback
-from tmdscope.stage import UserError
 from tmdscope.tracking.lock import locked
 from tmdscope.tracking.registry import (
     BEST,

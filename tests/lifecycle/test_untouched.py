@@ -16,18 +16,18 @@ from tests.lifecycle.programs import PREPARE, make_complete
 from tests.report.study import data_params
 from tests.scan.read.files import nanoscope
 from tests.support.untouched import untouched
+from tmdscope.audit.columns import read_nuisance, read_order
 from tmdscope.cli import app
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.place import write_new
 from tmdscope.dataset.prepare import prepare
 from tmdscope.dataset.sources import PICTURES, ingest
 from tmdscope.dataset.store import Dataset
-from tmdscope.learn.audit.columns import read_nuisance, read_order
+from tmdscope.errors import UserError
+from tmdscope.jobs.add_material import _read_new
 from tmdscope.lifecycle.inputs import find_files
 from tmdscope.lifecycle.predictor import Predictor
 from tmdscope.params.materials_study import DataParams
-from tmdscope.stage import UserError
-from tmdscope.tracking.add_material import _read_new
 
 ROOT = Path(__file__).parents[2]
 HEAD = "path,sample_id,material,operator,date"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from tmdscope.errors import UserError
 from tmdscope.params.experiments import read_experiments
 from tmdscope.params.reading import ParamsError, read_params
 from tmdscope.params.search import (
@@ -25,7 +26,6 @@ from tmdscope.params.search import (
     tuned_name,
 )
 from tmdscope.record import write_record
-from tmdscope.stage import UserError
 
 ROOT = Path(__file__).parents[2]
 NAME = "features-multiclass"

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tests.learn.audit.studies import PARAMS, SCORING, make_table
+from tests.audit.studies import PARAMS, SCORING, make_table
 from tests.report.reading import Written, assert_sound
-from tmdscope.learn.audit.study import audit
+from tmdscope.audit.study import audit
 from tmdscope.report.page import Page, Table, write_page
 from tmdscope.report.provenance import Run
 

@@ -19,13 +19,13 @@ from tests.report.numbers import (
     made_run,
 )
 from tmdscope.dataset.store import Dataset
-from tmdscope.learn.summary import IDENTITY
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, SplitParams
 from tmdscope.params.reading import parse_section, read_params
 from tmdscope.report.gains import pretraining_gains, target_gains
 from tmdscope.report.study import SearchResult, StudyResults
+from tmdscope.scores.scored import IDENTITY
 
 CLASSES = ["MoS2", "WS2"]
 PARTS = (["test"] * 2 + ["train"] * 3 + ["val"] * 3, ["test"] * 2 + ["val"] * 3 + ["train"] * 3)

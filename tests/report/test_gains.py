@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from tests.report.study import CLASSES, SCORING, experiment, predictions
-from tmdscope.learn.intervals import Difference
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.report.gains import PRETRAINING, TARGETS, Gain, gain_blocks, pretraining_gains, target_gains
 from tmdscope.report.page import Block, Figure, Paragraph, Table
+from tmdscope.scores.intervals import Difference
 
 
 def gains(

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from tests.report.numbers import assert_stands_alone, words
-from tmdscope.learn.sequential.outcome import verdict
 from tmdscope.materials import MATERIALS
 from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table
 from tmdscope.report.sequential import sequential_section
 from tmdscope.report.sequential_metrics import sequential_metrics
+from tmdscope.sequential.outcome import verdict
 
 BOTH = ("multiclass", "multilabel")
 VOLUMES: tuple[Any, ...] = ("full", 64, 16)

@@ -8,7 +8,6 @@ import pytest
 from tests.report.attributions import ATTRIBUTION
 from tests.report.numbers import MEAN, RELATIONS, audited
 from tests.report.test_sequential import sequence
-from tmdscope.learn.intervals import NO_INTERVAL, Difference
 from tmdscope.report.gains import PRETRAINING, Gain
 from tmdscope.report.summary import (
     UNDECIDED,
@@ -21,6 +20,7 @@ from tmdscope.report.summary import (
     order_sentence,
     sequential_sentences,
 )
+from tmdscope.scores.intervals import NO_INTERVAL, Difference
 
 
 def copy(content: Any) -> Any:

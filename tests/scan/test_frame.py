@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tmdscope.errors import UserError
 from tmdscope.scan.frame import centred_square
 from tmdscope.scan.level import resize_area
-from tmdscope.stage import UserError
 
 PIXEL = st.floats(0.1, 100)
 

@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.scan.samples import growth, instrument, stream
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.materials import MATERIALS, PUBLISHED_IMAGES
 from tmdscope.scan.simulate import (
@@ -20,7 +21,6 @@ from tmdscope.scan.simulate import (
     simulate_scan,
     surface_truth,
 )
-from tmdscope.stage import UserError
 
 PLAN = SamplePlan("S0007", "MoS2", 3)
 

@@ -11,8 +11,8 @@ from tests.serving.conftest import Serve
 from tests.support.serving import ask, start
 from tests.tracking.conftest import logged, store  # noqa: F401
 from tests.tracking.programs import CLASSES, IMAGES, Logged
+from tmdscope.errors import UserError
 from tmdscope.serving import server
-from tmdscope.stage import UserError
 from tmdscope.tracking.models import recorded_sha256
 from tmdscope.tracking.registry import FILES_SHA256, register
 from tmdscope.tracking.store import Study

@@ -10,10 +10,10 @@ from typing import Any
 import mlflow
 import optuna
 
-from tmdscope.learn.search.space import suggest
-from tmdscope.learn.search.storage import open_storage
-from tmdscope.learn.search.trials import FoldOutcome, Job, OnEpoch
 from tmdscope.params.search import LogUniform, SpaceParams, Uniform
+from tmdscope.search.space import suggest
+from tmdscope.search.storage import open_storage
+from tmdscope.search.trials import FoldOutcome, Job, OnEpoch
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.search import SearchTask, await_search, join_search, lead_search
 from tmdscope.tracking.store import open_study

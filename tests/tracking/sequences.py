@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from tests.learn.sequential.small import FEATURES, ORDER, SETTINGS, bench_of, plan_of
+from tests.sequential.small import FEATURES, ORDER, SETTINGS, bench_of, plan_of
 from tests.tracking.programs import make_dossier
 from tmdscope.learn.resume import Resume
-from tmdscope.learn.sequential.plan import Plan
-from tmdscope.learn.sequential.run import Bench, StageResult, stage_target
+from tmdscope.sequential.plan import Plan
+from tmdscope.sequential.run import Bench, StageResult, stage_target
 from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.runs import DataUse

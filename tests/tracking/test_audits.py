@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_json, write_json
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.reading import read_section
-from tmdscope.stage import UserError
 from tmdscope.tracking.audits import NAME, audit_settings, find_audit
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.runs import start_run

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.jobs.test_compiler import IMAGES, PREPARE, SCORING, SIZE_PX, make_dataset, make_folds
 from tests.support.card import CARD, FakeCard
 from tests.tracking.killed import make_experiment
 from tests.tracking.programs import CLASSES
-from tests.tracking.test_compiler import IMAGES, PREPARE, SCORING, SIZE_PX, make_dataset, make_folds
+from tmdscope.jobs.compiler import Compiler
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.resume import Resume
-from tmdscope.tracking.compiler import Compiler
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.dossier import Trained
 from tmdscope.tracking.models import load_program

@@ -10,7 +10,7 @@ import pytest
 
 import tmdscope.tracking.check_model as module
 from tests.tracking.programs import IMAGES, make_program
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.check_model import TOLERANCE, check_model
 from tmdscope.tracking.models import FILES_SHA256, Program, fetch_files, hash_files, load_program, log_program
 from tmdscope.tracking.runs import start_run

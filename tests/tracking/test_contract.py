@@ -4,8 +4,8 @@ import mlflow
 import pytest
 
 from tests.tracking.programs import CLASSES, Logged, make_program
+from tmdscope.errors import UserError
 from tmdscope.params.materials_study import PrepareParams
-from tmdscope.stage import UserError
 from tmdscope.tracking.contract import read_contract
 from tmdscope.tracking.models import load_program, log_program
 from tmdscope.tracking.registry import pull_version, register

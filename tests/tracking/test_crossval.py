@@ -7,7 +7,7 @@ from torch import nn
 
 from tests.tracking.killed import make_experiment
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
-from tmdscope.learn.scored import FACTS, PREDICTIONS
+from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.crossval import TrackedCrossval, track_experiment
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import load_program

@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.lifecycle.memory import Data, failing_at
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.decisions import (
     Move,
     decide,

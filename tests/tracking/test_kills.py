@@ -19,8 +19,8 @@ from tests.support import kills
 from tests.tracking.searching import FOLDS, make_task
 from tests.tracking.sequences import fork, run_in
 from tests.tracking.test_sequential import histories, runs_of, versions_of
-from tmdscope.learn.search.storage import open_storage
 from tmdscope.lifecycle.promotion import promote, rollback
+from tmdscope.search.storage import open_storage
 from tmdscope.stage import run_stage
 from tmdscope.temporary import SUFFIX
 from tmdscope.tracking.decisions import open_decisions

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS
 
 from tests.lifecycle.memory import Data, MemoryClient, failing_at
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.lock import LAPSES_AFTER_S, PREFIX, locked
 from tmdscope.tracking.owner import owned
 from tmdscope.tracking.registry import Client

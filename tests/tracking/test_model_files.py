@@ -20,7 +20,7 @@ import yaml
 from safetensors.numpy import save_file
 
 from tests.tracking.programs import IMAGES, make_program
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.check_model import check_model
 from tmdscope.tracking.contract import read_contract
 from tmdscope.tracking.decisions import decide

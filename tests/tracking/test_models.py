@@ -8,7 +8,7 @@ from mlflow.entities import LoggedModelStatus
 from mlflow.models import Model
 
 from tests.tracking.programs import CLASSES, IMAGES, Logged, make_program
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.models import FILES_SHA256, hash_files, load_program
 from tmdscope.tracking.store import Study
 

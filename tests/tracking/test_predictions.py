@@ -7,9 +7,9 @@ import pytest
 
 from tests.lifecycle.tables import table, truth
 from tests.tracking.programs import Logged
+from tmdscope.errors import UserError
 from tmdscope.files import write_table
-from tmdscope.learn.scored import PREDICTIONS
-from tmdscope.stage import UserError
+from tmdscope.scores.scored import PREDICTIONS
 from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
 from tmdscope.tracking.predictions import model_bytes, read_predictions, resolve_model, scored_version
 from tmdscope.tracking.registry import Version, point_alias, register

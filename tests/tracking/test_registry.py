@@ -2,7 +2,7 @@ import mlflow
 import pytest
 
 from tests.tracking.programs import Logged, make_program
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.registry import (
     BEST,
     PRODUCTION,

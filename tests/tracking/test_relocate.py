@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from tests.tracking.programs import IMAGES, make_program
 from tmdscope.cli import app
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import register
 from tmdscope.tracking.relocate import DATABASE, check_location, foreign_folders, move_store

@@ -9,8 +9,8 @@ from mlflow.entities import Run
 from sqlalchemy import event
 
 from tests.tracking.searching import EPOCHS, FOLDS, SPACE, make_task
-from tmdscope.learn.search.storage import PatientStorage, StorageError, open_storage
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
+from tmdscope.search.storage import PatientStorage, StorageError, open_storage
 from tmdscope.tracking.runs import TrackedRun
 from tmdscope.tracking.search import SearchTask, TrackedSearch, join_search, lead_search
 from tmdscope.tracking.store import Study

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from tests.support.postgres import Server, find_binaries, serve
 from tests.tracking.searching import FOLDS, fork, join, lead
-from tmdscope.learn.search.storage import StorageError, open_storage
+from tmdscope.search.storage import StorageError, open_storage
 from tmdscope.tracking.store import open_study
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

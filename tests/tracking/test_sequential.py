@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from mlflow.entities import LoggedModelStatus, Run
 
-import tmdscope.learn.sequential.run as run_module
+import tmdscope.sequential.run as run_module
 import tmdscope.tracking.runs as runs_module
-from tests.learn.sequential.small import ORDER, SETTINGS, assert_same
+from tests.sequential.small import ORDER, SETTINGS, assert_same
 from tests.tracking.sequences import (
     DATA,
     FOLDS,
@@ -31,8 +31,8 @@ from tests.tracking.sequences import (
     run_in,
     track,
 )
-from tmdscope.learn.sequential.plan import Plan
-from tmdscope.learn.sequential.run import Bench, StageResult
+from tmdscope.sequential.plan import Plan
+from tmdscope.sequential.run import Bench, StageResult
 from tmdscope.tracking.models import Program, log_program
 from tmdscope.tracking.sequential import SequenceOutcome, merge
 from tmdscope.tracking.store import Study, open_study

@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 
 from tests.support.postgres import Server
 from tests.support.silence import closed, listening, refusing
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking import store as store_module
 from tmdscope.tracking.decisions import open_decisions
 from tmdscope.tracking.store import (

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.vision.backbones import bare_backbone, build_backbone, feature_count
 from tmdscope.vision.weights import Weights
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.dataset.test_store import small_dataset
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_file
 from tmdscope.record import write_record
-from tmdscope.stage import UserError
 from tmdscope.vision.stored import StoredFeatures
 
 FEATURES = np.random.default_rng(2).normal(size=(6, 4, 512)).astype(np.float32)

@@ -10,9 +10,9 @@ import torchvision
 from safetensors.torch import save_file
 
 from tests.support.web import NOWHERE, Site, serve
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_file
 from tmdscope.params.experiments import Architecture, WeightsName
-from tmdscope.stage import UserError
 from tmdscope.vision import weights as module
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.weights import (

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 Values = NDArray[np.float64]
 

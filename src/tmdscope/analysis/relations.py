@@ -17,8 +17,8 @@ from scipy.stats import t as student_t
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from tmdscope.dataset.bootstrap import draw_samples, percentile_interval, sums_by_sample
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
+from tmdscope.scores.bootstrap import draw_samples, percentile_interval, sums_by_sample
 
 Values = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tmdscope.analysis.relations import Sampling
-from tmdscope.dataset.bootstrap import mean_with_interval
+from tmdscope.errors import UserError
 from tmdscope.materials import ATOMS, elements_of
-from tmdscope.stage import UserError
+from tmdscope.scores.bootstrap import mean_with_interval
 
 Values = NDArray[np.float64]
 Names = NDArray[np.str_]

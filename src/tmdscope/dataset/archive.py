@@ -26,10 +26,10 @@ from tmdscope.dataset.records import LeftOut, Record, Shown
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.dataset.unpack import SUFFIXES, list_members, read_members
 from tmdscope.dataset.zenodo import RecordFile, fetch_files, record_folder
+from tmdscope.errors import UserError
 from tmdscope.files import read_bytes, sha256_file, write_json
 from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TEXT_BYTES
 from tmdscope.params.materials_study import ArchiveParams
-from tmdscope.stage import UserError
 
 PICTURES = (".tif", ".tiff")
 TABLES = (".csv",)

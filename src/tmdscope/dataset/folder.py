@@ -16,13 +16,14 @@ from tmdscope.dataset.content import read_content, room_for
 from tmdscope.dataset.manifest_csv import Sheet, alike_problems, listed, read_sheet, text_problems
 from tmdscope.dataset.place import manifest_file, user_file, write_new
 from tmdscope.dataset.store import two_class_samples
+from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TOLD
 from tmdscope.materials import nearest, parse_material
 from tmdscope.memory import room_to_read
 from tmdscope.progress import progress
 from tmdscope.scan.read.formats import is_scan
-from tmdscope.stage import UserError, say
+from tmdscope.stage import say
 
 KINDS = ("", "heights", "picture")
 """What a manifest may say of a TIFF or NPY file; empty: floating-point values are heights."""

@@ -13,10 +13,10 @@ from tmdscope.dataset.content import read_content
 from tmdscope.dataset.raw import check_heights, open_heights, read_file
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
+from tmdscope.errors import UserError
 from tmdscope.files import broken
 from tmdscope.scan.frame import centred_square
 from tmdscope.scan.read.read import read_scan
-from tmdscope.stage import UserError
 
 Map = tuple[NDArray[Any], tuple[float, float]]
 """Heights in nm, shape (rows, columns), and width and height of their pixels in nm."""

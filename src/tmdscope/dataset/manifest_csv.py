@@ -17,10 +17,10 @@ import pandas as pd
 from tmdscope.alike import find_alike, plain_name, tell_alike
 from tmdscope.dataset.records import PAPER_TEST
 from tmdscope.dataset.store import SCHEMA
+from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_COLUMNS, MAX_ROWS, MAX_TOLD
 from tmdscope.names import LONGEST
-from tmdscope.stage import UserError
 
 REQUIRED = ("path", "sample_id", "material")
 """Columns of a study's manifest."""

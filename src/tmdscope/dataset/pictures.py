@@ -24,9 +24,9 @@ from tmdscope.dataset.tiff import (
     read_tags,
     turn,
 )
+from tmdscope.errors import UserError
 from tmdscope.limits import MAX_CHUNKS, MAX_JPEG_SCANS, MAX_PICTURE_BYTES, MAX_PIXELS
 from tmdscope.scan.read.formats import recognise
-from tmdscope.stage import UserError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy")
 """File names that a folder may hold, in lower case."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tmdscope import layout
 from tmdscope.alike import plain_name
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 
 def relative_id(folder: Path, path: str) -> str:

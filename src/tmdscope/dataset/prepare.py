@@ -24,6 +24,7 @@ from tmdscope.dataset.store import (
     read_manifest,
     write_manifest,
 )
+from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, sha256_array, write_array
 from tmdscope.memory import room_to_read
 from tmdscope.params.materials_study import PrepareParams
@@ -31,7 +32,6 @@ from tmdscope.progress import progress
 from tmdscope.scan.frame import Square, centred_square
 from tmdscope.scan.level import Image8, clip_percentiles, crop_square, flat, resize_area, to_uint8
 from tmdscope.scan.read.read import ScanError
-from tmdscope.stage import UserError
 
 _CHUNK_VALUES = 1 << 21
 _CHUNK_PICTURES = 64

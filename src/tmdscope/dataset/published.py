@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from tmdscope.dataset.safe_pickle import read_pickle
 from tmdscope.dataset.store import digest_of
 from tmdscope.download import DownloadError, download
+from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, read_bytes, read_table, sha256_array, sha256_file, write_json
 from tmdscope.limits import MAX_TEXT_BYTES
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.params.published_study import FetchParams
-from tmdscope.stage import UserError
 
 FOLDER_VARIABLE = "TMDSCOPE_PUBLISHED_DIR"
 """Environment variable that names a folder with the tables, or with the authors' pickles."""

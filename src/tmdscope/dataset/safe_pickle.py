@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_PICKLE_STEPS
-from tmdscope.stage import UserError
 
 _EXPANSION = 16
 _DAMAGE = (

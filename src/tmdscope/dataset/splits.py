@@ -12,9 +12,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
+from tmdscope.errors import UserError
 from tmdscope.files import broken
 from tmdscope.record import read_record, write_record
-from tmdscope.stage import UserError
 
 Rows = NDArray[np.int64]
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pandera.pandas as pa
 from numpy.typing import NDArray
 
+from tmdscope.errors import UserError
 from tmdscope.files import (
     atomic_path,
     broken,
@@ -22,7 +23,6 @@ from tmdscope.files import (
     write_table,
 )
 from tmdscope.materials import MATERIALS, nearest
-from tmdscope.stage import UserError
 
 IMAGES = "images.npy"
 MANIFEST = "manifest.parquet"

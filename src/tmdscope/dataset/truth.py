@@ -5,10 +5,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
+from tmdscope.errors import UserError
 from tmdscope.params.materials_study import SimulatedParams
 from tmdscope.scan.level import resize_area
 from tmdscope.scan.simulate import SamplePlan, simulate_sample
-from tmdscope.stage import UserError
 
 
 def simulated_masks(

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from tmdscope.errors import UserError
 from tmdscope.files import open_regular
 from tmdscope.limits import (
     MAX_ARCHIVE_BYTES,
@@ -25,7 +26,6 @@ from tmdscope.limits import (
     MAX_RATIO,
     MAX_UNPACK_S,
 )
-from tmdscope.stage import UserError
 
 _CHUNK_BYTES = 1 << 20
 _PACKED_BYTES = 1 << 14

@@ -15,10 +15,10 @@ import platformdirs
 
 from tmdscope.alike import find_alike
 from tmdscope.download import DownloadError, download, download_bytes
+from tmdscope.errors import UserError
 from tmdscope.files import open_regular, read_bytes, write_json
 from tmdscope.limits import MAX_ARCHIVE_BYTES, MAX_LISTING_BYTES
 from tmdscope.progress import progress
-from tmdscope.stage import UserError
 
 LISTING = "record.json"
 """The record as Zenodo's API gives it, kept beside the files: with it no network is needed."""

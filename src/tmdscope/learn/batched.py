@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
 from tmdscope.learn.fit import DivergedError, Examples, FitResult, FitSettings, learning_rate_at
-from tmdscope.learn.metrics import macro_f1_of_each
 from tmdscope.learn.sampling import cut_batches, draw_epoch, starting_positions
+from tmdscope.scores.metrics import macro_f1_of_each
 from tmdscope.vision.targets import Target
 
 _CACHE_BYTES = 32 << 20

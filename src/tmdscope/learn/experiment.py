@@ -10,11 +10,11 @@ from torch import nn
 
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
+from tmdscope.errors import UserError
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
-from tmdscope.stage import UserError
 from tmdscope.vision.backbones import build_backbone, feature_count, frozen_layers
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head
 from tmdscope.vision.precision import Precision, resolve_precision

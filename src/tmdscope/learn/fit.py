@@ -8,12 +8,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from tmdscope.errors import UserError
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
-from tmdscope.learn.metrics import accuracy, macro_f1, recall_per_class, weighted_f1
 from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.learn.resume import Checkpoints
 from tmdscope.learn.sampling import Sampling, cut_batches, draw_epoch, starting_positions
-from tmdscope.stage import UserError
+from tmdscope.scores.metrics import accuracy, macro_f1, recall_per_class, weighted_f1
 from tmdscope.vision.augment import apply_symmetry
 from tmdscope.vision.precision import Precision, autocast
 from tmdscope.vision.targets import Target

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
 from tmdscope.params.materials_study import PretrainParams
 from tmdscope.progress import progress
 from tmdscope.scan.level import SIMPLE, level
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
-from tmdscope.stage import UserError
 from tmdscope.vision.augment import FLIPS, apply_symmetry
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone

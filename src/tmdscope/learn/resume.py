@@ -20,9 +20,10 @@ from typing import Any, Self
 
 import torch
 
+from tmdscope.errors import UserError
 from tmdscope.files import atomic_path
 from tmdscope.record import read_record, write_record
-from tmdscope.stage import UserError, say
+from tmdscope.stage import say
 from tmdscope.temporary import lock_folder, workspace
 
 EVERY_S = 30.0

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tmdscope.errors import UserError
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, kept_epoch
-from tmdscope.stage import UserError
 
 
 @dataclass(frozen=True)

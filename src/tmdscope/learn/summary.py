@@ -9,13 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.learn.crossval import FoldParts, FoldResult
-from tmdscope.learn.intervals import bootstrap_by_sample
-from tmdscope.learn.metrics import accuracy, confusion_matrix, invalid_count, macro_f1, mean_std
-from tmdscope.learn.scored import PARTS
 from tmdscope.materials import INVALID
-
-IDENTITY = ("image_id", "sample_id", "material", "image_sha256")
-"""Columns of a table of predictions that say which image it is."""
+from tmdscope.scores.intervals import bootstrap_by_sample
+from tmdscope.scores.metrics import accuracy, confusion_matrix, invalid_count, macro_f1, mean_std
+from tmdscope.scores.scored import IDENTITY, PARTS
 
 METRICS = ("loss", "accuracy", "macro_f1", "weighted_f1", "exact_accuracy", "invalid")
 

@@ -9,22 +9,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.audit.columns import draw_images, read_nuisance, read_order
+from tmdscope.audit.statistics import image_statistics, spectra
+from tmdscope.audit.study import audit
+from tmdscope.audit.table import MOST_IMAGES, AuditTable
 from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, text_problems
 from tmdscope.dataset.place import find_file
 from tmdscope.dataset.prepare import prepare_file
 from tmdscope.dataset.store import classes_of
+from tmdscope.errors import UserError
 from tmdscope.files import open_array, read_bytes, read_json, read_table, sha256_array, write_json
-from tmdscope.learn.audit.columns import draw_images, read_nuisance, read_order
-from tmdscope.learn.audit.statistics import image_statistics, spectra
-from tmdscope.learn.audit.study import audit
-from tmdscope.learn.audit.table import MOST_IMAGES, AuditTable
 from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.report.audit import audit_section
 from tmdscope.report.page import Page, write_page
-from tmdscope.stage import UserError
 
 RECORD, PAGE = "audit.json", "index.html"
 """What is written."""
@@ -39,7 +39,7 @@ class AuditRequest:
 
     `manifest` is CSV or Parquet: ``sample_id``, ``material``, ``path`` of pictures where there are no
     features, and any further columns. `features` is NPY, a row of numbers per row of the manifest; None:
-    spectra of the pictures. `order` is as for `tmdscope.learn.audit.columns.read_order`; columns `nuisance`
+    spectra of the pictures. `order` is as for `tmdscope.audit.columns.read_order`; columns `nuisance`
     should not matter.
     """
 
@@ -82,7 +82,7 @@ def check_free(folder: Path) -> None:
 
 
 def tell(verdict: dict[str, Any]) -> str:
-    """Write the verdict of `tmdscope.learn.audit.study.audit` in lines: headline, claims and checks."""
+    """Write the verdict of `tmdscope.audit.study.audit` in lines: headline, claims and checks."""
     lines = [verdict["headline"]]
     titles = {"may": "May be claimed", "may_not": "May not be claimed", "next": "To measure next"}
     for key, title in titles.items():

@@ -10,9 +10,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from tmdscope.dataset.records import Record
-from tmdscope.learn.intervals import tell_interval
+from tmdscope.errors import UserError
 from tmdscope.names import markdown
-from tmdscope.stage import UserError
+from tmdscope.scores.intervals import tell_interval
 from tmdscope.tracking.audits import find_audit
 from tmdscope.tracking.registration import describe_version, read_facts, run_tags
 from tmdscope.tracking.registry import Client, Version

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from tmdscope.dataset.store import classes_of
-from tmdscope.learn.paired import FACTS, PairedScores, Pairs, classes_of_predictions, held_out
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
+from tmdscope.scores.paired import FACTS, PairedScores, Pairs, classes_of_predictions, held_out
 from tmdscope.tracking.predictions import read_predictions
 from tmdscope.tracking.registry import Client, Version
 

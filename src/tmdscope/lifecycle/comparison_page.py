@@ -2,14 +2,14 @@
 
 import pandas as pd
 
-from tmdscope.learn.intervals import Bounds, Difference
-from tmdscope.learn.paired import PairedScores
 from tmdscope.lifecycle.comparison import Comparison
 from tmdscope.lifecycle.comparison_report import Report, number, signed, verdict
 from tmdscope.lifecycle.contact_sheet import LARGEST, percent
 from tmdscope.lifecycle.cost import BATCH, REPEATS, Cost, Costs
 from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Section, Table, with_interval
+from tmdscope.scores.intervals import Bounds, Difference
+from tmdscope.scores.paired import PairedScores
 from tmdscope.tracking.predictions import ScoredModel
 
 _SHOWN_TAGS = {

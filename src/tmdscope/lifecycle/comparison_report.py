@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tmdscope.learn.intervals import tell_interval
-from tmdscope.learn.paired import PairedScores
 from tmdscope.lifecycle.comparison import Comparison
 from tmdscope.lifecycle.contact_sheet import ContactSheet
 from tmdscope.lifecycle.cost import Costs
+from tmdscope.scores.intervals import tell_interval
+from tmdscope.scores.paired import PairedScores
 from tmdscope.tracking.predictions import ScoredModel
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.predictions import ScoredModel, model_bytes
 

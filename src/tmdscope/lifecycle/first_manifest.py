@@ -18,11 +18,11 @@ from tmdscope.alike import find_alike, plain_name
 from tmdscope.dataset.folder import FolderError, ingest_sheet
 from tmdscope.dataset.manifest_csv import REQUIRED, read_sheet
 from tmdscope.dataset.place import check_apart, nfc, write_new
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import find_files
 from tmdscope.limits import PATTERN_BYTES, PATTERN_S
 from tmdscope.materials import atoms_of, elements_of, parse_material
 from tmdscope.names import cell, shown, text_problem
-from tmdscope.stage import UserError
 
 PARTS = frozenset("train training test testing val valid validation".split())
 """Names of folders that are parts of somebody's split, not classes."""

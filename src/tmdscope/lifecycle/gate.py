@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from tmdscope.address import without_secrets
-from tmdscope.learn.intervals import Difference
 from tmdscope.lifecycle.comparison import compare_versions
 from tmdscope.lifecycle.not_worse import judge_difference
 from tmdscope.limits import LOADING_MEMORY_BYTES, LOADING_S
+from tmdscope.scores.intervals import Difference
 from tmdscope.tracking.audits import StudyAudit, find_audit
 from tmdscope.tracking.contract import Contract, read_contract
 from tmdscope.tracking.registration import read_facts, run_tags

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from tmdscope.dataset.pictures import SUFFIXES
+from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.memory import room_to_read
 from tmdscope.scan.read.formats import ENDINGS, is_scan
-from tmdscope.stage import UserError
 
 _BATCHES_AHEAD = 2
 

@@ -9,7 +9,7 @@ killed does not undo it.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.decisions import Move, list_moves, strike_out
 from tmdscope.tracking.lock import LAPSES_AFTER_S, Lock, is_left_behind, locked
 from tmdscope.tracking.registry import PREVIOUS, PRODUCTION, Client, drop_alias, find_number, point_alias

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tmdscope.learn.intervals import Difference
 from tmdscope.lifecycle.comparison import HELD_OUT
+from tmdscope.scores.intervals import Difference
 
 _FOLDS, _TEST = HELD_OUT["val"], HELD_OUT["test"]
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import find_files
 from tmdscope.lifecycle.prediction_text import Form, writer
 from tmdscope.lifecycle.predictor import Predictor
 from tmdscope.progress import progress
-from tmdscope.stage import UserError, say
+from tmdscope.stage import say
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.predictions import resolve_model
 from tmdscope.tracking.registry import PRODUCTION, resolve

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from tmdscope.dataset.prepare import Prepared, prepare_content
-from tmdscope.learn.reliability.reliability import Reliability, assess
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import Given, read_ahead
 from tmdscope.params.materials_study import PrepareParams
-from tmdscope.stage import UserError
+from tmdscope.reliability.reliability import Reliability, assess
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.scale import Scale
 from tmdscope.vision.features import best_device, placed

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, cast
 
+from tmdscope.errors import UserError
 from tmdscope.lifecycle.gate import Check, Gate, Load, check_loading, run_gate
 from tmdscope.lifecycle.moving import carry_out, expect_settled, settle
-from tmdscope.stage import UserError
 from tmdscope.tracking.decisions import Move, decide, strike_out, write_down
 from tmdscope.tracking.lock import locked
 from tmdscope.tracking.registry import BEST, FILES_SHA256, Client, Version, pull_alias, pull_version

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 
+from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import (
     MAX_SETTINGS_BYTES,
@@ -20,7 +21,6 @@ from tmdscope.limits import (
     MAX_SETTINGS_VALUES,
 )
 from tmdscope.materials import nearest
-from tmdscope.stage import UserError
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="of what is drawn at random")]
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
 from tmdscope.names import name_problem
 from tmdscope.params.audit import ManifestAuditParams
@@ -26,7 +27,6 @@ from tmdscope.params.materials_study import (
 from tmdscope.params.reading import Params
 from tmdscope.params.search import SearchParams, tuned_name
 from tmdscope.params.sequential import PublishedSequentialParams, SequenceParams, SequentialParams, part_sizes
-from tmdscope.stage import UserError
 
 _TAKEN_NAMES = ("sequential", "audit")
 """Names that runs and folders of other stages have."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tmdscope.errors import UserError
 from tmdscope.materials import nearest
 from tmdscope.params.audit import AuditParams, ManifestAuditParams
 from tmdscope.params.common import FoldsParams, LatentAnalysisParams, ScoringParams
@@ -35,7 +36,6 @@ from tmdscope.params.reading import Params, ParamsError, parse_section, read_par
 from tmdscope.params.rules import RULES, Rule, Study, WrongSectionError, name_problems, sequence_of_the_paper
 from tmdscope.params.search import SearchParams, check_search
 from tmdscope.params.sequential import PublishedSequentialParams, SequentialParams
-from tmdscope.stage import UserError
 
 REPLACED = ("experiments", "searches")
 """The sections whose keys are names that a person gives."""

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tmdscope.dataset.bootstrap import FEW
-from tmdscope.learn.intervals import NO_INTERVAL
 from tmdscope.report.figures.audit import learning_curve_figure
 from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table, with_interval
+from tmdscope.scores.bootstrap import FEW
+from tmdscope.scores.intervals import NO_INTERVAL
 
 _SEES = {
     "features": "features of the images",

@@ -13,12 +13,12 @@ import pandas as pd
 from pydantic import model_validator
 from ruamel.yaml import YAML
 
-from tmdscope.learn.sequential.plan import Arm
 from tmdscope.params.reading import Params
 from tmdscope.params.sequential import Encoding, Volume
 from tmdscope.report.figures.scores import drawable, panels_of_bars
 from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
 from tmdscope.report.paper import Pair, Part, printed
+from tmdscope.sequential.plan import Arm
 
 ARMS: dict[Arm, str] = {
     "sequential": "sequential",

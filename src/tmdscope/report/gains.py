@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from tmdscope.learn.intervals import NO_INTERVAL, Difference
-from tmdscope.learn.paired import compare
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.search import tuned_name
 from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
+from tmdscope.scores.intervals import NO_INTERVAL, Difference
+from tmdscope.scores.paired import compare
 
 _IMAGES = {"ensemble_test": "held-out test", "out_of_fold": "out-of-fold"}
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tmdscope.files import write_text
-from tmdscope.learn.intervals import tell_interval
+from tmdscope.scores.intervals import tell_interval
 
 
 @dataclass(frozen=True)

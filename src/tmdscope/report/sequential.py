@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from tmdscope.learn.intervals import tell_interval
-from tmdscope.learn.sequential.outcome import SMALL
-from tmdscope.learn.sequential.plan import Arm
 from tmdscope.report.figure_4 import ARMS, Outcome, figure_4_blocks, stage_name
 from tmdscope.report.figures.embeddings import latent_stages
 from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table, plus_minus
+from tmdscope.scores.intervals import tell_interval
+from tmdscope.sequential.outcome import SMALL
+from tmdscope.sequential.plan import Arm
 
 _CLAIMS = {
     "sequential - direct": (
@@ -40,7 +40,7 @@ def sequential_section(
     content : mapping
         ``sequential.json`` of a sequence that ran; ValueError for one that did not.
     panels : pandas.DataFrame
-        See `tmdscope.learn.sequential.drift.latent_panels`.
+        See `tmdscope.sequential.drift.latent_panels`.
     note : str, optional
         What a reader must know of the images before the numbers, such as that they are simulated.
     """

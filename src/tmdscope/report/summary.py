@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tmdscope.learn.intervals import NO_INTERVAL
 from tmdscope.report.attribution import METHODS
 from tmdscope.report.figures.relations import readable
 from tmdscope.report.gains import Gain, Question, verdict
 from tmdscope.report.page import plus_minus, with_interval
+from tmdscope.scores.intervals import NO_INTERVAL
 
 UNDECIDED = "not decided, the interval holds 0"
 """What an interval that holds 0 says."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 _TOLERANCE = 1e-6
 """Share of a side by which a scan may be too small: sizes in files are rounded."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.scan.areal import (
     remove_quadratic,
@@ -24,7 +25,6 @@ from tmdscope.scan.growth import Growth, draw_growth
 from tmdscope.scan.instrument import Instrument, draw_instrument, drift_mask, measure
 from tmdscope.scan.scan import Scan
 from tmdscope.scan.surface import Surface, grow_surface
-from tmdscope.stage import UserError
 
 SIMULATOR = "tmdscope simulator 1"
 """Name and version that every simulated scan carries; raised when the same seed gives other bytes."""

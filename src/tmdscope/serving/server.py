@@ -13,12 +13,13 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tmdscope import __version__
+from tmdscope.errors import UserError
 from tmdscope.limits import HEADER_SECONDS, MAX_CONNECTIONS
 from tmdscope.memory import give_back_freed_memory
 from tmdscope.serving.app import make_app
 from tmdscope.serving.door import LOCAL
 from tmdscope.serving.scorer import Scorer
-from tmdscope.stage import UserError, say
+from tmdscope.stage import say
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.predictions import resolve_version
 from tmdscope.tracking.registry import FILES_SHA256, Version

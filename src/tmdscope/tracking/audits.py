@@ -7,10 +7,10 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from tmdscope.errors import UserError
 from tmdscope.files import read_json, sha256_json
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
-from tmdscope.stage import UserError
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.runs import fetch_artifact
 

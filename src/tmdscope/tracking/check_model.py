@@ -15,8 +15,8 @@ os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 import mlflow.pyfunc
 import numpy as np
 
+from tmdscope.errors import UserError
 from tmdscope.limits import LOADING_MEMORY_BYTES, LOADING_S, MAX_MODEL_BYTES
-from tmdscope.stage import UserError
 from tmdscope.tracking.models import fetch_files, read_reference, write_checked
 from tmdscope.tracking.store import connect
 

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from pydantic import TypeAdapter, ValidationError
 
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.owner import owned
 from tmdscope.tracking.provenance import git
 from tmdscope.tracking.runs import OWNER, TrackedRun, start_run

@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tmdscope.stage import UserError, say
+from tmdscope.errors import UserError
+from tmdscope.stage import say
 from tmdscope.tracking.owner import describe, is_left, owned
 
 LAPSES_AFTER_S = 600.0

@@ -27,13 +27,13 @@ from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_file, sha256_json
-from tmdscope.learn.reliability.reliability import Reliability
 from tmdscope.limits import MAX_CLASSES, MAX_MODEL_BYTES
 from tmdscope.names import text_problem
 from tmdscope.params.experiments import Architecture
 from tmdscope.params.materials_study import PrepareParams
-from tmdscope.stage import UserError
+from tmdscope.reliability.reliability import Reliability
 from tmdscope.tracking.model_files import (
     PROGRAM,
     REFERENCE,

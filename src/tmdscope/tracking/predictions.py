@@ -8,9 +8,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from tmdscope.errors import UserError
 from tmdscope.files import read_table
-from tmdscope.learn.scored import PREDICTIONS, find_problems
-from tmdscope.stage import UserError
+from tmdscope.scores.scored import PREDICTIONS, find_problems
 from tmdscope.tracking.models import fetch_files
 from tmdscope.tracking.registry import Version, pull_alias, resolve
 from tmdscope.tracking.runs import fetch_artifact

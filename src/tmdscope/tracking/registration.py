@@ -6,7 +6,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from tmdscope.files import read_json
-from tmdscope.learn.scored import FACTS
+from tmdscope.scores.scored import FACTS
 from tmdscope.tracking.models import recorded_sha256
 from tmdscope.tracking.registry import FILES_SHA256, Version, register
 from tmdscope.tracking.runs import fetch_artifact

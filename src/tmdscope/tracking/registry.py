@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.store import shown_uri
 
 FILES_SHA256 = "files.sha256"

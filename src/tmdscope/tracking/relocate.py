@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tmdscope.errors import UserError
 from tmdscope.files import atomic_path
-from tmdscope.stage import UserError
 
 DATABASE = "mlflow.db"
 """Name of the local store's file, in folder ``mlruns``."""

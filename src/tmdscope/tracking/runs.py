@@ -15,10 +15,10 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from tmdscope.address import without_secrets
+from tmdscope.errors import UserError
 from tmdscope.files import write_json, write_table
-from tmdscope.learn.scored import FACTS, PREDICTIONS
 from tmdscope.names import key_of
-from tmdscope.stage import UserError
+from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.owner import is_left, mine
 from tmdscope.tracking.store import Study, shown_uri

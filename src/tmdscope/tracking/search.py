@@ -10,15 +10,16 @@ from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
+from tmdscope.errors import UserError
 from tmdscope.files import sha256_json
-from tmdscope.learn.search.outcome import SearchOutcome, draw_plots, outcome_of
-from tmdscope.learn.search.pruning import Steps
-from tmdscope.learn.search.storage import PatientStorage
-from tmdscope.learn.search.study import Progress, SearchStudy
-from tmdscope.learn.search.trials import Objective, Settings
-from tmdscope.learn.search.worker import work
 from tmdscope.params.search import SpaceParams
-from tmdscope.stage import UserError, say
+from tmdscope.search.outcome import SearchOutcome, draw_plots, outcome_of
+from tmdscope.search.pruning import Steps
+from tmdscope.search.storage import PatientStorage
+from tmdscope.search.study import Progress, SearchStudy
+from tmdscope.search.trials import Objective, Settings
+from tmdscope.search.worker import work
+from tmdscope.stage import say
 from tmdscope.tracking.crossval import TrackedCrossval, TrackedFold
 from tmdscope.tracking.runs import DataUse, Status, TrackedRun, open_run, start_run
 from tmdscope.tracking.store import Study
@@ -61,7 +62,7 @@ def study_name(name: str, identity: Mapping[str, str]) -> str:
 
 
 class TrackedTrial:
-    """A trial's listener that writes to its run, see `tmdscope.learn.search.trials.TrialRecorder`."""
+    """A trial's listener that writes to its run, see `tmdscope.search.trials.TrialRecorder`."""
 
     def __init__(self, run: TrackedRun, tags: Mapping[str, str], data: DataUse) -> None:
         self.run = run
@@ -88,7 +89,7 @@ class TrackedTrial:
 
 
 class TrackedSearch:
-    """A search's listener that writes to its runs, see `tmdscope.learn.search.trials.SearchRecorder`."""
+    """A search's listener that writes to its runs, see `tmdscope.search.trials.SearchRecorder`."""
 
     def __init__(self, parent: TrackedRun, task: SearchTask) -> None:
         self.parent = parent

@@ -15,10 +15,10 @@ from tmdscope.files import write_table, write_text
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.recorder import Recorder, Silent
 from tmdscope.learn.resume import Resume
-from tmdscope.learn.sequential.plan import Plan, Training
-from tmdscope.learn.sequential.run import Bench, StageResult, run_sequences
-from tmdscope.learn.tabular import mean_over_folds
+from tmdscope.models.tabular import mean_over_folds
 from tmdscope.record import write_record
+from tmdscope.sequential.plan import Plan, Training
+from tmdscope.sequential.run import Bench, StageResult, run_sequences
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.provenance import whereabouts
@@ -32,7 +32,7 @@ Package = Callable[[StageResult], Dossier | None]
 
 
 class TrackedSequences:
-    """A listener that writes to MLflow, see `tmdscope.learn.sequential.run.SequenceRecorder`.
+    """A listener that writes to MLflow, see `tmdscope.sequential.run.SequenceRecorder`.
 
     Runs of an attempt that goes on are reopened, those that had ended are left as they are. `settings` are
     logged as every sequence's parameters. `model` is the registered model of all classes; those of fewer have
@@ -263,7 +263,7 @@ def write_outcome(
 ) -> None:
     """Write what sequences gave; `of` is ``data`` and ``split`` to a SHA-256.
 
-    `found` is summary, settings and seconds, `panels` as `tmdscope.learn.sequential.drift.latent_panels`.
+    `found` is summary, settings and seconds, `panels` as `tmdscope.sequential.drift.latent_panels`.
     """
     write_table(files.panels, panels)
     content = {"enabled": True, "versions": outcome.versions, **found}

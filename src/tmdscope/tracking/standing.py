@@ -9,7 +9,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 from tmdscope.tracking.registry import FILES_SHA256, PREVIOUS, PRODUCTION, Version, find_number, to_version
 
 REVIEWED = "production.reviewed"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tmdscope.address import keep_secrets, password_in, without_secrets
+from tmdscope.errors import UserError
 from tmdscope.layout import tracking_home
-from tmdscope.stage import UserError, translates
+from tmdscope.stage import translates
 from tmdscope.temporary import workspace
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tmdscope.download import DownloadError, download
+from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, open_regular, sha256_file
 from tmdscope.layout import remedy_of
 from tmdscope.limits import MAX_WEIGHTS_BYTES
 from tmdscope.materials import nearest
-from tmdscope.stage import UserError
 
 MIRROR_VARIABLE = "TMDSCOPE_WEIGHTS_URL"
 """Environment variable that names a mirror: an address below which the files lie under their own names."""

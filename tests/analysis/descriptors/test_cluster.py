@@ -14,10 +14,10 @@ from tests.analysis.descriptors.pictures import scan
 from tmdscope.analysis.descriptors import table as tables
 from tmdscope.analysis.descriptors.cluster import on_cluster
 from tmdscope.analysis.descriptors.table import describe
+from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
 from tmdscope.params.materials_study import DescribeParams
 from tmdscope.scan.level import level
-from tmdscope.stage import UserError
 
 SETTINGS = DescribeParams(gaussian_sigma_px=1.0, opening_radius_px=2)
 ROOT = Path(__file__).parents[3]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.pipelines.conftest import ROOT, SEARCHED, Clone
-from tmdscope.stage import UserError
+from tmdscope.errors import UserError
 
 pytestmark = pytest.mark.slow
 

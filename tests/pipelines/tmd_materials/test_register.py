@@ -8,11 +8,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipelines.tmd_materials import register
+from tmdscope.errors import UserError
 from tmdscope.files import read_json, sha256_file, write_json
 from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEQUENTIAL, SPLIT
 from tmdscope.params.reading import read_params
 from tmdscope.record import write_record
-from tmdscope.stage import UserError
 from tmdscope.tracking.registry import Version
 
 ROOT = Path(__file__).parents[3]

@@ -17,8 +17,8 @@ from tmdscope.dataset import zenodo
 from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
+from tmdscope.errors import UserError
 from tmdscope.params.reading import read_params
-from tmdscope.stage import UserError
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tmdscope.analysis.attribution.checks import pairs, pointing, randomised, rank_correlation
 from tmdscope.analysis.attribution.maps import Explained, Labels, Maps, Patch
-from tmdscope.dataset.bootstrap import mean_with_interval
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import AttributionParams
+from tmdscope.scores.bootstrap import mean_with_interval
 
 
 @dataclass(frozen=True)

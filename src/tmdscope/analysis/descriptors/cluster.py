@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from tmdscope.analysis.descriptors.table import Chunk, Mapper, Values, Work
-from tmdscope.stage import UserError, say
+from tmdscope.errors import UserError
+from tmdscope.stage import say
 
 _ANSWER_S = 30.0
 """How long a scheduler may take to answer."""

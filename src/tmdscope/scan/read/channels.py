@@ -9,10 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tmdscope.errors import UserError
 from tmdscope.limits import MAX_COLUMNS, MAX_PIXELS
 from tmdscope.materials import nearest
 from tmdscope.names import LONGEST
-from tmdscope.stage import UserError
 
 PIXEL_RANGE_NM = (1e-3, 1e5)
 """Pixel sizes that a microscope can have: 1 pm to 0.1 mm. Others come from damaged headers."""

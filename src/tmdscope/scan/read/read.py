@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_SCAN_BYTES
 from tmdscope.scan.read.channels import Channel, ScanError, check_channel, choose, distinct
@@ -12,7 +13,6 @@ from tmdscope.scan.read.formats import NANOSCOPE, format_of
 from tmdscope.scan.read.nanoscope import find_channels
 from tmdscope.scan.read.values import heights
 from tmdscope.scan.scan import Scan
-from tmdscope.stage import UserError
 
 __all__ = ["InstrumentFile", "ScanError", "decode_file", "decode_scan", "read_file", "read_scan"]
 

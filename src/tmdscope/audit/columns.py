@@ -1,0 +1,95 @@
+"""Columns of a manifest as an audit needs them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tmdscope.audit.table import Rows, Values
+from tmdscope.errors import UserError
+from tmdscope.materials import nearest
+from tmdscope.models.classical import sample_numbers
+from tmdscope.stage import say
+
+NO_ORDER = "none"
+"""In place of a column's name: nothing is known of the order."""
+
+SAMPLE_ID = "sample_id"
+"""The column of samples; as an order, the last number in their names."""
+
+
+def read_order(manifest: pd.DataFrame, column: str) -> Values | None:
+    """Read when each image's sample was grown or measured: numbers as they are, dates in days, float64, (N,).
+
+    ``sample_id`` reads the number in the sample's name; the order is not known (None) where a name has none,
+    or for ``none``. Empty cells, or values that are neither number nor date, are a `UserError`.
+    """
+    if column == NO_ORDER:
+        return None
+    if column == SAMPLE_ID:
+        try:
+            return sample_numbers(manifest[SAMPLE_ID].tolist())[:, 0]
+        except UserError as error:
+            say(f"the order of the samples is not known: {error}")
+            return None
+    values = _column(manifest, column)
+    if values.isna().any():
+        raise UserError(
+            f"order column {column!r} has {values.isna().sum()} empty cells: fill them, leave such images "
+            f"out, or order by another column ({NO_ORDER}: by none)"
+        )
+    numbers = _measured(values)
+    if numbers is None:
+        wrong = values[_dates(values).isna() & pd.to_numeric(values, errors="coerce").isna()]
+        first = (wrong if len(wrong) else values).iloc[0]
+        raise UserError(
+            f"order column {column!r}: {first!r} is neither a number nor a date like 2024-05-31; "
+            "write all as numbers, or all as dates"
+        )
+    return np.asarray(numbers, dtype=np.float64)
+
+
+def read_nuisance(manifest: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame | None:
+    """Read what should not matter, a row per image; None without columns.
+
+    Numbers as they are, dates in days, or text where a column holds any; NaN or None: not known.
+    """
+    if not columns:
+        return None
+    found = {}
+    for name in columns:
+        values = _column(manifest, name)
+        numbers = _measured(values.dropna())
+        found[name] = values.astype(object) if numbers is None else numbers.reindex(values.index)
+    return pd.DataFrame(found).reset_index(drop=True)
+
+
+def draw_images(sample_ids: Sequence[str], most: int) -> Rows:
+    """Choose images to audit where there are too many: the first of every sample, as many of each as fit.
+
+    Gives rows, rising; all where they fit. More samples than `most` are a `UserError`.
+    """
+    number = pd.Series(sample_ids).groupby(list(sample_ids)).cumcount().to_numpy()
+    fitting = [limit for limit in range(1, int(number.max()) + 2) if (number < limit).sum() <= most]
+    if not fitting:
+        raise UserError(f"{len(set(sample_ids))} samples are too many to audit, {most} at most; audit a part")
+    return np.flatnonzero(number < fitting[-1]).astype(np.int64)
+
+
+def _measured(values: pd.Series) -> pd.Series | None:
+    """Read all values as numbers, or all as dates, in days since the first; None: they are neither."""
+    numbers = pd.to_numeric(values, errors="coerce")
+    if not pd.api.types.is_datetime64_any_dtype(values) and not numbers.isna().any():
+        return numbers.astype(float)
+    dates = _dates(values)
+    return None if dates.isna().any() else (dates - dates.min()) / pd.Timedelta(days=1)
+
+
+def _dates(values: pd.Series) -> pd.Series:
+    return pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
+
+
+def _column(manifest: pd.DataFrame, name: str) -> pd.Series:
+    if name not in manifest:
+        raise UserError(f"the manifest has no column {name!r}; {nearest(name, list(manifest.columns))}")
+    return manifest[name]

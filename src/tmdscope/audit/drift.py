@@ -1,0 +1,147 @@
+"""Whether the features tell early from late samples of one class: then more than the class has changed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from tmdscope.audit.kernel import KernelPredictor
+from tmdscope.audit.table import AuditTable, Rows, Values
+from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval
+
+_FEWEST = 8
+"""Samples of a class below which early and late are not told apart."""
+
+_FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How well early and late samples of one class are told apart.
+
+    Attributes
+    ----------
+    split_at : float
+        Order of the first late sample.
+    auc : float
+        Area under the ROC curve over samples, 0.5 where they are alike.
+    auc_ci95 : tuple of float
+        By sample: samples drawn with replacement, or, where few are on the wrong side of any, with one more
+        early and one more late sample, see `tmdscope.scores.bootstrap.interval_over_samples`.
+    null_mean, null_95 : float
+        Mean and 95th percentile where early and late are shuffled among the samples of the class.
+    p_value : float
+        Share of shuffles, this order among them, that do as well.
+    """
+
+    name: str
+    samples: int
+    images: int
+    split_at: float
+    auc: float
+    auc_ci95: tuple[float, float]
+    null_mean: float
+    null_95: float
+    p_value: float
+    permutations: int
+
+
+def measure_drift(
+    table: AuditTable, predictor: KernelPredictor, permutations: int, resamples: int, seed: int
+) -> list[Drift]:
+    """Tell early from late samples within each class with at least eight samples at different times.
+
+    The samples of a class are halved at their median place in the order. Kernel ridge regression on -1
+    (early) and +1 (late) is cross-validated over ten folds of samples drawn at random; a sample's value is
+    the mean output of its images, and the AUC that of its ranks. The null shuffles early and late among the
+    class's samples, with the same folds, so that what the method itself adds (a left-out sample shifts the
+    mean of the rest) is in the null too. p counts the data's own order among the shuffles (Phipson & Smyth
+    2010, doi:10.2202/1544-6115.1585).
+    """
+    found = []
+    for label in range(len(table.classes)):
+        groups = np.flatnonzero(table.group_class == label)
+        if len(groups) < _FEWEST:
+            continue
+        late = _late_half(table.group_order[groups])
+        if late.all() or not late.any():
+            continue
+        rng = np.random.default_rng([seed, label])
+        shuffles = np.stack([late, *(rng.permutation(late) for _ in range(permutations))], axis=1)
+        values = _values(table, predictor, groups, shuffles, rng)
+        aucs = _aucs(values, shuffles)
+        bounds = _interval(values[:, 0], late, resamples, rng)
+        found.append(
+            Drift(
+                name=table.classes[label],
+                samples=len(groups),
+                images=len(table.rows_of(groups)),
+                split_at=float(table.group_order[groups][late].min()),
+                auc=float(aucs[0]),
+                auc_ci95=bounds,
+                null_mean=float(aucs[1:].mean()),
+                null_95=float(np.quantile(aucs[1:], 0.95)),
+                p_value=float((aucs >= aucs[0] - 1e-12).mean()),
+                permutations=permutations,
+            )
+        )
+    return found
+
+
+def _late_half(times: Values) -> np.ndarray:
+    """Mark the later half; equal times stay together."""
+    return np.searchsorted(np.sort(times), times) * 2 >= len(times)
+
+
+def _values(
+    table: AuditTable,
+    predictor: KernelPredictor,
+    groups: Rows,
+    shuffles: np.ndarray,
+    rng: np.random.Generator,
+) -> Values:
+    """Mean cross-validated output of every sample's images for every shuffle, shape (samples, shuffles)."""
+    rows = table.rows_of(groups)
+    sample = np.searchsorted(groups, table.group[rows])
+    targets = np.zeros((len(table.labels), shuffles.shape[1]))
+    targets[rows] = np.where(shuffles[sample], 1.0, -1.0)
+    fold = rng.permutation(len(groups)) % min(_FOLDS, len(groups))
+    outputs = np.zeros((len(rows), shuffles.shape[1]))
+    for number in np.unique(fold):
+        test = fold[sample] == number
+        outputs[test] = predictor.fit_outputs(rows[~test], rows[test], targets)
+    summed = np.zeros((len(groups), shuffles.shape[1]))
+    np.add.at(summed, sample, outputs)
+    return summed / np.bincount(sample)[:, None]
+
+
+def _aucs(values: Values, late: np.ndarray) -> Values:
+    """AUC of every column: the share of (early, late) pairs in the right order, ties half (Mann-Whitney)."""
+    ranks = rankdata(values, axis=0)
+    ones = late.sum(axis=0)
+    zeros = len(late) - ones
+    with np.errstate(invalid="ignore"):
+        share: Values = ((ranks * late).sum(axis=0) - ones * (ones + 1) / 2) / (ones * zeros)
+    return share
+
+
+def _interval(
+    values: Values, late: np.ndarray, resamples: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    ordered = (np.sign(values[late][:, None] - values[~late]) + 1) / 2
+    if is_bootstrap_enough(np.concatenate([ordered.mean(axis=1), ordered.mean(axis=0)])):
+        drawn = rng.integers(len(values), size=(len(values), resamples))
+        low, high = percentile_interval(_aucs(values[drawn], late[drawn]))
+    else:
+        weights = [rng.dirichlet(np.ones(size + 1), size=resamples) for size in ordered.shape]
+        low, high = (
+            np.percentile(_weighted_auc(np.pad(ordered, (0, 1), constant_values=more), *weights), at)
+            for more, at in ((0.0, 2.5), (1.0, 97.5))
+        )
+    return float(low), float(high)
+
+
+def _weighted_auc(ordered: Values, late: Values, early: Values) -> Values:
+    """AUC of each row of weights, from the order of every pair, shape (late, early)."""
+    share: Values = ((late @ ordered) * early).sum(axis=1)
+    return share

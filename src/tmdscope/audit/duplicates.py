@@ -1,0 +1,118 @@
+"""Which images are the same, or nearly so: within and across samples, classes and the parts of a split."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.audit.kernel import standardised, unit_length
+from tmdscope.audit.table import AuditTable, Rows, Values
+
+_FEWEST_PAIRS = 20
+_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of like images, in all and across samples, classes and parts.
+
+    `across_parts` maps a boundary (``test | fold0_train`` ...) to the pairs on both sides of it, without
+    empty ones; `examples` are rows of the first fifty pairs across samples, the most alike first.
+    """
+
+    pairs: int
+    across_samples: int
+    across_classes: int
+    across_parts: dict[str, int]
+    examples: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What the search for duplicates found.
+
+    `distinct` counts images that repeat no other bit for bit, `repeated_by_class` those that repeat an
+    earlier one. `threshold` is the cosine above which images are `near` duplicates, set by `within_pairs`
+    pairs of distinct images of one sample; both are None where these are too few.
+    """
+
+    images: int
+    distinct: int
+    repeated_by_class: dict[str, int]
+    exact: Pairs
+    threshold: float | None
+    within_pairs: int
+    near: Pairs | None
+
+
+def find_duplicates(table: AuditTable, parts: Mapping[str, Rows], quantile: float) -> Duplicates:
+    """Find exact and near duplicates.
+
+    Exact: the same hash. Near: the cosine between the features of two images (unit length, then standardised
+    over all images) exceeds a quantile of the same cosine between distinct images of one sample; two
+    images of different samples should not be more alike than nearly all of those.
+    """
+    values = standardised(unit_length(table.features))
+    cosine = unit_length(values) @ unit_length(values).T
+    first, second = np.triu_indices(len(cosine), 1)
+    same = table.image_sha256[first] == table.image_sha256[second]
+    like = cosine[first, second]
+    related = table.sample_ids[first] == table.sample_ids[second]
+    firsts = table.distinct[first] & table.distinct[second]
+    within = like[related & firsts]
+    threshold = float(np.quantile(within, quantile)) if len(within) >= _FEWEST_PAIRS else None
+    near = None
+    if threshold is not None:
+        near = _describe(table, parts, first, second, like, firsts & (like > threshold))
+    repeats = table.labels[~table.distinct]
+    return Duplicates(
+        images=len(table.labels),
+        distinct=int(table.distinct.sum()),
+        repeated_by_class={name: int((repeats == k).sum()) for k, name in enumerate(table.classes)},
+        exact=_describe(table, parts, first, second, like, same),
+        threshold=threshold,
+        within_pairs=len(within),
+        near=near,
+    )
+
+
+def _describe(
+    table: AuditTable,
+    parts: Mapping[str, Rows],
+    first: Rows,
+    second: Rows,
+    like: Values,
+    chosen: NDArray[np.bool_],
+) -> Pairs:
+    one, other = first[chosen], second[chosen]
+    strange = table.sample_ids[one] != table.sample_ids[other]
+    order = np.argsort(-like[chosen][strange], kind="stable")[:_SHOWN]
+    pairs = zip(one[strange][order].tolist(), other[strange][order].tolist(), strict=True)
+    return Pairs(
+        pairs=len(one),
+        across_samples=int(strange.sum()),
+        across_classes=int((table.labels[one] != table.labels[other]).sum()),
+        across_parts=_crossings(parts, len(table.labels), one, other),
+        examples=list(pairs),
+    )
+
+
+def _crossings(parts: Mapping[str, Rows], images: int, one: Rows, other: Rows) -> dict[str, int]:
+    """Count pairs with one image in each of two parts that no fold may mix."""
+    inside = {name: np.isin(np.arange(images), rows) for name, rows in parts.items()}
+    crossings = {}
+    for left, right in boundaries(parts):
+        a, b = inside[left], inside[right]
+        count = int(((a[one] & b[other]) | (b[one] & a[other])).sum())
+        if count:
+            crossings[f"{left} | {right}"] = count
+    return crossings
+
+
+def boundaries(parts: Mapping[str, Rows]) -> list[tuple[str, str]]:
+    """List the pairs of parts that may share no sample: test and all others, a fold's train and val."""
+    others = [name for name in parts if name != "test"]
+    pairs = [("test", name) for name in others if "test" in parts]
+    folds = dict.fromkeys(name.rpartition("_")[0] for name in others)
+    return pairs + [(f"{fold}_train", f"{fold}_val") for fold in folds]

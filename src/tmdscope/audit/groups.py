@@ -1,0 +1,77 @@
+"""Whether scores rest on enough samples: samples per class, images per sample, what a test class rests on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tmdscope.audit.duplicates import boundaries
+from tmdscope.audit.table import AuditTable, Rows
+
+
+@dataclass(frozen=True)
+class ClassGroups:
+    """What one class rests on.
+
+    `effective_samples` is ``(sum n)^2 / sum n^2`` over the samples' numbers of images n: as many samples of
+    equal size would weigh alike (Kish, *Survey Sampling*, 1965, section 8.2). `most_images` is of one sample.
+    Numbers in the held-out test are None without a split.
+    """
+
+    name: str
+    images: int
+    samples: int
+    most_images: int
+    effective_samples: float
+    test_images: int | None
+    test_samples: int | None
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What the scores of a data set rest on.
+
+    `shared` maps a boundary of the split to the samples that are on both sides, where there are any.
+    """
+
+    classes: list[ClassGroups]
+    few: list[str]
+    one_sample_tests: list[str]
+    two_class_samples: list[str]
+    shared: dict[str, list[str]]
+
+
+def count_groups(table: AuditTable, parts: Mapping[str, Rows], few_samples: int) -> Groups:
+    """Count what each class rests on; `parts` is empty without a split."""
+    test = parts.get("test")
+    classes = [_describe(table, k, test) for k in range(len(table.classes))]
+    faces: dict[str, set[int]] = {}
+    for sample, label in zip(table.sample_ids.tolist(), table.labels.tolist(), strict=True):
+        faces.setdefault(str(sample), set()).add(label)
+    shared = {}
+    for left, right in boundaries(parts):
+        common = set(table.sample_ids[parts[left]]) & set(table.sample_ids[parts[right]])
+        if common:
+            shared[f"{left} | {right}"] = sorted(map(str, common))
+    return Groups(
+        classes=classes,
+        few=[found.name for found in classes if found.samples < few_samples],
+        one_sample_tests=[found.name for found in classes if found.test_samples == 1],
+        two_class_samples=sorted(sample for sample, labels in faces.items() if len(labels) > 1),
+        shared=shared,
+    )
+
+
+def _describe(table: AuditTable, label: int, test: Rows | None) -> ClassGroups:
+    rows = np.flatnonzero(table.labels == label)
+    counts = np.unique(table.sample_ids[rows], return_counts=True)[1]
+    held_out = None if test is None else np.intersect1d(rows, test)
+    return ClassGroups(
+        name=table.classes[label],
+        images=len(rows),
+        samples=len(counts),
+        most_images=int(counts.max(initial=0)),
+        effective_samples=float(counts.sum() ** 2 / max(1, (counts**2).sum())),
+        test_images=None if held_out is None else len(held_out),
+        test_samples=None if held_out is None else len(set(table.sample_ids[held_out])),
+    )

@@ -1,0 +1,125 @@
+"""Compiling the dossier of a cross-validated model: reliability, scores, audit, what the data were."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.dataset.audit import audit_split
+from tmdscope.dataset.splits import Fold, Split
+from tmdscope.dataset.store import Dataset
+from tmdscope.learn.crossval import FoldParts
+from tmdscope.learn.embedding import embed_inputs
+from tmdscope.learn.selection import describe_selection, leave_out_each, selection_score
+from tmdscope.learn.summary import Cohort, Labels, predictions_table, summarise
+from tmdscope.models.baseline import sample_id_baseline
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.materials_study import PrepareParams
+from tmdscope.reliability.reliability import assess, fit_reliability, measure
+from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.models import Program
+from tmdscope.tracking.scale import Scale
+
+_REFERENCE_IMAGES = 8
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """Compiles the dossiers of models trained on one data set.
+
+    `folds` are of the whole study, and the audit is of these; `source` is where the images come from:
+    ``simulated``, ``folder`` or the name of an archive's record.
+    """
+
+    dataset: Dataset
+    folds: Sequence[FoldParts]
+    prepare: PrepareParams
+    scoring: ScoringParams
+    source: str
+
+    def compile(
+        self, trained: Trained, settings: Mapping[str, Any], searched: float | None = None
+    ) -> Dossier:
+        """Compile the dossier of a cross-validated model, ready to be logged.
+
+        `searched` is the selection score of the search that found the settings; without it the trainings' own
+        counts, whose epochs alone were chosen.
+        """
+        program, results, folds = trained.program, trained.results, trained.folds
+        inputs, labels = trained.experiment.examples.inputs, trained.experiment.examples.labels.cpu().numpy()
+        manifest, classes, test = self.dataset.manifest, program.config.classes, folds[0].test
+        samples = manifest["sample_id"].to_numpy()
+        probabilities = np.stack([result.probabilities for result in results])
+        embeddings = np.stack([embed_inputs(model, inputs) for model in trained.models])
+        reliability = fit_reliability(probabilities, embeddings, labels, samples, folds)
+        held_out = assess(reliability, probabilities[:, test], embeddings[:, test])
+        scoring = self.scoring
+        distinct = manifest["duplicate_of"].isna().to_numpy()
+        cohort = Cohort(labels, samples, distinct, scoring.bootstrap, scoring.seed)
+        scores = summarise(results, folds, cohort)
+        histories, rule = [result.fit.history for result in results], trained.experiment.settings.checkpoint
+        score = selection_score([leave_out_each(histories, rule)]) if searched is None else searched
+        reference = np.array(self.dataset.images[test[:_REFERENCE_IMAGES]])
+        return Dossier(
+            Program(
+                program.ensemble, program.config, self.prepare, reliability, reference, self._scale(folds)
+            ),
+            predictions_table(results, folds, manifest, classes),
+            {
+                "classes": list(classes),
+                "not_trained": list(program.config.not_trained),
+                "encoding": program.config.target,
+                "architecture": program.config.architecture,
+                "settings": dict(settings),
+                "data": self._describe_data(labels, folds, classes),
+                "split": {
+                    "folds": len(folds),
+                    "test_images": len(test),
+                    "test_samples": len(set(samples[test])),
+                },
+                "audit": self.audit,
+                "scores": {**scores, "selection": describe_selection(score, scores)},
+                "baseline": sample_id_baseline(samples, labels, folds),
+                "reliability": measure(
+                    held_out, labels[test], samples[test], scoring.bootstrap, scoring.seed
+                ),
+            },
+        )
+
+    def _describe_data(
+        self, labels: Labels, folds: Sequence[FoldParts], classes: Sequence[str]
+    ) -> dict[str, Any]:
+        manifest = self.dataset.manifest
+        used = _rows(folds)
+        table = manifest.iloc[used].assign(material=[classes[label] for label in labels[used]])
+        of_class = table.groupby("material", observed=True)
+        return {
+            "source": self.source,
+            "sha256": self.dataset.digest,
+            "images": len(table),
+            "samples": int(table["sample_id"].nunique()),
+            "images_of_class": of_class.size().reindex(classes, fill_value=0).to_dict(),
+            "samples_of_class": of_class["sample_id"].nunique().reindex(classes, fill_value=0).to_dict(),
+            "repeated_images": int(table["duplicate_of"].notna().sum()),
+        }
+
+    def _scale(self, folds: Sequence[FoldParts]) -> Scale:
+        return Scale.of(self.dataset.manifest.iloc[_rows(folds)], self.dataset.images.shape[1])
+
+    @cached_property
+    def audit(self) -> dict[str, list[str]]:
+        """What the audit of the split finds: ``problems`` and ``warnings``."""
+        ids = self.dataset.manifest["image_id"].to_numpy()
+        split = Split(
+            tuple(ids[self.folds[0].test]),
+            tuple(Fold(tuple(ids[fold.train]), tuple(ids[fold.val])) for fold in self.folds),
+        )
+        found = audit_split(self.dataset.manifest, split)
+        return {"problems": found.problems, "warnings": found.warnings}
+
+
+def _rows(folds: Sequence[FoldParts]) -> NDArray[np.int64]:
+    return np.unique(np.concatenate([part for fold in folds for part in vars(fold).values()]))

@@ -1,0 +1,1 @@
+"""Ways to predict from stored features."""

@@ -1,0 +1,171 @@
+"""Classifiers of stored features under one face: predict a fold, and predict what no fold has seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tmdscope.dataset.splits import Split, outer_folds
+from tmdscope.learn.checkpoint import CheckpointRule
+from tmdscope.learn.crossval import FoldParts, fold_seed
+from tmdscope.learn.fit import Examples, FitSettings, fit, predict_logits
+from tmdscope.learn.recorder import FoldRecorder, Silent
+from tmdscope.models.classical import CLASSIFIERS, fit_classifier
+from tmdscope.params.published_study import ClassifiersParams, MlpParams
+from tmdscope.scores.metrics import accuracy, macro_f1, mean_std
+from tmdscope.vision.targets import Multiclass
+
+Labels = NDArray[np.int64]
+
+METHODS = ("mlp", *CLASSIFIERS)
+"""Names that `make_method` knows."""
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Stored features, (N, F), of images with samples and labels, (N,); `classes` in label order."""
+
+    features: NDArray[np.float32]
+    sample_ids: NDArray[Any]
+    labels: Labels
+    classes: tuple[str, ...]
+
+
+def table_folds(split: Split, image_ids: Sequence[str]) -> list[FoldParts]:
+    """Turn a split's image ids into the rows of a table."""
+    row = {image: number for number, image in enumerate(image_ids)}
+    return [
+        FoldParts(*(np.array([row[image] for image in part]) for part in (fold.train, fold.val, split.test)))
+        for fold in split.folds
+    ]
+
+
+class Method(Protocol):
+    """A way to classify images by their features or by their sample's number."""
+
+    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:
+        """Train on a fold and predict every image, shape (N,); its number, from 0, seeds what is random."""
+
+    def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:
+        """Train on some images (rows) as well as the method can and predict others.
+
+        `number` is that of the outer fold and seeds what is random; methods that need a validation part cut
+        `seen` into `inner_folds`.
+        """
+
+
+class Mlp(nn.Sequential):
+    """Hidden layers with ReLU, dropout (in [0, 1)), and a linear output (the sibling study's network)."""
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> None:
+        widths = [inputs, *hidden]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        super().__init__(*layers, nn.Dropout(dropout), nn.Linear(widths[-1], outputs))
+
+
+def mlp_settings(params: MlpParams, seed: int) -> FitSettings:
+    """Say how the paper's ImageNet* classifier is trained: oversampled to the largest class."""
+    return FitSettings(
+        epochs=params.epochs,
+        batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
+        checkpoint=CheckpointRule(params.checkpoint),
+        sampling="oversampled",
+        seed=seed,
+    )
+
+
+class MlpMethod:
+    """The paper's ImageNet* classifier, see `Method`."""
+
+    def __init__(self, table: FeatureTable, params: ClassifiersParams) -> None:
+        self.table = table
+        self.params = params
+        self.target = Multiclass(table.classes)
+        self.examples = Examples(torch.tensor(table.features), torch.tensor(table.labels))
+        self.settings = mlp_settings(params.mlp, params.seed)
+
+    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:
+        """Train one network, see `Method.predict_fold`."""
+        labels: Labels = self._logits(parts, fold_seed(self.params.seed, number), listener).argmax(1).numpy()
+        return labels
+
+    def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:
+        """Train one network on all but the first inner fold, which validates, see `Method.predict_unseen`."""
+        train, val = outer_folds(self.table.labels[seen], self.table.sample_ids[seen].tolist(), inner_folds)[
+            0
+        ]
+        parts = FoldParts(seen[train], seen[val], unseen)
+        logits = self._logits(parts, fold_seed(self.params.seed, 1000 + number), Silent())
+        labels: Labels = logits[torch.from_numpy(unseen)].argmax(dim=1).numpy()
+        return labels
+
+    def _logits(self, parts: FoldParts, seed: int, listener: FoldRecorder) -> Tensor:
+        mlp = self.params.mlp
+        torch.manual_seed(seed)
+        model = Mlp(self.examples.inputs.shape[1], mlp.hidden, self.target.outputs, mlp.dropout)
+        train, val = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
+        fit(model, self.target, self.examples, train, val, replace(self.settings, seed=seed), listener)
+        return predict_logits(model, self.examples.inputs)
+
+
+class ClassicalMethod:
+    """A scikit-learn classifier of `make_classifier`, see `Method`; it needs no validation part."""
+
+    def __init__(self, name: str, table: FeatureTable, params: ClassifiersParams) -> None:
+        self.name = name
+        self.params = params
+        self.labels = table.labels
+        self.inputs = table.sample_ids if name == "sample_id_only" else table.features
+
+    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:  # noqa: ARG002
+        """Fit on the training part, see `Method.predict_fold`."""
+        return self._predict(parts.train, np.arange(len(self.labels)))
+
+    def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:  # noqa: ARG002
+        """Fit on all that is seen, see `Method.predict_unseen`."""
+        return self._predict(seen, unseen)
+
+    def _predict(self, train: Labels, rows: Labels) -> Labels:
+        classifier = fit_classifier(self.name, self.params, self.inputs[train], self.labels[train])
+        predicted: Labels = classifier.predict(self.inputs[rows]).astype(np.int64)
+        return predicted
+
+
+def make_method(name: str, table: FeatureTable, params: ClassifiersParams) -> Method:
+    """Make a method by name: ``mlp``, or one that `make_classifier` knows."""
+    return MlpMethod(table, params) if name == "mlp" else ClassicalMethod(name, table, params)
+
+
+def pooled_predictions(method: Method, table: FeatureTable, folds: int, inner_folds: int) -> Labels:
+    """Predict every image, shape (N,), by a model that has seen no image of its sample.
+
+    The outer folds are stratified and grouped by sample.
+    """
+    predicted = np.full(len(table.labels), -1, dtype=np.int64)
+    for number, (seen, unseen) in enumerate(outer_folds(table.labels, table.sample_ids.tolist(), folds)):
+        predicted[unseen] = method.predict_unseen(seen, unseen, number, inner_folds)
+    return predicted
+
+
+def score_parts(labels: Labels, predicted: Labels, parts: FoldParts) -> dict[str, float]:
+    """Give ``<part>_accuracy`` and ``<part>_macro_f1`` of predictions for every image, shape (N,)."""
+    scores = {}
+    for part in ("train", "val", "test"):
+        rows = getattr(parts, part)
+        scores[f"{part}_accuracy"] = accuracy(labels[rows], predicted[rows])
+        scores[f"{part}_macro_f1"] = macro_f1(labels[rows], predicted[rows])
+    return scores
+
+
+def mean_over_folds(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Give ``mean`` and population ``std`` of each score over the folds that have it."""
+    names = dict.fromkeys(name for fold in scores for name in fold)
+    return {name: mean_std([fold[name] for fold in scores if name in fold]) for name in names}

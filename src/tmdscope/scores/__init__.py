@@ -1,0 +1,1 @@
+"""What a prediction is worth: cohort, metrics, intervals, paired comparison."""

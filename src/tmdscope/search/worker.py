@@ -1,0 +1,158 @@
+"""The loop of one process that works on a study: claim, train fold by fold, report, end."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
+
+from tmdscope.scores.metrics import mean_std
+from tmdscope.search.storage import StorageError
+from tmdscope.search.study import Progress, SearchStudy
+from tmdscope.search.trials import FoldOutcome, Job, Objective, SearchRecorder
+from tmdscope.stage import say
+
+EPOCHS = "epochs"
+"""Note on a trial: passes over training parts that it took."""
+
+LEFT_OUT = "left_out"
+"""Note on a complete trial: for each fold what `tmdscope.learn.selection.LeftOut` holds."""
+
+_IDLE_S = 1.0
+
+
+def work(
+    study: SearchStudy,
+    objective: Objective,
+    recorder: SearchRecorder,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> int:
+    """Work on a study until all of its places are over, whoever holds them; gives how many trials ended here.
+
+    `on_progress` hears how far it is, after every batch of trials and while waiting for others.
+    `StorageError` where the storage cannot be written any more; trials that had ended are safe.
+    """
+    ended = 0
+    while True:
+        batch = _Batch(study, objective, recorder)
+        ended += batch.run()
+        study.reclaim()
+        progress = study.progress()
+        on_progress(progress)
+        if progress.over >= study.params.trials:
+            _settle(study, recorder)
+            return ended
+        if not batch.trials:
+            _settle(study, recorder)
+            time.sleep(_IDLE_S)
+
+
+def _settle(study: SearchStudy, recorder: SearchRecorder) -> None:
+    """Let one process at a time end what dead workers left open: two at once would fail one of them."""
+    with study.storage.alone():
+        recorder.settle(study.states())
+
+
+class _Batch:
+    """Trials of one process that run at once."""
+
+    def __init__(self, study: SearchStudy, objective: Objective, recorder: SearchRecorder) -> None:
+        self.study = study
+        self.objective = objective
+        self.recorder = recorder
+        self.trials: list[optuna.Trial] = []
+        self.live: list[Job] = []
+        self.ended = 0
+
+    def run(self) -> int:
+        with self.study.signs_of_life(self.trials):
+            try:
+                self._claim()
+                for fold in range(self.objective.folds):
+                    self._run_fold(fold)
+                for job in list(self.live):
+                    self._end(job, TrialState.COMPLETE)
+            except BaseException:
+                self._give_back()
+                raise
+        return self.ended
+
+    def _claim(self) -> None:
+        """Take places that run at once, the same after a kill, each drawn in sight of those before it."""
+        together, end = self.objective.together, None
+        while len(self.trials) < together and (trial := self.study.claim(end)) is not None:
+            end = self.study.slot_of(trial) // together * together + together
+            self.trials.append(trial)
+            settings = self.objective.settings(trial)
+            self.study.note_drawn(trial)
+            recorder = self.recorder.trial(trial.number, settings, self.study.retry_of(trial))
+            self.live.append(Job(trial, settings, recorder))
+
+    def _run_fold(self, fold: int) -> None:
+        if not self.live:
+            return
+        on_epoch = [partial(self._close_epoch, job, fold) for job in self.live]
+        outcomes = self.objective.run_fold(fold, self.live, on_epoch)
+        for job, outcome in zip(list(self.live), outcomes, strict=True):
+            self._close_fold(job, fold, outcome)
+
+    def _close_epoch(self, job: Job, fold: int, epoch: int, score: float) -> bool:
+        return not self._report(job, self.study.steps.of_epoch(fold, epoch), score) or (
+            job.trial.should_prune()
+        )
+
+    def _close_fold(self, job: Job, fold: int, outcome: FoldOutcome) -> None:
+        job.epochs += outcome.epochs
+        if outcome.ended == "failed":
+            self._end(job, TrialState.FAIL, outcome.error)
+            return
+        if outcome.ended == "pruned":
+            self._end(job, TrialState.PRUNED)
+            return
+        job.outcomes.append(outcome)
+        lost = not self._report(job, self.study.steps.of_fold(fold), outcome.score)
+        if lost or (fold < self.objective.folds - 1 and job.trial.should_prune()):
+            self._end(job, TrialState.PRUNED)
+
+    def _report(self, job: Job, step: int, score: float) -> bool:
+        """Report a score; False where the trial was taken for dead and others have its place."""
+        try:
+            job.trial.report(score, step)
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+    def _end(self, job: Job, state: TrialState, error: str | None = None) -> None:
+        value = mean_std(job.scores)["mean"] if state == TrialState.COMPLETE else None
+        scores: dict[str, float] = {"folds": len(job.scores), EPOCHS: job.epochs}
+        if job.scores:
+            found = mean_std(job.scores)
+            scores |= {"val_macro_f1": found["mean"], "val_macro_f1.std": found["std"]}
+        job.recorder.finish(state.name, scores, error or "")  # first: a score in the study has its run
+        notes: dict[str, Any] = {EPOCHS: job.epochs}
+        if state == TrialState.COMPLETE and (left_out := job.left_out()) is not None:
+            notes[LEFT_OUT] = [[fold.others, fold.own] for fold in left_out]
+        counts = self.study.tell(job.trial, state, value, notes, error)
+        job.recorder.close(counts)
+        self.live.remove(job)
+        self.ended += counts
+
+    def _give_back(self) -> None:
+        """Let others have what did not end here."""
+        recorders = {job.trial.number: job.recorder for job in self.live}
+        for trial in self.trials:
+            try:
+                self.study.tell(trial, TrialState.FAIL)  # one that has ended stays as it is
+                if trial.number in recorders:
+                    recorders[trial.number].close(counts=False)
+            except StorageError:
+                return  # their silence will be noticed
+            except Exception as error:
+                say(f"trial {trial.number} could not be given back: {error}")
+        try:
+            self.study.put_up()
+        except StorageError:
+            return

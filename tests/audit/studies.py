@@ -1,0 +1,61 @@
+"""Small studies of feature vectors whose truth is known."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tmdscope.audit.table import AuditTable
+from tmdscope.params.audit import AuditParams
+from tmdscope.params.common import ScoringParams
+
+CLASSES = ("A", "B", "C")
+SCORING = ScoringParams(bootstrap=300, seed=1)
+PARAMS = AuditParams(
+    folds=5,
+    blocks=6,
+    gap_quantile=0.7,
+    embargo=[4],
+    draws=3,
+    arrangements=5,
+    permutations=99,
+    shares=[0.25, 0.5, 0.75, 1.0],
+    near_quantile=0.99,
+    few_samples=5,
+    seed=1,
+)
+
+
+def make_table(
+    seed: int,
+    samples: int = 60,
+    images: int = 2,
+    by_class: float = 0.0,
+    by_campaign: float = 0.0,
+    length: int = 4,
+    order: bool = True,
+) -> AuditTable:
+    """Campaigns of one class each; features shift by so many standard deviations with each of the two."""
+    rng = np.random.default_rng(seed)
+    campaign = np.arange(samples) // length
+    count = int(campaign[-1]) + 1
+    labels = rng.permutation(np.arange(count) % len(CLASSES))[campaign]
+    of_class, of_campaign = rng.normal(size=(len(CLASSES), 12)), rng.normal(size=(count, 12))
+    centre = by_class * of_class[labels] + by_campaign * of_campaign[campaign]
+    sample = np.repeat(np.arange(samples), images)
+    features = 20 + centre[sample] + rng.normal(size=(len(sample), 12))
+    times = np.arange(samples) + 50.0 * campaign
+    return AuditTable(
+        features=features,
+        sample_ids=np.array([f"S{number:04d}" for number in sample]),
+        labels=labels[sample].astype(np.int64),
+        classes=CLASSES,
+        image_sha256=np.array([f"{row:08x}" for row in range(len(sample))]),
+        order=times[sample] if order else None,
+    )
+
+
+def with_columns(table: AuditTable, nuisance: Mapping[str, NDArray[np.float64]]) -> AuditTable:
+    return replace(table, nuisance=pd.DataFrame(nuisance))

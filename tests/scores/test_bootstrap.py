@@ -1,0 +1,41 @@
+"""Samples are drawn whole."""
+
+import numpy as np
+import pytest
+
+from tmdscope.errors import UserError
+from tmdscope.scores.bootstrap import draw_samples, mean_with_interval, sums_by_sample
+
+
+def test_values_are_added_up_by_sample() -> None:
+    sums = sums_by_sample(np.array([[1.0, 10], [2, 20], [3, 30]]), ["b", "a", "b"])
+    assert sums.tolist() == [[2, 20], [4, 40]]
+
+
+def test_as_many_samples_are_drawn_as_there_are_and_again_the_same() -> None:
+    draws = draw_samples(7, 50, 3)
+    assert draws.shape == (50, 7)
+    assert (draws.sum(axis=1) == 7).all()
+    np.testing.assert_array_equal(draws, draw_samples(7, 50, 3))
+    with pytest.raises(UserError, match="two at least"):
+        draw_samples(1, 50, 3)
+
+
+def test_intervals_of_clustered_values_cover_the_mean() -> None:
+    """Images of a sample are nearly alike: taken one by one the interval would be three times too narrow."""
+    ids = [f"{k // 10}" for k in range(300)]
+    covered = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        values = rng.normal(size=30).repeat(10) + rng.normal(0, 0.1, 300)
+        low, high = mean_with_interval(values, ids, 300, 1)["ci95"]
+        covered += int(low <= 0 <= high)
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_what_is_not_known_does_not_count() -> None:
+    found = mean_with_interval(np.array([1.0, np.nan, 3.0, 5.0]), ["a", "b", "c", "c"], 100, 1)
+    assert (found["mean"], found["images"], found["samples"]) == (3.0, 3, 2)
+    alone = mean_with_interval(np.array([1.0, np.nan]), ["a", "b"], 100, 1)
+    assert alone == {"mean": 1.0, "ci95": None, "images": 1, "samples": 1}
+    assert mean_with_interval(np.array([np.nan]), ["a"], 100, 1)["mean"] is None
