@@ -26,7 +26,7 @@ from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import SearchParams
-from tmdscope.scores.metrics import mean_std
+from tmdscope.scores.folds import mean_std
 from tmdscope.search.experiments import ExperimentObjective
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import open_storage

@@ -10,15 +10,15 @@ import torch
 
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
-from tmdscope.models.carryover import SERIES, compare, fold_scores, run_series
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Recorder
 from tmdscope.materials import MATERIALS
+from tmdscope.models.carryover import SERIES, compare, fold_scores, run_series
 from tmdscope.models.tabular import FeatureTable, table_folds
 from tmdscope.params.published_study import CarryoverParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.record import write_record
-from tmdscope.scores.metrics import mean_std
+from tmdscope.scores.folds import mean_std
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import provenance, whereabouts

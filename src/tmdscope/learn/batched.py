@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
 from tmdscope.learn.fit import DivergedError, Examples, FitResult, FitSettings, learning_rate_at
 from tmdscope.learn.sampling import cut_batches, draw_epoch, starting_positions
-from tmdscope.scores.metrics import macro_f1_of_each
 from tmdscope.vision.targets import Target
 
 _CACHE_BYTES = 32 << 20
@@ -256,13 +255,13 @@ class _Chunk:
     def _score(
         self, logits: Tensor, labels: Tensor, counts: Tensor, smoothing: float = 0.0
     ) -> tuple[list[float], list[float]]:
-        """Mean loss and macro F1 of each member, from outputs M x N x K of which the first `counts` count."""
+        """Mean loss and primary score of each member, from outputs M x N x K; the first `counts` count."""
         counted, flat = self._counted(labels, counts), logits.flatten(0, 1)
         losses = self.target.losses(flat, labels.flatten(), smoothing).view_as(labels)
         mean = torch.where(counted, losses, 0.0).sum(dim=1) / counts
-        predicted = self.target.probabilities(flat).argmax(dim=1).view_as(labels)
+        predicted = self.target.predict(flat).view_as(labels)
         true, guess, mask = (values.cpu().numpy() for values in (labels, predicted, counted))
-        scores = macro_f1_of_each(true, guess, mask, len(self.target.classes))
+        scores = self.target.task.score_each(true, guess, mask)
         return mean.tolist(), [float(score) for score in scores]
 
     def _close_epoch(
@@ -280,7 +279,7 @@ class _Chunk:
                 )
             best = history[kept[number] - 1] if kept[number] else None
             history.append(score)
-            if keeps(member.settings.checkpoint, score, best):
+            if keeps(member.settings.checkpoint, self.target.task.primary, score, best):
                 kept[number] = len(history)
                 better.append(number)
         index = torch.tensor(better, dtype=torch.int64, device=self.device)

@@ -13,7 +13,6 @@ from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
 from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.learn.resume import Checkpoints
 from tmdscope.learn.sampling import Sampling, cut_batches, draw_epoch, starting_positions
-from tmdscope.scores.metrics import accuracy, macro_f1, recall_per_class, weighted_f1
 from tmdscope.vision.augment import apply_symmetry
 from tmdscope.vision.precision import Precision, autocast
 from tmdscope.vision.targets import Target
@@ -130,7 +129,8 @@ def fit(
             train_scores = evaluate(model, target, examples, positions, settings.precision)
         scores = EpochScores(*train_scores, *evaluate(model, target, examples, val, settings.precision))
         training.close_epoch(scores)
-        recorder.epoch(training.epoch, asdict(scores), kept=training.kept_epoch == training.epoch)
+        kept = training.kept_epoch == training.epoch
+        recorder.epoch(training.epoch, scores.named(target.task.primary), kept)
         if checkpoints is not None:
             checkpoints.offer(training.epoch, training.state, final=training.finished)
     model.load_state_dict(training.kept_state)
@@ -160,33 +160,23 @@ def evaluate(
     positions: Tensor,
     precision: Precision = Precision.FP32,
 ) -> tuple[float, float]:
-    """Give mean loss, and macro F1 of the most probable class, without augmentation; positions are int64."""
+    """Give mean loss and primary score, without augmentation; positions are int64."""
     labels = examples.labels[positions]
     with autocast(precision, examples.inputs.device):
         logits = predict_logits(model, examples.inputs[positions])
-    predicted = target.probabilities(logits).argmax(dim=1)
-    return float(target.loss(logits, labels)), macro_f1(labels.cpu().numpy(), predicted.cpu().numpy())
+    score = target.task.score(labels.cpu().numpy(), target.predict(logits).cpu().numpy())
+    return float(target.loss(logits, labels)), score
 
 
 def part_scores(logits: Tensor, target: Target, labels: Tensor) -> dict[str, float]:
-    """Score a model's outputs, N x K, on one part of the data.
-
-    Gives ``loss``; ``accuracy``, ``macro_f1``, ``weighted_f1`` and ``recall.<class>`` of the most probable
-    class (a class without labels has no recall); ``exact_accuracy`` and ``invalid`` (a count) of the paper's
-    decoding.
-    """
-    true = labels.cpu().numpy()
-    probable = target.probabilities(logits).argmax(dim=1).cpu().numpy()
-    decoded = target.decode(logits).cpu().numpy()
-    recalls = zip(target.classes, recall_per_class(true, probable, len(target.classes)), strict=True)
+    """Score a model's outputs, N x K, on one part of the data: ``loss``, the task's metrics and details."""
+    true, said, decoded = (
+        values.cpu().numpy() for values in (labels, target.predict(logits), target.decode(logits))
+    )
     return {
         "loss": float(target.loss(logits, labels)),
-        "accuracy": accuracy(true, probable),
-        "macro_f1": macro_f1(true, probable),
-        "weighted_f1": weighted_f1(true, probable),
-        "exact_accuracy": accuracy(true, decoded),
-        "invalid": float((decoded < 0).sum()),
-        **{f"recall.{name}": float(recall) for name, recall in recalls if math.isfinite(recall)},
+        **target.task.scores(true, said),
+        **target.task.details(true, said, decoded, target.classes),
     }
 
 
@@ -246,10 +236,11 @@ class _Training:
             loss.backward()
             self.optimiser.step()
             losses.append(loss.detach() * len(batch))
-            predicted.append(self.target.probabilities(logits.detach()).argmax(dim=1))
+            predicted.append(self.target.predict(logits.detach()))
         mean_loss = float(torch.stack(losses).sum()) / len(order)
         labels = self.examples.labels[order]
-        return mean_loss, macro_f1(labels.cpu().numpy(), torch.cat(predicted).cpu().numpy())
+        score = self.target.task.score(labels.cpu().numpy(), torch.cat(predicted).cpu().numpy())
+        return mean_loss, score
 
     def close_epoch(self, scores: EpochScores) -> None:
         """Note the epoch's scores and keep its weights where the rule says so."""
@@ -260,7 +251,7 @@ class _Training:
             )
         kept = self.history[self.kept_epoch - 1] if self.kept_epoch else None
         self.history.append(scores)
-        if keeps(self.settings.checkpoint, scores, kept):
+        if keeps(self.settings.checkpoint, self.target.task.primary, scores, kept):
             self.kept_epoch, self.kept_state = self.epoch, copy.deepcopy(self.model.state_dict())
 
     def state(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a cross-validation amounts to: means over folds, pooled scores with intervals, confusion matrices."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.materials import INVALID
-from tmdscope.scores.intervals import bootstrap_by_sample
-from tmdscope.scores.metrics import accuracy, confusion_matrix, invalid_count, macro_f1, mean_std
-from tmdscope.scores.scored import IDENTITY, PARTS
-
-METRICS = ("loss", "accuracy", "macro_f1", "weighted_f1", "exact_accuracy", "invalid")
+from tmdscope.scores.classes import confusion_matrix, invalid_count
+from tmdscope.scores.folds import PARTS, mean_std
+from tmdscope.scores.intervals import estimate
+from tmdscope.scores.scored import IDENTITY
+from tmdscope.scores.task import Metric, Task
 
 Labels = NDArray[np.int64]
 
@@ -23,6 +23,7 @@ Labels = NDArray[np.int64]
 class Cohort:
     """The images that a study scores, shape (N,); `distinct` is True for the first of identical ones."""
 
+    task: Task
     labels: Labels
     sample_ids: NDArray[Any]
     distinct: NDArray[np.bool_]
@@ -32,26 +33,14 @@ class Cohort:
     def pooled(self, rows: Labels, predicted: Labels) -> dict[str, Any]:
         """Score predictions on some images (rows), with 95 % intervals bootstrapped by sample.
 
-        Gives ``images, samples, accuracy, macro_f1, accuracy_ci95, macro_f1_ci95`` (None with fewer than two
-        samples), and the same under ``distinct`` on the first of identical images only.
+        Gives `Estimate.record`, and the same under ``distinct`` on the first of identical images only.
         """
         keep = self.distinct[rows]
-        return {
-            **self._scores(rows, predicted),
-            "distinct": self._scores(rows[keep], predicted[keep]),
-        }
+        return {**self._scores(rows, predicted), "distinct": self._scores(rows[keep], predicted[keep])}
 
     def _scores(self, rows: Labels, predicted: Labels) -> dict[str, Any]:
         labels, samples = self.labels[rows], self.sample_ids[rows]
-        found = bootstrap_by_sample(labels, predicted, samples, self.resamples, self.seed)
-        return {
-            "images": len(rows),
-            "samples": found.samples,
-            "accuracy": found.scores[0],
-            "macro_f1": found.scores[1],
-            "accuracy_ci95": found.accuracy and list(found.accuracy),
-            "macro_f1_ci95": found.macro_f1 and list(found.macro_f1),
-        }
+        return estimate(self.task, labels, predicted, samples, self.resamples, self.seed).record()
 
 
 def summarise(results: Sequence[FoldResult], folds: Sequence[FoldParts], cohort: Cohort) -> dict[str, Any]:
@@ -60,35 +49,36 @@ def summarise(results: Sequence[FoldResult], folds: Sequence[FoldParts], cohort:
     Returns
     -------
     dict
-        ``train``, ``val``, ``test``: each metric's mean and population standard deviation over folds, and
-        under ``recall`` that of every class over the folds whose part holds some of it;
-        ``best_fold``: number of the fold with the highest validation macro F1;
+        ``train``, ``val``, ``test``: each score's mean and population standard deviation over folds, of
+        ``key.CLASS`` under ``key`` over the folds whose part holds some of the class;
+        ``best_fold``: number of the fold with the best validation score;
         ``out_of_fold``: validation predictions of all folds pooled; ``ensemble_test``: the mean of the
         folds' probabilities on the held-out test.
     """
-    over_folds = {part: _over_folds(results, part) for part in PARTS}
+    primary = cohort.task.primary
+    validated = [result.scores[f"val_{primary.name}"] for result in results]
     rows, predicted = out_of_fold(results, folds)
     test = folds[0].test
     return {
-        **over_folds,
-        "best_fold": int(np.argmax([result.scores["val_macro_f1"] for result in results])),
+        **{part: _over_folds(results, part) for part in PARTS},
+        "best_fold": int(np.argmax([primary.gain(value, 0) for value in validated])),
         "out_of_fold": cohort.pooled(rows, predicted),
         "ensemble_test": cohort.pooled(test, ensemble_probabilities(results)[test].argmax(axis=1)),
     }
 
 
 def _over_folds(results: Sequence[FoldResult], part: str) -> dict[str, Any]:
-    scores = {
-        metric: mean_std([result.scores[f"{part}_{metric}"] for result in results]) for metric in METRICS
-    }
-    keys = dict.fromkeys(key for result in results for key in result.scores)
-    prefix = f"{part}_recall."
-    recall = {
-        key.removeprefix(prefix): mean_std([result.scores[key] for result in results if key in result.scores])
-        for key in keys
-        if key.startswith(prefix)
-    }
-    return {**scores, "recall": recall} if recall else scores
+    scores: dict[str, Any] = {}
+    for key in dict.fromkeys(key for result in results for key in result.scores):
+        if not key.startswith(f"{part}_"):
+            continue
+        name, _, label = key.removeprefix(f"{part}_").partition(".")
+        found = mean_std([result.scores[key] for result in results if key in result.scores])
+        if label:
+            scores.setdefault(name, {})[label] = found
+        else:
+            scores[name] = found
+    return scores
 
 
 def out_of_fold(results: Sequence[FoldResult], folds: Sequence[FoldParts]) -> tuple[Labels, Labels]:
@@ -121,9 +111,9 @@ def mean_confusion(
     return mean
 
 
-def mean_history(results: Sequence[FoldResult]) -> pd.DataFrame:
-    """Average the folds' training curves: per ``epoch`` losses and macro F1 over the folds still training."""
-    curves = [pd.DataFrame([asdict(scores) for scores in result.fit.history]) for result in results]
+def mean_history(results: Sequence[FoldResult], metric: Metric) -> pd.DataFrame:
+    """Average the folds' training curves: per ``epoch`` losses and scores over the folds still training."""
+    curves = [pd.DataFrame([scores.named(metric) for scores in result.fit.history]) for result in results]
     mean = pd.concat(curves).groupby(level=0).mean()
     mean.insert(0, "epoch", np.arange(1, len(mean) + 1))
     return mean
@@ -146,23 +136,22 @@ def decoded_confusion(
     return np.mean(counted, axis=0), float(np.mean(invalid))
 
 
-def decoded_scores(predictions: pd.DataFrame, labels: Labels, classes: Sequence[str]) -> dict[str, Any]:
+def decoded_scores(
+    predictions: pd.DataFrame, labels: Labels, classes: Sequence[str], task: Task
+) -> dict[str, Any]:
     """Score every fold by the paper's decoding: an output that stands for no class is wrong.
 
-    Every fold of the `predictions_table` lists all images in the order of the labels. Gives for each part
-    ``accuracy`` and ``macro_f1``, with mean and population standard deviation over folds.
+    Every fold of the `predictions_table` lists all images in the order of the labels. Gives for each part and
+    metric mean and population standard deviation over folds.
     """
     folds = [fold for _, fold in predictions.groupby("fold")]
     scores: dict[str, Any] = {}
     for part in PARTS:
-        pairs = []
+        each = []
         for fold in folds:
             rows = (fold["part"] == part).to_numpy()
-            pairs.append((labels[rows], _decoded(fold, classes)[rows]))
-        scores[part] = {
-            "accuracy": mean_std([accuracy(*pair) for pair in pairs]),
-            "macro_f1": mean_std([macro_f1(*pair) for pair in pairs]),
-        }
+            each.append(task.scores(labels[rows], _decoded(fold, classes)[rows]))
+        scores[part] = {name: mean_std([found[name] for found in each]) for name in each[0]}
     return scores
 
 

@@ -19,7 +19,7 @@ from tmdscope.learn.fit import Examples
 from tmdscope.learn.recorder import Recorder
 from tmdscope.models.tabular import FeatureTable, Mlp, mlp_settings
 from tmdscope.params.published_study import CarryoverParams
-from tmdscope.scores.metrics import mean_std
+from tmdscope.scores.folds import mean_std
 from tmdscope.vision.targets import Multiclass
 
 Series = Literal["fresh", "carried"]

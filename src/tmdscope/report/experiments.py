@@ -5,7 +5,7 @@ from typing import Any
 from tmdscope.report.gains import PRETRAINING, TARGETS, gain_blocks
 from tmdscope.report.page import Block, Section, Table, plus_minus, with_interval
 from tmdscope.report.study import StudyResults
-from tmdscope.scores.scored import PARTS
+from tmdscope.scores.folds import PARTS
 
 _SCORED = ("accuracy", "macro_f1")
 _SHARES = ("accuracy", "coverage", "flagged")

@@ -1,6 +1,6 @@
 """Two models on the same held-out images: what each says of them, and how far apart the two are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
-from tmdscope.scores.intervals import Difference, Intervals, bootstrap_by_sample, paired_difference
-from tmdscope.scores.metrics import confusion_matrix, recall_per_class
-from tmdscope.scores.scored import IDENTITY, PARTS
+from tmdscope.scores.classes import f1_per_class, recall_per_class
+from tmdscope.scores.folds import PARTS
+from tmdscope.scores.intervals import Estimate, difference, estimate
+from tmdscope.scores.scored import IDENTITY
+from tmdscope.scores.task import CLASSES, Metric, Task
 
 FACTS = IDENTITY[1:]
 """What a table of predictions knows of an image beside its name."""
@@ -37,42 +39,31 @@ class McNemar:
     p_value: float
 
 
+PER_CLASS = (Metric("recall", "recall", recall_per_class), Metric("f1", "F1", f1_per_class))
+"""What is told of every class, from counts of pairs: shape (..., K, K + 1) to (..., K)."""
+
+
 @dataclass(frozen=True)
 class ClassChange:
-    """What two models, the first and the second, make of one class; scores in 0..1."""
+    """What two models, the first and the second, make of one class: two scores by name of `PER_CLASS`."""
 
     name: str
     images: int
-    recall: tuple[float, float]
-    f1: tuple[float, float]
-
-    @property
-    def recall_change(self) -> float:
-        """Recall of the first model less that of the second."""
-        return self.recall[0] - self.recall[1]
-
-    @property
-    def f1_change(self) -> float:
-        """F1 of the first model less that of the second."""
-        return self.f1[0] - self.f1[1]
+    scores: Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class PairedScores:
-    """Scores, in 0..1, of two models on the same images, ``out-of-fold`` or ``held-out test``.
+    """Scores of two models on the same images, ``out-of-fold`` or ``held-out test``.
 
     `difference` is first less second, `distinct` the same on the first of identical images only; `mcnemar`
     takes all images. `per_class` has the classes with images here, in label order.
     """
 
     name: str
-    images: int
-    samples: int
-    accuracy: tuple[float, float]
-    macro_f1: tuple[float, float]
-    intervals: tuple[Intervals, Intervals]
-    difference: Difference
-    distinct: Difference
+    both: tuple[Estimate, Estimate]
+    difference: Estimate
+    distinct: Estimate
     mcnemar: McNemar
     per_class: list[ClassChange]
 
@@ -91,39 +82,35 @@ class Pairs:
     sample_ids: NDArray[Any]
     distinct: NDArray[np.bool_]
     classes: Sequence[str]
+    task: Task = CLASSES
 
     def scores(self, name: str, resamples: int, seed: int) -> PairedScores:
         """Score both models, with intervals bootstrapped by sample."""
-        labels, samples, both = self.labels, self.sample_ids, (self.first, self.second)
-        one, other = (bootstrap_by_sample(labels, said, samples, resamples, seed) for said in both)
+        labels, samples, draws = self.labels, self.sample_ids, (resamples, seed)
+        one, other = (
+            estimate(self.task, labels, said, samples, *draws) for said in (self.first, self.second)
+        )
         keep = self.distinct
+        distinct = (labels[keep], self.first[keep], self.second[keep], samples[keep])
         return PairedScores(
             name=name,
-            images=len(labels),
-            samples=one.samples,
-            accuracy=(one.scores[0], other.scores[0]),
-            macro_f1=(one.scores[1], other.scores[1]),
-            intervals=(one, other),
-            difference=paired_difference(labels, *both, samples, resamples, seed),
-            distinct=paired_difference(
-                labels[keep], self.first[keep], self.second[keep], samples[keep], resamples, seed
-            ),
-            mcnemar=mcnemar(labels, *both),
+            both=(one, other),
+            difference=difference(self.task, labels, self.first, self.second, samples, *draws),
+            distinct=difference(self.task, *distinct, *draws),
+            mcnemar=mcnemar(labels, self.first, self.second),
             per_class=self._per_class(),
         )
 
     def _per_class(self) -> list[ClassChange]:
-        count = len(self.classes)
-        images = np.bincount(self.labels, minlength=count)
-        both = (self.first, self.second)
-        recall = [recall_per_class(self.labels, said, count) for said in both]
-        f1 = [f1_per_class(self.labels, said, count) for said in both]
+        together = np.zeros(self.labels.shape, dtype=np.int64)
+        (both,) = self.task.paired_counts(self.labels, self.first, self.second, together)
+        images = np.bincount(self.labels, minlength=len(self.classes))
+        told = {metric.name: metric.of(both) for metric in PER_CLASS}
         return [
             ClassChange(
                 name=name,
                 images=int(images[k]),
-                recall=(float(recall[0][k]), float(recall[1][k])),
-                f1=(float(f1[0][k]), float(f1[1][k])),
+                scores={key: (float(found[0, k]), float(found[1, k])) for key, found in told.items()},
             )
             for k, name in enumerate(self.classes)
             if images[k]
@@ -138,18 +125,6 @@ def mcnemar(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> McNemar:
     other = int(np.count_nonzero(other_right & ~right))
     p_value = float(binomtest(one, one + other, 0.5).pvalue) if one + other else 1.0
     return McNemar(one, other, p_value)
-
-
-def f1_per_class(labels: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.float64]:
-    """Compute F1 = 2 TP / (2 TP + FP + FN), shape (classes,); 0 for a class neither true nor predicted.
-
-    Labels and predictions are int, shape (images,), in 0..classes - 1.
-    """
-    counts = confusion_matrix(labels, predicted, classes)
-    total = counts.sum(axis=0) + counts.sum(axis=1)
-    hits = 2.0 * np.diagonal(counts)
-    scores: NDArray[np.float64] = np.divide(hits, total, out=np.zeros(classes), where=total > 0)
-    return scores
 
 
 def classes_of_predictions(predictions: pd.DataFrame) -> list[str]:
@@ -184,7 +159,7 @@ def held_out(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def compare(
     first: pd.DataFrame, second: pd.DataFrame, classes: Sequence[str], resamples: int, seed: int
-) -> dict[str, Difference]:
+) -> dict[str, Estimate]:
     """Compare two experiments of one study, first less second, from their `predictions_table`.
 
     ``ensemble_test`` is on the held-out test, by the mean of the folds' probabilities; ``out_of_fold`` on the
@@ -195,7 +170,8 @@ def compare(
         one, other = (side[side["part"] == part] for side in sides)
         if not one.index.equals(other.index):
             raise ValueError(f"{name}: the two experiments were scored on different images")
-        found[name] = paired_difference(
+        found[name] = difference(
+            CLASSES,
             names.get_indexer(one["material"]),
             names.get_indexer(one["predicted"]),
             names.get_indexer(other["predicted"]),

@@ -12,7 +12,8 @@ import pandera.pandas as pa
 from tmdscope.dataset.store import digest_of
 from tmdscope.files import broken, read_table
 from tmdscope.record import read_record
-from tmdscope.scores.metrics import accuracy, macro_f1, mean_std
+from tmdscope.scores.folds import PARTS, mean_std
+from tmdscope.scores.task import CLASSES
 
 SCORES = "scores.json"
 PREDICTIONS = "predictions.parquet"
@@ -21,9 +22,6 @@ RUN = "run.json"
 
 IDENTITY = ("image_id", "sample_id", "material", "image_sha256")
 """Columns of a table of predictions that say which image it is."""
-
-PARTS = ("train", "val", "test")
-"""Parts of a fold."""
 
 _PREFIX = "p_"
 _PROBABILITIES = r"^p_.+"
@@ -129,18 +127,22 @@ def _recompute(predictions: pd.DataFrame) -> dict[str, float]:
     fold, part = predictions["fold"].to_numpy(), predictions["part"].to_numpy()
     folds = np.unique(fold)
     found: dict[str, float] = {}
-    for metric, measure in (("accuracy", accuracy), ("macro_f1", macro_f1)):
-        for name in PARTS:
-            rows = [(fold == number) & (part == name) for number in folds]
-            each = mean_std([measure(labels[own], predicted[own]) for own in rows])
-            found |= {f"{name}.{metric}.{key}": value for key, value in each.items()}
-        validated = part == "val"
-        found[f"out_of_fold.{metric}"] = measure(labels[validated], predicted[validated])
-        test = [(fold == number) & (part == "test") for number in folds]
-        together = np.mean([values[own] for own in test], axis=0, dtype=np.float64).argmax(axis=1)
-        found[f"ensemble_test.{metric}"] = measure(labels[test[0]], together)
+    for name in PARTS:
+        rows = [(fold == number) & (part == name) for number in folds]
+        each = [CLASSES.scores(labels[own], predicted[own]) for own in rows]
+        for metric in each[0]:
+            over = mean_std([scores[metric] for scores in each])
+            found |= {f"{name}.{metric}.{key}": value for key, value in over.items()}
+    validated = part == "val"
+    test = [(fold == number) & (part == "test") for number in folds]
+    together = np.mean([values[own] for own in test], axis=0, dtype=np.float64).argmax(axis=1)
+    for key, scores in (
+        ("out_of_fold", CLASSES.scores(labels[validated], predicted[validated])),
+        ("ensemble_test", CLASSES.scores(labels[test[0]], together)),
+    ):
+        found |= {f"{key}.{metric}": value for metric, value in scores.items()}
     own = [(fold == number) & (part == "val") for number in folds]
-    found["best_fold"] = int(np.argmax([macro_f1(labels[rows], predicted[rows]) for rows in own]))
+    found["best_fold"] = int(np.argmax([CLASSES.score(labels[rows], predicted[rows]) for rows in own]))
     return found
 
 

@@ -9,7 +9,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from tmdscope.scores.metrics import mean_std
+from tmdscope.scores.folds import mean_std
 from tmdscope.search.storage import StorageError
 from tmdscope.search.study import Progress, SearchStudy
 from tmdscope.search.trials import FoldOutcome, Job, Objective, SearchRecorder

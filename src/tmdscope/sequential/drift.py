@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 
-from tmdscope.scores.metrics import mean_std
+from tmdscope.scores.folds import mean_std
 from tmdscope.sequential.plan import Plan
 from tmdscope.sequential.run import StageResult
 

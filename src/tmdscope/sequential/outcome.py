@@ -12,8 +12,8 @@ import numpy as np
 
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.params.sequential import Encoding, Volume
+from tmdscope.scores.folds import mean_std
 from tmdscope.scores.intervals import tell_interval
-from tmdscope.scores.metrics import mean_std
 from tmdscope.sequential.drawing import Cell, Drawn, Held, draw_cells, mean_drawn, members_of
 from tmdscope.sequential.drift import measure_drift
 from tmdscope.sequential.plan import Arm, Plan

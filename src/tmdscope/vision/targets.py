@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tmdscope.materials import INVALID, atom_vector, atoms_of
+from tmdscope.scores.task import CLASSES, Task
 
 
 class Target(Protocol):
@@ -18,6 +19,7 @@ class Target(Protocol):
     """
 
     name: str
+    task: Task
     classes: tuple[str, ...]
     outputs: int
     output_names: tuple[str, ...]
@@ -30,6 +32,9 @@ class Target(Protocol):
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Turn outputs into class probabilities, N x K; rows sum to one."""
+
+    def predict(self, logits: Tensor) -> Tensor:
+        """Give what is scored: the most probable class, N."""
 
     def class_scores(self, logits: Tensor) -> Tensor:
         """Give what speaks for each class, before it is squeezed into probabilities.
@@ -45,6 +50,7 @@ class Multiclass:
     """One output per class, softmax and cross-entropy."""
 
     name = "multiclass"
+    task = CLASSES
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)
@@ -63,6 +69,10 @@ class Multiclass:
         """Give the softmax, see `Target.probabilities`."""
         return torch.softmax(logits, dim=1)
 
+    def predict(self, logits: Tensor) -> Tensor:
+        """Give the most probable class, see `Target.predict`."""
+        return self.probabilities(logits).argmax(dim=1)
+
     def class_scores(self, logits: Tensor) -> Tensor:
         """Give the outputs themselves, see `Target.class_scores`."""
         return logits
@@ -78,6 +88,8 @@ class Coded:
     Class probabilities are those of the classes' codes (K x `outputs`, 0 or 1, no two rows alike) among all
     declared ones.
     """
+
+    task = CLASSES
 
     def __init__(self, classes: Sequence[str], codes: Tensor, names: Sequence[str]) -> None:
         self.classes = tuple(classes)
@@ -101,6 +113,10 @@ class Coded:
         codes = self.codes.to(logits.device)
         likelihood = functional.logsigmoid(logits) @ codes.T + functional.logsigmoid(-logits) @ (1 - codes).T
         return torch.softmax(likelihood, dim=1)
+
+    def predict(self, logits: Tensor) -> Tensor:
+        """Give the most probable class, see `Target.predict`."""
+        return self.probabilities(logits).argmax(dim=1)
 
     def class_scores(self, logits: Tensor) -> Tensor:
         """Give the outputs of the bits that are set less those that are not, see `Target.class_scores`."""

@@ -1,0 +1,224 @@
+"""What is predicted, and the numbers by which a prediction is judged.
+
+Nothing outside this room names a metric: it asks the study's `Task`. Every metric is a function of statistics
+that add up over images, so that one set of counts by sample serves scores, intervals and paired differences.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tmdscope.scores import classes, detections, quantities
+
+Values = NDArray[np.float64]
+Details = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], Sequence[str]], dict[str, float]]
+
+
+def _none(*_: object) -> dict[str, float]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number by which predictions are judged.
+
+    Attributes
+    ----------
+    name : str
+        Its key in records, tags and runs.
+    title : str
+        Its name in text.
+    of : callable
+        From added-up statistics, shape (..., *shape), to values, shape (...); NaN where it is not defined.
+    unit : str
+        Of its values; empty for shares and other pure numbers.
+    form : str
+        Format of its values in text.
+    lowest, highest : float
+        Between which its values lie.
+    """
+
+    name: str
+    title: str
+    of: Callable[[NDArray[Any]], Values]
+    higher_is_better: bool = True
+    unit: str = ""
+    form: str = ".3f"
+    lowest: float = 0.0
+    highest: float = 1.0
+
+    @property
+    def direction(self) -> str:
+        """Where a search goes: ``maximize`` or ``minimize``."""
+        return "maximize" if self.higher_is_better else "minimize"
+
+    def gain(self, value: float, other: float) -> float:
+        """Give by how much a value is better than another; below 0 where it is worse."""
+        return value - other if self.higher_is_better else other - value
+
+    def tell(self, value: float | None, sign: bool = False) -> str:
+        """Write a value with its unit, ``-`` where there is none."""
+        if value is None or not np.isfinite(value):
+            return "-"
+        return f"{value:{'+' if sign else ''}{self.form}}" + (f" {self.unit}" if self.unit else "")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is predicted of every image.
+
+    Attributes
+    ----------
+    metrics : tuple of Metric
+        Reported with intervals: the first is the plainest, the last decides (what is chosen, kept, passed).
+    count : callable
+        From targets (N,), predictions (models, N, ...) and sample ids (N,) to statistics added up by sample,
+        shape (models, samples, *shape), samples in order of their ids. `ValueError` for what does not match.
+    extremes : callable
+        From statistics by sample, shape (samples, *shape), to what one more sample would hold at worst and at
+        best, shape (2, *shape), as many images as samples have on average.
+    naive : callable
+        From targets, shape (N,), to the one prediction that is best without looking at an image.
+    details : callable, optional
+        From targets and predictions, as the model's decoder gives them, and names of the classes to what is
+        reported of a part beside the metrics, without intervals; ``key.CLASS`` is of a class.
+    axes : int
+        Of one model's predictions.
+    each : callable, optional
+        A fast `score_each`.
+    """
+
+    name: str
+    metrics: tuple[Metric, ...]
+    count: Callable[[ArrayLike, NDArray[Any], ArrayLike], NDArray[Any]]
+    extremes: Callable[[NDArray[Any]], Values]
+    naive: Callable[[NDArray[Any]], Any]
+    details: Details = _none
+    axes: int = 1
+    each: Callable[[NDArray[Any], NDArray[Any], NDArray[np.bool_]], Values] | None = None
+
+    @property
+    def plain(self) -> Metric:
+        """What is said first."""
+        return self.metrics[0]
+
+    @property
+    def primary(self) -> Metric:
+        """What decides."""
+        return self.metrics[-1]
+
+    def metric(self, name: str) -> Metric:
+        """Find a metric; `KeyError` where there is none of that name."""
+        return {metric.name: metric for metric in self.metrics}[name]
+
+    def counts(self, targets: ArrayLike, predicted: ArrayLike, sample_ids: ArrayLike) -> NDArray[Any]:
+        """Add up statistics by sample, (samples, *shape), as means over models where there are several."""
+        counted = self.count(targets, self._models(predicted), sample_ids)
+        return np.asarray(counted[0] if len(counted) == 1 else counted.mean(axis=0))
+
+    def paired_counts(
+        self, targets: ArrayLike, first: ArrayLike, second: ArrayLike, sample_ids: ArrayLike
+    ) -> NDArray[Any]:
+        """Add up the statistics of two predictions, or of two sets of models: (samples, 2, *shape)."""
+        sides = [self._models(predicted) for predicted in (first, second)]
+        counted = self.count(targets, np.concatenate(sides), sample_ids)
+        return np.stack([part.mean(axis=0) for part in np.split(counted, [len(sides[0])])], axis=1)
+
+    def scores(self, targets: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
+        """Score one model's predictions by every metric."""
+        (held,) = self.counts(targets, predicted, np.zeros(np.shape(targets), dtype=np.int64))
+        return {metric.name: float(metric.of(held)) for metric in self.metrics}
+
+    def score(self, targets: ArrayLike, predicted: ArrayLike) -> float:
+        """Score one model's predictions by the primary metric."""
+        return self.scores(targets, predicted)[self.primary.name]
+
+    def score_each(
+        self, targets: NDArray[Any], predicted: NDArray[Any], counted: NDArray[np.bool_]
+    ) -> Values:
+        """Score many models by the primary metric: arrays (models, images), of which the `counted` count."""
+        if self.each is not None:
+            return self.each(targets, predicted, counted)
+        rows = zip(targets, predicted, counted, strict=True)
+        return np.array([self.score(true[mask], said[mask]) for true, said, mask in rows])
+
+    def values(self, counts: NDArray[Any]) -> Values:
+        """Compute `metrics` from added-up statistics: (..., *shape) to (metrics, ...)."""
+        return np.stack([metric.of(counts) for metric in self.metrics])
+
+    def _models(self, predicted: ArrayLike) -> NDArray[Any]:
+        values = np.asarray(predicted)
+        return values[np.newaxis] if values.ndim == self.axes else values
+
+
+ACCURACY = Metric("accuracy", "accuracy", classes.accuracy)
+MACRO_F1 = Metric("macro_f1", "macro F1", classes.macro_f1)
+
+CLASSES = Task(
+    name="classes",
+    metrics=(ACCURACY, MACRO_F1),
+    details=classes.details,
+    count=classes.count,
+    extremes=classes.extremes,
+    naive=classes.most_frequent,
+    each=classes.macro_f1_of_each,
+)
+"""One class of several, by whatever target: nominal, by atoms (multilabel)."""
+
+ORDERED_CLASSES = replace(
+    CLASSES,
+    name="ordered-classes",
+    metrics=(
+        ACCURACY,
+        Metric("level_error", "mean error in levels", classes.level_error, False, highest=np.inf),
+        MACRO_F1,
+    ),
+)
+"""One class of several that have an order."""
+
+
+def quantity(unit: str, levels: Sequence[float] = (), form: str = ".3g") -> Task:
+    """Make the task of predicting a number.
+
+    Parameters
+    ----------
+    unit : str
+        Of targets and predictions.
+    levels : sequence of float
+        Values that targets take, rising, where they take few: a prediction is right where the nearest level
+        is the target's.
+    """
+    binned = Metric("binned_accuracy", "accuracy in bins", quantities.binned_accuracy)
+    return Task(
+        name="quantity",
+        metrics=(
+            *([binned] if len(levels) else []),
+            Metric("r2", "R2", quantities.r2, lowest=-np.inf),
+            Metric("rmse", "RMSE", quantities.rmse, False, unit, form, highest=np.inf),
+            Metric("mae", "MAE", quantities.mae, False, unit, form, highest=np.inf),
+        ),
+        count=quantities.counter(levels),
+        extremes=quantities.extremes,
+        naive=quantities.median,
+    )
+
+
+DETECTIONS = Task(
+    name="detections",
+    metrics=(
+        Metric("precision", "precision", detections.precision),
+        Metric("recall", "recall", detections.recall),
+        Metric(
+            "false_alarms", "false alarms", detections.false_alarms, False, "a frame", ".2f", highest=np.inf
+        ),
+        Metric("f1", "F1", detections.f1),
+    ),
+    count=detections.count,
+    extremes=detections.extremes,
+    naive=detections.nothing,
+    axes=2,
+)
+"""Objects in frames: targets are true objects a frame, predictions hits and false alarms a frame, (N, 2)."""
