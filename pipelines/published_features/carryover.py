@@ -13,7 +13,7 @@ from tmdscope.dataset.published import read_tables
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Recorder
 from tmdscope.materials import MATERIALS
-from tmdscope.models.carryover import SERIES, compare, fold_scores, run_series
+from tmdscope.models.carryover import COMPARED, SERIES, compare, fold_scores, run_series
 from tmdscope.models.tabular import FeatureTable, table_folds
 from tmdscope.params.published_study import CarryoverParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section
@@ -65,8 +65,8 @@ def main() -> None:
     write_record(RUN, {**whereabouts(study, tags), "runs": {NAME: run.run_id}}, of)
     gain = {name: 100 * score["mean"] for name, score in found["gain"].items()}
     print(
-        f"layers carried from fold to fold: validation {gain['val_accuracy']:+.1f} points, "
-        f"test {gain['test_accuracy']:+.1f}, mean of {len(trials)} seeds"
+        f"layers carried from fold to fold: validation {gain[COMPARED[0]]:+.1f} points, "
+        f"test {gain[COMPARED[1]]:+.1f}, mean of {len(trials)} seeds"
     )
 
 

@@ -25,7 +25,8 @@ from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.params.published_study import ClassifiersParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.record import write_record
-from tmdscope.scores.metrics import confusion_matrix
+from tmdscope.scores.classes import confusion_matrix
+from tmdscope.scores.task import CLASSES
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import provenance, whereabouts
@@ -50,11 +51,13 @@ def main() -> None:
     split = read_split(SPLIT, tables.manifest)
     table = FeatureTable(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
     folds = table_folds(split, tables.image_ids)
-    cohort = Cohort(tables.labels, table.sample_ids, tables.distinct, scoring.bootstrap, scoring.seed)
+    cohort = Cohort(
+        CLASSES, tables.labels, table.sample_ids, tables.distinct, scoring.bootstrap, scoring.seed
+    )
     settings = params.model_dump(mode="json")
     tags = provenance(study.name, tables.digest, settings)
     data = DataUse(study.name, tables.digest, TABLES.as_posix(), len(table.labels), "crossval")
-    scores, runs = {}, {}
+    scores, runs, plain = {}, {}, CLASSES.plain
     for name in METHODS:
         method = make_method(name, table, params)
         with start_run(study, name, {**tags, "experiment": name}, data=data) as run:
@@ -70,8 +73,9 @@ def main() -> None:
         counts = confusion_matrix(table.labels, predicted, len(table.classes)).tolist()
         scores[name], runs[name] = {**found, "confusion": counts}, run.run_id
         print(
-            f"{name}: validation {found['val_accuracy']['mean']:.3f}, "
-            f"test {found['test_accuracy']['mean']:.3f}, pooled {found['pooled']['accuracy']:.3f}"
+            f"{name}: validation {found[f'val_{plain.name}']['mean']:{plain.form}}, "
+            f"test {found[f'test_{plain.name}']['mean']:{plain.form}}, "
+            f"pooled {found['pooled'][plain.name]:{plain.form}}"
         )
     write_record(SCORES, scores, {"data": tables.digest})
     write_record(RUN, {**whereabouts(study, tags), "runs": runs}, {"data": tables.digest})
@@ -85,7 +89,7 @@ def score_folds(
     for number, parts in enumerate(folds):
         with recorder.fold(number) as listener:
             predicted = method.predict_fold(parts, number, listener)
-            scores.append(score_parts(table.labels, predicted, parts))
+            scores.append(score_parts(CLASSES, table.labels, predicted, parts))
             listener.finish(scores[-1], None)
     return mean_over_folds(scores)
 

@@ -14,7 +14,7 @@ from tmdscope.learn.fit import Examples, FitResult, FitSettings, fit, predict_lo
 from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
 from tmdscope.models.tabular import Mlp
-from tmdscope.scores.metrics import macro_f1, macro_f1_of_each
+from tmdscope.scores.task import CLASSES
 from tmdscope.vision.classifier import Head
 from tmdscope.vision.targets import TARGETS, Multiclass, make_target
 
@@ -67,8 +67,8 @@ def assert_like_alone(
         for got, want in zip(result.fit.history, wanted.history, strict=True):
             assert got.train_loss == pytest.approx(want.train_loss, abs=1e-4)
             assert got.val_loss == pytest.approx(want.val_loss, abs=1e-4)
-            assert got.train_macro_f1 == pytest.approx(want.train_macro_f1)
-            assert got.val_macro_f1 == pytest.approx(want.val_macro_f1)
+            assert got.train_score == pytest.approx(want.train_score)
+            assert got.val_score == pytest.approx(want.val_score)
         model.load_state_dict(result.state)
         torch.testing.assert_close(result.logits, predict_logits(model, data.inputs), atol=1e-4, rtol=1e-4)
 
@@ -111,7 +111,7 @@ def test_of_a_plateau_of_f1_the_lowest_loss_is_kept_in_a_batch_and_alone() -> No
     results = train_heads(batch, head, target, told)
     assert_like_alone(batch, results, head, target, told)
     for result in results:
-        plateau = [number for number, s in enumerate(result.fit.history, 1) if s.val_macro_f1 == 1.0]
+        plateau = [number for number, s in enumerate(result.fit.history, 1) if s.val_score == 1.0]
         assert len(plateau) > 5
         best = min(plateau, key=lambda number: result.fit.history[number - 1].val_loss)
         assert result.fit.kept_epoch == best > plateau[0]
@@ -227,10 +227,10 @@ def test_a_member_that_diverges_is_named() -> None:
 
 
 @given(st.integers(1, 5), st.integers(1, 20), st.integers(0, 2**31))
-def test_macro_f1_of_many_is_that_of_each(models: int, images: int, seed: int) -> None:
+def test_the_score_of_many_is_that_of_each(models: int, images: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels, predicted = rng.integers(0, 4, (2, models, images))
     counted = rng.random((models, images)) < 0.7
     counted[:, 0] = True
-    wanted = [macro_f1(labels[k][counted[k]], predicted[k][counted[k]]) for k in range(models)]
-    np.testing.assert_allclose(macro_f1_of_each(labels, predicted, counted, 4), wanted)
+    wanted = [CLASSES.score(labels[k][counted[k]], predicted[k][counted[k]]) for k in range(models)]
+    np.testing.assert_allclose(CLASSES.score_each(labels, predicted, counted), wanted)

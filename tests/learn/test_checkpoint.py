@@ -5,14 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps, kept_epoch
+from tmdscope.scores.task import MACRO_F1, quantity
 
 BOTH, PAPER, LAST = CheckpointRule.IMPROVES_BOTH, CheckpointRule.PAPER, CheckpointRule.LAST
-KEPT = EpochScores(train_loss=1.0, train_macro_f1=0.5, val_loss=0.9, val_macro_f1=0.6)
+KEPT = EpochScores(train_loss=1.0, train_score=0.5, val_loss=0.9, val_score=0.6)
 
 
 @pytest.mark.parametrize("rule", list(CheckpointRule))
 def test_the_first_epoch_is_kept(rule: CheckpointRule) -> None:
-    assert keeps(rule, EpochScores(9.0, 0.0, 9.0, 0.0), None)
+    assert keeps(rule, MACRO_F1, EpochScores(9.0, 0.0, 9.0, 0.0), None)
 
 
 @pytest.mark.parametrize(
@@ -33,16 +34,16 @@ def test_the_first_epoch_is_kept(rule: CheckpointRule) -> None:
     ],
 )
 def test_rules(scores: EpochScores, both: bool, paper: bool) -> None:
-    assert keeps(BOTH, scores, KEPT) is both
-    assert keeps(PAPER, scores, KEPT) is paper
-    assert keeps(LAST, scores, KEPT)
+    assert keeps(BOTH, MACRO_F1, scores, KEPT) is both
+    assert keeps(PAPER, MACRO_F1, scores, KEPT) is paper
+    assert keeps(LAST, MACRO_F1, scores, KEPT)
 
 
 def kept_epochs(rule: CheckpointRule, epochs: list[EpochScores]) -> list[int]:
     """Numbers from 1 of the epochs that a training would keep in turn."""
     kept: list[int] = []
     for number, scores in enumerate(epochs, start=1):
-        if keeps(rule, scores, epochs[kept[-1] - 1] if kept else None):
+        if keeps(rule, MACRO_F1, scores, epochs[kept[-1] - 1] if kept else None):
             kept.append(number)
     return kept
 
@@ -65,13 +66,13 @@ OVERFITTING = [
 )
 def test_a_training_that_overfits_keeps(rule: CheckpointRule, expected: list[int]) -> None:
     assert kept_epochs(rule, OVERFITTING) == expected
-    assert kept_epoch(rule, OVERFITTING) == expected[-1]
+    assert kept_epoch(rule, MACRO_F1, OVERFITTING) == expected[-1]
 
 
 def test_of_a_plateau_of_f1_the_epoch_of_lowest_loss_is_kept() -> None:
     plateau = [EpochScores(1.0, 1.0, loss, 1.0) for loss in (0.98, 0.7, 0.4, 0.14, 0.2)]
-    assert kept_epoch(BOTH, plateau) == 4
-    assert kept_epoch(PAPER, plateau) == 1  # the paper's rule stays the paper's
+    assert kept_epoch(BOTH, MACRO_F1, plateau) == 4
+    assert kept_epoch(PAPER, MACRO_F1, plateau) == 1  # the paper's rule stays the paper's
 
 
 SCORE = st.floats(0, 1)
@@ -83,9 +84,17 @@ def test_kept_epochs_only_get_better(epochs: list[EpochScores]) -> None:
     for rule in (BOTH, PAPER):
         kept = [epochs[number - 1] for number in kept_epochs(rule, epochs)]
         for before, after in pairwise(kept):
-            assert after.val_macro_f1 > before.val_macro_f1 - 1e-9
+            assert after.val_score > before.val_score - 1e-9
             assert after.val_loss < before.val_loss
             if rule is PAPER:
-                assert after.val_macro_f1 > before.val_macro_f1
-                assert after.train_macro_f1 > before.val_macro_f1
+                assert after.val_score > before.val_score
+                assert after.train_score > before.val_score
                 assert after.train_loss < before.val_loss
+
+
+def test_an_error_gets_better_by_falling() -> None:
+    metric = quantity("eV").primary
+    kept, now = EpochScores(1.0, 0.5, 0.9, 0.4), EpochScores(0.8, 0.3, 0.8, 0.3)
+    for rule in (BOTH, PAPER):
+        assert keeps(rule, metric, now, kept)
+        assert not keeps(rule, metric, EpochScores(0.8, 0.5, 0.8, 0.5), kept)

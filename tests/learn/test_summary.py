@@ -10,7 +10,6 @@ from tmdscope.learn.checkpoint import EpochScores
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.fit import FitResult
 from tmdscope.learn.summary import (
-    METRICS,
     PARTS,
     Cohort,
     confusion_pairs,
@@ -23,7 +22,8 @@ from tmdscope.learn.summary import (
     summarise,
 )
 from tmdscope.materials import INVALID
-from tmdscope.scores.intervals import bootstrap_by_sample
+from tmdscope.scores.intervals import estimate
+from tmdscope.scores.task import CLASSES, MACRO_F1
 
 LABELS = np.array([0, 1] * 6)
 MANIFEST = pd.DataFrame(
@@ -40,6 +40,9 @@ FOLDS = [
 ]
 
 
+METRICS = ("loss", "accuracy", "macro_f1")
+
+
 def result(fold: int, wrong: list[int]) -> FoldResult:
     probabilities = np.eye(2, dtype=np.float32)[LABELS] * 0.8 + 0.1
     probabilities[wrong] = probabilities[wrong][:, ::-1]
@@ -54,7 +57,7 @@ RESULTS = [result(0, wrong=[2, 8]), result(1, wrong=[3, 7])]
 
 def cohort(distinct: list[int]) -> Cohort:
     keep = np.isin(np.arange(12), distinct)
-    return Cohort(LABELS, np.array([f"s{k // 2}" for k in range(12)]), keep, resamples=200, seed=1)
+    return Cohort(CLASSES, LABELS, np.array([f"s{k // 2}" for k in range(12)]), keep, resamples=200, seed=1)
 
 
 def test_validation_predictions_are_pooled_fold_by_fold() -> None:
@@ -90,12 +93,12 @@ def test_intervals_are_those_of_the_bootstrap_by_sample() -> None:
     predicted[[0, 1, 5]] = 1 - predicted[[0, 1, 5]]
     scores = cohort([2, 3, 4, 5, 6, 7]).pooled(rows, predicted)
     names = np.array([f"s{k // 2}" for k in range(12)])
-    expected = bootstrap_by_sample(LABELS[rows], predicted, names[rows], resamples=200, seed=1)
-    assert scores["accuracy_ci95"] == list(expected.accuracy)
-    assert scores["macro_f1_ci95"] == list(expected.macro_f1)
+    expected = estimate(CLASSES, LABELS[rows], predicted, names[rows], resamples=200, seed=1)
+    assert scores["accuracy_ci95"] == list(expected.bounds["accuracy"])
+    assert scores["macro_f1_ci95"] == list(expected.bounds["macro_f1"])
     assert scores["accuracy_ci95"][0] < scores["accuracy"] < scores["accuracy_ci95"][1]
-    first = bootstrap_by_sample(LABELS[2:8], predicted[:6], names[2:8], resamples=200, seed=1)
-    assert scores["distinct"]["accuracy_ci95"] == list(first.accuracy)
+    first = estimate(CLASSES, LABELS[2:8], predicted[:6], names[2:8], resamples=200, seed=1)
+    assert scores["distinct"]["accuracy_ci95"] == list(first.bounds["accuracy"])
     assert scores["distinct"]["samples"] == 3
 
 
@@ -107,7 +110,7 @@ def test_duplicates_are_left_out_of_the_distinct_score() -> None:
 
 
 def test_histories_and_confusion_are_means_over_folds() -> None:
-    history = mean_history(RESULTS)
+    history = mean_history(RESULTS, MACRO_F1)
     assert history["epoch"].tolist() == [1, 2]
     assert history["val_macro_f1"].tolist() == [0.375, 0.625]
     counts = mean_confusion(RESULTS, LABELS, np.arange(12), 2)
@@ -119,7 +122,7 @@ def test_histories_and_confusion_are_means_over_folds() -> None:
 
 def test_a_fold_that_stopped_early_leaves_the_mean_curve_to_the_others() -> None:
     stopped = replace(RESULTS[0], fit=FitResult(1, RESULTS[0].fit.history[:1]))
-    history = mean_history([stopped, RESULTS[1]])
+    history = mean_history([stopped, RESULTS[1]], MACRO_F1)
     assert history["epoch"].tolist() == [1, 2]
     assert history["val_macro_f1"].tolist() == [0.375, 0.75]
     assert history.notna().all(axis=None)
@@ -143,7 +146,9 @@ def test_decoded_outputs_are_counted_and_invalid_ones_beside_them() -> None:
 def test_decoded_scores_take_an_invalid_output_for_wrong() -> None:
     decoded = RESULTS[0].decoded.copy()
     decoded[0] = INVALID
-    scores = decoded_scores(table_of([replace(RESULTS[0], decoded=decoded), RESULTS[1]]), LABELS, ("a", "b"))
+    scores = decoded_scores(
+        table_of([replace(RESULTS[0], decoded=decoded), RESULTS[1]]), LABELS, ("a", "b"), CLASSES
+    )
     assert scores["test"]["accuracy"] == {"mean": 0.75, "std": 0.25}
     assert scores["test"]["macro_f1"] == {"mean": 0.75, "std": 0.25}
     assert scores["val"]["accuracy"]["mean"] == pytest.approx(0.8)  # row 2 of fold 0, row 7 of fold 1

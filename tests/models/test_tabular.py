@@ -12,6 +12,7 @@ from tmdscope.models.tabular import (
     score_parts,
 )
 from tmdscope.params.published_study import ClassifiersParams
+from tmdscope.scores.task import CLASSES
 
 PARAMS = ClassifiersParams.model_validate(
     {
@@ -51,7 +52,7 @@ def folds() -> list[FoldParts]:
 def test_methods_learn_and_repeat(name: str, table: FeatureTable) -> None:
     predicted = [make_method(name, table, PARAMS).predict_fold(folds()[0], 0, Silent()) for _ in range(2)]
     np.testing.assert_array_equal(*predicted)
-    assert score_parts(table.labels, predicted[0], folds()[0])["test_accuracy"] > 0.8
+    assert score_parts(CLASSES, table.labels, predicted[0], folds()[0])["test_accuracy"] > 0.8
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -9,7 +9,8 @@ from scipy.stats import binom
 from sklearn.metrics import f1_score
 
 from tests.lifecycle.tables import CLASSES, change, table, truth, wrong_on
-from tmdscope.scores.paired import Pairs, classes_of_predictions, compare, f1_per_class, held_out, mcnemar
+from tmdscope.scores.classes import count, f1_per_class
+from tmdscope.scores.paired import Pairs, classes_of_predictions, compare, held_out, mcnemar
 
 LABELS = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=40)
 
@@ -32,8 +33,9 @@ def test_mcnemar_is_the_doubled_binomial_tail(rows: list[tuple[int, int, int]]) 
 @given(LABELS)
 def test_f1_per_class_is_that_of_scikit_learn(rows: list[tuple[int, int, int]]) -> None:
     labels, predicted, _ = np.array(rows).T
-    expected = f1_score(labels, predicted, average=None, labels=range(4), zero_division=0)
-    np.testing.assert_allclose(f1_per_class(labels, predicted, 4), expected)
+    counts = count(labels, predicted[None], np.zeros(len(labels)))[0, 0]
+    expected = f1_score(labels, predicted, average=None, labels=range(len(counts)), zero_division=0)
+    np.testing.assert_allclose(f1_per_class(counts), expected)
 
 
 def pairs(rows: list[tuple[int, int, int]], swap: bool = False) -> Pairs:
@@ -48,25 +50,26 @@ def pairs(rows: list[tuple[int, int, int]], swap: bool = False) -> Pairs:
 @given(LABELS)
 def test_swapping_the_models_negates(rows: list[tuple[int, int, int]]) -> None:
     one, other = (pairs(rows, swap).scores("x", 50, 1) for swap in (False, True))
-    assert one.accuracy == other.accuracy[::-1]
-    assert one.difference.macro_f1 == -other.difference.macro_f1
-    there, back = one.difference.macro_f1_ci95, other.difference.macro_f1_ci95
-    assert (there is None) == (back is None) == (one.samples == 1)
+    assert one.both == other.both[::-1]
+    assert one.difference.values["macro_f1"] == -other.difference.values["macro_f1"]
+    there, back = (found.difference.bounds["macro_f1"] for found in (one, other))
+    assert (there is None) == (back is None) == (one.difference.samples == 1)
     if there is not None and back is not None:
         np.testing.assert_allclose(there, [-bound for bound in reversed(back)], atol=1e-12)
     assert one.mcnemar.p_value == other.mcnemar.p_value
-    assert [entry.f1_change for entry in one.per_class] == [-entry.f1_change for entry in other.per_class]
+    turned = [{name: both[::-1] for name, both in entry.scores.items()} for entry in other.per_class]
+    assert [entry.scores for entry in one.per_class] == turned
 
 
 @settings(max_examples=30)
 @given(LABELS)
 def test_a_model_is_as_good_as_itself(rows: list[tuple[int, int, int]]) -> None:
     found = pairs([(label, said, said) for label, said, _ in rows]).scores("x", 50, 1)
-    assert (found.difference.accuracy, found.difference.macro_f1) == (0, 0)
-    for bounds in (found.difference.accuracy_ci95, found.difference.macro_f1_ci95):
-        assert bounds is None if found.samples == 1 else bounds[0] < 0 < bounds[1]
+    assert found.difference.values == {"accuracy": 0, "macro_f1": 0}
+    for bounds in found.difference.bounds.values():
+        assert bounds is None if found.difference.samples == 1 else bounds[0] < 0 < bounds[1]
     assert found.mcnemar.p_value == 1
-    assert {entry.recall_change for entry in found.per_class} == {0}
+    assert all(one == other for entry in found.per_class for one, other in entry.scores.values())
 
 
 def test_identical_images_count_once_among_distinct() -> None:
@@ -75,8 +78,8 @@ def test_identical_images_count_once_among_distinct() -> None:
     distinct = np.array([True, False, False, True])
     found = Pairs(labels, labels, said, np.array(["a", "a", "a", "b"]), distinct, ("MoS2", "WS2"))
     scores = found.scores("x", 20, 1)
-    assert scores.difference.accuracy == 0.25
-    assert (scores.distinct.accuracy, scores.distinct.images) == (0.5, 2)
+    assert scores.difference.values["accuracy"] == 0.25
+    assert (scores.distinct.values["accuracy"], scores.distinct.images) == (0.5, 2)
 
 
 def test_the_test_is_judged_by_the_mean_of_the_folds() -> None:
@@ -134,9 +137,9 @@ def test_experiments_of_one_study_are_compared_part_by_part() -> None:
         "ensemble_test": (4, 2),
         "out_of_fold": (8, 4),
     }
-    assert found["ensemble_test"].accuracy == pytest.approx(1 / 4)
-    assert found["out_of_fold"].accuracy == pytest.approx(2 / 8)
-    low, high = found["out_of_fold"].accuracy_ci95
+    assert found["ensemble_test"].values["accuracy"] == pytest.approx(1 / 4)
+    assert found["out_of_fold"].values["accuracy"] == pytest.approx(2 / 8)
+    low, high = found["out_of_fold"].bounds["accuracy"]
     assert low <= 2 / 8 <= high
 
 

@@ -11,8 +11,9 @@ import pytest
 from tests.dataset.test_store import small_dataset
 from tmdscope.errors import UserError
 from tmdscope.record import write_record
-from tmdscope.scores.metrics import accuracy, macro_f1, mean_std
+from tmdscope.scores.folds import mean_std
 from tmdscope.scores.scored import FACTS, PREDICTIONS, RUN, SCORES, Scored
+from tmdscope.scores.task import CLASSES as TASK
 
 DATASET = small_dataset(12)
 OF = {"data": DATASET.digest, "split": "b" * 64}
@@ -42,18 +43,15 @@ def score(table: pd.DataFrame) -> dict[str, Any]:
         for f in (0, 1)
         for p in table.part.unique()
     }
-    measures = {"accuracy": accuracy, "macro_f1": macro_f1}
     for part in ("train", "val", "test"):
-        found[part] = {
-            name: mean_std([measure(labels[rows[f, part]], predicted[rows[f, part]]) for f in (0, 1)])
-            for name, measure in measures.items()
-        }
+        each = [TASK.scores(labels[rows[f, part]], predicted[rows[f, part]]) for f in (0, 1)]
+        found[part] = {name: mean_std([scores[name] for scores in each]) for name in each[0]}
     val = (table.part == "val").to_numpy()
     mean = np.mean([table.loc[rows[f, "test"], ["p_MoS2", "p_WS2"]].to_numpy() for f in (0, 1)], axis=0)
     test = labels[rows[0, "test"]]
-    found["out_of_fold"] = {name: measure(labels[val], predicted[val]) for name, measure in measures.items()}
-    found["ensemble_test"] = {name: measure(test, mean.argmax(axis=1)) for name, measure in measures.items()}
-    by_fold = [macro_f1(labels[rows[f, "val"]], predicted[rows[f, "val"]]) for f in (0, 1)]
+    found["out_of_fold"] = TASK.scores(labels[val], predicted[val])
+    found["ensemble_test"] = TASK.scores(test, mean.argmax(axis=1))
+    by_fold = [TASK.score(labels[rows[f, "val"]], predicted[rows[f, "val"]]) for f in (0, 1)]
     return {**found, "best_fold": int(np.argmax(by_fold))}
 
 

@@ -107,7 +107,7 @@ class Heights:
             found = read_content(read_file(path, sha256), image_id, heights=True)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
-        return found.values  # noqa: PD011
+        return found.values
 
     def _shown(self, height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Map:
         square = centred_square(height_nm.shape, pixel_nm, self.side_nm)

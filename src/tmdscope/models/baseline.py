@@ -10,6 +10,7 @@ from tmdscope.errors import UserError
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.models.classical import make_sample_id_classifier
 from tmdscope.models.tabular import mean_over_folds, score_parts
+from tmdscope.scores.task import CLASSES
 
 
 def sample_id_baseline(
@@ -23,5 +24,5 @@ def sample_id_baseline(
             predicted = classifier.predict(sample_ids)
         except UserError:
             return None
-        scores.append(score_parts(labels, predicted, fold))
+        scores.append(score_parts(CLASSES, labels, predicted, fold))
     return mean_over_folds(scores)

@@ -20,6 +20,7 @@ from tmdscope.learn.recorder import Recorder
 from tmdscope.models.tabular import FeatureTable, Mlp, mlp_settings
 from tmdscope.params.published_study import CarryoverParams
 from tmdscope.scores.folds import mean_std
+from tmdscope.scores.task import CLASSES
 from tmdscope.vision.targets import Multiclass
 
 Series = Literal["fresh", "carried"]
@@ -27,7 +28,7 @@ Series = Literal["fresh", "carried"]
 
 SERIES: tuple[Series, ...] = ("fresh", "carried")
 
-SCORES = ("val_accuracy", "test_accuracy")
+COMPARED = tuple(f"{part}_{CLASSES.plain.name}" for part in ("val", "test"))
 """What is compared, in [0, 1]."""
 
 Trial = Mapping[str, Mapping[str, Sequence[float]]]
@@ -76,8 +77,8 @@ def run_series(
 
 
 def fold_scores(results: Sequence[FoldResult]) -> dict[str, list[float]]:
-    """Gather what is compared: each of `SCORES` for every fold."""
-    return {name: [result.scores[name] for result in results] for name in SCORES}
+    """Gather what is compared: each of `COMPARED` for every fold."""
+    return {name: [result.scores[name] for result in results] for name in COMPARED}
 
 
 def compare(trials: Mapping[int, Trial]) -> dict[str, Any]:
@@ -93,10 +94,10 @@ def compare(trials: Mapping[int, Trial]) -> dict[str, Any]:
     ]
     gain = {
         name: mean_std([trial["carried"][name]["mean"] - trial["fresh"][name]["mean"] for trial in described])
-        for name in SCORES
+        for name in COMPARED
     }
     return {"trials": described, "gain": gain}
 
 
 def _describe(scores: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    return {name: {"folds": list(scores[name]), **mean_std(scores[name])} for name in SCORES}
+    return {name: {"folds": list(scores[name]), **mean_std(scores[name])} for name in COMPARED}

@@ -17,7 +17,8 @@ from tmdscope.learn.fit import Examples, FitSettings, fit, predict_logits
 from tmdscope.learn.recorder import FoldRecorder, Silent
 from tmdscope.models.classical import CLASSIFIERS, fit_classifier
 from tmdscope.params.published_study import ClassifiersParams, MlpParams
-from tmdscope.scores.metrics import accuracy, macro_f1, mean_std
+from tmdscope.scores.folds import PARTS, mean_std
+from tmdscope.scores.task import Task
 from tmdscope.vision.targets import Multiclass
 
 Labels = NDArray[np.int64]
@@ -155,14 +156,13 @@ def pooled_predictions(method: Method, table: FeatureTable, folds: int, inner_fo
     return predicted
 
 
-def score_parts(labels: Labels, predicted: Labels, parts: FoldParts) -> dict[str, float]:
-    """Give ``<part>_accuracy`` and ``<part>_macro_f1`` of predictions for every image, shape (N,)."""
-    scores = {}
-    for part in ("train", "val", "test"):
-        rows = getattr(parts, part)
-        scores[f"{part}_accuracy"] = accuracy(labels[rows], predicted[rows])
-        scores[f"{part}_macro_f1"] = macro_f1(labels[rows], predicted[rows])
-    return scores
+def score_parts(task: Task, labels: Labels, predicted: Labels, parts: FoldParts) -> dict[str, float]:
+    """Give ``PART_METRIC`` of predictions for every image, shape (N,)."""
+    return {
+        f"{part}_{name}": value
+        for part in PARTS
+        for name, value in task.scores(labels[getattr(parts, part)], predicted[getattr(parts, part)]).items()
+    }
 
 
 def mean_over_folds(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:

@@ -116,14 +116,14 @@ class Task:
 
     def counts(self, targets: ArrayLike, predicted: ArrayLike, sample_ids: ArrayLike) -> NDArray[Any]:
         """Add up statistics by sample, (samples, *shape), as means over models where there are several."""
-        counted = self.count(targets, self._models(predicted), sample_ids)
+        counted = self.count(targets, self._models(targets, predicted), sample_ids)
         return np.asarray(counted[0] if len(counted) == 1 else counted.mean(axis=0))
 
     def paired_counts(
         self, targets: ArrayLike, first: ArrayLike, second: ArrayLike, sample_ids: ArrayLike
     ) -> NDArray[Any]:
         """Add up the statistics of two predictions, or of two sets of models: (samples, 2, *shape)."""
-        sides = [self._models(predicted) for predicted in (first, second)]
+        sides = [self._models(targets, predicted) for predicted in (first, second)]
         counted = self.count(targets, np.concatenate(sides), sample_ids)
         return np.stack([part.mean(axis=0) for part in np.split(counted, [len(sides[0])])], axis=1)
 
@@ -149,9 +149,12 @@ class Task:
         """Compute `metrics` from added-up statistics: (..., *shape) to (metrics, ...)."""
         return np.stack([metric.of(counts) for metric in self.metrics])
 
-    def _models(self, predicted: ArrayLike) -> NDArray[Any]:
+    def _models(self, targets: ArrayLike, predicted: ArrayLike) -> NDArray[Any]:
         values = np.asarray(predicted)
-        return values[np.newaxis] if values.ndim == self.axes else values
+        models = values[np.newaxis] if values.ndim == self.axes else values
+        if models.ndim != self.axes + 1 or models.shape[1] != np.size(targets):
+            raise ValueError(f"predictions {values.shape} and targets {np.shape(targets)} do not match")
+        return models
 
 
 ACCURACY = Metric("accuracy", "accuracy", classes.accuracy)

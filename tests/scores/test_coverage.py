@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tmdscope.scores import intervals
 from tmdscope.scores.bootstrap import mean_with_interval
-from tmdscope.scores.intervals import bootstrap_by_sample, paired_difference
+from tmdscope.scores.task import CLASSES as TASK
 
 SAMPLES = (6, 17, 60)
 SHARES = (0.5, 0.9, 0.98)
@@ -41,7 +42,9 @@ def images(rng: np.random.Generator, samples: int) -> NDArray[np.int64]:
 def accuracy(rng: np.random.Generator, samples: int, share: float, alike: float) -> Any:
     sample = images(rng, samples)
     predicted = np.where(hits(rng, sample, share, alike), 0, -1)
-    return bootstrap_by_sample(np.zeros_like(predicted), predicted, sample, RESAMPLES, 1).accuracy, share
+    return intervals.estimate(TASK, np.zeros_like(predicted), predicted, sample, RESAMPLES, 1).bounds[
+        "accuracy"
+    ], share
 
 
 def mean(rng: np.random.Generator, samples: int, share: float, alike: float) -> Any:
@@ -57,7 +60,8 @@ def macro_f1(rng: np.random.Generator, samples: int, share: float, alike: float)
     labels = sample % CLASSES
     wrong = (labels + rng.integers(1, CLASSES, len(labels))) % CLASSES
     predicted = np.where(hits(rng, sample, share, alike), labels, wrong)
-    return bootstrap_by_sample(labels, predicted, sample, RESAMPLES, 1).macro_f1, share
+    found = intervals.estimate(TASK, labels, predicted, sample, RESAMPLES, 1).bounds["macro_f1"]
+    return found, share
 
 
 def difference(rng: np.random.Generator, samples: int, share: float, alike: float) -> Any:
@@ -66,7 +70,8 @@ def difference(rng: np.random.Generator, samples: int, share: float, alike: floa
     labels = sample % CLASSES
     kept = hits(rng, sample, share, alike)
     second = np.where(kept, labels, (labels + 1) % CLASSES)
-    return paired_difference(labels, labels, second, sample, RESAMPLES, 1).accuracy_ci95, 1 - share
+    found = intervals.difference(TASK, labels, labels, second, sample, RESAMPLES, 1).bounds["accuracy"]
+    return found, 1 - share
 
 
 STATISTICS: dict[str, Study] = {
