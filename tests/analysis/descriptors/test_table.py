@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.analysis.descriptors.pictures import scan
@@ -33,9 +34,8 @@ def images(tmp_path: Path) -> Path:
 @pytest.fixture
 def heights(tmp_path: Path) -> Heights:
     np.save(tmp_path / "heights.npy", MAPS)
-    ids = tuple(f"image-{number}" for number in range(len(MAPS)))
-    hashes = tuple(map(sha256_array, MAPS))
-    return Heights(tmp_path / "heights.npy", ids, (PIXEL[0],) * len(MAPS), hashes, len(MAPS))
+    images = pd.DataFrame({"source_sha256": list(map(sha256_array, MAPS)), "pixel_size_nm": PIXEL[0]})
+    return Heights(tmp_path / "heights.npy", images, len(MAPS))
 
 
 def test_every_row_has_both_families(images: Path, heights: Heights) -> None:
