@@ -53,7 +53,8 @@ def test_without_heights_the_physical_family_is_not_known(images: Path) -> None:
 
 
 def test_a_map_without_a_pixel_size_has_no_physical_descriptors(images: Path, heights: Heights) -> None:
-    partly = replace(heights, pixel_nm=(float("nan"), *heights.pixel_nm[1:]))
+    sizes = [float("nan"), *heights.images["pixel_size_nm"][1:]]
+    partly = replace(heights, images=heights.images.assign(pixel_size_nm=sizes))
     known = describe(images, partly, SETTINGS)["coverage"].notna()
     assert known.tolist() == [False, True, True, True, True]
 
