@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -86,12 +86,12 @@ def fetch_files(
 def list_files(doi: str, folder: Path) -> list[RecordFile]:
     """List a record's files by name, asking the server (OSError, ValueError) only without a `LISTING`."""
     path = folder / LISTING
-    server = os.environ.get(SERVER_VARIABLE, SERVER).rstrip("/")
     if path.exists():
-        return _parse(_json(read_bytes(path, MAX_LISTING_BYTES), str(path)), str(path), server)
+        return _parse(_json(read_bytes(path, MAX_LISTING_BYTES), str(path)), str(path))
+    server = os.environ.get(SERVER_VARIABLE, SERVER).rstrip("/")
     url = f"{server}/api/records/{doi.rpartition('.')[2]}"
     content = _json(download_bytes(url), url)
-    files = _parse(content, url, server)
+    files = _parse(content, url)
     write_json(path, content)
     return files
 
@@ -103,8 +103,7 @@ def _json(content: bytes, where: str) -> Any:
         raise ValueError(f"{where} is not JSON ({error})") from error
 
 
-def _parse(content: Any, where: str, server: str) -> list[RecordFile]:
-    """Read both forms that Zenodo's API has had; today's names a file `key`, an earlier one `filename`."""
+def _parse(content: Any, where: str) -> list[RecordFile]:
     entries = content.get("files") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise ValueError(f"{where} lists no files: {json.dumps(content)[:200]}")
@@ -112,13 +111,6 @@ def _parse(content: Any, where: str, server: str) -> list[RecordFile]:
         files = [
             RecordFile(
                 entry["key"], entry["size"], entry["checksum"].removeprefix("md5:"), entry["links"]["self"]
-            )
-            if "key" in entry
-            else RecordFile(
-                entry["filename"],
-                entry["filesize"],
-                entry["checksum"].removeprefix("md5:"),
-                f"{server}/records/{content['id']}/files/{quote(entry['filename'])}?download=1",
             )
             for entry in entries
         ]

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -68,14 +68,6 @@ def pointing(maps: Maps, masks: Masks) -> pd.DataFrame:
     hit = np.take_along_axis(truth, flat.argmax(axis=1)[:, None], axis=1)[:, 0].astype(np.float64)
     table = pd.DataFrame({"mass": mass, "area": area, "gain": mass - area, "hit": hit})
     return table.where(pd.Series(defined), np.nan)
-
-
-def pairs(maps: Mapping[str, Maps]) -> Iterator[tuple[str, str]]:
-    """List each two methods once, in the order of the mapping."""
-    names = list(maps)
-    for number, first in enumerate(names):
-        for second in names[number + 1 :]:
-            yield first, second
 
 
 def _flat(values: NDArray[Any]) -> NDArray[Any]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.analysis.attribution.checks import pairs, pointing, randomised, rank_correlation
+from tmdscope.analysis.attribution.checks import pointing, randomised, rank_correlation
 from tmdscope.analysis.attribution.maps import Explained, Labels, Maps, Patch
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import AttributionParams
@@ -120,7 +121,7 @@ def _agreement(maps: Mapping[str, Maps], means: _Means) -> dict[str, dict[str, A
             **means.of(rank_correlation(maps[a], maps[b])),
             "other_image": _chance(maps[a], maps[b]),
         }
-        for a, b in pairs(maps)
+        for a, b in combinations(maps, 2)
     }
 
 

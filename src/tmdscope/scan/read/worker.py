@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
@@ -83,13 +84,13 @@ def _failed(why: str) -> tuple[dict[str, Any], None]:
 
 def _import_reader(name: str) -> Any:
     """Import a reader's library before the clock runs."""
-    from tmdscope.scan.read.libraries import LIBRARIES, READERS
+    from tmdscope.scan.read.libraries import READERS
 
-    for library in LIBRARIES[name]:
-        __import__(library)
+    reader, library = READERS[name]
+    import_module(library)
     if "loguru" in sys.modules:
         sys.modules["loguru"].logger.remove()
-    return READERS[name]
+    return reader
 
 
 def _read(found: list[Found], wanted: str | None) -> tuple[dict[str, Any], NDArray[np.float32]]:
