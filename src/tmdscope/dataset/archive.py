@@ -5,7 +5,6 @@ import hashlib
 import io
 import math
 import re
-import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tmdscope.dataset.folder import match_class
-from tmdscope.dataset.pictures import PictureError
+from tmdscope.dataset.pictures import DECODER_ERRORS, PictureError
 from tmdscope.dataset.records import LeftOut, Record, Shown
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.dataset.unpack import SUFFIXES, list_members, read_members
@@ -35,10 +34,6 @@ PICTURES = (".tif", ".tiff")
 TABLES = (".csv",)
 _DEFLATE = (8, 32946)
 _COMPRESSIONS = (1, 5, 32773, *_DEFLATE)
-_DECODER_ERRORS = (
-    *(tifffile.TiffFileError, struct.error, zlib.error, OSError, MemoryError, ImportError, ArithmeticError),
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError),
-)
 
 
 @dataclass
@@ -123,7 +118,7 @@ def grey_tiff(content: bytes) -> NDArray[np.uint8]:
             values: NDArray[Any] = np.asarray(tiff.series[0].asarray())
     except PictureError:
         raise
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise PictureError(f"it does not decode: {error}") from error
     if values.ndim == 3:
         channels = values if len(values) == 3 else np.moveaxis(values, -1, 0)
