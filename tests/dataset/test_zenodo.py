@@ -150,7 +150,7 @@ def test_a_damaged_file_put_there_by_hand_is_replaced(site: Site, tmp_path: Path
             "no plain",
         ),
         (b"[" * 100_000, "is not JSON"),
-        (b" " * 10_000_000, "more than 8388608 bytes"),
+        (b" " * 10_000_000, "8388608 at most are read"),
         (b'{"files": [{"key": ".part", "size": 1, "checksum": "md5:", "links": {"self": ""}}]}', "no plain"),
     ],
     ids=["absent", "a page", "a list", "form", "path", "deep", "long", "hidden"],

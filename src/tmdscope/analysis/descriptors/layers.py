@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tmdscope.scan.areal import Heights, Mask, remove_quadratic
+from tmdscope.scan.areal import Heights, Mask, quadratic_terms, remove_quadratic
 from tmdscope.scan.growth import LAYER_NM
 
 CLOSED_BELOW = 0.25
@@ -128,9 +128,7 @@ def _without_background(height_nm: NDArray[Any], pixel_nm: tuple[float, float], 
     Edges of layers are few among the differences, and least absolute values pass them over.
     """
     height = np.asarray(height_nm, dtype=np.float64)
-    y, x = (np.linspace(-1, 1, size) for size in height.shape)
-    x, y = np.broadcast_arrays(x[None, :], y[:, None])
-    terms = np.stack([x, y, x * x, x * y, y * y], axis=-1)
+    terms = quadratic_terms(height.shape)[..., 1:]
     slopes: list[Heights] = []
     differences: list[Heights] = []
     for axis, pixel in ((0, pixel_nm[1]), (1, pixel_nm[0])):

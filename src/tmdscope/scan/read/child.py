@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from tmdscope.limits import READER_WAIT_S, READER_WAIT_S_PER_BYTE
 from tmdscope.scan.read.channels import Channel, ScanError
@@ -85,14 +86,9 @@ def read_in_child(
             _idle.append(child)
     if "error" in answer:
         raise ScanError(answer["error"])
-    channels = [Channel(**{name: _plain(value) for name, value in one.items()}) for one in answer["channels"]]
+    channels = TypeAdapter(list[Channel]).validate_python(answer["channels"])
     height_nm = np.frombuffer(values, np.float32).reshape(answer["shape"])
     return channels, int(answer["chosen"]), height_nm, tuple(answer["warnings"])
-
-
-def _plain(value: Any) -> Any:
-    """Give JSON's lists back as the tuples that they were."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 @atexit.register
