@@ -22,8 +22,7 @@ def remove_quadratic(height_nm: NDArray[Any], of: Mask | None = None) -> Heights
     fitted = np.ones(height.shape, bool) if of is None else of
     chosen = terms[fitted]
     weights = np.linalg.lstsq(chosen.T @ chosen, chosen.T @ height[fitted], rcond=None)[0]
-    levelled: Heights = height - terms @ weights
-    return levelled
+    return height - terms @ weights
 
 
 def quadratic_terms(shape: tuple[int, ...]) -> Heights:

@@ -117,8 +117,7 @@ def _background(shape: tuple[int, ...], pixel_nm: float, instrument: Instrument)
     half_um = [(size - 1) * pixel_nm / 2000 for size in shape]
     along_y = instrument.tilt_y_nm_per_um * half_um[0] * y + instrument.bow_y_nm * y**2
     along_x = instrument.tilt_x_nm_per_um * half_um[1] * x + instrument.bow_x_nm * x**2
-    background: Field = np.add.outer(along_y, along_x).astype(np.float32)
-    return background
+    return np.add.outer(along_y, along_x).astype(np.float32)
 
 
 def _add_scars(height: Field, instrument: Instrument, rng: np.random.Generator) -> None:

@@ -75,8 +75,7 @@ def percentile_interval(drawn: Values, samples: int = MANY) -> Values:
     if samples < MANY:
         far = np.sqrt(samples / (samples - 1)) * student.ppf(0.975, samples - 1)
         percentiles = (100 * float(norm.cdf(-far)), 100 * float(norm.cdf(far)))
-    bounds: Values = np.nanpercentile(drawn, percentiles, axis=0)
-    return bounds
+    return np.nanpercentile(drawn, percentiles, axis=0)
 
 
 def interval_over_samples(

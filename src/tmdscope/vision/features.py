@@ -105,5 +105,4 @@ def embed_inputs(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> NDA
         raise TypeError(f"a {type(model).__name__} has no embedding")
     model.eval()
     batches = [model.embed(batch).float() for batch in inputs.split(batch_size)]
-    values: NDArray[np.float32] = torch.cat(batches).cpu().numpy()
-    return values
+    return torch.cat(batches).cpu().numpy()

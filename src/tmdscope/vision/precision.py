@@ -32,5 +32,4 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
     """Open a block in which a network computes in a precision; autocast is off for ``fp32``."""
     enabled = resolve_precision(precision, device) is Precision.BF16
-    block: AbstractContextManager[None] = torch.autocast(device.type, torch.bfloat16, enabled=enabled)
-    return block
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

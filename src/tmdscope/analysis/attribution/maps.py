@@ -61,8 +61,7 @@ class Explained:
                 self.target.probabilities(self.classifier(batch)).argmax(dim=1).cpu()
                 for batch, _ in self._batches(images, np.zeros(len(images), np.int64))
             ]
-        labels: Labels = torch.cat(found).numpy()
-        return labels
+        return torch.cat(found).numpy()
 
     def map_px(self, images: NDArray[np.uint8]) -> int:
         """Say how many rows the layer's maps have before interpolation: about S / 32 for ``layer4``."""
@@ -130,8 +129,7 @@ class Explained:
             for batch, wanted in self._batches(images, labels)
         ]
         none = torch.empty(0, 1, *size)
-        maps: Maps = torch.cat([none, *(part.float().cpu() for part in parts)])[:, 0].numpy()
-        return maps
+        return torch.cat([none, *(part.float().cpu() for part in parts)])[:, 0].numpy()
 
     def _batches(self, images: NDArray[np.uint8], labels: Labels) -> Iterator[tuple[Tensor, Tensor]]:
         """Images as floats, for gradients pass through no integers."""

@@ -92,8 +92,7 @@ def _row_medians(bare: Heights, usual: Mask) -> Heights:
 
 
 def _nearest_layer(height: Heights) -> NDArray[np.int64]:
-    number: NDArray[np.int64] = np.clip(np.rint(height / LAYER_NM), -2, 2).astype(np.int64)
-    return number
+    return np.clip(np.rint(height / LAYER_NM), -2, 2).astype(np.int64)
 
 
 def _misfit(height: Heights) -> float:
@@ -143,5 +142,4 @@ def _without_background(height_nm: NDArray[Any], pixel_nm: tuple[float, float], 
         weighted = slope * weight[:, None]
         found = np.linalg.lstsq(weighted.T @ slope, weighted.T @ difference, rcond=None)[0]
         weight = 1 / np.maximum(np.abs(difference - slope @ found), 0.05)
-    background: Heights = height - terms @ found
-    return background
+    return height - terms @ found

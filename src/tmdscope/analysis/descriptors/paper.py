@@ -155,8 +155,7 @@ def _twice_the_slope(image: Image, axis: int) -> NDArray[np.int32]:
 def _directions() -> Values:
     """Angle of every slope that 8-bit images can have, flat."""
     slope = np.arange(-2 * (_LEVELS - 1), 2 * _LEVELS - 1)
-    angles: Values = np.arctan2(slope[None, :], slope[:, None]).ravel()
-    return angles
+    return np.arctan2(slope[None, :], slope[:, None]).ravel()
 
 
 def _texture(image: Image) -> dict[str, float]:

@@ -145,8 +145,7 @@ def _read_values(
     values = np.frombuffer(content, dtype=f"<i{stored}", count=grid[0] * grid[1], offset=offset)
     valid = values.reshape(grid)[window][::-1]
     empty = (valid == np.iinfo(valid.dtype).min).all(axis=1, keepdims=True)
-    scaled: NDArray[np.float64] = np.where(empty, np.nan, valid * step)
-    return scaled
+    return np.where(empty, np.nan, valid * step)
 
 
 def _z_step(name: str, image: Section, sensitivities: Section) -> tuple[float, str]:
