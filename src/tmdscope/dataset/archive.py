@@ -21,7 +21,7 @@ from PIL import Image
 
 from tmdscope.dataset.folder import match_class
 from tmdscope.dataset.pictures import DECODER_ERRORS, PictureError
-from tmdscope.dataset.records import LeftOut, Record, Shown
+from tmdscope.dataset.records import RECORDS, LeftOut, Shown
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.dataset.unpack import SUFFIXES, list_members, read_members
 from tmdscope.dataset.zenodo import RecordFile, fetch_files, record_folder
@@ -85,17 +85,17 @@ def ingest_archive(
     class), ``pixel_size_nm`` (NaN: not published), ``source``, ``source_sha256`` and the record's own
     columns.
     """
-    record = Record(archive.record)
-    doi = record.entry.doi
-    files = fetch_files(doi, record_folder(record.value), _is_wanted, archive.files)
+    record = RECORDS[archive.record]
+    doi = record.doi
+    files = fetch_files(doi, record_folder(archive.record), _is_wanted, archive.files)
     paths = [path for _, path in files]
-    temperatures = _read_temperatures(paths, doi) if record.entry.has_table else {}
-    intake = _Intake(record.entry.parse, temperatures, classes, pictures)
+    temperatures = _read_temperatures(paths, doi) if record.has_table else {}
+    intake = _Intake(record.parse, temperatures, classes, pictures)
     pictures.mkdir(parents=True)
     for name, content in _contents(paths, PICTURES, MAX_PICTURE_BYTES):
         intake.add(name, content)
     _check(intake, doi, paths)
-    write_json(note, _describe(record, files, intake))
+    write_json(note, _describe(archive.record, files, intake))
     return pd.DataFrame(sorted(intake.rows, key=lambda row: str(row["image_id"])))
 
 
@@ -256,11 +256,11 @@ def _note(temperatures: dict[str, float], sample: str, text: str) -> None:
         raise ValueError(f"sample {sample} has two temperatures, {known:g} and {value:g}")
 
 
-def _describe(record: Record, files: Sequence[tuple[RecordFile, Path]], intake: _Intake) -> dict[str, Any]:
+def _describe(name: str, files: Sequence[tuple[RecordFile, Path]], intake: _Intake) -> dict[str, Any]:
     return {
-        "record": record.value,
-        "doi": record.entry.doi,
-        "publication": record.entry.publication,
+        "record": name,
+        "doi": RECORDS[name].doi,
+        "publication": RECORDS[name].publication,
         "files": {
             file.name: {"bytes": file.size, "md5": file.md5, "sha256": sha256_file(path)}
             for file, path in files
