@@ -182,4 +182,4 @@ def _separations(pca: Pca, data: LatentData, sampling: Sampling) -> dict[str, An
 
 def _lines(pca: Pca, data: LatentData) -> dict[str, list[float]]:
     plane = pca.scores.to_numpy(np.float64)[:, :_PLANE]
-    return {name: list(line) for name, line in dividing_lines(plane, data.materials, data.held_out).items()}
+    return dividing_lines(plane, data.materials, data.held_out)

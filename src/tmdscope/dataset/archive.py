@@ -19,7 +19,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from tmdscope.dataset.folder import match_class
+from tmdscope.dataset.folder import find_class
 from tmdscope.dataset.pictures import DECODER_ERRORS, PictureError
 from tmdscope.dataset.records import RECORDS, LeftOut, Shown
 from tmdscope.dataset.store import two_class_samples
@@ -52,7 +52,8 @@ class _Intake:
         """Write one picture and its row, or note why not."""
         try:
             shown = self.parse(name, self.temperatures)
-            material = _class_of(shown.label, self.classes)
+            if (material := find_class(shown.label, self.classes)) is None:
+                raise LeftOut(f"of {shown.label}, which data.classes does not name")
             if (self.pictures / name).exists():
                 raise ValueError("the archive holds this name twice")
             Image.fromarray(grey_tiff(content)).save(self.pictures / name, format="TIFF")
@@ -163,13 +164,6 @@ def _contents(paths: Sequence[Path], wanted: tuple[str, ...], most: int) -> Iter
                 yield PurePosixPath(name).name, content
         elif path.name.lower().endswith(wanted):
             yield path.name, read_bytes(path, most)
-
-
-def _class_of(label: str, classes: Sequence[str]) -> str:
-    try:
-        return match_class(label, classes)
-    except UserError as error:
-        raise LeftOut(f"of {label}, which data.classes does not name") from error
 
 
 def _check(intake: _Intake, doi: str, paths: Sequence[Path]) -> None:

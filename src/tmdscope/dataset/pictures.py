@@ -119,7 +119,9 @@ def _decode_image(content: bytes) -> NDArray[Any]:
 def _decode_by_pil(content: bytes) -> NDArray[Any]:
     _refuse_parts(content)
     with Image.open(BytesIO(content), formats=_FORMATS) as image:
-        _refuse_unusable(image)
+        _refuse_size(getattr(image, "n_frames", 1), (image.height, image.width))
+        if image.mode not in _EIGHT_BIT_MODES | _DEEP_MODES:
+            raise PictureError(f"its colour mode {image.mode!r} is not supported; save it as grey or RGB")
         check_tags(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
         if len(image.info.get(_OLD_EXIF, "")) > _OLD_EXIF_CHARACTERS:
             raise PictureError("its Exif is larger than that of any camera; save it without")
@@ -178,12 +180,6 @@ def _refuse_size(frames: int, size: tuple[int, int]) -> None:
         raise PictureError(f"it is a stack of {frames} pictures; save each as its own file")
     if size[0] * size[1] > MAX_PIXELS:
         raise PictureError(_too_large(f"{size[1]} x {size[0]} pixels"))
-
-
-def _refuse_unusable(image: Image.Image) -> None:
-    _refuse_size(getattr(image, "n_frames", 1), (image.height, image.width))
-    if image.mode not in _EIGHT_BIT_MODES | _DEEP_MODES:
-        raise PictureError(f"its colour mode {image.mode!r} is not supported; save it as grey or RGB")
 
 
 def decode_array(content: bytes) -> NDArray[Any]:

@@ -48,7 +48,8 @@ def randomised(classifier: Classifier, seed: int) -> Iterator[tuple[str, Classif
             torch.manual_seed(seed + number)
             parts = [part, network.get_submodule("bn1")] if step == "conv1" else [part]
             for module in (inner for outer in parts for inner in outer.modules()):
-                _draw_anew(module)
+                if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+                    module.reset_parameters()
         yield step, changed
 
 
@@ -73,8 +74,3 @@ def pointing(maps: Maps, masks: Masks) -> pd.DataFrame:
 def _flat(values: NDArray[Any]) -> NDArray[Any]:
     """Rows of pixels; of no image too."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
-
-
-def _draw_anew(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
-        module.reset_parameters()

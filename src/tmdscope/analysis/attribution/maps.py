@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tmdscope.vision.classifier import Classifier
-from tmdscope.vision.features import fold_batch_norm
+from tmdscope.vision.features import apply_in_batches, fold_batch_norm
 from tmdscope.vision.targets import Target
 
 Maps = NDArray[np.float32]
@@ -56,12 +56,11 @@ class Explained:
 
     def predict(self, images: NDArray[np.uint8]) -> Labels:
         """Give the most probable class of each image (N x S x S), int64, shape (N,)."""
-        with torch.inference_mode():
-            found = [
-                self.target.probabilities(self.classifier(batch)).argmax(dim=1).cpu()
-                for batch, _ in self._batches(images, np.zeros(len(images), np.int64))
-            ]
-        return torch.cat(found).numpy()
+
+        def _name(batch: Tensor) -> Tensor:
+            return self.target.probabilities(self.classifier(batch)).argmax(dim=1)
+
+        return apply_in_batches(_name, images, self.batch_size, self.device)
 
     def map_px(self, images: NDArray[np.uint8]) -> int:
         """Say how many rows the layer's maps have before interpolation: about S / 32 for ``layer4``."""

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,8 @@ def main() -> None:
     while line := requests.readline():
         request = json.loads(line)
         answer, values = _answer(request, requests.read(request["bytes"]))
-        _reply(answers, answer, values)
+        answers.write(json.dumps(answer).encode() + b"\n" + (b"" if values is None else values.tobytes()))
+        answers.flush()
         if answer.get("last"):
             return
 
@@ -116,13 +117,6 @@ def _limit(size: int) -> None:
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise _TooLong
-
-
-def _reply(answers: BinaryIO, answer: dict[str, Any], values: NDArray[np.float32] | None) -> None:
-    answers.write(json.dumps(answer).encode() + b"\n")
-    if values is not None:
-        answers.write(np.ascontiguousarray(values).tobytes())
-    answers.flush()
 
 
 if __name__ == "__main__":
