@@ -7,11 +7,11 @@ from pathlib import Path
 from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_SCAN_BYTES
-from tmdscope.scan.read.channels import Channel, ScanError, check_channel, choose, distinct
+from tmdscope.scan.read.channels import Channel, ScanError
 from tmdscope.scan.read.child import read_in_child
 from tmdscope.scan.read.formats import NANOSCOPE, format_of
 from tmdscope.scan.read.nanoscope import find_channels
-from tmdscope.scan.read.values import heights
+from tmdscope.scan.read.values import read_channel
 from tmdscope.scan.scan import Scan
 
 
@@ -42,11 +42,7 @@ def decode_file(content: bytes, name: str, channel: str | None = None) -> Instru
     """
     form = format_of(content)
     if form is NANOSCOPE:
-        found = distinct(find_channels(content))
-        chosen = choose(found, channel)
-        check_channel(found[chosen].channel)
-        channels = [one.channel for one in found]
-        height_nm, warnings = heights(found[chosen])
+        channels, chosen, height_nm, warnings = read_channel(find_channels(content), channel)
     else:
         channels, chosen, height_nm, warnings = read_in_child(content, form, channel)
     used = channels[chosen]

@@ -26,8 +26,8 @@ from tmdscope.limits import (
     READER_MEMORY_BYTES,
     READER_MEMORY_PER_BYTE,
 )
-from tmdscope.scan.read.channels import Found, ScanError, check_channel, choose, distinct
-from tmdscope.scan.read.values import heights
+from tmdscope.scan.read.channels import ScanError
+from tmdscope.scan.read.values import read_channel
 
 _KEEPS_STATE = {"ibw"}
 """igor2 remembers sizes of a damaged wave, and reads the next one wrongly or without end."""
@@ -63,8 +63,9 @@ def _answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], ND
             return {"error": f"its reader is not installed ({error}): install tmdscope[scans]"}, None
         _limit(len(content))
         try:
-            found = distinct(find(path))
-            return _read(found, request["channel"])
+            channels, chosen, values, warnings = read_channel(find(path), request["channel"])
+            about = {"channels": [asdict(one) for one in channels], "chosen": chosen, "warnings": warnings}
+            return {**about, "shape": values.shape}, values
         except ScanError as error:
             return {"error": str(error), "last": request["format"] in _KEEPS_STATE}, None
         except _TooLong:
@@ -92,14 +93,6 @@ def _import_reader(name: str) -> Any:
     if "loguru" in sys.modules:
         sys.modules["loguru"].logger.remove()
     return reader
-
-
-def _read(found: list[Found], wanted: str | None) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    chosen = choose(found, wanted)
-    check_channel(found[chosen].channel)
-    values, warnings = heights(found[chosen])
-    channels = [asdict(one.channel) for one in found]
-    return {"channels": channels, "chosen": chosen, "shape": values.shape, "warnings": warnings}, values
 
 
 def _limit(size: int) -> None:
