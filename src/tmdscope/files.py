@@ -65,7 +65,8 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
 def write_array(path: Path, rows: Iterable[np.ndarray[Any, Any]], shape: Sequence[int], dtype: Any) -> None:
     """Write an NPY file row by row, so that only one row is ever held in memory.
 
-    The file is written in place: use it inside `atomic_path`. ValueError where rows do not make up the shape.
+    In place: use it inside `atomic_path`. Not as a memory map, where a full disk ends the process in place of
+    being an OSError. ValueError where rows do not make up the shape.
     """
     kind = np.dtype(dtype)
     header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": tuple(shape)}

@@ -274,7 +274,7 @@ def _unpack(content: bytes, tags: Tags, plane: int, wide: int) -> NDArray[np.uin
 
 
 def _relabel(content: bytes, tags: dict[int, tuple[int, ...]]) -> bytes:
-    """Put other tags behind a TIFF, all of them whole numbers of 32 bits."""
+    """Put other tags behind a TIFF, all whole numbers of 32 bits; PIL's own would move the strips."""
     start = len(content) + len(content) % 2
     entries, behind = b"", b""
     for tag, values in sorted(tags.items()):

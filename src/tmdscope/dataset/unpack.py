@@ -42,6 +42,8 @@ _DECODERS: dict[str, Callable[[], Any]] = {
     ".tar.xz": lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_BYTES),
 }
 
+# Neither tarfile nor lzma.open can say how much memory unpacking xz may take.
+
 SUFFIXES = (".zip", ".tar", *_DECODERS)
 """Endings, in lower case, of files that `read_members` opens."""
 
