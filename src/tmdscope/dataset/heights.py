@@ -20,6 +20,8 @@ from tmdscope.scan.frame import centred_square
 Map = tuple[NDArray[Any], tuple[float, float]]
 """Heights in nm, shape (rows, columns), and width and height of their pixels in nm."""
 
+_COLUMNS = ["image_id", "source_sha256", "pixel_size_nm", "kind", "channel"]
+
 
 @dataclass(frozen=True)
 class Heights:
@@ -31,7 +33,7 @@ class Heights:
         NPY file, float32, shape (N, rows, columns), in nm, N = `stored`; or a folder of the images' own
         files.
     images : pandas.DataFrame
-        Rows of the raw manifest, see `tmdscope.dataset.raw.with_kinds`; their index counts maps in the file.
+        Of the raw manifest, as `tmdscope.dataset.raw.with_kinds` has it; the index counts maps in the file.
     side_nm : float or None
         Side of the centred square that images show; None for the largest.
     """
@@ -44,7 +46,7 @@ class Heights:
     @classmethod
     def of(cls, raw: Path, prepared: pd.DataFrame, side_nm: float | None) -> Self | None:
         """Find the heights of the raw data that images were prepared from; None where it is all pictures."""
-        manifest = with_kinds(read_manifest(raw / MANIFEST, RAW_SCHEMA))
+        manifest = with_kinds(read_manifest(raw / MANIFEST, RAW_SCHEMA))[_COLUMNS]
         identity = ["image_id", "source_sha256"]
         if manifest[identity].to_numpy().tolist() != prepared[identity].to_numpy().tolist():
             raise broken(raw / MANIFEST, "is not what the prepared images were made from")

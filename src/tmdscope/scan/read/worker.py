@@ -47,7 +47,9 @@ def main() -> None:
     while line := requests.readline():
         request = json.loads(line)
         answer, values = _answer(request, requests.read(request["bytes"]))
-        answers.write(json.dumps(answer).encode() + b"\n" + (b"" if values is None else values.tobytes()))
+        answers.write(json.dumps(answer).encode() + b"\n")
+        if values is not None:
+            answers.write(values.tobytes())
         answers.flush()
         if answer.get("last"):
             return
