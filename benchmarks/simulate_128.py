@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tmdscope.materials import PUBLISHED_IMAGES
-from tmdscope.scan.grains import Habit, Nuclei, boundaries_of, place_nuclei
+from tmdscope.scan.grains import Nuclei, boundaries_of, place_nuclei
 from tmdscope.scan.growth import LAYER_NM, Growth, draw_growth
 from tmdscope.scan.instrument import Instrument, draw_instrument, drifted_positions
 from tmdscope.scan.simulate import plan_samples, simulate_sample
@@ -126,13 +126,6 @@ def _terraces(growth: Growth, pixel_nm: float, rng: np.random.Generator) -> Arra
 
 
 def _film(growth: Growth, pixel_nm: float, rng: np.random.Generator) -> Array:
-    habit = Habit(
-        growth.edge_speed_ratio,
-        growth.speed_spread,
-        growth.orientation_deg,
-        growth.orientation_spread_deg,
-        growth.twin_fraction,
-    )
     noise = np.clip(_smooth_noise(MEANDER_NM / 4 / pixel_nm, rng), -2.5, 2.5)
     allowed = np.ones((SIZE_PX, SIZE_PX), bool)
     film = np.zeros((SIZE_PX, SIZE_PX))
@@ -140,7 +133,7 @@ def _film(growth: Growth, pixel_nm: float, rng: np.random.Generator) -> Array:
         (growth.nucleation_density_per_um2, growth.coverage),
         (growth.second_layer_density_per_um2, growth.second_layer_coverage),
     ):
-        nuclei = place_nuclei(density_per_um2 * (pixel_nm / 1000) ** 2, SIZE_PX, habit, rng)
+        nuclei = place_nuclei(density_per_um2 * (pixel_nm / 1000) ** 2, SIZE_PX, growth, rng)
         grain = plain_layer(nuclei, growth.edge_speed_ratio, coverage, growth.edge_roughness * noise, allowed)
         if allowed.all():
             boundaries, _ = boundaries_of(grain)

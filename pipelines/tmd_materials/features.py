@@ -6,12 +6,12 @@ from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import FeaturesParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
-from tmdscope.vision.backbones import build_backbone
+from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.features import best_device, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
 from tmdscope.vision.stored import StoredFeatures
-from tmdscope.vision.weights import Weights, normalisation_of
+from tmdscope.vision.weights import Weights, load_weights
 
 
 def main() -> None:
@@ -21,8 +21,8 @@ def main() -> None:
     weights, device = Weights(settings.weights), best_device()
     precision = resolve_precision(Precision(settings.precision), device)
     keep_freed_memory()
-    network = build_backbone(settings.architecture, weights, PRETRAINED)
-    backbone = Backbone(network, normalisation_of(weights)).to(device).eval()
+    network = bare_backbone(settings.architecture, load_weights(weights, settings.architecture, PRETRAINED))
+    backbone = Backbone(network, weights.source.normalisation).to(device).eval()
     features = symmetric_features(
         backbone, dataset.images, settings.symmetries, settings.batch_size, device, precision
     )

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from tmdscope.analysis.embeddings import embed
 from tmdscope.analysis.latent import LatentData, analyse
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset, read_descriptors
@@ -27,7 +26,7 @@ from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
-from tmdscope.vision.features import best_device
+from tmdscope.vision.features import best_device, embed
 from tmdscope.vision.stored import StoredFeatures
 
 

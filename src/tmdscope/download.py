@@ -5,7 +5,6 @@ import http.client
 import io
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -16,7 +15,6 @@ from tmdscope.limits import (
     MAX_ARCHIVE_BYTES,
     MAX_DOWNLOAD_S,
     MAX_HEADER_BYTES,
-    MAX_LISTING_BYTES,
     MIN_RATE_BYTES_S,
     SILENCE_S,
 )
@@ -86,21 +84,6 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
             raise _told(url, error) from error
 
 
-def download_bytes(url: str, most: int = MAX_LISTING_BYTES) -> bytes:
-    """Download something small into memory; DownloadError where it is cut off or larger than `most` bytes."""
-    content = io.BytesIO()
-    try:
-        with _ask(url, {}) as response:
-            announced = _announced(response)
-            came = _copy(response, content, most) if (announced or 0) <= most else most + 1
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _told(url, error) from error
-    if came > most or (announced is not None and came != announced):
-        what = f"more than {most} bytes, the most that are read" if came > most else f"cut off, {came} bytes"
-        raise DownloadError(f"{without_secrets(url)}: {what}; try again, or fetch it by hand")
-    return content.getvalue()
-
-
 def _told(url: str, error: Exception) -> DownloadError:
     return DownloadError(without_secrets(f"{url}: {error}") if url.isprintable() else f"{url!r}: {error}")
 
@@ -142,7 +125,7 @@ def _ask(url: str, headers: dict[str, str]) -> Any:
     if place:  # not in `headers`, which a redirection copies
         token = base64.b64encode(unquote(place).encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {token}")
-    response = build_opener(_Plain, _Secure, _Redirections).open(request, timeout=SILENCE_S)
+    response = build_opener(_Paced, _Redirections).open(request, timeout=SILENCE_S)
     packed = response.headers.get("Content-Encoding", "identity").lower()
     if packed != "identity" and not parts.path.endswith((".gz", ".tgz")):
         response.close()
@@ -202,23 +185,20 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self.pacer, MAX_HEADER_BYTES // 8)
 
 
-def _paced(kind: Callable[..., http.client.HTTPConnection]) -> Callable[..., http.client.HTTPConnection]:
-    def connect(host: str, **settings: Any) -> http.client.HTTPConnection:
-        connection = kind(host, **settings)
-        connection.response_class = _Response
-        return connection
+class _Paced(HTTPHandler, HTTPSHandler):
+    """Opens connections whose responses are paced."""
 
-    return connect
-
-
-class _Plain(HTTPHandler):
     def http_open(self, req: Request) -> Any:
+        """Ask over an open connection."""
         return self.do_open(_paced(http.client.HTTPConnection), req)
 
-
-class _Secure(HTTPSHandler):
     def https_open(self, req: Request) -> Any:
+        """Ask over a secure one."""
         return self.do_open(_paced(http.client.HTTPSConnection), req)
+
+
+def _paced(kind: type[http.client.HTTPConnection]) -> type[http.client.HTTPConnection]:
+    return type("_Connection", (kind,), {"response_class": _Response})
 
 
 class _Redirections(HTTPRedirectHandler):

@@ -7,8 +7,9 @@ import os
 import stat
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +21,6 @@ from tmdscope.temporary import workspace
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_CHUNK_BYTES = 1 << 20
 
 
 @contextmanager
@@ -66,7 +65,8 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
 def write_array(path: Path, rows: Iterable[np.ndarray[Any, Any]], shape: Sequence[int], dtype: Any) -> None:
     """Write an NPY file row by row, so that only one row is ever held in memory.
 
-    The file is written in place: use it inside `atomic_path`. ValueError where rows do not make up the shape.
+    In place: use it inside `atomic_path`. Not as a memory map, where a full disk ends the process in place of
+    being an OSError. ValueError where rows do not make up the shape.
     """
     kind = np.dtype(dtype)
     header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": tuple(shape)}
@@ -82,7 +82,7 @@ def write_array(path: Path, rows: Iterable[np.ndarray[Any, Any]], shape: Sequenc
         raise ValueError(f"{path}: {written} rows written, expected {shape[0]}")
 
 
-def open_regular(path: Path, most: int | None = None) -> IO[bytes]:
+def open_regular(path: Path, most: int | None = None) -> BufferedReader:
     """Open a file that others made for reading: a regular one, or a link to one, of at most `most` bytes.
 
     A pipe would wait for a writer that never comes, and a device such as ``/dev/zero`` has no end: these,
@@ -217,11 +217,8 @@ def require_finite(path: Path, values: np.ndarray[Any, Any], first: int = 0) -> 
 
 def sha256_file(path: Path) -> str:
     """Hash a file's bytes without holding them in memory: 64 hexadecimal digits."""
-    digest = hashlib.sha256()
     with open_regular(path) as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sha256_array(values: np.ndarray[Any, Any]) -> str:

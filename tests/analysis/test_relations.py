@@ -33,10 +33,11 @@ def test_planted_descriptor_is_found_on_its_component_counted_from_one():
     pca = principal_components(_embeddings(), 4)
     descriptors = pd.DataFrame({"like": pca.scores["PC3"], "unlike": -pca.scores["PC2"]})
     relations = relate(pca.scores, descriptors, SAMPLING)
-    assert relations["like"].positive.component == relations["like"].strongest.component == 3
-    assert relations["like"].positive.r == pytest.approx(1)
-    assert relations["unlike"].negative.component == relations["unlike"].strongest.component == 2
-    assert relations["unlike"].negative.r == pytest.approx(-1)
+    like, unlike = relations["like"].correlations, relations["unlike"].correlations
+    assert like.argmax() == np.abs(like).argmax() == 2
+    assert like[2] == pytest.approx(1)
+    assert unlike.argmin() == np.abs(unlike).argmax() == 1
+    assert unlike[1] == pytest.approx(-1)
     assert relations["like"].regression_r == pytest.approx(1)
     assert relations["like"].regression_r_cv == pytest.approx(1)
     assert relations["like"].q_values[2] < 1e-9
@@ -174,9 +175,9 @@ def test_table_5_and_the_explained_variance_of_the_paper(published_dir):
     }
     for name, (low, low_at, high, high_at, regression_r, unseen) in table_5.items():
         found = relations[name]
-        assert (found.negative.component, found.positive.component) == (low_at, high_at)
-        assert round(found.negative.r, 2) == low
-        assert round(found.positive.r, 2) == high
+        assert (found.correlations.argmin() + 1, found.correlations.argmax() + 1) == (low_at, high_at)
+        assert round(found.correlations.min(), 2) == low
+        assert round(found.correlations.max(), 2) == high
         assert round(found.regression_r, 2) == regression_r
         assert found.regression_r_cv == pytest.approx(unseen, abs=0.01)
         assert found.shared_variance(pca.explained_variance) < 0.02

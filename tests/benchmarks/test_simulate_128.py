@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks import simulate_128
-from tmdscope.scan.grains import Habit, grow_layer, place_nuclei
+from tests.scan.samples import growth
+from tmdscope.scan.grains import grow_layer, place_nuclei
 from tmdscope.scan.growth import draw_growth
 from tmdscope.scan.instrument import draw_instrument
 
@@ -12,13 +13,19 @@ from tmdscope.scan.instrument import draw_instrument
 @pytest.mark.parametrize("coverage", [0.0, 0.4, 0.9])
 def test_plain_growth_gives_the_same_grains(coverage: float) -> None:
     rng = np.random.default_rng(3)
-    habit = Habit(1.6, 0.2, 10.0, 5.0, 0.3)
+    sample = growth(
+        edge_speed_ratio=1.6,
+        speed_spread=0.2,
+        orientation_deg=10,
+        orientation_spread_deg=5,
+        twin_fraction=0.3,
+    )
     density = 0.005
-    nuclei = place_nuclei(density, 48, habit, rng)
+    nuclei = place_nuclei(density, 48, sample, rng)
     waviness = np.clip(0.05 * rng.standard_normal((48, 48)), -0.2, 0.2).astype(np.float32)
     allowed = np.ones((48, 48), bool)
     plain = simulate_128.plain_layer(nuclei, 1.6, coverage, waviness, allowed)
-    ours = grow_layer(nuclei, density, habit, coverage, waviness, allowed).grain
+    ours = grow_layer(nuclei, density, sample, coverage, waviness, allowed).grain
     assert (plain == ours).mean() > 0.998  # float32 against float64 on ties
     assert (plain >= 0).mean() == pytest.approx(coverage, abs=1e-3)
 

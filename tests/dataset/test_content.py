@@ -14,14 +14,14 @@ from tests.dataset.test_prepare import raw_manifest
 from tests.scan.read.files import nanoscope
 from tmdscope.dataset.content import read_content
 from tmdscope.dataset.folder import ingest_folder
-from tmdscope.dataset.prepare import level_square, prepare, prepare_content, prepare_file, prepare_heights
+from tmdscope.dataset.prepare import level_square, prepare, prepare_content, prepare_scan
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.params.materials_study import LevellingParams, PrepareParams
 from tmdscope.scan.level import level, resize_area, to_uint8
-from tmdscope.scan.read.read import decode_scan
+from tmdscope.scan.read.read import decode_file
 
 WHOLE = PrepareParams(size_px=16, percentiles=[0.5, 99.5])
 
@@ -81,8 +81,8 @@ def test_one_height_map_gives_one_image_through_every_door(
     steps = ["plane", "scars", "row_medians"]
     own = WHOLE.model_copy(update={"levelling": LevellingParams(crop_nm=crop_nm, steps=steps)})
     spm = nanoscope(surface(rows, columns), width_nm=5.0 * columns, height_of_frame_nm=5.0 * rows)
-    heights, size = decode_scan(spm, "a").height_nm, 5.0
-    expected, _ = prepare_heights(heights, (size, size), own)
+    heights, size = decode_file(spm, "a").scan.height_nm, 5.0
+    expected = prepare_scan(heights, (size, size), own).image
     doors = {
         "npy in predict": prepare_content(npy(heights), "a.npy", own, pixel_size_nm=size).image,
         "scan in predict": prepare_content(spm, "a.spm", own).image,
@@ -113,12 +113,13 @@ def test_what_lies_outside_the_square_changes_nothing(
 ) -> None:
     heights = surface(rows, columns, seed)
     own = WHOLE.cropped_to(share * min(columns * pixel[0], rows * pixel[1]))
-    image, prepared_nm = prepare_heights(heights, pixel, own)
+    found = prepare_scan(heights, pixel, own)
+    image, prepared_nm = found.image, found.width_nm / own.size_px
     assert prepared_nm == pytest.approx(own.levelling.side_nm / own.size_px, rel=1e-5)
     _, square = level_square(heights, pixel, own)
     outside = np.ones(heights.shape, bool)
     square.cover(outside)[:] = False
-    np.testing.assert_array_equal(prepare_heights(np.where(outside, 1e4, heights), pixel, own)[0], image)
+    np.testing.assert_array_equal(prepare_scan(np.where(outside, 1e4, heights), pixel, own).image, image)
 
 
 def test_square_heights_become_what_they_always_became() -> None:
@@ -126,7 +127,7 @@ def test_square_heights_become_what_they_always_became() -> None:
     own = PrepareParams(size_px=48, percentiles=[0.5, 99.5])
     before = resize_area(level(heights, own.percentiles), 48)
     for one, expected in zip(heights, before, strict=True):
-        np.testing.assert_array_equal(prepare_heights(one, (7.3, 7.3), own)[0], expected)
+        np.testing.assert_array_equal(prepare_scan(one, (7.3, 7.3), own).image, expected)
 
 
 @pytest.mark.parametrize(
@@ -179,5 +180,5 @@ def test_a_deep_pictures_grey_scale_is_that_of_the_part_shown() -> None:
         [np.full((16, 8), 60000, np.uint16), values, np.full((16, 8), 60000, np.uint16)], axis=1
     )
     np.testing.assert_array_equal(
-        prepare_file(npy(wide), "a.npy", WHOLE), prepare_file(npy(values), "a.npy", WHOLE)
+        prepare_content(npy(wide), "a.npy", WHOLE).image, prepare_content(npy(values), "a.npy", WHOLE).image
     )

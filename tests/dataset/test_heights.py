@@ -13,7 +13,6 @@ from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest, write_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
-from tmdscope.scan.read.read import ScanError
 
 MAPS = np.random.default_rng(3).normal(size=(5, 16, 16)).astype(np.float32)
 
@@ -112,7 +111,7 @@ def test_a_file_that_is_gone_or_too_small_is_named(files: Path) -> None:
     (files / PICTURES / "a" / "1.spm").unlink()
     gone = heights_of(files, None)
     assert gone is not None
-    with pytest.raises(ScanError, match=r"1\.spm: No such file"):
+    with pytest.raises(UserError, match=r"1\.spm cannot be read .*No such file"):
         list(gone.read())
 
 

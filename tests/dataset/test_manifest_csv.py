@@ -82,6 +82,6 @@ def test_what_a_spreadsheet_leaves_behind_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_names_that_look_alike_are_told_with_their_lines() -> None:
-    (problem,) = alike_problems(["S 1", "b", "s 1"], [2, 3, 4], "samples", known=["B "])[:1]
-    assert "samples 'b' and" in problem or "'B ' and 'b'" in problem
-    assert any("(lines 2, 4)" in told for told in alike_problems(["S 1", "b", "s 1"], [2, 3, 4], "samples"))
+    (problem,) = alike_problems(["S 1", "b", "s 1"], [2, 3, 4], "samples")
+    assert "'S 1' and 's 1' look alike" in problem
+    assert "(lines 2, 4)" in problem

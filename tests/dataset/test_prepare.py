@@ -18,7 +18,7 @@ from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.params.materials_study import LevellingParams, PrepareParams
 from tmdscope.scan.level import level, resize_area
-from tmdscope.scan.read.read import decode_scan
+from tmdscope.scan.read.read import decode_file
 
 SETTINGS = PrepareParams(size_px=16, percentiles=[1.0, 99.0])
 
@@ -155,7 +155,7 @@ def test_scans_pictures_and_their_pixels(tmp_path: Path) -> None:
     manifest = raw_manifest(["a.spm", "b.png"]).assign(pixel_size_nm=[10.0, None])
     write_raw(tmp_path / "raw", manifest)
     dataset = prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
-    scan = decode_scan((folder / "a.spm").read_bytes(), "a")
+    scan = decode_file((folder / "a.spm").read_bytes(), "a").scan
     levelled = level(scan.height_nm, SETTINGS.percentiles).astype(float)
     blocks = levelled.reshape(16, 2, 16, 4).mean(axis=(1, 3))  # pixels twice as high as wide
     np.testing.assert_allclose(dataset.images[0], blocks, atol=0.51)

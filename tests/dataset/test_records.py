@@ -7,9 +7,9 @@ import pytest
 
 from tmdscope.dataset.records import (
     PAPER_TEST,
+    RECORDS,
     TEMPERATURE,
     LeftOut,
-    Record,
     parse_growth_temperature,
     parse_tmd_afm,
 )
@@ -19,10 +19,11 @@ TEMPERATURES = {"14729": 1000.0, "10190": 950.0, "11615": 900.0, "12000": math.n
 
 
 def test_params_know_every_record() -> None:
-    assert get_args(ArchiveParams.model_fields["record"].annotation) == tuple(
-        record.value for record in Record
-    )
-    assert {record.entry.doi for record in Record} == {"10.5281/zenodo.13961220", "10.5281/zenodo.8432222"}
+    assert get_args(ArchiveParams.model_fields["record"].annotation) == tuple(RECORDS)
+    assert {record.doi for record in RECORDS.values()} == {
+        "10.5281/zenodo.13961220",
+        "10.5281/zenodo.8432222",
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tests.scan.read import files
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.heights import Heights
 from tmdscope.dataset.pictures import PictureError, decode_picture
-from tmdscope.dataset.prepare import prepare, prepare_file, prepare_heights
+from tmdscope.dataset.prepare import prepare, prepare_content, prepare_scan
 from tmdscope.dataset.sources import ingest
 from tmdscope.dataset.store import MANIFEST
 from tmdscope.errors import UserError
@@ -21,7 +21,7 @@ from tmdscope.params.materials_study import (
     PrepareParams,
     SimulatedParams,
 )
-from tmdscope.scan.read.read import decode_scan
+from tmdscope.scan.read.read import decode_file
 
 HEIGHT = np.random.default_rng(8).normal(size=(24, 24)).cumsum(axis=0)
 SETTINGS = PrepareParams(
@@ -73,8 +73,8 @@ def test_a_study_reads_what_ingest_checked(
     for (name, channel), image, read in zip(
         zip(table["image_id"], channels, strict=True), dataset.images, found.read(), strict=True
     ):
-        scan = decode_scan((user / name).read_bytes(), name, channel)
-        np.testing.assert_array_equal(image, prepare_heights(scan.height_nm, scan.pixel_size_nm, SETTINGS)[0])
+        scan = decode_file((user / name).read_bytes(), name, channel).scan
+        np.testing.assert_array_equal(image, prepare_scan(scan.height_nm, scan.pixel_size_nm, SETTINGS).image)
         assert read is not None
         np.testing.assert_array_equal(read[0], scan.height_nm)
 
@@ -113,10 +113,10 @@ def test_the_channel_of_params_is_that_of_lines_without_one(user: Path) -> None:
 
 def test_no_door_takes_a_preview_for_a_picture() -> None:
     content = files.park(HEIGHT, 480, 480)
-    scan = decode_scan(content, "a")
+    scan = decode_file(content, "a").scan
     for name in ("a.tiff", "a.tif", "a.png"):
-        image = prepare_file(content, name, SETTINGS)
-        np.testing.assert_array_equal(image, prepare_heights(scan.height_nm, scan.pixel_size_nm, SETTINGS)[0])
+        image = prepare_content(content, name, SETTINGS).image
+        np.testing.assert_array_equal(image, prepare_scan(scan.height_nm, scan.pixel_size_nm, SETTINGS).image)
         with pytest.raises(PictureError, match=r"an instrument's file \(Park TIFF\), not a picture"):
             decode_picture(content, Path(name).suffix)  # as archives do
 

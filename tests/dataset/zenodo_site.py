@@ -15,18 +15,15 @@ TMD_AFM = "13961220"
 GROWTH_TEMPERATURE = "8432222"
 
 
-def publish(site: Site, number: str, files: Mapping[str, bytes], filename_form: bool = False) -> None:
-    """Put a record and its files on a site, in today's form of the API or in an earlier one."""
+def publish(site: Site, number: str, files: Mapping[str, bytes]) -> None:
+    """Put a record and its files on a site."""
     entries = []
     for name, content in files.items():
         md5 = hashlib.md5(content).hexdigest()
         path = f"/records/{number}/files/{name}"
-        site.files[f"{path}?download=1" if filename_form else path] = content
-        if filename_form:
-            entries.append({"filename": name, "filesize": len(content), "checksum": md5})
-        else:
-            links = {"self": f"{site.url}{path}"}
-            entries.append({"key": name, "size": len(content), "checksum": f"md5:{md5}", "links": links})
+        site.files[path] = content
+        links = {"self": f"{site.url}{path}"}
+        entries.append({"key": name, "size": len(content), "checksum": f"md5:{md5}", "links": links})
     listing = {"id": int(number), "doi": f"10.5281/zenodo.{number}", "files": entries}
     site.files[f"/api/records/{number}"] = json.dumps(listing).encode()
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.report.study import CLASSES, dataset
 from tests.tracking.programs import make_program
-from tmdscope.dataset.prepare import prepare_heights
+from tmdscope.dataset.prepare import prepare_scan
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.jobs.add_material import (
@@ -153,4 +153,4 @@ def test_new_images_are_prepared_by_what_is_given_not_by_the_request(tmp_path: P
         images=images, root=tmp_path / "project", data=data, prepare=asked, model="models:/m/3"
     )
     new = _read_new(request, own, ["MoS2", "WS2"], dataset())
-    np.testing.assert_array_equal(new.images[0], prepare_heights(heights, (1.0, 1.0), own)[0])
+    np.testing.assert_array_equal(new.images[0], prepare_scan(heights, (1.0, 1.0), own).image)

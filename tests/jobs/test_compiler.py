@@ -1,11 +1,12 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from tests.tracking.killed import make_experiment
 from tests.tracking.programs import CLASSES
@@ -13,7 +14,6 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_array
 from tmdscope.jobs.compiler import Compiler
 from tmdscope.learn.crossval import FoldParts, cross_validate
-from tmdscope.learn.embedding import embed_inputs
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.recorder import Silent
@@ -28,6 +28,7 @@ from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.store import Study
 from tmdscope.vision.classifier import EnsembleConfig
+from tmdscope.vision.features import embed_inputs
 
 IMAGES, SIZE_PX = 48, 32
 PREPARE = PrepareParams(size_px=SIZE_PX, percentiles=[0.5, 99.5])
@@ -113,7 +114,7 @@ def test_a_model_knows_how_wide_its_images_were_and_what_it_was_trained_on(train
     folds = [replace(f, train=f.train[np.isin(f.train // 2 % 3, (0, 1))]) for f in trained.folds]
     partly = replace(trained, folds=folds).program.config
     assert partly.not_trained == (CLASSES[2],)
-    assert EnsembleConfig.from_dict(json.loads(json.dumps(partly.to_dict()))) == partly
+    assert TypeAdapter(EnsembleConfig).validate_json(json.dumps(asdict(partly))) == partly
 
 
 def test_the_score_that_chooses_the_best_stands_beside_its_optimism(

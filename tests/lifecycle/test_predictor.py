@@ -9,13 +9,13 @@ from PIL import Image
 from tests.lifecycle.programs import PREPARE, SIZE_PX, make_complete
 from tests.scan.read.files import gwy, ibw, nanoscope
 from tests.tracking.programs import CLASSES, IMAGES, make_program
-from tmdscope.dataset.prepare import prepare_file, prepare_heights
+from tmdscope.dataset.prepare import prepare_content, prepare_scan
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.predictor import BATCH, Predictor
 from tmdscope.params.materials_study import LevellingParams
 from tmdscope.reliability.reliability import assess
 from tmdscope.scan.level import level, resize_area
-from tmdscope.scan.read.read import read_scan
+from tmdscope.scan.read.read import read_file
 from tmdscope.tracking.scale import Scale
 
 CPU = torch.device("cpu")
@@ -96,9 +96,9 @@ def test_a_scan_of_another_width_is_cropped_or_told(tmp_path: Path, width_nm: fl
     (tmp_path / "a.spm").write_bytes(nanoscope(heights, width_nm=width_nm))
     (found,) = knows.stream([tmp_path / "a.spm"])
     assert found.scale == said
-    scan = read_scan(tmp_path / "a.spm")
+    scan = read_file(tmp_path / "a.spm").scan
     own = PREPARE.cropped_to(1000.0) if said.startswith("cropped") else PREPARE
-    image, _ = prepare_heights(scan.height_nm, scan.pixel_size_nm, own)
+    image = prepare_scan(scan.height_nm, scan.pixel_size_nm, own).image
     (expected,) = knows.predict(image[None], ["a"])
     assert found.probabilities == expected.probabilities
     np.save(tmp_path / "a.npy", scan.height_nm)
@@ -172,10 +172,10 @@ def test_one_file_is_prepared_as_the_stage_does() -> None:
     np.save(stream, raw)
     content = stream.getvalue()
     np.testing.assert_array_equal(
-        prepare_file(content, "a.npy", PREPARE, heights=True),
+        prepare_content(content, "a.npy", PREPARE, heights=True).image,
         resize_area(level(raw, PREPARE.percentiles), SIZE_PX),
     )
-    assert prepare_file(content, "a.npy", PREPARE).shape == (SIZE_PX, SIZE_PX)
+    assert prepare_content(content, "a.npy", PREPARE).image.shape == (SIZE_PX, SIZE_PX)
 
 
 def test_an_instrument_file_is_levelled_as_the_models_own_were(tmp_path: Path) -> None:
@@ -186,8 +186,9 @@ def test_an_instrument_file_is_levelled_as_the_models_own_were(tmp_path: Path) -
     program = make_complete()
     own = program.prepare.model_copy(update={"levelling": steps})
     predictor = Predictor(replace(program, prepare=own), "a model", CPU)
-    scan = read_scan(path)
-    image, prepared_nm = prepare_heights(scan.height_nm, scan.pixel_size_nm, own)
+    scan = read_file(path).scan
+    found = prepare_scan(scan.height_nm, scan.pixel_size_nm, own)
+    image, prepared_nm = found.image, found.width_nm / own.size_px
     assert prepared_nm == pytest.approx(500.0 / SIZE_PX)
     (expected,) = predictor.predict(image[None], [str(path)])
     for heights in (False, True):

@@ -34,7 +34,7 @@ from tmdscope.search.trials import FoldOutcome, Job, Settings, SilentSearch
 from tmdscope.search.worker import work
 from tmdscope.vision.classifier import EnsembleConfig, Head
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import Weights, normalisation_of
+from tmdscope.vision.weights import Weights
 
 IMAGES, FEATURES, VERSIONS = 90, 6, 4
 BASE = ExperimentParams(
@@ -53,7 +53,9 @@ BASE = ExperimentParams(
 NETWORK = with_settings(BASE, {"strategy": "finetune"})
 SPACE: Space = {"learning_rate": LogUniform(kind="log-uniform", low=1e-3, high=1e-1)}
 TARGET = Multiclass(MATERIALS)
-CONFIG = EnsembleConfig("resnet18", "multiclass", MATERIALS, 8, 1, True, normalisation_of(Weights.SIMULATED))
+CONFIG = EnsembleConfig(
+    "resnet18", "multiclass", MATERIALS, 8, 1, True, Weights.SIMULATED.source.normalisation
+)
 
 
 def draw_parts() -> list[FoldParts]:

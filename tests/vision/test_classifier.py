@@ -1,9 +1,10 @@
 import copy
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 from tmdscope.materials import MATERIALS
 from tmdscope.vision.backbones import bare_backbone
@@ -20,6 +21,11 @@ def backbone() -> Backbone:
 
 def config(members: int, shared: bool) -> EnsembleConfig:
     return EnsembleConfig("resnet18", "multilabel", MATERIALS, 32, members, shared, GREY_NORMALISATION)
+
+
+def through_json(config: EnsembleConfig) -> EnsembleConfig:
+    """As `tmdscope.tracking.models` writes and reads it."""
+    return TypeAdapter(EnsembleConfig).validate_json(json.dumps(asdict(config)), strict=True)
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +63,14 @@ def test_a_rebuilt_ensemble_that_shares_its_backbone_repeats_the_outputs() -> No
 
 
 def test_the_configuration_survives_json() -> None:
-    stored = json.loads(json.dumps(config(3, shared=True).to_dict()))
-    assert EnsembleConfig.from_dict(stored) == config(3, shared=True)
+    assert through_json(config(3, shared=True)) == config(3, shared=True)
 
 
 @torch.inference_mode()
 def test_outputs_beyond_the_classes_survive_json_and_rebuilding() -> None:
     atoms, classes = ("Mo", "W", "S", "Se"), ("MoS2", "WS2")
     made = replace(config(2, shared=True), classes=classes, atoms=atoms)
-    again = EnsembleConfig.from_dict(json.loads(json.dumps(made.to_dict())))
+    again = through_json(made)
     assert again == made
     target = again.make_target()
     assert (target.classes, target.output_names) == (classes, atoms)
@@ -76,9 +81,9 @@ def test_outputs_beyond_the_classes_survive_json_and_rebuilding() -> None:
 
 
 def test_a_configuration_without_atoms_is_one_of_before() -> None:
-    stored = config(3, shared=True).to_dict()
+    stored = asdict(config(3, shared=True))
     del stored["atoms"]
-    again = EnsembleConfig.from_dict(stored)
+    again = TypeAdapter(EnsembleConfig).validate_json(json.dumps(stored), strict=True)
     assert again == config(3, shared=True)
     assert again.make_target().output_names == ("Mo", "W", "S", "Se")
 
@@ -113,7 +118,7 @@ def test_an_ensemble_of_waiting_atoms_is_rebuilt_to_decode_as_it_did(wait: bool)
     config = EnsembleConfig(
         "resnet18", "multilabel", ("MoS2", "WS2"), 32, 1, True, GREY_NORMALISATION, atoms, wait
     )
-    again = EnsembleConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    again = through_json(config)
     assert again == config
     decoded = again.make_target().decode(torch.tensor([[3.0, -3.0, -3.0, -3.0]]))
     assert decoded.tolist() == [0 if wait else -1]

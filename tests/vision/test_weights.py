@@ -23,7 +23,6 @@ from tmdscope.vision.weights import (
     WeightsFile,
     WeightsSource,
     load_weights,
-    normalisation_of,
 )
 
 NAME = SOURCES[Weights.IMAGENET_V1].files["resnet18"].name
@@ -286,6 +285,6 @@ def test_no_weights_are_none() -> None:
 
 
 def test_normalisation_goes_with_the_weights() -> None:
-    assert normalisation_of(Weights.IMAGENET_V2) == IMAGENET_NORMALISATION
-    assert normalisation_of(Weights.MICRONET) == IMAGENET_NORMALISATION
-    assert normalisation_of(Weights.SIMULATED) == GREY_NORMALISATION
+    assert Weights.IMAGENET_V2.source.normalisation == IMAGENET_NORMALISATION
+    assert Weights.MICRONET.source.normalisation == IMAGENET_NORMALISATION
+    assert Weights.SIMULATED.source.normalisation == GREY_NORMALISATION

@@ -108,9 +108,7 @@ def summarise_relations(
     return {
         "descriptors": {
             name: {
-                "negative": {"r": item.negative.r, "component": item.negative.component},
-                "positive": {"r": item.positive.r, "component": item.positive.component},
-                "strongest": _strongest(item, pca),
+                **_extremes(item, pca),
                 "regression_r": item.regression_r,
                 "regression_r_cv": item.regression_r_cv,
                 "shared_variance": item.shared_variance(pca.explained_variance),
@@ -159,15 +157,19 @@ def _relations(data: LatentData, pca: Pca, sampling: Sampling) -> tuple[dict[str
     return relate(pca.scores, kept, sampling), left_out
 
 
-def _strongest(item: Relation, pca: Pca) -> dict[str, Any]:
-    at = item.strongest.component - 1
-    return {
-        "r": item.strongest.r,
-        "component": item.strongest.component,
-        "r_ci95": [float(bound) for bound in item.bounds[:, at]],
-        "q": float(item.q_values[at]),
-        "variance": float(pca.explained_variance[at]),
+def _extremes(item: Relation, pca: Pca) -> dict[str, dict[str, Any]]:
+    r = item.correlations
+    best = int(np.abs(r).argmax())
+    places = {"negative": int(r.argmin()), "positive": int(r.argmax()), "strongest": best}
+    found: dict[str, dict[str, Any]] = {
+        name: {"r": float(r[at]), "component": at + 1} for name, at in places.items()
     }
+    found["strongest"] |= {
+        "r_ci95": item.bounds[:, best].tolist(),
+        "q": float(item.q_values[best]),
+        "variance": float(pca.explained_variance[best]),
+    }
+    return found
 
 
 def _separations(pca: Pca, data: LatentData, sampling: Sampling) -> dict[str, Any]:
@@ -180,4 +182,4 @@ def _separations(pca: Pca, data: LatentData, sampling: Sampling) -> dict[str, An
 
 def _lines(pca: Pca, data: LatentData) -> dict[str, list[float]]:
     plane = pca.scores.to_numpy(np.float64)[:, :_PLANE]
-    return {name: list(line) for name, line in dividing_lines(plane, data.materials, data.held_out).items()}
+    return dividing_lines(plane, data.materials, data.held_out)

@@ -36,14 +36,6 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Correlation:
-    """Pearson's r of a descriptor with a component, the components counted from 1."""
-
-    r: float
-    component: int
-
-
-@dataclass(frozen=True)
 class Relation:
     """What the principal components say about one descriptor, known for so many images.
 
@@ -63,27 +55,9 @@ class Relation:
     direction: Values
     images: int
 
-    @property
-    def negative(self) -> Correlation:
-        """The lowest correlation."""
-        return self._at(int(np.argmin(self.correlations)))
-
-    @property
-    def positive(self) -> Correlation:
-        """The highest correlation."""
-        return self._at(int(np.argmax(self.correlations)))
-
-    @property
-    def strongest(self) -> Correlation:
-        """The correlation that is farthest from 0."""
-        return self._at(int(np.argmax(np.abs(self.correlations))))
-
     def shared_variance(self, explained_variance: Values) -> float:
         """Give the embedding's redundancy given the descriptor (Stewart & Love, doi:10.1037/h0026143)."""
         return float(self.correlations**2 @ explained_variance)
-
-    def _at(self, index: int) -> Correlation:
-        return Correlation(float(self.correlations[index]), index + 1)
 
 
 def normalise_descriptors(

@@ -1,6 +1,6 @@
 """How well materials and their elements lie apart in an embedding, on held-out samples too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def separation(
 
 def dividing_lines(
     points: Values, materials: Sequence[str], held_out: NDArray[np.bool_]
-) -> Mapping[str, tuple[float, float, float]]:
+) -> dict[str, list[float]]:
     """Fit a, b, c of a line ``a x + b y + c = 0`` for each of `divisions`, without held-out images."""
     lines = {}
     for name, inside in divisions(materials).items():
@@ -82,7 +82,7 @@ def dividing_lines(
         scaler, fit = model[0], model[1]
         slope = fit.coef_[0] / scaler.scale_
         offset = float(fit.intercept_[0] - slope @ scaler.mean_)
-        lines[name] = (float(slope[0]), float(slope[1]), offset)
+        lines[name] = [float(slope[0]), float(slope[1]), offset]
     return lines
 
 

@@ -5,7 +5,6 @@ import hashlib
 import io
 import math
 import re
-import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,9 +19,9 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from tmdscope.dataset.folder import match_class
-from tmdscope.dataset.pictures import PictureError
-from tmdscope.dataset.records import LeftOut, Record, Shown
+from tmdscope.dataset.folder import find_class
+from tmdscope.dataset.pictures import DECODER_ERRORS, PictureError
+from tmdscope.dataset.records import RECORDS, LeftOut, Shown
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.dataset.unpack import SUFFIXES, list_members, read_members
 from tmdscope.dataset.zenodo import RecordFile, fetch_files, record_folder
@@ -35,10 +34,6 @@ PICTURES = (".tif", ".tiff")
 TABLES = (".csv",)
 _DEFLATE = (8, 32946)
 _COMPRESSIONS = (1, 5, 32773, *_DEFLATE)
-_DECODER_ERRORS = (
-    *(tifffile.TiffFileError, struct.error, zlib.error, OSError, MemoryError, ImportError, ArithmeticError),
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError),
-)
 
 
 @dataclass
@@ -57,7 +52,8 @@ class _Intake:
         """Write one picture and its row, or note why not."""
         try:
             shown = self.parse(name, self.temperatures)
-            material = _class_of(shown.label, self.classes)
+            if (material := find_class(shown.label, self.classes)) is None:
+                raise LeftOut(f"of {shown.label}, which data.classes does not name")
             if (self.pictures / name).exists():
                 raise ValueError("the archive holds this name twice")
             Image.fromarray(grey_tiff(content)).save(self.pictures / name, format="TIFF")
@@ -90,17 +86,17 @@ def ingest_archive(
     class), ``pixel_size_nm`` (NaN: not published), ``source``, ``source_sha256`` and the record's own
     columns.
     """
-    record = Record(archive.record)
-    doi = record.entry.doi
-    files = fetch_files(doi, record_folder(record.value), _is_wanted, archive.files)
+    record = RECORDS[archive.record]
+    doi = record.doi
+    files = fetch_files(doi, record_folder(archive.record), _is_wanted, archive.files)
     paths = [path for _, path in files]
-    temperatures = _read_temperatures(paths, doi) if record.entry.has_table else {}
-    intake = _Intake(record.entry.parse, temperatures, classes, pictures)
+    temperatures = _read_temperatures(paths, doi) if record.has_table else {}
+    intake = _Intake(record.parse, temperatures, classes, pictures)
     pictures.mkdir(parents=True)
     for name, content in _contents(paths, PICTURES, MAX_PICTURE_BYTES):
         intake.add(name, content)
     _check(intake, doi, paths)
-    write_json(note, _describe(record, files, intake))
+    write_json(note, _describe(archive.record, files, intake))
     return pd.DataFrame(sorted(intake.rows, key=lambda row: str(row["image_id"])))
 
 
@@ -123,7 +119,7 @@ def grey_tiff(content: bytes) -> NDArray[np.uint8]:
             values: NDArray[Any] = np.asarray(tiff.series[0].asarray())
     except PictureError:
         raise
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise PictureError(f"it does not decode: {error}") from error
     if values.ndim == 3:
         channels = values if len(values) == 3 else np.moveaxis(values, -1, 0)
@@ -168,13 +164,6 @@ def _contents(paths: Sequence[Path], wanted: tuple[str, ...], most: int) -> Iter
                 yield PurePosixPath(name).name, content
         elif path.name.lower().endswith(wanted):
             yield path.name, read_bytes(path, most)
-
-
-def _class_of(label: str, classes: Sequence[str]) -> str:
-    try:
-        return match_class(label, classes)
-    except UserError as error:
-        raise LeftOut(f"of {label}, which data.classes does not name") from error
 
 
 def _check(intake: _Intake, doi: str, paths: Sequence[Path]) -> None:
@@ -261,11 +250,11 @@ def _note(temperatures: dict[str, float], sample: str, text: str) -> None:
         raise ValueError(f"sample {sample} has two temperatures, {known:g} and {value:g}")
 
 
-def _describe(record: Record, files: Sequence[tuple[RecordFile, Path]], intake: _Intake) -> dict[str, Any]:
+def _describe(name: str, files: Sequence[tuple[RecordFile, Path]], intake: _Intake) -> dict[str, Any]:
     return {
-        "record": record.value,
-        "doi": record.entry.doi,
-        "publication": record.entry.publication,
+        "record": name,
+        "doi": RECORDS[name].doi,
+        "publication": RECORDS[name].publication,
         "files": {
             file.name: {"bytes": file.size, "md5": file.md5, "sha256": sha256_file(path)}
             for file, path in files

@@ -13,7 +13,7 @@ from tmdscope.dataset.pictures import PictureError, decode_picture, memory_of
 from tmdscope.limits import READER_MEMORY_BYTES, READER_MEMORY_PER_BYTE
 from tmdscope.memory import WORK, available_bytes
 from tmdscope.scan.read.formats import holds_scan
-from tmdscope.scan.read.read import decode_scan
+from tmdscope.scan.read.read import decode_file
 
 Kind = Literal["scan", "heights", "picture"]
 """``scan`` and ``heights`` are levelled, a ``picture`` is not."""
@@ -51,7 +51,7 @@ def read_content(
     an instrument's says its own. Of its channels, that of the heights is found unless one is named.
     """
     if holds_scan(content, name):
-        scan = decode_scan(content, name, channel)
+        scan = decode_file(content, name, channel).scan
         return Content("scan", scan.height_nm, scan.pixel_size_nm, scan.channel, scan.warnings)
     values = decode_picture(content, Path(name).suffix)
     if heights and values.dtype.itemsize == 1:

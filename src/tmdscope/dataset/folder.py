@@ -173,25 +173,20 @@ def _read_entries(
             except UserError as error:
                 found.append(str(error))
         size = cells.get("pixel_size_nm", "").strip()
-        if size and not _is_positive(size):
+        try:
+            width = float(size or "nan")
+        except ValueError:
+            width = 0.0
+        if size and not (math.isfinite(width) and width > 0):
             found.append(f"pixel_size_nm {size!r} is not a positive number; leave it empty if unknown")
         kind = cells.get("kind", "").strip()
         if kind not in KINDS:
             found.append(f"kind {kind!r} is none of heights, picture; leave it empty: the file says")
         problems += [f"line {line}: {problem}" for problem in found]
         if not found:
-            width = float(size) if size else math.nan
             sample, channel = cells["sample_id"], cells.get("channel", "").strip()
             entries.append(Entry(line, cells["path"], file, image_id, sample, material, width, channel, kind))
     return entries, problems, unusable
-
-
-def _is_positive(text: str) -> bool:
-    try:
-        value = float(text)
-    except ValueError:
-        return False
-    return math.isfinite(value) and value > 0
 
 
 def _whole_table_problems(table: pd.DataFrame, classes: Sequence[str]) -> list[str]:

@@ -133,16 +133,12 @@ def text_problems(cells: Mapping[str, str], required: Sequence[str] = REQUIRED) 
     return problems
 
 
-def alike_problems(
-    names: Sequence[str], lines: Sequence[int], what: str, known: Sequence[str] = ()
-) -> list[str]:
-    """Say which names, each with its line, look alike but differ; `known` names are there already."""
+def alike_problems(names: Sequence[str], lines: Sequence[int], what: str) -> list[str]:
+    """Say which names, each with its first line, look alike but differ."""
     first = dict(zip(reversed(names), reversed(lines), strict=True))
     return [
-        tell_alike(what, group)
-        + f" (lines {', '.join(str(first[name]) if name in first else 'of the study' for name in group)})"
-        for group in find_alike([*known, *names])
-        if any(name in first for name in group)
+        f"{tell_alike(what, group)} (lines {', '.join(str(first[name]) for name in group)})"
+        for group in find_alike(names)
     ]
 
 

@@ -33,10 +33,11 @@ SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy")
 
 _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 _DEEP_MODES = {"I", "I;16", "I;16B", "I;16L", "F"}
-_DECODER_ERRORS = (
-    *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, MemoryError),
-    *(ArithmeticError, LookupError, TypeError, RecursionError),
+DECODER_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, MemoryError, RuntimeError),
+    *(ArithmeticError, LookupError, TypeError, AttributeError, ImportError),
 )
+"""What decoders raise on damaged pictures; tifffile's errors are ValueErrors."""
 _FORMATS = ("PNG", "TIFF", "JPEG")
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _OLD_EXIF, _OLD_EXIF_CHARACTERS = "Raw profile type exif", 1 << 16
@@ -84,7 +85,7 @@ def memory_of(content: bytes, suffix: str) -> int:
             with Image.open(BytesIO(content), formats=_FORMATS) as image:
                 deep = image.format == "PNG" and content[24] == 16
                 colours, pixels = image.mode not in _DEEP_MODES, image.width * image.height
-    except (*_DECODER_ERRORS, Image.DecompressionBombError):
+    except (*DECODER_ERRORS, Image.DecompressionBombError):
         return 0  # PictureError and TiffError are ValueErrors
     each = _EIGHT_BITS if not deep else _DEEP_COLOURS if colours else _DEEP_GREY
     return min(pixels, MAX_PIXELS) * each
@@ -111,14 +112,16 @@ def _decode_image(content: bytes) -> NDArray[Any]:
         raise PictureError(_too_large(str(error))) from error
     except PictureError:
         raise
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise PictureError(f"it does not decode: {error}; it may be truncated") from error
 
 
 def _decode_by_pil(content: bytes) -> NDArray[Any]:
     _refuse_parts(content)
     with Image.open(BytesIO(content), formats=_FORMATS) as image:
-        _refuse_unusable(image)
+        _refuse_size(getattr(image, "n_frames", 1), (image.height, image.width))
+        if image.mode not in _EIGHT_BIT_MODES | _DEEP_MODES:
+            raise PictureError(f"its colour mode {image.mode!r} is not supported; save it as grey or RGB")
         check_tags(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
         if len(image.info.get(_OLD_EXIF, "")) > _OLD_EXIF_CHARACTERS:
             raise PictureError("its Exif is larger than that of any camera; save it without")
@@ -179,12 +182,6 @@ def _refuse_size(frames: int, size: tuple[int, int]) -> None:
         raise PictureError(_too_large(f"{size[1]} x {size[0]} pixels"))
 
 
-def _refuse_unusable(image: Image.Image) -> None:
-    _refuse_size(getattr(image, "n_frames", 1), (image.height, image.width))
-    if image.mode not in _EIGHT_BIT_MODES | _DEEP_MODES:
-        raise PictureError(f"its colour mode {image.mode!r} is not supported; save it as grey or RGB")
-
-
 def decode_array(content: bytes) -> NDArray[Any]:
     """Decode an NPY file of real numbers to a read-only array, as its bytes lie in the file."""
     stream = BytesIO(content)
@@ -201,7 +198,7 @@ def decode_array(content: bytes) -> NDArray[Any]:
         return array.reshape(shape, order="F" if by_columns else "C")
     except PictureError:
         raise
-    except (*_DECODER_ERRORS, TokenError) as error:  # numpy reads odd headers with tokenize
+    except (*DECODER_ERRORS, TokenError) as error:  # numpy reads odd headers with tokenize
         raise PictureError(f"it does not load as one array (NPY) without objects: {error}") from error
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tmdscope.dataset.content import read_content, room_for
 from tmdscope.dataset.pictures import PictureError
-from tmdscope.dataset.raw import check_heights, open_heights, read_file
+from tmdscope.dataset.raw import check_heights, open_heights, read_file, with_kinds
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import (
     IMAGES,
@@ -31,7 +31,7 @@ from tmdscope.params.materials_study import PrepareParams
 from tmdscope.progress import progress
 from tmdscope.scan.frame import Square, centred_square
 from tmdscope.scan.level import Image8, clip_percentiles, crop_square, flat, resize_area, to_uint8
-from tmdscope.scan.read.read import ScanError
+from tmdscope.scan.read.channels import ScanError
 
 _CHUNK_VALUES = 1 << 21
 _CHUNK_PICTURES = 64
@@ -101,17 +101,6 @@ def picture_to_uint8(picture: NDArray[Any], percentiles: Sequence[float]) -> Ima
     return to_uint8(clip_percentiles(picture.astype(np.float64), low, high))
 
 
-def prepare_file(
-    content: bytes,
-    name: str,
-    settings: PrepareParams,
-    heights: bool | None = None,
-    channel: str | None = None,
-) -> Image8:
-    """Prepare one file to an image, uint8, shape (S, S), see `prepare_content`."""
-    return prepare_content(content, name, settings, heights, channel=channel).image
-
-
 def prepare_content(
     content: bytes,
     name: str,
@@ -131,20 +120,12 @@ def prepare_content(
     with room_for(content, name):
         found = read_content(content, name, heights, pixel_size_nm, channel)
         if found.kind != "picture":
-            scan = _prepare_scan(found.values, found.pixel_size_nm, settings, crop)
+            scan = prepare_scan(found.values, found.pixel_size_nm, settings, crop)
             return scan._replace(channel=found.channel, warnings=found.warnings)
         square = crop_square(found.values)
         image = resize_area(picture_to_uint8(square, settings.percentiles), settings.size_px)
     width_nm = len(square) * found.pixel_size_nm[0]
     return Prepared(image, len(square) / settings.size_px, width_nm, width_nm)
-
-
-def prepare_heights(
-    height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
-) -> tuple[Image8, float]:
-    """Make an image, uint8, shape (S, S), of a scan (see `level_square`); give its pixels' width in nm."""
-    found = _prepare_scan(height_nm, pixel_size_nm, settings)
-    return found.image, found.width_nm / settings.size_px
 
 
 def level_square(
@@ -167,12 +148,13 @@ def level_square(
     return Surface(flat(square.cover(height_nm), settings.percentiles, levelling.steps), square)
 
 
-def _prepare_scan(
+def prepare_scan(
     height_nm: NDArray[Any],
     pixel_size_nm: tuple[float, float],
     settings: PrepareParams,
     crop: Crop | None = None,
 ) -> Prepared:
+    """Make an image of a scan, see `level_square` and `prepare_content`."""
     scan_nm = min(n * size for n, size in zip(height_nm.shape[::-1], pixel_size_nm, strict=True))
     side_nm = None if crop is None or settings.levelling.side_nm is not None else crop(scan_nm)
     if side_nm is not None:
@@ -194,23 +176,21 @@ def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) ->
         heights = open_heights(path, count)[start : start + step]
         check_heights(path, heights, hashes[start : start + step], start)
         for height_nm, size in zip(heights, sizes[start : start + step], strict=True):
-            yield _prepare_scan(height_nm, (size, size), settings)
+            yield prepare_scan(height_nm, (size, size), settings)
 
 
 def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[Prepared]:
     """Decode on threads, since PIL frees the interpreter while it decodes; chunks keep memory flat."""
-    given = {"kind": "picture", "channel": None} | {name: manifest[name] for name in manifest}
-    rows = pd.DataFrame(given, index=manifest.index)
+    rows = with_kinds(manifest)
 
     def prepare_one(row: Any) -> Prepared:
         path = raw / PICTURES / row.image_id
         archived = row.source == "archive"  # whose pictures were turned to grey
-        channel = row.channel if isinstance(row.channel, str) else None
         heights, width = row.kind == "heights", row.pixel_size_nm
         with room_to_read(path):
             content = read_file(path, None if archived else row.source_sha256)
             try:
-                return prepare_content(content, row.image_id, settings, heights, width, channel=channel)
+                return prepare_content(content, row.image_id, settings, heights, width, channel=row.channel)
             except (PictureError, ScanError) as error:
                 raise UserError(f"{path}: {error}; run the ingest stage again") from error
             except UserError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.store import MANIFEST
@@ -35,3 +36,10 @@ def read_file(path: Path, source_sha256: str | None) -> bytes:
     if source_sha256 is not None and hashlib.sha256(content).hexdigest() != source_sha256:
         raise broken(path, f"is not the file that {MANIFEST} names: its SHA-256 differs")
     return content
+
+
+def with_kinds(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Add what each file is and which channel is used (None: found) where the source did not say."""
+    kind, channel = manifest.get("kind", "picture"), manifest.get("channel")
+    named = None if channel is None else channel.astype(object).where(channel.notna(), None)
+    return manifest.assign(kind=kind, channel=named)

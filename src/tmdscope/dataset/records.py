@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from tmdscope.materials import elements_of
@@ -84,7 +83,7 @@ def parse_growth_temperature(name: str, temperatures: Mapping[str, float]) -> Sh
 
 
 @dataclass(frozen=True)
-class RecordEntry:
+class Record:
     """A published archive; `has_table`: classes come from a table (columns ``sampleId`` and ``T``) in it."""
 
     doi: str
@@ -93,27 +92,15 @@ class RecordEntry:
     has_table: bool
 
 
-class Record(StrEnum):
-    """The published archives, by the names of `data.archive.record` in params.yaml."""
-
-    TMD_AFM = "tmd-afm"
-    GROWTH_TEMPERATURE = "growth-temperature"
-
-    @property
-    def entry(self) -> RecordEntry:
-        """DOI, publication and names."""
-        return RECORDS[self]
-
-
-RECORDS: Mapping[Record, RecordEntry] = {
-    Record.TMD_AFM: RecordEntry(
+RECORDS: Mapping[str, Record] = {
+    "tmd-afm": Record(
         "10.5281/zenodo.13961220",
         "Moses & Reinhart, Transfer Learning for Multi-material Classification of Transition Metal "
         "Dichalcogenides with Atomic Force Microscopy (doi:10.1088/2632-2153/ada2da)",
         parse_tmd_afm,
         has_table=False,
     ),
-    Record.GROWTH_TEMPERATURE: RecordEntry(
+    "growth-temperature": Record(
         "10.5281/zenodo.8432222",
         "Moses & Reinhart, Quantitative Analysis of MoS2 Thin Film Micrographs with Machine Learning "
         "(Mater. Charact. 209, 113701; arXiv:2310.07816)",
@@ -121,4 +108,4 @@ RECORDS: Mapping[Record, RecordEntry] = {
         has_table=True,
     ),
 }
-"""Every archive that can be fetched."""
+"""The published archives, by the names of `data.archive.record` in params.yaml."""

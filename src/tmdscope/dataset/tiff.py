@@ -8,15 +8,18 @@ of floating-point numbers).
 
 import math
 import struct
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from tmdscope.limits import MAX_PIXELS, MAX_TAGS
+from tmdscope.scan.read.formats import TiffEntry, tiff_entries
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIPS, ORIENTATION, SAMPLES, ROWS, STRIP_BYTES, PLANAR = 273, 274, 277, 278, 279, 284
@@ -42,6 +45,8 @@ not among them: a few bytes of it ask for gigabytes."""
 _TAG_BYTES = {1: 1, 2: 1, 6: 1, 7: 1, 3: 2, 8: 2, 4: 4, 9: 4, 11: 4, 13: 4} | dict.fromkeys(
     (5, 10, 12, 16, 17, 18), 8
 )
+_NUMBERS = {3: "H", 4: "I", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+"""Kinds of tags that are whole numbers, and how struct calls them."""
 _TEXTS = (1, 2, 6, 7)
 """Kinds of tags that stay bytes; the values of others become Python's numbers."""
 _HORIZONTAL, _FLOATING = 2, 3
@@ -54,28 +59,26 @@ class TiffError(ValueError):
 
 @dataclass(frozen=True)
 class Tags:
-    """What a TIFF says of its picture; `raw`: tag number to value, as PIL reads them.
+    """What a TIFF says of its picture; `raw`: tag number to whole numbers, None where it has others.
 
     `swapped`: it is a BigTIFF with the highest byte first, which PIL does not know.
     """
 
-    raw: dict[int, Any]
+    raw: Mapping[int, tuple[int, ...] | None]
     big_endian: bool
     pictures: int
     swapped: bool = False
 
     def number(self, tag: int, default: int) -> int:
         """Read a tag that is one whole number, the first of several; another kind is a TiffError."""
-        value = self.raw.get(tag, default)
-        value = value[0] if isinstance(value, tuple) else value
-        if not isinstance(value, int):
-            raise TiffError(f"its tag {tag} is {value!r}; it is damaged")
-        return value
+        return self.numbers(tag, (default,))[0]
 
     def numbers(self, tag: int, default: tuple[int, ...]) -> tuple[int, ...]:
         """Read a tag that is whole numbers."""
-        value = self.raw.get(tag, default)
-        return tuple(value) if isinstance(value, tuple) else (value,)
+        values = self.raw.get(tag, default)
+        if not values and tag in self.raw:
+            raise TiffError(f"its tag {tag} is no whole number; it is damaged")
+        return values or ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -138,20 +141,27 @@ class Tags:
 def read_tags(content: bytes) -> Tags:
     """Read what a TIFF says of its first picture, without checking it; TiffError where there are no tags."""
     check_tags(content)
-    stream, swapped = BytesIO(content), content.startswith(b"MM\0+")
-    directory = ImageFileDirectory_v2(content[: 16 if content.startswith(b"II+\0") else 8])
-    if swapped:
-        directory._bigtiff, directory.next = True, int.from_bytes(content[8:16], "big")
-    found: dict[int, Any] = {}
-    seen: list[int] = []
-    while directory.next and directory.next not in seen and len(seen) < 10_000:
-        seen.append(directory.next)
-        stream.seek(directory.next)
-        directory.load(stream)
-        found = found or dict(directory)
+    found: dict[int, tuple[int, ...] | None] = {}
+    pictures = 0
+    with suppress(struct.error):  # what is missing is told when it is needed
+        for entry in tiff_entries(content):
+            pictures = entry.picture
+            if pictures == 1 and entry.tag not in found and entry.kind in _TAG_BYTES and entry.values:
+                with suppress(struct.error):
+                    found[entry.tag] = _whole_numbers(content, entry)
     if not found:
         raise TiffError("it does not decode: it has no picture; it may be truncated")
-    return Tags(found, content[:2] == b"MM", len(seen), swapped)
+    return Tags(found, content[:2] == b"MM", pictures, content.startswith(b"MM\0+"))
+
+
+def _whole_numbers(content: bytes, entry: TiffEntry) -> tuple[int, ...] | None:
+    order, address = "<" if content[:2] == b"II" else ">", "Q" if content[2:4] in (b"+\0", b"\0+") else "I"
+    if entry.kind not in _NUMBERS:
+        return None
+    place = entry.place
+    if entry.values * _TAG_BYTES[entry.kind] > struct.calcsize(f"={address}"):
+        (place,) = struct.unpack_from(f"{order}{address}", content, place)
+    return struct.unpack_from(f"{order}{entry.values}{_NUMBERS[entry.kind]}", content, place)
 
 
 def check_tags(content: bytes) -> None:
@@ -160,30 +170,16 @@ def check_tags(content: bytes) -> None:
     TiffError for tags of a TIFF, or of the Exif of another picture, that share their bytes or hold more
     numbers than those of any picture.
     """
-    order, big = "<" if content[:2] == b"II" else ">", content[2:4] in (b"+\0", b"\0+")
-    head, entry, last = (f"{order}{form}" for form in (("Q", "HHQ8x", "Q") if big else ("H", "HHI4x", "I")))
-    size = struct.calcsize(entry)
     held = numbers = 0
-    seen: set[int] = set()
-    try:
-        (place,) = struct.unpack_from(last, content, 8 if big else 4)
-        while place and place not in seen and len(seen) < 10_000:
-            seen.add(place)
-            (count,) = struct.unpack_from(head, content, place)
-            place += struct.calcsize(head)
-            for _ in range(count):
-                _, kind, values = struct.unpack_from(entry, content, place)
-                place += size
-                held += values * _TAG_BYTES.get(kind, 0)
-                numbers += 1 if kind in _TEXTS else values
-                if held > len(content) or numbers > MAX_TAGS:
-                    raise TiffError(
-                        f"it does not decode: its tags hold {held} bytes and {numbers} numbers of a file of "
-                        f"{len(content)} bytes; it is damaged"
-                    )
-            (place,) = struct.unpack_from(last, content, place)
-    except struct.error:
-        return  # PIL says what is missing
+    with suppress(struct.error):  # PIL says what is missing
+        for _, _, kind, values, _ in tiff_entries(content):
+            held += values * _TAG_BYTES.get(kind, 0)
+            numbers += 1 if kind in _TEXTS else values
+            if held > len(content) or numbers > MAX_TAGS:
+                raise TiffError(
+                    f"it does not decode: its tags hold {held} bytes and {numbers} numbers of a file of "
+                    f"{len(content)} bytes; it is damaged"
+                )
 
 
 def read_deep(content: bytes, tags: Tags, most_bytes: int) -> NDArray[Any]:
@@ -278,7 +274,7 @@ def _unpack(content: bytes, tags: Tags, plane: int, wide: int) -> NDArray[np.uin
 
 
 def _relabel(content: bytes, tags: dict[int, tuple[int, ...]]) -> bytes:
-    """Put other tags behind a TIFF, all of them whole numbers of 32 bits."""
+    """Put other tags behind a TIFF, all whole numbers of 32 bits; PIL's own would move the strips."""
     start = len(content) + len(content) % 2
     entries, behind = b"", b""
     for tag, values in sorted(tags.items()):

@@ -42,6 +42,8 @@ _DECODERS: dict[str, Callable[[], Any]] = {
     ".tar.xz": lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_BYTES),
 }
 
+# Neither tarfile nor lzma.open can say how much memory unpacking xz may take.
+
 SUFFIXES = (".zip", ".tar", *_DECODERS)
 """Endings, in lower case, of files that `read_members` opens."""
 
@@ -85,7 +87,7 @@ def list_members(path: Path) -> list[str]:
 def _members(path: Path, budget: "_Budget") -> Iterator[_Member]:
     """Go through files other than macOS's own; what is wrong with the archive is an `ArchiveError`."""
     with _telling(path), open_regular(path, MAX_ARCHIVE_BYTES) as stream:
-        budget.admit(os.fstat(stream.fileno()).st_size)
+        budget.bytes = budget.left = min(MAX_ARCHIVE_BYTES, MAX_RATIO * os.fstat(stream.fileno()).st_size)
         kind = _zip_members if path.name.lower().endswith(".zip") else _tar_members
         for name, load in kind(path, stream, budget):
             member = PurePosixPath(name)
@@ -187,10 +189,6 @@ class _Budget:
         self.members = MAX_MEMBERS
         self.headers, self.globals = _DIRECTORY_BYTES, _GLOBAL_BYTES
         self.deadline = time.monotonic() + MAX_UNPACK_S
-
-    def admit(self, size: int) -> None:
-        """Say how many bytes a file of so many may unpack to."""
-        self.bytes = self.left = min(MAX_ARCHIVE_BYTES, MAX_RATIO * size)
 
     def check_time(self) -> None:
         """Refuse an archive that takes too long."""

@@ -8,15 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import platformdirs
 
 from tmdscope.alike import find_alike
-from tmdscope.download import DownloadError, download, download_bytes
+from tmdscope.download import DownloadError, download
 from tmdscope.errors import UserError
-from tmdscope.files import open_regular, read_bytes, write_json
+from tmdscope.files import atomic_path, open_regular, read_bytes
 from tmdscope.limits import MAX_ARCHIVE_BYTES, MAX_LISTING_BYTES
 from tmdscope.progress import progress
 
@@ -86,25 +85,20 @@ def fetch_files(
 def list_files(doi: str, folder: Path) -> list[RecordFile]:
     """List a record's files by name, asking the server (OSError, ValueError) only without a `LISTING`."""
     path = folder / LISTING
-    server = os.environ.get(SERVER_VARIABLE, SERVER).rstrip("/")
-    if path.exists():
-        return _parse(_json(read_bytes(path, MAX_LISTING_BYTES), str(path)), str(path), server)
-    url = f"{server}/api/records/{doi.rpartition('.')[2]}"
-    content = _json(download_bytes(url), url)
-    files = _parse(content, url, server)
-    write_json(path, content)
-    return files
+    if not path.exists():
+        server = os.environ.get(SERVER_VARIABLE, SERVER).rstrip("/")
+        url = f"{server}/api/records/{doi.rpartition('.')[2]}"
+        with atomic_path(path) as temporary:
+            download(url, temporary, most=MAX_LISTING_BYTES)
+            _parse(temporary, url)  # what is no listing is not kept
+    return _parse(path, str(path))
 
 
-def _json(content: bytes, where: str) -> Any:
+def _parse(path: Path, where: str) -> list[RecordFile]:
     try:
-        return json.loads(content)
+        content = json.loads(read_bytes(path, MAX_LISTING_BYTES))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where} is not JSON ({error})") from error
-
-
-def _parse(content: Any, where: str, server: str) -> list[RecordFile]:
-    """Read both forms that Zenodo's API has had; today's names a file `key`, an earlier one `filename`."""
     entries = content.get("files") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise ValueError(f"{where} lists no files: {json.dumps(content)[:200]}")
@@ -112,13 +106,6 @@ def _parse(content: Any, where: str, server: str) -> list[RecordFile]:
         files = [
             RecordFile(
                 entry["key"], entry["size"], entry["checksum"].removeprefix("md5:"), entry["links"]["self"]
-            )
-            if "key" in entry
-            else RecordFile(
-                entry["filename"],
-                entry["filesize"],
-                entry["checksum"].removeprefix("md5:"),
-                f"{server}/records/{content['id']}/files/{quote(entry['filename'])}?download=1",
             )
             for entry in entries
         ]

@@ -47,12 +47,12 @@ from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.scale import widths_nm
 from tmdscope.tracking.sequential import gather, track_sequences
 from tmdscope.tracking.store import connect, open_study
-from tmdscope.vision.backbones import build_backbone
+from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Ensemble
 from tmdscope.vision.features import best_device, placed, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
 from tmdscope.vision.targets import Multilabel, Target
-from tmdscope.vision.weights import Weights, normalisation_of
+from tmdscope.vision.weights import Weights, load_weights
 
 NAME = "add-material"
 
@@ -226,7 +226,7 @@ def _check_model(request: AddRequest, version: Version, program: Program, old: D
             f"{version.uri} is made of {kind}, sequential.training.strategy is {settings.strategy.value!r}: "
             f"set it to {wanted!r} in params.yaml"
         )
-    normalisation = normalisation_of(Weights(settings.weights))
+    normalisation = Weights(settings.weights).source.normalisation
     if (config.architecture, config.normalisation) != (settings.architecture, normalisation):
         raise UserError(
             f"{version.uri} has architecture {config.architecture}, sequential.training names "
@@ -416,8 +416,10 @@ class _Maker:
         root = self.request.root
         stored = read_features(root / FEATURES, settings, Dataset.load(root / PREPARED), root / PRETRAINED)
         weights = Weights(settings.weights)
-        network = build_backbone(settings.architecture, weights, root / PRETRAINED)
-        backbone = Backbone(network, normalisation_of(weights)).to(self.device).eval()
+        network = bare_backbone(
+            settings.architecture, load_weights(weights, settings.architecture, root / PRETRAINED)
+        )
+        backbone = Backbone(network, weights.source.normalisation).to(self.device).eval()
         precision = resolve_precision(Precision(settings.precision), self.device)
         fresh = symmetric_features(
             backbone, new.images, stored.symmetries, settings.batch_size, self.device, precision

@@ -12,7 +12,6 @@ from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.splits import Fold, Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.crossval import FoldParts
-from tmdscope.learn.embedding import embed_inputs
 from tmdscope.learn.selection import describe_selection, leave_out_each, selection_score
 from tmdscope.learn.summary import Cohort, Labels, predictions_table, summarise
 from tmdscope.models.baseline import sample_id_baseline
@@ -22,6 +21,7 @@ from tmdscope.reliability.reliability import assess, fit_reliability, measure
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.scale import Scale
+from tmdscope.vision.features import embed_inputs
 
 _REFERENCE_IMAGES = 8
 

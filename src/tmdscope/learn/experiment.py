@@ -15,12 +15,12 @@ from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
-from tmdscope.vision.backbones import build_backbone, feature_count, frozen_layers
+from tmdscope.vision.backbones import bare_backbone, feature_count, frozen_layers
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head
 from tmdscope.vision.precision import Precision, resolve_precision
 from tmdscope.vision.stored import StoredFeatures
 from tmdscope.vision.targets import Multilabel, Target, make_target
-from tmdscope.vision.weights import Weights, load_weights, normalisation_of
+from tmdscope.vision.weights import Weights, load_weights
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ def make_experiment(
             require_formulae(list(classes))
         target = make_target(params.target, classes)
     encoding = target
-    normalisation = normalisation_of(Weights(params.weights))
+    normalisation = Weights(params.weights).source.normalisation
     shared = params.strategy is Strategy.FEATURES
     width = feature_count(params.architecture)
-    load_weights(Weights(params.weights), params.architecture, pretrained)  # wrong ones are told now
+    state = load_weights(Weights(params.weights), params.architecture, pretrained)
 
     def new_backbone() -> Backbone:
-        network = build_backbone(params.architecture, Weights(params.weights), pretrained)
+        network = bare_backbone(params.architecture, state)
         frozen = frozen_layers(network, params.train_from) if params.train_from else []
         return Backbone(network, normalisation, frozen).to(device).to(memory_format=torch.channels_last)
 

@@ -15,7 +15,7 @@ from tmdscope.audit.study import audit
 from tmdscope.audit.table import MOST_IMAGES, AuditTable
 from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, text_problems
 from tmdscope.dataset.place import find_file
-from tmdscope.dataset.prepare import prepare_file
+from tmdscope.dataset.prepare import prepare_content
 from tmdscope.dataset.store import classes_of
 from tmdscope.errors import UserError
 from tmdscope.files import open_array, read_bytes, read_json, read_table, sha256_array, write_json
@@ -172,7 +172,7 @@ def _pictures(
         named = channel if isinstance(channel, str) else None
         try:
             content = read_bytes(path, MAX_PICTURE_BYTES)
-            images.append(prepare_file(content, path.name, prepare, heights, named))
+            images.append(prepare_content(content, path.name, prepare, heights, channel=named).image)
         except (OSError, UserError) as error:
             told = f"{path} cannot be used: {error}; mend it or take its line out of {source}"
             raise UserError(told) from error

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from tmdscope.dataset.records import Record
+from tmdscope.dataset.records import RECORDS
 from tmdscope.errors import UserError
 from tmdscope.names import markdown
 from tmdscope.scores.intervals import tell_interval
@@ -78,16 +78,16 @@ def _tell_audit(client: Client, version: Version) -> str:
 
 
 def _describe_source(source: str) -> str:
-    if source in list(Record):
-        return f"published archive doi:{Record(source).entry.doi}"
+    if source in RECORDS:
+        return f"published archive doi:{RECORDS[source].doi}"
     return _SOURCES.get(source, source)
 
 
 def _licence(source: str) -> str:
     if source == "simulated":
         return "None: the images are simulated."
-    if source in list(Record):
-        return f"That of the archive, doi:{Record(source).entry.doi}; it is stated there."
+    if source in RECORDS:
+        return f"That of the archive, doi:{RECORDS[source].doi}; it is stated there."
     return "Not stated: the images are the user's own."
 
 

@@ -18,14 +18,18 @@ SLOPE_SCALE_NM = 10.0
 def remove_quadratic(height_nm: NDArray[Any], of: Mask | None = None) -> Heights:
     """Subtract the degree-two polynomial that fits a height map (only pixels `of`) best by least squares."""
     height = np.asarray(height_nm, dtype=np.float64)
-    y, x = (np.linspace(-1, 1, size) for size in height.shape)
-    x, y = np.broadcast_arrays(x[None, :], y[:, None])
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    terms = quadratic_terms(height.shape)
     fitted = np.ones(height.shape, bool) if of is None else of
     chosen = terms[fitted]
     weights = np.linalg.lstsq(chosen.T @ chosen, chosen.T @ height[fitted], rcond=None)[0]
-    levelled: Heights = height - terms @ weights
-    return levelled
+    return height - terms @ weights
+
+
+def quadratic_terms(shape: tuple[int, ...]) -> Heights:
+    """Give 1, x, y, x2, xy and y2 of each pixel, x and y from -1 to 1, shape (rows, columns, 6)."""
+    y, x = (np.linspace(-1, 1, size) for size in shape)
+    x, y = np.broadcast_arrays(x[None, :], y[:, None])
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
 
 
 def root_mean_square_height(levelled_nm: Heights) -> float:

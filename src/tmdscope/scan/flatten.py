@@ -85,10 +85,8 @@ def _polynomials(count: int, degree: int) -> NDArray[np.float64]:
     if not 0 <= degree < count:
         raise ValueError(f"a polynomial of degree {degree} does not fit {count} pixels")
     x = np.linspace(-1, 1, count)
-    basis: NDArray[np.float64] = np.linalg.qr(x[:, None] ** np.arange(degree + 1))[0]
-    return basis
+    return np.linalg.qr(x[:, None] ** np.arange(degree + 1))[0]
 
 
 def _fit(profile: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.float64]:
-    fitted: NDArray[np.float64] = (profile @ basis) @ basis.T
-    return fitted
+    return (profile @ basis) @ basis.T

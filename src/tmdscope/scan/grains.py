@@ -13,33 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.scan.growth import Growth
+
 Field = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 _MARGIN_OPEN = 1e-4
 """Nuclei are placed around the frame as far as matters while more than this fraction is open."""
-
-
-@dataclass(frozen=True)
-class Habit:
-    """The shapes that a layer's nuclei grow into; the fields are those of `tmdscope.scan.growth.Growth`."""
-
-    edge_speed_ratio: float
-    speed_spread: float
-    orientation_deg: float
-    orientation_spread_deg: float
-    twin_fraction: float
-
-    @property
-    def area(self) -> float:
-        """Area of a grain whose slow edges are at distance 1: 2 sqrt(3) (hexagon) to 3 sqrt(3) (triangle)."""
-        return math.sqrt(3) * (3 - (2 - self.edge_speed_ratio) ** 2)
-
-    @property
-    def circumradius(self) -> float:
-        """Distance of its corners from its nucleus: 2 / sqrt(3) (hexagon) to 2 (triangle)."""
-        ratio = self.edge_speed_ratio
-        return math.sqrt((1 + ratio * (ratio - 1)) * 4 / 3)
 
 
 @dataclass(frozen=True)
@@ -65,21 +45,21 @@ class Layer:
     grain: NDArray[np.int32]
 
 
-def place_nuclei(density_per_px: float, size_px: int, habit: Habit, rng: np.random.Generator) -> Nuclei:
+def place_nuclei(density_per_px: float, size_px: int, growth: Growth, rng: np.random.Generator) -> Nuclei:
     """Scatter nuclei over a frame and as far around it as their grains can reach in: a Poisson process."""
-    margin = _reach(_MARGIN_OPEN, density_per_px, habit) * habit.circumradius
+    margin = _reach(_MARGIN_OPEN, density_per_px, growth) * growth.grain_circumradius
     width = size_px + 2 * margin
     count = rng.poisson(density_per_px * width**2)
     x, y = rng.uniform(-margin, size_px + margin, (2, count))
-    turned = rng.random(count) < habit.twin_fraction
-    angle_deg = habit.orientation_deg + rng.normal(0, habit.orientation_spread_deg, count) + 60.0 * turned
-    speed = rng.lognormal(0, habit.speed_spread, count)
+    turned = rng.random(count) < growth.twin_fraction
+    angle_deg = growth.orientation_deg + rng.normal(0, growth.orientation_spread_deg, count) + 60.0 * turned
+    speed = rng.lognormal(0, growth.speed_spread, count)
     inside = (x >= 0) & (x < size_px) & (y >= 0) & (y < size_px)
     return Nuclei(x, y, np.radians(angle_deg), speed, inside)
 
 
 def grow_layer(
-    nuclei: Nuclei, density_per_px: float, habit: Habit, coverage: float, waviness: Field, allowed: Mask
+    nuclei: Nuclei, density_per_px: float, growth: Growth, coverage: float, waviness: Field, allowed: Mask
 ) -> Layer:
     """Let nuclei grow until they cover a given fraction of the frame, where they are allowed to.
 
@@ -92,9 +72,9 @@ def grow_layer(
     if wanted == 0 or len(nuclei.x) == 0:
         return open_layer
     still_open = 0.3 * (1 - wanted / allowed.sum()) + 1e-3
-    reach = _reach(still_open, density_per_px, habit)
+    reach = _reach(still_open, density_per_px, growth)
     while True:
-        arrival, grain = _arrivals(nuclei, habit, allowed.shape, reach)
+        arrival, grain = _arrivals(nuclei, growth, allowed.shape, reach)
         arrival *= 1 + waviness
         times = arrival[allowed]
         stop = float(np.partition(times, wanted - 1)[wanted - 1])
@@ -120,22 +100,22 @@ def boundaries_of(grain: NDArray[np.int32]) -> tuple[Mask, int]:
     return mask, int(right.sum()) + int(lower.sum())
 
 
-def _reach(still_open: float, density_per_px: float, habit: Habit) -> float:
+def _reach(still_open: float, density_per_px: float, growth: Growth) -> float:
     """Time after which a fraction of an endless surface is still open (Avrami)."""
     if density_per_px == 0:
         return 0.0
-    mean_square_speed = math.exp(2 * habit.speed_spread**2)
-    return math.sqrt(-math.log(still_open) / (density_per_px * habit.area * mean_square_speed))
+    mean_square_speed = math.exp(2 * growth.speed_spread**2)
+    return math.sqrt(-math.log(still_open) / (density_per_px * growth.grain_area * mean_square_speed))
 
 
 def _arrivals(
-    nuclei: Nuclei, habit: Habit, shape: tuple[int, ...], reach: float
+    nuclei: Nuclei, growth: Growth, shape: tuple[int, ...], reach: float
 ) -> tuple[Field, NDArray[np.int32]]:
     """First arrival at each pixel and whose it is; exact wherever it is not later than `reach`."""
     arrival = np.full(shape, np.inf, np.float32)
     grain = np.full(shape, -1, np.int32)
     rows, columns = shape
-    radius = reach * habit.circumradius * nuclei.speed
+    radius = reach * growth.grain_circumradius * nuclei.speed
     left = np.clip(np.floor(nuclei.x - radius), 0, columns).astype(int)
     right = np.clip(np.ceil(nuclei.x + radius), 0, columns).astype(int)
     top = np.clip(np.floor(nuclei.y - radius), 0, rows).astype(int)
@@ -143,7 +123,7 @@ def _arrivals(
     x_centres, y_centres = np.arange(columns) + 0.5, np.arange(rows) + 0.5
     towards = nuclei.angle_rad[:, None] + np.radians([0.0, 120.0])
     normal_x, normal_y = np.cos(towards) / nuclei.speed[:, None], np.sin(towards) / nuclei.speed[:, None]
-    fast = np.float32(1 / habit.edge_speed_ratio)
+    fast = np.float32(1 / growth.edge_speed_ratio)
     for i in np.flatnonzero((left < right) & (top < bottom)):
         window = slice(top[i], bottom[i]), slice(left[i], right[i])
         x = np.multiply.outer(normal_x[i], x_centres[window[1]] - nuclei.x[i]).astype(np.float32)

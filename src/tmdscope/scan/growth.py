@@ -7,11 +7,12 @@ are measured carry their source.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from functools import partial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from tmdscope.materials import Material
 
@@ -23,9 +24,14 @@ LAYER_NM = 0.65
 """Height of one MX2 layer: 0.65 nm (Radisavljevic et al. 2011, Nat. Nanotechnol. 6, 147, for MoS2)."""
 
 
-@dataclass(frozen=True)
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False))
 class Growth:
-    """How one sample grew; every image of the sample shares it.
+    """How one sample grew; every image of the sample shares it. What cannot grow is a ValueError.
 
     Attributes
     ----------
@@ -34,19 +40,19 @@ class Growth:
     coverage, second_layer_coverage : float
         Fraction of the frame under that layer when growth stops; the second's at most the first's.
     edge_speed_ratio : float
-        Speed of the fast edges over that of the slow ones, 1 (hexagons) to 2 (triangles).
+        Speed of the fast edges over that of the slow ones: hexagons to triangles.
     speed_spread : float
-        Relative spread of growth speed between grains (sigma of a lognormal), 0 to 1.
+        Relative spread of growth speed between grains (sigma of a lognormal).
     orientation_deg, orientation_spread_deg : float
         Preferred direction of a slow edge's normal, and a grain's standard deviation around it.
     twin_fraction : float
         Fraction of grains turned by 60 degrees (mirror twins).
     edge_roughness : float
-        Relative waviness of the grains' outer edges, 0 to 0.2.
+        Relative waviness of the grains' outer edges.
     boundary_depth_nm, boundary_width_nm : float
         Of the groove where two grains meet; its width is the standard deviation of a Gaussian profile.
     miscut_deg : float
-        Angle between the substrate's surface and its c plane, 0 (no steps) to 5.
+        Angle between the substrate's surface and its c plane; without one there are no steps.
     step_direction_deg : float
         Direction in which the terraces rise.
     step_waviness_nm, roughness_rms_nm : float
@@ -55,38 +61,30 @@ class Growth:
         Medians; the radius is the standard deviation of a Gaussian bump.
     """
 
-    nucleation_density_per_um2: float
-    coverage: float
-    second_layer_density_per_um2: float
-    second_layer_coverage: float
-    edge_speed_ratio: float
-    speed_spread: float
+    nucleation_density_per_um2: NotNegative
+    coverage: Share
+    second_layer_density_per_um2: NotNegative
+    second_layer_coverage: Share
+    edge_speed_ratio: Annotated[float, Field(ge=1, le=2)]
+    speed_spread: Share
     orientation_deg: float
-    orientation_spread_deg: float
-    twin_fraction: float
-    edge_roughness: float
-    boundary_depth_nm: float
-    boundary_width_nm: float
-    step_height_nm: float
-    miscut_deg: float
+    orientation_spread_deg: NotNegative
+    twin_fraction: Share
+    edge_roughness: Annotated[float, Field(ge=0, le=0.2)]
+    boundary_depth_nm: NotNegative
+    boundary_width_nm: Positive
+    step_height_nm: Positive
+    miscut_deg: Annotated[float, Field(ge=0, le=5)]
     step_direction_deg: float
-    step_waviness_nm: float
-    roughness_rms_nm: float
-    roughness_correlation_nm: float
-    adsorbate_density_per_um2: float
-    adsorbate_height_nm: float
-    adsorbate_radius_nm: float
+    step_waviness_nm: NotNegative
+    roughness_rms_nm: NotNegative
+    roughness_correlation_nm: Positive
+    adsorbate_density_per_um2: NotNegative
+    adsorbate_height_nm: NotNegative
+    adsorbate_radius_nm: Positive
 
     def __post_init__(self) -> None:
-        """Refuse what cannot grow: a ValueError names the parameter, its value and its range."""
-        for field in fields(self):
-            low, high = _RANGES.get(field.name, (0.0, math.inf))
-            value = getattr(self, field.name)
-            if not low <= value <= high or not math.isfinite(value):
-                raise ValueError(f"{field.name} is {value}, expected {low} to {high}")
-        for name in _POSITIVE:
-            if getattr(self, name) == 0:
-                raise ValueError(f"{name} must be more than 0")
+        """Refuse a second layer without a first below it, with a ValueError."""
         if self.second_layer_coverage > self.coverage:
             raise ValueError(
                 f"second_layer_coverage {self.second_layer_coverage} exceeds coverage {self.coverage}: "
@@ -94,24 +92,20 @@ class Growth:
             )
 
     @property
+    def grain_area(self) -> float:
+        """Area of a grain whose slow edges are at distance 1: 2 sqrt(3) (hexagon) to 3 sqrt(3) (triangle)."""
+        return math.sqrt(3) * (3 - (2 - self.edge_speed_ratio) ** 2)
+
+    @property
+    def grain_circumradius(self) -> float:
+        """Distance of its corners from its nucleus: 2 / sqrt(3) (hexagon) to 2 (triangle)."""
+        ratio = self.edge_speed_ratio
+        return math.sqrt((1 + ratio * (ratio - 1)) * 4 / 3)
+
+    @property
     def step_spacing_nm(self) -> float:
         """Mean width of a terrace: step height over the tangent of the miscut; infinite at miscut 0."""
         return self.step_height_nm / math.tan(math.radians(self.miscut_deg)) if self.miscut_deg else math.inf
-
-
-_ANY = (-math.inf, math.inf)
-_RANGES: Mapping[str, tuple[float, float]] = {
-    "coverage": (0, 1),
-    "second_layer_coverage": (0, 1),
-    "edge_speed_ratio": (1, 2),
-    "speed_spread": (0, 1),
-    "orientation_deg": _ANY,
-    "step_direction_deg": _ANY,
-    "twin_fraction": (0, 1),
-    "edge_roughness": (0, 0.2),
-    "miscut_deg": (0, 5),
-}
-_POSITIVE = ("boundary_width_nm", "step_height_nm", "roughness_correlation_nm", "adsorbate_radius_nm")
 
 
 class _Tendency(NamedTuple):
@@ -143,7 +137,6 @@ def draw_growth(material: str, rng: np.random.Generator) -> Growth:
     lognormal spread from sample to sample.
     """
     tendency = _TENDENCIES[Material(material)]
-
     around = partial(_lognormal, rng)
     coverage = 1.0 - min(around(tendency.open_area, 0.40), 0.65)
     return Growth(

@@ -1,13 +1,14 @@
 """What an atomic force microscope makes of a surface: tip, drift, tilt and bow, line noise, scars."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 from scipy import ndimage
 
 from tmdscope.scan.grains import Field, Mask
+from tmdscope.scan.growth import NotNegative
 
 _CREEP = 3.0
 """Decay of the scanner's creep over one frame: the drift is faster in the first rows."""
@@ -24,29 +25,17 @@ class Instrument:
     scars is a mean, their height a median.
     """
 
-    tip_radius_nm: float
+    tip_radius_nm: NotNegative
     tilt_x_nm_per_um: float
     tilt_y_nm_per_um: float
     bow_x_nm: float
     bow_y_nm: float
     drift_x_nm: float
     drift_y_nm: float
-    line_noise_nm: float
-    pixel_noise_nm: float
-    scars_per_frame: float
-    scar_height_nm: float
-
-    def __post_init__(self) -> None:
-        """Refuse what no instrument has, a negative radius, noise, count or height, with a ValueError."""
-        for name in (
-            "tip_radius_nm",
-            "line_noise_nm",
-            "pixel_noise_nm",
-            "scars_per_frame",
-            "scar_height_nm",
-        ):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
+    line_noise_nm: NotNegative
+    pixel_noise_nm: NotNegative
+    scars_per_frame: NotNegative
+    scar_height_nm: NotNegative
 
 
 def draw_instrument(rng: np.random.Generator) -> Instrument:
@@ -128,8 +117,7 @@ def _background(shape: tuple[int, ...], pixel_nm: float, instrument: Instrument)
     half_um = [(size - 1) * pixel_nm / 2000 for size in shape]
     along_y = instrument.tilt_y_nm_per_um * half_um[0] * y + instrument.bow_y_nm * y**2
     along_x = instrument.tilt_x_nm_per_um * half_um[1] * x + instrument.bow_x_nm * x**2
-    background: Field = np.add.outer(along_y, along_x).astype(np.float32)
-    return background
+    return np.add.outer(along_y, along_x).astype(np.float32)
 
 
 def _add_scars(height: Field, instrument: Instrument, rng: np.random.Generator) -> None:

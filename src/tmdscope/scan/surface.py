@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from tmdscope.scan.grains import Field, Habit, Layer, Mask, boundaries_of, grow_layer, place_nuclei
+from tmdscope.scan.grains import Field, Layer, Mask, boundaries_of, grow_layer, place_nuclei
 from tmdscope.scan.growth import LAYER_NM, Growth
 
 _MEANDER_NM = 120.0
@@ -77,13 +77,6 @@ def _terraces(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Gene
 
 
 def _layers(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Generator) -> tuple[Layer, Layer]:
-    habit = Habit(
-        growth.edge_speed_ratio,
-        growth.speed_spread,
-        growth.orientation_deg,
-        growth.orientation_spread_deg,
-        growth.twin_fraction,
-    )
     noise = correlated_field(size_px, _MEANDER_NM / 4 / pixel_nm, rng)
     waviness = growth.edge_roughness * np.clip(noise, -2.5, 2.5)
     to_pixels = (pixel_nm / 1000) ** 2
@@ -92,10 +85,12 @@ def _layers(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Genera
         growth.second_layer_density_per_um2 * to_pixels,
     )
     everywhere = np.ones((size_px, size_px), bool)
-    nuclei = place_nuclei(density, size_px, habit, rng)
-    first = grow_layer(nuclei, density, habit, growth.coverage, waviness, everywhere)
-    islands = place_nuclei(second_density, size_px, habit, rng)
-    second = grow_layer(islands, second_density, habit, growth.second_layer_coverage, waviness, first.covered)
+    nuclei = place_nuclei(density, size_px, growth, rng)
+    first = grow_layer(nuclei, density, growth, growth.coverage, waviness, everywhere)
+    islands = place_nuclei(second_density, size_px, growth, rng)
+    second = grow_layer(
+        islands, second_density, growth, growth.second_layer_coverage, waviness, first.covered
+    )
     return first, second
 
 

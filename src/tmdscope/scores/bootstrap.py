@@ -43,18 +43,23 @@ def draw_samples(samples: int, resamples: int, seed: int) -> Values:
     return rng.multinomial(samples, np.full(samples, 1 / samples), size=resamples).astype(np.float64)
 
 
-def drawn_sums(sums: NDArray[Any], resamples: int, seed: int) -> Values:
+def drawn_sums(sums: NDArray[Any], resamples: int, seed: int, weigh: bool = False) -> Values:
     """Add up what drawn samples hold, (samples, columns) to float64 (resamples, columns), in flat memory.
 
-    As `draw_samples` times `sums`.
+    As `draw_samples` times `sums`; or, to `weigh` instead, all samples by uniform Dirichlet draws.
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: an interval needs at least one")
     samples, rng = len(sums), np.random.default_rng(seed)
     found = []
     for start in range(0, resamples, _BLOCK):
-        draws = rng.multinomial(samples, np.full(samples, 1 / samples), size=min(_BLOCK, resamples - start))
-        found.append(draws.astype(np.float64) @ sums)
+        size = min(_BLOCK, resamples - start)
+        draws = (
+            rng.dirichlet(np.ones(samples), size)
+            if weigh
+            else rng.multinomial(samples, np.full(samples, 1 / samples), size).astype(np.float64)
+        )
+        found.append(draws @ sums)
     return np.concatenate(found)
 
 
@@ -70,8 +75,7 @@ def percentile_interval(drawn: Values, samples: int = MANY) -> Values:
     if samples < MANY:
         far = np.sqrt(samples / (samples - 1)) * student.ppf(0.975, samples - 1)
         percentiles = (100 * float(norm.cdf(-far)), 100 * float(norm.cdf(far)))
-    bounds: Values = np.nanpercentile(drawn, percentiles, axis=0)
-    return bounds
+    return np.nanpercentile(drawn, percentiles, axis=0)
 
 
 def interval_over_samples(
@@ -122,7 +126,7 @@ def interval_over_samples(
     else:
         low, high = (
             np.nanpercentile(
-                statistic(_weighted_sums(np.vstack([sums, extreme]), resamples, seed)), at, axis=0
+                statistic(drawn_sums(np.vstack([sums, extreme]), resamples, seed, weigh=True)), at, axis=0
             )
             for extreme, at in zip(extremes, _PERCENTILES, strict=True)
         )
@@ -135,16 +139,6 @@ def is_bootstrap_enough(says: NDArray[Any]) -> bool:
     """Say whether at least `FEW` samples, shape (samples,), say something else than the most frequent."""
     _, counts = np.unique(np.round(says, 9), return_counts=True)
     return len(says) - int(counts.max(initial=0)) >= FEW
-
-
-def _weighted_sums(sums: NDArray[Any], resamples: int, seed: int) -> Values:
-    """Add up what samples hold, weighed by uniform Dirichlet draws, block by block."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for start in range(0, resamples, _BLOCK):
-        weights = rng.dirichlet(np.ones(len(sums)), size=min(_BLOCK, resamples - start))
-        found.append(weights @ sums)
-    return np.concatenate(found)
 
 
 def mean_with_interval(

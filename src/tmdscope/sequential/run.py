@@ -16,13 +16,13 @@ from tmdscope.errors import UserError
 from tmdscope.learn.batched import HeadMember, train_heads
 from tmdscope.learn.checkpoint import EpochScores
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate, fold_seed, score_fold
-from tmdscope.learn.embedding import embed_inputs
 from tmdscope.learn.fit import Examples, FitResult, FitSettings
 from tmdscope.learn.recorder import Recorder, Silent
 from tmdscope.learn.resume import Checkpoints, Resume
 from tmdscope.params.sequential import Encoding
 from tmdscope.sequential.growth import grow
 from tmdscope.sequential.plan import Plan, Training, stage_parts
+from tmdscope.vision.features import embed_inputs
 from tmdscope.vision.targets import Multilabel, Target, make_target
 
 States = Sequence[Mapping[str, Tensor]]

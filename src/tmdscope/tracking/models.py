@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
@@ -97,7 +97,7 @@ def log_program(run_id: str, program: Program, name: str) -> str:
         Schema([TensorSpec(np.dtype("uint8"), (-1, config.size_px, config.size_px))]),
         Schema([TensorSpec(np.dtype("float32"), (-1, len(config.classes)), columns)]),
     )
-    metadata = {"ensemble": json.dumps(config.to_dict()), "classes": list(config.classes)}
+    metadata = {"ensemble": json.dumps(asdict(config)), "classes": list(config.classes)}
     metadata["not_trained"] = list(config.not_trained)
     if program.prepare is not None:
         metadata["prepare"] = program.prepare.model_dump_json()

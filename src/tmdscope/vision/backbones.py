@@ -1,27 +1,14 @@
 """ResNets that turn an image into a feature vector."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from torch import Tensor, nn
-
-from tmdscope.vision.weights import Weights, load_weights
-
-
-def build_backbone(architecture: str, weights: Weights, pretrained: Path) -> nn.Module:
-    """Build a fresh ResNet (18, 34, 50, 101 or 152) without its classification layer, see `bare_backbone`.
-
-    With `Weights.NONE` its weights are drawn from torch's global generator; `pretrained` is as for
-    `load_weights`.
-    """
-    state = load_weights(weights, architecture, pretrained)
-    return bare_backbone(architecture, state)
 
 
 def bare_backbone(architecture: str, state: Mapping[str, Tensor] | None = None) -> nn.Module:
     """Build a torchvision ResNet without its classification layer: float N x 3 x H x W to features N x F.
 
-    Without a state dict the weights are drawn at random.
+    Its state dict is that of `tmdscope.vision.weights.load_weights`; without one torch's generator draws it.
     """
     import torchvision  # seconds, which only who builds a network should wait
 

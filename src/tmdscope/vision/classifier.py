@@ -1,8 +1,8 @@
 """Backbone and head: from 8-bit images to outputs, and the fold ensemble that gives probabilities."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -127,25 +127,6 @@ class EnsembleConfig:
             return classes
         told = target.told_apart(trained)
         return (*classes, *(atom for atom in target.atoms if atom not in told))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-like form, as stored in a model's metadata."""
-        return {**asdict(self), "classes": list(self.classes)}
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> "EnsembleConfig":
-        """Read the form that `to_dict` gives."""
-        normalisation = Normalisation(*(tuple(content["normalisation"][key]) for key in ("mean", "std")))
-        atoms, trained = content.get("atoms"), content.get("trained")
-        return cls(
-            **{
-                **content,
-                "classes": tuple(content["classes"]),
-                "normalisation": normalisation,
-                "atoms": None if atoms is None else tuple(atoms),
-                "trained": None if trained is None else tuple(trained),
-            }
-        )
 
     def make_target(self) -> Target:
         """Make the encoding that the ensemble was trained with."""

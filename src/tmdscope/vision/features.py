@@ -1,17 +1,18 @@
 """Running networks over many images: frozen features and embeddings."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
 from tmdscope.vision.augment import apply_symmetry
-from tmdscope.vision.classifier import Backbone
+from tmdscope.vision.classifier import Backbone, Classifier, Head
 from tmdscope.vision.precision import Precision, autocast
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -76,3 +77,32 @@ def symmetric_features(
         return features.float().reshape(symmetries, len(batch), -1).transpose(0, 1)
 
     return apply_in_batches(see, images, max(1, batch_size // symmetries), device)
+
+
+def embed(
+    classifier: Classifier,
+    images: NDArray[np.uint8],
+    image_ids: Sequence[str],
+    batch_size: int,
+    device: torch.device,
+    after_relu: bool = False,
+) -> pd.DataFrame:
+    """Give ``z000`` to ``z099`` of images, uint8, N x S x S, before the ReLU, as the paper's, or after it."""
+    values = apply_in_batches(placed(classifier, device).embed, images, batch_size, device)
+    if after_relu:
+        values = np.maximum(values, 0)
+    return pd.DataFrame(values, index=list(image_ids), columns=[f"z{k:03d}" for k in range(values.shape[1])])
+
+
+@torch.inference_mode()
+def embed_inputs(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> NDArray[np.float32]:
+    """Compute the values of the penultimate layer before its ReLU, float32, N x 100.
+
+    Inputs are features N x F for a head, uint8 images N x S x S for a classifier, on the model's device. The
+    model, which is left in evaluation mode, must be one of the two: else `TypeError`.
+    """
+    if not isinstance(model, Head | Classifier):
+        raise TypeError(f"a {type(model).__name__} has no embedding")
+    model.eval()
+    batches = [model.embed(batch).float() for batch in inputs.split(batch_size)]
+    return torch.cat(batches).cpu().numpy()

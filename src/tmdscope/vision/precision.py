@@ -18,11 +18,6 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
-def has_amx() -> bool:
-    """Say whether the CPU has matrix units for bfloat16: PyTorch finds AMX and may use it."""
-    return bool(torch.cpu._is_amx_tile_supported())
-
-
 def resolve_precision(precision: Precision, device: torch.device) -> Precision:
     """Decide what ``auto`` means on a device."""
     if precision is not Precision.AUTO:
@@ -30,12 +25,11 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = device.type == "cpu" and has_amx()
+        fast = device.type == "cpu" and torch.cpu._is_amx_tile_supported()
     return Precision.BF16 if fast else Precision.FP32
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
     """Open a block in which a network computes in a precision; autocast is off for ``fp32``."""
     enabled = resolve_precision(precision, device) is Precision.BF16
-    block: AbstractContextManager[None] = torch.autocast(device.type, torch.bfloat16, enabled=enabled)
-    return block
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

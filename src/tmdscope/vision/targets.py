@@ -1,7 +1,8 @@
 """Target encodings: how classes become a loss, and outputs become class probabilities."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,67 +12,64 @@ from tmdscope.materials import INVALID, atom_vector, atoms_of
 from tmdscope.scores.task import CLASSES, Task
 
 
-class Target(Protocol):
+class Target(ABC):
     """One encoding of K classes into the network's outputs.
 
     `output_names` say what each output speaks about: a class or an atom. One that two encodings share may
     keep its weights. Logits are N x `outputs`, labels N, int64: label k is the k-th class.
     """
 
-    name: str
-    task: Task
-    classes: tuple[str, ...]
-    outputs: int
-    output_names: tuple[str, ...]
+    name: ClassVar[str]
+    task: ClassVar[Task] = CLASSES
 
+    def __init__(self, classes: Sequence[str], output_names: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+        self.output_names = tuple(output_names)
+        self.outputs = len(self.output_names)
+
+    @abstractmethod
     def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the loss of each image; `smoothing`, in [0, 1), is spread over what else it could be."""
 
     def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the mean loss of a batch, see `losses`."""
+        return self.losses(logits, labels, smoothing).mean()
 
+    @abstractmethod
     def probabilities(self, logits: Tensor) -> Tensor:
         """Turn outputs into class probabilities, N x K; rows sum to one."""
 
     def predict(self, logits: Tensor) -> Tensor:
         """Give what is scored: the most probable class, N."""
+        return self.probabilities(logits).argmax(dim=1)
 
+    @abstractmethod
     def class_scores(self, logits: Tensor) -> Tensor:
         """Give what speaks for each class, before it is squeezed into probabilities.
 
         N x K, linear in the outputs: what attribution asks the reasons of.
         """
 
+    @abstractmethod
     def decode(self, logits: Tensor) -> Tensor:
         """Turn outputs into labels as the paper does; `INVALID` where the output stands for no class."""
 
 
-class Multiclass:
+class Multiclass(Target):
     """One output per class, softmax and cross-entropy."""
 
     name = "multiclass"
-    task = CLASSES
 
     def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
-        self.outputs = len(self.classes)
-        self.output_names = self.classes
+        super().__init__(classes, classes)
 
     def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Give the cross-entropies, see `Target.losses`."""
         return functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
 
-    def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-        """Give the mean cross-entropy, see `Target.loss`."""
-        return self.losses(logits, labels, smoothing).mean()
-
     def probabilities(self, logits: Tensor) -> Tensor:
         """Give the softmax, see `Target.probabilities`."""
         return torch.softmax(logits, dim=1)
-
-    def predict(self, logits: Tensor) -> Tensor:
-        """Give the most probable class, see `Target.predict`."""
-        return self.probabilities(logits).argmax(dim=1)
 
     def class_scores(self, logits: Tensor) -> Tensor:
         """Give the outputs themselves, see `Target.class_scores`."""
@@ -82,20 +80,16 @@ class Multiclass:
         return logits.argmax(dim=1)
 
 
-class Coded:
+class Coded(Target):
     """A target whose classes are codes of independent bits: sigmoid and binary cross-entropy.
 
     Class probabilities are those of the classes' codes (K x `outputs`, 0 or 1, no two rows alike) among all
     declared ones.
     """
 
-    task = CLASSES
-
     def __init__(self, classes: Sequence[str], codes: Tensor, names: Sequence[str]) -> None:
-        self.classes = tuple(classes)
+        super().__init__(classes, names)
         self.codes = codes.float()
-        self.outputs = codes.shape[1]
-        self.output_names = tuple(names)
         self.asked = torch.ones(self.outputs)
 
     def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -104,19 +98,11 @@ class Coded:
         each = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
         return each @ (self.asked / self.asked.sum()).to(logits.device)
 
-    def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-        """Give the mean binary cross-entropy over images and bits, see `Target.loss`."""
-        return self.losses(logits, labels, smoothing).mean()
-
     def probabilities(self, logits: Tensor) -> Tensor:
         """Give the probability of each class's code, see `Target.probabilities`."""
         codes = self.codes.to(logits.device)
         likelihood = functional.logsigmoid(logits) @ codes.T + functional.logsigmoid(-logits) @ (1 - codes).T
         return torch.softmax(likelihood, dim=1)
-
-    def predict(self, logits: Tensor) -> Tensor:
-        """Give the most probable class, see `Target.predict`."""
-        return self.probabilities(logits).argmax(dim=1)
 
     def class_scores(self, logits: Tensor) -> Tensor:
         """Give the outputs of the bits that are set less those that are not, see `Target.class_scores`."""

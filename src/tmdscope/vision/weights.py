@@ -135,11 +135,6 @@ SOURCES: dict[Weights, WeightsSource] = {
 """Every source of weights."""
 
 
-def normalisation_of(weights: Weights) -> Normalisation:
-    """Give the normalisation that some weights were trained with."""
-    return weights.source.normalisation
-
-
 def load_weights(weights: Weights, architecture: str, pretrained: Path) -> Mapping[str, Tensor] | None:
     """Load a backbone's state dict, without its classification layer; None for `Weights.NONE`.
 

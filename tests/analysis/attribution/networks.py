@@ -5,11 +5,23 @@ import torch
 from torch import Tensor, nn
 
 from tmdscope.analysis.attribution.maps import Explained
+from tmdscope.params.materials_study import AttributionParams
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Head
 from tmdscope.vision.targets import make_target
 from tmdscope.vision.weights import GREY_NORMALISATION
 
+SETTINGS = AttributionParams(
+    alias="best",
+    layer="layer4",
+    images_per_class=2,
+    patch_px=32,
+    stride_px=32,
+    grey=128,
+    batch_size=8,
+    tolerance_px=0,
+    seed=1,
+)
 SIZE = 32
 BRIGHT, DARK = (slice(4, 12), slice(4, 12)), (slice(20, 28), slice(20, 28))
 """Where `image` is brighter and darker than grey."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from tests.analysis.attribution.networks import noise, random_network
-from tmdscope.analysis.attribution.checks import STEPS, pairs, pointing, randomised, rank_correlation
+from tmdscope.analysis.attribution.checks import STEPS, pointing, randomised, rank_correlation
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -80,7 +80,3 @@ def test_an_even_map_gains_nothing(seed: int) -> None:
     masks = np.random.default_rng(seed).random((2, 6, 6)) < 0.3
     table = pointing(np.ones((2, 6, 6), np.float32), masks).dropna()
     np.testing.assert_allclose(table["gain"], 0, atol=1e-12)
-
-
-def test_pairs_name_each_two_once() -> None:
-    assert list(pairs(dict.fromkeys("abc", np.zeros(1)))) == [("a", "b"), ("a", "c"), ("b", "c")]

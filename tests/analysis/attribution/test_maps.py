@@ -7,14 +7,14 @@ import torch
 from tests.analysis.attribution.networks import (
     BRIGHT,
     DARK,
+    SETTINGS,
     image,
     known_network,
     noise,
     random_network,
 )
-from tmdscope.analysis.attribution.maps import Patch
 
-PATCH = Patch(size_px=8, stride_px=4, grey=128)
+PATCH = SETTINGS.model_copy(update={"patch_px": 8, "stride_px": 4})
 
 
 def inside(values: np.ndarray, place: tuple[slice, slice]) -> float:
@@ -77,7 +77,7 @@ def test_maps_do_not_depend_on_the_batch() -> None:
     alone = np.concatenate([explained.grad_cam(images[k : k + 1], labels[k : k + 1]) for k in range(4)])
     np.testing.assert_allclose(explained.grad_cam(images, labels), alone, atol=1e-5)
     one_at_a_time = type(explained)(explained.classifier, explained.target, "layer4", 1, explained.device)
-    patch = Patch(24, 20, 0)
+    patch = SETTINGS.model_copy(update={"patch_px": 24, "stride_px": 20, "grey": 0})
     np.testing.assert_allclose(
         explained.occlusion(images[:1], labels[:1], patch),
         one_at_a_time.occlusion(images[:1], labels[:1], patch),
@@ -90,6 +90,6 @@ def test_a_network_is_left_as_it_was() -> None:
     before = {name: value.clone() for name, value in explained.classifier.state_dict().items()}
     labels = explained.predict(images)
     explained.grad_cam(images, labels)
-    explained.occlusion(images[:1], labels[:1], Patch(32, 32, 0))
+    explained.occlusion(images[:1], labels[:1], SETTINGS)
     assert all(torch.equal(value, before[name]) for name, value in explained.classifier.state_dict().items())
     assert all(part.grad is None for part in explained.classifier.parameters())

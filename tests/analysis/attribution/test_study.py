@@ -5,24 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from tests.analysis.attribution.networks import BRIGHT, image, known_network, noise, random_network
+from tests.analysis.attribution.networks import BRIGHT, SETTINGS, image, known_network, noise, random_network
 from tmdscope.analysis.attribution.checks import STEPS
 from tmdscope.analysis.attribution.study import AttributionData, choose, explain
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.materials_study import AttributionParams
 
 SCORING = ScoringParams(bootstrap=100, seed=1)
-SETTINGS = AttributionParams(
-    alias="best",
-    layer="layer4",
-    images_per_class=2,
-    patch_px=32,
-    stride_px=32,
-    grey=128,
-    batch_size=8,
-    tolerance_px=0,
-    seed=1,
-)
 
 
 @pytest.mark.parametrize("target", ["multiclass", "multilabel"])

@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.analysis.descriptors.pictures import scan
@@ -33,9 +34,8 @@ def images(tmp_path: Path) -> Path:
 @pytest.fixture
 def heights(tmp_path: Path) -> Heights:
     np.save(tmp_path / "heights.npy", MAPS)
-    ids = tuple(f"image-{number}" for number in range(len(MAPS)))
-    hashes = tuple(map(sha256_array, MAPS))
-    return Heights(tmp_path / "heights.npy", ids, (PIXEL[0],) * len(MAPS), hashes, len(MAPS))
+    images = pd.DataFrame({"source_sha256": list(map(sha256_array, MAPS)), "pixel_size_nm": PIXEL[0]})
+    return Heights(tmp_path / "heights.npy", images, len(MAPS))
 
 
 def test_every_row_has_both_families(images: Path, heights: Heights) -> None:
@@ -53,7 +53,8 @@ def test_without_heights_the_physical_family_is_not_known(images: Path) -> None:
 
 
 def test_a_map_without_a_pixel_size_has_no_physical_descriptors(images: Path, heights: Heights) -> None:
-    partly = replace(heights, pixel_nm=(float("nan"), *heights.pixel_nm[1:]))
+    sizes = [float("nan"), *heights.images["pixel_size_nm"][1:]]
+    partly = replace(heights, images=heights.images.assign(pixel_size_nm=sizes))
     known = describe(images, partly, SETTINGS)["coverage"].notna()
     assert known.tolist() == [False, True, True, True, True]
 

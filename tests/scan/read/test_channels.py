@@ -5,7 +5,7 @@ import pytest
 
 from tests.scan.read import files
 from tmdscope.scan.read.channels import Channel, Found, ScanError, choose, distinct, nm_per, per_unit
-from tmdscope.scan.read.read import decode_file, decode_scan
+from tmdscope.scan.read.read import decode_file
 
 HEIGHT = np.random.default_rng(4).uniform(-40, 40, (12, 20)).cumsum(axis=0)
 
@@ -41,7 +41,7 @@ def test_a_name_that_is_not_there_lists_those_that_are() -> None:
     with pytest.raises(
         ScanError, match=r"no channel 'Hight'; .*\(channels: Height Sensor, Amplitude Error\)"
     ):
-        decode_scan(files.nanoscope(HEIGHT), "a.spm", "Hight")
+        decode_file(files.nanoscope(HEIGHT), "a.spm", "Hight")
 
 
 def test_channels_of_one_name_can_be_told_apart() -> None:
@@ -53,7 +53,7 @@ def test_gwyddion_fields_are_taken_by_their_numbers() -> None:
     found = decode_file(content, "a.gwy")
     assert [one.name for one in found.channels] == ["Height", "Height 2"]
     np.testing.assert_allclose(found.scan.height_nm, HEIGHT + 1, atol=1e-4)  # that of /2/data
-    np.testing.assert_allclose(decode_scan(content, "a.gwy", "Height 2").height_nm, HEIGHT, atol=1e-4)
+    np.testing.assert_allclose(decode_file(content, "a.gwy", "Height 2").scan.height_nm, HEIGHT, atol=1e-4)
 
 
 def test_labels_of_asylum_end_at_their_zero() -> None:
@@ -63,7 +63,7 @@ def test_labels_of_asylum_end_at_their_zero() -> None:
 
 def test_the_sensor_of_nanosurf_has_no_blank() -> None:
     assert (
-        decode_scan(files.nid(HEIGHT / 10, 500, 600, "Z-AxisSensor"), "a.nid").channel
+        decode_file(files.nid(HEIGHT / 10, 500, 600, "Z-AxisSensor"), "a.nid").scan.channel
         == "Forward Z-AxisSensor"
     )
 
@@ -111,11 +111,11 @@ def test_units_with_prefixes(unit: str, volts: float | None) -> None:
     ],
 )
 def test_the_range_of_a_bruker_channel_has_its_own_unit(scale: str) -> None:
-    scan = decode_scan(files.nanoscope(HEIGHT, **{"@2:Z_scale": scale}), "a.spm")
+    scan = decode_file(files.nanoscope(HEIGHT, **{"@2:Z_scale": scale}), "a.spm").scan
     np.testing.assert_allclose(scan.height_nm, HEIGHT, atol=0.07)
 
 
 @pytest.mark.parametrize("scale", ["V [Sens. Zsens] (0.006 V/LSB) 400.0 LSB", "V (0.006 V/LSB) 400.0 V"])
 def test_a_range_without_a_sensitivity_of_its_unit_is_no_height(scale: str) -> None:
     with pytest.raises(ScanError, match="no channel of heights"):
-        decode_scan(files.nanoscope(HEIGHT, **{"@2:Z_scale": scale}), "a.spm")
+        decode_file(files.nanoscope(HEIGHT, **{"@2:Z_scale": scale}), "a.spm")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.scan.read import files
 from tmdscope.scan.read import child
 from tmdscope.scan.read.formats import FORMATS
-from tmdscope.scan.read.read import ScanError, decode_scan
+from tmdscope.scan.read.read import ScanError, decode_file
 from tmdscope.scan.scan import Scan
 
 HEIGHT = np.random.default_rng(2).uniform(-40, 40, (9, 11))
@@ -30,7 +30,7 @@ EXAMPLES = 25
 
 def outcome(content: bytes) -> Scan | ScanError:
     try:
-        return decode_scan(content, "scan")
+        return decode_file(content, "scan").scan
     except ScanError as error:
         return error
 
@@ -69,7 +69,7 @@ def test_cut_anywhere(name: str) -> None:
     def cut(length: int) -> None:
         found = outcome(whole[:length])
         if isinstance(found, Scan):  # what is lost was of another channel or said nothing of the heights
-            np.testing.assert_array_equal(found.height_nm, decode_scan(whole, "scan").height_nm)
+            np.testing.assert_array_equal(found.height_nm, decode_file(whole, "scan").scan.height_nm)
 
     cut()
 
@@ -127,7 +127,7 @@ def huge_ibw() -> bytes:
 @pytest.mark.parametrize("write", [endless_gwy, many_gwy, huge_ibw])
 def test_readers_are_held_to_the_size_of_the_file(write: Callable[[], bytes]) -> None:
     assert isinstance(outcome(write()), ScanError)
-    assert isinstance(decode_scan(WHOLE["gwy"](), "next"), Scan)
+    assert isinstance(decode_file(WHOLE["gwy"](), "next").scan, Scan)
 
 
 def test_a_reader_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,28 +135,28 @@ def test_a_reader_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(child, "READER_WAIT_S_PER_BYTE", 0.0)
     monkeypatch.setattr(child, "_idle", [])
     with pytest.raises(ScanError, match="crashed or did not come to an end"):
-        decode_scan(many_gwy(), "scan.gwy")
+        decode_file(many_gwy(), "scan.gwy")
     assert child._idle == []
 
 
 def test_one_process_reads_file_after_file() -> None:
-    decode_scan(WHOLE["gwy"](), "a")
+    decode_file(WHOLE["gwy"](), "a")
     before = list(child._idle)
     for name in ("gwy", "ibw", "topostats"):
-        decode_scan(WHOLE[name](), "a")
+        decode_file(WHOLE[name](), "a")
     with pytest.raises(ScanError, match="no scale"):
-        decode_scan(files.gwy(HEIGHT, 0.0, 1.0), "a")
+        decode_file(files.gwy(HEIGHT, 0.0, 1.0), "a")
     assert child._idle == before
 
 
 def test_a_reader_that_failed_reads_no_other_file() -> None:
     whole = WHOLE["ibw"]()
-    expected = decode_scan(whole, "a").height_nm
+    expected = decode_file(whole, "a").scan.height_nm
     used = child._idle[-1]
     damaged = bytearray(whole)
     damaged[64 + 16] = 0x7F  # a type that does not exist
     for _ in range(3):
         with pytest.raises(ScanError, match="expected an image of layers"):
-            decode_scan(bytes(damaged), "a")
+            decode_file(bytes(damaged), "a")
     assert used not in child._idle
-    np.testing.assert_array_equal(decode_scan(whole, "a").height_nm, expected)
+    np.testing.assert_array_equal(decode_file(whole, "a").scan.height_nm, expected)

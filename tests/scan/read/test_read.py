@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tests.scan.read import files
 from tmdscope.scan.read.formats import holds_scan, is_scan
-from tmdscope.scan.read.read import ScanError, decode_file, decode_scan, read_scan
+from tmdscope.scan.read.read import ScanError, decode_file, read_file
 
 ROWS, COLUMNS, WIDTH_NM, FRAME_NM = 12, 20, 500.0, 600.0
 HEIGHT = np.random.default_rng(1).uniform(-40, 40, (ROWS, COLUMNS))
@@ -35,7 +35,7 @@ def test_heights_and_pixels_come_back(tmp_path: Path, ending: str) -> None:
     write, pixel, error_nm = FORMATS[ending]
     content = write()
     path = files.write(tmp_path, f"scan.{ending}", content)
-    scan = read_scan(path)
+    scan = read_file(path).scan
     assert holds_scan(content, path.name)
     assert holds_scan(content, "named.png")
     assert is_scan(path.name) is (ending != "tiff")
@@ -51,7 +51,7 @@ def test_heights_and_pixels_come_back(tmp_path: Path, ending: str) -> None:
 def test_a_file_that_is_cut_off_is_refused(ending: str, share: float) -> None:
     content = FORMATS[ending][0]()
     with pytest.raises(ScanError, match=r"cut off|empty|damaged|beginning is lost|no channel of heights"):
-        decode_scan(content[: int(len(content) * share)], f"scan.{ending}")
+        decode_file(content[: int(len(content) * share)], f"scan.{ending}")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_file_that_is_cut_off_is_refused(ending: str, share: float) -> None:
 )
 def test_another_kind_of_file_is_refused(content: bytes) -> None:
     with pytest.raises(ScanError, match="no instrument's file that can be read"):
-        decode_scan(content, "scan.spm")
+        decode_file(content, "scan.spm")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_another_kind_of_file_is_refused(content: bytes) -> None:
 )
 def test_no_scale_is_an_error(content: bytes) -> None:
     with pytest.raises(ScanError, match="states no scale"):
-        decode_scan(content, "scan")
+        decode_file(content, "scan")
 
 
 @pytest.mark.parametrize(
@@ -102,22 +102,22 @@ def test_no_scale_is_an_error(content: bytes) -> None:
 )
 def test_an_absurd_bruker_header_is_refused(changed: dict[str, str | None], message: str) -> None:
     with pytest.raises(ScanError, match=message):
-        decode_scan(files.nanoscope(HEIGHT, **changed), "scan.spm")
+        decode_file(files.nanoscope(HEIGHT, **changed), "scan.spm")
 
 
 def test_the_sensor_is_taken_before_the_piezo() -> None:
     piezo, sensor = files.nanoscope(HEIGHT, "Height"), files.nanoscope(HEIGHT, "Height Sensor")
-    assert decode_scan(piezo, "a").channel == "Height"
-    assert decode_scan(sensor, "a").channel == "Height Sensor"
+    assert decode_file(piezo, "a").scan.channel == "Height"
+    assert decode_file(sensor, "a").scan.channel == "Height Sensor"
     with pytest.raises(ScanError, match=r"no channel of heights \(channels: 'Current' in mV"):
-        decode_scan(piezo.replace(b"Sens. Zsens]", b"Sens. Amp]  ").replace(b'"Height"', b'"Current"'), "a")
+        decode_file(piezo.replace(b"Sens. Zsens]", b"Sens. Amp]  ").replace(b'"Height"', b'"Current"'), "a")
 
 
 def test_a_channel_may_be_named() -> None:
     with pytest.raises(ScanError, match=r"no channel 'Heigt'; did you mean 'Height'"):
-        decode_scan(files.nanoscope(HEIGHT, "Height"), "a", "Heigt")
+        decode_file(files.nanoscope(HEIGHT, "Height"), "a", "Heigt")
     with pytest.raises(ScanError, match="is in mV, not in a length"):
-        decode_scan(files.nanoscope(HEIGHT), "a", "Amplitude Error")
+        decode_file(files.nanoscope(HEIGHT), "a", "Amplitude Error")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_channel_may_be_named() -> None:
     ids=["fewer lines", "a lower frame", "stopped early"],
 )
 def test_a_bruker_frame_that_is_not_square(aspect: str, frame_nm: float, pixel: tuple[float, float]) -> None:
-    scan = decode_scan(files.nanoscope(HEIGHT, "Height", 1000.0, frame_nm, aspect), "a.spm")
+    scan = decode_file(files.nanoscope(HEIGHT, "Height", 1000.0, frame_nm, aspect), "a.spm").scan
     assert scan.height_nm.shape == (ROWS, COLUMNS)
     assert scan.pixel_size_nm == pytest.approx(pixel)
 
@@ -153,38 +153,38 @@ def test_a_bruker_frame_that_is_not_square(aspect: str, frame_nm: float, pixel: 
 )
 def test_what_is_no_scan_or_was_changed_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(ScanError, match=message):
-        decode_scan(content, "scan")
+        decode_file(content, "scan")
 
 
 def test_values_of_four_bytes_under_a_header_of_two() -> None:
     content = files.nanoscope(
         HEIGHT / 256**2, stored=4, **{"Bytes/pixel": "2"}
     )  # as software from 9.2 has it
-    np.testing.assert_allclose(decode_scan(content, "a.spm").height_nm, HEIGHT, atol=0.07)
+    np.testing.assert_allclose(decode_file(content, "a.spm").scan.height_nm, HEIGHT, atol=0.07)
 
 
 def test_a_gwyddion_file_of_another_writer() -> None:
     """Units with a prefix, and text in Latin-1."""
-    scan = decode_scan(files.gwy(HEIGHT, WIDTH_NM, FRAME_NM, "um"), "a.gwy")
+    scan = decode_file(files.gwy(HEIGHT, WIDTH_NM, FRAME_NM, "um"), "a.gwy").scan
     np.testing.assert_allclose(scan.height_nm, HEIGHT, atol=1e-4)
     assert scan.pixel_size_nm == pytest.approx((25.0, 50.0))
     content = files.gwy(HEIGHT, WIDTH_NM, FRAME_NM, "um", {0: "Height 20 C"})
     latin = content.replace(b"um\x00", b"\xb5m\x00").replace(b"20 C", b"20\xb0C")
-    scan = decode_scan(latin, "a.gwy")
+    scan = decode_file(latin, "a.gwy").scan
     np.testing.assert_allclose(scan.height_nm, HEIGHT, atol=1e-4)
     assert scan.channel == "Height 20°C"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ScanError, match=r"gone\.spm: No such file"):
-        read_scan(tmp_path / "gone.spm")
+        read_file(tmp_path / "gone.spm")
 
 
 def test_values_that_are_not_finite_are_refused() -> None:
     holes: NDArray[np.float64] = HEIGHT.copy()
     holes[3, 4] = np.nan
     with pytest.raises(ScanError, match="NaN or infinite"):
-        decode_scan(files.gwy(holes, WIDTH_NM, FRAME_NM), "a.gwy")
+        decode_file(files.gwy(holes, WIDTH_NM, FRAME_NM), "a.gwy")
 
 
 def test_all_channels_are_listed() -> None:

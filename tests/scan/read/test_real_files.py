@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmdscope.scan.read.read import ScanError, decode_file, read_scan
+from tmdscope.scan.read.read import ScanError, decode_file, read_file
 
 pytestmark = pytest.mark.realdata
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.realdata
 def test_sums_of_independent_readers(
     scans_dir: Path, name: str, channel: str, shape: tuple[int, int], pixel_nm: float, total_nm: float
 ) -> None:
-    scan = read_scan(scans_dir / name, channel)
+    scan = read_file(scans_dir / name, channel).scan
     assert scan.channel == channel
     assert scan.height_nm.shape == shape
     assert scan.pixel_size_nm == pytest.approx((pixel_nm, pixel_nm), rel=1e-5)
@@ -30,7 +30,7 @@ def test_sums_of_independent_readers(
 
 
 def test_asylum_roughness(scans_dir: Path) -> None:
-    scan = read_scan(scans_dir / "R_AR_20211011.ibw", "HeightRetrace")
+    scan = read_file(scans_dir / "R_AR_20211011.ibw", "HeightRetrace").scan
     from_mean = scan.height_nm - scan.height_nm.mean(dtype=float)
     assert scan.pixel_size_nm == pytest.approx((4000 / 128, 4000 / 128))
     assert np.abs(from_mean).mean() == pytest.approx(6.365067, abs=1e-6)
@@ -58,7 +58,7 @@ def test_nanoscope_integers_and_flattened_roughness(scans_dir: Path) -> None:
 @pytest.mark.parametrize("ending", ["000", "002", "003"])
 def test_headers_without_data_are_refused(scans_dir: Path, ending: str) -> None:
     with pytest.raises(ScanError, match="is cut off; copy it from the instrument again"):
-        read_scan(scans_dir / f"bruker_data_header.{ending}")
+        read_file(scans_dir / f"bruker_data_header.{ending}")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_sizes_of_height_sensors(
 
 def test_a_gwyddion_file_without_units_has_no_scale(scans_dir: Path) -> None:
     with pytest.raises(ScanError, match=r"no channel of heights \(channels: 'Test' in no unit\)"):
-        read_scan(scans_dir / "gwyfile_test.gwy")
+        read_file(scans_dir / "gwyfile_test.gwy")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_frames_and_ranges_of_independent_readers(
     lowest_nm: float,
     highest_nm: float,
 ) -> None:
-    scan = read_scan(scans_dir / name, channel)
+    scan = read_file(scans_dir / name, channel).scan
     assert scan.height_nm.shape == shape
     assert (shape[1] * scan.pixel_size_nm[0], shape[0] * scan.pixel_size_nm[1]) == pytest.approx(frame_nm)
     assert (scan.height_nm.min(), scan.height_nm.max()) == pytest.approx((lowest_nm, highest_nm), abs=6e-3)
@@ -145,7 +145,7 @@ def test_frames_and_ranges_of_independent_readers(
     ],
 )
 def test_the_rule_for_the_channel(scans_dir: Path, name: str, channel: str) -> None:
-    scan = read_scan(scans_dir / name)
+    scan = read_file(scans_dir / name).scan
     assert scan.channel == channel
     stopped = ("it is 62 of 256 pixels high",) if name.startswith("H_") else ()
     assert [told.partition(",")[0] for told in scan.warnings] == list(stopped)

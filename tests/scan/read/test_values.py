@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.scan.read import files
-from tmdscope.scan.read.read import ScanError, decode_scan
+from tmdscope.scan.read.read import ScanError, decode_file
 from tmdscope.scan.read.values import doubts
 
 SMOOTH = np.random.default_rng(5).normal(size=(40, 30)).cumsum(axis=0)
@@ -28,7 +28,7 @@ def lost(*rows: int) -> np.ndarray:
     ids=["stopped", "first", "one inside", "gap", "gap and last"],
 )
 def test_scanned_lines_are_kept(holes: np.ndarray, kept: list[int]) -> None:
-    scan = decode_scan(files.gwy(holes, 300, 400), "a.gwy")
+    scan = decode_file(files.gwy(holes, 300, 400), "a.gwy").scan
     np.testing.assert_allclose(scan.height_nm, SMOOTH[list(kept)], atol=1e-5)
     assert scan.pixel_size_nm == pytest.approx((10.0, 10.0))
     assert f"{40 - len(kept)} of 40 lines hold no heights and are left out" in scan.warnings[0]
@@ -37,7 +37,7 @@ def test_scanned_lines_are_kept(holes: np.ndarray, kept: list[int]) -> None:
 def test_the_line_under_way_when_a_scan_was_stopped_is_left_out() -> None:
     holes = lost(*range(20, 40))
     holes[19, 12:] = np.nan
-    assert decode_scan(files.gwy(holes, 300, 400), "a.gwy").height_nm.shape == (19, 30)
+    assert decode_file(files.gwy(holes, 300, 400), "a.gwy").scan.height_nm.shape == (19, 30)
 
 
 @pytest.mark.parametrize("where", [(3, 4), np.s_[:, 4], np.s_[:39]], ids=["pixel", "column", "all but one"])
@@ -45,16 +45,16 @@ def test_other_holes_are_refused(where: object) -> None:
     holes = SMOOTH.copy()
     holes[where] = np.nan  # type: ignore[index]
     with pytest.raises(ScanError, match="NaN or infinite"):
-        decode_scan(files.gwy(holes, 300, 400), "a.gwy")
+        decode_file(files.gwy(holes, 300, 400), "a.gwy")
 
 
 def test_lines_that_nanosurf_and_bruker_fill_were_not_scanned() -> None:
     filled = SMOOTH.copy()
     filled[25:] = -50.0  # the lowest number of the made file
-    assert decode_scan(files.nid(filled, 300, 400), "a.nid").height_nm.shape == (25, 30)
+    assert decode_file(files.nid(filled, 300, 400), "a.nid").scan.height_nm.shape == (25, 30)
     lowest = -files.SENSITIVITY_NM_PER_V * files.FULL_RANGE_V / 2
     filled[25:] = lowest
-    assert decode_scan(files.nanoscope(filled), "a.spm").height_nm.shape == (25, 30)
+    assert decode_file(files.nanoscope(filled), "a.spm").scan.height_nm.shape == (25, 30)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,8 @@ def randomised(classifier: Classifier, seed: int) -> Iterator[tuple[str, Classif
             torch.manual_seed(seed + number)
             parts = [part, network.get_submodule("bn1")] if step == "conv1" else [part]
             for module in (inner for outer in parts for inner in outer.modules()):
-                _draw_anew(module)
+                if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+                    module.reset_parameters()
         yield step, changed
 
 
@@ -70,19 +71,6 @@ def pointing(maps: Maps, masks: Masks) -> pd.DataFrame:
     return table.where(pd.Series(defined), np.nan)
 
 
-def pairs(maps: Mapping[str, Maps]) -> Iterator[tuple[str, str]]:
-    """List each two methods once, in the order of the mapping."""
-    names = list(maps)
-    for number, first in enumerate(names):
-        for second in names[number + 1 :]:
-            yield first, second
-
-
 def _flat(values: NDArray[Any]) -> NDArray[Any]:
     """Rows of pixels; of no image too."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
-
-
-def _draw_anew(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
-        module.reset_parameters()

@@ -15,21 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tmdscope.params.materials_study import AttributionParams
 from tmdscope.vision.classifier import Classifier
-from tmdscope.vision.features import fold_batch_norm
+from tmdscope.vision.features import apply_in_batches, fold_batch_norm
 from tmdscope.vision.targets import Target
 
 Maps = NDArray[np.float32]
 Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Patch:
-    """The square of occlusion; the paper's (Moses & Reinhart, Mater. Charact. 209, 113701): 15 px, 5 px."""
-
-    size_px: int
-    stride_px: int
-    grey: int
 
 
 @dataclass(frozen=True)
@@ -56,13 +48,11 @@ class Explained:
 
     def predict(self, images: NDArray[np.uint8]) -> Labels:
         """Give the most probable class of each image (N x S x S), int64, shape (N,)."""
-        with torch.inference_mode():
-            found = [
-                self.target.probabilities(self.classifier(batch)).argmax(dim=1).cpu()
-                for batch, _ in self._batches(images, np.zeros(len(images), np.int64))
-            ]
-        labels: Labels = torch.cat(found).numpy()
-        return labels
+
+        def _name(batch: Tensor) -> Tensor:
+            return self.target.probabilities(self.classifier(batch)).argmax(dim=1)
+
+        return apply_in_batches(_name, images, self.batch_size, self.device)
 
     def map_px(self, images: NDArray[np.uint8]) -> int:
         """Say how many rows the layer's maps have before interpolation: about S / 32 for ``layer4``."""
@@ -89,10 +79,10 @@ class Explained:
 
         return self._maps(_weighed, images, labels)
 
-    def occlusion(self, images: NDArray[np.uint8], labels: Labels, patch: Patch) -> Maps:
+    def occlusion(self, images: NDArray[np.uint8], labels: Labels, settings: AttributionParams) -> Maps:
         """Give each pixel the mean loss of a class's score over the squares that hide it, N x S x S.
 
-        Images are at least as large as the patch.
+        Images are at least as large as the square.
         """
         from captum.attr import Occlusion
 
@@ -105,9 +95,9 @@ class Explained:
             lost = method.attribute(
                 inputs,
                 target=label,
-                sliding_window_shapes=(patch.size_px, patch.size_px),
-                strides=(patch.stride_px, patch.stride_px),
-                baselines=float(patch.grey),
+                sliding_window_shapes=(settings.patch_px, settings.patch_px),
+                strides=(settings.stride_px, settings.stride_px),
+                baselines=float(settings.grey),
                 perturbations_per_eval=self.batch_size,
             )
             found[row] = lost[0].detach().cpu().numpy()
@@ -130,8 +120,7 @@ class Explained:
             for batch, wanted in self._batches(images, labels)
         ]
         none = torch.empty(0, 1, *size)
-        maps: Maps = torch.cat([none, *(part.float().cpu() for part in parts)])[:, 0].numpy()
-        return maps
+        return torch.cat([none, *(part.float().cpu() for part in parts)])[:, 0].numpy()
 
     def _batches(self, images: NDArray[np.uint8], labels: Labels) -> Iterator[tuple[Tensor, Tensor]]:
         """Images as floats, for gradients pass through no integers."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.analysis.attribution.checks import pairs, pointing, randomised, rank_correlation
-from tmdscope.analysis.attribution.maps import Explained, Labels, Maps, Patch
+from tmdscope.analysis.attribution.checks import pointing, randomised, rank_correlation
+from tmdscope.analysis.attribution.maps import Explained, Labels, Maps
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import AttributionParams
 from tmdscope.scores.bootstrap import mean_with_interval
@@ -56,11 +57,10 @@ def explain(
     predicted = explained.predict(data.images)
     shown = choose(data, predicted, settings.images_per_class)
     everything, samples = np.arange(len(data.images)), np.asarray(data.sample_ids, dtype=str)
-    patch = Patch(settings.patch_px, settings.stride_px, settings.grey)
     maps = _layer_maps(explained, data.images, predicted)
     images, labels = data.images[shown], predicted[shown]
     on_shown = {name: values[shown] for name, values in maps.items()}
-    on_shown["occlusion"] = explained.occlusion(images, labels, patch)
+    on_shown["occlusion"] = explained.occlusion(images, labels, settings)
     looked_at = [(name, values, everything) for name, values in maps.items()]
     looked_at.append(("occlusion", on_shown["occlusion"], shown))
     means = _Means(samples[shown], scoring)
@@ -70,7 +70,7 @@ def explain(
         "shown": len(shown),
         "map_px": explained.map_px(data.images),
         "agreement": _agreement(on_shown, means),
-        "sanity": _sanity(explained, images, labels, on_shown, means, settings.seed, patch),
+        "sanity": _sanity(explained, images, labels, on_shown, means, settings),
         "truth": {
             feature: {
                 name: _on_truth(values, masks[rows], _Means(samples[rows], scoring))
@@ -120,7 +120,7 @@ def _agreement(maps: Mapping[str, Maps], means: _Means) -> dict[str, dict[str, A
             **means.of(rank_correlation(maps[a], maps[b])),
             "other_image": _chance(maps[a], maps[b]),
         }
-        for a, b in pairs(maps)
+        for a, b in combinations(maps, 2)
     }
 
 
@@ -130,20 +130,19 @@ def _sanity(
     labels: Labels,
     maps: Mapping[str, Maps],
     means: _Means,
-    seed: int,
-    patch: Patch,
+    settings: AttributionParams,
 ) -> dict[str, dict[str, Any]]:
     """Rank correlation with the maps of networks that lost more and more of what they learnt.
 
     Of occlusion after the last step only, an image of each class: it asks the network hundreds of times.
     """
     found: dict[str, dict[str, Any]] = {name: {} for name in maps}
-    for step, classifier in randomised(explained.classifier, seed):
+    for step, classifier in randomised(explained.classifier, settings.seed):
         random = replace(explained, classifier=classifier)
         for name, values in _layer_maps(random, images, labels).items():
             found[name][step] = means.of(rank_correlation(maps[name], values))
     _, first = np.unique(labels, return_index=True)
-    values = random.occlusion(images[first], labels[first], patch)
+    values = random.occlusion(images[first], labels[first], settings)
     of_first = replace(means, sample_ids=means.sample_ids[first])
     found["occlusion"][step] = of_first.of(rank_correlation(maps["occlusion"][first], values))
     return found

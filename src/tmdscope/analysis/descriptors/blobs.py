@@ -67,8 +67,7 @@ def _gains(rows: int, columns: int) -> Values:
     """Factors that each difference of Gaussians leaves of every cosine."""
     along_rows, along_columns = _responses(rows), _responses(columns)
     smooth = along_rows[:, :, None] * along_columns[:, None, :]
-    gains: Values = (smooth[:-1] - smooth[1:]) / (RATIO - 1)
-    return gains
+    return (smooth[:-1] - smooth[1:]) / (RATIO - 1)
 
 
 def _responses(size: int) -> Values:
@@ -156,8 +155,7 @@ def _overlap(distance: Values, radius: Values) -> Values:
     apart = np.where(inside, 1.0, distance)
     lens = np.pi / (12 * apart) * (1 + radius - apart) ** 2
     lens *= apart**2 + 2 * apart * (1 + radius) - 3 * (1 + radius**2) + 6 * radius
-    share: Values = np.where(inside, 1.0, lens / (4.0 / 3 * np.pi * radius**3))
-    return share
+    return np.where(inside, 1.0, lens / (4.0 / 3 * np.pi * radius**3))
 
 
 def _count_in_order(peaks: _Peaks, loser: Places, winner: Places) -> int:

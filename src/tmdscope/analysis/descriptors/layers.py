@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tmdscope.scan.areal import Heights, Mask, remove_quadratic
+from tmdscope.scan.areal import Heights, Mask, quadratic_terms, remove_quadratic
 from tmdscope.scan.growth import LAYER_NM
 
 CLOSED_BELOW = 0.25
@@ -92,8 +92,7 @@ def _row_medians(bare: Heights, usual: Mask) -> Heights:
 
 
 def _nearest_layer(height: Heights) -> NDArray[np.int64]:
-    number: NDArray[np.int64] = np.clip(np.rint(height / LAYER_NM), -2, 2).astype(np.int64)
-    return number
+    return np.clip(np.rint(height / LAYER_NM), -2, 2).astype(np.int64)
 
 
 def _misfit(height: Heights) -> float:
@@ -128,9 +127,7 @@ def _without_background(height_nm: NDArray[Any], pixel_nm: tuple[float, float], 
     Edges of layers are few among the differences, and least absolute values pass them over.
     """
     height = np.asarray(height_nm, dtype=np.float64)
-    y, x = (np.linspace(-1, 1, size) for size in height.shape)
-    x, y = np.broadcast_arrays(x[None, :], y[:, None])
-    terms = np.stack([x, y, x * x, x * y, y * y], axis=-1)
+    terms = quadratic_terms(height.shape)[..., 1:]
     slopes: list[Heights] = []
     differences: list[Heights] = []
     for axis, pixel in ((0, pixel_nm[1]), (1, pixel_nm[0])):
@@ -145,5 +142,4 @@ def _without_background(height_nm: NDArray[Any], pixel_nm: tuple[float, float], 
         weighted = slope * weight[:, None]
         found = np.linalg.lstsq(weighted.T @ slope, weighted.T @ difference, rcond=None)[0]
         weight = 1 / np.maximum(np.abs(difference - slope @ found), 0.05)
-    background: Heights = height - terms @ found
-    return background
+    return height - terms @ found

@@ -11,10 +11,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.feature import canny
 from skimage.filters import gaussian, threshold_otsu
 
 from tmdscope.analysis.descriptors.blobs import count_blobs
-from tmdscope.analysis.descriptors.edges import count_step_edges
 from tmdscope.params.materials_study import DescribeParams
 
 Image = NDArray[np.uint8]
@@ -24,6 +24,8 @@ Mask = NDArray[np.bool_]
 CHANNELS = 3
 """The authors' images have three equal channels; what they count per value, they count per channel."""
 
+_EDGE_SIGMA = 0.3
+"""Smoothing in px before edges are found (Canny 1986, IEEE Trans. Pattern Anal. Mach. Intell. 8, 679)."""
 _LEVELS = 256
 _BINS = 256
 _ROUNDING = 1e-12
@@ -44,15 +46,16 @@ def describe_paper(image: Image, settings: DescribeParams) -> dict[str, float]:
     bright = _bright(image, smooth, settings)
     variation = scaled - _mirrored(scaled, smooth, settings.gaussian_sigma_px)
     texture = _texture(image)
+    opened = open_by_disc(bright, settings.opening_radius_px)
     return {
         "grain_size": _mean_diameter(bright),
-        "step_edges": float(count_step_edges(scaled)),
+        "step_edges": float(ndimage.label(_closed(canny(scaled, sigma=_EDGE_SIGMA)))[1]),
         "anisotropy": _anisotropy(image),
         "homogeneity": texture["homogeneity"],
         "energy": texture["energy"],
         "correlation": texture["correlation"],
         "asm": texture["asm"],
-        "grain_density": _count_parts(open_by_disc(bright, settings.opening_radius_px)) / image.size,
+        "grain_density": ndimage.label(opened, _CONNECTED_8)[1] / image.size,
         "dog_blobs": float(count_blobs(scaled)),
         "rms_roughness": float(np.sqrt(np.mean(variation**2))),
         "defect_density": _count_peaks(smooth) / (image.size * CHANNELS),
@@ -128,8 +131,13 @@ def _mean_diameter(mask: Mask) -> float:
     return float(np.sqrt(4.0 / np.pi * areas).mean())
 
 
-def _count_parts(mask: Mask) -> float:
-    return float(ndimage.label(mask, _CONNECTED_8)[1])
+def _closed(mask: Mask) -> Mask:
+    """Dilate and erode by 3 x 3 pixels; what lies outside the image counts for neither."""
+    for outside, combine in ((False, np.logical_or), (True, np.logical_and)):
+        padded = np.pad(mask, 1, constant_values=outside)
+        tall = combine(combine(padded[:-2], padded[1:-1]), padded[2:])
+        mask = combine(combine(tall[:, :-2], tall[:, 1:-1]), tall[:, 2:])
+    return mask
 
 
 def _anisotropy(image: Image) -> float:
@@ -155,8 +163,7 @@ def _twice_the_slope(image: Image, axis: int) -> NDArray[np.int32]:
 def _directions() -> Values:
     """Angle of every slope that 8-bit images can have, flat."""
     slope = np.arange(-2 * (_LEVELS - 1), 2 * _LEVELS - 1)
-    angles: Values = np.arctan2(slope[None, :], slope[:, None]).ravel()
-    return angles
+    return np.arctan2(slope[None, :], slope[:, None]).ravel()
 
 
 def _texture(image: Image) -> dict[str, float]:

@@ -8,11 +8,12 @@ import threading
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from tmdscope.limits import READER_WAIT_S, READER_WAIT_S_PER_BYTE
 from tmdscope.scan.read.channels import Channel, ScanError
 from tmdscope.scan.read.formats import Format
+from tmdscope.scan.read.values import ReadChannel
 
 
 class _Child:
@@ -59,13 +60,10 @@ _idle: list[_Child] = []
 _lock = threading.Lock()
 
 
-def read_in_child(
-    content: bytes, form: Format, channel: str | None
-) -> tuple[list[Channel], int, NDArray[np.float32], tuple[str, ...]]:
+def read_in_child(content: bytes, form: Format, channel: str | None) -> ReadChannel:
     """Read a file with a library, in a process whose memory and time are limited by the file's size.
 
-    Safe for threads: each has a process to itself while it asks. Gives the channels of the file, the place of
-    the one that was read, its heights in nm, float32, shape (rows, columns), and warnings about them.
+    Safe for threads: each has a process to itself while it asks.
     """
     with _lock:
         child = _idle.pop() if _idle else _Child()
@@ -85,14 +83,9 @@ def read_in_child(
             _idle.append(child)
     if "error" in answer:
         raise ScanError(answer["error"])
-    channels = [Channel(**{name: _plain(value) for name, value in one.items()}) for one in answer["channels"]]
+    channels = TypeAdapter(list[Channel]).validate_python(answer["channels"])
     height_nm = np.frombuffer(values, np.float32).reshape(answer["shape"])
     return channels, int(answer["chosen"]), height_nm, tuple(answer["warnings"])
-
-
-def _plain(value: Any) -> Any:
-    """Give JSON's lists back as the tuples that they were."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 @atexit.register

@@ -3,17 +3,24 @@
 import math
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import NamedTuple
 
 from tmdscope.scan.read.channels import ScanError
 
-_MAX_HEADER = 1 << 20
+MAX_HEADER = 1 << 20
+"""Bytes within which a header of text ends."""
+
+JPK_WIDTH = 0x8042
+PARK_MARK, PARK_DATA, PARK_HEADER = 50432, 50434, 50435
+"""Tags that make a TIFF one of these instruments' own."""
+
 _TEXT = 1000
 """Bytes that are text, in files that begin with a header."""
 
-_JPK_SIZE = 0x8042
-_PARK_MARK, _PARK_DATA, _PARK_HEADER = 50432, 50434, 50435
-"""Tags that make a TIFF one of these instruments' own."""
+_MAX_DIRECTORIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,8 @@ NANOSCOPE = Format(
 FORMATS = (
     NANOSCOPE,
     Format("ibw", "Asylum Igor binary wave", (b"\x05\x00", b"\x00\x05"), (".ibw",)),
-    Format("jpk", "JPK", _TIFF, (".jpk", ".jpk-qi-image"), frozenset({_JPK_SIZE})),
-    Format("park", "Park TIFF", _TIFF, (), frozenset({_PARK_MARK, _PARK_DATA, _PARK_HEADER})),
+    Format("jpk", "JPK", _TIFF, (".jpk", ".jpk-qi-image"), frozenset({JPK_WIDTH})),
+    Format("park", "Park TIFF", _TIFF, (), frozenset({PARK_MARK, PARK_DATA, PARK_HEADER})),
     Format("gwy", "Gwyddion", (b"GWYP",), (".gwy",)),
     Format("gsf", "Gwyddion simple field", (b"Gwyddion Simple Field 1.0",), (".gsf",)),
     Format("topostats", "TopoStats", (b"\x89HDF\r\n\x1a\n",), (".topostats",)),
@@ -91,15 +98,42 @@ def format_of(content: bytes) -> Format:
     raise ScanError(f"it is no instrument's file that can be read ({known}), or its beginning is lost")
 
 
+class TiffEntry(NamedTuple):
+    """A tag of one of a TIFF's pictures, counted from 1: kind and number of its values, and their place.
+
+    Each picture begins with one of tag 0, which stands for nothing.
+    """
+
+    picture: int
+    tag: int
+    kind: int
+    values: int
+    place: int
+
+
+def tiff_entries(content: bytes) -> Iterator[TiffEntry]:
+    """Go through the tags of a TIFF, a BigTIFF or Exif (TIFF 6.0, section 2); struct.error where it ends."""
+    order, big = "<" if content[:2] == b"II" else ">", content[2:4] in (b"+\0", b"\0+")
+    head, entry, last = (f"{order}{form}" for form in (("Q", "HHQ8x", "Q") if big else ("H", "HHI4x", "I")))
+    size = struct.calcsize(entry)
+    seen: set[int] = set()
+    (place,) = struct.unpack_from(last, content, 8 if big else 4)
+    while place and place not in seen and len(seen) < _MAX_DIRECTORIES:
+        seen.add(place)
+        yield TiffEntry(len(seen), 0, 0, 0, place)
+        (count,) = struct.unpack_from(head, content, place)
+        place += struct.calcsize(head)
+        for at in range(place, place + size * count, size):
+            tag, kind, values = struct.unpack_from(entry, content, at)
+            yield TiffEntry(len(seen), tag, kind, values, at + size - struct.calcsize(last))
+        (place,) = struct.unpack_from(last, content, place + size * count)
+
+
 def _tiff_tags(content: bytes) -> frozenset[int]:
-    """Read the numbers of the tags of a TIFF's first page (TIFF 6.0, section 2); none where it is damaged."""
-    order = "<" if content.startswith(b"II") else ">"
+    """Read the numbers of the tags of a TIFF's first page; none where it is damaged."""
     try:
-        (first,) = struct.unpack_from(f"{order}I", content, 4)
-        (count,) = struct.unpack_from(f"{order}H", content, first)
-        return frozenset(
-            struct.unpack_from(f"{order}H", content, first + 2 + 12 * k)[0] for k in range(count)
-        )
+        first = takewhile(lambda entry: entry.picture == 1, tiff_entries(content))
+        return frozenset(entry.tag for entry in first)
     except struct.error:
         return frozenset()
 
@@ -145,14 +179,14 @@ def _ibw_length(content: bytes) -> int:
 
 def _gsf_length(content: bytes) -> int:
     """Add the data to the header, which ends with one to four zeros (Gwyddion's user guide)."""
-    end = content.index(b"\0", 0, _MAX_HEADER)
+    end = content.index(b"\0", 0, MAX_HEADER)
     counts = dict(re.findall(rb"^([XY]Res) *= *(\d{1,6})\s*$", content[:end], re.MULTILINE))
     return end + 4 - end % 4 + 4 * int(counts.get(b"XRes", b"")) * int(counts.get(b"YRes", b""))
 
 
 def _nid_length(content: bytes) -> int:
     """Add up the data sets behind the mark that ends the header: NSFopen counts them from the file's end."""
-    end = content.index(b"#!", 0, _MAX_HEADER) + 2
+    end = content.index(b"#!", 0, MAX_HEADER) + 2
     used = set(re.findall(rb"^Gr\d+-Ch\d+=(\S+)", content[:end], re.MULTILINE))
     total = end
     for section in re.split(rb"^\[", content[:end], flags=re.MULTILINE):

@@ -25,7 +25,7 @@ def find_gwy(path: Path) -> list[Found]:
     content = path.read_bytes()
     try:
         _, first, end = _open(content, 4, len(content))
-        whole = {name: value for name, _, value in _components(content, first, end)}
+        whole = dict(_components(content, first, end))
         fields = {int(match[1]): key for key in whole if (match := re.fullmatch(r"/(\d{1,9})/data", key))}
         opened = {number: _field(content, whole[fields[number]]) for number in sorted(fields)}
     except (struct.error, ValueError, KeyError) as error:
@@ -52,11 +52,11 @@ def _field(content: bytes, where: Any) -> dict[str, Any] | None:
     if not isinstance(where, tuple) or where[0] != "GwyDataField":
         return None
     field: dict[str, Any] = {"xreal": math.nan, "yreal": math.nan}
-    field |= {name: value for name, _, value in _components(content, where[1], where[2])}
+    field |= dict(_components(content, where[1], where[2]))
     for key in ("si_unit_xy", "si_unit_z"):
         unit = field.get(key)
         parts = _components(content, unit[1], unit[2]) if isinstance(unit, tuple) else ()
-        field[key] = str(next((value for name, _, value in parts if name == "unitstr"), ""))
+        field[key] = str(next((value for name, value in parts if name == "unitstr"), ""))
     if not isinstance(field["data"], np.ndarray):
         raise ValueError("a field without numbers")
     return field
@@ -71,15 +71,14 @@ def _open(content: bytes, place: int, end: int) -> tuple[str, int, int]:
     return name, place + 4, place + 4 + size
 
 
-def _components(content: bytes, place: int, end: int) -> Iterator[tuple[str, str, Any]]:
+def _components(content: bytes, place: int, end: int) -> Iterator[tuple[str, Any]]:
     """Go through what an object holds; objects in it are told by where they lie, and not opened."""
     while place < end:
         name, place = _text(content, place, end)
-        kind = chr(content[place])
-        value, place = _value(content, kind, place + 1, end)
+        value, place = _value(content, chr(content[place]), place + 1, end)
         if place > end:
             raise ValueError(f"{name!r}")
-        yield name, kind, value
+        yield name, value
 
 
 def _value(content: bytes, kind: str, place: int, end: int) -> tuple[Any, int]:

@@ -235,28 +235,15 @@ def _noted(note: str, key: str) -> float:
         return math.nan
 
 
-READERS: Mapping[str, Callable[[Path], list[Found]]] = MappingProxyType(
+READERS: Mapping[str, tuple[Callable[[Path], list[Found]], str]] = MappingProxyType(
     {
-        "ibw": find_ibw,
-        "jpk": find_jpk,
-        "park": find_park,
-        "gwy": find_gwy,
-        "gsf": find_gsf,
-        "topostats": find_topostats,
-        "nid": find_nid,
+        "ibw": (find_ibw, "igor2.binarywave"),
+        "jpk": (find_jpk, "tifffile"),
+        "park": (find_park, "tifffile"),
+        "gwy": (find_gwy, "numpy"),
+        "gsf": (find_gsf, "numpy"),
+        "topostats": (find_topostats, "AFMReader.topostats"),
+        "nid": (find_nid, "NSFopen.read"),
     }
 )
-"""Name of a format to what lists its channels."""
-
-LIBRARIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "ibw": ("igor2.binarywave",),
-        "jpk": ("tifffile",),
-        "park": ("tifffile",),
-        "gwy": (),
-        "gsf": (),
-        "topostats": ("AFMReader.topostats",),
-        "nid": ("NSFopen.read",),
-    }
-)
-"""Name of a format to the modules that read it."""
+"""Name of a format to what lists its channels, and the module that it needs."""

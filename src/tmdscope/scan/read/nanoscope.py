@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per, per_unit
+from tmdscope.scan.read.formats import MAX_HEADER
 
 _END = b"\\*File list end"
-_MAX_HEADER = 1 << 20
 _IMAGE, _SCAN = "ciao image list", "ciao scan list"
 _SAME = 0.02
 """Share by which two records of a size may differ."""
@@ -65,7 +65,7 @@ def _check_places(content: bytes, images: Sequence[Section]) -> None:
 
 
 def _read_sections(content: bytes) -> list[tuple[str, dict[str, str]]]:
-    end = content.find(_END, 0, _MAX_HEADER)
+    end = content.find(_END, 0, MAX_HEADER)
     if end < 0:
         raise ScanError("its header has no end ('\\*File list end'): the file is cut off or damaged")
     sections: list[tuple[str, dict[str, str]]] = []
@@ -145,8 +145,7 @@ def _read_values(
     values = np.frombuffer(content, dtype=f"<i{stored}", count=grid[0] * grid[1], offset=offset)
     valid = values.reshape(grid)[window][::-1]
     empty = (valid == np.iinfo(valid.dtype).min).all(axis=1, keepdims=True)
-    scaled: NDArray[np.float64] = np.where(empty, np.nan, valid * step)
-    return scaled
+    return np.where(empty, np.nan, valid * step)
 
 
 def _z_step(name: str, image: Section, sensitivities: Section) -> tuple[float, str]:

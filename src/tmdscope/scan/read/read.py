@@ -7,14 +7,12 @@ from pathlib import Path
 from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_SCAN_BYTES
-from tmdscope.scan.read.channels import Channel, ScanError, check_channel, choose, distinct
+from tmdscope.scan.read.channels import Channel, ScanError
 from tmdscope.scan.read.child import read_in_child
 from tmdscope.scan.read.formats import NANOSCOPE, format_of
 from tmdscope.scan.read.nanoscope import find_channels
-from tmdscope.scan.read.values import heights
+from tmdscope.scan.read.values import read_channel
 from tmdscope.scan.scan import Scan
-
-__all__ = ["InstrumentFile", "ScanError", "decode_file", "decode_scan", "read_file", "read_scan"]
 
 
 @dataclass(frozen=True)
@@ -26,17 +24,8 @@ class InstrumentFile:
     scan: Scan
 
 
-def read_scan(path: Path, channel: str | None = None) -> Scan:
-    """Read the heights of an instrument's file; a ScanError names the file.
-
-    It is of Bruker Nanoscope, Asylum .ibw, JPK, Park .tiff, Gwyddion .gwy and .gsf, .topostats, Nanosurf
-    .nid. Without a channel's name that of the heights is found.
-    """
-    return read_file(path, channel).scan
-
-
 def read_file(path: Path, channel: str | None = None) -> InstrumentFile:
-    """Read an instrument's file: its channels, and the heights of one, as `read_scan`."""
+    """Read an instrument's file, as `decode_file`; a ScanError names the file."""
     try:
         return decode_file(read_bytes(path, MAX_SCAN_BYTES), path.name, channel)
     except (OSError, UserError) as error:
@@ -44,24 +33,16 @@ def read_file(path: Path, channel: str | None = None) -> InstrumentFile:
         raise ScanError(f"{path}: {reason}") from error
 
 
-def decode_scan(content: bytes, name: str, channel: str | None = None) -> Scan:
-    """Read the heights of an instrument's file that is in memory, as `decode_file`."""
-    return decode_file(content, name, channel).scan
-
-
 def decode_file(content: bytes, name: str, channel: str | None = None) -> InstrumentFile:
     """Read an instrument's file that is in memory: its channels, and the heights of one.
 
-    The format is told by how it begins; `name` is kept as the scan's source. Nothing is assumed that the file
-    does not say.
+    It is of Bruker Nanoscope, Asylum .ibw, JPK, Park .tiff, Gwyddion .gwy and .gsf, .topostats, Nanosurf
+    .nid, which is told by how it begins; `name` is kept as the scan's source. Without a channel's name that
+    of the heights is found. Nothing is assumed that the file does not say.
     """
     form = format_of(content)
     if form is NANOSCOPE:
-        found = distinct(find_channels(content))
-        chosen = choose(found, channel)
-        check_channel(found[chosen].channel)
-        channels = [one.channel for one in found]
-        height_nm, warnings = heights(found[chosen])
+        channels, chosen, height_nm, warnings = read_channel(find_channels(content), channel)
     else:
         channels, chosen, height_nm, warnings = read_in_child(content, form, channel)
     used = channels[chosen]

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per
+from tmdscope.scan.read.formats import JPK_WIDTH, PARK_DATA, PARK_HEADER
 
-_WIDTH, _HEIGHT, _REFLECT, _COLUMNS, _ROWS = 0x8042, 0x8043, 0x8045, 0x8046, 0x8047
+_HEIGHT, _REFLECT, _COLUMNS, _ROWS = 0x8043, 0x8045, 0x8046, 0x8047
 _NAME, _RETRACE, _SLOTS, _DEFAULT_SLOT = 0x8050, 0x8051, 0x8080, 0x8081
 _SLOT_NAME, _SLOT_UNIT, _SLOT_KIND, _SLOT_STEP, _SLOT_ZERO, _SLOT_SIZE = 0x8090, 0xA2, 0xA3, 0xA4, 0xA5, 0x30
 _HEIGHTS = ("height", "measuredHeight")
 
-_PARK_DATA, _PARK_HEADER = 50434, 50435
 _PARK_TYPES = {0: "<i2", 1: "<i4", 2: "<f4"}
 
 
@@ -27,11 +27,11 @@ def find_jpk(path: Path) -> list[Found]:
     found: list[Found] = []
     with tifffile.TiffFile(path) as tiff:
         tags = tiff.pages.first.tags
-        if any(tag not in tags for tag in (_WIDTH, _HEIGHT, _COLUMNS, _ROWS)):
+        if any(tag not in tags for tag in (JPK_WIDTH, _HEIGHT, _COLUMNS, _ROWS)):
             raise ScanError("it is a TIFF without all of JPK's tags of its size: it is damaged")
         pixel = tuple(
             float(tags[size].value) * 1e9 / float(tags[count].value)
-            for size, count in ((_WIDTH, _COLUMNS), (_HEIGHT, _ROWS))
+            for size, count in ((JPK_WIDTH, _COLUMNS), (_HEIGHT, _ROWS))
         )
         counted = (int(tags[_ROWS].value), int(tags[_COLUMNS].value))
         for page in tiff.pages[1:]:
@@ -102,7 +102,7 @@ def find_park(path: Path) -> list[Found]:
     with tifffile.TiffFile(path) as tiff:
         tags = tiff.pages.first.tags
         _check_whole(tiff.pages.first, path)
-        data, header = (tags[tag].value if tag in tags else b"" for tag in (_PARK_DATA, _PARK_HEADER))
+        data, header = (tags[tag].value if tag in tags else b"" for tag in (PARK_DATA, PARK_HEADER))
     if not (isinstance(header, bytes) and isinstance(data, bytes)) or len(header) < 260:
         raise ScanError("it is a Park TIFF without the header of a scan: a plot, not a scan, or damaged")
     (kind,) = struct.unpack_from("<i", header, 0)

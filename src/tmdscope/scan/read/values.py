@@ -1,9 +1,11 @@
 """From a channel's values to heights: in nm, of the lines that were scanned, and whether they can be true."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per
+from tmdscope.scan.read.channels import Channel, Found, ScanError, check_channel, choose, distinct, nm_per
 
 MAX_HEIGHT_NM = 1e6
 """Largest height that a scanner can reach: 1 mm."""
@@ -20,6 +22,18 @@ _OBLONG = 1.5
 _NOISE_ROWS, _NOISE_PAIRS, _NOISE_CORRELATION = 16, 256, 0.1
 """Rows from which noise is told, pairs of neighbours that are looked at, and the median of their
 correlations below which it is."""
+
+
+ReadChannel = tuple[list[Channel], int, NDArray[np.float32], tuple[str, ...]]
+"""All channels of a file, the place of the one that was read, its heights in nm, and warnings about them."""
+
+
+def read_channel(found: Sequence[Found], wanted: str | None) -> ReadChannel:
+    """Read the heights of a file's channel, the one that is wanted or found, once its header can be true."""
+    named = distinct(found)
+    chosen = choose(named, wanted)
+    check_channel(named[chosen].channel)
+    return ([one.channel for one in named], chosen, *heights(named[chosen]))
 
 
 def heights(found: Found) -> tuple[NDArray[np.float32], tuple[str, ...]]:

@@ -12,9 +12,10 @@ import signal
 import sys
 import tempfile
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,8 @@ from tmdscope.limits import (
     READER_MEMORY_BYTES,
     READER_MEMORY_PER_BYTE,
 )
-from tmdscope.scan.read.channels import Found, ScanError, check_channel, choose, distinct
-from tmdscope.scan.read.values import heights
+from tmdscope.scan.read.channels import ScanError
+from tmdscope.scan.read.values import read_channel
 
 _KEEPS_STATE = {"ibw"}
 """igor2 remembers sizes of a damaged wave, and reads the next one wrongly or without end."""
@@ -46,7 +47,10 @@ def main() -> None:
     while line := requests.readline():
         request = json.loads(line)
         answer, values = _answer(request, requests.read(request["bytes"]))
-        _reply(answers, answer, values)
+        answers.write(json.dumps(answer).encode() + b"\n")
+        if values is not None:
+            answers.write(values.tobytes())
+        answers.flush()
         if answer.get("last"):
             return
 
@@ -61,8 +65,9 @@ def _answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], ND
             return {"error": f"its reader is not installed ({error}): install tmdscope[scans]"}, None
         _limit(len(content))
         try:
-            found = distinct(find(path))
-            return _read(found, request["channel"])
+            channels, chosen, values, warnings = read_channel(find(path), request["channel"])
+            about = {"channels": [asdict(one) for one in channels], "chosen": chosen, "warnings": warnings}
+            return {**about, "shape": values.shape}, values
         except ScanError as error:
             return {"error": str(error), "last": request["format"] in _KEEPS_STATE}, None
         except _TooLong:
@@ -83,21 +88,13 @@ def _failed(why: str) -> tuple[dict[str, Any], None]:
 
 def _import_reader(name: str) -> Any:
     """Import a reader's library before the clock runs."""
-    from tmdscope.scan.read.libraries import LIBRARIES, READERS
+    from tmdscope.scan.read.libraries import READERS
 
-    for library in LIBRARIES[name]:
-        __import__(library)
+    reader, library = READERS[name]
+    import_module(library)
     if "loguru" in sys.modules:
         sys.modules["loguru"].logger.remove()
-    return READERS[name]
-
-
-def _read(found: list[Found], wanted: str | None) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    chosen = choose(found, wanted)
-    check_channel(found[chosen].channel)
-    values, warnings = heights(found[chosen])
-    channels = [asdict(one.channel) for one in found]
-    return {"channels": channels, "chosen": chosen, "shape": values.shape, "warnings": warnings}, values
+    return reader
 
 
 def _limit(size: int) -> None:
@@ -115,13 +112,6 @@ def _limit(size: int) -> None:
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise _TooLong
-
-
-def _reply(answers: BinaryIO, answer: dict[str, Any], values: NDArray[np.float32] | None) -> None:
-    answers.write(json.dumps(answer).encode() + b"\n")
-    if values is not None:
-        answers.write(np.ascontiguousarray(values).tobytes())
-    answers.flush()
 
 
 if __name__ == "__main__":

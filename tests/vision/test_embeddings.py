@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from tmdscope.analysis.embeddings import embed
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Head
+from tmdscope.vision.features import embed
 from tmdscope.vision.weights import GREY_NORMALISATION
 
 
