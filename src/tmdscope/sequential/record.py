@@ -271,9 +271,9 @@ def write_left_out(path: Path, panels: Path, of: Mapping[str, str]) -> None:
 
 
 def _take_version(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    found = content.pop("version", "none")
+    found = content.pop("version", VERSION)  # before there were versions, it was as the first
     if found != VERSION:
-        raise broken(path, f"is of version {found} of this record, this program reads {VERSION}")
+        raise broken(path, f"is of version {found!r}, this tmdscope reads version {VERSION}")
     return content
 
 
