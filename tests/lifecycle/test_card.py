@@ -1,7 +1,7 @@
 import json
 import re
-from dataclasses import asdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
