@@ -3,7 +3,7 @@
 Keys are the attributes' names, but for those that name a metric: see `_NAMED`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -300,8 +300,16 @@ def _keys(metric: Metric) -> dict[str, dict[str, str]]:
 
 
 def _renamed(content: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    def rename(entry: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:
+    """Give entries of lists other keys; what is no list of objects stays, for the types to refuse."""
+
+    def rename(entry: Any, own: Mapping[str, str]) -> Any:
+        if not isinstance(entry, Mapping):
+            return entry
         return {own.get(key, key): value for key, value in entry.items()}
 
-    lists: dict[str, Sequence[Mapping[str, Any]]] = {group: content.get(group, []) for group in names}
-    return {**content, **{group: [rename(e, names[group]) for e in found] for group, found in lists.items()}}
+    lists = {group: content.get(group) for group in names}
+    return dict(content) | {
+        group: [rename(entry, names[group]) for entry in found]
+        for group, found in lists.items()
+        if isinstance(found, list)
+    }

@@ -191,8 +191,15 @@ class _Sequences:
             begun, epochs = starts[training], self.plan.epochs(training, one.settings.epochs)
             for number, fold in enumerate(parts):
                 settings = replace(one.settings, epochs=epochs, seed=_seed(training, number))
-                rows, start = map(torch.from_numpy, (fold.train, fold.val)), begun and begun[number]
-                members.append(HeadMember(*rows, settings, self.setup.dropout, start))
+                members.append(
+                    HeadMember(
+                        torch.from_numpy(fold.train),
+                        torch.from_numpy(fold.val),
+                        settings,
+                        self.setup.dropout,
+                        begun[number] if begun else None,
+                    )
+                )
         trained = iter(train_heads(members, one.build, one.target, one.examples))
         for training, parts in wanted.items():
             own = [next(trained) for _ in parts]
