@@ -12,13 +12,13 @@ from tmdscope.jobs.compiler import Compiler
 from tmdscope.jobs.sequential import (
     NAME,
     SequenceStudy,
+    StageModels,
     TrackedOutcome,
-    restored,
     run_sequential,
     train_tracked,
 )
 from tmdscope.layout import ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SEQUENTIAL, SPLIT
-from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
+from tmdscope.learn.experiment import fold_parts
 from tmdscope.learn.resume import Resume
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.common import ScoringParams
@@ -27,11 +27,7 @@ from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingP
 from tmdscope.params.reading import read_section
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.scores.task import CLASSES
-from tmdscope.sequential.run import Setup, StageResult
 from tmdscope.stage import run_stage
-from tmdscope.tracking.dossier import Dossier
-from tmdscope.vision.features import best_device
-from tmdscope.vision.targets import Target
 
 
 def main() -> None:
@@ -70,36 +66,15 @@ def train(resume: Resume, encodings: list[Encoding]) -> TrackedOutcome:
     """Train the sequences of some encodings; heads of one encoding get a process of their own."""
     keep_freed_memory()
     params = read_section("sequential", SequentialParams)
-    heads = params.strategy is Strategy.FEATURES
-    if heads:
+    if params.strategy is Strategy.FEATURES:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // len(params.encodings)))
-    dataset = Dataset.load(PREPARED)
-    study = describe(params, dataset)
-    plan = study.plan(encodings)
-    classes = [*plan.order, *(name for name in dataset.classes if name not in plan.order)]
-    made: dict[tuple[str, int], Experiment] = {}
-
-    def make(encoding: Encoding, target: Target) -> Experiment:
-        settings = params.experiment(encoding, 0)
-        experiment = make_experiment(settings, dataset, classes, FEATURES, PRETRAINED, best_device(), target)
-        made[encoding, len(target.classes)] = experiment
-        return experiment
-
-    def package(result: StageResult) -> Dossier | None:
-        training = result.training
-        registered = training.volume in params.registered and training.seed == params.seeds[0]
-        if training.arm != "sequential" or not registered:
-            return None
-        experiment = made[training.encoding, len(training.stage.classes)]
-        return compiler.compile(restored(experiment, result), plan.params.model_dump(mode="json"))
-
-    folds = fold_parts(read_split(SPLIT, dataset.manifest), dataset)
-    data, tracking = read_section("data", DataParams), read_section("tracking", TrackingParams)
-    prepare = read_section("prepare", PrepareParams)
-    compiler = Compiler(dataset, folds, prepare, study.scoring, data.origin)
-    samples, dropout = dataset.manifest["sample_id"].to_numpy(), params.experiment(encodings[0], 0).dropout
-    setup = Setup(make, folds, samples, heads, dropout)
-    return train_tracked(study.tracked(plan, resume, package, tracking.model), setup)
+    dataset, prepare = Dataset.load(PREPARED), read_section("prepare", PrepareParams)
+    study, origin = describe(params, dataset), read_section("data", DataParams).origin
+    plan, folds = study.plan(encodings), fold_parts(read_split(SPLIT, dataset.manifest), dataset)
+    compiler = Compiler(dataset, folds, prepare, study.scoring, origin)
+    models = StageModels(params, plan, dataset, FEATURES, PRETRAINED, compiler)
+    model = read_section("tracking", TrackingParams).model
+    return train_tracked(study.tracked(plan, resume, models.package, model), models.setup(folds))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
@@ -21,10 +20,10 @@ from tmdscope.jobs.new_class import (
     own_preparation,
     read_new,
 )
-from tmdscope.jobs.sequential import cohort_of, restored, train_tracked
+from tmdscope.jobs.sequential import StageModels, cohort_of, train_tracked
 from tmdscope.layout import ADDED, ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SPLIT
 from tmdscope.learn.crossval import FoldParts, score_fold
-from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment, read_features
+from tmdscope.learn.experiment import fold_parts, read_features
 from tmdscope.learn.fit import FitResult, predict_logits
 from tmdscope.learn.resume import Resume
 from tmdscope.learn.summary import Cohort
@@ -35,11 +34,10 @@ from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.scores.intervals import tell_interval
 from tmdscope.scores.task import Metric
 from tmdscope.sequential.outcome import summarise
-from tmdscope.sequential.plan import Known, Plan, Training, make_plan, stage_parts
+from tmdscope.sequential.plan import Known, Training, make_plan, stage_parts
 from tmdscope.sequential.record import AddedRecord
-from tmdscope.sequential.run import Setup, StageResult
+from tmdscope.sequential.run import StageResult
 from tmdscope.stage import say
-from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.registry import resolve
@@ -47,10 +45,10 @@ from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import TrackedSequences
 from tmdscope.tracking.store import connect, open_study
 from tmdscope.vision.backbones import build_backbone
-from tmdscope.vision.classifier import Backbone, Ensemble
+from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.features import best_device, placed, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
-from tmdscope.vision.targets import Multilabel, Target
+from tmdscope.vision.targets import Multilabel
 from tmdscope.vision.weights import Weights, normalisation_of
 
 NAME = "add-material"
@@ -99,7 +97,8 @@ def add_material(request: AddRequest) -> Addition:
         "model": version.uri,
         "split.sha256": sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds]),
     }
-    stored = {"features": root / FEATURES / "features.npy"} if params.strategy is Strategy.FEATURES else {}
+    heads = params.strategy is Strategy.FEATURES
+    stored = {"features": root / FEATURES / "features.npy"} if heads else {}
     determining = identity(
         tags,
         plan.order,
@@ -114,23 +113,15 @@ def add_material(request: AddRequest) -> Addition:
     use = DataUse(request.study, dataset.digest, str(request.images), len(dataset.images), NAME)
     cohort, metric = cohort_of(plan, dataset.manifest, request.scoring, target.task), target.task.primary
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
-        origin = f"{request.data.origin} and {request.images.name}"
+        origin, features = f"{request.data.origin} and {request.images.name}", Path(folder)
+        if heads:
+            _write_features(root, params.experiment(params.encodings[0], 0), new, features, dataset)
         compiler = Compiler(dataset, folds, own, request.scoring, origin)
-        maker = _Maker(request, params, dataset, plan, Path(folder), new, compiler)
-        setup = Setup(maker.make, folds, cohort.sample_ids, maker.heads, maker.settings.dropout)
-        known = _known_stage(plan, maker, program, folds, cohort)
-        recorder = TrackedSequences(
-            tracked,
-            plan,
-            tags,
-            use,
-            settings,
-            resume,
-            maker.package,
-            f"{request.registered}-{len(plan.order)}",
-            {known.training: version},
-        )
-        outcome = train_tracked(recorder, setup, [known])
+        models = StageModels(params, plan, dataset, features, root / PRETRAINED, compiler)
+        known = _known_stage(models, program, folds, cohort, heads)
+        name, before = f"{request.registered}-{len(plan.order)}", {known.training: version}
+        recorder = TrackedSequences(tracked, plan, tags, use, settings, resume, models.package, name, before)
+        outcome = train_tracked(recorder, models.setup(folds), [known])
     summary = summarise(plan, [known, *outcome.results], cohort)
     record = AddedRecord(**vars(summary), model=version.uri, versions=outcome.versions)
     text = describe_gain(record, metric)
@@ -204,92 +195,37 @@ def _say_atoms(program: Program, material: str) -> None:
             say(f"{material} brings {', '.join(fresh)}: the outputs {', '.join(target.atoms)} grow by them")
 
 
-class _Maker:
-    """Prepares what is trained on old and new images together."""
-
-    def __init__(
-        self,
-        request: AddRequest,
-        params: SequentialParams,
-        dataset: Dataset,
-        plan: Plan,
-        folder: Path,
-        new: Dataset,
-        compiler: Compiler,
-    ) -> None:
-        self.request = request
-        self.params = params
-        self.dataset = dataset
-        self.compiler = compiler
-        self.plan = plan
-        self.folder = folder
-        self.device = best_device()
-        self.settings = params.experiment(params.encodings[0], params.seeds[0])
-        self.heads = self.settings.strategy is Strategy.FEATURES
-        self.made: dict[tuple[str, ...], Experiment] = {}
-        if self.heads:
-            self._write_features(self.settings, new)
-
-    def make(self, _: Encoding, target: Target) -> Experiment:
-        """Prepare the experiment of some classes."""
-        if target.classes not in self.made:
-            rest = [name for name in self.dataset.classes if name not in self.plan.order]
-            self.made[target.classes] = make_experiment(
-                self.settings,
-                self.dataset,
-                [*self.plan.order, *rest],
-                self.folder,
-                self.request.root / PRETRAINED,
-                self.device,
-                target,
-            )
-        return self.made[target.classes]
-
-    def package(self, result: StageResult) -> Dossier | None:
-        """Compile what is kept with the model of the first seed's sequential arm."""
-        training = result.training
-        if training.arm != "sequential" or training.seed != self.params.seeds[0]:
-            return None
-        trained = restored(self.made[training.stage.classes], result)
-        return self.compiler.compile(trained, self.params.model_dump(mode="json"))
-
-    def _write_features(self, settings: ExperimentParams, new: Dataset) -> None:
-        """Store the features of all images: the study's as they are, those of the new ones made now."""
-        root = self.request.root
-        stored = read_features(root / FEATURES, settings, Dataset.load(root / PREPARED), root / PRETRAINED)
-        weights = Weights(settings.weights)
-        network = build_backbone(settings.architecture, weights, root / PRETRAINED)
-        backbone = Backbone(network, normalisation_of(weights)).to(self.device).eval()
-        precision = resolve_precision(Precision(settings.precision), self.device)
-        fresh = symmetric_features(
-            backbone, new.images, stored.symmetries, settings.batch_size, self.device, precision
-        )
-        both = replace(stored, features=np.concatenate([stored.features, fresh]))
-        both.write(self.folder, self.dataset.digest, root / PRETRAINED)
+def _write_features(
+    root: Path, settings: ExperimentParams, new: Dataset, folder: Path, dataset: Dataset
+) -> None:
+    """Store the features of all images: the study's as they are, those of the new ones made now."""
+    stored = read_features(root / FEATURES, settings, Dataset.load(root / PREPARED), root / PRETRAINED)
+    weights, device = Weights(settings.weights), best_device()
+    network = build_backbone(settings.architecture, weights, root / PRETRAINED)
+    backbone = Backbone(network, normalisation_of(weights)).to(device).eval()
+    precision = resolve_precision(Precision(settings.precision), device)
+    fresh = symmetric_features(
+        backbone, new.images, stored.symmetries, settings.batch_size, device, precision
+    )
+    both = replace(stored, features=np.concatenate([stored.features, fresh]))
+    both.write(folder, dataset.digest, root / PRETRAINED)
 
 
 def _known_stage(
-    plan: Plan,
-    maker: _Maker,
-    program: Program,
-    folds: Sequence[FoldParts],
-    cohort: Cohort,
+    models: StageModels, program: Program, folds: Sequence[FoldParts], cohort: Cohort, heads: bool
 ) -> StageResult:
     """Score the model as it was, as if it were the sequence's first stage."""
+    plan = models.plan
     params = plan.params
     training = Training("sequential", params.encodings[0], params.seeds[0], plan.stages[0], "full")
     target = program.config.make_target()
-    one = maker.make(training.encoding, target)
+    examples = models.make(training.encoding, target).examples
     parts = stage_parts(training, folds, cohort.labels, cohort.sample_ids, params)
     results, states = [], []
     for number, fold in enumerate(parts):
-        model = placed(_member(program.ensemble, number, maker.heads), maker.device)
-        logits = predict_logits(model, one.examples.inputs)
-        results.append(score_fold(number, FitResult(0, ()), logits, target, one.examples.labels, fold))
+        member = program.ensemble.member(number)
+        model = placed(member.head if heads else member, best_device())
+        logits = predict_logits(model, examples.inputs)
+        results.append(score_fold(number, FitResult(0, ()), logits, target, examples.labels, fold))
         states.append({name: value.detach() for name, value in model.state_dict().items()})
     return StageResult(training, parts, results, states)
-
-
-def _member(ensemble: Ensemble, fold: int, heads: bool) -> nn.Module:
-    member = ensemble.member(fold)
-    return member.head if heads else member

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,15 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from tmdscope.learn.experiment import Experiment
+from tmdscope.dataset.store import Dataset
+from tmdscope.jobs.compiler import Compiler
+from tmdscope.learn.crossval import FoldParts
+from tmdscope.learn.experiment import Experiment, make_experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.learn.summary import Cohort
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.sequential import Encoding, SequenceParams
+from tmdscope.params.experiments import ExperimentParams, Strategy
+from tmdscope.params.sequential import Encoding, SequenceParams, SequentialParams
 from tmdscope.processes import run_parts
 from tmdscope.record import write_record
 from tmdscope.scores.task import Task
@@ -23,11 +27,13 @@ from tmdscope.sequential.outcome import say_claims, summarise
 from tmdscope.sequential.plan import Plan, make_plan
 from tmdscope.sequential.record import SequenceRecord, Settings, StageVersion, write_left_out
 from tmdscope.sequential.run import Setup, StageResult, run_sequences
-from tmdscope.tracking.dossier import Trained
+from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import Package, TrackedSequences
 from tmdscope.tracking.store import open_study
+from tmdscope.vision.features import best_device
+from tmdscope.vision.targets import Target
 
 NAME = "sequential"
 
@@ -43,19 +49,14 @@ class SequenceStudy:
     classes : sequence of str
         As the data have them.
     manifest : pandas.DataFrame
-        A row per image: ``image_id``, ``sample_id``, ``material``.
-    task : Task
-        That the encodings of the classes share.
+        A row per image: ``image_id``, ``sample_id``, ``material``, ``image_sha256``.
     epochs : int
         Of one stage.
-    of : mapping
-        What the result is of: ``data`` and, where it is a record's, ``split``, to a SHA-256.
-    deciding : mapping
-        What else decides the result, see `tmdscope.tracking.provenance.identity`.
+    of, deciding : mapping
+        What the result is of: ``data`` and, where a record names it, ``split``, to a SHA-256; and what else
+        decides it, see `tmdscope.tracking.provenance.identity`.
     source, settings : Path
         Where the images, and `params`, are from.
-    record, panels, runs, attempt : Path
-        Files of the outcome, of its latent panels and its runs; and the folder of an interrupted attempt.
     """
 
     name: str
@@ -165,10 +166,57 @@ def cohort_of(plan: Plan, manifest: pd.DataFrame, scoring: ScoringParams, task: 
     )
 
 
-def restored(experiment: Experiment, result: StageResult) -> Trained:
-    """Put the folds' kept weights of a training back into models."""
-    models: list[nn.Module] = []
-    for state in result.states:
-        models.append(experiment.build())
-        models[-1].load_state_dict(dict(state))
-    return Trained(experiment, models, result.folds, result.parts)
+@dataclass(frozen=True)
+class StageModels:
+    """Experiments of a sequence's stages on images, and what is kept with the models that are registered.
+
+    `features` is the folder of stored features, read by strategy `features` only; `pretrained` the file of
+    simulated weights.
+    """
+
+    params: SequentialParams
+    plan: Plan
+    dataset: Dataset
+    features: Path
+    pretrained: Path
+    compiler: Compiler
+    made: dict[tuple[str, ...], Experiment] = field(default_factory=dict)
+
+    def setup(self, folds: Sequence[FoldParts]) -> Setup:
+        """Say what the sequence is trained with."""
+        samples = self.dataset.manifest["sample_id"].to_numpy()
+        heads = self.params.strategy is Strategy.FEATURES
+        return Setup(self.make, folds, samples, heads, self._settings(self.params.encodings[0]).dropout)
+
+    def make(self, encoding: Encoding, target: Target) -> Experiment:
+        """Prepare the experiment of some classes."""
+        key = (encoding, *target.classes)
+        if key not in self.made:
+            rest = [name for name in self.dataset.classes if name not in self.plan.order]
+            self.made[key] = make_experiment(
+                self._settings(encoding),
+                self.dataset,
+                [*self.plan.order, *rest],
+                self.features,
+                self.pretrained,
+                best_device(),
+                target,
+            )
+        return self.made[key]
+
+    def package(self, result: StageResult) -> Dossier | None:
+        """Compile what is kept with a model that is to be registered: of the first seed's sequential arm."""
+        training = result.training
+        registered = training.volume in self.params.registered and training.seed == self.params.seeds[0]
+        if training.arm != "sequential" or not registered:
+            return None
+        experiment = self.made[training.encoding, *training.stage.classes]
+        models: list[nn.Module] = []
+        for state in result.states:
+            models.append(experiment.build())
+            models[-1].load_state_dict(dict(state))
+        trained = Trained(experiment, models, result.folds, result.parts)
+        return self.compiler.compile(trained, self.plan.params.model_dump(mode="json"))
+
+    def _settings(self, encoding: Encoding) -> ExperimentParams:
+        return self.params.experiment(encoding, self.params.seeds[0])
