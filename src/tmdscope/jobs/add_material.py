@@ -1,7 +1,7 @@
 """A user's new class on top of a registered model, and what it gains against training anew."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,13 +34,13 @@ from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.scores.intervals import tell_interval
 from tmdscope.scores.task import Metric
 from tmdscope.sequential.outcome import summarise
-from tmdscope.sequential.plan import Known, Training, make_plan, stage_parts
+from tmdscope.sequential.plan import Known, Plan, Training, make_plan, stage_parts
 from tmdscope.sequential.record import AddedRecord
 from tmdscope.sequential.run import StageResult
 from tmdscope.stage import say
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.provenance import identity, machine, provenance
-from tmdscope.tracking.registry import resolve
+from tmdscope.tracking.registry import Version, resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import TrackedSequences
 from tmdscope.tracking.store import connect, open_study
@@ -98,18 +98,7 @@ def add_material(request: AddRequest) -> Addition:
         "split.sha256": sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds]),
     }
     heads = params.strategy is Strategy.FEATURES
-    stored = {"features": root / FEATURES / "features.npy"} if heads else {}
-    determining = identity(
-        tags,
-        plan.order,
-        **stored,
-        split=tags["split.sha256"],
-        weights=root / PRETRAINED,
-        model=version.run_id,
-        kept=[part.model_dump(mode="json") for part in (request.data, request.prepare, request.scoring)],
-        registered=request.registered,
-    )
-    resume = Resume.open(root / ATTEMPTS / f"add-{key_of(material)}", determining, machine(tags))
+    resume = _open_attempt(request, plan, tags, version)
     use = DataUse(request.study, dataset.digest, str(request.images), len(dataset.images), NAME)
     cohort, metric = cohort_of(plan, dataset.manifest, request.scoring, target.task), target.task.primary
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
@@ -132,6 +121,23 @@ def add_material(request: AddRequest) -> Addition:
         tracked.client.log_artifact(run_id, str(place / "gain.md"))
     resume.finish()
     return Addition(material, record, text)
+
+
+def _open_attempt(request: AddRequest, plan: Plan, tags: Mapping[str, str], version: Version) -> Resume:
+    """Go on with an interrupted addition of the same class to the same model, or begin it."""
+    root, features = request.root, request.sequential.strategy is Strategy.FEATURES
+    stored = {"features": root / FEATURES / "features.npy"} if features else {}
+    determining = identity(
+        tags,
+        plan.order,
+        **stored,
+        split=tags["split.sha256"],
+        weights=root / PRETRAINED,
+        model=version.run_id,
+        kept=[part.model_dump(mode="json") for part in (request.data, request.prepare, request.scoring)],
+        registered=request.registered,
+    )
+    return Resume.open(root / ATTEMPTS / f"add-{key_of(plan.order[-1])}", determining, machine(tags))
 
 
 def describe_gain(record: AddedRecord, metric: Metric) -> str:
