@@ -3,20 +3,26 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from tests.sequential import small
 from tmdscope.jobs import sequential as job
-from tmdscope.jobs.sequential import SequenceStudy, TrackedOutcome, run_sequential, train_tracked
+from tmdscope.jobs.sequential import SequenceStudy, StageModels, TrackedOutcome, run_sequential, train_tracked
+from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.sequential import Encoding, SequenceParams
+from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.sequential import Encoding, SequenceParams, SequentialParams
 from tmdscope.record import read_record
 from tmdscope.scores.task import CLASSES
+from tmdscope.sequential.plan import Plan
 from tmdscope.sequential.record import SequenceRecord
+from tmdscope.sequential.run import run_sequences
 from tmdscope.tracking.store import open_study
 
 MANIFEST = pd.DataFrame(
@@ -103,3 +109,57 @@ def test_sequences_that_are_left_out_write_every_file_and_train_nothing(tmp_path
     assert SequenceRecord.read(study.record, study.panels, study.of, CLASSES.primary) is None
     assert json.loads(study.runs.read_text())["runs"] == {}
     assert not (tmp_path / "mlruns").exists()
+
+
+TRAINING = {
+    "strategy": "features",
+    "architecture": "resnet18",
+    "weights": "imagenet-v1",
+    "flips": False,
+    "epochs": 2,
+    "batch_size": 16,
+    "learning_rate": 0.01,
+    "dropout": 0.25,
+    "checkpoint": "last",
+}
+
+
+def models_of(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> tuple[StageModels, list[Any]]:
+    """Models of heads on features, and what their compiler is given."""
+    compiled: list[Any] = []
+
+    def make(settings: ExperimentParams, data: Any, classes: Any, *rest: Any) -> Experiment:
+        assert (settings.target, tuple(classes)) == ("multiclass", small.ORDER)
+        made = small.setup_of(plan).make("multiclass", rest[-1])
+        return Experiment(*vars(made).values(), assemble=lambda _: NotImplemented, config=None)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(job, "make_experiment", make)
+    content = {**small.params().model_dump(mode="json"), "training": TRAINING, "registered": ["full"]}
+    return (
+        StageModels(
+            params=SequentialParams.model_validate(content),
+            plan=plan,
+            dataset=SimpleNamespace(manifest=MANIFEST, classes=small.CLASSES),  # type: ignore[arg-type]
+            features=Path("features"),
+            pretrained=Path("backbone"),
+            compiler=SimpleNamespace(compile=lambda *given: compiled.append(given) or "dossier"),  # type: ignore[arg-type]
+        ),
+        compiled,
+    )
+
+
+def test_models_of_registered_volumes_are_kept_with_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = small.plan_of(volumes=["full", 8], measure_leak=False)
+    models, compiled = models_of(plan, monkeypatch)
+    setup = models.setup(small.folds())
+    assert (setup.heads, setup.dropout) == (True, 0.25)
+    heard = small.Heard()
+    run_sequences(plan, replace(setup, dropout=0.0), heard)
+    assert len(models.made) == len(plan.stages)  # one for every stage, whatever is trained of it
+    kept = [result for result in heard.of("result") if models.package(result) is not None]
+    assert [result.training.name for result in kept] == [f"{count}-materials-full" for count in (2, 3, 4)]
+    for result, (trained, settings) in zip(kept, compiled, strict=True):
+        assert settings == plan.params.model_dump(mode="json")
+        assert (trained.results, trained.folds) == (result.folds, result.parts)
+        for model, state in zip(trained.models, result.states, strict=True):
+            assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
