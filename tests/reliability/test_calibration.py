@@ -15,7 +15,6 @@ from tmdscope.reliability.calibration import (
     fit_temperature,
     negative_log_likelihood,
     pool,
-    reliability_curve,
     soften,
 )
 
@@ -93,24 +92,12 @@ def test_no_temperature_of_a_grid_is_likelier() -> None:
     assert found <= min(negative_log_likelihood(soften(hard, t), labels) for t in grid) + 1e-9
 
 
-def test_weights_count_images_as_often_as_they_say() -> None:
-    hard, labels = overconfident(60, 3.0)
-    times = np.arange(60) % 4
-    repeated = fit_temperature(np.repeat(hard, times, axis=0), np.repeat(labels, times))
-    assert fit_temperature(hard, labels, times) == pytest.approx(repeated, rel=1e-4)
-    assert fit_temperature(hard, labels) != pytest.approx(repeated, rel=1e-4)
-
-
 def test_the_error_by_hand() -> None:
     probabilities = [[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.5, 0.5], [0.3, 0.7]]
     # bins (0.4, 0.6]: 0.6 wrong, 0.5 right; (0.6, 0.8]: 0.8 right, 0.7 right; (0.8, 1]: 0.9 wrong
     labels = [1, 0, 1, 0, 1]
     expected = (2 * abs(0.5 - 0.55) + 2 * abs(1 - 0.75) + 1 * abs(0 - 0.9)) / 5
     assert expected_calibration_error(probabilities, labels, bins=5) == pytest.approx(expected)
-    curve = reliability_curve(probabilities, labels, bins=5)
-    assert curve.images.tolist() == [0, 0, 2, 2, 1]
-    np.testing.assert_allclose(curve.confidence, [np.nan, np.nan, 0.55, 0.75, 0.9])
-    np.testing.assert_allclose(curve.accuracy, [np.nan, np.nan, 0.5, 1.0, 0.0])
 
 
 def test_one_bin_is_the_distance_of_the_means() -> None:
@@ -144,12 +131,6 @@ def test_what_does_not_fit_is_told(probabilities: Any, labels: Any, told: str) -
             function(probabilities, labels)
 
 
-@pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [1.0, -1.0], [1.0, np.nan]])
-def test_weights_that_weigh_nothing_are_told(weights: list[float]) -> None:
-    with pytest.raises(ValueError, match="weights"):
-        fit_temperature([[0.5, 0.5], [0.2, 0.8]], [0, 1], weights)
-
-
 @pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan, np.inf])
 def test_a_temperature_is_above_zero(temperature: float) -> None:
     with pytest.raises(ValueError, match="temperature"):
@@ -158,4 +139,4 @@ def test_a_temperature_is_above_zero(temperature: float) -> None:
 
 def test_bins_are_at_least_one() -> None:
     with pytest.raises(ValueError, match="0 bins"):
-        reliability_curve([[0.5, 0.5]], [0], bins=0)
+        expected_calibration_error([[0.5, 0.5]], [0], bins=0)

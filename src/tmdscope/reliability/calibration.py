@@ -1,11 +1,11 @@
 """Calibration: whether a probability of 0.8 is right eight times in ten, and a temperature that mends it."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 TEMPERATURES = (0.05, 20.0)
 """Range that a temperature is looked for in."""
@@ -19,34 +19,20 @@ _TOLERANCE = 1e-6
 Probabilities = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class ReliabilityCurve:
-    """Confidence and accuracy by bins of equal width, the diagram of Guo et al. 2017; shapes (bins,).
-
-    Bin b of B holds confidences (of the most probable class) in (b / B, (b + 1) / B]; means are NaN in an
-    empty bin.
-    """
-
-    images: NDArray[np.int64]
-    confidence: Probabilities
-    accuracy: Probabilities
-
-
-def fit_temperature(probabilities: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
+def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     """Find the temperature whose softened probabilities are the likeliest (Guo et al. 2017, section 4.2).
 
     The negative log-likelihood is convex in 1 / T, so that its one minimum within `TEMPERATURES` is found.
     Above 1 the probabilities, (images, classes), were too sure, below 1 not sure enough. The network was not
-    trained on the images; `weights` say how much each counts. `ValueError` as `check_labelled`.
+    trained on the images. `ValueError` as `check_labelled`.
+
+    scikit-learn's ``CalibratedClassifierCV(method="temperature")`` fits one temperature to each fold and
+    keeps it to itself; here one serves the held-out images of all folds, and softens single members.
     """
     given, true = check_labelled(probabilities, labels)
-    counts = np.ones(len(true)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if counts.shape != true.shape or not np.isfinite(counts).all() or counts.min() < 0 or not counts.any():
-        raise ValueError(f"weights {counts.shape} must be one for each of {len(true)} images, none below 0")
 
     def loss(log_temperature: float) -> float:
-        softened = soften(given, float(np.exp(log_temperature)))
-        return float(np.average(_surprise(softened, true), weights=counts))
+        return float(_surprise(soften(given, float(np.exp(log_temperature))), true).mean())
 
     bounds = tuple(np.log(TEMPERATURES))
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": _TOLERANCE})
@@ -59,7 +45,8 @@ def soften(probabilities: ArrayLike, temperature: float) -> Probabilities:
     Classes are the last axis. T > 0 (else `ValueError`); 1 leaves the probabilities as they are, above 1 they
     draw nearer to each other; their order of size stays.
     """
-    return _softmax(_logarithms(probabilities, temperature))
+    softened: Probabilities = softmax(_logarithms(probabilities, temperature), axis=-1)
+    return softened
 
 
 def pool(probabilities: ArrayLike, temperature: float) -> Probabilities:
@@ -69,7 +56,8 @@ def pool(probabilities: ArrayLike, temperature: float) -> Probabilities:
     softened members is less sure than they are although it is right more often; the geometric mean, which
     this is, stays as sure as they are.
     """
-    return _softmax(_logarithms(probabilities, temperature).mean(axis=0))
+    joined: Probabilities = softmax(_logarithms(probabilities, temperature).mean(axis=0), axis=-1)
+    return joined
 
 
 def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> float:
@@ -81,27 +69,20 @@ def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> floa
     return float(_surprise(given, true).mean())
 
 
-def reliability_curve(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> ReliabilityCurve:
-    """Compare confidence with accuracy, bin by bin of confidence; `ValueError` as `check_labelled`."""
+def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> float:
+    """Compute the mean distance of confidence from the share that is right (Guo et al. 2017, equation 3).
+
+    Over bins of equal width: bin b of B holds confidences (of the most probable class) in
+    (b / B, (b + 1) / B]. In 0..1; 0 is calibrated. With few images to a bin chance alone makes it larger
+    than 0. `ValueError` as `check_labelled`.
+    """
     given, true = check_labelled(probabilities, labels)
     if bins < 1:
         raise ValueError(f"{bins} bins: at least one is needed")
     sure, right = given.max(axis=1), given.argmax(axis=1) == true
     place = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
-    images = np.bincount(place, minlength=bins)
-    sums = [np.bincount(place, weights=values, minlength=bins) for values in (sure, right)]
-    means = [np.divide(total, images, out=np.full(bins, np.nan), where=images > 0) for total in sums]
-    return ReliabilityCurve(images, *means)
-
-
-def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> float:
-    """Compute the mean distance of confidence from accuracy over bins (Guo et al. 2017, equation 3).
-
-    In 0..1; 0 is calibrated. With few images to a bin chance alone makes it larger than 0.
-    """
-    curve = reliability_curve(probabilities, labels, bins)
-    gaps = np.abs(curve.accuracy - curve.confidence)
-    return float(np.nansum(gaps * curve.images) / curve.images.sum())
+    summed, hits = (np.bincount(place, weights=values, minlength=bins) for values in (sure, right))
+    return float(np.abs(hits - summed).sum() / len(true))
 
 
 def check_labelled(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Probabilities, NDArray[Any]]:
@@ -131,12 +112,6 @@ def _logarithms(probabilities: ArrayLike, temperature: float) -> Probabilities:
     given = np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST)
     logarithms: Probabilities = np.log(given) / temperature
     return logarithms
-
-
-def _softmax(logits: Probabilities) -> Probabilities:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: Probabilities = powers / powers.sum(axis=-1, keepdims=True)
-    return probabilities
 
 
 def _surprise(probabilities: Probabilities, labels: NDArray[Any]) -> Probabilities:
