@@ -1,0 +1,142 @@
+"""The scores of a study as they lie on disk: those of cross-validated networks, and of classifiers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import PlainSerializer, PlainValidator
+
+from tmdscope.record import JsonRecord
+from tmdscope.scores.folds import PARTS, MeanStd
+from tmdscope.scores.intervals import Bounds, Estimate
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Scores of predictions, and of those of the first of identical images only."""
+
+    all: Estimate
+    distinct: Estimate
+
+    def record(self) -> dict[str, Any]:
+        """Write it as `tmdscope.learn.summary.Cohort.pooled` does."""
+        return {**self.all.record(), "distinct": self.distinct.record()}
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Self:
+        """Read what `record` wrote."""
+        return cls(Estimate.read(record), Estimate.read(record["distinct"]))
+
+
+def _pooled(content: Any) -> Pooled:
+    try:
+        return content if isinstance(content, Pooled) else Pooled.read(content)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"no scores with intervals: {error!r}") from error
+
+
+PooledScores = Annotated[Pooled, PlainValidator(_pooled), PlainSerializer(Pooled.record)]
+"""`Pooled` in a record."""
+
+PartScores = dict[str, MeanStd | dict[str, MeanStd]]
+"""A part's scores over folds by metric, loss or detail; of a detail of classes by class."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far predictions can be trusted, as `tmdscope.reliability.reliability.measure` finds it."""
+
+    images: int
+    samples: int
+    ece_before: float
+    ece_after: float
+    nll_before: float
+    nll_after: float
+    coverage: float
+    coverage_ci95: Bounds
+    coverage_by_sample: float
+    set_size: float
+    empty_sets: float
+    flagged: float
+    flagged_ci95: Bounds
+
+
+@dataclass(frozen=True)
+class ExperimentScores(JsonRecord):
+    """``scores.json`` of an experiment: `tmdscope.learn.summary.summarise`, and what is shown beside it.
+
+    `selection` has the score by which the best is chosen, by the metric's name, and ``optimism``;
+    `test_confusion` mean counts over folds, rows true.
+    """
+
+    train: PartScores
+    val: PartScores
+    test: PartScores
+    best_fold: int
+    selection: dict[str, float]
+    out_of_fold: PooledScores
+    ensemble_test: PooledScores
+    reliability: Trust
+    test_confusion: list[list[float]]
+
+    @property
+    def parts(self) -> dict[str, PartScores]:
+        """Every part's scores over folds."""
+        return {part: getattr(self, part) for part in PARTS}
+
+    def mean(self, part: str, name: str) -> MeanStd:
+        """Give a score of a part over folds; `KeyError` where there is none of that name."""
+        found = self.parts[part][name]
+        if not isinstance(found, MeanStd):
+            raise KeyError(f"{name} is of each class")
+        return found
+
+    def of_class(self, part: str, name: str, label: str) -> MeanStd | None:
+        """Give a class's detail over the folds whose part holds some of it; None where none does."""
+        found = self.parts[part].get(name, {})
+        return None if isinstance(found, MeanStd) else found.get(label)
+
+
+@dataclass(frozen=True)
+class ClassifierScores:
+    """Scores of a classifier: over folds by ``PART_METRIC``, pooled over outer folds, confusion."""
+
+    means: dict[str, MeanStd]
+    pooled: PooledScores
+    confusion: list[list[int]]
+
+    def mean(self, part: str, name: str) -> MeanStd:
+        """Give a score of a part over folds."""
+        return self.means[f"{part}_{name}"]
+
+
+@dataclass(frozen=True)
+class StudyScores(JsonRecord):
+    """``scores.json`` of classifiers that one stage scores, by their names; their means lie flat there."""
+
+    classifiers: dict[str, ClassifierScores]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the object to write."""
+        found = super().to_dict()
+        flat = {name: {**one.pop("means"), **one} for name, one in found.pop("classifiers").items()}
+        return {**found, **flat}
+
+    @classmethod
+    def parse(cls, content: Any) -> Self:
+        """Take a JSON object that was read, see `JsonRecord.parse`."""
+        if not isinstance(content, Mapping):
+            raise ValueError("is no JSON object")
+        return super().parse(
+            {
+                "version": content.get("version", cls.VERSION),
+                "classifiers": {name: _nested(one) for name, one in content.items() if name != "version"},
+            }
+        )
+
+
+def _nested(content: Any) -> Any:
+    if not isinstance(content, Mapping):
+        return content
+    own = {key: content[key] for key in ("pooled", "confusion") if key in content}
+    return {**own, "means": {key: value for key, value in content.items() if key not in own}}
