@@ -85,7 +85,7 @@ class JsonRecord:
 
     @classmethod
     def parse(cls, content: Any) -> Self:
-        """Take a JSON object that was read; `ValueError` where it is of another version, or lacks something."""
+        """Take a JSON object that was read; `ValueError` where it is of another version or form."""
         version = content.get("version", 1) if isinstance(content, Mapping) else 1
         if version != cls.VERSION:
             raise ValueError(f"is of version {version!r}, this tmdscope reads version {cls.VERSION}")

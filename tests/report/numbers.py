@@ -33,7 +33,9 @@ RELIABILITY = {
     "nll_after": 0.69,
     "coverage": 0.875,
     "coverage_ci95": [0.75, 1.0],
+    "coverage_by_sample": 0.8,
     "set_size": 1.5,
+    "empty_sets": 0.0,
     "flagged": 0.025,
     "flagged_ci95": [0.0, 0.125],
 }

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Self
 
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator, TypeAdapter
 
 from tmdscope.record import JsonRecord
 from tmdscope.scores.folds import PARTS, MeanStd
@@ -97,6 +98,20 @@ class ExperimentScores(JsonRecord):
         return None if isinstance(found, MeanStd) else found.get(label)
 
 
+def _gathered(kind: type, into: str, content: Any) -> Any:
+    """Put the keys of a JSON object that are no fields of a class under one of its fields."""
+    if not isinstance(content, Mapping):
+        return content
+    own = {key: content[key] for key in kind.__dataclass_fields__ if key in content}  # type: ignore[attr-defined]
+    return {**own, into: {key: value for key, value in content.items() if key not in own}}
+
+
+def _spread(into: str, content: Any) -> dict[str, Any]:
+    """Undo `_gathered`."""
+    found = TypeAdapter(type(content)).dump_python(content)
+    return {**found.pop(into), **found}
+
+
 @dataclass(frozen=True)
 class ClassifierScores:
     """Scores of a classifier: over folds by ``PART_METRIC``, pooled over outer folds, confusion."""
@@ -112,31 +127,56 @@ class ClassifierScores:
 
 @dataclass(frozen=True)
 class StudyScores(JsonRecord):
-    """``scores.json`` of classifiers that one stage scores, by their names; their means lie flat there."""
+    """``scores.json`` of classifiers that one stage scores, by their names."""
 
-    classifiers: dict[str, ClassifierScores]
+    classifiers: dict[
+        str,
+        Annotated[
+            ClassifierScores,
+            BeforeValidator(partial(_gathered, ClassifierScores, "means")),
+            PlainSerializer(partial(_spread, "means")),
+        ],
+    ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the object to write."""
+        """Give the object to write: classifiers lie beside the version."""
         found = super().to_dict()
-        flat = {name: {**one.pop("means"), **one} for name, one in found.pop("classifiers").items()}
-        return {**found, **flat}
+        return {**found.pop("classifiers"), **found}
 
     @classmethod
     def parse(cls, content: Any) -> Self:
         """Take a JSON object that was read, see `JsonRecord.parse`."""
-        if not isinstance(content, Mapping):
-            raise ValueError("is no JSON object")
-        return super().parse(
-            {
-                "version": content.get("version", cls.VERSION),
-                "classifiers": {name: _nested(one) for name, one in content.items() if name != "version"},
-            }
-        )
+        version = {key: content[key] for key in ("version",) if key in content}
+        others = {key: value for key, value in content.items() if key not in version}
+        return super().parse({**version, "classifiers": others})
 
 
-def _nested(content: Any) -> Any:
-    if not isinstance(content, Mapping):
-        return content
-    own = {key: content[key] for key in ("pooled", "confusion") if key in content}
-    return {**own, "means": {key: value for key, value in content.items() if key not in own}}
+@dataclass(frozen=True)
+class Choice:
+    """What the search of one outer fold chose by its inner folds, and how that does on the outer fold.
+
+    `numbers` are the metrics there, and ``inner_NAME``, the score that it was chosen by.
+    """
+
+    family: str
+    settings: dict[str, Any]
+    inner_folds: list[float]
+    images: int
+    trial: int
+    trials: dict[str, int]
+    numbers: dict[str, float]
+
+
+@dataclass(frozen=True)
+class FamilySearch(JsonRecord):
+    """``search.json`` of nested searches over families of classifiers."""
+
+    method: str
+    folds: list[
+        Annotated[
+            Choice,
+            BeforeValidator(partial(_gathered, Choice, "numbers")),
+            PlainSerializer(partial(_spread, "numbers")),
+        ]
+    ]
+    pooled: PooledScores
