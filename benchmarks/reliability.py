@@ -9,7 +9,7 @@ are no AFM scans which is called unfamiliar. Nothing is timed.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +212,7 @@ def score(table: FeatureTable, ensembles: Ensembles) -> dict[str, Any]:
     whole = Assessment(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
     rows = np.concatenate(tests)
     labels = table.labels[rows]
-    found = measure(whole, labels, table.sample_ids[rows], RESAMPLES, SEED)
+    found = asdict(measure(whole, labels, table.sample_ids[rows], RESAMPLES, SEED))
     found["accuracy"] = float((whole.probabilities.argmax(axis=1) == labels).mean())
     found["calibrated_on"] = float(np.mean([reliability.samples for reliability in fitted]))
     found["novelty_cut"] = float(np.mean([reliability.novelty_cut for reliability in fitted]))

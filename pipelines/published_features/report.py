@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
 from tmdscope.files import read_table, write_json
@@ -12,6 +10,8 @@ from tmdscope.report.page import write_page
 from tmdscope.report.provenance import read_runs
 from tmdscope.report.published import PublishedResults
 from tmdscope.report.published_study import compose, metrics
+from tmdscope.scores.task import CLASSES
+from tmdscope.sequential.record import SequenceRecord
 from tmdscope.stage import run_stage
 
 DATA = Path("data/published")
@@ -25,7 +25,7 @@ def main() -> None:
     tables = read_tables(DATA / "tables")
     of, panels = {"data": tables.digest}, DATA / "sequential_latent.csv"
     plots = [DATA / "latent_correlations.csv", DATA / "latent.csv"]
-    sequential = read_record(DATA / "sequential.json", of, [panels])
+    sequential = SequenceRecord.read(DATA / "sequential.json", panels, of, CLASSES.primary)
     results = PublishedResults(
         tables=tables,
         split=read_split(DATA / "split.json", tables.manifest),
@@ -38,7 +38,6 @@ def main() -> None:
         search=read_record(DATA / "search.json", of),
         audit=read_record(DATA / "audit.json", of),
         sequential=sequential,
-        panels=read_table(panels) if sequential["enabled"] else pd.DataFrame(),
     )
     write_json(METRICS, metrics(results))
     write_page(PAGE, compose(results))

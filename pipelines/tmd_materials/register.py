@@ -9,6 +9,8 @@ from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
 from tmdscope.record import read_record, record_of, write_record
 from tmdscope.scores.scored import Scored
+from tmdscope.scores.task import CLASSES
+from tmdscope.sequential.record import SequenceRecord
 from tmdscope.stage import run_stage
 from tmdscope.tracking.registration import register_model
 from tmdscope.tracking.registry import BEST, Version, point_alias, resolve
@@ -24,7 +26,8 @@ def main() -> None:
     scored = {name: Scored.read(EXPERIMENTS / name, of) for name in experiments}
     best = choose_best({name: one.facts["scores"] for name, one in scored.items()})
     versions: dict[str, Version] = {}
-    stages = read_record(SEQUENTIAL / "sequential.json", of).get("versions", [])
+    stages, panels = SEQUENTIAL / "sequential.json", SEQUENTIAL / "latent.csv"
+    sequential = SequenceRecord.read(stages, panels, of, CLASSES.primary)
     for name, params in experiments.items():
         run, facts = scored[name].run, scored[name].facts
         tags = {
@@ -42,7 +45,8 @@ def main() -> None:
             f"{name}: {versions[name].uri}, selection macro F1 {selection['macro_f1']:.3f} (validation less "
             f"this: {selection['optimism']:+.3f})"
         )
-    of_stages = [resolve(client, f"models:/{stage['name']}/{stage['number']}") for stage in stages]
+    made = sequential.versions if sequential else []
+    of_stages = [resolve(client, f"models:/{stage.name}/{stage.number}") for stage in made]
     for version in (*versions.values(), *of_stages):
         write_card(client, version)
     point_alias(client, tracking.model, BEST, versions[best].number)

@@ -43,6 +43,8 @@ from tmdscope.report.page import write_page
 from tmdscope.report.provenance import Run, read_runs
 from tmdscope.report.study import SearchResult, StudyResults
 from tmdscope.scores.scored import Scored
+from tmdscope.scores.task import CLASSES
+from tmdscope.sequential.record import SequenceRecord
 from tmdscope.stage import run_stage
 
 METRICS = Path("reports/metrics.json")
@@ -65,8 +67,8 @@ def main() -> None:
     plots = {name: EXPERIMENT_PLOTS / name / "history.csv" for name in experiments}
     scored = {name: Scored.read(EXPERIMENTS / name, of, [plots[name]]) for name in experiments}
     predictions = {name: found.predictions for name, found in scored.items()}
-    panels = SEQUENTIAL / "latent.csv"
-    sequential, audit = read_record(SEQUENTIAL / "sequential.json", of, [panels]), read_record(AUDIT, of)
+    stages, panels, audit = SEQUENTIAL / "sequential.json", SEQUENTIAL / "latent.csv", read_record(AUDIT, of)
+    sequential = SequenceRecord.read(stages, panels, of, CLASSES.primary)
     registered = read_registered(of, scored)
     results = StudyResults(
         study=read_section("tracking", TrackingParams).study,
@@ -94,12 +96,11 @@ def main() -> None:
         runs=[
             *read_experiment_runs(registered, scored, of),
             Run.of(audit, "audit"),
-            *(read_runs(read_record(SEQUENTIAL / "run.json", of)) if sequential["enabled"] else []),
+            *(read_runs(read_record(SEQUENTIAL / "run.json", of)) if sequential else []),
         ],
         settings=read_study_settings(Path("params.yaml")),
         shipped=read_study_settings(SHIPPED),
         sequential=sequential,
-        panels=read_table(panels) if sequential["enabled"] else pd.DataFrame(),
     )
     write_json(METRICS, metrics(results))
     write_page(PAGE, compose(results, settings.images_per_class))

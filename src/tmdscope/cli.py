@@ -344,7 +344,8 @@ def add_material(
     registered, no alias is moved. The study's own files stay as they are: to keep the class, add its images
     to the study's source.
     """
-    from tmdscope.jobs import add_material as adding
+    from tmdscope.jobs.add_material import add_material as add
+    from tmdscope.jobs.new_class import AddRequest
     from tmdscope.layout import ADDED
     from tmdscope.lifecycle.card import write_card
     from tmdscope.memory import keep_freed_memory
@@ -358,8 +359,8 @@ def add_material(
 
     keep_freed_memory()
     tracking = read_section("tracking", TrackingParams, params)
-    added = adding.add_material(
-        adding.AddRequest(
+    added = add(
+        AddRequest(
             model=model,
             images=images,
             study=tracking.study,
@@ -372,8 +373,8 @@ def add_material(
         )
     )
     client = connect()
-    for made in added.versions:
-        write_card(client, resolve(client, f"models:/{made['name']}/{made['number']}"))
+    for made in added.record.versions:
+        write_card(client, resolve(client, f"models:/{made.name}/{made.number}"))
     _echo(added.text)
     _echo(f"in full: {params.parent / ADDED / key_of(added.material)}")
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,61 +12,75 @@ from tests.tracking.programs import make_program
 from tmdscope.dataset.prepare import prepare_heights
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
-from tmdscope.jobs.add_material import (
-    _check_scale,
-    _join_folds,
-    _own_preparation,
-    _read_new,
-    describe_gain,
-)
+from tmdscope.jobs.add_material import describe_gain
+from tmdscope.jobs.new_class import check_scale, join_folds, own_preparation, read_new
 from tmdscope.learn.crossval import FoldParts
 from tmdscope.params.materials_study import DataParams, FolderParams, PrepareParams, SimulatedParams
+from tmdscope.scores.task import CLASSES as TASK
+from tmdscope.sequential.plan import Arm
+from tmdscope.sequential.record import (
+    AddedRecord,
+    Changed,
+    Comparison,
+    Point,
+    Spread,
+    StageSummary,
+    StageVersion,
+    Together,
+)
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.scale import Scale
 
-COMPARISON = {"difference": 0.1, "ci95": [-0.05, 0.25], "verdict": "undecided"}
+METRIC = TASK.primary
 
 
-def point(arm: str, materials: int, f1: float, added: float) -> dict[str, Any]:
-    changed = {"added": added, "old": -0.02} if materials == 3 else {}
-    scores = {"macro_f1": {"mean": f1, "std": 0.0}}
-    return {
-        "arm": arm,
-        "materials": materials,
-        "test": scores,
-        "test_macro_f1_ci95": [f1 - 0.1, f1 + 0.1],
-        "changed": changed,
-    }
+def point(arm: Arm, materials: int, score: float, added: float) -> Point:
+    scores = {METRIC.name: Spread(score, 0.0)}
+    changed = Changed(-0.02, added) if materials == 3 else Changed()
+    interval = (score - 0.1, score + 0.1)
+    return Point(arm, "multiclass", materials, "full", scores, scores, scores, interval, {}, changed)
 
 
 def test_the_gain_sets_both_controls_beside() -> None:
-    stages = [{"classes": CLASSES, "added": "", "test_images": 4}]
-    stages.append({"classes": [*CLASSES, "MoTe2"], "added": "MoTe2", "test_images": 6})
-    found = {
-        "stages": stages,
-        "members": 5,
-        "points": [
+    together = Together(0.1, (-0.05, 0.25), "undecided", 1, 1)
+    record = AddedRecord(
+        model="models:/m/3",
+        versions=[StageVersion("m-3", 1, "multiclass", 3, "full", 1)],
+        stages=[
+            StageSummary(list(CLASSES), "", 4),
+            StageSummary([*CLASSES, "MoTe2"], "MoTe2", 6),
+        ],
+        members=5,
+        points=[
             point("sequential", 2, 0.9, 0.0),
             point("sequential", 3, 0.8, 0.75),
             point("direct", 3, 0.7, 0.5),
             point("direct-equal-budget", 3, 0.72, 0.6),
         ],
-        "comparisons": [
-            {"question": f"sequential - {arm}", "all": COMPARISON}
+        comparisons=[
+            Comparison(f"sequential - {arm}", [], together, encoding="multiclass")
             for arm in ("direct", "direct-equal-budget")
         ],
-    }
-    text = describe_gain(found, "models:/m/3", [{"name": "m-3", "number": 1}])
+        chains=[],
+        leak=[],
+        drift=[],
+    )
+    text = describe_gain(record, METRIC)
     assert "6 images of 3 classes" in text
+    assert "| training | macro F1 | share of MoTe2 named rightly | old classes, change |" in text
     assert "| on top of models:/m/3 | 0.800 [0.700, 0.900] | 0.750 | -0.020 |" in text
     assert "| anew, the same epochs | 0.700" in text
     assert "0.900 [" not in text.split("| training |")[1].split("on top")[0]
     assert "the epochs of both: macro F1 +0.100 [-0.050, +0.250]." in text
     assert "m-3 version 1" in text
-    for entry in found["comparisons"]:
-        entry["all"] = {**COMPARISON, "ci95": None}
-    alone = describe_gain(found, "models:/m/3", [])
-    assert "the epochs of both: macro F1 +0.100 (no interval: 1 sample)." in alone
+    unsure = replace(together, ci95=None)
+    alone = replace(record, comparisons=[replace(one, all=unsure) for one in record.comparisons])
+    assert "the epochs of both: macro F1 +0.100 (no interval: 1 sample)." in describe_gain(alone, METRIC)
+    metric = replace(METRIC, name="hits", title="hits", form=".1f")
+    renamed = [replace(one, test={"hits": one.test[METRIC.name]}) for one in record.points]
+    other = describe_gain(replace(record, points=renamed), metric)
+    assert "| on top of models:/m/3 | 0.8 [0.7, 0.9] |" in other
+    assert "macro F1" not in other
 
 
 def new_images(samples: int, twins: bool = False) -> Dataset:
@@ -89,7 +102,7 @@ def folds(count: int) -> list[FoldParts]:
 
 def test_new_images_keep_their_samples_together_and_fill_every_part() -> None:
     new = new_images(7, twins=True)
-    joined = _join_folds(folds(3), new, offset=9)
+    joined = join_folds(folds(3), new, offset=9)
     samples = np.array(["old"] * 9 + ["t0" if s == "t1" else s for s in new.manifest["sample_id"]])
     tests = {tuple(parts.test) for parts in joined}
     assert len(tests) == 1
@@ -106,7 +119,7 @@ def test_new_images_keep_their_samples_together_and_fill_every_part() -> None:
 def test_too_few_samples_are_refused_with_the_number_needed() -> None:
     wanted = r"3 samples of MoTe2 cannot fill 3 folds and a test.*at least 4 samples"
     with pytest.raises(UserError, match=wanted):
-        _join_folds(folds(3), new_images(3), offset=9)
+        join_folds(folds(3), new_images(3), offset=9)
 
 
 VERSION = Version("m", 3, "ab" * 16, {})
@@ -118,12 +131,12 @@ def test_another_scale_is_refused_and_an_unknown_one_told(
     new = new_images(2)
     program = replace(make_program(members=1), scale=Scale(1000.0, 1000.0, 9, 9))
     new.manifest["pixel_size_nm"] = [62.5, 62.5, None, 62.5]
-    _check_scale(VERSION, program, new)
+    check_scale(VERSION, program, new)
     assert "1 of 4 new images do not say their width; models:/m/3 has 1000 nm" in capsys.readouterr().err
     new.manifest["pixel_size_nm"] = [62.5, 62.5, 312.5, None]
     with pytest.raises(UserError, match=r"n2 shows 5000 nm, images of models:/m/3 1000 nm"):
-        _check_scale(VERSION, program, new)
-    _check_scale(VERSION, make_program(members=1), new)
+        check_scale(VERSION, program, new)
+    check_scale(VERSION, make_program(members=1), new)
     assert "does not know how wide" in capsys.readouterr().err
 
 
@@ -131,12 +144,12 @@ def test_the_models_own_preparation_is_used_and_another_is_told(capsys: pytest.C
     own, asked = (PrepareParams(size_px=16, percentiles=p) for p in ([0.5, 99.5], [5.0, 95.0]))
     program = replace(make_program(members=1), prepare=own)
     request = SimpleNamespace(prepare=own, images="new")
-    assert _own_preparation(request, VERSION, program) == own
+    assert own_preparation(request, VERSION, program) == own
     assert capsys.readouterr().err == ""
-    assert _own_preparation(SimpleNamespace(prepare=asked, images="new"), VERSION, program) == own
+    assert own_preparation(SimpleNamespace(prepare=asked, images="new"), VERSION, program) == own
     assert "percentiles [0.5, 99.5], not [5.0, 95.0]" in capsys.readouterr().err
     with pytest.raises(UserError, match="does not say how its images were prepared"):
-        _own_preparation(request, VERSION, make_program(members=1))
+        own_preparation(request, VERSION, make_program(members=1))
 
 
 def test_new_images_are_prepared_by_what_is_given_not_by_the_request(tmp_path: Path) -> None:
@@ -152,5 +165,5 @@ def test_new_images_are_prepared_by_what_is_given_not_by_the_request(tmp_path: P
     request = SimpleNamespace(
         images=images, root=tmp_path / "project", data=data, prepare=asked, model="models:/m/3"
     )
-    new = _read_new(request, own, ["MoS2", "WS2"], dataset())
+    new = read_new(request, own, ["MoS2", "WS2"], dataset())
     np.testing.assert_array_equal(new.images[0], prepare_heights(heights, (1.0, 1.0), own)[0])

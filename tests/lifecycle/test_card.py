@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,7 @@ def test_a_perfect_tiny_model_shows_a_width_and_one_sample_shows_none() -> None:
     alone = Cohort(labels[:2], np.zeros(2), np.ones(2, dtype=bool), 500, 1).pooled(np.arange(2), labels[:2])
     facts = make_facts(
         scores={"out_of_fold": pooled, "ensemble_test": {**pooled, "distinct": alone}},
-        reliability=reliability,
+        reliability=asdict(reliability),
     )
     text = card(json.loads(json.dumps(facts)))
     for wrong in ("1.000 [1.000, 1.000]", "0.000 [0.000, 0.000]"):

@@ -24,7 +24,7 @@ from tmdscope.dataset.prepare import prepare
 from tmdscope.dataset.sources import PICTURES, ingest
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
-from tmdscope.jobs.add_material import _read_new
+from tmdscope.jobs.new_class import read_new
 from tmdscope.lifecycle.inputs import find_files
 from tmdscope.lifecycle.predictor import Predictor
 from tmdscope.params.materials_study import DataParams
@@ -129,14 +129,14 @@ def test_adding_a_material_only_reads(project: Path) -> None:
         images=user, data=study(manifest="one.csv"), prepare=PREPARE, model="m", root=project
     )
     with untouched(user), pytest.raises(UserError, match=r"sample_id 'S07' looks like 'S07 ' of the study"):
-        _read_new(request, PREPARE, ["MoS2"], old)
+        read_new(request, PREPARE, ["MoS2"], old)
     old.manifest["sample_id"] = "T1"
     with untouched(user):
-        new = _read_new(request, PREPARE, ["MoS2"], old)
+        new = read_new(request, PREPARE, ["MoS2"], old)
     assert new.classes == ("MoTe2",)
     assert set(new.manifest["operator"]) == {"Ann"}
     with pytest.raises(UserError, match="knows MoTe\u2082 already"):
-        _read_new(request, PREPARE, ["MoTe\u2082"], old)
+        read_new(request, PREPARE, ["MoTe\u2082"], old)
 
 
 def test_init_writes_the_manifest_that_it_is_asked_for_and_nothing_else(project: Path) -> None:

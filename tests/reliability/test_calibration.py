@@ -110,7 +110,7 @@ def test_the_error_by_hand() -> None:
     curve = reliability_curve(probabilities, labels, bins=5)
     assert curve.images.tolist() == [0, 0, 2, 2, 1]
     np.testing.assert_allclose(curve.confidence, [np.nan, np.nan, 0.55, 0.75, 0.9])
-    np.testing.assert_allclose(curve.accuracy, [np.nan, np.nan, 0.5, 1.0, 0.0])
+    np.testing.assert_allclose(curve.right, [np.nan, np.nan, 0.5, 1.0, 0.0])
 
 
 def test_one_bin_is_the_distance_of_the_means() -> None:

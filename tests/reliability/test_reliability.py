@@ -180,8 +180,8 @@ def test_new_samples_are_covered_at_the_level() -> None:
         small = Small(seed=seed)
         for level, found in shares.items():
             scores = measure(small.assess(small.fit(level=level)), *answers(small), 20, 1)
-            found.append(scores["coverage_by_sample"])
-        flagged.append(scores["flagged"])
+            found.append(scores.coverage_by_sample)
+        flagged.append(scores.flagged)
     assert 0.66 < np.mean(shares[0.7]) < 0.78
     assert 0.88 < np.mean(shares[0.9]) < 0.95
     assert np.mean(flagged) < 0.05
@@ -199,21 +199,21 @@ def test_the_measurement_by_hand() -> None:
         even, np.array([[0.9, 0.1]] * 4), sets, np.ones(4), np.array([0, 0, 1, 0], bool), np.zeros(4)
     )
     found = measure(assessment, [0, 1, 0, 0], ["a", "a", "a", "b"], resamples=200, seed=1)
-    assert found["images"] == 4
-    assert found["samples"] == 2
-    assert found["coverage"] == 0.75
-    assert found["coverage_by_sample"] == pytest.approx((2 / 3 + 1) / 2)
-    assert found["coverage_ci95"][0] < 0.2 < 0.9 < found["coverage_ci95"][1]  # two samples say little
-    assert found["set_size"] == 1
-    assert found["empty_sets"] == 0.25
-    assert found["flagged"] == 0.25
-    assert found["flagged_ci95"][0] < 0.1 < 0.8 < found["flagged_ci95"][1]
+    assert found.images == 4
+    assert found.samples == 2
+    assert found.coverage == 0.75
+    assert found.coverage_by_sample == pytest.approx((2 / 3 + 1) / 2)
+    assert found.coverage_ci95[0] < 0.2 < 0.9 < found.coverage_ci95[1]  # two samples say little
+    assert found.set_size == 1
+    assert found.empty_sets == 0.25
+    assert found.flagged == 0.25
+    assert found.flagged_ci95[0] < 0.1 < 0.8 < found.flagged_ci95[1]
     alone = measure(assessment, [0, 1, 0, 0], ["a"] * 4, resamples=200, seed=1)
-    assert (alone["coverage"], alone["coverage_ci95"], alone["flagged_ci95"]) == (0.75, None, None)
-    assert found["ece_before"] == pytest.approx(0.75 - 0.5)
-    assert found["ece_after"] == pytest.approx(0.9 - 0.75)
-    assert found["nll_before"] == pytest.approx(np.log(2))
-    assert found["nll_after"] == pytest.approx(-(3 * np.log(0.9) + np.log(0.1)) / 4)
+    assert (alone.coverage, alone.coverage_ci95, alone.flagged_ci95) == (0.75, None, None)
+    assert found.ece_before == pytest.approx(0.75 - 0.5)
+    assert found.ece_after == pytest.approx(0.9 - 0.75)
+    assert found.nll_before == pytest.approx(np.log(2))
+    assert found.nll_after == pytest.approx(-(3 * np.log(0.9) + np.log(0.1)) / 4)
 
 
 @pytest.mark.parametrize(

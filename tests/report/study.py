@@ -156,6 +156,5 @@ def study(
         runs=[made_run(name, version=str(k)) for k, name in enumerate(settings, start=3)],
         settings={"report": {"images_per_class": 2}},
         shipped={"report": {"images_per_class": 4}},
-        sequential={"enabled": False},
-        panels=pd.DataFrame(),
+        sequential=None,
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tests.report.test_sequential import sequence
+from tests.report.test_sequential import METRIC, sequence
 from tmdscope.materials import MATERIALS
 from tmdscope.report.figure_4 import (
     Outcome,
@@ -20,7 +20,7 @@ THREE, FOUR, FIVE = (MATERIALS[:count] for count in (3, 4, 5))
 
 
 def differences(one: Series, other: Series) -> np.ndarray:
-    pairs = [(stage.macro_f1[one]["test"], stage.macro_f1[other]["test"]) for stage in PUBLISHED.stages]
+    pairs = [(stage.scores[one]["test"], stage.scores[other]["test"]) for stage in PUBLISHED.stages]
     return np.array([a[0] - b[0] for left, right in pairs for a, b in zip(left, right, strict=True)])
 
 
@@ -28,8 +28,8 @@ def test_every_stage_has_all_series_parts_and_volumes() -> None:
     assert [tuple(stage.classes) for stage in PUBLISHED.stages] == [THREE, FOUR, FIVE]
     assert [stage.volumes for stage in PUBLISHED.stages] == [[full, 64, 32, 16, 8] for full in (124, 117, 88)]
     for stage in PUBLISHED.stages:
-        assert set(stage.macro_f1) == {"imagenet", "MtC", "MtL"}
-        for parts in stage.macro_f1.values():
+        assert set(stage.scores) == {"imagenet", "MtC", "MtL"}
+        for parts in stage.scores.values():
             assert set(parts) == {"train", "val", "test"}
             for mean, std in (pair for pairs in parts.values() for pair in pairs):
                 assert 0 <= std < mean <= 1
@@ -44,9 +44,7 @@ def test_the_values_amount_to_what_is_known_of_them() -> None:
     gap = [
         value[0] - test[0]
         for stage in PUBLISHED.stages
-        for value, test in zip(
-            stage.macro_f1["imagenet"]["val"], stage.macro_f1["imagenet"]["test"], strict=True
-        )
+        for value, test in zip(stage.scores["imagenet"]["val"], stage.scores["imagenet"]["test"], strict=True)
     ]
     assert np.mean(gap) == pytest.approx(0.087, abs=5e-4)
 
@@ -83,13 +81,13 @@ def test_other_materials_have_no_value() -> None:
 
 def test_a_stage_needs_a_value_for_every_volume() -> None:
     stage = PUBLISHED.stages[0].model_dump()
-    stage["macro_f1"]["MtC"]["val"].pop()
+    stage["scores"]["MtC"]["val"].pop()
     with pytest.raises(ValidationError, match="MtC val: 4 values, 5 volumes"):
         PublishedStage.model_validate(stage)
 
 
 def test_published_values_stand_beside_the_measured_ones() -> None:
-    figure, conditions, table = figure_4_blocks(Outcome(sequence()))
+    figure, conditions, table = figure_4_blocks(Outcome(sequence(), METRIC))
     assert isinstance(figure, Figure)
     assert isinstance(conditions, Paragraph)
     assert isinstance(table, Table)
@@ -115,14 +113,14 @@ def test_published_values_stand_beside_the_measured_ones() -> None:
 
 
 def test_volumes_that_the_paper_lacks_are_not_given() -> None:
-    table = figure_4_blocks(Outcome(sequence(["multiclass"], volumes=(24, "full"))))[-1]
+    table = figure_4_blocks(Outcome(sequence(["multiclass"], volumes=(24, "full")), METRIC))[-1]
     assert isinstance(table, Table)
     assert [row[2] for row in table.rows] == ["full", "24"] * 2
     assert [row[-2:] for row in table.rows if row[2] == "24"] == [["not given"] * 2] * 2
 
 
 def test_other_materials_are_shown_without_the_paper() -> None:
-    figure, conditions, table = figure_4_blocks(Outcome(sequence(classes=("a", "b", "c"))))
+    figure, conditions, table = figure_4_blocks(Outcome(sequence(classes=("a", "b", "c")), METRIC))
     assert isinstance(figure, Figure)
     assert isinstance(conditions, Paragraph)
     assert isinstance(table, Table)

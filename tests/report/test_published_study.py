@@ -85,8 +85,7 @@ def published(
         carryover=carryover,
         search=SEARCH,
         audit=audited(),
-        sequential={"enabled": False},
-        panels=pd.DataFrame(),
+        sequential=None,
     )
 
 

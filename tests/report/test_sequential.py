@@ -2,7 +2,9 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -11,12 +13,18 @@ import pytest
 from PIL import Image
 
 from tests.report.numbers import assert_stands_alone, words
+from tests.sequential import small
+from tmdscope.files import write_table
 from tmdscope.materials import MATERIALS
+from tmdscope.record import write_record
 from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table
 from tmdscope.report.sequential import sequential_section
 from tmdscope.report.sequential_metrics import sequential_metrics
+from tmdscope.scores.task import CLASSES as TASK
 from tmdscope.sequential.outcome import verdict
+from tmdscope.sequential.record import PANELS, SequenceRecord, write_left_out
 
+METRIC = TASK.primary
 BOTH = ("multiclass", "multilabel")
 VOLUMES: tuple[Any, ...] = ("full", 64, 16)
 CLASSES = ("MoS2", "WS2", "WSe2", "MoSe2")
@@ -53,7 +61,11 @@ def comparisons(
 ) -> list[dict[str, Any]]:
     found = []
     for question in ("sequential - direct", "sequential - direct-equal-budget", "multilabel - multiclass"):
-        groups = {"all": group(differences.get(question, 0.0)), **({"small": group(0.3)} if small else {})}
+        groups: dict[str, Any] = {
+            "points": [],
+            "all": group(differences.get(question, 0.0)),
+            **({"small": group(0.3)} if small else {}),
+        }
         if question.startswith("sequential"):
             found += [{"question": question, "encoding": name, **groups} for name in encodings]
         elif len(encodings) > 1:
@@ -61,17 +73,37 @@ def comparisons(
     return found
 
 
-def sequence(
+def sequence(*arguments: Any, **changes: Any) -> SequenceRecord:
+    """A record as `stored` has it."""
+    with TemporaryDirectory() as folder:
+        path, shown = Path(folder) / "sequential.json", Path(folder) / "latent.csv"
+        content = stored(*arguments, **changes)
+        write_table(shown, panels(content))
+        write_record(path, content, {}, [shown])
+        record = SequenceRecord.read(path, shown, {}, METRIC)
+        assert record is not None
+        return record
+
+
+def stored(
     encodings: Sequence[str] = BOTH,
     volumes: Sequence[Any] = VOLUMES,
     classes: Sequence[str] = CLASSES,
     differences: Mapping[str, float] = {},
     **changes: Any,
 ) -> dict[str, Any]:
+    """What lies on disk."""
     stages = [classes[:count] for count in range(2, len(classes) + 1)]
     later = [(encoding, len(known)) for encoding in encodings for known in stages[1:]]
     drift = {"mean": 0.1, "std": 0.02, "classes": {}}
+    settings = {
+        "encodings": list(encodings),
+        "volumes": list(volumes),
+        "order": list(classes),
+        "seeds": [1, 2],
+    }
     return {
+        "version": 1,
         "enabled": True,
         "stages": [
             {
@@ -118,15 +150,7 @@ def sequence(
             for encoding, count in later
         ],
         "versions": [],
-        "settings": {
-            "reduce_by": "sample",
-            "start": "fold",
-            "head": "grow",
-            "seeds": [1, 2],
-            "volumes": list(volumes),
-            "epochs": 4,
-            "order": list(classes),
-        },
+        "settings": {**small.params(**settings).model_dump(mode="json"), "training": {}, "epochs": 4},
         "seconds": 30.0,
         **changes,
     }
@@ -135,36 +159,36 @@ def sequence(
 def panels(content: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            (chain["encoding"], len(stage["classes"]), name, 0.1 * k, 0.2 * k)
+            (chain["encoding"], len(stage["classes"]), f"{name}-{k}", name, 0.1 * k, 0.2 * k)
             for chain in content["chains"]
             for stage in content["stages"]
             for name in stage["classes"]
             for k in range(3)
         ],
-        columns=["encoding", "materials", "material", "PC1", "PC2"],
+        columns=list(PANELS),
     )
 
 
-def section(content: Mapping[str, Any], note: str | None = None) -> Section:
+def section(record: SequenceRecord, note: str | None = None) -> Section:
     """The section without its pictures, which take a second to draw."""
     with (
         patch("tmdscope.report.sequential.latent_stages", return_value=b""),
         patch("tmdscope.report.figure_4.panels_of_bars", return_value=b""),
     ):
-        return sequential_section(content, panels(content), MATERIALS, note)
+        return sequential_section(record, METRIC, MATERIALS, note)
 
 
-def tables(content: Mapping[str, Any]) -> dict[str, Table]:
+def tables(record: SequenceRecord) -> dict[str, Table]:
     """Tables by the first words of their caption."""
     return {
         " ".join(block.caption.replace(":", "").split()[:2]): block
-        for block in section(content).blocks
+        for block in section(record).blocks
         if isinstance(block, Table)
     }
 
 
-def claims(content: Mapping[str, Any]) -> str:
-    (note,) = (block.text for block in section(content).blocks if isinstance(block, Note))
+def claims(record: SequenceRecord) -> str:
+    (note,) = (block.text for block in section(record).blocks if isinstance(block, Note))
     return note
 
 
@@ -184,9 +208,8 @@ def test_the_lead_says_what_was_trained() -> None:
 
 
 def test_the_papers_start_head_and_drawing_are_told() -> None:
-    content = sequence()
     own = {"reduce_by": "image", "start": "paper", "head": "paper"}
-    lead = section(content | {"settings": content["settings"] | own, "seconds": 660}).blocks[0]
+    lead = section(sequence(settings={**stored()["settings"], **own}, seconds=660.0)).blocks[0]
     assert isinstance(lead, Paragraph)
     for said in ("single images", "All folds go on from one fold's model", "draws its last layer", "11 min"):
         assert said in lead.text
@@ -233,7 +256,7 @@ def test_a_row_of_panels_for_every_comparison_of_figure_4() -> None:
     heights = [
         Image.open(io.BytesIO(block.png)).height
         for content in (sequence(), sequence(["multiclass"]))
-        for block in sequential_section(content, panels(content), MATERIALS).blocks
+        for block in sequential_section(content, METRIC, MATERIALS).blocks
         if isinstance(block, Figure)
     ]
     assert heights[0] > 1.5 * heights[2]
@@ -265,11 +288,11 @@ def test_recall_of_every_class_stands_with_what_was_forgotten() -> None:
 
 
 def test_a_class_without_test_images_is_named_so() -> None:
-    content = sequence(["multiclass"])
+    content = stored(["multiclass"])
     content["chains"][0]["recall"][-1].pop("MoSe2")
     for entry in content["points"]:
         entry["changed"].pop("added", None)
-    found = tables(content)
+    found = tables(sequence(["multiclass"], chains=content["chains"], points=content["points"]))
     assert found["Share of"].rows[3][4] == "no test images"
     assert found["What an"].rows[0][-1] == "no test images"
 
@@ -318,19 +341,19 @@ def test_a_note_on_the_images_comes_before_the_numbers() -> None:
     assert second == Note("The scans are simulated.")
 
 
-def test_a_sequence_that_did_not_run_has_no_section() -> None:
-    off = {"enabled": False}
-    assert sequential_metrics(off) == off
-    with pytest.raises(ValueError, match="did not run"):
-        sequential_section(off, pd.DataFrame(), MATERIALS)
+def test_a_sequence_that_did_not_run_is_no_record(tmp_path: Path) -> None:
+    path, shown = tmp_path / "sequential.json", tmp_path / "latent.csv"
+    write_left_out(path, shown, {"data": "ab"})
+    assert SequenceRecord.read(path, shown, {"data": "ab"}, METRIC) is None
+    assert sequential_metrics(None, METRIC) == {"enabled": False}
 
 
 def test_metrics_are_what_is_compared() -> None:
-    numbers = sequential_metrics(sequence(differences={"multilabel - multiclass": -0.05}))
+    numbers = sequential_metrics(sequence(differences={"multilabel - multiclass": -0.05}), METRIC)
     assert set(numbers) == {"enabled", "comparisons", "points", "chains", "leak", "drift"}
     assert numbers["comparisons"]["multilabel - multiclass"]["all"] == {
         "difference": -0.05,
-        "ci95": [pytest.approx(-0.07), pytest.approx(-0.03)],
+        "ci95": (pytest.approx(-0.07), pytest.approx(-0.03)),
         "verdict": "fails",
     }
     assert set(numbers["comparisons"]["sequential - direct"]["multilabel"]) == {"all", "small"}
@@ -340,7 +363,7 @@ def test_metrics_are_what_is_compared() -> None:
     assert of_place["direct"]["test_macro_f1"] == pytest.approx(0.65)
     assert numbers["leak"]["multilabel"]["4-materials"]["seen"] == 0.64
     assert numbers["drift"]["multiclass"]["3-materials"]["direct"] == {"mean": 0.3, "std": 0.02}
-    assert sequential_metrics(sequence(leak=[]))["leak"] == {}
+    assert sequential_metrics(sequence(leak=[]), METRIC)["leak"] == {}
 
 
 @pytest.mark.parametrize(
@@ -353,10 +376,22 @@ def test_metrics_are_what_is_compared() -> None:
     ],
     ids=["both encodings", "full volume only", "one addition", "other materials"],
 )
-def test_the_page_stands_alone(content: dict[str, Any], tmp_path: Path) -> None:
-    names = content["settings"]["order"]
-    made = sequential_section(content, panels(content), names)
+def test_the_page_stands_alone(content: SequenceRecord, tmp_path: Path) -> None:
+    made = sequential_section(content, METRIC, content.settings.order)
     assert_stands_alone(Page("Study", "Lead.", [made]), tmp_path / "index.html")
     for table in (block for block in made.blocks if isinstance(block, Table)):
         assert {len(row) for row in table.rows} == {len(table.header)}
     assert sum(isinstance(block, Figure) for block in made.blocks) == 2
+
+
+def test_a_task_names_its_own_metric() -> None:
+    """Published values of another metric do not stand beside it."""
+    metric = replace(METRIC, name="hits", title="hits")
+    told = sequence()
+    points = [replace(point, test={"hits": point.test["macro_f1"]}) for point in told.points]
+    with patch("tmdscope.report.sequential.latent_stages", return_value=b""):
+        made = sequential_section(replace(told, points=points), metric, MATERIALS)
+    page = words(Page("", "", [made]))
+    assert "test hits by -0.010" in page
+    assert "has no value for these materials" in page
+    assert "F1" not in page.replace("ResNet152", "")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.report.attributions import ATTRIBUTION
 from tests.report.numbers import MEAN, RELATIONS, audited
-from tests.report.test_sequential import sequence
+from tests.report.test_sequential import METRIC, sequence
 from tmdscope.report.gains import PRETRAINING, Gain
 from tmdscope.report.summary import (
     UNDECIDED,
@@ -93,10 +93,10 @@ def test_failed_and_open_checks_are_named() -> None:
 
 def test_sequences_are_held_against_equal_training() -> None:
     questions = {"sequential - direct-equal-budget": -0.1, "sequential - direct": 0.5}
-    (said,) = sequential_sentences(sequence(differences=questions))
+    (said,) = sequential_sentences(sequence(differences=questions), METRIC)
     assert said.count("-0.100 [-0.120, -0.080]: training anew is better") == 2
     assert "0.500" not in said
-    assert sequential_sentences({"enabled": False}) == []
+    assert sequential_sentences(None, METRIC) == []
 
 
 def test_the_strongest_measured_descriptor_is_named_with_its_rate() -> None:

@@ -89,7 +89,7 @@ def maker(examples: Examples = EXAMPLES, faster: float = 1.0) -> Make:
 
         given_ = _fit_settings(params, torch.device("cpu"))
         used = replace(given_, learning_rate=given_.learning_rate * faster)
-        return Experiment(TARGET, examples, build, lambda models: NotImplemented, CONFIG, used)
+        return Experiment(TARGET, examples, build, used, lambda models: NotImplemented, CONFIG)
 
     return make
 

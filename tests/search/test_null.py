@@ -51,7 +51,7 @@ class Null:
             return Head(FEATURES, TARGET.outputs, params.dropout)
 
         settings = _fit_settings(params, torch.device("cpu"))
-        return Experiment(TARGET, self.examples, build, lambda models: NotImplemented, CONFIG, settings)
+        return Experiment(TARGET, self.examples, build, settings, lambda models: NotImplemented, CONFIG)
 
     def untuned(self, params: ExperimentParams) -> tuple[float, float]:
         """Validation and selection score of an experiment."""

@@ -12,11 +12,12 @@ from torch import nn
 
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts
+from tmdscope.learn.experiment import Trainable
 from tmdscope.learn.fit import Examples, FitSettings
-from tmdscope.learn.recorder import Silent
+from tmdscope.learn.recorder import Recorder, Silent
 from tmdscope.params.sequential import Encoding, SequenceParams
 from tmdscope.sequential.plan import Plan, Training, make_plan
-from tmdscope.sequential.run import Bench, Heads, StageResult
+from tmdscope.sequential.run import Setup, StageResult
 from tmdscope.vision.classifier import Head
 from tmdscope.vision.targets import Target
 
@@ -75,20 +76,30 @@ def features() -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
-def bench_of(
+def setup_of(
     plan: Plan,
     heads: bool = True,
     settings: FitSettings = SETTINGS,
     dropout: float = 0.0,
     make_examples: Callable[[torch.Tensor, torch.Tensor], Examples] = Examples,
-) -> Bench:
+) -> Setup:
     """Heads on the features, trained many at once or as networks one after another."""
     examples = make_examples(torch.from_numpy(features()), torch.from_numpy(plan.label(NAMES)))
 
-    def make(_: Encoding, target: Target) -> Heads:
-        return Heads(target, examples, lambda: Head(FEATURES, target.outputs, dropout), settings)
+    def make(_: Encoding, target: Target) -> Trainable:
+        return Trainable(target, examples, lambda: Head(FEATURES, target.outputs, dropout), settings)
 
-    return Bench(make, folds(), SAMPLE_IDS, heads, dropout if heads else 0.0)
+    return Setup(make, folds(), SAMPLE_IDS, heads, dropout if heads else 0.0)
+
+
+class SilentSequence:
+    """A sequence recorder that keeps nothing."""
+
+    def stage(self, training: Training) -> AbstractContextManager[Recorder]:
+        return nullcontext(Silent())
+
+    def finished(self, result: StageResult) -> None:
+        pass
 
 
 class Heard:

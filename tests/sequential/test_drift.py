@@ -137,21 +137,19 @@ def test_drift_is_measured_from_the_stage_before_over_known_classes() -> None:
         ("direct", 2): [odd, odd],
     }
     first, second = measure_drift(plan, embedded(plan, spaces), labels)
-    assert [(entry["encoding"], entry["materials"]) for entry in (first, second)] == [
+    assert [(entry.encoding, entry.materials) for entry in (first, second)] == [
         ("multiclass", 3),
         ("multiclass", 4),
     ]
     for entry in (first, second):
-        assert entry["sequential"]["mean"] == pytest.approx(0, abs=1e-5)
-        assert list(entry["sequential"]["classes"]) == list(ORDER[: entry["materials"] - 1])
+        assert entry.sequential.mean == pytest.approx(0, abs=1e-5)
+        assert list(entry.sequential.classes) == list(ORDER[: entry.materials - 1])
     wanted = centroid_drift(space[labels < 2], odd[labels < 2], labels[labels < 2])
-    assert first["direct"]["mean"] == pytest.approx(np.mean(list(wanted.values())) / 2, abs=1e-5)
-    assert first["direct"]["std"] == pytest.approx(
-        first["direct"]["mean"], abs=1e-5
-    )  # one fold, not the other
+    assert first.direct.mean == pytest.approx(np.mean(list(wanted.values())) / 2, abs=1e-5)
+    assert first.direct.std == pytest.approx(first.direct.mean, abs=1e-5)  # one fold, not the other
     wanted = centroid_drift(space[labels < 3], odd[labels < 3], labels[labels < 3])
-    assert second["direct"]["classes"] == pytest.approx({ORDER[k]: v for k, v in wanted.items()}, abs=1e-5)
-    assert second["direct"]["std"] == pytest.approx(0, abs=1e-6)
+    assert second.direct.classes == pytest.approx({ORDER[k]: v for k, v in wanted.items()}, abs=1e-5)
+    assert second.direct.std == pytest.approx(0, abs=1e-6)
 
 
 def test_panels_show_known_images_only_and_lie_over_the_panel_before() -> None:

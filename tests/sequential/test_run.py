@@ -21,11 +21,12 @@ from tests.sequential.small import (
     SAMPLE_IDS,
     SETTINGS,
     Heard,
+    SilentSequence,
     assert_same,
-    bench_of,
     by_name,
     folds,
     plan_of,
+    setup_of,
 )
 from tmdscope.errors import UserError
 from tmdscope.learn.checkpoint import CheckpointRule
@@ -33,9 +34,9 @@ from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.fit import Examples, FitSettings, fit, predict_logits
 from tmdscope.learn.recorder import Silent
 from tmdscope.learn.resume import Resume
-from tmdscope.sequential.growth import grow
+from tmdscope.sequential.expansion import expand
 from tmdscope.sequential.plan import Plan, Training
-from tmdscope.sequential.run import Bench, SilentSequence, StageResult, run_sequences, stage_target
+from tmdscope.sequential.run import Setup, StageResult, run_sequences, stage_target
 from tmdscope.vision.classifier import Head
 
 BOTH = ["multiclass", "multilabel"]
@@ -43,8 +44,8 @@ STILL = replace(SETTINGS, epochs=1, learning_rate=1e-12, checkpoint=CheckpointRu
 """Trains nothing: what is kept is the start."""
 
 
-def run(plan: Plan, bench: Bench, recorder: Any = None, resume: Resume | None = None) -> list[StageResult]:
-    return run_sequences(plan, bench, recorder or SilentSequence(), resume)
+def run(plan: Plan, setup: Setup, recorder: Any = None, resume: Resume | None = None) -> list[StageResult]:
+    return run_sequences(plan, setup, recorder or SilentSequence(), resume)
 
 
 def find(results: Sequence[StageResult], name: str, sequence: str = "multiclass-1") -> StageResult:
@@ -58,7 +59,7 @@ def resume_in(folder: Path) -> Resume:
 @pytest.mark.parametrize("heads", [True, False], ids=["heads", "networks"])
 def test_every_training_gives_a_result_of_its_own_classes(heads: bool) -> None:
     plan = plan_of(encodings=BOTH if heads else BOTH[1:], measure_leak=heads)
-    results = run(plan, bench_of(plan, heads))
+    results = run(plan, setup_of(plan, heads))
     assert [result.training for result in results] == list(plan.trainings)
     for result in results:
         known = len(result.training.stage.classes)
@@ -73,7 +74,7 @@ def test_every_training_gives_a_result_of_its_own_classes(heads: bool) -> None:
 @pytest.mark.parametrize("heads", [True, False], ids=["heads", "networks"])
 def test_states_and_embeddings_are_kept_where_they_are_needed(heads: bool) -> None:
     plan = plan_of(seeds=[1, 2], measure_leak=heads)
-    results = run(plan, bench_of(plan, heads))
+    results = run(plan, setup_of(plan, heads))
     parents = {plan.parent(training) for training in plan.trainings}
     for result in results:
         training = result.training
@@ -83,7 +84,7 @@ def test_states_and_embeddings_are_kept_where_they_are_needed(heads: bool) -> No
         assert [entry.shape for entry in result.embeddings] == [(len(NAMES), 100)] * (FOLDS if shown else 0)
     kept = find(results, "3-materials-full")
     weight, bias = (kept.states[1][f"embedding.{name}"] for name in ("weight", "bias"))
-    inputs = bench_of(plan).make("multiclass", stage_target(plan, kept.training)).examples.inputs
+    inputs = setup_of(plan).make("multiclass", stage_target(plan, kept.training)).examples.inputs
     np.testing.assert_allclose(kept.embeddings[1], inputs @ weight.T + bias, atol=1e-5)
 
 
@@ -92,7 +93,7 @@ def test_states_and_embeddings_are_kept_where_they_are_needed(heads: bool) -> No
 def test_without_training_a_stage_is_what_it_started_from(start: Any, heads: bool) -> None:
     plan = plan_of(start=start, encodings=BOTH, volumes=["full", 8] if heads else ["full"])
     heard = Heard()
-    run(plan, bench_of(plan, heads, STILL), heard)
+    run(plan, setup_of(plan, heads, STILL), heard)
     results = {result.training: result for result in heard.of("result")}
     for training, result in results.items():
         parent = plan.parent(training)
@@ -115,22 +116,22 @@ def test_without_training_a_stage_is_what_it_started_from(start: Any, heads: boo
 def test_a_stage_is_the_training_of_the_kept_model_of_the_stage_before(encoding: Any, name: str) -> None:
     plan = plan_of(encodings=[encoding], head="paper")
     heard = Heard()
-    bench = bench_of(plan, heads=False)
-    run(plan, bench, heard)
+    setup = setup_of(plan, heads=False)
+    run(plan, setup, heard)
     results = {result.training: result for result in heard.of("result")}
     result = next(found for training, found in results.items() if training.name == name)
     training = result.training
     parent = plan.parent(training)
     assert parent is not None
     target, names = stage_target(plan, training), stage_target(plan, parent).output_names
-    examples = bench.make(encoding, target).examples
+    examples = setup.make(encoding, target).examples
     for fold in range(FOLDS):
         seed = fold_seed(fold_seed(training.seed, training.stage.number), fold)
         torch.manual_seed(seed)
         model = Head(FEATURES, target.outputs)
         before = results[parent].states[plan.starting_fold(training, fold)]
         redraw = encoding == "multiclass"
-        model.load_state_dict(grow(before, names, model.state_dict(), target.output_names, redraw))
+        model.load_state_dict(expand(before, names, model.state_dict(), target.output_names, redraw))
         train, val = (torch.from_numpy(getattr(result.parts[fold], part)) for part in ("train", "val"))
         fitted = fit(model, target, examples, train, val, replace(SETTINGS, seed=seed), Silent())
         assert fitted == result.folds[fold].fit
@@ -143,7 +144,7 @@ def test_a_stage_is_the_training_of_the_kept_model_of_the_stage_before(encoding:
 @pytest.mark.parametrize(("start", "head"), [("fold", "grow"), ("paper", "paper")])
 def test_heads_trained_at_once_are_networks_trained_one_by_one(start: Any, head: Any) -> None:
     plan = plan_of(start=start, head=head, encodings=BOTH)
-    assert_same(run(plan, bench_of(plan, True)), run(plan, bench_of(plan, False)), exact=False)
+    assert_same(run(plan, setup_of(plan, True)), run(plan, setup_of(plan, False)), exact=False)
 
 
 @dataclass
@@ -214,7 +215,7 @@ def test_no_validation_image_of_a_fold_was_trained_on_before(
     plan = plan_of(encodings=[encoding])
     fitted = watch(monkeypatch)
     heard = Heard()
-    run(plan, bench_of(plan, heads, replace(SETTINGS, epochs=4), make_examples=Watched), heard)
+    run(plan, setup_of(plan, heads, replace(SETTINGS, epochs=4), make_examples=Watched), heard)
     assert len(fitted) == len(plan.trainings) * FOLDS
     labels, leaks, of_training = plan.label(NAMES), [], iter(fitted)
     for result in heard.of("result"):
@@ -246,7 +247,7 @@ def test_arms_of_a_stage_share_their_images_seeds_and_epochs(
     plan = plan_of(seeds=[1, 2], volumes=["full", 8] if heads else ["full"])
     fitted = watch(monkeypatch)
     heard = Heard()
-    run(plan, bench_of(plan, heads, STILL, make_examples=Watched), heard)
+    run(plan, setup_of(plan, heads, STILL, make_examples=Watched), heard)
     seeds: dict[tuple[int, int, int], set[int]] = {}
     of_training = iter(fitted)
     for result in heard.of("result"):
@@ -272,7 +273,7 @@ def test_arms_of_a_stage_share_their_images_seeds_and_epochs(
 def test_a_recorder_hears_every_training_after_the_one_it_starts_from(heads: bool) -> None:
     plan = plan_of(encodings=BOTH, seeds=[1, 2], volumes=["full"])
     heard = Heard()
-    results = {result.training: result for result in run(plan, bench_of(plan, heads), heard)}
+    results = {result.training: result for result in run(plan, setup_of(plan, heads), heard)}
     begun = heard.of("begun")
     assert len(begun) == len(plan.trainings)
     assert set(begun) == set(plan.trainings)
@@ -292,9 +293,9 @@ def test_a_recorder_hears_every_training_after_the_one_it_starts_from(heads: boo
 
 def test_the_order_of_encodings_and_seeds_changes_no_result() -> None:
     plan = plan_of(encodings=BOTH, seeds=[1, 2], volumes=["full"])
-    whole = by_name(run(plan, bench_of(plan)))
+    whole = by_name(run(plan, setup_of(plan)))
     alone = plan_of(encodings=["multilabel"], seeds=[2], measure_leak=False, volumes=["full"])
-    for name, result in by_name(run(alone, bench_of(alone))).items():
+    for name, result in by_name(run(alone, setup_of(alone))).items():
         for mine, yours in zip(result.folds, whole[name].folds, strict=True):
             np.testing.assert_allclose(mine.probabilities, yours.probabilities, atol=1e-4)
 
@@ -302,7 +303,7 @@ def test_the_order_of_encodings_and_seeds_changes_no_result() -> None:
 def test_a_fold_that_cannot_give_a_volume_ends_the_run_by_name() -> None:
     plan = plan_of(volumes=["full", 64])
     with pytest.raises(UserError, match=f"volume 64 takes 57 training images of {ORDER[2]}, of which fold 0"):
-        run(plan, bench_of(plan))
+        run(plan, setup_of(plan))
 
 
 class Stop(BaseException):
@@ -321,11 +322,11 @@ def stop_at(word: int) -> Callable[[tuple[Any, ...]], None]:
 
 
 @cache
-def unbroken(heads: bool) -> tuple[Plan, Bench, list[StageResult], int]:
+def unbroken(heads: bool) -> tuple[Plan, Setup, list[StageResult], int]:
     """A sequence, what it gives in one go, and how many words its recorder hears."""
     plan, heard = plan_of(encodings=["multilabel"], volumes=["full", 8] if heads else ["full"]), Heard()
-    bench = bench_of(plan, heads, dropout=0.0 if heads else 0.2)
-    return plan, bench, run(plan, bench, heard), len(heard.words)
+    setup = setup_of(plan, heads, dropout=0.0 if heads else 0.2)
+    return plan, setup, run(plan, setup, heard), len(heard.words)
 
 
 @pytest.mark.parametrize(
@@ -338,14 +339,14 @@ def unbroken(heads: bool) -> tuple[Plan, Bench, list[StageResult], int]:
 def test_an_interrupted_sequence_ends_like_an_unbroken_one(
     heads: bool, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, bench, wanted, words = unbroken(heads)
+    plan, setup, wanted, words = unbroken(heads)
     broken = Heard(stop_at(round(share * words)))
     with pytest.raises(Stop):
-        run(plan, bench, broken, resume_in(tmp_path))
+        run(plan, setup, broken, resume_in(tmp_path))
     ended = [training for training in broken.of("ended") if training is not broken.training]
     torch.manual_seed(99)
     fitted, heard = watch(monkeypatch), Heard()
-    again = run(plan, bench, heard, resume_in(tmp_path))
+    again = run(plan, setup, heard, resume_in(tmp_path))
     assert_same(again, wanted)
     assert set(heard.of("begun")) == set(plan.trainings)
     if heads:  # a batch of which one has not ended trains as a whole, or last digits would differ
@@ -355,22 +356,22 @@ def test_an_interrupted_sequence_ends_like_an_unbroken_one(
     else:
         assert not epochs_of(heard) & set(ended)
     fitted.clear()
-    assert_same(run(plan, bench, None, resume_in(tmp_path)), again)
+    assert_same(run(plan, setup, None, resume_in(tmp_path)), again)
     assert not fitted
 
 
 def test_heads_with_dropout_end_the_same_after_an_interruption(tmp_path: Path) -> None:
     plan = plan_of(measure_leak=False)
-    bench = bench_of(plan, dropout=0.2)
-    wanted, reduced = run(plan, bench), next(t for t in plan.trainings if t.volume == 8)
+    setup = setup_of(plan, dropout=0.2)
+    wanted, reduced = run(plan, setup), next(t for t in plan.trainings if t.volume == 8)
 
     def hear(word: tuple[Any, ...]) -> None:
         if word == ("begun", reduced):  # those at full volume, trained in the same batch, are stored
             raise Stop
 
     with pytest.raises(Stop):
-        run(plan, bench, Heard(hear), resume_in(tmp_path))
-    assert_same(run(plan, bench, None, resume_in(tmp_path)), wanted)
+        run(plan, setup, Heard(hear), resume_in(tmp_path))
+    assert_same(run(plan, setup, None, resume_in(tmp_path)), wanted)
 
 
 def epochs_of(heard: Heard) -> set[Training]:
@@ -401,18 +402,18 @@ class StopsInEpoch(Heard):
 
 def test_a_network_goes_on_inside_an_epoch_of_a_stage(tmp_path: Path) -> None:
     plan = plan_of(volumes=["full"], measure_leak=False)
-    bench = bench_of(plan, False, replace(SETTINGS, epochs=4), dropout=0.3)
-    wanted, second = run(plan, bench), plan.trainings[1]
+    setup = setup_of(plan, False, replace(SETTINGS, epochs=4), dropout=0.3)
+    wanted, second = run(plan, setup), plan.trainings[1]
     folder = tmp_path / "attempt" / "sequential-multiclass-1" / second.name
     for fold, epoch in ((0, 2), (1, 1), (1, 3)):  # the last word of an epoch, before its checkpoint
         torch.manual_seed(epoch)
 
         with pytest.raises(Stop):
-            run(plan, bench, StopsInEpoch(second, fold, epoch), resume_in(tmp_path))
+            run(plan, setup, StopsInEpoch(second, fold, epoch), resume_in(tmp_path))
         assert (folder / f"fold-{fold}" / f"{epoch - 1:06d}.ckpt").exists() == (epoch > 1)
     torch.manual_seed(0)
     heard = Heard()
-    assert_same(run(plan, bench, heard, resume_in(tmp_path)), wanted)
+    assert_same(run(plan, setup, heard, resume_in(tmp_path)), wanted)
     own = heard.words[heard.words.index(("begun", second)) : heard.words.index(("ended", second))]
     epochs = [value for kind, value in own if kind == "epoch"]
     assert epochs == [3, 4, 1, 2, 3, 4]  # two of fold 1 were done, fold 2 begins
@@ -420,7 +421,7 @@ def test_a_network_goes_on_inside_an_epoch_of_a_stage(tmp_path: Path) -> None:
 
 def test_ended_trainings_leave_no_checkpoints_of_their_folds(tmp_path: Path) -> None:
     plan = plan_of(volumes=["full"])
-    run(plan, bench_of(plan, False), None, resume_in(tmp_path))
+    run(plan, setup_of(plan, False), None, resume_in(tmp_path))
     folder = tmp_path / "attempt" / "sequential-multiclass-1"
     assert {path.name for path in folder.iterdir()} == {training.name for training in plan.trainings}
     assert {path.name for path in folder.glob("*/*")} == {"result"}
@@ -438,16 +439,16 @@ def test_a_damaged_result_is_trained_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     plan = plan_of(volumes=["full", 8] if heads else ["full"])
-    bench = bench_of(plan, heads)
-    whole = run(plan, bench, None, resume_in(tmp_path))
+    setup = setup_of(plan, heads)
+    whole = run(plan, setup, None, resume_in(tmp_path))
     (stored,) = (tmp_path / "attempt" / "sequential-multiclass-1" / name / "result").glob("*.ckpt")
     stored.write_bytes(stored.read_bytes()[:-9])
     fitted = watch(monkeypatch)
-    assert_same(run(plan, bench, None, resume_in(tmp_path)), whole)
+    assert_same(run(plan, setup, None, resume_in(tmp_path)), whole)
     mine = next(training for training in plan.trainings if training.name == name)
     alike = [t for t in plan.trainings if t.stage == mine.stage and plan.epochs(t, 1) == plan.epochs(mine, 1)]
     trained = FOLDS * (len(alike) if heads else 1)
     assert len(fitted) == trained
     assert f"{stored} is damaged" in capsys.readouterr().err
-    run(plan, bench, None, resume_in(tmp_path))
+    run(plan, setup, None, resume_in(tmp_path))
     assert len(fitted) == trained  # stored anew

@@ -11,15 +11,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from tests.sequential.small import FEATURES, ORDER, SETTINGS, bench_of, plan_of
+from tests.sequential.small import FEATURES, ORDER, SETTINGS, plan_of, setup_of
 from tests.tracking.programs import make_dossier
+from tmdscope.jobs.sequential import TrackedOutcome, train_tracked
 from tmdscope.learn.resume import Resume
 from tmdscope.sequential.plan import Plan
-from tmdscope.sequential.run import Bench, StageResult, stage_target
+from tmdscope.sequential.run import Setup, StageResult, stage_target
 from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.sequential import Package, SequenceOutcome, track_sequences
+from tmdscope.tracking.sequential import Package, TrackedSequences
 from tmdscope.tracking.store import Study, open_study
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
 from tmdscope.vision.targets import Multilabel
@@ -36,10 +37,10 @@ def make_plan(**changes: Any) -> Plan:
     return plan_of(**{"volumes": ["full"], "encodings": ["multilabel"], "measure_leak": False, **changes})
 
 
-def make_bench(plan: Plan, heads: bool = False, epochs: int = SETTINGS.epochs) -> Bench:
+def make_setup(plan: Plan, heads: bool = False, epochs: int = SETTINGS.epochs) -> Setup:
     """Networks that checkpoint, or heads, in two folds."""
-    bench = bench_of(plan, heads, replace(SETTINGS, epochs=epochs), dropout=0.0 if heads else 0.2)
-    return replace(bench, folds=bench.folds[:FOLDS])
+    setup = setup_of(plan, heads, replace(SETTINGS, epochs=epochs), dropout=0.0 if heads else 0.2)
+    return replace(setup, folds=setup.folds[:FOLDS])
 
 
 def packager(plan: Plan) -> Package:
@@ -74,21 +75,22 @@ def track(
     resume: Resume,
     model: str,
     plan: Plan | None = None,
-    bench: Bench | None = None,
+    setup: Setup | None = None,
     package: Package | None = None,
-) -> SequenceOutcome:
+) -> TrackedOutcome:
     """Run the sequence and register its stages."""
     plan = plan or make_plan()
-    bench = bench or make_bench(plan)
+    setup = setup or make_setup(plan)
     settings = {"order": list(ORDER), "training": {"epochs": 2}}
-    return track_sequences(study, plan, bench, TAGS, DATA, settings, resume, package or packager(plan), model)
+    tracked = TrackedSequences(study, plan, TAGS, DATA, settings, resume, package or packager(plan), model)
+    return train_tracked(tracked, setup)
 
 
 def run_in(folder: Path, name: str, epochs: int) -> None:
     """Run the sequence in a folder, going on with what it holds; a file says that it is done."""
     torch.set_num_threads(1)
     plan = make_plan()
-    track(open_study(name), resume_in(folder / name), name, plan, make_bench(plan, epochs=epochs))
+    track(open_study(name), resume_in(folder / name), name, plan, make_setup(plan, epochs=epochs))
     (folder / f"{name}.done").touch()
 
 

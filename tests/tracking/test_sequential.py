@@ -24,17 +24,18 @@ from tests.tracking.sequences import (
     IDENTITY,
     TAGS,
     fork,
-    make_bench,
     make_plan,
+    make_setup,
     packager,
     resume_in,
     run_in,
     track,
 )
+from tmdscope.jobs.sequential import TrackedOutcome
 from tmdscope.sequential.plan import Plan
-from tmdscope.sequential.run import Bench, StageResult
+from tmdscope.sequential.record import StageVersion
+from tmdscope.sequential.run import Setup, StageResult
 from tmdscope.tracking.models import Program, log_program
-from tmdscope.tracking.sequential import SequenceOutcome, merge
 from tmdscope.tracking.store import Study, open_study
 
 STAGES = [f"{count}-materials-full" for count in (2, 3, 4)]
@@ -86,7 +87,7 @@ class Unbroken:
     """A sequence that ran in one go."""
 
     plan: Plan
-    outcome: SequenceOutcome
+    outcome: TrackedOutcome
     attempt: str
     model: str
 
@@ -117,7 +118,7 @@ def unbroken(
     plan, resume = make_plan(), resume_in(tmp_path_factory.mktemp("unbroken") / "attempt")
     heads = getattr(request, "param", NETWORKS) == HEADS
     model = f"unbroken-{'heads' if heads else 'networks'}"
-    outcome = track(store, resume, model, plan, make_bench(plan, heads))
+    outcome = track(store, resume, model, plan, make_setup(plan, heads))
     return Unbroken(plan, outcome, resume.attempt, model)
 
 
@@ -132,7 +133,7 @@ def test_sequence_stage_and_fold_are_runs_below_one_another(store: Study, unbrok
         *((top, stage, fold) for stage in EVERY for fold in folds),
     }
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
-    assert unbroken.outcome.sequences == {top: runs[top,].info.run_id}
+    assert unbroken.outcome.runs == {top: runs[top,].info.run_id}
     for path, run in runs.items():
         assert run.data.tags.items() >= TAGS.items()
         assert (run.data.tags["encoding"], run.data.tags["seed"]) == ("multilabel", "1")
@@ -196,14 +197,7 @@ def test_stages_are_registered_under_their_number_of_classes(store: Study, unbro
         assert tags["epochs"] == str(SETTINGS.epochs * (number + 1))
         before = f"{model}{end}/1"
     assert unbroken.outcome.versions == [
-        {
-            "name": model + end,
-            "number": 1,
-            "encoding": "multilabel",
-            "materials": count,
-            "volume": "full",
-            "seed": 1,
-        }
+        StageVersion(model + end, 1, "multilabel", count, "full", 1)
         for end, count in zip(MODELS, (2, 3, 4), strict=True)
     ]
 
@@ -212,16 +206,16 @@ class Stop(BaseException):
     """Stands in for whatever ends a process early."""
 
 
-def stop_between_stages(bench: Bench, stage: int) -> Bench:
+def stop_between_stages(setup: Setup, stage: int) -> Setup:
     """Raise when what a stage trains is made."""
     made = iter(range(100))
 
     def make(*arguments: Any) -> Any:
         if next(made) == stage:
             raise KeyboardInterrupt
-        return bench.make(*arguments)
+        return setup.make(*arguments)
 
-    return replace(bench, make=make)
+    return replace(setup, make=make)
 
 
 def stop_at_package(plan: Plan, stage: int) -> Any:
@@ -241,7 +235,7 @@ def statuses(runs: Mapping[Path_, Run]) -> Counter[str]:
 
 
 def check_like_unbroken(
-    store: Study, unbroken: Unbroken, attempt: str, model: str, outcome: SequenceOutcome
+    store: Study, unbroken: Unbroken, attempt: str, model: str, outcome: TrackedOutcome
 ) -> None:
     """No run is there twice, all are finished, and they hold what those of the unbroken one hold."""
     exact = "networks" in unbroken.model  # products of fewer heads round otherwise
@@ -261,8 +255,8 @@ def check_like_unbroken(
         [f"{model}-2/1"],
         [f"{model}-3/1"],
     ]
-    assert [entry["materials"] for entry in outcome.versions] == [2, 3, 4]
-    assert outcome.sequences.keys() == unbroken.outcome.sequences.keys()
+    assert [entry.materials for entry in outcome.versions] == [2, 3, 4]
+    assert outcome.runs.keys() == unbroken.outcome.runs.keys()
     assert_same(outcome.results, unbroken.outcome.results, exact)
 
 
@@ -272,15 +266,15 @@ def test_a_sequence_that_stops_between_stages_goes_on(
 ) -> None:
     heads = unbroken.model.endswith("heads")
     model, plan = f"between-{heads}", make_plan()
-    bench = make_bench(plan, heads)
+    setup = make_setup(plan, heads)
     first = resume_in(tmp_path / "a")
     with pytest.raises(KeyboardInterrupt):
-        track(store, first, model, plan, stop_between_stages(bench, 1))
+        track(store, first, model, plan, stop_between_stages(setup, 1))
     assert statuses(runs_of(store, first.attempt)) == {"KILLED": 1, "FINISHED": 1 + FOLDS}
     second = resume_in(tmp_path / "a")
     with pytest.raises(KeyboardInterrupt):
-        track(store, second, model, plan, stop_between_stages(bench, 2))
-    outcome = track(store, resume_in(tmp_path / "a"), model, plan, bench)
+        track(store, second, model, plan, stop_between_stages(setup, 2))
+    outcome = track(store, resume_in(tmp_path / "a"), model, plan, setup)
     check_like_unbroken(store, unbroken, first.attempt, model, outcome)
 
 
@@ -290,13 +284,13 @@ def test_a_sequence_that_stops_in_a_stages_run_goes_on(
 ) -> None:
     heads = unbroken.model.endswith("heads")
     model, plan = f"within-{heads}", make_plan()
-    bench = make_bench(plan, heads)
+    setup = make_setup(plan, heads)
     first = resume_in(tmp_path / "a")
     with pytest.raises(Stop):
-        track(store, first, model, plan, bench, stop_at_package(plan, 1))
+        track(store, first, model, plan, setup, stop_at_package(plan, 1))
     runs = runs_of(store, first.attempt)
     assert statuses(runs) == {"FAILED": 2, "FINISHED": 1 + 2 * FOLDS}
-    outcome = track(store, resume_in(tmp_path / "a"), model, plan, bench)
+    outcome = track(store, resume_in(tmp_path / "a"), model, plan, setup)
     again = runs_of(store, first.attempt)
     assert {path: again[path].info.run_id for path in runs} == {p: r.info.run_id for p, r in runs.items()}
     check_like_unbroken(store, unbroken, first.attempt, model, outcome)
@@ -308,7 +302,7 @@ def test_a_run_that_ended_before_its_result_was_stored_is_left_as_it_is(
 ) -> None:
     heads = unbroken.model.endswith("heads")
     model, plan = f"stored-{heads}", make_plan()
-    bench, save = make_bench(plan, heads), run_module._save
+    setup, save = make_setup(plan, heads), run_module._save
 
     def stop(result: StageResult, resume: Any) -> None:
         if result.training.name == STAGES[1]:
@@ -319,10 +313,10 @@ def test_a_run_that_ended_before_its_result_was_stored_is_left_as_it_is(
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "_save", stop)
         with pytest.raises(Stop):
-            track(store, first, model, plan, bench)
+            track(store, first, model, plan, setup)
     ended = runs_of(store, first.attempt)["sequential-multilabel-1", STAGES[1]].info
     assert ended.status == "FINISHED"
-    outcome = track(store, resume_in(tmp_path / "a"), model, plan, bench)
+    outcome = track(store, resume_in(tmp_path / "a"), model, plan, setup)
     again = runs_of(store, first.attempt)["sequential-multilabel-1", STAGES[1]].info
     assert (again.run_id, again.end_time) == (ended.run_id, ended.end_time)
     check_like_unbroken(store, unbroken, first.attempt, model, outcome)
@@ -332,13 +326,13 @@ def test_a_sequence_that_is_done_leaves_its_runs_alone(
     store: Study, quick_export: None, tmp_path: Path
 ) -> None:
     plan = make_plan(order=list(ORDER[:3]))
-    bench, first = make_bench(plan, heads=True), resume_in(tmp_path / "a")
-    one = track(store, first, "done", plan, bench)
+    setup, first = make_setup(plan, heads=True), resume_in(tmp_path / "a")
+    one = track(store, first, "done", plan, setup)
     before = {path: run.info.end_time for path, run in runs_of(store, first.attempt).items() if len(path) > 1}
-    two = track(store, resume_in(tmp_path / "a"), "done", plan, bench)
+    two = track(store, resume_in(tmp_path / "a"), "done", plan, setup)
     after = {path: run.info.end_time for path, run in runs_of(store, first.attempt).items() if len(path) > 1}
     assert before == after
-    assert (one.versions, one.sequences) == (two.versions, two.sequences)
+    assert (one.versions, one.runs) == (two.versions, two.runs)
     assert_same(two.results, one.results)
 
 
@@ -351,21 +345,11 @@ def test_runs_of_an_abandoned_attempt_are_ended_as_killed(store: Study, tmp_path
     stage = client.create_run(store.experiment_id, tags=below, run_name=STAGES[0])
     second = resume_in(tmp_path / "a", {**IDENTITY, "data": "2"})
     assert second.abandoned == first.attempt
-    track(store, second, "abandoned", plan, make_bench(plan, heads=True), lambda _: None)  # type: ignore[arg-type,return-value]
+    track(store, second, "abandoned", plan, make_setup(plan, heads=True), lambda _: None)  # type: ignore[arg-type,return-value]
     for run in (left, stage):
         assert client.get_run(run.info.run_id).info.status == "KILLED"
     assert set(statuses(runs_of(store, second.attempt))) == {"FINISHED"}
     assert not any(versions_of(store, "abandoned").values())  # none was packaged
-
-
-@of_heads
-def test_encodings_that_ran_apart_are_put_together(store: Study, unbroken: Unbroken, tmp_path: Path) -> None:
-    plan = make_plan(encodings=["multiclass"], order=list(ORDER[:3]))
-    other = track(store, resume_in(tmp_path / "a"), "apart", plan, make_bench(plan, heads=True))
-    both = merge([other, unbroken.outcome])
-    assert both.results == [*other.results, *unbroken.outcome.results]
-    assert set(both.sequences) == {"sequential-multiclass-1", "sequential-multilabel-1"}
-    assert [entry["encoding"] for entry in both.versions] == ["multiclass"] * 2 + ["multilabel"] * 3
 
 
 KILLS = 5

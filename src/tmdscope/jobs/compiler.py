@@ -1,7 +1,7 @@
 """Compiling the dossier of a cross-validated model: reliability, scores, audit, what the data were."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -83,8 +83,8 @@ class Compiler:
                 "audit": self.audit,
                 "scores": {**scores, "selection": describe_selection(score, scores)},
                 "baseline": sample_id_baseline(samples, labels, folds),
-                "reliability": measure(
-                    held_out, labels[test], samples[test], scoring.bootstrap, scoring.seed
+                "reliability": asdict(
+                    measure(held_out, labels[test], samples[test], scoring.bootstrap, scoring.seed)
                 ),
             },
         )

@@ -24,20 +24,24 @@ from tmdscope.vision.weights import Weights, load_weights, normalisation_of
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """An experiment ready to run.
-
-    `build` makes a fresh model: backbone and head, or a head alone on stored features, which `examples` then
-    hold. `assemble` puts trained models into one ensemble; `config` is that of a fold's model, an ensemble of
-    one.
-    """
+class Trainable:
+    """What is trained, and how; `build` makes a fresh model."""
 
     target: Target
     examples: Examples
     build: Callable[[], nn.Module]
+    settings: FitSettings
+
+
+@dataclass(frozen=True)
+class Experiment(Trainable):
+    """An experiment ready to run: backbones and heads, or heads alone on stored features as the examples.
+
+    `assemble` puts trained models into one ensemble; `config` is that of a fold's model, an ensemble of one.
+    """
+
     assemble: Callable[[Sequence[nn.Module]], Ensemble]
     config: EnsembleConfig
-    settings: FitSettings
 
 
 def make_experiment(
@@ -105,7 +109,7 @@ def make_experiment(
         atoms=encoding.atoms if isinstance(encoding, Multilabel) else None,
         wait=isinstance(encoding, Multilabel) and encoding.wait,
     )
-    return Experiment(encoding, examples, new_model, assemble, config, _fit_settings(params, device))
+    return Experiment(encoding, examples, new_model, _fit_settings(params, device), assemble, config)
 
 
 def fold_parts(split: Split, dataset: Dataset) -> list[FoldParts]:

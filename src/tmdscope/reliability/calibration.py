@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 TEMPERATURES = (0.05, 20.0)
 """Range that a temperature is looked for in."""
@@ -21,7 +22,7 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ReliabilityCurve:
-    """Confidence and accuracy by bins of equal width, the diagram of Guo et al. 2017; shapes (bins,).
+    """Mean confidence and share of right classes by bins of equal width (Guo et al. 2017); shapes (bins,).
 
     Bin b of B holds confidences (of the most probable class) in (b / B, (b + 1) / B]; means are NaN in an
     empty bin.
@@ -29,7 +30,7 @@ class ReliabilityCurve:
 
     images: NDArray[np.int64]
     confidence: Probabilities
-    accuracy: Probabilities
+    right: Probabilities
 
 
 def fit_temperature(probabilities: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
@@ -38,6 +39,9 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike, weights: ArrayL
     The negative log-likelihood is convex in 1 / T, so that its one minimum within `TEMPERATURES` is found.
     Above 1 the probabilities, (images, classes), were too sure, below 1 not sure enough. The network was not
     trained on the images; `weights` say how much each counts. `ValueError` as `check_labelled`.
+
+    scikit-learn's ``CalibratedClassifierCV(method="temperature")`` fits a temperature to every fold and keeps
+    it to itself; here one serves all folds' held-out images, and softens single members.
     """
     given, true = check_labelled(probabilities, labels)
     counts = np.ones(len(true)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -59,7 +63,8 @@ def soften(probabilities: ArrayLike, temperature: float) -> Probabilities:
     Classes are the last axis. T > 0 (else `ValueError`); 1 leaves the probabilities as they are, above 1 they
     draw nearer to each other; their order of size stays.
     """
-    return _softmax(_logarithms(probabilities, temperature))
+    softened: Probabilities = softmax(_logarithms(probabilities, temperature), axis=-1)
+    return softened
 
 
 def pool(probabilities: ArrayLike, temperature: float) -> Probabilities:
@@ -69,7 +74,8 @@ def pool(probabilities: ArrayLike, temperature: float) -> Probabilities:
     softened members is less sure than they are although it is right more often; the geometric mean, which
     this is, stays as sure as they are.
     """
-    return _softmax(_logarithms(probabilities, temperature).mean(axis=0))
+    joined: Probabilities = softmax(_logarithms(probabilities, temperature).mean(axis=0), axis=-1)
+    return joined
 
 
 def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> float:
@@ -82,7 +88,7 @@ def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> floa
 
 
 def reliability_curve(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> ReliabilityCurve:
-    """Compare confidence with accuracy, bin by bin of confidence; `ValueError` as `check_labelled`."""
+    """Compare confidence with what is right, bin by bin of confidence; `ValueError` as `check_labelled`."""
     given, true = check_labelled(probabilities, labels)
     if bins < 1:
         raise ValueError(f"{bins} bins: at least one is needed")
@@ -95,12 +101,12 @@ def reliability_curve(probabilities: ArrayLike, labels: ArrayLike, bins: int = B
 
 
 def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> float:
-    """Compute the mean distance of confidence from accuracy over bins (Guo et al. 2017, equation 3).
+    """Compute the mean distance of confidence from the share that is right (Guo et al. 2017, equation 3).
 
-    In 0..1; 0 is calibrated. With few images to a bin chance alone makes it larger than 0.
+    Over bins, in 0..1; 0 is calibrated. With few images to a bin chance alone makes it larger than 0.
     """
     curve = reliability_curve(probabilities, labels, bins)
-    gaps = np.abs(curve.accuracy - curve.confidence)
+    gaps = np.abs(curve.right - curve.confidence)
     return float(np.nansum(gaps * curve.images) / curve.images.sum())
 
 
@@ -131,12 +137,6 @@ def _logarithms(probabilities: ArrayLike, temperature: float) -> Probabilities:
     given = np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST)
     logarithms: Probabilities = np.log(given) / temperature
     return logarithms
-
-
-def _softmax(logits: Probabilities) -> Probabilities:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: Probabilities = powers / powers.sum(axis=-1, keepdims=True)
-    return probabilities
 
 
 def _surprise(probabilities: Probabilities, labels: NDArray[Any]) -> Probabilities:

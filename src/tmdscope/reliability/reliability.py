@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tmdscope.materials import INVALID
 from tmdscope.reliability.calibration import (
     check_labelled,
     check_probabilities,
@@ -24,7 +23,8 @@ from tmdscope.reliability.conformal import (
     within,
 )
 from tmdscope.reliability.novelty import ClassGaussians, fit_gaussians
-from tmdscope.scores.intervals import Bounds, bootstrap_by_sample
+from tmdscope.scores.bootstrap import mean_with_interval
+from tmdscope.scores.intervals import Bounds
 
 if TYPE_CHECKING:
     from tmdscope.learn.crossval import FoldParts
@@ -186,7 +186,7 @@ def fit_reliability(
     samples = [names[parts.val] for parts in folds]
     sets = fit_cross_conformal(
         [
-            _misfit(soften(member[parts.val], temperature)[np.arange(len(parts.val)), true[parts.val]])
+            1 - soften(member[parts.val], temperature)[np.arange(len(parts.val)), true[parts.val]]
             for member, parts in zip(given, folds, strict=True)
         ],
         samples,
@@ -222,11 +222,44 @@ def assess(reliability: Reliability, probabilities: ArrayLike, embeddings: Array
     return Assessment(
         probabilities=mean,
         calibrated=pool(given, reliability.temperature),
-        sets=~within(reliability.sets.p_values(_misfit(softened)), 1 - reliability.level),
+        sets=~within(reliability.sets.p_values(1 - softened), 1 - reliability.level),
         novelty=novelty,
         unfamiliar=within(novelty, reliability.novelty_cut),
         spread=members.std(axis=0),
     )
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What an assessment is worth on images that neither training nor `fit_reliability` has seen.
+
+    Attributes
+    ----------
+    ece_before, ece_after, nll_before, nll_after : float
+        Of the probabilities as they are and calibrated.
+    coverage : float
+        Share of images whose set holds the true class.
+    coverage_by_sample : float
+        Its mean over samples, which the level speaks of.
+    set_size : float
+        Mean number of classes.
+    empty_sets, flagged : float
+        Shares of images; `flagged` are called unfamiliar.
+    """
+
+    images: int
+    samples: int
+    ece_before: float
+    ece_after: float
+    nll_before: float
+    nll_after: float
+    coverage: float
+    coverage_ci95: Bounds
+    coverage_by_sample: float
+    set_size: float
+    empty_sets: float
+    flagged: float
+    flagged_ci95: Bounds
 
 
 def measure(
@@ -235,44 +268,32 @@ def measure(
     sample_ids: Sequence[str] | NDArray[Any],
     resamples: int,
     seed: int,
-) -> dict[str, Any]:
-    """Score an assessment of images that neither training nor `fit_reliability` has seen.
-
-    Returns
-    -------
-    dict
-        ``images``, ``samples``; ``ece_before``, ``ece_after``, ``nll_before``, ``nll_after``: of the
-        probabilities as they are and calibrated; ``coverage``: share of images whose set holds the true
-        class, with ``coverage_ci95``; ``coverage_by_sample``: its mean over samples, which the level speaks
-        of; ``set_size``: mean number of classes; ``empty_sets``: a share; ``flagged``: share called
-        unfamiliar, with ``flagged_ci95``. Intervals are None with fewer than two samples.
-    """
+) -> Trust:
+    """Score an assessment; intervals are over samples, None with fewer than two."""
     before, true = check_labelled(assessment.probabilities, labels)
     covered = np.take_along_axis(assessment.sets, true[:, None], axis=1)[:, 0]
-    coverage, coverage_interval = _share(covered, sample_ids, resamples, seed)
-    flagged, flagged_interval = _share(assessment.unfamiliar, sample_ids, resamples, seed)
-    _, sample, images = np.unique(np.asarray(sample_ids, dtype=str), return_inverse=True, return_counts=True)
+    names = np.asarray(sample_ids, dtype=str)
+    coverage, flagged = (
+        mean_with_interval(hits.astype(np.float64), names.tolist(), resamples, seed, limits=(0, 1))
+        for hits in (covered, assessment.unfamiliar)
+    )
+    _, sample, images = np.unique(names, return_inverse=True, return_counts=True)
     sizes = assessment.sets.sum(axis=1)
-    return {
-        "images": len(true),
-        "samples": len(images),
-        "ece_before": expected_calibration_error(before, true),
-        "ece_after": expected_calibration_error(assessment.calibrated, true),
-        "nll_before": negative_log_likelihood(before, true),
-        "nll_after": negative_log_likelihood(assessment.calibrated, true),
-        "coverage": coverage,
-        "coverage_ci95": coverage_interval,
-        "coverage_by_sample": float(np.mean(np.bincount(sample, weights=covered) / images)),
-        "set_size": float(sizes.mean()),
-        "empty_sets": float((sizes == 0).mean()),
-        "flagged": flagged,
-        "flagged_ci95": flagged_interval,
-    }
-
-
-def _misfit(softened: Values) -> Values:
-    """Score a class by what its probability lacks."""
-    return 1 - softened
+    return Trust(
+        images=len(true),
+        samples=len(images),
+        ece_before=expected_calibration_error(before, true),
+        ece_after=expected_calibration_error(assessment.calibrated, true),
+        nll_before=negative_log_likelihood(before, true),
+        nll_after=negative_log_likelihood(assessment.calibrated, true),
+        coverage=coverage["mean"],
+        coverage_ci95=coverage["ci95"],
+        coverage_by_sample=float(np.mean(np.bincount(sample, weights=covered) / images)),
+        set_size=float(sizes.mean()),
+        empty_sets=float((sizes == 0).mean()),
+        flagged=flagged["mean"],
+        flagged_ci95=flagged["ci95"],
+    )
 
 
 def _check_members(
@@ -295,12 +316,3 @@ def _check_folds(names: NDArray[Any], folds: Sequence["FoldParts"]) -> None:
         shared = np.intersect1d(names[parts.train], names[parts.val])
         if shared.size:
             raise ValueError(f"fold {number} trains and validates on sample {str(shared[0])!r}")
-
-
-def _share(
-    hits: NDArray[np.bool_], sample_ids: Sequence[str] | NDArray[Any], resamples: int, seed: int
-) -> tuple[float, Bounds]:
-    """Give the share of hits and its interval, that of an accuracy with misses as invalid predictions."""
-    predicted = np.where(hits, 0, INVALID)
-    interval = bootstrap_by_sample(np.zeros_like(predicted), predicted, sample_ids, resamples, seed)
-    return float(hits.mean()), interval.accuracy

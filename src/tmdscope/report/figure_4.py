@@ -3,22 +3,23 @@
 Moses & Reinhart (doi:10.1088/2632-2153/ada2da), Figure 4; the values lie in ``paper_figure_4.yaml``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import model_validator
-from ruamel.yaml import YAML
 
 from tmdscope.params.reading import Params
 from tmdscope.params.sequential import Encoding, Volume
 from tmdscope.report.figures.scores import drawable, panels_of_bars
-from tmdscope.report.page import Block, Figure, Paragraph, Table, with_interval
-from tmdscope.report.paper import Pair, Part, printed
+from tmdscope.report.page import Block, Figure, Paragraph, Table
+from tmdscope.report.paper import Pair, Part, printed, read_values
+from tmdscope.scores.intervals import tell_interval
+from tmdscope.scores.task import Metric
 from tmdscope.sequential.plan import Arm
+from tmdscope.sequential.record import Point, SequenceRecord, StageSummary
 
 ARMS: dict[Arm, str] = {
     "sequential": "sequential",
@@ -42,11 +43,11 @@ class PublishedStage(Params):
 
     classes: list[str]
     volumes: list[int]
-    macro_f1: dict[Series, dict[Part, list[Pair]]]
+    scores: dict[Series, dict[Part, list[Pair]]]
 
     @model_validator(mode="after")
     def _every_volume_has_a_value(self) -> Self:
-        for series, parts in self.macro_f1.items():
+        for series, parts in self.scores.items():
             for part, pairs in parts.items():
                 if len(pairs) != len(self.volumes):
                     raise ValueError(f"{series} {part}: {len(pairs)} values, {len(self.volumes)} volumes")
@@ -54,39 +55,40 @@ class PublishedStage(Params):
 
 
 class PublishedFigure4(Params):
-    """Everything in ``paper_figure_4.yaml``."""
+    """Everything in ``paper_figure_4.yaml``; `metric` is the name of what the values are."""
 
+    metric: str
     stages: list[PublishedStage]
 
     def find(
         self, arm: Arm, encoding: Encoding, classes: Sequence[str], volume: Volume, part: Part = "test"
     ) -> Pair | None:
-        """Find the published mean and population standard deviation, over five folds, of a measured macro F1.
+        """Find the published mean and population standard deviation, over five folds, of a measured score.
 
-        `classes` are in the order of their coming; volume `full` is the paper's largest. None where the paper
-        has no such training, materials or volume.
+        `classes` are in the order of their coming, in which only the last must be the paper's; volume `full`
+        is the paper's largest. None where the paper has no such training, materials or volume.
         """
         series = _SERIES.get((arm, encoding))
-        stage = next((s for s in self.stages if _same_addition(s.classes, classes)), None)
+        same = (s for s in self.stages if s.classes[-1] == classes[-1] and set(s.classes) == set(classes))
+        stage = next(same, None)
         if series is None or stage is None:
             return None
         wanted = max(stage.volumes) if volume == "full" else volume
         if wanted not in stage.volumes:
             return None
-        return stage.macro_f1[series][part][stage.volumes.index(wanted)]
+        return stage.scores[series][part][stage.volumes.index(wanted)]
 
 
 def read_figure_4() -> PublishedFigure4:
     """Read the published values that the package carries."""
-    text = files("tmdscope.report").joinpath("paper_figure_4.yaml").read_text(encoding="utf-8")
-    return PublishedFigure4.model_validate(YAML(typ="safe").load(text))
+    return PublishedFigure4.model_validate(read_values("paper_figure_4.yaml"))
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where arms are compared: an entry of ``stages``, not the first, and images of the added class."""
+    """Where arms are compared: a stage, not the first, and images of the added class."""
 
-    stage: Mapping[str, Any]
+    stage: StageSummary
     encoding: Encoding
     volume: Volume
 
@@ -97,45 +99,52 @@ class Place:
 
 
 class Outcome:
-    """The content of ``sequential.json``, looked up by arm and place, with the published values beside."""
+    """What sequences gave, looked up by arm and place, with the published values beside.
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
-        self.content = content
-        self.encodings: list[Encoding] = [chain["encoding"] for chain in content["chains"]]
-        self.added: list[Mapping[str, Any]] = content["stages"][1:]
-        volumes: set[Volume] = {point["volume"] for point in content["points"]}
+    `metric` is the primary one of the study's task; published values of another are not shown.
+    """
+
+    def __init__(self, record: SequenceRecord, metric: Metric) -> None:
+        self.record = record
+        self.metric = metric
+        self.encodings = [chain.encoding for chain in record.chains]
+        volumes = {point.volume for point in record.points}
         self.volumes = sorted(volumes, key=lambda volume: -np.inf if volume == "full" else -volume)
-        self._points: dict[Any, Mapping[str, Any]] = {
-            (point["arm"], point["encoding"], point["materials"], point["volume"]): point
-            for point in content["points"]
+        self._points = {
+            (point.arm, point.encoding, point.materials, point.volume): point for point in record.points
         }
         self._figure = read_figure_4()
 
-    @property
-    def places(self) -> Iterator[Place]:
-        """All places, by stage, encoding and falling volume."""
-        for stage in self.added:
-            for encoding in self.encodings:
+    def places(self, encodings: Sequence[Encoding] | None = None) -> Iterator[Place]:
+        """Give the places of some encodings, or of all, by stage, encoding and falling volume."""
+        for stage in self.record.added:
+            for encoding in encodings or self.encodings:
                 for volume in self.volumes:
                     yield Place(stage, encoding, volume)
 
     @property
     def has_published(self) -> bool:
         """Whether any published value stands beside a measured one."""
-        return any(self.published(arm, place) is not None for place in self.places for arm in ARMS)
+        return any(self.published(arm, place) is not None for place in self.places() for arm in ARMS)
 
-    def point(self, arm: Arm, place: Place) -> Mapping[str, Any]:
-        """Find what was measured: the entry of ``points``."""
-        return self._points[arm, place.encoding, len(place.stage["classes"]), place.volume]
+    def point(self, arm: Arm, place: Place) -> Point:
+        """Find what was measured."""
+        return self._points[arm, place.encoding, len(place.stage.classes), place.volume]
+
+    def score(self, arm: Arm, place: Place) -> float:
+        """Find the mean of the test's primary metric."""
+        return self.point(arm, place).test[self.metric.name].mean
 
     def published(self, arm: Arm, place: Place) -> Pair | None:
         """Find what the paper has for it, see `PublishedFigure4.find`."""
-        return self._figure.find(arm, place.encoding, place.stage["classes"], place.volume)
+        if self._figure.metric != self.metric.name:
+            return None
+        return self._figure.find(arm, place.encoding, place.stage.classes, place.volume)
 
 
-def stage_name(stage: Mapping[str, Any]) -> str:
+def stage_name(stage: StageSummary) -> str:
     """Name a stage, not the first, by its addition and number of materials, such as ``+ WSe2 (3)``."""
-    return f"+ {stage['added']} ({len(stage['classes'])})"
+    return f"+ {stage.added} ({len(stage.classes)})"
 
 
 def figure_4_blocks(outcome: Outcome) -> list[Block]:
@@ -148,16 +157,16 @@ def figure_4_blocks(outcome: Outcome) -> list[Block]:
         else f"Bars: sequential against both direct controls, {one}."
     )
     diamonds = " Diamonds: the paper's means." if outcome.has_published else ""
-    added = ", ".join(stage["added"] for stage in outcome.added)
+    added, metric = ", ".join(stage.added for stage in outcome.record.added), outcome.metric
     return [
         Figure(
-            f"Mean test macro F1 over {outcome.content['members']} models with its 95 % interval. Columns: "
+            f"Mean test {metric.title} over {outcome.record.members} models with its 95 % interval. Columns: "
             "the added material, with the number of all materials; groups: its images in training and "
             f"validation. {rows}{diamonds}",
-            f"Bars of test macro F1: a column of panels for each added material ({added}) and in it a group "
-            f"of bars for each volume ({', '.join(map(str, outcome.volumes))}). The next table has the "
+            f"Bars of test {metric.title}: a column of panels for each added material ({added}) and in it a "
+            f"group of bars for each volume ({', '.join(map(str, outcome.volumes))}). The next table has the "
             "numbers.",
-            panels_of_bars(_bars(outcome, one), "Images of the added material", "Test macro F1"),
+            panels_of_bars(_bars(outcome, one), "Images of the added material", f"Test {metric.title}"),
         ),
         Paragraph(_conditions(outcome)),
         _numbers(outcome),
@@ -172,7 +181,7 @@ def _bars(outcome: Outcome, one: Encoding) -> pd.DataFrame:
         [
             _bar(outcome, arm, place) | {"row": row}
             for row, shown in enumerate([upper, lower] if len(lower) > 1 else [upper])
-            for place in outcome.places
+            for place in outcome.places()
             for arm, encoding in shown
             if encoding == place.encoding
         ]
@@ -180,13 +189,13 @@ def _bars(outcome: Outcome, one: Encoding) -> pd.DataFrame:
 
 
 def _bar(outcome: Outcome, arm: Arm, place: Place) -> dict[str, Any]:
-    point, published = outcome.point(arm, place), outcome.published(arm, place)
-    low, high = drawable(point["test_macro_f1_ci95"])
+    published = outcome.published(arm, place)
+    low, high = drawable(outcome.point(arm, place).ci95)
     return {
-        "column": f"{stage_name(place.stage)}, {place.stage['test_images']} test images",
+        "column": f"{stage_name(place.stage)}, {place.stage.test_images} test images",
         "group": str(place.volume),
         "series": f"{ARMS[arm]}, {place.encoding}",
-        "value": point["test"]["macro_f1"]["mean"],
+        "value": outcome.score(arm, place),
         "low": low,
         "high": high,
         "published": float("nan") if published is None else published[0],
@@ -223,7 +232,15 @@ def _published_gains(outcome: Outcome) -> str:
     }
     found = []
     for claim, (left, right) in claims.items():
-        gains = _published_differences(outcome, left, right)
+        (arm, encoding), (other_arm, other_encoding) = left, right
+        pairs = [
+            (
+                outcome.published(arm, place),
+                outcome.published(other_arm, replace(place, encoding=other_encoding)),
+            )
+            for place in outcome.places([encoding])
+        ]
+        gains = [one[0] - other[0] for one, other in pairs if one is not None and other is not None]
         if gains:
             found.append(
                 f"{claim} at {sum(gain >= 0 for gain in gains)} of {len(gains)} points, with a mean "
@@ -232,43 +249,23 @@ def _published_gains(outcome: Outcome) -> str:
     return f" In the paper's own values {', and '.join(found)}." if found else ""
 
 
-def _published_differences(
-    outcome: Outcome, left: tuple[Arm, Encoding], right: tuple[Arm, Encoding]
-) -> list[float]:
-    """Differences of the paper's means at the stages and volumes measured here."""
-    found = []
-    for stage in outcome.added:
-        for volume in outcome.volumes:
-            one, other = (
-                outcome.published(arm, Place(stage, encoding, volume)) for arm, encoding in (left, right)
-            )
-            if one is not None and other is not None:
-                found.append(one[0] - other[0])
-    return found
-
-
 def _numbers(outcome: Outcome) -> Table:
     paper: tuple[Arm, ...] = ("sequential", "direct") if outcome.has_published else ()
     rows = [
         [
             *place.cells,
-            *(_score(outcome.point(arm, place)) for arm in ARMS),
+            *(_score(outcome, arm, place) for arm in ARMS),
             *(printed(outcome.published(arm, place), 2) for arm in paper),
         ]
-        for place in outcome.places
+        for place in outcome.places()
     ]
     beside = "; paper: mean ± standard deviation over five folds, other conditions" if paper else ""
     return Table(
-        f"Test macro F1: mean over models with 95 % interval{beside}",
+        f"Test {outcome.metric.title}: mean over models with 95 % interval{beside}",
         ["Stage", "encoding", "volume", *ARMS.values(), *(f"paper, {arm}" for arm in paper)],
         rows,
     )
 
 
-def _score(point: Mapping[str, Any]) -> str:
-    return with_interval(point["test"]["macro_f1"]["mean"], point["test_macro_f1_ci95"])
-
-
-def _same_addition(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether the same material was added to the same others, whatever those others' order."""
-    return one[-1] == other[-1] and set(one) == set(other)
+def _score(outcome: Outcome, arm: Arm, place: Place) -> str:
+    return tell_interval(outcome.score(arm, place), outcome.point(arm, place).ci95, outcome.metric.form)

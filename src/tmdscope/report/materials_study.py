@@ -39,6 +39,7 @@ from tmdscope.report.summary import (
     latent_sentences,
     sequential_sentences,
 )
+from tmdscope.scores.task import CLASSES
 
 _SIMULATED = "The scans are simulated. Scores say how the method behaves, nothing about real materials."
 _CONDITIONS = {
@@ -74,7 +75,7 @@ def metrics(results: StudyResults) -> dict[str, Any]:
         "pretraining": {gain.pair: gain.to_dict() for gain in results.gains},
         "targets": {gain.pair: gain.to_dict() for gain in results.targets},
         "audit": audit_metrics(results.audit),
-        "sequential": sequential_metrics(results.sequential),
+        "sequential": sequential_metrics(results.sequential, CLASSES.primary),
         "baseline": {"sample_id_only": results.baseline},
         "latent": latent_metrics(results.latent),
         "attribution": attribution_metrics(results.attribution),
@@ -132,7 +133,7 @@ def _summary(results: StudyResults) -> Section:
         *gain_sentences(results.gains, PRETRAINING),
         baseline_sentence(best, score["test"], results.baseline),
         *audit_sentences(results.audit),
-        *sequential_sentences(results.sequential),
+        *sequential_sentences(results.sequential, CLASSES.primary),
         *latent_sentences(results.latent),
         *attribution_sentences(results.attribution),
     ]
@@ -141,11 +142,11 @@ def _summary(results: StudyResults) -> Section:
 
 
 def _sequential(results: StudyResults) -> list[Section]:
-    if not results.sequential["enabled"]:
+    if results.sequential is None:
         return []
     note = "These images are simulated: what is found here is no finding about real scans."
     shown = note if results.simulated else None
-    return [sequential_section(results.sequential, results.panels, results.classes, shown)]
+    return [sequential_section(results.sequential, CLASSES.primary, results.classes, shown)]
 
 
 def _data(results: StudyResults, images_per_class: int) -> Section:

@@ -69,8 +69,13 @@ class Published(Params):
 
 def read_published() -> Published:
     """Read the published Tables 2 to 4 and confusion matrices that the package carries."""
-    text = files("tmdscope.report").joinpath("paper_tables.yaml").read_text(encoding="utf-8")
-    return Published.model_validate(YAML(typ="safe").load(text))
+    return Published.model_validate(read_values("paper_tables.yaml"))
+
+
+def read_values(name: str) -> Any:
+    """Read a file of published values that the package carries."""
+    text = files("tmdscope.report").joinpath(name).read_text(encoding="utf-8")
+    return YAML(typ="safe").load(text)
 
 
 def experiments_of(row: PublishedRow, experiments: Mapping[str, ExperimentParams]) -> list[str]:

@@ -10,15 +10,15 @@ from tmdscope.dataset.published import PublishedTables
 from tmdscope.dataset.splits import Split
 from tmdscope.materials import MATERIALS
 from tmdscope.report.provenance import Run
+from tmdscope.sequential.record import SequenceRecord
 
 
 @dataclass(frozen=True)
 class PublishedResults:
     """Everything the report is written from.
 
-    `latent`, `carryover`, `search`, `audit` and `sequential` are the contents of JSON files; the first has
-    text in place of figures that need missing descriptors. `panels` are empty where sequences are not
-    enabled.
+    `latent`, `carryover`, `search` and `audit` are the contents of JSON files; the first has text in place of
+    figures that need missing descriptors. `sequential` is None where sequences are not enabled.
     """
 
     tables: PublishedTables
@@ -31,8 +31,7 @@ class PublishedResults:
     carryover: Mapping[str, Any]
     search: Mapping[str, Any]
     audit: Mapping[str, Any]
-    sequential: Mapping[str, Any]
-    panels: pd.DataFrame
+    sequential: SequenceRecord | None
 
     @property
     def test_counts(self) -> dict[str, int]:

@@ -22,6 +22,7 @@ from tmdscope.report.published_scores import (
 from tmdscope.report.sequential import sequential_section
 from tmdscope.report.sequential_metrics import sequential_metrics
 from tmdscope.report.summary import audit_sentences, latent_sentences, sequential_sentences
+from tmdscope.scores.task import CLASSES
 
 PAPER_TEST = {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}
 """Held-out images per material: Table 1 of the TMD paper."""
@@ -56,7 +57,7 @@ def metrics(results: PublishedResults) -> dict[str, Any]:
         "confusion": {name: score["confusion"] for name, score in results.scores.items()},
         "search": families_metrics(results.search),
         "audit": audit_metrics(results.audit),
-        "sequential": sequential_metrics(results.sequential),
+        "sequential": sequential_metrics(results.sequential, CLASSES.primary),
         "latent": latent_metrics(results.latent),
         "carryover": _carryover(results.carryover),
     }
@@ -116,7 +117,7 @@ def _summary(results: PublishedResults) -> Section:
         )
     sentences += [
         *audit_sentences(results.audit),
-        *sequential_sentences(results.sequential),
+        *sequential_sentences(results.sequential, CLASSES.primary),
         *latent_sentences(results.latent),
     ]
     return Section("In short", [Points(sentences)])
@@ -156,9 +157,9 @@ def _families(results: PublishedResults) -> Section:
 
 
 def _sequential(results: PublishedResults) -> list[Section]:
-    if not results.sequential["enabled"]:
+    if results.sequential is None:
         return []
-    return [sequential_section(results.sequential, results.panels, MATERIALS, _HEADS_ONLY)]
+    return [sequential_section(results.sequential, CLASSES.primary, MATERIALS, _HEADS_ONLY)]
 
 
 def _latent(results: PublishedResults) -> Section:

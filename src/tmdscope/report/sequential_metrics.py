@@ -1,60 +1,81 @@
 """The numbers of a sequence that DVC compares: those that its section shows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-_CHAIN = ("backward_transfer", "forgetting", "classes", "recall")
-_ARMS = ("sequential", "direct")
+from tmdscope.scores.paired import PER_CLASS
+from tmdscope.scores.task import Metric
+from tmdscope.sequential.record import Comparison, Drift, Leak, Point, SequenceRecord
 
 
-def sequential_metrics(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect the numbers of ``sequential.json`` that DVC compares.
+def sequential_metrics(record: SequenceRecord | None, metric: Metric) -> dict[str, Any]:
+    """Collect the numbers of sequences that DVC compares; `metric` is the primary one of the study's task.
 
     ``enabled``, and where it is true: ``comparisons`` (question, encoding where there are several, all or
-    small volumes, then ``difference, ci95, verdict``), ``points`` (per encoding, stage, volume and arm test
-    macro F1 with its interval, and what the addition changed), ``chains`` (per encoding ``backward_transfer,
-    forgetting, classes, recall``), ``leak`` and ``drift`` (per encoding and stage).
+    small volumes), ``points`` (per encoding, stage, volume and arm), ``chains`` (per encoding), ``leak`` and
+    ``drift`` (per encoding and stage).
     """
-    if not content.get("enabled", True):
+    if record is None:
         return {"enabled": False}
-    kept = ("difference", "ci95", "verdict")
-    comparisons: dict[str, Any] = {}
-    for found in content["comparisons"]:
-        groups = {
-            group: {key: found[group][key] for key in kept} for group in ("all", "small") if group in found
-        }
-        of_question = comparisons.setdefault(found["question"], {})
-        of_question.update({found["encoding"]: groups} if "encoding" in found else groups)
-    leak = ("seen", "val_macro_f1", "test_macro_f1", "test_macro_f1_ci95")
+    test = f"test_{metric.name}"
     return {
         "enabled": True,
-        "comparisons": comparisons,
-        "chains": {chain["encoding"]: {key: chain[key] for key in _CHAIN} for chain in content["chains"]},
-        "points": _points_of(content["points"]),
-        "leak": _by_stage(content["leak"], lambda entry: {key: entry[key] for key in leak}),
+        "comparisons": _comparisons(record.comparisons),
+        "chains": {
+            chain.encoding: {
+                **_pick(chain, "backward_transfer", "forgetting"),
+                "classes": {name: vars(changes) for name, changes in chain.classes.items()},
+                PER_CLASS[0].name: chain.shares,
+            }
+            for chain in record.chains
+        },
+        "points": _points(record.points, metric),
+        "leak": _by_stage(
+            (
+                entry,
+                {
+                    "seen": entry.seen,
+                    f"val_{metric.name}": entry.val,
+                    test: entry.test,
+                    f"{test}_ci95": entry.ci95,
+                },
+            )
+            for entry in record.leak
+        ),
         "drift": _by_stage(
-            content["drift"],
-            lambda entry: {arm: {key: entry[arm][key] for key in ("mean", "std")} for arm in _ARMS},
+            (entry, {arm: _pick(getattr(entry, arm), "mean", "std") for arm in ("sequential", "direct")})
+            for entry in record.drift
         ),
     }
 
 
-def _points_of(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _comparisons(comparisons: Iterable[Comparison]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for entry in comparisons:
+        groups = {name: _pick(group, "difference", "ci95", "verdict") for name, group in entry.groups.items()}
+        of_question = found.setdefault(entry.question, {})
+        of_question.update(groups if entry.encoding is None else {entry.encoding: groups})
+    return found
+
+
+def _points(points: Iterable[Point], metric: Metric) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for point in points:
-        place = found.setdefault(point["encoding"], {}).setdefault(f"{point['materials']}-materials", {})
-        place.setdefault(str(point["volume"]), {})[point["arm"]] = {
-            "test_macro_f1": point["test"]["macro_f1"]["mean"],
-            "test_macro_f1_ci95": point["test_macro_f1_ci95"],
-            "changed": point["changed"],
+        stage = found.setdefault(point.encoding, {}).setdefault(f"{point.materials}-materials", {})
+        stage.setdefault(str(point.volume), {})[point.arm] = {
+            f"test_{metric.name}": point.test[metric.name].mean,
+            f"test_{metric.name}_ci95": point.ci95,
+            "changed": {name: value for name, value in vars(point.changed).items() if value is not None},
         }
     return found
 
 
-def _by_stage(
-    entries: Sequence[Mapping[str, Any]], pick: Callable[[Mapping[str, Any]], dict[str, Any]]
-) -> dict[str, Any]:
+def _by_stage(entries: Iterable[tuple[Leak | Drift, dict[str, Any]]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for entry in entries:
-        found.setdefault(entry["encoding"], {})[f"{entry['materials']}-materials"] = pick(entry)
+    for entry, numbers in entries:
+        found.setdefault(entry.encoding, {})[f"{entry.materials}-materials"] = numbers
     return found
+
+
+def _pick(entry: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in names}

@@ -14,6 +14,7 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, SplitParams
 from tmdscope.report.gains import Gain
 from tmdscope.report.provenance import Run
+from tmdscope.sequential.record import SequenceRecord
 
 Scores = Mapping[str, Any]
 
@@ -41,16 +42,15 @@ class StudyResults:
     baseline : dict or None
         Scores of the sample-id-only baseline; None when the ids carry no number.
     pretraining : dict
-        Content of ``pretrain.json``, as `audit`, `registered`, `latent`, `attribution`, `sequential` of
-        theirs.
+        Content of ``pretrain.json``, as `audit`, `registered`, `latent`, `attribution` of theirs.
     scatter, descriptors : pandas.DataFrame
         A row per image of the dataset: component scores with material and part; a column per descriptor.
     maps : dict
         Content of ``maps.npz``: the images shown and their maps.
     settings, shipped : dict
         Section name to its plain content: of params.yaml, and of profile `default`.
-    panels : pandas.DataFrame
-        The stages' latent panels; empty where sequences are not enabled.
+    sequential : SequenceRecord or None
+        None where sequences are not enabled.
     """
 
     study: str
@@ -78,8 +78,7 @@ class StudyResults:
     runs: Sequence[Run]
     settings: Mapping[str, Any]
     shipped: Mapping[str, Any]
-    sequential: Mapping[str, Any]
-    panels: pd.DataFrame
+    sequential: SequenceRecord | None
 
     @property
     def simulated(self) -> bool:

@@ -7,7 +7,9 @@ from tmdscope.report.attribution import METHODS
 from tmdscope.report.figures.relations import readable
 from tmdscope.report.gains import Gain, Question, verdict
 from tmdscope.report.page import plus_minus, with_interval
-from tmdscope.scores.intervals import NO_INTERVAL
+from tmdscope.scores.intervals import NO_INTERVAL, tell_interval
+from tmdscope.scores.task import Metric
+from tmdscope.sequential.record import SequenceRecord
 
 UNDECIDED = "not decided, the interval holds 0"
 """What an interval that holds 0 says."""
@@ -64,20 +66,19 @@ def order_sentence(found: Found) -> str | None:
     return None
 
 
-def sequential_sentences(content: Found) -> list[str]:
+def sequential_sentences(record: SequenceRecord | None, metric: Metric) -> list[str]:
     """Say whether going on from a model beats training anew for as many epochs; none if nothing ran."""
-    if not content["enabled"]:
+    if record is None:
         return []
     parts = [
-        f"{entry.get('encoding', 'both encodings')} "
-        f"{with_interval(entry['all']['difference'], entry['all']['ci95'])}: "
-        + decided(entry["all"]["ci95"], "sequential is better", "training anew is better")
-        for entry in content["comparisons"]
-        if entry["question"] == "sequential - direct-equal-budget"
+        f"{entry.encoding} {tell_interval(entry.all.difference, entry.all.ci95, metric.form)}: "
+        + decided(entry.all.ci95, "sequential is better", "training anew is better")
+        for entry in record.comparisons
+        if entry.question == "sequential - direct-equal-budget"
     ]
     lead = (
-        "Materials added one after another less a model trained anew for as many epochs, test macro F1 over "
-        "stages and volumes: "
+        "Materials added one after another less a model trained anew for as many epochs, test "
+        f"{metric.title} over stages and volumes: "
     )
     return [lead + "; ".join(parts) + "."] if parts else []
 

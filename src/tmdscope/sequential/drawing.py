@@ -2,37 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.learn.crossval import FoldResult
+from tmdscope.learn.summary import Cohort
 from tmdscope.params.sequential import Encoding, Volume
 from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval
-from tmdscope.scores.intervals import one_more
-from tmdscope.scores.metrics import accuracy_of_counts, count_by_sample, macro_f1_of_counts
+from tmdscope.scores.intervals import Bounds
 from tmdscope.sequential.plan import Arm
 from tmdscope.sequential.run import StageResult
 
 _BLOCK = 100
 
 Scores = NDArray[np.float64]
-Cell = tuple[Arm, Encoding, int, Volume]
-"""Arm, encoding, number of the stage, volume: what a bar of the paper's Figure 4 shows."""
 
 
-@dataclass(frozen=True)
-class Held:
-    """The held-out test and how often it is drawn from.
+class Cell(NamedTuple):
+    """What a bar of the paper's Figure 4 shows; stages are numbered from 0."""
 
-    `labels` and `sample_ids`, (N,), are of each image of the study, classes in the order of their coming.
-    """
-
-    labels: NDArray[np.int64]
-    sample_ids: NDArray[Any]
-    resamples: int
-    seed: int
+    arm: Arm
+    encoding: Encoding
+    stage: int
+    volume: Volume
 
 
 @dataclass(frozen=True)
@@ -44,10 +38,9 @@ class Drawn:
     plain : numpy.ndarray
         Over samples and members drawn with replacement, shape (draws,); NaN where a draw holds no image.
     low, high : numpy.ndarray
-        Over weighed samples and drawn members, with one more sample that speaks against the score and for it.
+        Over weighed samples and drawn members, with one more sample that is at the low or high end.
     says : numpy.ndarray
-        The mean accuracy over members on each sample alone, shape (samples,); NaN of those that are not
-        in the test.
+        The task's plain metric on each sample alone, shape (samples,); NaN of those that are not in the test.
     """
 
     plain: Scores
@@ -61,7 +54,7 @@ class Drawn:
             self.plain - other.plain, self.low - other.high, self.high - other.low, self.says - other.says
         )
 
-    def interval(self, value: float) -> list[float] | None:
+    def interval(self, value: float) -> Bounds:
         """Give the 95 % interval, which holds the score itself; None with fewer than two samples."""
         says = self.says[np.isfinite(self.says)]
         if len(says) < 2:
@@ -70,7 +63,7 @@ class Drawn:
             low, high = percentile_interval(self.plain)
         else:
             low, high = np.percentile(self.low, 2.5), np.percentile(self.high, 97.5)
-        return [min(float(low), value), max(float(high), value)]
+        return min(float(low), value), max(float(high), value)
 
 
 def mean_drawn(found: Sequence[Drawn]) -> Drawn:
@@ -88,51 +81,42 @@ def members_of(found: Sequence[StageResult]) -> list[FoldResult]:
     return [fold for result in found for fold in result.folds]
 
 
-def draw_cells(cells: Mapping[Cell, Sequence[StageResult]], held: Held) -> dict[Cell, Drawn]:
-    """Draw the test's macro F1 of every cell, mean over members: the same samples and members for all.
+def draw_cells(cells: Mapping[Cell, Sequence[StageResult]], cohort: Cohort) -> dict[Cell, Drawn]:
+    """Draw the test's primary metric of every cell, mean over members: the same samples and members for all.
 
-    A cell's results are one for each seed.
+    A cell's results are one for each seed; labels of the cohort are in the order of the classes' coming.
     """
+    task, resamples = cohort.task, cohort.resamples
     everything = max((found[0].parts[0].test for found in cells.values()), key=len)
-    names = np.unique(held.sample_ids[everything])
+    names = np.unique(cohort.sample_ids[everything])
     members = len(members_of(next(iter(cells.values()))))
-    rng = np.random.default_rng(held.seed)
-    samples_drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=held.resamples)
-    members_drawn = rng.multinomial(members, np.full(members, 1 / members), size=held.resamples) / members
-    weights = rng.dirichlet(np.ones(len(names) + 1), size=held.resamples)
+    rng = np.random.default_rng(cohort.seed)
+    samples_drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    members_drawn = rng.multinomial(members, np.full(members, 1 / members), size=resamples) / members
+    weights = rng.dirichlet(np.ones(len(names) + 1), size=resamples)
 
     def score(draws: NDArray[Any], counts: NDArray[Any]) -> Scores:
-        blocks = np.split(draws.astype(np.float64), range(_BLOCK, held.resamples, _BLOCK))
-        pairs = counts.reshape(len(counts), -1)
-        scores = [macro_f1_of_counts((block @ pairs).reshape(-1, *counts.shape[1:])) for block in blocks]
+        blocks = np.split(draws.astype(np.float64), range(_BLOCK, resamples, _BLOCK))
+        flat = counts.reshape(len(counts), -1)
+        scores = [task.primary.of((block @ flat).reshape(-1, *counts.shape[1:])) for block in blocks]
         summed: Scores = (np.concatenate(scores) * members_drawn).sum(axis=1)
         return summed
 
     drawn = {}
     for cell, found in cells.items():
         rows = found[0].parts[0].test
-        sample, labels = np.searchsorted(names, held.sample_ids[rows]), held.labels[rows]
-        counts = np.stack(
-            [_count(labels, fold, rows, sample, len(names)) for fold in members_of(found)], axis=1
-        )
+        sample = np.searchsorted(names, cohort.sample_ids[rows])
         tested = np.unique(sample)
-        more = one_more(counts[tested, 0])
+        predicted = np.stack([fold.probabilities[rows].argmax(axis=1) for fold in members_of(found)])
+        counted = task.count(cohort.labels[rows], predicted, sample).swapaxes(0, 1)
+        counts = np.zeros((len(names), *counted.shape[1:]), dtype=counted.dtype)
+        counts[tested] = counted
+        ends = task.extremes(counted[:, 0])[:: 1 if task.primary.higher_is_better else -1]
         low, high = (
-            score(weights, np.concatenate([counts, np.broadcast_to(one, (1, *counts.shape[1:]))]))
-            for one in more
+            score(weights, np.concatenate([counts, np.broadcast_to(end, (1, *counts.shape[1:]))]))
+            for end in ends
         )
         says = np.full(len(names), np.nan)
-        says[tested] = accuracy_of_counts(counts[tested].sum(axis=1))
+        says[tested] = task.plain.of(counted.sum(axis=1))
         drawn[cell] = Drawn(score(samples_drawn, counts), low, high, says)
     return drawn
-
-
-def _count(
-    labels: NDArray[np.int64], fold: FoldResult, rows: NDArray[np.int64], sample: NDArray[Any], samples: int
-) -> NDArray[np.int64]:
-    """Count one member's pairs in every sample of the whole test, shape (samples, K, K + 1)."""
-    predicted = fold.probabilities[rows].argmax(axis=1)
-    classes = fold.probabilities.shape[1]
-    counts = np.zeros((samples, classes, classes + 1), dtype=np.int64)
-    counts[np.unique(sample)] = count_by_sample(labels, predicted, sample, classes)
-    return counts

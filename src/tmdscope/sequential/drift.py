@@ -5,7 +5,7 @@ stages share are laid over each other by Procrustes' method (one rotation or ref
 for all), and what is left of the distance between a class's two centroids is its drift.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 
 from tmdscope.scores.folds import mean_std
 from tmdscope.sequential.plan import Plan
+from tmdscope.sequential.record import PANELS, Drift, Moved
 from tmdscope.sequential.run import StageResult
 
 Points = NDArray[np.floating[Any]]
@@ -57,14 +58,10 @@ def centroid_drift(before: Points, after: Points, labels: NDArray[np.int64]) -> 
     return {int(number): float(value) for number, value in zip(classes, moved, strict=True)}
 
 
-def measure_drift(
-    plan: Plan, results: Sequence[StageResult], labels: NDArray[np.int64]
-) -> list[dict[str, Any]]:
+def measure_drift(plan: Plan, results: Sequence[StageResult], labels: NDArray[np.int64]) -> list[Drift]:
     """Measure the drift of every stage at full volume, and that of a model trained anew beside it.
 
-    Labels are in the order of the classes' coming. Each entry has ``encoding``, ``materials``; under
-    ``sequential`` and ``direct`` mean and population standard deviation over folds of the classes' mean drift
-    since the sequence's stage before (``mean``, ``std``), and that of each class (``classes``).
+    Labels are in the order of the classes' coming; what moves is the classes of the sequence's stage before.
     """
     shown = {
         (result.training.encoding, result.training.stage.number, result.training.arm): result
@@ -78,22 +75,29 @@ def measure_drift(
             if before is None:
                 continue  # it was there before the sequence and is not looked at
             known = (labels >= 0) & (labels < len(stage.classes) - 1)
-            entry: dict[str, Any] = {"encoding": encoding, "materials": len(stage.classes)}
-            for arm in ("sequential", "direct"):
-                after = shown[encoding, stage.number, arm]
-                folds = [
-                    centroid_drift(old[known], new[known], labels[known])
-                    for old, new in zip(before.embeddings, after.embeddings, strict=True)
-                ]
-                entry[arm] = {
-                    **mean_std([float(np.mean(list(fold.values()))) for fold in folds]),
-                    "classes": {
-                        stage.classes[number]: float(np.mean([fold[number] for fold in folds]))
-                        for number in folds[0]
-                    },
-                }
-            found.append(entry)
+            sequential, direct = (
+                _moved(before, shown[encoding, stage.number, arm], labels, known, stage.classes)
+                for arm in ("sequential", "direct")
+            )
+            found.append(Drift(encoding, len(stage.classes), sequential, direct))
     return found
+
+
+def _moved(
+    before: StageResult,
+    after: StageResult,
+    labels: NDArray[np.int64],
+    known: NDArray[np.bool_],
+    classes: Sequence[str],
+) -> Moved:
+    folds = [
+        centroid_drift(old[known], new[known], labels[known])
+        for old, new in zip(before.embeddings, after.embeddings, strict=True)
+    ]
+    return Moved(
+        **mean_std([float(np.mean(list(fold.values()))) for fold in folds]),
+        classes={classes[number]: float(np.mean([fold[number] for fold in folds])) for number in folds[0]},
+    )
 
 
 def latent_panels(
@@ -101,11 +105,10 @@ def latent_panels(
 ) -> pd.DataFrame:
     """Give the first two principal components of every stage (fold 0), each laid over the one before.
 
-    Labels are in the order of the classes' coming. Columns are ``encoding, materials, image_id, material,
-    PC1, PC2``; only images of known classes.
+    Labels are in the order of the classes' coming; columns are `PANELS`; only images of known classes.
     """
     tables = []
-    last: Mapping[str, Points] = {}
+    last: dict[str, Points] = {}
     for result in results:
         training = result.training
         if not result.embeddings or training.arm != "sequential":
@@ -115,17 +118,9 @@ def latent_panels(
         if training.stage.number:
             shared = labels[rows] < len(training.stage.classes) - 1
             points = align(points[shared], last[training.encoding], points)
-        last = {**last, training.encoding: points}
-        tables.append(
-            pd.DataFrame(
-                {
-                    "encoding": training.encoding,
-                    "materials": len(training.stage.classes),
-                    "image_id": np.asarray(image_ids, dtype=object)[rows],
-                    "material": [plan.order[label] for label in labels[rows]],
-                    "PC1": points[:, 0],
-                    "PC2": points[:, 1],
-                }
-            )
-        )
+        last[training.encoding] = points
+        names = [plan.order[label] for label in labels[rows]]
+        images = np.asarray(image_ids, dtype=object)[rows]
+        columns = (training.encoding, len(training.stage.classes), images, names, *points.T)
+        tables.append(pd.DataFrame(dict(zip(PANELS, columns, strict=True))))
     return pd.concat(tables, ignore_index=True)

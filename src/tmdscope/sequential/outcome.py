@@ -6,86 +6,67 @@ where few samples tell anything they are those of `tmdscope.scores.bootstrap.int
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
 
 import numpy as np
 
 from tmdscope.learn.crossval import FoldParts
+from tmdscope.learn.summary import Cohort
 from tmdscope.params.sequential import Encoding, Volume
-from tmdscope.scores.folds import mean_std
+from tmdscope.scores.folds import PARTS, mean_std
 from tmdscope.scores.intervals import tell_interval
-from tmdscope.sequential.drawing import Cell, Drawn, Held, draw_cells, mean_drawn, members_of
+from tmdscope.scores.paired import PER_CLASS
+from tmdscope.scores.task import Metric
+from tmdscope.sequential.drawing import Cell, Drawn, draw_cells, mean_drawn, members_of
 from tmdscope.sequential.drift import measure_drift
 from tmdscope.sequential.plan import Arm, Plan
+from tmdscope.sequential.record import (
+    Chain,
+    Changed,
+    Comparison,
+    Leak,
+    Point,
+    PointDifference,
+    Shares,
+    Spread,
+    StageSummary,
+    Summary,
+    Together,
+    Transfer,
+    Verdict,
+)
 from tmdscope.sequential.run import StageResult
 
 SMALL = 16
 """Volumes up to this many images are called small."""
 
-_PARTS = ("train", "val", "test")
-_METRICS = ("accuracy", "macro_f1")
+_CONTROLS: tuple[Arm, ...] = ("direct", "direct-equal-budget")
 
-Verdict = Literal["holds", "fails", "undecided"]
-
-
-def summarise(plan: Plan, results: Sequence[StageResult], held: Held) -> dict[str, Any]:
-    """Summarise a sequence.
-
-    Returns
-    -------
-    dict
-        ``stages``, with their classes and test images; ``members``; ``points``, one for every arm, encoding,
-        stage and volume: mean and population standard deviation over members of accuracy and macro F1 of each
-        part, the test's recall of every class, the 95 % interval of the test's macro F1, and what a stage
-        ``changed`` since the one before; ``chains``, transfer and forgetting over each whole sequence;
-        ``comparisons``, paired differences in the test's macro F1; ``leak``, what the other start changes;
-        ``drift``, see `tmdscope.sequential.drift.measure_drift`.
-    """
-    cells: dict[Cell, list[StageResult]] = {}
-    for result in results:
-        training = result.training
-        key = training.arm, training.encoding, training.stage.number, training.volume
-        cells.setdefault(key, []).append(result)
-    drawn = draw_cells(cells, held)
-    recall = {cell: _recall(found, plan.stages[cell[2]].classes) for cell, found in cells.items()}
-    return {
-        "stages": [
-            {"classes": list(stage.classes), "added": stage.added, "test_images": int(count)}
-            for stage, count in zip(plan.stages, _test_counts(plan, cells), strict=True)
-        ],
-        "members": len(members_of(next(iter(cells.values())))),
-        "points": [
-            {
-                "arm": cell[0],
-                "encoding": cell[1],
-                "materials": len(plan.stages[cell[2]].classes),
-                "volume": cell[3],
-                **_over_members(found),
-                "test_macro_f1_ci95": drawn[cell].interval(_mean_f1(found)),
-                "recall": recall[cell],
-                "changed": _changed(plan, cell, recall),
-            }
-            for cell, found in cells.items()
-        ],
-        "chains": [_chain(plan, encoding, recall) for encoding in plan.params.encodings],
-        "comparisons": _comparisons(plan, cells, drawn),
-        "leak": _leak(plan, cells, drawn),
-        "drift": measure_drift(plan, results, held.labels),
-    }
+_Pairs = Mapping[tuple[int, Volume], tuple[Cell, Cell]]
+"""Number of a stage, and volume, to the two cells that are compared there."""
 
 
-def say_claims(found: Mapping[str, Any]) -> list[str]:
-    """Say what the comparisons of `summarise` have shown, a line for each."""
+def summarise(plan: Plan, results: Sequence[StageResult], cohort: Cohort) -> Summary:
+    """Summarise a sequence; the cohort's labels are in the order of the classes' coming."""
+    scored = _Scored(plan, results, cohort)
+    return Summary(
+        stages=scored.stages(),
+        members=len(members_of(next(iter(scored.cells.values())))),
+        points=[scored.point(cell) for cell in scored.cells],
+        chains=[scored.chain(encoding) for encoding in plan.params.encodings],
+        comparisons=scored.comparisons(),
+        leak=scored.leak() if plan.params.measure_leak else [],
+        drift=measure_drift(plan, results, cohort.labels),
+    )
+
+
+def say_claims(found: Summary, metric: Metric) -> list[str]:
+    """Say what the comparisons of `summarise`, in the primary metric, have shown, a line for each."""
     lines = []
-    for entry in found["comparisons"]:
-        name = " ".join(filter(None, (entry["question"], entry.get("encoding"))))
-        for where in ("all", "small"):
-            if where in entry:
-                told = tell_interval(entry[where]["difference"], entry[where]["ci95"], "+.3f")
-                lines.append(
-                    f"{name}, {where} volumes: test macro F1 {told}, mean of {entry[where]['points']}: "
-                    f"{entry[where]['verdict']}"
-                )
+    for entry in found.comparisons:
+        name = " ".join(filter(None, (entry.question, entry.encoding)))
+        for where, group in entry.groups.items():
+            told = f"{tell_interval(group.difference, group.ci95, f'+{metric.form}')}, mean of {group.points}"
+            lines.append(f"{name}, {where} volumes: test {metric.title} {told}: {group.verdict}")
     return lines
 
 
@@ -99,169 +80,176 @@ def verdict(interval: Sequence[float] | None) -> Verdict:
     return "fails" if high < 0 else "undecided"
 
 
-def _test_counts(plan: Plan, cells: Mapping[Cell, Sequence[StageResult]]) -> list[int]:
-    counts = {cell[2]: len(found[0].parts[0].test) for cell, found in cells.items()}
-    return [counts[stage.number] for stage in plan.stages]
-
-
-def _over_members(found: Sequence[StageResult]) -> dict[str, Any]:
-    members = members_of(found)
-    return {
-        part: {name: mean_std([fold.scores[f"{part}_{name}"] for fold in members]) for name in _METRICS}
-        for part in _PARTS
-    }
-
-
-def _recall(found: Sequence[StageResult], classes: Sequence[str]) -> dict[str, float]:
-    """Mean recall of every class on the test, over members; a class without test images is left out."""
-    members = members_of(found)
-    keys = {name: f"test_recall.{name}" for name in classes}
-    return {
-        name: float(np.mean([fold.scores[key] for fold in members]))
-        for name, key in keys.items()
-        if key in members[0].scores
-    }
-
-
-def _changed(plan: Plan, cell: Cell, recall: Mapping[Cell, Mapping[str, float]]) -> dict[str, float]:
-    """Recall of the added class, and the mean change of the others since the sequence's stage before."""
-    arm, encoding, number, _ = cell
-    if number == 0:
-        return {}
-    chain: Arm = arm if arm == "other-start" and number > 1 else "sequential"
-    before = recall[chain, encoding, number - 1, "full"]
-    changes = [recall[cell][name] - value for name, value in before.items()]
-    added = recall[cell].get(plan.stages[number].added)
-    return {"old": float(np.mean(changes)), **({} if added is None else {"added": added})}
-
-
-def _chain(plan: Plan, encoding: Encoding, recall: Mapping[Cell, Mapping[str, float]]) -> dict[str, Any]:
-    """Backward transfer (Lopez-Paz & Ranzato 2017) and forgetting (Chaudhry et al. 2018) at full volume.
-
-    Both over the classes that were there before the last stage. Old classes' images stay in training, so
-    this is no continual learning without memory.
-    """
-    stages = [recall["sequential", encoding, stage.number, "full"] for stage in plan.stages]
-    classes = {}
-    for name in stages[-2]:
-        course = [stage[name] for stage in stages if name in stage]
-        classes[name] = {
-            "backward_transfer": course[-1] - course[0],
-            "forgetting": max(course[:-1]) - course[-1],
-        }
-    return {
-        "encoding": encoding,
-        "recall": stages,
-        "classes": classes,
-        "backward_transfer": float(np.mean([entry["backward_transfer"] for entry in classes.values()])),
-        "forgetting": float(np.mean([entry["forgetting"] for entry in classes.values()])),
-    }
-
-
-def _comparisons(
-    plan: Plan, cells: Mapping[Cell, Sequence[StageResult]], drawn: Mapping[Cell, Drawn]
-) -> list[dict[str, Any]]:
-    points: list[tuple[int, Volume]] = [
-        (stage.number, volume) for stage in plan.stages[1:] for volume in plan.params.volumes
-    ]
-    controls: tuple[Arm, ...] = ("direct", "direct-equal-budget")
-    found = [
-        {
-            "question": f"sequential - {control}",
-            "encoding": encoding,
-            **_compare(
-                plan,
-                {p: (("sequential", encoding, *p), (control, encoding, *p)) for p in points},
-                cells,
-                drawn,
-            ),
-        }
-        for control in controls
-        for encoding in plan.params.encodings
-    ]
-    if {"multiclass", "multilabel"} <= set(plan.params.encodings):
-        pairs: dict[tuple[int, Volume], tuple[Cell, Cell]] = {
-            p: (("sequential", "multilabel", *p), ("sequential", "multiclass", *p)) for p in points
-        }
-        found.append({"question": "multilabel - multiclass", **_compare(plan, pairs, cells, drawn)})
-    return found
-
-
-def _compare(
-    plan: Plan,
-    pairs: Mapping[tuple[int, Volume], tuple[Cell, Cell]],
-    cells: Mapping[Cell, Sequence[StageResult]],
-    drawn: Mapping[Cell, Drawn],
-) -> dict[str, Any]:
-    """Compare at every point, over all of them, and over those with a small volume where there are any."""
-    differences = {p: _mean_f1(cells[one]) - _mean_f1(cells[other]) for p, (one, other) in pairs.items()}
-    draws = {p: drawn[one].less(drawn[other]) for p, (one, other) in pairs.items()}
-    small = [p for p in pairs if p[1] != "full" and p[1] <= SMALL]
-    groups = {"all": list(pairs), **({"small": small} if small else {})}
-    return {
-        "points": [
-            {
-                "materials": len(plan.stages[number].classes),
-                "volume": volume,
-                "difference": differences[number, volume],
-                "ci95": draws[number, volume].interval(differences[number, volume]),
-            }
-            for number, volume in pairs
-        ],
-        **{
-            name: _together([differences[p] for p in group], [draws[p] for p in group])
-            for name, group in groups.items()
-        },
-    }
-
-
-def _together(differences: Sequence[float], draws: Sequence[Drawn]) -> dict[str, Any]:
-    difference = float(np.mean(differences))
-    interval = mean_drawn(draws).interval(difference)
-    return {
-        "difference": difference,
-        "ci95": interval,
-        "verdict": verdict(interval),
-        "points": len(differences),
-        "points_not_below": int(sum(value >= 0 for value in differences)),
-    }
-
-
-def _mean_f1(found: Sequence[StageResult], part: str = "test") -> float:
-    return float(np.mean([fold.scores[f"{part}_macro_f1"] for fold in members_of(found)]))
-
-
-def _leak(
-    plan: Plan, cells: Mapping[Cell, Sequence[StageResult]], drawn: Mapping[Cell, Drawn]
-) -> list[dict[str, Any]]:
-    """Say what starting every fold from one fold's model changes, against starting from the fold's own."""
-    if not plan.params.measure_leak:
-        return []
-    arms: list[Arm] = ["other-start", "sequential"]
-    leaking, clean = arms if plan.params.start == "fold" else reversed(arms)
-    found = []
-    for encoding in plan.params.encodings:
-        for stage in plan.stages[1:]:
-            one: Cell = (leaking, encoding, stage.number, "full")
-            other: Cell = (clean, encoding, stage.number, "full")
-            before: Cell = ("sequential", encoding, stage.number - 1, "full")
-            changed = _mean_f1(cells[one]) - _mean_f1(cells[other])
-            found.append(
-                {
-                    "encoding": encoding,
-                    "materials": len(stage.classes),
-                    "seen": seen_share(cells[other][0].parts, cells[before][0].parts, plan.params.paper_fold),
-                    "val_macro_f1": _mean_f1(cells[one], "val") - _mean_f1(cells[other], "val"),
-                    "test_macro_f1": changed,
-                    "test_macro_f1_ci95": drawn[one].less(drawn[other]).interval(changed),
-                }
-            )
-    return found
-
-
 def seen_share(parts: Sequence[FoldParts], before: Sequence[FoldParts], fold: int) -> float:
     """Give the mean share of validation images of a stage that one fold's earlier model was trained on.
 
     It is the model of the stage before that all folds start from.
     """
     return float(np.mean([np.isin(part.val, before[fold].train).mean() for part in parts]))
+
+
+class _Scored:
+    """Trainings by cell, one for each seed, with draws of the test and shares of its classes."""
+
+    def __init__(self, plan: Plan, results: Sequence[StageResult], cohort: Cohort) -> None:
+        self.plan = plan
+        self.metrics, self.metric = cohort.task.metrics, cohort.task.primary
+        self.cells: dict[Cell, list[StageResult]] = {}
+        for result in results:
+            training = result.training
+            cell = Cell(training.arm, training.encoding, training.stage.number, training.volume)
+            self.cells.setdefault(cell, []).append(result)
+        self.drawn = draw_cells(self.cells, cohort)
+        self.shares = {cell: self._shares(cell) for cell in self.cells}
+
+    def stages(self) -> list[StageSummary]:
+        """Describe every stage."""
+        images = {cell.stage: len(found[0].parts[0].test) for cell, found in self.cells.items()}
+        return [
+            StageSummary(list(stage.classes), stage.added, images[stage.number]) for stage in self.plan.stages
+        ]
+
+    def point(self, cell: Cell) -> Point:
+        """Score a cell."""
+        members = members_of(self.cells[cell])
+        scores = {
+            part: {
+                metric.name: Spread(**mean_std([fold.scores[f"{part}_{metric.name}"] for fold in members]))
+                for metric in self.metrics
+            }
+            for part in PARTS
+        }
+        return Point(
+            cell.arm,
+            cell.encoding,
+            self._materials(cell.stage),
+            cell.volume,
+            **scores,
+            ci95=self.drawn[cell].interval(self._mean(cell)),
+            shares=self.shares[cell],
+            changed=self._changed(cell),
+        )
+
+    def chain(self, encoding: Encoding) -> Chain:
+        """Measure backward transfer (Lopez-Paz & Ranzato 2017) and forgetting (Chaudhry et al. 2018).
+
+        Both over the classes that were there before the last stage, at full volume. Old classes' images stay
+        in training, so this is no continual learning without memory.
+        """
+        stages = [
+            self.shares[Cell("sequential", encoding, stage.number, "full")] for stage in self.plan.stages
+        ]
+        classes = {}
+        for name in stages[-2]:
+            course = [stage[name] for stage in stages if name in stage]
+            classes[name] = Transfer(course[-1] - course[0], max(course[:-1]) - course[-1])
+        return Chain(
+            encoding,
+            stages,
+            classes,
+            float(np.mean([entry.backward_transfer for entry in classes.values()])),
+            float(np.mean([entry.forgetting for entry in classes.values()])),
+        )
+
+    def comparisons(self) -> list[Comparison]:
+        """Compare sequences with both controls, and encodings where there are two."""
+        encodings, stages = self.plan.params.encodings, self.plan.stages[1:]
+        points = [(stage.number, volume) for stage in stages for volume in self.plan.params.volumes]
+        found = [
+            self._compare(
+                f"sequential - {control}",
+                {p: (Cell("sequential", encoding, *p), Cell(control, encoding, *p)) for p in points},
+                encoding,
+            )
+            for control in _CONTROLS
+            for encoding in encodings
+        ]
+        if {"multiclass", "multilabel"} <= set(encodings):
+            pairs: _Pairs = {
+                p: (Cell("sequential", "multilabel", *p), Cell("sequential", "multiclass", *p))
+                for p in points
+            }
+            found.append(self._compare("multilabel - multiclass", pairs))
+        return found
+
+    def leak(self) -> list[Leak]:
+        """Say what starting all folds from one fold's model changes, against starting each from its own."""
+        arms: list[Arm] = ["other-start", "sequential"]
+        leaking, clean = arms if self.plan.params.start == "fold" else reversed(arms)
+        found = []
+        for encoding in self.plan.params.encodings:
+            for stage in self.plan.stages[1:]:
+                one = Cell(leaking, encoding, stage.number, "full")
+                other = one._replace(arm=clean)
+                before = Cell("sequential", encoding, stage.number - 1, "full")
+                parts, earlier = (self.cells[cell][0].parts for cell in (other, before))
+                gained = self._gain(one, other)
+                found.append(
+                    Leak(
+                        encoding,
+                        len(stage.classes),
+                        seen=seen_share(parts, earlier, self.plan.params.paper_fold),
+                        val=self._gain(one, other, "val"),
+                        test=gained,
+                        ci95=self._drawn_gain(one, other).interval(gained),
+                    )
+                )
+        return found
+
+    def _compare(self, question: str, pairs: _Pairs, encoding: Encoding | None = None) -> Comparison:
+        """Compare at every point, over all of them, and over those with a small volume if there are any."""
+        gains = {point: self._gain(*pair) for point, pair in pairs.items()}
+        draws = {point: self._drawn_gain(*pair) for point, pair in pairs.items()}
+        small = [point for point in pairs if point[1] != "full" and point[1] <= SMALL]
+
+        def together(points: Sequence[tuple[int, Volume]]) -> Together:
+            own = [gains[point] for point in points]
+            difference = float(np.mean(own))
+            interval = mean_drawn([draws[point] for point in points]).interval(difference)
+            not_below = sum(value >= 0 for value in own)
+            return Together(difference, interval, verdict(interval), len(own), not_below)
+
+        return Comparison(
+            question,
+            [
+                PointDifference(self._materials(p[0]), p[1], gains[p], draws[p].interval(gains[p]))
+                for p in pairs
+            ],
+            all=together(list(pairs)),
+            small=together(small) if small else None,
+            encoding=encoding,
+        )
+
+    def _materials(self, stage: int) -> int:
+        return len(self.plan.stages[stage].classes)
+
+    def _mean(self, cell: Cell, part: str = "test") -> float:
+        return float(
+            np.mean([fold.scores[f"{part}_{self.metric.name}"] for fold in members_of(self.cells[cell])])
+        )
+
+    def _gain(self, cell: Cell, other: Cell, part: str = "test") -> float:
+        return self.metric.gain(self._mean(cell, part), self._mean(other, part))
+
+    def _drawn_gain(self, cell: Cell, other: Cell) -> Drawn:
+        one, two = self.drawn[cell], self.drawn[other]
+        return one.less(two) if self.metric.higher_is_better else two.less(one)
+
+    def _shares(self, cell: Cell) -> Shares:
+        """Share of every class's test images, mean over members; a class without any is left out."""
+        members = members_of(self.cells[cell])
+        keys = {name: f"test_{PER_CLASS[0].name}.{name}" for name in self.plan.stages[cell.stage].classes}
+        return {
+            name: float(np.mean([fold.scores[key] for fold in members]))
+            for name, key in keys.items()
+            if key in members[0].scores
+        }
+
+    def _changed(self, cell: Cell) -> Changed:
+        """Share of the added class, and mean change of the others since the sequence's stage before."""
+        if cell.stage == 0:
+            return Changed()
+        chain: Arm = cell.arm if cell.arm == "other-start" and cell.stage > 1 else "sequential"
+        before = self.shares[Cell(chain, cell.encoding, cell.stage - 1, "full")]
+        changes = [self.shares[cell][name] - value for name, value in before.items()]
+        return Changed(float(np.mean(changes)), self.shares[cell].get(self.plan.stages[cell.stage].added))

@@ -3,7 +3,7 @@
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -17,11 +17,12 @@ from tmdscope.learn.batched import HeadMember, train_heads
 from tmdscope.learn.checkpoint import EpochScores
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate, fold_seed, score_fold
 from tmdscope.learn.embedding import embed_inputs
-from tmdscope.learn.fit import Examples, FitResult, FitSettings
-from tmdscope.learn.recorder import Recorder, Silent
+from tmdscope.learn.experiment import Trainable
+from tmdscope.learn.fit import FitResult
+from tmdscope.learn.recorder import Recorder
 from tmdscope.learn.resume import Checkpoints, Resume
 from tmdscope.params.sequential import Encoding
-from tmdscope.sequential.growth import grow
+from tmdscope.sequential.expansion import expand
 from tmdscope.sequential.plan import Plan, Training, stage_parts
 from tmdscope.vision.targets import Multilabel, Target, make_target
 
@@ -32,42 +33,13 @@ _RESULT = "result"
 """Folder of an ended training in an attempt."""
 
 
-class Trainable(Protocol):
-    """What a stage trains, as `tmdscope.learn.experiment.Experiment` has it."""
-
-    @property
-    def target(self) -> Target:
-        """Encoding of the stage's classes."""
-
-    @property
-    def examples(self) -> Examples:
-        """All examples, labelled in the order of the classes' coming."""
-
-    @property
-    def build(self) -> Callable[[], nn.Module]:
-        """Makes a fresh model."""
-
-    @property
-    def settings(self) -> FitSettings:
-        """How one stage is trained."""
-
-
 @dataclass(frozen=True)
-class Heads:
-    """Heads on stored features, see `Trainable`."""
-
-    target: Target
-    examples: Examples
-    build: Callable[[], nn.Module]
-    settings: FitSettings
-
-
-@dataclass(frozen=True)
-class Bench:
+class Setup:
     """What a sequence is trained with.
 
-    `make`, given an encoding's name and a stage's target, prepares what is trained. `heads` on stored
-    features, with `dropout` before the last layer, train many at once.
+    `make`, given an encoding's name and a stage's target, prepares what is trained; its examples are labelled
+    in the order of the classes' coming. `heads` on stored features, with `dropout` before the last layer,
+    train many at once.
     """
 
     make: Callable[[Encoding, Target], Trainable]
@@ -103,17 +75,6 @@ class SequenceRecorder(Protocol):
         """Hear what a training gave, inside its context."""
 
 
-class SilentSequence:
-    """A sequence recorder that keeps nothing."""
-
-    def stage(self, training: Training) -> AbstractContextManager[Recorder]:  # noqa: ARG002
-        """Open nothing, see `SequenceRecorder.stage`."""
-        return nullcontext(Silent())
-
-    def finished(self, result: StageResult) -> None:
-        """Forget the result, see `SequenceRecorder.finished`."""
-
-
 def stage_target(plan: Plan, training: Training) -> Target:
     """Make the encoding of a training's classes.
 
@@ -128,7 +89,7 @@ def stage_target(plan: Plan, training: Training) -> Target:
 
 def run_sequences(
     plan: Plan,
-    bench: Bench,
+    setup: Setup,
     recorder: SequenceRecorder,
     resume: Resume | None = None,
     known: Sequence[StageResult] = (),
@@ -140,90 +101,151 @@ def run_sequences(
     give a volume, or `paper_fold` is no fold.
     """
     leaks = plan.params.measure_leak or plan.params.start == "paper"
-    if leaks and plan.params.paper_fold >= len(bench.folds):
+    if leaks and plan.params.paper_fold >= len(setup.folds):
         raise UserError(
-            f"sequential.paper_fold is {plan.params.paper_fold}, the folds are 0 to {len(bench.folds) - 1}: "
+            f"sequential.paper_fold is {plan.params.paper_fold}, the folds are 0 to {len(setup.folds) - 1}: "
             "name one of them, or set measure_leak to false"
         )
-    return _Sequences(plan, bench, recorder, resume, known).run()
+    return _Sequences(plan, setup, recorder, resume, known).run()
 
 
 class _Sequences:
-    """The trainings of a plan, batch by batch."""
+    """The trainings of a plan, batch by batch; `one` is what the batch under way trains."""
+
+    one: Trainable
 
     def __init__(
         self,
         plan: Plan,
-        bench: Bench,
+        setup: Setup,
         recorder: SequenceRecorder,
         resume: Resume | None,
         known: Sequence[StageResult],
     ) -> None:
         self.plan = plan
-        self.bench = bench
+        self.setup = setup
         self.recorder = recorder
         self.resume = resume
         self.results = {result.training: result for result in known}
         self.parents = {plan.parent(training) for training in plan.trainings}
 
     def run(self) -> list[StageResult]:
-        one: Trainable | None = None
         made_for: tuple[Encoding, int] | None = None
         for batch in _batches(self.plan):
             first = batch[0]
-            if one is None or made_for != (first.encoding, first.stage.number):
-                one = self.bench.make(first.encoding, stage_target(self.plan, first))
+            if made_for != (first.encoding, first.stage.number):
+                self.one = self.setup.make(first.encoding, stage_target(self.plan, first))
                 made_for = first.encoding, first.stage.number
-            parts = self._parts(batch, one)
-            stored = {training: _load(training, parts[training], self.resume) for training in batch}
-            if self.bench.heads and None in stored.values():
-                stored = dict.fromkeys(batch)  # all of them anew: a smaller batch differs in the last digits
-            self.results.update({training: found for training, found in stored.items() if found})
-            new = {training: parts[training] for training, found in stored.items() if not found}
-            starts = {training: _starts(self.plan, training, one, self.results) for training in new}
-            if self.bench.heads:
-                for result in _train_heads(self.plan, self.bench, one, new, starts):
-                    self.results[result.training] = result
-            for training in batch:
-                self._record(training, one, new, starts)
+            self._run_batch(batch)
         return [self.results[training] for training in self.plan.trainings]
 
-    def _parts(self, batch: Sequence[Training], one: Trainable) -> dict[Training, list[FoldParts]]:
-        labels = one.examples.labels.cpu().numpy()
-        folds, samples = self.bench.folds, self.bench.sample_ids
-        return {
-            training: stage_parts(training, folds, labels, samples, self.plan.params) for training in batch
+    def _run_batch(self, batch: Sequence[Training]) -> None:
+        labels = self.one.examples.labels.cpu().numpy()
+        parts = {
+            training: stage_parts(training, self.setup.folds, labels, self.setup.sample_ids, self.plan.params)
+            for training in batch
         }
-
-    def _record(
-        self,
-        training: Training,
-        one: Trainable,
-        new: Mapping[Training, Sequence[FoldParts]],
-        starts: Mapping[Training, States | None],
-    ) -> None:
-        """Let the recorder hear a training, which is trained now where it is a network, and store it."""
-        with self.recorder.stage(training) as listener:
-            if training in self.results:
-                _tell(self.results[training], listener)
-            else:
-                self.results[training] = _train_networks(
-                    self.plan, training, one, new[training], starts[training], listener, self.resume
-                )
+        stored = {training: _load(training, parts[training], self.resume) for training in batch}
+        if self.setup.heads and None in stored.values():
+            stored = dict.fromkeys(batch)  # all of them anew: a smaller batch differs in the last digits
+        self.results.update({training: found for training, found in stored.items() if found})
+        new = {training: parts[training] for training, found in stored.items() if not found}
+        starts = {training: self._starts(training) for training in new}
+        if self.setup.heads:
+            self._train_heads(new, starts)
+        for training in batch:
+            with self.recorder.stage(training) as listener:
+                if training in self.results:
+                    self._replay(training, listener)
+                else:
+                    self._train_networks(training, new[training], starts[training], listener)
+                if training in new and self._is_shown(training):
+                    self._embed(training)
+                self.recorder.finished(self.results[training])
+            if training not in self.parents:
+                self.results[training] = replace(self.results[training], states=())
             if training in new:
-                self.results[training] = self._embedded(self.results[training], one)
-            self.recorder.finished(self.results[training])
-        if training not in self.parents:
-            self.results[training] = replace(self.results[training], states=())
-        if training in new:
-            _save(self.results[training], self.resume)
+                _save(self.results[training], self.resume)
 
-    def _embedded(self, result: StageResult, one: Trainable) -> StageResult:
-        training = result.training
+    def _starts(self, training: Training) -> list[dict[str, Tensor]] | None:
+        """State dicts that the folds start from; None for fresh ones."""
+        parent = self.plan.parent(training)
+        if parent is None:
+            return None
+        known, outputs = self.results[parent], stage_target(self.plan, parent).output_names
+        redraw = self.plan.params.head == "paper" and training.encoding == "multiclass"
+        starts = []
+        for number in range(len(known.folds)):
+            torch.manual_seed(_seed(training, number))
+            fresh = self.one.build().state_dict()
+            state = known.states[self.plan.starting_fold(training, number)]
+            starts.append(expand(state, outputs, fresh, self.one.target.output_names, redraw))
+        return starts
+
+    def _train_heads(
+        self, wanted: Mapping[Training, Sequence[FoldParts]], starts: Mapping[Training, States | None]
+    ) -> None:
+        """Train all folds of some trainings at once."""
+        one, members = self.one, []
+        for training, parts in wanted.items():
+            begun, epochs = starts[training], self.plan.epochs(training, one.settings.epochs)
+            for number, fold in enumerate(parts):
+                settings = replace(one.settings, epochs=epochs, seed=_seed(training, number))
+                members.append(
+                    HeadMember(
+                        torch.from_numpy(fold.train),
+                        torch.from_numpy(fold.val),
+                        settings,
+                        self.setup.dropout,
+                        begun[number] if begun else None,
+                    )
+                )
+        trained = iter(train_heads(members, one.build, one.target, one.examples))
+        for training, parts in wanted.items():
+            own = [next(trained) for _ in parts]
+            folds = [
+                score_fold(number, result.fit, result.logits, one.target, one.examples.labels, fold)
+                for number, (result, fold) in enumerate(zip(own, parts, strict=True))
+            ]
+            self.results[training] = StageResult(training, parts, folds, [result.state for result in own])
+
+    def _train_networks(
+        self, training: Training, parts: Sequence[FoldParts], starts: States | None, recorder: Recorder
+    ) -> None:
+        """Train the folds of one training, one after another."""
+        one, models = self.one, list[nn.Module]()
+
+        def build() -> nn.Module:
+            models.append(one.build())
+            return models[-1]
+
+        epochs = self.plan.epochs(training, one.settings.epochs)
+        settings = replace(one.settings, epochs=epochs, seed=_stage_seed(training))
+        own = None if self.resume is None else self.resume.part(_place(training))
+        folds = cross_validate(
+            build, one.target, one.examples, parts, settings, recorder, resume=own, starts=starts
+        )
+        states = [model.state_dict() for model in models]
+        self.results[training] = StageResult(training, parts, folds, states)
+
+    def _replay(self, training: Training, recorder: Recorder) -> None:
+        """Let a recorder hear what was trained before."""
+        metric = self.one.target.task.primary
+        for fold in self.results[training].folds:
+            with recorder.fold(fold.fold) as listener:
+                listener.history([scores.named(metric) for scores in fold.fit.history])
+                listener.finish(fold.scores, None)
+
+    def _is_shown(self, training: Training) -> bool:
         first_seed = training.seed == self.plan.params.seeds[0]
-        if training.volume == "full" and first_seed and training.arm in ("sequential", "direct"):
-            return _embed(result, one)
-        return result
+        return training.volume == "full" and first_seed and training.arm in ("sequential", "direct")
+
+    def _embed(self, training: Training) -> None:
+        model, found = self.one.build(), []
+        for state in self.results[training].states:
+            model.load_state_dict(dict(state))
+            found.append(embed_inputs(model, self.one.examples.inputs))
+        self.results[training] = replace(self.results[training], embeddings=found)
 
 
 def _batches(plan: Plan) -> list[list[Training]]:
@@ -234,25 +256,6 @@ def _batches(plan: Plan) -> list[list[Training]]:
     return list(found.values())
 
 
-def _starts(
-    plan: Plan, training: Training, one: Trainable, results: Mapping[Training, StageResult]
-) -> list[dict[str, Tensor]] | None:
-    """State dicts that the folds start from; None for fresh ones."""
-    parent = plan.parent(training)
-    if parent is None:
-        return None
-    known = results[parent]
-    redraw = plan.params.head == "paper" and training.encoding == "multiclass"
-    outputs = stage_target(plan, parent).output_names
-    starts = []
-    for number in range(len(known.folds)):
-        torch.manual_seed(_seed(training, number))
-        fresh = one.build().state_dict()
-        state = known.states[plan.starting_fold(training, number)]
-        starts.append(grow(state, outputs, fresh, one.target.output_names, redraw))
-    return starts
-
-
 def _seed(training: Training, fold: int) -> int:
     """Derive a fold's own seed; arms and volumes of a stage share it: they draw the same numbers."""
     return fold_seed(_stage_seed(training), fold)
@@ -260,80 +263,6 @@ def _seed(training: Training, fold: int) -> int:
 
 def _stage_seed(training: Training) -> int:
     return fold_seed(training.seed, training.stage.number)
-
-
-def _train_heads(
-    plan: Plan,
-    bench: Bench,
-    one: Trainable,
-    wanted: Mapping[Training, Sequence[FoldParts]],
-    starts: Mapping[Training, States | None],
-) -> list[StageResult]:
-    members = [
-        HeadMember(
-            torch.from_numpy(fold.train),
-            torch.from_numpy(fold.val),
-            replace(
-                one.settings,
-                epochs=plan.epochs(training, one.settings.epochs),
-                seed=_seed(training, number),
-            ),
-            bench.dropout,
-            None if (begun := starts[training]) is None else begun[number],
-        )
-        for training, parts in wanted.items()
-        for number, fold in enumerate(parts)
-    ]
-    trained = iter(train_heads(members, one.build, one.target, one.examples))
-    found = []
-    for training, parts in wanted.items():
-        own = [next(trained) for _ in parts]
-        folds = [
-            score_fold(number, result.fit, result.logits, one.target, one.examples.labels, fold)
-            for number, (result, fold) in enumerate(zip(own, parts, strict=True))
-        ]
-        found.append(StageResult(training, parts, folds, [result.state for result in own]))
-    return found
-
-
-def _tell(result: StageResult, recorder: Recorder) -> None:
-    for fold in result.folds:
-        with recorder.fold(fold.fold) as listener:
-            listener.history([asdict(scores) for scores in fold.fit.history])
-            listener.finish(fold.scores, None)
-
-
-def _train_networks(
-    plan: Plan,
-    training: Training,
-    one: Trainable,
-    parts: Sequence[FoldParts],
-    starts: States | None,
-    recorder: Recorder,
-    resume: Resume | None,
-) -> StageResult:
-    models: list[nn.Module] = []
-
-    def build() -> nn.Module:
-        models.append(one.build())
-        return models[-1]
-
-    settings = replace(
-        one.settings, epochs=plan.epochs(training, one.settings.epochs), seed=_stage_seed(training)
-    )
-    own = None if resume is None else resume.part(_place(training))
-    folds = cross_validate(
-        build, one.target, one.examples, parts, settings, recorder, resume=own, starts=starts
-    )
-    return StageResult(training, parts, folds, [model.state_dict() for model in models])
-
-
-def _embed(result: StageResult, one: Trainable) -> StageResult:
-    model, found = one.build(), []
-    for state in result.states:
-        model.load_state_dict(dict(state))
-        found.append(embed_inputs(model, one.examples.inputs))
-    return replace(result, embeddings=found)
 
 
 def _place(training: Training) -> str:

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
@@ -39,8 +41,8 @@ def write_params(folder: Path, change: Callable[[dict[str, Any]], None]) -> None
 
 def open_sequential() -> Resume:
     params = read_section("sequential", SequentialParams)
-    tags = provenance("study", "ab" * 32, params.model_dump(mode="json"))
-    return sequential.open_attempt(params, sequential.read_plan(params), tags)
+    images = SimpleNamespace(digest="ab" * 32, manifest=pd.DataFrame())
+    return sequential.describe(params, images).open_attempt()
 
 
 def open_crossval() -> Resume:

@@ -13,6 +13,7 @@ from tmdscope.files import read_json, sha256_file, write_json
 from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEQUENTIAL, SPLIT
 from tmdscope.params.reading import read_params
 from tmdscope.record import write_record
+from tmdscope.sequential.record import write_left_out
 from tmdscope.tracking.registry import Version
 
 ROOT = Path(__file__).parents[3]
@@ -44,7 +45,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     write_record(SPLIT, {}, {"data": "ab" * 32})
     of = {"data": "ab" * 32, "split": sha256_file(SPLIT)}
     write_record(AUDIT, {"failed_checks": []}, of)
-    write_record(SEQUENTIAL / "sequential.json", {}, of)
+    write_left_out(SEQUENTIAL / "sequential.json", SEQUENTIAL / "latent.csv", of)
     found = Registry()
     monkeypatch.setattr(register, "Scored", SimpleNamespace(read=read_scores))
     monkeypatch.setattr(register, "connect", lambda: None)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tests.sequential.small import ORDER, plan_of
-from tmdscope.sequential.growth import grow
+from tmdscope.sequential.expansion import expand
 from tmdscope.sequential.run import stage_target
 from tmdscope.vision.classifier import Head
 
@@ -27,7 +27,7 @@ def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
 @pytest.mark.parametrize("prefix", ["", "head."], ids=["head", "network"])
 def test_known_outputs_keep_their_rows_and_a_new_one_is_fresh(prefix: str) -> None:
     known, fresh = state(2, 1, prefix), state(3, 2, prefix)
-    grown = grow(known, ("a", "b"), fresh, ("a", "b", "c"))
+    grown = expand(known, ("a", "b"), fresh, ("a", "b", "c"))
     for name in LAST:
         assert torch.equal(grown[prefix + name][:2], known[prefix + name])
         assert torch.equal(grown[prefix + name][2], fresh[prefix + name][2])
@@ -40,7 +40,7 @@ def test_known_outputs_keep_their_rows_and_a_new_one_is_fresh(prefix: str) -> No
 def test_rows_follow_names_and_not_positions(names: list[str], count: int, moves: list[int]) -> None:
     outputs = [names[place] for place in moves]
     known, fresh = state(count, 1), state(5, 2)
-    grown = grow(known, names[:count], fresh, outputs)
+    grown = expand(known, names[:count], fresh, outputs)
     for name in LAST:
         for row, output in enumerate(outputs):
             place = names.index(output)
@@ -50,7 +50,7 @@ def test_rows_follow_names_and_not_positions(names: list[str], count: int, moves
 
 def test_a_redrawn_last_layer_is_the_fresh_one_and_no_other_is() -> None:
     known, fresh = state(2, 1), state(3, 2)
-    grown = grow(known, ("a", "b"), fresh, ("a", "b", "c"), redraw=True)
+    grown = expand(known, ("a", "b"), fresh, ("a", "b", "c"), redraw=True)
     wanted = {name: (fresh if name in LAST else known)[name] for name in known}
     assert_equal(grown, wanted)
 
@@ -62,7 +62,7 @@ def test_with_all_outputs_from_the_start_nothing_changes(redraw: bool) -> None:
     assert names == {("Mo", "W", "S", "Se")}  # the first stage, of WSe2 and MoS2, has them all
     known = state(4, 1)
     (atoms,) = names
-    assert_equal(grow(known, atoms, state(4, 2), atoms, redraw), known)
+    assert_equal(expand(known, atoms, state(4, 2), atoms, redraw), known)
 
 
 def test_multiclass_outputs_are_the_classes_so_far() -> None:
@@ -73,7 +73,7 @@ def test_multiclass_outputs_are_the_classes_so_far() -> None:
 
 def test_a_start_shares_no_memory_with_what_it_was_made_of() -> None:
     known, fresh = state(2, 1), state(3, 2)
-    grown = grow(known, ("a", "b"), fresh, ("a", "b", "c"))
+    grown = expand(known, ("a", "b"), fresh, ("a", "b", "c"))
     for value in grown.values():
         value.fill_(7.0)
     assert_equal(known, state(2, 1))
@@ -86,7 +86,7 @@ def test_buffers_are_kept_like_other_layers() -> None:
 
     known = network(2)
     known["norm"](torch.randn(9, 4))  # type: ignore[index]
-    grown = grow(known.state_dict(), ("a", "b"), network(3).state_dict(), ("a", "b", "c"))
+    grown = expand(known.state_dict(), ("a", "b"), network(3).state_dict(), ("a", "b", "c"))
     assert grown["norm.num_batches_tracked"] == 1
     assert torch.equal(grown["norm.running_mean"], known.state_dict()["norm.running_mean"])
 
@@ -102,4 +102,4 @@ def test_buffers_are_kept_like_other_layers() -> None:
 )
 def test_models_that_differ_in_more_than_their_outputs_are_refused(fresh: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match=r"embedding\.weight"):
-        grow(state(2, 1), ("a", "b"), fresh, ("a", "b", "c"))
+        expand(state(2, 1), ("a", "b"), fresh, ("a", "b", "c"))

@@ -9,7 +9,7 @@ _OUTPUT = ("output.weight", "output.bias")
 """Names, or their ends, of the last layer (`tmdscope.vision.classifier.Head`)."""
 
 
-def grow(
+def expand(
     known: Mapping[str, Tensor],
     known_outputs: Sequence[str],
     fresh: Mapping[str, Tensor],

@@ -1,0 +1,105 @@
+"""The job that both studies' stages `sequential` are: trained, tracked, compared and written."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.sequential import small
+from tmdscope.jobs import sequential as job
+from tmdscope.jobs.sequential import SequenceStudy, TrackedOutcome, run_sequential, train_tracked
+from tmdscope.learn.resume import Resume
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.sequential import Encoding, SequenceParams
+from tmdscope.record import read_record
+from tmdscope.scores.task import CLASSES
+from tmdscope.sequential.record import SequenceRecord
+from tmdscope.tracking.store import open_study
+
+MANIFEST = pd.DataFrame(
+    {
+        "image_id": [f"i{number}" for number in range(len(small.NAMES))],
+        "sample_id": small.SAMPLE_IDS,
+        "material": small.NAMES,
+        "image_sha256": [f"{number:064x}" for number in range(len(small.NAMES))],
+    }
+)
+BOTH: list[Encoding] = ["multiclass", "multilabel"]
+
+
+def study_in(folder: Path, params: SequenceParams, **changes: Any) -> SequenceStudy:
+    return replace(
+        SequenceStudy(
+            name="sequences",
+            classes=small.CLASSES,
+            manifest=MANIFEST,
+            task=CLASSES,
+            params=params,
+            epochs=small.SETTINGS.epochs,
+            scoring=ScoringParams(bootstrap=100, seed=1),
+            of={"data": "ab" * 32, "split": "cd" * 32},
+            deciding={"split": "cd"},
+            source=Path("data"),
+            settings=Path("params.yaml"),
+            record=folder / "sequential.json",
+            panels=folder / "latent.csv",
+            runs=folder / "run.json",
+            attempt=folder / "attempts" / "sequential",
+        ),
+        **changes,
+    )
+
+
+@pytest.fixture
+def in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of its own; parts run one after another: nothing is imported anew."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(job, "run_parts", lambda work, parts: [work(part) for part in parts])
+
+
+@pytest.mark.usefixtures("in_process")
+def test_encodings_that_ran_apart_are_one_record(tmp_path: Path) -> None:
+    study = study_in(tmp_path, small.params(encodings=BOTH, order=list(small.ORDER[:3]), volumes=["full"]))
+    asked: list[list[Encoding]] = []
+
+    def train(resume: Resume, encodings: list[Encoding]) -> TrackedOutcome:
+        asked.append(encodings)
+        plan = study.plan(encodings)
+        return train_tracked(study.tracked(plan, resume), small.setup_of(plan))
+
+    said = run_sequential(study, train, apart=True)
+    assert asked == [["multiclass"], ["multilabel"]]
+    assert [line.split(",")[0] for line in said] == [
+        *(f"sequential - {arm} {name}" for arm in ("direct", "direct-equal-budget") for name in BOTH),
+        "multilabel - multiclass",
+    ]
+    record = SequenceRecord.read(study.record, study.panels, study.of, CLASSES.primary)
+    assert record is not None
+    assert [chain.encoding for chain in record.chains] == BOTH
+    assert {(point.arm, point.encoding) for point in record.points} == {
+        (arm, name) for arm in ("sequential", "direct", "direct-equal-budget", "other-start") for name in BOTH
+    }
+    assert list(dict.fromkeys(record.panels["encoding"])) == BOTH
+    assert (record.settings.encodings, record.settings.epochs) == (BOTH, small.SETTINGS.epochs)
+    runs = read_record(study.runs, study.of)
+    assert set(runs["runs"]) == {"sequential-multiclass-1", "sequential-multilabel-1"}
+    client = open_study("sequences").client
+    for name, run_id in runs["runs"].items():
+        run = client.get_run(run_id)
+        assert (run.info.run_name, run.info.status) == (name, "FINISHED")
+        assert run.data.tags.items() >= {"experiment": "sequential", "split.sha256": "cd" * 32}.items()
+    assert not study.attempt.exists()
+
+
+@pytest.mark.usefixtures("in_process")
+def test_sequences_that_are_left_out_write_every_file_and_train_nothing(tmp_path: Path) -> None:
+    study = study_in(tmp_path, small.params(enabled=False, order=["no such class"]))
+    said = run_sequential(study, lambda *_: pytest.fail("trained"), apart=False)
+    assert said == ["not run: sequential.enabled is false in params.yaml"]
+    assert SequenceRecord.read(study.record, study.panels, study.of, CLASSES.primary) is None
+    assert json.loads(study.runs.read_text())["runs"] == {}
+    assert not (tmp_path / "mlruns").exists()
