@@ -45,7 +45,21 @@ PartScores = dict[str, MeanStd | dict[str, MeanStd]]
 
 @dataclass(frozen=True)
 class Trust:
-    """How far predictions can be trusted, as `tmdscope.reliability.reliability.measure` finds it."""
+    """What an assessment is worth on images that neither training nor `fit_reliability` has seen.
+
+    Attributes
+    ----------
+    ece_before, ece_after, nll_before, nll_after : float
+        Of the probabilities as they are and calibrated.
+    coverage : float
+        Share of images whose set holds the true class.
+    coverage_by_sample : float
+        Its mean over samples, which the level speaks of.
+    set_size : float
+        Mean number of classes.
+    empty_sets, flagged : float
+        Shares of images; `flagged` are called unfamiliar.
+    """
 
     images: int
     samples: int
@@ -67,7 +81,7 @@ class ExperimentScores(JsonRecord):
     """``scores.json`` of an experiment: `tmdscope.learn.summary.summarise`, and what is shown beside it.
 
     `selection` has the score by which the best is chosen, by the metric's name, and ``optimism``;
-    `test_confusion` mean counts over folds, rows true.
+    `test_confusion` mean counts over folds, rows true. The last two are of classes only.
     """
 
     train: PartScores
@@ -77,8 +91,8 @@ class ExperimentScores(JsonRecord):
     selection: dict[str, float]
     out_of_fold: PooledScores
     ensemble_test: PooledScores
-    reliability: Trust
-    test_confusion: list[list[float]]
+    reliability: Trust | None = None
+    test_confusion: list[list[float]] | None = None
 
     @property
     def parts(self) -> dict[str, PartScores]:
