@@ -19,7 +19,7 @@ from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.pooled import PooledPart
 from tmdscope.report.sections.provenance import Provenance, Reproduction
 from tmdscope.report.sections.sequential import Sequences
-from tmdscope.report.text import averaged, estimated, unit_of
+from tmdscope.report.text import averaged, capital, estimated, unit_of
 
 PAPER_TEST = {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}
 """Held-out images per material: Table 1 of the TMD paper."""
@@ -114,20 +114,23 @@ class _PublishedData(Part):
         pooled["searched, nested"] = self.results.search.pooled
         unit = unit_of(plain)
         listed = "; ".join(f"{name} {estimated(plain, found.all)} {unit}" for name, found in pooled.items())
-        said = [
+        data = (
             f"Data: {numbers['images']} published images ({numbers['distinct_images']} distinct) of "
-            f"{numbers['samples']} samples, as features of frozen networks.",
-            f"{plain.title.capitalize()} when the sample was never seen, pooled over ten outer folds (95 % "
+            f"{numbers['samples']} samples, as features of frozen networks."
+        )
+        first = (
+            f"{capital(plain.title)} when the sample was never seen, pooled over ten outer folds (95 % "
             f"intervals bootstrapped by sample, as all in brackets here): {listed}. The intervals of two "
-            "classifiers alone do not say which is better.",
-        ]
+            "classifiers alone do not say which is better."
+        )
+        said = [data, first]
         paper = find_row(*PAPER_ROW).score(plain.name, "val")
         if "mlp" in scores and paper is not None:
             said.append(
                 f"The paper's ImageNet*, measured again: validation {plain.title} "
                 f"{averaged(plain, scores['mlp'].mean('val', plain.name))} {unit}, in the paper "
-                f"{printed(paper, digits_of(plain))} {unit} (mean ± standard deviation over five folds, which "
-                "is no interval)."
+                f"{printed(paper, digits_of(plain))} {unit} (mean ± standard deviation over five folds, "
+                "which is no interval)."
             )
         return said
 

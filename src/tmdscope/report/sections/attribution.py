@@ -53,8 +53,8 @@ class Attributions(Part):
                 told = f"{with_interval(last.mean, last.ci95)}: {says}"
             parts.append(f"{METHODS[method]} {told}")
         lead = (
-            f"Attribution, sanity on {self.found.shown} images: rank correlation of the maps with those of the "
-            "same network after all its weights were drawn anew: "
+            f"Attribution, sanity on {self.found.shown} images: rank correlation of the maps with those of "
+            "the same network after all its weights were drawn anew: "
         )
         return [lead + "; ".join(parts) + "."] if parts else []
 
@@ -74,8 +74,8 @@ class Attributions(Part):
         if found.shown:
             blocks.append(
                 Figure(
-                    "Held-out images and their maps; red speaks for the predicted class, blue against it; CAM "
-                    "has no sign.",
+                    "Held-out images and their maps; red speaks for the predicted class, blue against it; "
+                    "CAM has no sign.",
                     "Rows of grey images overlaid with attribution maps.",
                     overlays(_shown(self.maps, self.dataset), METHODS, SIGNED),
                 )

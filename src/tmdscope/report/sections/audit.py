@@ -47,9 +47,10 @@ class AuditPart(Part):
         for item in self.found.confounds:
             if item.name == "order" and item.beyond is not None:
                 _, gain = gained(words.metric, item.beyond)
+                says = decided(gain, "the images say more", "the order alone says more")
                 return (
                     "Frozen features of the images less the order of the samples alone, the same "
                     f"{item.score.images} images: {words.score(item.beyond)} {words.points} of "
-                    f"{words.metric.title}: {decided(gain, 'the images say more', 'the order alone says more')}."
+                    f"{words.metric.title}: {says}."
                 )
         return None

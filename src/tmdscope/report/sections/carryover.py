@@ -61,9 +61,9 @@ class CarriedLayers(Part):
                 Paragraph(
                     "The same network twice: `fresh` is new in every fold; `carried` keeps the hidden layers "
                     "that the fold before ended with and renews the last layer and the optimiser, as the "
-                    "paper's released code does with its backbone. The fold before was trained on this fold's "
-                    "validation images, all of them, so only fold 0 is an honest score. No other number of "
-                    "this page is made so."
+                    "paper's released code does with its backbone. The fold before was trained on this "
+                    "fold's validation images, all of them, so only fold 0 is an honest score. No other "
+                    "number of this page is made so."
                 ),
                 Table(
                     f"{named([plain])}: validation of each fold, then mean ± population standard deviation "

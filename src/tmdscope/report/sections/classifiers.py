@@ -56,15 +56,16 @@ class Classifiers(Part):
             cells = [(row.scores.get(metric.name, {}), part, metric) for part, metric in self._shown]
             rows.append([name, *(printed(found.get(part), digits_of(of)) for found, part, of in cells)])
         warning = (
-            f"{self.order} Ids count up over the years and materials were grown in campaigns: a score on this "
-            "split does not by itself prove that a model recognises the material rather than the campaign."
+            f"{self.order} Ids count up over the years and materials were grown in campaigns: a score on "
+            "this split does not by itself prove that a model recognises the material rather than the "
+            "campaign."
         )
         return Section(
             "Classifiers, five folds",
             [
                 Table(
-                    f"{named(self.task.metrics)}, mean ± population standard deviation over five folds; test: "
-                    f"{self.test_images} images",
+                    f"{named(self.task.metrics)}, mean ± population standard deviation over five folds; "
+                    f"test: {self.test_images} images",
                     ["Classifier", *(f"{part} {metric.title}" for part, metric in self._shown)],
                     rows,
                 ),

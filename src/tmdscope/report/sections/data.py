@@ -47,10 +47,11 @@ class Data(Part):
     def sentences(self) -> list[str]:
         """Say what the data are."""
         distinct = int(self.dataset.manifest["duplicate_of"].isna().sum())
-        return [
+        said = (
             f"Data: {self.what}, {distinct} of them distinct, in {len(self.classes)} classes; "
             f"{self.test.images} images of {self.test.samples} samples are the held-out test."
-        ]
+        )
+        return [said]
 
     def section(self) -> Section:
         """Count the images of each class, show some, and list the files that are doubtful."""

@@ -75,8 +75,8 @@ class Experiments(Part):
             f"{self.best} is the best of {len(self.scores)} experiments by selection {primary.title}, each "
             f"fold left out of what is chosen by it: {valued(primary, score.selection[primary.name])}, where "
             f"validation says {averaged(primary, score.mean('val', primary.name))} over folds. Its fold "
-            f"ensemble on the held-out test: {', '.join(ensemble)} (95 % intervals bootstrapped by sample, as "
-            "all in brackets here)."
+            f"ensemble on the held-out test: {', '.join(ensemble)} (95 % intervals bootstrapped by sample, "
+            "as all in brackets here)."
         )
         return [best, *(said for one in self.gains for said in one.sentences()), self._base_sentence()]
 
@@ -129,9 +129,9 @@ class Experiments(Part):
             rows.append(["sample id only (sees no image)", "", "", *means, *([""] * len(metrics))])
         return Table(
             f"{named(metrics)} ({self.what}). Selection {title}, by which the best is chosen: each fold "
-            "in turn is left out of the choice of epoch, and of settings where a search chose them, and scores "
-            f"what the others chose. Optimism: how much better validation {title} is. Mean ± population "
-            "standard deviation over folds; "
+            "in turn is left out of the choice of epoch, and of settings where a search chose them, and "
+            f"scores what the others chose. Optimism: how much better validation {title} is. Mean ± "
+            "population standard deviation over folds; "
             f"ensemble: mean of the folds' probabilities on the same {first.images} test images of "
             f"{first.samples} samples, with 95 % intervals bootstrapped by sample.",
             [
@@ -213,8 +213,8 @@ class Experiments(Part):
         caption = (
             f"How far the fold ensembles can be trusted, on the held-out test ({first.images} images of "
             f"{first.samples} samples): calibration error (15 bins) and negative log-likelihood before and "
-            "after temperature scaling; sets that should hold the true class in 90 % of images; images called "
-            "unfamiliar though they are not (at most 5 %). 95 % intervals bootstrapped by sample"
+            "after temperature scaling; sets that should hold the true class in 90 % of images; images "
+            "called unfamiliar though they are not (at most 5 %). 95 % intervals bootstrapped by sample"
         )
         columns = ["calibration error", "likelihood", "in the set (%)", "classes", "unfamiliar (%)"]
         return [Table(caption, ["Experiment", *columns], rows)]

@@ -197,9 +197,9 @@ class Gains:
         return [
             Table(
                 f"{self.question.caption} ({what}): both predict the same images; the test by "
-                "fold ensembles, out-of-fold images by the fold that validates on them. 95 % intervals of the "
-                "paired difference, bootstrapped by sample. Where a search found the settings of one of the "
-                "two, on these very out-of-fold images, only the test is shown",
+                "fold ensembles, out-of-fold images by the fold that validates on them. 95 % intervals of "
+                "the paired difference, bootstrapped by sample. Where a search found the settings of one of "
+                "the two, on these very out-of-fold images, only the test is shown",
                 ["Experiments", "epochs", "on", "images of samples", *of, f"{title} interval"],
                 rows,
             ),

@@ -76,13 +76,14 @@ class LatentSpace(Part):
         best, rate = measured[name].strongest, self.found.settings.false_discovery_rate
         passes = "survives" if best.q <= rate else "does not survive"
         direction = decided(best.r_ci95, "it rises with the component", "it falls as the component rises")
-        return [
+        said = (
             f"Of {len(measured)} measured descriptors {readable(name)} goes most with a component of the "
             f"embedding: r {with_interval(best.r, best.r_ci95)} with PC{best.component}, which carries "
             f"{percent(best.variance)} % of its variance: "
             f"{direction}. It {passes} a false discovery rate of {rate:g} "
             f"over the table (q {best.q:.2g}); picked as the largest, it is likely too large."
-        ]
+        )
+        return [said]
 
     def section(self) -> Section:
         """Write Figures 5 to 9, S1 and S13 of the TMD paper as far as the study has what they need."""
@@ -149,9 +150,10 @@ def _separation(view: LatentSpace) -> Table:
     names = view.found.separation["trained"]["plane"].linear
     images = next(iter(names.values())).test.images
     return Table(
-        f"How far materials lie apart ({view.what}): silhouette; share in % that a linear readout has right of "
-        f"{images} held-out test images, with the 95 % interval over samples, and in brackets that of always "
-        "naming the more frequent side. The network was trained on these labels: what counts is the test",
+        f"How far materials lie apart ({view.what}): silhouette; share in % that a linear readout has right "
+        f"of {images} held-out test images, with the 95 % interval over samples, and in brackets that of "
+        "always naming the more frequent side. The network was trained on these labels: what counts is the "
+        "test",
         ["Space", "silhouette, all", "silhouette, test", *(readable(name) for name in names)],
         rows,
     )

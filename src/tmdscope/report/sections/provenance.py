@@ -106,15 +106,15 @@ class Provenance(Part):
             [
                 Paragraph(self.about),
                 Table(
-                    f"What made the {len(self.runs)} runs of this report, {span} (UTC); where runs differ, each value "
-                    "says whose it is. A stage that DVC finds unchanged keeps its earlier run",
+                    f"What made the {len(self.runs)} runs of this report, {span} (UTC); where runs differ, "
+                    "each value says whose it is. A stage that DVC finds unchanged keeps its earlier run",
                     ["Fact", "value"],
                     [[words, value] for words, value in facts if value],
                     words_last=True,
                 ),
                 Table(
-                    f"Runs in MLflow: links lead to what `make ui` serves ({LOCAL}) or to the tracking server "
-                    "that holds them; * marks changes that are in no commit",
+                    f"Runs in MLflow: links lead to what `make ui` serves ({LOCAL}) or to the tracking "
+                    "server that holds them; * marks changes that are in no commit",
                     ["Run", "registered version", "commit", "MLflow run", "ended (UTC)"],
                     rows,
                 ),
@@ -145,14 +145,14 @@ class Reproduction(Part):
             )
         dirty = [run.name for run in self.runs if run.dirty]
         if dirty:
-            note = "These runs were made with changes that are in no commit, so the commit alone may give others: "
-            blocks.insert(0, Note(note + ", ".join(dirty) + "."))
+            note = "These runs were made with changes that are in no commit, so the commit alone may give "
+            blocks.insert(0, Note(f"{note}others: {', '.join(dirty)}."))
         commits = {run.commit for run in self.runs}
         if len(commits) > 1:
             blocks.append(
                 Paragraph(
-                    f"The runs are of {len(commits)} commits; the newest is checked out. DVC kept those of older "
-                    "commits as nothing that they depend on had changed since."
+                    f"The runs are of {len(commits)} commits; the newest is checked out. DVC kept those of "
+                    "older commits as nothing that they depend on had changed since."
                 )
             )
         return Section("How to reproduce", [*blocks, *self.changed])

@@ -50,10 +50,11 @@ class Searches(Part):
         if not self.searches:
             return None
         lead = (
-            f"Optuna varied the settings below; a trial's score is the mean over folds of {self.metric.title} "
-            "on their validation parts. The held-out test was taken out of the data before the first trial. "
-            "The validation score of the best of many trials is too high by selection. Columns `selection` "
-            "leave each fold out of the choice of trial and epoch in turn; the best experiment is chosen so."
+            "Optuna varied the settings below; a trial's score is the mean over folds of "
+            f"{self.metric.title} on their validation parts. The held-out test was taken out of the data "
+            "before the first trial. The validation score of the best of many trials is too high by "
+            "selection. Columns `selection` leave each fold out of the choice of trial and epoch in turn; "
+            "the best experiment is chosen so."
         )
         drawn = {name: one.trials for name, one in self.searches.items()}
         return Section(

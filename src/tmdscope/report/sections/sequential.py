@@ -16,7 +16,7 @@ from tmdscope.sequential.record import SequenceRecord
 
 @dataclass(frozen=True)
 class Sequences(Part):
-    """What sequences gave; None where they are not enabled. `note` is said of the images before the numbers."""
+    """What sequences gave, None where they are left out; `note` is said of the images before the numbers."""
 
     found: SequenceRecord | None
     metric: Metric
@@ -38,7 +38,8 @@ class Sequences(Part):
         if self.found is None:
             return []
         parts = [
-            f"{entry.encoding or 'both encodings'} {tell_interval(entry.all.difference, entry.all.ci95, self.metric.form)}: "
+            f"{entry.encoding or 'both encodings'} "
+            f"{tell_interval(entry.all.difference, entry.all.ci95, self.metric.form)}: "
             + decided(entry.all.ci95, "sequential is better", "training anew is better")
             for entry in self.found.comparisons
             if entry.question == "sequential - direct-equal-budget"
