@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tmdscope.audit.table import AuditTable
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
+from tmdscope.scores.task import CLASSES as BY_CLASS
 
 CLASSES = ("A", "B", "C")
 SCORING = ScoringParams(bootstrap=300, seed=1)
@@ -48,9 +49,10 @@ def make_table(
     features = 20 + centre[sample] + rng.normal(size=(len(sample), 12))
     times = np.arange(samples) + 50.0 * campaign
     return AuditTable(
+        task=BY_CLASS,
         features=features,
         sample_ids=np.array([f"S{number:04d}" for number in sample]),
-        labels=labels[sample].astype(np.int64),
+        targets=labels[sample].astype(np.int64),
         classes=CLASSES,
         image_sha256=np.array([f"{row:08x}" for row in range(len(sample))]),
         order=times[sample] if order else None,
