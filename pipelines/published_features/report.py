@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tmdscope.audit.record import Audit
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
 from tmdscope.files import read_table, write_json
@@ -12,6 +13,7 @@ from tmdscope.report.page import write_page
 from tmdscope.report.provenance import read_runs
 from tmdscope.report.published import PublishedResults
 from tmdscope.report.published_study import compose, metrics
+from tmdscope.scores.task import CLASSES
 from tmdscope.stage import run_stage
 
 DATA = Path("data/published")
@@ -36,7 +38,7 @@ def main() -> None:
         runs=[run for file in RUNS for run in read_runs(read_record(DATA / file, of))],
         carryover=read_record(DATA / "carryover.json", of),
         search=read_record(DATA / "search.json", of),
-        audit=read_record(DATA / "audit.json", of),
+        audit=Audit.read(DATA / "audit.json", CLASSES, of),
         sequential=sequential,
         panels=read_table(panels) if sequential["enabled"] else pd.DataFrame(),
     )

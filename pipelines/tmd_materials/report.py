@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.audit.record import Audit
 from tmdscope.dataset.audit import audit_split, read_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset, read_descriptors
@@ -43,6 +44,7 @@ from tmdscope.report.page import write_page
 from tmdscope.report.provenance import Run, read_runs
 from tmdscope.report.study import SearchResult, StudyResults
 from tmdscope.scores.scored import Scored
+from tmdscope.scores.task import CLASSES
 from tmdscope.stage import run_stage
 
 METRICS = Path("reports/metrics.json")
@@ -66,7 +68,8 @@ def main() -> None:
     scored = {name: Scored.read(EXPERIMENTS / name, of, [plots[name]]) for name in experiments}
     predictions = {name: found.predictions for name, found in scored.items()}
     panels = SEQUENTIAL / "latent.csv"
-    sequential, audit = read_record(SEQUENTIAL / "sequential.json", of, [panels]), read_record(AUDIT, of)
+    sequential = read_record(SEQUENTIAL / "sequential.json", of, [panels])
+    audit = Audit.read(AUDIT, CLASSES, of)
     registered = read_registered(of, scored)
     results = StudyResults(
         study=read_section("tracking", TrackingParams).study,
@@ -93,7 +96,7 @@ def main() -> None:
         maps=read_maps(ATTRIBUTION / "maps.npz"),
         runs=[
             *read_experiment_runs(registered, scored, of),
-            Run.of(audit, "audit"),
+            Run.of(vars(audit), "audit"),
             *(read_runs(read_record(SEQUENTIAL / "run.json", of)) if sequential["enabled"] else []),
         ],
         settings=read_study_settings(Path("params.yaml")),

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.kernel_ridge import KernelRidge
 
-from tests.audit.studies import make_table
-from tmdscope.audit.kernel import ClassKernel, OrderPredictor, standardised
+from tests.audit.studies import make_numbers, make_table
+from tmdscope.audit.kernel import ALPHA, ClassKernel, NumberKernel, OrderPredictor, kernel_of, standardised
 
 TABLE = make_table(1, by_class=1.0)
 PREDICTOR = ClassKernel(TABLE)
@@ -44,3 +45,17 @@ def test_columns_that_do_not_vary_go() -> None:
         np.array([[1, -1], [-1, 1.0]])
     )
     assert standardised(np.ones((2, 3))).tolist() == [[0.0], [0.0]]
+
+
+def test_numbers_are_predicted_as_a_ridge_on_centred_targets_does() -> None:
+    table = make_numbers(1, by_target=5.0)
+    train, test = np.arange(30, 120), np.arange(30)
+    kernel = kernel_of(table)
+    assert isinstance(kernel, NumberKernel)
+    mean = table.targets[train].mean()
+    fitted = KernelRidge(ALPHA, kernel="precomputed")
+    fitted.fit(kernel.kernel[np.ix_(train, train)], table.targets[train] - mean)
+    wanted = mean + fitted.predict(kernel.kernel[np.ix_(test, train)])
+    assert kernel.predict(train, test) == pytest.approx(wanted, abs=1e-9)
+    lied = replace(table, targets=np.where(np.arange(120) < 30, 1e3, table.targets))
+    assert kernel_of(lied).predict(train, test) == pytest.approx(wanted, abs=1e-6)

@@ -1,6 +1,7 @@
 """The first sentences say what their intervals say, and nothing more."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.report.attributions import ATTRIBUTION
 from tests.report.numbers import MEAN, RELATIONS, audited
 from tests.report.test_sequential import sequence
+from tmdscope.audit.record import Check
 from tmdscope.report.gains import PRETRAINING, Gain
 from tmdscope.report.summary import (
     UNDECIDED,
@@ -58,15 +60,19 @@ def test_pretraining_helps_only_where_both_intervals_say_so(bounds: Any, says: s
 @pytest.mark.parametrize(
     ("interval", "says"),
     [
-        ([-0.3, -0.1], "the order alone says more"),
-        ([-0.3, 0.1], UNDECIDED),
-        ([0.1, 0.3], "the images say more"),
+        ((-0.3, -0.1), "the order alone says more"),
+        ((-0.3, 0.1), UNDECIDED),
+        ((0.1, 0.3), "the images say more"),
     ],
 )
-def test_order_and_images_are_told_apart_by_the_paired_interval(interval: list[float], says: str) -> None:
-    found = copy(audited())
-    order = next(item for item in found["confounds"] if item["name"] == "order")
-    order["beyond"]["accuracy_ci95"] = interval
+def test_order_and_images_are_told_apart_by_the_paired_interval(
+    interval: tuple[float, float], says: str
+) -> None:
+    found = audited()
+    (order,) = (item for item in found.confounds if item.name == "order")
+    assert order.beyond is not None
+    beyond = replace(order.beyond, bounds={"accuracy": interval})
+    found = replace(found, confounds=[replace(order, beyond=beyond)])
     said = order_sentence(found)
     assert said is not None
     assert said.endswith(f"points of accuracy: {says}.")
@@ -78,17 +84,15 @@ def test_without_an_order_nothing_is_said_of_it() -> None:
 
 
 def test_failed_and_open_checks_are_named() -> None:
-    found = copy(audited())
-    found["verdict"] |= {
-        "headline": "The score is campaign.",
-        "checks": [{"name": "campaigns", "passed": False}, {"name": "folds", "passed": None}],
-    }
+    checks = [Check("campaigns", False, ""), Check("folds", None, "")]
+    verdict = replace(audited().verdict, headline="The score is campaign.", checks=checks)
+    found = replace(audited(), verdict=verdict)
     assert audit_sentences(found)[1:] == [
         "Audit of frozen features: The score is campaign.",
         "Checks that failed: campaigns; cannot be told: folds.",
     ]
-    found["verdict"]["checks"] = [{"name": "campaigns", "passed": True}]
-    assert audit_sentences(found)[-1] == "None of 1 checks failed."
+    passed = replace(verdict, checks=[Check("campaigns", True, "")])
+    assert audit_sentences(replace(found, verdict=passed))[-1] == "None of 1 checks failed."
 
 
 def test_sequences_are_held_against_equal_training() -> None:

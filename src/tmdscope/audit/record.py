@@ -14,7 +14,6 @@ from tmdscope.audit.duplicates import Duplicates
 from tmdscope.audit.folds import FoldHealth
 from tmdscope.audit.groups import Groups
 from tmdscope.audit.learning_curve import LearningCurve
-from tmdscope.audit.scores import gained
 from tmdscope.files import broken, read_json, write_json
 from tmdscope.record import read_record, write_record
 from tmdscope.scores.task import Task
@@ -42,6 +41,16 @@ class Verdict:
     may_not: list[str]
     next: list[str]
     checks: list[Check]
+
+    @property
+    def titled(self) -> dict[str, list[str]]:
+        """What is claimed, by the title that a reader sees; none that is empty."""
+        claims = {
+            "May be claimed": self.may,
+            "May not be claimed": self.may_not,
+            "To measure next": self.next,
+        }
+        return {title: those for title, those in claims.items() if those}
 
 
 @dataclass(frozen=True)
@@ -115,11 +124,11 @@ class Audit(Findings):
         metric = self.task.plain
         numbers = {f"{item.name}.{metric.name}": item.score.values[metric.name] for item in self.confounds}
         for item in self.campaigns:
-            drop, bounds = gained(metric, item.drop)
+            bounds = item.drop.bounds[metric.name]
             numbers |= {
                 f"{item.name}.held_out": item.held_out.values[metric.name],
                 f"{item.name}.control": item.control.values[metric.name],
-                f"{item.name}.drop": drop,
+                f"{item.name}.drop": item.drop.values[metric.name],
             }
             if bounds is not None:
                 numbers |= {f"{item.name}.drop_low": bounds[0], f"{item.name}.drop_high": bounds[1]}

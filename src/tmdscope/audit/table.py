@@ -118,7 +118,7 @@ class AuditTable:
         if self.classes:
             return self.classes
         numbers = [self.targets[self.stratum == fifth] for fifth in np.unique(self.stratum)]
-        return tuple(f"{own.min():g} to {own.max():g}" for own in numbers)
+        return tuple(f"{own.min():.4g} to {own.max():.4g}" for own in numbers)
 
     @cached_property
     def group_stratum(self) -> Rows:

@@ -97,7 +97,7 @@ def _campaign_check(findings: Findings) -> Check:
     campaigns, metric = findings.campaigns, findings.task.plain
     if not campaigns:
         return Check("campaigns", None, "no order column, or no class that trains beside a held-out campaign")
-    told = "; ".join(f"{found.name}: {_drop(found, metric)}" for found in campaigns)
+    told = "; ".join(f"{found.name}: {Words(metric).difference(found.drop)}" for found in campaigns)
     effect = overall_effect(campaigns, metric)
     passed = None if effect is None else effect != MOSTLY
     return Check("campaigns", passed, f"control less held out, {told}")
@@ -107,16 +107,12 @@ def _metadata_check(findings: Findings) -> Check:
     if not findings.campaigns:
         return Check("beyond metadata", None, "no order column")
     first, metric = findings.campaigns[0], findings.task.plain
-    value, bounds = gained(metric, first.beyond_order)
+    _, bounds = gained(metric, first.beyond_order)
     return Check(
         "beyond metadata",
         None if bounds is None else bounds[0] > 0,
-        f"features less order alone, {first.name} held out: {Words(metric).difference(value, bounds)}",
+        f"features less order alone, {first.name} held out: {Words(metric).difference(first.beyond_order)}",
     )
-
-
-def _drop(found: Campaigns, metric: Metric) -> str:
-    return Words(metric).difference(*gained(metric, found.drop))
 
 
 def _headline(findings: Findings) -> str:
@@ -127,14 +123,15 @@ def _headline(findings: Findings) -> str:
         return f"{told}; whether that is campaign cannot be said, for no order of the samples is known."
     effect = overall_effect(campaigns, metric)
     first = (_telling(campaigns, metric) or campaigns)[0]
-    drop = _drop(first, metric)
+    drop = words.difference(first.drop)
     if effect is None:
         return f"{told}; whether that is campaign cannot be said: control less held out {drop}."
     if effect == NONE:
         return f"{told}; no campaign effect found within its interval (control less held out {drop})."
     held = words.value(words.score(first.held_out))
     below = "below" if metric.higher_is_better else "above"
-    lost = f"{held} where campaigns are held out ({first.name}), {drop} {below} a matched control"
+    gap = words.gain(*gained(metric, first.drop))
+    lost = f"{held} where campaigns are held out ({first.name}), {gap} {below} a matched control"
     if effect == MOSTLY:
         return f"{told}; the score is campaign: {lost}, at least half of what exceeds chance."
     return f"{told}; part of that is campaign: {lost}."
@@ -161,7 +158,7 @@ def _score_claims(findings: Findings) -> Claims:
         yield "may not", f"The held-out test's {score} as the score: {told}."
     curve = findings.learning_curve
     if curve.gain_ci95 is not None:
-        gain = words.difference(curve.gain, curve.gain_ci95)
+        gain = words.gain(curve.gain, curve.gain_ci95)
         law = f"the power law (exponent {curve.law.exponent:.2f})"
         yield "next", f"Twice the samples would bring {gain} by {law}."
 
@@ -173,7 +170,7 @@ def _campaign_claims(findings: Findings) -> Claims:
         yield "next", "When each sample was grown or measured: with an order, campaigns can be held out."
     for found in _told(findings.campaigns):
         left = "".join(f"; {count} images of {name} not scored" for name, count in found.excluded.items())
-        told = f"control less held out {_drop(found, metric)}{left}."
+        told = f"control less held out {words.difference(found.drop)}{left}."
         effect = campaign_effect(found, metric)
         if effect == NONE:
             yield "may", f"The same on unseen campaigns ({found.name}): {told}"
@@ -220,5 +217,5 @@ def _metadata_claims(findings: Findings) -> Claims:
         if bounds is None or bounds[0] <= 0:
             yield "may not", f"{_UNPROVEN[found.name]}: {told}."
         else:
-            more = words.difference(value, bounds)
-            yield "may", f"More than metadata under this split: {told}; the features {more} more."
+            more = f"{words.gain(value, bounds)} {words.more}"
+            yield "may", f"More than metadata under this split: {told}; the features {more}."

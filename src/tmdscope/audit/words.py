@@ -34,6 +34,11 @@ class Words:
         return "points" if self.share else self.metric.unit or self.metric.title
 
     @property
+    def more(self) -> str:
+        """Which way better values lie."""
+        return "more" if self.metric.higher_is_better else "less"
+
+    @property
     def title(self) -> str:
         """The metric's name, as a sentence begins with it."""
         return self.metric.title[0].upper() + self.metric.title[1:]
@@ -64,8 +69,12 @@ class Words:
         lead = "" if self.share else f"{self.metric.title} "
         return f"{lead}{told}" + (f" {self.unit}" if self.unit else "")
 
-    def difference(self, value: float, bounds: Sequence[float] | None) -> str:
-        """Write a difference in a sentence: ``+2.1 [0.4, 3.9] points``."""
+    def difference(self, scores: Estimate) -> str:
+        """Write a difference in a sentence, first less second: ``+2.1 [+0.4, +3.9] points``."""
+        return self.gain(scores.values[self.metric.name], scores.bounds[self.metric.name])
+
+    def gain(self, value: float, bounds: Sequence[float] | None) -> str:
+        """Write by how much something is better, see `difference`."""
         return f"{self.cell(value, bounds, sign=True)} {self.points}"
 
     @property

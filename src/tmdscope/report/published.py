@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from tmdscope.audit.record import Audit
 from tmdscope.dataset.published import PublishedTables
 from tmdscope.dataset.splits import Split
 from tmdscope.materials import MATERIALS
@@ -16,7 +17,7 @@ from tmdscope.report.provenance import Run
 class PublishedResults:
     """Everything the report is written from.
 
-    `latent`, `carryover`, `search`, `audit` and `sequential` are the contents of JSON files; the first has
+    `latent`, `carryover`, `search` and `sequential` are the contents of JSON files; the first has
     text in place of figures that need missing descriptors. `panels` are empty where sequences are not
     enabled.
     """
@@ -30,7 +31,7 @@ class PublishedResults:
     runs: Sequence[Run]
     carryover: Mapping[str, Any]
     search: Mapping[str, Any]
-    audit: Mapping[str, Any]
+    audit: Audit
     sequential: Mapping[str, Any]
     panels: pd.DataFrame
 

@@ -1,10 +1,8 @@
 """The scores of the published study: over folds, pooled, and what carrying layers over does to them."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
+from tmdscope.audit.record import Audit
 from tmdscope.materials import MATERIALS
 from tmdscope.report.confusion import confusion_table
 from tmdscope.report.figures.scores import confusion_matrices
@@ -124,7 +122,7 @@ def carryover_section(results: PublishedResults) -> Section:
     )
 
 
-def _order_alone(audit: Mapping[str, Any]) -> list[Block]:
+def _order_alone(audit: Audit) -> list[Block]:
     told = order_sentence(audit)
     if told is None:
         return []

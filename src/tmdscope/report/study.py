@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.audit.record import Audit
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import Labels, decoded_scores
 from tmdscope.params.experiments import ExperimentParams
@@ -41,8 +42,7 @@ class StudyResults:
     baseline : dict or None
         Scores of the sample-id-only baseline; None when the ids carry no number.
     pretraining : dict
-        Content of ``pretrain.json``, as `audit`, `registered`, `latent`, `attribution`, `sequential` of
-        theirs.
+        Content of ``pretrain.json``, as `registered`, `latent`, `attribution`, `sequential` of theirs.
     scatter, descriptors : pandas.DataFrame
         A row per image of the dataset: component scores with material and part; a column per descriptor.
     maps : dict
@@ -67,7 +67,7 @@ class StudyResults:
     histories: Mapping[str, pd.DataFrame]
     baseline: Scores | None
     pretraining: Mapping[str, Any]
-    audit: Mapping[str, Any]
+    audit: Audit
     registered: Mapping[str, Any]
     latent: Mapping[str, Any]
     scatter: pd.DataFrame

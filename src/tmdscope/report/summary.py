@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tmdscope.audit.record import Audit
+from tmdscope.audit.scores import gained
+from tmdscope.audit.words import Words
 from tmdscope.report.attribution import METHODS
 from tmdscope.report.figures.relations import readable
 from tmdscope.report.gains import Gain, Question, verdict
@@ -38,28 +41,29 @@ def gain_sentences(gains: Sequence[Gain], question: Question) -> list[str]:
     ]
 
 
-def audit_sentences(found: Found) -> list[str]:
-    """Say of ``audit.json`` order against images, the headline, and the checks that did not pass."""
+def audit_sentences(found: Audit) -> list[str]:
+    """Say of an audit order against images, the headline, and the checks that did not pass."""
     order = order_sentence(found)
     sentences = [] if order is None else [order]
-    checks = found["verdict"]["checks"]
-    failed = [check["name"] for check in checks if check["passed"] is False]
-    open_ones = [check["name"] for check in checks if check["passed"] is None]
-    sentences.append(f"Audit of frozen features: {found['verdict']['headline'].rstrip('.')}.")
+    checks = found.verdict.checks
+    failed = [check.name for check in checks if check.passed is False]
+    open_ones = [check.name for check in checks if check.passed is None]
+    sentences.append(f"Audit of frozen features: {found.verdict.headline.rstrip('.')}.")
     told = f"Checks that failed: {', '.join(failed)}" if failed else f"None of {len(checks)} checks failed"
     sentences.append(told + (f"; cannot be told: {', '.join(open_ones)}." if open_ones else "."))
     return sentences
 
 
-def order_sentence(found: Found) -> str | None:
+def order_sentence(found: Audit) -> str | None:
     """Set what features know beside what the samples' order knows; None where no order is known."""
-    for item in found["confounds"]:
-        if item["name"] == "order" and item["beyond"] is not None:
-            points, interval = item["beyond"]["accuracy"], item["beyond"]["accuracy_ci95"]
+    words = Words(found.task.plain)
+    for item in found.confounds:
+        if item.name == "order" and item.beyond is not None:
+            _, gain = gained(words.metric, item.beyond)
             return (
                 "Frozen features of the images less the order of the samples alone, the same "
-                f"{item['score']['images']} images: {with_interval(points, interval, percent=True)} points "
-                f"of accuracy: {decided(interval, 'the images say more', 'the order alone says more')}."
+                f"{item.score.images} images: {words.score(item.beyond)} {words.points} of "
+                f"{words.metric.title}: {decided(gain, 'the images say more', 'the order alone says more')}."
             )
     return None
 
