@@ -3,9 +3,16 @@
 from dataclasses import replace
 
 from tests.report.study import experiment, predictions, study
-from tmdscope.report.experiments import experiments_section
+from tmdscope.report.materials_study import report_of
 from tmdscope.report.page import Section, Table
+from tmdscope.report.sections.experiments import Experiments
 from tmdscope.report.study import StudyResults
+from tmdscope.scores.folds import MeanStd
+
+
+def experiments_section(results: StudyResults) -> Section:
+    (part,) = (one for one in report_of(results, 1).parts if isinstance(one, Experiments))
+    return part.section()
 
 
 def multilabel() -> StudyResults:
@@ -25,18 +32,18 @@ def test_every_part_has_its_scores() -> None:
 
 def test_recall_of_a_class_without_test_images_is_not_made_up() -> None:
     results = study()
-    score = dict(results.scores["finetune"])
-    score["test"] = {**score["test"], "recall": {"WS2": {"mean": 0.5, "std": 0.25}}}
+    score = results.scores["finetune"]
+    score = replace(score, test={**score.test, "recall": {"WS2": MeanStd(0.5, 0.25)}})
     recall = table(experiments_section(replace(results, scores={"finetune": score})), "WS2")
     assert recall.rows == [["finetune", "none in the test", "50.0 ± 25.0"]]
 
 
 def test_the_ensemble_stands_beside_the_mean_of_the_folds() -> None:
-    overview = table(experiments_section(study()), "ensemble test F1")
+    overview = table(experiments_section(study()), "ensemble test macro F1")
     shown = dict(zip(overview.header, overview.rows[0], strict=True))
     assert shown["test accuracy"] == "75.0 ± 5.0"
     assert shown["ensemble test accuracy"] == "81.2 [70.0, 90.0]"
-    assert shown["ensemble test F1"] == "0.800 [0.600, 0.900]"
+    assert shown["ensemble test macro F1"] == "0.800 [0.600, 0.900]"
 
 
 def test_multilabel_outputs_are_read_in_both_ways() -> None:
