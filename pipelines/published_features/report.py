@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from tmdscope.audit.record import Audit
-
 from tmdscope.analysis.record import Latent
+from tmdscope.audit.record import Audit
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
 from tmdscope.files import read_table, write_json

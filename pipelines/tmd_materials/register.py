@@ -8,7 +8,7 @@ from tmdscope.lifecycle.card import write_card
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
-from tmdscope.record import read_record, record_of, write_record
+from tmdscope.record import record_of, write_record
 from tmdscope.scores.scored import Scored
 from tmdscope.scores.task import CLASSES
 from tmdscope.sequential.record import SequenceRecord

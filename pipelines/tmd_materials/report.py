@@ -8,9 +8,9 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tmdscope.audit.record import Audit
 
 from tmdscope.analysis.record import Attribution, ModelLatent
+from tmdscope.audit.record import Audit
 from tmdscope.dataset.audit import audit_split, read_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset, read_descriptors

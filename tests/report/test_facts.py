@@ -255,7 +255,7 @@ def written(results: Results) -> dict[str, Any]:
     if isinstance(results, PublishedResults):
         found = StudyScores(dict(results.scores)).to_dict()
         return {name: found[name] for name in results.scores}
-    return {name: json.loads(json.dumps(score.to_dict())) for name, score in results.scores.items()}
+    return {name: score.to_dict() for name, score in results.scores.items()}
 
 
 def scores_of(content: Mapping[str, Any]) -> dict[str, ExperimentScores]:
@@ -283,13 +283,17 @@ def materials() -> StudyResults:
     found = sequence()
     return replace(
         results,
-        scores=scores_of({name: scattered(score, places) for name, score in written(results).items()}),
+        scores=scores_of(
+            {
+                name: {**scattered(score, places), "test_confusion": score["test_confusion"]}
+                for name, score in written(results).items()
+            }
+        ),
         baseline={
             name: MeanStd(**scattered(vars(score), places))
             for name, score in (results.baseline or {}).items()
         },
-        sequential=found,
-        panels=stages[stages["material"].isin(CLASSES)],
+        sequential=replace(found, panels=found.panels[found.panels["material"].isin(CLASSES)]),
     )
 
 

@@ -156,7 +156,7 @@ def test_of_an_error_less_is_better() -> None:
     blocks = gain_blocks([gain((-0.8, -0.2), task)], "40 scans", PRETRAINING, task)
     assert isinstance(blocks[0], Table)
     assert blocks[0].header[4:] == ["R2", "RMSE (eV)", "MAE (eV)", "MAE interval"]
-    assert blocks[0].rows[0][4:] == ["-0.5 [-0.8, -0.2]"] * 3 + ["below zero"]
+    assert blocks[0].rows[0][4:] == ["-0.500 [-0.800, -0.200]", *["-0.5 [-0.8, -0.2]"] * 2, "below zero"]
     assert isinstance(blocks[-1], Figure)
     assert "Left of zero, pre-training helps." in blocks[-1].caption
     assert said(blocks) == ""

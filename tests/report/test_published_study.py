@@ -186,7 +186,7 @@ def test_the_carried_series_stands_below_the_fresh_one_as_a_warning() -> None:
 
 def test_without_the_demonstration_the_report_has_no_word_of_it() -> None:
     results = published(descriptors=True, carryover=OFF)
-    assert "carried" not in words(report_of(results)).page()
+    assert "carried" not in words(report_of(results).page())
     assert report_of(results).metrics()["carryover"] == OFF
 
 
