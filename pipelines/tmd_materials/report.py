@@ -90,11 +90,11 @@ def main() -> None:
         predictions=predictions,
         gains=[
             Gains(asked, find_gains(asked, experiments, predictions, data.classes, scoring), CLASSES)
-            for asked in (TARGETS, PRETRAINING)
+            for asked in (PRETRAINING, TARGETS)
         ],
         searches={name: read_search_result(SEARCHES / name, of) for name in read_searches()},
         histories={name: read_table(path) for name, path in plots.items()},
-        baseline=baseline and {name: MeanStd(**score) for name, score in baseline.items()},
+        baseline=None if baseline is None else {name: MeanStd(**score) for name, score in baseline.items()},
         scans=pretrained["images"],
         r_squared=pretrained["r_squared"],
         audit=audit,

@@ -131,7 +131,7 @@ def study(
         predictions=tables,
         gains=[
             Gains(asked, find_gains(asked, settings, tables, CLASSES, SCORING), TASK)
-            for asked in (TARGETS, PRETRAINING)
+            for asked in (PRETRAINING, TARGETS)
         ],
         searches=searches or {},
         histories={name: pd.DataFrame([[1, 1.0, 0.5, 1.0, 0.5]], columns=columns) for name in settings},

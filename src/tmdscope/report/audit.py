@@ -223,8 +223,8 @@ def _law(curve: LearningCurve, words: Words) -> str:
         f"{told}, exponent 95 % {low:.2f} to {high:.2f}. Twice the samples: "
         f"{words.value(words.cell(curve.twice, curve.twice_ci95))}, that is "
         f"{words.cell(curve.gain, curve.gain_ci95)} {words.points} {words.more}; new samples of the same "
-        "campaigns are meant, and the law is not in doubt in the interval. A law fitted without the last point "
-        f"foretells {words.value(words.number(curve.last_foretold))} there, measured "
+        "campaigns are meant, and the law is not in doubt in the interval. A law fitted without the last "
+        f"point foretells {words.value(words.number(curve.last_foretold))} there, measured "
         f"{words.value(words.number(curve.score[-1]))}."
     )
 

@@ -18,7 +18,7 @@ from tmdscope.params.reading import Params
 from tmdscope.report.text import readable, setting
 from tmdscope.scores.task import Metric
 
-Part = Literal["train", "val", "test"]
+PaperPart = Literal["train", "val", "test"]
 Pair = list[float]
 """Mean and population standard deviation, as printed."""
 
@@ -44,7 +44,7 @@ class PublishedRow(Params):
     experiment: dict[str, str] = Field(description="settings that make an experiment this row")
     settings: dict[str, Any] = Field(default={}, description="protocol of this row, before that of all rows")
     note: str = Field(default="", description="a difference that no setting removes")
-    scores: dict[str, dict[Part, Pair]]
+    scores: dict[str, dict[PaperPart, Pair]]
 
     @model_validator(mode="before")
     @classmethod
@@ -52,7 +52,7 @@ class PublishedRow(Params):
         own = {key: value for key, value in row.items() if key in cls.model_fields}
         return {"scores": {key: value for key, value in row.items() if key not in own}, **own}
 
-    def score(self, metric: str, part: Part) -> Pair | None:
+    def score(self, metric: str, part: PaperPart) -> Pair | None:
         """Find a published value; None where the paper gives none."""
         return self.scores.get(metric, {}).get(part)
 

@@ -1,7 +1,6 @@
 """Numbers and names in words: what every number of a report looks like."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.intervals import NO_INTERVAL, Estimate, tell_interval
@@ -51,9 +50,9 @@ def heading(metric: Metric) -> str:
 
 
 def named(metrics: Sequence[Metric]) -> str:
-    """Begin a sentence with metrics and their units: ``Accuracy in % and macro F1``."""
+    """Name metrics and their units: ``accuracy in % and macro F1``."""
     told = [f"{one.title} in {unit_of(one)}" if unit_of(one) else one.title for one in metrics]
-    return capital(" and ".join(filter(None, [", ".join(told[:-1]), told[-1]])))
+    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
 
 
 def capital(words: str) -> str:
@@ -83,18 +82,12 @@ def counted(numbers: Mapping[str, int], names: Sequence[str], between: str = ", 
     return between.join(f"{numbers[name]} {name}" for name in names)
 
 
-def side(interval: Sequence[float] | None) -> int | None:
-    """Say on which side of 0 an interval lies: 1 above, -1 below, 0 where it holds 0; None without one."""
-    if interval is None:
-        return None
-    low, high = interval
-    return 1 if low > 0 else -1 if high < 0 else 0
-
-
 def decided(interval: Sequence[float] | None, above: str, below: str) -> str:
     """Say what is true of an interval above, or below, zero, else `UNDECIDED` or that there is none."""
-    words: dict[Any, str] = {1: above, -1: below, 0: UNDECIDED, None: f"not decided, {NO_INTERVAL}"}
-    return words[side(interval)]
+    if interval is None:
+        return f"not decided, {NO_INTERVAL}"
+    low, high = interval
+    return above if low > 0 else below if high < 0 else UNDECIDED
 
 
 def _form(metric: Metric) -> tuple[str, float]:

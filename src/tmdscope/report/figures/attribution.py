@@ -70,10 +70,11 @@ def sanity_curves(curves: Mapping[str, Mapping[str, Interval]], names: Mapping[s
     steps = list(max(curves.values(), key=lambda curve: len(list(curve))))
     styles = zip(cycle(COLOURS, len(curves)), cycle(MARKERS, len(curves)), strict=True)
     for (method, curve), (colour, marker) in zip(curves.items(), styles, strict=True):
-        known = {steps.index(step): found for step, found in curve.items() if found.mean is not None}
+        known = {steps.index(step): found for step, found in curve.items() if found.samples}
+        means = [np.nan if found.mean is None else found.mean for found in known.values()]
         axis.plot(
             list(known),
-            [found.mean for found in known.values()],
+            means,
             color=colour,
             marker=marker,
             label=names[method],

@@ -6,7 +6,7 @@ from typing import Any
 from tmdscope.models.carryover import Carryover
 from tmdscope.report.page import Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import averaged, named, unit_of, valued
+from tmdscope.report.text import averaged, capital, named, unit_of, valued
 from tmdscope.scores.task import Task
 
 
@@ -66,8 +66,8 @@ class CarriedLayers(Part):
                     "number of this page is made so."
                 ),
                 Table(
-                    f"{named([plain])}: validation of each fold, then mean ± population standard deviation "
-                    f"over {len(folds)} folds; test: {self.test_images} images",
+                    f"{capital(named([plain]))}: validation of each fold, then mean ± population standard "
+                    f"deviation over {len(folds)} folds; test: {self.test_images} images",
                     ["Seed", "series", *(f"fold {k}" for k in folds), "val", "test"],
                     rows,
                 ),

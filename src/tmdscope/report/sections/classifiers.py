@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tmdscope.report.page import Note, Section, Table
-from tmdscope.report.paper import PublishedRow, digits_of, printed
+from tmdscope.report.paper import PaperPart, PublishedRow, digits_of, printed
 from tmdscope.report.part import Part
-from tmdscope.report.text import averaged, named
+from tmdscope.report.text import averaged, capital, named
 from tmdscope.scores.records import ClassifierScores
 from tmdscope.scores.task import Metric, Task
 
@@ -27,10 +27,13 @@ class Classifiers(Part):
     test_images: int
 
     @property
-    def _shown(self) -> Sequence[tuple[str, Metric]]:
+    def _shown(self) -> Sequence[tuple[PaperPart, Metric]]:
         plain, others = self.task.plain, self.task.metrics[1:]
-        every = [(part, plain) for part in ("train", "val", "test")]
-        return [*every, *((part, metric) for metric in others for part in ("val", "test"))]
+        every: tuple[PaperPart, ...] = ("train", "val", "test")
+        return [
+            *((part, plain) for part in every),
+            *((part, metric) for metric in others for part in every[1:]),
+        ]
 
     def metrics(self) -> dict[str, Any]:
         """Collect the scores that are shown, and what is taken for what."""
@@ -53,8 +56,8 @@ class Classifiers(Part):
             for name, score in self.scores.items()
         ]
         for name, row in self.published.items():
-            cells = [(row.scores.get(metric.name, {}), part, metric) for part, metric in self._shown]
-            rows.append([name, *(printed(found.get(part), digits_of(of)) for found, part, of in cells)])
+            cells = [printed(row.score(of.name, part), digits_of(of)) for part, of in self._shown]
+            rows.append([name, *cells])
         warning = (
             f"{self.order} Ids count up over the years and materials were grown in campaigns: a score on "
             "this split does not by itself prove that a model recognises the material rather than the "
@@ -64,8 +67,8 @@ class Classifiers(Part):
             "Classifiers, five folds",
             [
                 Table(
-                    f"{named(self.task.metrics)}, mean ± population standard deviation over five folds; "
-                    f"test: {self.test_images} images",
+                    f"{capital(named(self.task.metrics))}, mean ± population standard deviation over five "
+                    f"folds; test: {self.test_images} images",
                     ["Classifier", *(f"{part} {metric.title}" for part, metric in self._shown)],
                     rows,
                 ),

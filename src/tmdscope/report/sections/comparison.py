@@ -15,9 +15,7 @@ from tmdscope.params.materials_study import DataParams, SplitParams
 from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.page import Figure, Note, Paragraph, Section, Table
 from tmdscope.report.paper import (
-    Part as PaperPart,
-)
-from tmdscope.report.paper import (
+    PaperPart,
     Published,
     PublishedRow,
     PublishedTable,
@@ -76,7 +74,7 @@ class Comparison(Part):
         test = any("test" in parts for row in table.rows for parts in row.scores.values())
         advice = "compare the test column" if test else "it gives no test scores in this table"
         return Table(
-            f"{table.name} ({table.about}): {named(self.task.metrics).lower()}, mean ± population standard "
+            f"{table.name} ({table.about}): {named(self.task.metrics)}, mean ± population standard "
             "deviation over folds. The paper's fine-tuned validation scores carry over between folds; "
             f"{advice}",
             ["Row", *(f"{part} {metric.title}" for metric, part in self._columns), "How it was run"],

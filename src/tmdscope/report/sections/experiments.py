@@ -10,6 +10,7 @@ from tmdscope.report.sections.gains import Gains
 from tmdscope.report.sections.pooled import pooled_table
 from tmdscope.report.text import (
     averaged,
+    capital,
     estimated,
     heading,
     named,
@@ -128,8 +129,8 @@ class Experiments(Part):
             means = [averaged(one, base[f"{part}_{one.name}"]) for part in _CHOSEN for one in metrics]
             rows.append(["sample id only (sees no image)", "", "", *means, *([""] * len(metrics))])
         return Table(
-            f"{named(metrics)} ({self.what}). Selection {title}, by which the best is chosen: each fold "
-            "in turn is left out of the choice of epoch, and of settings where a search chose them, and "
+            f"{capital(named(metrics))} ({self.what}). Selection {title}, by which the best is chosen: each "
+            "fold in turn is left out of the choice of epoch, and of settings where a search chose them, and "
             f"scores what the others chose. Optimism: how much better validation {title} is. Mean ± "
             "population standard deviation over folds; "
             f"ensemble: mean of the folds' probabilities on the same {first.images} test images of "
@@ -162,8 +163,8 @@ class Experiments(Part):
 
         test = next(iter(self.scores.values())).ensemble_test.all.images
         return Table(
-            f"{named([metric])} of each class on the held-out test ({test} images): mean ± population "
-            "standard deviation over folds",
+            f"{capital(named([metric]))} of each class on the held-out test ({test} images): mean ± "
+            "population standard deviation over folds",
             ["Experiment", *self.classes],
             [[name, *(cell(score, label) for label in self.classes)] for name, score in self.scores.items()],
         )

@@ -11,14 +11,13 @@ from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.search import tuned_name
 from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Paragraph, Table
-from tmdscope.report.text import capital, decided, estimated, heading, readable, side
-from tmdscope.scores.intervals import NO_INTERVAL, Estimate
+from tmdscope.report.text import capital, decided, estimated, heading, readable
+from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.paired import compare
 from tmdscope.scores.task import Metric, Task
 
 _IMAGES = {"ensemble_test": "held-out test", "out_of_fold": "out-of-fold"}
 _ON = {"ensemble_test": "on the held-out test", "out_of_fold": "out of fold"}
-_SIDES: Mapping[int | None, str] = {1: "above zero", -1: "below zero", 0: "includes zero", None: NO_INTERVAL}
 
 
 @dataclass(frozen=True)
@@ -155,18 +154,17 @@ class Gains:
 
     def sentences(self) -> list[str]:
         """Say what each pair says on the held-out test and out of fold."""
+        return [self._says(gain) for gain in self.found]
+
+    def _says(self, gain: Gain) -> str:
         better, worse = self.question.better, self.question.worse
         above, below = (better, worse) if self.metric.higher_is_better else (worse, better)
-        return [
-            f"{gain.pair}, {self.metric.title}: "
-            + "; ".join(
-                f"{_ON[name]} {estimated(self.metric, found)}: "
-                + decided(found.bounds[self.metric.name], above, below)
-                for name, found in gain.differences.items()
-            )
-            + "."
-            for gain in self.found
+        parts = [
+            f"{_ON[name]} {estimated(self.metric, one)}: "
+            + decided(one.bounds[self.metric.name], above, below)
+            for name, one in gain.differences.items()
         ]
+        return f"{gain.pair}, {self.metric.title}: {'; '.join(parts)}."
 
     def blocks(self, what: str) -> list[Block]:
         """Write table, remarks and figure; none where there is no pair."""
@@ -181,7 +179,7 @@ class Gains:
                 _IMAGES[name],
                 f"{found.images} of {found.samples}",
                 *(estimated(metric, found) for metric in self.task.metrics),
-                _SIDES[side(found.bounds[self.metric.name])],
+                decided(found.bounds[self.metric.name], "above zero", "below zero"),
             ]
             for gain, name, found in scored
         ]
@@ -203,29 +201,14 @@ class Gains:
                 ["Experiments", "epochs", "on", "images of samples", *of, f"{title} interval"],
                 rows,
             ),
-            *(Paragraph(remark) for gain in self.found for remark in self._remarks(gain)),
+            *(
+                Paragraph(f"{gain.first} and {gain.second} also differ in {', '.join(gain.unequal)}.")
+                for gain in self.found
+                if gain.unequal
+            ),
             Figure(
                 f"{label}, with 95 % intervals. {good} of zero, {self.question.better}.",
                 "Differences and their intervals: " + ", ".join(bars) + ".",
                 intervals(bars, label),
             ),
         ]
-
-    def _remarks(self, gain: Gain) -> list[str]:
-        """Say what cannot be told apart, what is worse, and in what else the two differ."""
-        pair, found = f"{gain.first} and {gain.second}", []
-        for name, one in gain.differences.items():
-            on, where = _IMAGES[name], side(one.bounds[self.metric.name])
-            if where is None:
-                found.append(f"The {on} images are of 1 sample: {pair} cannot be told apart there.")
-            elif where == 0:
-                found.append(
-                    f"The interval on the {on} images includes zero: on {one.images} images of {one.samples} "
-                    f"samples, {pair} cannot be told apart."
-                )
-            elif self.metric.gain(where, 0) < 0:
-                worse = self.question.worse
-                found.append(f"On the {on} images {gain.second} is better than {gain.first}: {worse}.")
-        if gain.unequal:
-            found.append(f"{pair} also differ in {', '.join(gain.unequal)}.")
-        return found
