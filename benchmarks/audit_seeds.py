@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.audit.campaigns import MOSTLY, NONE
 from tmdscope.audit.duplicates import find_duplicates
 from tmdscope.audit.groups import count_groups
 from tmdscope.audit.statistics import spectra
 from tmdscope.audit.study import audit
 from tmdscope.audit.table import AuditTable
-from tmdscope.audit.verdict import MOSTLY, NONE
 from tmdscope.dataset.splits import Split, make_split
 from tmdscope.files import sha256_array
 from tmdscope.params.audit import AuditParams
@@ -39,6 +39,7 @@ from tmdscope.scan.growth import draw_growth
 from tmdscope.scan.instrument import draw_instrument
 from tmdscope.scan.level import remove_plane
 from tmdscope.scan.simulate import simulate_scan
+from tmdscope.scores.task import CLASSES as BY_CLASS
 
 NAME = "audit-seeds"
 
@@ -140,9 +141,10 @@ def simulate_study(seed: int, by_campaign: bool) -> AuditTable:
             heights.append(height)
     features = spectra(np.stack([remove_plane(height) for height in heights]), BANDS)
     return AuditTable(
+        task=BY_CLASS,
         features=features,
         sample_ids=np.repeat([f"S{int(number):05d}" for number in plan.order], IMAGES),
-        labels=np.repeat(plan.labels, IMAGES),
+        targets=np.repeat(plan.labels, IMAGES),
         classes=CLASSES,
         image_sha256=np.array([sha256_array(height) for height in heights]),
         order=np.repeat(plan.order, IMAGES),
@@ -163,8 +165,8 @@ def effects(table: AuditTable) -> dict[str, str]:
         ``verdict``, and each way of holding campaigns out, to `NONE`, `SOME` or `MOSTLY`.
     """
     found = audit(table, {}, PARAMS, SCORING, {})
-    ways = {campaigns["name"]: campaigns["effect"] for campaigns in found["campaigns"]}
-    return {"verdict": found["verdict"]["campaign"], **ways}
+    ways = {campaigns.name: campaigns.effect for campaigns in found.campaigns}
+    return {"verdict": found.verdict.campaign, **ways}
 
 
 def plant(table: AuditTable, seed: int) -> tuple[AuditTable, dict[str, NDArray[np.int64]]]:
@@ -183,8 +185,8 @@ def plant(table: AuditTable, seed: int) -> tuple[AuditTable, dict[str, NDArray[n
         The study and the parts of its split.
     """
     rng = np.random.default_rng([seed, 2])
-    names = [f"{row:04d}" for row in range(len(table.labels))]
-    split: Split = make_split(table.labels, table.sample_ids.tolist(), names, 5, 4)
+    names = [f"{row:04d}" for row in range(len(table.targets))]
+    split: Split = make_split(table.targets, table.sample_ids.tolist(), names, 5, 4)
     parts = {name: np.array([int(image) for image in ids]) for name, ids in split.parts.items()}
     test, train = parts["test"], parts["fold0_train"]
     features, hashes = table.features.copy(), table.image_sha256.copy()

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tmdscope.audit.study import audit, numbers_of
-from tmdscope.audit.table import AuditTable, Labels
+from tmdscope.audit.study import audit
+from tmdscope.audit.table import AuditTable, Targets
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import Split
@@ -20,6 +20,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.published_study import ClassifiersParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.record import write_record
+from tmdscope.scores.task import CLASSES
 from tmdscope.stage import run_stage
 from tmdscope.tracking.provenance import provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, start_run
@@ -45,9 +46,10 @@ def main() -> None:
     split = read_split(SPLIT, tables.manifest)
     row = {image: number for number, image in enumerate(tables.image_ids)}
     table = AuditTable(
+        task=CLASSES,
         features=tables.features,
         sample_ids=np.array(tables.sample_ids),
-        labels=tables.labels,
+        targets=tables.labels,
         classes=MATERIALS,
         image_sha256=tables.manifest["image_sha256"].to_numpy(),
         order=sample_numbers(tables.sample_ids)[:, 0],
@@ -58,27 +60,27 @@ def main() -> None:
     runners = {name: (fold_runner(name, table, split, classifiers), len(split.folds)) for name in TRAINED}
     settings = params.model_dump(mode="json")
     tags = {**provenance(study.name, tables.digest, settings), "experiment": NAME}
-    data = DataUse(study.name, tables.digest, TABLES.as_posix(), len(table.labels), NAME)
+    data = DataUse(study.name, tables.digest, TABLES.as_posix(), len(table.targets), NAME)
     with start_run(study, NAME, tags, data=data) as run:
         run.params(settings)
         found = audit(table, parts, params, scoring, runners)
-        write_record(AUDIT, found, {"data": tables.digest})
-        run.metrics(numbers_of(found))
+        found.write(AUDIT, {"data": tables.digest})
+        run.metrics(found.numbers)
         run.artifact(AUDIT)
     write_record(RUN, {**whereabouts(study, tags), "runs": {NAME: run.run_id}}, {"data": tables.digest})
-    print(found["verdict"]["headline"])
+    print(found.verdict.headline)
 
 
 def fold_runner(
     name: str, table: AuditTable, split: Split, params: ClassifiersParams
-) -> Callable[[int], Labels]:
+) -> Callable[[int], Targets]:
     """Make what trains a classifier on one fold, by number, and predicts the class of every image.
 
     One object trains all folds, as in the study, so that what it carries over would show.
     """
-    features = FeatureTable(table.features, table.sample_ids, table.labels, table.classes)
+    features = FeatureTable(table.features, table.sample_ids, table.targets, table.classes)
     method = make_method(name, features, params)
-    folds = table_folds(split, [f"{row:04d}" for row in range(len(table.labels))])
+    folds = table_folds(split, [f"{row:04d}" for row in range(len(table.targets))])
     return lambda number: method.predict_fold(folds[number], number, Silent())
 
 

@@ -13,7 +13,7 @@ from tmdscope.dataset.published import read_tables
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Recorder
 from tmdscope.materials import MATERIALS
-from tmdscope.models.carryover import COMPARED, SERIES, compare, fold_scores, run_series
+from tmdscope.models.carryover import COMPARED, SERIES, Carryover, compare, fold_scores, run_series
 from tmdscope.models.tabular import FeatureTable, table_folds
 from tmdscope.params.published_study import CarryoverParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section
@@ -41,7 +41,7 @@ def main() -> None:
     tables = read_tables(TABLES)
     of = {"data": tables.digest}
     if not params.enabled:
-        write_record(SCORES, {"enabled": False}, of)
+        Carryover(enabled=False).write(SCORES, of)
         write_record(RUN, {"runs": {}}, of)
         print(f"not run: carryover.enabled is false in {PARAMS}")
         return
@@ -61,7 +61,7 @@ def main() -> None:
             )
         found = compare(trials)
         run.metrics(flatten({"gain": found["gain"]}))
-    write_record(SCORES, {"enabled": True, **found}, of)
+    Carryover.parse({"enabled": True, **found}).write(SCORES, of)
     write_record(RUN, {**whereabouts(study, tags), "runs": {NAME: run.run_id}}, of)
     gain = {name: 100 * score["mean"] for name, score in found["gain"].items()}
     print(

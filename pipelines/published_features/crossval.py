@@ -26,6 +26,7 @@ from tmdscope.params.published_study import ClassifiersParams, PublishedTracking
 from tmdscope.params.reading import read_section
 from tmdscope.record import write_record
 from tmdscope.scores.classes import confusion_matrix
+from tmdscope.scores.records import StudyScores
 from tmdscope.scores.task import CLASSES
 from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import TrackedCrossval
@@ -77,7 +78,7 @@ def main() -> None:
             f"test {found[f'test_{plain.name}']['mean']:{plain.form}}, "
             f"pooled {found['pooled'][plain.name]:{plain.form}}"
         )
-    write_record(SCORES, scores, {"data": tables.digest})
+    StudyScores.parse(scores).write(SCORES, {"data": tables.digest})
     write_record(RUN, {**whereabouts(study, tags), "runs": runs}, {"data": tables.digest})
 
 

@@ -11,7 +11,6 @@ from tmdscope.dataset.published import NO_DESCRIPTORS, read_tables
 from tmdscope.files import write_table
 from tmdscope.params.common import LatentAnalysisParams, ScoringParams
 from tmdscope.params.reading import read_section
-from tmdscope.record import write_record
 from tmdscope.stage import run_stage
 
 PARAMS = Path("pipelines/published_features/params.yaml")
@@ -29,19 +28,17 @@ def main() -> None:
     data = LatentData(
         embeddings=pd.DataFrame(tables.embeddings),
         before=pd.DataFrame(tables.features),
-        descriptors=tables.descriptors,
+        descriptors=NO_DESCRIPTORS if tables.descriptors is None else tables.descriptors,
         materials=tables.materials,
         sample_ids=tables.sample_ids,
         held_out=np.isin(tables.image_ids, read_split(SPLIT, tables.manifest).test),
     )
     found = analyse(data, settings, read_section("scoring", ScoringParams, PARAMS))
-    missing = dict.fromkeys(["descriptors", "regression_cosine"], NO_DESCRIPTORS)
     write_table(TABLE, found.table)
     part = np.where(data.held_out, "test", "train and validation")
     images = tables.manifest.drop(columns="image_sha256").assign(part=part)
     write_table(SCATTER, images.join(found.scores))
-    content = {**(missing if tables.descriptors is None else {}), **found.summary}
-    write_record(LATENT, content, {"data": tables.digest}, [TABLE, SCATTER])
+    found.summary.write(LATENT, {"data": tables.digest}, [TABLE, SCATTER])
     print(
         f"{LATENT}: {settings.components} components of {len(images)} embeddings carry "
         f"{found.pca.cumulative_explained_variance[-1]:.1%} of the variance; descriptors "

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+from tmdscope.analysis.record import Latent
+from tmdscope.audit.record import Audit
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
 from tmdscope.files import read_table, write_json
+from tmdscope.models.carryover import Carryover
 from tmdscope.record import read_record
 from tmdscope.report.page import write_page
-from tmdscope.report.provenance import read_runs
 from tmdscope.report.published import PublishedResults
-from tmdscope.report.published_study import compose, metrics
+from tmdscope.report.published_study import report_of
+from tmdscope.report.sections.provenance import read_runs
+from tmdscope.scores.records import FamilySearch, StudyScores
 from tmdscope.scores.task import CLASSES
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.stage import run_stage
@@ -27,20 +31,22 @@ def main() -> None:
     plots = [DATA / "latent_correlations.csv", DATA / "latent.csv"]
     sequential = SequenceRecord.read(DATA / "sequential.json", panels, of, CLASSES.primary)
     results = PublishedResults(
+        task=CLASSES,
         tables=tables,
         split=read_split(DATA / "split.json", tables.manifest),
-        scores=read_record(DATA / "scores.json", of),
-        latent=read_record(DATA / "latent.json", of, plots),
+        scores=StudyScores.read(DATA / "scores.json", of).classifiers,
+        latent=Latent.read(DATA / "latent.json", of, plots),
         scatter=read_table(DATA / "latent.csv"),
         correlations=read_table(DATA / "latent_correlations.csv"),
         runs=[run for file in RUNS for run in read_runs(read_record(DATA / file, of))],
-        carryover=read_record(DATA / "carryover.json", of),
-        search=read_record(DATA / "search.json", of),
-        audit=read_record(DATA / "audit.json", of),
+        carryover=Carryover.read(DATA / "carryover.json", of),
+        search=FamilySearch.read(DATA / "search.json", of),
+        audit=Audit.read(DATA / "audit.json", CLASSES, of),
         sequential=sequential,
     )
-    write_json(METRICS, metrics(results))
-    write_page(PAGE, compose(results))
+    report = report_of(results)
+    write_json(METRICS, report.metrics())
+    write_page(PAGE, report.page())
     print(f"{PAGE}: open it in a browser; numbers in {METRICS}")
 
 

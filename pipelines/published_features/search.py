@@ -19,6 +19,7 @@ from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.params.published_study import FamilySearchParams, PublishedTrackingParams, read_family
 from tmdscope.params.reading import read_section
 from tmdscope.record import write_record
+from tmdscope.scores.records import FamilySearch
 from tmdscope.search.families import (
     FamilyObjective,
     describe_choice,
@@ -79,7 +80,8 @@ def main() -> None:
             {key: value for key, value in numbers.items() if isinstance(value, int | float)}, search.trials
         )
     method = describe_method(search, pooled.test_folds, pooled.folds)
-    write_record(FOUND, {"method": method, "folds": chosen, "pooled": result}, {"data": tables.digest})
+    found = FamilySearch.parse({"method": method, "folds": chosen, "pooled": result})
+    found.write(FOUND, {"data": tables.digest})
     where = {**whereabouts(study, tags), "storage": storage.shown}
     write_record(RUN, {**where, "runs": {NAME: run.run_id}, "outer_runs": runs}, {"data": tables.digest})
     print(f"pooled: accuracy {result['accuracy']:.3f}, macro F1 {result['macro_f1']:.3f}")

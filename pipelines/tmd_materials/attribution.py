@@ -6,6 +6,7 @@ import numpy as np
 
 from tmdscope.analysis.attribution.maps import Explained
 from tmdscope.analysis.attribution.study import AttributionData, explain
+from tmdscope.analysis.record import ExplainedModel
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.dataset.truth import simulated_masks
@@ -14,7 +15,7 @@ from tmdscope.layout import ATTRIBUTION, PREPARED, REGISTERED, SPLIT
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import AttributionParams, DataParams
 from tmdscope.params.reading import read_section
-from tmdscope.record import read_record, write_record
+from tmdscope.record import read_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import check_trained_on, pull_alias
@@ -46,16 +47,14 @@ def main() -> None:
         sample_ids=held_out["sample_id"].tolist(),
         masks=simulated_masks(held_out, data.simulated, size_px, settings.tolerance_px) if simulated else {},
     )
-    found = explain(explained, tested, settings, read_section("scoring", ScoringParams))
-    model = {"name": version.name, "version": version.number, "alias": settings.alias, "fold": fold}
+    model = ExplainedModel(version.name, version.number, settings.alias, fold)
+    found = explain(explained, tested, settings, read_section("scoring", ScoringParams), model)
     with atomic_path(ATTRIBUTION) as temporary:
         temporary.mkdir()
         image_ids = held_out["image_id"].to_numpy(str)[found.shown]
         arrays: dict[str, Any] = {"image_ids": image_ids, **found.maps}
         np.savez_compressed(temporary / "maps.npz", **arrays)
-        asked = settings.model_dump(exclude={"alias", "batch_size", "seed"})
-        content = {"model": model, "settings": asked, **found.summary}
-        write_record(temporary / "attribution.json", content, of, [temporary / "maps.npz"])
+        found.summary.write(temporary / "attribution.json", of, [temporary / "maps.npz"])
     print(f"{ATTRIBUTION}: {len(rows)} held-out images, {len(image_ids)} of them occluded")
 
 

@@ -1,13 +1,14 @@
 """Stage `audit`: what a score on these images is worth."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from tmdscope.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.audit.statistics import image_statistics
-from tmdscope.audit.study import audit, numbers_of
-from tmdscope.audit.table import MOST_IMAGES, AuditTable, Labels
+from tmdscope.audit.study import audit
+from tmdscope.audit.table import MOST_IMAGES, AuditTable, Targets
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_file
@@ -20,7 +21,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import Strategy, read_experiments
 from tmdscope.params.materials_study import DataParams, TrackingParams
 from tmdscope.params.reading import read_section
-from tmdscope.record import write_record
+from tmdscope.scores.task import CLASSES
 from tmdscope.stage import run_stage
 from tmdscope.tracking.audits import NAME, audit_settings
 from tmdscope.tracking.provenance import provenance, whereabouts
@@ -41,9 +42,10 @@ def main() -> None:
     chosen = draw_images(dataset.manifest["sample_id"].tolist(), MOST_IMAGES)
     manifest = dataset.manifest.iloc[chosen]
     table = AuditTable(
+        task=CLASSES,
         features=np.array(StoredFeatures.read(FEATURES, dataset, PRETRAINED).features[chosen, 0]),
         sample_ids=manifest["sample_id"].to_numpy(dtype=str),
-        labels=dataset.labels(classes)[chosen],
+        targets=dataset.labels(classes)[chosen],
         classes=tuple(classes),
         image_sha256=manifest["image_sha256"].to_numpy(dtype=str),
         order=read_order(manifest, params.order),
@@ -72,16 +74,16 @@ def main() -> None:
         found = audit(table, parts, params, scoring, runners)
         where = {"run_id": run.run_id, **whereabouts(study, tags)}
         of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
-        write_record(AUDIT, {**found, **where, "images_of": len(dataset.manifest)}, of)
-        run.metrics(numbers_of(found))
+        replace(found, images_of=len(dataset.manifest), **where).write(AUDIT, of)
+        run.metrics(found.numbers)
         run.artifact(AUDIT)
-    print(f"{len(chosen)} of {len(dataset.manifest)} images: {found['verdict']['headline']}")
+    print(f"{len(chosen)} of {len(dataset.manifest)} images: {found.verdict.headline}")
 
 
-def fold_runner(experiment: Experiment, folds: Sequence[FoldParts]) -> Callable[[int], Labels]:
+def fold_runner(experiment: Experiment, folds: Sequence[FoldParts]) -> Callable[[int], Targets]:
     """Make what trains an experiment on one fold, by number, and decodes the class of every image."""
 
-    def run(number: int) -> Labels:
+    def run(number: int) -> Targets:
         found = cross_validate(
             experiment.build,
             experiment.target,

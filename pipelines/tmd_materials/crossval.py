@@ -27,8 +27,9 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
 from tmdscope.params.reading import read_section
-from tmdscope.params.search import BEST_PARAMS, SEARCHED, read_best_params, tuned_name
-from tmdscope.record import read_record, write_record
+from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, read_best_params, tuned_name
+from tmdscope.record import write_record
+from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import FACTS, PREDICTIONS, RUN, SCORES
 from tmdscope.stage import name_of_entry, run_stage
 from tmdscope.tracking.crossval import track_experiment
@@ -96,8 +97,8 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams, float |
         return name, read_section(f"experiments.{name}", ExperimentParams), None
     settings = read_best_params(SEARCHES / name / BEST_PARAMS)
     found = SEARCHES / name / SEARCHED
-    score = read_record(found).get("selection")
-    if not isinstance(score, float):
+    score = Searched.read(found).selection
+    if score is None:
         raise UserError(f"{found} has no selection score: search again, `dvc repro -f search@{name}`")
     return tuned_name(name), settings, score
 
@@ -115,8 +116,8 @@ def write_results(name: str, dossier: Dossier, trained: Trained, of: dict[str, s
     summary, classes, results = dossier.facts["scores"], dossier.facts["classes"], trained.results
     labels, test = trained.experiment.examples.labels.cpu().numpy(), trained.folds[0].test
     confusion = np.round(mean_confusion(results, labels, test, len(classes)), 6)
-    found = {**summary, "reliability": dossier.facts["reliability"], "test_confusion": confusion}
-    write_record(EXPERIMENTS / name / SCORES, found, of)
+    shown = {"reliability": dossier.facts["reliability"], "test_confusion": confusion.tolist()}
+    ExperimentScores.parse({**summary, **shown}).write(EXPERIMENTS / name / SCORES, of)
     write_record(EXPERIMENTS / name / FACTS, dossier.facts, of)
     write_table(EXPERIMENTS / name / PREDICTIONS, dossier.predictions)
     write_table(EXPERIMENT_PLOTS / name / "history.csv", mean_history(results))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tmdscope.analysis.latent import LatentData, analyse
+from tmdscope.analysis.record import Before, LatentModel, ModelLatent
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.files import sha256_file, write_table
@@ -21,7 +22,7 @@ from tmdscope.layout import (
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import LatentParams
 from tmdscope.params.reading import read_section
-from tmdscope.record import read_record, write_record
+from tmdscope.record import read_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registry import check_trained_on, pull_alias
@@ -52,16 +53,16 @@ def main() -> None:
         held_out=np.isin(ids, split.test),
     )
     found = analyse(data, settings, read_section("scoring", ScoringParams))
-    model = {"name": version.name, "version": version.number, "alias": settings.alias, "fold": fold}
-    model |= {"experiment": version.tags.get("experiment", "unknown"), "after_relu": settings.after_relu}
-    before = {"architecture": stored.architecture, "weights": stored.weights}
+    experiment = version.tags.get("experiment", "unknown")
+    model = LatentModel(version.name, version.number, settings.alias, fold, experiment, settings.after_relu)
+    before = Before(stored.architecture, stored.weights)
     write_table(LATENT_TABLE, found.table)
     part = np.where(data.held_out, "test", "train and validation")
     images = pd.DataFrame({"image_id": ids, "material": data.materials, "part": part})
     write_table(LATENT_PLOT, images.join(found.scores.reset_index(drop=True)))
-    content = {"model": model, "before": before, **found.summary}
-    write_record(LATENT, content, of, [LATENT_TABLE, LATENT_PLOT])
-    described = len(found.summary["descriptors"])
+    record = ModelLatent(**vars(found.summary), model=model, before=before)
+    record.write(LATENT, of, [LATENT_TABLE, LATENT_PLOT])
+    described = len(record.described)
     print(f"{version.uri} (@{settings.alias}), fold {fold}: {len(ids)} embeddings, {described} descriptors")
 
 

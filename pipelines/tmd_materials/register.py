@@ -1,5 +1,6 @@
 """Stage `register`: every experiment's ensemble becomes a version with a card; the best gets alias `best`."""
 
+from tmdscope.audit.record import Audit
 from tmdscope.files import sha256_file
 from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEARCHES, SEQUENTIAL, SPLIT
 from tmdscope.learn.selection import choose_best
@@ -7,7 +8,7 @@ from tmdscope.lifecycle.card import write_card
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
-from tmdscope.record import read_record, record_of, write_record
+from tmdscope.record import record_of, write_record
 from tmdscope.scores.scored import Scored
 from tmdscope.scores.task import CLASSES
 from tmdscope.sequential.record import SequenceRecord
@@ -21,7 +22,7 @@ def main() -> None:
     """Write which version each experiment has, which is best by its selection score, and all cards."""
     tracking = read_section("tracking", TrackingParams)
     of = {**record_of(SPLIT), "split": sha256_file(SPLIT)}
-    client, failed = connect(), read_record(AUDIT, of)["failed_checks"]
+    client, failed = connect(), Audit.read(AUDIT, CLASSES, of).failed_checks
     experiments = read_all_experiments(SEARCHES)
     scored = {name: Scored.read(EXPERIMENTS / name, of) for name in experiments}
     best = choose_best({name: one.facts["scores"] for name, one in scored.items()})

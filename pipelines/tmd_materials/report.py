@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.analysis.record import Attribution, ModelLatent
+from tmdscope.audit.record import Audit
 from tmdscope.dataset.audit import audit_split, read_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset, read_descriptors
@@ -35,13 +37,15 @@ from tmdscope.models.baseline import sample_id_baseline
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import DataParams, ReportParams, SplitParams, TrackingParams
 from tmdscope.params.reading import read_params, read_section
-from tmdscope.params.search import SEARCHED, read_all_experiments, read_searches
+from tmdscope.params.search import SEARCHED, Searched, read_all_experiments, read_searches
 from tmdscope.record import read_record
-from tmdscope.report.gains import pretraining_gains, target_gains
-from tmdscope.report.materials_study import compose, metrics
+from tmdscope.report.materials_study import report_of
 from tmdscope.report.page import write_page
-from tmdscope.report.provenance import Run, read_runs
-from tmdscope.report.study import SearchResult, StudyResults
+from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
+from tmdscope.report.sections.provenance import Run, read_runs
+from tmdscope.report.sections.searches import SearchResult
+from tmdscope.report.study import StudyResults
+from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.scored import Scored
 from tmdscope.scores.task import CLASSES
 from tmdscope.sequential.record import SequenceRecord
@@ -67,11 +71,16 @@ def main() -> None:
     plots = {name: EXPERIMENT_PLOTS / name / "history.csv" for name in experiments}
     scored = {name: Scored.read(EXPERIMENTS / name, of, [plots[name]]) for name in experiments}
     predictions = {name: found.predictions for name, found in scored.items()}
-    stages, panels, audit = SEQUENTIAL / "sequential.json", SEQUENTIAL / "latent.csv", read_record(AUDIT, of)
-    sequential = SequenceRecord.read(stages, panels, of, CLASSES.primary)
+    sequential = SequenceRecord.read(
+        SEQUENTIAL / "sequential.json", SEQUENTIAL / "latent.csv", of, CLASSES.primary
+    )
+    audit = Audit.read(AUDIT, CLASSES, of)
     registered = read_registered(of, scored)
+    baseline = sample_id_baseline(samples, labels, folds)
+    pretrained = read_record(PRETRAINED.with_name("pretrain.json"), files=[PRETRAINED])
     results = StudyResults(
         study=read_section("tracking", TrackingParams).study,
+        task=CLASSES,
         data=data,
         split=read_section("split", SplitParams),
         experiments=experiments,
@@ -79,31 +88,36 @@ def main() -> None:
         counts=read_counts(dataset, split),
         scores={name: found.scores for name, found in scored.items()},
         predictions=predictions,
-        gains=pretraining_gains(experiments, predictions, data.classes, scoring),
-        targets=target_gains(experiments, predictions, data.classes, scoring),
+        gains=[
+            Gains(asked, find_gains(asked, experiments, predictions, data.classes, scoring), CLASSES)
+            for asked in (PRETRAINING, TARGETS)
+        ],
         searches={name: read_search_result(SEARCHES / name, of) for name in read_searches()},
         histories={name: read_table(path) for name, path in plots.items()},
-        baseline=sample_id_baseline(samples, labels, folds),
-        pretraining=read_record(PRETRAINED.with_name("pretrain.json"), files=[PRETRAINED]),
+        baseline=None if baseline is None else {name: MeanStd(**score) for name, score in baseline.items()},
+        scans=pretrained["images"],
+        r_squared=pretrained["r_squared"],
         audit=audit,
-        registered=registered,
-        latent=read_record(LATENT, of, [LATENT_PLOT, LATENT_TABLE]),
+        model=registered["model"],
+        best=registered["best"],
+        latent=ModelLatent.read(LATENT, of, [LATENT_PLOT, LATENT_TABLE]),
         scatter=read_table(LATENT_PLOT),
         correlations=read_table(LATENT_TABLE),
         descriptors=read_descriptors(DESCRIPTORS, dataset.manifest),
-        attribution=read_record(ATTRIBUTION / "attribution.json", of, [ATTRIBUTION / "maps.npz"]),
+        attribution=Attribution.read(ATTRIBUTION / "attribution.json", of, [ATTRIBUTION / "maps.npz"]),
         maps=read_maps(ATTRIBUTION / "maps.npz"),
         runs=[
             *read_experiment_runs(registered, scored, of),
-            Run.of(audit, "audit"),
+            Run.of(vars(audit), "audit"),
             *(read_runs(read_record(SEQUENTIAL / "run.json", of)) if sequential else []),
         ],
         settings=read_study_settings(Path("params.yaml")),
         shipped=read_study_settings(SHIPPED),
         sequential=sequential,
     )
-    write_json(METRICS, metrics(results))
-    write_page(PAGE, compose(results, settings.images_per_class))
+    report = report_of(results, settings.images_per_class)
+    write_json(METRICS, report.metrics())
+    write_page(PAGE, report.page())
     print(f"{PAGE}: open it in a browser; numbers in {METRICS}")
 
 
@@ -150,7 +164,7 @@ def read_study_settings(path: Path) -> dict[str, Any]:
 def read_search_result(folder: Path, of: Mapping[str, str]) -> SearchResult:
     """Read what a search left."""
     trials = folder / "trials.csv"
-    return SearchResult(read_record(folder / SEARCHED, of, [trials]), read_table(trials))
+    return SearchResult(Searched.read(folder / SEARCHED, of, [trials]), read_table(trials))
 
 
 def read_maps(path: Path) -> dict[str, NDArray[Any]]:

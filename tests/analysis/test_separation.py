@@ -38,19 +38,19 @@ def test_two_materials_of_one_metal_differ_in_one_way() -> None:
 
 def test_what_lies_apart_is_separable_on_samples_that_were_not_seen() -> None:
     found = separation(points(), NAMES, HELD_OUT, SAMPLING)
-    chalcogen = found["linear"]["S or Se"]
-    assert chalcogen["fitted"] == chalcogen["test"]["mean"] == 1
-    assert chalcogen["test"]["images"] == HELD_OUT.sum()
-    assert chalcogen["test_majority"] == pytest.approx(0.6)
-    assert found["linear"]["W or not"]["test"]["mean"] == 1
-    assert found["silhouette"]["all"] > 0.5
+    chalcogen = found.linear["S or Se"]
+    assert chalcogen.fitted == chalcogen.test.mean == 1
+    assert chalcogen.test.images == HELD_OUT.sum()
+    assert chalcogen.test_majority == pytest.approx(0.6)
+    assert found.linear["W or not"].test.mean == 1
+    assert found.silhouette.all > 0.5
 
 
 def test_what_does_not_lie_apart_is_not() -> None:
     noise = np.random.default_rng(1).normal(size=(len(NAMES), 2))
     found = separation(noise, NAMES, HELD_OUT, SAMPLING)
-    assert found["silhouette"]["all"] < 0.05
-    low, high = found["linear"]["material"]["test"]["ci95"]
+    assert found.silhouette.all < 0.05
+    low, high = found.linear["material"].test.ci95
     assert low <= 0.45
     assert high < 0.8
 
@@ -58,9 +58,9 @@ def test_what_does_not_lie_apart_is_not() -> None:
 def test_a_memory_of_the_fitted_images_does_not_count_for_the_test() -> None:
     rng = np.random.default_rng(2)
     far = rng.normal(size=(len(NAMES), 60))
-    found = separation(far, NAMES, HELD_OUT, SAMPLING)["linear"]["S or Se"]
-    assert found["fitted"] > 0.9
-    assert found["test"]["mean"] < 0.8
+    found = separation(far, NAMES, HELD_OUT, SAMPLING).linear["S or Se"]
+    assert found.fitted > 0.9
+    assert found.test.mean < 0.8
 
 
 def test_the_lines_divide_the_plane() -> None:

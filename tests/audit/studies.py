@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from tmdscope.audit.table import AuditTable
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
+from tmdscope.scores.task import CLASSES as BY_CLASS
+from tmdscope.scores.task import Task, quantity
 
 CLASSES = ("A", "B", "C")
+EV = quantity("eV")
 SCORING = ScoringParams(bootstrap=300, seed=1)
 PARAMS = AuditParams(
     folds=5,
@@ -48,13 +51,24 @@ def make_table(
     features = 20 + centre[sample] + rng.normal(size=(len(sample), 12))
     times = np.arange(samples) + 50.0 * campaign
     return AuditTable(
+        task=BY_CLASS,
         features=features,
         sample_ids=np.array([f"S{number:04d}" for number in sample]),
-        labels=labels[sample].astype(np.int64),
+        targets=labels[sample].astype(np.int64),
         classes=CLASSES,
         image_sha256=np.array([f"{row:08x}" for row in range(len(sample))]),
         order=times[sample] if order else None,
     )
+
+
+def make_numbers(seed: int, by_target: float = 0.0, by_campaign: float = 0.0, task: Task = EV) -> AuditTable:
+    """Campaigns of one number each, as energies; features shift with the number and with the campaign."""
+    table = make_table(seed, samples=60, by_campaign=by_campaign)
+    rng = np.random.default_rng(seed)
+    campaign = np.repeat(np.arange(15), 8)
+    numbers = 1.0 + rng.random(15)[campaign]
+    features = table.features + by_target * numbers[:, None] * rng.normal(size=12)
+    return replace(table, task=task, features=features, targets=numbers, classes=())
 
 
 def with_columns(table: AuditTable, nuisance: Mapping[str, NDArray[np.float64]]) -> AuditTable:

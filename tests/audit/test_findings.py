@@ -5,23 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.audit.studies import make_table, with_columns
-from tmdscope.audit.confounds import compare_confounds, predict_all, predictors_of
+from tests.audit.studies import PARAMS, SCORING, make_table, with_columns
+from tmdscope.audit.confounds import compare_confounds, metadata_predictors, predict_all
 from tmdscope.audit.drift import measure_drift
 from tmdscope.audit.duplicates import find_duplicates
 from tmdscope.audit.folds import check_folds, is_order_independent
 from tmdscope.audit.groups import count_groups
-from tmdscope.audit.kernel import KernelPredictor
+from tmdscope.audit.kernel import kernel_of
 from tmdscope.audit.learning_curve import fit_power_laws, learning_curve
-from tmdscope.audit.scores import Scorer
 from tmdscope.audit.statistics import image_statistics, spectra
 from tmdscope.audit.table import AuditTable, Rows
 from tmdscope.dataset.splits import make_split, outer_folds
 
 
 def parts_of(table: AuditTable) -> dict[str, Rows]:
-    names = [str(row) for row in range(len(table.labels))]
-    split = make_split(table.labels, table.sample_ids.tolist(), names, 5, 3)
+    names = [str(row) for row in range(len(table.targets))]
+    split = make_split(table.targets, table.sample_ids.tolist(), names, 5, 3)
     return {name: np.array([int(image) for image in ids]) for name, ids in split.parts.items()}
 
 
@@ -58,31 +57,31 @@ def test_groups_say_what_a_class_rests_on() -> None:
     table = make_table(1, samples=12, images=1)
     samples = np.array(["a"] * 4 + ["b", "c", "d", "e", "f", "g", "h", "i"])
     labels = np.array([0] * 6 + [1] * 3 + [2] * 3)
-    table = replace(table, sample_ids=samples, labels=labels)
+    table = replace(table, sample_ids=samples, targets=labels)
     found = count_groups(table, {"test": np.array([0, 1, 6, 7])}, 3)
     assert (found.classes[0].images, found.classes[0].samples, found.classes[0].most_images) == (6, 3, 4)
     assert found.classes[0].effective_samples == pytest.approx(36 / 18)
     assert found.one_sample_tests == ["A"]
     assert found.few == []
     assert count_groups(table, {}, 4).few == ["A", "B", "C"]
-    faces = replace(table, labels=np.array([0] * 3 + [1] * 6 + [2] * 3))
+    faces = replace(table, targets=np.array([0] * 3 + [1] * 6 + [2] * 3))
     assert count_groups(faces, {}, 3).two_class_samples == ["a"]
 
 
 def test_metadata_that_knows_the_class_is_found_out() -> None:
     table = make_table(1, by_class=0.5)
     rng = np.random.default_rng(1)
-    known = with_columns(table, {"scan_size": table.labels * 1.0, "noise": rng.normal(size=120)})
-    predictors = predictors_of(known, 1)
-    folds = outer_folds(known.labels, known.groups.tolist(), 5)
-    predictions = {name: predict_all(predictor, folds) for name, predictor in predictors.items()}
-    found = compare_confounds(Scorer(known, 200, 1), predictors, predictions, folds[0][1])
+    known = with_columns(table, {"scan_size": table.targets * 1.0, "noise": rng.normal(size=120)})
+    predictors = {"features": kernel_of(known), **metadata_predictors(known, 1)}
+    folds = outer_folds(known.targets, known.groups.tolist(), 5)
+    predictions = {name: predict_all(known, predictor, folds) for name, predictor in predictors.items()}
+    found = compare_confounds(known, predictors, predictions, folds[0][1], SCORING)
     by_name = {item.name: item for item in found}
     assert list(by_name) == ["features", "order", "nuisance"]
-    assert by_name["nuisance"].score.accuracy == 1.0
+    assert by_name["nuisance"].score.values["accuracy"] == 1.0
     assert by_name["nuisance"].columns == ["scan_size", "noise"]
     assert by_name["nuisance"].beyond is not None
-    assert by_name["nuisance"].beyond.accuracy_ci95[1] < 0
+    assert by_name["nuisance"].beyond.bounds["accuracy"][1] < 0
     assert by_name["nuisance"].test is not None
 
 
@@ -90,11 +89,11 @@ def test_early_and_late_are_told_apart_only_where_they_differ() -> None:
     table = make_table(1, samples=90, by_class=1.0)
     assert table.order is not None
     moved = table.features.copy()
-    late = (table.labels == 1) & (table.order > np.median(table.order[table.labels == 1]))
+    late = (table.targets == 1) & (table.order > np.median(table.order[table.targets == 1]))
     moved[late, 0] += 4
     table = replace(table, features=moved)
-    predictor = KernelPredictor(moved, table.labels, 3)
-    found = {item.name: item for item in measure_drift(table, predictor, 199, 200, 1)}
+    params = PARAMS.model_copy(update={"permutations": 199})
+    found = {item.name: item for item in measure_drift(table, kernel_of(table), params, SCORING)}
     assert found["B"].auc > 0.9
     assert found["B"].p_value == pytest.approx(1 / 200)
     assert found["A"].p_value > 0.01
@@ -113,15 +112,16 @@ def test_a_power_law_is_found_again() -> None:
 
 def test_more_samples_help_where_the_classes_overlap() -> None:
     table = make_table(1, samples=90, by_class=0.8)
-    folds = outer_folds(table.labels, table.groups.tolist(), 5)
-    predictor = KernelPredictor(table.features, table.labels, 3)
-    found = learning_curve(table, predictor, folds, [0.1, 0.3, 0.6, 1.0], 3, 200, 1)
+    folds = outer_folds(table.targets, table.groups.tolist(), 5)
+    predictor = kernel_of(table)
+    params = PARAMS.model_copy(update={"shares": [0.1, 0.3, 0.6, 1.0]})
+    found = learning_curve(table, predictor, folds, params, SCORING)
     assert found.samples[-1] == pytest.approx(72)
-    assert found.accuracy[0] < found.accuracy[-1]
+    assert found.score[0] < found.score[-1]
     assert found.gain >= 0
     assert found.twice_ci95[0] <= found.twice <= found.twice_ci95[1]
-    last = predict_all(predictor, folds) == table.labels
-    assert found.accuracy[-1] == pytest.approx(last.mean())
+    last = predict_all(table, predictor, folds) == table.targets
+    assert found.score[-1] == pytest.approx(last.mean())
 
 
 def test_folds_that_carry_something_over_are_found() -> None:
@@ -139,20 +139,20 @@ def test_folds_that_carry_something_over_are_found() -> None:
 def test_folds_are_scored_one_by_one() -> None:
     table = make_table(1, by_class=0.8)
     parts = parts_of(table)
-    folds = outer_folds(table.labels, table.groups.tolist(), 5)
-    predictor = KernelPredictor(table.features, table.labels, 3)
-    predicted = predict_all(predictor, folds)
-    found = check_folds(Scorer(table, 200, 1), predictor, folds, predicted, parts, {}, None)
+    folds = outer_folds(table.targets, table.groups.tolist(), 5)
+    predictor = kernel_of(table)
+    predicted = predict_all(table, predictor, folds)
+    found = check_folds(table, predictor, folds, predicted, parts, {}, None, SCORING)
     assert found.test is None
     assert [fold.images for fold in found.outer] == [len(test) for _, test in folds]
     assert sum(sum(fold.counts.values()) for fold in found.outer) == 120
     for fold in found.outer:
-        assert fold.binomial_ci95[0] <= fold.accuracy <= fold.binomial_ci95[1]
+        assert fold.binomial_ci95[0] <= fold.score <= fold.binomial_ci95[1]
     apart = [item for item in found.overlaps if item.left == "test"]
     assert apart
     assert all(item.images == item.samples == 0 for item in apart)
     assert found.counts["test"] == {
-        name: int((table.labels[parts["test"]] == k).sum()) for k, name in enumerate(table.classes)
+        name: int((table.targets[parts["test"]] == k).sum()) for k, name in enumerate(table.classes)
     }
 
 

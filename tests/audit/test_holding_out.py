@@ -6,18 +6,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.audit.studies import CLASSES, make_table
+from tests.audit.studies import BY_CLASS, CLASSES, make_table
 from tmdscope.audit.holding_out import (
     HeldOut,
     blocks_over_all,
     blocks_within_classes,
-    cut_blocks,
     embargoed,
     matched_training,
     rearranged,
     runs,
 )
-from tmdscope.audit.table import AuditTable
+from tmdscope.audit.table import AuditTable, cut_blocks
 
 
 @st.composite
@@ -32,9 +31,10 @@ def tables(draw: st.DrawFn) -> AuditTable:
     if draw(st.booleans()):
         hashes[-1] = hashes[0]
     return AuditTable(
+        task=BY_CLASS,
         features=np.random.default_rng(1).normal(size=(len(sample), 4)),
         sample_ids=np.array([f"S{k}" for k in sample]),
-        labels=np.array(labels)[sample],
+        targets=np.array(labels)[sample],
         classes=CLASSES,
         image_sha256=hashes,
         order=np.array(times, dtype=np.float64)[sample],
@@ -51,10 +51,10 @@ def plans(table: AuditTable) -> list[list[HeldOut]]:
 def test_groups_never_cross(table: AuditTable) -> None:
     for plan in plans(table):
         tested = np.concatenate([part.test for part in plan])
-        assert sorted(tested) == list(range(len(table.group_class)))
+        assert sorted(tested) == list(range(len(table.group_stratum)))
         for part in plan:
             assert set(part.test) <= set(part.removed)
-            train = table.rows_of(np.setdiff1d(np.arange(len(table.group_class)), part.removed))
+            train = table.rows_of(np.setdiff1d(np.arange(len(table.group_stratum)), part.removed))
             test = table.rows_of(part.test)
             assert not set(table.sample_ids[train]) & set(table.sample_ids[test])
             assert not set(table.image_sha256[train]) & set(table.image_sha256[test])
@@ -64,15 +64,15 @@ def test_groups_never_cross(table: AuditTable) -> None:
 @given(tables(), st.integers(0, 2**32 - 1))
 def test_controls_have_as_many_samples_of_each_class(table: AuditTable, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    everything = np.arange(len(table.group_class))
+    everything = np.arange(len(table.group_stratum))
     for plan in plans(table):
         for part in plan:
             outside = np.setdiff1d(everything, part.removed)
-            wanted = np.bincount(table.group_class[outside], minlength=3)
+            wanted = np.bincount(table.group_stratum[outside], minlength=3)
             for group in part.test:
                 train = matched_training(table, part, int(group), rng)
                 assert group not in train
-                assert np.bincount(table.group_class[train], minlength=3).tolist() == wanted.tolist()
+                assert np.bincount(table.group_stratum[train], minlength=3).tolist() == wanted.tolist()
 
 
 @settings(max_examples=60)
@@ -81,12 +81,12 @@ def test_rearranging_keeps_what_each_part_holds(table: AuditTable, seed: int) ->
     rng = np.random.default_rng(seed)
     for plan in plans(table):
         moved = rearranged(table, plan, rng)
-        assert sorted(np.concatenate([part.test for part in moved])) == list(range(len(table.group_class)))
+        assert sorted(np.concatenate([part.test for part in moved])) == list(range(len(table.group_stratum)))
         for before, after in zip(plan, moved, strict=True):
             assert set(after.test) <= set(after.removed)
             for key in ("test", "removed"):
                 counts = [
-                    np.bincount(table.group_class[getattr(part, key)], minlength=3)
+                    np.bincount(table.group_stratum[getattr(part, key)], minlength=3)
                     for part in (before, after)
                 ]
                 assert counts[0].tolist() == counts[1].tolist()

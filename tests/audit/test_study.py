@@ -1,6 +1,5 @@
 """The whole audit on studies whose truth is known, and the coverage of its intervals."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,58 +8,51 @@ import pytest
 
 from tests.audit.studies import PARAMS, SCORING, make_table
 from tests.audit.test_findings import parts_of
+from tmdscope.audit.campaigns import MOSTLY, NONE, campaign_effect, judged
 from tmdscope.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.audit.confounds import predict_all
-from tmdscope.audit.kernel import KernelPredictor
-from tmdscope.audit.scores import Scorer
-from tmdscope.audit.study import _find as find
-from tmdscope.audit.study import audit, numbers_of, record
+from tmdscope.audit.kernel import kernel_of
+from tmdscope.audit.record import Findings
+from tmdscope.audit.study import audit, find
 from tmdscope.audit.table import AuditTable, Rows
-from tmdscope.audit.verdict import (
-    MOSTLY,
-    NONE,
-    Findings,
-    campaign_effect,
-    checks,
-    judge,
-    overall_effect,
-)
+from tmdscope.audit.verdict import checks, judge, overall_effect
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
 from tmdscope.report.audit import audit_section
 from tmdscope.report.audit_metrics import audit_metrics
 from tmdscope.report.page import Table
-from tmdscope.scores.intervals import bootstrap_by_sample, paired_difference
+from tmdscope.scores.intervals import difference, estimate
+from tmdscope.scores.task import CLASSES
 
 
 def test_a_score_by_campaign_is_called_so() -> None:
     table = make_table(2, by_campaign=3.0)
     found = audit(table, parts_of(table), PARAMS, SCORING, {})
-    assert found["verdict"]["campaign"] == MOSTLY
-    assert "the score is campaign" in found["verdict"]["headline"]
-    assert "campaigns" in found["failed_checks"]
-    assert any("in turn" in step for step in found["verdict"]["next"])
+    assert found.verdict.campaign == MOSTLY
+    assert "the score is campaign" in found.verdict.headline
+    assert "campaigns" in found.failed_checks
+    assert any("in turn" in step for step in found.verdict.next)
 
 
 def test_a_score_by_surface_is_called_so() -> None:
     table = make_table(2, by_class=1.5)
     found = audit(table, parts_of(table), PARAMS, SCORING, {"steady": (lambda number: np.array([number]), 3)})
-    assert found["verdict"]["campaign"] == NONE
-    assert "no campaign effect found" in found["verdict"]["headline"]
-    assert found["failed_checks"] == []
-    assert {check["name"]: check["passed"] for check in found["verdict"]["checks"]}["folds"] is True
+    assert found.verdict.campaign == NONE
+    assert "no campaign effect found" in found.verdict.headline
+    assert found.failed_checks == []
+    assert {check.name: check.passed for check in found.verdict.checks}["folds"] is True
     again = audit(table, parts_of(table), PARAMS, SCORING, {"steady": (lambda number: np.array([number]), 3)})
-    assert json.dumps(found) == json.dumps(again)
-    assert all(np.isfinite(value) for value in numbers_of(found).values())
+    assert found == again
+    assert all(np.isfinite(value) for value in found.numbers.values())
 
 
 def test_without_an_order_nothing_is_said_of_campaigns() -> None:
     table = make_table(2, by_class=1.5, order=False)
     found = audit(table, {}, PARAMS, SCORING, {})
-    assert found["campaigns"] == found["drift"] == []
-    assert found["verdict"]["campaign"] is None
-    assert "cannot be said" in found["verdict"]["headline"]
-    told = {check["name"]: check["passed"] for check in found["verdict"]["checks"]}
+    assert found.campaigns == found.drift == []
+    assert found.verdict.campaign is None
+    assert "cannot be said" in found.verdict.headline
+    told = {check.name: check.passed for check in found.verdict.checks}
     assert told["campaigns"] is told["beyond metadata"] is None
 
 
@@ -70,11 +62,11 @@ def test_planted_faults_fail_the_checks() -> None:
     samples = table.sample_ids.copy()
     samples[parts["test"][0]] = samples[parts["fold0_train"][0]]
     shared = audit(replace(table, sample_ids=samples), parts, PARAMS, SCORING, {})
-    assert "samples" in shared["failed_checks"]
+    assert "samples" in shared.failed_checks
     hashes = table.image_sha256.copy()
     hashes[parts["test"][0]] = hashes[parts["fold0_train"][0]]
     copied = audit(replace(table, image_sha256=hashes), parts, PARAMS, SCORING, {})
-    assert "duplicates" in copied["failed_checks"]
+    assert "duplicates" in copied.failed_checks
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -84,7 +76,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(UserError, match="order is missing or not finite"):
         replace(table, order=np.full(120, np.nan))
     with pytest.raises(UserError, match="can be audited at most"):
-        replace(table, labels=np.zeros(6001, dtype=np.int64), features=np.zeros((6001, 1)), order=None,
+        replace(table, targets=np.zeros(6001, dtype=np.int64), features=np.zeros((6001, 1)), order=None,
                 sample_ids=np.full(6001, "a"), image_sha256=np.full(6001, "a"))  # fmt: skip
 
 
@@ -147,19 +139,18 @@ def test_the_bootstrap_covers_95_percent(compared: bool) -> None:
         right = (draw >= easy).astype(np.int64)
         if compared:
             worse = (draw >= easy * (1 - better)).astype(np.int64)
-            low, high = paired_difference(labels, right, worse, sample, 400, 1).accuracy_ci95
+            low, high = difference(CLASSES, labels, right, worse, sample, 400, 1).bounds["accuracy"]
             inside += low <= truth * better <= high
         else:
-            low, high = bootstrap_by_sample(labels, right, sample, 400, 1).accuracy
+            low, high = estimate(CLASSES, labels, right, sample, 400, 1).bounds["accuracy"]
             inside += low <= truth <= high
     assert inside / studies == pytest.approx(0.95, abs=0.02)
 
 
 def easy_split(table: AuditTable) -> dict[str, Rows]:
     """A split whose held-out test is luckier than any fold: samples that other samples tell the class of."""
-    folds = outer_folds(table.labels, table.groups.tolist(), PARAMS.folds)
-    predictor = KernelPredictor(table.features, table.labels, len(table.classes))
-    right = predict_all(predictor, folds) == table.labels
+    folds = outer_folds(table.targets, table.groups.tolist(), PARAMS.folds)
+    right = predict_all(table, kernel_of(table), folds) == table.targets
     easy = [group for group in np.unique(table.group) if right[table.group == group].all()]
     test = np.flatnonzero(np.isin(table.group, easy[:8]))
     val = np.flatnonzero(np.isin(table.group, easy[8:12]))
@@ -171,64 +162,64 @@ def test_the_held_out_test_of_the_verdict_is_the_splits_own() -> None:
     """The same number in the verdict, in the scores, in the section and in the metrics."""
     table = make_table(1, by_class=0.5, order=False)
     found = audit(table, easy_split(table), PARAMS, SCORING, {})
-    score, fold = found["confounds"][0]["test"]["accuracy"], found["folds"]["outer"][0]["accuracy"]
+    score, fold = found.confounds[0].test.values["accuracy"], found.folds.outer[0].score
     assert score != fold  # they are different images
-    (claim,) = [text for text in found["verdict"]["may_not"] if "held-out test's" in text]
+    (claim,) = [text for text in found.verdict.may_not if "held-out test's" in text]
     assert claim.startswith(f"The held-out test's {100 * score:.1f} % as the score: shuffled tests of")
-    section = audit_section(json.loads(json.dumps(found)))
+    section = audit_section(found)
     (shown,) = [
         block for block in section.blocks if isinstance(block, Table) and block.caption.startswith("The same")
     ]
     assert shown.rows[0][4].startswith(f"{100 * score:.1f} [")
     assert audit_metrics(found)["shown"]["confounds"]["features"]["test"]["accuracy"] == score
-    assert found["folds"]["test"]["accuracy"] == score
-    assert found["folds"]["test"]["shuffled_tests"] == 4 * round(len(table.labels) / 16)
+    assert found.folds.test.score == score
+    assert found.folds.test.shuffled_tests == 4 * round(len(table.targets) / 16)
 
 
 def test_without_a_split_no_fold_is_called_the_held_out_test() -> None:
     found = audit(make_table(1, by_class=0.5), {}, PARAMS, SCORING, {})
-    assert found["folds"]["test"] is None
-    assert "held-out test" not in json.dumps(found["verdict"])
+    assert found.folds.test is None
+    assert "held-out test" not in str(found.verdict)
 
 
 def test_scores_of_several_models_stand_beside_an_interval_of_their_own() -> None:
     """Models that miss different classes: the mean of their macro F1 is not the macro F1 of their mean."""
     table = make_table(3, samples=12)
-    first, second = (np.where(table.labels == k, (k + 1) % 3, table.labels) for k in (0, 1))
-    rows, scorer = np.arange(len(table.labels)), Scorer(table, 200, 1)
-    score = scorer.score(rows, np.stack([first, second]))
-    assert score.accuracy_ci95 is not None
-    assert score.macro_f1_ci95 is not None
-    assert score.accuracy_ci95[0] <= score.accuracy <= score.accuracy_ci95[1]
-    assert score.macro_f1_ci95[0] <= score.macro_f1 <= score.macro_f1_ci95[1]
-    alone, drop = scorer.score(rows, first), scorer.difference(rows, np.stack([first, second]), first)
-    assert drop.macro_f1 == pytest.approx(score.macro_f1 - alone.macro_f1)
+    first, second = (np.where(table.targets == k, (k + 1) % 3, table.targets) for k in (0, 1))
+    rows, both = np.arange(len(table.targets)), np.stack([first, second])
+    score = table.estimate(rows, both, SCORING)
+    for name in ("accuracy", "macro_f1"):
+        low, high = score.bounds[name]
+        assert low <= score.values[name] <= high
+    alone, drop = table.estimate(rows, first, SCORING), table.difference(rows, both, first, SCORING)
+    assert drop.values["macro_f1"] == pytest.approx(score.values["macro_f1"] - alone.values["macro_f1"])
 
 
 def test_what_has_no_interval_decides_nothing() -> None:
     found = audit_findings(make_table(2, samples=36, by_campaign=3.0))
     first = found.campaigns[0]
-    none = replace(first.drop, accuracy_ci95=None, macro_f1_ci95=None)
-    beyond = replace(first.beyond_order, accuracy_ci95=None)
-    unknown = replace(found, campaigns=[replace(first, drop=none, beyond_order=beyond)])
-    assert campaign_effect(unknown.campaigns[0]) is overall_effect(unknown.campaigns) is None
+    none = {"accuracy": None, "macro_f1": None}
+    drop, beyond = replace(first.drop, bounds=none), replace(first.beyond_order, bounds=none)
+    unknown = replace(found, campaigns=[replace(first, drop=drop, beyond_order=beyond)])
+    metric = CLASSES.plain
+    assert campaign_effect(unknown.campaigns[0], metric) is overall_effect(unknown.campaigns, metric) is None
+    assert judged(unknown.campaigns[0], metric).lost_share is None
     assert {check.name: check.passed for check in checks(unknown)}["campaigns"] is None
     assert {check.name: check.passed for check in checks(unknown)}["beyond metadata"] is None
     assert "cannot be said" in judge(unknown).headline
-    json.dumps(record(unknown, judge(unknown)))
 
 
 def test_perfect_features_have_intervals_with_a_width_and_a_law_without() -> None:
     found = audit(make_table(1, samples=36, by_class=60.0), {}, PARAMS, SCORING, {})
-    score, curve = found["confounds"][0]["score"], found["learning_curve"]
-    assert score["accuracy"] == score["macro_f1"] == 1.0
-    assert 0.8 < score["accuracy_ci95"][0] < 0.95
-    assert curve["gain_ci95"] is curve["twice_ci95"] is curve["exponent_ci95"] is None
-    assert all(low < high for low, high in curve["accuracy_ci95"])
-    assert all(low < high for low, high in (item["auc_ci95"] for item in found["drift"]))
-    assert not any("[100.0, 100.0]" in text for text in found["verdict"]["may"])
-    assert not any("Twice the samples" in text for text in found["verdict"]["next"])
-    assert audit_section(json.loads(json.dumps(found))).blocks
+    score, curve = found.confounds[0].score, found.learning_curve
+    assert score.values["accuracy"] == score.values["macro_f1"] == 1.0
+    assert 0.8 < score.bounds["accuracy"][0] < 0.95
+    assert curve.gain_ci95 is curve.twice_ci95 is curve.exponent_ci95 is None
+    assert all(low < high for low, high in curve.score_ci95)
+    assert all(low < high for low, high in (item.auc_ci95 for item in found.drift))
+    assert not any("[100.0, 100.0]" in text for text in found.verdict.may)
+    assert not any("Twice the samples" in text for text in found.verdict.next)
+    assert audit_section(found).blocks
 
 
 def audit_findings(table: AuditTable) -> Findings:

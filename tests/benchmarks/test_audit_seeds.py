@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import audit_seeds
-from tmdscope.audit.verdict import MOSTLY, NONE
+from tmdscope.audit.campaigns import MOSTLY, NONE
 
 
 def test_campaigns_hold_one_class_each_and_follow_in_time() -> None:

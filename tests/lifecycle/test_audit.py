@@ -29,9 +29,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_features(folder: Path, by_campaign: float, by_class: float) -> None:
     table = make_table(2, samples=48, by_campaign=by_campaign, by_class=by_class)
-    names = [table.classes[label] for label in table.labels]
+    names = [table.classes[label] for label in table.targets]
     manifest = pd.DataFrame({"sample_id": table.sample_ids, "material": names, "day": table.order})
-    manifest["operator"] = np.where(table.labels == 0, "Ann", "Ben")
+    manifest["operator"] = np.where(table.targets == 0, "Ann", "Ben")
     manifest.to_csv(folder / "manifest.csv", index=False)
     np.save(folder / "features.npy", table.features)
 

@@ -16,6 +16,7 @@ from tmdscope.params.search import (
     SEARCHED,
     Categorical,
     LogUniform,
+    Searched,
     Uniform,
     Whole,
     experiment_of,
@@ -25,7 +26,6 @@ from tmdscope.params.search import (
     read_searches,
     tuned_name,
 )
-from tmdscope.record import write_record
 
 ROOT = Path(__file__).parents[2]
 NAME = "features-multiclass"
@@ -225,7 +225,8 @@ def write_best(folder: Path, **changes: Any) -> None:
     (folder / NAME).mkdir()
     YAML(typ="safe").dump(best, folder / NAME / BEST_PARAMS)
     path = folder / NAME / BEST_PARAMS
-    write_record(path.with_name(SEARCHED), {"study": f"{NAME}-0a1b2c3d"}, {}, [path])
+    found = Searched(f"{NAME}-0a1b2c3d", "tpe", 1, 8, 0.7, [0.7], 0.6, 0, {}, {}, 4, {}, {})
+    found.write(path.with_name(SEARCHED), {}, [path])
 
 
 def test_a_tuned_experiment_takes_what_its_search_found(tmp_path: Path) -> None:

@@ -9,7 +9,14 @@ _SHARE = {"mean": 0.25, "ci95": [0.1, 0.4], "images": 2, "samples": 2}
 _UNKNOWN = {"mean": None, "ci95": None, "images": 0, "samples": 0}
 ATTRIBUTION: dict[str, Any] = {
     "model": {"name": "m", "version": 3, "alias": "best", "fold": 1},
-    "settings": {"layer": "layer4", "patch_px": 15, "stride_px": 5, "grey": 0, "tolerance_px": 1},
+    "settings": {
+        "layer": "layer4",
+        "images_per_class": 2,
+        "patch_px": 15,
+        "stride_px": 5,
+        "grey": 0,
+        "tolerance_px": 1,
+    },
     "images": 3,
     "correct": 2,
     "shown": 2,
@@ -21,7 +28,7 @@ ATTRIBUTION: dict[str, Any] = {
     "sanity": {
         "cam": {"output": {**_SHARE, "mean": 1.0, "ci95": [1.0, 1.0]}, "conv1": _SHARE},
         "grad_cam": {"output": _SHARE, "conv1": _UNKNOWN},
-        "occlusion": {"conv1": {"mean": 0.1, "images": 2}},
+        "occlusion": {"conv1": {**_SHARE, "mean": 0.1, "ci95": None}},
     },
     "truth": {
         "steps": {

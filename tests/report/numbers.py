@@ -11,9 +11,10 @@ import pandas as pd
 
 from tests.audit.studies import PARAMS, SCORING, make_table
 from tests.report.reading import Written, assert_sound
+from tmdscope.audit.record import Audit
 from tmdscope.audit.study import audit
 from tmdscope.report.page import Page, Table, write_page
-from tmdscope.report.provenance import Run
+from tmdscope.report.sections.provenance import Run
 
 POOL = {
     "images": 8,
@@ -33,7 +34,9 @@ RELIABILITY = {
     "nll_after": 0.69,
     "coverage": 0.875,
     "coverage_ci95": [0.75, 1.0],
+    "coverage_by_sample": 0.8,
     "set_size": 1.5,
+    "empty_sets": 0.0,
     "flagged": 0.025,
     "flagged_ci95": [0.0, 0.125],
 }
@@ -91,11 +94,11 @@ def correlations() -> pd.DataFrame:
 
 
 @cache
-def audited(order: bool = True) -> Any:
-    """An audit as ``audit.json`` holds it: a study whose score is campaign."""
+def audited(order: bool = True) -> Audit:
+    """The audit of a study whose score is campaign."""
     table = make_table(2, samples=36, by_campaign=3.0, order=order)
     runners = {"steady": (lambda number: np.array([number]), 2)}
-    return json.loads(json.dumps(audit(table, {}, PARAMS, SCORING, runners)))
+    return audit(table, {}, PARAMS, SCORING, runners)
 
 
 def run_record(**changes: Any) -> dict[str, Any]:

@@ -18,14 +18,19 @@ from tests.report.numbers import (
     correlations,
     made_run,
 )
+from tmdscope.analysis.record import Attribution, ModelLatent
 from tmdscope.dataset.store import Dataset
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, SplitParams
 from tmdscope.params.reading import parse_section, read_params
-from tmdscope.report.gains import pretraining_gains, target_gains
-from tmdscope.report.study import SearchResult, StudyResults
+from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
+from tmdscope.report.sections.searches import SearchResult
+from tmdscope.report.study import StudyResults
+from tmdscope.scores.folds import MeanStd
+from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import IDENTITY
+from tmdscope.scores.task import CLASSES as TASK
 
 CLASSES = ["MoS2", "WS2"]
 PARTS = (["test"] * 2 + ["train"] * 3 + ["val"] * 3, ["test"] * 2 + ["val"] * 3 + ["train"] * 3)
@@ -116,42 +121,47 @@ def study(
     best = next(iter(settings))
     return StudyResults(
         study="study",
+        task=TASK,
         data=data or data_params(),
         split=SplitParams(test_folds=4, folds=2),
         experiments=settings,
         dataset=dataset(),
         counts=pd.DataFrame({"test": [2, 2]}, index=CLASSES),
-        scores={name: scores() for name in settings},
+        scores={name: ExperimentScores.parse(scores()) for name in settings},
         predictions=tables,
-        gains=pretraining_gains(settings, tables, CLASSES, SCORING),
-        targets=target_gains(settings, tables, CLASSES, SCORING),
+        gains=[
+            Gains(asked, find_gains(asked, settings, tables, CLASSES, SCORING), TASK)
+            for asked in (PRETRAINING, TARGETS)
+        ],
         searches=searches or {},
         histories={name: pd.DataFrame([[1, 1.0, 0.5, 1.0, 0.5]], columns=columns) for name in settings},
-        baseline={f"{part}_{m}": MEAN for part in ("val", "test") for m in ("accuracy", "macro_f1")},
-        pretraining={"images": 48, "r_squared": {"true_coverage": 0.5}},
+        baseline={
+            f"{part}_{m}": MeanStd(**MEAN) for part in ("val", "test") for m in ("accuracy", "macro_f1")
+        },
+        scans=48,
+        r_squared={"true_coverage": 0.5},
         audit=audited(),
-        registered={
-            "model": "m",
-            "best": best,
-            "versions": {name: {"version": k} for k, name in enumerate(settings, start=3)},
-        },
-        latent={
-            **RELATIONS,
-            "model": {
-                "name": "m",
-                "version": 3,
-                "alias": "best",
-                "fold": 1,
-                "experiment": best,
-                "after_relu": False,
-            },
-            "before": {"architecture": "resnet18", "weights": "simulated"},
-            "left_out": {"true_gap": "known for 2 images of 2 samples only"},
-        },
+        model="m",
+        best=best,
+        latent=ModelLatent.parse(
+            {
+                **RELATIONS,
+                "model": {
+                    "name": "m",
+                    "version": 3,
+                    "alias": "best",
+                    "fold": 1,
+                    "experiment": best,
+                    "after_relu": False,
+                },
+                "before": {"architecture": "resnet18", "weights": "simulated"},
+                "left_out": {"true_gap": "known for 2 images of 2 samples only"},
+            }
+        ),
         scatter=component_scores(dataset().manifest["material"]),
         correlations=correlations(),
         descriptors=pd.DataFrame({"grain_density": np.linspace(0, 1, 8)}),
-        attribution=ATTRIBUTION,
+        attribution=Attribution.parse(ATTRIBUTION),
         maps=attribution_maps(["i0", "i3"], 16),
         runs=[made_run(name, version=str(k)) for k, name in enumerate(settings, start=3)],
         settings={"report": {"images_per_class": 2}},

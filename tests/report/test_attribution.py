@@ -1,6 +1,7 @@
 """The section on attribution says what its numbers say."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -10,14 +11,19 @@ from PIL import Image
 
 from tests.report.attributions import ATTRIBUTION, attribution_maps
 from tests.report.study import dataset
-from tmdscope.report.attribution import METHODS, SIGNED, attribution_metrics, attribution_section
+from tmdscope.analysis.record import Attribution
 from tmdscope.report.figures.attribution import Overlay, bar_length_nm, overlays
 from tmdscope.report.page import Figure, Paragraph, Table
+from tmdscope.report.sections.attribution import METHODS, SIGNED, Attributions
+
+
+def part(**changes: object) -> Attributions:
+    found = Attribution.parse({**ATTRIBUTION, **changes})
+    return Attributions(found, attribution_maps(["i0", "i3"], 16), dataset(), "8 images")
 
 
 def section(**changes: object):
-    found = {**ATTRIBUTION, **changes}
-    return attribution_section(found, attribution_maps(["i0", "i3"], 16), dataset(), "8 images")
+    return part(**changes).section()
 
 
 def test_the_tables_hold_intervals_and_what_chance_gives() -> None:
@@ -47,7 +53,8 @@ def test_nothing_to_show_is_not_drawn() -> None:
 
 
 def test_metrics_hold_numbers_only() -> None:
-    assert set(attribution_metrics(ATTRIBUTION)) == set(ATTRIBUTION) - {"model", "settings"}
+    kept = {key: value for key, value in ATTRIBUTION.items() if key not in ("model", "settings")}
+    assert json.loads(json.dumps(part().metrics())) == {"attribution": kept}
 
 
 @given(st.floats(1e-3, 1e6))

@@ -15,7 +15,7 @@ def test_the_verdict_comes_first_and_every_table_is_there() -> None:
     section = audit_section(found)
     first = section.blocks[0]
     assert isinstance(first, Note)
-    assert first.text == found["verdict"]["headline"]
+    assert first.text == found.verdict.headline
     captions = [block.caption for block in section.blocks if isinstance(block, Table)]
     parts = (
         "May not be claimed",
@@ -31,8 +31,8 @@ def test_the_verdict_comes_first_and_every_table_is_there() -> None:
     cells = {
         cell for block in section.blocks if isinstance(block, Table) for row in block.rows for cell in row
     }
-    for claims in ("may", "may_not", "next"):
-        assert set(found["verdict"][claims]) <= cells
+    verdict = found.verdict
+    assert {*verdict.may, *verdict.may_not, *verdict.next} <= cells
     text = words(Page("", "", [section]))
     assert "steady: folds run backwards give the same predictions" in text
 
@@ -50,8 +50,8 @@ def test_the_page_stands_alone(tmp_path: Path) -> None:
 def test_metrics_are_numbers_of_the_record() -> None:
     found = audited()
     numbers = audit_metrics(found)
-    blocks = found["campaigns"][0]
-    assert numbers["campaigns"]["6 blocks"]["drop"] == blocks["drop"]["accuracy"]
-    assert numbers["accuracy"]["features"] == found["confounds"][0]["score"]["accuracy"]
+    blocks = found.campaigns[0]
+    assert numbers["campaigns"]["6 blocks"]["drop"] == blocks.drop.values["accuracy"]
+    assert numbers["accuracy"]["features"] == found.confounds[0].score.values["accuracy"]
     assert numbers["checks"]["campaigns"] is False
     assert np.isfinite(numbers["twice_the_samples"])

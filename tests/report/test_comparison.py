@@ -4,10 +4,15 @@ from pathlib import Path
 
 from tests.report.reading import Written, assert_sound
 from tests.report.study import experiment, predictions, study
-from tmdscope.report.comparison import comparison_section
 from tmdscope.report.page import Note, Page, Section, Table, write_page
 from tmdscope.report.paper import read_published
+from tmdscope.report.sections.comparison import Comparison
 from tmdscope.report.study import StudyResults
+
+
+def comparison_section(results: StudyResults) -> Section:
+    of = (results.data, results.split, results.dataset)
+    return Comparison(results.task, results.experiments, results.decoded, *of).section()
 
 
 def tables_of(results: StudyResults) -> list[Table]:

@@ -14,12 +14,15 @@ from matplotlib.figure import Figure
 from tests.report.reading import Shown, Written, assert_sound
 from tests.report.study import CLASSES, experiment, predictions, study
 from tests.report.test_published_study import published
-from tests.report.test_sequential import panels, sequence
+from tests.report.test_sequential import sequence
 from tmdscope.files import write_json
 from tmdscope.report import materials_study, published_study
 from tmdscope.report.page import write_page
+from tmdscope.report.part import Report
 from tmdscope.report.published import PublishedResults
 from tmdscope.report.study import StudyResults
+from tmdscope.scores.folds import MeanStd
+from tmdscope.scores.records import ExperimentScores, StudyScores
 
 Facts = Any
 Cell = Callable[[Facts, str], str]
@@ -124,37 +127,37 @@ AUDIT: dict[str, dict[str, Cell]] = {
 MATERIALS_TABLES: dict[str, dict[str, Cell]] = {
     **AUDIT,
     "Accuracy in % and macro F1 (": {
-        "selection F1": chosen("macro_f1", ""),
+        "selection macro F1": chosen("macro_f1", ""),
         "optimism": chosen("optimism", "+"),
         "val accuracy": over_folds("val", "accuracy", 100),
-        "val F1": over_folds("val", "macro_f1", 1),
+        "val macro F1": over_folds("val", "macro_f1", 1),
         "test accuracy": over_folds("test", "accuracy", 100),
-        "test F1": over_folds("test", "macro_f1", 1),
+        "test macro F1": over_folds("test", "macro_f1", 1),
         "ensemble test accuracy": of_test("accuracy", 100),
-        "ensemble test F1": of_test("macro_f1", 1),
+        "ensemble test macro F1": of_test("macro_f1", 1),
     },
     "Every part": {
-        "accuracy": lambda facts, row: pm(part_of(facts, row)["accuracy"], 100),
+        "accuracy (%)": lambda facts, row: pm(part_of(facts, row)["accuracy"], 100),
         "macro F1": lambda facts, row: pm(part_of(facts, row)["macro_f1"]),
         "weighted F1": lambda facts, row: pm(part_of(facts, row)["weighted_f1"]),
         "loss": lambda facts, row: pm(part_of(facts, row)["loss"]),
     },
-    "Recall of each class": {
+    "Recall in % of each class": {
         name: (lambda facts, row, name=name: pm(facts["experiments"][row]["test"]["recall"][name], 100))
         for name in ("MoS2", "WS2")
     },
     "Multilabel, two ways": {
         "exact accuracy": lambda facts, row: pm(exact(facts, row)["accuracy"], 100),
-        "exact F1": lambda facts, row: pm(exact(facts, row)["macro_f1"]),
+        "exact macro F1": lambda facts, row: pm(exact(facts, row)["macro_f1"]),
         "most probable accuracy": lambda facts, row: pm(part_of(facts, row)["accuracy"], 100),
-        "most probable F1": lambda facts, row: pm(part_of(facts, row)["macro_f1"]),
+        "most probable macro F1": lambda facts, row: pm(part_of(facts, row)["macro_f1"]),
         "invalid": lambda facts, row: f"{part_of(facts, row)['invalid']['mean']:.1f}",
     },
     "Pooled: every image": {
         "accuracy (%)": pooled("accuracy", 100, False),
-        "F1": pooled("macro_f1", 1, False),
+        "macro F1": pooled("macro_f1", 1, False),
         "accuracy (%), distinct": pooled("accuracy", 100, True),
-        "F1, distinct": pooled("macro_f1", 1, True),
+        "macro F1, distinct": pooled("macro_f1", 1, True),
     },
     "How far the fold ensembles": {
         "in the set (%)": lambda f, row: ci(f["experiments"][row]["reliability"], "coverage", 100),
@@ -175,8 +178,8 @@ PUBLISHED_TABLES: dict[str, dict[str, Cell]] = {
             ("train", "accuracy", "accuracy", 100),
             ("val", "accuracy", "accuracy", 100),
             ("test", "accuracy", "accuracy", 100),
-            ("val", "F1", "macro_f1", 1),
-            ("test", "F1", "macro_f1", 1),
+            ("val", "macro F1", "macro_f1", 1),
+            ("test", "macro F1", "macro_f1", 1),
         )
     },
     "Every image predicted by a model": {
@@ -244,6 +247,27 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Figure, "savefig", lambda self, stream, **options: stream.write(b"png"))
 
 
+Results = StudyResults | PublishedResults
+
+
+def written(results: Results) -> dict[str, Any]:
+    """The scores of a study as they lie on disk."""
+    if isinstance(results, PublishedResults):
+        found = StudyScores(dict(results.scores)).to_dict()
+        return {name: found[name] for name in results.scores}
+    return {name: score.to_dict() for name, score in results.scores.items()}
+
+
+def scores_of(content: Mapping[str, Any]) -> dict[str, ExperimentScores]:
+    return {name: ExperimentScores.parse(one) for name, one in content.items()}
+
+
+def with_scores(results: Results, content: Mapping[str, Any]) -> Results:
+    if isinstance(results, PublishedResults):
+        return replace(results, scores=StudyScores.parse(content).classifiers)
+    return replace(results, scores=scores_of(content))
+
+
 def materials() -> StudyResults:
     settings = {
         "finetune": experiment(),
@@ -257,36 +281,42 @@ def materials() -> StudyResults:
     }
     results, places = study(settings, tables), count(1)
     found = sequence()
-    stages = panels(found)
     return replace(
         results,
-        scores=scattered(results.scores, places),
-        baseline=scattered(results.baseline, places),
-        sequential=found,
-        panels=stages[stages["material"].isin(CLASSES)],
+        scores=scores_of(
+            {
+                name: {**scattered(score, places), "test_confusion": score["test_confusion"]}
+                for name, score in written(results).items()
+            }
+        ),
+        baseline={
+            name: MeanStd(**scattered(vars(score), places))
+            for name, score in (results.baseline or {}).items()
+        },
+        sequential=replace(found, panels=found.panels[found.panels["material"].isin(CLASSES)]),
     )
 
 
 def own() -> PublishedResults:
     results = published(descriptors=True)
-    return replace(results, scores=scattered(results.scores, count(1)))
+    return with_scores(results, scattered(written(results), count(1)))
 
 
-Results = StudyResults | PublishedResults
+def report_of(results: Results) -> Report:
+    if isinstance(results, StudyResults):
+        return materials_study.report_of(results, 2)
+    return published_study.report_of(results)
 
 
 def shown(folder: Path, results: Results) -> Written:
     """The page of a study as it is written, read back."""
-    main = isinstance(results, StudyResults)
-    page = materials_study.compose(results, 2) if main else published_study.compose(results)
-    write_page(folder / "index.html", page)
+    write_page(folder / "index.html", report_of(results).page())
     return Written.read(folder / "index.html")
 
 
 def facts_of(folder: Path, results: Results) -> Facts:
     """The metrics.json of a study as it is written, read back."""
-    main = isinstance(results, StudyResults)
-    write_json(folder / "metrics.json", (materials_study if main else published_study).metrics(results))
+    write_json(folder / "metrics.json", report_of(results).metrics())
     return json.loads((folder / "metrics.json").read_text())
 
 
@@ -316,7 +346,7 @@ def changed(content: Any, *path: str) -> Any:
         ("materials", ("scratch", "selection", "optimism"), "Accuracy in % and macro F1 ("),
         ("materials", ("atoms", "ensemble_test", "macro_f1"), "Accuracy in % and macro F1 ("),
         ("materials", ("scratch", "train", "loss", "std"), "Every part"),
-        ("materials", ("finetune", "test", "recall", "WS2", "mean"), "Recall of each class"),
+        ("materials", ("finetune", "test", "recall", "WS2", "mean"), "Recall in % of each class"),
         ("materials", ("atoms", "out_of_fold", "distinct", "accuracy"), "Pooled: every image"),
         ("materials", ("scratch", "reliability", "coverage"), "How far the fold ensembles"),
         ("published", ("svc", "test_accuracy", "mean"), "Accuracy in % and macro F1, mean"),
@@ -328,7 +358,7 @@ def test_a_changed_number_changes_page_and_metrics_together(
 ) -> None:
     make, tables = STUDIES[name]
     results = make()
-    moved = replace(results, scores=changed(results.scores, *path))
+    moved = with_scores(results, changed(written(results), *path))
     before, after, page = facts_of(tmp_path, results), facts_of(tmp_path, moved), shown(tmp_path, moved)
     assert before != after
     assert_table(page.table(start), tables[start], after)
@@ -343,7 +373,7 @@ def test_a_number_that_the_metrics_lack_is_noticed(tmp_path: Path) -> None:
 
 
 def test_the_sections_come_in_their_order() -> None:
-    titles = [section.title for section in materials_study.compose(materials(), 2).sections]
+    titles = [section.title for section in report_of(materials()).page().sections]
     assert titles == [
         *("In short", "Data", "What the score is worth", "Experiments", "Training", "Paper beside measured"),
         *("Confusion matrices", "Materials added one after another", "Latent space"),

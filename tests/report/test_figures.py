@@ -8,6 +8,9 @@ from tmdscope.report.figures.embeddings import Plane, component_planes
 from tmdscope.report.figures.images import image_grid
 from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.figures.training import training_curves
+from tmdscope.scores.task import CLASSES
+
+METRIC = CLASSES.primary
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -22,7 +25,7 @@ def history(epochs: int) -> pd.DataFrame:
 
 
 def test_curves_of_different_lengths_share_a_figure() -> None:
-    assert pixels(training_curves({"a": history(3), "b": history(40)})).std() > 0
+    assert pixels(training_curves({"a": history(3), "b": history(40)}, METRIC)).std() > 0
 
 
 def test_an_odd_number_of_matrices_leaves_no_empty_axes() -> None:
@@ -53,7 +56,7 @@ def test_a_class_with_fewer_images_leaves_its_row_short() -> None:
 def test_every_figure_is_a_png() -> None:
     scores = pd.DataFrame({"PC1": [0.0, 1.0], "PC2": [1.0, 0.0], "material": ["a", "b"]})
     figures = [
-        training_curves({"a": history(1)}),
+        training_curves({"a": history(1)}, METRIC),
         confusion_matrices({"a": np.zeros((2, 2))}, ("a", "b")),
         component_planes([Plane("", scores)], ["a", "b"]),
         image_grid({"a": [np.zeros((8, 8), np.uint8)]}),
@@ -65,4 +68,4 @@ def test_every_figure_is_a_png() -> None:
 
 
 def test_the_same_data_give_the_same_picture() -> None:
-    assert training_curves({"a": history(3)}) == training_curves({"a": history(3)})
+    assert training_curves({"a": history(3)}, METRIC) == training_curves({"a": history(3)}, METRIC)

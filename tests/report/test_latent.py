@@ -1,5 +1,6 @@
 """The latent section says what its numbers say."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -7,16 +8,17 @@ import numpy as np
 import pandas as pd
 
 from tests.report.numbers import RELATIONS, component_scores, correlations
-from tmdscope.report.latent import LatentView, latent_metrics, latent_section
+from tmdscope.analysis.record import Latent, ModelLatent
 from tmdscope.report.page import Figure, Section, Table
+from tmdscope.report.sections.latent import LatentSpace
 
 MATERIALS = ["MoS2", "WSe2"] * 20
 
 
-def view(images: bool = True, **found: Any) -> LatentView:
+def view(images: bool = True, **found: Any) -> LatentSpace:
     pictures = np.random.default_rng(1).integers(0, 256, (40, 16, 16), dtype=np.uint8)
-    return LatentView(
-        found={**RELATIONS, **found},
+    return LatentSpace(
+        found=Latent.parse({**RELATIONS, **found}),
         points=component_scores(MATERIALS),
         table=correlations(),
         descriptors=pd.DataFrame({"grain_density": np.linspace(0, 1, 40)}),
@@ -33,7 +35,7 @@ def captions(section: Section) -> list[str]:
 
 
 def test_a_row_says_what_was_found_of_a_descriptor() -> None:
-    table = [block for block in latent_section(view()).blocks if isinstance(block, Table)][1]
+    table = [block for block in view().section().blocks if isinstance(block, Table)][1]
     assert dict(zip(table.header, table.rows[0], strict=True)) == {
         "Descriptor": "grain density",
         "lowest r": "-0.250 (PC3)",
@@ -51,41 +53,39 @@ def test_a_row_says_what_was_found_of_a_descriptor() -> None:
 
 
 def test_separation_has_intervals_and_the_majority_beside() -> None:
-    table = next(block for block in latent_section(view()).blocks if isinstance(block, Table))
+    table = next(block for block in view().section().blocks if isinstance(block, Table))
     assert table.header[-2:] == ["Mo or W", "material"]
     assert table.rows[0] == ["PC1 and PC2, before fine-tuning", "0.25", "-", *["80.0 [70.0, 90.0] (50)"] * 2]
     assert len(table.rows) == 4
 
 
 def test_every_figure_of_the_paper_is_there_with_images_and_without() -> None:
-    whole = captions(latent_section(view()))
+    whole = captions(view().section())
     assert len(whole) == 6
     assert "quarter of PC2" in whole[-1]
-    assert len(captions(latent_section(view(images=False)))) == 4
-    assert len(captions(latent_section(replace(view(), descriptors=None)))) == 4
+    assert len(captions(view(images=False).section())) == 4
+    assert len(captions(replace(view(), descriptors=None).section())) == 4
 
 
 def test_quarters_are_those_of_the_component() -> None:
     points = component_scores(MATERIALS)
     points["PC2"] = np.arange(40.0)
-    caption = captions(latent_section(replace(view(), points=points)))[-1]
+    caption = captions(replace(view(), points=points).section())[-1]
     # Mean of the lowest and of the highest ten of 40 values from 0 to 1.
     assert f"grain density {4.5 / 39:.3g} and {34.5 / 39:.3g}" in caption
 
 
 def test_a_study_without_descriptors_says_so() -> None:
-    section = latent_section(view(descriptors="not at hand", regression_cosine="not at hand"))
+    section = view(descriptors="not at hand", regression_cosine="not at hand").section()
     assert len(captions(section)) == 2
     assert "Descriptors: not at hand." in repr(section.blocks[-1])
-    assert not any("nothing" in caption for caption in captions(latent_section(view(descriptors={}))))
+    assert not any("nothing" in caption for caption in captions(view(descriptors={}).section()))
 
 
 def test_metrics_are_numbers_only() -> None:
-    kept = latent_metrics({**RELATIONS, "model": {"name": "m"}, "before": {}})
-    assert set(kept) == {
-        "cumulative_explained_variance_3",
-        "explained_variance",
-        "descriptors",
-        "regression_cosine",
-        "separation",
-    }
+    model = {"name": "m", "version": 3, "alias": "best", "fold": 1, "experiment": "x", "after_relu": False}
+    own = {"model": model, "before": {"architecture": "resnet18", "weights": "none"}}
+    found = ModelLatent.parse({**RELATIONS, **own})
+    kept = ("explained_variance", "cumulative_explained_variance_3", "descriptors", "regression_cosine")
+    numbers = json.loads(json.dumps(replace(view(), found=found).metrics()))
+    assert numbers == {"latent": {key: RELATIONS[key] for key in (*kept, "separation")}}

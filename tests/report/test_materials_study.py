@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.report.numbers import MEAN, assert_stands_alone, tables, words
 from tests.report.study import data_params, experiment, predictions, study
-from tmdscope.report import materials_study
+from tmdscope.report.materials_study import report_of
 from tmdscope.report.page import Note
 from tmdscope.report.study import StudyResults
 
@@ -15,26 +15,26 @@ def own_images() -> StudyResults:
 
 
 def test_simulated_results_are_labelled_so() -> None:
-    page = materials_study.compose(study(), 2)
+    page = report_of(study(), 2).page()
     first = page.sections[0].blocks[0]
     assert isinstance(first, Note)
     assert first.text == (
         "The scans are simulated. Scores say how the method behaves, nothing about real materials."
     )
-    own = materials_study.compose(own_images(), 2)
+    own = report_of(own_images(), 2).page()
     assert not [block for block in own.sections[0].blocks if isinstance(block, Note)]
 
 
 def test_the_materials_report_carries_intervals_baseline_and_counts() -> None:
     results = study()
-    page = materials_study.compose(results, 2)
+    page = report_of(results, 2).page()
     assert "8 simulated images of 4 samples" in page.lead
-    assert "81.2 [70.0, 90.0] % of the held-out test" in words(page)
+    assert "held-out test: accuracy 81.2 [70.0, 90.0] %, macro F1 0.800 [0.600, 0.900] (" in words(page)
     experiments = next(table for table in tables(page) if table.header[0] == "Experiment")
     assert [row[0] for row in experiments.rows] == ["finetune", "sample id only (sees no image)"]
     assert "8 simulated images of 4 samples" in experiments.caption
     assert "true gap (known for 2 images of 2 samples only)" in words(page)
-    numbers = materials_study.metrics(results)
+    numbers = report_of(results, 2).metrics()
     assert numbers["data"]["distinct_images"] == 7
     assert numbers["experiments"]["finetune"]["val"]["accuracy"] == MEAN
     assert numbers["pretraining"] == {}
@@ -43,7 +43,7 @@ def test_the_materials_report_carries_intervals_baseline_and_counts() -> None:
 def test_metrics_hold_what_pretraining_is_worth() -> None:
     settings = {"finetune": experiment(), "scratch": experiment("scratch")}
     predicted = {"finetune": predictions(), "scratch": predictions(wrong=[1, 3])}
-    numbers = materials_study.metrics(study(settings, predicted))["pretraining"]
+    numbers = report_of(study(settings, predicted), 2).metrics()["pretraining"]
     gain = numbers["finetune less scratch"]
     assert gain["epochs"] == 4
     assert gain["ensemble_test"]["accuracy"] == 0.5
@@ -51,7 +51,7 @@ def test_metrics_hold_what_pretraining_is_worth() -> None:
 
 
 def test_without_numbered_samples_there_is_no_baseline_row() -> None:
-    page = materials_study.compose(replace(own_images(), baseline=None), 2)
+    page = report_of(replace(own_images(), baseline=None), 2).page()
     experiments = next(table for table in tables(page) if table.header[0] == "Experiment")
     assert [row[0] for row in experiments.rows] == ["finetune"]
     assert "8 images of 4 samples" in experiments.caption
@@ -59,9 +59,9 @@ def test_without_numbered_samples_there_is_no_baseline_row() -> None:
 
 def test_nothing_left_out_is_not_spoken_of() -> None:
     results = study()
-    page = materials_study.compose(replace(results, latent={**results.latent, "left_out": {}}), 2)
+    page = report_of(replace(results, latent=replace(results.latent, left_out={})), 2).page()
     assert "Left out" not in words(page)
 
 
 def test_the_materials_report_stands_alone(tmp_path: Path) -> None:
-    assert_stands_alone(materials_study.compose(study(), 2), tmp_path / "index.html")
+    assert_stands_alone(report_of(study(), 2).page(), tmp_path / "index.html")

@@ -6,11 +6,11 @@ import pytest
 
 from tests.report.numbers import made_run, run_record
 from tmdscope.report.page import Block, Commands, Link, Note, Paragraph, Table
-from tmdscope.report.provenance import Run, changed_settings, provenance_section, read_runs, reproduce_section
+from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, changed_settings, read_runs
 
 
 def tables(runs: list[Run]) -> tuple[dict[str, Any], Table]:
-    _, facts, links = provenance_section(runs, "About.").blocks
+    _, facts, links = Provenance(runs, "About.").section().blocks
     assert isinstance(facts, Table)
     assert isinstance(links, Table)
     return {str(row[0]): row[1] for row in facts.rows}, links
@@ -52,7 +52,7 @@ def test_a_fact_that_all_share_stands_alone_and_others_name_their_runs() -> None
 
 def test_the_newest_commit_is_checked_out_and_older_ones_are_told() -> None:
     old = made_run("old", tags={"git.commit": 40 * "0"}, made_at="2025-12-31T23:59:59+00:00")
-    section = reproduce_section([old, made_run("new")], "make repro", "Same data.", [])
+    section = Reproduction([old, made_run("new")], "make repro", "Same data.").section()
     commands = section.blocks[0]
     assert isinstance(commands, Commands)
     assert commands.lines == [f"git checkout {40 * 'c'}", "make repro"]
@@ -61,7 +61,7 @@ def test_the_newest_commit_is_checked_out_and_older_ones_are_told() -> None:
 
 def test_what_is_in_no_commit_is_warned_of() -> None:
     dirty = made_run("dirty", tags={"git.dirty": "true"})
-    section = reproduce_section([made_run("clean"), dirty], "make repro", "Same data.", [])
+    section = Reproduction([made_run("clean"), dirty], "make repro", "Same data.").section()
     first = section.blocks[0]
     assert isinstance(first, Note)
     assert first.text.endswith("may give others: dirty.")
@@ -69,7 +69,7 @@ def test_what_is_in_no_commit_is_warned_of() -> None:
 
 
 def test_without_git_there_is_nothing_to_check_out() -> None:
-    section = reproduce_section([made_run("x", tags={"git.commit": "none"})], "make repro", "Data.", [])
+    section = Reproduction([made_run("x", tags={"git.commit": "none"})], "make repro", "Data.").section()
     note, commands, _ = section.blocks
     assert isinstance(note, Note)
     assert isinstance(commands, Commands)

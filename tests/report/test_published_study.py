@@ -20,9 +20,14 @@ from tests.report.numbers import (
     tables,
     words,
 )
+from tmdscope.analysis.record import Latent
 from tmdscope.dataset.published import NO_DESCRIPTORS, PublishedTables
 from tmdscope.dataset.splits import Fold, Split
-from tmdscope.report import published_study
+from tmdscope.models.carryover import Carryover
+from tmdscope.report.published import PublishedResults
+from tmdscope.report.published_study import report_of
+from tmdscope.scores.records import FamilySearch, StudyScores
+from tmdscope.scores.task import CLASSES
 
 SERIES = {
     series: {
@@ -59,9 +64,7 @@ KNN = {
 SEARCH = {"method": "Nested, in words.", "folds": [CHOICE, KNN], "pooled": POOLED}
 
 
-def published(
-    descriptors: bool, carryover: Mapping[str, Any] = CARRYOVER
-) -> published_study.PublishedResults:
+def published(descriptors: bool, carryover: Mapping[str, Any] = CARRYOVER) -> PublishedResults:
     tables_ = PublishedTables(
         np.arange(16, dtype=np.float32).reshape(4, 4),
         np.zeros((4, 3), np.float32),
@@ -71,19 +74,21 @@ def published(
     )
     scores = {f"{part}_{m}": MEAN for part in ("train", "val", "test") for m in ("accuracy", "macro_f1")}
     missing = dict.fromkeys(["descriptors", "regression_cosine"], NO_DESCRIPTORS)
-    return published_study.PublishedResults(
+    classifiers = {
+        name: {**scores, "pooled": POOLED, "confusion": np.eye(5, dtype=int).tolist()}
+        for name in ("svc", "sample_id_only")
+    }
+    return PublishedResults(
+        task=CLASSES,
         tables=tables_,
         split=Split(("0000", "0001"), (Fold(("0002",), ("0003",)),)),
-        scores={
-            name: {**scores, "pooled": POOLED, "confusion": np.eye(5, dtype=int).tolist()}
-            for name in ("svc", "sample_id_only")
-        },
-        latent=RELATIONS if descriptors else {**RELATIONS, **missing},
+        scores=StudyScores.parse(classifiers).classifiers,
+        latent=Latent.parse(RELATIONS if descriptors else {**RELATIONS, **missing}),
         scatter=component_scores(["MoS2", "WS2", "MoS2", "WS2"]),
         correlations=correlations(),
         runs=[made_run("svc")],
-        carryover=carryover,
-        search=SEARCH,
+        carryover=Carryover.parse(carryover),
+        search=FamilySearch.parse(SEARCH),
         audit=audited(),
         sequential=None,
     )
@@ -91,14 +96,14 @@ def published(
 
 @pytest.mark.parametrize("descriptors", [True, False])
 def test_the_published_report_sets_the_papers_values_beside(descriptors: bool) -> None:
-    page = published_study.compose(published(descriptors))
+    page = report_of(published(descriptors)).page()
     assert "paper's ImageNet* (Table 2)" in words(page)
     assert ("-0.25 (PC5)" in words(page)) is descriptors
     assert (NO_DESCRIPTORS in words(page)) is not descriptors
 
 
 def test_published_metrics_have_the_agreed_keys() -> None:
-    numbers = published_study.metrics(published(descriptors=True))
+    numbers = report_of(published(descriptors=True)).metrics()
     sections = {"dataset", "split", "classifiers", "pooled", "confusion", "search", "audit", "sequential"}
     assert set(numbers) == sections | {"latent", "carryover"}
     digest = published(descriptors=True).tables.digest
@@ -115,7 +120,7 @@ def test_published_metrics_have_the_agreed_keys() -> None:
 
 
 def test_the_search_says_what_every_outer_fold_chose() -> None:
-    page = published_study.compose(published(descriptors=True))
+    page = report_of(published(descriptors=True)).page()
     assert SEARCH["method"] in words(page)
     choices = next(table for table in tables(page) if table.header[0] == "Outer fold")
     assert "trials of all searches: 8 complete, 6 pruned, 2 failed" in choices.caption
@@ -135,14 +140,14 @@ def test_the_search_says_what_every_outer_fold_chose() -> None:
 
 
 def test_the_search_stands_beside_the_fixed_classifiers() -> None:
-    page = published_study.compose(published(descriptors=True))
+    page = report_of(published(descriptors=True)).page()
     compared = next(table for table in tables(page) if table.rows[0][0].startswith("searched"))
     assert [row[0] for row in compared.rows] == ["searched, nested", "svc: L2, standardise, RBF"]
     assert compared.rows[0][1:3] == ["81.2 [70.0, 90.0]", "0.800 [0.600, 0.900]"]
 
 
 def test_metrics_of_the_search_are_pooled_scores_and_counts() -> None:
-    found = published_study.metrics(published(descriptors=True))["search"]
+    found = report_of(published(descriptors=True)).metrics()["search"]
     scores = {key: POOLED[key] for key in ("accuracy", "macro_f1", "accuracy_ci95", "macro_f1_ci95")}
     assert found == {
         **scores,
@@ -153,7 +158,7 @@ def test_metrics_of_the_search_are_pooled_scores_and_counts() -> None:
 
 
 def test_table_5_stands_beside_the_measured_descriptors() -> None:
-    page = published_study.compose(published(descriptors=True))
+    page = report_of(published(descriptors=True)).page()
     table = next(table for table in tables(page) if table.header[0] == "Descriptor")
     assert [row[:7] for row in table.rows] == [
         ["grain density", "-0.250 (PC3)", "-0.25 (PC5)", "0.480 (PC2)", "0.48 (PC7)", "0.610", "0.61"]
@@ -165,14 +170,14 @@ def test_table_5_stands_beside_the_measured_descriptors() -> None:
 
 
 def test_the_carried_series_stands_below_the_fresh_one_as_a_warning() -> None:
-    page = published_study.compose(published(descriptors=True))
+    page = report_of(published(descriptors=True)).page()
     table = next(table for table in tables(page) if table.header[0] == "Seed")
     assert table.rows == [
         ["1", "fresh", "75.0", "75.0 ± 0.0", "80.0 ± 0.0"],
         ["1", "carried", "83.3", "83.3 ± 0.0", "80.0 ± 0.0"],
     ]
     assert "validation accuracy by +8.3 points and test accuracy by -0.4" in words(page)
-    assert published_study.metrics(published(descriptors=True))["carryover"] == {
+    assert report_of(published(descriptors=True)).metrics()["carryover"] == {
         "enabled": True,
         "gain": CARRYOVER["gain"],
         "trials": {"1": SERIES},
@@ -181,9 +186,9 @@ def test_the_carried_series_stands_below_the_fresh_one_as_a_warning() -> None:
 
 def test_without_the_demonstration_the_report_has_no_word_of_it() -> None:
     results = published(descriptors=True, carryover=OFF)
-    assert "carried" not in words(published_study.compose(results))
-    assert published_study.metrics(results)["carryover"] == OFF
+    assert "carried" not in words(report_of(results).page())
+    assert report_of(results).metrics()["carryover"] == OFF
 
 
 def test_the_published_report_stands_alone(tmp_path: Path) -> None:
-    assert_stands_alone(published_study.compose(published(descriptors=True)), tmp_path / "index.html")
+    assert_stands_alone(report_of(published(descriptors=True)).page(), tmp_path / "index.html")

@@ -3,13 +3,19 @@
 import pandas as pd
 
 from tests.report.study import experiment, study
-from tmdscope.report.materials_study import compose, metrics
-from tmdscope.report.page import Table
-from tmdscope.report.searches import searches_section
-from tmdscope.report.study import SearchResult, StudyResults
+from tmdscope.params.search import Searched
+from tmdscope.report.materials_study import report_of
+from tmdscope.report.page import Section, Table
+from tmdscope.report.sections.searches import Searches, SearchResult
+from tmdscope.report.study import StudyResults
 
 SUMMARY = {
     "study": "finetune-1a2b3c4d",
+    "sampler": "tpe",
+    "seed": 1,
+    "images": 6,
+    "folds": [0.7, 0.72],
+    "selection": 0.65,
     "value": 0.71,
     "trial": 3,
     "epochs": 17,
@@ -33,7 +39,15 @@ TRIALS = pd.DataFrame(
 
 def searched() -> StudyResults:
     settings = {"finetune": experiment(), "finetune-tuned": experiment()}
-    return study(settings, searches={"finetune": SearchResult(SUMMARY, TRIALS)})
+    return study(settings, searches={"finetune": SearchResult(Searched.parse(SUMMARY), TRIALS)})
+
+
+def searches_section(results: StudyResults) -> Section:
+    section = Searches(
+        results.task.primary, results.searches, results.experiments, results.scores, results.what
+    ).section()
+    assert section is not None
+    return section
 
 
 def test_work_and_scores_before_and_after_stand_side_by_side() -> None:
@@ -56,6 +70,6 @@ def test_settings_found_stand_beside_those_before() -> None:
 
 
 def test_a_study_without_a_search_has_no_such_section() -> None:
-    assert "Searches" in [section.title for section in compose(searched(), 1).sections]
-    assert "Searches" not in [section.title for section in compose(study(), 1).sections]
-    assert metrics(searched())["searches"]["finetune"]["value"] == 0.71
+    assert "Searches" in [section.title for section in report_of(searched(), 1).page().sections]
+    assert "Searches" not in [section.title for section in report_of(study(), 1).page().sections]
+    assert report_of(searched(), 2).metrics()["searches"]["finetune"]["value"] == 0.71

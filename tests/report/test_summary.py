@@ -1,26 +1,28 @@
 """The first sentences say what their intervals say, and nothing more."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.report.attributions import ATTRIBUTION
-from tests.report.numbers import MEAN, RELATIONS, audited
+from tests.report.numbers import RELATIONS, audited
+from tests.report.study import dataset, study
+from tests.report.test_latent import view
 from tests.report.test_sequential import METRIC, sequence
-from tmdscope.report.gains import PRETRAINING, Gain
-from tmdscope.report.summary import (
-    UNDECIDED,
-    attribution_sentences,
-    audit_sentences,
-    baseline_sentence,
-    decided,
-    gain_sentences,
-    latent_sentences,
-    order_sentence,
-    sequential_sentences,
-)
-from tmdscope.scores.intervals import NO_INTERVAL, Difference
+from tmdscope.analysis.record import Attribution
+from tmdscope.audit.record import Check
+from tmdscope.report.materials_study import report_of
+from tmdscope.report.sections.attribution import Attributions
+from tmdscope.report.sections.audit import AuditPart
+from tmdscope.report.sections.experiments import Experiments
+from tmdscope.report.sections.gains import PRETRAINING, Gain, Gains
+from tmdscope.report.sections.sequential import Sequences
+from tmdscope.report.text import UNDECIDED, decided
+from tmdscope.scores.folds import MeanStd
+from tmdscope.scores.intervals import NO_INTERVAL, Estimate
+from tmdscope.scores.task import CLASSES
 
 
 def copy(content: Any) -> Any:
@@ -48,9 +50,10 @@ def test_only_an_interval_without_0_decides(interval: tuple[float, float], says:
     ids=["clear", "open", "one sample"],
 )
 def test_pretraining_helps_only_where_both_intervals_say_so(bounds: Any, says: str) -> None:
-    one = Difference(0.5, 0.5, bounds, bounds, 20, 10)
+    names = [metric.name for metric in CLASSES.metrics]
+    one = Estimate(dict.fromkeys(names, 0.5), dict.fromkeys(names, bounds), 20, 10)
     gains = [Gain("pre", "zero", 4, (), {"ensemble_test": one, "out_of_fold": one})]
-    (said,) = gain_sentences(gains, PRETRAINING)
+    (said,) = Gains(PRETRAINING, gains, CLASSES).sentences()
     assert said.startswith("pre less zero, macro F1: on the held-out test ")
     assert said.count(says) == 2
 
@@ -58,79 +61,79 @@ def test_pretraining_helps_only_where_both_intervals_say_so(bounds: Any, says: s
 @pytest.mark.parametrize(
     ("interval", "says"),
     [
-        ([-0.3, -0.1], "the order alone says more"),
-        ([-0.3, 0.1], UNDECIDED),
-        ([0.1, 0.3], "the images say more"),
+        ((-0.3, -0.1), "the order alone says more"),
+        ((-0.3, 0.1), UNDECIDED),
+        ((0.1, 0.3), "the images say more"),
     ],
 )
-def test_order_and_images_are_told_apart_by_the_paired_interval(interval: list[float], says: str) -> None:
-    found = copy(audited())
-    order = next(item for item in found["confounds"] if item["name"] == "order")
-    order["beyond"]["accuracy_ci95"] = interval
-    said = order_sentence(found)
+def test_order_and_images_are_told_apart_by_the_paired_interval(
+    interval: tuple[float, float], says: str
+) -> None:
+    found = audited()
+    (order,) = (item for item in found.confounds if item.name == "order")
+    assert order.beyond is not None
+    beyond = replace(order.beyond, bounds={"accuracy": interval})
+    found = replace(found, confounds=[replace(order, beyond=beyond)])
+    said = AuditPart(found).order()
     assert said is not None
     assert said.endswith(f"points of accuracy: {says}.")
-    assert said in audit_sentences(found)
+    assert said in AuditPart(found).sentences()
 
 
 def test_without_an_order_nothing_is_said_of_it() -> None:
-    assert order_sentence(audited(order=False)) is None
+    assert AuditPart(audited(order=False)).order() is None
 
 
 def test_failed_and_open_checks_are_named() -> None:
-    found = copy(audited())
-    found["verdict"] |= {
-        "headline": "The score is campaign.",
-        "checks": [{"name": "campaigns", "passed": False}, {"name": "folds", "passed": None}],
-    }
-    assert audit_sentences(found)[1:] == [
+    checks = [Check("campaigns", False, ""), Check("folds", None, "")]
+    verdict = replace(audited().verdict, headline="The score is campaign.", checks=checks)
+    found = replace(audited(), verdict=verdict)
+    assert AuditPart(found).sentences()[1:] == [
         "Audit of frozen features: The score is campaign.",
         "Checks that failed: campaigns; cannot be told: folds.",
     ]
-    found["verdict"]["checks"] = [{"name": "campaigns", "passed": True}]
-    assert audit_sentences(found)[-1] == "None of 1 checks failed."
+    passed = replace(verdict, checks=[Check("campaigns", True, "")])
+    assert AuditPart(replace(found, verdict=passed)).sentences()[-1] == "None of 1 checks failed."
 
 
 def test_sequences_are_held_against_equal_training() -> None:
     questions = {"sequential - direct-equal-budget": -0.1, "sequential - direct": 0.5}
-    (said,) = sequential_sentences(sequence(differences=questions), METRIC)
+    (said,) = Sequences(sequence(differences=questions), METRIC, []).sentences()
     assert said.count("-0.100 [-0.120, -0.080]: training anew is better") == 2
     assert "0.500" not in said
-    assert sequential_sentences(None, METRIC) == []
+    assert Sequences(None, METRIC, []).sentences() == []
 
 
 def test_the_strongest_measured_descriptor_is_named_with_its_rate() -> None:
     found = copy(RELATIONS)
     weak = found["descriptors"]["grain_density"]
     strong = {**weak, "strongest": {**weak["strongest"], "r": -0.6, "r_ci95": [-0.8, 0.1], "q": 0.3}}
-    (said,) = latent_sentences(found)
+    (said,) = view(**found).sentences()
     assert "grain density" in said
     assert "r 0.480 [0.400, 0.550] with PC2" in said
     assert "it rises with the component. It survives a false discovery rate of 0.05" in said
     truth = {**strong, "strongest": {**strong["strongest"], "r": 0.99}}
     found["descriptors"] |= {"edge_length": strong, "true_coverage": truth}
-    (said,) = latent_sentences(found)
+    (said,) = view(**found).sentences()
     assert "Of 2 measured descriptors edge length" in said
     assert f"{UNDECIDED}. It does not survive" in said
 
 
 def test_missing_descriptors_are_said_to_be_missing() -> None:
-    assert latent_sentences({"descriptors": "not available."}) == [
-        "Descriptors and the embedding: not available."
-    ]
-    assert latent_sentences({**RELATIONS, "descriptors": {}}) == []
+    assert view(descriptors="not available.").sentences() == ["Descriptors and the embedding: not available."]
+    assert view(descriptors={}).sentences() == []
 
 
 def test_sanity_is_of_the_last_step_with_its_interval() -> None:
-    (said,) = attribution_sentences(ATTRIBUTION)
+    (said,) = Attributions(Attribution.parse(ATTRIBUTION), {}, dataset(), "").sentences()
     assert "CAM (channel sum) 0.250 [0.100, 0.400]: more alike than chance, so in part not learnt" in said
     assert "Grad-CAM" not in said.partition("anew")[2]  # unknown there
     assert "occlusion 0.100, without an interval" in said
 
 
 def test_the_baseline_is_set_beside_without_a_claim() -> None:
-    base = {"test_accuracy": {"mean": 0.9, "std": 0.1}}
-    said = baseline_sentence("x", {"accuracy": MEAN}, base)
-    assert "90.0 ± 10.0 % of the held-out test, a model of x on 75.0 ± 5.0 %" in said
+    (part,) = (one for one in report_of(study(), 1).parts if isinstance(one, Experiments))
+    said = replace(part, baseline={"test_accuracy": MeanStd(0.9, 0.1)}).sentences()[-1]
+    assert "accuracy 90.0 ± 10.0 % on the held-out test, a model of finetune 75.0 ± 5.0 %" in said
     assert "no interval" in said
-    assert "cannot be said" in baseline_sentence("x", {"accuracy": MEAN}, None)
+    assert "cannot be said" in replace(part, baseline=None).sentences()[-1]

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 from tests.dataset.test_store import small_dataset
+from tests.report.numbers import POOLED, RELIABILITY
 from tmdscope.errors import UserError
 from tmdscope.record import write_record
 from tmdscope.scores.folds import mean_std
+from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import FACTS, PREDICTIONS, RUN, SCORES, Scored
 from tmdscope.scores.task import CLASSES as TASK
 
@@ -55,12 +57,19 @@ def score(table: pd.DataFrame) -> dict[str, Any]:
     return {**found, "best_fold": int(np.argmax(by_fold))}
 
 
+def whole(found: dict[str, Any]) -> dict[str, Any]:
+    """Scores beside all else that an experiment's record holds."""
+    pooled = {name: POOLED | found[name] for name in ("out_of_fold", "ensemble_test")}
+    shown = {"selection": {"macro_f1": 0.6}, "reliability": RELIABILITY, "test_confusion": [[4.0]]}
+    return {**shown, **found, **pooled}
+
+
 def write(folder: Path, table: pd.DataFrame, scores: dict[str, Any], experiment: str = "mine") -> Path:
     """All records with hashes of their own, as if a stage had written them."""
     place = folder / "data" / "experiments" / "mine"
     place.mkdir(parents=True)
     table.to_parquet(place / PREDICTIONS, index=False)
-    write_record(place / SCORES, scores, OF)
+    write_record(place / SCORES, whole(scores), OF)
     write_record(place / FACTS, {"scores": score(predictions())}, OF)
     write_record(place / RUN, {"experiment": experiment, "run_id": "1"}, OF, [place / PREDICTIONS])
     return place
@@ -69,7 +78,8 @@ def write(folder: Path, table: pd.DataFrame, scores: dict[str, Any], experiment:
 def test_round_trip(tmp_path: Path) -> None:
     found = Scored.read(write(tmp_path, predictions(), score(predictions())), OF)
     assert found.run == {"experiment": "mine", "run_id": "1"}
-    assert found.scores == found.facts["scores"] == score(predictions())
+    assert found.facts["scores"] == score(predictions())
+    assert found.scores == ExperimentScores.parse(whole(score(predictions())))
     pd.testing.assert_frame_equal(found.predictions, predictions(), check_dtype=False)
 
 

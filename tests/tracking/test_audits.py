@@ -2,11 +2,13 @@
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.report.numbers import audited
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_json, write_json
 from tmdscope.params.audit import ManifestAuditParams
@@ -44,7 +46,7 @@ def log_audit(
     with start_run(
         study, NAME, {"experiment": NAME, "params.sha256": sha256_json(dict(settings)), **of}
     ) as run:
-        write_json(folder / "audit.json", {"failed_checks": failed, "provenance": of})
+        replace(audited(), failed_checks=failed, provenance=of).write(folder / "audit.json")
         run.artifact(folder / "audit.json")
     return run.run_id
 
@@ -84,9 +86,21 @@ def test_one_that_did_not_end_does_not_count(store: Study, tmp_path: Path) -> No
 def test_a_record_of_something_else_than_its_tags_say_is_refused(store: Study, tmp_path: Path) -> None:
     version = train(store)
     run_id = log_audit(store, tmp_path, version, [])
-    write_json(tmp_path / "audit.json", {"failed_checks": [], "provenance": {"data.sha256": "ee" * 32}})
+    replace(audited(), provenance={"data.sha256": "ee" * 32}).write(tmp_path / "audit.json")
     store.client.log_artifact(run_id, str(tmp_path / "audit.json"))
     with pytest.raises(UserError, match=f"audit.json of run {run_id} is of other data"):
+        find_audit(store.client, version, SETTINGS)
+
+
+@pytest.mark.parametrize("content", [{}, {"version": 2}, {"version": 1, "failed_checks": []}])
+def test_a_record_of_another_version_is_refused(
+    store: Study, tmp_path: Path, content: dict[str, Any]
+) -> None:
+    version = train(store)
+    run_id = log_audit(store, tmp_path, version, [])
+    write_json(tmp_path / "audit.json", content)
+    store.client.log_artifact(run_id, str(tmp_path / "audit.json"))
+    with pytest.raises(UserError, match=rf"audit\.json of run {run_id} cannot be used: .*--force audit"):
         find_audit(store.client, version, SETTINGS)
 
 

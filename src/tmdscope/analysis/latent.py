@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.analysis.components import Pca, principal_components
+from tmdscope.analysis.record import (
+    Described,
+    Extreme,
+    Latent,
+    Separation,
+    Strongest,
+)
 from tmdscope.analysis.relations import (
     Relation,
     Sampling,
@@ -28,12 +34,13 @@ class LatentData:
     """Images as the analysis sees them; every table has them in the same order.
 
     `embeddings` are of the trained network, `before` of one that was not trained on them, shape (images,
-    values); `descriptors`, a column each, are NaN where not known, and None where a study has none.
+    values); `descriptors`, a column each, are NaN where not known, and a text that says why where a study
+    has none.
     """
 
     embeddings: pd.DataFrame
     before: pd.DataFrame
-    descriptors: pd.DataFrame | None
+    descriptors: pd.DataFrame | str
     materials: Sequence[str]
     sample_ids: Sequence[str]
     held_out: NDArray[np.bool_]
@@ -43,13 +50,13 @@ class LatentData:
 class LatentResult:
     """What the analysis found: components of the embedding and of what the untrained network sees.
 
-    `summary` holds the numbers, as in a metrics file; `table` has a row per descriptor and component:
+    `table` has a row per descriptor and component:
     ``descriptor, component, r, low, high, q, cosine``, and is empty without descriptors.
     """
 
     pca: Pca
     before: Pca
-    summary: dict[str, Any]
+    summary: Latent
     table: pd.DataFrame
 
     @property
@@ -70,57 +77,21 @@ def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringPa
     before = principal_components(data.before, settings.components)
     relations, left_out = _relations(data, pca, sampling)
     spaces = {"trained": pca, "before": before}
-    asked = settings.model_dump(include=set(LatentAnalysisParams.model_fields))
-    summary = {
-        "settings": asked,
-        **summarise_variance(pca),
-        **({} if data.descriptors is None else summarise_relations(pca, relations, settings)),
-        "left_out": left_out,
-        "separation": {name: _separations(found, data, sampling) for name, found in spaces.items()},
-        "lines": {name: _lines(found, data) for name, found in spaces.items()},
-    }
-    return LatentResult(pca, before, summary, relation_table(relations))
-
-
-def summarise_variance(pca: Pca) -> dict[str, Any]:
-    """Give ``cumulative_explained_variance_<components>``, 0..1, and each ``explained_variance``."""
-    kept = len(pca.explained_variance)
-    return {
-        f"cumulative_explained_variance_{kept}": float(pca.cumulative_explained_variance[-1]),
-        "explained_variance": {
-            name: float(share) for name, share in zip(pca.scores.columns, pca.explained_variance, strict=True)
-        },
-    }
-
-
-def summarise_relations(
-    pca: Pca, relations: Mapping[str, Relation], settings: LatentAnalysisParams
-) -> dict[str, Any]:
-    """Put the relations in the words of a metrics file.
-
-    ``descriptors.<name>`` with ``negative``, ``positive`` and ``strongest`` (``r``, ``component`` counted
-    from 1; the strongest with its interval, q-value and the share of variance that its component carries),
-    ``regression_r``, ``regression_r_cv``, ``shared_variance``, ``discoveries`` (components that pass the
-    false discovery rate) and ``images``; ``regression_cosine.<a>.<b>`` for each two different ones, in either
-    order.
-    """
     cosine = cosines(relations) if relations else pd.DataFrame()
-    return {
-        "descriptors": {
-            name: {
-                **_extremes(item, pca),
-                "regression_r": item.regression_r,
-                "regression_r_cv": item.regression_r_cv,
-                "shared_variance": item.shared_variance(pca.explained_variance),
-                "discoveries": int((item.q_values <= settings.false_discovery_rate).sum()),
-                "images": item.images,
-            }
-            for name, item in relations.items()
-        },
-        "regression_cosine": {
-            a: {b: float(cosine.loc[a, b]) for b in relations if b != a} for a in relations
-        },
-    }
+    missing = data.descriptors if isinstance(data.descriptors, str) else None
+    summary = Latent(
+        settings=settings,
+        explained_variance=dict(zip(pca.scores.columns, pca.explained_variance.tolist(), strict=True)),
+        cumulative_explained_variance=float(pca.cumulative_explained_variance[-1]),
+        descriptors=missing
+        or {name: _described(item, pca, settings.false_discovery_rate) for name, item in relations.items()},
+        regression_cosine=missing
+        or {a: {b: float(cosine.loc[a, b]) for b in relations if b != a} for a in relations},
+        left_out=left_out,
+        separation={name: _separations(found, data, sampling) for name, found in spaces.items()},
+        lines={name: _lines(found, data) for name, found in spaces.items()},
+    )
+    return LatentResult(pca, before, summary, relation_table(relations))
 
 
 def relation_table(relations: Mapping[str, Relation]) -> pd.DataFrame:
@@ -150,29 +121,36 @@ def relation_table(relations: Mapping[str, Relation]) -> pd.DataFrame:
 
 
 def _relations(data: LatentData, pca: Pca, sampling: Sampling) -> tuple[dict[str, Relation], dict[str, str]]:
-    if data.descriptors is None:
+    if isinstance(data.descriptors, str):
         return {}, {}
     least = 2 * (len(pca.explained_variance) + 1)
     kept, left_out = normalise_descriptors(data.descriptors, sampling.sample_ids, least, sampling.folds)
     return relate(pca.scores, kept, sampling), left_out
 
 
-def _extremes(item: Relation, pca: Pca) -> dict[str, dict[str, Any]]:
+def _described(item: Relation, pca: Pca, rate: float) -> Described:
     r = item.correlations
-    best = int(np.abs(r).argmax())
-    places = {"negative": int(r.argmin()), "positive": int(r.argmax()), "strongest": best}
-    found: dict[str, dict[str, Any]] = {
-        name: {"r": float(r[at]), "component": at + 1} for name, at in places.items()
-    }
-    found["strongest"] |= {
-        "r_ci95": item.bounds[:, best].tolist(),
-        "q": float(item.q_values[best]),
-        "variance": float(pca.explained_variance[best]),
-    }
-    return found
+    low, high, best = int(r.argmin()), int(r.argmax()), int(np.abs(r).argmax())
+    bounds = item.bounds[:, best].tolist()
+    return Described(
+        negative=Extreme(float(r[low]), low + 1),
+        positive=Extreme(float(r[high]), high + 1),
+        strongest=Strongest(
+            r=float(r[best]),
+            component=best + 1,
+            r_ci95=(bounds[0], bounds[1]),
+            q=float(item.q_values[best]),
+            variance=float(pca.explained_variance[best]),
+        ),
+        regression_r=item.regression_r,
+        regression_r_cv=item.regression_r_cv,
+        shared_variance=item.shared_variance(pca.explained_variance),
+        discoveries=int((item.q_values <= rate).sum()),
+        images=item.images,
+    )
 
 
-def _separations(pca: Pca, data: LatentData, sampling: Sampling) -> dict[str, Any]:
+def _separations(pca: Pca, data: LatentData, sampling: Sampling) -> dict[str, Separation]:
     points = pca.scores.to_numpy(np.float64)
     return {
         name: separation(part, data.materials, data.held_out, sampling)
@@ -180,6 +158,6 @@ def _separations(pca: Pca, data: LatentData, sampling: Sampling) -> dict[str, An
     }
 
 
-def _lines(pca: Pca, data: LatentData) -> dict[str, list[float]]:
+def _lines(pca: Pca, data: LatentData) -> dict[str, tuple[float, float, float]]:
     plane = pca.scores.to_numpy(np.float64)[:, :_PLANE]
-    return dividing_lines(plane, data.materials, data.held_out)
+    return dict(dividing_lines(plane, data.materials, data.held_out))

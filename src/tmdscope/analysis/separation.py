@@ -10,6 +10,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tmdscope.analysis.record import Interval, Readout, Separation, Silhouette
 from tmdscope.analysis.relations import Sampling
 from tmdscope.errors import UserError
 from tmdscope.materials import ATOMS, elements_of
@@ -48,7 +49,7 @@ def divisions(materials: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
 
 def separation(
     points: Values, materials: Sequence[str], held_out: NDArray[np.bool_], sampling: Sampling
-) -> dict[str, Any]:
+) -> Separation:
     """Measure how far apart materials lie in points, shape (images, dimensions).
 
     Samples of the held-out images have no other images. ``silhouette``: that of materials over all and over
@@ -61,15 +62,13 @@ def separation(
     targets = {name: inside.astype(str) for name, inside in divisions(materials).items()} | {
         "material": names
     }
-    return {
-        "silhouette": {
-            "all": _silhouette(points, names, sampling.seed),
-            "test": _silhouette(points[held_out], names[held_out], sampling.seed),
-        },
-        "linear": {
-            name: _readout(name, points, target, held_out, sampling) for name, target in targets.items()
-        },
-    }
+    return Separation(
+        silhouette=Silhouette(
+            all=_silhouette(points, names, sampling.seed),
+            test=_silhouette(points[held_out], names[held_out], sampling.seed),
+        ),
+        linear={name: _readout(name, points, target, held_out, sampling) for name, target in targets.items()},
+    )
 
 
 def dividing_lines(
@@ -88,17 +87,17 @@ def dividing_lines(
 
 def _readout(
     name: str, points: Values, target: Names, held_out: NDArray[np.bool_], sampling: Sampling
-) -> dict[str, Any]:
+) -> Readout:
     right = _fit(name, points, target, held_out).predict(points) == target
     ids = np.asarray(sampling.sample_ids, dtype=str)[held_out].tolist()
     hits = right[held_out].astype(float)
     test = mean_with_interval(hits, ids, sampling.resamples, sampling.seed, limits=(0, 1))
     _, counts = np.unique(target[held_out], return_counts=True)
-    return {
-        "fitted": float(right[~held_out].mean()),
-        "test": test,
-        "test_majority": float(counts.max() / counts.sum()) if len(counts) else None,
-    }
+    return Readout(
+        fitted=float(right[~held_out].mean()),
+        test=Interval.of(test),
+        test_majority=float(counts.max() / counts.sum()) if len(counts) else None,
+    )
 
 
 def _fit(name: str, points: Values, target: Names, held_out: NDArray[np.bool_]) -> Any:

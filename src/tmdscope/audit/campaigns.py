@@ -15,14 +15,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import norm
 from scipy.stats import t as student
 
+from tmdscope.audit.confounds import FEATURES
 from tmdscope.audit.holding_out import HeldOut, matched_training, rearranged
 from tmdscope.audit.kernel import Predictor
-from tmdscope.audit.scores import Score, Scorer
-from tmdscope.audit.table import AuditTable, Labels, Rows
-from tmdscope.scores.intervals import Bounds, Difference
-from tmdscope.scores.metrics import accuracy, macro_f1
+from tmdscope.audit.scores import Scores, gained, known
+from tmdscope.audit.table import AuditTable, Rows, Targets
+from tmdscope.params.audit import AuditParams
+from tmdscope.params.common import ScoringParams
+from tmdscope.scores.intervals import Bounds, Estimate
+from tmdscope.scores.task import Metric
+
+NONE, SOME, MOSTLY = "none found", "part of the score", "the score is campaign"
+"""What held-out campaigns say of a score."""
+
+BLOCKS, EMBARGO = "blocks", "embargo"
+"""Words in the names of ways to hold out."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,8 @@ class Part:
     """What came out for one held-out part.
 
     `first` and `last` are the lowest and highest order of its samples; `excluded` maps a class that training
-    lost to its images here, which are not scored. Accuracies, of the features without and with neighbours and
-    of the order alone, are in 0..1, None where nothing is left to score.
+    lost to its images here, which are not scored. Scores by the plain metric, of the features without and
+    with neighbours and of the order alone, are None where nothing is left to score.
     """
 
     name: str
@@ -52,108 +62,133 @@ class Campaigns:
 
     Attributes
     ----------
-    drop : Difference
+    drop : Estimate
         Control less held out: what goes with the campaign. Its intervals are bootstrapped by sample and
         widened, half-widths added in quadrature, by those of `spread` (Student's t).
     spread : tuple of float
-        Standard deviation of accuracy and of macro F1 over arrangements without campaigns (ddof 1).
-    beyond_order : Difference
+        Standard deviation of each of the task's metrics over arrangements without campaigns (ddof 1).
+    beyond_order : Estimate
         Features less order alone, both held out.
     chance : float
-        Accuracy of naming the most frequent class of these images.
+        Plain metric of the one answer for all of these images that is best without looking.
     excluded : dict
         Class to images that could not be scored, for a held-out part took all of its training samples.
     parts : list of Part
         One per held-out part; none for single samples.
+    effect : str or None
+        As `campaign_effect` says.
+    lost_share : tuple of float or None
+        Share lost of what the control knows beyond chance, with the bounds of `drop`.
     """
 
     name: str
     method: str
-    held_out: Score
-    control: Score
-    drop: Difference
-    spread: tuple[float, float]
-    order_held_out: Score
-    order_control: Score
-    beyond_order: Difference
+    held_out: Scores
+    control: Scores
+    drop: Scores
+    spread: tuple[float, ...]
+    order_held_out: Scores
+    order_control: Scores
+    beyond_order: Scores
     chance: float
     excluded: dict[str, int]
     parts: list[Part]
+    effect: str | None = None
+    lost_share: tuple[float, float, float] | None = None
 
     @property
-    def lost_share(self) -> tuple[float, float, float]:
-        """Share lost of what the control knows beyond chance, with the bounds of `drop`; NaN without."""
-        known = self.control.accuracy - self.chance
-        if known <= 0 or self.drop.accuracy_ci95 is None:
-            return (float("nan"),) * 3
-        low, high = self.drop.accuracy_ci95
-        return self.drop.accuracy / known, low / known, high / known
+    def is_embargo(self) -> bool:
+        """Whether single samples were held out, with those shortly before and after."""
+        return self.name.startswith(EMBARGO)
 
-
-@dataclass(frozen=True)
-class Draws:
-    """How often chance is asked: `draws` for every held-out sample, at least 2 `arrangements`."""
-
-    draws: int
-    arrangements: int
-    seed: int
+    @property
+    def in_blocks(self) -> bool:
+        """Whether blocks of the order were held out."""
+        return BLOCKS in self.name
 
 
 @dataclass(frozen=True)
 class _Predicted:
-    """Predictions for the images of a part: held out (M,), controls (draws, M), of features and of order."""
+    """Predictions for the images of a part by predictor: held out (M,), controls (draws, M)."""
 
     rows: Rows
-    held_out: Mapping[str, Labels]
-    control: Mapping[str, Labels]
+    held_out: Mapping[str, Targets]
+    control: Mapping[str, Targets]
 
 
 def hold_out(
-    scorer: Scorer,
+    table: AuditTable,
     predictors: Mapping[str, Predictor],
     held: Sequence[HeldOut],
     name: str,
     method: str,
-    plan: Draws,
+    params: AuditParams,
+    scoring: ScoringParams,
 ) -> Campaigns | None:
     """Predict held-out campaigns without and with their neighbours, by ``features`` and by ``order``.
 
     Every sample is tested in one campaign at most. None where no image can be scored: every part takes all
     training samples of its classes.
     """
-    table = scorer.table
-    rng = np.random.default_rng(plan.seed)
-    found, parts, excluded = [], [], dict.fromkeys(table.classes, 0)
+    rng = np.random.default_rng(params.seed)
+    found, parts, excluded = [], [], dict.fromkeys(table.strata, 0)
     for part in held:
         lost, rows = _scorable(table, part)
         for label, count in lost.items():
             excluded[label] += count
-        predicted = _predict_part(table, predictors, part, rows, plan.draws, rng) if len(rows) else None
+        predicted = _predict_part(table, predictors, part, rows, params.draws, rng) if len(rows) else None
         if predicted is not None:
             found.append(predicted)
         parts.append(_describe(table, part, lost, predicted))
     if not found:
         return None
     rows = np.concatenate([item.rows for item in found])
-    own, order = (np.concatenate([item.held_out[key] for item in found]) for key in ("features", "order"))
+    own, order = (np.concatenate([item.held_out[key] for item in found]) for key in (FEATURES, "order"))
     controls, order_controls = (
-        np.concatenate([item.control[key] for item in found], axis=1) for key in ("features", "order")
+        np.concatenate([item.control[key] for item in found], axis=1) for key in (FEATURES, "order")
     )
-    spread = _spread(table, predictors["features"], held, plan.arrangements, rng)
-    return Campaigns(
+    spread = _spread(table, predictors[FEATURES], held, params.arrangements, rng)
+    campaigns = Campaigns(
         name=name,
         method=method,
-        held_out=scorer.score(rows, own),
-        control=scorer.score(rows, controls),
-        drop=_widened(scorer.difference(rows, controls, own), spread, plan.arrangements),
-        spread=spread,
-        order_held_out=scorer.score(rows, order),
-        order_control=scorer.score(rows, order_controls),
-        beyond_order=scorer.difference(rows, own, order),
-        chance=scorer.chance(rows),
+        held_out=table.estimate(rows, own, scoring),
+        control=table.estimate(rows, controls, scoring),
+        drop=_widened(table.difference(rows, controls, own, scoring), spread, params.arrangements),
+        spread=tuple(spread.values()),
+        order_held_out=table.estimate(rows, order, scoring),
+        order_control=table.estimate(rows, order_controls, scoring),
+        beyond_order=table.difference(rows, own, order, scoring),
+        chance=table.chance(rows),
         excluded={label: count for label, count in excluded.items() if count},
-        parts=parts if len(held) < len(table.group_class) else [],
+        parts=parts if len(held) < len(table.group_stratum) else [],
     )
+    return judged(campaigns, table.task.plain)
+
+
+def judged(found: Campaigns, metric: Metric) -> Campaigns:
+    """Add the effect, and the share lost of what the control knows beyond chance."""
+    drop, bounds = gained(metric, found.drop)
+    beyond = metric.gain(found.control.values[metric.name], found.chance)
+    share = None if beyond <= 0 or bounds is None else (drop / beyond, bounds[0] / beyond, bounds[1] / beyond)
+    return replace(found, effect=campaign_effect(found, metric), lost_share=share)
+
+
+def campaign_effect(found: Campaigns, metric: Metric, ways: int = 1) -> str | None:
+    """Say what held-out campaigns make of a score.
+
+    `NONE` where the interval of the drop reaches zero; `MOSTLY` where its lower bound is at least half of
+    what the control knows beyond chance, and that is something; `SOME` between; None where there is no
+    interval, as of one sample. The interval is widened so that those of all `ways` that were tried hold at
+    once (Bonferroni, normal).
+    """
+    drop, bounds = gained(metric, found.drop)
+    if bounds is None:
+        return None
+    low = drop - (drop - bounds[0]) * norm.ppf(1 - 0.025 / ways) / norm.ppf(0.975)
+    if low <= 0:
+        return NONE
+    beyond = metric.gain(found.control.values[metric.name], found.chance)
+    return MOSTLY if 0 < beyond <= 2 * low else SOME
 
 
 def _spread(
@@ -162,47 +197,41 @@ def _spread(
     held: Sequence[HeldOut],
     arrangements: int,
     rng: np.random.Generator,
-) -> tuple[float, float]:
-    """Score arrangements without campaigns; standard deviations of accuracy and macro F1."""
+) -> dict[str, float]:
+    """Score arrangements without campaigns; standard deviation of every metric."""
     scores = []
-    everything = np.arange(len(table.group_class))
+    everything = np.arange(len(table.group_stratum))
     for _ in range(arrangements):
-        labels, predicted = [], []
+        targets, predicted = [], []
         for part in rearranged(table, held, rng):
             _, rows = _scorable(table, part)
             if len(rows):
                 train = table.rows_of(np.setdiff1d(everything, part.removed))
-                labels.append(table.labels[rows])
+                targets.append(table.targets[rows])
                 predicted.append(predictor.predict(train, rows))
-        pair = np.concatenate(labels), np.concatenate(predicted)
-        scores.append((accuracy(*pair), macro_f1(*pair)))
-    spread = np.std(scores, axis=0, ddof=1)
-    return float(spread[0]), float(spread[1])
+        scores.append(table.task.scores(np.concatenate(targets), np.concatenate(predicted)))
+    return {name: float(np.std([one[name] for one in scores], ddof=1)) for name in scores[0]}
 
 
-def _widened(drop: Difference, spread: tuple[float, float], arrangements: int) -> Difference:
+def _widened(drop: Estimate, spread: Mapping[str, float], arrangements: int) -> Estimate:
     factor = float(student.ppf(0.975, arrangements - 1))
 
-    def widen(value: float, bounds: Bounds, deviation: float) -> Bounds:
+    def widen(name: str, bounds: Bounds) -> Bounds:
         if bounds is None:
             return None
-        low, high = (math.hypot(bound - value, factor * deviation) for bound in bounds)
+        value = drop.values[name]
+        low, high = (math.hypot(bound - value, factor * spread[name]) for bound in bounds)
         return value - low, value + high
 
-    return replace(
-        drop,
-        accuracy_ci95=widen(drop.accuracy, drop.accuracy_ci95, spread[0]),
-        macro_f1_ci95=widen(drop.macro_f1, drop.macro_f1_ci95, spread[1]),
-    )
+    return replace(drop, bounds={name: widen(name, bounds) for name, bounds in drop.bounds.items()})
 
 
 def _scorable(table: AuditTable, part: HeldOut) -> tuple[dict[str, int], Rows]:
     """Count images of classes that training loses, and find the rows of the others."""
-    left = np.bincount(np.delete(table.group_class, part.removed), minlength=len(table.classes))
+    left = np.bincount(np.delete(table.group_stratum, part.removed), minlength=len(table.strata))
     rows = table.rows_of(part.test)
-    lost = left[table.labels[rows]] == 0
-    counts = np.bincount(table.labels[rows[lost]], minlength=len(table.classes))
-    return {name: int(count) for name, count in zip(table.classes, counts, strict=True) if count}, rows[~lost]
+    lost = left[table.stratum[rows]] == 0
+    return {name: count for name, count in table.count(rows[lost]).items() if count}, rows[~lost]
 
 
 def _predict_part(
@@ -213,10 +242,10 @@ def _predict_part(
     draws: int,
     rng: np.random.Generator,
 ) -> _Predicted:
-    everything = np.arange(len(table.group_class))
+    everything = np.arange(len(table.group_stratum))
     train = table.rows_of(np.setdiff1d(everything, part.removed))
     held_out = {key: predictor.predict(train, rows) for key, predictor in predictors.items()}
-    control = {key: np.full((draws, len(rows)), -1, dtype=np.int64) for key in predictors}
+    control = {key: np.empty((draws, len(rows)), table.targets.dtype) for key in predictors}
     for group in np.unique(table.group[rows]):
         own = np.flatnonzero(table.group[rows] == group)
         for draw in range(draws):
@@ -229,11 +258,11 @@ def _predict_part(
 def _describe(table: AuditTable, part: HeldOut, lost: dict[str, int], found: _Predicted | None) -> Part:
     times = table.group_order[part.test]
     rows = table.rows_of(part.test)[:0] if found is None else found.rows
-    labels = table.labels[rows]
 
-    def right(predicted: Mapping[str, Labels], key: str) -> float:
-        return float((predicted[key] == labels).mean())
+    def score(predicted: Mapping[str, Targets] | None, key: str) -> float | None:
+        return None if predicted is None else known(table.score(rows, predicted[key]))
 
+    held_out, control = (None, None) if found is None else (found.held_out, found.control)
     return Part(
         name=part.name,
         first=float(times.min()),
@@ -241,8 +270,8 @@ def _describe(table: AuditTable, part: HeldOut, lost: dict[str, int], found: _Pr
         samples=len(np.unique(table.group[rows])),
         images=len(rows),
         excluded=lost,
-        held_out=right(found.held_out, "features") if found else None,
-        control=right(found.control, "features") if found else None,
-        order_held_out=right(found.held_out, "order") if found else None,
-        order_control=right(found.control, "order") if found else None,
+        held_out=score(held_out, FEATURES),
+        control=score(control, FEATURES),
+        order_held_out=score(held_out, "order"),
+        order_control=score(control, "order"),
     )

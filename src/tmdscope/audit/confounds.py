@@ -1,18 +1,19 @@
 """What a score could come from without any look at the surface: order, nuisance columns, image statistics."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from tmdscope.audit.kernel import KernelPredictor, OrderPredictor, Predictor
-from tmdscope.audit.scores import Score, Scorer
-from tmdscope.audit.table import AuditTable, Labels, Rows
-from tmdscope.scores.intervals import Difference
+from tmdscope.audit.kernel import OrderPredictor, Predictor
+from tmdscope.audit.scores import Scores
+from tmdscope.audit.table import AuditTable, Rows, Targets
+from tmdscope.params.common import ScoringParams
 
 FEATURES = "features"
-"""Name of the classifier that sees the images."""
+"""Name of the predictor that sees the images."""
 
 _TREES = 200
 
@@ -23,23 +24,23 @@ class ForestPredictor:
     Text becomes a column for each word, a missing number its column's lowest less 1.
     """
 
-    def __init__(self, columns: pd.DataFrame, labels: Labels, seed: int) -> None:
+    def __init__(self, columns: pd.DataFrame, table: AuditTable, seed: int) -> None:
         wide = pd.get_dummies(columns, dtype=float).astype(float)
         self.values = wide.fillna(wide.min() - 1).fillna(0.0).to_numpy()
-        self.labels = labels
+        self.targets = table.targets
+        self.kind = RandomForestClassifier if table.classes else RandomForestRegressor
         self.seed = seed
 
-    def predict(self, train: Rows, test: Rows) -> Labels:
+    def predict(self, train: Rows, test: Rows) -> Targets:
         """Ask 200 trees, see `Predictor.predict`."""
-        forest = RandomForestClassifier(_TREES, random_state=self.seed, n_jobs=1)
-        fitted = forest.fit(self.values[train], self.labels[train])
-        predicted: Labels = fitted.predict(self.values[test]).astype(np.int64)
-        return predicted
+        forest = self.kind(_TREES, random_state=self.seed, n_jobs=1)
+        fitted = forest.fit(self.values[train], self.targets[train])
+        return np.asarray(fitted.predict(self.values[test]))
 
 
 @dataclass(frozen=True)
 class Confound:
-    """How far a classifier gets that sees ``features``, ``order``, ``nuisance`` or ``statistics``.
+    """How far a predictor gets that sees ``features``, ``order``, ``nuisance`` or ``statistics``.
 
     `score` is on all images, each predicted by a model that never saw its sample, `distinct` on distinct ones
     only; `beyond` is the features' score less this one, paired by image (None of the features themselves);
@@ -48,63 +49,60 @@ class Confound:
 
     name: str
     columns: list[str]
-    score: Score
-    distinct: Score
-    beyond: Difference | None
-    test: Score | None
+    score: Scores
+    distinct: Scores
+    beyond: Scores | None
+    test: Scores | None
 
 
-def predictors_of(table: AuditTable, seed: int) -> dict[str, Predictor]:
-    """Make ``features`` and, where known, the ``order``, ``nuisance`` and ``statistics`` classifiers."""
-    made: dict[str, Predictor] = {FEATURES: KernelPredictor(table.features, table.labels, len(table.classes))}
+def metadata_predictors(table: AuditTable, seed: int) -> dict[str, Predictor]:
+    """Make, where they are known, the predictors that see ``order``, ``nuisance`` or ``statistics``."""
+    made: dict[str, Predictor] = {}
     if table.order is not None:
-        made["order"] = OrderPredictor(table.order, table.labels)
+        made["order"] = OrderPredictor(table.order, table.targets)
     for name, columns in (("nuisance", table.nuisance), ("statistics", table.statistics)):
         if columns is not None and len(columns.columns):
-            made[name] = ForestPredictor(columns, table.labels, seed)
+            made[name] = ForestPredictor(columns, table, seed)
     return made
 
 
-def predict_all(predictor: Predictor, folds: list[tuple[Rows, Rows]]) -> Labels:
+def predict_all(table: AuditTable, predictor: Predictor, folds: Sequence[tuple[Rows, Rows]]) -> Targets:
     """Predict every image by a model that never saw its sample; folds test every row once."""
-    predicted = np.full(sum(len(test) for _, test in folds), -1, dtype=np.int64)
+    predicted = np.empty_like(table.targets)
     for train, test in folds:
         predicted[test] = predictor.predict(train, test)
     return predicted
 
 
 def compare_confounds(
-    scorer: Scorer,
-    predictors: dict[str, Predictor],
-    predictions: dict[str, Labels],
+    table: AuditTable,
+    predictors: Mapping[str, Predictor],
+    predictions: Mapping[str, Targets],
     test: Rows | None,
+    scoring: ScoringParams,
 ) -> list[Confound]:
-    """Score every classifier, the features first, under the same split.
+    """Score every predictor, the features first, under the same split.
 
     `predictions` are of every image by a model that never saw its sample, `test` the rows of the held-out
     test.
     """
-    table = scorer.table
-    everything = np.arange(len(table.labels))
-    distinct = np.flatnonzero(table.distinct)
+    everything, distinct = np.arange(len(table.targets)), np.flatnonzero(table.distinct)
     columns = {"nuisance": table.nuisance, "statistics": table.statistics}
-    found = []
-    for name, predicted in predictions.items():
-        seen = columns.get(name)
-        held_out = None
+
+    def describe(name: str, predicted: Targets) -> Confound:
+        seen, held_out, beyond = columns.get(name), None, None
         if test is not None:
-            held_out = scorer.score(test, predictors[name].predict(np.setdiff1d(everything, test), test))
-        beyond = None
+            told = predictors[name].predict(np.setdiff1d(everything, test), test)
+            held_out = table.estimate(test, told, scoring)
         if name != FEATURES:
-            beyond = scorer.difference(everything, predictions[FEATURES], predicted)
-        found.append(
-            Confound(
-                name=name,
-                columns=[] if seen is None else list(seen.columns),
-                score=scorer.score(everything, predicted),
-                distinct=scorer.score(distinct, predicted[distinct]),
-                beyond=beyond,
-                test=held_out,
-            )
+            beyond = table.difference(everything, predictions[FEATURES], predicted, scoring)
+        return Confound(
+            name=name,
+            columns=[] if seen is None else list(seen.columns),
+            score=table.estimate(everything, predicted, scoring),
+            distinct=table.estimate(distinct, predicted[distinct], scoring),
+            beyond=beyond,
+            test=held_out,
         )
-    return found
+
+    return [describe(name, predicted) for name, predicted in predictions.items()]

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from tmdscope.audit.kernel import KernelPredictor
+from tmdscope.audit.kernel import KernelRidge
 from tmdscope.audit.table import AuditTable, Rows, Values
+from tmdscope.params.audit import AuditParams
+from tmdscope.params.common import ScoringParams
 from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval
 
 _FEWEST = 8
@@ -47,7 +49,7 @@ class Drift:
 
 
 def measure_drift(
-    table: AuditTable, predictor: KernelPredictor, permutations: int, resamples: int, seed: int
+    table: AuditTable, kernel: KernelRidge, params: AuditParams, scoring: ScoringParams
 ) -> list[Drift]:
     """Tell early from late samples within each class with at least eight samples at different times.
 
@@ -59,21 +61,21 @@ def measure_drift(
     2010, doi:10.2202/1544-6115.1585).
     """
     found = []
-    for label in range(len(table.classes)):
-        groups = np.flatnonzero(table.group_class == label)
+    for label, name in enumerate(table.strata):
+        groups = np.flatnonzero(table.group_stratum == label)
         if len(groups) < _FEWEST:
             continue
         late = _late_half(table.group_order[groups])
         if late.all() or not late.any():
             continue
-        rng = np.random.default_rng([seed, label])
-        shuffles = np.stack([late, *(rng.permutation(late) for _ in range(permutations))], axis=1)
-        values = _values(table, predictor, groups, shuffles, rng)
+        rng = np.random.default_rng([params.seed, label])
+        shuffles = np.stack([late, *(rng.permutation(late) for _ in range(params.permutations))], axis=1)
+        values = _values(table, kernel, groups, shuffles, rng)
         aucs = _aucs(values, shuffles)
-        bounds = _interval(values[:, 0], late, resamples, rng)
+        bounds = _interval(values[:, 0], late, scoring.bootstrap, rng)
         found.append(
             Drift(
-                name=table.classes[label],
+                name=name,
                 samples=len(groups),
                 images=len(table.rows_of(groups)),
                 split_at=float(table.group_order[groups][late].min()),
@@ -82,7 +84,7 @@ def measure_drift(
                 null_mean=float(aucs[1:].mean()),
                 null_95=float(np.quantile(aucs[1:], 0.95)),
                 p_value=float((aucs >= aucs[0] - 1e-12).mean()),
-                permutations=permutations,
+                permutations=params.permutations,
             )
         )
     return found
@@ -95,7 +97,7 @@ def _late_half(times: Values) -> np.ndarray:
 
 def _values(
     table: AuditTable,
-    predictor: KernelPredictor,
+    kernel: KernelRidge,
     groups: Rows,
     shuffles: np.ndarray,
     rng: np.random.Generator,
@@ -103,13 +105,13 @@ def _values(
     """Mean cross-validated output of every sample's images for every shuffle, shape (samples, shuffles)."""
     rows = table.rows_of(groups)
     sample = np.searchsorted(groups, table.group[rows])
-    targets = np.zeros((len(table.labels), shuffles.shape[1]))
+    targets = np.zeros((len(table.targets), shuffles.shape[1]))
     targets[rows] = np.where(shuffles[sample], 1.0, -1.0)
     fold = rng.permutation(len(groups)) % min(_FOLDS, len(groups))
     outputs = np.zeros((len(rows), shuffles.shape[1]))
     for number in np.unique(fold):
         test = fold[sample] == number
-        outputs[test] = predictor.fit_outputs(rows[~test], rows[test], targets)
+        outputs[test] = kernel.fit_outputs(rows[~test], rows[test], targets)
     summed = np.zeros((len(groups), shuffles.shape[1]))
     np.add.at(summed, sample, outputs)
     return summed / np.bincount(sample)[:, None]
@@ -133,15 +135,9 @@ def _interval(
         drawn = rng.integers(len(values), size=(len(values), resamples))
         low, high = percentile_interval(_aucs(values[drawn], late[drawn]))
     else:
-        weights = [rng.dirichlet(np.ones(size + 1), size=resamples) for size in ordered.shape]
+        lates, earlies = (rng.dirichlet(np.ones(size + 1), size=resamples) for size in ordered.shape)
         low, high = (
-            np.percentile(_weighted_auc(np.pad(ordered, (0, 1), constant_values=more), *weights), at)
+            np.percentile(((lates @ np.pad(ordered, (0, 1), constant_values=more)) * earlies).sum(axis=1), at)
             for more, at in ((0.0, 2.5), (1.0, 97.5))
         )
     return float(low), float(high)
-
-
-def _weighted_auc(ordered: Values, late: Values, early: Values) -> Values:
-    """AUC of each row of weights, from the order of every pair, shape (late, early)."""
-    share: Values = ((late @ ordered) * early).sum(axis=1)
-    return share

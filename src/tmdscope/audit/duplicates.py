@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics.pairwise import cosine_similarity
 
-from tmdscope.audit.kernel import standardised, unit_length
+from tmdscope.audit.kernel import standardised
 from tmdscope.audit.table import AuditTable, Rows, Values
 
 _FEWEST_PAIRS = 20
@@ -53,8 +54,7 @@ def find_duplicates(table: AuditTable, parts: Mapping[str, Rows], quantile: floa
     over all images) exceeds a quantile of the same cosine between distinct images of one sample; two
     images of different samples should not be more alike than nearly all of those.
     """
-    values = standardised(unit_length(table.features))
-    cosine = unit_length(values) @ unit_length(values).T
+    cosine = cosine_similarity(standardised(table.features))
     first, second = np.triu_indices(len(cosine), 1)
     same = table.image_sha256[first] == table.image_sha256[second]
     like = cosine[first, second]
@@ -65,11 +65,10 @@ def find_duplicates(table: AuditTable, parts: Mapping[str, Rows], quantile: floa
     near = None
     if threshold is not None:
         near = _describe(table, parts, first, second, like, firsts & (like > threshold))
-    repeats = table.labels[~table.distinct]
     return Duplicates(
-        images=len(table.labels),
+        images=len(table.targets),
         distinct=int(table.distinct.sum()),
-        repeated_by_class={name: int((repeats == k).sum()) for k, name in enumerate(table.classes)},
+        repeated_by_class=table.count(np.flatnonzero(~table.distinct)),
         exact=_describe(table, parts, first, second, like, same),
         threshold=threshold,
         within_pairs=len(within),
@@ -92,8 +91,8 @@ def _describe(
     return Pairs(
         pairs=len(one),
         across_samples=int(strange.sum()),
-        across_classes=int((table.labels[one] != table.labels[other]).sum()),
-        across_parts=_crossings(parts, len(table.labels), one, other),
+        across_classes=int((table.targets[one] != table.targets[other]).sum()),
+        across_parts=_crossings(parts, len(table.targets), one, other),
         examples=list(pairs),
     )
 

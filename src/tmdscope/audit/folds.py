@@ -9,9 +9,9 @@ from scipy.stats import binomtest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from tmdscope.audit.kernel import Predictor
-from tmdscope.audit.scores import Score, Scorer
-from tmdscope.audit.table import AuditTable, Labels, Rows
-from tmdscope.scores.intervals import Bounds
+from tmdscope.audit.table import AuditTable, Rows, Targets, Values
+from tmdscope.params.common import ScoringParams
+from tmdscope.scores.intervals import Bounds, Estimate
 
 _SHUFFLES = 4
 """Each gives as many tests as there are outer folds."""
@@ -19,17 +19,17 @@ _SHUFFLES = 4
 
 @dataclass(frozen=True)
 class FoldScore:
-    """One outer fold, scored by a model that was trained on the other folds.
+    """One outer fold, scored by the plain metric, by a model that was trained on the other folds.
 
-    `binomial_ci95` (Clopper-Pearson) takes images for independent, which those of one sample are not;
-    `bootstrap_ci95` is by sample, None of one sample.
+    `binomial_ci95` (Clopper-Pearson, None of numbers, which are not right or wrong) takes images for
+    independent, which those of one sample are not; `bootstrap_ci95` is by sample, None of one sample.
     """
 
     images: int
     samples: int
     counts: dict[str, int]
-    accuracy: float
-    binomial_ci95: tuple[float, float]
+    score: float
+    binomial_ci95: Bounds
     bootstrap_ci95: Bounds
 
 
@@ -50,18 +50,18 @@ class Luck:
 
     Attributes
     ----------
-    accuracy : float
-        On the held-out test of the study's split, trained on all other images (`Confound.test` of the
-        features).
+    score : float
+        Plain metric on the held-out test of the study's split, trained on all other images (`Confound.test`
+        of the features).
     z : float
         That less the mean of the audit's folds of other images, in their standard deviations (ddof 1).
     shuffled_mean, shuffled_std : float
-        Accuracy of the shuffled tests, mean and standard deviation (ddof 1).
+        Of the shuffled tests, mean and standard deviation (ddof 1).
     share_below : float
-        Of them, those where the accuracy is below the held-out test's.
+        Of them, those with a score below the held-out test's.
     """
 
-    accuracy: float
+    score: float
     z: float
     shuffled_mean: float
     shuffled_std: float
@@ -104,18 +104,19 @@ class FoldHealth:
     order_independent: dict[str, bool]
 
 
-FoldRunner = Callable[[int], Labels]
+FoldRunner = Callable[[int], Targets]
 """Trains on a fold of some number and predicts images."""
 
 
 def check_folds(
-    scorer: Scorer,
+    table: AuditTable,
     predictor: Predictor,
     outer: Sequence[tuple[Rows, Rows]],
-    predicted: Labels,
+    predicted: Targets,
     parts: Mapping[str, Rows],
     runners: Mapping[str, tuple[FoldRunner, int]],
-    test: Score | None,
+    test: Estimate | None,
+    scoring: ScoringParams,
 ) -> FoldHealth:
     """Score the audit's folds, set the first and the held-out test among shuffles, and see what parts share.
 
@@ -123,34 +124,39 @@ def check_folds(
     others' fold; `runners` what runs one of a method's folds, and their number. `parts` is empty and `test`
     None without a split.
     """
-    scores = [_score_fold(scorer, rows, predicted[rows]) for _, rows in outer]
-    accuracies = np.array([fold.accuracy for fold in scores])
-    held_out = parts.get("test", np.array([], dtype=np.int64))
-    others = accuracies[[not np.array_equal(np.sort(held_out), np.sort(rows)) for _, rows in outer]]
-    shuffled = shuffled_tests(scorer.table, predictor, len(outer), _SHUFFLES, scorer.seed)
+    folds = [_score_fold(table, rows, predicted[rows], scoring) for _, rows in outer]
+    scores = np.array([fold.score for fold in folds])
+    shuffled = shuffled_tests(table, predictor, len(outer), _SHUFFLES, scoring.seed)
+    first = _luck(scores[0], scores[1:], shuffled)
+    luck = None
+    if test is not None:
+        held_out = np.sort(parts["test"])
+        others = scores[[not np.array_equal(held_out, np.sort(rows)) for _, rows in outer]]
+        alike = min(max(2, round(len(table.targets) / test.images)), len(table.group_stratum))
+        if alike != len(outer):
+            shuffled = shuffled_tests(table, predictor, alike, _SHUFFLES, scoring.seed)
+        luck = _luck(test.values[table.task.plain.name], others, shuffled)
     return FoldHealth(
-        outer=scores,
-        z_of_first=_z(accuracies[0], accuracies[1:]),
-        shuffled_mean=float(shuffled.mean()),
-        shuffled_std=float(shuffled.std(ddof=1)),
-        share_below_first=float((shuffled < accuracies[0]).mean()),
-        shuffled_tests=len(shuffled),
-        test=None if test is None else _luck(scorer, predictor, test, others, {len(outer): shuffled}),
-        overlaps=_overlaps(scorer.table, parts),
-        counts={name: _count(scorer.table, rows) for name, rows in parts.items()},
+        outer=folds,
+        z_of_first=first.z,
+        shuffled_mean=first.shuffled_mean,
+        shuffled_std=first.shuffled_std,
+        share_below_first=first.share_below,
+        shuffled_tests=first.shuffled_tests,
+        test=luck,
+        overlaps=[_overlap(table, *pair) for pair in combinations(parts.items(), 2)],
+        counts={name: table.count(rows) for name, rows in parts.items()},
         order_independent={name: is_order_independent(*runner) for name, runner in runners.items()},
     )
 
 
-def shuffled_tests(
-    table: AuditTable, predictor: Predictor, folds: int, shuffles: int, seed: int
-) -> np.ndarray:
-    """Give accuracies, (shuffles * folds,), of splits cut as the study's is, but from shuffled samples."""
+def shuffled_tests(table: AuditTable, predictor: Predictor, folds: int, shuffles: int, seed: int) -> Values:
+    """Give scores, (shuffles * folds,), of splits cut as the study's is, but from shuffled samples."""
     found = []
     for number in range(shuffles):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=(seed + number) % 2**32)
-        for train, test in splitter.split(np.zeros(len(table.labels)), table.labels, table.groups):
-            found.append(float((predictor.predict(train, test) == table.labels[test]).mean()))
+        for train, test in splitter.split(np.zeros(len(table.targets)), table.stratum, table.groups):
+            found.append(table.score(test, predictor.predict(train, test)))
     return np.array(found)
 
 
@@ -161,55 +167,37 @@ def is_order_independent(run: FoldRunner, folds: int) -> bool:
     return all(np.array_equal(*pair) for pair in zip(forwards, backwards, strict=True))
 
 
-def _z(value: float, others: np.ndarray) -> float:
+def _luck(score: float, others: Values, shuffled: Values) -> Luck:
+    """Set the score of a test beside those of other folds, and of tests of shuffled splits."""
     spread = float(others.std(ddof=1)) if len(others) > 1 else 0.0
-    return float((value - others.mean()) / spread) if spread else 0.0
-
-
-def _luck(
-    scorer: Scorer, predictor: Predictor, test: Score, others: np.ndarray, known: Mapping[int, np.ndarray]
-) -> Luck:
-    """Set the held-out test among folds of shuffled splits of its size; the known are not redone."""
-    table = scorer.table
-    samples = len(table.group_class)
-    folds = min(max(2, round(len(table.labels) / test.images)), samples)
-    shuffled = known.get(folds)
-    if shuffled is None:
-        shuffled = shuffled_tests(table, predictor, folds, _SHUFFLES, scorer.seed)
     return Luck(
-        accuracy=test.accuracy,
-        z=_z(test.accuracy, others),
+        score=float(score),
+        z=float((score - others.mean()) / spread) if spread else 0.0,
         shuffled_mean=float(shuffled.mean()),
         shuffled_std=float(shuffled.std(ddof=1)),
-        share_below=float((shuffled < test.accuracy).mean()),
+        share_below=float((shuffled < score).mean()),
         shuffled_tests=len(shuffled),
     )
 
 
-def _score_fold(scorer: Scorer, rows: Rows, predicted: Labels) -> FoldScore:
-    score: Score = scorer.score(rows, predicted)
-    hits = int((predicted == scorer.table.labels[rows]).sum())
-    exact = binomtest(hits, len(rows)).proportion_ci(0.95, "exact")
+def _score_fold(table: AuditTable, rows: Rows, predicted: Targets, scoring: ScoringParams) -> FoldScore:
+    found, name = table.estimate(rows, predicted, scoring), table.task.plain.name
+    exact = None
+    if table.classes:
+        hits = int((predicted == table.targets[rows]).sum())
+        low, high = binomtest(hits, len(rows)).proportion_ci(0.95, "exact")
+        exact = float(low), float(high)
     return FoldScore(
-        images=score.images,
-        samples=score.samples,
-        counts=_count(scorer.table, rows),
-        accuracy=score.accuracy,
-        binomial_ci95=(float(exact.low), float(exact.high)),
-        bootstrap_ci95=score.accuracy_ci95,
+        images=found.images,
+        samples=found.samples,
+        counts=table.count(rows),
+        score=found.values[name],
+        binomial_ci95=exact,
+        bootstrap_ci95=found.bounds[name],
     )
 
 
-def _count(table: AuditTable, rows: Rows) -> dict[str, int]:
-    counts = np.bincount(table.labels[rows], minlength=len(table.classes))
-    return {name: int(count) for name, count in zip(table.classes, counts, strict=True)}
-
-
-def _overlaps(table: AuditTable, parts: Mapping[str, Rows]) -> list[Overlap]:
-    found = []
-    for (left, one), (right, other) in combinations(parts.items(), 2):
-        common = len(np.intersect1d(one, other))
-        samples = set(table.sample_ids[one]) & set(table.sample_ids[other])
-        either = len(np.union1d(one, other))
-        found.append(Overlap(left, right, common, len(samples), common / max(1, either)))
-    return found
+def _overlap(table: AuditTable, one: tuple[str, Rows], other: tuple[str, Rows]) -> Overlap:
+    (left, rows), (right, others) = one, other
+    common, either = len(np.intersect1d(rows, others)), len(np.union1d(rows, others))
+    return Overlap(left, right, common, len(table.shared(rows, others)), common / max(1, either))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from tmdscope.audit.duplicates import boundaries
 from tmdscope.audit.table import AuditTable, Rows
@@ -43,31 +44,24 @@ class Groups:
 
 def count_groups(table: AuditTable, parts: Mapping[str, Rows], few_samples: int) -> Groups:
     """Count what each class rests on; `parts` is empty without a split."""
-    test = parts.get("test")
-    classes = [_describe(table, k, test) for k in range(len(table.classes))]
-    faces: dict[str, set[int]] = {}
-    for sample, label in zip(table.sample_ids.tolist(), table.labels.tolist(), strict=True):
-        faces.setdefault(str(sample), set()).add(label)
-    shared = {}
-    for left, right in boundaries(parts):
-        common = set(table.sample_ids[parts[left]]) & set(table.sample_ids[parts[right]])
-        if common:
-            shared[f"{left} | {right}"] = sorted(map(str, common))
+    classes = [_describe(table, name, parts.get("test")) for name in table.strata]
+    faces = pd.Series(table.targets).groupby(table.sample_ids.astype(str)).nunique()
+    sides = {f"{a} | {b}": table.shared(parts[a], parts[b]) for a, b in boundaries(parts)}
     return Groups(
         classes=classes,
         few=[found.name for found in classes if found.samples < few_samples],
         one_sample_tests=[found.name for found in classes if found.test_samples == 1],
-        two_class_samples=sorted(sample for sample, labels in faces.items() if len(labels) > 1),
-        shared=shared,
+        two_class_samples=faces.index[faces > 1].tolist() if table.classes else [],
+        shared={boundary: samples for boundary, samples in sides.items() if samples},
     )
 
 
-def _describe(table: AuditTable, label: int, test: Rows | None) -> ClassGroups:
-    rows = np.flatnonzero(table.labels == label)
+def _describe(table: AuditTable, name: str, test: Rows | None) -> ClassGroups:
+    rows = np.flatnonzero(table.stratum == table.strata.index(name))
     counts = np.unique(table.sample_ids[rows], return_counts=True)[1]
     held_out = None if test is None else np.intersect1d(rows, test)
     return ClassGroups(
-        name=table.classes[label],
+        name=name,
         images=len(rows),
         samples=len(counts),
         most_images=int(counts.max(initial=0)),

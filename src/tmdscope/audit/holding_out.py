@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmdscope.audit.table import AuditTable, Rows
+from tmdscope.audit.table import AuditTable, Rows, cut_blocks
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,6 @@ class HeldOut:
     removed: Rows
 
 
-def cut_blocks(values: Sequence[float] | np.ndarray, blocks: int) -> Rows:
-    """Cut numbers into blocks, from 0, of equal counts, in their order; equal numbers stay together.
-
-    Some blocks may be empty.
-    """
-    sequence = np.sort(np.asarray(values, dtype=np.float64))
-    rank = np.searchsorted(sequence, values)
-    return (rank * blocks // max(1, len(sequence))).astype(np.int64)
-
-
 def blocks_over_all(table: AuditTable, blocks: int) -> list[HeldOut]:
     """Cut all samples into contiguous blocks of the order, equal in samples."""
     return _held_out(cut_blocks(table.group_order, blocks), "block")
@@ -40,9 +30,9 @@ def blocks_within_classes(table: AuditTable, blocks: int) -> list[HeldOut]:
 
     A class of at least two samples at different times always trains.
     """
-    place = np.zeros(len(table.group_class), dtype=np.int64)
-    for label in np.unique(table.group_class):
-        own = np.flatnonzero(table.group_class == label)
+    place = np.zeros(len(table.group_stratum), dtype=np.int64)
+    for label in np.unique(table.group_stratum):
+        own = np.flatnonzero(table.group_stratum == label)
         place[own] = cut_blocks(table.group_order[own], blocks)
     return _held_out(place, "block")
 
@@ -83,13 +73,14 @@ def matched_training(table: AuditTable, held: HeldOut, group: int, rng: np.rando
     `group` is the sample to predict, which never trains. Which others do not train is drawn from outside of
     `held.removed` while there are any.
     """
-    outside = np.ones(len(table.group_class), dtype=bool)
+    outside = np.ones(len(table.group_stratum), dtype=bool)
     outside[held.removed] = False
     kept = np.ones(len(outside), dtype=bool)
     kept[group] = False
-    for label, count in enumerate(np.bincount(table.group_class[held.removed], minlength=len(table.classes))):
-        drop = int(count) - int(table.group_class[group] == label)
-        own = kept & (table.group_class == label)
+    removed = np.bincount(table.group_stratum[held.removed], minlength=len(table.strata))
+    for label, count in enumerate(removed.tolist()):
+        drop = count - int(table.group_stratum[group] == label)
+        own = kept & (table.group_stratum == label)
         far, near = (rng.permutation(np.flatnonzero(own & side)) for side in (outside, ~outside))
         kept[np.concatenate([far, near])[:drop]] = False
     return np.flatnonzero(kept).astype(np.int64)
@@ -97,9 +88,9 @@ def matched_training(table: AuditTable, held: HeldOut, group: int, rng: np.rando
 
 def rearranged(table: AuditTable, held: Sequence[HeldOut], rng: np.random.Generator) -> list[HeldOut]:
     """Let the samples of each class change places at random: parts keep their numbers of each class."""
-    place = np.arange(len(table.group_class))
-    for label in range(len(table.classes)):
-        own = np.flatnonzero(table.group_class == label)
+    place = np.arange(len(table.group_stratum))
+    for label in range(len(table.strata)):
+        own = np.flatnonzero(table.group_stratum == label)
         place[own] = rng.permutation(own)
     return [HeldOut(part.name, place[part.test], np.sort(place[part.removed])) for part in held]
 

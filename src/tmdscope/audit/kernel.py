@@ -1,7 +1,7 @@
-"""The classifiers that an audit asks: one that sees features, one that sees the order alone.
+"""The predictors that an audit asks: one that sees features, one that sees the order alone.
 
-Kernel ridge regression is chosen because leaving images out of it costs no new fit: what the classifier would
-say of images R had they not trained follows from the fit on all, ``f_R = y_R - (G_RR)^-1 (G y)_R`` with
+Kernel ridge regression is chosen because leaving images out of it costs no new fit: what the model would say
+of images R had they not trained follows from the fit on all, ``f_R = y_R - (G_RR)^-1 (G y)_R`` with
 ``G = (K + alpha I)^-1`` (Rifkin & Lippert, *Notes on Regularized Least Squares*, MIT-CSAIL-TR-2007-025,
 section 4, by blocks). So an audit can leave out thousands of sets of samples, exactly.
 """
@@ -10,8 +10,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.preprocessing import normalize
 
-from tmdscope.audit.table import Labels, Rows, Values
+from tmdscope.audit.table import AuditTable, Rows, Targets, Values
 
 ALPHA = 0.1
 """Strength of the ridge, in units of the kernel's diagonal."""
@@ -20,30 +22,24 @@ ALPHA = 0.1
 class Predictor(Protocol):
     """Whatever can be trained on some images and asked about others."""
 
-    def predict(self, train: Rows, test: Rows) -> Labels:
+    def predict(self, train: Rows, test: Rows) -> Targets:
         """Train on some images and predict others; rows have none in common."""
 
 
-class KernelPredictor:
-    """Kernel ridge regression on -1 and +1 for each class; the largest output is the class, see `Predictor`.
+class KernelRidge:
+    """Kernel ridge regression of any targets, (N, T), that leaves images out in closed form.
 
-    Every image's features, (N, F), are brought to unit length, then each feature to mean 0 and variance 1
-    over all images, which reads no label; the kernel is ``exp(-d^2 / F)`` with the squared distance d^2 over
-    F features.
+    Features, (N, F), are those of `standardised`; the kernel is ``exp(-d^2 / F)`` with the squared distance
+    d^2 over F features.
     """
 
-    def __init__(self, features: NDArray[Any], labels: Labels, classes: int) -> None:
-        self.kernel = gaussian_kernel(standardised(unit_length(features)))
-        self.targets: Values = np.where(labels[:, None] == np.arange(classes), 1.0, -1.0)
-        self.inverse = np.asarray(np.linalg.inv(self.kernel + ALPHA * np.eye(len(labels))), dtype=np.float64)
-
-    def predict(self, train: Rows, test: Rows) -> Labels:
-        """Give the class with the largest output, see `Predictor.predict`."""
-        predicted: Labels = self.outputs(train, test, self.targets).argmax(axis=1).astype(np.int64)
-        return predicted
+    def __init__(self, features: NDArray[Any]) -> None:
+        self.kernel: Values = rbf_kernel(standardised(features))
+        ridge = self.kernel + ALPHA * np.eye(len(features))
+        self.inverse: Values = np.asarray(np.linalg.inv(ridge), dtype=np.float64)
 
     def outputs(self, train: Rows, test: Rows, targets: Values) -> Values:
-        """Fit to any targets, (N, T), and give the outputs of other images, shape (len(test), T).
+        """Fit to targets, (N, T), and give the outputs of other images, shape (len(test), T).
 
         Train and test have no row in common; targets outside of `train` are not read in effect.
         """
@@ -64,46 +60,63 @@ class KernelPredictor:
         return found
 
 
+class ClassKernel(KernelRidge):
+    """`KernelRidge` on -1 and +1 for each class; the largest output is the class, see `Predictor`."""
+
+    def __init__(self, table: AuditTable) -> None:
+        super().__init__(table.features)
+        self.codes: Values = np.where(table.targets[:, None] == np.arange(len(table.classes)), 1.0, -1.0)
+
+    def predict(self, train: Rows, test: Rows) -> Targets:
+        """Give the class with the largest output, see `Predictor.predict`."""
+        return self.outputs(train, test, self.codes).argmax(axis=1).astype(np.int64)
+
+
+class NumberKernel(KernelRidge):
+    """`KernelRidge` on numbers, less the mean of those that train, see `Predictor`."""
+
+    def __init__(self, table: AuditTable) -> None:
+        super().__init__(table.features)
+        self.columns = np.stack([table.targets, np.ones(len(table.targets))], axis=1).astype(np.float64)
+
+    def predict(self, train: Rows, test: Rows) -> Targets:
+        """Give the output, which is linear in targets: their mean is taken off after, see `Predictor`."""
+        mean = self.columns[train, 0].mean()
+        numbers, ones = self.outputs(train, test, self.columns).T
+        return np.asarray(numbers + mean * (1 - ones))
+
+
+def kernel_of(table: AuditTable) -> ClassKernel | NumberKernel:
+    """Make the predictor that sees the features of a table's images."""
+    return ClassKernel(table) if table.classes else NumberKernel(table)
+
+
 class OrderPredictor:
-    """The class of the training sample nearest in order, see `Predictor`; it sees no image."""
+    """The target of the training sample nearest in order, see `Predictor`; it sees no image."""
 
-    def __init__(self, order: Values, labels: Labels) -> None:
+    def __init__(self, order: Values, targets: Targets) -> None:
         self.order = order
-        self.labels = labels
+        self.targets = targets
 
-    def predict(self, train: Rows, test: Rows) -> Labels:
-        """Give the class of the nearest, of two as near the earlier, see `Predictor.predict`."""
+    def predict(self, train: Rows, test: Rows) -> Targets:
+        """Give the target of the nearest, of two as near the earlier, see `Predictor.predict`."""
         sequence = train[np.argsort(self.order[train], kind="stable")]
         known, asked = self.order[sequence], self.order[test]
         after = np.searchsorted(known, asked).clip(0, len(known) - 1)
         before = (after - 1).clip(0)
         nearest = np.where(asked - known[before] <= np.abs(known[after] - asked), before, after)
-        return self.labels[sequence[nearest]]
+        return np.asarray(self.targets[sequence[nearest]])
 
 
-def unit_length(features: NDArray[Any]) -> Values:
-    """Bring each image's features (a row) to unit length; a row of zeros stays."""
-    values: Values = np.asarray(features, dtype=np.float64)
-    length = np.linalg.norm(values, axis=1, keepdims=True)
-    return values / np.where(length > 0, length, 1.0)
+def standardised(features: NDArray[Any]) -> Values:
+    """Bring each image's features to unit length, then each feature to mean 0 and variance 1 over all images.
 
-
-def standardised(values: Values) -> Values:
-    """Bring each feature to mean 0 and variance 1 over all images, and drop those that do not vary.
-
-    At least one column is left.
+    No target is read. Features that do not vary but for rounding are dropped; at least one column is left.
     """
+    values = normalize(np.asarray(features, dtype=np.float64))
     spread = values.std(axis=0)
     varies = spread > 1e-12 * np.abs(values).max(axis=0, initial=0)
     if not varies.any():
         return np.zeros((len(values), 1))
     kept: Values = (values[:, varies] - values[:, varies].mean(axis=0)) / spread[varies]
     return kept
-
-
-def gaussian_kernel(values: Values) -> Values:
-    """Compute ``exp(-d^2 / F)`` between all images, (N, N), from standardised features, (N, F)."""
-    squared = (values**2).sum(axis=1)
-    distance = squared[:, None] + squared - 2 * values @ values.T
-    kernel: Values = np.exp(-np.maximum(distance, 0) / values.shape[1])
-    return kernel

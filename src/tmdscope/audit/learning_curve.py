@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tmdscope.audit.kernel import Predictor
-from tmdscope.audit.table import AuditTable, Rows, Values
-from tmdscope.scores.bootstrap import interval_over_samples, is_bootstrap_enough, percentile_interval
+from tmdscope.audit.table import AuditTable, Rows, Targets, Values
+from tmdscope.params.audit import AuditParams
+from tmdscope.params.common import ScoringParams
+from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval
 from tmdscope.scores.intervals import Bounds
+from tmdscope.scores.task import Metric
 
 _EXPONENTS = np.linspace(0.05, 2.0, 79)
 
@@ -23,37 +24,35 @@ class PowerLaw:
     scale: float
     exponent: float
 
-    def error(self, samples: float) -> float:
-        """Give the error that the law predicts for so many training samples."""
-        return float(self.floor + self.scale * samples**-self.exponent)
-
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Accuracy, in 0..1, against the number of training samples (means over draws).
+    """Plain metric against the number of training samples (means over draws).
 
     Attributes
     ----------
-    accuracy : list of float
+    score : list of float
         On images of other samples.
-    accuracy_ci95 : list of tuple of float or None
+    score_ci95 : list of tuple of float or None
         By test sample; None of a single one.
+    law : PowerLaw
+        Of the distance to the best value there is.
     exponent_ci95, twice_ci95, gain_ci95 : tuple of float or None
         Over drawn test samples; None where so few of them are told from the others by their errors that
         drawing says nothing (`tmdscope.scores.bootstrap.is_bootstrap_enough`).
     twice : float
-        Accuracy that the law predicts with twice the samples of the last point.
+        Score that the law predicts with twice the samples of the last point.
     gain : float
-        The same less the last point's own value by the law.
+        By how much that is better than the last point's own value by the law.
     last_foretold : float
-        Accuracy of the last point by a law that is fitted to the points before it: a test of the law.
+        Score of the last point by a law that is fitted to the points before it: a test of the law.
     draws : int
         Training sets of each point and fold.
     """
 
     samples: list[float]
-    accuracy: list[float]
-    accuracy_ci95: list[Bounds]
+    score: list[float]
+    score_ci95: list[Bounds]
     law: PowerLaw
     exponent_ci95: Bounds
     twice: float
@@ -68,10 +67,8 @@ def learning_curve(
     table: AuditTable,
     predictor: Predictor,
     folds: Sequence[tuple[Rows, Rows]],
-    shares: Sequence[float],
-    draws: int,
-    resamples: int,
-    seed: int,
+    params: AuditParams,
+    scoring: ScoringParams,
 ) -> LearningCurve:
     """Train on shares (rising in 0..1) of the samples and fit a power law to the error.
 
@@ -81,41 +78,50 @@ def learning_curve(
     Test samples are drawn with replacement and the law is fitted anew: the intervals hold that and nothing
     else, not the choice of the law.
     """
-    rng = np.random.default_rng(seed)
-    sizes, hits = [], []
-    for share in shares:
-        repeats = draws if share < 1 else 1
-        counted = [_draw(table, predictor, folds, share, rng) for _ in range(repeats)]
-        sizes.append(float(np.mean([size for size, _ in counted])))
-        hits.append(np.mean([hit for _, hit in counted], axis=0))
-    right = np.stack(hits, axis=1)
-    images = np.bincount(table.group)
-    by_sample = np.stack([np.bincount(table.group, column) for column in right.T], axis=1)
-    drawn = rng.multinomial(len(images), np.full(len(images), 1 / len(images)), size=resamples)
-    resampled = (drawn @ by_sample) / (drawn @ images)[:, None]
-    accuracy = right.mean(axis=0)
-    points = np.array(sizes)
-    laws = fit_power_laws(points, 1 - np.vstack([accuracy, resampled]))
-    here, there = ((1 - _errors(laws, factor * sizes[-1])) for factor in (1, 2))
-    says = by_sample / images[:, None]
-    enough = [is_bootstrap_enough(column) for column in says.T]
-    bounds = [
-        _bounds(drawn_here) if has_many else _few(hits_here, images, resamples, seed)
-        for has_many, drawn_here, hits_here in zip(enough, resampled.T, by_sample.T, strict=True)
-    ]
+    rng, metric = np.random.default_rng(params.seed), table.task.plain
+    sizes, predictions = [], []
+    for share in params.shares:
+        drawn = [_draw(table, predictor, folds, share, rng) for _ in range(params.draws if share < 1 else 1)]
+        sizes.append(float(np.mean([size for size, _ in drawn])))
+        predictions.append(np.stack([predicted for _, predicted in drawn]))
+    counts = [table.task.counts(table.targets, predicted, table.groups) for predicted in predictions]
+    by_sample = np.stack(counts, axis=1)
+    samples = len(by_sample)
+    weights = rng.multinomial(samples, np.full(samples, 1 / samples), size=scoring.bootstrap)
+    resampled = metric.of(np.tensordot(weights, by_sample, axes=1))
+    score, points = metric.of(by_sample.sum(axis=0)), np.array(sizes)
+    laws = fit_power_laws(points, errors_of(metric, np.vstack([score, resampled])))
+    here, there = (_errors(laws, factor * sizes[-1]) for factor in (1, 2))
+    twice, gain = scores_of(metric, there), here - there
+    before = fit_power_laws(points[:-1], errors_of(metric, score[None, :-1]))
+    enough = [is_bootstrap_enough(metric.of(counted)) for counted in counts]
+    everything = np.arange(len(table.targets))
     return LearningCurve(
         samples=sizes,
-        accuracy=accuracy.tolist(),
-        accuracy_ci95=bounds,
-        law=PowerLaw(*map(float, laws[0])),
+        score=score.tolist(),
+        score_ci95=[
+            _bounds(column) if many else table.estimate(everything, predicted, scoring).bounds[metric.name]
+            for many, column, predicted in zip(enough, resampled.T, predictions, strict=True)
+        ],
+        law=PowerLaw(*laws[0].tolist()),
         exponent_ci95=_bounds(laws[1:, 2]) if all(enough) else None,
-        twice=float(there[0]),
-        twice_ci95=_bounds(there[1:]) if all(enough) else None,
-        gain=float(there[0] - here[0]),
-        gain_ci95=_bounds(there[1:] - here[1:]) if all(enough) else None,
-        last_foretold=float(1 - _errors(fit_power_laws(points[:-1], 1 - accuracy[None, :-1]), points[-1])[0]),
-        draws=draws,
+        twice=float(twice[0]),
+        twice_ci95=_bounds(twice[1:]) if all(enough) else None,
+        gain=float(gain[0]),
+        gain_ci95=_bounds(gain[1:]) if all(enough) else None,
+        last_foretold=float(scores_of(metric, _errors(before, sizes[-1]))[0]),
+        draws=params.draws,
     )
+
+
+def errors_of(metric: Metric, scores: Values) -> Values:
+    """Give by how much scores fall short of the best that there is."""
+    return metric.highest - scores if metric.higher_is_better else scores - metric.lowest
+
+
+def scores_of(metric: Metric, errors: Values) -> Values:
+    """Give the scores that fall short by so much."""
+    return metric.highest - errors if metric.higher_is_better else metric.lowest + errors
 
 
 def fit_power_laws(samples: Values, errors: Values) -> Values:
@@ -146,16 +152,6 @@ def _errors(laws: Values, samples: float) -> Values:
     return errors
 
 
-def _few(hits: Values, images: NDArray[Any], resamples: int, seed: int) -> Bounds:
-    """Give the interval of a share that few samples tell anything of."""
-    share, mean = np.stack([hits, images], axis=1), images.mean()
-    extremes = np.array([[0.0, mean], [mean, mean]])
-    found = interval_over_samples(
-        share, lambda held: held[:, 0] / held[:, 1], hits / images, extremes, resamples, seed
-    )
-    return None if found is None else (float(found[0]), float(found[1]))
-
-
 def _bounds(values: Values) -> tuple[float, float]:
     low, high = percentile_interval(values)
     return float(low), float(high)
@@ -167,17 +163,17 @@ def _draw(
     folds: Sequence[tuple[Rows, Rows]],
     share: float,
     rng: np.random.Generator,
-) -> tuple[float, Values]:
-    """Mean number of training samples over folds, and which images were predicted rightly."""
-    hit = np.zeros(len(table.labels))
+) -> tuple[float, Targets]:
+    """Mean number of training samples over folds, and the predictions of all images."""
+    predicted = np.empty_like(table.targets)
     sizes = []
     for train, test in folds:
         groups = np.unique(table.group[train])
         kept = []
-        for label in np.unique(table.group_class[groups]):
-            own = groups[table.group_class[groups] == label]
+        for label in np.unique(table.group_stratum[groups]):
+            own = groups[table.group_stratum[groups] == label]
             kept.append(rng.permutation(own)[: max(1, round(share * len(own)))])
         chosen = np.concatenate(kept)
         sizes.append(len(chosen))
-        hit[test] = predictor.predict(table.rows_of(chosen), test) == table.labels[test]
-    return float(np.mean(sizes)), hit
+        predicted[test] = predictor.predict(table.rows_of(chosen), test)
+    return float(np.mean(sizes)), predicted

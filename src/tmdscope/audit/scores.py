@@ -1,47 +1,42 @@
-"""Scores with intervals bootstrapped by sample, and how many times to draw."""
+"""How scores stand in the record of an audit, and which way they point."""
 
-from dataclasses import dataclass
+import math
+from typing import Annotated, Any
 
-import numpy as np
+from pydantic import BeforeValidator, PlainSerializer
 
-from tmdscope.audit.table import AuditTable, Labels, Rows
-from tmdscope.scores.intervals import Bounds, Difference, bootstrap_by_sample, paired_difference
-
-
-@dataclass(frozen=True)
-class Score:
-    """A score in 0..1 on some images with 95 % intervals bootstrapped by sample.
-
-    Of several models it is that of their mean counts, as in `Difference`; without two samples no interval.
-    """
-
-    accuracy: float
-    macro_f1: float
-    accuracy_ci95: Bounds
-    macro_f1_ci95: Bounds
-    images: int
-    samples: int
+from tmdscope.scores.intervals import Bounds, Estimate
+from tmdscope.scores.task import Metric
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """Scores predictions for images of an audited data set."""
+def known(value: Any) -> Any:
+    """Give None in place of NaN, which JSON has no word for."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
-    table: AuditTable
-    resamples: int
-    seed: int
 
-    def score(self, rows: Rows, predicted: Labels) -> Score:
-        """Score predictions for M rows, int64, shape (M,), or of several models, shape (models, M)."""
-        labels, groups = self.table.labels[rows], self.table.groups[rows]
-        found = bootstrap_by_sample(labels, predicted, groups, self.resamples, self.seed)
-        return Score(*found.scores, found.accuracy, found.macro_f1, len(rows), found.samples)
+def _write(scores: Estimate) -> dict[str, Any]:
+    return {key: known(value) for key, value in scores.record().items()}
 
-    def difference(self, rows: Rows, first: Labels, second: Labels) -> Difference:
-        """Compare two predictions of the same images, first less second, shapes as for `score`."""
-        labels, groups = self.table.labels[rows], self.table.groups[rows]
-        return paired_difference(labels, first, second, groups, self.resamples, self.seed)
 
-    def chance(self, rows: Rows) -> float:
-        """Give the accuracy of naming the most frequent class of these images."""
-        return float(np.bincount(self.table.labels[rows]).max() / len(rows))
+def _read(content: Any) -> Any:
+    if isinstance(content, Estimate):
+        return content
+    try:
+        found = Estimate.read(content)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ValueError(f"no scores with intervals: {error!r}") from error
+    values = {name: math.nan if value is None else value for name, value in found.values.items()}
+    return {**vars(found), "values": values}
+
+
+Scores = Annotated[Estimate, BeforeValidator(_read), PlainSerializer(_write)]
+"""An `Estimate` in a record, flat; None stands for a metric that is not defined."""
+
+
+def gained(metric: Metric, difference: Estimate) -> tuple[float, Bounds]:
+    """By how much the first of two is better than the second, with bounds: below 0 where it is worse."""
+    value, bounds = difference.values[metric.name], difference.bounds[metric.name]
+    if bounds is None:
+        return metric.gain(value, 0), None
+    low, high = sorted(metric.gain(bound, 0) for bound in bounds)
+    return metric.gain(value, 0), (low, high)

@@ -1,24 +1,21 @@
-"""The whole audit of a data set, and its record."""
+"""The whole audit of a data set."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tmdscope.audit.campaigns import Campaigns, Draws, hold_out
-from tmdscope.audit.confounds import FEATURES, compare_confounds, predict_all, predictors_of
+from tmdscope.audit.campaigns import BLOCKS, EMBARGO, Campaigns, hold_out
+from tmdscope.audit.confounds import FEATURES, compare_confounds, metadata_predictors, predict_all
 from tmdscope.audit.drift import measure_drift
 from tmdscope.audit.duplicates import find_duplicates
 from tmdscope.audit.folds import FoldRunner, check_folds
 from tmdscope.audit.groups import count_groups
 from tmdscope.audit.holding_out import blocks_over_all, blocks_within_classes, embargoed, runs
-from tmdscope.audit.kernel import KernelPredictor, Predictor
+from tmdscope.audit.kernel import Predictor, kernel_of
 from tmdscope.audit.learning_curve import learning_curve
-from tmdscope.audit.scores import Scorer
+from tmdscope.audit.record import Audit, Findings
 from tmdscope.audit.table import AuditTable, Rows
-from tmdscope.audit.verdict import Findings, Verdict, campaign_effect, judge
+from tmdscope.audit.verdict import judge
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
@@ -33,92 +30,56 @@ def audit(
     params: AuditParams,
     scoring: ScoringParams,
     runners: Mapping[str, tuple[FoldRunner, int]],
-) -> dict[str, Any]:
-    """Audit a data set: gives what `audit.json` holds.
+) -> Audit:
+    """Audit a data set.
 
     `parts` maps a part of the study's split to its rows (``test, fold0_train, fold0_val ...``), empty without
-    a split; `runners` a classifier of the study to what runs one of its folds and their number, may be empty.
+    a split; `runners` a model of the study to what runs one of its folds and their number, may be empty.
     """
     with threadpool_limits(ONE_THREAD):
-        findings = _find(table, parts, params, scoring, runners)
-    return record(findings, judge(findings))
-
-
-def record(findings: Findings, verdict: Verdict) -> dict[str, Any]:
-    """Write findings as plain data."""
-    found = asdict(findings)
-    for entry, campaigns in zip(found["campaigns"], findings.campaigns, strict=True):
-        share = campaigns.lost_share
-        entry["effect"] = campaign_effect(campaigns)
-        entry["lost_share"] = None if np.isnan(share[0]) else list(share)
-    found["learning_curve"] = found.pop("curve")
+        findings = find(table, parts, params, scoring, runners)
+    verdict = judge(findings)
     failed = [check.name for check in verdict.checks if check.passed is False]
-    return {**found, "verdict": asdict(verdict), "failed_checks": failed}
+    return Audit(**vars(findings), verdict=verdict, failed_checks=failed)
 
 
-def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
-    """Pick the numbers that a run shows, by dotted name."""
-    numbers = {f"{item['name']}.accuracy": item["score"]["accuracy"] for item in found["confounds"]}
-    for item in found["campaigns"]:
-        drop = item["drop"]
-        numbers |= {
-            f"{item['name']}.held_out": item["held_out"]["accuracy"],
-            f"{item['name']}.control": item["control"]["accuracy"],
-            f"{item['name']}.drop": drop["accuracy"],
-        }
-        if drop["accuracy_ci95"] is not None:
-            low, high = drop["accuracy_ci95"]
-            numbers |= {f"{item['name']}.drop_low": low, f"{item['name']}.drop_high": high}
-    numbers |= {f"early_late.{item['name']}.auc": item["auc"] for item in found["drift"]}
-    return numbers | {
-        "twice_the_samples.gain": found["learning_curve"]["gain"],
-        "failed_checks": float(len(found["failed_checks"])),
-    }
-
-
-def _find(
+def find(
     table: AuditTable,
     parts: Mapping[str, Rows],
     params: AuditParams,
     scoring: ScoringParams,
     runners: Mapping[str, tuple[FoldRunner, int]],
 ) -> Findings:
-    scorer = Scorer(table, scoring.bootstrap, scoring.seed)
-    predictors = predictors_of(table, params.seed)
-    folds = outer_folds(table.labels, table.groups.tolist(), params.folds)
-    predictions = {name: predict_all(predictor, folds) for name, predictor in predictors.items()}
-    features = predictors[FEATURES]
-    assert isinstance(features, KernelPredictor)
-    ordered = table.order is not None
-    confounds = compare_confounds(scorer, predictors, predictions, parts.get("test"))
-    test = confounds[0].test
+    """Measure everything, see `audit`."""
+    kernel, ordered = kernel_of(table), table.order is not None
+    predictors = {FEATURES: kernel, **metadata_predictors(table, params.seed)}
+    folds = outer_folds(table.stratum, table.groups.tolist(), params.folds)
+    predictions = {name: predict_all(table, predictor, folds) for name, predictor in predictors.items()}
+    confounds = compare_confounds(table, predictors, predictions, parts.get("test"), scoring)
+    own, test = predictions[FEATURES], confounds[0].test
     return Findings(
+        task=table.task,
         duplicates=find_duplicates(table, parts, params.near_quantile),
         groups=count_groups(table, parts, params.few_samples),
         confounds=confounds,
-        campaigns=_hold_out_all(scorer, predictors, params) if ordered else [],
-        drift=measure_drift(table, features, params.permutations, scoring.bootstrap, params.seed)
-        if ordered
-        else [],
-        curve=learning_curve(
-            table, features, folds, params.shares, params.draws, scoring.bootstrap, params.seed
-        ),
-        folds=check_folds(scorer, features, folds, predictions[FEATURES], parts, runners, test),
+        campaigns=_hold_out_all(table, predictors, params, scoring) if ordered else [],
+        drift=measure_drift(table, kernel, params, scoring) if ordered else [],
+        learning_curve=learning_curve(table, kernel, folds, params, scoring),
+        folds=check_folds(table, kernel, folds, own, parts, runners, test, scoring),
     )
 
 
 def _hold_out_all(
-    scorer: Scorer, predictors: Mapping[str, Predictor], params: AuditParams
+    table: AuditTable, predictors: Mapping[str, Predictor], params: AuditParams, scoring: ScoringParams
 ) -> list[Campaigns]:
-    table = scorer.table
     asked = {name: predictors[name] for name in (FEATURES, "order")}
-    blocks, plan = params.blocks, Draws(params.draws, params.arrangements, params.seed)
+    blocks = params.blocks
     plans = {
-        f"{blocks} blocks": (
+        f"{blocks} {BLOCKS}": (
             blocks_over_all(table, blocks),
             f"All samples in order, cut into {blocks} blocks of as many samples; each is held out once.",
         ),
-        f"{blocks} blocks within classes": (
+        f"{blocks} {BLOCKS} within classes": (
             blocks_within_classes(table, blocks),
             f"Each class's samples in order, cut into {blocks} blocks; part k holds out block k of each.",
         ),
@@ -127,7 +88,7 @@ def _hold_out_all(
             f"The order cut at steps above their {params.gap_quantile:g} quantile; each run held out once.",
         ),
         **{
-            f"embargo {width}": (
+            f"{EMBARGO} {width}": (
                 embargoed(table, width),
                 f"Each sample is held out alone, and the {width} samples before and after it do not train.",
             )
@@ -135,7 +96,7 @@ def _hold_out_all(
         },
     }
     found = [
-        hold_out(scorer, asked, held, name, method, plan)
+        hold_out(table, asked, held, name, method, params, scoring)
         for name, (held, method) in plans.items()
         if len(held) > 1
     ]

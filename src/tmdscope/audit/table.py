@@ -1,5 +1,6 @@
-"""The data set that is audited: what is known of every image beside its class."""
+"""The data set that is audited: what is known of every image beside what is to be predicted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,25 +11,35 @@ from numpy.typing import NDArray
 
 from tmdscope.dataset.splits import group_samples
 from tmdscope.errors import UserError
+from tmdscope.params.common import ScoringParams
+from tmdscope.scores.intervals import Estimate, difference, estimate
+from tmdscope.scores.task import Task
 
-Labels = NDArray[np.int64]
+Targets = NDArray[Any]
 Rows = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 MOST_IMAGES = 6000
 """Images that are audited at most: the kernel between all of them is held in memory (3 x 288 MB)."""
 
+_STRATA = 5
+"""Of numbers, equal in samples."""
+
 
 @dataclass(frozen=True)
 class AuditTable:
-    """A data set with a sample and a class for every image.
+    """A data set with a sample and a target for every image.
 
     Attributes
     ----------
+    task : Task
+        By whose metrics predictions are scored; the plain one decides.
     features : numpy.ndarray
-        What a classifier sees of each image, shape (N, F), finite.
+        What a predictor sees of each image, shape (N, F), finite.
+    targets : numpy.ndarray
+        What is predicted, shape (N,): labels of `classes`, int64, or numbers where there are no classes.
     classes : tuple of str
-        In label order.
+        In label order; empty where targets are numbers.
     image_sha256 : numpy.ndarray
         Hash of each image, or of its row of features.
     order : numpy.ndarray or None
@@ -40,9 +51,10 @@ class AuditTable:
         Plain statistics of each image (mean, contrast ...), numbers, a row per image.
     """
 
+    task: Task
     features: NDArray[Any]
     sample_ids: NDArray[Any]
-    labels: Labels
+    targets: Targets
     classes: tuple[str, ...]
     image_sha256: NDArray[Any]
     order: Values | None = None
@@ -60,15 +72,14 @@ class AuditTable:
             "image statistics": self.statistics,
         }
         for name, column in given.items():
-            if column is not None and len(column) != len(self.labels):
-                raise UserError(f"audit: {len(column)} rows of {name} for {len(self.labels)} images")
-        for name in ("features", "order"):
-            column = given[name]
-            if column is not None and not np.isfinite(column).all():
+            if column is not None and len(column) != len(self.targets):
+                raise UserError(f"audit: {len(column)} rows of {name} for {len(self.targets)} images")
+        for name, values in {"features": self.features, "order": self.order, "targets": self.targets}.items():
+            if values is not None and not np.isfinite(values).all():
                 raise UserError(f"audit: a value of {name} is missing or not finite; leave such images out")
-        if len(self.labels) > MOST_IMAGES:
+        if len(self.targets) > MOST_IMAGES:
             raise UserError(
-                f"audit: {len(self.labels)} images, {MOST_IMAGES} can be audited at most; "
+                f"audit: {len(self.targets)} images, {MOST_IMAGES} can be audited at most; "
                 "draw some images of every sample"
             )
 
@@ -90,22 +101,79 @@ class AuditTable:
         return np.unique(self.groups, return_inverse=True)[1].astype(np.int64)
 
     @cached_property
-    def group_class(self) -> Labels:
-        """Class of each group: that of its first image, int64, shape (groups,)."""
-        first = np.unique(self.groups, return_index=True)[1]
-        return self.labels[first]
+    def stratum(self) -> Rows:
+        """What folds and controls hold alike of each image, int64, shape (N,): its class, or its fifth.
+
+        Fifths of numbers are equal in groups, whose means are cut; equal numbers stay together.
+        """
+        if self.classes:
+            return self.targets
+        means = np.bincount(self.group, self.targets) / np.bincount(self.group)
+        fifth = np.unique(cut_blocks(means, _STRATA), return_inverse=True)[1]
+        return fifth.astype(np.int64)[self.group]
+
+    @cached_property
+    def strata(self) -> tuple[str, ...]:
+        """Names of the strata: the classes, or the range of numbers in each."""
+        if self.classes:
+            return self.classes
+        numbers = [self.targets[self.stratum == fifth] for fifth in np.unique(self.stratum)]
+        return tuple(f"{own.min():.4g} to {own.max():.4g}" for own in numbers)
+
+    @cached_property
+    def group_stratum(self) -> Rows:
+        """Stratum of each group: that of its first image, int64, shape (groups,)."""
+        return self.stratum[np.unique(self.groups, return_index=True)[1]]
 
     @cached_property
     def group_order(self) -> Values:
         """Order of each group, the lowest of its images, shape (groups,); `UserError` if not known."""
         if self.order is None:
             raise UserError("audit: no order column, so campaigns cannot be told")
-        lowest = np.full(len(self.group_class), np.inf)
+        lowest = np.full(len(self.group_stratum), np.inf)
         np.minimum.at(lowest, self.group, self.order)
         return lowest
 
     def rows_of(self, groups: Rows) -> Rows:
         """Find the images (rows, rising) of some groups."""
-        wanted = np.zeros(len(self.group_class), dtype=bool)
+        wanted = np.zeros(len(self.group_stratum), dtype=bool)
         wanted[groups] = True
         return np.flatnonzero(wanted[self.group]).astype(np.int64)
+
+    def count(self, rows: Rows) -> dict[str, int]:
+        """Count the images of each stratum among some (rows)."""
+        counts = np.bincount(self.stratum[rows], minlength=len(self.strata))
+        return dict(zip(self.strata, counts.tolist(), strict=True))
+
+    def shared(self, rows: Rows, others: Rows) -> list[str]:
+        """List the samples that have images among both."""
+        return sorted(set(map(str, self.sample_ids[rows])) & set(map(str, self.sample_ids[others])))
+
+    def score(self, rows: Rows, predicted: Targets) -> float:
+        """Score predictions for M rows by the plain metric, shape (M,), or of several models, (models, M)."""
+        sums = self.task.counts(self.targets[rows], predicted, np.zeros(len(rows), dtype=np.int64))
+        return float(self.task.plain.of(sums[0]))
+
+    def chance(self, rows: Rows) -> float:
+        """Score the one prediction for all of these images that is best without looking."""
+        return self.score(rows, np.full(len(rows), self.task.naive(self.targets[rows])))
+
+    def estimate(self, rows: Rows, predicted: Targets, scoring: ScoringParams) -> Estimate:
+        """Score predictions, shapes as for `score`, with intervals over groups."""
+        asked = self.targets[rows], predicted, self.groups[rows]
+        return estimate(self.task, *asked, scoring.bootstrap, scoring.seed)
+
+    def difference(self, rows: Rows, first: Targets, second: Targets, scoring: ScoringParams) -> Estimate:
+        """Compare two predictions of the same images, first less second, shapes as for `score`."""
+        asked = self.targets[rows], first, second, self.groups[rows]
+        return difference(self.task, *asked, scoring.bootstrap, scoring.seed)
+
+
+def cut_blocks(values: Sequence[float] | NDArray[Any], blocks: int) -> Rows:
+    """Cut numbers into blocks, from 0, of equal counts, in their order; equal numbers stay together.
+
+    Some blocks may be empty.
+    """
+    sequence = np.sort(np.asarray(values, dtype=np.float64))
+    rank = np.searchsorted(sequence, values)
+    return (rank * blocks // max(1, len(sequence))).astype(np.int64)

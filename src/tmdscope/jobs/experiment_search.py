@@ -20,7 +20,7 @@ from tmdscope.files import write_table, write_text
 from tmdscope.layout import FEATURES, PREPARED, PRETRAINED, SPLIT
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.params.search import BEST_PARAMS, SEARCHED, SearchParams, check_search
+from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, SearchParams, check_search
 from tmdscope.record import write_record
 from tmdscope.search.experiments import ExperimentObjective, with_settings
 from tmdscope.search.outcome import SearchOutcome
@@ -170,26 +170,23 @@ def _write_outcome(folder: Path, task: SearchTask, base: ExperimentParams, found
     )
     write_text(folder / BEST_PARAMS, header + _yaml(best))
     write_table(folder / "trials.csv", found.trials)
-    write_record(
-        folder / SEARCHED,
-        {
-            "study": task.name,
-            "sampler": task.params.sampler,
-            "seed": task.params.seed,
-            "images": task.data.images,
-            "value": found.value,
-            "folds": found.folds,
-            "selection": found.selection,
-            "trial": found.trial,
-            "settings": found.settings,
-            "progress": asdict(found.progress),
-            "epochs": found.epochs,
-            "importance": found.importance,
-            "space": {key: entry.model_dump(mode="json") for key, entry in task.params.space.items()},
-        },
-        {key: task.identity[key] for key in ("data", "split")},
-        [folder / BEST_PARAMS, folder / "trials.csv"],
+    searched = Searched(
+        study=task.name,
+        sampler=task.params.sampler,
+        seed=task.params.seed,
+        images=task.data.images,
+        value=found.value,
+        folds=found.folds,
+        selection=found.selection,
+        trial=found.trial,
+        settings=found.settings,
+        progress=asdict(found.progress),
+        epochs=found.epochs,
+        importance=found.importance,
+        space=dict(task.params.space),
     )
+    of = {key: task.identity[key] for key in ("data", "split")}
+    searched.write(folder / SEARCHED, of, [folder / BEST_PARAMS, folder / "trials.csv"])
 
 
 def _yaml(content: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The audit of anyone's own data: a manifest in, a page and a record out."""
 
 from collections.abc import Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.audit.columns import draw_images, read_nuisance, read_order
+from tmdscope.audit.record import Verdict
 from tmdscope.audit.statistics import image_statistics, spectra
 from tmdscope.audit.study import audit
 from tmdscope.audit.table import MOST_IMAGES, AuditTable
@@ -18,13 +19,14 @@ from tmdscope.dataset.place import find_file
 from tmdscope.dataset.prepare import prepare_content
 from tmdscope.dataset.store import classes_of
 from tmdscope.errors import UserError
-from tmdscope.files import open_array, read_bytes, read_json, read_table, sha256_array, write_json
+from tmdscope.files import open_array, read_bytes, read_json, read_table, sha256_array
 from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.report.audit import audit_section
 from tmdscope.report.page import Page, write_page
+from tmdscope.scores.task import CLASSES
 
 RECORD, PAGE = "audit.json", "index.html"
 """What is written."""
@@ -61,12 +63,12 @@ def audit_manifest(request: AuditRequest, folder: Path) -> str:
     if len(table.classes) < 2:
         raise UserError(f"{request.manifest} has one class, {table.classes[0]!r}: nothing to tell apart")
     found = audit(table, {}, request.params, request.scoring, {})
-    write_json(folder / RECORD, {**found, "images_of": len(manifest)})
+    replace(found, images_of=len(manifest)).write(folder / RECORD)
     lead = f"{len(chosen)} of {len(manifest)} images of {request.manifest}, seen as " + (
         "spectra of the pictures." if request.features is None else f"{request.features}."
     )
     write_page(folder / PAGE, Page("What a score is worth", lead, [audit_section(found)]))
-    return tell(found["verdict"])
+    return tell(found.verdict)
 
 
 def check_free(folder: Path) -> None:
@@ -81,15 +83,13 @@ def check_free(folder: Path) -> None:
         raise UserError(f"{folder / theirs} is there and no audit's: name another folder with --out")
 
 
-def tell(verdict: dict[str, Any]) -> str:
-    """Write the verdict of `tmdscope.audit.study.audit` in lines: headline, claims and checks."""
-    lines = [verdict["headline"]]
-    titles = {"may": "May be claimed", "may_not": "May not be claimed", "next": "To measure next"}
-    for key, title in titles.items():
-        if verdict[key]:
-            lines += ["", f"{title}:", *(f"- {claim}" for claim in verdict[key])]
+def tell(verdict: Verdict) -> str:
+    """Write a verdict in lines: headline, claims and checks."""
+    lines = [verdict.headline]
+    for title, claims in verdict.titled.items():
+        lines += ["", f"{title}:", *(f"- {claim}" for claim in claims)]
     words = {True: "passed", False: "FAILED", None: "cannot be told"}
-    lines += ["", *(f"{words[c['passed']]:14}  {c['name']}: {c['finding']}" for c in verdict["checks"])]
+    lines += ["", *(f"{words[c.passed]:14}  {c.name}: {c.finding}" for c in verdict.checks)]
     return "\n".join(lines)
 
 
@@ -140,9 +140,10 @@ def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request
         features, statistics = spectra(images, bands), image_statistics(images)
     classes = classes_of(manifest["material"])
     return AuditTable(
+        task=CLASSES,
         features=features,
         sample_ids=manifest["sample_id"].to_numpy(dtype=str),
-        labels=np.array([classes.index(name) for name in manifest["material"]], dtype=np.int64),
+        targets=np.array([classes.index(name) for name in manifest["material"]], dtype=np.int64),
         classes=classes,
         image_sha256=np.array(hashes),
         order=read_order(manifest, request.order),

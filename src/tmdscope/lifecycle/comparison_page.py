@@ -7,7 +7,8 @@ from tmdscope.lifecycle.comparison_report import Report, number, signed, verdict
 from tmdscope.lifecycle.contact_sheet import LARGEST, percent
 from tmdscope.lifecycle.cost import BATCH, REPEATS, Cost, Costs
 from tmdscope.report.figures.scores import drawable, intervals
-from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Section, Table, with_interval
+from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Section, Table
+from tmdscope.report.text import with_interval
 from tmdscope.scores.intervals import Bounds, Difference
 from tmdscope.scores.paired import PairedScores
 from tmdscope.tracking.predictions import ScoredModel

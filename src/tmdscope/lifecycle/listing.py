@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tmdscope.names import shown
-from tmdscope.report.page import with_interval
+from tmdscope.report.text import with_interval
 from tmdscope.tracking.registry import PRODUCTION, Client, Version
 from tmdscope.tracking.standing import Registered, list_registered
 

@@ -8,7 +8,7 @@ does so: `tmdscope.learn.crossval` builds a fresh model for every fold.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -19,7 +19,8 @@ from tmdscope.learn.fit import Examples
 from tmdscope.learn.recorder import Recorder
 from tmdscope.models.tabular import FeatureTable, Mlp, mlp_settings
 from tmdscope.params.published_study import CarryoverParams
-from tmdscope.scores.folds import mean_std
+from tmdscope.record import JsonRecord
+from tmdscope.scores.folds import MeanStd, mean_std
 from tmdscope.scores.task import CLASSES
 from tmdscope.vision.targets import Multiclass
 
@@ -33,6 +34,36 @@ COMPARED = tuple(f"{part}_{CLASSES.plain.name}" for part in ("val", "test"))
 
 Trial = Mapping[str, Mapping[str, Sequence[float]]]
 """Series to score to its values, one per fold."""
+
+
+@dataclass(frozen=True)
+class OverFolds(MeanStd):
+    """A score of every fold, and over folds."""
+
+    folds: list[float]
+
+
+@dataclass(frozen=True)
+class SeedScores:
+    """Both series of one seed: `COMPARED` to its values."""
+
+    seed: int
+    fresh: dict[str, OverFolds]
+    carried: dict[str, OverFolds]
+
+    @property
+    def series(self) -> dict[Series, dict[str, OverFolds]]:
+        """Both, by name."""
+        return {"fresh": self.fresh, "carried": self.carried}
+
+
+@dataclass(frozen=True)
+class Carryover(JsonRecord):
+    """``carryover.json``; `gain` is the carried mean less the fresh mean, over seeds."""
+
+    enabled: bool
+    trials: list[SeedScores] = field(default_factory=list)
+    gain: dict[str, MeanStd] = field(default_factory=dict)
 
 
 class CarriedLayers:

@@ -1,6 +1,7 @@
 """Section `searches`: what Optuna varies, how many trials it has, and when it gives one up."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,7 +12,7 @@ from tmdscope.materials import nearest
 from tmdscope.names import name_problem
 from tmdscope.params.experiments import ExperimentParams, read_experiments
 from tmdscope.params.reading import Params, ParamsError, Seed, parse_section, read_params
-from tmdscope.record import read_record
+from tmdscope.record import JsonRecord
 
 Value = str | int | float | bool
 SamplerName = Literal["tpe", "gp", "cma-es", "random"]
@@ -199,6 +200,29 @@ def _check_value(where: str, base: Mapping[str, Any], key: str, value: Value) ->
                 raise ParamsError(f"{where}: {item['msg']} (got {value!r})") from error
 
 
+@dataclass(frozen=True)
+class Searched(JsonRecord):
+    """``search.json``: what the search of an experiment found; `trial`, `value`, `folds` are of the best.
+
+    `selection` is the score of what is found with each fold left out of the choice; `epochs` are of all
+    trials.
+    """
+
+    study: str
+    sampler: str
+    seed: int
+    images: int
+    value: float
+    folds: list[float]
+    selection: float | None
+    trial: int
+    settings: dict[str, Value]
+    progress: dict[str, int]
+    epochs: int
+    importance: dict[str, float]
+    space: dict[str, Dimension]
+
+
 def experiment_of(study: str, path: Path = Path("params.yaml")) -> str:
     """Say which experiment a study varies; its name begins with that of the experiment, or is it."""
     known = list(read_searches(path))
@@ -218,9 +242,9 @@ def read_searches(path: Path = Path("params.yaml")) -> dict[str, SearchParams]:
 
 def read_best_params(path: Path) -> ExperimentParams:
     """Read an experiment with the settings that a search found, from the ``best_params.yaml`` it wrote."""
-    found, name = read_record(path.with_name(SEARCHED), files=[path]), path.parent.name
-    if found["study"].rpartition("-")[0] != name:
-        raise broken(path.with_name(SEARCHED), f"is of study {found['study']!r}, not of {name!r}")
+    found, name = Searched.read(path.with_name(SEARCHED), files=[path]), path.parent.name
+    if found.study.rpartition("-")[0] != name:
+        raise broken(path.with_name(SEARCHED), f"is of study {found.study!r}, not of {name!r}")
     return parse_section("best_params", read_params(path), ExperimentParams, path.as_posix())
 
 

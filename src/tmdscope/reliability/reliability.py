@@ -24,7 +24,7 @@ from tmdscope.reliability.conformal import (
 )
 from tmdscope.reliability.novelty import ClassGaussians, fit_gaussians
 from tmdscope.scores.bootstrap import mean_with_interval
-from tmdscope.scores.intervals import Bounds
+from tmdscope.scores.records import Trust
 
 if TYPE_CHECKING:
     from tmdscope.learn.crossval import FoldParts
@@ -227,39 +227,6 @@ def assess(reliability: Reliability, probabilities: ArrayLike, embeddings: Array
         unfamiliar=within(novelty, reliability.novelty_cut),
         spread=members.std(axis=0),
     )
-
-
-@dataclass(frozen=True)
-class Trust:
-    """What an assessment is worth on images that neither training nor `fit_reliability` has seen.
-
-    Attributes
-    ----------
-    ece_before, ece_after, nll_before, nll_after : float
-        Of the probabilities as they are and calibrated.
-    coverage : float
-        Share of images whose set holds the true class.
-    coverage_by_sample : float
-        Its mean over samples, which the level speaks of.
-    set_size : float
-        Mean number of classes.
-    empty_sets, flagged : float
-        Shares of images; `flagged` are called unfamiliar.
-    """
-
-    images: int
-    samples: int
-    ece_before: float
-    ece_after: float
-    nll_before: float
-    nll_after: float
-    coverage: float
-    coverage_ci95: Bounds
-    coverage_by_sample: float
-    set_size: float
-    empty_sets: float
-    flagged: float
-    flagged_ci95: Bounds
 
 
 def measure(

@@ -15,7 +15,7 @@ from tmdscope.params.reading import Params
 from tmdscope.params.sequential import Encoding, Volume
 from tmdscope.report.figures.scores import drawable, panels_of_bars
 from tmdscope.report.page import Block, Figure, Paragraph, Table
-from tmdscope.report.paper import Pair, Part, printed, read_values
+from tmdscope.report.paper import Pair, PaperPart, printed, read_values
 from tmdscope.scores.intervals import tell_interval
 from tmdscope.scores.task import Metric
 from tmdscope.sequential.plan import Arm
@@ -43,7 +43,7 @@ class PublishedStage(Params):
 
     classes: list[str]
     volumes: list[int]
-    scores: dict[Series, dict[Part, list[Pair]]]
+    scores: dict[Series, dict[PaperPart, list[Pair]]]
 
     @model_validator(mode="after")
     def _every_volume_has_a_value(self) -> Self:
@@ -61,7 +61,7 @@ class PublishedFigure4(Params):
     stages: list[PublishedStage]
 
     def find(
-        self, arm: Arm, encoding: Encoding, classes: Sequence[str], volume: Volume, part: Part = "test"
+        self, arm: Arm, encoding: Encoding, classes: Sequence[str], volume: Volume, part: PaperPart = "test"
     ) -> Pair | None:
         """Find the published mean and population standard deviation, over five folds, of a measured score.
 

@@ -11,7 +11,6 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tmdscope.files import write_text
-from tmdscope.scores.intervals import tell_interval
 
 
 @dataclass(frozen=True)
@@ -139,14 +138,3 @@ def write_page(path: Path, page: Page) -> None:
         script_hash=f"sha256-{digest}",
     )
     write_text(path, html)
-
-
-def plus_minus(score: dict[str, float], percent: bool = False) -> str:
-    """Write ``mean`` and ``std`` as ``0.832 ± 0.017``, or in hundredths as ``84.8 ± 2.1``."""
-    scale, digits = (100, 1) if percent else (1, 3)
-    return f"{score['mean'] * scale:.{digits}f} ± {score['std'] * scale:.{digits}f}"
-
-
-def with_interval(value: float, interval: Sequence[float] | None, percent: bool = False) -> str:
-    """Write a value and its 95 % interval: ``0.795 [0.764, 0.824]`` or ``0.795 (no interval: 1 sample)``."""
-    return tell_interval(value, interval, ".1f", 100) if percent else tell_interval(value, interval)

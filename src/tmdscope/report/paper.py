@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
 from tmdscope.dataset.store import Dataset
@@ -15,8 +15,10 @@ from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, SplitParams
 from tmdscope.params.reading import Params
+from tmdscope.report.text import readable, setting
+from tmdscope.scores.task import Metric
 
-Part = Literal["train", "val", "test"]
+PaperPart = Literal["train", "val", "test"]
 Pair = list[float]
 """Mean and population standard deviation, as printed."""
 
@@ -33,14 +35,26 @@ class PublishedData(Params):
 
 
 class PublishedRow(Params):
-    """A row of a table: accuracy in %, macro F1; a part that is absent was not published."""
+    """A row of a table: its scores lie in the file beside its other keys, by the metric's name.
+
+    Shares of images are in %; a part that is absent was not published.
+    """
 
     label: str
     experiment: dict[str, str] = Field(description="settings that make an experiment this row")
     settings: dict[str, Any] = Field(default={}, description="protocol of this row, before that of all rows")
     note: str = Field(default="", description="a difference that no setting removes")
-    accuracy: dict[Part, Pair]
-    macro_f1: dict[Part, Pair]
+    scores: dict[str, dict[PaperPart, Pair]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_scores(cls, row: dict[str, Any]) -> dict[str, Any]:
+        own = {key: value for key, value in row.items() if key in cls.model_fields}
+        return {"scores": {key: value for key, value in row.items() if key not in own}, **own}
+
+    def score(self, metric: str, part: PaperPart) -> Pair | None:
+        """Find a published value; None where the paper gives none."""
+        return self.scores.get(metric, {}).get(part)
 
 
 class PublishedTable(Params):
@@ -78,6 +92,12 @@ def read_values(name: str) -> Any:
     return YAML(typ="safe").load(text)
 
 
+def find_row(table: str, label: str) -> PublishedRow:
+    """Find a published row."""
+    (found,) = (one for one in read_published().tables if one.name == table)
+    return next(row for row in found.rows if row.label == label)
+
+
 def experiments_of(row: PublishedRow, experiments: Mapping[str, ExperimentParams]) -> list[str]:
     """Find the experiments that are a row of the paper, whatever their epochs and the like."""
     return [
@@ -93,7 +113,7 @@ def settings_that_differ(published: Published, row: PublishedRow, params: Experi
         key: value for key, value in {**published.settings, **row.settings}.items() if value is not None
     }
     found = [
-        f"{key.replace('_', ' ')} {_word(getattr(params, key))}, not {_word(value)}"
+        f"{readable(key)} {setting(getattr(params, key))}, not {setting(value)}"
         for key, value in wanted.items()
         if getattr(params, key) != value
     ]
@@ -126,7 +146,6 @@ def printed(pair: Sequence[float] | None, digits: int) -> str:
     return "not given" if pair is None else f"{pair[0]:.{digits}f} ± {pair[1]:.{digits}f}"
 
 
-def _word(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+def digits_of(metric: Metric) -> int:
+    """Say how many digits the paper prints of a metric."""
+    return 1 if metric.percent else 2

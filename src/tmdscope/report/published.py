@@ -2,35 +2,36 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
+from tmdscope.analysis.record import Latent
+from tmdscope.audit.record import Audit
 from tmdscope.dataset.published import PublishedTables
 from tmdscope.dataset.splits import Split
 from tmdscope.materials import MATERIALS
-from tmdscope.report.provenance import Run
+from tmdscope.models.carryover import Carryover
+from tmdscope.report.sections.provenance import Run
+from tmdscope.scores.records import ClassifierScores, FamilySearch
+from tmdscope.scores.task import Task
 from tmdscope.sequential.record import SequenceRecord
 
 
 @dataclass(frozen=True)
 class PublishedResults:
-    """Everything the report is written from.
+    """Everything the report is written from; `sequential` is None where sequences are not enabled."""
 
-    `latent`, `carryover`, `search` and `audit` are the contents of JSON files; the first has text in place of
-    figures that need missing descriptors. `sequential` is None where sequences are not enabled.
-    """
-
+    task: Task
     tables: PublishedTables
     split: Split
-    scores: Mapping[str, Mapping[str, Any]]
-    latent: Mapping[str, Any]
+    scores: Mapping[str, ClassifierScores]
+    latent: Latent
     scatter: pd.DataFrame
     correlations: pd.DataFrame
     runs: Sequence[Run]
-    carryover: Mapping[str, Any]
-    search: Mapping[str, Any]
-    audit: Mapping[str, Any]
+    carryover: Carryover
+    search: FamilySearch
+    audit: Audit
     sequential: SequenceRecord | None
 
     @property

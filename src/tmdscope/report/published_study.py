@@ -1,28 +1,25 @@
 """The report of the published study: measured numbers beside the paper's."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tmdscope.materials import MATERIALS
-from tmdscope.report.audit import audit_section
-from tmdscope.report.audit_metrics import audit_metrics
-from tmdscope.report.families import families_metrics, families_section
-from tmdscope.report.latent import LatentView, latent_metrics, latent_section
-from tmdscope.report.page import Page, Paragraph, Points, Section, Table, plus_minus, with_interval
-from tmdscope.report.provenance import provenance_section, reproduce_section
+from tmdscope.report.page import Paragraph, Section, Table
+from tmdscope.report.paper import digits_of, find_row, printed
+from tmdscope.report.part import Part, Report
 from tmdscope.report.published import PublishedResults
-from tmdscope.report.published_scores import (
-    PAPER_IMAGENET_MLP,
-    called,
-    carryover_section,
-    classifiers_section,
-    confusion_section,
-    pooled_section,
-)
-from tmdscope.report.sequential import sequential_section
-from tmdscope.report.sequential_metrics import sequential_metrics
-from tmdscope.report.summary import audit_sentences, latent_sentences, sequential_sentences
-from tmdscope.scores.task import CLASSES
+from tmdscope.report.sections.audit import AuditPart
+from tmdscope.report.sections.carryover import CarriedLayers
+from tmdscope.report.sections.classifiers import Classifiers
+from tmdscope.report.sections.confusion import Confusion
+from tmdscope.report.sections.families import Families
+from tmdscope.report.sections.latent import LatentSpace
+from tmdscope.report.sections.pooled import PooledPart
+from tmdscope.report.sections.provenance import Provenance, Reproduction
+from tmdscope.report.sections.sequential import Sequences
+from tmdscope.report.text import averaged, capital, estimated, unit_of
 
 PAPER_TEST = {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}
 """Held-out images per material: Table 1 of the TMD paper."""
@@ -34,6 +31,17 @@ PAPER_TABLE_5 = {
 }
 """Lowest r, highest r and regression R: rows 8, 12 and 14 of Table 5 of the TMD paper."""
 
+PAPER_ROW = ("Table 2", "ImageNet* (features)")
+"""What classifier `mlp` measures again."""
+
+CALLED = {
+    "mlp": "mlp: the paper's ImageNet*",
+    "svc": "svc: L2, standardise, RBF",
+    "logistic": "logistic: standardise",
+    "sample_id_only": "sample id only (sees no image)",
+}
+"""Classifier to what a reader calls it, with its way in a few words."""
+
 _HEADS_ONLY = (
     "Here a stage trains the head only, on frozen features of ImageNet weights; the paper fine-tunes the "
     "whole network, so this neither repeats nor refutes its Figure 4. No model is registered: a head on "
@@ -41,129 +49,123 @@ _HEADS_ONLY = (
 )
 
 
-def metrics(results: PublishedResults) -> dict[str, Any]:
-    """Collect the numbers of all parts of the study that DVC compares."""
-    kept = ("train_accuracy", "val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1")
-    return {
-        "dataset": {
-            "images": len(results.tables.sample_ids),
-            "distinct_images": int(results.tables.distinct.sum()),
-            "samples": len(set(results.tables.sample_ids)),
-            "sha256": results.tables.digest,
-        },
-        "split": {"test": results.test_counts},
-        "classifiers": {name: {key: score[key] for key in kept} for name, score in results.scores.items()},
-        "pooled": {name: score["pooled"] for name, score in results.scores.items()},
-        "confusion": {name: score["confusion"] for name, score in results.scores.items()},
-        "search": families_metrics(results.search),
-        "audit": audit_metrics(results.audit),
-        "sequential": sequential_metrics(results.sequential, CLASSES.primary),
-        "latent": latent_metrics(results.latent),
-        "carryover": _carryover(results.carryover),
-    }
-
-
-def compose(results: PublishedResults) -> Page:
-    """Write the report."""
-    return Page(
+def report_of(results: PublishedResults) -> Report:
+    """Make the report."""
+    task, test, digest = results.task, len(results.split.test), results.tables.digest
+    pooled = {name: score.pooled for name, score in results.scores.items()}
+    fixed = {CALLED[name]: found for name, found in pooled.items() if name != "sample_id_only"}
+    audit, published = AuditPart(results.audit), {"paper's ImageNet* (Table 2)": find_row(*PAPER_ROW)}
+    data, latent = _PublishedData(results), _latent(results)
+    sequences = Sequences(results.sequential, task.primary, MATERIALS, _HEADS_ONLY)
+    about = (
+        f"Data set SHA-256 {digest}. This study has features and embeddings but no images: there is nothing "
+        "that attribution maps could be drawn on."
+    )
+    conditions = (
+        "`make published` fetches the authors' tables, or reads them where TMDSCOPE_PUBLISHED_DIR says, "
+        "checks their SHA-256 and runs every stage that is not up to date, under the settings of "
+        "pipelines/published_features/params.yaml of that commit. Another processor or version of torch may "
+        "change the last digits."
+    )
+    return Report(
         title="The published TMD-AFM features, measured again",
         lead="Features and embeddings of the TMD paper's images, its classifiers and others, and what their "
         "scores are worth.",
-        sections=[
-            _summary(results),
-            _data(results),
-            audit_section(results.audit),
-            classifiers_section(results),
-            pooled_section(results),
-            _families(results),
-            *([carryover_section(results)] if results.carryover["enabled"] else []),
-            confusion_section(results),
-            *_sequential(results),
-            _latent(results),
-            provenance_section(
-                results.runs,
-                f"Data set SHA-256 {results.tables.digest}. This study has features and embeddings but no "
-                "images: there is nothing that attribution maps could be drawn on.",
-            ),
-            _reproduce(results),
+        parts=[
+            data,
+            audit,
+            Classifiers(task, results.scores, CALLED, published, audit.order(), test),
+            PooledPart(task, pooled, CALLED),
+            Families(task, results.search, fixed),
+            CarriedLayers(task, results.carryover, test),
+            _confusion(results),
+            sequences,
+            latent,
+            Provenance(results.runs, about),
+            Reproduction(results.runs, "make published", conditions),
         ],
+        said=[data, audit, sequences, latent],
     )
 
 
-def _summary(results: PublishedResults) -> Section:
-    numbers, scores = metrics(results)["dataset"], results.scores
-    pooled = {called(name).partition(":")[0]: score["pooled"] for name, score in scores.items()}
-    pooled["searched, nested"] = results.search["pooled"]
-    listed = "; ".join(
-        f"{name} {with_interval(score['accuracy'], score['accuracy_ci95'], percent=True)} %"
-        for name, score in pooled.items()
-    )
-    data = (
-        f"Data: {numbers['images']} published images ({numbers['distinct_images']} distinct) of "
-        f"{numbers['samples']} samples, as features of frozen networks."
-    )
-    first = (
-        "Right when the sample was never seen, pooled over ten outer folds (95 % intervals bootstrapped by "
-        f"sample, as all in brackets here): {listed}. The intervals of two classifiers alone do not say "
-        "which is better."
-    )
-    sentences = [data, first]
-    if "mlp" in scores:
-        ours, paper = scores["mlp"]["val_accuracy"], PAPER_IMAGENET_MLP["accuracy"]
-        sentences.append(
-            f"The paper's ImageNet*, measured again: validation accuracy {plus_minus(ours, percent=True)} %, "
-            f"in the paper {plus_minus(paper, percent=True)} % (mean ± standard deviation over five folds, "
-            "which is no interval)."
+@dataclass(frozen=True)
+class _PublishedData(Part):
+    """The published images, and the first scores of classifiers on them."""
+
+    results: PublishedResults
+
+    def metrics(self) -> dict[str, Any]:
+        """Say what the data are."""
+        tables = self.results.tables
+        return {
+            "dataset": {
+                "images": len(tables.sample_ids),
+                "distinct_images": int(tables.distinct.sum()),
+                "samples": len(set(tables.sample_ids)),
+                "sha256": tables.digest,
+            },
+            "split": {"test": self.results.test_counts},
+        }
+
+    def sentences(self) -> list[str]:
+        """Say what the data are, and how good each classifier is on samples that it never saw."""
+        numbers, plain, scores = self.metrics()["dataset"], self.results.task.plain, self.results.scores
+        pooled = {CALLED[name].partition(":")[0]: score.pooled for name, score in scores.items()}
+        pooled["searched, nested"] = self.results.search.pooled
+        unit = unit_of(plain)
+        listed = "; ".join(f"{name} {estimated(plain, found.all)} {unit}" for name, found in pooled.items())
+        data = (
+            f"Data: {numbers['images']} published images ({numbers['distinct_images']} distinct) of "
+            f"{numbers['samples']} samples, as features of frozen networks."
         )
-    sentences += [
-        *audit_sentences(results.audit),
-        *sequential_sentences(results.sequential, CLASSES.primary),
-        *latent_sentences(results.latent),
-    ]
-    return Section("In short", [Points(sentences)])
+        first = (
+            f"{capital(plain.title)} when the sample was never seen, pooled over ten outer folds (95 % "
+            f"intervals bootstrapped by sample, as all in brackets here): {listed}. The intervals of two "
+            "classifiers alone do not say which is better."
+        )
+        said = [data, first]
+        paper = find_row(*PAPER_ROW).score(plain.name, "val")
+        if "mlp" in scores and paper is not None:
+            said.append(
+                f"The paper's ImageNet*, measured again: validation {plain.title} "
+                f"{averaged(plain, scores['mlp'].mean('val', plain.name))} {unit}, in the paper "
+                f"{printed(paper, digits_of(plain))} {unit} (mean ± standard deviation over five folds, "
+                "which is no interval)."
+            )
+        return said
+
+    def section(self) -> Section:
+        """Count the images of each material, beside the paper's."""
+        rows = [
+            [name, str(self.results.tables.materials.count(name)), str(count), str(PAPER_TEST[name])]
+            for name, count in self.results.test_counts.items()
+        ]
+        lead = (
+            "Features: average pool of ResNet18 with ImageNet weights, 512 values, from Moses & Reinhart "
+            "(doi:10.5281/zenodo.13961220). Split: StratifiedGroupKFold without shuffling, grouped by sample "
+            "id as text; the test is fold 0 of 10, then 5 folds on the rest."
+        )
+        header = ["Material", "all", "test", "test in the paper's Table 1"]
+        return Section("Data and split", [Paragraph(lead), Table("Images per material", header, rows)])
 
 
-def _carryover(found: Mapping[str, Any]) -> dict[str, Any]:
-    if not found["enabled"]:
-        return dict(found)
-    trials = {
-        str(trial["seed"]): {series: trial[series] for series in ("fresh", "carried")}
-        for trial in found["trials"]
-    }
-    return {**found, "trials": trials}
-
-
-def _data(results: PublishedResults) -> Section:
-    rows = [
-        [name, str(results.tables.materials.count(name)), str(count), str(PAPER_TEST[name])]
-        for name, count in results.test_counts.items()
-    ]
-    return Section(
-        "Data and split",
-        [
-            Paragraph(
-                "Features: average pool of ResNet18 with ImageNet weights, 512 values, from Moses & Reinhart "
-                "(doi:10.5281/zenodo.13961220). Split: StratifiedGroupKFold without shuffling, grouped by "
-                "sample id as text; the test is fold 0 of 10, then 5 folds on the rest."
-            ),
-            Table("Images per material", ["Material", "all", "test", "test in the paper's Table 1"], rows),
-        ],
+def _confusion(results: PublishedResults) -> Confusion:
+    images, primary = len(results.tables.sample_ids), results.task.primary
+    best = max(
+        (name for name in results.scores if name != "sample_id_only"),
+        key=lambda name: primary.gain(results.scores[name].pooled.all.values[primary.name], 0),
+    )
+    return Confusion(
+        matrices={CALLED[name]: np.array(score.confusion) for name, score in results.scores.items()},
+        classes=MATERIALS,
+        about=f"Pooled over ten outer folds: {images} images, rows true, and their share of the row.",
+        best=CALLED[best],
+        about_best=f"{CALLED[best]}: {images} images, each predicted by a model that never saw its sample",
     )
 
 
-def _families(results: PublishedResults) -> Section:
-    fixed = {name: score["pooled"] for name, score in results.scores.items() if name != "sample_id_only"}
-    return families_section(results.search, {called(name): pooled for name, pooled in fixed.items()})
-
-
-def _sequential(results: PublishedResults) -> list[Section]:
-    if results.sequential is None:
-        return []
-    return [sequential_section(results.sequential, CLASSES.primary, MATERIALS, _HEADS_ONLY)]
-
-
-def _latent(results: PublishedResults) -> Section:
-    view = LatentView(
+def _latent(results: PublishedResults) -> LatentSpace:
+    return LatentSpace(
         found=results.latent,
         points=results.scatter,
         table=results.correlations,
@@ -175,14 +177,3 @@ def _latent(results: PublishedResults) -> Section:
         what=f"{len(results.tables.sample_ids)} published images",
         paper=PAPER_TABLE_5,
     )
-    return latent_section(view)
-
-
-def _reproduce(results: PublishedResults) -> Section:
-    conditions = (
-        "`make published` fetches the authors' tables, or reads them where TMDSCOPE_PUBLISHED_DIR says, "
-        "checks their SHA-256 and runs every stage that is not up to date, under the settings of "
-        "pipelines/published_features/params.yaml of that commit. Another processor or version of torch may "
-        "change the last digits."
-    )
-    return reproduce_section(results.runs, "make published", conditions, [])

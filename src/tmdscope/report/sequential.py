@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from tmdscope.progress import duration
 from tmdscope.report.figure_4 import ARMS, Outcome, figure_4_blocks, stage_name
 from tmdscope.report.figures.embeddings import latent_stages
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table, plus_minus
+from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.text import plus_minus
+from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.intervals import Bounds, tell_interval
 from tmdscope.scores.task import Metric
 from tmdscope.sequential.outcome import SMALL
@@ -258,7 +260,10 @@ def _latent(record: SequenceRecord, classes: Sequence[str]) -> list[Block]:
                 [
                     stage_name(_stage_of(record, entry)),
                     entry.encoding,
-                    *(plus_minus(vars(moved)) for moved in (entry.sequential, entry.direct)),
+                    *(
+                        plus_minus(MeanStd(moved.mean, moved.std))
+                        for moved in (entry.sequential, entry.direct)
+                    ),
                 ]
                 for entry in record.drift
             ],

@@ -8,23 +8,20 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.analysis.record import Attribution, ModelLatent
+from tmdscope.audit.record import Audit
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import Labels, decoded_scores
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, SplitParams
-from tmdscope.report.gains import Gain
-from tmdscope.report.provenance import Run
+from tmdscope.report.sections.experiments import Decoded
+from tmdscope.report.sections.gains import Gains
+from tmdscope.report.sections.provenance import Run
+from tmdscope.report.sections.searches import SearchResult
+from tmdscope.scores.folds import MeanStd
+from tmdscope.scores.records import ExperimentScores
+from tmdscope.scores.task import Task
 from tmdscope.sequential.record import SequenceRecord
-
-Scores = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """What a search left: the content of ``search.json`` and of ``trials.csv``."""
-
-    summary: Mapping[str, Any]
-    trials: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -33,16 +30,18 @@ class StudyResults:
 
     Attributes
     ----------
+    model, best : str
+        The registered model, and the experiment of its version `best`.
     counts : pandas.DataFrame
         Images of each class in each part.
-    scores, predictions : dict
-        Content of ``scores.json`` and ``predictions.parquet``.
-    gains, targets : sequence of Gain
+    predictions : dict
+        Content of ``predictions.parquet``.
+    gains : sequence of Gains
         Pre-trained beside from scratch, and multiclass beside multilabel.
     baseline : dict or None
         Scores of the sample-id-only baseline; None when the ids carry no number.
-    pretraining : dict
-        Content of ``pretrain.json``, as `audit`, `registered`, `latent`, `attribution` of theirs.
+    scans, r_squared : int, dict
+        Of the backbone `simulated`: how many scans it learnt from, and how well it reads each quantity.
     scatter, descriptors : pandas.DataFrame
         A row per image of the dataset: component scores with material and part; a column per descriptor.
     maps : dict
@@ -54,26 +53,28 @@ class StudyResults:
     """
 
     study: str
+    task: Task
     data: DataParams
     split: SplitParams
     experiments: Mapping[str, ExperimentParams]
     dataset: Dataset
     counts: pd.DataFrame
-    scores: Mapping[str, Scores]
+    scores: Mapping[str, ExperimentScores]
     predictions: Mapping[str, pd.DataFrame]
-    gains: Sequence[Gain]
-    targets: Sequence[Gain]
+    gains: Sequence[Gains]
     searches: Mapping[str, SearchResult]
     histories: Mapping[str, pd.DataFrame]
-    baseline: Scores | None
-    pretraining: Mapping[str, Any]
-    audit: Mapping[str, Any]
-    registered: Mapping[str, Any]
-    latent: Mapping[str, Any]
+    baseline: Mapping[str, MeanStd] | None
+    scans: int
+    r_squared: Mapping[str, float]
+    audit: Audit
+    model: str
+    best: str
+    latent: ModelLatent
     scatter: pd.DataFrame
     correlations: pd.DataFrame
     descriptors: pd.DataFrame
-    attribution: Mapping[str, Any]
+    attribution: Attribution
     maps: Mapping[str, NDArray[Any]]
     runs: Sequence[Run]
     settings: Mapping[str, Any]
@@ -101,11 +102,18 @@ class StudyResults:
         return [name for name, entry in self.experiments.items() if entry.target == "multilabel"]
 
     @cached_property
-    def decoded(self) -> dict[str, Scores]:
-        """Multilabel experiment to its scores by exact match, part by part."""
+    def decoded(self) -> dict[str, Decoded]:
+        """Experiment to its scores by the paper's decoding, part by part."""
+        found = {
+            name: decoded_scores(table, self.labels, self.classes, self.task)
+            for name, table in self.predictions.items()
+        }
         return {
-            name: decoded_scores(self.predictions[name], self.labels, self.classes)
-            for name in self.multilabel
+            name: {
+                part: {key: MeanStd(**score) for key, score in scores.items()}
+                for part, scores in parts.items()
+            }
+            for name, parts in found.items()
         }
 
     @property

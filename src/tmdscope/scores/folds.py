@@ -1,6 +1,7 @@
 """Means over folds, and the parts of a fold."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,14 @@ from numpy.typing import NDArray
 
 PARTS = ("train", "val", "test")
 """Parts of a fold."""
+
+
+@dataclass(frozen=True)
+class MeanStd:
+    """A score over folds: mean and population standard deviation."""
+
+    mean: float
+    std: float
 
 
 def mean_std(values: Sequence[float] | NDArray[Any]) -> dict[str, float]:

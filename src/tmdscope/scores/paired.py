@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
-from tmdscope.scores.classes import f1_per_class, recall_per_class
+from tmdscope.scores.classes import f1_per_class
 from tmdscope.scores.folds import PARTS
 from tmdscope.scores.intervals import Estimate, difference, estimate
 from tmdscope.scores.scored import IDENTITY
-from tmdscope.scores.task import CLASSES, Metric, Task
+from tmdscope.scores.task import CLASSES, RECALL, Metric, Task
 
 FACTS = IDENTITY[1:]
 """What a table of predictions knows of an image beside its name."""
@@ -39,7 +39,7 @@ class McNemar:
     p_value: float
 
 
-PER_CLASS = (Metric("recall", "recall", recall_per_class), Metric("f1", "F1", f1_per_class))
+PER_CLASS = (RECALL, Metric("f1", "F1", f1_per_class))
 """What is told of every class, from counts of pairs: shape (..., K, K + 1) to (..., K)."""
 
 

@@ -13,6 +13,7 @@ from tmdscope.dataset.store import digest_of
 from tmdscope.files import broken, read_table
 from tmdscope.record import read_record
 from tmdscope.scores.folds import PARTS, mean_std
+from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.task import CLASSES
 
 SCORES = "scores.json"
@@ -55,7 +56,7 @@ _SCHEMA = pa.DataFrameSchema(
 class Scored:
     """What a cross-validated experiment left: its JSON files and its `summary.predictions_table`."""
 
-    scores: dict[str, Any]
+    scores: ExperimentScores
     facts: dict[str, Any]
     run: dict[str, Any]
     predictions: pd.DataFrame
@@ -90,7 +91,7 @@ class Scored:
             wrong = find_contradictions(found, predictions)
             if wrong:
                 raise broken(where, f"is not of {PREDICTIONS} beside it: {'; '.join(wrong)}")
-        return cls(scores, facts, run, predictions)
+        return cls(ExperimentScores.read(scores_path, of), facts, run, predictions)
 
 
 def find_problems(predictions: pd.DataFrame) -> list[str]:

@@ -39,6 +39,8 @@ class Metric:
         Format of its values in text.
     lowest, highest : float
         Between which its values lie.
+    percent : bool
+        Whether reports write it in hundredths: it is a share of images.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Metric:
     form: str = ".3f"
     lowest: float = 0.0
     highest: float = 1.0
+    percent: bool = False
 
     @property
     def direction(self) -> str:
@@ -85,6 +88,8 @@ class Task:
     details : callable, optional
         From targets and predictions, as the model's decoder gives them, and names of the classes to what is
         reported of a part beside the metrics, without intervals; ``key.CLASS`` is of a class.
+    also, by_class : tuple of Metric
+        Those of the details that tables show beside the metrics: of a part, and of each class.
     axes : int
         Of one model's predictions.
     each : callable, optional
@@ -97,6 +102,8 @@ class Task:
     extremes: Callable[[NDArray[Any]], Values]
     naive: Callable[[NDArray[Any]], Any]
     details: Details = _none
+    also: tuple[Metric, ...] = ()
+    by_class: tuple[Metric, ...] = ()
     axes: int = 1
     each: Callable[[NDArray[Any], NDArray[Any], NDArray[np.bool_]], Values] | None = None
 
@@ -157,13 +164,16 @@ class Task:
         return models
 
 
-ACCURACY = Metric("accuracy", "accuracy", classes.accuracy)
+ACCURACY = Metric("accuracy", "accuracy", classes.accuracy, percent=True)
 MACRO_F1 = Metric("macro_f1", "macro F1", classes.macro_f1)
+RECALL = Metric("recall", "recall", classes.recall_per_class, percent=True)
 
 CLASSES = Task(
     name="classes",
     metrics=(ACCURACY, MACRO_F1),
     details=classes.details,
+    also=(Metric("weighted_f1", "weighted F1", classes.weighted_f1),),
+    by_class=(RECALL,),
     count=classes.count,
     extremes=classes.extremes,
     naive=classes.most_frequent,
@@ -194,7 +204,7 @@ def quantity(unit: str, levels: Sequence[float] = (), form: str = ".3g") -> Task
         Values that targets take, rising, where they take few: a prediction is right where the nearest level
         is the target's.
     """
-    binned = Metric("binned_accuracy", "accuracy in bins", quantities.binned_accuracy)
+    binned = Metric("binned_accuracy", "accuracy in bins", quantities.binned_accuracy, percent=True)
     return Task(
         name="quantity",
         metrics=(
@@ -212,8 +222,8 @@ def quantity(unit: str, levels: Sequence[float] = (), form: str = ".3g") -> Task
 DETECTIONS = Task(
     name="detections",
     metrics=(
-        Metric("precision", "precision", detections.precision),
-        Metric("recall", "recall", detections.recall),
+        Metric("precision", "precision", detections.precision, percent=True),
+        Metric("recall", "recall", detections.recall, percent=True),
         Metric(
             "false_alarms", "false alarms", detections.false_alarms, False, "a frame", ".2f", highest=np.inf
         ),

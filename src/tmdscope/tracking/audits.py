@@ -7,10 +7,12 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from tmdscope.audit.record import Audit
 from tmdscope.errors import UserError
-from tmdscope.files import read_json, sha256_json
+from tmdscope.files import sha256_json
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
+from tmdscope.scores.task import CLASSES
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.runs import fetch_artifact
 
@@ -62,25 +64,20 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
         told = "with the settings of params.yaml (audit, scoring), only with others" if ended else ""
         raise UserError(_missing(version, of, trained.data.tags.get("experiment") == _ADDED, told))
     tags, info = fitting[0].data.tags, fitting[0].info
+    where, remedy = f"{_RECORD} of run {info.run_id}", "make it anew: `dvc repro --force audit`"
     with fetch_artifact(client, info.run_id, _RECORD) as path:
-        record = read_json(path)
-    about, failed = record.get("provenance"), record.get("failed_checks")
-    if not isinstance(about, dict) or not isinstance(failed, list):
-        raise UserError(
-            f"{_RECORD} of run {info.run_id} says nothing of its data or its checks: it was changed; make it "
-            "anew: `dvc repro --force audit`"
-        )
-    made_of = {name: about.get(name) for name in _OF}
-    if made_of != of:
-        raise UserError(
-            f"{_RECORD} of run {info.run_id} is of other data or another split than its tags say; make it "
-            "anew: `dvc repro --force audit`"
-        )
+        try:
+            audit = Audit.read(path, CLASSES)
+        except UserError as error:
+            raise UserError(f"{where} cannot be used: {error}; {remedy}") from error
+    made_of = audit.provenance or {}
+    if {name: made_of.get(name) for name in _OF} != of:
+        raise UserError(f"{where} is of other data or another split than its tags say; {remedy}")
     return StudyAudit(
         info.run_id,
         datetime.fromtimestamp(info.end_time / 1000, UTC),
         tags.get("params.sha256", "none"),
-        tuple(map(str, failed)),
+        tuple(audit.failed_checks),
     )
 
 

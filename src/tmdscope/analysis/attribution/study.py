@@ -3,13 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.analysis.attribution.checks import pointing, randomised, rank_correlation
 from tmdscope.analysis.attribution.maps import Explained, Labels, Maps
+from tmdscope.analysis.record import (
+    Agreement,
+    Attribution,
+    AttributionSettings,
+    ExplainedModel,
+    Interval,
+    OnTruth,
+)
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import AttributionParams
 from tmdscope.scores.bootstrap import mean_with_interval
@@ -27,12 +34,12 @@ class AttributionData:
 
 @dataclass(frozen=True)
 class AttributionResult:
-    """What was found; `summary` holds the numbers, as in a metrics file.
+    """What was found, in numbers and maps.
 
     `shown` are the rows of the images that all methods looked at, `maps` those of each method, (shown, S, S).
     """
 
-    summary: dict[str, Any]
+    summary: Attribution
     shown: NDArray[np.int64]
     maps: dict[str, Maps]
 
@@ -42,13 +49,18 @@ class _Means:
     sample_ids: NDArray[np.str_]
     scoring: ScoringParams
 
-    def of(self, values: NDArray[np.float64], limits: tuple[float, float] | None = None) -> dict[str, Any]:
+    def of(self, values: NDArray[np.float64], limits: tuple[float, float] | None = None) -> Interval:
         ids = self.sample_ids.tolist()
-        return mean_with_interval(values, ids, self.scoring.bootstrap, self.scoring.seed, limits)
+        draws = (self.scoring.bootstrap, self.scoring.seed)
+        return Interval.of(mean_with_interval(values, ids, *draws, limits))
 
 
 def explain(
-    explained: Explained, data: AttributionData, settings: AttributionParams, scoring: ScoringParams
+    explained: Explained,
+    data: AttributionData,
+    settings: AttributionParams,
+    scoring: ScoringParams,
+    model: ExplainedModel,
 ) -> AttributionResult:
     """Ask a network for its reasons, and its maps for theirs; the class explained is the one that it names.
 
@@ -64,21 +76,24 @@ def explain(
     looked_at = [(name, values, everything) for name, values in maps.items()]
     looked_at.append(("occlusion", on_shown["occlusion"], shown))
     means = _Means(samples[shown], scoring)
-    summary = {
-        "images": len(everything),
-        "correct": int((predicted == data.labels).sum()),
-        "shown": len(shown),
-        "map_px": explained.map_px(data.images),
-        "agreement": _agreement(on_shown, means),
-        "sanity": _sanity(explained, images, labels, on_shown, means, settings),
-        "truth": {
+    asked = settings.model_dump(include=set(AttributionSettings.__dataclass_fields__))
+    summary = Attribution(
+        model=model,
+        settings=AttributionSettings(**asked),
+        images=len(everything),
+        correct=int((predicted == data.labels).sum()),
+        shown=len(shown),
+        map_px=explained.map_px(data.images),
+        agreement=_agreement(on_shown, means),
+        sanity=_sanity(explained, images, labels, on_shown, means, settings),
+        truth={
             feature: {
                 name: _on_truth(values, masks[rows], _Means(samples[rows], scoring))
                 for name, values, rows in looked_at
             }
             for feature, masks in data.masks.items()
         },
-    }
+    )
     return AttributionResult(summary, shown, on_shown)
 
 
@@ -114,12 +129,11 @@ def _chance(first: Maps, second: Maps) -> float | None:
     return float(np.nanmean(values)) if np.isfinite(values).any() else None
 
 
-def _agreement(maps: Mapping[str, Maps], means: _Means) -> dict[str, dict[str, Any]]:
+def _agreement(maps: Mapping[str, Maps], means: _Means) -> dict[str, Agreement]:
     return {
-        f"{a}-{b}": {
-            **means.of(rank_correlation(maps[a], maps[b])),
-            "other_image": _chance(maps[a], maps[b]),
-        }
+        f"{a}-{b}": Agreement(
+            **vars(means.of(rank_correlation(maps[a], maps[b]))), other_image=_chance(maps[a], maps[b])
+        )
         for a, b in combinations(maps, 2)
     }
 
@@ -131,12 +145,12 @@ def _sanity(
     maps: Mapping[str, Maps],
     means: _Means,
     settings: AttributionParams,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, Interval]]:
     """Rank correlation with the maps of networks that lost more and more of what they learnt.
 
     Of occlusion after the last step only, an image of each class: it asks the network hundreds of times.
     """
-    found: dict[str, dict[str, Any]] = {name: {} for name in maps}
+    found: dict[str, dict[str, Interval]] = {name: {} for name in maps}
     for step, classifier in randomised(explained.classifier, settings.seed):
         random = replace(explained, classifier=classifier)
         for name, values in _layer_maps(random, images, labels).items():
@@ -148,13 +162,12 @@ def _sanity(
     return found
 
 
-def _on_truth(maps: Maps, masks: NDArray[np.bool_], means: _Means) -> dict[str, Any]:
+def _on_truth(maps: Maps, masks: NDArray[np.bool_], means: _Means) -> OnTruth:
     table = pointing(maps, masks)
-    gain, hit = means.of(table["gain"].to_numpy()), means.of(table["hit"].to_numpy(), (0, 1))
     known = table.dropna()
-    return {
-        "mass": float(known["mass"].mean()) if len(known) else None,
-        "area": float(known["area"].mean()) if len(known) else None,
-        "gain": gain,
-        "hit": hit,
-    }
+    return OnTruth(
+        mass=float(known["mass"].mean()) if len(known) else None,
+        area=float(known["area"].mean()) if len(known) else None,
+        gain=means.of(table["gain"].to_numpy()),
+        hit=means.of(table["hit"].to_numpy(), (0, 1)),
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from tmdscope.analysis.record import Interval
 from tmdscope.report.figures.base import COLOURS, MARKERS, cycle, png
+from tmdscope.report.figures.scores import drawable
 
 _SHARE = 0.35
 """Of the image's width that a scale bar fills at most."""
@@ -58,22 +59,28 @@ def overlays(shown: Sequence[Overlay], names: Mapping[str, str], signed: Collect
     return png(figure)
 
 
-def sanity_curves(curves: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> bytes:
+def sanity_curves(curves: Mapping[str, Mapping[str, Interval]], names: Mapping[str, str]) -> bytes:
     """Draw how alike maps stay while a network loses what it learnt, as a PNG.
 
     Rank correlation with the trained network's maps, from the top of the network down. `curves`: method to
-    the part that was drawn anew last, to ``mean`` and optionally ``ci95``.
+    the part that was drawn anew last, to the mean.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axis = figure.subplots()
     steps = list(max(curves.values(), key=lambda curve: len(list(curve))))
     styles = zip(cycle(COLOURS, len(curves)), cycle(MARKERS, len(curves)), strict=True)
     for (method, curve), (colour, marker) in zip(curves.items(), styles, strict=True):
-        known = [step for step in curve if curve[step]["mean"] is not None]
-        x, mean = [steps.index(step) for step in known], [curve[step]["mean"] for step in known]
-        axis.plot(x, mean, color=colour, marker=marker, label=names[method])
-        for place, step in zip(x, known, strict=True):
-            low, high = curve[step].get("ci95") or (np.nan, np.nan)
+        known = {steps.index(step): found for step, found in curve.items() if found.samples}
+        means = [np.nan if found.mean is None else found.mean for found in known.values()]
+        axis.plot(
+            list(known),
+            means,
+            color=colour,
+            marker=marker,
+            label=names[method],
+        )
+        for place, found in known.items():
+            low, high = drawable(found.ci95)
             axis.plot([place, place], [low, high], color=colour, linewidth=1)
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set_xticks(range(len(steps)), steps)

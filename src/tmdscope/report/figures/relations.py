@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tmdscope.report.figures.base import COLOURS, cycle, png
+from tmdscope.report.text import readable
 
 
 def correlation_map(table: pd.DataFrame, explained_variance: Mapping[str, float], rate: float) -> bytes:
@@ -81,11 +82,6 @@ def descriptor_scatter(panels: Sequence[Against], classes: Sequence[str]) -> byt
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8), fontsize=9)
     return png(figure)
-
-
-def readable(name: str) -> str:
-    """Write a column's name as words."""
-    return name.replace("_", " ")
 
 
 def _heat_map(

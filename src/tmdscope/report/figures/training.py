@@ -7,25 +7,27 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tmdscope.report.figures.base import COLOURS, cycle, png
+from tmdscope.report.text import capital
+from tmdscope.scores.task import Metric
 
 
-def training_curves(histories: Mapping[str, pd.DataFrame]) -> bytes:
-    """Draw fold-mean loss and macro F1 over epochs: training dashed, validation solid."""
+def training_curves(histories: Mapping[str, pd.DataFrame], metric: Metric) -> bytes:
+    """Draw fold-mean loss and a metric over epochs: training dashed, validation solid."""
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     axes = figure.subplots(1, 2)
-    for axis, metric, title in zip(axes, ("loss", "macro_f1"), ("Loss", "Macro F1"), strict=True):
+    for axis, key, title in zip(axes, ("loss", metric.name), ("Loss", capital(metric.title)), strict=True):
         for (name, history), colour in zip(histories.items(), cycle(COLOURS, len(histories)), strict=True):
             share = history["epoch"] / history["epoch"].max()
-            axis.plot(share, history[f"val_{metric}"], color=colour, label=name, marker=".", markersize=4)
-            axis.plot(share, history[f"train_{metric}"], color=colour, linestyle="--", alpha=0.6)
+            axis.plot(share, history[f"val_{key}"], color=colour, label=name, marker=".", markersize=4)
+            axis.plot(share, history[f"train_{key}"], color=colour, linestyle="--", alpha=0.6)
         axis.set(xlabel="Share of the epochs", title=f"{title} (solid: validation, dashed: training)")
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
     return png(figure)
 
 
-def search_histories(trials: Mapping[str, pd.DataFrame]) -> bytes:
-    """Draw the score of every trial of searches, and the best so far; pruned trials mark the lower edge.
+def search_histories(trials: Mapping[str, pd.DataFrame], metric: Metric) -> bytes:
+    """Draw the score of every trial of searches, and the best so far; pruned trials mark the worst.
 
     Trials have columns ``place``, ``state`` and ``value`` (of complete ones).
     """
@@ -34,13 +36,14 @@ def search_histories(trials: Mapping[str, pd.DataFrame]) -> bytes:
     for axis, (name, table) in zip(panels, trials.items(), strict=True):
         complete = table[table["state"] == "COMPLETE"]
         axis.plot(complete["place"], complete["value"], "o", color=COLOURS[0], label="complete")
-        best = complete["value"].cummax()
+        values = complete["value"]
+        best, worst = values.cummax(), values.min()
+        if not metric.higher_is_better:
+            best, worst = values.cummin(), values.max()
         axis.step(complete["place"], best, where="post", color=COLOURS[1], label="best so far")
         pruned = table.loc[table["state"] == "PRUNED", "place"]
-        axis.plot(
-            pruned, np.full(len(pruned), complete["value"].min()), "x", color=COLOURS[7], label="pruned"
-        )
-        axis.set(xlabel="Trial", ylabel="Validation macro F1", title=name)
+        axis.plot(pruned, np.full(len(pruned), worst), "x", color=COLOURS[7], label="pruned")
+        axis.set(xlabel="Trial", ylabel=f"Validation {metric.title}", title=name)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
     return png(figure)

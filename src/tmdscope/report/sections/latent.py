@@ -1,4 +1,4 @@
-"""The part of a report about the latent space, of every study that has one."""
+"""The latent space of a study that has one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.analysis.record import Latent, Readout
 from tmdscope.report.figures.embeddings import Plane, component_planes, images_in_plane
 from tmdscope.report.figures.images import image_grid
 from tmdscope.report.figures.relations import (
@@ -15,14 +16,15 @@ from tmdscope.report.figures.relations import (
     correlation_map,
     cosine_map,
     descriptor_scatter,
-    readable,
 )
-from tmdscope.report.page import Block, Figure, Paragraph, Section, Table, with_interval
+from tmdscope.report.page import Block, Figure, Paragraph, Section, Table
+from tmdscope.report.part import Part
+from tmdscope.report.text import decided, percent, readable, with_interval
 
 PaperRow = tuple[str, str, float]
 """Lowest r, highest r and regression R as printed."""
 
-_NO_NUMBERS = ("model", "before", "settings", "left_out", "lines")
+_NO_NUMBERS = ("version", "model", "before", "settings", "left_out", "lines")
 _SPACES = {"before": "before fine-tuning", "trained": "after"}
 _PARTS = {"plane": "PC1 and PC2", "components": "all components"}
 _PANELS = 3
@@ -30,13 +32,11 @@ _QUARTILE_IMAGES = 8
 
 
 @dataclass(frozen=True)
-class LatentView:
+class LatentSpace(Part):
     """What a study knows of its latent space; rows of `points`, `descriptors` and `images` are the same.
 
     Attributes
     ----------
-    found : mapping
-        Content of ``latent.json``; text in place of ``descriptors`` that a study has not.
     points : pandas.DataFrame
         A row per image: ``material, part, PC1, ..., before_PC1, before_PC2``.
     table : pandas.DataFrame
@@ -49,7 +49,7 @@ class LatentView:
         Descriptor to what the paper printed.
     """
 
-    found: Mapping[str, Any]
+    found: Latent
     points: pd.DataFrame
     table: pd.DataFrame
     descriptors: pd.DataFrame | None
@@ -60,37 +60,55 @@ class LatentView:
     what: str
     paper: Mapping[str, PaperRow] | None = None
 
+    def metrics(self) -> dict[str, Any]:
+        """Collect the numbers: without names, settings and lines."""
+        found = self.found.to_dict()
+        return {"latent": {key: value for key, value in found.items() if key not in _NO_NUMBERS}}
 
-def latent_metrics(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect the numbers of ``latent.json`` that DVC compares: without names, settings and lines."""
-    return {key: value for key, value in found.items() if key not in _NO_NUMBERS}
-
-
-def latent_section(view: LatentView) -> Section:
-    """Write Figures 5 to 9, S1 and S13 of the TMD paper as far as the study has what they need."""
-    blocks: list[Block] = [_lead(view), _planes(view), _separation(view)]
-    if view.images is not None:
-        blocks.append(
-            Figure(
-                "Images where they lie; the frame has the colour of the material. Images that would hide "
-                "another are left out.",
-                "Small grey images placed by PC1 and PC2.",
-                images_in_plane(view.images, view.points, view.classes),
-            )
+    def sentences(self) -> list[str]:
+        """Name the measured descriptor that goes most with a component; none where none was related."""
+        if isinstance(self.found.descriptors, str):
+            return [f"Descriptors and the embedding: {self.found.descriptors.rstrip('.')}."]
+        measured = self.found.measured
+        if not measured:
+            return []
+        name = max(measured, key=lambda key: abs(measured[key].strongest.r))
+        best, rate = measured[name].strongest, self.found.settings.false_discovery_rate
+        passes = "survives" if best.q <= rate else "does not survive"
+        direction = decided(best.r_ci95, "it rises with the component", "it falls as the component rises")
+        said = (
+            f"Of {len(measured)} measured descriptors {readable(name)} goes most with a component of the "
+            f"embedding: r {with_interval(best.r, best.r_ci95)} with PC{best.component}, which carries "
+            f"{percent(best.variance)} % of its variance: "
+            f"{direction}. It {passes} a false discovery rate of {rate:g} "
+            f"over the table (q {best.q:.2g}); picked as the largest, it is likely too large."
         )
-    described = view.found["descriptors"]
-    if isinstance(described, str):
-        return Section("Latent space", [*blocks, Paragraph(f"Descriptors: {described}.")])
-    if described:
-        blocks += [*_relations(view), *_strongest(view)]
-    if view.found["left_out"]:
-        reasons = "; ".join(f"{readable(name)} ({why})" for name, why in view.found["left_out"].items())
-        blocks.append(Paragraph(f"Left out: {reasons}."))
-    return Section("Latent space", blocks)
+        return [said]
+
+    def section(self) -> Section:
+        """Write Figures 5 to 9, S1 and S13 of the TMD paper as far as the study has what they need."""
+        blocks: list[Block] = [_lead(self), _planes(self), _separation(self)]
+        if self.images is not None:
+            blocks.append(
+                Figure(
+                    "Images where they lie; the frame has the colour of the material. Images that would hide "
+                    "another are left out.",
+                    "Small grey images placed by PC1 and PC2.",
+                    images_in_plane(self.images, self.points, self.classes),
+                )
+            )
+        if isinstance(self.found.descriptors, str):
+            return Section("Latent space", [*blocks, Paragraph(f"Descriptors: {self.found.descriptors}.")])
+        if self.found.descriptors:
+            blocks += [*_relations(self), *_strongest(self)]
+        if self.found.left_out:
+            reasons = "; ".join(f"{readable(name)} ({why})" for name, why in self.found.left_out.items())
+            blocks.append(Paragraph(f"Left out: {reasons}."))
+        return Section("Latent space", blocks)
 
 
-def _lead(view: LatentView) -> Paragraph:
-    shares = list(view.found["explained_variance"].values())
+def _lead(view: LatentSpace) -> Paragraph:
+    shares = list(view.found.explained_variance.values())
     return Paragraph(
         f"Embedding: {view.embedding}. {len(shares)} principal components, centred and not standardised, of "
         f"all images carry {sum(shares) * 100:.2f} % of its variance, the first two "
@@ -98,11 +116,11 @@ def _lead(view: LatentView) -> Paragraph:
     )
 
 
-def _planes(view: LatentView) -> Figure:
+def _planes(view: LatentSpace) -> Figure:
     first = view.points.drop(columns=["PC1", "PC2"]).rename(
         columns={"before_PC1": "PC1", "before_PC2": "PC2"}
     )
-    lines = view.found["lines"]
+    lines = view.found.lines
     planes = [
         Plane(f"Before fine-tuning: {view.before}", first, lines["before"]),
         Plane("After: the embedding", view.points, lines["trained"]),
@@ -115,43 +133,42 @@ def _planes(view: LatentView) -> Figure:
     )
 
 
-def _separation(view: LatentView) -> Table:
-    rows = []
-    for part, place in _PARTS.items():
-        for space, when in _SPACES.items():
-            found = view.found["separation"][space][part]
-            silhouette = found["silhouette"]
-            rows.append(
-                [
-                    f"{place}, {when}",
-                    *(
-                        "-" if silhouette[key] is None else f"{silhouette[key]:.2f}"
-                        for key in ("all", "test")
-                    ),
-                    *(_readout(item) for item in found["linear"].values()),
-                ]
-            )
-    names = view.found["separation"]["trained"]["plane"]["linear"]
-    images = next(iter(names.values()))["test"]["images"]
+def _separation(view: LatentSpace) -> Table:
+    rows = [
+        [
+            f"{place}, {when}",
+            *(
+                "-" if value is None else f"{value:.2f}"
+                for value in (found.silhouette.all, found.silhouette.test)
+            ),
+            *(_readout(item) for item in found.linear.values()),
+        ]
+        for part, place in _PARTS.items()
+        for space, when in _SPACES.items()
+        for found in (view.found.separation[space][part],)
+    ]
+    names = view.found.separation["trained"]["plane"].linear
+    images = next(iter(names.values())).test.images
     return Table(
-        f"How far materials lie apart ({view.what}): silhouette; accuracy in % of a linear readout on "
-        f"{images} held-out test images, with the 95 % interval over samples, and in brackets that of always "
-        "naming the more frequent side. The network was trained on these labels: what counts is the test",
+        f"How far materials lie apart ({view.what}): silhouette; share in % that a linear readout has right "
+        f"of {images} held-out test images, with the 95 % interval over samples, and in brackets that of "
+        "always naming the more frequent side. The network was trained on these labels: what counts is the "
+        "test",
         ["Space", "silhouette, all", "silhouette, test", *(readable(name) for name in names)],
         rows,
     )
 
 
-def _readout(item: Mapping[str, Any]) -> str:
-    test, majority = item["test"], item["test_majority"]
-    if test["mean"] is None:
+def _readout(item: Readout) -> str:
+    test, majority = item.test, item.test_majority
+    if test.mean is None or majority is None:
         return "-"
-    return f"{with_interval(test['mean'], test['ci95'], percent=True)} ({majority * 100:.0f})"
+    return f"{with_interval(test.mean, test.ci95, percent=True)} ({percent(majority, 0)})"
 
 
-def _relations(view: LatentView) -> list[Block]:
-    settings = view.found["settings"]
-    rate = settings["false_discovery_rate"]
+def _relations(view: LatentSpace) -> list[Block]:
+    settings = view.found.settings
+    rate, cosine = settings.false_discovery_rate, view.found.regression_cosine
     header, rows = _relation_rows(view)
     return [
         Table(
@@ -159,7 +176,7 @@ def _relations(view: LatentView) -> list[Block]:
             "strongest with its 95 % interval over samples and the share of the embedding's variance that "
             f"its component carries; how many components differ from 0 at a false discovery rate of {rate:g} "
             "over the table (Benjamini-Hochberg); correlation R with the linear fit on all components, "
-            f"in-sample as in the paper and for unseen samples ({settings['folds']} folds); share of the "
+            f"in-sample as in the paper and for unseen samples ({settings.folds} folds); share of the "
             "embedding's variance that goes with the descriptor; 'true' quantities are the simulator's",
             header,
             rows,
@@ -170,27 +187,27 @@ def _relations(view: LatentView) -> list[Block]:
             "the descriptor changes and the component. Directions are per unit of score, so components that "
             "carry almost nothing weigh most.",
             "Two heat maps, descriptors by components.",
-            correlation_map(view.table, view.found["explained_variance"], rate),
+            correlation_map(view.table, view.found.explained_variance, rate),
         ),
         Figure(
             "Cosine between the directions in which two descriptors change in the space of components.",
             "Heat map, descriptors by descriptors.",
-            cosine_map(view.found["regression_cosine"]),
+            cosine_map(cosine if isinstance(cosine, dict) else {}),
         ),
     ]
 
 
-def _relation_rows(view: LatentView) -> tuple[list[str], list[list[str]]]:
+def _relation_rows(view: LatentSpace) -> tuple[list[str], list[list[str]]]:
     """Lay out the relations; what the paper printed stands beside each of its figures."""
     paper = view.paper
     rows = []
-    for name, item in view.found["descriptors"].items():
-        low, high, best = item["negative"], item["positive"], item["strongest"]
+    for name, item in view.found.described.items():
+        low, high, best = item.negative, item.positive, item.strongest
         pairs = zip(
             (
-                f"{low['r']:.3f} (PC{low['component']})",
-                f"{high['r']:.3f} (PC{high['component']})",
-                f"{item['regression_r']:.3f}",
+                f"{low.r:.3f} (PC{low.component})",
+                f"{high.r:.3f} (PC{high.component})",
+                f"{item.regression_r:.3f}",
             ),
             (paper or {}).get(name, ("not in the paper",) * 3),
             strict=True,
@@ -200,12 +217,12 @@ def _relation_rows(view: LatentView) -> tuple[list[str], list[list[str]]]:
             [
                 readable(name),
                 *measured,
-                f"{item['regression_r_cv']:.3f}",
-                f"{with_interval(best['r'], best['r_ci95'])} (PC{best['component']})",
-                f"{best['variance'] * 100:.2f} %",
-                str(item["discoveries"]),
-                f"{item['shared_variance'] * 100:.1f} %",
-                str(item["images"]),
+                f"{item.regression_r_cv:.3f}",
+                f"{with_interval(best.r, best.r_ci95)} (PC{best.component})",
+                f"{percent(best.variance, 2)} %",
+                str(item.discoveries),
+                f"{percent(item.shared_variance)} %",
+                str(item.images),
             ]
         )
     beside = ["paper"] if paper else []
@@ -214,13 +231,12 @@ def _relation_rows(view: LatentView) -> tuple[list[str], list[list[str]]]:
     return [*header, "variance shared", "images"], rows
 
 
-def _strongest(view: LatentView) -> list[Block]:
+def _strongest(view: LatentSpace) -> list[Block]:
     """Show the descriptors that the embedding knows most of; measured ones, not the simulator's truth."""
     if view.descriptors is None:
         return []
-    described = view.found["descriptors"]
-    measured = [name for name in described if not name.startswith("true_")] or list(described)
-    order = sorted(measured, key=lambda name: -abs(described[name]["strongest"]["r"]))[:_PANELS]
+    measured = view.found.measured or view.found.described
+    order = sorted(measured, key=lambda name: -abs(measured[name].strongest.r))[:_PANELS]
     panels = [_against(view, name, view.descriptors[name]) for name in order]
     blocks: list[Block] = [
         Figure(
@@ -235,9 +251,9 @@ def _strongest(view: LatentView) -> list[Block]:
     return blocks
 
 
-def _against(view: LatentView, name: str, values: pd.Series) -> Against:
-    best = view.found["descriptors"][name]["strongest"]
-    component = f"PC{best['component']}"
+def _against(view: LatentSpace, name: str, values: pd.Series) -> Against:
+    best = view.found.described[name].strongest
+    component = f"PC{best.component}"
     points = pd.DataFrame(
         {
             "score": view.points[component].to_numpy(),
@@ -245,7 +261,7 @@ def _against(view: LatentView, name: str, values: pd.Series) -> Against:
             "material": view.points["material"].to_numpy(),
         }
     )
-    return Against(name, component, points, best["r"], best["r_ci95"])
+    return Against(name, component, points, best.r, best.r_ci95)
 
 
 def _quartiles(images: NDArray[np.uint8], panel: Against) -> Figure:

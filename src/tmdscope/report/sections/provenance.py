@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tmdscope.report.page import Block, Cell, Commands, Link, Note, Paragraph, Section, Table
+from tmdscope.report.part import Part
 
 LOCAL = "http://127.0.0.1:5000"
 """What `make ui` serves."""
@@ -82,68 +83,79 @@ def read_runs(record: Mapping[str, Any], prefix: str = "") -> list[Run]:
     return [Run.of(record, prefix + name, run_id) for name, run_id in record["runs"].items()]
 
 
-def provenance_section(runs: Sequence[Run], about: str) -> Section:
-    """Write the environment, a row per fact with the runs that differ in it, and a row per run."""
-    versions = sorted({name for run in runs for name in run.tags if name.startswith(_VERSION)})
-    names = {**_FACTS, **{name: name.removeprefix(_VERSION) for name in versions}}
-    facts = [(words, _shown(runs, tag)) for tag, words in names.items()]
-    times = sorted(_minute(run) for run in runs)
-    span = times[0] if times[0] == times[-1] else f"{times[0]} to {times[-1]}"
-    rows: list[list[Cell]] = [
-        [run.name, run.version or "-", _short(run), Link(run.run_id, run.address), _minute(run)]
-        for run in runs
-    ]
-    return Section(
-        "Environment and provenance",
-        [
-            Paragraph(about),
-            Table(
-                f"What made the {len(runs)} runs of this report, {span} (UTC); where runs differ, each value "
-                "says whose it is. A stage that DVC finds unchanged keeps its earlier run",
-                ["Fact", "value"],
-                [[words, value] for words, value in facts if value],
-                words_last=True,
-            ),
-            Table(
-                f"Runs in MLflow: links lead to what `make ui` serves ({LOCAL}) or to the tracking server "
-                "that holds them; * marks changes that are in no commit",
-                ["Run", "registered version", "commit", "MLflow run", "ended (UTC)"],
-                rows,
-            ),
-        ],
-    )
+@dataclass(frozen=True)
+class Provenance(Part):
+    """The runs behind a report, and what they are about."""
 
+    runs: Sequence[Run]
+    about: str
 
-def reproduce_section(
-    runs: Sequence[Run], command: str, conditions: str, changed: Sequence[Block]
-) -> Section:
-    """Write how to get the numbers again: commands, conditions and changed settings.
-
-    The newest run's commit is checked out: DVC found all older ones valid there.
-    """
-    newest = max(runs, key=lambda run: run.made_at)
-    known = newest.commit != "none"
-    blocks: list[Block] = [
-        Commands([*([f"git checkout {newest.commit}"] if known else []), command]),
-        Paragraph(conditions),
-    ]
-    if not known:
-        blocks.insert(0, Note("The newest run was made outside of git: the code that made it has no name."))
-    dirty = [run.name for run in runs if run.dirty]
-    if dirty:
-        note = (
-            "These runs were made with changes that are in no commit, so the commit alone may give others: "
+    def section(self) -> Section:
+        """Write the environment, a row per fact with the runs that differ in it, and a row per run."""
+        versions = sorted({name for run in self.runs for name in run.tags if name.startswith(_VERSION)})
+        names = {**_FACTS, **{name: name.removeprefix(_VERSION) for name in versions}}
+        facts = [(words, _shown(self.runs, tag)) for tag, words in names.items()]
+        times = sorted(_minute(run) for run in self.runs)
+        span = times[0] if times[0] == times[-1] else f"{times[0]} to {times[-1]}"
+        rows: list[list[Cell]] = [
+            [run.name, run.version or "-", _short(run), Link(run.run_id, run.address), _minute(run)]
+            for run in self.runs
+        ]
+        return Section(
+            "Environment and provenance",
+            [
+                Paragraph(self.about),
+                Table(
+                    f"What made the {len(self.runs)} runs of this report, {span} (UTC); where runs differ, "
+                    "each value says whose it is. A stage that DVC finds unchanged keeps its earlier run",
+                    ["Fact", "value"],
+                    [[words, value] for words, value in facts if value],
+                    words_last=True,
+                ),
+                Table(
+                    f"Runs in MLflow: links lead to what `make ui` serves ({LOCAL}) or to the tracking "
+                    "server that holds them; * marks changes that are in no commit",
+                    ["Run", "registered version", "commit", "MLflow run", "ended (UTC)"],
+                    rows,
+                ),
+            ],
         )
-        blocks.insert(0, Note(note + ", ".join(dirty) + "."))
-    commits = {run.commit for run in runs}
-    if len(commits) > 1:
-        blocks.append(
-            Paragraph(
-                f"The runs are of {len(commits)} commits; the newest is checked out. DVC kept those of older "
-                "commits as nothing that they depend on had changed since."
+
+
+@dataclass(frozen=True)
+class Reproduction(Part):
+    """How to get the numbers again: the runs, commands, conditions and changed settings."""
+
+    runs: Sequence[Run]
+    command: str
+    conditions: str
+    changed: Sequence[Block] = ()
+
+    def section(self) -> Section:
+        """Write it; the newest run's commit is checked out: DVC found all older ones valid there."""
+        newest = max(self.runs, key=lambda run: run.made_at)
+        known = newest.commit != "none"
+        blocks: list[Block] = [
+            Commands([*([f"git checkout {newest.commit}"] if known else []), self.command]),
+            Paragraph(self.conditions),
+        ]
+        if not known:
+            blocks.insert(
+                0, Note("The newest run was made outside of git: the code that made it has no name.")
             )
-        )
-    return Section("How to reproduce", [*blocks, *changed])
+        dirty = [run.name for run in self.runs if run.dirty]
+        if dirty:
+            note = "These runs were made with changes that are in no commit, so the commit alone may give "
+            blocks.insert(0, Note(f"{note}others: {', '.join(dirty)}."))
+        commits = {run.commit for run in self.runs}
+        if len(commits) > 1:
+            blocks.append(
+                Paragraph(
+                    f"The runs are of {len(commits)} commits; the newest is checked out. DVC kept those of "
+                    "older commits as nothing that they depend on had changed since."
+                )
+            )
+        return Section("How to reproduce", [*blocks, *self.changed])
 
 
 def changed_settings(settings: Mapping[str, Any], shipped: Mapping[str, Any]) -> list[Block]:

@@ -1,0 +1,1 @@
+"""Sections of reports: each a part in a file of its own."""

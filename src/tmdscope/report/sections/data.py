@@ -1,0 +1,89 @@
+"""The images of a study."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tmdscope.dataset.store import Dataset
+from tmdscope.report.figures.images import image_grid
+from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.part import Part
+from tmdscope.report.text import readable
+from tmdscope.scores.intervals import Estimate
+
+
+@dataclass(frozen=True)
+class Data(Part):
+    """A data set, how many images of each class (rows) each part (columns) has, and of what the test is.
+
+    `note` is said first where it is not empty; `shown` are the images of each class that are drawn.
+    """
+
+    dataset: Dataset
+    classes: Sequence[str]
+    counts: pd.DataFrame
+    test: Estimate
+    what: str
+    simulated: bool
+    note: str
+    shown: int
+
+    def metrics(self) -> dict[str, Any]:
+        """Say what the data are."""
+        manifest = self.dataset.manifest
+        return {
+            "data": {
+                "simulated": self.simulated,
+                "images": len(manifest),
+                "distinct_images": int(manifest["duplicate_of"].isna().sum()),
+                "samples": int(manifest["sample_id"].nunique()),
+                "sha256": self.dataset.digest,
+            }
+        }
+
+    def sentences(self) -> list[str]:
+        """Say what the data are."""
+        distinct = int(self.dataset.manifest["duplicate_of"].isna().sum())
+        said = (
+            f"Data: {self.what}, {distinct} of them distinct, in {len(self.classes)} classes; "
+            f"{self.test.images} images of {self.test.samples} samples are the held-out test."
+        )
+        return [said]
+
+    def section(self) -> Section:
+        """Count the images of each class, show some, and list the files that are doubtful."""
+        manifest = self.dataset.manifest
+        grid = {}
+        for name in self.classes:
+            of_class = manifest[manifest["material"] == name].drop_duplicates("sample_id")
+            grid[name] = [np.array(self.dataset.images[row]) for row in of_class.index[: self.shown]]
+        header = ["Class", *(readable(column) for column in self.counts.columns)]
+        rows = [[str(name), *(str(int(value)) for value in row)] for name, row in self.counts.iterrows()]
+        duplicates = int(manifest["duplicate_of"].notna().sum())
+        blocks: list[Block] = [
+            Paragraph(
+                f"{self.what}; {duplicates} images repeat another one exactly. Samples never cross from one "
+                "part to another: the audit of the split proved it before anything was trained."
+            ),
+            Table(f"Images per class and part ({self.what})", header, rows),
+            Figure(
+                "One image each of some samples per class, as the networks see them.",
+                f"Grid of grey images, one row per class: {', '.join(self.classes)}.",
+                image_grid(grid),
+            ),
+            *doubtful_files(manifest),
+        ]
+        return Section("Data", [*([Note(self.note)] if self.note else []), *blocks])
+
+
+def doubtful_files(manifest: pd.DataFrame) -> list[Table]:
+    """List the instrument files that ingest had doubts about."""
+    if "warnings" not in manifest:
+        return []
+    files = manifest[manifest["warnings"].notna()]
+    rows = [[str(cell) for cell in row] for row in files[["image_id", "channel", "warnings"]].to_numpy()]
+    caption = f"Instrument files that are doubtful ({len(files)} of {len(manifest)} images)"
+    return [Table(caption, ["File", "Channel", "What"], rows, words_last=True)] if rows else []
