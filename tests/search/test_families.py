@@ -31,7 +31,7 @@ from tmdscope.search.study import SearchStudy
 from tmdscope.search.trials import SilentSearch
 from tmdscope.search.worker import work
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PARAMS = ROOT / "pipelines" / "published_features" / "params.yaml"
 
 OWN: dict[str, dict[str, Any]] = {
