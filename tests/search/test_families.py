@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from tests.search.silent import SilentSearch
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
 from tmdscope.models.tabular import FeatureTable
@@ -27,8 +28,7 @@ from tmdscope.search.families import (
 from tmdscope.search.outcome import SearchOutcome, outcome_of
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import open_storage
-from tmdscope.search.study import SearchStudy
-from tmdscope.search.trials import SilentSearch
+from tmdscope.search.study import make_study
 from tmdscope.search.worker import work
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ def run_search(folder: Path, table: FeatureTable, seen: NDArray[np.int64], trial
     params = search(trials)
     objective = FamilyObjective(params, table, seen, 3)
     storage = open_storage(f"sqlite:///{folder / 'optuna.db'}")
-    study = SearchStudy.create(storage, "families", params, Steps(objective.epochs), {})
+    study = make_study(storage, "families", params, Steps(objective.epochs), {})
     work(study, objective, SilentSearch())
     return outcome_of(study)
 
