@@ -10,10 +10,10 @@ import torch
 
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.published import read_tables
-from tmdscope.models.carryover import SERIES, compare, fold_scores, run_series
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Recorder
 from tmdscope.materials import MATERIALS
+from tmdscope.models.carryover import SERIES, compare, fold_scores, run_series
 from tmdscope.models.tabular import FeatureTable, table_folds
 from tmdscope.params.published_study import CarryoverParams, PublishedTrackingParams
 from tmdscope.params.reading import read_section

@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 from tests.search.silent import SilentSearch
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
+from tmdscope.models.registry import FamilyError
 from tmdscope.models.tabular import FeatureTable
 from tmdscope.params.published_study import FAMILIES, FamilySearchParams, read_family
 from tmdscope.params.reading import read_section
 from tmdscope.search.families import (
-    FamilyError,
     FamilyObjective,
     describe_choice,
     describe_method,
     outer_seed,
     predict_unseen,
-    transform,
 )
 from tmdscope.search.outcome import SearchOutcome, outcome_of
 from tmdscope.search.pruning import Steps
@@ -179,22 +178,13 @@ def test_the_chosen_family_is_described(
     assert all(name in method for name in FAMILIES)
 
 
-def test_transforms_rest_on_the_seen_images() -> None:
-    seen, unseen = np.array([[4.0, 0.0], [0.0, 9.0]], np.float32), np.array([[16.0, 9.0]], np.float32)
-    rooted = read_family(settings("knn", power=0.5, l2=True))
-    one, other = transform(rooted, seen, unseen)
-    np.testing.assert_allclose(one, [[1, 0], [0, 1]])
-    np.testing.assert_allclose(other, [[0.8, 0.6]])
-    one, other = transform(read_family(settings("knn", power=0.5, standardise=True)), seen, unseen)
-    np.testing.assert_allclose(one, [[1, -1], [-1, 1]])
-    np.testing.assert_allclose(other, [[3, 1]])
-
-
 @pytest.mark.parametrize("value", [-0.1, np.nan])
 def test_features_without_a_power_are_refused(value: float) -> None:
-    features = np.array([[1.0, value]], np.float32)
-    with pytest.raises(UserError, match="negative or no number"):
-        transform(read_family(settings("knn")), features, features)
+    features = np.array([[1.0, 2.0], [1.0, value]], np.float32)
+    bad = FeatureTable(features, np.array(["1", "2"]), np.array([0, 1]), ("a", "b"))
+    for seen, unseen in ([0], [1]), ([1], [0]):
+        with pytest.raises(UserError, match="negative or no number"):
+            predict_unseen(read_family(settings("knn")), bad, np.array(seen), np.array(unseen), 1)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +213,7 @@ def test_a_fit_that_does_not_converge_fails_its_trial(
     outer: tuple[NDArray[np.int64], NDArray[np.int64]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tmdscope.search.families._MAX_ITERATIONS", 1)
+    monkeypatch.setattr("tmdscope.models.registry._MAX_ITERATIONS", 1)
     found = run_search(tmp_path, table, outer[0], 12)
     failed = found.trials[found.trials["state"] == "FAIL"]
     assert set(failed["family"]) == {"logistic"}
