@@ -32,7 +32,7 @@ from tmdscope.search.experiments import ExperimentObjective
 from tmdscope.search.places import Progress
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import open_storage
-from tmdscope.search.study import make_study
+from tmdscope.search.study import open_search
 from tmdscope.search.trials import Job
 from tmdscope.search.worker import EPOCHS as TAKEN
 from tmdscope.search.worker import work
@@ -143,7 +143,7 @@ def search(seed: int, wanted: float) -> tuple[int, int, bool]:
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         storage = open_storage(f"sqlite:///{Path(folder) / 'search.db'}")
         params = objective.search
-        study = make_study(storage, "search", params, Steps(objective.epochs), {})
+        study = open_search(storage, "search", params, Steps(objective.epochs), {})
 
         def look(_: Progress) -> None:
             if any(

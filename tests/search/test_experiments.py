@@ -30,7 +30,7 @@ from tmdscope.search.experiments import ExperimentObjective, Make, with_settings
 from tmdscope.search.outcome import outcome_of
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import PatientStorage
-from tmdscope.search.study import make_study
+from tmdscope.search.study import open_search
 from tmdscope.search.trials import FoldOutcome, Job, Settings
 from tmdscope.search.worker import work
 from tmdscope.vision.classifier import EnsembleConfig, Head
@@ -297,7 +297,7 @@ def test_epochs_are_the_most_that_a_trial_may_have() -> None:
 
 def search(storage: PatientStorage, name: str, objective: ExperimentObjective) -> list[Any]:
     """Run a search of six trials and give the trial of every place."""
-    study = make_study(storage, name, objective.search, Steps(objective.epochs), IDENTITY)
+    study = open_search(storage, name, objective.search, Steps(objective.epochs), IDENTITY)
     work(study, objective, SilentSearch())
     return study.places.ended
 
@@ -317,7 +317,7 @@ def test_how_many_train_together_changes_no_score(storage: PatientStorage) -> No
 
 def test_a_search_is_scored_by_folds_that_chose_neither_trial_nor_epoch(storage: PatientStorage) -> None:
     objective = objective_of(maker(), together=3)
-    study = make_study(storage, "selection", objective.search, Steps(objective.epochs), IDENTITY)
+    study = open_search(storage, "selection", objective.search, Steps(objective.epochs), IDENTITY)
     work(study, objective, SilentSearch())
     candidates = [
         leave_out_each([alone(trial.params, fold).history for fold in range(2)], CheckpointRule.IMPROVES_BOTH)

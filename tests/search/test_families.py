@@ -27,7 +27,7 @@ from tmdscope.search.families import (
 from tmdscope.search.outcome import SearchOutcome, outcome_of
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import open_storage
-from tmdscope.search.study import make_study
+from tmdscope.search.study import open_search
 from tmdscope.search.worker import work
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def run_search(folder: Path, table: FeatureTable, seen: NDArray[np.int64], trial
     params = search(trials)
     objective = FamilyObjective(params, table, seen, 3)
     storage = open_storage(f"sqlite:///{folder / 'optuna.db'}")
-    study = make_study(storage, "families", params, Steps(objective.epochs), {})
+    study = open_search(storage, "families", params, Steps(objective.epochs), {})
     work(study, objective, SilentSearch())
     return outcome_of(study)
 

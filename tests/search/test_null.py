@@ -20,7 +20,7 @@ from tmdscope.search.experiments import ExperimentObjective, with_settings
 from tmdscope.search.outcome import outcome_of
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import PatientStorage
-from tmdscope.search.study import make_study
+from tmdscope.search.study import open_search
 from tmdscope.search.worker import work
 from tmdscope.vision.classifier import Head
 
@@ -73,7 +73,7 @@ class Null:
         """Validation and selection score of what a search finds for it."""
         search = search_of(trials=10, sampler="tpe", startup=5, together=5, seed=seed, space=SPACE)
         objective = ExperimentObjective(search, EXPERIMENT, self.make, self.parts)
-        study = make_study(storage, f"null-{seed}", search, Steps(objective.epochs), IDENTITY)
+        study = open_search(storage, f"null-{seed}", search, Steps(objective.epochs), IDENTITY)
         work(study, objective, SilentSearch())
         found = outcome_of(study)
         assert found.selection is not None

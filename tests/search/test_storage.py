@@ -19,7 +19,7 @@ from tests.support.silence import closed, listening
 from tmdscope.search import storage as storage_module
 from tmdscope.search.outcome import outcome_of
 from tmdscope.search.storage import PatientStorage, StorageError, check_url, open_storage
-from tmdscope.search.study import SearchStudy, join_study
+from tmdscope.search.study import SearchStudy, open_search
 from tmdscope.search.worker import work
 
 
@@ -97,7 +97,7 @@ def test_a_database_that_may_not_be_written_still_shows_what_it_holds(
 ) -> None:
     finish_one(made(storage))
     opened = open_storage(f"sqlite:///file:{path}?mode=ro&uri=true")
-    readonly = join_study(opened, "study", search_of(), STEPS, IDENTITY)
+    readonly = open_search(opened, "study", search_of(), STEPS, IDENTITY, make=False)
     assert readonly.places.progress.complete == 1
     with pytest.raises(StorageError, match=r"searches\.db.*readonly database; finished trials are safe"):
         readonly.claim()

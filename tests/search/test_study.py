@@ -20,8 +20,8 @@ from tmdscope.errors import UserError
 from tmdscope.params.search import Value
 from tmdscope.search.places import MAX_RETRIES, Progress
 from tmdscope.search.space import suggest
-from tmdscope.search.storage import PatientStorage, open_storage
-from tmdscope.search.study import SearchStudy, join_study, make_study, read_notes
+from tmdscope.search.storage import PatientStorage, open_storage, quiet
+from tmdscope.search.study import SearchStudy, open_search, read_notes
 
 
 def claimed(study: SearchStudy) -> optuna.Trial:
@@ -113,7 +113,7 @@ def test_making_a_study_again_goes_on_with_it(storage: PatientStorage, elsewhere
 def test_a_study_whose_maker_was_killed_at_once_is_made_whole(storage: PatientStorage) -> None:
     optuna.create_study(storage=storage, study_name="study", direction="maximize")
     assert made(storage).places.progress.waiting == 6
-    join_study(storage, "study", search_of(), STEPS, IDENTITY)
+    open_search(storage, "study", search_of(), STEPS, IDENTITY, make=False)
 
 
 def test_more_trials_go_on_and_fewer_stop(storage: PatientStorage, elsewhere: PatientStorage) -> None:
@@ -203,7 +203,8 @@ def test_what_waits_beyond_the_places_or_is_none_of_them_is_not_claimed(
     more._enqueue(more.places.free[0], None)  # its worker was killed before it asked
     more.study.enqueue_trial({"share": 0.5})  # a user's own
     assert made(elsewhere, trials=3).claim() is None
-    die(more, more.study.ask())
+    with quiet():
+        die(more, more.study.ask())
     more._enqueue(5, None)
     assert list(map(place_of, complete_all(made(elsewhere, trials=5)))) == [3, 4]
     assert list(map(place_of, complete_all(more))) == [5]
@@ -255,12 +256,16 @@ def test_what_a_dead_worker_had_not_drawn_is_drawn(storage: PatientStorage) -> N
 
 
 def test_what_a_dead_worker_had_drawn_is_taken_over(storage: PatientStorage) -> None:
-    """Whatever has ended since: nothing is drawn again."""
+    """Whatever has ended since, and whoever died before it had drawn: nothing is drawn again."""
     study = made(storage, sampler="tpe", startup=1)
     dead = claimed(study)
     for _ in range(3):
         assert study.tell(claimed(study), TrialState.COMPLETE, 0.5)
     die(study, dead)
+    for _ in range(2):
+        second = study.claim()
+        assert second is not None
+        die(study, second)
     assert claimed(study).params == dead.params
 
 
@@ -344,22 +349,22 @@ def test_whoever_has_other_data_settings_or_code_is_refused(
     storage: PatientStorage, identity: dict[str, str], named: str
 ) -> None:
     made(storage)
-    for enter in (make_study, join_study):
+    for make in (True, False):
         with pytest.raises(UserError, match=f"study 'study' was made with other {named} than are here"):
-            enter(storage, "study", search_of(), STEPS, identity)
+            open_search(storage, "study", search_of(), STEPS, identity, make)
 
 
 def test_whoever_joins_an_unknown_study_learns_which_there_are(storage: PatientStorage) -> None:
     with pytest.raises(UserError, match="has no study 'heads-1'; it has none; `tmdscope search` makes it"):
-        join_study(storage, "heads-1", search_of(), STEPS, IDENTITY)
+        open_search(storage, "heads-1", search_of(), STEPS, IDENTITY, make=False)
     made(storage, "heads-2")
     with pytest.raises(UserError, match=r"searches\.db has no study 'heads-1'; did you mean 'heads-2'\?"):
-        join_study(storage, "heads-1", search_of(), STEPS, IDENTITY)
+        open_search(storage, "heads-1", search_of(), STEPS, IDENTITY, make=False)
 
 
 def test_whoever_joins_adds_no_trials(storage: PatientStorage, elsewhere: PatientStorage) -> None:
     made(storage, trials=2)
-    joined = join_study(elsewhere, "study", search_of(trials=2), STEPS, IDENTITY)
+    joined = open_search(elsewhere, "study", search_of(trials=2), STEPS, IDENTITY, make=False)
     assert states_of(joined) == {}
     assert len(complete_all(joined)) == 2
 

@@ -11,7 +11,7 @@ from tests.search.conftest import EPOCHS, FOLDS, IDENTITY, STEPS, Hill, height, 
 from tests.search.silent import SilentSearch
 from tmdscope.search.places import Progress
 from tmdscope.search.storage import PatientStorage
-from tmdscope.search.study import SearchStudy, join_study
+from tmdscope.search.study import SearchStudy, open_search
 from tmdscope.search.trials import FoldOutcome, Job, Settings
 from tmdscope.search.worker import EPOCHS as EPOCHS_NOTE
 from tmdscope.search.worker import work
@@ -265,7 +265,7 @@ def test_a_worker_waits_for_places_that_others_hold(
     """It hears how far the study is meanwhile, and is done when they are."""
     monkeypatch.setattr("tmdscope.search.worker._IDLE_S", 0.0)
     study = made(storage, trials=2)
-    other = join_study(elsewhere, "study", search_of(trials=2), STEPS, IDENTITY)
+    other = open_search(elsewhere, "study", search_of(trials=2), STEPS, IDENTITY, make=False)
     held = other.claim()
     assert held is not None
     heard: list[Progress] = []

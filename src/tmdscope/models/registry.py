@@ -88,7 +88,7 @@ def fit_family(
     with threadpool_limits(1):
         transforms = make_transforms(family)
         inputs = transforms.fit_transform(features)
-        classifier = _MAKERS[family.family](family, inputs, classes, seed)
+        classifier: Classifier = _MAKERS[family.family](family, inputs, classes, seed)
         return Fitted(transforms, classifier.fit(inputs, labels))
 
 
@@ -156,36 +156,29 @@ def _make_knn(family: KnnFamily, inputs: Features, *_: Any) -> Classifier:
     return made
 
 
-def _make_svc(family: SvcFamily, inputs: Features, *_: Any) -> Classifier:
-    gamma = _gamma(family.gamma, inputs)
-    made: Classifier = SVC(C=family.svc_c, kernel="rbf", gamma=gamma, class_weight=_weight(family.balanced))
-    return made
-
-
-def _make_logistic(family: LogisticFamily, *_: Any) -> Classifier:
-    weight = _weight(family.balanced)
-    made: Classifier = LogisticRegression(C=family.logistic_c, class_weight=weight, max_iter=_MAX_ITERATIONS)
-    return made
-
-
-_MAKERS: Mapping[str, Callable[[Any, Features, Sequence[str], int], Classifier]] = {
+_MAKERS: Mapping[str, Callable[[Any, Features, Sequence[str], int], Any]] = {
     "mlp": lambda family, _, classes, seed: _MlpClassifier(family, classes, seed),
-    "logistic": _make_logistic,
-    "svc": _make_svc,
+    "logistic": lambda family, *_: LogisticRegression(
+        C=family.logistic_c, class_weight=_weight(family), max_iter=_MAX_ITERATIONS
+    ),
+    "svc": lambda family, inputs, *_: SVC(
+        C=family.svc_c, kernel="rbf", gamma=_gamma(family, inputs), class_weight=_weight(family)
+    ),
     "kernel_ridge": lambda family, inputs, classes, _: _KernelRidgeClassifier(
-        family, _gamma(family.gamma, inputs), len(classes)
+        family, _gamma(family, inputs), len(classes)
     ),
     "knn": _make_knn,
 }
+"""Families by name: what makes an unfitted classifier from its settings, for inputs, classes and a seed."""
 
 
-def _weight(balanced: bool) -> str | None:
-    return "balanced" if balanced else None
+def _weight(family: LogisticFamily | SvcFamily) -> str | None:
+    return "balanced" if family.balanced else None
 
 
-def _gamma(relative: float, inputs: Features) -> float:
+def _gamma(family: SvcFamily | KernelRidgeFamily, inputs: Features) -> float:
     """Give a kernel's gamma, in units of scikit-learn's `scale`: 1 / (values x variance)."""
     spread: float = inputs.shape[1] * float(inputs.astype(np.float64).var())
     if spread == 0:
         raise FamilyError("all features are equal: the kernel has no width")
-    return relative / spread
+    return family.gamma / spread

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from tmdscope.errors import UserError
@@ -30,6 +30,8 @@ RETRY_OF = "retry_of"
 """Note on a trial: the number of the lost one that it repeats."""
 
 _DRAWN = "drawn"
+"""Note on a trial: its settings, once all are drawn, or those that it repeats."""
+
 _IDENTITY = "identity"
 
 
@@ -83,16 +85,15 @@ class SearchStudy:
     def _enqueue(self, place: int, lost: FrozenTrial | None) -> None:
         """Enqueue a place: what its lost trial had drawn whole is drawn again, else all is drawn anew."""
         notes: dict[str, Any] = {PLACE: place}
-        settings: dict[str, Any] = {}
         if lost is not None:
-            notes |= {RETRY_OF: lost.number, DEATHS: lost.user_attrs.get(DEATHS, 0) + 1}
-            settings = lost.params if _DRAWN in lost.user_attrs else {}
-        self.study.enqueue_trial(settings, user_attrs=notes)
+            deaths = lost.user_attrs.get(DEATHS, 0) + 1
+            notes |= {RETRY_OF: lost.number, DEATHS: deaths, _DRAWN: lost.user_attrs.get(_DRAWN, {})}
+        self.study.enqueue_trial(notes.get(_DRAWN, {}), user_attrs=notes)
 
     def draw(self, trial: optuna.Trial, settings: Callable[[optuna.Trial], Settings]) -> Settings:
         """Draw the settings of a trial, and note that all are drawn: whoever repeats it takes them over."""
         drawn = self.storage.retry(lambda: settings(trial))
-        self.storage.retry(lambda: trial.set_user_attr(_DRAWN, True))
+        self.storage.retry(lambda: trial.set_user_attr(_DRAWN, trial.params))
         return drawn
 
     def report(self, trial: optuna.Trial, step: int, score: float, last: bool = False) -> bool:
@@ -167,40 +168,47 @@ class SearchStudy:
         self.storage.record_heartbeat(self.storage.get_trial_id_from_study_id_trial_number(study, number))
 
 
-def make_study(
-    storage: PatientStorage, name: str, params: SpaceParams, steps: Steps, identity: Mapping[str, str]
+def open_search(
+    storage: PatientStorage,
+    name: str,
+    params: SpaceParams,
+    steps: Steps,
+    identity: Mapping[str, str],
+    make: bool = True,
 ) -> SearchStudy:
-    """Make a study, which maximises, or go on with the one that is there.
+    """Open a study, which maximises; where there is none it is made, unless another process is to `make` it.
 
-    `identity` is what determines a score: data, settings, code. Whoever joins must have the same: else
-    `UserError`.
+    `identity` is what determines a score: data, settings, code. `UserError` where the study that is there has
+    another, or where there is none to join.
     """
 
-    def make() -> optuna.Study:
-        try:
-            study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
-        except DuplicatedStudyError:
-            study = optuna.load_study(study_name=name, storage=storage)
+    def find() -> optuna.Study:
+        if not make:
+            return optuna.load_study(study_name=name, storage=storage)
+        study = optuna.create_study(
+            storage=storage, study_name=name, direction="maximize", load_if_exists=True
+        )
         if _IDENTITY not in study.user_attrs:  # new, or whoever made it was killed right after
             study.set_user_attr(_IDENTITY, dict(identity))
         return study
 
-    return _checked(storage.retry(make), storage, params, steps, identity)
-
-
-def join_study(
-    storage: PatientStorage, name: str, params: SpaceParams, steps: Steps, identity: Mapping[str, str]
-) -> SearchStudy:
-    """Open a study that another process has made; `UserError` where identities differ."""
     try:
-        study = storage.retry(lambda: optuna.load_study(study_name=name, storage=storage))
+        study = storage.retry(find)
     except KeyError as error:
         known = storage.retry(lambda: optuna.get_all_study_names(storage))
         raise UserError(
             f"{storage.shown} has no study {name!r}; {nearest(name, known) if known else 'it has none'}; "
             "`tmdscope search` makes it"
         ) from error
-    return _checked(study, storage, params, steps, identity)
+    there = read_notes(storage, name).get(_IDENTITY, {})
+    changed = sorted(key for key in {*there, *identity} if there.get(key) != identity.get(key))
+    if changed:
+        raise UserError(
+            f"study {name!r} was made with other {', '.join(changed)} than are here: "
+            "bring this copy of the project to the same commit, data and settings"
+        )
+    study.pruner = make_pruner(params, steps)
+    return SearchStudy(study, storage, params, steps)
 
 
 def read_notes(storage: PatientStorage, name: str) -> dict[str, Any]:
@@ -209,21 +217,3 @@ def read_notes(storage: PatientStorage, name: str) -> dict[str, Any]:
         return storage.retry(lambda: optuna.load_study(study_name=name, storage=storage).user_attrs)
     except KeyError:
         return {}
-
-
-def _checked(
-    study: optuna.Study,
-    storage: PatientStorage,
-    params: SpaceParams,
-    steps: Steps,
-    identity: Mapping[str, str],
-) -> SearchStudy:
-    there = storage.retry(lambda: study.user_attrs).get(_IDENTITY, {})
-    changed = sorted(key for key in {*there, *identity} if there.get(key) != identity.get(key))
-    if changed:
-        raise UserError(
-            f"study {study.study_name!r} was made with other {', '.join(changed)} than are here: "
-            "bring this copy of the project to the same commit, data and settings"
-        )
-    study.pruner = make_pruner(params, steps)
-    return SearchStudy(study, storage, params, steps)

@@ -17,7 +17,7 @@ from tmdscope.search.outcome import SearchOutcome, draw_plots, outcome_of
 from tmdscope.search.places import Progress
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import PatientStorage
-from tmdscope.search.study import SearchStudy, join_study, make_study, read_notes
+from tmdscope.search.study import SearchStudy, open_search, read_notes
 from tmdscope.search.trials import Objective, Settings
 from tmdscope.search.worker import await_running, work
 from tmdscope.stage import say
@@ -137,7 +137,7 @@ def lead_search(
     under, says how far the searches below it are. `UserError` where no trial is complete, or a store cannot
     be written; trials that had ended are safe.
     """
-    search = make_study(storage, task.name, task.params, task.steps, task.identity)
+    search = open_search(storage, task.name, task.params, task.steps, task.identity)
     tags = {**task.tags, STUDY: task.name, "sampler": task.params.sampler, "seed": str(task.params.seed)}
     with _store_errors(study), start_run(study, task.run, tags, parent, task.data, task.name) as run:
         storage.retry(partial(search.study.set_user_attr, _RUN, run.run_id))
@@ -169,7 +169,7 @@ def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
     `study` is in the leader's store, and `task` the same as the leader's. `UserError` where there is no such
     study, it is about other data, settings or code, or its run is in another MLflow store.
     """
-    search = join_study(storage, task.name, task.params, task.steps, task.identity)
+    search = open_search(storage, task.name, task.params, task.steps, task.identity, make=False)
     run_id = read_notes(storage, task.name).get(_RUN)
     if run_id is None:
         raise UserError(f"study {task.name!r} has no run yet: start `tmdscope search` first")
