@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.model_selection import StratifiedKFold
+from tests.search.silent import SilentSearch
 
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts
@@ -28,10 +29,11 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import SearchParams
 from tmdscope.scores.folds import mean_std
 from tmdscope.search.experiments import ExperimentObjective
+from tmdscope.search.places import Progress
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import open_storage
-from tmdscope.search.study import Progress, SearchStudy
-from tmdscope.search.trials import Job, SilentSearch
+from tmdscope.search.study import open_search
+from tmdscope.search.trials import Job
 from tmdscope.search.worker import EPOCHS as TAKEN
 from tmdscope.search.worker import work
 from tmdscope.vision.classifier import EnsembleConfig, Head
@@ -141,11 +143,12 @@ def search(seed: int, wanted: float) -> tuple[int, int, bool]:
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         storage = open_storage(f"sqlite:///{Path(folder) / 'search.db'}")
         params = objective.search
-        study = SearchStudy.create(storage, "search", params, Steps(objective.epochs), {})
+        study = open_search(storage, "search", params, Steps(objective.epochs), {})
 
         def look(_: Progress) -> None:
             if any(
-                trial.state.name == "COMPLETE" and (trial.value or 0) >= wanted for trial in study.ended()
+                trial.state.name == "COMPLETE" and (trial.value or 0) >= wanted
+                for trial in study.places.ended
             ):
                 raise _ReachedError
 
@@ -154,7 +157,7 @@ def search(seed: int, wanted: float) -> tuple[int, int, bool]:
             work(study, objective, SilentSearch(), look)
         except _ReachedError:
             reached = True
-        ended = study.ended()
+        ended = study.places.ended
         return sum(trial.user_attrs[TAKEN] for trial in ended), len(ended), reached
 
 

@@ -13,7 +13,7 @@ from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import Split
 from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
-from tmdscope.models.classical import sample_numbers
+from tmdscope.models.sample_id import sample_numbers
 from tmdscope.models.tabular import FeatureTable, make_method, table_folds
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams

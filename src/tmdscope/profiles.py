@@ -5,7 +5,6 @@ replaced as a whole, so that a profile says exactly which experiments and search
 """
 
 import difflib
-import io
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from ruamel.yaml import YAML
 
 from tmdscope.errors import UserError
 from tmdscope.materials import nearest
-from tmdscope.params.reading import load_settings, read_settings
+from tmdscope.params.reading import load_settings, read_settings, settings_yaml, write_settings
 from tmdscope.params.study import REPLACED, check_study
 
 
@@ -42,13 +41,12 @@ def merge_profile(params: str, profile: str, source: str) -> str:
     ParamsError
         One of the texts is not a YAML mapping, or a merged section is wrong: every problem of every section.
     """
-    yaml = _yaml()
+    yaml = settings_yaml()
     merged = load_settings(yaml, params, "params.yaml")
     _merge(merged, load_settings(yaml, profile, source))
-    stream = io.StringIO()
-    yaml.dump(merged, stream)
-    check_study(load_settings(YAML(typ="safe"), stream.getvalue(), source), source)
-    return stream.getvalue()
+    text = write_settings(merged)
+    check_study(load_settings(YAML(typ="safe"), text, source), source)
+    return text
 
 
 def diff_params(before: str, after: str, name: str) -> str:
@@ -57,14 +55,6 @@ def diff_params(before: str, after: str, name: str) -> str:
         before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
     )
     return "".join(lines)
-
-
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 200
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml
 
 
 def _merge(params: MutableMapping[str, Any], profile: Mapping[str, Any], path: str = "") -> None:

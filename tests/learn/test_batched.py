@@ -13,7 +13,7 @@ from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitResult, FitSettings, fit, predict_logits
 from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
-from tmdscope.models.tabular import Mlp
+from tmdscope.models.mlp import Mlp
 from tmdscope.scores.task import CLASSES
 from tmdscope.vision.classifier import Head
 from tmdscope.vision.targets import TARGETS, Multiclass, make_target

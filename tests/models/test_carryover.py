@@ -18,7 +18,8 @@ from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
 from tmdscope.models.carryover import SERIES, CarriedLayers, Series, compare, fold_scores, run_series
-from tmdscope.models.tabular import FeatureTable, Mlp, table_folds
+from tmdscope.models.mlp import Mlp
+from tmdscope.models.tabular import FeatureTable, table_folds
 from tmdscope.params.published_study import CarryoverParams
 from tmdscope.params.reading import ParamsError, parse_section, read_section
 

@@ -84,6 +84,6 @@ def test_four_workers_on_two_hosts_share_a_study(study: Clone, tmp_path: Path) -
             assert experiment is not None
             tracked = client.search_runs([experiment.experiment_id], max_results=1000)
     assert {trial.state.name for trial in four} == {"COMPLETE"}
-    assert sorted(trial.user_attrs["slot"] for trial in four) == list(range(TRIALS))
+    assert sorted(trial.user_attrs["place"] for trial in four) == list(range(TRIALS))
     assert len(tracked) == 1 + TRIALS * (1 + 2)
     assert {run.info.status for run in tracked} == {"FINISHED"}

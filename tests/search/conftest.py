@@ -11,7 +11,7 @@ from tmdscope.params.search import Categorical, LogUniform, SearchParams, Space,
 from tmdscope.search.pruning import Steps
 from tmdscope.search.space import suggest
 from tmdscope.search.storage import PatientStorage, open_storage
-from tmdscope.search.study import SearchStudy
+from tmdscope.search.study import SearchStudy, open_search
 from tmdscope.search.trials import FoldOutcome, Job, OnEpoch
 
 FOLDS, EPOCHS = 3, 4
@@ -42,7 +42,7 @@ def search_of(**changes: Any) -> SearchParams:
 
 def made(storage: PatientStorage, name: str = "study", **changes: Any) -> SearchStudy:
     """Make the study of `search_of`, or go on with it."""
-    return SearchStudy.create(storage, name, search_of(**changes), STEPS, IDENTITY)
+    return open_search(storage, name, search_of(**changes), STEPS, IDENTITY)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from torch import Tensor, nn
 
 from tests.search.conftest import IDENTITY, search_of
+from tests.search.silent import SilentSearch
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldParts, fold_seed
 from tmdscope.learn.experiment import Experiment, _fit_settings
@@ -29,8 +30,8 @@ from tmdscope.search.experiments import ExperimentObjective, Make, with_settings
 from tmdscope.search.outcome import outcome_of
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import PatientStorage
-from tmdscope.search.study import SearchStudy
-from tmdscope.search.trials import FoldOutcome, Job, Settings, SilentSearch
+from tmdscope.search.study import open_search
+from tmdscope.search.trials import FoldOutcome, Job, Settings
 from tmdscope.search.worker import work
 from tmdscope.vision.classifier import EnsembleConfig, Head
 from tmdscope.vision.targets import Multiclass
@@ -298,9 +299,9 @@ def test_epochs_are_the_most_that_a_trial_may_have() -> None:
 
 def search(storage: PatientStorage, name: str, objective: ExperimentObjective) -> list[Any]:
     """Run a search of six trials and give the trial of every place."""
-    study = SearchStudy.create(storage, name, objective.search, Steps(objective.epochs), IDENTITY)
+    study = open_search(storage, name, objective.search, Steps(objective.epochs), IDENTITY)
     work(study, objective, SilentSearch())
-    return study.ended()
+    return study.places.ended
 
 
 def test_how_many_train_together_changes_no_score(storage: PatientStorage) -> None:
@@ -318,11 +319,11 @@ def test_how_many_train_together_changes_no_score(storage: PatientStorage) -> No
 
 def test_a_search_is_scored_by_folds_that_chose_neither_trial_nor_epoch(storage: PatientStorage) -> None:
     objective = objective_of(maker(), together=3)
-    study = SearchStudy.create(storage, "selection", objective.search, Steps(objective.epochs), IDENTITY)
+    study = open_search(storage, "selection", objective.search, Steps(objective.epochs), IDENTITY)
     work(study, objective, SilentSearch())
     candidates = [
         leave_out_each([alone(trial.params, fold).history for fold in range(2)], CheckpointRule.IMPROVES_BOTH)
-        for trial in study.ended()
+        for trial in study.places.ended
     ]
     assert outcome_of(study).selection == pytest.approx(selection_score(candidates), abs=1e-5)
 

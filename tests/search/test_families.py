@@ -10,28 +10,27 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from tests.search.silent import SilentSearch
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
+from tmdscope.models.registry import FamilyError
 from tmdscope.models.tabular import FeatureTable
 from tmdscope.params.published_study import FAMILIES, FamilySearchParams, read_family
 from tmdscope.params.reading import read_section
 from tmdscope.search.families import (
-    FamilyError,
     FamilyObjective,
     describe_choice,
     describe_method,
     outer_seed,
     predict_unseen,
-    transform,
 )
 from tmdscope.search.outcome import SearchOutcome, outcome_of
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import open_storage
-from tmdscope.search.study import SearchStudy
-from tmdscope.search.trials import SilentSearch
+from tmdscope.search.study import open_search
 from tmdscope.search.worker import work
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PARAMS = ROOT / "pipelines" / "published_features" / "params.yaml"
 
 OWN: dict[str, dict[str, Any]] = {
@@ -84,7 +83,7 @@ def run_search(folder: Path, table: FeatureTable, seen: NDArray[np.int64], trial
     params = search(trials)
     objective = FamilyObjective(params, table, seen, 3)
     storage = open_storage(f"sqlite:///{folder / 'optuna.db'}")
-    study = SearchStudy.create(storage, "families", params, Steps(objective.epochs), {})
+    study = open_search(storage, "families", params, Steps(objective.epochs), {})
     work(study, objective, SilentSearch())
     return outcome_of(study)
 
@@ -179,22 +178,13 @@ def test_the_chosen_family_is_described(
     assert all(name in method for name in FAMILIES)
 
 
-def test_transforms_rest_on_the_seen_images() -> None:
-    seen, unseen = np.array([[4.0, 0.0], [0.0, 9.0]], np.float32), np.array([[16.0, 9.0]], np.float32)
-    rooted = read_family(settings("knn", power=0.5, l2=True))
-    one, other = transform(rooted, seen, unseen)
-    np.testing.assert_allclose(one, [[1, 0], [0, 1]])
-    np.testing.assert_allclose(other, [[0.8, 0.6]])
-    one, other = transform(read_family(settings("knn", power=0.5, standardise=True)), seen, unseen)
-    np.testing.assert_allclose(one, [[1, -1], [-1, 1]])
-    np.testing.assert_allclose(other, [[3, 1]])
-
-
 @pytest.mark.parametrize("value", [-0.1, np.nan])
 def test_features_without_a_power_are_refused(value: float) -> None:
-    features = np.array([[1.0, value]], np.float32)
-    with pytest.raises(UserError, match="negative or no number"):
-        transform(read_family(settings("knn")), features, features)
+    features = np.array([[1.0, 2.0], [1.0, value]], np.float32)
+    bad = FeatureTable(features, np.array(["1", "2"]), np.array([0, 1]), ("a", "b"))
+    for seen, unseen in ([0], [1]), ([1], [0]):
+        with pytest.raises(UserError, match="negative or no number"):
+            predict_unseen(read_family(settings("knn")), bad, np.array(seen), np.array(unseen), 1)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +213,7 @@ def test_a_fit_that_does_not_converge_fails_its_trial(
     outer: tuple[NDArray[np.int64], NDArray[np.int64]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tmdscope.search.families._MAX_ITERATIONS", 1)
+    monkeypatch.setattr("tmdscope.models.registry._MAX_ITERATIONS", 1)
     found = run_search(tmp_path, table, outer[0], 12)
     failed = found.trials[found.trials["state"] == "FAIL"]
     assert set(failed["family"]) == {"logistic"}

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.search.conftest import IDENTITY, search_of
+from tests.search.silent import SilentSearch
 from tests.search.test_experiments import BASE, CONFIG, TARGET
 from tmdscope.learn.batched import HeadMember, train_heads
 from tmdscope.learn.crossval import FoldParts, fold_seed
@@ -19,8 +20,7 @@ from tmdscope.search.experiments import ExperimentObjective, with_settings
 from tmdscope.search.outcome import outcome_of
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import PatientStorage
-from tmdscope.search.study import SearchStudy
-from tmdscope.search.trials import SilentSearch
+from tmdscope.search.study import open_search
 from tmdscope.search.worker import work
 from tmdscope.vision.classifier import Head
 
@@ -73,7 +73,7 @@ class Null:
         """Validation and selection score of what a search finds for it."""
         search = search_of(trials=10, sampler="tpe", startup=5, together=5, seed=seed, space=SPACE)
         objective = ExperimentObjective(search, EXPERIMENT, self.make, self.parts)
-        study = SearchStudy.create(storage, f"null-{seed}", search, Steps(objective.epochs), IDENTITY)
+        study = open_search(storage, f"null-{seed}", search, Steps(objective.epochs), IDENTITY)
         work(study, objective, SilentSearch())
         found = outcome_of(study)
         assert found.selection is not None

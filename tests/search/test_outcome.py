@@ -55,7 +55,7 @@ def test_the_best_trial_is_found_with_its_folds_and_settings(storage: PatientSto
     assert found.folds == pytest.approx([0.69, 0.7, 0.71])
     assert found.settings == study.study.get_trials()[1].params
     assert found.epochs == 3 * 12 + 2 * 5
-    assert found.progress == study.progress()
+    assert found.progress == study.places.progress
     table = found.trials
     assert list(table.columns) == ["place", "trial", "state", "value", "epochs", *SPACE]
     assert list(table["place"]) == [0, 1, 2, 3, 4]
@@ -103,11 +103,12 @@ def test_trials_beyond_a_lowered_number_are_no_part_of_what_is_found(storage: Pa
 
 def test_a_repeated_trial_stands_for_its_place(storage: PatientStorage) -> None:
     study = made(storage, trials=2)
-    lost = study.claim()
+    lost, other = study.claim(), study.claim()
     assert lost is not None
+    assert other is not None
     study.tell(lost, TrialState.FAIL)
-    study.put_up()
-    complete(study, 2, scores_in_turn([0.3, 0.7]))
+    study.tell(other, TrialState.COMPLETE, 0.7)
+    complete(study, 1, scores_in_turn([0.3]))
     found = outcome_of(study)
     assert list(found.trials["trial"]) == [2, 1]
     assert list(found.trials["place"]) == [0, 1]

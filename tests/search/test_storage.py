@@ -1,6 +1,7 @@
 """An address tells no secret, a database that is no use is named, a server that is gone is waited for."""
 
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,11 +13,14 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
-from tests.search.conftest import IDENTITY, STEPS, made, search_of
+from tests.search.conftest import IDENTITY, STEPS, Hill, made, search_of
+from tests.search.silent import SilentSearch
 from tests.support.silence import closed, listening
 from tmdscope.search import storage as storage_module
+from tmdscope.search.outcome import outcome_of
 from tmdscope.search.storage import PatientStorage, StorageError, check_url, open_storage
-from tmdscope.search.study import SearchStudy
+from tmdscope.search.study import SearchStudy, open_search
+from tmdscope.search.worker import work
 
 
 @pytest.fixture
@@ -93,11 +97,11 @@ def test_a_database_that_may_not_be_written_still_shows_what_it_holds(
 ) -> None:
     finish_one(made(storage))
     opened = open_storage(f"sqlite:///file:{path}?mode=ro&uri=true")
-    readonly = SearchStudy.join(opened, "study", search_of(), STEPS, IDENTITY)
-    assert readonly.progress().complete == 1
+    readonly = open_search(opened, "study", search_of(), STEPS, IDENTITY, make=False)
+    assert readonly.places.progress.complete == 1
     with pytest.raises(StorageError, match=r"searches\.db.*readonly database; finished trials are safe"):
         readonly.claim()
-    assert [trial.value for trial in readonly.ended()] == [0.5]
+    assert [trial.value for trial in readonly.places.ended] == [0.5]
 
 
 def test_a_full_disk_is_named_and_finished_trials_are_safe(storage: PatientStorage, path: Path) -> None:
@@ -111,9 +115,9 @@ def test_a_full_disk_is_named_and_finished_trials_are_safe(storage: PatientStora
 
     storage.engine.dispose()
     with pytest.raises(StorageError, match="database or disk is full; finished trials are safe there"):
-        study.note("long", "x" * 100_000)
-    assert [trial.value for trial in study.ended()] == [0.5]
-    assert [trial.value for trial in made(open_storage(f"sqlite:///{path}")).ended()] == [0.5]
+        storage.retry(lambda: study.study.set_user_attr("long", "x" * 100_000))
+    assert [trial.value for trial in study.places.ended] == [0.5]
+    assert [trial.value for trial in made(open_storage(f"sqlite:///{path}")).places.ended] == [0.5]
 
 
 class GoneError(Exception):
@@ -160,7 +164,7 @@ def remote(storage: PatientStorage) -> PatientStorage:
 def test_a_server_that_is_gone_is_waited_for(
     remote: PatientStorage, capsys: pytest.CaptureFixture[str], cause: Exception, wrapped: bool
 ) -> None:
-    assert remote.insist(failing(2, cause, wrapped)) == "answer"
+    assert remote.retry(failing(2, cause, wrapped)) == "answer"
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith(f"does not answer ({cause}); waiting for it")
     assert "answers again" in second
@@ -169,30 +173,33 @@ def test_a_server_that_is_gone_is_waited_for(
 def test_the_wait_ends(remote: PatientStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tmdscope.search.storage._PATIENCE_S", 0.01)
     with pytest.raises(StorageError, match="no route to host; finished trials are safe there"):
-        remote.insist(failing(10**6, GoneError("no route to host")))
+        remote.retry(failing(10**6, GoneError("no route to host")))
 
 
 def test_a_refusal_is_not_waited_out(remote: PatientStorage, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(StorageError, match="permission denied"):
-        remote.insist(failing(1, RefusedError("permission denied")))
+        remote.retry(failing(1, RefusedError("permission denied")))
     assert capsys.readouterr().err == ""
 
 
 def test_a_local_file_is_not_waited_for(storage: PatientStorage) -> None:
     with pytest.raises(StorageError, match="disk I/O error"):
-        storage.insist(failing(1, GoneError("disk I/O error")))
+        storage.retry(failing(1, GoneError("disk I/O error")))
 
 
 def test_an_error_that_is_no_databases_passes(remote: PatientStorage) -> None:
     with pytest.raises(ZeroDivisionError):
-        remote.insist(lambda: 1 / 0)
+        remote.retry(lambda: 1 / 0)
 
 
 def test_whatever_a_study_asks_waits_for_a_server_that_is_gone(
-    remote: PatientStorage, capsys: pytest.CaptureFixture[str]
+    remote: PatientStorage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every statement fails the first time, whether Optuna's cache or a study asks for it."""
-    study = made(remote)
+    """Every statement of a search fails the first time."""
+    sleep = time.sleep
+    monkeypatch.setattr("time.sleep", lambda seconds: sleep(min(seconds, 0.05)))
+    remote.grace_period = 1  # a trial whose start was cut off is taken for dead soon
+    study = made(remote, trials=2)
     failed: set[str] = set()
 
     @sqlalchemy.event.listens_for(remote.engine, "before_cursor_execute")
@@ -203,15 +210,9 @@ def test_whatever_a_study_asks_waits_for_a_server_that_is_gone(
             failed.add(statement)
             raise OperationalError(statement, {}, GoneError("no route to host"))
 
-    trial = study.claim()
-    assert trial is not None
-    trial.suggest_float("share", 0, 1)
-    trial.report(0.3, 1)
-    assert not trial.should_prune()
-    assert study.tell(trial, TrialState.COMPLETE, 0.3, notes={"epochs": 3})
+    assert work(study, Hill(asks=True), SilentSearch()) == 2
     study.reclaim()
-    assert study.study.best_trial.value == 0.3
-    assert study.progress().complete == 1
+    assert outcome_of(study).progress.complete == 2
     assert len(failed) > 10
     assert "answers again" in capsys.readouterr().err
 

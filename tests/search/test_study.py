@@ -4,6 +4,8 @@ import itertools
 import threading
 import time
 from collections import Counter
+from contextlib import nullcontext
+from typing import Any
 
 import optuna
 import pytest
@@ -15,26 +17,49 @@ from sqlalchemy import text
 from tests.search.conftest import IDENTITY, SPACE, STEPS, made, search_of
 from tests.support.postgres import Server
 from tmdscope.errors import UserError
+from tmdscope.params.search import Value
+from tmdscope.search.places import MAX_RETRIES, Progress
 from tmdscope.search.space import suggest
-from tmdscope.search.storage import PatientStorage, open_storage
-from tmdscope.search.study import MAX_RETRIES, Progress, SearchStudy
+from tmdscope.search.storage import PatientStorage, open_storage, quiet
+from tmdscope.search.study import SearchStudy, open_search, read_notes
 
 
 def claimed(study: SearchStudy) -> optuna.Trial:
     """Claim a place that must be there, and draw its settings."""
     trial = study.claim()
     assert trial is not None
-    suggest(trial, SPACE, {})
+    study.draw(trial, draw_all)
     return trial
 
 
+def draw_all(trial: optuna.Trial) -> dict[str, Value]:
+    return suggest(trial, SPACE, {})
+
+
 def place_of(trial: optuna.Trial) -> int:
-    return int(trial.user_attrs["slot"])
+    return int(trial.user_attrs["place"])
+
+
+def states_of(study: SearchStudy) -> dict[int, str]:
+    """Trial number to Optuna's name of its state."""
+    return {trial.number: trial.state.name for trial in study.trials()}
+
+
+def is_over(study: SearchStudy) -> bool:
+    return study.places.progress.over >= study.params.trials
 
 
 def die(study: SearchStudy, trial: optuna.Trial) -> None:
     """Let a trial's worker die, and be noticed."""
     study.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+
+def enqueue_twice(study: SearchStudy) -> None:
+    """Enqueue the next free place twice, as when a connection is cut between a commit and its answer."""
+    for place in study.places.free[:1]:
+        lost = study.places.trials.get(place)
+        for _ in range(2):
+            study._enqueue(place, lost)
 
 
 def complete_all(study: SearchStudy) -> list[optuna.Trial]:
@@ -49,10 +74,10 @@ def complete_all(study: SearchStudy) -> list[optuna.Trial]:
 
 def test_a_study_has_as_many_places_as_trials(storage: PatientStorage) -> None:
     study = made(storage, trials=5)
-    assert study.progress() == Progress(complete=0, pruned=0, failed=0, running=0, waiting=5)
-    assert not study.is_over()
+    assert study.places.progress == Progress(complete=0, pruned=0, failed=0, running=0, waiting=5)
+    assert not is_over(study)
     assert sorted(map(place_of, complete_all(study))) == [0, 1, 2, 3, 4]
-    assert study.is_over()
+    assert is_over(study)
     assert study.claim() is None
 
 
@@ -63,43 +88,43 @@ def test_each_end_of_a_trial_is_counted(storage: PatientStorage) -> None:
     two.report(0.1, 0)
     assert study.tell(two, TrialState.PRUNED)
     assert study.tell(three, TrialState.FAIL, error="the loss is no number")
-    assert study.progress() == Progress(complete=1, pruned=1, failed=1, running=1, waiting=1)
-    assert study.progress().over == 3
-    assert [trial.state for trial in study.ended()] == [
+    assert study.places.progress == Progress(complete=1, pruned=1, failed=1, running=1, waiting=1)
+    assert study.places.progress.over == 3
+    assert [trial.state for trial in study.places.ended] == [
         TrialState.COMPLETE,
         TrialState.PRUNED,
         TrialState.FAIL,
     ]
-    assert study.ended()[0].user_attrs["epochs"] == 7
-    assert study.states() == {0: "COMPLETE", 1: "PRUNED", 2: "FAIL", 3: "RUNNING", 4: "WAITING"}
+    assert study.places.ended[0].user_attrs["epochs"] == 7
+    assert states_of(study) == {0: "COMPLETE", 1: "PRUNED", 2: "FAIL", 3: "RUNNING"}
 
 
 def test_making_a_study_again_goes_on_with_it(storage: PatientStorage, elsewhere: PatientStorage) -> None:
     first = made(storage)
     trial = claimed(first)
     assert first.tell(trial, TrialState.COMPLETE, 0.5)
-    first.note("run", "abc")
+    first.study.set_user_attr("run", "abc")
     second = made(elsewhere)
-    assert second.progress() == Progress(complete=1, pruned=0, failed=0, running=0, waiting=5)
-    assert second.notes()["run"] == "abc"
+    assert second.places.progress == Progress(complete=1, pruned=0, failed=0, running=0, waiting=5)
+    assert read_notes(elsewhere, "study")["run"] == "abc"
     assert len(complete_all(second)) == 5
 
 
 def test_a_study_whose_maker_was_killed_at_once_is_made_whole(storage: PatientStorage) -> None:
     optuna.create_study(storage=storage, study_name="study", direction="maximize")
-    assert made(storage).progress().waiting == 6
-    SearchStudy.join(storage, "study", search_of(), STEPS, IDENTITY)
+    assert made(storage).places.progress.waiting == 6
+    open_search(storage, "study", search_of(), STEPS, IDENTITY, make=False)
 
 
 def test_more_trials_go_on_and_fewer_stop(storage: PatientStorage, elsewhere: PatientStorage) -> None:
     assert len(complete_all(made(storage, trials=3))) == 3
     more = made(elsewhere, trials=5)
-    assert not more.is_over()
+    assert not is_over(more)
     assert list(map(place_of, complete_all(more))) == [3, 4]
     fewer = made(elsewhere, trials=2)
-    assert fewer.is_over()
-    assert fewer.progress() == Progress(complete=2, pruned=0, failed=0, running=0, waiting=0)
-    assert len(fewer.ended()) == 2
+    assert is_over(fewer)
+    assert fewer.places.progress == Progress(complete=2, pruned=0, failed=0, running=0, waiting=0)
+    assert len(fewer.places.ended) == 2
 
 
 def test_places_beyond_the_number_are_not_claimed(storage: PatientStorage, elsewhere: PatientStorage) -> None:
@@ -143,25 +168,47 @@ def test_a_server_grants_a_place_once_however_many_ask_at_once(postgres: Server)
     url = postgres.create("granted")
     studies = [made(open_storage(url), trials=12) for _ in range(4)]
     assert grab_at_once(studies) == list(range(12))
-    assert studies[0].progress().running == 12
+    assert studies[0].places.progress.running == 12
 
 
+@pytest.mark.parametrize("when", ["get_trials", "ask"])
 def test_a_place_that_another_has_taken_meanwhile_is_passed_over(
-    storage: PatientStorage, elsewhere: PatientStorage, monkeypatch: pytest.MonkeyPatch
+    storage: PatientStorage, elsewhere: PatientStorage, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    """Between reading the places and claiming one, another claims it."""
+    """Without a lock, as when its connection is cut: between two of its steps another claims the place."""
     mine, others = made(storage, trials=3), made(elsewhere, trials=3)
-    grant = storage.record_heartbeat
+    monkeypatch.setattr(storage, "lock", nullcontext)
+    step = getattr(mine.study, when)
     taken: list[int] = []
 
-    def hurry(trial_id: int) -> None:
-        grant(trial_id)
+    def hurry(*arguments: Any, **named: Any) -> Any:
+        before = step(*arguments, **named) if when == "get_trials" else None
         if not taken:
-            taken.append(place_of(claimed(others)))
+            taken.append(-1)
+            taken[0] = place_of(claimed(others))
+        return before if when == "get_trials" else step(*arguments, **named)
 
-    monkeypatch.setattr(storage, "record_heartbeat", hurry)
+    monkeypatch.setattr(mine.study, when, hurry)
     assert place_of(claimed(mine)) == 1
     assert taken == [0]
+    assert mine.places.progress.running == 2
+    assert list(map(place_of, complete_all(others))) == [2]
+
+
+def test_what_waits_beyond_the_places_or_is_none_of_them_is_not_claimed(
+    storage: PatientStorage, elsewhere: PatientStorage
+) -> None:
+    more = made(storage, trials=6)
+    assert len(complete_all(made(elsewhere, trials=3))) == 3
+    more._enqueue(more.places.free[0], None)  # its worker was killed before it asked
+    more.study.enqueue_trial({"share": 0.5})  # a user's own
+    assert made(elsewhere, trials=3).claim() is None
+    with quiet():
+        die(more, more.study.ask())
+    more._enqueue(5, None)
+    assert list(map(place_of, complete_all(made(elsewhere, trials=5)))) == [3, 4]
+    assert list(map(place_of, complete_all(more))) == [5]
+    assert states_of(more)[4] == "FAIL"
 
 
 def test_what_a_trial_taken_for_dead_scores_is_void(
@@ -170,7 +217,6 @@ def test_what_a_trial_taken_for_dead_scores_is_void(
     slow, other = made(storage, trials=1), made(elsewhere, trials=1)
     trial = claimed(slow)
     die(other, trial)
-    other.put_up()
     again = claimed(other)
     assert other.tell(again, TrialState.COMPLETE, 0.7)
     before = storage.get_trial(trial._trial_id)
@@ -179,21 +225,20 @@ def test_what_a_trial_taken_for_dead_scores_is_void(
     assert not slow.tell(trial, TrialState.PRUNED)
     assert not slow.tell(trial, TrialState.FAIL, error="its own")
     assert storage.get_trial(trial._trial_id) == before
-    assert [entry.value for entry in slow.ended()] == [0.7]
+    assert [entry.value for entry in slow.places.ended] == [0.7]
 
 
 def test_a_dead_workers_trial_is_repeated_with_its_settings(storage: PatientStorage) -> None:
     study = made(storage)
     dead = claimed(study)
     die(study, dead)
-    study.put_up()
-    assert study.progress().waiting == 6
+    assert study.places.progress.waiting == 6
     again = claimed(study)
     assert place_of(again) == place_of(dead)
     assert again.number != dead.number
     assert again.params == dead.params
-    assert study.retry_of(again) == dead.number
-    assert study.retry_of(dead) is None
+    assert again.user_attrs["retry_of"] == dead.number
+    assert "retry_of" not in dead.user_attrs
 
 
 def test_what_a_dead_worker_had_not_drawn_is_drawn(storage: PatientStorage) -> None:
@@ -202,88 +247,82 @@ def test_what_a_dead_worker_had_not_drawn_is_drawn(storage: PatientStorage) -> N
     assert dead is not None
     share = dead.suggest_float("share", 0, 1)
     die(study, dead)
-    study.put_up()
-    again = claimed(study)
+    again = study.claim()
+    assert again is not None
+    assert again.params == {}
+    study.draw(again, draw_all)
     assert again.params["share"] == share
     assert set(again.params) == set(SPACE)
 
 
-def test_putting_up_twice_changes_nothing(storage: PatientStorage) -> None:
-    study = made(storage)
-    die(study, claimed(study))
-    study.put_up()
-    states = study.states()
-    study.put_up()
-    assert study.states() == states
+def test_what_a_dead_worker_had_drawn_is_taken_over(storage: PatientStorage) -> None:
+    """Whatever has ended since, and whoever died before it had drawn: nothing is drawn again."""
+    study = made(storage, sampler="tpe", startup=1)
+    dead = claimed(study)
+    for _ in range(3):
+        assert study.tell(claimed(study), TrialState.COMPLETE, 0.5)
+    die(study, dead)
+    for _ in range(2):
+        second = study.claim()
+        assert second is not None
+        die(study, second)
+    assert claimed(study).params == dead.params
 
 
-def put_up_at_once(first: SearchStudy, second: SearchStudy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the second put places up while the first does: after it has read them, before it writes."""
-    missing = first._missing()
-    second.put_up()
-    with monkeypatch.context() as patch:
-        patch.setattr(first, "_missing", lambda: missing)
-        first.put_up()
-
-
-def test_two_that_put_up_a_place_at_once_fill_it_once(
-    storage: PatientStorage, elsewhere: PatientStorage, monkeypatch: pytest.MonkeyPatch
+def test_a_place_that_was_enqueued_twice_is_filled_once(
+    storage: PatientStorage, elsewhere: PatientStorage
 ) -> None:
     first, second = made(storage, trials=1), made(elsewhere, trials=1)
     die(first, claimed(first))
-    put_up_at_once(first, second, monkeypatch)
-    assert [state for state in first.states().values() if state == "WAITING"] == ["WAITING"] * 2
+    enqueue_twice(second)
+    assert [state for state in states_of(first).values() if state == "WAITING"] == ["WAITING"] * 2
     (only,) = complete_all(first)
     assert only.number == 1  # of two that wait the smaller number
     for study in (first, second):
-        assert study.is_over()
+        assert is_over(study)
         assert study.claim() is None
-        assert [trial.number for trial in study.ended()] == [1]
+        assert [trial.number for trial in study.places.ended] == [1]
 
 
 def test_the_second_of_two_is_used_when_the_first_dies(
-    storage: PatientStorage, elsewhere: PatientStorage, monkeypatch: pytest.MonkeyPatch
+    storage: PatientStorage, elsewhere: PatientStorage
 ) -> None:
     first, second = made(storage, trials=1), made(elsewhere, trials=1)
     die(first, claimed(first))
-    put_up_at_once(first, second, monkeypatch)
+    enqueue_twice(second)
     die(second, claimed(second))
-    first.put_up()
     (only,) = complete_all(first)
     assert only.number == 2
-    assert len(first.states()) == 3
+    assert len(states_of(first)) == 3
 
 
 def test_the_second_of_two_does_not_reopen_a_place_whose_trial_failed_by_itself(
-    storage: PatientStorage, elsewhere: PatientStorage, monkeypatch: pytest.MonkeyPatch
+    storage: PatientStorage, elsewhere: PatientStorage
 ) -> None:
     first, second = made(storage, trials=1), made(elsewhere, trials=1)
     die(first, claimed(first))
-    put_up_at_once(first, second, monkeypatch)
+    enqueue_twice(second)
     assert first.tell(claimed(first), TrialState.FAIL, error="the loss is no number")
     for study in (first, second):
-        study.put_up()
-        assert study.is_over()
+        assert is_over(study)
         assert study.claim() is None
-        assert [trial.number for trial in study.ended()] == [1]
+        assert [trial.number for trial in study.places.ended] == [1]
 
 
 def test_a_trials_own_error_ends_its_place(storage: PatientStorage) -> None:
     study = made(storage, trials=1)
     assert study.tell(claimed(study), TrialState.FAIL, error="the loss is no number")
-    study.put_up()
-    assert study.is_over()
+    assert is_over(study)
     assert study.claim() is None
-    assert study.progress().failed == 1
-    assert study.ended()[0].user_attrs["error"] == "the loss is no number"
+    assert study.places.progress.failed == 1
+    assert study.places.ended[0].user_attrs["error"] == "the loss is no number"
 
 
-def test_a_trial_given_back_is_put_up_again(storage: PatientStorage) -> None:
+def test_a_trial_given_back_is_enqueued_again(storage: PatientStorage) -> None:
     study = made(storage, trials=1)
     study.tell(claimed(study), TrialState.FAIL)
-    assert study.progress().waiting == 1
-    assert not study.is_over()
-    study.put_up()
+    assert study.places.progress.waiting == 1
+    assert not is_over(study)
     assert study.claim() is not None
 
 
@@ -291,13 +330,11 @@ def test_a_place_on_which_too_many_workers_died_is_given_up(storage: PatientStor
     study = made(storage, trials=1)
     for _ in range(MAX_RETRIES):
         die(study, claimed(study))
-        study.put_up()
-        assert study.progress().waiting == 1
+        assert study.places.progress.waiting == 1
     die(study, claimed(study))
-    study.put_up()
     assert study.claim() is None
-    assert study.progress() == Progress(complete=0, pruned=0, failed=1, running=0, waiting=0)
-    assert len(study.ended()) == 1
+    assert study.places.progress == Progress(complete=0, pruned=0, failed=1, running=0, waiting=0)
+    assert len(study.places.ended) == 1
 
 
 @pytest.mark.parametrize(
@@ -312,23 +349,23 @@ def test_whoever_has_other_data_settings_or_code_is_refused(
     storage: PatientStorage, identity: dict[str, str], named: str
 ) -> None:
     made(storage)
-    for enter in (SearchStudy.create, SearchStudy.join):
+    for make in (True, False):
         with pytest.raises(UserError, match=f"study 'study' was made with other {named} than are here"):
-            enter(storage, "study", search_of(), STEPS, identity)
+            open_search(storage, "study", search_of(), STEPS, identity, make)
 
 
 def test_whoever_joins_an_unknown_study_learns_which_there_are(storage: PatientStorage) -> None:
     with pytest.raises(UserError, match="has no study 'heads-1'; it has none; `tmdscope search` makes it"):
-        SearchStudy.join(storage, "heads-1", search_of(), STEPS, IDENTITY)
+        open_search(storage, "heads-1", search_of(), STEPS, IDENTITY, make=False)
     made(storage, "heads-2")
     with pytest.raises(UserError, match=r"searches\.db has no study 'heads-1'; did you mean 'heads-2'\?"):
-        SearchStudy.join(storage, "heads-1", search_of(), STEPS, IDENTITY)
+        open_search(storage, "heads-1", search_of(), STEPS, IDENTITY, make=False)
 
 
-def test_whoever_joins_adds_no_places(storage: PatientStorage, elsewhere: PatientStorage) -> None:
+def test_whoever_joins_adds_no_trials(storage: PatientStorage, elsewhere: PatientStorage) -> None:
     made(storage, trials=2)
-    joined = SearchStudy.join(elsewhere, "study", search_of(trials=2), STEPS, IDENTITY)
-    assert len(joined.states()) == 2
+    joined = open_search(elsewhere, "study", search_of(trials=2), STEPS, IDENTITY, make=False)
+    assert states_of(joined) == {}
     assert len(complete_all(joined)) == 2
 
 
@@ -339,18 +376,16 @@ def test_silent_trials_are_reclaimed_and_those_with_signs_of_life_are_not(
     silent, alive = claimed(study), claimed(study)
     with study.signs_of_life([alive]):
         other.reclaim()
-        assert other.progress().running == 2  # nobody is taken for dead at once
+        assert other.places.progress.running == 2  # nobody is taken for dead at once
         other.storage.grace_period = 2
         time.sleep(3.5)
         other.reclaim()
-    assert study.states() == {
+    assert states_of(study) == {
         silent.number: "FAIL",
         alive.number: "RUNNING",
-        2: "WAITING",
-        3: "WAITING",
     }
     again = claimed(other)
-    assert other.retry_of(again) == silent.number
+    assert again.user_attrs["retry_of"] == silent.number
     assert again.params == silent.params
     assert study.tell(alive, TrialState.COMPLETE, 0.5)
 
@@ -362,16 +397,16 @@ def test_after_an_outage_nobody_is_taken_for_dead_at_once(storage: PatientStorag
         connection.execute(text("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 day')"))
     storage.recovered_at = time.monotonic()
     study.reclaim()
-    assert study.progress().running == 1
+    assert study.places.progress.running == 1
     storage.recovered_at = time.monotonic() - 4
     study.reclaim()
-    assert study.progress() == Progress(complete=0, pruned=0, failed=0, running=0, waiting=1)
+    assert study.places.progress == Progress(complete=0, pruned=0, failed=0, running=0, waiting=1)
 
 
 PLACES = 3
 NAMES = itertools.count()
 STEP = st.tuples(
-    st.sampled_from(["claim", "complete", "prune", "fail", "die", "put up", "put up at once"]),
+    st.sampled_from(["claim", "complete", "prune", "fail", "die", "enqueue twice"]),
     st.integers(0, 1),
     st.integers(0, 9),
 )
@@ -382,11 +417,8 @@ def act(studies: list[SearchStudy], held: list[optuna.Trial], what: str, who: in
     study = studies[who]
     if what == "claim":
         held += [trial for trial in [study.claim()] if trial is not None]
-    elif what == "put up":
-        study.put_up()
-    elif what == "put up at once":
-        with pytest.MonkeyPatch.context() as patch:
-            put_up_at_once(study, studies[1 - who], patch)
+    elif what == "enqueue twice":
+        enqueue_twice(study)
     elif held:
         trial = held.pop(which % len(held))
         if what == "die":
@@ -412,16 +444,15 @@ def test_whatever_happens_every_place_ends_once(
         act(studies, held, what, who, which)
         running = [place_of(trial) for trial in held]
         assert len(set(running)) == len(running)  # nobody works on what another works on
-        progress = studies[0].progress()
-        assert progress == studies[1].progress()
+        progress = studies[0].places.progress
+        assert progress == studies[1].places.progress
         assert progress.over + progress.running + progress.waiting == PLACES
         assert progress.over >= over  # what is over stays over
         over = progress.over
     for trial in held:
         die(studies[0], trial)
-    while not studies[1].is_over():
-        studies[1].put_up()
+    while not is_over(studies[1]):
         complete_all(studies[1])
-    ended = studies[0].ended()
-    assert Counter(trial.user_attrs["slot"] for trial in ended) == Counter(range(PLACES))
-    assert studies[0].progress().over == PLACES
+    ended = studies[0].places.ended
+    assert Counter(trial.user_attrs["place"] for trial in ended) == Counter(range(PLACES))
+    assert studies[0].places.progress.over == PLACES

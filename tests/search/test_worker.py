@@ -8,9 +8,11 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from tests.search.conftest import EPOCHS, FOLDS, IDENTITY, STEPS, Hill, height, made, search_of
+from tests.search.silent import SilentSearch
+from tmdscope.search.places import Progress
 from tmdscope.search.storage import PatientStorage
-from tmdscope.search.study import Progress, SearchStudy
-from tmdscope.search.trials import FoldOutcome, Job, Settings, SilentSearch
+from tmdscope.search.study import SearchStudy, open_search
+from tmdscope.search.trials import FoldOutcome, Job, Settings
 from tmdscope.search.worker import EPOCHS as EPOCHS_NOTE
 from tmdscope.search.worker import work
 
@@ -21,7 +23,7 @@ def trials_of(study: SearchStudy) -> list[FrozenTrial]:
 
 def drawn(study: SearchStudy) -> dict[int, dict[str, Any]]:
     """Place to the settings of its trial that counts."""
-    return {trial.user_attrs["slot"]: trial.params for trial in study.ended()}
+    return {trial.user_attrs["place"]: trial.params for trial in study.places.ended}
 
 
 class Heard(SilentSearch):
@@ -50,7 +52,7 @@ class HeardTrial(SilentSearch):
         self.number = number
 
     def finish(self, state: str, scores: Mapping[str, float], error: str) -> None:
-        known = self.heard.study.states()[self.number]
+        known = self.heard.study.trials()[self.number].state.name
         self.heard.finished[self.number] = (state, dict(scores), error, known)
 
     def close(self, counts: bool) -> None:
@@ -111,7 +113,7 @@ def test_trials_end_as_their_folds_say(storage: PatientStorage) -> None:
     assert heard.finished[1][1]["folds"] == 1
     assert heard.finished[2][1] == {"folds": 0, "epochs": 3}
     assert heard.closed == dict.fromkeys(range(4), True)
-    assert study.progress() == Progress(complete=2, pruned=1, failed=1, running=0, waiting=0)
+    assert study.places.progress == Progress(complete=2, pruned=1, failed=1, running=0, waiting=0)
 
 
 def test_a_trial_whose_folds_are_worse_ends_early(storage: PatientStorage) -> None:
@@ -157,14 +159,14 @@ def test_what_an_error_leaves_is_given_back_and_a_second_run_ends_it(
     heard = Heard(study)
     with pytest.raises(error):
         work(study, hill, heard)
-    assert study.progress() == Progress(complete=3, pruned=0, failed=0, running=0, waiting=3)
+    assert study.places.progress == Progress(complete=3, pruned=0, failed=0, running=0, waiting=3)
     left = {number for number, _ in heard.opened} - set(heard.finished)
     assert {number for number, counts in heard.closed.items() if not counts} == left != set()
 
     again = made(elsewhere, together=together)
     second = Heard(again)
     assert work(again, Hill(together), second) == 3
-    assert again.progress().complete == 6
+    assert again.places.progress.complete == 6
     assert {retried for _, retried in second.opened if retried is not None} == left
     whole = made(storage, "whole", together=together)
     work(whole, Hill(together), SilentSearch())
@@ -186,7 +188,7 @@ def test_a_worker_that_is_interrupted_while_it_draws_gives_all_back(
     heard = Heard(study)
     with pytest.raises(error):
         work(study, Stubborn(together=4), heard)
-    assert study.progress() == Progress(complete=0, pruned=0, failed=0, running=0, waiting=6)
+    assert study.places.progress == Progress(complete=0, pruned=0, failed=0, running=0, waiting=6)
     assert heard.closed == {0: False, 1: False}
     assert work(study, Hill(together=4), SilentSearch()) == 6
 
@@ -205,7 +207,7 @@ def test_a_recorder_that_fails_loses_no_trial(storage: PatientStorage) -> None:
     study = made(storage)
     with pytest.raises(CrashError):
         work(study, Hill(), Deafs(study))
-    assert study.progress() == Progress(complete=1, pruned=0, failed=0, running=0, waiting=5)
+    assert study.places.progress == Progress(complete=1, pruned=0, failed=0, running=0, waiting=5)
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "cma-es", "gp"])
@@ -241,25 +243,20 @@ def test_a_worker_taken_for_dead_goes_on_with_other_trials(
     def take(fold: int, job: Job) -> FoldOutcome | None:
         if job.trial.number == 0 and fold == 1:
             storage.set_trial_state_values(job.trial._trial_id, TrialState.FAIL)
-            other.put_up()
-            assert other.tell(other_claim(other, job.trial.params), TrialState.COMPLETE, 0.1)
+            again = other.claim()
+            assert again is not None
+            assert other.draw(again, hill.settings) == job.trial.params
+            assert other.tell(again, TrialState.COMPLETE, 0.1)
             return FoldOutcome("scored", 0.9, EPOCHS) if when == "between folds" else None
         return None
 
     hill, heard = Hill(asks=True), Heard(study)
     hill.outcome = take
     assert work(study, hill, heard) == 1
-    assert heard.closed == {0: False, 1: True}
-    assert study.progress().complete == 2
-    assert [trial.number for trial in study.ended()] == [2, 1]
+    assert heard.closed == {0: False, 2: True}
+    assert study.places.progress.complete == 2
+    assert [trial.number for trial in study.places.ended] == [1, 2]
     assert (2, [0]) not in hill.calls
-
-
-def other_claim(study: SearchStudy, params: Mapping[str, Any]) -> Any:
-    trial = study.claim()
-    assert trial is not None
-    assert trial.params == params
-    return trial
 
 
 def test_a_worker_waits_for_places_that_others_hold(
@@ -268,7 +265,7 @@ def test_a_worker_waits_for_places_that_others_hold(
     """It hears how far the study is meanwhile, and is done when they are."""
     monkeypatch.setattr("tmdscope.search.worker._IDLE_S", 0.0)
     study = made(storage, trials=2)
-    other = SearchStudy.join(elsewhere, "study", search_of(trials=2), STEPS, IDENTITY)
+    other = open_search(elsewhere, "study", search_of(trials=2), STEPS, IDENTITY, make=False)
     held = other.claim()
     assert held is not None
     heard: list[Progress] = []

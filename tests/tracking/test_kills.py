@@ -75,7 +75,7 @@ def search_result(folder: Path, name: str) -> Any:
     assert [folds[run.info.run_id] for run in complete] == [FOLDS] * TRIALS
     assert {trial.state.name for trial in trials} <= {"COMPLETE", "FAIL"}
     (whole,) = [run for run in runs if run.info.run_name == f"search-{name}"]
-    ended = sorted((t.user_attrs["slot"], t.params, t.value) for t in trials if t.state.name == "COMPLETE")
+    ended = sorted((t.user_attrs["place"], t.params, t.value) for t in trials if t.state.name == "COMPLETE")
     return ended, whole.data.metrics["best_val_macro_f1"]
 
 

@@ -76,7 +76,7 @@ def check_complete(storage: str, tracking: str, trials: int) -> None:
     """Every place has one complete trial, every complete trial one run and its folds, and nothing runs."""
     study = optuna.load_study(study_name="hill", storage=storage)
     complete = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
-    assert sorted(trial.user_attrs["slot"] for trial in complete) == list(range(trials))
+    assert sorted(trial.user_attrs["place"] for trial in complete) == list(range(trials))
     assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE, TrialState.FAIL}
     runs = runs_of(tracking)
     assert "RUNNING" not in {run.info.status for run in runs}

@@ -8,7 +8,7 @@ import pandas as pd
 from tmdscope.audit.table import Rows, Values
 from tmdscope.errors import UserError
 from tmdscope.materials import nearest
-from tmdscope.models.classical import sample_numbers
+from tmdscope.models.sample_id import sample_numbers
 from tmdscope.stage import say
 
 NO_ORDER = "none"

@@ -1,17 +1,14 @@
 """A search over the settings of an experiment of the main study: what it rests on, and what it leaves."""
 
-import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from ruamel.yaml import YAML
 
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
@@ -20,6 +17,7 @@ from tmdscope.files import write_table, write_text
 from tmdscope.layout import FEATURES, PREPARED, PRETRAINED, SPLIT
 from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
 from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.reading import write_settings
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, SearchParams, check_search
 from tmdscope.record import write_record
 from tmdscope.search.experiments import ExperimentObjective, with_settings
@@ -168,7 +166,7 @@ def _write_outcome(folder: Path, task: SearchTask, base: ExperimentParams, found
         f"# Found by study {task.name}: trial {found.trial} of {found.progress.over}, mean validation macro "
         f"F1 {found.value:.4f} over {len(found.folds)} folds.\n"
     )
-    write_text(folder / BEST_PARAMS, header + _yaml(best))
+    write_text(folder / BEST_PARAMS, header + write_settings(best))
     write_table(folder / "trials.csv", found.trials)
     searched = Searched(
         study=task.name,
@@ -187,9 +185,3 @@ def _write_outcome(folder: Path, task: SearchTask, base: ExperimentParams, found
     )
     of = {key: task.identity[key] for key in ("data", "split")}
     searched.write(folder / SEARCHED, of, [folder / BEST_PARAMS, folder / "trials.csv"])
-
-
-def _yaml(content: Mapping[str, Any]) -> str:
-    stream = io.StringIO()
-    YAML(typ="safe", pure=True).dump(dict(content), stream)
-    return stream.getvalue()

@@ -69,6 +69,11 @@ class Examples:
     labels: Tensor
     variants: Tensor | None = None
 
+    def take(self, rows: Tensor) -> "Examples":
+        """Copy some rows."""
+        variants = None if self.variants is None else self.variants[rows]
+        return Examples(self.inputs[rows], self.labels[rows], variants)
+
     def batch(self, positions: Tensor, codes: Tensor | None) -> Tensor:
         """Give the inputs at some positions under their symmetries; None leaves them alone."""
         if codes is None:

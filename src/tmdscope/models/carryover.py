@@ -17,7 +17,8 @@ from torch import nn
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.recorder import Recorder
-from tmdscope.models.tabular import FeatureTable, Mlp, mlp_settings
+from tmdscope.models.mlp import Mlp, mlp_settings
+from tmdscope.models.tabular import FeatureTable
 from tmdscope.params.published_study import CarryoverParams
 from tmdscope.record import JsonRecord
 from tmdscope.scores.folds import MeanStd, mean_std

@@ -2,28 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from tmdscope.dataset.splits import Split, outer_folds
-from tmdscope.learn.checkpoint import CheckpointRule
+from tmdscope.errors import UserError
 from tmdscope.learn.crossval import FoldParts, fold_seed
-from tmdscope.learn.fit import Examples, FitSettings, fit, predict_logits
+from tmdscope.learn.fit import Examples, predict_logits
 from tmdscope.learn.recorder import FoldRecorder, Silent
-from tmdscope.models.classical import CLASSIFIERS, fit_classifier
-from tmdscope.params.published_study import ClassifiersParams, MlpParams
+from tmdscope.materials import nearest
+from tmdscope.models.mlp import train_mlp
+from tmdscope.models.registry import FIXED, Labels, fit_family
+from tmdscope.models.sample_id import SAMPLE_ID_ONLY, make_sample_id_classifier
+from tmdscope.params.published_study import ClassifiersParams
 from tmdscope.scores.folds import PARTS, mean_std
 from tmdscope.scores.task import Task
 from tmdscope.vision.targets import Multiclass
 
-Labels = NDArray[np.int64]
-
-METHODS = ("mlp", *CLASSIFIERS)
+METHODS = ("mlp", *FIXED, SAMPLE_ID_ONLY)
 """Names that `make_method` knows."""
 
 
@@ -35,6 +35,12 @@ class FeatureTable:
     sample_ids: NDArray[Any]
     labels: Labels
     classes: tuple[str, ...]
+
+    def take(self, rows: Labels) -> Self:
+        """Copy some rows."""
+        return replace(
+            self, features=self.features[rows], sample_ids=self.sample_ids[rows], labels=self.labels[rows]
+        )
 
 
 def table_folds(split: Split, image_ids: Sequence[str]) -> list[FoldParts]:
@@ -60,29 +66,6 @@ class Method(Protocol):
         """
 
 
-class Mlp(nn.Sequential):
-    """Hidden layers with ReLU, dropout (in [0, 1)), and a linear output (the sibling study's network)."""
-
-    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> None:
-        widths = [inputs, *hidden]
-        layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            layers += [nn.Linear(before, after), nn.ReLU()]
-        super().__init__(*layers, nn.Dropout(dropout), nn.Linear(widths[-1], outputs))
-
-
-def mlp_settings(params: MlpParams, seed: int) -> FitSettings:
-    """Say how the paper's ImageNet* classifier is trained: oversampled to the largest class."""
-    return FitSettings(
-        epochs=params.epochs,
-        batch_size=params.batch_size,
-        learning_rate=params.learning_rate,
-        checkpoint=CheckpointRule(params.checkpoint),
-        sampling="oversampled",
-        seed=seed,
-    )
-
-
 class MlpMethod:
     """The paper's ImageNet* classifier, see `Method`."""
 
@@ -91,7 +74,6 @@ class MlpMethod:
         self.params = params
         self.target = Multiclass(table.classes)
         self.examples = Examples(torch.tensor(table.features), torch.tensor(table.labels))
-        self.settings = mlp_settings(params.mlp, params.seed)
 
     def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:
         """Train one network, see `Method.predict_fold`."""
@@ -109,40 +91,41 @@ class MlpMethod:
         return labels
 
     def _logits(self, parts: FoldParts, seed: int, listener: FoldRecorder) -> Tensor:
-        mlp = self.params.mlp
-        torch.manual_seed(seed)
-        model = Mlp(self.examples.inputs.shape[1], mlp.hidden, self.target.outputs, mlp.dropout)
         train, val = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
-        fit(model, self.target, self.examples, train, val, replace(self.settings, seed=seed), listener)
+        model = train_mlp(self.params.mlp, seed, self.target, self.examples, train, val, listener)
         return predict_logits(model, self.examples.inputs)
 
 
-class ClassicalMethod:
-    """A scikit-learn classifier of `make_classifier`, see `Method`; it needs no validation part."""
+class FixedMethod:
+    """A classifier with settings of its own, see `Method`; it needs no validation part."""
 
     def __init__(self, name: str, table: FeatureTable, params: ClassifiersParams) -> None:
-        self.name = name
-        self.params = params
-        self.labels = table.labels
-        self.inputs = table.sample_ids if name == "sample_id_only" else table.features
+        self.table = table
+        self.family = FIXED[name](params) if name != SAMPLE_ID_ONLY else None
 
     def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:  # noqa: ARG002
         """Fit on the training part, see `Method.predict_fold`."""
-        return self._predict(parts.train, np.arange(len(self.labels)))
+        return self._predict(parts.train, np.arange(len(self.table.labels)))
 
     def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:  # noqa: ARG002
         """Fit on all that is seen, see `Method.predict_unseen`."""
         return self._predict(seen, unseen)
 
     def _predict(self, train: Labels, rows: Labels) -> Labels:
-        classifier = fit_classifier(self.name, self.params, self.inputs[train], self.labels[train])
-        predicted: Labels = classifier.predict(self.inputs[rows]).astype(np.int64)
+        table, labels = self.table, self.table.labels[train]
+        if self.family is not None:
+            fitted = fit_family(self.family, table.features[train], labels, table.classes)
+            return fitted.predict(table.features[rows])
+        baseline = make_sample_id_classifier().fit(table.sample_ids[train], labels)
+        predicted: Labels = baseline.predict(table.sample_ids[rows]).astype(np.int64)
         return predicted
 
 
 def make_method(name: str, table: FeatureTable, params: ClassifiersParams) -> Method:
-    """Make a method by name: ``mlp``, or one that `make_classifier` knows."""
-    return MlpMethod(table, params) if name == "mlp" else ClassicalMethod(name, table, params)
+    """Make one of `METHODS` by name."""
+    if name not in METHODS:
+        raise UserError(f"unknown classifier {name!r}; {nearest(name, METHODS)}")
+    return MlpMethod(table, params) if name == "mlp" else FixedMethod(name, table, params)
 
 
 def pooled_predictions(method: Method, table: FeatureTable, folds: int, inner_folds: int) -> Labels:

@@ -5,6 +5,7 @@ key; every number has a range; nothing here has a default that a user could mist
 in `params.yaml`, except switches that profile `paper` leaves off.
 """
 
+import io
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -73,6 +74,22 @@ def load_settings(yaml: YAML, text: str, source: str) -> Any:
         raise ParamsError(f"{source} must hold sections, it holds a {type(content).__name__}")
     _count(content, source, 0, 0)
     return content
+
+
+def settings_yaml() -> YAML:
+    """Make a reader and writer of settings that keeps comments, quotes and order."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def write_settings(content: Mapping[str, Any]) -> str:
+    """Give settings as YAML text, with the comments that `settings_yaml` read with them."""
+    stream = io.StringIO()
+    settings_yaml().dump(content, stream)
+    return stream.getvalue()
 
 
 def _count(value: Any, source: str, depth: int, seen: int) -> int:

@@ -9,13 +9,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import optuna
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from tmdscope.learn.batched import HeadMember, shared_settings, train_heads
 from tmdscope.learn.crossval import FoldParts, fold_seed
 from tmdscope.learn.experiment import Experiment
-from tmdscope.learn.fit import DivergedError, Examples, FitResult, FitSettings, fit
+from tmdscope.learn.fit import DivergedError, FitResult, FitSettings, fit
 from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.reading import parse_section
@@ -128,7 +127,8 @@ class ExperimentObjective:
             if len(self._experiments) >= self.together:
                 self._experiments.clear()
             made = self.make(params)
-            self._experiments[number] = replace(made, examples=_only(made.examples, self.rows))
+            rows = torch.from_numpy(self.rows).to(made.examples.inputs.device)
+            self._experiments[number] = replace(made, examples=made.examples.take(rows))
         return self._experiments[number]
 
 
@@ -164,12 +164,6 @@ class _Watched:
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         self.listener.finish(scores, model)
-
-
-def _only(examples: Examples, rows: NDArray[np.int64]) -> Examples:
-    kept = torch.from_numpy(rows).to(examples.inputs.device)
-    variants = None if examples.variants is None else examples.variants[kept]
-    return Examples(examples.inputs[kept], examples.labels[kept], variants)
 
 
 def _alike(members: Mapping[int, HeadMember]) -> list[list[int]]:

@@ -15,8 +15,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tmdscope.errors import UserError
 from tmdscope.learn.selection import LeftOut, selection_score
+from tmdscope.search.places import ERROR, PLACE, Progress
 from tmdscope.search.storage import quiet
-from tmdscope.search.study import Progress, SearchStudy
+from tmdscope.search.study import SearchStudy
 from tmdscope.search.worker import EPOCHS, LEFT_OUT
 
 _LEAST_TRIALS = 4
@@ -56,12 +57,13 @@ class SearchOutcome:
 
 def outcome_of(study: SearchStudy) -> SearchOutcome:
     """Say what a search has found; of equal trials the first is best, without a complete one `UserError`."""
-    ended = study.ended()
+    places = study.places
+    ended = places.ended
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
     if not complete:
-        errors = [trial.user_attrs["error"] for trial in ended if "error" in trial.user_attrs]
+        errors = [trial.user_attrs[ERROR] for trial in ended if ERROR in trial.user_attrs]
         raise UserError(
-            f"study {study.name!r}: none of {study.params.trials} trials is complete"
+            f"study {study.study.study_name!r}: none of {study.params.trials} trials is complete"
             + (f"; the first error: {errors[0]}" if errors else "; let it prune less")
         )
     best = max(complete, key=lambda trial: (_value(trial), -trial.number))
@@ -72,7 +74,7 @@ def outcome_of(study: SearchStudy) -> SearchOutcome:
         folds=[folds[fold] for fold in sorted(folds)],
         selection=_selection(complete),
         settings=dict(best.params),
-        progress=study.progress(),
+        progress=places.progress,
         epochs=sum(trial.user_attrs.get(EPOCHS, 0) for trial in ended),
         importance=_importance(study, complete),
         trials=pd.DataFrame([_row(trial) for trial in ended]),
@@ -90,7 +92,7 @@ def draw_plots(study: SearchStudy, folder: Path) -> list[Path]:
             "parallel_coordinates": drawing.plot_parallel_coordinate,
             "slice": drawing.plot_slice,
         }
-        shares = _importance(study, study.study.get_trials(states=(TrialState.COMPLETE,)))
+        shares = _importance(study, [t for t in study.trials() if t.state == TrialState.COMPLETE])
         if shares:
             makers["importance"] = partial(
                 drawing.plot_param_importances, evaluator=_evaluator(study), params=list(shares)
@@ -106,7 +108,7 @@ def draw_plots(study: SearchStudy, folder: Path) -> list[Path]:
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
     return {
-        "place": trial.user_attrs["slot"],
+        "place": trial.user_attrs[PLACE],
         "trial": trial.number,
         "state": trial.state.name,
         "value": _value(trial) if trial.state == TrialState.COMPLETE else None,

@@ -1,15 +1,19 @@
 """Optuna's samplers by name, seeded trial by trial."""
 
+import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
 
 from tmdscope.params.search import SamplerName
 from tmdscope.search.storage import quiet
 
 
-def make_sampler(name: SamplerName, seed: int, slot: int, startup: int) -> optuna.samplers.BaseSampler:
+def make_sampler(name: SamplerName, seed: int, place: int, startup: int) -> optuna.samplers.BaseSampler:
     """Make the sampler that draws one trial.
 
     A sampler of its own for every trial, seeded by the trial's place: what is drawn then depends on the
@@ -19,16 +23,29 @@ def make_sampler(name: SamplerName, seed: int, slot: int, startup: int) -> optun
     TPE is multivariate, and of running trials it assumes the worst; `startup` trials must have ended before a
     sampler learns from them.
     """
-    own = int(np.random.SeedSequence([seed, slot]).generate_state(1)[0])
+    own = int(np.random.SeedSequence([seed, place]).generate_state(1)[0])
     makers: dict[SamplerName, Callable[[], optuna.samplers.BaseSampler]] = {
         "tpe": lambda: optuna.samplers.TPESampler(
             n_startup_trials=startup, multivariate=True, group=True, constant_liar=True, seed=own
         ),
         "gp": lambda: optuna.samplers.GPSampler(n_startup_trials=startup, seed=own),
-        "cma-es": lambda: optuna.samplers.CmaEsSampler(
-            n_startup_trials=startup, seed=own, warn_independent_sampling=False
-        ),
+        "cma-es": lambda: _CmaEsOfPlace(place, startup, own),
         "random": lambda: optuna.samplers.RandomSampler(seed=own),
     }
     with quiet():
         return makers[name]()
+
+
+class _CmaEsOfPlace(optuna.samplers.CmaEsSampler):
+    """CMA-ES adds a trial's number to its seed: here its place, which a repeated trial keeps."""
+
+    def __init__(self, place: int, startup: int, seed: int) -> None:
+        super().__init__(n_startup_trials=startup, seed=seed, warn_independent_sampling=False)
+        self.place = place
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        shown = copy.copy(trial)
+        shown.number = self.place
+        return super().sample_relative(study, shown, search_space)

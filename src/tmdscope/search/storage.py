@@ -1,19 +1,18 @@
 """Where studies are kept: an sqlite file for one process, PostgreSQL for any number on any host."""
 
-import functools
+import fcntl
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any, TypeVar
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import BaseStorage, RDBStorage
-from optuna.storages._rdb.models import TrialModel
-from optuna.trial import TrialState
-from sqlalchemy import NullPool, create_engine, text, update
+from optuna.storages import RDBStorage
+from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
@@ -24,7 +23,14 @@ from tmdscope.stage import say
 HEARTBEAT_S = 10
 """Seconds between two signs of life of a worker; after three without one its trials go to others."""
 
+Answer = TypeVar("Answer")
+
 _LOCK = 0x746D6473  # "tmds": this package's own among a database's advisory locks
+_TAKE_LOCK = (
+    "SELECT set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', "
+    "false), set_config('tcp_keepalives_count', '4', false), pg_advisory_lock(:key)"
+)
+"""A host that loses its power would hold the lock for hours without these signs of life."""
 _PATIENCE_S = 3600.0
 _CONNECT_S = 8
 _LONGEST_PAUSE_S = 15.0
@@ -37,7 +43,7 @@ class StorageError(UserError):
 
 
 class PatientStorage(RDBStorage):
-    """Optuna's database storage that waits for a server that is gone, and says so.
+    """Optuna's database storage, with `retry` for whoever asks it while its server is gone.
 
     `pause_s` are seconds before the first new try; they double with every try up to 15 s.
     """
@@ -59,8 +65,8 @@ class PatientStorage(RDBStorage):
                 grace_period=3 * heartbeat_s,
             )
 
-    def insist(self, call: Callable[[], Any]) -> Any:
-        """Call until the server answers.
+    def retry(self, call: Callable[[], Answer]) -> Answer:
+        """Call until the server answers; what is called may be called again where it was cut short.
 
         `StorageError` where it cannot be written (a full disk, no permission), or gave no answer for an hour.
         """
@@ -68,7 +74,7 @@ class PatientStorage(RDBStorage):
         silent = False
         while True:
             try:
-                result = call()
+                answer = call()
             except (StorageInternalError, SQLAlchemyError) as error:
                 reason = _reason(error)
                 if self.is_local or not _is_outage(error) or time.monotonic() - began > _PATIENCE_S:
@@ -85,53 +91,22 @@ class PatientStorage(RDBStorage):
                 if silent:
                     self.recovered_at = time.monotonic()
                     say(f"search storage {self.shown} answers again, after {self.recovered_at - began:.0f} s")
-                return result
+                return answer
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Let no other process into the blocks that this guards; sqlite has one process anyway."""
-        with self.insist(lambda: _lock(make_url(self.url))):
-            yield
-
-    def grant(self, trial_id: int) -> bool:
-        """Let a waiting trial run: of all who ask, one is told that it may.
-
-        One statement, where Optuna reads the state, then writes it, under a lock that sqlite does not have.
-        """
-        return bool(self.insist(lambda: self._grant(trial_id)))
-
-    def _grant(self, trial_id: int) -> bool:
-        waits = TrialModel.trial_id == trial_id, TrialModel.state == TrialState.WAITING
-        running = {"state": TrialState.RUNNING, "datetime_start": datetime.now()}
-        with self.engine.begin() as connection:
-            return connection.execute(update(TrialModel).where(*waits).values(running)).rowcount == 1
-
-
-def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def insisting(self: PatientStorage, *arguments: Any, **named: Any) -> Any:
-        return self.insist(lambda: method(self, *arguments, **named))
-
-    return insisting
-
-
-_BEHIND_THE_CACHE = ("_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param")
-"""What the cache that Optuna puts before a database asks it for, past its public methods."""
-
-for _name in [
-    *(name for name, entry in vars(BaseStorage).items() if callable(entry) and not name.startswith("_")),
-    *_BEHIND_THE_CACHE,
-    "record_heartbeat",
-    "_get_stale_trial_ids",
-]:
-    setattr(PatientStorage, _name, _patient(getattr(RDBStorage, _name)))
+    def lock(self) -> AbstractContextManager[Any]:
+        """Let no other process into the blocks that this guards; call it within `retry`."""
+        return _lock(make_url(self.url))
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Optuna from warning that what is asked of it is experimental: its version is pinned."""
+    """Keep Optuna from warning of what is experimental, as its version is pinned, and of `Study.ask`.
+
+    That one wants signs of life, which `tmdscope.search.study.SearchStudy.signs_of_life` sends.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used")
         yield
 
 
@@ -157,13 +132,25 @@ def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S) -> PatientStorage:
 
 
 def _lock(url: URL) -> AbstractContextManager[Any]:
-    """Wait for this package's lock of a server; it goes with the connection, however this process ends."""
+    """Wait for this package's lock of a database; it goes with its holder, however that ends."""
     if url.get_backend_name() == "sqlite":
-        return nullcontext()
+        folder = Path((url.database or "").removeprefix("file:")).parent
+        return _folder_lock(folder) if folder.is_dir() else nullcontext()
     engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_S})
     connection = engine.connect()
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+    connection.execute(text(_TAKE_LOCK), {"key": _LOCK})
     return connection
+
+
+@contextmanager
+def _folder_lock(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks: sqlite is for one process anyway
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def check_url(url: str) -> URL:

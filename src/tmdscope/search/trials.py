@@ -1,14 +1,13 @@
 """What a search runs and what hears of it: objectives and recorders, as small protocols."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import optuna
 
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores
-from tmdscope.learn.recorder import Recorder, Silent
+from tmdscope.learn.recorder import Recorder
 from tmdscope.learn.selection import LeftOut, leave_out_each
 
 Settings = Mapping[str, Any]
@@ -103,24 +102,3 @@ class SearchRecorder(Protocol):
 
     def settle(self, states: Mapping[int, str]) -> None:
         """End what dead workers left open, by what has become of every trial."""
-
-
-class SilentSearch:
-    """A recorder of a search, and of its trials, that keeps nothing."""
-
-    def trial(self, number: int, settings: Settings, retry_of: int | None) -> "SilentSearch":  # noqa: ARG002
-        """Open nothing, see `SearchRecorder.trial`."""
-        return self
-
-    def fold(self, number: int) -> AbstractContextManager[Silent]:  # noqa: ARG002
-        """Open nothing, see `Recorder.fold`."""
-        return nullcontext(Silent())
-
-    def finish(self, state: str, scores: Mapping[str, float], error: str) -> None:
-        """Forget the scores, see `TrialRecorder.finish`."""
-
-    def close(self, counts: bool) -> None:
-        """Forget the trial, see `TrialRecorder.close`."""
-
-    def settle(self, states: Mapping[int, str]) -> None:
-        """Leave all as it is, see `SearchRecorder.settle`."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -10,8 +11,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from tmdscope.scores.folds import mean_std
+from tmdscope.search.places import PLACE, Progress
 from tmdscope.search.storage import StorageError
-from tmdscope.search.study import Progress, SearchStudy
+from tmdscope.search.study import RETRY_OF, SearchStudy
 from tmdscope.search.trials import FoldOutcome, Job, Objective, SearchRecorder
 from tmdscope.stage import say
 
@@ -40,20 +42,34 @@ def work(
         batch = _Batch(study, objective, recorder)
         ended += batch.run()
         study.reclaim()
-        progress = study.progress()
+        progress = study.places.progress
         on_progress(progress)
-        if progress.over >= study.params.trials:
+        over = progress.over >= study.params.trials
+        if over or not batch.trials:
             _settle(study, recorder)
+        if over:
             return ended
         if not batch.trials:
-            _settle(study, recorder)
             time.sleep(_IDLE_S)
+
+
+def await_running(study: SearchStudy) -> None:
+    """Wait, in sqlite, until what runs has ended or is taken for dead.
+
+    Scores are then known to the places after them, as if nothing had been killed.
+    """
+    while study.storage.is_local and (running := study.places.progress.running):
+        name = study.study.study_name
+        say(f"{name}: waiting for {running} running trials, of another process or a killed one")
+        time.sleep((study.storage.grace_period or 0) / 4)
+        study.reclaim()
 
 
 def _settle(study: SearchStudy, recorder: SearchRecorder) -> None:
     """Let one process at a time end what dead workers left open: two at once would fail one of them."""
-    with study.storage.alone():
-        recorder.settle(study.states())
+    states = {trial.number: trial.state.name for trial in study.trials()}
+    with study.storage.retry(study.storage.lock):
+        recorder.settle(states)
 
 
 class _Batch:
@@ -84,12 +100,13 @@ class _Batch:
         """Take places that run at once, the same after a kill, each drawn in sight of those before it."""
         together, end = self.objective.together, None
         while len(self.trials) < together and (trial := self.study.claim(end)) is not None:
-            end = self.study.slot_of(trial) // together * together + together
             self.trials.append(trial)
-            settings = self.objective.settings(trial)
-            self.study.note_drawn(trial)
-            recorder = self.recorder.trial(trial.number, settings, self.study.retry_of(trial))
-            self.live.append(Job(trial, settings, recorder))
+            notes = trial.user_attrs
+            end = notes[PLACE] // together * together + together
+            with suppress(UpdateFinishedTrialError):  # taken for dead while it was drawn
+                settings = self.study.draw(trial, self.objective.settings)
+                recorder = self.recorder.trial(trial.number, settings, notes.get(RETRY_OF))
+                self.live.append(Job(trial, settings, recorder))
 
     def _run_fold(self, fold: int) -> None:
         if not self.live:
@@ -100,30 +117,20 @@ class _Batch:
             self._close_fold(job, fold, outcome)
 
     def _close_epoch(self, job: Job, fold: int, epoch: int, score: float) -> bool:
-        return not self._report(job, self.study.steps.of_epoch(fold, epoch), score) or (
-            job.trial.should_prune()
-        )
+        return self.study.report(job.trial, self.study.steps.of_epoch(fold, epoch), score)
 
     def _close_fold(self, job: Job, fold: int, outcome: FoldOutcome) -> None:
         job.epochs += outcome.epochs
         if outcome.ended == "failed":
             self._end(job, TrialState.FAIL, outcome.error)
             return
-        if outcome.ended == "pruned":
+        given_up = outcome.ended == "pruned"
+        if not given_up:
+            job.outcomes.append(outcome)
+            last = fold == self.objective.folds - 1
+            given_up = self.study.report(job.trial, self.study.steps.of_fold(fold), outcome.score, last)
+        if given_up:
             self._end(job, TrialState.PRUNED)
-            return
-        job.outcomes.append(outcome)
-        lost = not self._report(job, self.study.steps.of_fold(fold), outcome.score)
-        if lost or (fold < self.objective.folds - 1 and job.trial.should_prune()):
-            self._end(job, TrialState.PRUNED)
-
-    def _report(self, job: Job, step: int, score: float) -> bool:
-        """Report a score; False where the trial was taken for dead and others have its place."""
-        try:
-            job.trial.report(score, step)
-        except UpdateFinishedTrialError:
-            return False
-        return True
 
     def _end(self, job: Job, state: TrialState, error: str | None = None) -> None:
         value = mean_std(job.scores)["mean"] if state == TrialState.COMPLETE else None
@@ -152,7 +159,3 @@ class _Batch:
                 return  # their silence will be noticed
             except Exception as error:
                 say(f"trial {trial.number} could not be given back: {error}")
-        try:
-            self.study.put_up()
-        except StorageError:
-            return

@@ -14,11 +14,12 @@ from tmdscope.errors import UserError
 from tmdscope.files import sha256_json
 from tmdscope.params.search import SpaceParams
 from tmdscope.search.outcome import SearchOutcome, draw_plots, outcome_of
+from tmdscope.search.places import Progress
 from tmdscope.search.pruning import Steps
 from tmdscope.search.storage import PatientStorage
-from tmdscope.search.study import Progress, SearchStudy
+from tmdscope.search.study import SearchStudy, open_search, read_notes
 from tmdscope.search.trials import Objective, Settings
-from tmdscope.search.worker import work
+from tmdscope.search.worker import await_running, work
 from tmdscope.stage import say
 from tmdscope.tracking.crossval import TrackedCrossval, TrackedFold
 from tmdscope.tracking.runs import DataUse, Status, TrackedRun, open_run, start_run
@@ -136,17 +137,17 @@ def lead_search(
     under, says how far the searches below it are. `UserError` where no trial is complete, or a store cannot
     be written; trials that had ended are safe.
     """
-    search = SearchStudy.create(storage, task.name, task.params, task.steps, task.identity)
+    search = open_search(storage, task.name, task.params, task.steps, task.identity)
     tags = {**task.tags, STUDY: task.name, "sampler": task.params.sampler, "seed": str(task.params.seed)}
     with _store_errors(study), start_run(study, task.run, tags, parent, task.data, task.name) as run:
-        search.note(_RUN, run.run_id)
+        storage.retry(partial(search.study.set_user_attr, _RUN, run.run_id))
         if not run.reopened:
             run.params(task.params.model_dump(mode="json"))
         on_progress = partial(_tell, task) if parent is None else _tell_nothing
-        on_progress(search.progress())
-        search.await_running()
+        on_progress(search.places.progress)
+        await_running(search)
         work(search, task.objective, TrackedSearch(run, task), on_progress)
-        found = outcome_of(search)
+        found = storage.retry(partial(outcome_of, search))
         _log(run, search, found)
     return found, run.run_id
 
@@ -158,7 +159,7 @@ def await_search(storage: PatientStorage, name: str, wait_s: float) -> None:
     would fail one of them.
     """
     until = time.monotonic() + wait_s
-    while not SearchStudy.is_made(storage, name, _RUN) and time.monotonic() < until:
+    while _RUN not in read_notes(storage, name) and time.monotonic() < until:
         time.sleep(_LOOK_EVERY_S)
 
 
@@ -168,8 +169,8 @@ def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
     `study` is in the leader's store, and `task` the same as the leader's. `UserError` where there is no such
     study, it is about other data, settings or code, or its run is in another MLflow store.
     """
-    search = SearchStudy.join(storage, task.name, task.params, task.steps, task.identity)
-    run_id = search.notes().get(_RUN)
+    search = open_search(storage, task.name, task.params, task.steps, task.identity, make=False)
+    run_id = read_notes(storage, task.name).get(_RUN)
     if run_id is None:
         raise UserError(f"study {task.name!r} has no run yet: start `tmdscope search` first")
     try:
@@ -207,7 +208,7 @@ def _log(run: TrackedRun, search: SearchStudy, found: SearchOutcome) -> None:
     )
     run.tags({"best.trial": str(found.trial), **{f"best.{key}": str(v) for key, v in found.settings.items()}})
     with tempfile.TemporaryDirectory() as folder:
-        for path in draw_plots(search, Path(folder)):
+        for path in search.storage.retry(partial(draw_plots, search, Path(folder))):
             run.artifact(path, "plots")
 
 
