@@ -20,6 +20,7 @@ from tmdscope.params.published_study import FamilySearchParams, PublishedTrackin
 from tmdscope.params.reading import read_section
 from tmdscope.record import write_record
 from tmdscope.scores.records import FamilySearch
+from tmdscope.scores.task import CLASSES
 from tmdscope.search.families import (
     FamilyObjective,
     describe_choice,
@@ -49,12 +50,14 @@ def main() -> None:
     study = open_study(read_section("tracking", PublishedTrackingParams, PARAMS).study)
     storage, tables = open_searches(), read_tables(TABLES)
     table = FeatureTable(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
-    cohort = Cohort(tables.labels, table.sample_ids, tables.distinct, scoring.bootstrap, scoring.seed)
+    draws = scoring.bootstrap, scoring.seed
+    cohort = Cohort(CLASSES, tables.labels, table.sample_ids, tables.distinct, *draws)
     settings = {"search": search.model_dump(mode="json", exclude={"trials"}), "pooled": pooled.model_dump()}
     tags = {**provenance(study.name, tables.digest, settings), "experiment": NAME}
     whole = {"settings": tags["params.sha256"], "data": tables.digest, "code": code_sha256()}
     data = DataUse(study.name, tables.digest, TABLES.as_posix(), len(table.labels), NAME)
     predicted = np.full(len(table.labels), -1)
+    plain = CLASSES.plain
     chosen: list[dict[str, Any]] = []
     runs: list[str] = []
     with start_run(study, NAME, tags, data=data, attempt=study_name(NAME, whole)) as run:
@@ -68,23 +71,24 @@ def main() -> None:
             found, run_id = lead_search(study, storage, task, run)
             family = read_family(found.settings)
             predicted[unseen] = predict_unseen(family, table, seen, unseen, own.seed)
-            choice = describe_choice(found, table.labels[unseen], predicted[unseen])
-            scores = {f"outer_{key}": choice[key] for key in ("accuracy", "macro_f1")}
+            choice = describe_choice(found, CLASSES, table.labels[unseen], predicted[unseen])
+            scores = {f"outer_{key}": choice[key] for key in (metric.name for metric in CLASSES.metrics)}
             TrackedRun(study, run_id, reopened=True).metrics(scores, found.progress.over)
             chosen.append(choice)
             runs.append(run_id)
-            print(f"{task.run}: {family.family}, accuracy {choice['accuracy']:.3f}", flush=True)
+            print(f"{task.run}: {family.family}, {plain.title} {plain.tell(choice[plain.name])}", flush=True)
         result = cohort.pooled(np.arange(len(table.labels)), predicted)
         numbers = flatten({"pooled": result})
         run.metrics(
             {key: value for key, value in numbers.items() if isinstance(value, int | float)}, search.trials
         )
     method = describe_method(search, pooled.test_folds, pooled.folds)
-    found = FamilySearch.parse({"method": method, "folds": chosen, "pooled": result})
-    found.write(FOUND, {"data": tables.digest})
+    FamilySearch.parse({"method": method, "folds": chosen, "pooled": result}).write(
+        FOUND, {"data": tables.digest}
+    )
     where = {**whereabouts(study, tags), "storage": storage.shown}
     write_record(RUN, {**where, "runs": {NAME: run.run_id}, "outer_runs": runs}, {"data": tables.digest})
-    print(f"pooled: accuracy {result['accuracy']:.3f}, macro F1 {result['macro_f1']:.3f}")
+    print("pooled: " + ", ".join(f"{one.title} {one.tell(result[one.name])}" for one in CLASSES.metrics))
 
 
 def make_task(

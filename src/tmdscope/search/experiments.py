@@ -4,7 +4,7 @@ The held-out test is no part of what is built here: its rows are left out before
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -19,6 +19,7 @@ from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.reading import parse_section
 from tmdscope.params.search import SearchParams
+from tmdscope.scores.task import CLASSES, Metric, Task
 from tmdscope.search.space import suggest
 from tmdscope.search.trials import FoldOutcome, Job, OnEpoch, Settings
 
@@ -27,14 +28,20 @@ Make = Callable[[ExperimentParams], Experiment]
 
 
 class ExperimentObjective:
-    """Mean validation macro F1 of an experiment under varied settings, see `Objective`.
+    """Mean validation score of an experiment under varied settings, see `Objective`.
 
     Tests of the folds are left out.
     """
 
     def __init__(
-        self, search: SearchParams, base: ExperimentParams, make: Make, parts: Sequence[FoldParts]
+        self,
+        search: SearchParams,
+        base: ExperimentParams,
+        make: Make,
+        parts: Sequence[FoldParts],
+        task: Task = CLASSES,
     ) -> None:
+        self.metric = task.primary
         self.search = search
         self.base = base
         self.make = make
@@ -86,7 +93,7 @@ class ExperimentObjective:
         torch.manual_seed(settings.seed)
         model = experiment.build()
         with job.recorder.fold(fold) as listener:
-            watched = _Watched(listener, on_epoch)
+            watched = _Watched(listener, on_epoch, self.metric)
             try:
                 fitted = fit(model, experiment.target, experiment.examples, train, val, settings, watched)
             except _GivenUpError:
@@ -95,7 +102,7 @@ class ExperimentObjective:
             except DivergedError as error:
                 listener.finish({"epochs": watched.epochs}, None)
                 return FoldOutcome("failed", epochs=watched.epochs, error=str(error))
-            listener.finish(_final(fitted), None)
+            listener.finish(_final(fitted, self.metric), None)
         return _scored(fitted, settings)
 
     def _train_heads(
@@ -117,7 +124,7 @@ class ExperimentObjective:
             first = experiments[batch[0]]
             for number, fitted in zip(batch, _train(first, [members[n] for n in batch]), strict=True):
                 with jobs[number].recorder.fold(fold) as listener:
-                    outcomes[number] = _hear(listener, fitted, members[number].settings)
+                    outcomes[number] = _hear(listener, fitted, members[number].settings, self.metric)
         return outcomes
 
     def _experiment(self, job: Job, params: ExperimentParams) -> Experiment:
@@ -145,7 +152,8 @@ class _GivenUpError(Exception):
 class _Watched:
     """A fold's listener that may end the training."""
 
-    def __init__(self, listener: FoldRecorder, on_epoch: OnEpoch) -> None:
+    def __init__(self, listener: FoldRecorder, on_epoch: OnEpoch, metric: Metric) -> None:
+        self.metric = metric
         self.listener = listener
         self.on_epoch = on_epoch
         self.epochs = 0
@@ -153,7 +161,7 @@ class _Watched:
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         self.listener.epoch(number, scores, kept)
         self.epochs = number
-        if self.on_epoch(number, scores["val_macro_f1"]):
+        if self.on_epoch(number, scores[f"val_{self.metric.name}"]):
             raise _GivenUpError
 
     def history(self, scores: Sequence[Mapping[str, float]]) -> None:
@@ -185,18 +193,20 @@ def _train(experiment: Experiment, members: Sequence[HeadMember]) -> list[FitRes
     return [result.fit for result in results]
 
 
-def _hear(listener: FoldRecorder, fitted: FitResult | DivergedError, settings: FitSettings) -> FoldOutcome:
+def _hear(
+    listener: FoldRecorder, fitted: FitResult | DivergedError, settings: FitSettings, metric: Metric
+) -> FoldOutcome:
     if isinstance(fitted, DivergedError):
         return FoldOutcome("failed", error=str(fitted))
-    listener.history([asdict(scores) for scores in fitted.history])
-    listener.finish(_final(fitted), None)
+    listener.history([scores.named(metric) for scores in fitted.history])
+    listener.finish(_final(fitted, metric), None)
     return _scored(fitted, settings)
 
 
-def _final(fitted: FitResult) -> dict[str, float]:
+def _final(fitted: FitResult, metric: Metric) -> dict[str, float]:
     kept = fitted.history[fitted.kept_epoch - 1]
     return {
-        "val_macro_f1": kept.val_macro_f1,
+        f"val_{metric.name}": kept.val_score,
         "val_loss": kept.val_loss,
         "kept_epoch": float(fitted.kept_epoch),
         "epochs": float(len(fitted.history)),
@@ -205,4 +215,4 @@ def _final(fitted: FitResult) -> dict[str, float]:
 
 def _scored(fitted: FitResult, settings: FitSettings) -> FoldOutcome:
     history, kept = fitted.history, fitted.history[fitted.kept_epoch - 1]
-    return FoldOutcome("scored", kept.val_macro_f1, len(history), history=history, rule=settings.checkpoint)
+    return FoldOutcome("scored", kept.val_score, len(history), history=history, rule=settings.checkpoint)

@@ -21,7 +21,7 @@ from tmdscope.learn.fit import DivergedError
 from tmdscope.models.registry import FamilyError, Labels, fit_family
 from tmdscope.models.tabular import FeatureTable
 from tmdscope.params.published_study import AnyFamily, FamilySearchParams, MlpFamily, read_family
-from tmdscope.scores.metrics import accuracy, macro_f1
+from tmdscope.scores.task import CLASSES, Task
 from tmdscope.search.outcome import SearchOutcome
 from tmdscope.search.space import suggest
 from tmdscope.search.trials import FoldOutcome, Job, OnEpoch, Settings
@@ -32,7 +32,7 @@ _FAULTS: tuple[type[Exception], ...] = (*_WARNINGS, np.linalg.LinAlgError, Diver
 
 
 class FamilyObjective:
-    """Mean macro F1 over inner folds of classifiers of several families, see `Objective`.
+    """Mean score over inner folds of classifiers of several families, see `Objective`.
 
     Folds are stratified and grouped by sample; nothing is kept of rows that are not `seen`.
     """
@@ -41,6 +41,9 @@ class FamilyObjective:
     """Trials that run at once."""
     epochs = 1
     """A fold is fitted in one piece: trials end between folds only."""
+
+    task = CLASSES
+    metric = CLASSES.primary
 
     def __init__(self, search: FamilySearchParams, table: FeatureTable, seen: Labels, folds: int) -> None:
         self.search = search
@@ -71,9 +74,9 @@ class FamilyObjective:
                 listener.finish({"epochs": epochs}, None)
                 return FoldOutcome("failed", epochs=epochs, error=str(error))
             true = self.table.labels[val]
-            scores = {"val_macro_f1": macro_f1(true, predicted), "val_accuracy": accuracy(true, predicted)}
+            scores = {f"val_{name}": value for name, value in self.task.scores(true, predicted).items()}
             listener.finish({**scores, "epochs": epochs}, None)
-        return FoldOutcome("scored", scores["val_macro_f1"], epochs)
+        return FoldOutcome("scored", scores[f"val_{self.metric.name}"], epochs)
 
 
 def predict_unseen(family: AnyFamily, table: FeatureTable, seen: Labels, unseen: Labels, seed: int) -> Labels:
@@ -89,16 +92,15 @@ def predict_unseen(family: AnyFamily, table: FeatureTable, seen: Labels, unseen:
         return fit_family(family, features, table.labels[seen], table.classes, seed).predict(others)
 
 
-def describe_choice(found: SearchOutcome, labels: Labels, predicted: Labels) -> dict[str, Any]:
+def describe_choice(found: SearchOutcome, task: Task, labels: Labels, predicted: Labels) -> dict[str, Any]:
     """Say what the search of one outer fold chose, and how that does on the images it never saw."""
     return {
         "family": found.settings["family"],
         "settings": {key: value for key, value in found.settings.items() if key != "family"},
-        "inner_macro_f1": found.value,
+        f"inner_{task.primary.name}": found.value,
         "inner_folds": found.folds,
         "images": len(labels),
-        "accuracy": accuracy(labels, predicted),
-        "macro_f1": macro_f1(labels, predicted),
+        **task.scores(labels, predicted),
         "trial": found.trial,
         "trials": asdict(found.progress),
     }
@@ -114,9 +116,9 @@ def describe_method(search: FamilySearchParams, folds: int, inner_folds: int) ->
         f"Nested: one search of its own for each of {folds} outer folds, over families ({families}), "
         "transforms (power, unit length, standardised) and the families' settings at once; sampler "
         f"{search.sampler}, {search.trials} trials, the first {search.startup} drawn at random, seed "
-        f"{search.seed}. A trial is scored by its mean macro F1 over {inner_folds} inner folds of the other "
-        f"{folds - 1} outer folds, grouped by sample{early}. The best trial's settings are fitted once on "
-        "all of these images and predict the outer fold, no image, label or sample of which its search has "
+        f"{search.seed}. A trial is scored by its mean {CLASSES.primary.title} over {inner_folds} inner "
+        f"folds of the other {folds - 1} outer folds, grouped by sample{early}. The best trial's settings are "
+        "fitted once on all of these images and predict the outer fold, no image, label or sample of which its search has "
         "seen; all outer folds pooled give one prediction for every image."
     )
 

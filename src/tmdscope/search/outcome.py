@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tmdscope.errors import UserError
 from tmdscope.learn.selection import LeftOut, selection_score
+from tmdscope.scores.task import Metric
 from tmdscope.search.places import ERROR, PLACE, Progress
 from tmdscope.search.storage import quiet
 from tmdscope.search.study import SearchStudy
@@ -31,9 +32,9 @@ class SearchOutcome:
     Attributes
     ----------
     value : float
-        Its mean validation macro F1 over folds.
+        Its mean validation score (the metric that the search improves) over folds.
     selection : float or None
-        Macro F1 of what the search finds where each fold is left out of the choice of trial and epoch in
+        That score of what the search finds where each fold is left out of the choice of trial and epoch in
         turn, see `tmdscope.learn.selection`; None where no epoch was chosen.
     epochs : int
         Passes over training parts that all trials took.
@@ -66,13 +67,13 @@ def outcome_of(study: SearchStudy) -> SearchOutcome:
             f"study {study.study.study_name!r}: none of {study.params.trials} trials is complete"
             + (f"; the first error: {errors[0]}" if errors else "; let it prune less")
         )
-    best = max(complete, key=lambda trial: (_value(trial), -trial.number))
+    best = max(complete, key=lambda trial: (study.metric.gain(_value(trial), 0), -trial.number))
     folds = study.steps.fold_scores(best.intermediate_values)
     return SearchOutcome(
         trial=best.number,
         value=_value(best),
         folds=[folds[fold] for fold in sorted(folds)],
-        selection=_selection(complete),
+        selection=_selection(complete, study.metric),
         settings=dict(best.params),
         progress=places.progress,
         epochs=sum(trial.user_attrs.get(EPOCHS, 0) for trial in ended),
@@ -117,11 +118,11 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def _selection(complete: list[FrozenTrial]) -> float | None:
+def _selection(complete: list[FrozenTrial], metric: Metric) -> float | None:
     noted = [trial.user_attrs.get(LEFT_OUT) for trial in complete]
     if any(folds is None for folds in noted):
         return None
-    return selection_score([[LeftOut(*fold) for fold in folds or ()] for folds in noted])
+    return selection_score([[LeftOut(*fold) for fold in folds or ()] for folds in noted], metric)
 
 
 def _value(trial: FrozenTrial) -> float:

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tmdscope.errors import UserError
 from tmdscope.materials import nearest
 from tmdscope.params.search import SpaceParams
+from tmdscope.scores.task import CLASSES, Metric
 from tmdscope.search.places import DEATHS, ERROR, PLACE, Places
 from tmdscope.search.pruning import Steps, make_pruner
 from tmdscope.search.sampling import make_sampler
@@ -43,6 +44,7 @@ class SearchStudy:
     storage: PatientStorage
     params: SpaceParams
     steps: Steps
+    metric: Metric
 
     def trials(self) -> list[FrozenTrial]:
         """Read all trials, by number, those of lost workers included."""
@@ -175,8 +177,9 @@ def open_search(
     steps: Steps,
     identity: Mapping[str, str],
     make: bool = True,
+    metric: Metric = CLASSES.primary,
 ) -> SearchStudy:
-    """Open a study, which maximises; where there is none it is made, unless another process is to `make` it.
+    """Open a study that improves a metric; where there is none it is made, unless another is to `make` it.
 
     `identity` is what determines a score: data, settings, code. `UserError` where the study that is there has
     another, or where there is none to join.
@@ -186,7 +189,7 @@ def open_search(
         if not make:
             return optuna.load_study(study_name=name, storage=storage)
         study = optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=True
+            storage=storage, study_name=name, direction=metric.direction, load_if_exists=True
         )
         if _IDENTITY not in study.user_attrs:  # new, or whoever made it was killed right after
             study.set_user_attr(_IDENTITY, dict(identity))
@@ -208,7 +211,7 @@ def open_search(
             "bring this copy of the project to the same commit, data and settings"
         )
     study.pruner = make_pruner(params, steps)
-    return SearchStudy(study, storage, params, steps)
+    return SearchStudy(study, storage, params, steps, metric)
 
 
 def read_notes(storage: PatientStorage, name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import optuna
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores
 from tmdscope.learn.recorder import Recorder
 from tmdscope.learn.selection import LeftOut, leave_out_each
+from tmdscope.scores.task import Metric
 
 Settings = Mapping[str, Any]
 OnEpoch = Callable[[int, float], bool]
@@ -19,9 +20,9 @@ OnEpoch = Callable[[int, float], bool]
 class FoldOutcome:
     """How one fold of a trial ended.
 
-    It `failed` by the settings' own fault, such as a loss that is no longer finite. `score` is the macro F1
-    on the validation part, `epochs` are passes over the training part, `history` is there where epochs were
-    looked at, and `rule` chose among them.
+    It `failed` by the settings' own fault, such as a loss that is no longer finite. `score` is the
+    objective's on the validation part, `epochs` are passes over the training part, `history` is there where
+    epochs were looked at, and `rule` chose among them.
     """
 
     ended: Literal["scored", "pruned", "failed"]
@@ -47,17 +48,21 @@ class Job:
         """Of the folds that were scored."""
         return [outcome.score for outcome in self.outcomes]
 
-    def left_out(self) -> list[LeftOut] | None:
+    def left_out(self, metric: Metric) -> list[LeftOut] | None:
         """Leave each fold out of the choice of the epoch in turn; None where no epochs were looked at."""
         rules = {outcome.rule for outcome in self.outcomes}
         rule = rules.pop() if len(rules) == 1 else None
         if rule is None or len(self.outcomes) < 2:
             return None
-        return leave_out_each([outcome.history for outcome in self.outcomes], rule)
+        return leave_out_each([outcome.history for outcome in self.outcomes], rule, metric)
 
 
 class Objective(Protocol):
-    """What a search maximises: the mean over folds of the score on their validation parts."""
+    """What a search improves: the mean over folds of the score on their validation parts."""
+
+    @property
+    def metric(self) -> Metric:
+        """What a score is of."""
 
     @property
     def folds(self) -> int:

@@ -137,10 +137,11 @@ class _Batch:
         scores: dict[str, float] = {"folds": len(job.scores), EPOCHS: job.epochs}
         if job.scores:
             found = mean_std(job.scores)
-            scores |= {"val_macro_f1": found["mean"], "val_macro_f1.std": found["std"]}
+            name = f"val_{self.objective.metric.name}"
+            scores |= {name: found["mean"], f"{name}.std": found["std"]}
         job.recorder.finish(state.name, scores, error or "")  # first: a score in the study has its run
         notes: dict[str, Any] = {EPOCHS: job.epochs}
-        if state == TrialState.COMPLETE and (left_out := job.left_out()) is not None:
+        if state == TrialState.COMPLETE and (left_out := job.left_out(self.objective.metric)) is not None:
             notes[LEFT_OUT] = [[fold.others, fold.own] for fold in left_out]
         counts = self.study.tell(job.trial, state, value, notes, error)
         job.recorder.close(counts)

@@ -51,10 +51,10 @@ class SearchTask:
     tags: Mapping[str, str]
     data: DataUse
 
-    @property
-    def steps(self) -> Steps:
-        """Where scores stand in a trial's series."""
-        return Steps(self.objective.epochs)
+    def open(self, storage: PatientStorage, make: bool = True) -> SearchStudy:
+        """Open the study, see `open_search`."""
+        steps = Steps(self.objective.epochs)
+        return open_search(storage, self.name, self.params, steps, self.identity, make, self.objective.metric)
 
 
 def study_name(name: str, identity: Mapping[str, str]) -> str:
@@ -137,7 +137,7 @@ def lead_search(
     under, says how far the searches below it are. `UserError` where no trial is complete, or a store cannot
     be written; trials that had ended are safe.
     """
-    search = open_search(storage, task.name, task.params, task.steps, task.identity)
+    search = task.open(storage)
     tags = {**task.tags, STUDY: task.name, "sampler": task.params.sampler, "seed": str(task.params.seed)}
     with _store_errors(study), start_run(study, task.run, tags, parent, task.data, task.name) as run:
         storage.retry(partial(search.study.set_user_attr, _RUN, run.run_id))
@@ -169,7 +169,7 @@ def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
     `study` is in the leader's store, and `task` the same as the leader's. `UserError` where there is no such
     study, it is about other data, settings or code, or its run is in another MLflow store.
     """
-    search = open_search(storage, task.name, task.params, task.steps, task.identity, make=False)
+    search = task.open(storage, make=False)
     run_id = read_notes(storage, task.name).get(_RUN)
     if run_id is None:
         raise UserError(f"study {task.name!r} has no run yet: start `tmdscope search` first")
@@ -199,7 +199,7 @@ def _store_errors(study: Study) -> Iterator[None]:
 def _log(run: TrackedRun, search: SearchStudy, found: SearchOutcome) -> None:
     run.metrics(
         {
-            "best_val_macro_f1": found.value,
+            f"best_val_{search.metric.name}": found.value,
             "epochs": found.epochs,
             **{f"trials.{name}": getattr(found.progress, name) for name in ("complete", "pruned", "failed")},
             **{f"importance.{name}": share for name, share in found.importance.items()},
