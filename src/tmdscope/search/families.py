@@ -117,9 +117,9 @@ def describe_method(search: FamilySearchParams, folds: int, inner_folds: int) ->
         "transforms (power, unit length, standardised) and the families' settings at once; sampler "
         f"{search.sampler}, {search.trials} trials, the first {search.startup} drawn at random, seed "
         f"{search.seed}. A trial is scored by its mean {CLASSES.primary.title} over {inner_folds} inner "
-        f"folds of the other {folds - 1} outer folds, grouped by sample{early}. The best trial's settings are "
-        "fitted once on all of these images and predict the outer fold, no image, label or sample of which its search has "
-        "seen; all outer folds pooled give one prediction for every image."
+        f"folds of the other {folds - 1} outer folds, grouped by sample{early}. The best trial's settings "
+        "are fitted once on all of these images and predict the outer fold, no image, label or sample of "
+        "which its search has seen; all outer folds pooled give one prediction for every image."
     )
 
 
