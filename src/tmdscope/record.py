@@ -8,8 +8,11 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
+from pydantic import TypeAdapter, ValidationError
+
+from tmdscope.errors import UserError
 from tmdscope.files import broken, plain, read_json, sha256_file, sha256_json, write_json
 
 _KEY = "record"
@@ -66,3 +69,45 @@ def _open(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _name(file: Path, record: Path) -> str:
     return Path(os.path.relpath(file, record.parent)).as_posix()
+
+
+class JsonRecord:
+    """What a kind of JSON object says, a dataclass: its fields are the keys, beside ``version``.
+
+    One without a version is of the first, as it was before versions were written.
+    """
+
+    VERSION: ClassVar[int] = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the object to write."""
+        return {"version": self.VERSION, **TypeAdapter(type(self)).dump_python(self)}
+
+    @classmethod
+    def parse(cls, content: Any) -> Self:
+        """Take a JSON object that was read; `ValueError` where it is of another version, or lacks a key."""
+        if not isinstance(content, Mapping):
+            raise ValueError(f"is a {type(content).__name__}, not an object")
+        fields = dict(content)
+        if (version := fields.pop("version", 1)) != cls.VERSION:
+            raise ValueError(f"is of version {version!r}, this tmdscope reads version {cls.VERSION}")
+        try:
+            return TypeAdapter(cls).validate_json(json.dumps(fields), strict=True, extra="forbid")
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "it"
+            raise ValueError(f"is not what tmdscope writes there ({where}: {first['msg']})") from error
+
+    def write(self, path: Path, of: Mapping[str, str], files: Sequence[Path] = ()) -> None:
+        """Write it, see `write_record`."""
+        write_record(path, self.to_dict(), of, files)
+
+    @classmethod
+    def read(cls, path: Path, of: Mapping[str, str] | None = None, files: Sequence[Path] = ()) -> Self:
+        """Read it, see `read_record`."""
+        try:
+            return cls.parse(read_record(path, of, files))
+        except UserError:
+            raise
+        except ValueError as error:
+            raise broken(path, str(error)) from error
