@@ -42,8 +42,8 @@ def main() -> None:
         }
         versions[name] = register_model(client, tracking.model, run.model_uri, run.run_id, own, tags)
         print(
-            f"{name}: {versions[name].uri}, selection {metric.title} {metric.tell(own.selection)} (validation "
-            f"less this: {metric.tell(own.optimism, sign=True)})"
+            f"{name}: {versions[name].uri}, selection {metric.title} {metric.tell(own.selection)} "
+            f"(validation is better by {metric.tell(own.optimism, sign=True)})"
         )
     of_stages = [resolve(client, f"models:/{stage['name']}/{stage['number']}") for stage in stages]
     for version in (*versions.values(), *of_stages):

@@ -21,7 +21,7 @@ TEST = Estimate(
     {"accuracy": 0.0, "macro_f1": 0.0}, {"accuracy": (-0.1, 0.1), "macro_f1": (-0.12, 0.11)}, 30, 17
 )
 SOUND = ModelCheck(None, None, 2e-7)
-AUDITED = StudyAudit("ef" * 16, datetime(2026, 1, 2, tzinfo=UTC), "01" * 32, ())
+AUDITED = StudyAudit("ef" * 16, datetime(2026, 1, 2, tzinfo=UTC), ())
 
 OPEN = Gate(
     margin=0.02,

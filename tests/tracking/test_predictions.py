@@ -113,6 +113,6 @@ def test_what_a_run_predicts_is_in_its_tags(store: Study) -> None:
     found = resolve_model(store.client, run.run_id, NAME).task
     assert found.record() == task.record()
     assert [metric.name for metric in found.metrics] == [metric.name for metric in task.metrics]
-    with pytest.raises(UserError, match="'task'.* is no task that this version knows: classes"):
+    with pytest.raises(UserError, match=r"'task'.* is no task that this version knows: classes"):
         _ = Version("m", 1, "run", {TASK: '{"name": "of another time"}'}).task
     assert Version("m", 1, "run", {}).task is CLASSES

@@ -56,8 +56,9 @@ def compare(
     model keeps no predictions, or the two held out no image in common.
     """
     first, second = (resolve_model(client, text, model_name) for text in (first_text, second_text))
-    tables = (read_predictions(client, model.run_id) for model in (first, second))
-    comparison = compare_predictions(*tables, common_task(first.task, second.task), resamples, seed)
+    task = common_task(first.task, second.task)
+    one, other = (read_predictions(client, model.run_id) for model in (first, second))
+    comparison = compare_predictions(one, other, task, resamples, seed)
     images = _find_images(comparison, prepared)
     report = Report(
         first=first,

@@ -91,7 +91,7 @@ def _record(scores: PairedScores) -> dict[str, Any]:
 
 def figures_of(difference: Estimate) -> dict[str, float]:
     """Give a difference as metrics of a run: ``NAME_difference``, with ``_low`` and ``_high`` where known."""
-    figures = {}
+    figures: dict[str, float | None] = {}
     for name, value in difference.values.items():
         low, high = difference.bounds[name] or (None, None)
         figures |= {

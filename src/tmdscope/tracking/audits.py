@@ -13,6 +13,7 @@ from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.runs import fetch_artifact
+from tmdscope.tracking.store import all_pages
 
 NAME = "audit"
 """Tag ``experiment`` of an audit's run."""
@@ -28,7 +29,6 @@ class StudyAudit:
 
     run_id: str
     at: datetime
-    settings_sha256: str
     failed: tuple[str, ...]
 
     @property
@@ -51,7 +51,8 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
     trained = client.get_run(version.run_id)
     of = {name: trained.data.tags.get(name, "none") for name in _OF}
     clauses = [f"tags.`{name}` = '{value}'" for name, value in {"experiment": NAME, **of}.items()]
-    ended = client.search_runs(
+    ended = all_pages(
+        client.search_runs,
         [trained.info.experiment_id],
         " and ".join([*clauses, "attributes.status = 'FINISHED'"]),
         order_by=["attributes.end_time DESC"],
@@ -61,7 +62,7 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
     if not fitting:
         told = "with the settings of params.yaml (audit, scoring), only with others" if ended else ""
         raise UserError(_missing(version, of, trained.data.tags.get("experiment") == _ADDED, told))
-    tags, info = fitting[0].data.tags, fitting[0].info
+    info = fitting[0].info
     with fetch_artifact(client, info.run_id, _RECORD) as path:
         record = read_json(path)
     about, failed = record.get("provenance"), record.get("failed_checks")
@@ -76,12 +77,7 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
             f"{_RECORD} of run {info.run_id} is of other data or another split than its tags say; make it "
             "anew: `dvc repro --force audit`"
         )
-    return StudyAudit(
-        info.run_id,
-        datetime.fromtimestamp(info.end_time / 1000, UTC),
-        tags.get("params.sha256", "none"),
-        tuple(map(str, failed)),
-    )
+    return StudyAudit(info.run_id, datetime.fromtimestamp(info.end_time / 1000, UTC), tuple(map(str, failed)))
 
 
 def _missing(version: Version, of: Mapping[str, str], added: bool, told: str) -> str:

@@ -99,6 +99,7 @@ def _read_move(name: str, key: str, value: str) -> Move:
         return Move.parse(json.loads(value))
     except (ValueError, RecursionError) as error:
         raise UserError(
-            f"tag {key!r} of registered model {name!r} was changed ({value[:100]!r} is no move of an alias: it {error}); "
-            f"see in run {key.removeprefix(_MOVE)} of {EXPERIMENT!r} what was decided, and delete the tag"
+            f"tag {key!r} of registered model {name!r} was changed ({value[:100]!r} is no move of an alias: "
+            f"{error}); see in run {key.removeprefix(_MOVE)} of {EXPERIMENT!r} what was decided, and delete "
+            "the tag"
         ) from error

@@ -76,7 +76,7 @@ def test_best_has_the_highest_selection_score_and_not_the_highest_validation_sco
     register.main()
     assert read_json(REGISTERED)["best"] == NAMES[1]
     assert registry.versions[registry.best - 1] == NAMES[1]
-    assert "selection macro F1 0.500 (validation less this: +0.400)" in capsys.readouterr().out
+    assert "selection macro F1 0.500 (validation is better by +0.400)" in capsys.readouterr().out
 
 
 def test_a_score_that_is_no_number_registers_nothing(registry: Registry) -> None:
