@@ -12,6 +12,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import torch
+from tests.tracking.programs import make_facts
 from torch import nn
 
 from benchmarks.pictures import CLASSES, make_pictures
@@ -162,7 +163,7 @@ def keep_program(_: TrackedRun, trained: Trained) -> Dossier:
     Dossier
         With the program, and no predictions and facts.
     """
-    return Dossier(trained.program, pd.DataFrame({"fold": []}), {"scores": {}})
+    return Dossier(trained.program, pd.DataFrame({"fold": []}), make_facts(scores={}))
 
 
 def peak_mb() -> int:

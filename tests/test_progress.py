@@ -10,6 +10,9 @@ from rich.console import Console
 
 from tmdscope import progress
 from tmdscope.progress import LINE_EVERY_S, TrainingTable, duration
+from tmdscope.scores.task import CLASSES, quantity
+
+METRIC = CLASSES.primary
 
 
 class Clock:
@@ -31,7 +34,7 @@ class Seen:
         console = Console(
             file=self.stream, force_terminal=terminal, width=100, quiet=quiet, color_system=None
         )
-        self.table = TrainingTable("finetune", folds, epochs, 500, console, self.clock)
+        self.table = TrainingTable("finetune", folds, epochs, 500, METRIC, console, self.clock)
 
     @property
     def text(self) -> str:
@@ -255,7 +258,7 @@ def test_a_variable_silences_everything(
     value: str, quiet: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TMDSCOPE_QUIET", value)
-    with TrainingTable("finetune", 1, 1, 10) as table:
+    with TrainingTable("finetune", 1, 1, 10, METRIC) as table:
         table.fold(0)
         table.epoch(1, {"val_macro_f1": 0.5}, kept=True)
     shown = capsys.readouterr()
@@ -271,3 +274,12 @@ def test_a_bar_is_drawn_for_who_watches(
     assert list(progress.progress(iter("abc"), 3, "letters")) == ["a", "b", "c"]
     sys.stderr.flush()
     assert ("letters" in capsys.readouterr().err) is watched
+
+
+def test_a_score_is_shown_by_its_name_and_in_its_unit() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=False, width=100, color_system=None)
+    with TrainingTable("gaps", 1, 1, 10, quantity("eV").primary, console) as table:
+        table.fold(0)
+        table.epoch(1, {"val_mae": 0.25}, kept=True)
+    assert "validation MAE 0.25 eV (kept 0.25 eV)" in stream.getvalue()

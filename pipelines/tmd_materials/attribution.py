@@ -15,9 +15,9 @@ from tmdscope.layout import ATTRIBUTION, PREPARED, REGISTERED, SPLIT
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import AttributionParams, DataParams
 from tmdscope.params.reading import read_section
-from tmdscope.record import read_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
+from tmdscope.tracking.registration import Registration
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device, placed
@@ -29,7 +29,7 @@ def main() -> None:
     dataset = Dataset.load(PREPARED)
     split = read_split(SPLIT, dataset.manifest)
     of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
-    version = pull_alias(connect(), read_record(REGISTERED, of)["model"], settings.alias)
+    version = pull_alias(connect(), Registration.read(REGISTERED, of).model, settings.alias)
     check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()

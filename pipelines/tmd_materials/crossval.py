@@ -28,13 +28,12 @@ from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, read_best_params, tuned_name
-from tmdscope.record import write_record
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import FACTS, PREDICTIONS, RUN, SCORES
 from tmdscope.stage import name_of_entry, run_stage
 from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.dossier import Dossier, Trained
-from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts
+from tmdscope.tracking.provenance import identity, machine, provenance
 from tmdscope.tracking.runs import DataUse, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
@@ -69,21 +68,11 @@ def main() -> None:
     of = {"data": dataset.digest, "split": tags["split.sha256"]}
     resume = open_attempt(name, params, tags, classes)
     data = DataUse(tracking.study, dataset.digest, PREPARED.as_posix(), len(dataset.images), "crossval")
-    study = open_study(tracking.study)
     record = track_experiment(
-        study,
-        name,
-        tags,
-        data,
-        experiment,
-        folds,
-        on_results,
-        resume,
+        open_study(tracking.study), name, tags, data, experiment, folds, on_results, resume
     )
-    facts = {"data_sha256": dataset.digest, "split_sha256": tags["split.sha256"]}
-    where = whereabouts(study, tags)
     files = [EXPERIMENTS / name / PREDICTIONS, *sorted((EXPERIMENT_PLOTS / name).iterdir())]
-    write_record(EXPERIMENTS / name / RUN, {**record.to_dict(), **where, **facts}, of, files)
+    record.write(EXPERIMENTS / name / RUN, of, files)
     resume.finish()
 
 
@@ -113,20 +102,20 @@ def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], clas
 
 def write_results(name: str, dossier: Dossier, trained: Trained, of: dict[str, str]) -> None:
     """Write scores, predictions and plots of an experiment, of this ``data`` and ``split`` (SHA-256)."""
-    summary, classes, results = dossier.facts["scores"], dossier.facts["classes"], trained.results
+    facts, results, task = dossier.facts, trained.results, dossier.facts.task
     labels, test = trained.experiment.examples.labels.cpu().numpy(), trained.folds[0].test
-    confusion = np.round(mean_confusion(results, labels, test, len(classes)), 6)
-    shown = {"reliability": dossier.facts["reliability"], "test_confusion": confusion.tolist()}
-    ExperimentScores.parse({**summary, **shown}).write(EXPERIMENTS / name / SCORES, of)
-    write_record(EXPERIMENTS / name / FACTS, dossier.facts, of)
+    confusion = np.round(mean_confusion(results, labels, test, len(facts.classes)), 6)
+    shown = {"reliability": vars(facts.reliability), "test_confusion": confusion.tolist()}
+    ExperimentScores.parse({**facts.scores, **shown}).write(EXPERIMENTS / name / SCORES, of)
+    facts.write(EXPERIMENTS / name / FACTS, of)
     write_table(EXPERIMENTS / name / PREDICTIONS, dossier.predictions)
-    write_table(EXPERIMENT_PLOTS / name / "history.csv", mean_history(results))
-    write_table(EXPERIMENT_PLOTS / name / "confusion.csv", confusion_pairs(confusion, classes))
+    write_table(EXPERIMENT_PLOTS / name / "history.csv", mean_history(results, task.primary))
+    write_table(EXPERIMENT_PLOTS / name / "confusion.csv", confusion_pairs(confusion, facts.classes))
     for part in ("val", "test"):
-        accuracy, f1 = summary[part]["accuracy"], summary[part]["macro_f1"]
+        told = ((metric, facts.over_folds(part, metric)) for metric in task.metrics)
         print(
-            f"{name} {part}: accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}, "
-            f"macro F1 {f1['mean']:.3f} ± {f1['std']:.3f}"
+            f"{name} {part}: "
+            + ", ".join(f"{m.title} {m.tell(over.mean)} ± {m.tell(over.std)}" for m, over in told)
         )
 
 

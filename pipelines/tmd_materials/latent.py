@@ -22,9 +22,9 @@ from tmdscope.layout import (
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import LatentParams
 from tmdscope.params.reading import read_section
-from tmdscope.record import read_record
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
+from tmdscope.tracking.registration import Registration
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device, embed
@@ -38,7 +38,7 @@ def main() -> None:
     split = read_split(SPLIT, dataset.manifest)
     of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
     stored = StoredFeatures.read(FEATURES, dataset, PRETRAINED)
-    version = pull_alias(connect(), read_record(REGISTERED, of)["model"], settings.alias)
+    version = pull_alias(connect(), Registration.read(REGISTERED, of).model, settings.alias)
     check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     classifier = load_program(version.uri).ensemble.member(fold)

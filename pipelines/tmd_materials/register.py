@@ -8,13 +8,15 @@ from tmdscope.lifecycle.card import write_card
 from tmdscope.params.materials_study import TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
-from tmdscope.record import record_of, write_record
-from tmdscope.scores.scored import Scored
+from tmdscope.record import record_of
+from tmdscope.scores.facts import Facts
+from tmdscope.scores.scored import FACTS, RUN, Scored
 from tmdscope.scores.task import CLASSES
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.stage import run_stage
-from tmdscope.tracking.registration import register_model
-from tmdscope.tracking.registry import BEST, Version, point_alias, resolve
+from tmdscope.tracking.crossval import RunRecord
+from tmdscope.tracking.registration import Entry, Registration, register_model
+from tmdscope.tracking.registry import BEST, Version, resolve
 from tmdscope.tracking.store import connect
 
 
@@ -24,38 +26,39 @@ def main() -> None:
     of = {**record_of(SPLIT), "split": sha256_file(SPLIT)}
     client, failed = connect(), Audit.read(AUDIT, CLASSES, of).failed_checks
     experiments = read_all_experiments(SEARCHES)
-    scored = {name: Scored.read(EXPERIMENTS / name, of) for name in experiments}
-    best = choose_best({name: one.facts["scores"] for name, one in scored.items()})
+    for name in experiments:
+        Scored.read(EXPERIMENTS / name, of)
+    facts = {name: Facts.read(EXPERIMENTS / name / FACTS, of) for name in experiments}
+    metric = next(iter(facts.values())).task.primary
+    best = choose_best({name: one.scores for name, one in facts.items()}, metric)
     versions: dict[str, Version] = {}
     stages, panels = SEQUENTIAL / "sequential.json", SEQUENTIAL / "latent.csv"
     sequential = SequenceRecord.read(stages, panels, of, CLASSES.primary)
     for name, params in experiments.items():
-        run, facts = scored[name].run, scored[name].facts
+        run, own = RunRecord.read(EXPERIMENTS / name / RUN, of), facts[name]
         tags = {
             "experiment": name,
             "strategy": params.strategy.value,
             "weights": params.weights,
-            "best_fold": str(facts["scores"]["best_fold"]),
+            "best_fold": str(own.best_fold),
             "epochs": str(params.epochs),
-            "split.sha256": run["split_sha256"],
+            "split.sha256": run.split_sha256,
         }
-        uri, run_id = run["model_uri"], run["run_id"]
-        versions[name] = register_model(client, tracking.model, uri, run_id, facts, tags)
-        selection = facts["scores"]["selection"]
+        versions[name] = register_model(client, tracking.model, run.model_uri, run.run_id, own, tags)
         print(
-            f"{name}: {versions[name].uri}, selection macro F1 {selection['macro_f1']:.3f} (validation less "
-            f"this: {selection['optimism']:+.3f})"
+            f"{name}: {versions[name].uri}, selection {metric.title} {metric.tell(own.selection)} "
+            f"(validation is better by {metric.tell(own.optimism, sign=True)})"
         )
     made = sequential.versions if sequential else []
     of_stages = [resolve(client, f"models:/{stage.name}/{stage.number}") for stage in made]
     for version in (*versions.values(), *of_stages):
         write_card(client, version)
-    point_alias(client, tracking.model, BEST, versions[best].number)
+    client.set_registered_model_alias(tracking.model, BEST, str(versions[best].number))
     print(f"alias {BEST!r}: {versions[best].uri} ({best})")
     if failed:
         print(f"the study's audit failed: {', '.join(failed)}; the gate lets no version pass")
-    listed = {name: {"version": v.number, "run_id": v.run_id} for name, v in versions.items()}
-    write_record(REGISTERED, {"model": tracking.model, "best": best, "versions": listed}, of)
+    listed = {name: Entry(version.number, version.run_id) for name, version in versions.items()}
+    Registration(tracking.model, best, listed).write(REGISTERED, of)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from tmdscope import __version__
 from tmdscope.errors import UserError
 from tmdscope.layout import find_project
-from tmdscope.names import shown
+from tmdscope.names import key_of, shown
 from tmdscope.stage import orderly
 from tmdscope.temporary import all_in_one
 
@@ -154,7 +154,11 @@ def compare(
     from tmdscope.tracking.store import connect
 
     scoring = read_section("scoring", ScoringParams, params)
-    folder = params.parent / COMPARISONS / "-".join(map(_file_name, (first, second)))
+    folder = (
+        params.parent
+        / COMPARISONS
+        / "-".join(key_of(model.removeprefix("models:/")) for model in (first, second))
+    )
     text = compare_models(
         connect(),
         first,
@@ -283,13 +287,15 @@ def search(
     from tmdscope.jobs.experiment_search import local_workers, search_experiment
     from tmdscope.layout import SEARCHES
     from tmdscope.params.search import BEST_PARAMS
+    from tmdscope.scores.task import CLASSES
 
     folder = params.parent / SEARCHES / experiment
     with local_workers(experiment, workers - 1, params):
         found = search_experiment(_read_request(experiment, params), folder)
+    score = f"{CLASSES.primary.title} {CLASSES.primary.tell(found.value)}"
     _echo(
-        f"{experiment}: trial {found.trial} of {found.progress.over} is best, macro F1 {found.value:.3f}; "
-        f"settings in {folder / BEST_PARAMS}"
+        f"{experiment}: trial {found.trial} of {found.progress.over} is best, {score}; settings in "
+        f"{folder / BEST_PARAMS}"
     )
 
 
@@ -349,7 +355,6 @@ def add_material(
     from tmdscope.layout import ADDED
     from tmdscope.lifecycle.card import write_card
     from tmdscope.memory import keep_freed_memory
-    from tmdscope.names import key_of
     from tmdscope.params.common import ScoringParams
     from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
     from tmdscope.params.reading import read_section
@@ -555,11 +560,6 @@ def _print(text: str, language: str) -> None:
     from rich.syntax import Syntax
 
     Console().print(Syntax(text, language, theme="ansi_dark", background_color="default"))
-
-
-def _file_name(model: str) -> str:
-    """Turn what names a model into a part of a folder's name."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in model.removeprefix("models:/"))
 
 
 def _registered(params: Path) -> str:

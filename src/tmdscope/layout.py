@@ -71,7 +71,8 @@ _WRITERS = {
 """What is written by which stage of dvc.yaml; after @ comes the name of the folder in it."""
 _PUBLISHED = Path("data/published")
 _PUBLISHED_WRITERS = {"tables": "fetch", "scores": "crossval", "run": "crossval"}
-_TUNED = "-tuned"
+TUNED = "-tuned"
+"""Behind the name of an experiment: the one with the settings that its search found."""
 
 
 def stage_of(path: Path) -> str | None:
@@ -85,8 +86,8 @@ def stage_of(path: Path) -> str | None:
                 stage = _PUBLISHED_WRITERS.get(name, name.partition("_")[0])
                 return f"pipelines/published_features/dvc.yaml:{stage}"
             stage = _WRITERS.get(place, "")
-            if stage == "crossval@" and below and below[0].endswith(_TUNED):
-                return f"tuned@{below[0].removesuffix(_TUNED)}"
+            if stage == "crossval@" and below and below[0].endswith(TUNED):
+                return f"tuned@{below[0].removesuffix(TUNED)}"
             if stage and (below or not stage.endswith("@")):
                 return stage + below[0] if stage.endswith("@") else stage
     return None

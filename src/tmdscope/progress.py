@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from rich.console import Console
 from rich.live import Live
@@ -39,12 +39,27 @@ def is_quiet() -> bool:
     return os.environ.get("TMDSCOPE_QUIET", "") not in ("", "0")
 
 
+class Score(Protocol):
+    """The score that a training is watched by, as `tmdscope.scores.task.Metric`."""
+
+    @property
+    def name(self) -> str:
+        """Its key."""
+
+    @property
+    def title(self) -> str:
+        """Its name in text."""
+
+    def tell(self, value: float | None) -> str:
+        """Write a value."""
+
+
 @dataclass
 class _Fold:
     """What is known of one fold; None before the first epoch here.
 
     `epoch` is the last that is done, from 1; `ran` those that were trained here, in `seconds`, not taken from
-    a checkpoint; `rate` is in images per s; `f1` and `kept` are validation macro F1, last and of the epoch
+    a checkpoint; `rate` is in images per s; `score` and `kept` are validation scores, last and of the epoch
     kept.
     """
 
@@ -53,7 +68,7 @@ class _Fold:
     ran: int = 0
     seconds: float = 0.0
     rate: float | None = None
-    f1: float | None = None
+    score: float | None = None
     kept: float | None = None
 
 
@@ -62,7 +77,8 @@ class TrainingTable:
 
     A terminal gets one table with a row per fold. Elsewhere a fold gets a line at its end, and before that at
     most one every `LINE_EVERY_S` seconds. A quiet console gets nothing. `epochs` is the most of a fold,
-    `images` the training images of one epoch, and `clock` gives a time in s that never runs back.
+    `images` the training images of one epoch, `metric` what is shown, and `clock` gives a time in s that
+    never runs back.
     """
 
     def __init__(
@@ -71,6 +87,7 @@ class TrainingTable:
         folds: int,
         epochs: int,
         images: int,
+        metric: Score,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -78,6 +95,7 @@ class TrainingTable:
         self.folds = folds
         self.epochs = epochs
         self.images = images
+        self.metric = metric
         self.console = console or Console(stderr=True, quiet=is_quiet())
         self.clock = clock
         self._begun: list[_Fold] = []
@@ -119,16 +137,16 @@ class TrainingTable:
         self._draw(force=True)
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
-        """Hear ``val_macro_f1`` (0..1) of the running fold's epoch, from 1, and whether it is kept."""
+        """Hear the score, ``val_NAME``, of the running fold's epoch, from 1, and whether it is kept."""
         now, state = self.clock(), self._begun[-1]
         took = now - self._since
         self._since = now
-        state.epoch, state.f1 = number, scores["val_macro_f1"]
+        state.epoch, state.score = number, scores[f"val_{self.metric.name}"]
         state.ran += 1
         state.seconds += took
         state.rate = self.images / took if took > 0 else None
         if kept:
-            state.kept = state.f1
+            state.kept = state.score
         self._draw(force=number == self.epochs)
 
     def seconds_left(self) -> float | None:
@@ -156,7 +174,7 @@ class TrainingTable:
                     if state.ran
                     else (f"{_count(state.epoch, 'epoch')} from a checkpoint")
                 )
-            self._line(f"{self._where(state)} done: {how}{self._speed(state)}, {self._f1(state)}")
+            self._line(f"{self._where(state)} done: {how}{self._speed(state)}, {self._scores(state)}")
 
     def _draw(self, force: bool) -> None:
         now = self.clock()
@@ -168,7 +186,7 @@ class TrainingTable:
             state, left = self._begun[-1], self.seconds_left()
             self._line(
                 f"{self._where(state)}, epoch {state.epoch} of {self.epochs}{self._speed(state)}, "
-                f"{self._f1(state)}, {duration(left)} left"
+                f"{self._scores(state)}, {duration(left)} left"
             )
 
     def _line(self, text: str) -> None:
@@ -181,12 +199,13 @@ class TrainingTable:
     def _speed(self, state: _Fold) -> str:
         return "" if state.rate is None else f", {_rate(state.rate)} images/s"
 
-    def _f1(self, state: _Fold) -> str:
-        return f"validation macro F1 {_score(state.f1)} (kept {_score(state.kept)})"
+    def _scores(self, state: _Fold) -> str:
+        last, kept = map(self.metric.tell, (state.score, state.kept))
+        return f"validation {self.metric.title} {last} (kept {kept})"
 
     def _table(self) -> Table:
         table = Table(title=self.experiment, title_justify="left")
-        for name in ("fold", "epoch", "images/s", "val macro F1", "kept", "left"):
+        for name in ("fold", "epoch", "images/s", f"val {self.metric.title}", "kept", "left"):
             table.add_column(name, justify="right")
         for state in self._begun[-_SHOWN_FOLDS:]:
             current = state is self._begun[-1]
@@ -194,8 +213,7 @@ class TrainingTable:
                 f"{state.number + 1} of {self.folds}",
                 f"{state.epoch} of {self.epochs}",
                 _rate(state.rate),
-                _score(state.f1),
-                _score(state.kept),
+                *map(self.metric.tell, (state.score, state.kept)),
                 duration(self.seconds_left()) if current else "",
             )
         return table
@@ -219,7 +237,3 @@ def _count(number: int, what: str) -> str:
 
 def _rate(value: float | None) -> str:
     return _UNKNOWN if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}"
-
-
-def _score(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"{value:.3f}"

@@ -85,12 +85,14 @@ class JsonRecord:
 
     @classmethod
     def parse(cls, content: Any) -> Self:
-        """Take a JSON object that was read; `ValueError` where it is of another version or form."""
-        version = content.get("version", 1) if isinstance(content, Mapping) else 1
-        if version != cls.VERSION:
+        """Take a JSON object that was read; `ValueError` where it is of another version, or lacks a key."""
+        if not isinstance(content, Mapping):
+            raise ValueError(f"is a {type(content).__name__}, not an object")
+        fields = dict(content)
+        if (version := fields.pop("version", 1)) != cls.VERSION:
             raise ValueError(f"is of version {version!r}, this tmdscope reads version {cls.VERSION}")
         try:
-            return TypeAdapter(cls).validate_json(json.dumps(content), strict=True)
+            return TypeAdapter(cls).validate_json(json.dumps(fields), strict=True, extra="forbid")
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "it"

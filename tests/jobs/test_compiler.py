@@ -20,7 +20,9 @@ from tmdscope.learn.recorder import Silent
 from tmdscope.learn.selection import leave_out_each, selection_score
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
+from tmdscope.scores.facts import SplitAudit, SplitFacts
 from tmdscope.scores.scored import IDENTITY
+from tmdscope.scores.task import CLASSES as TASK
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registration import fact_tags, read_facts, register_model
@@ -94,13 +96,13 @@ def test_predictions_say_which_image_they_are_of(dossier: Dossier) -> None:
 
 
 def test_facts_count_what_was_used(dossier: Dossier) -> None:
-    data = dossier.facts["data"]
-    assert (data["images"], data["samples"], data["source"]) == (IMAGES, IMAGES // 2, "folder")
-    assert data["images_of_class"] == dict.fromkeys(CLASSES, 16)
-    assert data["samples_of_class"] == dict.fromkeys(CLASSES, 8)
-    assert dossier.facts["split"] == {"folds": 2, "test_images": 12, "test_samples": 6}
-    assert dossier.facts["audit"] == {"problems": [], "warnings": []}
-    assert dossier.facts["reliability"]["images"] == 12
+    data = dossier.facts.data
+    assert (data.images, data.samples, data.source) == (IMAGES, IMAGES // 2, "folder")
+    assert data.images_of_class == dict.fromkeys(CLASSES, 16)
+    assert data.samples_of_class == dict.fromkeys(CLASSES, 8)
+    assert dossier.facts.split == SplitFacts(folds=2, test_images=12, test_samples=6)
+    assert dossier.facts.audit == SplitAudit(problems=[], warnings=[])
+    assert dossier.facts.reliability.images == 12
 
 
 def test_a_model_knows_how_wide_its_images_were_and_what_it_was_trained_on(trained: Trained) -> None:
@@ -120,12 +122,13 @@ def test_a_model_knows_how_wide_its_images_were_and_what_it_was_trained_on(train
 def test_the_score_that_chooses_the_best_stands_beside_its_optimism(
     dossier: Dossier, trained: Trained, compiler: Compiler
 ) -> None:
-    scores = dossier.facts["scores"]
+    scores = dossier.facts.scores
     histories = [result.fit.history for result in trained.results]
-    own = selection_score([leave_out_each(histories, trained.experiment.settings.checkpoint)])
+    rule, metric = trained.experiment.settings.checkpoint, TASK.primary
+    own = selection_score([leave_out_each(histories, rule, metric)], metric)
     validation = scores["val"]["macro_f1"]["mean"]
     assert scores["selection"] == {"macro_f1": own, "optimism": pytest.approx(validation - own)}
-    searched = compiler.compile(trained, {}, searched=0.25).facts["scores"]["selection"]
+    searched = compiler.compile(trained, {}, searched=0.25).facts.scores["selection"]
     assert searched == {"macro_f1": 0.25, "optimism": pytest.approx(validation - 0.25)}
 
 
@@ -142,7 +145,7 @@ def test_an_unsound_split_is_told(trained: Trained) -> None:
         replace(fold, test=fold.test[:-1], train=np.append(fold.train, fold.test[-1])) for fold in folds
     ]
     audit = Compiler(make_dataset(), crossing, PREPARE, SCORING, "folder").audit
-    assert any("sample" in problem and "in both" in problem for problem in audit["problems"])
+    assert any("sample" in problem and "in both" in problem for problem in audit.problems)
 
 
 def test_the_test_part_does_not_reach_the_reliability(trained: Trained, compiler: Compiler) -> None:
@@ -179,7 +182,7 @@ def test_a_dossier_is_kept_with_its_run_and_comes_back(store: Study, dossier: Do
     version = register_model(store.client, "kept", uri, run.run_id, dossier.facts, {"experiment": "dossier"})
     assert version.tags["git.commit"] == "abc"
     assert len(version.tags["files.sha256"]) == 64
-    assert read_facts(store.client, version)["data"] == dossier.facts["data"]
+    assert read_facts(store.client, version).data == dossier.facts.data
     program = load_program(version.uri)
     assert program.prepare == PREPARE
     assert program.reliability is not None
@@ -189,7 +192,7 @@ def test_a_dossier_is_kept_with_its_run_and_comes_back(store: Study, dossier: Do
 
 
 def test_a_version_carries_its_scores_as_tags(dossier: Dossier) -> None:
-    tags, scores = fact_tags(dossier.facts), dossier.facts["scores"]
+    tags, scores = fact_tags(dossier.facts), dossier.facts.scores
     assert float(tags["val_macro_f1"]) == pytest.approx(scores["out_of_fold"]["macro_f1"], abs=1e-4)
     assert [float(bound) for bound in tags["test_macro_f1_ci95"].split()] == pytest.approx(
         scores["ensemble_test"]["macro_f1_ci95"], abs=1e-4

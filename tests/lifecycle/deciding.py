@@ -8,7 +8,7 @@ from tests.lifecycle.memory import Data, KilledError
 from tmdscope.lifecycle.listing import list_versions
 from tmdscope.lifecycle.promotion import Outcome, promote, rollback
 from tmdscope.tracking.lock import PREFIX
-from tmdscope.tracking.registry import PRODUCTION, point_alias
+from tmdscope.tracking.registry import PRODUCTION
 from tmdscope.tracking.standing import read_standing
 from tmdscope.tracking.store import Study
 
@@ -27,7 +27,7 @@ def back(study: Study, name: str) -> Outcome:
 
 
 def by_hand(study: Study, name: str, number: int) -> None:
-    point_alias(study.client, name, PRODUCTION, number)
+    study.client.set_registered_model_alias(name, PRODUCTION, str(number))
 
 
 def numbers(study: Study, name: str = NAME) -> Numbers:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tmdscope.lifecycle.gate import Gate, LoadReport
-from tmdscope.scores.intervals import Difference
+from tmdscope.lifecycle.gate import Gate, ModelCheck
+from tmdscope.scores.intervals import Bounds, Estimate
 from tmdscope.tracking.audits import StudyAudit
 from tmdscope.tracking.contract import Contract
 from tmdscope.tracking.registry import Client, Version
@@ -14,10 +14,14 @@ NAME = "tmd-test"
 HASH = "ab" * 32
 TAGS = {"data.sha256": HASH}
 CONTRACT = Contract(("MoS2", "WS2"), [{"type": "tensor"}], {"size_px": 64})
-EQUAL = Difference(0.0, 0.01, (-0.02, 0.02), (-0.015, 0.035), 400, 240)
-TEST = Difference(0.0, 0.0, (-0.1, 0.1), (-0.12, 0.11), 30, 17)
-SOUND = LoadReport(None, None, 2e-7)
-AUDITED = StudyAudit("ef" * 16, datetime(2026, 1, 2, tzinfo=UTC), "01" * 32, ())
+EQUAL = Estimate(
+    {"accuracy": 0.0, "macro_f1": 0.01}, {"accuracy": (-0.02, 0.02), "macro_f1": (-0.015, 0.035)}, 400, 240
+)
+TEST = Estimate(
+    {"accuracy": 0.0, "macro_f1": 0.0}, {"accuracy": (-0.1, 0.1), "macro_f1": (-0.12, 0.11)}, 30, 17
+)
+SOUND = ModelCheck(None, None, 2e-7)
+AUDITED = StudyAudit("ef" * 16, datetime(2026, 1, 2, tzinfo=UTC), ())
 
 OPEN = Gate(
     margin=0.02,
@@ -30,8 +34,13 @@ OPEN = Gate(
 )
 """Lets everything pass whose tags are sound."""
 
-SHUT = replace(OPEN, load=lambda _: LoadReport("files changed", "not tried", None))
+SHUT = replace(OPEN, load=lambda _: ModelCheck("files changed", "not tried", None))
 """Lets nothing pass."""
+
+
+def differing(of: Estimate, value: float, bounds: Bounds, name: str = "macro_f1") -> Estimate:
+    """The difference with another value of a metric."""
+    return replace(of, values={**of.values, name: value}, bounds={**of.bounds, name: bounds})
 
 
 def fill(client: Client, name: str, versions: int) -> None:
@@ -44,7 +53,7 @@ def fill(client: Client, name: str, versions: int) -> None:
 def when_loading(action: Callable[[], None]) -> Gate:
     """A gate that lets something happen while it judges."""
 
-    def load(version: Version) -> LoadReport:
+    def load(version: Version) -> ModelCheck:
         action()
         return SOUND
 

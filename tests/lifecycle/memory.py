@@ -163,9 +163,9 @@ class MemoryClient:
     def get_run(self, run_id: str) -> SimpleNamespace:
         return self.data.runs[run_id]
 
-    def search_runs(self, experiment_ids: list[str], query: str) -> list[SimpleNamespace]:
+    def search_runs(self, experiment_ids: list[str], query: str) -> Page:
         assert query == "attributes.status = 'RUNNING'"
-        return [run for run in self.data.runs.values() if run.info.status == "RUNNING"]
+        return Page(run for run in self.data.runs.values() if run.info.status == "RUNNING")
 
     def set_terminated(self, run_id: str, status: str) -> None:
         self._write()

@@ -89,7 +89,7 @@ def test_real_images_are_not_called_simulated(study: Study, versions: list[Versi
 
 def test_versions_are_compared_by_their_runs(study: Study, versions: list[Version]) -> None:
     found = compare_versions(study.client, versions[1], versions[0], 50, 1)
-    assert [scores.difference.accuracy for scores in found.held_out] == [-0.125, -0.5]
+    assert [scores.difference.values["accuracy"] for scores in found.held_out] == [-0.125, -0.5]
 
 
 def test_a_run_without_predictions_is_refused_and_writes_nothing(

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from tests.lifecycle.tables import CLASSES, IMAGES, change, sha, table, truth, wrong_on
 from tmdscope.errors import UserError
-from tmdscope.lifecycle.comparison import Comparison, compare_predictions
+from tmdscope.lifecycle.comparison import Comparison, common_task, compare_predictions
+from tmdscope.scores.task import CLASSES as TASK
+from tmdscope.scores.task import ORDERED_CLASSES, quantity
 
 SAID = st.lists(st.integers(0, 1), min_size=IMAGES, max_size=IMAGES)
 
 
 def compared(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
-    return compare_predictions(first, second, 50, 1)
+    return compare_predictions(first, second, TASK, 50, 1)
 
 
 def ids(comparison: Comparison) -> set[str]:
@@ -24,12 +26,12 @@ def ids(comparison: Comparison) -> set[str]:
 def test_both_kinds_of_held_out_images_are_scored() -> None:
     found = compared(table(truth()), table(wrong_on(0, 1, 4)))
     val, test = found.held_out
-    assert (val.name, val.images, val.samples) == ("out-of-fold", 8, 4)
-    assert (test.name, test.images, test.samples) == ("held-out test", 4, 2)
-    assert val.accuracy == (1.0, 0.875)
-    assert test.difference.accuracy == 0.5
+    assert (val.name, val.difference.images, val.difference.samples) == ("out-of-fold", 8, 4)
+    assert (test.name, test.difference.images, test.difference.samples) == ("held-out test", 4, 2)
+    assert [side.values["accuracy"] for side in val.both] == [1.0, 0.875]
+    assert test.difference.values["accuracy"] == 0.5
     assert (test.mcnemar.first_only, test.mcnemar.second_only) == (2, 0)
-    assert [(entry.name, entry.recall) for entry in test.per_class] == [
+    assert [(entry.name, entry.scores["recall"]) for entry in test.per_class] == [
         ("MoS2", (1.0, 0.0)),
         ("WS2", (1.0, 1.0)),
     ]
@@ -42,8 +44,8 @@ def test_a_model_agrees_with_itself(said: list[int]) -> None:
     found = compared(table(said), table(said))
     assert found.disagreements.empty
     for scores in found.held_out:
-        low, high = scores.difference.macro_f1_ci95
-        assert low < scores.difference.accuracy == 0 < high
+        low, high = scores.difference.bounds["macro_f1"] or (0, 0)
+        assert low < scores.difference.values["accuracy"] == 0 < high
         assert scores.mcnemar.p_value == 1
 
 
@@ -52,7 +54,7 @@ def test_a_model_agrees_with_itself(said: list[int]) -> None:
 def test_swapping_the_models_swaps_everything(one: list[int], other: list[int]) -> None:
     forth, back = compared(table(one), table(other)), compared(table(other), table(one))
     for a, b in zip(forth.held_out, back.held_out, strict=True):
-        assert a.difference.macro_f1 == -b.difference.macro_f1
+        assert a.difference.values["macro_f1"] == -b.difference.values["macro_f1"]
         assert a.mcnemar.p_value == b.mcnemar.p_value
     assert set(forth.disagreements["image_id"]) == set(back.disagreements["image_id"])
     assert forth.disagreements["first"].tolist() == back.disagreements["second"].tolist()
@@ -109,7 +111,7 @@ def test_materials_that_one_model_does_not_know_are_left_out() -> None:
 def test_a_class_that_only_one_model_knows_can_be_mistaken() -> None:
     wider = table([2, *truth()[1:]], [*CLASSES, "WSe2"])
     found = compared(table(truth()), wider)
-    assert found.held_out[1].accuracy == (1.0, 0.75)
+    assert [side.values["accuracy"] for side in found.held_out[1].both] == [1.0, 0.75]
     assert found.disagreements["second"].tolist() == ["WSe2"]
 
 
@@ -146,3 +148,16 @@ def test_the_json_form_holds_no_nan() -> None:
     numbers = found["held_out"]["held-out test"]["per_class"]
     assert np.isfinite([entry["recall"] for entry in numbers]).all()
     assert found["disagreements"] == IMAGES
+
+
+def test_a_comparison_is_written_by_the_metrics_of_its_task() -> None:
+    found = compare_predictions(table(truth()), table(wrong_on(0, 1)), ORDERED_CLASSES, 50, 1)
+    record = found.to_dict()["held_out"]["held-out test"]
+    assert record["level_error"] == [0.0, 0.5]
+    assert record["difference"]["level_error"] == -0.5
+
+
+def test_models_of_two_tasks_are_not_compared() -> None:
+    assert common_task(quantity("eV"), quantity("eV")).record() == quantity("eV").record()
+    with pytest.raises(UserError, match="compare models of one task"):
+        common_task(quantity("eV"), quantity("K"))

@@ -7,22 +7,30 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.lifecycle.gates import differing
 from tests.lifecycle.tables import CLASSES, IMAGES, dataset, table, truth, wrong_on
 from tmdscope.files import read_json
 from tmdscope.lifecycle.compare import metrics, write_comparison
 from tmdscope.lifecycle.comparison import compare_predictions
 from tmdscope.lifecycle.comparison_page import compose
-from tmdscope.lifecycle.comparison_report import Report, describe, number, signed, verdict
+from tmdscope.lifecycle.comparison_report import Report, describe, number, verdict
 from tmdscope.lifecycle.contact_sheet import make_sheet
 from tmdscope.lifecycle.cost import Cost, Costs
 from tmdscope.report.page import Note, Page, Paragraph, Table
+from tmdscope.scores.task import CLASSES as TASK
+from tmdscope.scores.task import ORDERED_CLASSES, Task
 from tmdscope.tracking.predictions import ScoredModel
 
+PRIMARY = TASK.primary
 COSTS = Costs(Cost(45_300_000, 96, 5, 120.0), Cost(9_000_000, 96, 1, 500.0), threads=2, missing="")
 
 
 def report(
-    first: Sequence[int], second: Sequence[int], costs: Costs = COSTS, simulated: bool = True
+    first: Sequence[int],
+    second: Sequence[int],
+    costs: Costs = COSTS,
+    simulated: bool = True,
+    task: Task = TASK,
 ) -> Report:
     models = [
         ScoredModel(
@@ -30,7 +38,7 @@ def report(
         )
         for k in (1, 2)
     ]
-    comparison = compare_predictions(table(first), table(second), 200, 1)
+    comparison = compare_predictions(table(first), table(second), task, 200, 1)
     sheet = make_sheet(comparison.disagreements, dataset(), "")
     what = "simulated images" if simulated else "images"
     return Report(models[0], models[1], comparison, costs, sheet, what, simulated, 200, 1)
@@ -57,16 +65,16 @@ def tables(page: Page, title: str) -> list[Table]:
 def test_the_verdict_follows_the_interval(first: list[int], second: list[int], said: str) -> None:
     found = report(first, second)
     scores = found.comparison.held_out[0]
-    assert verdict(scores).endswith(f"; {said}.")
+    assert verdict(scores, PRIMARY).endswith(f"; {said}.")
     for bounds, better in (
         ((0.1, 0.9), "A is better: the interval lies above"),
         ((-0.9, -0.1), "B is better"),
     ):
-        told = replace(scores, difference=replace(scores.difference, macro_f1_ci95=bounds))
-        assert better in verdict(told)
-    assert "On the 8 out-of-fold images of 4 samples macro F1 is" in verdict(scores)
-    assert verdict(scores) in compose(found).lead
-    assert verdict(scores) in describe(found)
+        told = replace(scores, difference=differing(scores.difference, 0.5, bounds))
+        assert better in verdict(told, PRIMARY)
+    assert "On the 8 out-of-fold images of 4 samples macro F1 is" in verdict(scores, PRIMARY)
+    assert verdict(scores, PRIMARY) in compose(found).lead
+    assert verdict(scores, PRIMARY) in describe(found)
 
 
 def test_one_sample_says_nothing_of_others() -> None:
@@ -74,8 +82,8 @@ def test_one_sample_says_nothing_of_others() -> None:
         predictions[predictions["image_id"].isin(["i00", "i01"])]
         for predictions in (table(truth()), table(wrong_on(0, 1)))
     )
-    scores = compare_predictions(first, second, 20, 1).held_out[0]
-    assert "all are of one sample, so that nothing follows for others" in verdict(scores)
+    scores = compare_predictions(first, second, TASK, 20, 1).held_out[0]
+    assert "all are of one sample, so that nothing follows for others" in verdict(scores, PRIMARY)
 
 
 def test_simulated_images_are_called_so() -> None:
@@ -100,7 +108,7 @@ def test_the_numbers_are_on_the_page() -> None:
 
 
 def test_models_of_unequal_classes_are_said_to_have_unequal_tasks() -> None:
-    comparison = compare_predictions(table(truth(), [*CLASSES, "WSe2"]), table(truth()), 20, 1)
+    comparison = compare_predictions(table(truth(), [*CLASSES, "WSe2"]), table(truth()), TASK, 20, 1)
     found = report(truth(), truth())
     page = compose(Report(**{**vars(found), "comparison": comparison}))
     assert "A also knows WSe2" in text(page)
@@ -125,8 +133,8 @@ def test_the_terminal_shows_both_scores_and_costs() -> None:
 
 def test_all_files_are_written_and_an_old_sheet_goes(tmp_path: Path) -> None:
     (tmp_path / "own.txt").write_text("kept")
-    names = {path.name for path in write_comparison(tmp_path, report(truth(), wrong_on(3)))}
-    assert names == {"comparison.json", "index.html", "disagreements.csv", "contact_sheet.png"}
+    write_comparison(tmp_path, report(truth(), wrong_on(3)))
+    names = {"comparison.json", "index.html", "disagreements.csv", "contact_sheet.png"}
     assert {path.name for path in tmp_path.iterdir()} == {*names, "own.txt"}
     numbers = read_json(tmp_path / "comparison.json")
     assert numbers["held_out"]["held-out test"]["difference"]["accuracy"] == 0.25
@@ -149,9 +157,19 @@ def test_the_numbers_for_the_tracker() -> None:
     assert low < 0 < high
 
 
-def test_numbers_are_written_with_sign_and_bounds() -> None:
-    assert signed(0.0312, (-0.004, 0.062)) == "+0.031 [-0.004, +0.062]"
+def test_numbers_are_written_in_a_unit() -> None:
     assert (number(None, 1.0), number(45_300_000, 1e-6)) == ("-", "45.3")
+
+
+def test_a_metric_of_which_less_is_better_is_told_and_drawn_so() -> None:
+    found = report(truth(), wrong_on(0, 1), task=ORDERED_CLASSES)
+    metric = ORDERED_CLASSES.metric("level_error")
+    scores = found.comparison.held_out[1]
+    told = replace(scores, difference=differing(scores.difference, -0.5, (-0.9, -0.1), metric.name))
+    assert "A is better: the interval lies below zero" in verdict(told, metric)
+    assert tables(compose(found), "Difference")[0].rows[4][2] == "mean error in levels"
+    assert any(line.split()[:4] == ["mean", "error", "in", "levels"] for line in describe(found).splitlines())
+    assert metrics(found)["held_out_test.level_error_difference"] == -0.5
 
 
 @pytest.mark.browser

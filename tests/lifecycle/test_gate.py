@@ -12,13 +12,13 @@ from tmdscope.errors import UserError
 from tmdscope.lifecycle.gate import (
     Check,
     Gate,
-    LoadReport,
     check_loading,
     load_in_fresh_process,
     make_gate,
     parse_report,
     run_gate,
 )
+from tmdscope.tracking.check_model import ModelCheck
 from tmdscope.tracking.contract import Contract
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.store import open_study
@@ -139,12 +139,12 @@ def answer(ok: bool, files: str | None, reference: str | None, difference: float
 @pytest.mark.parametrize(
     ("status", "output", "report"),
     [
-        (0, answer(True, None, None, 1e-7), LoadReport(None, None, 1e-7)),
-        (1, answer(False, "changed", "not tried", None), LoadReport("changed", "not tried", None)),
-        (1, answer(False, None, "differ", 0.5), LoadReport(None, "differ", 0.5)),
+        (0, answer(True, None, None, 1e-7), ModelCheck(None, None, 1e-7)),
+        (1, answer(False, "changed", "not tried", None), ModelCheck("changed", "not tried", None)),
+        (1, answer(False, None, "differ", 0.5), ModelCheck(None, "differ", 0.5)),
     ],
 )
-def test_what_the_fresh_process_says_is_taken(status: int, output: str, report: LoadReport) -> None:
+def test_what_the_fresh_process_says_is_taken(status: int, output: str, report: ModelCheck) -> None:
     assert parse_report(NEW.uri, status, output, "") == report
 
 

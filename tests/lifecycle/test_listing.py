@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from tests.lifecycle.gates import NAME, OPEN, fill
 from tests.lifecycle.memory import Data
+from tests.tracking.programs import make_facts
 from tmdscope.lifecycle.listing import Row, age, as_json, list_versions, render
 from tmdscope.lifecycle.promotion import promote
-from tmdscope.tracking.registry import BEST, PRODUCTION, point_alias
+from tmdscope.scores.task import CLASSES, quantity
+from tmdscope.tracking.registration import ScoreTags, fact_tags
+from tmdscope.tracking.registry import BEST, PRODUCTION
 from tmdscope.tracking.store import Study
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -24,12 +27,7 @@ FULL = Row(
     experiment="finetune-multiclass-tuned",
     encoding="multiclass",
     architecture="resnet18",
-    val_macro_f1=0.8124,
-    val_macro_f1_ci95=(0.7713, 0.8502),
-    test_macro_f1=0.7899,
-    test_macro_f1_ci95=(0.7, 0.86),
-    selection_macro_f1=0.7749,
-    selection_optimism=0.0333,
+    scores=ScoreTags(CLASSES.primary, 0.8124, (0.7713, 0.8502), 0.7899, (0.7, 0.86), 0.7749, 0.0333),
     data_sha256="72085e3c" + "a" * 56,
     git_commit="fc151623" + "b" * 32,
     created=NOW - timedelta(days=3, hours=5),
@@ -41,12 +39,7 @@ BARE = replace(
     aliases=[],
     experiment="stage 4-materials",
     architecture=None,
-    val_macro_f1=None,
-    val_macro_f1_ci95=None,
-    test_macro_f1=0.5,
-    test_macro_f1_ci95=None,
-    selection_macro_f1=None,
-    selection_optimism=None,
+    scores=ScoreTags(CLASSES.primary, None, None, 0.5, None, None, None),
     git_commit=None,
 )
 
@@ -73,11 +66,11 @@ def test_tags_become_columns(study: Study) -> None:
         study.client.set_model_version_tag(NAME, "1", key, value)
     for key, value in {"stage": "4-materials", "encoding": "multiclass"}.items():
         study.client.set_model_version_tag(NAME, "2", key, value)
-    point_alias(study.client, NAME, BEST, 1)
+    study.client.set_registered_model_alias(NAME, BEST, str(1))
     first, second, third = list_versions(study.client, NAME)
     assert (first.experiment, first.encoding, first.architecture) == ("a", "multilabel", "resnet50")
-    assert (first.val_macro_f1, first.val_macro_f1_ci95) == (0.8124, (0.7713, 0.8502))
-    assert (first.test_macro_f1, first.test_macro_f1_ci95) == (None, None)
+    assert (first.scores.val, first.scores.val_ci95) == (0.8124, (0.7713, 0.8502))
+    assert (first.scores.test, first.scores.test_ci95) == (None, None)
     assert (first.aliases, first.git_commit, first.note) == (["best"], "fc15162", "")
     assert (second.experiment, second.encoding) == ("stage 4-materials", "multiclass")
     assert (third.experiment, third.encoding, third.version) == (None, None, 3)
@@ -86,7 +79,7 @@ def test_tags_become_columns(study: Study) -> None:
 def test_a_move_by_hand_is_told_with_what_to_do(study: Study) -> None:
     promote(study, NAME, 1, OPEN, "Ann", force=False, reason="")
     assert "outside tmdscope" not in render(list_versions(study.client, NAME), NOW, 200)
-    point_alias(study.client, NAME, PRODUCTION, 2)
+    study.client.set_registered_model_alias(NAME, PRODUCTION, str(2))
     text = render(list_versions(study.client, NAME), NOW, 200)
     assert "production (unreviewed)" in text
     assert f"{NAME}: production was moved to version 2 outside tmdscope; `tmdscope promote 2` reviews" in text
@@ -133,7 +126,27 @@ def test_a_program_reads_all_digits_and_nothing_for_what_is_missing() -> None:
     assert full["val_macro_f1_ci95"] == [0.7713, 0.8502]
     assert datetime.fromisoformat(full["created"]) == FULL.created
     assert (bare["val_macro_f1"], bare["aliases"], bare["git_commit"]) == (None, [], None)
-    assert set(full) == set(bare) == set(Row.__dataclass_fields__)
+    own = set(Row.__dataclass_fields__) - {"scores"}
+    assert (
+        set(full)
+        == set(bare)
+        == own
+        | {
+            *("val_macro_f1", "val_macro_f1_ci95", "test_macro_f1", "test_macro_f1_ci95"),
+            *("selection_macro_f1", "selection_optimism"),
+        }
+    )
+
+
+def test_versions_of_another_task_show_their_own_metric(study: Study) -> None:
+    for key, value in fact_tags(make_facts(quantity("eV"))).items():
+        study.client.set_model_version_tag(NAME, "2", key, value)
+    rows = list_versions(study.client, NAME)
+    assert rows[1].to_dict()["val_mae_ci95"] == (0.68, 0.88)
+    text = render(rows, NOW, 220)
+    assert "out-of-fold macro F1 or MAE" in text
+    assert "0.78 [0.68, 0.88] eV" in text
+    assert "0.73 eV (+0.05 eV)" in text
 
 
 @pytest.mark.parametrize(

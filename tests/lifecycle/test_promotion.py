@@ -21,10 +21,10 @@ from tests.lifecycle.deciding import (
     numbers,
     tags_of,
 )
-from tests.lifecycle.gates import CONTRACT, EQUAL, NAME, OPEN, SHUT, fill, when_loading
+from tests.lifecycle.gates import CONTRACT, EQUAL, NAME, OPEN, SHUT, differing, fill, when_loading
 from tests.lifecycle.memory import Data, killed_at
 from tmdscope.errors import UserError
-from tmdscope.lifecycle.gate import LoadReport
+from tmdscope.lifecycle.gate import ModelCheck
 from tmdscope.lifecycle.promotion import promote, rollback
 from tmdscope.tracking.lock import locked
 from tmdscope.tracking.registry import (
@@ -32,7 +32,6 @@ from tmdscope.tracking.registry import (
     FILES_SHA256,
     PREVIOUS,
     PRODUCTION,
-    point_alias,
     pull_version,
 )
 from tmdscope.tracking.standing import check_pinned
@@ -108,7 +107,7 @@ def test_a_promotion_remembers_and_records(study: Study, name: str) -> None:
 
 
 def test_without_a_version_the_best_one_is_promoted(study: Study, name: str) -> None:
-    point_alias(study.client, name, BEST, 4)
+    study.client.set_registered_model_alias(name, BEST, str(4))
     assert accept(study, name, None).new == 4
     with pytest.raises(UserError, match="no version 9; it has: 1, 2, 3, 4"):
         accept(study, name, 9)
@@ -124,7 +123,7 @@ def test_a_refusal_tells_every_failed_check_and_moves_nothing() -> None:
         contract=lambda version: replace(CONTRACT, classes=("MoS2",)) if version.number == 2 else CONTRACT,
         run_tags=lambda _: {"data.sha256": "cd" * 32},
         split_problems=lambda _: ["i1 is in no part"],
-        compare=lambda *_: {"held-out test": replace(EQUAL, macro_f1_ci95=(-0.03, 0.0))},
+        compare=lambda *_: {"held-out test": differing(EQUAL, 0.01, (-0.03, 0.0))},
     )
     with pytest.raises(UserError, match="version 2 is not promoted") as refused:
         promote(study, NAME, 2, shut, ANN, force=False, reason="hope")
@@ -218,7 +217,7 @@ def test_a_rollback_needs_somewhere_to_go(study: Study, name: str) -> None:
     accept(study, name, 1)
     with pytest.raises(UserError, match="production is version 1 and it has no alias 'previous'"):
         back(study, name)
-    point_alias(study.client, name, PREVIOUS, 1)
+    study.client.set_registered_model_alias(name, PREVIOUS, str(1))
     with pytest.raises(UserError, match="previous is version 1 as well"):
         back(study, name)
     with pytest.raises(UserError, match="there is nothing to go back to"):
@@ -228,7 +227,7 @@ def test_a_rollback_needs_somewhere_to_go(study: Study, name: str) -> None:
 def test_a_rollback_goes_to_nothing_that_does_not_load(data: Data) -> None:
     study = data.study()
     with pytest.raises(UserError, match="not rolled back to version 2:\nFAILED  files: gone"):
-        rollback(study, NAME, lambda _: LoadReport("gone", "not tried", None), BEN, "")
+        rollback(study, NAME, lambda _: ModelCheck("gone", "not tried", None), BEN, "")
     assert numbers(study) == (1, 2, 1)
     assert [run.data.tags["decision"] for run in data.runs.values()][-1] == "refused"
 

@@ -1,11 +1,18 @@
 """Programs to log in tests."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
+from tmdscope.scores.facts import DataFacts, Facts, SplitAudit, SplitFacts
+from tmdscope.scores.folds import MeanStd
+from tmdscope.scores.intervals import Estimate
+from tmdscope.scores.records import Trust
+from tmdscope.scores.task import CLASSES as TASK
+from tmdscope.scores.task import Task
 from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program
 from tmdscope.vision.backbones import bare_backbone
@@ -34,24 +41,48 @@ def make_program(members: int) -> Program:
     return Program(Ensemble([backbone], heads, Multiclass(CLASSES)).eval(), config)
 
 
-def make_facts(program: Program, macro_f1: float = 0.5, data_sha256: str = "ef" * 32) -> dict[str, Any]:
-    """What a dossier says of a program that was never trained."""
-    scored = {"macro_f1": macro_f1, "macro_f1_ci95": [macro_f1 - 0.1, macro_f1 + 0.1], "images": 6}
-    return {
-        "classes": list(program.config.classes),
-        "encoding": program.config.target,
-        "architecture": program.config.architecture,
-        "data": {"sha256": data_sha256},
-        "audit": {"problems": [], "warnings": []},
-        "scores": {
-            "val": {"macro_f1": {"mean": macro_f1, "std": 0.0}},
-            "selection": {"macro_f1": macro_f1 - 0.05, "optimism": 0.05},
-            "out_of_fold": scored,
-            "ensemble_test": scored,
+def make_facts(task: Task = TASK, **changes: Any) -> Facts:
+    """What a dossier says of a model that was never trained: some images in each part, all scores alike."""
+    values = {metric.name: 0.8 - 0.01 * number for number, metric in enumerate(task.metrics)}
+    bounds = {name: (value - 0.1, value + 0.1) for name, value in values.items()}
+    pooled, primary = Estimate(values, bounds, 40, 20).record(), task.primary.name
+    over_folds = {name: {"mean": value, "std": 0.0} for name, value in values.items()}
+    facts = Facts(
+        classes=["MoS2", "WSe2"],
+        encoding="multiclass",
+        architecture="resnet18",
+        settings={"strategy": "features", "epochs": 60, "seed": 1},
+        data=DataFacts("tmd-afm", "12" * 32, 200, 100, {"MoS2": 150, "WSe2": 50}, {"MoS2": 92, "WSe2": 8}, 3),
+        split=SplitFacts(5, 40, 20),
+        audit=SplitAudit([], ["fold 1 has no image of WSe2"]),
+        scores={
+            **dict.fromkeys(("train", "val", "test"), over_folds),
+            "best_fold": 0,
+            "selection": {primary: values[primary] - 0.05, "optimism": 0.05},
+            "out_of_fold": {**pooled, "distinct": pooled},
+            "ensemble_test": {**pooled, "distinct": pooled},
         },
-    }
+        baseline={f"test_{name}": MeanStd(value + 0.1, 0.0) for name, value in values.items()},
+        reliability=Trust(
+            images=40,
+            samples=20,
+            ece_before=0.081,
+            ece_after=0.042,
+            nll_before=0.6,
+            nll_after=0.5,
+            coverage=0.92,
+            coverage_ci95=(0.85, 0.98),
+            coverage_by_sample=0.91,
+            set_size=1.4,
+            empty_sets=0.0,
+            flagged=0.025,
+            flagged_ci95=(0.0, 0.07),
+        ),
+        task=task,
+    )
+    return replace(facts, **changes)
 
 
 def make_dossier(program: Program) -> Dossier:
     """A program with no predictions, and the facts of `make_facts`."""
-    return Dossier(program, pd.DataFrame({"fold": [0], "image_id": ["none"]}), make_facts(program))
+    return Dossier(program, pd.DataFrame({"fold": [0], "image_id": ["none"]}), make_facts())

@@ -2,17 +2,25 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pytest
 
-import tmdscope.tracking.check_model as module
 from tests.tracking.programs import IMAGES, make_program
 from tmdscope.errors import UserError
 from tmdscope.tracking.check_model import TOLERANCE, check_model
-from tmdscope.tracking.models import FILES_SHA256, Program, fetch_files, hash_files, load_program, log_program
+from tmdscope.tracking.models import (
+    FILES_SHA256,
+    ModelFiles,
+    Program,
+    Reference,
+    fetch_files,
+    hash_files,
+    load_program,
+    log_program,
+)
 from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import Study
 
@@ -114,7 +122,13 @@ def test_a_model_without_reference_predictions_fails(store: Study) -> None:
 def test_predictions_that_are_not_repeated_fail(
     store: Study, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images, expected = module.read_reference(folder_of(uri)) or (IMAGES, np.zeros(1))
-    monkeypatch.setattr(module, "read_reference", lambda _: (images, expected + 1e-3))
+    read = ModelFiles.reference
+
+    def changed(model: ModelFiles) -> Reference | None:
+        stored = read(model)
+        assert stored is not None
+        return replace(stored, probabilities=stored.probabilities + 1e-3)
+
+    monkeypatch.setattr(ModelFiles, "reference", changed)
     found = check_model(uri)
     assert "probabilities differ by 0.001" in str(found.reference)

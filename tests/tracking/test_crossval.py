@@ -6,6 +6,7 @@ import pytest
 from torch import nn
 
 from tests.tracking.killed import make_experiment
+from tests.tracking.programs import make_facts
 from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
 from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.crossval import TrackedCrossval, track_experiment
@@ -26,7 +27,7 @@ def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
         seen.append(trained.results)
         run.tags({"heard": "yes"})
         scores = {"val": {"f1": 0.5}, "words": "are no metric", "bounds": [0.4, 0.6]}
-        return Dossier(trained.program, pd.DataFrame({"fold": [0, 1]}), {"scores": scores})
+        return Dossier(trained.program, pd.DataFrame({"fold": [0, 1]}), make_facts(scores=scores))
 
     data = DataUse("features", "cd" * 32, "data/features", 24, "crossval")
     record = track_experiment(

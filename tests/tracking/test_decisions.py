@@ -1,22 +1,13 @@
+import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
-from mlflow import MlflowClient
 
 from tests.lifecycle.memory import Data, failing_at
 from tmdscope.errors import UserError
-from tmdscope.tracking.decisions import (
-    Move,
-    decide,
-    list_moves,
-    open_decisions,
-    strike_out,
-    who,
-    write_down,
-)
+from tmdscope.tracking.decisions import Move, decide, moves_in, open_decisions, who
+from tmdscope.tracking.standing import read_standing
 from tmdscope.tracking.store import Study
 
 
@@ -82,21 +73,32 @@ def test_a_store_that_fails_hides_nothing() -> None:
 
 def test_a_move_is_kept_until_it_is_struck_out(store: Study) -> None:
     client = store.client
-    assert list_moves(client, "moving") == []
+
+    def left() -> list[Move]:
+        return moves_in("moving", read_standing(client, "moving").tags)
+
+    assert left() == []
     client.create_registered_model("moving")
     first = Move("a" * 32, "promoted", "Ann", "2026-01-02T00:00:00+00:00", None, None, None, 1)
     second = replace(first, run_id="b" * 32, at="2026-01-01T00:00:00+00:00", production=1, old=1, new=2)
     for move in (first, second):
-        write_down(client, "moving", move)
-    assert list_moves(client, "moving") == [second, first]
+        client.set_registered_model_tag("moving", move.tag, move.text)
+    assert left() == [second, first]
     for _ in range(2):
-        strike_out(client, "moving", first)
-    assert list_moves(client, "moving") == [second]
+        client.delete_registered_model_tag("moving", first.tag)
+    assert left() == [second]
 
 
 @pytest.mark.parametrize("value", ["", "[]", "{}", "3", '{"run_id": 1}', "[" * 9999])
 def test_a_move_that_was_edited_names_its_tag(value: str) -> None:
-    model = SimpleNamespace(tags={"production.moving.abc": value})
-    client = SimpleNamespace(get_registered_model=lambda _: model)
     with pytest.raises(UserError, match=r"'production.moving.abc' of registered model 'tmd'"):
-        list_moves(cast(MlflowClient, client), "tmd")
+        moves_in("tmd", {"production.moving.abc": value})
+
+
+def test_a_move_without_a_version_is_of_the_first_and_one_of_a_later_is_refused() -> None:
+    move = Move("a" * 32, "promoted", "Ann", "2026-01-02T00:00:00+00:00", None, None, None, 1)
+    written = json.loads(move.text)
+    assert written.pop("version") == 1
+    assert moves_in("tmd", {move.tag: json.dumps(written)}) == [move]
+    with pytest.raises(UserError, match=r"is of version 2, this tmdscope reads version 1"):
+        moves_in("tmd", {move.tag: json.dumps({**written, "version": 2})})

@@ -24,11 +24,11 @@ from tmdscope.errors import UserError
 from tmdscope.tracking.check_model import check_model
 from tmdscope.tracking.contract import read_contract
 from tmdscope.tracking.decisions import decide
-from tmdscope.tracking.model_files import check_program
+from tmdscope.tracking.model_files import open_program
 from tmdscope.tracking.models import Program, fetch_files, hash_files, load_program, log_program
 from tmdscope.tracking.registry import FILES_SHA256, pull_version, register
 from tmdscope.tracking.runs import start_run
-from tmdscope.tracking.standing import mark_reviewed
+from tmdscope.tracking.standing import REVIEWED
 from tmdscope.tracking.store import Study
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
@@ -138,9 +138,9 @@ def model(store: Study, honest: tuple[str, Path, Path], tmp_path: Path) -> Itera
 
 def test_an_honest_model_passes_at_little_cost(model: Model) -> None:
     began = time.process_time()
-    graph = check_program(model.folder / "data" / "model.pt2")
-    assert time.process_time() - began < 2
-    assert graph["graph_module"]["graph"]["nodes"]
+    with open_program(model.folder / "data" / "model.pt2") as program:
+        assert time.process_time() - began < 2
+        assert program.graph["graph_module"]["graph"]["nodes"]
     assert check_model(model.uri).ok
 
 
@@ -405,7 +405,7 @@ def test_files_changed_with_their_tags_are_not_those_of_the_decision(store: Stud
     client, sha256 = store.client, hash_files(model.folder)
     version = register(client, "pinned", model.uri, "0" * 32, {FILES_SHA256: sha256})
     with decide(store, "pinned 1", {"by": "A", "at": "today", FILES_SHA256: sha256}) as run:
-        mark_reviewed(client, "pinned", version.number, run.run_id)
+        client.set_registered_model_tag("pinned", REVIEWED, f"{version.number}@{run.run_id}")
     assert load_program(version.uri).config.members == 2
     (model.folder / "requirements.txt").write_text("other\n")
     client.set_model_version_tag("pinned", "1", FILES_SHA256, hash_files(model.folder))

@@ -1,5 +1,6 @@
 """What a person calls a model by, and the predictions that its run keeps."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,10 @@ from tests.tracking.programs import Logged
 from tmdscope.errors import UserError
 from tmdscope.files import write_table
 from tmdscope.scores.scored import PREDICTIONS
+from tmdscope.scores.task import CLASSES, quantity
 from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
-from tmdscope.tracking.predictions import model_bytes, read_predictions, resolve_model, scored_version
-from tmdscope.tracking.registry import Version, point_alias, register
+from tmdscope.tracking.predictions import read_predictions, resolve_model
+from tmdscope.tracking.registry import TASK, Version, register
 from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import Study
 
@@ -24,7 +26,7 @@ def version(store: Study, logged: Logged) -> Version:
     recorded = recorded_sha256(store.client, logged.uri)
     tags = {"experiment": "a", FILES_SHA256: str(recorded)}
     made = register(store.client, NAME, logged.uri, logged.run_id, tags)
-    point_alias(store.client, NAME, "production", made.number)
+    store.client.set_registered_model_alias(NAME, "production", str(made.number))
     return made
 
 
@@ -69,8 +71,10 @@ def test_what_names_no_model_is_told(store: Study, version: Version, text: str, 
 
 
 def test_a_version_whose_run_is_gone_is_told(store: Study) -> None:
+    store.client.create_registered_model("of-a-run-that-is-gone")
+    store.client.create_model_version("of-a-run-that-is-gone", "file:///nowhere", "1" * 32)
     with pytest.raises(UserError, match=r"run 1111.* is not in sqlite"):
-        scored_version(store.client, Version(NAME, 9, "1" * 32, {}))
+        resolve_model(store.client, "1", "of-a-run-that-is-gone")
 
 
 def test_predictions_come_back_as_logged(store: Study, tmp_path: Path) -> None:
@@ -102,5 +106,13 @@ def test_predictions_that_break_the_rules_are_refused(
         read_predictions(store.client, run_id)
 
 
-def test_a_model_weighs_what_its_files_weigh(store: Study, logged: Logged) -> None:
-    assert 40e6 < model_bytes(logged.uri) < 60e6
+def test_what_a_run_predicts_is_in_its_tags(store: Study) -> None:
+    task = quantity("eV", [1.0, 1.5, 2.0])
+    with start_run(store, "gaps", {TASK: json.dumps(task.record())}) as run:
+        pass
+    found = resolve_model(store.client, run.run_id, NAME).task
+    assert found.record() == task.record()
+    assert [metric.name for metric in found.metrics] == [metric.name for metric in task.metrics]
+    with pytest.raises(UserError, match=r"'task'.* is no task that this version knows: classes"):
+        _ = Version("m", 1, "run", {TASK: '{"name": "of another time"}'}).task
+    assert Version("m", 1, "run", {}).task is CLASSES

@@ -9,7 +9,6 @@ from tmdscope.tracking.registry import (
     Version,
     check_trained_on,
     find_alias,
-    point_alias,
     pull_alias,
     register,
 )
@@ -49,7 +48,7 @@ def test_a_run_is_registered_once(store: Study, logged: Logged) -> None:
 
 def test_an_alias_moves(store: Study, versions: list[Version]) -> None:
     for version in versions:
-        point_alias(store.client, NAME, BEST, version.number)
+        store.client.set_registered_model_alias(NAME, BEST, str(version.number))
         assert pull_alias(store.client, NAME, BEST) == version
 
 

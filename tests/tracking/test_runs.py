@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tmdscope.tracking.owner import owned
-from tmdscope.tracking.runs import OWNER, DataUse, TrackedRun, end_orphans, flatten, open_run, start_run
+from tmdscope.tracking.runs import OWNER, DataUse, TrackedRun, end_orphans, flatten, start_run
 from tmdscope.tracking.store import Study
 
 
@@ -26,10 +26,10 @@ def test_a_run_ends_as_what_it_was(store: Study, error: type[BaseException], sta
 
 
 def test_the_next_run_ends_those_of_killed_processes_and_no_others(store: Study) -> None:
-    own = open_run(store, "own", {})
+    own = start_run(store, "own", {})
     with owned() as owner:
-        gone = [open_run(store, name, {OWNER: owner}, own) for name in ("killed", "its child")]
-    elsewhere = open_run(store, "elsewhere", {OWNER: json.dumps({**json.loads(owner), "place": "another"})})
+        gone = [start_run(store, name, {OWNER: owner}, own) for name in ("killed", "its child")]
+    elsewhere = start_run(store, "elsewhere", {OWNER: json.dumps({**json.loads(owner), "place": "another"})})
     with start_run(store, "next", {}):
         pass
 

@@ -4,15 +4,8 @@ import pytest
 
 from tests.lifecycle.memory import Data
 from tmdscope.tracking.lock import locked
-from tmdscope.tracking.registry import PREVIOUS, PRODUCTION, Client, point_alias
-from tmdscope.tracking.standing import (
-    REVIEWED,
-    Standing,
-    list_registered,
-    mark_reviewed,
-    read_standing,
-    tag_version,
-)
+from tmdscope.tracking.registry import PREVIOUS, PRODUCTION, Client
+from tmdscope.tracking.standing import REVIEWED, Standing, list_registered, read_standing
 
 NAME = "tmd-standing"
 
@@ -43,10 +36,10 @@ def test_nothing_stands_where_nothing_is_registered(client: Client) -> None:
 
 def test_a_standing_follows_aliases_and_review(client: Client) -> None:
     assert read_standing(client, NAME).numbers == (None, None, None)
-    point_alias(client, NAME, PRODUCTION, 2)
-    point_alias(client, NAME, PREVIOUS, 1)
+    client.set_registered_model_alias(NAME, PRODUCTION, str(2))
+    client.set_registered_model_alias(NAME, PREVIOUS, str(1))
     assert not read_standing(client, NAME).is_reviewed
-    mark_reviewed(client, NAME, 2, "ab" * 16)
+    client.set_registered_model_tag(NAME, REVIEWED, "2@" + "ab" * 16)
     standing = read_standing(client, NAME)
     assert standing.numbers == (2, 1, 2)
     assert standing.is_reviewed
@@ -57,8 +50,8 @@ def test_a_standing_follows_aliases_and_review(client: Client) -> None:
 
 
 def test_models_of_other_numbers_of_classes_are_listed_and_no_locks(client: Client) -> None:
-    tag_version(client, NAME, 1, {"experiment": "a"})
-    point_alias(client, NAME, "best", 1)
+    client.set_model_version_tag(NAME, "1", "experiment", "a")
+    client.set_registered_model_alias(NAME, "best", str(1))
     with locked(client, NAME, "Ann"):
         found = list_registered(client, NAME)
     assert [model.name for model in found] == [NAME, f"{NAME}-5"]
@@ -75,8 +68,8 @@ def test_a_deleted_version_is_not_listed_and_its_alias_is_gone(store: object) ->
     client.create_registered_model(name)
     for _ in range(2):
         client.create_model_version(name, source="file:///nowhere")
-    point_alias(client, name, PRODUCTION, 2)
-    mark_reviewed(client, name, 2, "ab" * 16)
+    client.set_registered_model_alias(name, PRODUCTION, str(2))
+    client.set_registered_model_tag(name, REVIEWED, "2@" + "ab" * 16)
     client.delete_model_version(name, "2")
     assert read_standing(client, name).numbers == (None, None, None)
     assert [version.number for version in list_registered(client, name)[0].versions] == [1]

@@ -160,4 +160,4 @@ def _separations(pca: Pca, data: LatentData, sampling: Sampling) -> dict[str, Se
 
 def _lines(pca: Pca, data: LatentData) -> dict[str, tuple[float, float, float]]:
     plane = pca.scores.to_numpy(np.float64)[:, :_PLANE]
-    return dict(dividing_lines(plane, data.materials, data.held_out))
+    return dividing_lines(plane, data.materials, data.held_out)

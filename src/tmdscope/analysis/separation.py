@@ -73,7 +73,7 @@ def separation(
 
 def dividing_lines(
     points: Values, materials: Sequence[str], held_out: NDArray[np.bool_]
-) -> dict[str, list[float]]:
+) -> dict[str, tuple[float, float, float]]:
     """Fit a, b, c of a line ``a x + b y + c = 0`` for each of `divisions`, without held-out images."""
     lines = {}
     for name, inside in divisions(materials).items():
@@ -81,7 +81,7 @@ def dividing_lines(
         scaler, fit = model[0], model[1]
         slope = fit.coef_[0] / scaler.scale_
         offset = float(fit.intercept_[0] - slope @ scaler.mean_)
-        lines[name] = [float(slope[0]), float(slope[1]), offset]
+        lines[name] = (float(slope[0]), float(slope[1]), offset)
     return lines
 
 

@@ -69,7 +69,8 @@ class ClassKernel(KernelRidge):
 
     def predict(self, train: Rows, test: Rows) -> Targets:
         """Give the class with the largest output, see `Predictor.predict`."""
-        return self.outputs(train, test, self.codes).argmax(axis=1).astype(np.int64)
+        labels: Targets = self.outputs(train, test, self.codes).argmax(axis=1).astype(np.int64)
+        return labels
 
 
 class NumberKernel(KernelRidge):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
@@ -99,7 +99,7 @@ class Audit(Findings):
             write_record(path, content, of)
 
     @classmethod
-    def read(cls, path: Path, task: Task, of: Mapping[str, str] | None = None) -> Self:
+    def read(cls, path: Path, task: Task, of: Mapping[str, str] | None = None) -> "Audit":
         """Read one of a study's task; `of` is what it must be of, see `tmdscope.record.read_record`.
 
         One of another version, or that is none, is a `UserError`.
@@ -109,7 +109,7 @@ class Audit(Findings):
             raise broken(path, f"is no audit of version {VERSION}: another version of this program wrote it")
         try:
             _rename(content, task.plain.name, "score")
-            found: Self = _STORED.validate_python({**content, "task": task})
+            found: Audit = _STORED.validate_python({**content, "task": task})
         except (AttributeError, KeyError, TypeError) as error:
             raise broken(path, f"is no audit of {task.name}: {error!r}") from error
         except ValidationError as error:

@@ -1,7 +1,7 @@
 """Compiling the dossier of a cross-validated model: reliability, scores, audit, what the data were."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,8 @@ from tmdscope.models.baseline import sample_id_baseline
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.reliability.reliability import assess, fit_reliability, measure
+from tmdscope.scores.facts import DataFacts, Facts, SplitAudit, SplitFacts
+from tmdscope.scores.folds import MeanStd
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.scale import Scale
@@ -58,67 +60,64 @@ class Compiler:
         held_out = assess(reliability, probabilities[:, test], embeddings[:, test])
         scoring = self.scoring
         distinct = manifest["duplicate_of"].isna().to_numpy()
-        cohort = Cohort(labels, samples, distinct, scoring.bootstrap, scoring.seed)
+        task = trained.experiment.target.task
+        cohort = Cohort(task, labels, samples, distinct, scoring.bootstrap, scoring.seed)
         scores = summarise(results, folds, cohort)
         histories, rule = [result.fit.history for result in results], trained.experiment.settings.checkpoint
-        score = selection_score([leave_out_each(histories, rule)]) if searched is None else searched
+        own = [leave_out_each(histories, rule, task.primary)]
+        score = selection_score(own, task.primary) if searched is None else searched
         reference = np.array(self.dataset.images[test[:_REFERENCE_IMAGES]])
+        baseline = sample_id_baseline(samples, labels, folds)
+        trust = measure(held_out, labels[test], samples[test], scoring.bootstrap, scoring.seed)
         return Dossier(
             Program(
                 program.ensemble, program.config, self.prepare, reliability, reference, self._scale(folds)
             ),
             predictions_table(results, folds, manifest, classes),
-            {
-                "classes": list(classes),
-                "not_trained": list(program.config.not_trained),
-                "encoding": program.config.target,
-                "architecture": program.config.architecture,
-                "settings": dict(settings),
-                "data": self._describe_data(labels, folds, classes),
-                "split": {
-                    "folds": len(folds),
-                    "test_images": len(test),
-                    "test_samples": len(set(samples[test])),
-                },
-                "audit": self.audit,
-                "scores": {**scores, "selection": describe_selection(score, scores)},
-                "baseline": sample_id_baseline(samples, labels, folds),
-                "reliability": asdict(
-                    measure(held_out, labels[test], samples[test], scoring.bootstrap, scoring.seed)
-                ),
-            },
+            Facts(
+                classes=list(classes),
+                encoding=program.config.target,
+                architecture=program.config.architecture,
+                settings=dict(settings),
+                data=self._describe_data(labels, folds, classes),
+                split=SplitFacts(len(folds), len(test), len(set(samples[test]))),
+                audit=self.audit,
+                scores={**scores, "selection": describe_selection(score, scores, task.primary)},
+                baseline=None if baseline is None else {key: MeanStd(**of) for key, of in baseline.items()},
+                reliability=trust,
+                not_trained=list(program.config.not_trained),
+                task=task,
+            ),
         )
 
-    def _describe_data(
-        self, labels: Labels, folds: Sequence[FoldParts], classes: Sequence[str]
-    ) -> dict[str, Any]:
+    def _describe_data(self, labels: Labels, folds: Sequence[FoldParts], classes: Sequence[str]) -> DataFacts:
         manifest = self.dataset.manifest
         used = _rows(folds)
         table = manifest.iloc[used].assign(material=[classes[label] for label in labels[used]])
         of_class = table.groupby("material", observed=True)
-        return {
-            "source": self.source,
-            "sha256": self.dataset.digest,
-            "images": len(table),
-            "samples": int(table["sample_id"].nunique()),
-            "images_of_class": of_class.size().reindex(classes, fill_value=0).to_dict(),
-            "samples_of_class": of_class["sample_id"].nunique().reindex(classes, fill_value=0).to_dict(),
-            "repeated_images": int(table["duplicate_of"].notna().sum()),
-        }
+        return DataFacts(
+            source=self.source,
+            sha256=self.dataset.digest,
+            images=len(table),
+            samples=int(table["sample_id"].nunique()),
+            images_of_class=of_class.size().reindex(classes, fill_value=0).to_dict(),
+            samples_of_class=of_class["sample_id"].nunique().reindex(classes, fill_value=0).to_dict(),
+            repeated_images=int(table["duplicate_of"].notna().sum()),
+        )
 
     def _scale(self, folds: Sequence[FoldParts]) -> Scale:
         return Scale.of(self.dataset.manifest.iloc[_rows(folds)], self.dataset.images.shape[1])
 
     @cached_property
-    def audit(self) -> dict[str, list[str]]:
-        """What the audit of the split finds: ``problems`` and ``warnings``."""
+    def audit(self) -> SplitAudit:
+        """What the audit of the split finds."""
         ids = self.dataset.manifest["image_id"].to_numpy()
         split = Split(
             tuple(ids[self.folds[0].test]),
             tuple(Fold(tuple(ids[fold.train]), tuple(ids[fold.val])) for fold in self.folds),
         )
         found = audit_split(self.dataset.manifest, split)
-        return {"problems": found.problems, "warnings": found.warnings}
+        return SplitAudit(found.problems, found.warnings)
 
 
 def _rows(folds: Sequence[FoldParts]) -> NDArray[np.int64]:

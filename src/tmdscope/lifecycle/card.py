@@ -12,11 +12,15 @@ from jinja2 import Environment, StrictUndefined
 from tmdscope.dataset.records import RECORDS
 from tmdscope.errors import UserError
 from tmdscope.names import markdown
+from tmdscope.scores.facts import Facts
 from tmdscope.scores.intervals import tell_interval
 from tmdscope.tracking.audits import find_audit
-from tmdscope.tracking.registration import describe_version, read_facts, run_tags
+from tmdscope.tracking.registration import read_facts, run_tags
 from tmdscope.tracking.registry import Client, Version
 from tmdscope.tracking.standing import check_pinned
+
+CARD = "model_card.md"
+"""Artifact of a version's run: its card."""
 
 _FEW_SAMPLES = 10
 _SETTINGS = ("strategy", "weights", "epochs", "batch_size", "learning_rate", "dropout", "seed")
@@ -33,38 +37,45 @@ def write_card(client: Client, version: Version) -> str:
     text = compose_card(
         version, read_facts(client, version), run_tags(client, version), _tell_audit(client, version)
     )
-    describe_version(client, version, text)
+    client.update_model_version(version.name, str(version.number), text)
+    client.log_text(version.run_id, text, CARD)
     return text
 
 
-def compose_card(version: Version, facts: Mapping[str, Any], tags: Mapping[str, str], audit: str) -> str:
-    """Write a card from what a run recorded.
+def compose_card(version: Version, facts: Facts, tags: Mapping[str, str], audit: str) -> str:
+    """Write a card from what a run recorded: its facts and its tags.
 
-    `facts` are those of `tmdscope.tracking.dossier.Dossier`, `tags` the run's; `audit` is what the study's
-    audit says, one sentence without its full stop.
+    `audit` is what the study's audit says, one sentence without its full stop.
     """
     environment = Environment(  # noqa: S701 - what people write is escaped as Markdown
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
     environment.filters["markdown"] = markdown
     template = environment.from_string(files(__package__).joinpath("card.md.j2").read_text(encoding="utf-8"))
-    scores, data = facts["scores"], facts["data"]
-    few = [f"{name} ({count})" for name, count in data["samples_of_class"].items() if count < _FEW_SAMPLES]
+    source, trust, metrics = facts.data.source, facts.reliability, facts.task.metrics
+    counts = facts.data.samples_of_class.items()
+    baseline = None
+    if facts.baseline is not None:
+        means = ((metric, facts.baseline[f"test_{metric.name}"].mean) for metric in metrics)
+        baseline = ", ".join(f"{metric.title} {metric.tell(mean)}" for metric, mean in means)
     return template.render(
         version=version,
-        facts={"not_trained": [], **facts},
+        facts=facts,
         tags=tags,
         audit=audit,
-        simulated="simulated" in data["source"],
-        source=_describe_source(data["source"]),
-        licence=_licence(data["source"]),
-        few=few,
-        settings=_settings(facts["settings"]),
-        interval=_interval,
+        simulated="simulated" in source,
+        source=_describe_source(source),
+        licence=_licence(source),
+        few=[f"{name} ({count})" for name, count in counts if count < _FEW_SAMPLES],
+        settings=_settings(facts.settings),
+        metrics=metrics,
+        baseline=baseline,
+        coverage=tell_interval(trust.coverage, trust.coverage_ci95),
+        flagged=tell_interval(trust.flagged, trust.flagged_ci95),
         scored=[
-            ("out of fold", scores["out_of_fold"]),
-            ("held-out test, all folds' mean", scores["ensemble_test"]),
-            ("the same, distinct images", scores["ensemble_test"]["distinct"]),
+            ("out of fold", facts.out_of_fold),
+            ("held-out test, all folds' mean", facts.ensemble_test),
+            ("the same, distinct images", facts.distinct_test),
         ],
     )
 
@@ -95,7 +106,3 @@ def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Pick the settings that a reader wants to see; those of sequences lie in a section of their own."""
     known = {**settings, **settings.get("training", {})}
     return [(name, known[name]) for name in _SETTINGS if name in known]
-
-
-def _interval(scores: Mapping[str, Any], name: str) -> str:
-    return tell_interval(scores[name], scores[f"{name}_ci95"])

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tmdscope.dataset.store import MANIFEST, Dataset
 from tmdscope.files import atomic_path, write_json, write_table
-from tmdscope.lifecycle.comparison import Comparison, compare_predictions
+from tmdscope.lifecycle.comparison import Comparison, common_task, compare_predictions, figures_of
 from tmdscope.lifecycle.comparison_page import compose
 from tmdscope.lifecycle.comparison_report import Report, describe
 from tmdscope.lifecycle.contact_sheet import find_images, make_sheet
@@ -56,9 +56,9 @@ def compare(
     model keeps no predictions, or the two held out no image in common.
     """
     first, second = (resolve_model(client, text, model_name) for text in (first_text, second_text))
-    comparison = compare_predictions(
-        read_predictions(client, first.run_id), read_predictions(client, second.run_id), resamples, seed
-    )
+    task = common_task(first.task, second.task)
+    one, other = (read_predictions(client, model.run_id) for model in (first, second))
+    comparison = compare_predictions(one, other, task, resamples, seed)
     images = _find_images(comparison, prepared)
     report = Report(
         first=first,
@@ -76,7 +76,7 @@ def compare(
     return f"{describe(report)}\nin full: {folder / _PAGE}; MLflow run {run_id} in experiment {STUDY}"
 
 
-def write_comparison(folder: Path, report: Report) -> list[Path]:
+def write_comparison(folder: Path, report: Report) -> None:
     """Write a comparison, every file whole or not at all; other files of the folder stay.
 
     ``comparison.json``, ``index.html``, ``disagreements.csv``, and ``contact_sheet.png`` where there is one.
@@ -84,13 +84,11 @@ def write_comparison(folder: Path, report: Report) -> list[Path]:
     write_json(folder / _NUMBERS, report.to_dict())
     write_page(folder / _PAGE, compose(report))
     write_table(folder / _TABLE, report.comparison.disagreements)
-    files = [folder / name for name in (_NUMBERS, _PAGE, _TABLE)]
     if report.sheet.png is None:
         (folder / _SHEET).unlink(missing_ok=True)
-        return files
-    with atomic_path(folder / _SHEET) as temporary:
-        temporary.write_bytes(report.sheet.png)
-    return [*files, folder / _SHEET]
+    else:
+        with atomic_path(folder / _SHEET) as temporary:
+            temporary.write_bytes(report.sheet.png)
 
 
 def track_comparison(folder: Path, report: Report) -> str:
@@ -131,14 +129,8 @@ def metrics(report: Report) -> dict[str, float]:
         "disagreements": len(comparison.disagreements),
     }
     for scores in comparison.held_out:
-        part, difference = scores.name.replace("-", "_").replace(" ", "_"), scores.difference
-        for name, value, bounds in (
-            ("accuracy", difference.accuracy, difference.accuracy_ci95),
-            ("macro_f1", difference.macro_f1, difference.macro_f1_ci95),
-        ):
-            key = f"{part}.{name}_difference"
-            low, high = bounds or (None, None)
-            found |= {key: value, f"{key}_low": low, f"{key}_high": high}
+        part = scores.name.replace("-", "_").replace(" ", "_")
+        found |= {f"{part}.{name}": value for name, value in figures_of(scores.difference).items()}
         found[f"{part}.mcnemar_p"] = scores.mcnemar.p_value
     for side, cost in (("first", report.costs.first), ("second", report.costs.second)):
         found |= {f"{side}.bytes": cost.bytes, f"{side}.images_per_second": cost.images_per_second}

@@ -8,7 +8,9 @@ import pandas as pd
 
 from tmdscope.dataset.store import classes_of
 from tmdscope.errors import UserError
+from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.paired import FACTS, PairedScores, Pairs, classes_of_predictions, held_out
+from tmdscope.scores.task import Task
 from tmdscope.tracking.predictions import read_predictions
 from tmdscope.tracking.registry import Client, Version
 
@@ -38,12 +40,15 @@ class Comparison:
         Why images were not compared, to their number; every image counts once.
     classes : tuple of tuple of str
         Those that the first model knows, and those that the second does.
+    task : Task
+        That of both.
     """
 
     held_out: list[PairedScores]
     compared: pd.DataFrame
     left_out: dict[str, int]
     classes: tuple[tuple[str, ...], tuple[str, ...]]
+    task: Task
 
     @property
     def disagreements(self) -> pd.DataFrame:
@@ -59,11 +64,49 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Give ``held_out`` by name, the number of ``disagreements``, ``left_out`` and ``classes``."""
         return {
-            "held_out": {scores.name: asdict(scores) for scores in self.held_out},
+            "held_out": {scores.name: _record(scores) for scores in self.held_out},
             "disagreements": len(self.disagreements),
             "left_out": self.left_out,
             "classes": self.classes,
         }
+
+
+def _record(scores: PairedScores) -> dict[str, Any]:
+    one, other = scores.both
+    return {
+        "name": scores.name,
+        "images": one.images,
+        "samples": one.samples,
+        **{name: [value, other.values[name]] for name, value in one.values.items()},
+        "intervals": [
+            {**side.bounds, "samples": side.samples, "scores": list(side.values.values())}
+            for side in scores.both
+        ],
+        "difference": scores.difference.record(),
+        "distinct": scores.distinct.record(),
+        "mcnemar": asdict(scores.mcnemar),
+        "per_class": [{"name": c.name, "images": c.images, **c.scores} for c in scores.per_class],
+    }
+
+
+def figures_of(difference: Estimate) -> dict[str, float]:
+    """Give a difference as metrics of a run: ``NAME_difference``, with ``_low`` and ``_high`` where known."""
+    figures: dict[str, float | None] = {}
+    for name, value in difference.values.items():
+        low, high = difference.bounds[name] or (None, None)
+        figures |= {
+            f"{name}_difference{end}": at for end, at in (("", value), ("_low", low), ("_high", high))
+        }
+    return {name: value for name, value in figures.items() if value is not None}
+
+
+def common_task(first: Task, second: Task) -> Task:
+    """Give the task of two models; `UserError` where each has another: their scores cannot be compared."""
+    if first.record() != second.record():
+        raise UserError(
+            f"one model predicts {first.record()}, the other {second.record()}: compare models of one task"
+        )
+    return first
 
 
 def compare_versions(
@@ -71,10 +114,12 @@ def compare_versions(
 ) -> Comparison:
     """Compare two registered versions, first less second, by the predictions that their runs keep."""
     one, other = (read_predictions(client, version.run_id) for version in (first, second))
-    return compare_predictions(one, other, resamples, seed)
+    return compare_predictions(one, other, common_task(first.task, second.task), resamples, seed)
 
 
-def compare_predictions(first: pd.DataFrame, second: pd.DataFrame, resamples: int, seed: int) -> Comparison:
+def compare_predictions(
+    first: pd.DataFrame, second: pd.DataFrame, task: Task, resamples: int, seed: int
+) -> Comparison:
     """Compare two models, first less second, by what their folds say.
 
     Images are matched by name and content. Only those count that both models held out in the same part, and
@@ -95,11 +140,11 @@ def compare_predictions(first: pd.DataFrame, second: pd.DataFrame, resamples: in
         )
     classes = classes_of(one + other)
     scores = [
-        _pairs(common[common["part_first"] == part], classes).scores(name, resamples, seed)
+        _pairs(common[common["part_first"] == part], classes, task).scores(name, resamples, seed)
         for part, name in HELD_OUT.items()
         if (common["part_first"] == part).any()
     ]
-    return Comparison(scores, _compared(common), left_out, (tuple(one), tuple(other)))
+    return Comparison(scores, _compared(common), left_out, (tuple(one), tuple(other)), task)
 
 
 def _join(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +169,7 @@ def _reasons(joined: pd.DataFrame, known: set[str]) -> pd.Series:
     return pd.Series(np.select(found, _REASONS, ""), joined.index)
 
 
-def _pairs(images: pd.DataFrame, classes: tuple[str, ...]) -> Pairs:
+def _pairs(images: pd.DataFrame, classes: tuple[str, ...], task: Task) -> Pairs:
     names = pd.Index(classes)
     labels, one, other = (
         names.get_indexer(images[column]).astype(np.int64)
@@ -137,6 +182,7 @@ def _pairs(images: pd.DataFrame, classes: tuple[str, ...]) -> Pairs:
         sample_ids=images["sample_id_first"].to_numpy(dtype=str),
         distinct=~images["image_sha256_first"].duplicated().to_numpy(),
         classes=classes,
+        task=task,
     )
 
 

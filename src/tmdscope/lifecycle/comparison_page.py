@@ -1,16 +1,18 @@
 """A comparison of two models as an HTML page."""
 
+from collections.abc import Sequence
+from itertools import chain
+
 import pandas as pd
 
 from tmdscope.lifecycle.comparison import Comparison
-from tmdscope.lifecycle.comparison_report import Report, number, signed, verdict
+from tmdscope.lifecycle.comparison_report import Report, number
 from tmdscope.lifecycle.contact_sheet import LARGEST, percent
 from tmdscope.lifecycle.cost import BATCH, REPEATS, Cost, Costs
 from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Section, Table
-from tmdscope.report.text import with_interval
-from tmdscope.scores.intervals import Bounds, Difference
-from tmdscope.scores.paired import PairedScores
+from tmdscope.scores.paired import PER_CLASS, PairedScores
+from tmdscope.scores.task import Task
 from tmdscope.tracking.predictions import ScoredModel
 
 _SHOWN_TAGS = {
@@ -31,10 +33,9 @@ _HASH_DIGITS = 12
 
 def compose(report: Report) -> Page:
     """Write a comparison as a page."""
-    said = [verdict(scores) for scores in report.comparison.held_out]
     return Page(
         title=f"A: {report.first.title}, B: {report.second.title}",
-        lead=f"Compared on {report.what}, with 95 % intervals by sample. " + " ".join(said),
+        lead=f"Compared on {report.what}, with 95 % intervals by sample. " + " ".join(report.verdicts),
         sections=[
             _models(report),
             _difference(report),
@@ -102,12 +103,18 @@ def _unequal(comparison: Comparison) -> str:
 
 
 def _difference(report: Report) -> Section:
-    rows, bars = [], {}
-    for scores in report.comparison.held_out:
-        counted = f"{scores.images} of {scores.samples}"
-        for name, one, other, (value, bounds) in _measures(scores):
-            rows.append([scores.name, counted, name, one, other, signed(value, bounds)])
-            bars[f"{name}, {scores.name}"] = (value, *drawable(bounds))
+    task, held_out = report.comparison.task, report.comparison.held_out
+    rows = [
+        [
+            scores.name,
+            f"{scores.difference.images} of {scores.difference.samples}",
+            metric.title,
+            *(side.tell(metric) for side in scores.both),
+            scores.difference.tell(metric, sign=True),
+        ]
+        for scores in held_out
+        for metric in task.metrics
+    ]
     how = f"95 % intervals over samples, {report.resamples} resamples, seed {report.seed}"
     return Section(
         "Difference",
@@ -117,18 +124,30 @@ def _difference(report: Report) -> Section:
                 ["On", "images of samples", "score", "A", "B", "A less B"],
                 rows,
             ),
-            Figure(
-                "A less B, with 95 % intervals. Right of zero, A is better; where an interval holds zero, "
-                "the two cannot be told apart.",
-                "Differences and their intervals: " + ", ".join(bars) + ".",
-                intervals(bars, "A less B (share of one)"),
-            ),
+            *(_gains(held_out, task, unit) for unit in dict.fromkeys(metric.unit for metric in task.metrics)),
             *_tested(report),
         ],
     )
 
 
+def _gains(held_out: Sequence[PairedScores], task: Task, unit: str) -> Figure:
+    """Draw by how much A is better by the metrics of one unit."""
+    bars = {}
+    for scores in held_out:
+        for metric in (metric for metric in task.metrics if metric.unit == unit):
+            found = scores.difference
+            low, high = sorted(metric.gain(bound, 0) for bound in drawable(found.bounds[metric.name]))
+            bars[f"{metric.title}, {scores.name}"] = (metric.gain(found.values[metric.name], 0), low, high)
+    return Figure(
+        "By how much A is better, with 95 % intervals; where an interval holds zero, the two cannot be told "
+        "apart.",
+        "Differences and their intervals: " + ", ".join(bars) + ".",
+        intervals(bars, f"by how much A is better{unit and f' ({unit})'}"),
+    )
+
+
 def _tested(report: Report) -> list[Block]:
+    metric = report.comparison.task.primary
     rows = [
         [
             scores.name,
@@ -136,14 +155,15 @@ def _tested(report: Report) -> list[Block]:
             str(scores.mcnemar.second_only),
             f"{scores.mcnemar.p_value:.3g}",
             str(scores.distinct.images),
-            signed(scores.distinct.macro_f1, scores.distinct.macro_f1_ci95),
+            scores.distinct.tell(metric, sign=True),
         ]
         for scores in report.comparison.held_out
     ]
+    what = f"{metric.title}, A less B"
     return [
         Table(
-            f"McNemar's exact test, and macro F1 on the first of identical images only ({report.what})",
-            ["On", "only A right", "only B right", "p, two-sided", "distinct images", "macro F1, A less B"],
+            f"McNemar's exact test, and {metric.title} on the first of identical images only ({report.what})",
+            ["On", "only A right", "only B right", "p, two-sided", "distinct images", what],
             rows,
         ),
         Paragraph(
@@ -153,47 +173,26 @@ def _tested(report: Report) -> list[Block]:
     ]
 
 
-def _measures(scores: PairedScores) -> list[tuple[str, str, str, tuple[float, Bounds]]]:
-    """List name, what A has, what B has, and the difference with its bounds."""
-    one, other = scores.intervals
-    found: Difference = scores.difference
-    return [
-        (
-            "accuracy",
-            with_interval(scores.accuracy[0], one.accuracy),
-            with_interval(scores.accuracy[1], other.accuracy),
-            (found.accuracy, found.accuracy_ci95),
-        ),
-        (
-            "macro F1",
-            with_interval(scores.macro_f1[0], one.macro_f1),
-            with_interval(scores.macro_f1[1], other.macro_f1),
-            (found.macro_f1, found.macro_f1_ci95),
-        ),
-    ]
-
-
 def _classes(report: Report) -> Section:
-    header = ["Class", "images", "recall A", "recall B", "A less B", "F1 A", "F1 B", "A less B"]
+    told = [(f"{metric.title} A", f"{metric.title} B", "A less B") for metric in PER_CLASS]
     tables = [
         Table(
-            f"Per class, {scores.name} ({scores.images} {report.what} of {scores.samples} samples)",
-            header,
+            f"Per class, {scores.name} ({scores.difference.images} {report.what} of "
+            f"{scores.difference.samples} samples)",
+            ["Class", "images", *chain(*told)],
             [
-                [
-                    entry.name,
-                    str(entry.images),
-                    *(f"{value:.3f}" for value in entry.recall),
-                    f"{entry.recall_change:+.3f}",
-                    *(f"{value:.3f}" for value in entry.f1),
-                    f"{entry.f1_change:+.3f}",
-                ]
+                [entry.name, str(entry.images), *chain(*map(_change, entry.scores.values()))]
                 for entry in scores.per_class
             ],
         )
         for scores in report.comparison.held_out
     ]
     return Section("Classes", tables)
+
+
+def _change(both: tuple[float, float]) -> list[str]:
+    one, other = both
+    return [f"{one:.3f}", f"{other:.3f}", f"{one - other:+.3f}"]
 
 
 def _disagreements(report: Report) -> Section:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from tmdscope.errors import UserError
-from tmdscope.tracking.models import Program, load_program
-from tmdscope.tracking.predictions import ScoredModel, model_bytes
+from tmdscope.tracking.models import Program, fetch_files, load_program
+from tmdscope.tracking.predictions import ScoredModel
 
 BATCH = 16
 """Images judged at a time."""
@@ -64,7 +64,7 @@ def measure_costs(first: ScoredModel, second: ScoredModel, measure_speed: bool) 
     """Measure files and, when asked to, speed; what cannot be measured is told and stops nothing."""
     threads, models = torch.get_num_threads(), (first, second)
     try:
-        sizes = [None if model.uri is None else model_bytes(model.uri) for model in models]
+        sizes = [None if model.uri is None else _bytes(model.uri) for model in models]
         uris = [model.uri for model in models if model.uri is not None]
         if len(uris) < len(models):
             return Costs(Cost(sizes[0]), Cost(sizes[1]), threads, "a run logged no model")
@@ -95,6 +95,10 @@ def measure_speeds(programs: list[Program]) -> list[float]:
                 program.ensemble(batch)
                 times.append(time.perf_counter() - began)
     return [BATCH / median(times[1:]) for times in seconds]
+
+
+def _bytes(uri: str) -> int:
+    return sum(path.stat().st_size for path in fetch_files(uri).rglob("*") if path.is_file())
 
 
 def _batch(size_px: int) -> Tensor:

@@ -7,16 +7,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from tmdscope.address import without_secrets
 from tmdscope.lifecycle.comparison import compare_versions
 from tmdscope.lifecycle.not_worse import judge_difference
 from tmdscope.limits import LOADING_MEMORY_BYTES, LOADING_S
-from tmdscope.scores.intervals import Difference
+from tmdscope.scores.intervals import Estimate
 from tmdscope.tracking.audits import StudyAudit, find_audit
+from tmdscope.tracking.check_model import ModelCheck
 from tmdscope.tracking.contract import Contract, read_contract
 from tmdscope.tracking.registration import read_facts, run_tags
 from tmdscope.tracking.registry import Client, Version
@@ -39,21 +42,7 @@ class Check:
     figures: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class LoadReport:
-    """What a fresh process said of a model.
-
-    `files` is what is wrong with its files (changed, or holding a pickle), `reference` why its stored
-    predictions are not repeated, and `max_difference` the largest difference of a class probability from the
-    stored one.
-    """
-
-    files: str | None
-    reference: str | None
-    max_difference: float | None
-
-
-Load = Callable[[Version], LoadReport]
+Load = Callable[[Version], ModelCheck]
 """Loads a version in a fresh process."""
 
 
@@ -72,7 +61,7 @@ class Gate:
     run_tags: Callable[[Version], Mapping[str, str]]
     split_problems: Callable[[Version], Sequence[str]]
     audit: Callable[[Version], StudyAudit]
-    compare: Callable[[Version, Version], Mapping[str, Difference]]
+    compare: Callable[[Version, Version], Mapping[str, Estimate]]
     load: Load
 
 
@@ -83,7 +72,7 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
     `tmdscope.tracking.audits.audit_settings`.
     """
 
-    def compare(first: Version, second: Version) -> dict[str, Difference]:
+    def compare(first: Version, second: Version) -> dict[str, Estimate]:
         found = compare_versions(client, first, second, resamples, seed)
         return {scores.name: scores.difference for scores in found.held_out}
 
@@ -95,7 +84,7 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
         margin=margin,
         contract=contract,
         run_tags=partial(run_tags, client),
-        split_problems=lambda version: read_facts(client, version)["audit"]["problems"],
+        split_problems=lambda version: read_facts(client, version).audit.problems,
         audit=lambda version: find_audit(client, version, audited),
         compare=compare,
         load=load_in_fresh_process,
@@ -104,6 +93,7 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
 
 def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list[Check]:
     """Judge a version; every check runs, whatever the others found. No `production`: nothing to beat."""
+    gate = replace(gate, contract=_remembered(gate.contract))
     checks: dict[str, Callable[[], Check]] = {
         "classes": lambda: _classes(candidate, production, gate),
         "input contract": lambda: _inputs(candidate, production, gate),
@@ -119,7 +109,7 @@ def check_loading(version: Version, load: Load) -> list[Check]:
     try:
         found = load(version)
     except Exception as error:
-        found = LoadReport(without_secrets(str(error)), "not tried: the model was not loaded", None)
+        found = ModelCheck(without_secrets(str(error)), "not tried: the model was not loaded")
     figures = {} if found.max_difference is None else {"max_difference": found.max_difference}
     largest = "" if found.max_difference is None else f", largest difference {found.max_difference:.1g}"
     return [
@@ -130,7 +120,7 @@ def check_loading(version: Version, load: Load) -> list[Check]:
     ]
 
 
-def load_in_fresh_process(version: Version) -> LoadReport:
+def load_in_fresh_process(version: Version) -> ModelCheck:
     """Load a version in a process of its own and let it repeat its stored predictions."""
     command = [sys.executable, "-m", "tmdscope.tracking.check_model", version.uri]
     try:
@@ -142,29 +132,37 @@ def load_in_fresh_process(version: Version) -> LoadReport:
                 command, env=environment, capture_output=True, text=True, check=False, timeout=LOADING_S
             )
     except subprocess.TimeoutExpired:
-        return LoadReport(f"{version.uri} was not loaded within {LOADING_S} s", "not repeated", None)
+        return ModelCheck(f"{version.uri} was not loaded within {LOADING_S} s", "not repeated")
     return parse_report(version.uri, ended.returncode, ended.stdout, ended.stderr)
 
 
-def parse_report(uri: str, status: int, output: str, errors: str) -> LoadReport:
+def parse_report(uri: str, status: int, output: str, errors: str) -> ModelCheck:
     """Read what the process that loaded a model has said.
 
-    The last line of its output is a JSON object with ``ok, files, reference, max_difference``; one that says
-    nothing readable is a problem with the files.
+    The last line of its output is a `ModelCheck` in JSON; if that says nothing, the files are at fault.
     """
     try:
-        said = json.loads(output.strip().rpartition("\n")[2])
-        report = LoadReport(said["files"], said["reference"], said["max_difference"])
-        sound = report.files is None and report.reference is None
-        agrees = said["ok"] == sound and sound == (status == 0)
-    except (ValueError, KeyError, TypeError):
-        agrees = False
-    if not agrees:
+        report = TypeAdapter(ModelCheck).validate_json(output.strip().rpartition("\n")[2], strict=True)
+    except ValidationError:
+        report = None
+    if report is None or report.ok != (status == 0):
         last = without_secrets(errors).strip().rpartition("\n")[2] or output.strip()[-200:] or "no message"
         if status < 0:
             last += f" (at most {LOADING_MEMORY_BYTES >> 30} GiB and {LOADING_S} s are allowed)"
-        return LoadReport(f"loading {uri} ended with status {status}: {last}", "not repeated", None)
+        return ModelCheck(f"loading {uri} ended with status {status}: {last}", "not repeated")
     return report
+
+
+def _remembered(read: Callable[[Version], Contract]) -> Callable[[Version], Contract]:
+    """Read the contract of each version once."""
+    known: dict[str, Contract] = {}
+
+    def contract(version: Version) -> Contract:
+        if version.uri not in known:
+            known[version.uri] = read(version)
+        return known[version.uri]
+
+    return contract
 
 
 def _attempt(name: str, check: Callable[[], Check]) -> Check:
@@ -232,4 +230,5 @@ def _not_worse(candidate: Version, production: Version | None, gate: Gate) -> Ch
     if production is None:
         return Check("not worse", True, "no production yet")
     found = gate.compare(candidate, production)
-    return Check("not worse", *judge_difference(found, gate.margin, f"version {production.number}"))
+    metric, against = candidate.task.primary, f"version {production.number}"
+    return Check("not worse", *judge_difference(found, metric, gate.margin, against))

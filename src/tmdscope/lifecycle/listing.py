@@ -1,18 +1,19 @@
 """The registered versions as a table, with what is in production and whether that was decided."""
 
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tmdscope.names import shown
-from tmdscope.report.text import with_interval
+from tmdscope.scores.intervals import Bounds, tell
+from tmdscope.scores.task import Metric
+from tmdscope.tracking.registration import ScoreTags
 from tmdscope.tracking.registry import PRODUCTION, Client, Version
 from tmdscope.tracking.standing import Registered, list_registered
 
@@ -31,9 +32,7 @@ class Row:
 
     `note` is ``unreviewed`` where production points here though no decision says so, ``production removed``
     where the last decision made it production and the alias is gone, else empty. `experiment` may be a
-    sequential stage, `encoding` is of the target, `created` UTC. Macro F1, 0..1, is out of fold (``val``) and
-    of the ensemble on the held-out test, with 95 % intervals; `selection_macro_f1` is the score by which
-    `best` is chosen, and `selection_optimism` by how much mean validation macro F1 is above it.
+    sequential stage, `encoding` is of the target, `created` UTC.
     """
 
     model: str
@@ -43,15 +42,15 @@ class Row:
     experiment: str | None
     encoding: str | None
     architecture: str | None
-    val_macro_f1: float | None
-    val_macro_f1_ci95: tuple[float, float] | None
-    test_macro_f1: float | None
-    test_macro_f1_ci95: tuple[float, float] | None
-    selection_macro_f1: float | None
-    selection_optimism: float | None
+    scores: ScoreTags
     data_sha256: str | None
     git_commit: str | None
     created: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-like form; scores by tag."""
+        own = {name: value for name, value in vars(self).items() if name not in ("scores", "created")}
+        return {**own, **self.scores.named(), "created": self.created.isoformat()}
 
 
 def list_versions(client: Client, name: str) -> list[Row]:
@@ -63,26 +62,34 @@ def render(rows: Sequence[Row], now: datetime, width: int) -> str:
     """Write the versions for a terminal `width` characters wide: a line each where that fits, else three."""
     if not rows:
         return "no registered versions; run `dvc repro` first\n"
-    wide = _table([_cells(row, now) for row in rows], spaced=False)
+    title = " or ".join(dict.fromkeys(row.scores.metric.title for row in rows))
+    cells = [_cells(row, now) for row in rows]
+    wide = _table([name.format(title) for name in _COLUMNS], cells, spaced=False)
+    narrow = _table([name.format(title) for name in _STACKED], map(_stack, rows, cells), spaced=True)
     fits = _console(_UNBOUNDED).measure(wide).maximum <= width
     console = _console(width)
     with console.capture() as written:
-        console.print(wide if fits else _table([_stack(row, now) for row in rows], spaced=True))
+        console.print(wide if fits else narrow)
     lines = "\n".join(line.rstrip() for line in written.get().splitlines()).strip("\n")
     notes = "\n".join(_remark(row) for row in rows if row.note)
     return f"{lines}\n\n{notes}\n" if notes else f"{lines}\n"
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """Write a JSON array, an object per version with the keys of `Row`; null where a tag is missing."""
-    objects: list[dict[str, Any]] = [{**asdict(row), "created": row.created.isoformat()} for row in rows]
-    return json.dumps(objects, indent=2) + "\n"
+    """Write a JSON array, an object per version as `Row.to_dict`; null where a tag is missing."""
+    return json.dumps([row.to_dict() for row in rows], indent=2) + "\n"
 
+
+_COLUMNS = (
+    *("model", "version", "alias", "experiment", "encoding", "architecture"),
+    *("selection (optimism)", "out-of-fold {0}", "test {0}", "data", "commit", "age"),
+)
+"""Columns of the wide table, with a place for the score's name."""
 
 _STACKED = (
     "version\nalias",
     "model, experiment\nencoding, backbone",
-    "selection (optimism)\nout-of-fold macro F1\ntest macro F1",
+    "selection (optimism)\nout-of-fold {0}\ntest {0}",
     "data\ncommit\nage",
 )
 """Columns of the narrow table."""
@@ -99,12 +106,7 @@ def _row(model: Registered, version: Version) -> Row:
         experiment=tags.get("experiment", None if stage is None else f"stage {stage}"),
         encoding=tags.get("target", tags.get("encoding")),
         architecture=tags.get("architecture"),
-        val_macro_f1=_number(tags.get("val_macro_f1")),
-        val_macro_f1_ci95=_bounds(tags.get("val_macro_f1_ci95")),
-        test_macro_f1=_number(tags.get("test_macro_f1")),
-        test_macro_f1_ci95=_bounds(tags.get("test_macro_f1_ci95")),
-        selection_macro_f1=_number(tags.get("selection_macro_f1")),
-        selection_optimism=_number(tags.get("selection_optimism")),
+        scores=ScoreTags.read(tags),
         data_sha256=tags.get("data.sha256"),
         git_commit=tags.get("git.commit"),
         created=model.created[version.number],
@@ -118,34 +120,33 @@ def _note(model: Registered, number: int) -> str:
     return f"{PRODUCTION} removed" if number == model.reviewed and production is None else ""
 
 
-def _cells(row: Row, now: datetime) -> dict[str, str]:
-    """Column to what stands there, on one line."""
-    return {
-        "model": row.model,
-        "version": str(row.version),
-        "alias": ", ".join(_aliases(row)),
-        "experiment": row.experiment or _UNKNOWN,
-        "encoding": row.encoding or _UNKNOWN,
-        "architecture": row.architecture or _UNKNOWN,
-        "selection (optimism)": _selection(row),
-        "out-of-fold macro F1": _score(row.val_macro_f1, row.val_macro_f1_ci95),
-        "test macro F1": _score(row.test_macro_f1, row.test_macro_f1_ci95),
-        "data": (row.data_sha256 or _UNKNOWN)[:_HASH_DIGITS],
-        "commit": (row.git_commit or _UNKNOWN)[:_HASH_DIGITS],
-        "age": age(now, row.created),
-    }
+def _cells(row: Row, now: datetime) -> list[str]:
+    """Write what stands in `_COLUMNS`."""
+    scores = row.scores
+    return [
+        row.model,
+        str(row.version),
+        ", ".join(_aliases(row)),
+        *(value or _UNKNOWN for value in (row.experiment, row.encoding, row.architecture)),
+        _selection(scores),
+        _score(scores.metric, scores.val, scores.val_ci95),
+        _score(scores.metric, scores.test, scores.test_ci95),
+        *((value or _UNKNOWN)[:_HASH_DIGITS] for value in (row.data_sha256, row.git_commit)),
+        age(now, row.created),
+    ]
 
 
-def _stack(row: Row, now: datetime) -> dict[str, str]:
-    """Column to what stands there, in lines."""
-    cells = _cells(row, now)
+def _stack(row: Row, cells: Sequence[str]) -> list[str]:
+    """Write what stands in `_STACKED`, in lines."""
+    model, version, _, experiment, encoding, architecture, *numbers = cells
+    aliases = (word for alias in _aliases(row) for word in alias.split(" ", 1))
     lines = (
-        [cells["version"], *(word for alias in _aliases(row) for word in alias.split(" ", 1))],
-        [cells["model"], cells["experiment"], f"{cells['encoding']}, {cells['architecture']}"],
-        [cells["selection (optimism)"], cells["out-of-fold macro F1"], cells["test macro F1"]],
-        [cells["data"], cells["commit"], cells["age"]],
+        [version, *aliases],
+        [model, experiment, f"{encoding}, {architecture}"],
+        numbers[:3],
+        numbers[3:],
     )
-    return {name: "\n".join(each) for name, each in zip(_STACKED, lines, strict=True)}
+    return ["\n".join(each) for each in lines]
 
 
 def _aliases(row: Row) -> list[str]:
@@ -153,12 +154,10 @@ def _aliases(row: Row) -> list[str]:
     return told if PRODUCTION in row.aliases or not row.note else [*told, f"({row.note})"]
 
 
-def _table(rows: Sequence[Mapping[str, str]], spaced: bool) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
+def _table(names: Sequence[str], rows: Iterable[Sequence[str]], spaced: bool) -> Table:
+    table = Table(*(Column(name, overflow="fold") for name in names), box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*(shown(text, keep="\n") for text in row.values()), end_section=spaced)
+        table.add_row(*(shown(text, keep="\n") for text in row), end_section=spaced)
     return table
 
 
@@ -184,27 +183,10 @@ def age(now: datetime, then: datetime) -> str:
     return f"{seconds // unit} {name}"
 
 
-def _selection(row: Row) -> str:
-    if row.selection_macro_f1 is None:
-        return _UNKNOWN
-    told = _UNKNOWN if row.selection_optimism is None else f"{row.selection_optimism:+.3f}"
-    return f"{row.selection_macro_f1:.3f} ({told})"
+def _selection(scores: ScoreTags) -> str:
+    told = scores.metric.tell(scores.optimism, sign=True)
+    return _UNKNOWN if scores.selection is None else f"{scores.metric.tell(scores.selection)} ({told})"
 
 
-def _score(value: float | None, bounds: tuple[float, float] | None) -> str:
-    if value is None:
-        return _UNKNOWN
-    return f"{value:.3f}" if bounds is None else with_interval(value, bounds)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:  # a tag can be changed by hand
-        return None
-
-
-def _bounds(text: str | None) -> tuple[float, float] | None:
-    found = re.fullmatch(r"(\S+) (\S+)", text or "")
-    low, high = (None, None) if found is None else map(_number, found.groups())
-    return None if low is None or high is None else (low, high)
+def _score(metric: Metric, value: float | None, bounds: Bounds) -> str:
+    return metric.tell(value) if value is None or bounds is None else tell(metric, value, bounds)

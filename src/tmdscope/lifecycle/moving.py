@@ -9,12 +9,11 @@ killed does not undo it.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tmdscope.errors import UserError
-from tmdscope.tracking.decisions import Move, list_moves, strike_out
+from tmdscope.tracking.decisions import Move, moves_in
 from tmdscope.tracking.lock import LAPSES_AFTER_S, Lock, is_left_behind, locked
-from tmdscope.tracking.registry import PREVIOUS, PRODUCTION, Client, drop_alias, find_number, point_alias
+from tmdscope.tracking.registry import PREVIOUS, PRODUCTION, find_number
 from tmdscope.tracking.runs import TrackedRun, end_orphans
-from tmdscope.tracking.standing import mark_reviewed, read_standing, tag_version
+from tmdscope.tracking.standing import REVIEWED, read_standing
 from tmdscope.tracking.store import Study
 
 
@@ -32,22 +31,16 @@ class Settled:
 
 def settle(study: Study, name: str, by: str) -> Settled:
     """Complete or give up what a killed process has left of a decision, and end its run."""
-    found = Settled()
-    if list_moves(study.client, name) or is_left_behind(study.client, name):
-        with locked(study.client, name, by) as lock:
-            moves = list_moves(study.client, name)
+    found, client = Settled(), study.client
+    if moves_in(name, read_standing(client, name).tags) or is_left_behind(client, name):
+        with locked(client, name, by) as lock:
+            moves = moves_in(name, read_standing(client, name).tags)
             for move in moves:
                 found = _settle(study, name, move, lock, by)
         for move in moves:
-            strike_out(study.client, name, move)
+            client.delete_registered_model_tag(name, move.tag)
     end_orphans(study, LAPSES_AFTER_S)
     return found
-
-
-def expect_settled(client: Client, name: str) -> None:
-    """See, while the lock is held, that no move was cut off since all was settled."""
-    for move in list_moves(client, name):
-        raise UserError(f"{name}: meanwhile the move of {_describe(move)} was cut off; run it again")
 
 
 def carry_out(study: Study, name: str, move: Move, lock: Lock) -> None:
@@ -63,13 +56,13 @@ def carry_out(study: Study, name: str, move: Move, lock: Lock) -> None:
     for alias, number in steps:
         lock.check()
         if number is not None and find_number(client, name, number):
-            point_alias(client, name, alias, number)
-    record = {"at": move.at, "by": move.by, "run": move.run_id}
+            client.set_registered_model_alias(name, alias, str(number))
     for number, what in ((move.new, "promoted"), (move.old, "demoted")):
         if number is not None and find_number(client, name, number):
-            tag_version(client, name, number, {f"{what}.{key}": value for key, value in record.items()})
+            for key, value in {"at": move.at, "by": move.by, "run": move.run_id}.items():
+                client.set_model_version_tag(name, str(number), f"{what}.{key}", value)
     TrackedRun(study, move.run_id).tags({"decision": move.decision})
-    mark_reviewed(client, name, move.new, move.run_id)
+    client.set_registered_model_tag(name, REVIEWED, f"{move.new}@{move.run_id}")
 
 
 def _settle(study: Study, name: str, move: Move, lock: Lock, by: str) -> Settled:
@@ -80,17 +73,13 @@ def _settle(study: Study, name: str, move: Move, lock: Lock, by: str) -> Settled
         carry_out(study, name, move, lock)
         run.tags({"completed": f"{at} by {by}"})
         run.end("FINISHED")
-        return Settled(move, f"the move of {_describe(move)} had been cut off and is completed now")
+        return Settled(move, f"the move of {move} had been cut off and is completed now")
     lock.check()
     if previous == move.old != move.previous:
         if move.previous is None:
-            drop_alias(client, name, PREVIOUS)
+            client.delete_registered_model_alias(name, PREVIOUS)
         elif find_number(client, name, move.previous):
-            point_alias(client, name, PREVIOUS, move.previous)
+            client.set_registered_model_alias(name, PREVIOUS, str(move.previous))
     run.tags({"problem": f"cut off before production moved, given up at {at} by {by}"})
     run.end("KILLED")
-    return Settled(None, f"the move of {_describe(move)} was cut off before it was made, and given up")
-
-
-def _describe(move: Move) -> str:
-    return f"production to version {move.new} ({move.decision} by {move.by} at {move.at}, run {move.run_id})"
+    return Settled(None, f"the move of {move} was cut off before it was made, and given up")

@@ -5,17 +5,17 @@ anywhere is settled by the next one (`tmdscope.lifecycle.moving`), so that every
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal, cast
 
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.gate import Check, Gate, Load, check_loading, run_gate
-from tmdscope.lifecycle.moving import carry_out, expect_settled, settle
-from tmdscope.tracking.decisions import Move, decide, strike_out, write_down
+from tmdscope.lifecycle.moving import carry_out, settle
+from tmdscope.tracking.decisions import Move, decide, moves_in
 from tmdscope.tracking.lock import locked
 from tmdscope.tracking.registry import BEST, FILES_SHA256, Client, Version, pull_alias, pull_version
-from tmdscope.tracking.standing import Standing, read_standing
+from tmdscope.tracking.standing import Standing, number_of, read_standing
 from tmdscope.tracking.store import Study
 
 Decision = Literal["promoted", "forced", "refused", "rolled-back", "unchanged"]
@@ -62,18 +62,6 @@ class Outcome:
         )
 
 
-@dataclass(frozen=True)
-class _Move:
-    """A change of production from `old` to `new`, by what was seen before it was judged."""
-
-    name: str
-    seen: Standing
-    old: Version | None
-    new: Version
-    by: str
-    decision: Decision
-
-
 def promote(
     study: Study, name: str, number: int | None, gate: Gate, by: str, force: bool, reason: str
 ) -> Outcome:
@@ -94,20 +82,20 @@ def promote(
         return _outcome_of(name, done, new, settled.note)
     seen = read_standing(client, name)
     if seen.is_reviewed and seen.numbers[0] == new.number:
-        return Outcome("unchanged", name, None, new.number, note=settled.note, sha256=_hash(new))
+        return Outcome("unchanged", name, None, new.number, note=settled.note, sha256=new.sha256)
     old = _measure_of(seen, new)
     checks = run_gate(new, old, gate)
     passed = all(check.passed for check in checks)
     decision: Decision = "promoted" if passed else "forced" if force else "refused"
-    move = _Move(name, seen, old, new, by, decision)
-    run_id = _record(study, move, checks, reason)
+    move = _plan(seen, old, new, by, decision)
+    run_id = _record(study, name, move, seen, new, checks, reason)
     if decision == "refused":
         raise UserError(
             f"{name} version {new.number} is not promoted:\n{_failures(checks)}\n"
             f"mend that, or `tmdscope promote {new.number} --force --reason TEXT` (recorded as run {run_id})"
         )
     note = _note(seen, settled.note)
-    return Outcome(decision, name, _number(old), new.number, run_id, checks, note, _hash(new))
+    return Outcome(decision, name, move.old, new.number, run_id, checks, note, new.sha256)
 
 
 def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outcome:
@@ -127,85 +115,86 @@ def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outco
         raise UserError(_nowhere(name, seen))
     checks = check_loading(new, load)
     passed = all(check.passed for check in checks)
-    move = _Move(name, seen, seen.production, new, by, "rolled-back" if passed else "refused")
-    run_id = _record(study, move, checks, reason)
+    move = _plan(seen, seen.production, new, by, "rolled-back" if passed else "refused")
+    run_id = _record(study, name, move, seen, new, checks, reason)
     if not passed:
         raise UserError(
             f"{name} is not rolled back to version {new.number}:\n{_failures(checks)}\n"
             "`tmdscope models` lists the versions, `tmdscope promote VERSION` takes another "
             f"(recorded as run {run_id})"
         )
-    old = _number(seen.production)
     note = _note(seen, settled.note)
-    return Outcome("rolled-back", name, old, new.number, run_id, checks, note, _hash(new))
+    return Outcome("rolled-back", name, move.old, new.number, run_id, checks, note, new.sha256)
 
 
 def _outcome_of(name: str, done: Move, new: Version, note: str) -> Outcome:
     """Tell what a decision came to that was cut off and has been completed now."""
     return Outcome(
-        cast(Decision, done.decision), name, done.old, done.new, done.run_id, note=note, sha256=_hash(new)
+        cast(Decision, done.decision), name, done.old, done.new, done.run_id, note=note, sha256=new.sha256
     )
 
 
-def _record(study: Study, move: _Move, checks: Sequence[Check], reason: str) -> str:
+def _plan(seen: Standing, old: Version | None, new: Version, by: str, decision: Decision) -> Move:
+    """Make the move from `old` to `new`, by what was seen before it was judged; its run comes later."""
+    return Move(
+        run_id="",
+        decision=decision,
+        by=by,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        production=number_of(seen.production),
+        previous=number_of(seen.previous),
+        old=number_of(old),
+        new=new.number,
+    )
+
+
+def _record(
+    study: Study, name: str, move: Move, seen: Standing, new: Version, checks: Sequence[Check], reason: str
+) -> str:
     """Write a decision down and, unless it is a refusal, carry it out."""
-    at = datetime.now(UTC).isoformat(timespec="seconds")
+    client = study.client
     tags = {
-        "model": move.name,
-        "old": str(_number(move.old) or "none"),
-        "new": str(move.new.number),
+        "model": name,
+        "old": str(move.old or "none"),
+        "new": str(move.new),
         "by": move.by,
-        "at": at,
+        "at": move.at,
         "reason": reason or "none",
-        **({FILES_SHA256: _hash(move.new)} if _hash(move.new) else {}),
-        "note": _note(move.seen) or "none",
+        **({FILES_SHA256: new.sha256} if new.sha256 else {}),
+        "note": _note(seen) or "none",
         **{f"check.{check.name}": _line(check)[:_TAG_CHARACTERS] for check in checks},
     }
-    written = None
-    with decide(study, f"{move.name} {move.new.number}", tags) as run:
+    with decide(study, f"{name} {move.new}", tags) as run:
         run.metrics({key: value for check in checks for key, value in check.figures.items()})
         if move.decision == "refused":
             run.tags({"decision": move.decision})
-        else:
-            with locked(study.client, move.name, move.by) as lock:
-                _expect_as_seen(study.client, move)
-                written = _written(move, run.run_id, at)
-                write_down(study.client, move.name, written)
-                carry_out(study, move.name, written, lock)
-    if written is not None:
-        strike_out(study.client, move.name, written)
+            return run.run_id
+        move = replace(move, run_id=run.run_id)
+        with locked(client, name, move.by) as lock:
+            _expect_as_seen(client, name, move, seen)
+            client.set_registered_model_tag(name, move.tag, move.text)
+            carry_out(study, name, move, lock)
+    client.delete_registered_model_tag(name, move.tag)
     return run.run_id
 
 
-def _written(move: _Move, run_id: str, at: str) -> Move:
-    production, previous, _ = move.seen.numbers
-    return Move(
-        run_id=run_id,
-        decision=move.decision,
-        by=move.by,
-        at=at,
-        production=production,
-        previous=previous,
-        old=_number(move.old),
-        new=move.new.number,
-    )
-
-
-def _expect_as_seen(client: Client, move: _Move) -> None:
-    expect_settled(client, move.name)
-    now = read_standing(client, move.name)
-    if now.numbers != move.seen.numbers:
-        was, became = _number(move.seen.production), _number(now.production)
+def _expect_as_seen(client: Client, name: str, move: Move, seen: Standing) -> None:
+    """See, while the lock is held, that nothing was moved, and no move cut off, since all was judged."""
+    now = read_standing(client, name)
+    for other in moves_in(name, now.tags):
+        raise UserError(f"{name}: meanwhile the move of {other} was cut off; run it again")
+    if now.numbers != seen.numbers:
+        was, became = number_of(seen.production), number_of(now.production)
         told = (
             f"production moved from version {was or 'none'} to {became or 'none'} meanwhile"
             if was != became
             else "its aliases were moved meanwhile"
         )
         raise UserError(
-            f"{move.name}: {told}, so version {move.new.number} was judged against what no longer holds; "
+            f"{name}: {told}, so version {move.new} was judged against what no longer holds; "
             "look at `tmdscope models` and run it again"
         )
-    pull_version(client, move.name, move.new.number)
+    pull_version(client, name, move.new)
 
 
 def _measure_of(seen: Standing, new: Version) -> Version | None:
@@ -219,7 +208,7 @@ def _measure_of(seen: Standing, new: Version) -> Version | None:
 def _before(seen: Standing) -> Version | None:
     """Find what production was before its last move, made by a decision or by hand."""
     for version in (seen.reviewed, seen.previous):
-        if version is not None and version.number != _number(seen.production):
+        if version is not None and version.number != number_of(seen.production):
             return version
     return None
 
@@ -249,11 +238,3 @@ def _failures(checks: Sequence[Check]) -> str:
 
 def _line(check: Check) -> str:
     return f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.finding}"
-
-
-def _number(version: Version | None) -> int | None:
-    return None if version is None else version.number
-
-
-def _hash(version: Version) -> str:
-    return version.tags.get(FILES_SHA256, "")

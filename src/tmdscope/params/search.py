@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from tmdscope.files import broken
+from tmdscope.layout import TUNED
 from tmdscope.materials import nearest
 from tmdscope.names import name_problem
 from tmdscope.params.experiments import ExperimentParams, read_experiments
@@ -258,4 +259,4 @@ def read_all_experiments(searches: Path, path: Path = Path("params.yaml")) -> di
 
 def tuned_name(experiment: str) -> str:
     """Name an experiment that takes what its search found."""
-    return f"{experiment}-tuned"
+    return experiment + TUNED

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tmdscope.scores.bootstrap import interval_over_samples
-from tmdscope.scores.task import Task, Values
+from tmdscope.scores.task import Metric, Task, Values
 
 Bounds = tuple[float, float] | None
 """Lower and upper bound; None where there is no interval, as of one sample."""
@@ -47,6 +47,10 @@ class Estimate:
             record["images"],
             record["samples"],
         )
+
+    def tell(self, metric: Metric, sign: bool = False) -> str:
+        """Write a metric with its interval, see `tell`."""
+        return tell(metric, self.values[metric.name], self.bounds[metric.name], sign)
 
 
 def estimate(
@@ -113,6 +117,12 @@ def tell_interval(value: float, bounds: Sequence[float] | None, form: str = ".3f
         return f"{value * scale:{form}} ({NO_INTERVAL})"
     low, high = (f"{bound * scale:{form}}" for bound in bounds)
     return f"{value * scale:{form}} [{low}, {high}]"
+
+
+def tell(metric: Metric, value: float, bounds: Bounds, sign: bool = False) -> str:
+    """Write a metric's value with its interval and unit, as `tell_interval`."""
+    told = tell_interval(value, bounds, f"{'+' if sign else ''}{metric.form}")
+    return f"{told} {metric.unit}".rstrip()
 
 
 def _estimate(

@@ -4,9 +4,11 @@ Nothing outside this room names a metric: it asks the study's `Task`. Every metr
 that add up over images, so that one set of counts by sample serves scores, intervals and paired differences.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,7 +56,7 @@ class Metric:
     percent: bool = False
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["maximize", "minimize"]:
         """Where a search goes: ``maximize`` or ``minimize``."""
         return "maximize" if self.higher_is_better else "minimize"
 
@@ -67,6 +69,10 @@ class Metric:
         if value is None or not np.isfinite(value):
             return "-"
         return f"{value:{'+' if sign else ''}{self.form}}" + (f" {self.unit}" if self.unit else "")
+
+    def write(self, value: float) -> str:
+        """Write a value for a tag: no unit, and a digit more than text has."""
+        return f"{value:.{int(self.form[1:-1]) + 1}{self.form[-1]}}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,8 @@ class Task:
         Of one model's predictions.
     each : callable, optional
         A fast `score_each`.
+    made_of : dict
+        What a maker in `TASKS` made it of, JSON-like.
     """
 
     name: str
@@ -106,6 +114,11 @@ class Task:
     by_class: tuple[Metric, ...] = ()
     axes: int = 1
     each: Callable[[NDArray[Any], NDArray[Any], NDArray[np.bool_]], Values] | None = None
+    made_of: Mapping[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Write what it is, JSON-like, as `read_task` reads it: ``name`` and `made_of`."""
+        return {"name": self.name, **self.made_of}
 
     @property
     def plain(self) -> Metric:
@@ -216,6 +229,7 @@ def quantity(unit: str, levels: Sequence[float] = (), form: str = ".3g") -> Task
         count=quantities.counter(levels),
         extremes=quantities.extremes,
         naive=quantities.median,
+        made_of={"unit": unit, "levels": list(levels), "form": form},
     )
 
 
@@ -235,3 +249,19 @@ DETECTIONS = Task(
     axes=2,
 )
 """Objects in frames: targets are true objects a frame, predictions hits and false alarms a frame, (N, 2)."""
+
+
+TASKS: Mapping[str, Callable[..., Task]] = {
+    **{task.name: partial(replace, task) for task in (CLASSES, ORDERED_CLASSES, DETECTIONS)},
+    "quantity": quantity,
+}
+"""Makers of tasks by name: a registered version says which, and of what, and its task is made anew."""
+
+
+def read_task(record: Mapping[str, Any]) -> Task:
+    """Make the task that `Task.record` wrote; `ValueError` for what is none."""
+    try:
+        return TASKS[record["name"]](**{key: value for key, value in record.items() if key != "name"})
+    except (KeyError, TypeError, AttributeError) as error:
+        told = f"{json.dumps(record)[:100]} is no task that this version knows: {', '.join(TASKS)}"
+        raise ValueError(told) from error

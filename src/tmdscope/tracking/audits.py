@@ -15,6 +15,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.scores.task import CLASSES
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.runs import fetch_artifact
+from tmdscope.tracking.store import all_pages
 
 NAME = "audit"
 """Tag ``experiment`` of an audit's run."""
@@ -30,7 +31,6 @@ class StudyAudit:
 
     run_id: str
     at: datetime
-    settings_sha256: str
     failed: tuple[str, ...]
 
     @property
@@ -53,7 +53,8 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
     trained = client.get_run(version.run_id)
     of = {name: trained.data.tags.get(name, "none") for name in _OF}
     clauses = [f"tags.`{name}` = '{value}'" for name, value in {"experiment": NAME, **of}.items()]
-    ended = client.search_runs(
+    ended = all_pages(
+        client.search_runs,
         [trained.info.experiment_id],
         " and ".join([*clauses, "attributes.status = 'FINISHED'"]),
         order_by=["attributes.end_time DESC"],
@@ -63,7 +64,7 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
     if not fitting:
         told = "with the settings of params.yaml (audit, scoring), only with others" if ended else ""
         raise UserError(_missing(version, of, trained.data.tags.get("experiment") == _ADDED, told))
-    tags, info = fitting[0].data.tags, fitting[0].info
+    info = fitting[0].info
     where, remedy = f"{_RECORD} of run {info.run_id}", "make it anew: `dvc repro --force audit`"
     with fetch_artifact(client, info.run_id, _RECORD) as path:
         try:
@@ -74,10 +75,7 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
     if {name: made_of.get(name) for name in _OF} != of:
         raise UserError(f"{where} is of other data or another split than its tags say; {remedy}")
     return StudyAudit(
-        info.run_id,
-        datetime.fromtimestamp(info.end_time / 1000, UTC),
-        tags.get("params.sha256", "none"),
-        tuple(audit.failed_checks),
+        info.run_id, datetime.fromtimestamp(info.end_time / 1000, UTC), tuple(audit.failed_checks)
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from tmdscope.errors import UserError
 from tmdscope.limits import LOADING_MEMORY_BYTES, LOADING_S, MAX_MODEL_BYTES
-from tmdscope.tracking.models import fetch_files, read_reference, write_checked
+from tmdscope.tracking.models import ModelFiles, open_model
 from tmdscope.tracking.store import connect
 
 TOLERANCE = 1e-5
@@ -32,7 +32,7 @@ class ModelCheck:
 
     `files` is what is wrong with the files (changed, or holding a pickle), `reference` why the reference
     predictions are not repeated, and `max_difference` the largest difference of a class probability from the
-    stored one.
+    stored one. The process writes it as JSON, with ``ok`` beside.
     """
 
     files: str | None
@@ -48,18 +48,18 @@ class ModelCheck:
 def check_model(uri: str) -> ModelCheck:
     """Check a model's files and repeat its reference predictions with MLflow's loader; connect first."""
     try:
-        folder = fetch_files(uri)
+        with open_model(uri) as model:
+            return _repeat(uri, model)
     except UserError as error:
         return ModelCheck(str(error), "not tried: the files are not what was logged")
-    return _repeat(uri, folder)
 
 
-def _repeat(uri: str, folder: Path) -> ModelCheck:
+def _repeat(uri: str, files: ModelFiles) -> ModelCheck:
     try:
         with tempfile.TemporaryDirectory(prefix="tmdscope-") as place:
-            write_checked(folder, Path(place))
+            files.write(Path(place))
             model = mlflow.pyfunc.load_model(place)
-        stored = read_reference(folder)
+        stored = files.reference()
     except UserError as error:
         return ModelCheck(str(error), "not tried")
     except Exception as error:  # a graph of known operators may still be none that torch can load
@@ -68,9 +68,8 @@ def _repeat(uri: str, folder: Path) -> ModelCheck:
         )
     if stored is None:
         return ModelCheck(None, f"{uri} holds no reference predictions: run its experiment again")
-    images, expected = stored
     try:
-        difference = float(np.abs(np.asarray(model.predict(images)) - expected).max())
+        difference = float(np.abs(np.asarray(model.predict(stored.images)) - stored.probabilities).max())
     except Exception as error:
         return ModelCheck(None, f"{uri} does not predict its own images: {str(error)[:_MESSAGE_CHARACTERS]}")
     if not difference <= TOLERANCE:

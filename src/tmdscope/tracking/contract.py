@@ -1,14 +1,21 @@
 """What a registered version takes in and tells apart, read without its weights."""
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import mlflow
+from mlflow.exceptions import MlflowException
 from mlflow.types import Schema
 
+from tmdscope.errors import UserError
 from tmdscope.params.materials_study import PrepareParams
-from tmdscope.tracking.models import read_described
+from tmdscope.tracking.model_files import read_description
+from tmdscope.tracking.models import expect_ours
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.scale import Scale
+from tmdscope.tracking.store import shown_uri
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,12 @@ def read_contract(version: Version) -> Contract:
 
     `UserError` where the store, which must be connected, lacks that file, or tmdscope did not write it.
     """
-    described = read_described(version.uri)
+    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, expect_ours(version.uri):
+        try:
+            path = mlflow.artifacts.download_artifacts(artifact_uri=f"{version.uri}/MLmodel", dst_path=folder)
+        except MlflowException as error:
+            raise UserError(f"cannot read MLmodel of {version.uri} from {shown_uri()}: {error}") from error
+        described = read_description(Path(path))
     facts, inputs = described["metadata"], (described.get("signature") or {}).get("inputs")
     prepare = facts.get("prepare")
     if prepare is not None:

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -11,8 +10,10 @@ from tmdscope.learn.crossval import FoldParts, cross_validate
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.progress import TrainingTable
+from tmdscope.record import JsonRecord
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import Program
+from tmdscope.tracking.provenance import whereabouts
 from tmdscope.tracking.runs import DataUse, TrackedRun, end_attempt, numbers, start_run
 from tmdscope.tracking.store import Study
 
@@ -20,18 +21,23 @@ Package = Callable[[nn.Module], Program]
 
 
 @dataclass(frozen=True)
-class RunRecord:
-    """The runs and models of a tracked experiment and its folds, which a stage's ``run.json`` holds."""
+class RunRecord(JsonRecord):
+    """The runs and models of a tracked experiment and its folds, and what made them: ``run.json`` of a stage.
+
+    The rest is as of `tmdscope.tracking.provenance.whereabouts`.
+    """
 
     experiment: str
     run_id: str
     fold_run_ids: list[str]
     model_uri: str
     fold_model_uris: list[str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give attribute name to value."""
-        return asdict(self)
+    tracking_uri: str
+    experiment_id: str
+    made_at: str
+    provenance: dict[str, str]
+    data_sha256: str
+    split_sha256: str
 
 
 class TrackedFold:
@@ -139,7 +145,9 @@ def track_experiment(
         end_attempt(study, resume.abandoned)
     with (
         start_run(study, name, {**tags, "experiment": name}, data=data, attempt=attempt) as run,
-        TrainingTable(name, len(folds), experiment.settings.epochs, len(folds[0].train)) as table,
+        TrainingTable(
+            name, len(folds), experiment.settings.epochs, len(folds[0].train), experiment.target.task.primary
+        ) as table,
     ):
         recorder = TrackedCrossval(run, {**tags, "experiment": name}, data, package, table, attempt)
         results = cross_validate(
@@ -152,6 +160,11 @@ def track_experiment(
             resume=resume,
         )
         dossier = on_results(run, Trained(experiment, models, results, folds))
-        run.metrics(numbers(dossier.facts["scores"]))
+        run.metrics(numbers(dossier.facts.scores))
         uri = run.dossier(dossier)
-    return RunRecord(name, run.run_id, recorder.run_ids, uri, recorder.model_uris)
+    return RunRecord(
+        *(name, run.run_id, recorder.run_ids, uri, recorder.model_uris),
+        **whereabouts(study, tags),
+        data_sha256=data.sha256,
+        split_sha256=tags.get("split.sha256", "none"),
+    )

@@ -5,13 +5,12 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from pydantic import TypeAdapter, ValidationError
 
 from tmdscope.errors import UserError
+from tmdscope.record import JsonRecord
 from tmdscope.tracking.owner import owned
 from tmdscope.tracking.provenance import git
 from tmdscope.tracking.runs import OWNER, TrackedRun, start_run
@@ -55,7 +54,7 @@ def decide(study: Study, name: str, tags: Mapping[str, str]) -> Iterator[Tracked
 
 
 @dataclass(frozen=True)
-class Move:
+class Move(JsonRecord):
     """A change of production, written down before it is made and struck out when all of it is done.
 
     `decision` is ``promoted``, ``forced`` or ``rolled-back``; `production` and `previous` are the versions
@@ -72,34 +71,35 @@ class Move:
     old: int | None
     new: int
 
+    @property
+    def tag(self) -> str:
+        """The tag of the registered model that it is written down in."""
+        return _MOVE + self.run_id
 
-def write_down(client: MlflowClient, name: str, move: Move) -> None:
-    """Write down a move that is about to be made."""
-    client.set_registered_model_tag(name, _MOVE + move.run_id, json.dumps(asdict(move)))
+    @property
+    def text(self) -> str:
+        """What is written there."""
+        return json.dumps(self.to_dict())
+
+    def __str__(self) -> str:
+        """Name the move for a person."""
+        return (
+            f"production to version {self.new} ({self.decision} by {self.by} at {self.at}, run {self.run_id})"
+        )
 
 
-def strike_out(client: MlflowClient, name: str, move: Move) -> None:
-    """Strike out a move that was made whole, or will not be."""
-    client.delete_registered_model_tag(name, _MOVE + move.run_id)
-
-
-def list_moves(client: MlflowClient, name: str) -> list[Move]:
-    """List the moves of a registered model that were not struck out, the oldest first; it may not exist."""
-    try:
-        tags = client.get_registered_model(name).tags
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return []
+def moves_in(name: str, tags: Mapping[str, str]) -> list[Move]:
+    """List the moves in a registered model's tags, those that were not struck out, the oldest first."""
     found = [_read_move(name, key, value) for key, value in tags.items() if key.startswith(_MOVE)]
     return sorted(found, key=lambda move: move.at)
 
 
 def _read_move(name: str, key: str, value: str) -> Move:
     try:
-        return TypeAdapter(Move).validate_json(value, strict=True, extra="forbid")
-    except ValidationError as error:
+        return Move.parse(json.loads(value))
+    except (ValueError, RecursionError) as error:
         raise UserError(
-            f"tag {key!r} of registered model {name!r} was changed ({value[:100]!r} is no move of an alias); "
-            f"see in run {key.removeprefix(_MOVE)} of {EXPERIMENT!r} what was decided, and delete the tag"
+            f"tag {key!r} of registered model {name!r} was changed ({value[:100]!r} is no move of an alias: "
+            f"{error}); see in run {key.removeprefix(_MOVE)} of {EXPERIMENT!r} what was decided, and delete "
+            "the tag"
         ) from error

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ from torch import nn
 
 from tmdscope.learn.crossval import FoldParts, FoldResult
 from tmdscope.learn.experiment import Experiment
+from tmdscope.scores.facts import Facts
 from tmdscope.tracking.models import Program
 
 
@@ -17,14 +17,12 @@ from tmdscope.tracking.models import Program
 class Dossier:
     """What is kept with a model that is registered.
 
-    `predictions` are as `tmdscope.learn.summary.predictions_table`. `facts` are JSON-like, ``classes,
-    settings, data, split, audit, scores, baseline, reliability``; what a model card and a listing are written
-    from.
+    `predictions` are as `tmdscope.learn.summary.predictions_table`; cards and listings rest on the `facts`.
     """
 
     program: Program
     predictions: pd.DataFrame
-    facts: dict[str, Any]
+    facts: Facts
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from mlflow.exceptions import MlflowException
 from tmdscope.errors import UserError
 from tmdscope.stage import say
 from tmdscope.tracking.owner import describe, is_left, owned
+from tmdscope.tracking.registry import if_there
+from tmdscope.tracking.store import all_pages
 
 LAPSES_AFTER_S = 600.0
 """Age in s from which a lock counts as left behind: a holder needs seconds."""
@@ -116,7 +118,7 @@ def _acquire(lock: Lock, who: str, owner: str, clock: Callable[[], float]) -> No
 def _clear_away(client: MlflowClient, name: str, lapsed: _Held) -> None:
     """Free a lapsed lock's name; the renamed lock stays until the next one is cleared away."""
     renamed = f"{PREFIX}{name}{_LAPSED}"
-    found = client.search_registered_models(f"name LIKE '{renamed}%'")
+    found = all_pages(client.search_registered_models, f"name LIKE '{renamed}%'")
     try:
         client.rename_registered_model(PREFIX + name, renamed + lapsed.token)
     except MlflowException:
@@ -139,12 +141,9 @@ def _release(lock: Lock) -> None:
 
 
 def _read(client: MlflowClient, name: str) -> _Held | None:
-    try:
-        found = client.get_registered_model(PREFIX + name)
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
+    found = if_there(client.get_registered_model, PREFIX + name)
+    if found is None:
+        return None
     tags = found.tags
     holder, owner, token = (tags.get(key, "") for key in ("holder", "process", "token"))
     return _Held(holder or "someone", owner, token, found.creation_timestamp / 1000)

@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,14 +191,60 @@ def read_description(path: Path) -> dict[str, Any]:
     return dict(described)
 
 
-@contextmanager
-def open_archive(path: Path) -> Iterator[Callable[[str], bytes]]:
-    """Open a ``.pt2`` file and see that its records are those of a program, unpacked, and each there once.
+class ProgramFile:
+    """An open ``.pt2`` file that holds a graph of known operators over raw tensors, and nothing else.
 
-    Gives a function from a record's name to its content; `ValueError` where it is no such archive.
+    `ValueError` where it holds a pickle, a text that is no name, or anything else that no model of ours has.
+    `weights` and `constants` are name to entry of its lists of tensors; of the graph, what only tells of its
+    making is left out.
     """
-    with open_regular(path, MAX_MODEL_BYTES) as stream:
-        records = _list_records(stream, path.stat().st_size)
+
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        self._read = read
+        self.weights = _read_payloads(read(_WEIGHTS), "weight_")
+        self.constants = _read_payloads(read(_CONSTANTS), "tensor_")
+        _check_example(read(_EXAMPLE))
+        self.graph = _check_graph(_json(_GRAPH, read(_GRAPH)))
+
+    def tensors(
+        self, expected: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
+    ) -> dict[str, NDArray[Any]]:
+        """Read the parameters and buffers, each with memory of its own.
+
+        `expected` is name to shape and type of each: `ValueError` where it does not hold exactly these.
+        """
+        if odd := sorted(self.weights.keys() ^ expected.keys()):
+            raise ValueError(f"its tensors are not those of its metadata: {odd[0]} is in one of the two only")
+        return {
+            name: _read_tensor(name, self.weights[name], self._read, *expected[name]) for name in expected
+        }
+
+    def write(self, to: Path, example: bytes) -> None:
+        """Write the file anew from what was seen of it, with a record of example inputs.
+
+        A loader that reads archives otherwise than we do meets nothing but what was checked.
+        """
+        lists = ((_WEIGHTS, self.weights, "weights"), (_CONSTANTS, self.constants, "constants"))
+        with zipfile.ZipFile(to, "w") as archive:
+            for config, entries, folder in lists:
+                for record in sorted({entry["path_name"] for entry in entries.values()}):
+                    archive.writestr(f"model/data/{folder}/{record}", self._read(f"data/{folder}/{record}"))
+                archive.writestr(f"model/{config}", json.dumps({"config": entries}))
+            archive.writestr(f"model/{_GRAPH}", json.dumps(self.graph))
+            archive.writestr(f"model/{_EXAMPLE}", example)
+            archive.writestr("model/.data/version", b"6")
+            for name in ("archive_format", "archive_version", "byteorder"):
+                archive.writestr(f"model/{name}", self._read(name))
+
+
+@contextmanager
+def open_program(path: Path) -> Iterator[ProgramFile]:
+    """Open a ``.pt2`` file whose records are those of a program, unpacked, and each there once."""
+    with (
+        open_regular(path, MAX_MODEL_BYTES) as stream,
+        _open_archive(stream, path.stat().st_size) as archive,
+    ):
+        records = archive.namelist()
         prefix = min(records).partition("/")[0] + "/" if records else ""
         names = {name.removeprefix(prefix) for name in records if name.startswith(prefix)}
         needed = {_GRAPH, _EXAMPLE, _WEIGHTS, _CONSTANTS, "archive_format", "archive_version", "byteorder"}
@@ -208,24 +254,21 @@ def open_archive(path: Path) -> Iterator[Callable[[str], bytes]]:
             bare = name.removeprefix(prefix)
             if not (name.startswith(prefix) and (bare in {*needed, *_TEXTS} or _RECORD.fullmatch(bare))):
                 raise ValueError(f"{PROGRAM} holds the record {name!r}, which no model has")
-        with zipfile.ZipFile(stream) as archive:
 
-            def read(name: str) -> bytes:
-                try:
-                    return archive.read(prefix + name)
-                except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-                    raise ValueError(f"{PROGRAM} is damaged: {error}") from error
+        def read(name: str) -> bytes:
+            try:
+                return archive.read(prefix + name)
+            except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+                raise ValueError(f"{PROGRAM} is damaged: {error}") from error
 
-            for name, pattern in _TEXTS.items():
-                if name in names and not re.fullmatch(pattern, read(name)):
-                    raise ValueError(f"{PROGRAM} has another {name} than a model's")
-            yield read
+        for name, pattern in _TEXTS.items():
+            if name in names and not re.fullmatch(pattern, read(name)):
+                raise ValueError(f"{PROGRAM} has another {name} than a model's")
+        yield ProgramFile(read)
 
 
-def _list_records(stream: Any, size: int) -> dict[str, zipfile.ZipInfo]:
-    stream.seek(
-        max(0, size - 98)
-    )  # the ends of ZIP64 and ZIP: a directory's size is read before the directory
+def _open_archive(stream: IO[bytes], size: int) -> zipfile.ZipFile:
+    stream.seek(max(0, size - 98))  # ends of ZIP64 and ZIP: a directory's size is read before the directory
     end = stream.read()
     if end[-22:-18] != b"PK\5\6":
         raise ValueError(f"{PROGRAM} is no archive")
@@ -235,75 +278,21 @@ def _list_records(stream: Any, size: int) -> dict[str, zipfile.ZipInfo]:
     if listed > _DIRECTORY_BYTES:
         raise ValueError(f"{PROGRAM} lists too many records")
     try:
-        with zipfile.ZipFile(stream) as archive:
-            records = archive.infolist()
+        archive = zipfile.ZipFile(stream)
     except (zipfile.BadZipFile, struct.error, NotImplementedError, OSError) as error:
         raise ValueError(f"{PROGRAM} is no archive: {error}") from error
+    records = archive.infolist()
     if len({record.filename for record in records}) < len(records):
         raise ValueError(f"{PROGRAM} holds two records of one name")
     for record in records:
         if record.compress_type or record.flag_bits & 1 or record.compress_size != record.file_size:
             raise ValueError(f"{PROGRAM}: record {record.filename!r} is packed or encrypted")
-        plain = not _RECORD.search(record.filename)
-        if plain and record.file_size > (
-            MAX_TEXT_BYTES if record.filename.endswith(".json") else _PLAIN_BYTES
-        ):
+        most = MAX_TEXT_BYTES if record.filename.endswith(".json") else _PLAIN_BYTES
+        if record.file_size > most and not _RECORD.search(record.filename):
             raise ValueError(f"{PROGRAM}: record {record.filename!r} has {record.file_size} bytes")
     if sum(record.file_size for record in records) > size:
         raise ValueError(f"{PROGRAM}: its records overlap")
-    return {record.filename: record for record in records}
-
-
-def check_program(path: Path) -> dict[str, Any]:
-    """See that a ``.pt2`` file is a graph of known operators over raw tensors; gives the graph.
-
-    What only tells of its making is left out. `ValueError` where it holds a pickle, a text that is no name,
-    or anything else that no model of ours has.
-    """
-    with open_archive(path) as read:
-        for config, kind in ((_WEIGHTS, "weight_"), (_CONSTANTS, "tensor_")):
-            _read_payloads(read(config), kind)
-        _check_example(read(_EXAMPLE))
-        return _check_graph(_json(_GRAPH, read(_GRAPH)))
-
-
-def read_weights(
-    path: Path, expected: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
-) -> dict[str, NDArray[Any]]:
-    """Read the parameters and buffers of a ``.pt2`` file, each with memory of its own.
-
-    `expected` is name to shape and type of each: `ValueError` where it does not hold exactly these.
-    """
-    with open_archive(path) as read:
-        stored = _read_payloads(read(_WEIGHTS), "weight_")
-        if odd := sorted(stored.keys() ^ expected.keys()):
-            raise ValueError(f"its tensors are not those of its metadata: {odd[0]} is in one of the two only")
-        return {name: _read_tensor(name, stored[name], read, *expected[name]) for name in expected}
-
-
-def count_weights(path: Path) -> int:
-    """Count the parameters and buffers of a ``.pt2`` file, without reading them."""
-    with open_archive(path) as read:
-        return len(_read_payloads(read(_WEIGHTS), "weight_"))
-
-
-def write_program(path: Path, to: Path, example: bytes) -> None:
-    """Write a ``.pt2`` file anew from what was seen of it, with a record of example inputs.
-
-    A loader that reads archives otherwise than we do meets nothing but what was checked.
-    """
-    graph = check_program(path)
-    with open_archive(path) as read, zipfile.ZipFile(to, "w") as archive:
-        for config, kind, folder in ((_WEIGHTS, "weight_", "weights"), (_CONSTANTS, "tensor_", "constants")):
-            entries = _read_payloads(read(config), kind)
-            for record in sorted({entry["path_name"] for entry in entries.values()}):
-                archive.writestr(f"model/data/{folder}/{record}", read(f"data/{folder}/{record}"))
-            archive.writestr(f"model/{config}", json.dumps({"config": entries}))
-        archive.writestr(f"model/{_GRAPH}", json.dumps(graph))
-        archive.writestr(f"model/{_EXAMPLE}", example)
-        archive.writestr("model/.data/version", b"6")
-        for name in ("archive_format", "archive_version", "byteorder"):
-            archive.writestr(f"model/{name}", read(name))
+    return archive
 
 
 def _json(name: str, content: bytes) -> Any:

@@ -39,12 +39,10 @@ from tmdscope.tracking.model_files import (
     REFERENCE,
     RELIABILITY,
     WRITTEN_LATER,
+    ProgramFile,
     check_list,
-    check_program,
-    count_weights,
+    open_program,
     read_description,
-    read_weights,
-    write_program,
 )
 from tmdscope.tracking.registry import FILES_SHA256, resolve
 from tmdscope.tracking.scale import Scale
@@ -60,6 +58,7 @@ from tmdscope.vision.classifier import (
 from tmdscope.vision.features import placed
 
 _EXAMPLE_BATCH = 2
+_REFERENCE_VERSION = "1"
 _TENSORS_OF_HEAD, _TENSORS_OF_NETWORK = 4, 64
 
 logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it warns where uv left out pip
@@ -80,6 +79,32 @@ class Program:
     reliability: Reliability | None = None
     reference: NDArray[np.uint8] | None = None
     scale: Scale | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Images, N x S x S, and the class probabilities, N x K, that a model gave them when it was logged."""
+
+    images: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+
+    def write(self, path: Path) -> None:
+        """Write them to a safetensors file, with the version of its form."""
+        save_file(vars(self), path, {"version": _REFERENCE_VERSION})
+
+    @classmethod
+    def read(cls, path: Path, config: EnsembleConfig) -> "Reference":
+        """Read them; `ValueError` where they are of another version, or another size or classes."""
+        arrays, texts = _open_beside(path)
+        if (version := texts.get("version", _REFERENCE_VERSION)) != _REFERENCE_VERSION:
+            raise ValueError(f"{path.name} is of version {version[:80]!r}, {_REFERENCE_VERSION!r} is read")
+        images, probabilities = arrays["images"], arrays["probabilities"]
+        wanted = (len(images), config.size_px, config.size_px), (len(images), len(config.classes))
+        if (images.shape, probabilities.shape) != wanted or images.dtype != np.uint8:
+            raise ValueError(
+                f"{path.name} holds images {images.shape} and probabilities {probabilities.shape}"
+            )
+        return cls(images, probabilities.astype(np.float32))
 
 
 def log_program(run_id: str, program: Program, name: str) -> str:
@@ -137,7 +162,7 @@ def _write_beside(program: Program, ensemble: Ensemble, folder: Path) -> list[st
     if program.reference is not None:
         with torch.inference_mode():
             expected = ensemble(torch.from_numpy(program.reference)).numpy()
-        save_file({"images": program.reference, "probabilities": expected}, folder / Path(REFERENCE).name)
+        Reference(program.reference, expected).write(folder / Path(REFERENCE).name)
     return [str(path) for path in sorted(folder.iterdir())]
 
 
@@ -184,7 +209,7 @@ def find_program(study: Study, run_id: str, name: str) -> str | None:
 
 
 @contextmanager
-def _expect_ours(what: str) -> Iterator[None]:
+def expect_ours(what: str) -> Iterator[None]:
     """Turn what is found to be wrong with a model's files into an error that says what to do."""
     try:
         yield
@@ -224,7 +249,7 @@ def fetch_files(uri: str, sha256: str | None = None) -> Path:
             f"{uri} in {store} has no tag {FILES_SHA256}, so its files cannot be checked: it was logged by "
             "an earlier version; run its experiment again with `dvc repro --force`"
         )
-    with _expect_ours(uri):
+    with expect_ours(uri):
         check_list(folder)
         found = hash_files(folder)
     if found != recorded:
@@ -239,10 +264,61 @@ def fetch_files(uri: str, sha256: str | None = None) -> Path:
         )
     if "@" in uri or uri.count("/") > 1:
         check_pinned(client, resolve(client, uri))
-    with _expect_ours(uri):
-        read_description(folder / "MLmodel")
-        check_program(folder / PROGRAM)
     return folder
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model's files, open: seen to be such as `log_program` writes, and `config` to be of their size.
+
+    `described` is what ``MLmodel`` says; of its metadata ``prepare`` and ``scale`` are JSON texts.
+    """
+
+    folder: Path
+    described: dict[str, Any]
+    config: EnsembleConfig
+    program: ProgramFile
+
+    def reference(self) -> Reference | None:
+        """Read the reference predictions; None where none are stored."""
+        path = self.folder / REFERENCE
+        with expect_ours(str(path)):
+            return Reference.read(path, self.config) if path.exists() else None
+
+    def load(self) -> Program:
+        """Build the networks from the stored numbers, in evaluation mode on the CPU."""
+        metadata, config = self.described["metadata"], self.config
+        state = self.program.tensors(_expected_tensors(config))
+        prepare, reference, trust = metadata.get("prepare"), self.reference(), self.folder / RELIABILITY
+        return Program(
+            rebuild_ensemble(config, {name: torch.from_numpy(values) for name, values in state.items()}),
+            config,
+            None if prepare is None else PrepareParams.model_validate_json(prepare),
+            _read_reliability(config, *_open_beside(trust)) if trust.exists() else None,
+            None if reference is None else reference.images,
+            Scale.from_json(metadata["scale"]) if "scale" in metadata else None,
+        )
+
+    def write(self, to: Path) -> None:
+        """Write the model anew into an empty folder, with nothing but what was checked."""
+        example = torch.zeros((_EXAMPLE_BATCH, self.config.size_px, self.config.size_px), dtype=torch.uint8)
+        written = io.BytesIO()
+        torch.save(((example,), {}), written)
+        (to / PROGRAM).parent.mkdir()
+        self.program.write(to / PROGRAM, written.getvalue())
+        described = {key: value for key, value in self.described.items() if key != "saved_input_example_info"}
+        (to / "MLmodel").write_text(json.dumps(described, default=str), encoding="utf-8")
+
+
+@contextmanager
+def open_model(uri: str, sha256: str | None = None) -> Iterator[ModelFiles]:
+    """Open a model's files for a block; arguments and errors are as for `fetch_files`."""
+    folder = fetch_files(uri, sha256)
+    with expect_ours(uri):
+        described = read_description(folder / "MLmodel")
+        with open_program(folder / PROGRAM) as program:
+            config = _read_config(described["metadata"], len(program.weights))
+            yield ModelFiles(folder, described, config, program)
 
 
 def load_program(uri: str, sha256: str | None = None) -> Program:
@@ -251,21 +327,8 @@ def load_program(uri: str, sha256: str | None = None) -> Program:
     Only numbers are taken from its files; the networks are built by our own code, and no loader of torch or
     MLflow sees them. Arguments and errors are as for `fetch_files`.
     """
-    folder = fetch_files(uri, sha256)
-    with _expect_ours(uri):
-        metadata = read_metadata(folder)
-        config = _read_config(metadata, count_weights(folder / PROGRAM))
-        state = read_weights(folder / PROGRAM, _expected_tensors(config))
-        prepare, reliability = metadata.get("prepare"), _open_beside(folder, RELIABILITY)
-        reference = read_reference(folder)
-        return Program(
-            rebuild_ensemble(config, {name: torch.from_numpy(values) for name, values in state.items()}),
-            config,
-            None if prepare is None else PrepareParams.model_validate_json(prepare),
-            None if reliability is None else _read_reliability(config, *reliability),
-            None if reference is None else reference[0],
-            Scale.from_json(metadata["scale"]) if "scale" in metadata else None,
-        )
+    with open_model(uri, sha256) as model:
+        return model.load()
 
 
 def _read_config(metadata: Mapping[str, Any], weights: int) -> EnsembleConfig:
@@ -334,63 +397,7 @@ def _read_reliability(
     return found
 
 
-def read_described(uri: str) -> dict[str, Any]:
-    """Read ``MLmodel`` of a model, as `read_description`, without fetching its weights.
-
-    `uri` is ``models:/NAME/VERSION``. The store must be connected; `UserError` where it lacks the file, or
-    tmdscope did not write it.
-    """
-    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, _expect_ours(uri):
-        try:
-            path = mlflow.artifacts.download_artifacts(artifact_uri=f"{uri}/MLmodel", dst_path=folder)
-        except MlflowException as error:
-            raise UserError(f"cannot read MLmodel of {uri} from {shown_uri()}: {error}") from error
-        return read_description(Path(path))
-
-
-def read_metadata(folder: Path) -> dict[str, Any]:
-    """Read the metadata in ``MLmodel``: ``ensemble``, ``prepare`` and ``scale`` are JSON texts."""
-    return dict(read_description(folder / "MLmodel")["metadata"])
-
-
-def read_reference(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
-    """Read images N x S x S and class probabilities N x K stored with a model; None where none are.
-
-    `UserError` where they are not of the model's size and classes, or damaged.
-    """
-    found = _open_beside(folder, REFERENCE)
-    if found is None:
-        return None
-    with _expect_ours(str(folder / REFERENCE)):
-        config = _read_config(read_metadata(folder), count_weights(folder / PROGRAM))
-        images, probabilities = found[0]["images"], found[0]["probabilities"]
-        wanted = (len(images), config.size_px, config.size_px), (len(images), len(config.classes))
-        if (images.shape, probabilities.shape) != wanted or images.dtype != np.uint8:
-            raise ValueError(f"it holds images {images.shape} and probabilities {probabilities.shape}")
-        return images, probabilities.astype(np.float32)
-
-
-def write_checked(folder: Path, to: Path) -> None:
-    """Write a model anew, with nothing in it but what was checked, for a loader that is not ours.
-
-    `folder` is as `fetch_files` gives it, `to` is empty.
-    """
-    with _expect_ours(str(folder)):
-        described = read_description(folder / "MLmodel")
-        config = _read_config(described["metadata"], count_weights(folder / PROGRAM))
-        example = torch.zeros((_EXAMPLE_BATCH, config.size_px, config.size_px), dtype=torch.uint8)
-        written = io.BytesIO()
-        torch.save(((example,), {}), written)
-        (to / PROGRAM).parent.mkdir()
-        write_program(folder / PROGRAM, to / PROGRAM, written.getvalue())
-        described.pop("saved_input_example_info", None)
-        (to / "MLmodel").write_text(json.dumps(described, default=str), encoding="utf-8")
-
-
-def _open_beside(folder: Path, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]] | None:
-    path = folder / name
-    if not path.exists():
-        return None
+def _open_beside(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     try:
         with safe_open(path, framework="numpy") as stored:
             return {key: stored.get_tensor(key) for key in stored.keys()}, dict(stored.metadata() or {})  # noqa: SIM118

@@ -11,8 +11,8 @@ from mlflow.exceptions import MlflowException
 from tmdscope.errors import UserError
 from tmdscope.files import read_table
 from tmdscope.scores.scored import PREDICTIONS, find_problems
-from tmdscope.tracking.models import fetch_files
-from tmdscope.tracking.registry import Version, pull_alias, resolve
+from tmdscope.scores.task import Task
+from tmdscope.tracking.registry import Version, pull_alias, resolve, task_of
 from tmdscope.tracking.runs import fetch_artifact
 from tmdscope.tracking.store import shown_uri
 
@@ -30,12 +30,19 @@ class ScoredModel:
     uri: str | None
     tags: dict[str, str]
 
+    @property
+    def task(self) -> Task:
+        """What it predicts."""
+        return task_of(self.tags)
+
 
 def resolve_model(client: MlflowClient, text: str, default_name: str) -> ScoredModel:
     """Find the model that a person names, as `resolve_version` or by a run's id, 32 hexadecimal digits."""
     if re.fullmatch(r"[0-9a-f]{32}", text):
         return _scored_run(client, text)
-    return scored_version(client, resolve_version(client, text, default_name))
+    version = resolve_version(client, text, default_name)
+    tags = {**_get_run(client, version.run_id).data.tags, **version.tags}
+    return ScoredModel(f"{version.name} version {version.number}", version.run_id, version.uri, tags)
 
 
 def resolve_version(client: MlflowClient, text: str, default_name: str) -> Version:
@@ -56,13 +63,6 @@ def resolve_version(client: MlflowClient, text: str, default_name: str) -> Versi
             "models:/NAME@ALIAS, or, to compare, the id of a run"
         )
     return pull_alias(client, default_name, alias[1])
-
-
-def scored_version(client: MlflowClient, version: Version) -> ScoredModel:
-    """Find the run of a registered version."""
-    run = _get_run(client, version.run_id)
-    tags = {**run.data.tags, **version.tags}
-    return ScoredModel(f"{version.name} version {version.number}", version.run_id, version.uri, tags)
 
 
 def _scored_run(client: MlflowClient, run_id: str) -> ScoredModel:
@@ -99,8 +99,3 @@ def read_predictions(client: MlflowClient, run_id: str) -> pd.DataFrame:
             f"run {run_id}: {PREDICTIONS} is not what a comparison needs: {'; '.join(problems)}; {remedy}"
         )
     return table
-
-
-def model_bytes(uri: str) -> int:
-    """Give the bytes of all of a model's files, which are fetched where they lie elsewhere."""
-    return sum(path.stat().st_size for path in fetch_files(uri).rglob("*") if path.is_file())

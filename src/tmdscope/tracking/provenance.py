@@ -27,6 +27,7 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
     """Collect the tags that every run carries; `params` are those that it depends on, JSON-like."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     commit = git("rev-parse", "HEAD")
+    changes = git("status", "--porcelain", "--untracked-files=no", "--", ":/", *_WRITTEN_BY_DVC)
     shown_in_ui = {"mlflow.source.name": Path(sys.argv[0]).name, "mlflow.source.type": "LOCAL"}
     if commit:
         shown_in_ui["mlflow.source.git.commit"] = commit
@@ -34,7 +35,7 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
         **shown_in_ui,
         "study": study,
         "git.commit": commit or "none",
-        "git.dirty": str(bool(_changes())).lower(),
+        "git.dirty": str(bool(changes)).lower(),
         "dvc.stage": os.environ.get("DVC_STAGE", "none"),
         "dvc.exp": os.environ.get("DVC_EXP_NAME", "none"),
         "data.sha256": data_sha256,
@@ -88,10 +89,6 @@ def code_sha256() -> str:
     package = Path(tmdscope.__file__).parent
     files = sorted(package.rglob("*.py"))
     return sha256_json([[path.relative_to(package).as_posix(), sha256_file(path)] for path in files])
-
-
-def _changes() -> str:
-    return git("status", "--porcelain", "--untracked-files=no", "--", ":/", *_WRITTEN_BY_DVC)
 
 
 def git(*arguments: str) -> str:

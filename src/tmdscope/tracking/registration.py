@@ -1,86 +1,147 @@
 """Registering a model with the facts that a listing, a gate and a card read."""
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlflow import MlflowClient
 
+from tmdscope.errors import UserError
 from tmdscope.files import read_json
+from tmdscope.record import JsonRecord
+from tmdscope.scores.facts import Facts
+from tmdscope.scores.intervals import Bounds
 from tmdscope.scores.scored import FACTS
+from tmdscope.scores.task import CLASSES, Metric
 from tmdscope.tracking.models import recorded_sha256
-from tmdscope.tracking.registry import FILES_SHA256, Version, register
+from tmdscope.tracking.registry import FILES_SHA256, TASK, Version, register, task_of
 from tmdscope.tracking.runs import fetch_artifact
 
-CARD = "model_card.md"
-"""Artifact of a version's run: its card."""
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered version of an experiment."""
+
+    version: int
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Registration(JsonRecord):
+    """What stage `register` leaves in ``registered.json``: of each experiment its version, and the best."""
+
+    model: str
+    best: str
+    versions: dict[str, Entry]
+
+
+@dataclass(frozen=True)
+class ScoreTags:
+    """Scores by the metric that decides, as a version's tags hold them; None where these do not say.
+
+    Out of fold (`val`) and of the ensemble on the held-out test, with 95 % intervals; `selection` is what
+    `BEST` is chosen by, `optimism` how much better the mean validation score is.
+    """
+
+    metric: Metric
+    val: float | None
+    val_ci95: Bounds
+    test: float | None
+    test_ci95: Bounds
+    selection: float | None
+    optimism: float | None
+
+    @classmethod
+    def of(cls, facts: Facts) -> "ScoreTags":
+        """Take the scores from a model's facts."""
+        metric, val, test = facts.task.primary, facts.out_of_fold, facts.ensemble_test
+        name = metric.name
+        return cls(
+            *(metric, val.values[name], val.bounds[name], test.values[name], test.bounds[name]),
+            *(facts.selection, facts.optimism),
+        )
+
+    @classmethod
+    def read(cls, tags: Mapping[str, str]) -> "ScoreTags":
+        """Read what `write` gave; tags can be changed by hand."""
+        try:
+            metric = task_of(tags).primary
+        except UserError:
+            metric = CLASSES.primary
+        found = [_numbers(tags.get(key, ""), 2 if key.endswith("_ci95") else 1) for key in _keys(metric)]
+        val, val_ci95, test, test_ci95, selection, optimism = found
+        return cls(metric, *(val, val_ci95, test, test_ci95, selection, optimism))
+
+    def named(self) -> dict[str, Any]:
+        """Give the numbers by tag: ``val_NAME``, ``val_NAME_ci95``, ``test_...``, ``selection_NAME``, ..."""
+        values = (self.val, self.val_ci95, self.test, self.test_ci95, self.selection, self.optimism)
+        return dict(zip(_keys(self.metric), values, strict=True))
+
+    def write(self) -> dict[str, str]:
+        """Give the tags; a bound that is not known is ``none``."""
+        return {key: self._text(value) for key, value in self.named().items()}
+
+    def _text(self, value: Any) -> str:
+        if value is None:
+            return "none"
+        return " ".join(map(self.metric.write, value if isinstance(value, tuple) else (value,)))
+
+
+def _keys(metric: Metric) -> list[str]:
+    scores = [f"{part}_{metric.name}{end}" for part in ("val", "test") for end in ("", "_ci95")]
+    return [*scores, f"selection_{metric.name}", "selection_optimism"]
+
+
+def _numbers(text: str, count: int) -> Any:
+    """Read one number, or two with a space between; None where the text is neither."""
+    found = re.fullmatch(r"(\S+)" + r" (\S+)" * (count - 1), text)
+    try:
+        values = tuple(map(float, found.groups())) if found else None
+    except ValueError:
+        return None
+    return values if values is None or count > 1 else values[0]
 
 
 def register_model(
-    client: MlflowClient,
-    name: str,
-    model_uri: str,
-    run_id: str,
-    facts: Mapping[str, Any],
-    tags: Mapping[str, str],
+    client: MlflowClient, name: str, model_uri: str, run_id: str, facts: Facts, tags: Mapping[str, str]
 ) -> Version:
     """Register a logged model once, with its scores, the hash of its files and the commit of its code.
 
-    `facts` are of its dossier. What can change after the training, such as an audit of its data, is looked up
-    when it is needed. A run that has a version keeps it.
+    What can change after the training, such as an audit of its data, is looked up when it is needed. A run
+    that has a version keeps it.
     """
     commit = client.get_run(run_id).data.tags.get("git.commit", "none")
     sha256 = recorded_sha256(client, model_uri) or "none"
-    return register(
-        client,
-        name,
-        model_uri,
-        run_id,
-        {**fact_tags(facts), **tags, "git.commit": commit, FILES_SHA256: sha256},
-    )
+    tags = {**fact_tags(facts), **tags, "git.commit": commit, FILES_SHA256: sha256}
+    return register(client, name, model_uri, run_id, tags)
 
 
-def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Write facts (as `tmdscope.tracking.dossier.Dossier.facts`) as the tags that a version carries.
-
-    Macro F1 out of fold (``val_macro_f1``) and of the ensemble on the held-out test (``test_macro_f1``), each
-    with ``_ci95``, two numbers or ``none``; ``val_macro_f1_mean``, the mean over folds; and
-    ``selection_macro_f1``, by which `BEST` is chosen, with ``selection_optimism``, by how much that mean is
-    above it.
-    """
-    scores = facts["scores"]
-    val, test = scores["out_of_fold"], scores["ensemble_test"]
+def fact_tags(facts: Facts) -> dict[str, str]:
+    """Write facts as the tags that a version carries: `ScoreTags`, ``val_NAME_mean`` over folds, the task."""
+    metric = facts.task.primary
     return {
-        "target": facts["encoding"],
-        "architecture": facts["architecture"],
-        "data.sha256": facts["data"]["sha256"],
-        "val_macro_f1": f"{val['macro_f1']:.4f}",
-        "val_macro_f1_ci95": _interval(val["macro_f1_ci95"]),
-        "val_macro_f1_mean": f"{scores['val']['macro_f1']['mean']:.4f}",
-        "selection_macro_f1": f"{scores['selection']['macro_f1']:.4f}",
-        "selection_optimism": f"{scores['selection']['optimism']:.4f}",
-        "test_macro_f1": f"{test['macro_f1']:.4f}",
-        "test_macro_f1_ci95": _interval(test["macro_f1_ci95"]),
+        "target": facts.encoding,
+        "architecture": facts.architecture,
+        TASK: json.dumps(facts.task.record()),
+        "data.sha256": facts.data.sha256,
+        **ScoreTags.of(facts).write(),
+        f"val_{metric.name}_mean": metric.write(facts.over_folds("val", metric).mean),
     }
 
 
-def _interval(bounds: Sequence[float] | None) -> str:
-    if bounds is None:
-        return "none"
-    return " ".join(f"{bound:.4f}" for bound in bounds)
-
-
-def read_facts(client: MlflowClient, version: Version) -> dict[str, Any]:
-    """Read what a version's run recorded, as `tmdscope.tracking.dossier.Dossier.facts`."""
+def read_facts(client: MlflowClient, version: Version) -> Facts:
+    """Read what a version's run recorded."""
     with fetch_artifact(client, version.run_id, FACTS) as path:
-        return read_json(path)
+        try:
+            return Facts.parse(read_json(path))
+        except ValueError as error:
+            raise UserError(
+                f"{FACTS} of run {version.run_id} {error}; run its experiment again with `dvc repro --force`"
+            ) from error
 
 
 def run_tags(client: MlflowClient, version: Version) -> dict[str, str]:
     """Read the tags of a version's run."""
     return dict(client.get_run(version.run_id).data.tags)
-
-
-def describe_version(client: MlflowClient, version: Version, card: str) -> None:
-    """Put a card, Markdown, into the registry's description and beside the version's run."""
-    client.update_model_version(version.name, str(version.number), card)
-    client.log_text(version.run_id, card, CARD)

@@ -1,8 +1,10 @@
 """The registered model: versions, and the aliases `best`, `production` and `previous`."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import mlflow
 from mlflow import MlflowClient
@@ -10,10 +12,16 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from tmdscope.errors import UserError
-from tmdscope.tracking.store import shown_uri
+from tmdscope.scores.task import CLASSES, Task, read_task
+from tmdscope.tracking.store import all_pages, shown_uri
 
 FILES_SHA256 = "files.sha256"
 """Tag of a logged model, of its versions and of the decision that promoted one: the hash of its files."""
+
+TASK = "task"
+"""Tag of a run and of a version: what its model predicts, JSON."""
+
+T = TypeVar("T")
 
 Client = MlflowClient
 """A connected store, for floors that know no MLflow."""
@@ -42,6 +50,34 @@ class Version:
         """MLflow's URI of this very version."""
         return f"models:/{self.name}/{self.number}"
 
+    @property
+    def sha256(self) -> str:
+        """The hash of its files, empty where it is not known."""
+        return self.tags.get(FILES_SHA256, "")
+
+    @property
+    def task(self) -> Task:
+        """What it predicts."""
+        return task_of(self.tags)
+
+
+def task_of(tags: Mapping[str, str]) -> Task:
+    """Read what a run or a version predicts from its tags: classes where an earlier tmdscope wrote them."""
+    try:
+        return read_task(json.loads(tags[TASK])) if TASK in tags else CLASSES
+    except ValueError as error:
+        raise UserError(f"tag {TASK!r}: {error}; set it to what the run's facts.json says") from error
+
+
+def if_there(call: Callable[..., T], *arguments: str) -> T | None:
+    """Ask the registry for something by name; None where it is not there."""
+    try:
+        return call(*arguments)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # the latter: an alias
+            return None
+        raise
+
 
 def to_version(found: ModelVersion) -> Version:
     """Take what is needed from MLflow's own record of a version."""
@@ -58,17 +94,13 @@ def register(
             if kept.tags.get(key) != value:
                 client.set_model_version_tag(name, str(kept.number), key, value)
         return replace(kept, tags={**kept.tags, **tags})
-    made = mlflow.register_model(model_uri, name, tags=dict(tags))
-    return Version(name, int(made.version), run_id, dict(tags))
+    return to_version(mlflow.register_model(model_uri, name, tags=dict(tags)))
 
 
 def find_version(client: MlflowClient, name: str, run_id: str) -> Version | None:
     """Find the newest version that a run has, or None."""
-    found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-    if not found:
-        return None
-    newest = max(found, key=lambda version: int(version.version))
-    return Version(name, int(newest.version), run_id, dict(newest.tags))
+    found = all_pages(client.search_model_versions, f"name = '{name}' and run_id = '{run_id}'")
+    return max(map(to_version, found), key=lambda version: version.number, default=None)
 
 
 def resolve(client: MlflowClient, uri: str) -> Version:
@@ -90,25 +122,10 @@ def resolve(client: MlflowClient, uri: str) -> Version:
     return to_version(version)
 
 
-def point_alias(client: MlflowClient, name: str, alias: str, number: int) -> None:
-    """Move an alias."""
-    client.set_registered_model_alias(name, alias, str(number))
-
-
-def drop_alias(client: MlflowClient, name: str, alias: str) -> None:
-    """Remove an alias."""
-    client.delete_registered_model_alias(name, alias)
-
-
 def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:
     """Give the version that an alias points to; None where the model or the alias does not exist."""
-    try:
-        found = client.get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
-    return to_version(found)
+    found = if_there(client.get_model_version_by_alias, name, alias)
+    return None if found is None else to_version(found)
 
 
 def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:
@@ -141,19 +158,17 @@ def check_trained_on(version: Version, of: Mapping[str, str]) -> None:
 
 def find_number(client: MlflowClient, name: str, number: int) -> Version | None:
     """Find a version by its number, or None."""
-    try:
-        return to_version(client.get_model_version(name, str(number)))
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
+    found = if_there(client.get_model_version, name, str(number))
+    return None if found is None else to_version(found)
 
 
 def pull_version(client: MlflowClient, name: str, number: int) -> Version:
     """Give a version, or raise a `UserError` that says which ones there are."""
     version = find_number(client, name, number)
     if version is None:
-        known = sorted(int(found.version) for found in client.search_model_versions(f"name = '{name}'"))
+        known = sorted(
+            int(found.version) for found in all_pages(client.search_model_versions, f"name = '{name}'")
+        )
         listed = ", ".join(map(str, known)) or "none: run `dvc repro` first"
         raise UserError(f"registered model {name!r} has no version {number}; it has: {listed}")
     return version

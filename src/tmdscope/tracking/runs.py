@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -21,7 +21,8 @@ from tmdscope.names import key_of
 from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.owner import is_left, mine
-from tmdscope.tracking.store import Study, shown_uri
+from tmdscope.tracking.registry import TASK
+from tmdscope.tracking.store import Study, all_pages, shown_uri
 
 if TYPE_CHECKING:
     from tmdscope.tracking.dossier import Dossier
@@ -56,12 +57,26 @@ class DataUse:
 
 
 class TrackedRun:
-    """One MLflow run; one that is `reopened` was there before, and what it holds is not logged again."""
+    """One MLflow run; one that is `reopened` was there before, and what it holds is not logged again.
+
+    At the end of a block it ends as what it was: finished, failed or killed.
+    """
 
     def __init__(self, study: Study, run_id: str, reopened: bool = False) -> None:
         self.study = study
         self.run_id = run_id
         self.reopened = reopened
+
+    def __enter__(self) -> Self:
+        """Give the run, which is open already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the run."""
+        killed = isinstance(error, KeyboardInterrupt)
+        self.end("FINISHED" if error is None else "KILLED" if killed else "FAILED")
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Log parameters, nested ones with dots in their names, as `tmdscope.names.key_of` gives these."""
@@ -114,8 +129,6 @@ class TrackedRun:
 
     def program(self, program: Program, name: str = "model") -> str:
         """Log a model as an exported program and give MLflow's URI of it; `name` is shown in the UI."""
-        mlflow.set_tracking_uri(self.study.uri)  # a model is logged to what is set, not to a client's store
-        mlflow.set_registry_uri(self.study.uri)
         logged = find_program(self.study, self.run_id, name) if self.reopened else None
         return logged or log_program(self.run_id, program, name)
 
@@ -124,9 +137,10 @@ class TrackedRun:
         with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
             predictions, facts = Path(folder) / PREDICTIONS, Path(folder) / FACTS
             write_table(predictions, dossier.predictions)
-            write_json(facts, dossier.facts)
+            write_json(facts, dossier.facts.to_dict())
             for path in (predictions, facts):
                 self.artifact(path)
+        self.tags({TASK: json.dumps(dossier.facts.task.record())})
         return self.program(dossier.program)
 
     def _has_metric(self, key: str, step: int) -> bool:
@@ -149,7 +163,6 @@ def fetch_artifact(client: MlflowClient, run_id: str, name: str) -> Iterator[Pat
         yield path
 
 
-@contextmanager
 def start_run(
     study: Study,
     name: str,
@@ -158,36 +171,14 @@ def start_run(
     data: DataUse | None = None,
     attempt: str | None = None,
     fresh: bool = False,
-) -> Iterator[TrackedRun]:
-    """Open a run and end it as what it was: finished, failed or killed; and those of processes that are gone.
+) -> TrackedRun:
+    """Open a run, for a ``with`` block or for whoever ends it; and end those of processes that are gone.
 
     It is shown under `parent`. `attempt` names one that a killed process may have begun: a run of this name
     in it is gone on with, unless the attempt is known to be a new one (`fresh`).
     """
     if parent is None:
         end_orphans(study)
-    run = open_run(study, name, tags, parent, data, attempt, fresh)
-    status: Status = "FAILED"
-    try:
-        yield run
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        run.end(status)
-
-
-def open_run(
-    study: Study,
-    name: str,
-    tags: Mapping[str, str],
-    parent: TrackedRun | None = None,
-    data: DataUse | None = None,
-    attempt: str | None = None,
-    fresh: bool = False,
-) -> TrackedRun:
-    """Open a run that whoever opens it will end, see `start_run`."""
     lineage = {} if parent is None else {"mlflow.parentRunId": parent.run_id}
     tags = {OWNER: mine(), **tags}
     if attempt is not None:
@@ -209,7 +200,7 @@ def open_run(
 def end_attempt(study: Study, attempt: str) -> None:
     """Mark the runs of an attempt that will not go on as killed."""
     query = f"tags.{ATTEMPT} = '{attempt}' and attributes.status = 'RUNNING'"
-    for run in study.client.search_runs([study.experiment_id], query):
+    for run in all_pages(study.client.search_runs, [study.experiment_id], query):
         study.client.set_terminated(run.info.run_id, "KILLED")
 
 
@@ -218,7 +209,7 @@ def end_orphans(study: Study, lapses_s: float = float("inf"), clock: Callable[[]
 
     One older than `lapses_s` counts as left, whatever is known of its process; `clock` gives s since 1970.
     """
-    for run in study.client.search_runs([study.experiment_id], "attributes.status = 'RUNNING'"):
+    for run in all_pages(study.client.search_runs, [study.experiment_id], "attributes.status = 'RUNNING'"):
         age_s = clock() - run.info.start_time / 1000
         if is_left(run.data.tags.get(OWNER, "")) or age_s > lapses_s:
             orphan = TrackedRun(study, run.info.run_id)

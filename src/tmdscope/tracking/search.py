@@ -22,7 +22,7 @@ from tmdscope.search.trials import Objective, Settings
 from tmdscope.search.worker import await_running, work
 from tmdscope.stage import say
 from tmdscope.tracking.crossval import TrackedCrossval, TrackedFold
-from tmdscope.tracking.runs import DataUse, Status, TrackedRun, open_run, start_run
+from tmdscope.tracking.runs import DataUse, Status, TrackedRun, start_run
 from tmdscope.tracking.store import Study
 
 STUDY = "optuna.study"
@@ -101,7 +101,7 @@ class TrackedSearch:
         tags = {**self.task.tags, STUDY: self.task.name, TRIAL: str(number)}
         if retry_of is not None:
             tags["retry_of"] = str(retry_of)
-        run = open_run(
+        run = start_run(
             self.parent.study, f"trial-{number}", {**tags, STATE: "RUNNING"}, self.parent, self.task.data
         )
         run.params(settings)

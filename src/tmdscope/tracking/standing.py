@@ -1,16 +1,24 @@
 """Where a registered model stands: its aliases, what was decided of them, and all versions."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from tmdscope.errors import UserError
-from tmdscope.tracking.registry import FILES_SHA256, PREVIOUS, PRODUCTION, Version, find_number, to_version
+from tmdscope.tracking.registry import (
+    FILES_SHA256,
+    PREVIOUS,
+    PRODUCTION,
+    Version,
+    find_number,
+    if_there,
+    to_version,
+)
+from tmdscope.tracking.store import all_pages
 
 REVIEWED = "production.reviewed"
 """Tag of a registered model, ``VERSION@RUN``: what the last decision made `PRODUCTION`, and its run."""
@@ -20,12 +28,14 @@ REVIEWED = "production.reviewed"
 class Standing:
     """What the aliases that people move point to; None where one is not set.
 
-    `reviewed` is what the last decision made production, None before the first, or when it was deleted.
+    `reviewed` is what the last decision made production, None before the first, or when it was deleted;
+    `tags` are those of the registered model.
     """
 
-    production: Version | None
-    previous: Version | None
-    reviewed: Version | None
+    production: Version | None = None
+    previous: Version | None = None
+    reviewed: Version | None = None
+    tags: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def is_reviewed(self) -> bool:
@@ -35,9 +45,7 @@ class Standing:
     @property
     def numbers(self) -> tuple[int | None, int | None, int | None]:
         """Versions of production, previous and reviewed."""
-        found = (self.production, self.previous, self.reviewed)
-        first, second, third = (None if version is None else version.number for version in found)
-        return first, second, third
+        return number_of(self.production), number_of(self.previous), number_of(self.reviewed)
 
 
 @dataclass(frozen=True)
@@ -51,23 +59,21 @@ class Registered:
     created: dict[int, datetime]
 
 
+def number_of(version: Version | None) -> int | None:
+    """Give a version's number; None of none."""
+    return None if version is None else version.number
+
+
 def read_standing(client: MlflowClient, name: str) -> Standing:
     """Read what production, previous and the last decision are; nothing where there is no such model."""
-    try:
-        model = client.get_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return Standing(None, None, None)
-    numbers = (
-        model.aliases.get(PRODUCTION),
-        model.aliases.get(PREVIOUS),
-        _reviewed(model.tags),
-    )
+    model = if_there(client.get_registered_model, name)
+    if model is None:
+        return Standing()
+    numbers = (model.aliases.get(PRODUCTION), model.aliases.get(PREVIOUS), _reviewed(model.tags))
     production, previous, reviewed = (
         None if number is None else find_number(client, name, int(number)) for number in numbers
     )
-    return Standing(production, previous, reviewed)
+    return Standing(production, previous, reviewed, model.tags)
 
 
 def check_pinned(client: MlflowClient, version: Version) -> None:
@@ -81,7 +87,7 @@ def check_pinned(client: MlflowClient, version: Version) -> None:
         decision = client.get_run(run_id).data.tags if run_id else {}
     except MlflowException:  # decisions may be cleared away
         decision = {}
-    pinned, now = decision.get(FILES_SHA256), version.tags.get(FILES_SHA256, "none")
+    pinned, now = decision.get(FILES_SHA256), version.sha256 or "none"
     if pinned not in (None, now):
         raise UserError(
             f"{version.uri}: its files and tag {FILES_SHA256} were changed after it was made production: "
@@ -90,36 +96,24 @@ def check_pinned(client: MlflowClient, version: Version) -> None:
         )
 
 
-def mark_reviewed(client: MlflowClient, name: str, number: int, run_id: str) -> None:
-    """Note that production is what a decision's run made it."""
-    client.set_registered_model_tag(name, REVIEWED, f"{number}@{run_id}")
-
-
-def tag_version(client: MlflowClient, name: str, number: int, tags: Mapping[str, str]) -> None:
-    """Put facts on a version."""
-    for key, value in tags.items():
-        client.set_model_version_tag(name, str(number), key, value)
-
-
 def list_registered(client: MlflowClient, name: str) -> list[Registered]:
     """List, by name, a registered model and those of other numbers of classes, as ``NAME-2``."""
-    found = _all_pages(client.search_registered_models, f"name LIKE '{name}%'")
-    names = sorted(model.name for model in found if model.name == name or model.name.startswith(f"{name}-"))
+    found = [model.name for model in all_pages(client.search_registered_models, f"name LIKE '{name}%'")]
     listed = []
-    for each in names:
+    for each in sorted(one for one in found if one == name or one.startswith(f"{name}-")):
         model = client.get_registered_model(each)  # a search gives no aliases
-        versions = _all_pages(client.search_model_versions, f"name = '{each}'")
-        versions.sort(key=lambda version: int(version.version))
+        versions = all_pages(client.search_model_versions, f"name = '{each}'")
+        created = {
+            int(version.version): datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+            for version in versions
+        }
         listed.append(
             Registered(
                 each,
                 {alias: int(number) for alias, number in model.aliases.items()},
                 _reviewed(model.tags),
-                [to_version(version) for version in versions],
-                {
-                    int(version.version): datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
-                    for version in versions
-                },
+                sorted(map(to_version, versions), key=lambda version: version.number),
+                created,
             )
         )
     return listed
@@ -128,14 +122,3 @@ def list_registered(client: MlflowClient, name: str) -> list[Registered]:
 def _reviewed(tags: Mapping[str, str]) -> int | None:
     found = re.fullmatch(r"(\d+)@.*", tags.get(REVIEWED, ""))
     return None if found is None else int(found[1])
-
-
-def _all_pages(search: Callable[..., Any], query: str) -> list[Any]:
-    found: list[Any] = []
-    token = None
-    while True:
-        page = search(query, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found

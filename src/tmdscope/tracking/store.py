@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tmdscope.address import keep_secrets, password_in, without_secrets
 from tmdscope.errors import UserError
@@ -205,6 +206,16 @@ def _explain(error: Exception) -> str:
     else:
         remedy = "start it, or set MLFLOW_TRACKING_URI to a store that answers; unset is the project's own"
     return f"MLflow's store {shown_uri()}: {reason}; {remedy}"
+
+
+def all_pages(search: Callable[..., Any], *arguments: Any, **named: Any) -> list[Any]:
+    """Give all that a search of `MlflowClient` finds, however many pages that is."""
+    page = search(*arguments, **named)
+    found = list(page)
+    while page.token:
+        page = search(*arguments, **named, page_token=page.token)
+        found += page
+    return found
 
 
 def open_study(name: str) -> Study:

@@ -8,12 +8,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipelines.tmd_materials import register
+from tests.tracking.programs import make_facts
 from tmdscope.errors import UserError
-from tmdscope.files import read_json, sha256_file, write_json
+from tmdscope.files import read_json, sha256_file
 from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEQUENTIAL, SPLIT
 from tmdscope.params.reading import read_params
 from tmdscope.record import write_record
 from tmdscope.sequential.record import write_left_out
+from tmdscope.tracking.crossval import RunRecord
 from tmdscope.tracking.registry import Version
 
 ROOT = Path(__file__).parents[3]
@@ -31,8 +33,8 @@ class Registry:
         self.versions.append(run_id)
         return Version(model, len(self.versions), run_id, {})
 
-    def point_alias(self, client: Any, model: str, alias: str, number: int) -> None:
-        self.best = number
+    def set_registered_model_alias(self, model: str, alias: str, number: str) -> None:
+        self.best = int(number)
 
 
 @pytest.fixture
@@ -47,28 +49,24 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     write_record(AUDIT, {"failed_checks": []}, of)
     write_left_out(SEQUENTIAL / "sequential.json", SEQUENTIAL / "latent.csv", of)
     found = Registry()
-    monkeypatch.setattr(register, "Scored", SimpleNamespace(read=read_scores))
-    monkeypatch.setattr(register, "connect", lambda: None)
+    monkeypatch.setattr(register, "Scored", SimpleNamespace(read=lambda *_: None))  # see tests/scores
+    monkeypatch.setattr(register, "connect", lambda: found)
     monkeypatch.setattr(register, "write_card", lambda *_: None)
-    for name in ("register_model", "point_alias"):
-        monkeypatch.setattr(register, name, getattr(found, name))
+    monkeypatch.setattr(register, "register_model", found.register_model)
     return found
 
 
-def read_scores(folder: Path, of: dict[str, str]) -> SimpleNamespace:
-    """Stands in for the records of a training, which tests/learn/test_scored.py checks."""
-    return SimpleNamespace(run=read_json(folder / "run.json"), facts=read_json(folder / "facts.json"))
-
-
 def write_scores(name: str, validation: float, selection: float) -> None:
+    of = {"data": "ab" * 32, "split": sha256_file(SPLIT)}
     scores = {
         "best_fold": 0,
         "val": {"macro_f1": {"mean": validation, "std": 0.0}},
         "selection": {"macro_f1": selection, "optimism": validation - selection},
     }
-    write_json(EXPERIMENTS / name / "facts.json", {"scores": scores})
-    run = {"run_id": name, "model_uri": f"models:/{name}", "split_sha256": "ab"}
-    write_json(EXPERIMENTS / name / "run.json", run)
+    make_facts(scores=scores).write(EXPERIMENTS / name / "facts.json", of)
+    made = {"tracking_uri": "sqlite:", "experiment_id": "1", "made_at": "now", "provenance": {}}
+    run = RunRecord(name, name, [], f"models:/{name}", [], **made, data_sha256="ab" * 32, split_sha256="ab")
+    run.write(EXPERIMENTS / name / "run.json", of)
 
 
 def test_best_has_the_highest_selection_score_and_not_the_highest_validation_score(
@@ -79,7 +77,7 @@ def test_best_has_the_highest_selection_score_and_not_the_highest_validation_sco
     register.main()
     assert read_json(REGISTERED)["best"] == NAMES[1]
     assert registry.versions[registry.best - 1] == NAMES[1]
-    assert "selection macro F1 0.500 (validation less this: +0.400)" in capsys.readouterr().out
+    assert "selection macro F1 0.500 (validation is better by +0.400)" in capsys.readouterr().out
 
 
 def test_a_score_that_is_no_number_registers_nothing(registry: Registry) -> None:
