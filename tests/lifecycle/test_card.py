@@ -11,7 +11,6 @@ from tmdscope.learn.summary import Cohort
 from tmdscope.lifecycle.card import compose_card
 from tmdscope.reliability.reliability import Assessment, measure
 from tmdscope.scores.facts import Facts, SplitAudit
-from tmdscope.scores.records import Trust
 from tmdscope.scores.task import CLASSES, quantity
 from tmdscope.tracking.registry import Version
 
@@ -115,7 +114,7 @@ def test_a_perfect_tiny_model_shows_a_width_and_one_sample_shows_none() -> None:
         np.arange(2), labels[:2]
     )
     scores = {"out_of_fold": pooled, "ensemble_test": {**pooled, "distinct": alone}}
-    facts = make_facts(scores=scores, reliability=Trust(**reliability))
+    facts = make_facts(scores=scores, reliability=reliability)
     text = card(Facts.parse(json.loads(json.dumps(facts.to_dict(), default=plain))))
     for wrong in ("1.000 [1.000, 1.000]", "0.000 [0.000, 0.000]"):
         assert wrong not in text
