@@ -9,10 +9,11 @@ from tests.lifecycle.tables import IMAGES, dataset, table, truth, wrong_on
 from tmdscope.lifecycle import contact_sheet
 from tmdscope.lifecycle.comparison import compare_predictions
 from tmdscope.lifecycle.contact_sheet import find_images, make_sheet, percent
+from tmdscope.scores.task import CLASSES
 
 
 def disagreements(*images: int):
-    return compare_predictions(table(truth()), table(wrong_on(*images)), 20, 1).disagreements
+    return compare_predictions(table(truth()), table(wrong_on(*images)), CLASSES, 20, 1).disagreements
 
 
 def test_the_images_are_drawn_with_words() -> None:

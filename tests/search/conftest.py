@@ -8,6 +8,7 @@ import pytest
 from optuna.storages._rdb.models import BaseModel
 
 from tmdscope.params.search import Categorical, LogUniform, SearchParams, Space, Uniform, Whole
+from tmdscope.scores.task import CLASSES
 from tmdscope.search.pruning import Steps
 from tmdscope.search.space import suggest
 from tmdscope.search.storage import PatientStorage, open_storage
@@ -77,6 +78,7 @@ class Hill:
     """An objective that is highest where `share` is 0.5; what should happen is set by the test."""
 
     def __init__(self, together: int = 1, asks: bool = False) -> None:
+        self.metric = CLASSES.primary
         self.together, self.folds, self.epochs, self.asks = together, FOLDS, EPOCHS, asks
         self.calls: list[tuple[int, list[int]]] = []
         self.before_fold: Callable[[int, Sequence[Job]], None] = lambda fold, jobs: None

@@ -26,6 +26,7 @@ from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.reading import ParamsError
 from tmdscope.params.search import Categorical, LogUniform, Space, Uniform, Whole
+from tmdscope.scores.task import MACRO_F1
 from tmdscope.search.experiments import ExperimentObjective, Make, with_settings
 from tmdscope.search.outcome import outcome_of
 from tmdscope.search.pruning import Steps
@@ -150,7 +151,7 @@ def assert_like_alone(
 ) -> None:
     wanted = alone(settings_, fold, base)
     assert outcome.ended == "scored"
-    assert outcome.score == pytest.approx(wanted.history[wanted.kept_epoch - 1].val_macro_f1, abs=1e-5)
+    assert outcome.score == pytest.approx(wanted.history[wanted.kept_epoch - 1].val_score, abs=1e-5)
     assert outcome.epochs == len(wanted.history)
 
 
@@ -198,11 +199,11 @@ def test_a_recorder_hears_every_epoch_and_the_kept_one(base: ExperimentParams) -
     recorder, wanted = job.recorder, alone({}, 1, base)
     assert isinstance(recorder, Listening)
     assert [entry["val_macro_f1"] for entry in recorder.heard] == pytest.approx(
-        [entry.val_macro_f1 for entry in wanted.history]
+        [entry.val_score for entry in wanted.history]
     )
     (final,) = recorder.final
     assert final["kept_epoch"] == wanted.kept_epoch
-    assert final["val_macro_f1"] == pytest.approx(wanted.history[wanted.kept_epoch - 1].val_macro_f1)
+    assert final["val_macro_f1"] == pytest.approx(wanted.history[wanted.kept_epoch - 1].val_score)
 
 
 def test_dropout_is_the_trials_own() -> None:
@@ -267,7 +268,7 @@ def test_a_network_that_is_given_up_ends_early_and_counts_its_epochs() -> None:
 
     outcomes = objective_of(maker(), NETWORK).run_fold(0, [job], [ask])
     assert outcomes == [FoldOutcome("pruned", epochs=2)]
-    wanted = [entry.val_macro_f1 for entry in alone({}, 0, NETWORK).history[:2]]
+    wanted = [entry.val_score for entry in alone({}, 0, NETWORK).history[:2]]
     assert asked == [(1, pytest.approx(wanted[0])), (2, pytest.approx(wanted[1]))]
     assert isinstance(job.recorder, Listening)
     assert len(job.recorder.heard) == 2
@@ -313,7 +314,7 @@ def test_how_many_train_together_changes_no_score(storage: PatientStorage) -> No
     assert [trial.value for trial in single] == pytest.approx([trial.value for trial in triple], abs=1e-5)
     for trial in single:
         wanted = [alone(trial.params, fold) for fold in range(2)]
-        kept = [result.history[result.kept_epoch - 1].val_macro_f1 for result in wanted]
+        kept = [result.history[result.kept_epoch - 1].val_score for result in wanted]
         assert trial.value == pytest.approx(np.mean(kept), abs=1e-5)
 
 
@@ -321,18 +322,21 @@ def test_a_search_is_scored_by_folds_that_chose_neither_trial_nor_epoch(storage:
     objective = objective_of(maker(), together=3)
     study = open_search(storage, "selection", objective.search, Steps(objective.epochs), IDENTITY)
     work(study, objective, SilentSearch())
+    rule = CheckpointRule.IMPROVES_BOTH
     candidates = [
-        leave_out_each([alone(trial.params, fold).history for fold in range(2)], CheckpointRule.IMPROVES_BOTH)
+        leave_out_each(
+            [alone(trial.params, fold).history for fold in range(2)], CheckpointRule.IMPROVES_BOTH, MACRO_F1
+        )
         for trial in study.places.ended
     ]
-    assert outcome_of(study).selection == pytest.approx(selection_score(candidates), abs=1e-5)
+    assert outcome_of(study).selection == pytest.approx(selection_score(candidates, MACRO_F1), abs=1e-5)
 
 
 @pytest.mark.parametrize("base", [BASE, NETWORK], ids=["heads", "network"])
 def test_a_fold_hands_on_all_its_epochs_and_what_chose_among_them(base: ExperimentParams) -> None:
     (outcome,) = run(objective_of(maker(), base), 0, {"checkpoint": "paper"})
-    assert [scores.val_macro_f1 for scores in outcome.history] == pytest.approx(
-        [scores.val_macro_f1 for scores in alone({"checkpoint": "paper"}, 0, base).history]
+    assert [scores.val_score for scores in outcome.history] == pytest.approx(
+        [scores.val_score for scores in alone({"checkpoint": "paper"}, 0, base).history]
     )
     assert outcome.rule is CheckpointRule.PAPER
 

@@ -17,6 +17,7 @@ from tmdscope.models.registry import FamilyError
 from tmdscope.models.tabular import FeatureTable
 from tmdscope.params.published_study import FAMILIES, FamilySearchParams, read_family
 from tmdscope.params.reading import read_section
+from tmdscope.scores.task import CLASSES
 from tmdscope.search.families import (
     FamilyObjective,
     describe_choice,
@@ -167,7 +168,7 @@ def test_the_chosen_family_is_described(
     found = run_search(tmp_path, table, seen)
     family = read_family(found.settings)
     predicted = predict_unseen(family, table, seen, unseen, 1)
-    choice = describe_choice(found, table.labels[unseen], predicted)
+    choice = describe_choice(found, CLASSES, table.labels[unseen], predicted)
     assert choice["family"] == family.family
     assert read_family({"family": choice["family"], **choice["settings"]}) == family
     assert choice["images"] == len(unseen)

@@ -16,6 +16,7 @@ from tmdscope.learn.fit import Examples
 from tmdscope.learn.selection import leave_out_each, selection_score
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import LogUniform, Space, Uniform
+from tmdscope.scores.task import MACRO_F1
 from tmdscope.search.experiments import ExperimentObjective, with_settings
 from tmdscope.search.outcome import outcome_of
 from tmdscope.search.pruning import Steps
@@ -65,9 +66,11 @@ class Null:
             for number, fold in enumerate(self.parts)
         ]
         fits = [result.fit for result in train_heads(members, made.build, TARGET, self.examples)]
-        validation = float(np.mean([one.history[one.kept_epoch - 1].val_macro_f1 for one in fits]))
+        validation = float(np.mean([one.history[one.kept_epoch - 1].val_score for one in fits]))
         histories = [one.history for one in fits]
-        return validation, selection_score([leave_out_each(histories, made.settings.checkpoint)])
+        return validation, selection_score(
+            [leave_out_each(histories, made.settings.checkpoint, MACRO_F1)], MACRO_F1
+        )
 
     def tuned(self, storage: PatientStorage, seed: int) -> tuple[float, float]:
         """Validation and selection score of what a search finds for it."""
