@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tmdscope.lifecycle.gate import Gate, ModelCheck
+from tmdscope.lifecycle.gate import Gate
 from tmdscope.scores.intervals import Bounds, Estimate
 from tmdscope.tracking.audits import StudyAudit
+from tmdscope.tracking.check_model import ModelCheck
 from tmdscope.tracking.contract import Contract
 from tmdscope.tracking.registry import Client, Version
 

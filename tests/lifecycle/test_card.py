@@ -18,7 +18,7 @@ VERSION = Version("classifier", 3, "ab" * 16, {"files.sha256": "cd" * 32})
 TAGS = {
     "git.commit": "1234abcd",
     "git.dirty": "false",
-    "params.sha256": "ef" * 32,
+    "params.sha256": "12" * 32,
     "threads": "2",
     "device": "cpu",
 }
@@ -39,7 +39,7 @@ def test_a_card_holds_the_numbers_of_its_run() -> None:
         "1.40 materials",
         "| WSe2 | 50 | 8 |",
         "`1234abcd`",
-        "12" * 32,
+        "ef" * 32,
         "cd" * 32,
     ):
         assert shown in text, shown

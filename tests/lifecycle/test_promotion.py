@@ -24,8 +24,8 @@ from tests.lifecycle.deciding import (
 from tests.lifecycle.gates import CONTRACT, EQUAL, NAME, OPEN, SHUT, differing, fill, when_loading
 from tests.lifecycle.memory import Data, killed_at
 from tmdscope.errors import UserError
-from tmdscope.lifecycle.gate import ModelCheck
 from tmdscope.lifecycle.promotion import promote, rollback
+from tmdscope.tracking.check_model import ModelCheck
 from tmdscope.tracking.lock import locked
 from tmdscope.tracking.registry import (
     BEST,

@@ -374,6 +374,12 @@ def test_links_and_pipes_are_no_files_of_a_model(model: Model, tmp_path: Path) -
     assert "requirements.txt" in str(check_model(model.uri).files)
 
 
+def test_reference_predictions_of_another_version_are_refused(model: Model) -> None:
+    stored = {"images": IMAGES, "probabilities": np.zeros((3, 3), np.float32)}
+    save_file(stored, model.folder / "extra_files" / "reference.safetensors", {"version": "2"})
+    model.expect_refused("is of version '2', '1' is read")
+
+
 def test_what_lies_beside_must_be_of_the_models_own_size(model: Model) -> None:
     path = model.folder / "extra_files" / "reference.safetensors"
     save_file(

@@ -101,9 +101,7 @@ class Reference:
         images, probabilities = arrays["images"], arrays["probabilities"]
         wanted = (len(images), config.size_px, config.size_px), (len(images), len(config.classes))
         if (images.shape, probabilities.shape) != wanted or images.dtype != np.uint8:
-            raise ValueError(
-                f"{path.name} holds images {images.shape} and probabilities {probabilities.shape}"
-            )
+            raise ValueError(f"it holds images {images.shape} and probabilities {probabilities.shape}")
         return cls(images, probabilities.astype(np.float32))
 
 
