@@ -322,7 +322,6 @@ def test_a_search_is_scored_by_folds_that_chose_neither_trial_nor_epoch(storage:
     objective = objective_of(maker(), together=3)
     study = open_search(storage, "selection", objective.search, Steps(objective.epochs), IDENTITY)
     work(study, objective, SilentSearch())
-    rule = CheckpointRule.IMPROVES_BOTH
     candidates = [
         leave_out_each(
             [alone(trial.params, fold).history for fold in range(2)], CheckpointRule.IMPROVES_BOTH, MACRO_F1
