@@ -9,11 +9,11 @@ import torch
 from tmdscope.audit.study import audit
 from tmdscope.audit.table import AuditTable, Targets
 from tmdscope.dataset.audit import read_split
+from tmdscope.dataset.columns import sample_numbers
 from tmdscope.dataset.published import read_tables
 from tmdscope.dataset.splits import Split
 from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
-from tmdscope.models.sample_id import sample_numbers
 from tmdscope.models.tabular import FeatureTable, make_method, table_folds
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams

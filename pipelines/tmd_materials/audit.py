@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from tmdscope.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.audit.statistics import image_statistics
 from tmdscope.audit.study import audit
 from tmdscope.audit.table import MOST_IMAGES, AuditTable, Targets
 from tmdscope.dataset.audit import read_split
+from tmdscope.dataset.columns import draw_images, read_nuisance, read_order
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_file
 from tmdscope.layout import AUDIT, FEATURES, PREPARED, PRETRAINED, SPLIT

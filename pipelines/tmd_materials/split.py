@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.audit.columns import read_nuisance, read_order
 from tmdscope.dataset.audit import audit_split
+from tmdscope.dataset.columns import read_nuisance, read_order
 from tmdscope.dataset.records import PAPER_TEST
 from tmdscope.dataset.splits import group_samples, make_split, split_rest
 from tmdscope.dataset.store import MANIFEST, Dataset, classes_of, digest_of

@@ -9,13 +9,13 @@ import pytest
 from tests.audit.studies import PARAMS, SCORING, make_table
 from tests.audit.test_findings import parts_of
 from tmdscope.audit.campaigns import MOSTLY, NONE, campaign_effect, judged
-from tmdscope.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.audit.confounds import predict_all
 from tmdscope.audit.kernel import kernel_of
 from tmdscope.audit.record import Findings
 from tmdscope.audit.study import audit, find
 from tmdscope.audit.table import AuditTable, Rows
 from tmdscope.audit.verdict import checks, judge, overall_effect
+from tmdscope.dataset.columns import draw_images, read_nuisance, read_order
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
 from tmdscope.report.audit import audit_section

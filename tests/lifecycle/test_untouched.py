@@ -16,8 +16,8 @@ from tests.lifecycle.programs import PREPARE, make_complete
 from tests.report.study import data_params
 from tests.scan.read.files import nanoscope
 from tests.support.untouched import untouched
-from tmdscope.audit.columns import read_nuisance, read_order
 from tmdscope.cli import app
+from tmdscope.dataset.columns import read_nuisance, read_order
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.place import write_new
 from tmdscope.dataset.prepare import prepare

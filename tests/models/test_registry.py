@@ -10,11 +10,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import SVC
 
+from tmdscope.dataset.columns import sample_numbers
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
 from tmdscope.models.registry import FIXED, fit_family, make_transforms
-from tmdscope.models.sample_id import make_sample_id_classifier, sample_numbers
+from tmdscope.models.sample_id import make_sample_id_classifier
 from tmdscope.models.tabular import METHODS, FeatureTable, make_method
 from tmdscope.params.published_study import (
     ClassifiersParams,

@@ -100,7 +100,8 @@ def add_material(request: AddRequest) -> Addition:
     heads = params.strategy is Strategy.FEATURES
     resume = _open_attempt(request, plan, tags, version)
     use = DataUse(request.study, dataset.digest, str(request.images), len(dataset.images), NAME)
-    cohort, metric = cohort_of(plan, dataset.manifest, request.scoring, target.task), target.task.primary
+    task = read_task(target.task)
+    cohort, metric = cohort_of(plan, dataset.manifest, request.scoring, task), task.primary
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         origin, features = f"{request.data.origin} and {request.images.name}", Path(folder)
         if heads:

@@ -20,6 +20,7 @@ from tmdscope.params.materials_study import PrepareParams
 from tmdscope.reliability.reliability import assess, fit_reliability, measure
 from tmdscope.scores.facts import DataFacts, Facts, SplitAudit, SplitFacts
 from tmdscope.scores.folds import MeanStd
+from tmdscope.scores.task import read_task
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.scale import Scale
@@ -60,7 +61,7 @@ class Compiler:
         held_out = assess(reliability, probabilities[:, test], embeddings[:, test])
         scoring = self.scoring
         distinct = manifest["duplicate_of"].isna().to_numpy()
-        task = trained.experiment.target.task
+        task = read_task(trained.experiment.target.task)
         cohort = Cohort(task, labels, samples, distinct, scoring.bootstrap, scoring.seed)
         scores = summarise(results, folds, cohort)
         histories, rule = [result.fit.history for result in results], trained.experiment.settings.checkpoint

@@ -261,7 +261,7 @@ class _Chunk:
         mean = torch.where(counted, losses, 0.0).sum(dim=1) / counts
         predicted = self.target.predict(flat).view_as(labels)
         true, guess, mask = (values.cpu().numpy() for values in (labels, predicted, counted))
-        scores = self.target.task.score_each(true, guess, mask)
+        scores = read_task(self.target.task).score_each(true, guess, mask)
         return mean.tolist(), [float(score) for score in scores]
 
     def _close_epoch(
@@ -279,7 +279,7 @@ class _Chunk:
                 )
             best = history[kept[number] - 1] if kept[number] else None
             history.append(score)
-            if keeps(member.settings.checkpoint, self.target.task.primary, score, best):
+            if keeps(member.settings.checkpoint, read_task(self.target.task).primary, score, best):
                 kept[number] = len(history)
                 better.append(number)
         index = torch.tensor(better, dtype=torch.int64, device=self.device)

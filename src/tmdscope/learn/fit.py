@@ -13,6 +13,7 @@ from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
 from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.learn.resume import Checkpoints
 from tmdscope.learn.sampling import Sampling, cut_batches, draw_epoch, starting_positions
+from tmdscope.scores.task import read_task
 from tmdscope.vision.augment import apply_symmetry
 from tmdscope.vision.precision import Precision, autocast
 from tmdscope.vision.targets import Target
@@ -135,7 +136,7 @@ def fit(
         scores = EpochScores(*train_scores, *evaluate(model, target, examples, val, settings.precision))
         training.close_epoch(scores)
         kept = training.kept_epoch == training.epoch
-        recorder.epoch(training.epoch, scores.named(target.task.primary), kept)
+        recorder.epoch(training.epoch, scores.named(training.task.primary), kept)
         if checkpoints is not None:
             checkpoints.offer(training.epoch, training.state, final=training.finished)
     model.load_state_dict(training.kept_state)
@@ -169,7 +170,7 @@ def evaluate(
     labels = examples.labels[positions]
     with autocast(precision, examples.inputs.device):
         logits = predict_logits(model, examples.inputs[positions])
-    score = target.task.score(labels.cpu().numpy(), target.predict(logits).cpu().numpy())
+    score = read_task(target.task).score(labels.cpu().numpy(), target.predict(logits).cpu().numpy())
     return float(target.loss(logits, labels)), score
 
 
@@ -178,10 +179,11 @@ def part_scores(logits: Tensor, target: Target, labels: Tensor) -> dict[str, flo
     true, said, decoded = (
         values.cpu().numpy() for values in (labels, target.predict(logits), target.decode(logits))
     )
+    task = read_task(target.task)
     return {
         "loss": float(target.loss(logits, labels)),
-        **target.task.scores(true, said),
-        **target.task.details(true, said, decoded, target.classes),
+        **task.scores(true, said),
+        **task.details(true, said, decoded, target.classes),
     }
 
 
@@ -198,6 +200,7 @@ class _Training:
     kept_state: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.task = read_task(self.target.task)
         self.generator = torch.Generator().manual_seed(self.settings.seed)
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         make = torch.optim.AdamW if self.settings.optimiser == "adamw" else torch.optim.Adam
@@ -244,7 +247,7 @@ class _Training:
             predicted.append(self.target.predict(logits.detach()))
         mean_loss = float(torch.stack(losses).sum()) / len(order)
         labels = self.examples.labels[order]
-        score = self.target.task.score(labels.cpu().numpy(), torch.cat(predicted).cpu().numpy())
+        score = self.task.score(labels.cpu().numpy(), torch.cat(predicted).cpu().numpy())
         return mean_loss, score
 
     def close_epoch(self, scores: EpochScores) -> None:
@@ -256,7 +259,7 @@ class _Training:
             )
         kept = self.history[self.kept_epoch - 1] if self.kept_epoch else None
         self.history.append(scores)
-        if keeps(self.settings.checkpoint, self.target.task.primary, scores, kept):
+        if keeps(self.settings.checkpoint, self.task.primary, scores, kept):
             self.kept_epoch, self.kept_state = self.epoch, copy.deepcopy(self.model.state_dict())
 
     def state(self) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.audit.columns import draw_images, read_nuisance, read_order
 from tmdscope.audit.record import Verdict
 from tmdscope.audit.statistics import image_statistics, spectra
 from tmdscope.audit.study import audit
 from tmdscope.audit.table import MOST_IMAGES, AuditTable
+from tmdscope.dataset.columns import draw_images, read_nuisance, read_order
 from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, text_problems
 from tmdscope.dataset.place import find_file
 from tmdscope.dataset.prepare import prepare_content
@@ -41,7 +41,7 @@ class AuditRequest:
 
     `manifest` is CSV or Parquet: ``sample_id``, ``material``, ``path`` of pictures where there are no
     features, and any further columns. `features` is NPY, a row of numbers per row of the manifest; None:
-    spectra of the pictures. `order` is as for `tmdscope.audit.columns.read_order`; columns `nuisance`
+    spectra of the pictures. `order` is as for `tmdscope.dataset.columns.read_order`; columns `nuisance`
     should not matter.
     """
 

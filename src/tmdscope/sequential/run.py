@@ -21,6 +21,7 @@ from tmdscope.learn.fit import FitResult
 from tmdscope.learn.recorder import Recorder
 from tmdscope.learn.resume import Checkpoints, Resume
 from tmdscope.params.sequential import Encoding
+from tmdscope.scores.task import read_task
 from tmdscope.sequential.expansion import expand
 from tmdscope.sequential.plan import Plan, Training, stage_parts
 from tmdscope.vision.features import embed_inputs
@@ -230,7 +231,7 @@ class _Sequences:
 
     def _replay(self, training: Training, recorder: Recorder) -> None:
         """Let a recorder hear what was trained before."""
-        metric = self.one.target.task.primary
+        metric = read_task(self.one.target.task).primary
         for fold in self.results[training].folds:
             with recorder.fold(fold.fold) as listener:
                 listener.history([scores.named(metric) for scores in fold.fit.history])

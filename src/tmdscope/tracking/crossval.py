@@ -11,6 +11,7 @@ from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.progress import TrainingTable
 from tmdscope.record import JsonRecord
+from tmdscope.scores.task import read_task
 from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.provenance import whereabouts
@@ -143,10 +144,15 @@ def track_experiment(
     attempt = None if resume is None else resume.attempt
     if resume is not None and resume.abandoned is not None:
         end_attempt(study, resume.abandoned)
+    metric = read_task(experiment.target.task).primary
     with (
         start_run(study, name, {**tags, "experiment": name}, data=data, attempt=attempt) as run,
         TrainingTable(
-            name, len(folds), experiment.settings.epochs, len(folds[0].train), experiment.target.task.primary
+            name,
+            len(folds),
+            experiment.settings.epochs,
+            len(folds[0].train),
+            read_task(experiment.target.task).primary,
         ) as table,
     ):
         recorder = TrackedCrossval(run, {**tags, "experiment": name}, data, package, table, attempt)

@@ -12,7 +12,7 @@ from tmdscope.learn.recorder import Recorder, Silent
 from tmdscope.learn.resume import Resume
 from tmdscope.models.tabular import mean_over_folds
 from tmdscope.scores.folds import PARTS
-from tmdscope.scores.task import Task
+from tmdscope.scores.task import Task, read_task
 from tmdscope.sequential.plan import Plan, Training
 from tmdscope.sequential.record import StageVersion
 from tmdscope.sequential.run import StageResult, stage_target
@@ -116,7 +116,7 @@ class TrackedSequences:
             )
             self._registered[training] = version
             run.tags({"version": version.uri})
-        task = stage_target(self.plan, training).task
+        task = read_task(stage_target(self.plan, training).task)
         run.metrics(flatten(mean_over_folds([_shown(fold.scores, task) for fold in result.folds])))
 
     def model_of(self, training: Training) -> str:

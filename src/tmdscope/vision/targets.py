@@ -2,25 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from tmdscope.materials import INVALID, atom_vector, atoms_of
-from tmdscope.scores.task import CLASSES, Task
 
 
 class Target(ABC):
     """One encoding of K classes into the network's outputs.
 
     `output_names` say what each output speaks about: a class or an atom. One that two encodings share may
-    keep its weights. Logits are N x `outputs`, labels N, int64: label k is the k-th class.
+    keep its weights. Logits are N x `outputs`, labels N, int64: label k is the k-th class. `task` says
+    what is predicted, see `tmdscope.scores.task.read_task`.
     """
 
     name: ClassVar[str]
-    task: ClassVar[Task] = CLASSES
+    task: ClassVar[Mapping[str, Any]] = {"name": "classes"}
 
     def __init__(self, classes: Sequence[str], output_names: Sequence[str]) -> None:
         self.classes = tuple(classes)

@@ -1,15 +1,19 @@
-"""Columns of a manifest as an audit needs them."""
+"""Columns of a manifest as numbers: the order of samples, and what should not matter."""
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from tmdscope.audit.table import Rows, Values
 from tmdscope.errors import UserError
 from tmdscope.materials import nearest
-from tmdscope.models.sample_id import sample_numbers
 from tmdscope.stage import say
+
+Rows = NDArray[np.int64]
+Values = NDArray[np.float64]
 
 NO_ORDER = "none"
 """In place of a column's name: nothing is known of the order."""
@@ -47,6 +51,20 @@ def read_order(manifest: pd.DataFrame, column: str) -> Values | None:
             "write all as numbers, or all as dates"
         )
     return np.asarray(numbers, dtype=np.float64)
+
+
+def sample_numbers(sample_ids: Sequence[str] | NDArray[Any]) -> NDArray[np.float64]:
+    """Read sample ids as numbers, float64, shape (images, 1); the last digits count: ``S0012`` is 12."""
+    numbers = []
+    for sample in sample_ids:
+        digits = re.findall(r"[0-9]+", str(sample))
+        if not digits:
+            raise UserError(
+                f"sample id {str(sample)!r} carries no number, so an order or a baseline "
+                "by it has nothing to go by; leave it out for these samples"
+            )
+        numbers.append(float(digits[-1]))
+    return np.array(numbers).reshape(-1, 1)
 
 
 def read_nuisance(manifest: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame | None:
