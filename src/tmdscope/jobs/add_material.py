@@ -32,7 +32,7 @@ from tmdscope.names import key_of
 from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.scores.intervals import tell_interval
-from tmdscope.scores.task import Metric
+from tmdscope.scores.task import Metric, read_task
 from tmdscope.sequential.outcome import summarise
 from tmdscope.sequential.plan import Known, Plan, Training, make_plan, stage_parts
 from tmdscope.sequential.record import AddedRecord

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
 from tmdscope.learn.fit import DivergedError, Examples, FitResult, FitSettings, learning_rate_at
 from tmdscope.learn.sampling import cut_batches, draw_epoch, starting_positions
+from tmdscope.scores.task import read_task
 from tmdscope.vision.targets import Target
 
 _CACHE_BYTES = 32 << 20
@@ -267,7 +268,7 @@ class _Chunk:
     def _close_epoch(
         self, scores: list[EpochScores], histories: list[list[EpochScores]], kept: list[int]
     ) -> None:
-        better = []
+        better, metric = [], read_task(self.target.task).primary
         for number, (member, score, history) in enumerate(zip(self.members, scores, histories, strict=True)):
             patience = member.settings.early_stopping
             if patience and len(history) - kept[number] >= patience:
@@ -279,7 +280,7 @@ class _Chunk:
                 )
             best = history[kept[number] - 1] if kept[number] else None
             history.append(score)
-            if keeps(member.settings.checkpoint, read_task(self.target.task).primary, score, best):
+            if keeps(member.settings.checkpoint, metric, score, best):
                 kept[number] = len(history)
                 better.append(number)
         index = torch.tensor(better, dtype=torch.int64, device=self.device)

@@ -147,13 +147,7 @@ def track_experiment(
     metric = read_task(experiment.target.task).primary
     with (
         start_run(study, name, {**tags, "experiment": name}, data=data, attempt=attempt) as run,
-        TrainingTable(
-            name,
-            len(folds),
-            experiment.settings.epochs,
-            len(folds[0].train),
-            read_task(experiment.target.task).primary,
-        ) as table,
+        TrainingTable(name, len(folds), experiment.settings.epochs, len(folds[0].train), metric) as table,
     ):
         recorder = TrackedCrossval(run, {**tags, "experiment": name}, data, package, table, attempt)
         results = cross_validate(
