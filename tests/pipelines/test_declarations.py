@@ -1,4 +1,4 @@
-"""Every stage declares the sections of params.yaml that it asks for, and the rooms that compute it; no others."""
+"""Every stage declares the sections of params.yaml that it asks for, and the rooms that compute it."""
 
 import re
 from collections.abc import Iterator
