@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,13 @@ def test_only_pipelines_and_the_command_read_params() -> None:
             continue
         names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
         assert not names & readers, f"{module_of(path)} reads params.yaml"
+
+
+METRICS = r"\b(\w*macro_f1|weighted_f1|exact_accuracy|\w*accuracy|macro F1|recall|mae|rmse|MAE|RMSE)\b"
+SOURCES = [*MODULES, *sorted((ROOT / "pipelines").rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_only_scores_names_a_metric(path: Path) -> None:
+    if not path.is_relative_to(PACKAGE / "scores"):
+        assert re.findall(METRICS, path.read_text(encoding="utf-8")) == []

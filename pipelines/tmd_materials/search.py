@@ -9,6 +9,7 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.materials_study import DataParams, TrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import SearchParams
+from tmdscope.scores.task import CLASSES
 from tmdscope.stage import name_of_entry, run_stage
 
 
@@ -24,8 +25,10 @@ def main() -> None:
         study=read_section("tracking", TrackingParams).study,
     )
     found = search_experiment(request, SEARCHES / name)
+    metric = CLASSES.primary
     print(
-        f"{name}: trial {found.trial} of {found.progress.over} is best, macro F1 {found.value:.3f}: "
+        f"{name}: trial {found.trial} of {found.progress.over} is best, "
+        f"{metric.title} {metric.tell(found.value)}: "
         + ", ".join(f"{key} {value}" for key, value in found.settings.items())
     )
 

@@ -54,8 +54,8 @@ def separation(
 
     Samples of the held-out images have no other images. ``silhouette``: that of materials over all and over
     held-out images (Rousseeuw 1987; None where the part has too few). ``linear``: for each of `divisions` and
-    for ``material``, the accuracy of a logistic regression on standardised coordinates: ``fitted`` on the
-    images that are not held out, on which it was fitted; ``test`` on held-out ones, with interval;
+    for ``material``, the share that a logistic regression on standardised coordinates has right: ``fitted``
+    on the images that are not held out, on which it was fitted; ``test`` on held-out ones, with interval;
     ``test_majority``, what always naming the more frequent side would score there.
     """
     names = np.asarray(materials, dtype=str)

@@ -45,7 +45,7 @@ class Words:
 
     @property
     def named(self) -> str:
-        """The metric's name and unit in a sentence: ``accuracy in %``."""
+        """The metric's name and unit in a sentence: ``TITLE in UNIT``."""
         return self.metric.title + (f" in {self.unit}" if self.unit else "")
 
     def header(self, title: str) -> str:
@@ -65,7 +65,7 @@ class Words:
         return self.cell(scores.values[self.metric.name], scores.bounds[self.metric.name])
 
     def value(self, told: str) -> str:
-        """Write a value in a sentence, from its number: ``81.3 %``, ``RMSE 0.13 eV``."""
+        """Write a value in a sentence, from its number: ``81.3 %``, ``an error 0.13 eV``."""
         lead = "" if self.share else f"{self.metric.title} "
         return f"{lead}{told}" + (f" {self.unit}" if self.unit else "")
 

@@ -163,7 +163,9 @@ class PromotionParams(Params):
     """Section `promotion`: the gate before the alias `production`; read by the command, not by a stage."""
 
     margin: float = Field(
-        ge=0, le=1, description="macro F1 by which a version may be worse than production, at 95 % confidence"
+        ge=0,
+        le=1,
+        description="how much worse than production a version's primary score may be, at 95 % confidence",
     )
 
 

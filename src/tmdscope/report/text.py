@@ -45,12 +45,12 @@ def unit_of(metric: Metric) -> str:
 
 
 def heading(metric: Metric) -> str:
-    """Head a column of a metric: ``accuracy (%)``."""
+    """Head a column of a metric: ``TITLE (UNIT)``."""
     return f"{metric.title} ({unit_of(metric)})" if unit_of(metric) else metric.title
 
 
 def named(metrics: Sequence[Metric]) -> str:
-    """Name metrics and their units: ``accuracy in % and macro F1``."""
+    """Name metrics and their units: ``TITLE in UNIT and TITLE``."""
     told = [f"{one.title} in {unit_of(one)}" if unit_of(one) else one.title for one in metrics]
     return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
 
