@@ -65,7 +65,7 @@ class Words:
         return self.cell(scores.values[self.metric.name], scores.bounds[self.metric.name])
 
     def value(self, told: str) -> str:
-        """Write a value in a sentence, from its number: ``81.3 %``, ``an error 0.13 eV``."""
+        """Write a value in a sentence, from its number: ``81.3 %``, ``TITLE 0.13 eV``."""
         lead = "" if self.share else f"{self.metric.title} "
         return f"{lead}{told}" + (f" {self.unit}" if self.unit else "")
 
