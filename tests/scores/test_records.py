@@ -1,4 +1,4 @@
-"""Scores on disk: keys as they always were, beside a version; other versions and forms are refused by name."""
+"""Scores on disk: keys as they always were, beside a version; others are refused by name."""
 
 import json
 from pathlib import Path
