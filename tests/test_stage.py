@@ -119,6 +119,10 @@ def test_an_error_of_the_system_has_the_file_and_a_remedy(
             r"'a\\udcff.png'.*rename",
         ),
         (ValueError("embedded null byte"), "NUL"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            r"disk of .+ \(\d+ MiB are free there\): No space.*; free",
+        ),
         (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "set TMPDIR"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), "Broken pipe; see that"),
         (FileNotFoundError(2, "No such file or directory", "git"), "^error: git: .*program, install it"),
