@@ -103,9 +103,7 @@ def _nameless(number: int) -> str:
     """Say where an error may be of that names no file: where least space is left, if it is about space."""
     if number not in (errno.ENOSPC, errno.EDQUOT):
         return "a file or a connection"
-    free = {
-        path: shutil.disk_usage(path).free for path in (find_project(), Path(tempfile.gettempdir()))
-    }
+    free = {path: shutil.disk_usage(path).free for path in (find_project(), Path(tempfile.gettempdir()))}
     path = min(free, key=lambda one: free[one])
     return f"a file on the disk of {path} ({free[path] / 2**20:.0f} MiB are free there)"
 

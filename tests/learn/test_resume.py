@@ -175,6 +175,22 @@ def test_an_attempt_is_held_by_one_process_until_that_ends(
     assert not Resume.open(folder, {}, {}).begun
 
 
+def test_an_attempt_that_ends_while_another_waits_for_it_is_begun_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "attempt"
+    ending = "from pathlib import Path; import sys; from tmdscope.learn.resume import Resume\n"
+    ending += "own = Resume.open(Path(sys.argv[1]), {}, {}); print('held', flush=True)\n"
+    ending += "sys.stdin.read(); own.finish()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", ending, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdin is not None
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"held\n"
+    threading.Timer(0.5, other.stdin.close).start()
+    assert not Resume.open(folder, {}, {}).begun
+    other.wait()
+
+
 def test_what_a_kill_left_of_an_attempt_that_was_being_removed_is_no_attempt(tmp_path: Path) -> None:
     (tmp_path / "fold-0").mkdir()
     (tmp_path / "fold-0" / "000001.ckpt").write_bytes(b"of another")

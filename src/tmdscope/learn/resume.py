@@ -228,23 +228,22 @@ _held: dict[Path, int] = {}
 """Attempts of this process, and the descriptors that lock their folders until it ends."""
 
 
-def _lock(folder: Path, until: float) -> int | None:
-    while True:
+def _hold(folder: Path) -> None:
+    until = time.monotonic() + ENDING_S
+    while (key := folder.absolute()) not in _held:
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            return lock_folder(folder)
+            lock = lock_folder(folder)
+        except FileNotFoundError:
+            continue  # whoever held it has just ended, and removed it
         except BlockingIOError as error:
             if time.monotonic() > until:
                 raise UserError(
                     f"{folder}: another process works on it; wait for that to end (it may go on although "
                     "`dvc repro` was killed: `ps -ef`), then run it again"
                 ) from error
-        time.sleep(_LOOK_EVERY_S)
-
-
-def _hold(folder: Path) -> None:
-    while (key := folder.absolute()) not in _held:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _lock(folder, time.monotonic() + ENDING_S)
+            time.sleep(_LOOK_EVERY_S)
+            continue
         if lock is None:
             return
         if folder.exists() and os.path.samestat(folder.stat(), os.fstat(lock)):
