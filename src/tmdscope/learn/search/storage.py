@@ -15,7 +15,7 @@ from optuna.storages._rdb.models import TrialModel
 from optuna.trial import TrialState
 from sqlalchemy import NullPool, create_engine, text, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, PendingRollbackError, SQLAlchemyError
 
 from tmdscope.address import holds_secret, without_secrets
 from tmdscope.stage import UserError, say
@@ -98,6 +98,7 @@ class PatientStorage(RDBStorage):
                 if not silent:
                     say(f"search storage {self.shown} does not answer ({reason}); waiting for it")
                 silent = True
+                self.remove_session()  # a transaction that was cut off would refuse every further call
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             else:
@@ -256,6 +257,8 @@ def _shown(url: URL) -> str:
 
 def _is_outage(error: Exception) -> bool:
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if isinstance(cause, PendingRollbackError):  # of a call that was cut off before
+        return True
     if not isinstance(cause, DBAPIError):
         return False
     state = getattr(cause.orig, "sqlstate", None)
