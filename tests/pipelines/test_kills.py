@@ -106,4 +106,4 @@ def test_nothing_is_left_or_changed(killed: Clone) -> None:
     assert not [path for path in killed.root.rglob("*") if path.name.endswith(SUFFIX)]
     changed = killed.run("git", "status", "--porcelain").stdout.split()
     assert changed[1::2] == ["dvc.lock", "reports/"]
-    assert "up to date" in killed.run("dvc", "status").stdout
+    assert "up to date" in killed.run("dvc", "status", "dvc.yaml").stdout
