@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,26 @@ class _ByFile(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     return _ByFile(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test of marker `own_process` in one: threads that torch has started do not survive a fork."""
+    if not pyfuncitem.get_closest_marker("own_process") or "TMDSCOPE_OWN_PROCESS" in os.environ:
+        return None
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = ["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=pyfuncitem.config.rootpath,
+        env=variables | {"TMDSCOPE_OWN_PROCESS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, f"{done.stdout[-6000:]}{done.stderr[-3000:]}"
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

@@ -38,9 +38,13 @@ def fail(error: BaseException) -> None:
 
 def ended(program: str, *, expect: int, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a program as a stage in a process of its own."""
-    text = (
-        f"import os, signal, sys\nfrom tmdscope.stage import *\ndef main():\n    {program}\nrun_stage(main)\n"
+    heard = (
+        "signal.signal(2, signal.default_int_handler); [signal.signal(n, signal.SIG_DFL) for n in (1, 15)]\n"
     )
+    start = (
+        f"import os, signal, sys\nfrom tmdscope.stage import *\n{heard}"  # whoever runs this may ignore them
+    )
+    text = f"{start}def main():\n    {program}\nrun_stage(main)\n"
     done = subprocess.run(
         [sys.executable, "-c", text], stderr=subprocess.PIPE, text=True, check=False, **options
     )
@@ -116,6 +120,10 @@ def test_an_error_of_the_system_has_the_file_and_a_remedy(
             r"'a\\udcff.png'.*rename",
         ),
         (ValueError("embedded null byte"), "NUL"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            r"disk of .+ \(\d+ MiB are free there\): No space.*; free",
+        ),
         (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "set TMPDIR"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), "Broken pipe; see that"),
         (FileNotFoundError(2, "No such file or directory", "git"), "^error: git: .*program, install it"),

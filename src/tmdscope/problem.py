@@ -4,6 +4,7 @@ import errno
 import os
 import platform
 import shlex
+import shutil
 import sys
 import tempfile
 import traceback
@@ -84,7 +85,16 @@ def _explain(error: BaseException) -> str | None:
     remedy = _REMEDIES.get(error.errno) or (remedy_of(path) if path else "start it again")
     if error.errno == errno.ENOENT and path is not None and len(path.parts) == 1:
         remedy = f"if it is a program, install it; else {remedy}"
-    return f"{path or 'a file or a connection'}: {error.strerror or error}; {remedy}"
+    return f"{path or _nameless(error.errno)}: {error.strerror or error}; {remedy}"
+
+
+def _nameless(number: int) -> str:
+    """Say where an error may be of that names no file: where least space is left, if it is about space."""
+    if number not in (errno.ENOSPC, errno.EDQUOT):
+        return "a file or a connection"
+    free = {path: shutil.disk_usage(path).free for path in (find_project(), Path(tempfile.gettempdir()))}
+    path = min(free, key=lambda one: free[one])
+    return f"a file on the disk of {path} ({free[path] / 2**20:.0f} MiB are free there)"
 
 
 def _is_here() -> bool:

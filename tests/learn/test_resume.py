@@ -2,6 +2,7 @@ import hashlib
 import pickle
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,7 +151,10 @@ def test_a_finished_attempt_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_attempt_is_held_by_one_process_until_that_ends(tmp_path: Path) -> None:
+def test_an_attempt_is_held_by_one_process_until_that_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tmdscope.learn.resume.ENDING_S", 0)
     folder = tmp_path / "attempt"
     holding = "from pathlib import Path; import sys; from tmdscope.learn.resume import Resume\n"
     holding += "Resume.open(Path(sys.argv[1]), {}, {}); print('held', flush=True); sys.stdin.read()"
@@ -161,12 +165,30 @@ def test_an_attempt_is_held_by_one_process_until_that_ends(tmp_path: Path) -> No
     assert other.stdout.readline() == b"held\n"
     with pytest.raises(UserError, match=f"{folder}: another process works on it"):
         Resume.open(folder, {}, {})
-    other.kill()
-    other.wait()
+    monkeypatch.setattr("tmdscope.learn.resume.ENDING_S", 60)
+    ending = threading.Timer(0.5, other.kill)  # as a stage does whose `dvc repro` was killed
+    ending.start()
     assert Resume.open(folder, {}, {}).begun
+    other.wait()
     Resume.open(folder, {}, {}).finish()  # the same process may open it again
     assert list(tmp_path.iterdir()) == []
     assert not Resume.open(folder, {}, {}).begun
+
+
+def test_an_attempt_that_ends_while_another_waits_for_it_is_begun_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "attempt"
+    ending = "from pathlib import Path; import sys; from tmdscope.learn.resume import Resume\n"
+    ending += "own = Resume.open(Path(sys.argv[1]), {}, {}); print('held', flush=True)\n"
+    ending += "sys.stdin.read(); own.finish()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", ending, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdin is not None
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"held\n"
+    threading.Timer(0.5, other.stdin.close).start()
+    assert not Resume.open(folder, {}, {}).begun
+    other.wait()
 
 
 def test_what_a_kill_left_of_an_attempt_that_was_being_removed_is_no_attempt(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 import asyncio
 import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +10,12 @@ import torch
 
 from tests.tracking.programs import IMAGES, make_program
 from tmdscope.serving.scorer import BATCH, Scorer
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Await something in a thread of its own: a browser's loop may run in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def test_requests_that_share_batches_get_their_own_answers(scorer: Scorer) -> None:
@@ -17,7 +26,7 @@ def test_requests_that_share_batches_get_their_own_answers(scorer: Scorer) -> No
         return await asyncio.gather(*(scorer.score(images) for images in asked))
 
     ensemble = make_program(members=2).ensemble
-    for images, given in zip(asked, asyncio.run(ask()), strict=True):
+    for images, given in zip(asked, run(ask()), strict=True):
         with torch.inference_mode():
             np.testing.assert_allclose(given, ensemble(torch.from_numpy(images)).numpy(), atol=1e-5)
 
@@ -31,8 +40,8 @@ def test_an_error_reaches_who_asked_and_the_next_is_answered(
     with monkeypatch.context() as patch:
         patch.setattr(scorer, "_compute", fail)
         with pytest.raises(RuntimeError, match="broken"):
-            asyncio.run(scorer.score(IMAGES))
-    assert len(asyncio.run(scorer.score(IMAGES))) == len(IMAGES)
+            run(scorer.score(IMAGES))
+    assert len(run(scorer.score(IMAGES))) == len(IMAGES)
 
 
 def test_what_nobody_waits_for_is_not_computed(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +59,6 @@ def test_what_nobody_waits_for_is_not_computed(scorer: Scorer, monkeypatch: pyte
             await scorer.score(np.zeros((40 * BATCH, 32, 32), np.uint8))
 
     with pytest.raises(TimeoutError):
-        asyncio.run(give_up())
-    asyncio.run(scorer.score(IMAGES))
+        run(give_up())
+    run(scorer.score(IMAGES))
     assert sum(computed) < 20 * BATCH

@@ -16,11 +16,11 @@ def planted(server: str) -> dict[str, str]:
     address = f"http://me:{quote(MARKER, safe='')}@{server}"
     names = "TRACKING_PASSWORD TRACKING_TOKEN S3_ENDPOINT_URL REGISTRY_URI TRACKING_URI".split()
     addresses = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_S3_ENDPOINT_URL"}
-    others = (
-        "AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN PGPASSWORD TMDSCOPE_WEIGHTS_URL TMDSCOPE_ZENODO_URL".split()
-    )
+    others = "AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN PGPASSWORD TMDSCOPE_SERVE_TOKEN".split()
+    others += ["TMDSCOPE_WEIGHTS_URL", "TMDSCOPE_ZENODO_URL"]
     variables = [f"MLFLOW_{name}" for name in names] + others
-    return {name: address if name in addresses or name.endswith("_URL") else MARKER for name in variables}
+    given = {name: address if name in addresses or name.endswith("_URL") else MARKER for name in variables}
+    return {**given, "TMDSCOPE_SEARCH_STORAGE": f"postgresql+psycopg{address[len('http') :]}/trials"}
 
 
 def traces(text: str) -> list[str]:

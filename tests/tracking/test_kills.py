@@ -30,6 +30,8 @@ from tmdscope.tracking.search import lead_search
 from tmdscope.tracking.standing import read_standing
 from tmdscope.tracking.store import connect, open_study
 
+pytestmark = pytest.mark.own_process
+
 KILLS = int(os.environ.get("TMDSCOPE_KILLS", "4"))
 """Troubles of each command; 60 take half an hour."""
 TROUBLES: tuple[kills.Trouble, ...] = ("killed", "full", "killed", "read-only")

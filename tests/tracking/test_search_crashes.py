@@ -19,7 +19,7 @@ from tests.tracking.searching import FOLDS, fork, join, lead
 from tmdscope.search.storage import StorageError, open_storage
 from tmdscope.tracking.store import open_study
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.own_process, pytest.mark.postgres, pytest.mark.slow]
 
 WORKERS, KILLS, TRIALS = 4, 6, 48
 PAUSE_S = 0.1

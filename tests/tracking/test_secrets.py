@@ -1,11 +1,14 @@
 """A password planted in every variable is found nowhere afterwards."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from PIL import Image
 
 from tests.support.mlflow_server import serve
 from tests.support.secrets import MARKER, planted, run_watched, traces, traces_in
@@ -46,7 +49,7 @@ run_stage(lambda: fetch_files("10.5281/zenodo.7", Path("record"), bool, "*"))
 
 
 def assert_clean(folder: Path, code: str | list[str], variables: dict[str, str], status: int) -> str:
-    command = [sys.executable, "-c", code] if isinstance(code, str) else [sys.executable, "-m", *code]
+    command = [sys.executable, *(["-c", code] if isinstance(code, str) else code)]
     ended, output, lines = run_watched(command, folder, variables)
     assert ended == status, output
     assert traces(output) == []
@@ -73,13 +76,33 @@ def test_a_server_that_fails_tells_no_password(tmp_path: Path) -> None:
         assert "cannot list the files" in assert_clean(tmp_path, DOWNLOAD, planted(f"127.0.0.1:{port}"), 1)
 
 
-def test_commands_tell_no_password(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    ["models", "promote 1", "predict scan.png", "serve", "card 1", "search-worker features-multiclass"],
+)
+def test_commands_tell_no_password(command: str, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes((Path(__file__).parents[2] / "params.yaml").read_bytes())
+    Image.new("L", (16, 16)).save(tmp_path / "scan.png")
     with closed() as port:
         variables = planted(f"127.0.0.1:{port}")
-        for command in (["models"], ["promote", "1"]):
-            said = assert_clean(tmp_path, ["tmdscope.cli", *command], variables, 1)
-            assert f"127.0.0.1:{port}" in said
+        assert_clean(tmp_path, ["-m", "tmdscope.cli", *command.split()], variables, 1)
+
+
+def test_a_proxy_that_fails_tells_no_password(tmp_path: Path) -> None:
+    with closed() as port:
+        variables = planted("archive.invalid") | {
+            "http_proxy": f"http://me:{quote(MARKER, safe='')}@127.0.0.1:{port}"
+        }
+        assert_clean(tmp_path, DOWNLOAD, variables, 1)
+
+
+def test_a_stage_that_tracks_nothing_keeps_no_password(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    shutil.copy(root / "params.yaml", tmp_path)
+    (tmp_path / "data").mkdir()
+    for stage, status in (("check", 0), ("split", 1)):
+        script = root / "pipelines" / "tmd_materials" / f"{stage}.py"
+        assert_clean(tmp_path, [str(script)], planted("127.0.0.1:9"), status)
 
 
 def test_a_store_that_answers_keeps_no_password(tmp_path: Path) -> None:

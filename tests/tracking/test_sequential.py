@@ -356,6 +356,7 @@ KILLS = 5
 EPOCHS = 6
 
 
+@pytest.mark.own_process
 @pytest.mark.slow
 def test_kills_in_the_middle_of_stages_leave_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

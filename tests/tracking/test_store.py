@@ -128,4 +128,6 @@ def test_errors_in_the_middle_of_work_are_told_with_the_address(monkeypatch: pyt
         assert "gone" in str(said)
         assert "secret" not in str(said)
         assert "at length" not in str(said)
+    wordy = "(raised as a result of autoflush)\n(sqlite3.OperationalError) database or disk is full\n"
+    assert "disk is full; free some space" in str(explain_error(MlflowException(wordy)))
     assert explain_error(KeyError("ours")) is None

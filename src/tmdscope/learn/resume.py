@@ -168,20 +168,31 @@ class Resume:
             os.close(lock)
 
 
+ENDING_S = 15.0
+"""How long a stage may take to end once its `dvc repro` was killed, before the next one is refused."""
+
+_LOOK_EVERY_S = 0.2
+
 _held: dict[Path, int] = {}
 """Attempts of this process, and the descriptors that lock their folders until it ends."""
 
 
 def _hold(folder: Path) -> None:
+    until = time.monotonic() + ENDING_S
     while (key := folder.absolute()) not in _held:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             lock = lock_folder(folder)
+        except FileNotFoundError:
+            continue  # whoever held it has just ended, and removed it
         except BlockingIOError as error:
-            raise UserError(
-                f"{folder}: another process works on it; wait for that to end (it may go on although "
-                "`dvc repro` was killed: `ps -ef`), then run it again"
-            ) from error
+            if time.monotonic() > until:
+                raise UserError(
+                    f"{folder}: another process works on it; wait for that to end (it may go on although "
+                    "`dvc repro` was killed: `ps -ef`), then run it again"
+                ) from error
+            time.sleep(_LOOK_EVERY_S)
+            continue
         if lock is None:
             return
         if folder.exists() and os.path.samestat(folder.stat(), os.fstat(lock)):

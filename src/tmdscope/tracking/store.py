@@ -190,7 +190,8 @@ def explain_error(error: Exception) -> UserError | None:
 
 
 def _explain(error: Exception) -> str:
-    reason = without_secrets(str(error)).strip().partition("\n")[0][:500]
+    lines = without_secrets(str(error)).strip().split("\n")
+    reason = next((line for line in lines if any(said in line for said in _LOCAL)), lines[0])[:500]
     cause = re.search(r"\(Caused by \w+\([\"'](?:<?HTTP\w+[^:]*: )?(?P<why>.*?)[\"']\)\)", reason)
     reason = cause["why"] if cause else reason
     status = error.get_http_status_code() if isinstance(error, RestException) else 0
