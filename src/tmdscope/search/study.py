@@ -119,10 +119,7 @@ class SearchStudy:
 
         `error` is the trial's own, for `FAIL`: without one its place is free again. Notes are JSON-like.
         """
-
-        def end() -> FrozenTrial:
-            return self.study.tell(trial, value, state, skip_if_finished=True)
-
+        end = partial(self.study.tell, trial, value, state, skip_if_finished=True)
         try:
             for key, content in {**(notes or {}), **({} if error is None else {ERROR: error})}.items():
                 self.storage.retry(partial(trial.set_user_attr, key, content))
@@ -147,7 +144,7 @@ class SearchStudy:
         """Keep running trials of this process, which may become more meanwhile, from being taken for dead."""
         ended = threading.Event()
 
-        def send() -> None:
+        def _send() -> None:
             try:
                 while not ended.wait(self.storage.heartbeat_interval):
                     for number in [trial.number for trial in trials]:
@@ -157,7 +154,7 @@ class SearchStudy:
             finally:
                 self.storage.remove_session()
 
-        threading.Thread(target=send, daemon=True, name="signs of life").start()
+        threading.Thread(target=_send, daemon=True, name="signs of life").start()
         try:
             yield
         finally:
@@ -182,7 +179,7 @@ def open_search(
     another, or where there is none to join.
     """
 
-    def find() -> optuna.Study:
+    def _find() -> optuna.Study:
         if not make:
             return optuna.load_study(study_name=name, storage=storage)
         study = optuna.create_study(
@@ -193,7 +190,7 @@ def open_search(
         return study
 
     try:
-        study = storage.retry(find)
+        study = storage.retry(_find)
     except KeyError as error:
         known = storage.retry(lambda: optuna.get_all_study_names(storage))
         raise UserError(
