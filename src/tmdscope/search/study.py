@@ -72,8 +72,11 @@ class SearchStudy:
             before = now.trials.get(place)
             if before is None or before.state == TrialState.FAIL:
                 self._enqueue(place, before)
+            name = self.study.study_name
             for waiting in self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
-                self._sign(waiting.number)  # before any runs, so that a death right after is noticed
+                self.storage.sign_of_life(
+                    name, waiting.number
+                )  # before any runs, so that a death right after is noticed
             self.study.sampler = make_sampler(
                 self.params.sampler, self.params.seed, place, self.params.startup
             )
@@ -148,7 +151,7 @@ class SearchStudy:
             try:
                 while not ended.wait(self.storage.heartbeat_interval):
                     for number in [trial.number for trial in trials]:
-                        self.storage.retry(partial(self._sign, number))
+                        self.storage.retry(partial(self.storage.sign_of_life, self.study.study_name, number))
             except StorageError:
                 return  # whoever writes the scores meets the same error and reports it
             finally:
@@ -159,10 +162,6 @@ class SearchStudy:
             yield
         finally:
             ended.set()
-
-    def _sign(self, number: int) -> None:
-        study = self.storage.get_study_id_from_name(self.study.study_name)
-        self.storage.record_heartbeat(self.storage.get_trial_id_from_study_id_trial_number(study, number))
 
 
 def open_search(
