@@ -73,10 +73,9 @@ class SearchStudy:
             if before is None or before.state == TrialState.FAIL:
                 self._enqueue(place, before)
             name = self.study.study_name
+            # first, so that a death right after is noticed
             for waiting in self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
-                self.storage.sign_of_life(
-                    name, waiting.number
-                )  # before any runs, so that a death right after is noticed
+                self.storage.sign_of_life(name, waiting.number)
             self.study.sampler = make_sampler(
                 self.params.sampler, self.params.seed, place, self.params.startup
             )
