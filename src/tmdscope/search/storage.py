@@ -94,6 +94,11 @@ class PatientStorage(RDBStorage):
                     say(f"search storage {self.shown} answers again, after {self.recovered_at - began:.0f} s")
                 return answer
 
+    def sign_of_life(self, study: str, number: int) -> None:
+        """Record that the worker of a trial is alive, by the trial's number."""
+        study_id = self.get_study_id_from_name(study)
+        self.record_heartbeat(self.get_trial_id_from_study_id_trial_number(study_id, number))
+
     def lock(self) -> AbstractContextManager[Any]:
         """Let no other process into the blocks that this guards; call it within `retry`."""
         return _lock(make_url(self.url))

@@ -74,8 +74,10 @@ class SearchStudy:
             before = now.trials.get(place)
             if before is None or before.state == TrialState.FAIL:
                 self._enqueue(place, before)
+            name = self.study.study_name
+            # first, so that a death right after is noticed
             for waiting in self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
-                self._sign(waiting.number)  # before any runs, so that a death right after is noticed
+                self.storage.sign_of_life(name, waiting.number)
             self.study.sampler = make_sampler(
                 self.params.sampler, self.params.seed, place, self.params.startup
             )
@@ -121,10 +123,7 @@ class SearchStudy:
 
         `error` is the trial's own, for `FAIL`: without one its place is free again. Notes are JSON-like.
         """
-
-        def end() -> FrozenTrial:
-            return self.study.tell(trial, value, state, skip_if_finished=True)
-
+        end = partial(self.study.tell, trial, value, state, skip_if_finished=True)
         try:
             for key, content in {**(notes or {}), **({} if error is None else {ERROR: error})}.items():
                 self.storage.retry(partial(trial.set_user_attr, key, content))
@@ -149,25 +148,21 @@ class SearchStudy:
         """Keep running trials of this process, which may become more meanwhile, from being taken for dead."""
         ended = threading.Event()
 
-        def send() -> None:
+        def _send() -> None:
             try:
                 while not ended.wait(self.storage.heartbeat_interval):
                     for number in [trial.number for trial in trials]:
-                        self.storage.retry(partial(self._sign, number))
+                        self.storage.retry(partial(self.storage.sign_of_life, self.study.study_name, number))
             except StorageError:
                 return  # whoever writes the scores meets the same error and reports it
             finally:
                 self.storage.remove_session()
 
-        threading.Thread(target=send, daemon=True, name="signs of life").start()
+        threading.Thread(target=_send, daemon=True, name="signs of life").start()
         try:
             yield
         finally:
             ended.set()
-
-    def _sign(self, number: int) -> None:
-        study = self.storage.get_study_id_from_name(self.study.study_name)
-        self.storage.record_heartbeat(self.storage.get_trial_id_from_study_id_trial_number(study, number))
 
 
 def open_search(
@@ -185,7 +180,7 @@ def open_search(
     another, or where there is none to join.
     """
 
-    def find() -> optuna.Study:
+    def _find() -> optuna.Study:
         if not make:
             return optuna.load_study(study_name=name, storage=storage)
         study = optuna.create_study(
@@ -196,7 +191,7 @@ def open_search(
         return study
 
     try:
-        study = storage.retry(find)
+        study = storage.retry(_find)
     except KeyError as error:
         known = storage.retry(lambda: optuna.get_all_study_names(storage))
         raise UserError(
