@@ -9,6 +9,7 @@ import subprocess
 from collections import Counter
 from contextlib import suppress
 from itertools import cycle, islice
+from uuid import uuid4
 
 import optuna
 import pytest
@@ -45,7 +46,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 def repro_for(clone: Clone, seconds: float, way: str) -> str | None:
     """Start `dvc repro`, end it after some time, and say in which stage it was; None where it had ended."""
-    log = clone.root.parent / "repro.log"
+    log = clone.root.parent / f"repro-{uuid4()}.log"  # its own: of the one before, a stage may still write
     with log.open("w") as stream:
         process = subprocess.Popen(
             ["dvc", "repro"],
