@@ -78,9 +78,7 @@ def names_of(clone: Clone) -> Counter[str]:
     runs = client.search_runs(experiments, max_results=10_000)
     assert {run.info.status for run in runs} <= {"FINISHED", "FAILED", "KILLED"}
     made = [
-        re.sub(
-            r"^trial-\d+$", "trial", run.info.run_name
-        )  # one that was killed is repeated as another number
+        re.sub(r"^trial-\d+$", "trial", run.info.run_name)  # a repeated one has another number
         for run in runs
         if run.info.status == "FINISHED" and "mlflow.project.entryPoint" not in run.data.tags
     ]
@@ -96,10 +94,9 @@ def test_its_numbers_are_those_of_a_study_that_was_not_killed(study: Clone, kill
 
 def test_nothing_is_doubled_or_lost(study: Clone, killed: Clone) -> None:
     assert names_of(killed) == names_of(study)
-    for summary in optuna.get_all_study_summaries(f"sqlite:///{killed.root / 'mlruns' / 'optuna.db'}"):
-        trials = optuna.load_study(
-            study_name=summary.study_name, storage=f"sqlite:///{killed.root / 'mlruns' / 'optuna.db'}"
-        ).trials
+    storage = f"sqlite:///{killed.root / 'mlruns' / 'optuna.db'}"
+    for name in optuna.get_all_study_names(storage):
+        trials = optuna.load_study(study_name=name, storage=storage).trials
         assert not [trial for trial in trials if not trial.state.is_finished()]
 
 
