@@ -138,6 +138,17 @@ def test_other_foreseen_kinds(
     assert re.search(said, capsys.readouterr().err)
 
 
+def test_a_disk_without_room_for_any_temporary_file_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr("tmdscope.problem.tempfile.gettempdir", none)
+    error = to_user_error(OSError(errno.ENOSPC, "No space left on device"))
+    assert "MiB are free there): No space" in str(error)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_lets_the_work_be_cleaned_up(number: signal.Signals) -> None:
     program = f"""try:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib import metadata
@@ -92,7 +93,10 @@ def _nameless(number: int) -> str:
     """Say where an error may be of that names no file: where least space is left, if it is about space."""
     if number not in (errno.ENOSPC, errno.EDQUOT):
         return "a file or a connection"
-    free = {path: shutil.disk_usage(path).free for path in (find_project(), Path(tempfile.gettempdir()))}
+    places = [find_project()]
+    with suppress(OSError):  # on a full disk there may be none that can be written
+        places.append(Path(tempfile.gettempdir()))
+    free = {path: shutil.disk_usage(path).free for path in places}
     path = min(free, key=lambda one: free[one])
     return f"a file on the disk of {path} ({free[path] / 2**20:.0f} MiB are free there)"
 
