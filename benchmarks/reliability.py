@@ -18,17 +18,16 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.textures import make_textures
-from tmdscope.dataset.published import FOLDER_VARIABLE, read_tables
-from tmdscope.dataset.splits import outer_folds
+from tmdscope.studies.published_features.tables import FOLDER_VARIABLE, read_tables
+from tmdscope.dataset.splits import FoldParts, outer_folds
 from tmdscope.learn.batched import HeadMember, HeadResult, train_heads
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.crossval import FoldParts, fold_seed
+from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.pretrain import pretrain, simulate_corpus
 from tmdscope.materials import MATERIALS, PUBLISHED_IMAGES
 from tmdscope.memory import keep_freed_memory
-from tmdscope.models.tabular import FeatureTable
-from tmdscope.params.materials_study import PretrainParams
+from tmdscope.params.images import PretrainParams
 from tmdscope.reliability.reliability import (
     Assessment,
     Reliability,
@@ -38,6 +37,7 @@ from tmdscope.reliability.reliability import (
 )
 from tmdscope.scan.level import level
 from tmdscope.scan.simulate import plan_samples, simulate_sample
+from tmdscope.scores.cohort import Cohort
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Head
 from tmdscope.vision.features import best_device, symmetric_features
@@ -93,27 +93,27 @@ def report() -> dict[str, Any]:
     }
 
 
-def published_table() -> FeatureTable | None:
+def published_table() -> Cohort | None:
     """Read the published features.
 
     Returns
     -------
-    FeatureTable or None
+    Cohort or None
         None where the environment names no folder.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder is None:
         return None
     tables = read_tables(Path(folder))
-    return FeatureTable(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
+    return Cohort(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
 
 
-def simulated_tables() -> tuple[FeatureTable, dict[str, NDArray[np.float32]]]:
+def simulated_tables() -> tuple[Cohort, dict[str, NDArray[np.float32]]]:
     """Simulate a study and see it, and pictures that are none, by a pre-trained backbone.
 
     Returns
     -------
-    table : FeatureTable
+    table : Cohort
         Features of the simulated scans.
     textures : dict
         Kind of picture to features, float32, shape (pictures, 512).
@@ -139,7 +139,7 @@ def simulated_tables() -> tuple[FeatureTable, dict[str, NDArray[np.float32]]]:
     shares = {name: float(PUBLISHED_IMAGES[name]) for name in MATERIALS}
     plans = plan_samples(shares, IMAGES, SAMPLES, SEED)
     scans = [scan for plan in plans for scan in simulate_sample(plan, SIZE_PX, FRAME_NM, SEED)]
-    table = FeatureTable(
+    table = Cohort(
         see(np.stack([level(scan.scan.height_nm, PERCENTILES) for scan in scans])),
         np.repeat([plan.sample_id for plan in plans], [plan.images for plan in plans]),
         np.repeat([MATERIALS.index(plan.material) for plan in plans], [plan.images for plan in plans]),
@@ -148,12 +148,12 @@ def simulated_tables() -> tuple[FeatureTable, dict[str, NDArray[np.float32]]]:
     return table, {kind: see(pictures) for kind, pictures in make_textures(SIZE_PX, TEXTURES).items()}
 
 
-def train(table: FeatureTable) -> Ensembles:
+def train(table: Cohort) -> Ensembles:
     """Train heads as experiment `features-multiclass` does, for every inner fold of every outer fold.
 
     Parameters
     ----------
-    table : FeatureTable
+    table : Cohort
         The features.
 
     Returns
@@ -186,12 +186,12 @@ def train(table: FeatureTable) -> Ensembles:
     return Ensembles(folds, [heads[start : start + INNER] for start in range(0, len(heads), INNER)])
 
 
-def score(table: FeatureTable, ensembles: Ensembles) -> dict[str, Any]:
+def score(table: Cohort, ensembles: Ensembles) -> dict[str, Any]:
     """Assess every outer fold by the ensemble of the rest and score all together.
 
     Parameters
     ----------
-    table : FeatureTable
+    table : Cohort
         The features.
     ensembles : Ensembles
         Trained on them.
@@ -221,13 +221,13 @@ def score(table: FeatureTable, ensembles: Ensembles) -> dict[str, Any]:
 
 
 def detect(
-    table: FeatureTable, ensembles: Ensembles, textures: Mapping[str, NDArray[np.float32]]
+    table: Cohort, ensembles: Ensembles, textures: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, Any]:
     """Count the pictures that are no scans and are called unfamiliar.
 
     Parameters
     ----------
-    table : FeatureTable
+    table : Cohort
         What the ensembles were trained on.
     ensembles : Ensembles
         The ensembles.
@@ -254,12 +254,12 @@ def detect(
     )
 
 
-def fit(table: FeatureTable, ensembles: Ensembles, number: int) -> Reliability:
+def fit(table: Cohort, ensembles: Ensembles, number: int) -> Reliability:
     """Fit the reliability of one outer fold's ensemble.
 
     Parameters
     ----------
-    table : FeatureTable
+    table : Cohort
         The features.
     ensembles : Ensembles
         Trained on them.

@@ -18,8 +18,8 @@ from torch import nn
 from benchmarks.pictures import CLASSES, make_pictures
 from benchmarks.train_resnet18 import ARCHITECTURE, BATCH
 from benchmarks.worker import worker
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.memory import keep_freed_memory

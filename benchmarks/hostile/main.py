@@ -90,7 +90,7 @@ def _warm() -> None:
             "cli",
             "dataset.folder",
             "dataset.archive",
-            "dataset.published",
+            "studies.published_features.tables",
             "lifecycle.audit",
             "lifecycle.predict",
         ),

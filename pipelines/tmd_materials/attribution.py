@@ -11,9 +11,9 @@ from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.dataset.truth import simulated_masks
 from tmdscope.files import atomic_path, sha256_file
-from tmdscope.layout import ATTRIBUTION, PREPARED, REGISTERED, SPLIT
+from tmdscope.layout import MAIN
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.materials_study import AttributionParams, DataParams
+from tmdscope.params.images import AttributionParams, DataParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
@@ -26,10 +26,10 @@ from tmdscope.vision.features import best_device, placed
 def main() -> None:
     """Write the numbers and the maps of the images that are shown."""
     settings, data = read_section("attribution", AttributionParams), read_section("data", DataParams)
-    dataset = Dataset.load(PREPARED)
-    split = read_split(SPLIT, dataset.manifest)
-    of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
-    version = pull_alias(connect(), Registration.read(REGISTERED, of).model, settings.alias)
+    dataset = Dataset.load(MAIN.prepared)
+    split = read_split(MAIN.split, dataset.manifest)
+    of = {"data": dataset.digest, "split": sha256_file(MAIN.split)}
+    version = pull_alias(connect(), Registration.read(MAIN.registered, of).model, settings.alias)
     check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()
@@ -49,13 +49,13 @@ def main() -> None:
     )
     model = ExplainedModel(version.name, version.number, settings.alias, fold)
     found = explain(explained, tested, settings, read_section("scoring", ScoringParams), model)
-    with atomic_path(ATTRIBUTION) as temporary:
+    with atomic_path(MAIN.attribution) as temporary:
         temporary.mkdir()
         image_ids = held_out["image_id"].to_numpy(str)[found.shown]
         arrays: dict[str, Any] = {"image_ids": image_ids, **found.maps}
         np.savez_compressed(temporary / "maps.npz", **arrays)
         found.summary.write(temporary / "attribution.json", of, [temporary / "maps.npz"])
-    print(f"{ATTRIBUTION}: {len(rows)} held-out images, {len(image_ids)} of them occluded")
+    print(f"{MAIN.attribution}: {len(rows)} held-out images, {len(image_ids)} of them occluded")
 
 
 if __name__ == "__main__":

@@ -6,21 +6,22 @@ from dataclasses import replace
 import numpy as np
 
 from tmdscope.audit.statistics import image_statistics
-from tmdscope.audit.study import audit
-from tmdscope.audit.table import MOST_IMAGES, AuditTable, Targets
+from tmdscope.audit.study import MOST_IMAGES, audit
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.columns import draw_images, read_nuisance, read_order
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_file
-from tmdscope.layout import AUDIT, FEATURES, PREPARED, PRETRAINED, SPLIT
-from tmdscope.learn.crossval import FoldParts, cross_validate
-from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
+from tmdscope.layout import MAIN
+from tmdscope.learn.crossval import cross_validate
+from tmdscope.learn.experiment import Experiment, make_experiment
 from tmdscope.learn.recorder import Silent
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import Strategy, read_experiments
-from tmdscope.params.materials_study import DataParams, TrackingParams
+from tmdscope.params.images import DataParams, ModelTrackingParams
 from tmdscope.params.reading import read_section
+from tmdscope.scores.cohort import Cohort, Targets
 from tmdscope.scores.task import CLASSES
 from tmdscope.stage import run_stage
 from tmdscope.tracking.audits import NAME, audit_settings
@@ -35,15 +36,15 @@ def main() -> None:
     """Write `data/audit.json` and log it."""
     params = read_section("audit", ManifestAuditParams)
     scoring = read_section("scoring", ScoringParams)
-    study = open_study(read_section("tracking", TrackingParams).study)
+    study = open_study(read_section("tracking", ModelTrackingParams).study)
     classes = read_section("data", DataParams).classes
-    dataset = Dataset.load(PREPARED)
-    split = read_split(SPLIT, dataset.manifest)
+    dataset = Dataset.load(MAIN.prepared)
+    split = read_split(MAIN.split, dataset.manifest)
     chosen = draw_images(dataset.manifest["sample_id"].tolist(), MOST_IMAGES)
     manifest = dataset.manifest.iloc[chosen]
-    table = AuditTable(
+    table = Cohort(
         task=CLASSES,
-        features=np.array(StoredFeatures.read(FEATURES, dataset, PRETRAINED).features[chosen, 0]),
+        features=np.array(StoredFeatures.read(MAIN.features, dataset, MAIN.pretrained).features[chosen, 0]),
         sample_ids=manifest["sample_id"].to_numpy(dtype=str),
         targets=dataset.labels(classes)[chosen],
         classes=tuple(classes),
@@ -56,10 +57,10 @@ def main() -> None:
         name: np.flatnonzero(np.isin(chosen, dataset.rows(ids))).astype(np.int64)
         for name, ids in split.parts.items()
     }
-    folds, device = fold_parts(split, dataset), best_device()
+    folds, device = split.rows(dataset.image_ids), best_device()
     runners = {
         name: (
-            fold_runner(make_experiment(of, dataset, classes, FEATURES, PRETRAINED, device), folds),
+            fold_runner(make_experiment(of, dataset, classes, MAIN.features, MAIN.pretrained, device), folds),
             len(folds),
         )
         for name, of in read_experiments().items()
@@ -67,16 +68,16 @@ def main() -> None:
     }
     settings = audit_settings(params, scoring)
     tags = provenance(study.name, dataset.digest, settings)
-    tags |= {"experiment": NAME, "split.sha256": sha256_file(SPLIT)}
-    data = DataUse(study.name, dataset.digest, PREPARED.as_posix(), len(chosen), NAME)
+    tags |= {"experiment": NAME, "split.sha256": sha256_file(MAIN.split)}
+    data = DataUse(study.name, dataset.digest, MAIN.prepared.as_posix(), len(chosen), NAME)
     with start_run(study, NAME, tags, data=data) as run:
         run.params(settings)
         found = audit(table, parts, params, scoring, runners)
         where = {"run_id": run.run_id, **whereabouts(study, tags)}
-        of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
-        replace(found, images_of=len(dataset.manifest), **where).write(AUDIT, of)
+        of = {"data": dataset.digest, "split": sha256_file(MAIN.split)}
+        replace(found, images_of=len(dataset.manifest), **where).write(MAIN.audit, of)
         run.metrics(found.numbers)
-        run.artifact(AUDIT)
+        run.artifact(MAIN.audit)
     print(f"{len(chosen)} of {len(dataset.manifest)} images: {found.verdict.headline}")
 
 

@@ -9,23 +9,14 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_file, write_table
 from tmdscope.jobs.compiler import Compiler
-from tmdscope.layout import (
-    ATTEMPTS,
-    EXPERIMENT_PLOTS,
-    EXPERIMENTS,
-    FEATURES,
-    PREPARED,
-    PRETRAINED,
-    SEARCHES,
-    SPLIT,
-)
-from tmdscope.learn.experiment import fold_parts, make_experiment
+from tmdscope.layout import MAIN
+from tmdscope.learn.experiment import make_experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.learn.summary import confusion_pairs, mean_confusion, mean_history
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
-from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
+from tmdscope.params.images import DataParams, PrepareParams, ModelTrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, read_best_params, tuned_name
 from tmdscope.scores.records import ExperimentScores
@@ -46,11 +37,11 @@ def main() -> None:
     name, params, searched = read_arguments(sys.argv[1:])
     keep_freed_memory()
     classes = read_section("data", DataParams).classes
-    tracking = read_section("tracking", TrackingParams)
+    tracking = read_section("tracking", ModelTrackingParams)
     scoring = read_section("scoring", ScoringParams)
-    dataset = Dataset.load(PREPARED)
-    folds = fold_parts(read_split(SPLIT, dataset.manifest), dataset)
-    experiment = make_experiment(params, dataset, classes, FEATURES, PRETRAINED, best_device())
+    dataset = Dataset.load(MAIN.prepared)
+    folds = read_split(MAIN.split, dataset.manifest).rows(dataset.image_ids)
+    experiment = make_experiment(params, dataset, classes, MAIN.features, MAIN.pretrained, best_device())
     settings = params.model_dump(mode="json")
     prepare = read_section("prepare", PrepareParams)
     compiler = Compiler(dataset, folds, prepare, scoring, read_section("data", DataParams).origin)
@@ -59,20 +50,20 @@ def main() -> None:
         run.params(settings)
         dossier = compiler.compile(trained, settings, searched)
         write_results(name, dossier, trained, of)
-        for path in sorted((EXPERIMENT_PLOTS / name).iterdir()):
+        for path in sorted((MAIN.experiment_plots / name).iterdir()):
             run.artifact(path)
         return dossier
 
     tags = provenance(tracking.study, dataset.digest, settings)
-    tags |= {"precision": experiment.settings.precision.value, "split.sha256": sha256_file(SPLIT)}
+    tags |= {"precision": experiment.settings.precision.value, "split.sha256": sha256_file(MAIN.split)}
     of = {"data": dataset.digest, "split": tags["split.sha256"]}
     resume = open_attempt(name, params, tags, classes)
-    data = DataUse(tracking.study, dataset.digest, PREPARED.as_posix(), len(dataset.images), "crossval")
+    data = DataUse(tracking.study, dataset.digest, MAIN.prepared.as_posix(), len(dataset.images), "crossval")
     record = track_experiment(
         open_study(tracking.study), name, tags, data, experiment, folds, on_results, resume
     )
-    files = [EXPERIMENTS / name / PREDICTIONS, *sorted((EXPERIMENT_PLOTS / name).iterdir())]
-    record.write(EXPERIMENTS / name / RUN, of, files)
+    files = [MAIN.experiments / name / PREDICTIONS, *sorted((MAIN.experiment_plots / name).iterdir())]
+    record.write(MAIN.experiments / name / RUN, of, files)
     resume.finish()
 
 
@@ -84,8 +75,8 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams, float |
     name = name_of_entry([word for word in arguments if word != TUNED], "experiments")
     if TUNED not in arguments:
         return name, read_section(f"experiments.{name}", ExperimentParams), None
-    settings = read_best_params(SEARCHES / name / BEST_PARAMS)
-    found = SEARCHES / name / SEARCHED
+    settings = read_best_params(MAIN.searches / name / BEST_PARAMS)
+    found = MAIN.searches / name / SEARCHED
     score = Searched.read(found).selection
     if score is None:
         raise UserError(f"{found} has no selection score: search again, `dvc repro -f search@{name}`")
@@ -94,10 +85,10 @@ def read_arguments(arguments: list[str]) -> tuple[str, ExperimentParams, float |
 
 def open_attempt(name: str, params: ExperimentParams, tags: dict[str, str], classes: list[str]) -> Resume:
     """Go on with an interrupted cross-validation of the same data, settings and code, or begin one."""
-    files = {"split": SPLIT, "weights": PRETRAINED}
+    files = {"split": MAIN.split, "weights": MAIN.pretrained}
     if params.strategy is Strategy.FEATURES:
-        files["features"] = FEATURES / "features.npy"
-    return Resume.open(ATTEMPTS / name, identity(tags, classes, **files), machine(tags))
+        files["features"] = MAIN.features / "features.npy"
+    return Resume.open(MAIN.attempts / name, identity(tags, classes, **files), machine(tags))
 
 
 def write_results(name: str, dossier: Dossier, trained: Trained, of: dict[str, str]) -> None:
@@ -106,11 +97,11 @@ def write_results(name: str, dossier: Dossier, trained: Trained, of: dict[str, s
     labels, test = trained.experiment.examples.labels.cpu().numpy(), trained.folds[0].test
     confusion = np.round(mean_confusion(results, labels, test, len(facts.classes)), 6)
     shown = {"reliability": vars(facts.reliability), "test_confusion": confusion.tolist()}
-    ExperimentScores.parse({**facts.scores, **shown}).write(EXPERIMENTS / name / SCORES, of)
-    facts.write(EXPERIMENTS / name / FACTS, of)
-    write_table(EXPERIMENTS / name / PREDICTIONS, dossier.predictions)
-    write_table(EXPERIMENT_PLOTS / name / "history.csv", mean_history(results, task.primary))
-    write_table(EXPERIMENT_PLOTS / name / "confusion.csv", confusion_pairs(confusion, facts.classes))
+    ExperimentScores.parse({**facts.scores, **shown}).write(MAIN.experiments / name / SCORES, of)
+    facts.write(MAIN.experiments / name / FACTS, of)
+    write_table(MAIN.experiments / name / PREDICTIONS, dossier.predictions)
+    write_table(MAIN.experiment_plots / name / "history.csv", mean_history(results, task.primary))
+    write_table(MAIN.experiment_plots / name / "confusion.csv", confusion_pairs(confusion, facts.classes))
     for part in ("val", "test"):
         told = ((metric, facts.over_folds(part, metric)) for metric in task.metrics)
         print(

@@ -1,7 +1,7 @@
 """Stage `features`: what a frozen backbone sees in every image, stored once for all heads."""
 
 from tmdscope.dataset.store import Dataset
-from tmdscope.layout import FEATURES, PREPARED, PRETRAINED
+from tmdscope.layout import MAIN
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import FeaturesParams
 from tmdscope.params.reading import read_section
@@ -17,18 +17,22 @@ from tmdscope.vision.weights import Weights, load_weights
 def main() -> None:
     """Write `features.npy` (float32, N x V x F, V symmetries of every image) and what they are of."""
     settings = read_section("features", FeaturesParams)
-    dataset = Dataset.load(PREPARED)
+    dataset = Dataset.load(MAIN.prepared)
     weights, device = Weights(settings.weights), best_device()
     precision = resolve_precision(Precision(settings.precision), device)
     keep_freed_memory()
-    network = bare_backbone(settings.architecture, load_weights(weights, settings.architecture, PRETRAINED))
+    network = bare_backbone(
+        settings.architecture, load_weights(weights, settings.architecture, MAIN.pretrained)
+    )
     backbone = Backbone(network, weights.source.normalisation).to(device).eval()
     features = symmetric_features(
         backbone, dataset.images, settings.symmetries, settings.batch_size, device, precision
     )
     stored = StoredFeatures(features, settings.architecture, settings.weights, precision.value)
-    stored.write(FEATURES, dataset.digest, PRETRAINED)
-    print(f"{FEATURES}: {' x '.join(map(str, features.shape))} from {settings.architecture}, {precision}")
+    stored.write(MAIN.features, dataset.digest, MAIN.pretrained)
+    print(
+        f"{MAIN.features}: {' x '.join(map(str, features.shape))} from {settings.architecture}, {precision}"
+    )
 
 
 if __name__ == "__main__":

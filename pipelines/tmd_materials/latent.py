@@ -8,19 +8,9 @@ from tmdscope.analysis.record import Before, LatentModel, ModelLatent
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.files import sha256_file, write_table
-from tmdscope.layout import (
-    DESCRIPTORS,
-    FEATURES,
-    LATENT,
-    LATENT_PLOT,
-    LATENT_TABLE,
-    PREPARED,
-    PRETRAINED,
-    REGISTERED,
-    SPLIT,
-)
+from tmdscope.layout import MAIN
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.materials_study import LatentParams
+from tmdscope.params.images import LatentParams
 from tmdscope.params.reading import read_section
 from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
@@ -34,11 +24,11 @@ from tmdscope.vision.stored import StoredFeatures
 def main() -> None:
     """Pull the model by alias, embed every image, relate components to descriptors."""
     settings = read_section("latent", LatentParams)
-    dataset = Dataset.load(PREPARED)
-    split = read_split(SPLIT, dataset.manifest)
-    of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
-    stored = StoredFeatures.read(FEATURES, dataset, PRETRAINED)
-    version = pull_alias(connect(), Registration.read(REGISTERED, of).model, settings.alias)
+    dataset = Dataset.load(MAIN.prepared)
+    split = read_split(MAIN.split, dataset.manifest)
+    of = {"data": dataset.digest, "split": sha256_file(MAIN.split)}
+    stored = StoredFeatures.read(MAIN.features, dataset, MAIN.pretrained)
+    version = pull_alias(connect(), Registration.read(MAIN.registered, of).model, settings.alias)
     check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     classifier = load_program(version.uri).ensemble.member(fold)
@@ -47,7 +37,7 @@ def main() -> None:
     data = LatentData(
         embeddings=embed(classifier, dataset.images, ids, batch, device, settings.after_relu),
         before=pd.DataFrame(np.array(stored.features[:, 0]), index=ids),
-        descriptors=read_descriptors(DESCRIPTORS, dataset.manifest),
+        descriptors=read_descriptors(MAIN.descriptors, dataset.manifest),
         materials=dataset.manifest["material"].tolist(),
         sample_ids=dataset.manifest["sample_id"].tolist(),
         held_out=np.isin(ids, split.test),
@@ -56,12 +46,12 @@ def main() -> None:
     experiment = version.tags.get("experiment", "unknown")
     model = LatentModel(version.name, version.number, settings.alias, fold, experiment, settings.after_relu)
     before = Before(stored.architecture, stored.weights)
-    write_table(LATENT_TABLE, found.table)
+    write_table(MAIN.latent_table, found.table)
     part = np.where(data.held_out, "test", "train and validation")
     images = pd.DataFrame({"image_id": ids, "material": data.materials, "part": part})
-    write_table(LATENT_PLOT, images.join(found.scores.reset_index(drop=True)))
+    write_table(MAIN.latent_plot, images.join(found.scores.reset_index(drop=True)))
     record = ModelLatent(**vars(found.summary), model=model, before=before)
-    record.write(LATENT, of, [LATENT_TABLE, LATENT_PLOT])
+    record.write(MAIN.latent, of, [MAIN.latent_table, MAIN.latent_plot])
     described = len(record.described)
     print(f"{version.uri} (@{settings.alias}), fold {fold}: {len(ids)} embeddings, {described} descriptors")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from tmdscope.files import atomic_path
-from tmdscope.layout import PRETRAINED
+from tmdscope.layout import MAIN
 from tmdscope.learn.pretrain import pretrain, simulate_corpus
 from tmdscope.memory import keep_freed_memory
-from tmdscope.params.materials_study import PrepareParams, PretrainParams
+from tmdscope.params.images import PrepareParams, PretrainParams
 from tmdscope.params.reading import read_section
 from tmdscope.record import write_record
 from tmdscope.stage import run_stage
@@ -30,7 +30,7 @@ def main() -> None:
         best_device(),
         lambda s: print(f"epoch {s['epoch']:.0f}: loss {s['train_loss']:.3f}, held out {s['val_loss']:.3f}"),
     )
-    with atomic_path(PRETRAINED) as temporary:
+    with atomic_path(MAIN.pretrained) as temporary:
         save_file(result.state, temporary, metadata={"architecture": settings.architecture})
     content = {
         "data": "simulated",
@@ -38,7 +38,7 @@ def main() -> None:
         "history": result.history,
         "r_squared": result.r_squared,
     }
-    write_record(REPORT, content, {}, [PRETRAINED])
+    write_record(REPORT, content, {}, [MAIN.pretrained])
 
 
 if __name__ == "__main__":

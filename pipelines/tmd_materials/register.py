@@ -2,10 +2,10 @@
 
 from tmdscope.audit.record import Audit
 from tmdscope.files import sha256_file
-from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEARCHES, SEQUENTIAL, SPLIT
+from tmdscope.layout import MAIN
 from tmdscope.learn.selection import choose_best
 from tmdscope.lifecycle.card import write_card
-from tmdscope.params.materials_study import TrackingParams
+from tmdscope.params.images import ModelTrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
 from tmdscope.record import record_of
@@ -22,20 +22,20 @@ from tmdscope.tracking.store import connect
 
 def main() -> None:
     """Write which version each experiment has, which is best by its selection score, and all cards."""
-    tracking = read_section("tracking", TrackingParams)
-    of = {**record_of(SPLIT), "split": sha256_file(SPLIT)}
-    client, failed = connect(), Audit.read(AUDIT, CLASSES, of).failed_checks
-    experiments = read_all_experiments(SEARCHES)
+    tracking = read_section("tracking", ModelTrackingParams)
+    of = {**record_of(MAIN.split), "split": sha256_file(MAIN.split)}
+    client, failed = connect(), Audit.read(MAIN.audit, CLASSES, of).failed_checks
+    experiments = read_all_experiments(MAIN.searches)
     for name in experiments:
-        Scored.read(EXPERIMENTS / name, of)
-    facts = {name: Facts.read(EXPERIMENTS / name / FACTS, of) for name in experiments}
+        Scored.read(MAIN.experiments / name, of)
+    facts = {name: Facts.read(MAIN.experiments / name / FACTS, of) for name in experiments}
     metric = next(iter(facts.values())).task.primary
     best = choose_best({name: one.scores for name, one in facts.items()}, metric)
     versions: dict[str, Version] = {}
-    stages, panels = SEQUENTIAL / "sequential.json", SEQUENTIAL / "latent.csv"
+    stages, panels = MAIN.sequential / "sequential.json", MAIN.sequential / "latent.csv"
     sequential = SequenceRecord.read(stages, panels, of, CLASSES.primary)
     for name, params in experiments.items():
-        run, own = RunRecord.read(EXPERIMENTS / name / RUN, of), facts[name]
+        run, own = RunRecord.read(MAIN.experiments / name / RUN, of), facts[name]
         tags = {
             "experiment": name,
             "strategy": params.strategy.value,
@@ -58,7 +58,7 @@ def main() -> None:
     if failed:
         print(f"the study's audit failed: {', '.join(failed)}; the gate lets no version pass")
     listed = {name: Entry(version.number, version.run_id) for name, version in versions.items()}
-    Registration(tracking.model, best, listed).write(REGISTERED, of)
+    Registration(tracking.model, best, listed).write(MAIN.registered, of)
 
 
 if __name__ == "__main__":

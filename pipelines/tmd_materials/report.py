@@ -15,27 +15,10 @@ from tmdscope.dataset.audit import audit_split, read_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.files import broken, read_table, sha256_file, write_json
-from tmdscope.layout import (
-    ATTRIBUTION,
-    AUDIT,
-    DESCRIPTORS,
-    EXPERIMENT_PLOTS,
-    EXPERIMENTS,
-    LATENT,
-    LATENT_PLOT,
-    LATENT_TABLE,
-    PREPARED,
-    PRETRAINED,
-    REGISTERED,
-    SEARCHES,
-    SEQUENTIAL,
-    SPLIT,
-    SPLIT_COUNTS,
-)
-from tmdscope.learn.experiment import fold_parts
+from tmdscope.layout import MAIN
 from tmdscope.models.baseline import sample_id_baseline
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.materials_study import DataParams, ReportParams, SplitParams, TrackingParams
+from tmdscope.params.images import DataParams, ReportParams, SplitParams, ModelTrackingParams
 from tmdscope.params.reading import read_params, read_section
 from tmdscope.params.search import SEARCHED, Searched, read_all_experiments, read_searches
 from tmdscope.record import read_record
@@ -60,26 +43,26 @@ def main() -> None:
     """Gather what the stages wrote."""
     settings = read_section("report", ReportParams)
     data = read_section("data", DataParams)
-    dataset = Dataset.load(PREPARED)
-    experiments = read_all_experiments(SEARCHES)
+    dataset = Dataset.load(MAIN.prepared)
+    experiments = read_all_experiments(MAIN.searches)
     scoring = read_section("scoring", ScoringParams)
-    split = read_split(SPLIT, dataset.manifest)
-    of = {"data": dataset.digest, "split": sha256_file(SPLIT)}
-    folds = fold_parts(split, dataset)
+    split = read_split(MAIN.split, dataset.manifest)
+    of = {"data": dataset.digest, "split": sha256_file(MAIN.split)}
+    folds = split.rows(dataset.image_ids)
     labels = dataset.labels(data.classes)
     samples = dataset.manifest["sample_id"].to_numpy()
-    plots = {name: EXPERIMENT_PLOTS / name / "history.csv" for name in experiments}
-    scored = {name: Scored.read(EXPERIMENTS / name, of, [plots[name]]) for name in experiments}
+    plots = {name: MAIN.experiment_plots / name / "history.csv" for name in experiments}
+    scored = {name: Scored.read(MAIN.experiments / name, of, [plots[name]]) for name in experiments}
     predictions = {name: found.predictions for name, found in scored.items()}
     sequential = SequenceRecord.read(
-        SEQUENTIAL / "sequential.json", SEQUENTIAL / "latent.csv", of, CLASSES.primary
+        MAIN.sequential / "sequential.json", MAIN.sequential / "latent.csv", of, CLASSES.primary
     )
-    audit = Audit.read(AUDIT, CLASSES, of)
+    audit = Audit.read(MAIN.audit, CLASSES, of)
     registered = read_registered(of, scored)
     baseline = sample_id_baseline(samples, labels, folds)
-    pretrained = read_record(PRETRAINED.with_name("pretrain.json"), files=[PRETRAINED])
+    pretrained = read_record(MAIN.pretrained.with_name("pretrain.json"), files=[MAIN.pretrained])
     results = StudyResults(
-        study=read_section("tracking", TrackingParams).study,
+        study=read_section("tracking", ModelTrackingParams).study,
         task=CLASSES,
         data=data,
         split=read_section("split", SplitParams),
@@ -92,7 +75,7 @@ def main() -> None:
             Gains(asked, find_gains(asked, experiments, predictions, data.classes, scoring), CLASSES)
             for asked in (PRETRAINING, TARGETS)
         ],
-        searches={name: read_search_result(SEARCHES / name, of) for name in read_searches()},
+        searches={name: read_search_result(MAIN.searches / name, of) for name in read_searches()},
         histories={name: read_table(path) for name, path in plots.items()},
         baseline=None if baseline is None else {name: MeanStd(**score) for name, score in baseline.items()},
         scans=pretrained["images"],
@@ -100,16 +83,18 @@ def main() -> None:
         audit=audit,
         model=registered["model"],
         best=registered["best"],
-        latent=ModelLatent.read(LATENT, of, [LATENT_PLOT, LATENT_TABLE]),
-        scatter=read_table(LATENT_PLOT),
-        correlations=read_table(LATENT_TABLE),
-        descriptors=read_descriptors(DESCRIPTORS, dataset.manifest),
-        attribution=Attribution.read(ATTRIBUTION / "attribution.json", of, [ATTRIBUTION / "maps.npz"]),
-        maps=read_maps(ATTRIBUTION / "maps.npz"),
+        latent=ModelLatent.read(MAIN.latent, of, [MAIN.latent_plot, MAIN.latent_table]),
+        scatter=read_table(MAIN.latent_plot),
+        correlations=read_table(MAIN.latent_table),
+        descriptors=read_descriptors(MAIN.descriptors, dataset.manifest),
+        attribution=Attribution.read(
+            MAIN.attribution / "attribution.json", of, [MAIN.attribution / "maps.npz"]
+        ),
+        maps=read_maps(MAIN.attribution / "maps.npz"),
         runs=[
             *read_experiment_runs(registered, scored, of),
             Run.of(vars(audit), "audit"),
-            *(read_runs(read_record(SEQUENTIAL / "run.json", of)) if sequential else []),
+            *(read_runs(read_record(MAIN.sequential / "run.json", of)) if sequential else []),
         ],
         settings=read_study_settings(Path("params.yaml")),
         shipped=read_study_settings(SHIPPED),
@@ -123,10 +108,10 @@ def main() -> None:
 
 def read_registered(of: Mapping[str, str], scored: Mapping[str, Scored]) -> dict[str, Any]:
     """Read ``registered.json``; refuse one of other data, another split, or other experiments or runs."""
-    registered = read_record(REGISTERED, of)
+    registered = read_record(MAIN.registered, of)
     listed = {name: entry["run_id"] for name, entry in registered["versions"].items()}
     if listed != {name: found.run["run_id"] for name, found in scored.items()}:
-        raise broken(REGISTERED, "is of other experiments or runs than data/experiments holds")
+        raise broken(MAIN.registered, "is of other experiments or runs than data/experiments holds")
     return registered
 
 
@@ -139,16 +124,17 @@ def read_experiment_runs(
         for name, entry in registered["versions"].items()
     ]
     searches = [
-        Run.of(read_record(SEARCHES / name / "run.json", of), f"search of {name}") for name in read_searches()
+        Run.of(read_record(MAIN.searches / name / "run.json", of), f"search of {name}")
+        for name in read_searches()
     ]
     return experiments + searches
 
 
 def read_counts(dataset: Dataset, split: Split) -> pd.DataFrame:
     """Read how many images of each class (rows) each part (columns) of the split has."""
-    counts = read_table(SPLIT_COUNTS, ["material"]).set_index("material")
+    counts = read_table(MAIN.split_counts, ["material"]).set_index("material")
     if not counts.equals(audit_split(dataset.manifest, split).counts):
-        raise broken(SPLIT_COUNTS, f"is not of {SPLIT}")
+        raise broken(MAIN.split_counts, f"is not of {MAIN.split}")
     return counts
 
 

@@ -2,11 +2,11 @@
 
 import sys
 
-from tmdscope.jobs.experiment_search import SearchRequest, search_experiment
-from tmdscope.layout import SEARCHES
+from tmdscope.jobs.searching import SearchRequest, search_experiment
+from tmdscope.layout import MAIN
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.params.materials_study import DataParams, TrackingParams
+from tmdscope.params.images import DataParams, ModelTrackingParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.search import SearchParams
 from tmdscope.scores.task import CLASSES
@@ -22,9 +22,9 @@ def main() -> None:
         search=read_section(f"searches.{name}", SearchParams),
         base=read_section(f"experiments.{name}", ExperimentParams),
         classes=read_section("data", DataParams).classes,
-        study=read_section("tracking", TrackingParams).study,
+        study=read_section("tracking", ModelTrackingParams).study,
     )
-    found = search_experiment(request, SEARCHES / name)
+    found = search_experiment(request, MAIN.searches / name)
     metric = CLASSES.primary
     print(
         f"{name}: trial {found.trial} of {found.progress.over} is best, "

@@ -11,9 +11,9 @@ from tmdscope.dataset.splits import group_samples, make_split, split_rest
 from tmdscope.dataset.store import MANIFEST, Dataset, classes_of, digest_of
 from tmdscope.errors import UserError
 from tmdscope.files import write_table
-from tmdscope.layout import PREPARED, SPLIT, SPLIT_COUNTS
+from tmdscope.layout import MAIN
 from tmdscope.params.audit import ManifestAuditParams
-from tmdscope.params.materials_study import DataParams, LatentParams, SplitParams
+from tmdscope.params.images import DataParams, LatentParams, SplitParams
 from tmdscope.params.reading import read_section
 from tmdscope.params.rules import sample_problems, volume_problems
 from tmdscope.params.sequential import SequentialParams
@@ -23,7 +23,7 @@ from tmdscope.stage import run_stage
 def main() -> None:
     """Write `data/split.json` and the images of each class in each part."""
     settings = read_section("split", SplitParams)
-    manifest = Dataset.load(PREPARED).manifest
+    manifest = Dataset.load(MAIN.prepared).manifest
     samples = manifest["sample_id"].tolist()
     groups = group_samples(samples, manifest["image_sha256"].tolist())
     merged = sorted({sample for sample, group in zip(samples, groups, strict=True) if sample != group})
@@ -39,11 +39,11 @@ def main() -> None:
     else:
         split = make_split(labels, groups, images, settings.test_folds, settings.folds)
     audit = audit_split(manifest, split)
-    write_table(SPLIT_COUNTS, audit.counts.reset_index())
+    write_table(MAIN.split_counts, audit.counts.reset_index())
     print(audit.counts.to_string())
     print("".join(f"warning: {warning}\n" for warning in audit.warnings), end="")
     if audit.problems:
-        raise UserError(f"{SPLIT} is not written, the split is unsound: " + "; ".join(audit.problems))
+        raise UserError(f"{MAIN.split} is not written, the split is unsound: " + "; ".join(audit.problems))
     parts = {
         kind: audit.counts.filter(regex=f"^fold.*_{kind}$").min(axis="columns") for kind in ("train", "val")
     }
@@ -51,7 +51,7 @@ def main() -> None:
     declared = read_section("data", DataParams).classes
     if lacking := volume_problems(read_section("sequential", SequentialParams), declared, fewest):
         raise UserError("params.yaml does not suit the data:" + "".join(f"\n  {line}" for line in lacking))
-    split.write(SPLIT, digest_of(manifest))
+    split.write(MAIN.split, digest_of(manifest))
 
 
 def check(settings: SplitParams, manifest: pd.DataFrame, groups: list[str]) -> None:
@@ -80,7 +80,7 @@ def check(settings: SplitParams, manifest: pd.DataFrame, groups: list[str]) -> N
 def _paper_test(manifest: pd.DataFrame) -> NDArray[np.bool_]:
     if PAPER_TEST not in manifest:
         raise UserError(
-            f"split.test is paper, but {PREPARED / MANIFEST} has no column {PAPER_TEST}: only data.source "
+            f"split.test is paper, but {MAIN.prepared / MANIFEST} has no column {PAPER_TEST}: only data.source "
             "archive knows the authors' test; set split.test to folds in params.yaml"
         )
     held_out: NDArray[np.bool_] = manifest[PAPER_TEST].to_numpy(dtype=np.bool_)

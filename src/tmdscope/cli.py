@@ -82,10 +82,10 @@ def main(
 @app.command()
 def check(params: ParamsPath = Path("params.yaml")) -> None:
     """Check all settings, each by itself and against the others, as the first stage does."""
-    from tmdscope.lifecycle.settings import check_samples
-    from tmdscope.params.study import read_either_study
+    from tmdscope.jobs.check import check_study
+    from tmdscope.studies import study_of
 
-    _echo(check_samples(read_either_study(params), params))
+    _echo(check_study(study_of(params), params))
 
 
 @app.command()
@@ -147,7 +147,7 @@ def compare(
 
     Writes a page, the images on which they disagree, and an MLflow run in experiment `comparisons`.
     """
-    from tmdscope.layout import COMPARISONS, PREPARED
+    from tmdscope.layout import MAIN
     from tmdscope.lifecycle.compare import compare as compare_models
     from tmdscope.params.common import ScoringParams
     from tmdscope.params.reading import read_section
@@ -156,7 +156,7 @@ def compare(
     scoring = read_section("scoring", ScoringParams, params)
     folder = (
         params.parent
-        / COMPARISONS
+        / MAIN.comparisons
         / "-".join(key_of(model.removeprefix("models:/")) for model in (first, second))
     )
     text = compare_models(
@@ -164,7 +164,7 @@ def compare(
         first,
         second,
         _registered(params),
-        params.parent / PREPARED,
+        params.parent / MAIN.prepared,
         folder,
         scoring.bootstrap,
         scoring.seed,
@@ -193,7 +193,7 @@ def promote(
     from tmdscope.lifecycle.promotion import promote as promote_version
     from tmdscope.params.audit import ManifestAuditParams
     from tmdscope.params.common import ScoringParams
-    from tmdscope.params.materials_study import PromotionParams
+    from tmdscope.params.images import PromotionParams
     from tmdscope.params.reading import read_section
     from tmdscope.tracking.audits import audit_settings
     from tmdscope.tracking.decisions import open_decisions, who
@@ -257,7 +257,7 @@ def audit(
     from tmdscope.lifecycle.audit import PAGE, AuditRequest, audit_manifest
     from tmdscope.params.audit import ManifestAuditParams
     from tmdscope.params.common import ScoringParams
-    from tmdscope.params.materials_study import PrepareParams
+    from tmdscope.params.images import PrepareParams
     from tmdscope.params.reading import read_section
 
     request = AuditRequest(
@@ -284,12 +284,12 @@ def search(
     Variable TMDSCOPE_SEARCH_STORAGE names a PostgreSQL database for searches of more than one process;
     `tmdscope search-worker` joins from anywhere. Ctrl-C gives trials under way back.
     """
-    from tmdscope.jobs.experiment_search import local_workers, search_experiment
-    from tmdscope.layout import SEARCHES
+    from tmdscope.jobs.searching import local_workers, search_experiment
+    from tmdscope.layout import MAIN
     from tmdscope.params.search import BEST_PARAMS
     from tmdscope.scores.task import CLASSES
 
-    folder = params.parent / SEARCHES / experiment
+    folder = params.parent / MAIN.searches / experiment
     with local_workers(experiment, workers - 1, params):
         found = search_experiment(_read_request(experiment, params), folder)
     score = f"{CLASSES.primary.title} {CLASSES.primary.tell(found.value)}"
@@ -310,7 +310,7 @@ def search_worker(
     The same commit, data and settings must be here, and the same TMDSCOPE_SEARCH_STORAGE and
     MLFLOW_TRACKING_URI. An experiment's name stands for its study.
     """
-    from tmdscope.jobs.experiment_search import join_experiment_search
+    from tmdscope.jobs.searching import join_experiment_search
     from tmdscope.params.search import experiment_of
 
     experiment = experiment_of(study, params)
@@ -320,9 +320,9 @@ def search_worker(
 
 def _read_request(experiment: str, params: Path) -> Any:
     """Read what a search of an experiment is asked to do."""
-    from tmdscope.jobs.experiment_search import SearchRequest
+    from tmdscope.jobs.searching import SearchRequest
     from tmdscope.memory import keep_freed_memory
-    from tmdscope.params.materials_study import DataParams, TrackingParams
+    from tmdscope.params.images import DataParams, ModelTrackingParams
     from tmdscope.params.reading import read_section
     from tmdscope.params.search import read_search
 
@@ -333,7 +333,7 @@ def _read_request(experiment: str, params: Path) -> Any:
         search=varied,
         base=base,
         classes=read_section("data", DataParams, params).classes,
-        study=read_section("tracking", TrackingParams, params).study,
+        study=read_section("tracking", ModelTrackingParams, params).study,
         root=params.parent,
     )
 
@@ -352,18 +352,18 @@ def add_material(
     """
     from tmdscope.jobs.add_material import add_material as add
     from tmdscope.jobs.new_class import AddRequest
-    from tmdscope.layout import ADDED
+    from tmdscope.layout import MAIN
     from tmdscope.lifecycle.card import write_card
     from tmdscope.memory import keep_freed_memory
     from tmdscope.params.common import ScoringParams
-    from tmdscope.params.materials_study import DataParams, PrepareParams, TrackingParams
+    from tmdscope.params.images import DataParams, ModelTrackingParams, PrepareParams
     from tmdscope.params.reading import read_section
     from tmdscope.params.sequential import SequentialParams
     from tmdscope.tracking.registry import resolve
     from tmdscope.tracking.store import connect
 
     keep_freed_memory()
-    tracking = read_section("tracking", TrackingParams, params)
+    tracking = read_section("tracking", ModelTrackingParams, params)
     added = add(
         AddRequest(
             model=model,
@@ -381,7 +381,7 @@ def add_material(
     for made in added.record.versions:
         write_card(client, resolve(client, f"models:/{made.name}/{made.number}"))
     _echo(added.text)
-    _echo(f"in full: {params.parent / ADDED / key_of(added.material)}")
+    _echo(f"in full: {params.parent / MAIN.added / key_of(added.material)}")
 
 
 @app.command()
@@ -473,14 +473,14 @@ def inspect(
     Bruker Nanoscope (.spm, .000 to .999), Asylum .ibw, JPK .jpk and .jpk-qi-image, Park .tiff, Gwyddion .gwy
     and .gsf, .topostats, Nanosurf .nid.
     """
-    from tmdscope.layout import INSPECTED
+    from tmdscope.layout import MAIN
     from tmdscope.lifecycle.inspection import inspect_file
-    from tmdscope.params.materials_study import PrepareParams
+    from tmdscope.params.images import PrepareParams
     from tmdscope.params.reading import read_section
 
     if picture is not None and (os.path.lexists(picture) or picture.suffix.lower() != ".png"):
         raise UserError(f"--picture {picture}: name a .png that is not there yet; nothing is overwritten")
-    target = picture or params.parent / INSPECTED / f"{file.name}.png"
+    target = picture or params.parent / MAIN.inspected / f"{file.name}.png"
     _echo(inspect_file(file, read_section("prepare", PrepareParams, params), target, channel), nl=False)
 
 
@@ -564,10 +564,10 @@ def _print(text: str, language: str) -> None:
 
 def _registered(params: Path) -> str:
     """Name the study's registered model."""
-    from tmdscope.params.materials_study import TrackingParams
+    from tmdscope.params.images import ModelTrackingParams
     from tmdscope.params.reading import read_section
 
-    return read_section("tracking", TrackingParams, params).model
+    return read_section("tracking", ModelTrackingParams, params).model
 
 
 def _is_watched() -> bool:

@@ -13,7 +13,6 @@ from tmdscope.audit.confounds import predict_all
 from tmdscope.audit.kernel import kernel_of
 from tmdscope.audit.record import Findings
 from tmdscope.audit.study import audit, find
-from tmdscope.audit.table import AuditTable, Rows
 from tmdscope.audit.verdict import checks, judge, overall_effect
 from tmdscope.dataset.columns import draw_images, read_nuisance, read_order
 from tmdscope.dataset.splits import outer_folds
@@ -21,6 +20,7 @@ from tmdscope.errors import UserError
 from tmdscope.report.audit import audit_section
 from tmdscope.report.audit_metrics import audit_metrics
 from tmdscope.report.page import Table
+from tmdscope.scores.cohort import Cohort, Rows
 from tmdscope.scores.intervals import difference, estimate
 from tmdscope.scores.task import CLASSES
 
@@ -147,7 +147,7 @@ def test_the_bootstrap_covers_95_percent(compared: bool) -> None:
     assert inside / studies == pytest.approx(0.95, abs=0.02)
 
 
-def easy_split(table: AuditTable) -> dict[str, Rows]:
+def easy_split(table: Cohort) -> dict[str, Rows]:
     """A split whose held-out test is luckier than any fold: samples that other samples tell the class of."""
     folds = outer_folds(table.targets, table.groups.tolist(), PARAMS.folds)
     right = predict_all(table, kernel_of(table), folds) == table.targets
@@ -222,5 +222,5 @@ def test_perfect_features_have_intervals_with_a_width_and_a_law_without() -> Non
     assert audit_section(found).blocks
 
 
-def audit_findings(table: AuditTable) -> Findings:
+def audit_findings(table: Cohort) -> Findings:
     return find(table, {}, PARAMS, SCORING, {})

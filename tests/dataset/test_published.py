@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from tmdscope.dataset import published
-from tmdscope.dataset.published import convert_pickle, fetch_tables, read_tables
+from tmdscope.studies.published_features.tables import convert_pickle, fetch_tables, read_tables
 from tmdscope.dataset.splits import make_split
 from tmdscope.errors import UserError
 from tmdscope.files import read_json
 from tmdscope.materials import MATERIALS
-from tmdscope.params.published_study import FetchParams
+from tmdscope.params.families import FetchParams
 
 COMMIT = "0" * 40
 SAMPLES = ["13164", "7408", "7408", "0171"]

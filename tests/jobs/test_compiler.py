@@ -10,16 +10,17 @@ from pydantic import TypeAdapter
 
 from tests.tracking.killed import make_experiment
 from tests.tracking.programs import CLASSES
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_array
 from tmdscope.jobs.compiler import Compiler
-from tmdscope.learn.crossval import FoldParts, cross_validate
+from tmdscope.learn.crossval import cross_validate
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.recorder import Silent
 from tmdscope.learn.selection import leave_out_each, selection_score
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.scores.facts import SplitAudit, SplitFacts
 from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import CLASSES as TASK

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from tmdscope.cli import app
 from tmdscope.errors import UserError
-from tmdscope.jobs.experiment_search import local_workers, open_searches
+from tmdscope.jobs.searching import local_workers, open_searches
 from tmdscope.tracking.search import study_name
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"

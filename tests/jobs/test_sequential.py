@@ -12,7 +12,7 @@ import torch
 
 from tests.sequential import small
 from tmdscope.jobs import sequential as job
-from tmdscope.jobs.sequential import SequenceStudy, StageModels, TrackedOutcome, run_sequential, train_tracked
+from tmdscope.jobs.sequences import SequenceStudy, StageModels, TrackedOutcome, run_sequential, train_tracked
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.params.common import ScoringParams

@@ -13,7 +13,7 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
+from tmdscope.learn.experiment import Experiment, make_experiment
 from tmdscope.learn.fit import fit
 from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.checkpoint import EpochScores
-from tmdscope.learn.crossval import FoldParts, FoldResult
+from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.fit import FitResult
 from tmdscope.learn.summary import (
     PARTS,

@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tmdscope.dataset.published import read_tables
-from tmdscope.dataset.splits import make_split
+from tmdscope.studies.published_features.tables import read_tables
+from tmdscope.dataset.splits import FoldParts, make_split
 from tmdscope.learn import crossval
-from tmdscope.learn.crossval import FoldParts, FoldResult
+from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
-from tmdscope.models.carryover import SERIES, CarriedLayers, Series, compare, fold_scores, run_series
+from tmdscope.studies.published_features.layers import SERIES, CarriedLayers, Series, compare, fold_scores, run_series
 from tmdscope.models.mlp import Mlp
-from tmdscope.models.tabular import FeatureTable, table_folds
-from tmdscope.params.published_study import CarryoverParams
+from tmdscope.params.families import CarryoverParams
 from tmdscope.params.reading import ParamsError, parse_section, read_section
+from tmdscope.scores.cohort import Cohort
 
 PARAMS = CarryoverParams(
     enabled=True,
@@ -60,13 +60,11 @@ class Ends(Silent):
         self.weights.append(weights(model))
 
 
-def noise() -> FeatureTable:
+def noise() -> Cohort:
     """Random features and labels: nothing can be learnt but the images themselves."""
     rng = np.random.default_rng(7)
     samples = np.array([f"S{k:03d}" for k in range(60)])
-    return FeatureTable(
-        rng.normal(size=(60, 6)).astype(np.float32), samples, rng.integers(0, 2, 60), ("a", "b")
-    )
+    return Cohort(rng.normal(size=(60, 6)).astype(np.float32), samples, rng.integers(0, 2, 60), ("a", "b"))
 
 
 def thirds() -> list[FoldParts]:
@@ -169,7 +167,7 @@ def test_on_the_published_features_validation_rises_and_the_test_stays(published
     tables = read_tables(published_dir)
     samples = np.array(tables.sample_ids)
     split = make_split(tables.labels, tables.sample_ids, tables.image_ids, 10, 5)
-    table = FeatureTable(tables.features, samples, tables.labels, MATERIALS)
+    table = Cohort(tables.features, samples, tables.labels, MATERIALS)
     folds = table_folds(split, tables.image_ids)
     params = read_section("carryover", CarryoverParams, PUBLISHED)
     trials = {

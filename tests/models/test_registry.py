@@ -16,14 +16,15 @@ from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
 from tmdscope.models.registry import FIXED, fit_family, make_transforms
 from tmdscope.models.sample_id import make_sample_id_classifier
-from tmdscope.models.tabular import METHODS, FeatureTable, make_method
-from tmdscope.params.published_study import (
+from tmdscope.models.tabular import METHODS, make_method
+from tmdscope.params.families import (
     ClassifiersParams,
     LogisticParams,
     MlpParams,
     SvcParams,
     read_family,
 )
+from tmdscope.scores.cohort import Cohort
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_ids_without_a_number_are_refused_by_name(sample):
 
 def test_unknown_name_gives_the_nearest(params):
     features, labels = _three_classes()
-    table = FeatureTable(features, np.arange(len(labels)).astype(str), labels, ("a", "b", "c"))
+    table = Cohort(features, np.arange(len(labels)).astype(str), labels, ("a", "b", "c"))
     with pytest.raises(UserError, match="'svc'"):
         make_method("svm", table, params)
     assert all(make_method(name, table, params) for name in METHODS)
@@ -133,7 +134,7 @@ def test_published_features_reproduce_the_measured_test_scores(published_dir, pa
     table = pd.read_parquet(published_dir / "features_resnet18_imagenet.parquet")
     labels = table["material"].map(MATERIALS.index).to_numpy()
     samples = table["sample_id"].tolist()
-    features = FeatureTable(table.filter(regex="^f").to_numpy(), np.array(samples), labels, MATERIALS)
+    features = Cohort(table.filter(regex="^f").to_numpy(), np.array(samples), labels, MATERIALS)
     train, test = outer_folds(labels, samples, 10)[0]
     scores = {}
     for name in METHODS[1:]:

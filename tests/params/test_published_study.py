@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tmdscope.params.published_study import FAMILIES, FamilySearchParams, read_family
+from tmdscope.params.families import FAMILIES, FamilySearchParams, read_family
 from tmdscope.params.reading import ParamsError, parse_section, read_params
 
 PARAMS = Path(__file__).parents[2] / "pipelines" / "published_features" / "params.yaml"

@@ -22,7 +22,7 @@ from tmdscope.analysis.record import Attribution, ModelLatent
 from tmdscope.dataset.store import Dataset
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.params.materials_study import DataParams, SplitParams
+from tmdscope.params.images import DataParams, SplitParams
 from tmdscope.params.reading import parse_section, read_params
 from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
 from tmdscope.report.sections.searches import SearchResult

@@ -12,7 +12,7 @@ import pytest
 from tests.report.study import data_params, dataset, experiment
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams, read_experiments
-from tmdscope.params.materials_study import SplitParams
+from tmdscope.params.images import SplitParams
 from tmdscope.profiles import merge_profile
 from tmdscope.report.paper import (
     PublishedRow,

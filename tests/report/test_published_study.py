@@ -21,9 +21,9 @@ from tests.report.numbers import (
     words,
 )
 from tmdscope.analysis.record import Latent
-from tmdscope.dataset.published import NO_DESCRIPTORS, PublishedTables
+from tmdscope.studies.published_features.tables import NO_DESCRIPTORS, PublishedTables
 from tmdscope.dataset.splits import Fold, Split
-from tmdscope.models.carryover import Carryover
+from tmdscope.studies.published_features.layers import Carryover
 from tmdscope.report.published import PublishedResults
 from tmdscope.report.published_study import report_of
 from tmdscope.scores.records import FamilySearch, StudyScores

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sequential.small import FOLDS, NAMES, ORDER, SAMPLE_IDS, folds, plan_of
-from tmdscope.learn.crossval import FoldParts, score_fold
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.learn.crossval import score_fold
 from tmdscope.learn.fit import FitResult
 from tmdscope.learn.summary import Cohort
 from tmdscope.scores.folds import PARTS

@@ -13,7 +13,7 @@ from torch import nn
 
 from tests.sequential.small import FEATURES, ORDER, SETTINGS, plan_of, setup_of
 from tests.tracking.programs import make_dossier
-from tmdscope.jobs.sequential import TrackedOutcome, train_tracked
+from tmdscope.jobs.sequences import TrackedOutcome, train_tracked
 from tmdscope.learn.resume import Resume
 from tmdscope.sequential.plan import Plan
 from tmdscope.sequential.run import Setup, StageResult, stage_target

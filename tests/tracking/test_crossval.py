@@ -7,7 +7,8 @@ from torch import nn
 
 from tests.tracking.killed import make_experiment
 from tests.tracking.programs import make_facts
-from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.learn.crossval import FoldResult, cross_validate
 from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.crossval import TrackedCrossval, track_experiment
 from tmdscope.tracking.dossier import Dossier, Trained

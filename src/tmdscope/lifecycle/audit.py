@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from tmdscope.audit.record import Verdict
 from tmdscope.audit.statistics import image_statistics, spectra
-from tmdscope.audit.study import audit
-from tmdscope.audit.table import MOST_IMAGES, AuditTable
+from tmdscope.audit.study import MOST_IMAGES, audit
 from tmdscope.dataset.columns import draw_images, read_nuisance, read_order
 from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, text_problems
 from tmdscope.dataset.place import find_file
@@ -23,9 +22,10 @@ from tmdscope.files import open_array, read_bytes, read_json, read_table, sha256
 from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.report.audit import audit_section
 from tmdscope.report.page import Page, write_page
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES
 
 RECORD, PAGE = "audit.json", "index.html"
@@ -129,7 +129,7 @@ def _read(path: Path, pictured: bool) -> pd.DataFrame:
     return table
 
 
-def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request: AuditRequest) -> AuditTable:
+def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request: AuditRequest) -> Cohort:
     statistics = None
     if request.features is not None:
         features = _load(request.features, rows)[chosen]
@@ -139,9 +139,10 @@ def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request
         bands = min(_BANDS, images.shape[1] // 2)
         features, statistics = spectra(images, bands), image_statistics(images)
     classes = classes_of(manifest["material"])
-    return AuditTable(
+    return Cohort(
         task=CLASSES,
         features=features,
+        image_ids=chosen.astype(str),
         sample_ids=manifest["sample_id"].to_numpy(dtype=str),
         targets=np.array([classes.index(name) for name in manifest["material"]], dtype=np.int64),
         classes=classes,

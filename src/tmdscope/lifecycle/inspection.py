@@ -5,7 +5,7 @@ from pathlib import Path
 from tmdscope.dataset.prepare import level_square
 from tmdscope.files import atomic_path
 from tmdscope.names import shown
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.scan.read.channels import Channel
 from tmdscope.scan.read.read import InstrumentFile, read_file
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tmdscope.dataset.prepare import Prepared, prepare_content
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import Given, read_ahead
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.reliability.reliability import Reliability, assess
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.scale import Scale

@@ -27,7 +27,7 @@ from tmdscope.scores.bootstrap import mean_with_interval
 from tmdscope.scores.records import Trust
 
 if TYPE_CHECKING:
-    from tmdscope.learn.crossval import FoldParts
+    from tmdscope.dataset.splits import FoldParts
 
 LEVEL = 0.9
 """Share of new images whose set of classes should hold the true one."""

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from tmdscope.dataset.store import Dataset
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.params.materials_study import DataParams, SplitParams
+from tmdscope.params.images import DataParams, SplitParams
 from tmdscope.params.reading import Params
 from tmdscope.report.text import readable, setting
 from tmdscope.scores.task import Metric

@@ -7,14 +7,14 @@ import pandas as pd
 
 from tmdscope.analysis.record import Latent
 from tmdscope.audit.record import Audit
-from tmdscope.dataset.published import PublishedTables
 from tmdscope.dataset.splits import Split
 from tmdscope.materials import MATERIALS
-from tmdscope.models.carryover import Carryover
 from tmdscope.report.sections.provenance import Run
 from tmdscope.scores.records import ClassifierScores, FamilySearch
 from tmdscope.scores.task import Task
 from tmdscope.sequential.record import SequenceRecord
+from tmdscope.studies.published_features.layers import Carryover
+from tmdscope.studies.published_features.tables import PublishedTables
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from tmdscope.report.paper import digits_of, find_row, printed
 from tmdscope.report.part import Part, Report
 from tmdscope.report.published import PublishedResults
 from tmdscope.report.sections.audit import AuditPart
-from tmdscope.report.sections.carryover import CarriedLayers
 from tmdscope.report.sections.classifiers import Classifiers
 from tmdscope.report.sections.confusion import Confusion
 from tmdscope.report.sections.families import Families
@@ -20,6 +19,7 @@ from tmdscope.report.sections.pooled import PooledPart
 from tmdscope.report.sections.provenance import Provenance, Reproduction
 from tmdscope.report.sections.sequential import Sequences
 from tmdscope.report.text import averaged, capital, estimated, unit_of
+from tmdscope.studies.published_features.carryover_section import CarriedLayers
 
 PAPER_TEST = {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}
 """Held-out images per material: Table 1 of the TMD paper."""

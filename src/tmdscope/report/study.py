@@ -13,7 +13,7 @@ from tmdscope.audit.record import Audit
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import Labels, decoded_scores
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.params.materials_study import DataParams, SplitParams
+from tmdscope.params.images import DataParams, SplitParams
 from tmdscope.report.sections.experiments import Decoded
 from tmdscope.report.sections.gains import Gains
 from tmdscope.report.sections.provenance import Run

@@ -11,8 +11,9 @@ import optuna
 import torch
 from torch import nn
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.batched import HeadMember, shared_settings, train_heads
-from tmdscope.learn.crossval import FoldParts, fold_seed
+from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import DivergedError, FitResult, FitSettings, fit
 from tmdscope.learn.recorder import FoldRecorder

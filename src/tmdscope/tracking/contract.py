@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.types import Schema
 
 from tmdscope.errors import UserError
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.tracking.model_files import read_description
 from tmdscope.tracking.models import expect_ours
 from tmdscope.tracking.registry import Version

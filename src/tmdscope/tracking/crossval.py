@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from tmdscope.learn.crossval import FoldParts, cross_validate
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.learn.crossval import cross_validate
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.progress import TrainingTable

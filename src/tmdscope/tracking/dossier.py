@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from tmdscope.learn.crossval import FoldParts, FoldResult
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.experiment import Experiment
 from tmdscope.scores.facts import Facts
 from tmdscope.tracking.models import Program

@@ -32,7 +32,7 @@ from tmdscope.files import sha256_file, sha256_json
 from tmdscope.limits import MAX_CLASSES, MAX_MODEL_BYTES
 from tmdscope.names import text_problem
 from tmdscope.params.experiments import Architecture
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.reliability.reliability import Reliability
 from tmdscope.tracking.model_files import (
     PROGRAM,

@@ -10,10 +10,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipelines.tmd_materials import crossval, sequential
-from tmdscope.layout import FEATURES, PRETRAINED, SPLIT
+from tmdscope.layout import MAIN
 from tmdscope.learn.resume import Resume
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.params.materials_study import DataParams
+from tmdscope.params.images import DataParams
 from tmdscope.params.reading import read_params, read_section
 from tmdscope.params.sequential import SequentialParams
 from tmdscope.tracking.provenance import provenance
@@ -27,7 +27,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project as far as an attempt looks at it."""
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, lambda content: None)
-    for path in (FEATURES / "features.npy", PRETRAINED, SPLIT):
+    for path in (MAIN.features / "features.npy", MAIN.pretrained, MAIN.split):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("1")
     return tmp_path
@@ -83,7 +83,9 @@ def test_another_order_of_the_classes_begins_anew(project: Path, open_attempt: C
 
 
 @pytest.mark.parametrize("open_attempt", BOTH)
-@pytest.mark.parametrize("path", [FEATURES / "features.npy", PRETRAINED, SPLIT], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [MAIN.features / "features.npy", MAIN.pretrained, MAIN.split], ids=lambda path: path.name
+)
 def test_other_inputs_begin_anew(project: Path, open_attempt: Callable[[], Resume], path: Path) -> None:
     first = open_attempt()
     path.write_text("2")

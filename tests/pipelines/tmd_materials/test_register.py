@@ -11,7 +11,7 @@ from pipelines.tmd_materials import register
 from tests.tracking.programs import make_facts
 from tmdscope.errors import UserError
 from tmdscope.files import read_json, sha256_file
-from tmdscope.layout import AUDIT, EXPERIMENTS, REGISTERED, SEQUENTIAL, SPLIT
+from tmdscope.layout import MAIN
 from tmdscope.params.reading import read_params
 from tmdscope.record import write_record
 from tmdscope.sequential.record import write_left_out
@@ -44,10 +44,10 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     content = read_params(ROOT / "params.yaml")
     content["experiments"] = {name: content["experiments"][name] for name in NAMES}
     YAML(typ="safe").dump(content | {"searches": {}}, tmp_path / "params.yaml")
-    write_record(SPLIT, {}, {"data": "ab" * 32})
-    of = {"data": "ab" * 32, "split": sha256_file(SPLIT)}
-    write_record(AUDIT, {"failed_checks": []}, of)
-    write_left_out(SEQUENTIAL / "sequential.json", SEQUENTIAL / "latent.csv", of)
+    write_record(MAIN.split, {}, {"data": "ab" * 32})
+    of = {"data": "ab" * 32, "split": sha256_file(MAIN.split)}
+    write_record(MAIN.audit, {"failed_checks": []}, of)
+    write_left_out(MAIN.sequential / "sequential.json", MAIN.sequential / "latent.csv", of)
     found = Registry()
     monkeypatch.setattr(register, "Scored", SimpleNamespace(read=lambda *_: None))  # see tests/scores
     monkeypatch.setattr(register, "connect", lambda: found)
@@ -57,16 +57,16 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 
 def write_scores(name: str, validation: float, selection: float) -> None:
-    of = {"data": "ab" * 32, "split": sha256_file(SPLIT)}
+    of = {"data": "ab" * 32, "split": sha256_file(MAIN.split)}
     scores = {
         "best_fold": 0,
         "val": {"macro_f1": {"mean": validation, "std": 0.0}},
         "selection": {"macro_f1": selection, "optimism": validation - selection},
     }
-    make_facts(scores=scores).write(EXPERIMENTS / name / "facts.json", of)
+    make_facts(scores=scores).write(MAIN.experiments / name / "facts.json", of)
     made = {"tracking_uri": "sqlite:", "experiment_id": "1", "made_at": "now", "provenance": {}}
     run = RunRecord(name, name, [], f"models:/{name}", [], **made, data_sha256="ab" * 32, split_sha256="ab")
-    run.write(EXPERIMENTS / name / "run.json", of)
+    run.write(MAIN.experiments / name / "run.json", of)
 
 
 def test_best_has_the_highest_selection_score_and_not_the_highest_validation_score(
@@ -75,17 +75,17 @@ def test_best_has_the_highest_selection_score_and_not_the_highest_validation_sco
     write_scores(NAMES[0], validation=0.9, selection=0.5)
     write_scores(NAMES[1], validation=0.7, selection=0.6)
     register.main()
-    assert read_json(REGISTERED)["best"] == NAMES[1]
+    assert read_json(MAIN.registered)["best"] == NAMES[1]
     assert registry.versions[registry.best - 1] == NAMES[1]
     assert "selection macro F1 0.500 (validation is better by +0.400)" in capsys.readouterr().out
 
 
 def test_a_score_that_is_no_number_registers_nothing(registry: Registry) -> None:
     write_scores(NAMES[0], validation=0.9, selection=0.5)
-    path = EXPERIMENTS / NAMES[1] / "facts.json"
+    path = MAIN.experiments / NAMES[1] / "facts.json"
     write_scores(NAMES[1], validation=0.9, selection=0.6)
     path.write_text(path.read_text().replace("0.6", "NaN"))
     with pytest.raises(UserError, match=NAMES[1]):
         register.main()
     assert registry.versions == []
-    assert not REGISTERED.exists()
+    assert not MAIN.registered.exists()

@@ -11,7 +11,7 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.learn.summary import decoded_confusion
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.params.materials_study import DataParams, SplitParams
+from tmdscope.params.images import DataParams, SplitParams
 from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.page import Figure, Note, Paragraph, Section, Table
 from tmdscope.report.paper import (

@@ -3,11 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tmdscope.models.carryover import Carryover
 from tmdscope.report.page import Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import averaged, capital, named, unit_of, valued
 from tmdscope.scores.task import Task
+from tmdscope.studies.published_features.layers import Carryover
 
 
 @dataclass(frozen=True)

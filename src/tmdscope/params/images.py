@@ -1,4 +1,4 @@
-"""Sections of the main study, beside `features` and `experiments`."""
+"""Sections of a study on images, beside `features` and `experiments`."""
 
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from tmdscope.alike import find_alike, tell_alike
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.names import text_problem
-from tmdscope.params.common import Address, FoldsParams, LatentAnalysisParams, Name
+from tmdscope.params.common import Address, FoldsParams, LatentAnalysisParams, Name, TrackingParams
 from tmdscope.params.experiments import Architecture
 from tmdscope.params.reading import Params, Seed
 
@@ -145,17 +145,16 @@ class PretrainParams(Params):
 
 
 class SplitParams(FoldsParams):
-    """Section `split` of the main study."""
+    """Section `split` of images."""
 
     test: Literal["folds", "paper"] = Field(
         default="folds", description="held-out test: fold 0 of `test_folds`, or the archive's authors' own"
     )
 
 
-class TrackingParams(Params):
-    """Section `tracking`: names in MLflow."""
+class ModelTrackingParams(TrackingParams):
+    """Section `tracking` of a study whose models are registered."""
 
-    study: Name = Field(description="MLflow experiment")
     model: Name = Field(description="registered model")
 
 

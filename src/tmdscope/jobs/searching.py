@@ -14,8 +14,8 @@ from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.files import write_table, write_text
-from tmdscope.layout import FEATURES, PREPARED, PRETRAINED, SPLIT
-from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
+from tmdscope.layout import MAIN
+from tmdscope.learn.experiment import Experiment, make_experiment
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.reading import write_settings
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, SearchParams, check_search
@@ -53,12 +53,14 @@ def make_task(request: SearchRequest) -> SearchTask:
     code begins a new study; more trials go on with the same.
     """
     root, base, search = request.root, request.base, request.search
-    dataset = Dataset.load(root / PREPARED)
-    parts = fold_parts(read_split(root / SPLIT, dataset.manifest), dataset)
+    dataset = Dataset.load(root / MAIN.prepared)
+    parts = read_split(root / MAIN.split, dataset.manifest).rows(dataset.image_ids)
     device = best_device()
 
     def make(params: ExperimentParams) -> Experiment:
-        return make_experiment(params, dataset, request.classes, root / FEATURES, root / PRETRAINED, device)
+        return make_experiment(
+            params, dataset, request.classes, root / MAIN.features, root / MAIN.pretrained, device
+        )
 
     objective = ExperimentObjective(search, base, make, parts)
     settings = {
@@ -66,7 +68,7 @@ def make_task(request: SearchRequest) -> SearchTask:
         "search": search.model_dump(mode="json", exclude={"trials"}),
     }
     tags = provenance(request.study, dataset.digest, settings)
-    files = {"split": SPLIT, "features": FEATURES / "features.npy", "weights": PRETRAINED}
+    files = {"split": MAIN.split, "features": MAIN.features / "features.npy", "weights": MAIN.pretrained}
     determining = identity(tags, request.classes, **{name: root / path for name, path in files.items()})
     return SearchTask(
         name=study_name(request.experiment, determining),
@@ -75,7 +77,7 @@ def make_task(request: SearchRequest) -> SearchTask:
         identity=determining,
         run=f"search-{request.experiment}",
         tags={**tags, "experiment": request.experiment},
-        data=DataUse(request.study, dataset.digest, PREPARED.as_posix(), len(objective.rows), "search"),
+        data=DataUse(request.study, dataset.digest, MAIN.prepared.as_posix(), len(objective.rows), "search"),
     )
 
 

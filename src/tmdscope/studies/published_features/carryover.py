@@ -3,66 +3,60 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import product
-from pathlib import Path
 
-import numpy as np
 import torch
 
 from tmdscope.dataset.audit import read_split
-from tmdscope.dataset.published import read_tables
+from tmdscope.jobs.study import Study
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Recorder
-from tmdscope.materials import MATERIALS
-from tmdscope.models.carryover import COMPARED, SERIES, Carryover, compare, fold_scores, run_series
-from tmdscope.models.tabular import FeatureTable, table_folds
-from tmdscope.params.published_study import CarryoverParams, PublishedTrackingParams
-from tmdscope.params.reading import read_section
 from tmdscope.record import write_record
 from tmdscope.scores.folds import mean_std
-from tmdscope.stage import run_stage
+from tmdscope.studies.published_features.layers import (
+    COMPARED,
+    SERIES,
+    Carryover,
+    compare,
+    fold_scores,
+    run_series,
+)
+from tmdscope.studies.published_features.params import CarryoverParams
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
 from tmdscope.tracking.store import open_study
 
 NAME = "carryover"
-PARAMS = Path("pipelines/published_features/params.yaml")
-TABLES = Path("data/published/tables")
-SPLIT = Path("data/published/split.json")
-SCORES = Path("data/published/carryover.json")
-RUN = Path("data/published/carryover_run.json")
 
 
-def main() -> None:
+def run(study: Study) -> None:
     """Train both series for every seed; `carryover.enabled: false` leaves all of it out."""
     torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
-    params = read_section("carryover", CarryoverParams, PARAMS)
-    tracking = read_section("tracking", PublishedTrackingParams, PARAMS)
-    tables = read_tables(TABLES)
-    of = {"data": tables.digest}
+    params, cohort = study.section("carryover", CarryoverParams), study.cohort(study)
+    of, folder = study.of(cohort.digest), study.layout.scores.parent
+    scores, runs = folder / "carryover.json", folder / "carryover_run.json"
     if not params.enabled:
-        Carryover(enabled=False).write(SCORES, of)
-        write_record(RUN, {"runs": {}}, of)
-        print(f"not run: carryover.enabled is false in {PARAMS}")
+        Carryover(enabled=False).write(scores, of)
+        write_record(runs, {"runs": {}}, of)
+        print(f"not run: carryover.enabled is false in {study.layout.settings}")
         return
-    study = open_study(tracking.study)
-    table = FeatureTable(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
-    folds = table_folds(read_split(SPLIT, tables.manifest), tables.image_ids)
+    tracked = open_study(study.experiment)
+    folds = cohort.rows(read_split(study.layout.split, cohort.manifest))
     settings = params.model_dump(mode="json")
-    tags = {**provenance(study.name, tables.digest, settings), "experiment": NAME}
-    data = DataUse(study.name, tables.digest, TABLES.as_posix(), len(tables.labels), NAME)
+    tags = {**provenance(tracked.name, cohort.digest, settings), "experiment": NAME}
+    data = DataUse(tracked.name, cohort.digest, study.source.as_posix(), len(cohort), NAME)
     trials: dict[int, dict[str, dict[str, list[float]]]] = {seed: {} for seed in params.seeds}
-    with start_run(study, NAME, tags, data=data) as run:
+    with start_run(tracked, NAME, tags, data=data) as run:
         run.params(settings)
         for seed, series in product(params.seeds, SERIES):
-            train = partial(run_series, series, seed, table, folds, params)
+            train = partial(run_series, series, seed, cohort, folds, params)
             trials[seed][series] = track_series(
                 run, {**tags, "series": series, "seed": str(seed)}, data, train
             )
         found = compare(trials)
         run.metrics(flatten({"gain": found["gain"]}))
-    Carryover.parse({"enabled": True, **found}).write(SCORES, of)
-    write_record(RUN, {**whereabouts(study, tags), "runs": {NAME: run.run_id}}, of)
+    Carryover.parse({"enabled": True, **found}).write(scores, of)
+    write_record(runs, {**whereabouts(tracked, tags), "runs": {NAME: run.run_id}}, of)
     gain = {name: 100 * score["mean"] for name, score in found["gain"].items()}
     print(
         f"layers carried from fold to fold: validation {gain[COMPARED[0]]:+.1f} points, "
@@ -79,7 +73,3 @@ def track_series(
         scores = fold_scores(train(TrackedCrossval(run, tags, data)))
         run.metrics(flatten({score: mean_std(values) for score, values in scores.items()}))
     return scores
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -14,15 +14,16 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.learn.crossval import FoldResult, cross_validate
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.recorder import Recorder
 from tmdscope.models.mlp import Mlp, mlp_settings
-from tmdscope.models.tabular import FeatureTable
-from tmdscope.params.published_study import CarryoverParams
 from tmdscope.record import JsonRecord
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import MeanStd, mean_std
 from tmdscope.scores.task import CLASSES
+from tmdscope.studies.published_features.params import CarryoverParams
 from tmdscope.vision.targets import Multiclass
 
 Series = Literal["fresh", "carried"]
@@ -87,7 +88,7 @@ class CarriedLayers:
 def run_series(
     series: Series,
     seed: int,
-    table: FeatureTable,
+    table: Cohort,
     folds: Sequence[FoldParts],
     params: CarryoverParams,
     recorder: Recorder,
@@ -100,9 +101,9 @@ def run_series(
     target = Multiclass(table.classes)
 
     def build() -> Mlp:
-        return Mlp(table.features.shape[1], params.hidden, target.outputs, params.dropout)
+        return Mlp(table.inputs.shape[1], params.hidden, target.outputs, params.dropout)
 
-    examples = Examples(torch.tensor(table.features), torch.tensor(table.labels))
+    examples = Examples(torch.tensor(table.inputs), torch.tensor(table.targets))
     make = CarriedLayers(build) if series == "carried" else build
     settings = replace(mlp_settings(params, seed), early_stopping=params.early_stopping)
     return cross_validate(make, target, examples, folds, settings, recorder)

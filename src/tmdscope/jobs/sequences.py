@@ -2,26 +2,25 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from torch import nn
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
 from tmdscope.jobs.compiler import Compiler
-from tmdscope.learn.crossval import FoldParts
+from tmdscope.layout import Layout
 from tmdscope.learn.experiment import Experiment, make_experiment
 from tmdscope.learn.resume import Resume
-from tmdscope.learn.summary import Cohort
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.sequential import Encoding, SequenceParams, SequentialParams
 from tmdscope.processes import run_parts
 from tmdscope.record import write_record
-from tmdscope.scores.task import Task
+from tmdscope.scores.cohort import Cohort
 from tmdscope.sequential.drift import latent_panels
 from tmdscope.sequential.outcome import say_claims, summarise
 from tmdscope.sequential.plan import Plan, make_plan
@@ -37,6 +36,9 @@ from tmdscope.vision.targets import Target
 
 NAME = "sequential"
 
+RECORD, PANELS, RUNS = "sequential.json", "latent.csv", "run.json"
+"""Files of the folder that it is written into."""
+
 
 @dataclass(frozen=True)
 class SequenceStudy:
@@ -46,34 +48,24 @@ class SequenceStudy:
     ----------
     name : str
         Of the MLflow experiment.
-    classes : sequence of str
-        As the data have them.
-    manifest : pandas.DataFrame
-        A row per image: ``image_id``, ``sample_id``, ``material``, ``image_sha256``.
     epochs : int
         Of one stage.
     of, deciding : mapping
         What the result is of: ``data`` and, where a record names it, ``split``, to a SHA-256; and what else
         decides it, see `tmdscope.tracking.provenance.identity`.
-    source, settings : Path
-        Where the images, and `params`, are from.
+    source : Path
+        Where the images are from.
     """
 
     name: str
-    classes: Sequence[str]
-    manifest: pd.DataFrame
-    task: Task
+    cohort: Cohort
     params: SequenceParams
     epochs: int
     scoring: ScoringParams
     of: Mapping[str, str]
     deciding: Mapping[str, Any]
     source: Path
-    settings: Path
-    record: Path
-    panels: Path
-    runs: Path
-    attempt: Path
+    layout: Layout
 
     @cached_property
     def tags(self) -> dict[str, str]:
@@ -86,18 +78,18 @@ class SequenceStudy:
     def plan(self, encodings: Sequence[Encoding] | None = None) -> Plan:
         """List what is trained, of some encodings or of all."""
         own = self.params.model_copy(update={"encodings": list(encodings or self.params.encodings)})
-        return make_plan(own, self.classes)
+        return make_plan(own, self.cohort.classes)
 
     def open_attempt(self) -> Resume:
         """Go on with interrupted sequences of the same data, settings, class order and code, or begin."""
         found = identity(self.tags, self.plan().order, **self.deciding)
-        return Resume.open(self.attempt, found, machine(self.tags))
+        return Resume.open(self.layout.attempts / NAME, found, machine(self.tags))
 
     def tracked(
         self, plan: Plan, resume: Resume, package: Package | None = None, model: str = ""
     ) -> TrackedSequences:
         """Prepare the tracking of a plan."""
-        use = DataUse(self.name, self.of["data"], self.source.as_posix(), len(self.manifest), NAME)
+        use = DataUse(self.name, self.of["data"], self.source.as_posix(), len(self.cohort), NAME)
         settings = plan.params.model_dump(mode="json")
         return TrackedSequences(open_study(self.name), plan, self.tags, use, settings, resume, package, model)
 
@@ -128,42 +120,37 @@ def run_sequential(
     `train`, a module's function, trains the sequences of some encodings; `apart`: of each in a process of its
     own, which reads the study itself. Gives what is to be said, by lines.
     """
-    params, began, metric = study.params, time.monotonic(), study.task.primary
+    params, began, metric = study.params, time.monotonic(), study.cohort.task.primary
+    folder = study.layout.sequential
+    record, panels, runs = (folder / name for name in (RECORD, PANELS, RUNS))
     if not params.enabled:
-        write_left_out(study.record, study.panels, study.of)
-        write_record(study.runs, {"runs": {}}, study.of)
-        return [f"not run: sequential.enabled is false in {study.settings}"]
+        write_left_out(record, panels, study.of)
+        write_record(runs, {"runs": {}}, study.of)
+        return [f"not run: sequential.enabled is false in {study.layout.settings}"]
     plan, tracked = study.plan(), open_study(study.name)
     resume = study.open_attempt()
     parts = [[encoding] for encoding in params.encodings] if apart else [params.encodings]
     outcomes = run_parts(partial(train, resume), parts)
     results = [result for outcome in outcomes for result in outcome.results]
-    cohort = cohort_of(plan, study.manifest, study.scoring, study.task)
-    summary = summarise(plan, results, cohort)
-    record = SequenceRecord(
+    cohort = reordered(study.cohort, plan)
+    summary = summarise(plan, results, cohort, study.scoring)
+    found = SequenceRecord(
         **vars(summary),
         versions=[version for outcome in outcomes for version in outcome.versions],
         settings=Settings.model_validate({**params.model_dump(mode="json"), "epochs": study.epochs}),
         seconds=round(time.monotonic() - began, 1),
-        panels=latent_panels(plan, results, cohort.labels, study.manifest["image_id"].tolist()),
+        panels=latent_panels(plan, results, cohort.targets, cohort.image_ids.tolist()),
     )
-    record.write(study.record, study.panels, study.of, metric)
-    runs = {name: run for outcome in outcomes for name, run in outcome.runs.items()}
-    write_record(study.runs, {**whereabouts(tracked, study.tags), "runs": runs}, study.of)
+    found.write(record, panels, study.of, metric)
+    made = {name: run for outcome in outcomes for name, run in outcome.runs.items()}
+    write_record(runs, {**whereabouts(tracked, study.tags), "runs": made}, study.of)
     resume.finish()
     return say_claims(summary, metric)
 
 
-def cohort_of(plan: Plan, manifest: pd.DataFrame, scoring: ScoringParams, task: Task) -> Cohort:
-    """Give the images of a plan, labelled in the order of the classes' coming."""
-    return Cohort(
-        task,
-        plan.label(manifest["material"].tolist()),
-        manifest["sample_id"].to_numpy(),
-        ~manifest["image_sha256"].duplicated().to_numpy(),
-        scoring.bootstrap,
-        scoring.seed,
-    )
+def reordered(cohort: Cohort, plan: Plan) -> Cohort:
+    """Give a cohort with its classes in the order of their coming."""
+    return replace(cohort, targets=plan.label(cohort.label_names.tolist()), classes=plan.order)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import (
     FeaturesParams,
 )
-from tmdscope.params.materials_study import (
+from tmdscope.params.images import (
     AttributionParams,
     ComputeParams,
     DataParams,
@@ -22,7 +22,7 @@ from tmdscope.params.materials_study import (
     PromotionParams,
     ReportParams,
     SplitParams,
-    TrackingParams,
+    ModelTrackingParams,
 )
 from tmdscope.params.reading import Params, ParamsError, parse_section, read_params, read_section
 from tmdscope.params.sequential import SequentialParams
@@ -34,7 +34,7 @@ SECTIONS: dict[str, type[Params]] = {
     "pretrain": PretrainParams,
     "split": SplitParams,
     "features": FeaturesParams,
-    "tracking": TrackingParams,
+    "tracking": ModelTrackingParams,
     "promotion": PromotionParams,
     "audit": ManifestAuditParams,
     "describe": DescribeParams,

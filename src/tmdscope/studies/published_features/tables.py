@@ -17,14 +17,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.dataset.columns import sample_numbers
 from tmdscope.dataset.safe_pickle import read_pickle
-from tmdscope.dataset.store import digest_of
 from tmdscope.download import DownloadError, download
 from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, read_bytes, read_table, sha256_array, sha256_file, write_json
 from tmdscope.limits import MAX_TEXT_BYTES
 from tmdscope.materials import MATERIALS, nearest
-from tmdscope.params.published_study import FetchParams
+from tmdscope.scores.cohort import Cohort
+from tmdscope.scores.task import CLASSES
+from tmdscope.studies.published_features.params import FetchParams
 
 FOLDER_VARIABLE = "TMDSCOPE_PUBLISHED_DIR"
 """Environment variable that names a folder with the tables, or with the authors' pickles."""
@@ -95,38 +97,20 @@ class PublishedTables:
     sample_ids: list[str]
     materials: list[str]
 
-    @property
-    def image_ids(self) -> list[str]:
-        """A name for each image: its row, counted from 0, in four digits."""
-        return [f"{row:04d}" for row in range(len(self.sample_ids))]
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Class index of each image in the order of `MATERIALS`, shape (images,)."""
-        return np.array([MATERIALS.index(material) for material in self.materials], dtype=np.int64)
-
     @cached_property
-    def manifest(self) -> pd.DataFrame:
-        """A row per image: image_id, sample_id, material, and image_sha256, which is that of its features."""
-        return pd.DataFrame(
-            {
-                "image_id": self.image_ids,
-                "sample_id": self.sample_ids,
-                "material": self.materials,
-                "image_sha256": [sha256_array(row) for row in self.features],
-            }
+    def cohort(self) -> Cohort:
+        """The features: rows, counted from 0 in four digits, name the images, whose hash is theirs."""
+        return Cohort(
+            task=CLASSES,
+            image_ids=np.array([f"{row:04d}" for row in range(len(self.sample_ids))], dtype=object),
+            sample_ids=np.array(self.sample_ids, dtype=object),
+            image_sha256=np.array([sha256_array(row) for row in self.features], dtype=object),
+            targets=np.array([MATERIALS.index(name) for name in self.materials], dtype=np.int64),
+            classes=MATERIALS,
+            features=self.features,
+            order=sample_numbers(self.sample_ids)[:, 0],
+            statistics=self.descriptors,
         )
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over every row's image id, feature hash, sample and material, in order."""
-        return digest_of(self.manifest)
-
-    @property
-    def distinct(self) -> NDArray[np.bool_]:
-        """True at the first of the images whose features agree bit for bit, shape (images,)."""
-        first: NDArray[np.bool_] = ~self.manifest["image_sha256"].duplicated().to_numpy(dtype=np.bool_)
-        return first
 
 
 def fetch_tables(params: FetchParams, folder: Path | None, cache: Path, target: Path) -> dict[str, Any]:

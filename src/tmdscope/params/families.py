@@ -1,68 +1,20 @@
-"""Sections of the study on the authors' published features."""
+"""Families of methods on features: their settings, and spaces that searches draw them from."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from tmdscope.materials import nearest
-from tmdscope.params.common import Address, Name, TrainingParams
+from tmdscope.params.common import Key, TrainingParams
 from tmdscope.params.reading import Params, ParamsError, Seed, parse_section
 from tmdscope.params.search import Categorical, Space, SpaceParams, Value, check_conditions
-
-
-class FetchParams(Params):
-    """Section `fetch` of the published study: the authors' repository at a pinned commit."""
-
-    base_url: Address = Field(pattern=r"^https?://")
-    commit: str = Field(pattern=r"^[0-9a-f]{40}$")
 
 
 class MlpParams(TrainingParams):
     """The paper's ImageNet* classifier: two hidden layers on stored features."""
 
     hidden: list[int] = Field(min_length=1, max_length=10)
-
-
-class SvcParams(Params):
-    """Support vector classifier, RBF kernel, on L2-normalised and standardised features."""
-
-    c: float = Field(gt=0, le=1e6)
-
-
-class LogisticParams(Params):
-    """Logistic regression on standardised features."""
-
-    c: float = Field(gt=0, le=1e6)
-
-
-class PublishedTrackingParams(Params):
-    """Section `tracking` of the published study, which registers no model."""
-
-    study: Name = Field(description="MLflow experiment")
-
-
-class ClassifiersParams(Params):
-    """Section `classifiers` of the published study."""
-
-    mlp: MlpParams
-    svc: SvcParams
-    logistic: LogisticParams
-    seed: Seed
-
-
-class CarryoverParams(MlpParams):
-    """Section `carryover` of the published study: that classifier, hidden layers kept from fold to fold."""
-
-    enabled: bool = Field(description="show what the slip does to validation scores; off costs nothing")
-    seeds: list[Seed] = Field(min_length=1, max_length=100)
-    early_stopping: int = Field(ge=0, description="epochs without a kept one; 0 is never")
-
-    @model_validator(mode="after")
-    def _seeds_differ(self) -> Self:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds {self.seeds} hold one twice: it would count twice in the mean")
-        return self
 
 
 class FamilyParams(Params):
@@ -104,7 +56,7 @@ class SvcFamily(FamilyParams):
 
 
 class KernelRidgeFamily(FamilyParams):
-    """Ridge regression on -1 and +1 for each class, RBF kernel; the largest output is the class."""
+    """Ridge regression, RBF kernel; of classes on -1 and +1 for each, and the largest output is the class."""
 
     family: Literal["kernel_ridge"]
     alpha: float = Field(gt=0, le=1e6, description="strength of the regularisation")
@@ -120,7 +72,14 @@ class KnnFamily(FamilyParams):
     votes: Literal["uniform", "distance"] = Field(description="whether nearer neighbours count more")
 
 
-AnyFamily = MlpFamily | LogisticFamily | SvcFamily | KernelRidgeFamily | KnnFamily
+class RidgeFamily(FamilyParams):
+    """Linear ridge regression, of numbers."""
+
+    family: Literal["ridge"]
+    ridge_alpha: float = Field(gt=0, le=1e9, description="strength of the regularisation")
+
+
+AnyFamily = MlpFamily | LogisticFamily | SvcFamily | KernelRidgeFamily | KnnFamily | RidgeFamily
 
 FAMILIES: Mapping[str, type[AnyFamily]] = {
     "mlp": MlpFamily,
@@ -128,12 +87,20 @@ FAMILIES: Mapping[str, type[AnyFamily]] = {
     "svc": SvcFamily,
     "kernel_ridge": KernelRidgeFamily,
     "knn": KnnFamily,
+    "ridge": RidgeFamily,
 }
-"""Families of classifiers by name."""
+"""Families of methods by name."""
+
+
+class MethodsParams(Params):
+    """Section `methods`: what is cross-validated, by a name of the user's."""
+
+    families: dict[Key, Annotated[AnyFamily, Field(discriminator="family")]] = Field(min_length=1)
+    seed: Seed
 
 
 class FamilySearchParams(SpaceParams):
-    """Section `search` of the published study: one search over families and transforms per outer fold."""
+    """Section `search`: one search over families and transforms per outer fold."""
 
     @model_validator(mode="after")
     def _space_is_of_families(self) -> Self:

@@ -1,15 +1,16 @@
-"""The data set that is audited: what is known of every image beside what is to be predicted."""
+"""The one holder of rows: images, or rows of a table, with their samples and targets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.dataset.splits import group_samples
+from tmdscope.dataset.splits import FoldParts, Split, group_samples
+from tmdscope.dataset.store import digest_of
 from tmdscope.errors import UserError
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.intervals import Estimate, difference, estimate
@@ -19,29 +20,26 @@ Targets = NDArray[Any]
 Rows = NDArray[np.int64]
 Values = NDArray[np.float64]
 
-MOST_IMAGES = 6000
-"""Images that are audited at most: the kernel between all of them is held in memory (3 x 288 MB)."""
-
 _STRATA = 5
 """Of numbers, equal in samples."""
 
 
 @dataclass(frozen=True)
-class AuditTable:
-    """A data set with a sample and a target for every image.
+class Cohort:
+    """What a study is about: N images, or rows of a table, each of a sample and with a target.
 
     Attributes
     ----------
     task : Task
-        By whose metrics predictions are scored; the plain one decides.
-    features : numpy.ndarray
-        What a predictor sees of each image, shape (N, F), finite.
+        By whose metrics predictions are scored.
+    image_ids, sample_ids, image_sha256 : numpy.ndarray
+        Text, shape (N,); the hash is of the image, or of the row of features. Image ids all differ.
     targets : numpy.ndarray
         What is predicted, shape (N,): labels of `classes`, int64, or numbers where there are no classes.
     classes : tuple of str
         In label order; empty where targets are numbers.
-    image_sha256 : numpy.ndarray
-        Hash of each image, or of its row of features.
+    features : numpy.ndarray or None
+        What a predictor sees of each image, shape (N, F), finite.
     order : numpy.ndarray or None
         When each image's sample was grown or measured, as a number that rises with time (sample number,
         days), float64, shape (N,); None where it is not known.
@@ -52,36 +50,85 @@ class AuditTable:
     """
 
     task: Task
-    features: NDArray[Any]
+    image_ids: NDArray[Any]
     sample_ids: NDArray[Any]
+    image_sha256: NDArray[Any]
     targets: Targets
     classes: tuple[str, ...]
-    image_sha256: NDArray[Any]
+    features: NDArray[Any] | None = None
     order: Values | None = None
     nuisance: pd.DataFrame | None = None
     statistics: pd.DataFrame | None = None
 
+    @classmethod
+    def of(
+        cls, task: Task, manifest: pd.DataFrame, targets: Targets, classes: Sequence[str], **columns: Any
+    ) -> Self:
+        """Take the ids, samples and hashes of a manifest (``image_id, sample_id, image_sha256``)."""
+        names = ("image_id", "sample_id", "image_sha256")
+        ids, samples, hashes = (manifest[name].to_numpy(dtype=object) for name in names)
+        return cls(task, ids, samples, hashes, targets, tuple(classes), **columns)
+
     def __post_init__(self) -> None:
         """Refuse what does not fit together or cannot be computed with."""
         given = {
-            "features": self.features,
+            "image ids": self.image_ids,
             "sample ids": self.sample_ids,
             "hashes": self.image_sha256,
+            "features": self.features,
             "order": self.order,
             "nuisance columns": self.nuisance,
             "image statistics": self.statistics,
         }
         for name, column in given.items():
-            if column is not None and len(column) != len(self.targets):
-                raise UserError(f"audit: {len(column)} rows of {name} for {len(self.targets)} images")
+            if column is not None and len(column) != len(self):
+                raise UserError(f"{len(column)} rows of {name} for {len(self)} images")
         for name, values in {"features": self.features, "order": self.order, "targets": self.targets}.items():
             if values is not None and not np.isfinite(values).all():
-                raise UserError(f"audit: a value of {name} is missing or not finite; leave such images out")
-        if len(self.targets) > MOST_IMAGES:
-            raise UserError(
-                f"audit: {len(self.targets)} images, {MOST_IMAGES} can be audited at most; "
-                "draw some images of every sample"
-            )
+                raise UserError(f"a value of {name} is missing or not finite; leave such images out")
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.targets)
+
+    def take(self, rows: Rows) -> Self:
+        """Copy some rows."""
+        held = ("image_ids", "sample_ids", "image_sha256", "targets", "features", "order")
+        taken: dict[str, Any] = {
+            name: None if (own := getattr(self, name)) is None else own[rows] for name in held
+        }
+        tables = ("nuisance", "statistics")
+        for name in tables:
+            own = getattr(self, name)
+            taken[name] = None if own is None else own.iloc[rows].reset_index(drop=True)
+        return replace(self, **taken)
+
+    @property
+    def inputs(self) -> NDArray[Any]:
+        """`features`, where a predictor needs them."""
+        if self.features is None:
+            raise UserError("no features are known of these images")
+        return self.features
+
+    @property
+    def label_names(self) -> NDArray[Any]:
+        """Name of each image's class, or its number, shape (N,)."""
+        return np.array(self.classes, dtype=object)[self.targets] if self.classes else self.targets
+
+    @cached_property
+    def manifest(self) -> pd.DataFrame:
+        """A row per image: ``image_id, sample_id, material, image_sha256``."""
+        columns = {"image_id": self.image_ids, "sample_id": self.sample_ids, "material": self.label_names}
+        return pd.DataFrame({**columns, "image_sha256": self.image_sha256})
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over every row's image id, image hash, sample and target, in order."""
+        return digest_of(self.manifest)
+
+    def rows(self, split: Split) -> list[FoldParts]:
+        """Give the rows of a split's images, one entry per fold."""
+        return split.rows(self.image_ids.tolist())
 
     @cached_property
     def groups(self) -> NDArray[Any]:
@@ -167,6 +214,19 @@ class AuditTable:
         """Compare two predictions of the same images, first less second, shapes as for `score`."""
         asked = self.targets[rows], first, second, self.groups[rows]
         return difference(self.task, *asked, scoring.bootstrap, scoring.seed)
+
+    def pooled(self, rows: Rows, predicted: Targets, scoring: ScoringParams) -> dict[str, Any]:
+        """Score predictions on some images (rows), with 95 % intervals bootstrapped by sample.
+
+        Gives `Estimate.record`, and the same under ``distinct`` on the first of identical images only.
+        """
+        keep = self.distinct[rows]
+        first = self._by_sample(rows[keep], predicted[keep], scoring)
+        return {**self._by_sample(rows, predicted, scoring), "distinct": first}
+
+    def _by_sample(self, rows: Rows, predicted: Targets, scoring: ScoringParams) -> dict[str, Any]:
+        asked = self.targets[rows], predicted, self.sample_ids[rows]
+        return estimate(self.task, *asked, scoring.bootstrap, scoring.seed).record()
 
 
 def cut_blocks(values: Sequence[float] | NDArray[Any], blocks: int) -> Rows:
