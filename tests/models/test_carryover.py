@@ -17,7 +17,14 @@ from tmdscope.learn import crossval
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
-from tmdscope.studies.published_features.layers import SERIES, CarriedLayers, Series, compare, fold_scores, run_series
+from tmdscope.studies.published_features.layers import (
+    SERIES,
+    CarriedLayers,
+    Series,
+    compare,
+    fold_scores,
+    run_series,
+)
 from tmdscope.models.mlp import Mlp
 from tmdscope.params.families import CarryoverParams
 from tmdscope.params.reading import ParamsError, parse_section, read_section

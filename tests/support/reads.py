@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-
 from tmdscope.params.study import PUBLISHED_SECTIONS, REPLACED, SECTIONS
 
 WHOLE = {
