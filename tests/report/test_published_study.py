@@ -21,13 +21,13 @@ from tests.report.numbers import (
     words,
 )
 from tmdscope.analysis.record import Latent
-from tmdscope.studies.published_features.tables import NO_DESCRIPTORS, PublishedTables
 from tmdscope.dataset.splits import Fold, Split
-from tmdscope.studies.published_features.layers import Carryover
 from tmdscope.report.published import PublishedResults
 from tmdscope.report.published_study import report_of
 from tmdscope.scores.records import FamilySearch, StudyScores
 from tmdscope.scores.task import CLASSES
+from tmdscope.studies.published_features.layers import Carryover
+from tmdscope.studies.published_features.tables import NO_DESCRIPTORS, PublishedTables
 
 SERIES = {
     series: {
