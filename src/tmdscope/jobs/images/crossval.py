@@ -40,7 +40,7 @@ def run(study: Study, *arguments: str) -> None:
     tracking = study.section("tracking", ModelTrackingParams)
     scoring = study.section("scoring", ScoringParams)
     dataset = Dataset.load(layout.prepared)
-    folds = read_split(layout.split, dataset.manifest).rows(dataset.image_ids)
+    folds = read_split(layout.split, dataset.digest, dataset.manifest).rows(dataset.image_ids)
     experiment = make_experiment(params, dataset, classes, layout.features, layout.pretrained, best_device())
     settings = params.model_dump(mode="json")
     prepare = study.section("prepare", PrepareParams)

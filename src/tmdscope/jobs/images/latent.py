@@ -23,7 +23,7 @@ def run(study: Study) -> None:
     layout = study.layout
     settings = study.section("latent", LatentParams)
     dataset = Dataset.load(layout.prepared)
-    split = read_split(layout.split, dataset.manifest)
+    split = read_split(layout.split, dataset.digest, dataset.manifest)
     cohort, of = study.cohort(study), study.of(dataset.digest)
     stored = StoredFeatures.read(layout.features, dataset, layout.pretrained)
     version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
