@@ -16,11 +16,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Square:
-    """A centred square of a scan.
-
-    `rows` and `columns` say where it begins and ends, in pixels from the scan's upper left; ends may lie
-    within pixels.
-    """
+    """A centred square of a scan: where its rows and columns begin and end, in pixels and parts of them."""
 
     side_nm: float
     rows: tuple[float, float]

@@ -68,9 +68,8 @@ def grow_layer(
     and 0.5, is the relative delay of growth at each pixel: it makes edges wavy.
     """
     wanted = min(round(coverage * allowed.size), int(allowed.sum()))
-    open_layer = Layer(nuclei, np.zeros(allowed.shape, bool), np.full(allowed.shape, -1, np.int32))
     if wanted == 0 or len(nuclei.x) == 0:
-        return open_layer
+        return Layer(nuclei, np.zeros(allowed.shape, bool), np.full(allowed.shape, -1, np.int32))
     still_open = 0.3 * (1 - wanted / allowed.sum()) + 1e-3
     reach = _reach(still_open, density_per_px, growth)
     while True:

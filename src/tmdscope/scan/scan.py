@@ -1,12 +1,9 @@
 """The Scan: one height map with its physical scale."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Heights = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -18,7 +15,7 @@ class Scan:
     file that disagree, lines that were not scanned.
     """
 
-    height_nm: Heights
+    height_nm: NDArray[np.float32]
     pixel_size_nm: tuple[float, float]
     channel: str
     source: str
@@ -27,10 +24,10 @@ class Scan:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a scan, with a ValueError."""
-        height: NDArray[Any] = self.height_nm
-        if height.ndim != 2 or min(height.shape) < 2:
-            raise ValueError(f"{self.source}: expected two dimensions, got shape {height.shape}")
-        if not np.isfinite(height).all():
+        shape = self.height_nm.shape
+        if len(shape) != 2 or min(shape) < 2:
+            raise ValueError(f"{self.source}: expected two dimensions, got shape {shape}")
+        if not np.isfinite(self.height_nm).all():
             raise ValueError(f"{self.source}: the height map holds values that are not finite")
         if not all(np.isfinite(size) and size > 0 for size in self.pixel_size_nm):
             raise ValueError(f"{self.source}: pixel size {self.pixel_size_nm} nm is not positive")

@@ -47,10 +47,9 @@ def grow_surface(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.G
 
 
 def correlated_field(size_px: int, correlation_px: float, rng: np.random.Generator) -> Field:
-    """Draw a Gaussian random field, float32, mean 0 and root mean square 1 exactly (to rounding).
+    """Draw white noise smoothed by a Gaussian of standard deviation `correlation_px` > 0: mean 0, RMS 1.
 
-    `correlation_px` is the standard deviation of the Gaussian that smooths white noise, > 0. Correlations
-    longer than the frame leave its longest waves.
+    Correlations longer than the frame leave its longest waves.
     """
     spectrum = fft.rfft2(rng.standard_normal((size_px, size_px), np.float32), workers=1)
     frequency = fft.fftfreq(size_px)[:, None] ** 2 + fft.rfftfreq(size_px)[None, :] ** 2
@@ -59,8 +58,7 @@ def correlated_field(size_px: int, correlation_px: float, rng: np.random.Generat
     weight[0, 0] = 0.0
     field = fft.irfft2(spectrum * weight.astype(np.float32), s=(size_px, size_px), workers=1)
     field -= field.mean(dtype=np.float64)
-    scaled: Field = (field / field.std(dtype=np.float64)).astype(np.float32)
-    return scaled
+    return np.asarray((field / field.std(dtype=np.float64)).astype(np.float32))
 
 
 def _terraces(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Generator) -> tuple[Field, Mask]:
@@ -80,17 +78,13 @@ def _layers(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Genera
     noise = correlated_field(size_px, _MEANDER_NM / 4 / pixel_nm, rng)
     waviness = growth.edge_roughness * np.clip(noise, -2.5, 2.5)
     to_pixels = (pixel_nm / 1000) ** 2
-    density, second_density = (
-        growth.nucleation_density_per_um2 * to_pixels,
-        growth.second_layer_density_per_um2 * to_pixels,
-    )
     everywhere = np.ones((size_px, size_px), bool)
+    density = growth.nucleation_density_per_um2 * to_pixels
     nuclei = place_nuclei(density, size_px, growth, rng)
     first = grow_layer(nuclei, density, growth, growth.coverage, waviness, everywhere)
-    islands = place_nuclei(second_density, size_px, growth, rng)
-    second = grow_layer(
-        islands, second_density, growth, growth.second_layer_coverage, waviness, first.covered
-    )
+    density = growth.second_layer_density_per_um2 * to_pixels
+    nuclei = place_nuclei(density, size_px, growth, rng)
+    second = grow_layer(nuclei, density, growth, growth.second_layer_coverage, waviness, first.covered)
     return first, second
 
 
@@ -99,8 +93,7 @@ def _grooves(boundaries: Mask, growth: Growth, pixel_nm: float) -> Field:
     if not boundaries.any():
         return np.zeros(boundaries.shape, np.float32)
     away_nm = ndimage.distance_transform_edt(~boundaries, sampling=pixel_nm).astype(np.float32)
-    depth: Field = growth.boundary_depth_nm * np.exp(-0.5 * (away_nm / growth.boundary_width_nm) ** 2)
-    return depth
+    return np.asarray(growth.boundary_depth_nm * np.exp(-0.5 * (away_nm / growth.boundary_width_nm) ** 2))
 
 
 def _adsorbates(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Generator) -> tuple[Field, int]:
