@@ -11,9 +11,8 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from tmdscope.limits import READER_WAIT_S, READER_WAIT_S_PER_BYTE
-from tmdscope.scan.read.channels import Channel, ScanError
+from tmdscope.scan.read.channels import Channel, ReadChannel, ScanError
 from tmdscope.scan.read.formats import Format
-from tmdscope.scan.read.values import ReadChannel
 
 
 class _Child:
@@ -51,7 +50,6 @@ class _Child:
             timer.cancel()
 
     def end(self) -> None:
-        """End the process."""
         self.process.kill()
         self.process.communicate()
 

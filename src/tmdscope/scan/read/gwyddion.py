@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per
 
@@ -116,15 +115,10 @@ def _text(content: bytes, place: int, end: int) -> tuple[str, int]:
 
 
 def find_gsf(path: Path) -> list[Found]:
-    """Read a Gwyddion simple field: lines of text, zeros up to a multiple of 4 bytes, float32 from the top.
-
-    The file's length is that which its header announces, or more.
-    """
+    """Read a Gwyddion simple field: lines of text, zeros up to a multiple of 4 bytes, float32 downwards."""
     content = path.read_bytes()
     end = content.index(b"\0")
-    text = content[:end].decode("utf-8", errors="replace")
-    if "\ufffd" in text:
-        text = content[:end].decode("latin-1")
+    text = _text(content, 0, end + 1)[0]
     keys = dict(re.findall(r"^(\w+) *= *(.*?)\s*$", text, re.MULTILINE))
     rows, columns = int(keys["YRes"]), int(keys["XRes"])
     scale = nm_per(keys.get("XYUnits", "")) or math.nan
@@ -133,8 +127,5 @@ def find_gsf(path: Path) -> list[Found]:
     )
     name = keys.get("Title", "field")
     channel = Channel(name, keys.get("ZUnits", ""), (rows, columns), (pixel[0], pixel[1]))
-    return [Found(channel, partial(_read_gsf, content, end + 4 - end % 4, (rows, columns)))]
-
-
-def _read_gsf(content: bytes, first: int, shape: tuple[int, int]) -> NDArray[np.float32]:
-    return np.frombuffer(content, "<f4", shape[0] * shape[1], first).reshape(shape)
+    values = np.frombuffer(content, "<f4", rows * columns, end + 4 - end % 4)
+    return [Found(channel, partial(values.reshape, rows, columns))]

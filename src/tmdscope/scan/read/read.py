@@ -7,11 +7,10 @@ from pathlib import Path
 from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_SCAN_BYTES
-from tmdscope.scan.read.channels import Channel, ScanError
+from tmdscope.scan.read.channels import Channel, ScanError, read_channel
 from tmdscope.scan.read.child import read_in_child
 from tmdscope.scan.read.formats import NANOSCOPE, format_of
 from tmdscope.scan.read.nanoscope import find_channels
-from tmdscope.scan.read.values import read_channel
 from tmdscope.scan.scan import Scan
 
 

@@ -124,12 +124,8 @@ def find_park(path: Path) -> list[Found]:
     channel = Channel(
         _wide(header[4:68]), unit, (rows, columns), (width * 1e3 / columns, height * 1e3 / rows)
     )
-    return [Found(channel, partial(_read_park, data, stored, (rows, columns), gain))]
-
-
-def _read_park(data: bytes, stored: str, shape: tuple[int, int], gain: float) -> NDArray[np.float64]:
-    """Scale the numbers; the first line of a file is at the bottom of the picture."""
-    return np.frombuffer(data, dtype=stored).reshape(shape)[::-1].astype(np.float64) * gain
+    values = np.frombuffer(data, dtype=stored).reshape(rows, columns)[::-1]  # first line: at the bottom
+    return [Found(channel, lambda: values.astype(np.float64) * gain)]
 
 
 def _wide(text: bytes) -> str:
