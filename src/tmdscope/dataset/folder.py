@@ -72,18 +72,12 @@ def ingest_folder(
 ) -> pd.DataFrame:
     """Check a folder of scans and pictures and copy them; nothing in it is ever opened for writing.
 
-    `manifest` names a CSV inside it: columns ``path, sample_id, material``, those of
-    `tmdscope.dataset.manifest_csv.OPTIONAL`, and the user's own. `pictures` is a new folder for the copies,
-    which get the relative paths that the manifest gives; None: check only. `channel` is that of scans whose
-    line names none; empty: that of the heights is found.
+    `manifest` names a CSV inside it. `pictures` is a new folder for the copies, which get the relative paths
+    that it gives (None: check only). `channel` is that of scans whose line names none; empty: it is found.
 
-    The table has one row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``,
-    ``pixel_size_nm`` (a scan's own; NaN where a picture has none given), ``source``, ``source_sha256``,
-    ``kind`` (``scan``, ``heights`` or ``picture``, see `tmdscope.dataset.content`), where there are scans
-    ``channel`` (which of the file's was read) and ``warnings`` (what is doubtful about it; none where nothing
-    is), and the manifest's further columns.
-
-    A `FolderError` tells the problems of the manifest and of the files, one to a line.
+    The table has a row per picture: ``image_id`` is its relative path, ``pixel_size_nm`` a scan's own or NaN;
+    where there are scans, ``channel`` says which was read and ``warnings`` what is doubtful about it; the
+    manifest's further columns come last. A `FolderError` tells all problems, one to a line.
     """
     return ingest_sheet(folder, read_sheet(manifest_file(folder, manifest)), classes, pictures, channel)
 
@@ -120,11 +114,7 @@ def ingest_sheet(
 
 
 def match_class(name: str, classes: Sequence[str]) -> str:
-    """Find the declared class that a manifest means; the error names the nearest ones.
-
-    The class of the same name, or the only one that looks alike or is the same TMD written differently
-    (``mos2``, ``MoS₂``).
-    """
+    """Find the declared class that a manifest means, see `find_class`; the error names the nearest ones."""
     found = find_class(name, classes)
     if found is None:
         raise UserError(
@@ -134,7 +124,7 @@ def match_class(name: str, classes: Sequence[str]) -> str:
 
 
 def find_class(name: str, classes: Sequence[str]) -> str | None:
-    """Find the class that a name means, as `match_class`; None where none, or more than one, is meant."""
+    """Find the class of a name, or the only one that looks alike or is the same TMD (``mos2``, ``MoS₂``)."""
     if name in classes:
         return name
     same = [known for known in classes if _tmd(known) == _tmd(name)]

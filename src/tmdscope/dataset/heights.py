@@ -27,15 +27,9 @@ _COLUMNS = ["image_id", "source_sha256", "pixel_size_nm", "kind", "channel"]
 class Heights:
     """Heights of consecutive images, read when they are asked for.
 
-    Attributes
-    ----------
-    source : Path
-        NPY file, float32, shape (N, rows, columns), in nm, N = `stored`; or a folder of the images' own
-        files.
-    images : pandas.DataFrame
-        Of the raw manifest, as `tmdscope.dataset.raw.with_kinds` has it; the index counts maps in the file.
-    side_nm : float or None
-        Side of the centred square that images show; None for the largest.
+    `source` is an NPY file of `stored` maps in nm, float32, or a folder of the images' own files; `images`
+    are rows of the raw manifest, whose index counts maps in the file. Images show the centred square of
+    `side_nm`; None: the largest.
     """
 
     source: Path
@@ -69,18 +63,15 @@ class Heights:
                 check_heights(self.source, stored[number : number + 1], [row.source_sha256], number)
                 yield self._shown(stored[number], (width, width)) if np.isfinite(width) else None
             elif row.kind == "scan" or (row.kind == "heights" and np.isfinite(width)):
-                yield self._shown(*self._of_file(row))
+                path = self.source / row.image_id
+                content = read_file(path, row.source_sha256)
+                try:
+                    found = read_content(content, row.image_id, True, width, row.channel)
+                except UserError as error:
+                    raise UserError(f"{path}: {error}") from error
+                yield self._shown(found.values, found.pixel_size_nm)
             else:
                 yield None
-
-    def _of_file(self, row: Any) -> Map:
-        path = self.source / row.image_id
-        content = read_file(path, row.source_sha256)
-        try:
-            found = read_content(content, row.image_id, True, row.pixel_size_nm, row.channel)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
-        return found.values, found.pixel_size_nm
 
     def _shown(self, height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Map:
         square = centred_square(height_nm.shape, pixel_nm, self.side_nm)
