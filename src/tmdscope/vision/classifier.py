@@ -42,8 +42,7 @@ class Head(nn.Module):
 class Backbone(nn.Module):
     """A ResNet that takes 8-bit grey images; `network` turns float images N x 3 x H x W into features N x F.
 
-    Frozen layers stay as they are: no gradient, and batch normalisation by the stored statistics even while
-    the rest is trained.
+    Frozen layers stay as they are: no gradient, batch normalisation by the stored statistics.
     """
 
     mean: Tensor
@@ -96,14 +95,8 @@ class Classifier(nn.Module):
 class EnsembleConfig:
     """What is needed to rebuild an ensemble around its tensors.
 
-    Attributes
-    ----------
-    shared_backbone : bool
-        Whether all members, the fold models, use one frozen backbone.
-    atoms, wait
-        Of a multilabel target, see `Multilabel`; atoms are None where it has only what its classes need.
-    trained : tuple of str, optional
-        Classes that some fold's training showed; None for all.
+    Members are the fold models; atoms and wait are `Multilabel`'s (None: what its classes need); `trained`
+    are classes that some fold's training showed, None for all.
     """
 
     architecture: str
@@ -134,10 +127,7 @@ class EnsembleConfig:
 
 
 class Ensemble(nn.Module):
-    """The mean of the fold models' class probabilities, as one program.
-
-    There is a backbone for each fold's head, or a single one that all heads share.
-    """
+    """The mean of the fold models' class probabilities; a backbone for each head, or one that all share."""
 
     def __init__(self, backbones: Sequence[Backbone], heads: Sequence[Head], target: Target) -> None:
         super().__init__()

@@ -138,9 +138,8 @@ SOURCES: dict[Weights, WeightsSource] = {
 def load_weights(weights: Weights, architecture: str, pretrained: Path) -> Mapping[str, Tensor] | None:
     """Load a backbone's state dict, without its classification layer; None for `Weights.NONE`.
 
-    Published files are taken from torch's cache folder (``hub/checkpoints`` in the folder that the variable
-    TORCH_HOME names), where a user may put them by hand, and downloaded into it otherwise. `pretrained`, the
-    safetensors file of the pretrain stage, is read for `Weights.SIMULATED` only.
+    Published files are taken from torch's cache folder (``hub/checkpoints`` below TORCH_HOME), or downloaded
+    into it; `pretrained`, of the pretrain stage, is read for `Weights.SIMULATED` only.
     """
     if weights is Weights.NONE:
         return None
