@@ -46,13 +46,10 @@ def without_secrets(text: str) -> str:
     """Take passwords and tokens out of a text: those in addresses and settings, and those in the environment.
 
     ``://NAME:PASSWORD@`` and ``https://TOKEN@`` are cut to ``://`` and ``https://``; ``***`` stands for
-    values of ``password=`` and its like, and for whatever else equals a password in a variable of this
-    process.
+    values of ``password=`` and its like, and for what equals a password in a variable of this process.
     """
     known = _known(tuple(os.environ.items()))
-    if known is not None:
-        text = known.sub(_HIDDEN, text)
-    return _cut(text)
+    return _cut(text if known is None else known.sub(_HIDDEN, text))
 
 
 def holds_secret(address: str) -> bool:

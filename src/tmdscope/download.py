@@ -30,26 +30,10 @@ class DownloadError(OSError):
 
 
 def download(url: str, target: Path, size: int | None = None, most: int = MAX_ARCHIVE_BYTES) -> None:
-    """Download a file, going on where `target` ends if the server can.
+    """Download a file of `size` bytes, or of at most `most`, going on where `target` ends if the server can.
 
-    Parameters
-    ----------
-    url : str
-        A name and password in it are sent to its own host alone.
-    target : Path
-        What it already holds counts as the beginning when `size` is given; without a size, or from a server
-        that cannot go on, it is written anew. After an error it holds what came, or nothing where that was
-        too much.
-    size : int, optional
-        Bytes of the whole file; without it, as many as the server announces.
-    most : int, optional
-        Bytes that it may have where `size` is not known.
-
-    Raises
-    ------
-    DownloadError
-        The server cannot be reached, has no such file, sends more than it should or too slowly, the file was
-        cut off, or the disk is full.
+    Without a size it is written anew. After a `DownloadError` `target` holds what came, or nothing where that
+    was too much. A name and password in the address are sent to its own host alone.
     """
     have = target.stat().st_size if size is not None and target.is_file() else 0
     have = 0 if size is not None and have >= size else have
@@ -58,12 +42,9 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
             goes_on = have and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             begin = have if goes_on else 0
             announced = _announced(response)
-            expected = size if size is not None else announced
-            limit = size if size is not None else most
-            if begin + (announced or 0) > limit:
-                raise DownloadError(
-                    f"{begin + (announced or 0)} bytes are announced, {limit} at most are read"
-                )
+            expected, limit = (announced, most) if size is None else (size, size)
+            if (whole := begin + (announced or 0)) > limit:
+                raise DownloadError(f"{whole} bytes are announced, {limit} at most are read")
             free = shutil.disk_usage(target.parent).free
             if expected is not None and expected - begin > free:
                 raise DownloadError(
@@ -81,11 +62,7 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
             target.unlink()
             download(url, target, size, most)
         else:
-            raise _told(url, error) from error
-
-
-def _told(url: str, error: Exception) -> DownloadError:
-    return DownloadError(without_secrets(f"{url}: {error}") if url.isprintable() else f"{url!r}: {error}")
+            raise DownloadError(f"{url if url.isprintable() else repr(url)}: {error}") from error
 
 
 def _copy(response: http.client.HTTPResponse, stream: IO[bytes], most: int) -> int:

@@ -92,15 +92,10 @@ def atom_vector(formula: str, atoms: Sequence[str]) -> tuple[int, ...]:
 def atoms_of(classes: Sequence[str]) -> tuple[str, ...]:
     """List the atoms that distinguish classes: those of `ATOMS`, in that order, then others as they appear.
 
-    Raises
-    ------
-    ValueError
-        A class is not a formula, or two hold the same atoms: multilabel targets cannot tell them apart.
+    Two classes of the same atoms are a `ValueError`, and so is one that is no formula.
     """
     found = {name: elements_of(name) for name in classes}
-    present = {symbol for symbols in found.values() for symbol in symbols}
-    extra = dict.fromkeys(symbol for symbols in found.values() for symbol in symbols if symbol not in ATOMS)
-    atoms = (*[atom for atom in ATOMS if atom in present], *extra)
+    present = dict.fromkeys(symbol for symbols in found.values() for symbol in symbols)
     seen: dict[frozenset[str], str] = {}
     for name, symbols in found.items():
         twin = seen.setdefault(frozenset(symbols), name)
@@ -109,7 +104,7 @@ def atoms_of(classes: Sequence[str]) -> tuple[str, ...]:
                 f"classes {twin!r} and {name!r} hold the same atoms {symbols}: "
                 "multilabel targets cannot tell them apart; use multiclass"
             )
-    return atoms
+    return (*(atom for atom in ATOMS if atom in present), *(atom for atom in present if atom not in ATOMS))
 
 
 def _key(name: str) -> str:

@@ -51,8 +51,7 @@ def read_record(
 
 def record_of(path: Path) -> dict[str, str]:
     """Say what a record is of: ``data``, ``split`` ... to a SHA-256."""
-    of: dict[str, str] = _open(path)[1]["of"]
-    return of
+    return dict(_open(path)[1]["of"])
 
 
 def _open(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,13 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.analysis.components import Pca, principal_components
-from tmdscope.analysis.record import (
-    Described,
-    Extreme,
-    Latent,
-    Separation,
-    Strongest,
-)
+from tmdscope.analysis.record import Described, Extreme, Latent, Separation, Strongest
 from tmdscope.analysis.relations import (
     Relation,
     Sampling,
@@ -75,10 +69,15 @@ def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringPa
     sampling = Sampling(data.sample_ids, settings.folds, scoring.bootstrap, scoring.seed)
     pca = principal_components(data.embeddings, settings.components)
     before = principal_components(data.before, settings.components)
-    relations, left_out = _relations(data, pca, sampling)
-    spaces = {"trained": pca, "before": before}
-    cosine = cosines(relations) if relations else pd.DataFrame()
+    relations: Mapping[str, Relation] = {}
+    left_out: dict[str, str] = {}
     missing = data.descriptors if isinstance(data.descriptors, str) else None
+    if not isinstance(data.descriptors, str):
+        least = 2 * (settings.components + 1)
+        kept, left_out = normalise_descriptors(data.descriptors, sampling.sample_ids, least, sampling.folds)
+        relations = relate(pca.scores, kept, sampling)
+    spaces = {"trained": pca, "before": before}
+    cosine = cosines(relations)
     summary = Latent(
         settings=settings,
         explained_variance=dict(zip(pca.scores.columns, pca.explained_variance.tolist(), strict=True)),
@@ -100,32 +99,15 @@ def relation_table(relations: Mapping[str, Relation]) -> pd.DataFrame:
     The cosine is between the descriptor's regression direction and the component.
     """
     header = ["descriptor", "component", "r", "low", "high", "q", "cosine"]
-    if not relations:
-        return pd.DataFrame(columns=header)
     cosine = component_cosines(relations).to_numpy()
-    parts = [
-        pd.DataFrame(
-            {
-                "descriptor": name,
-                "component": np.arange(1, len(item.correlations) + 1),
-                "r": item.correlations,
-                "low": item.bounds[0],
-                "high": item.bounds[1],
-                "q": item.q_values,
-                "cosine": direction,
-            }
-        )
+    rows = [
+        (name, number, *values)
         for (name, item), direction in zip(relations.items(), cosine, strict=True)
+        for number, values in enumerate(
+            zip(item.correlations, *item.bounds, item.q_values, direction, strict=True), start=1
+        )
     ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _relations(data: LatentData, pca: Pca, sampling: Sampling) -> tuple[dict[str, Relation], dict[str, str]]:
-    if isinstance(data.descriptors, str):
-        return {}, {}
-    least = 2 * (len(pca.explained_variance) + 1)
-    kept, left_out = normalise_descriptors(data.descriptors, sampling.sample_ids, least, sampling.folds)
-    return relate(pca.scores, kept, sampling), left_out
+    return pd.DataFrame(rows, columns=header)
 
 
 def _described(item: Relation, pca: Pca, rate: float) -> Described:

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage, signal
 from skimage.morphology import h_minima
 from skimage.segmentation import watershed
 
 from tmdscope.analysis.descriptors.layers import Layers
-from tmdscope.scan.areal import Heights, Mask
+from tmdscope.scan.areal import Heights
 
 GROOVE_NM = 5.0
 """Half width (standard deviation) of the grooves that are looked for."""
@@ -50,10 +49,10 @@ def find_grains(layers: Layers, pixel_nm: tuple[float, float]) -> Grains:
     beside = ndimage.binary_dilation(~film | particles)
     barrier = np.where(film, np.where(beside, 0.0, strength), 1.0 / spread)
     barrier = ndimage.gaussian_filter(barrier, [max(0.5, 4.0 / pixel) for pixel in reversed(pixel_nm)])
-    areas = _areas(barrier, film) * pixel_nm[0] * pixel_nm[1]
-    if not len(areas):
-        return Grains(0, float("nan"))
-    return Grains(len(areas), float(np.sqrt(4 / np.pi * areas).mean()))
+    markers, _ = ndimage.label(h_minima(barrier, DEPTH) & film)
+    pixels = np.bincount(watershed(barrier, markers, mask=film).ravel())[1:]
+    areas = pixels[pixels >= _SMALLEST_PX] * pixel_nm[0] * pixel_nm[1]
+    return Grains(len(areas), float(np.sqrt(4 / np.pi * areas).mean()) if len(areas) else float("nan"))
 
 
 def match_grooves(relief_nm: Heights, pixel_nm: tuple[float, float]) -> Heights:
@@ -71,10 +70,3 @@ def match_grooves(relief_nm: Heights, pixel_nm: tuple[float, float]) -> Heights:
         groove /= np.sqrt((groove**2).sum())
         np.maximum(best, signal.oaconvolve(relief_nm, groove, mode="same"), out=best)
     return best
-
-
-def _areas(barrier: Heights, film: Mask) -> NDArray[np.int64]:
-    """Areas of basins in px, without specks."""
-    markers, _ = ndimage.label(h_minima(barrier, DEPTH) & film)
-    areas: NDArray[np.int64] = np.bincount(watershed(barrier, markers, mask=film).ravel())[1:]
-    return areas[areas >= _SMALLEST_PX]

@@ -37,9 +37,8 @@ def find_steps(levelled_nm: Heights, layers: Layers, pixel_nm: tuple[float, floa
 
     A levelled staircase is a sawtooth: spacing from the largest |F|^2 |k| of its power spectrum (Hann window)
     between `FEWEST` steps in the frame and `CLOSEST_NM`, unless another wave has more than `RIVAL` of it;
-    height from the first harmonic of the mean profile over the local phase of that wave, which follows
-    meandering steps. Offsets between rows may be there: taking them out would take steps along the rows with
-    them.
+    height from the first harmonic of the mean profile over that wave's local phase, which follows meanders.
+    Offsets between rows stay: taking them out would take steps along the rows with them.
     """
     bare, clean = _substrate(levelled_nm, layers)
     frame = min(size * pixel for size, pixel in zip(bare.shape, reversed(pixel_nm), strict=True))
