@@ -1,6 +1,7 @@
-"""Heights in nm behind prepared images: the maps that a source stored, or those in an instrument's files."""
+"""What `data/raw` holds, read back and compared with its manifest: files, and heights in nm."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.content import read_content
-from tmdscope.dataset.raw import check_heights, open_heights, read_file, with_kinds
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
 from tmdscope.errors import UserError
-from tmdscope.files import broken
+from tmdscope.files import broken, open_array, read_bytes, require_finite, sha256_array
+from tmdscope.limits import MAX_SCAN_BYTES
 from tmdscope.scan.frame import centred_square
 
 Map = tuple[NDArray[Any], tuple[float, float]]
@@ -76,3 +77,34 @@ class Heights:
     def _shown(self, height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Map:
         square = centred_square(height_nm.shape, pixel_nm, self.side_nm)
         return np.array(square.cover(height_nm)), pixel_nm
+
+
+def open_heights(path: Path, count: int) -> NDArray[Any]:
+    """Map stored heights into memory: float32, shape (count, rows, columns), nm; none of it is read."""
+    return open_array(path, (count, None, None), np.float32)
+
+
+def check_heights(path: Path, heights: NDArray[Any], source_sha256: Sequence[str], first: int = 0) -> None:
+    """Compare stored maps, shape (M, rows, columns) from row `first` on, with the manifest's hash of each."""
+    require_finite(path, heights, first)
+    for number, (height_nm, sha256) in enumerate(zip(heights, source_sha256, strict=True), first):
+        if sha256_array(height_nm) != sha256:
+            raise broken(path, f"is not of {MANIFEST} beside it: row {number} is another map")
+
+
+def read_file(path: Path, source_sha256: str | None) -> bytes:
+    """Read a file that the source gave; no hash where the manifest has that of what it was made from."""
+    try:
+        content = read_bytes(path, MAX_SCAN_BYTES)
+    except OSError as error:
+        raise broken(path, f"cannot be read ({error})") from error
+    if source_sha256 is not None and hashlib.sha256(content).hexdigest() != source_sha256:
+        raise broken(path, f"is not the file that {MANIFEST} names: its SHA-256 differs")
+    return content
+
+
+def with_kinds(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Add what each file is and which channel is used (None: found) where the source did not say."""
+    kind, channel = manifest.get("kind", "picture"), manifest.get("channel")
+    named = None if channel is None else channel.astype(object).where(channel.notna(), None)
+    return manifest.assign(kind=kind, channel=named)

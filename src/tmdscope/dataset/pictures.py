@@ -53,9 +53,8 @@ class PictureError(UserError):
 def decode_picture(content: bytes, suffix: str) -> NDArray[Any]:
     """Decode a picture to grey values, shape (rows, columns), finite, upright (Exif), the lowest value black.
 
-    uint8 where the file holds 8 bits, with colours turned to grey by PIL's ITU-R 601-2 luma and transparency
-    dropped; any other real type is kept as it is (luma of deeper colours: float64), a picture whose values
-    have no agreed scale. An instrument's file is refused: its picture is but a preview of its heights.
+    uint8 where the file holds 8 bits; any other real type is kept (luma of deeper colours: float64).
+    Transparency is dropped. An instrument's file is refused: its picture is but a preview of its heights.
     """
     form = recognise(content)
     if form is not None:
@@ -99,9 +98,8 @@ def _decode_image(content: bytes) -> NDArray[Any]:
             if (packed := tags.number(COMPRESSION, 1)) not in COMPRESSIONS:
                 raise PictureError(f"its compression {packed} is not read; use LZW, deflate or none")
             if not tags.is_plain:
-                return turn(
-                    _grey(read_deep(content, tags, 2 * MAX_PICTURE_BYTES)), tags.number(ORIENTATION, 1)
-                )
+                grey = _grey(read_deep(content, tags, 2 * MAX_PICTURE_BYTES))
+                return turn(grey, tags.number(ORIENTATION, 1))
             tags.places(0)
         return _decode_by_pil(content)
     except TiffError as error:
