@@ -4,7 +4,7 @@ import ctypes
 import resource
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from tmdscope.limits import CONTENT_SHARE, WORK_SHARE
@@ -79,10 +79,10 @@ WORK = Budget(lambda: int(available_bytes() * WORK_SHARE))
 
 def room_to_read(path: Path) -> AbstractContextManager[None]:
     """Hold room for a file's content, once there is some, while the block runs; a missing file needs none."""
-    try:
-        return CONTENTS.take(path.stat().st_size)
-    except (OSError, ValueError):
-        return CONTENTS.take(0)
+    size = 0
+    with suppress(OSError, ValueError):
+        size = path.stat().st_size
+    return CONTENTS.take(size)
 
 
 def available_bytes() -> int:

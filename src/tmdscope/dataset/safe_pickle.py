@@ -1,11 +1,10 @@
 """Read the authors' pickles without running what is in them.
 
-A pickle is a program: it names callables and calls them. Here the program is walked through by the code
-below, not by `pickle`: every name that numpy and pandas tables need stands for an inert `_Record` of what
-was asked for; any other name, and any other instruction, is refused. Only when the program has
-ended are the records turned into arrays and tables. So no numpy, pandas or other function is ever called by a
-pickle, and old module paths need no mapping. Memory and time are bounded by the number of instructions and
-the size of the file: what a pickle mentions twice is built once, and what is built of it is counted.
+A pickle is a program: it names callables and calls them. Here it is walked through by the code below: every
+name that tables need stands for an inert `_Record` of what was asked for; any other name or instruction is
+refused. Only when the program has ended are records turned into arrays and tables. `Unpickler.find_class`
+would keep out the names, but not deep keys of dictionaries (hashing them overflows the stack or never ends),
+memo places of any size (``LONG_BINPUT``), or one buffer that is built again and again.
 """
 
 import math

@@ -18,6 +18,7 @@ from tmdscope.files import atomic_path, open_regular, sha256_file
 from tmdscope.layout import remedy_of
 from tmdscope.limits import MAX_WEIGHTS_BYTES
 from tmdscope.materials import nearest
+from tmdscope.vision.backbones import bare_backbone
 
 MIRROR_VARIABLE = "TMDSCOPE_WEIGHTS_URL"
 """Environment variable that names a mirror: an address below which the files lie under their own names."""
@@ -64,23 +65,15 @@ class WeightsSource:
 
 def _torchvision(**hashes: str) -> dict[str, WeightsFile]:
     """Torchvision puts the first eight digits of the SHA-256 into the names of its files."""
-    return {
-        architecture: WeightsFile(
-            f"https://download.pytorch.org/models/{architecture}-{start}.pth", sha256_start=start
-        )
-        for architecture, start in hashes.items()
-    }
+    base = "https://download.pytorch.org/models"
+    return {name: WeightsFile(f"{base}/{name}-{start}.pth", start) for name, start in hashes.items()}
 
 
 def _micronet(**versions: str) -> dict[str, WeightsFile]:
     """NASA publishes no hashes; names are those of `get_pretrained_microscopynet_url` in its repository."""
     base = "https://nasa-public-data.s3.amazonaws.com/microscopy_segmentation_models"
-    return {
-        architecture: WeightsFile(
-            f"{base}/{architecture}_pretrained_microscopynet_v{version}.pth.tar", sha256_start=None
-        )
-        for architecture, version in versions.items()
-    }
+    ends = {name: f"_pretrained_microscopynet_v{version}.pth.tar" for name, version in versions.items()}
+    return {name: WeightsFile(f"{base}/{name}{end}", None) for name, end in ends.items()}
 
 
 class Weights(StrEnum):
@@ -107,13 +100,8 @@ SOURCES: dict[Weights, WeightsSource] = {
         IMAGENET_NORMALISATION,
         "ImageNet-1k, torchvision's first recipe, IMAGENET1K_V1 "
         "(He et al. 2016, doi:10.1109/CVPR.2016.90; https://docs.pytorch.org/vision/stable/models.html)",
-        _torchvision(
-            resnet18="f37072fd",
-            resnet34="b627a593",
-            resnet50="0676ba61",
-            resnet101="63fe2227",
-            resnet152="394f9c45",
-        ),
+        _torchvision(resnet18="f37072fd", resnet34="b627a593", resnet50="0676ba61")
+        | _torchvision(resnet101="63fe2227", resnet152="394f9c45"),
     ),
     Weights.IMAGENET_V2: WeightsSource(
         IMAGENET_NORMALISATION,
@@ -223,11 +211,9 @@ def _read_state(path: Path, remedy: str) -> Mapping[str, Tensor]:
 
 
 def _check_fits(state: Mapping[str, Tensor], architecture: str, problem: str, remedy: str) -> None:
-    import torchvision  # as in tmdscope.vision.backbones
-
     with torch.device("meta"):  # shapes alone, no memory
-        network = torchvision.models.get_model(architecture, weights=None)
-    expected = {name: tuple(v.shape) for name, v in network.state_dict().items() if name not in _CLASSIFIER}
+        network = bare_backbone(architecture)
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
     wrong = [name for name in expected | found if expected.get(name) != found.get(name)]
     if wrong:
