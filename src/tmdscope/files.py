@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, of the same suffix, and rename it when the block ends well.
-
-    A file or a folder; its parent is created.
-    """
+    """Give a temporary name beside `path`, of the same suffix, and rename it when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with workspace(path.parent, f".{path.name}") as folder:
         temporary = folder / path.name

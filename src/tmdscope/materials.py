@@ -90,10 +90,7 @@ def atom_vector(formula: str, atoms: Sequence[str]) -> tuple[int, ...]:
 
 
 def atoms_of(classes: Sequence[str]) -> tuple[str, ...]:
-    """List the atoms that distinguish classes: those of `ATOMS`, in that order, then others as they appear.
-
-    Two classes of the same atoms are a `ValueError`, and so is one that is no formula.
-    """
+    """List the atoms that distinguish classes: those of `ATOMS`, in its order, then others as they appear."""
     found = {name: elements_of(name) for name in classes}
     present = dict.fromkeys(symbol for symbols in found.values() for symbol in symbols)
     seen: dict[frozenset[str], str] = {}

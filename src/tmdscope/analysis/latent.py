@@ -44,8 +44,7 @@ class LatentData:
 class LatentResult:
     """What the analysis found: components of the embedding and of what the untrained network sees.
 
-    `table` has a row per descriptor and component:
-    ``descriptor, component, r, low, high, q, cosine``, and is empty without descriptors.
+    `table` has a row per descriptor and component (from 1): ``r``, its 95 % interval, ``q``, ``cosine``.
     """
 
     pca: Pca
@@ -94,10 +93,7 @@ def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringPa
 
 
 def relation_table(relations: Mapping[str, Relation]) -> pd.DataFrame:
-    """Lay out every correlation: ``descriptor, component`` (from 1), ``r, low, high`` (95 %), ``q, cosine``.
-
-    The cosine is between the descriptor's regression direction and the component.
-    """
+    """Lay out every correlation; the cosine is between the regression's direction and the component."""
     header = ["descriptor", "component", "r", "low", "high", "q", "cosine"]
     cosine = component_cosines(relations).to_numpy()
     rows = [

@@ -80,10 +80,7 @@ def normalise_descriptors(
 
 
 def relate(scores: pd.DataFrame, descriptors: pd.DataFrame, sampling: Sampling) -> dict[str, Relation]:
-    """Relate each descriptor (NaN does not count) to component scores, shape (images, components).
-
-    Refused are constant ones, and those known for fewer samples than there are folds.
-    """
+    """Relate each descriptor (NaN does not count) to component scores, shape (images, components)."""
     if not scores.index.equals(descriptors.index):
         raise UserError(
             f"{len(scores)} embeddings and {len(descriptors)} descriptor rows are not of the same images "

@@ -16,7 +16,7 @@ from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import broken, open_array, read_bytes, require_finite, sha256_array
 from tmdscope.limits import MAX_SCAN_BYTES
-from tmdscope.scan.frame import centred_square
+from tmdscope.scan.scan import centred_square
 
 Map = tuple[NDArray[Any], tuple[float, float]]
 """Heights in nm, shape (rows, columns), and width and height of their pixels in nm."""

@@ -29,9 +29,9 @@ from tmdscope.files import atomic_path, sha256_array, write_array
 from tmdscope.memory import room_to_read
 from tmdscope.params.materials_study import PrepareParams
 from tmdscope.progress import progress
-from tmdscope.scan.frame import Square, centred_square
 from tmdscope.scan.level import Image8, clip_percentiles, crop_square, flat, resize_area, to_uint8
 from tmdscope.scan.read.channels import ScanError
+from tmdscope.scan.scan import Square, centred_square
 
 _CHUNK_VALUES = 1 << 21
 _CHUNK_PICTURES = 64
@@ -56,10 +56,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
-    """Prepare every raw image; memory stays flat however many there are.
-
-    `prepared` gets ``images.npy`` and ``manifest.parquet``, replacing what it held.
-    """
+    """Prepare every raw image, replacing what `prepared` held; memory stays flat however many there are."""
     manifest = read_manifest(raw / MANIFEST, RAW_SCHEMA)
     prepare_all = _from_heights if (raw / HEIGHTS).exists() else _from_files
     images = progress(prepare_all(raw, manifest, settings), len(manifest), "prepare images")

@@ -60,10 +60,7 @@ def flatten(height_nm: NDArray[Any], steps: Sequence[str]) -> NDArray[Any]:
 
 
 def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
-    """Subtract the plane that fits each height map, shape (..., rows, columns), best: float32, of mean 0.
-
-    Centred coordinates on a full grid are orthogonal: offset and slopes are independent sums.
-    """
+    """Subtract the plane that fits each height map, shape (..., rows, columns), best: float32, of mean 0."""
     height: NDArray[np.float64] = np.asarray(height_nm, dtype=np.float64)
     y, x = (np.arange(count) - (count - 1) / 2 for count in height.shape[-2:])
     offset = height.mean(axis=(-2, -1))

@@ -80,10 +80,7 @@ class Explained:
         return self._maps(_weighed, images, labels)
 
     def occlusion(self, images: NDArray[np.uint8], labels: Labels, settings: AttributionParams) -> Maps:
-        """Give each pixel the mean loss of a class's score over the squares that hide it, N x S x S.
-
-        Images are at least as large as the square.
-        """
+        """Give each pixel the mean loss of a class's score over the squares that hide it, N x S x S."""
         from captum.attr import Occlusion
 
         backbone = fold_batch_norm(self.classifier.backbone)
