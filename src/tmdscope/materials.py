@@ -8,7 +8,6 @@ Classification of Transition Metal Dichalcogenides with Atomic Force Microscopy*
 import difflib
 import re
 from collections.abc import Sequence
-from enum import StrEnum
 
 ATOMS = ("Mo", "W", "S", "Se")
 """The columns of the atom vector, in the paper's order."""
@@ -19,29 +18,8 @@ INVALID = -1
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _HYPHENS = str.maketrans(dict.fromkeys("‐‑‒–—−_ ", "-"))
 
-
-class Material(StrEnum):
-    """A transition metal dichalcogenide; members are in the paper's class order."""
-
-    MOS2 = "MoS2"
-    WS2 = "WS2"
-    WSE2 = "WSe2"
-    MOSE2 = "MoSe2"
-    MO_WSE2 = "Mo-WSe2"
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """The chemical elements, metals first."""
-        return elements_of(self.value)
-
-    @property
-    def atom_vector(self) -> tuple[int, ...]:
-        """Which of `ATOMS` the material contains, as ones and zeros."""
-        return atom_vector(self.value, ATOMS)
-
-
-MATERIALS = tuple(material.value for material in Material)
-"""Formulae of the five materials in class order."""
+MATERIALS = ("MoS2", "WS2", "WSe2", "MoSe2", "Mo-WSe2")
+"""Formulae of the five materials in the paper's class order."""
 
 PUBLISHED_IMAGES = {"MoS2": 476, "WS2": 182, "WSe2": 137, "MoSe2": 129, "Mo-WSe2": 102}
 """Images of each material in the paper's Table 1 (1026 in all)."""
@@ -54,10 +32,9 @@ _ELEMENTS = (
 _FORMULA = re.compile(r"(?:([A-Z][a-z]?)(\d*\.?\d*)-?)")
 
 
-def parse_material(name: str) -> Material:
+def parse_material(name: str) -> str:
     """Find the material meant by ``MoS2``, ``MoS₂``, ``mo-wse2`` ...; a ValueError gives the nearest."""
-    known = {_key(material.value): material for material in Material}
-    found = known.get(_key(name))
+    found = {_key(material): material for material in MATERIALS}.get(_key(name))
     if found is None:
         raise ValueError(f"unknown material {name!r}; {nearest(name, MATERIALS)}")
     return found

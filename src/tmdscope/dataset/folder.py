@@ -134,7 +134,7 @@ def find_class(name: str, classes: Sequence[str]) -> str | None:
 def _tmd(name: str) -> str:
     """Reduce a class name to what it means: the formula of a TMD, else what a person reads."""
     try:
-        return parse_material(name).value
+        return parse_material(name)
     except ValueError:
         return plain_name(name)
 

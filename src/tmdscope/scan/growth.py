@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from tmdscope.materials import Material
+from tmdscope.materials import parse_material
 
 SAPPHIRE_STEP_NM = 1.2991 / 6
 """Height of a single step on c-plane sapphire: c/6 with c = 1.2991 nm (Lucht et al. 2003, J. Appl.
@@ -102,18 +102,18 @@ class _Tendency(NamedTuple):
     adsorbates: float
 
 
-_TENDENCIES: Mapping[Material, _Tendency] = {
-    Material.MOS2: _Tendency(40, 0.07, 0.140, 20, 1.75, 7, 0.070, 8),
-    Material.WS2: _Tendency(64, 0.18, 0.070, 26, 1.95, 4, 0.060, 4),
-    Material.WSE2: _Tendency(17, 0.36, 0.060, 8, 1.30, 6, 0.075, 12),
-    Material.MOSE2: _Tendency(130, 0.22, 0.080, 45, 1.55, 10, 0.125, 9),
-    Material.MO_WSE2: _Tendency(190, 0.04, 0.110, 60, 1.50, 12, 0.095, 30),
+_TENDENCIES: Mapping[str, _Tendency] = {
+    "MoS2": _Tendency(40, 0.07, 0.140, 20, 1.75, 7, 0.070, 8),
+    "WS2": _Tendency(64, 0.18, 0.070, 26, 1.95, 4, 0.060, 4),
+    "WSe2": _Tendency(17, 0.36, 0.060, 8, 1.30, 6, 0.075, 12),
+    "MoSe2": _Tendency(130, 0.22, 0.080, 45, 1.55, 10, 0.125, 9),
+    "Mo-WSe2": _Tendency(190, 0.04, 0.110, 60, 1.50, 12, 0.095, 30),
 }
 
 
 def draw_growth(material: str, rng: np.random.Generator) -> Growth:
     """Draw the growth of one sample: its material's tendency times a lognormal spread between samples."""
-    tendency = _TENDENCIES[Material(material)]
+    tendency = _TENDENCIES[parse_material(material)]
     around = partial(_lognormal, rng)
     coverage = 1.0 - min(around(tendency.open_area, 0.40), 0.65)
     return Growth(
