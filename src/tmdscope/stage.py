@@ -85,12 +85,12 @@ def run_stage(main: Callable[[], None]) -> None:
 def end_with(parent: int, number: int = signal.SIGKILL) -> None:
     """End this process by a signal soon after its parent has ended."""
 
-    def look() -> None:
+    def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_LOOK_EVERY_S)
         os.kill(os.getpid(), number)
 
-    threading.Thread(target=look, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

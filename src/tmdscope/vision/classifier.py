@@ -139,10 +139,10 @@ class Ensemble(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Turn images, uint8, N x H x W, into class probabilities, float32, N x K; rows sum to one."""
-        logits, _ = self.look(images)
+        logits, _ = self.member_outputs(images)
         return torch.stack([self.target.probabilities(values) for values in logits]).mean(dim=0)
 
-    def look(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def member_outputs(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Give each fold's outputs, N x outputs, and its embeddings before the ReLU, N x 100."""
         features = [backbone(images) for backbone in self.backbones]
         if len(features) < len(self.heads):

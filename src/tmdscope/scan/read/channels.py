@@ -76,7 +76,7 @@ class Channel:
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredChannel:
     """A channel, and what reads its values: in its unit, (rows, columns), first row at the picture's top."""
 
     channel: Channel
@@ -104,7 +104,7 @@ def _clean(unit: str) -> str:
     return unit.strip().strip("\x00").replace("\u00c2\u00b5", "\u00b5").replace("\u03bc", "\u00b5")
 
 
-def distinct(found: Sequence[Found]) -> list[Found]:
+def distinct(found: Sequence[StoredChannel]) -> list[StoredChannel]:
     """Give each channel its own name, so that all can be asked for: one that occurs again gets a number."""
     if len(found) > MAX_COLUMNS:
         raise ScanError(f"it lists {len(found)} channels, {MAX_COLUMNS} at most are read: it is damaged")
@@ -118,7 +118,7 @@ def distinct(found: Sequence[Found]) -> list[Found]:
     return named
 
 
-def choose(found: Sequence[Found], wanted: str | None) -> int:
+def choose(found: Sequence[StoredChannel], wanted: str | None) -> int:
     """Choose the channel that holds the heights, by one rule for every format.
 
     The one asked for; else, of the channels in a unit of length, the first of the best kind in `KINDS`, the
@@ -173,7 +173,7 @@ ReadChannel = tuple[list[Channel], int, NDArray[np.float32], tuple[str, ...]]
 """All channels of a file, the place of the one that was read, its heights in nm, and warnings about them."""
 
 
-def read_channel(found: Sequence[Found], wanted: str | None) -> ReadChannel:
+def read_channel(found: Sequence[StoredChannel], wanted: str | None) -> ReadChannel:
     """Read the heights of a file's channel, the one that is wanted or found, once its header can be true."""
     named = distinct(found)
     chosen = choose(named, wanted)
@@ -181,7 +181,7 @@ def read_channel(found: Sequence[Found], wanted: str | None) -> ReadChannel:
     return ([one.channel for one in named], chosen, *heights(named[chosen]))
 
 
-def heights(found: Found) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def heights(found: StoredChannel) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Read a channel's values as heights in nm, float32, shape (rows, columns), with warnings about them.
 
     Lines without a value were not scanned: they are left out. A lost line between two scanned ones is closed;

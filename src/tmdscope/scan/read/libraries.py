@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, Found, ScanError, nm_per
+from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, ScanError, StoredChannel, nm_per
 from tmdscope.scan.read.gwyddion import find_gsf, find_gwy
 from tmdscope.scan.read.tiffs import find_jpk, find_park
 
@@ -28,7 +28,7 @@ _SQUARE = 0.01
 """Share by which the sides of a square pixel may differ."""
 
 
-def find_ibw(path: Path) -> list[Found]:
+def find_ibw(path: Path) -> list[StoredChannel]:
     """List the layers of an Asylum Igor binary wave, read by igor2.
 
     AFMReader gives one pixel size where the wave states two.
@@ -48,7 +48,7 @@ def find_ibw(path: Path) -> list[Found]:
     pixel, warnings = _asylum_pixel_nm(wave["wave_header"], note, columns, rows)
     unit = _igor_text(wave["wave_header"]["dataUnits"])
     return [
-        Found(
+        StoredChannel(
             Channel(name, unit if _LENGTHS.search(name) else "", (rows, columns), pixel, warnings),
             partial(lambda layer: values[:, ::-1, layer].T, layer),
         )
@@ -133,7 +133,7 @@ def _igor_text(letters: Any) -> str:
     return bytes(np.asarray(letters).tobytes()).partition(b"\0")[0].decode("latin-1")
 
 
-def find_topostats(path: Path) -> list[Found]:
+def find_topostats(path: Path) -> list[StoredChannel]:
     """List the images of a TopoStats file, read by AFMReader; heights are in nm, pixels square."""
     from AFMReader.topostats import load_topostats
 
@@ -142,7 +142,7 @@ def find_topostats(path: Path) -> list[Found]:
     pixel = float(content.get("pixel_to_nm_scaling", math.nan))
     arrays = {name: np.asarray(content[name]) for name in ("image", "image_original") if name in content}
     return [
-        Found(
+        StoredChannel(
             Channel(name, "nm", (array.shape[0], array.shape[1]), (pixel, pixel)), partial(np.asarray, array)
         )
         for name, array in arrays.items()
@@ -168,7 +168,7 @@ def _refuse_other_files(path: Path) -> None:
         raise ScanError(f"its {outside[0]!r} lies in another file: export it whole")
 
 
-def find_nid(path: Path) -> list[Found]:
+def find_nid(path: Path) -> list[StoredChannel]:
     """List the images of a Nanosurf file, forward and backward, read by NSFopen."""
     from NSFopen.read import nid_read
 
@@ -189,7 +189,7 @@ def find_nid(path: Path) -> list[Found]:
         pixel, warnings = _nid_pixel_nm(content.param["HeaderDump"], header, columns, rows)
         channel = Channel(f"{key[1]} {key[2]}", header.get("Dim2Unit", ""), (rows, columns), pixel, warnings)
         lost = (values == float(header["Dim2Min"])).all(axis=1, keepdims=True)  # lines not scanned
-        found.append(Found(channel, partial(np.flipud, np.where(lost, np.nan, values))))
+        found.append(StoredChannel(channel, partial(np.flipud, np.where(lost, np.nan, values))))
     return found
 
 
@@ -216,7 +216,7 @@ def _noted(note: str, key: str) -> float:
         return math.nan
 
 
-READERS: Mapping[str, tuple[Callable[[Path], list[Found]], str]] = MappingProxyType(
+READERS: Mapping[str, tuple[Callable[[Path], list[StoredChannel]], str]] = MappingProxyType(
     {
         "ibw": (find_ibw, "igor2.binarywave"),
         "jpk": (find_jpk, "tifffile"),

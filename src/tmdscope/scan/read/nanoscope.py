@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per, per_unit
+from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, nm_per, per_unit
 from tmdscope.scan.read.formats import MAX_HEADER
 
 _END = b"\\*File list end"
@@ -29,7 +29,7 @@ _TITLE = re.compile(r'.*"([^"]*)"')
 Section = Mapping[str, str]
 
 
-def find_channels(content: bytes) -> list[Found]:
+def find_channels(content: bytes) -> list[StoredChannel]:
     """List the images of a Nanoscope file in its order, those of the way back (Retrace) after all others."""
     sections = _read_sections(content)
     sensitivities = {
@@ -82,7 +82,7 @@ def _read_sections(content: bytes) -> list[tuple[str, dict[str, str]]]:
     return sections
 
 
-def _find_image(content: bytes, image: Section, scan: Section, sensitivities: Section) -> Found:
+def _find_image(content: bytes, image: Section, scan: Section, sensitivities: Section) -> StoredChannel:
     name = _title(image) or ""
     columns, lines = _whole(image, "samps/line"), _whole(image, "number of lines")
     valid = [
@@ -102,7 +102,7 @@ def _find_image(content: bytes, image: Section, scan: Section, sensitivities: Se
     step, unit = _z_step(name, image, sensitivities)
     pixel, warnings = _pixel_size_nm(name, image, scan, (rows, width), (lines, columns))
     channel = Channel(name, unit, (rows, width), pixel, warnings)
-    return Found(channel, partial(_read_values, content, offset, stored, grid, window, step))
+    return StoredChannel(channel, partial(_read_values, content, offset, stored, grid, window, step))
 
 
 def _stored(
