@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tmdscope.dataset.folder import find_class
-from tmdscope.dataset.pictures import DECODER_ERRORS, PictureError
+from tmdscope.dataset.pictures import PictureError
 from tmdscope.dataset.records import RECORDS, LeftOut, Shown
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.dataset.unpack import SUFFIXES, list_members, read_members
@@ -125,7 +125,7 @@ def grey_tiff(content: bytes) -> NDArray[np.uint8]:
             values: NDArray[Any] = np.asarray(tiff.series[0].asarray())
     except PictureError:
         raise
-    except DECODER_ERRORS as error:
+    except Exception as error:  # damaged pictures make decoders raise nearly anything
         raise PictureError(f"it does not decode: {error}") from error
     if values.ndim == 3:
         channels = values if len(values) == 3 else np.moveaxis(values, -1, 0)

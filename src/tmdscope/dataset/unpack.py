@@ -5,7 +5,6 @@ import io
 import lzma
 import os
 import stat
-import struct
 import tarfile
 import time
 import zipfile
@@ -47,10 +46,6 @@ _DECODERS: dict[str, Callable[[], Any]] = {
 SUFFIXES = (".zip", ".tar", *_DECODERS)
 """Endings, in lower case, of files that `read_members` opens."""
 
-_BROKEN = (
-    *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, struct.error, EOFError, OSError),
-    *(ValueError, ArithmeticError, LookupError, MemoryError, RuntimeError),
-)
 _Member = tuple[str, Callable[[int], bytes]]
 """A member's name, and how it is read while it is the last one given."""
 
@@ -101,7 +96,7 @@ def _telling(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise ArchiveError(f"{path} does not exist") from error
-    except _BROKEN as error:
+    except Exception as error:  # damaged archives make libraries raise nearly anything
         raise ArchiveError(
             f"{path} is damaged or of an unknown kind: {error}; delete it and run again"
         ) from error

@@ -45,8 +45,7 @@ def flat(
     height_nm: NDArray[Any], percentiles: Sequence[float], steps: Sequence[str] = SIMPLE
 ) -> NDArray[Any]:
     """Level heights and cut them off at two percentiles, in nm: `level` before its 8 bits."""
-    low, high = percentiles
-    surface = clip_percentiles(flatten(height_nm, steps), low, high)
+    surface = clip_percentiles(flatten(height_nm, steps), *percentiles)
     largest = np.abs(height_nm).max(axis=(-2, -1), keepdims=True)
     rough = np.ptp(surface, axis=(-2, -1), keepdims=True) > _ROUNDING * largest
     return np.where(rough, surface, np.float32(0))

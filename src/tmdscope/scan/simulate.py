@@ -116,7 +116,12 @@ def plan_samples(shares: Mapping[str, float], images: int, samples: int, seed: i
     Images and samples per material follow the shares by largest remainder; images per sample are random. Each
     gets one at least; ids are given out in random order.
     """
-    _check_totals(shares, images, samples)
+    if not shares or min(shares.values()) <= 0:
+        raise UserError(f"shares {dict(shares)} must name materials with a share above 0")
+    if samples < len(shares):
+        raise UserError(f"{samples} samples for {len(shares)} materials; ask for one each at least")
+    if images < samples:
+        raise UserError(f"{images} images cannot come from {samples} samples; ask for fewer samples")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     weights = list(shares.values())
     per_class = _apportion(weights, images, [0] * len(weights), [images] * len(weights))
@@ -139,15 +144,6 @@ def _stream(seed: int, sample_id: str, number: int) -> np.random.Generator:
     digest = hashlib.sha256(sample_id.encode()).digest()
     key = (int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(*key, number)))
-
-
-def _check_totals(shares: Mapping[str, float], images: int, samples: int) -> None:
-    if not shares or min(shares.values()) <= 0:
-        raise UserError(f"shares {dict(shares)} must name materials with a share above 0")
-    if samples < len(shares):
-        raise UserError(f"{samples} samples for {len(shares)} materials; ask for one each at least")
-    if images < samples:
-        raise UserError(f"{images} images cannot come from {samples} samples; ask for fewer samples")
 
 
 def _apportion(weights: Sequence[float], total: int, low: Sequence[int], high: Sequence[int]) -> list[int]:
