@@ -103,10 +103,8 @@ def _known(environment: tuple[tuple[str, str], ...]) -> re.Pattern[str] | None:
     for name, value in environment:
         if name == "PYTEST_CURRENT_TEST":  # its text is of tests, of addresses too
             continue
-        for secret in _secrets_of(name, value):
-            parts = (
-                re.split(r"[/@:?#\s]+", secret) if "://" in value else ()
-            )  # taken for a port, host or path
+        for secret in _secrets_of(name, value):  # a part may be taken for a port, host or path
+            parts = re.split(r"[/@:?#\s]+", secret) if "://" in value else ()
             for plain in {secret, unquote(secret), *parts}:
                 forms |= {plain, quote(plain), quote(plain, safe=""), quote_plus(plain), escape(plain)}
                 forms |= {json.dumps(plain)[1:-1], repr(plain)[1:-1]}

@@ -97,7 +97,7 @@ def _ask(url: str, headers: dict[str, str]) -> Any:
         raise DownloadError(
             "it holds a space or another character that no address has; write %20 or the like"
         )
-    place, host = parts.netloc.rpartition("@")[::2]
+    place, _, host = parts.netloc.rpartition("@")
     request = Request(urlunsplit(parts._replace(netloc=host)), headers=headers)  # noqa: S310 - see above
     if place:  # not in `headers`, which a redirection copies
         token = base64.b64encode(unquote(place).encode()).decode()
@@ -120,7 +120,6 @@ class _Pacer(io.RawIOBase):
         self.came = 0
 
     def readable(self) -> bool:
-        """Say yes."""
         return True
 
     def grant(self, count: int) -> None:
@@ -147,7 +146,6 @@ class _Pacer(io.RawIOBase):
         return int(count)
 
     def close(self) -> None:
-        """Close the connection."""
         self.source.close()
         super().close()
 
@@ -163,19 +161,11 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Paced(HTTPHandler, HTTPSHandler):
-    """Opens connections whose responses are paced."""
+    """Opens connections, secure ones too, whose responses are paced."""
 
-    def http_open(self, req: Request) -> Any:
-        """Ask over an open connection."""
-        return self.do_open(_paced(http.client.HTTPConnection), req)
-
-    def https_open(self, req: Request) -> Any:
-        """Ask over a secure one."""
-        return self.do_open(_paced(http.client.HTTPSConnection), req)
-
-
-def _paced(kind: type[http.client.HTTPConnection]) -> type[http.client.HTTPConnection]:
-    return type("_Connection", (kind,), {"response_class": _Response})
+    def do_open(self, http_class: Any, req: Request, **named: Any) -> Any:
+        paced: Any = type("_Connection", (http_class,), {"response_class": _Response})
+        return super().do_open(paced, req, **named)
 
 
 class _Redirections(HTTPRedirectHandler):

@@ -55,9 +55,8 @@ def separation(
     regression on standardised coordinates, fitted on images that are not of held-out samples.
     """
     names = np.asarray(materials, dtype=str)
-    targets = {name: inside.astype(str) for name, inside in divisions(materials).items()} | {
-        "material": names
-    }
+    targets = {name: inside.astype(str) for name, inside in divisions(materials).items()}
+    targets["material"] = names
     return Separation(
         silhouette=Silhouette(
             all=_silhouette(points, names, sampling.seed),

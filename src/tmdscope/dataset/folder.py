@@ -90,7 +90,9 @@ def ingest_sheet(
     table = pd.DataFrame([asdict(entry) for entry in entries], columns=list(Entry.__dataclass_fields__))
     table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
     copied = _copy_files(entries, pictures, channel)
+    warnings = []
     for entry, one in zip(entries, copied, strict=True):
+        warnings += [f"line {entry.line}: {entry.image_id!r}: {warning}" for warning in one.warnings]
         if one.problem is not None:
             kind = "scan" if is_scan(entry.image_id) else "picture"
             problems.append(f"line {entry.line}: {kind} {entry.image_id!r} cannot be used: {one.problem}")
@@ -98,9 +100,8 @@ def ingest_sheet(
     problems += _whole_table_problems(table, classes)
     if problems:
         raise FolderError(sheet.source, problems, unusable)
-    for entry, one in zip(entries, copied, strict=True):
-        for warning in one.warnings:
-            say(f"line {entry.line}: {entry.image_id!r}: {warning}")
+    for warning in warnings:
+        say(warning)
     described = table[["image_id", "sample_id", "material"]].assign(
         pixel_size_nm=[one.pixel_size_nm for one in copied],
         source="folder",
@@ -147,8 +148,7 @@ def _read_entries(
     problems: list[str] = []
     unusable: dict[str, str] = {}
     for line, cells in zip(sheet.lines, sheet.rows, strict=True):
-        found = text_problems(cells)
-        image_id, file, material = "", folder, ""
+        found, image_id, file, material = text_problems(cells), "", folder, ""
         if cells["path"].strip():
             try:
                 image_id, file = user_file(folder, cells["path"])
@@ -199,9 +199,7 @@ def _whole_table_problems(table: pd.DataFrame, classes: Sequence[str]) -> list[s
 
 def _copy_files(entries: Sequence[Entry], pictures: Path | None, channel: str) -> list[_Copied]:
     """Read each file once: decode to see that it can be used, hash, copy. Threads: PIL frees the GIL."""
-    first = {
-        plain_name(entry.image_id): entry for entry in reversed(entries)
-    }  # others are said to look alike
+    first = {plain_name(entry.image_id): entry for entry in reversed(entries)}  # others look alike
 
     def copy(entry: Entry) -> _Copied:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -41,9 +41,8 @@ GREY_NORMALISATION = Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 """Of backbones trained here: prepared images fill the range evenly, so half grey is their centre."""
 
 
-@dataclass(frozen=True)
-class WeightsFile:
-    """A published state dict of an architecture; `sha256_start` (first hex digits) is None if unpublished."""
+class WeightsFile(NamedTuple):
+    """Where an architecture's state dict is, and how its SHA-256 begins; None where that is not published."""
 
     url: str
     sha256_start: str | None
@@ -142,7 +141,17 @@ def load_weights(weights: Weights, architecture: str, pretrained: Path) -> Mappi
         path, again = _fetch(weights, architecture), "delete it and download it again"
         remedy = f"delete it; put the file of {architecture} there, or let it be downloaded again"
     state = {name: value for name, value in _read_state(path, again).items() if name not in _CLASSIFIER}
-    _check_fits(state, architecture, f"{path} does not hold a {architecture}", remedy)
+    with torch.device("meta"):  # shapes alone, no memory
+        network = bare_backbone(architecture)
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    wrong = [name for name in expected | found if expected.get(name) != found.get(name)]
+    if wrong:
+        name = wrong[0]
+        shapes = f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
+        raise UserError(
+            f"{path} does not hold a {architecture}: {len(wrong)} tensors differ ({shapes}); {remedy}"
+        )
     strange = [name for name, value in state.items() if not torch.isfinite(value).all()]
     if strange:
         raise UserError(f"{path} holds values that are not finite, first in {strange[0]}; {again}")
@@ -208,15 +217,3 @@ def _read_state(path: Path, remedy: str) -> Mapping[str, Tensor]:
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise UserError(f"{path} holds no state dict (names to tensors); {remedy}")
     return content
-
-
-def _check_fits(state: Mapping[str, Tensor], architecture: str, problem: str, remedy: str) -> None:
-    with torch.device("meta"):  # shapes alone, no memory
-        network = bare_backbone(architecture)
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    wrong = [name for name in expected | found if expected.get(name) != found.get(name)]
-    if wrong:
-        name = wrong[0]
-        shapes = f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
-        raise UserError(f"{problem}: {len(wrong)} tensors differ ({shapes}); {remedy}")
