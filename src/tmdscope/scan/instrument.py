@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 from scipy import ndimage
 
-from tmdscope.scan.grains import Field, Mask
 from tmdscope.scan.growth import NotNegative
+from tmdscope.scan.surface import Field, Mask
 
 _CREEP = 3.0
 """Decay of the scanner's creep over one frame: the drift is faster in the first rows."""

@@ -19,11 +19,10 @@ from tmdscope.scan.areal import (
     structure_anisotropy,
     texture_aspect_ratio,
 )
-from tmdscope.scan.grains import Layer, Mask
 from tmdscope.scan.growth import Growth, draw_growth
 from tmdscope.scan.instrument import Instrument, draw_instrument, drift_mask, measure
 from tmdscope.scan.scan import Scan
-from tmdscope.scan.surface import Surface, grow_surface
+from tmdscope.scan.surface import Layer, Mask, Surface, grow_surface
 
 SIMULATOR = "tmdscope simulator 1"
 """Name and version that every simulated scan carries; raised when the same seed gives other bytes."""
