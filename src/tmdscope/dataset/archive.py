@@ -201,26 +201,23 @@ def _read_temperatures(paths: Sequence[Path], doi: str) -> dict[str, float]:
     """Find the one table with the columns `sampleId` and `T`, and read each sample's temperature."""
     tables = []
     for name, content in _contents(paths, TABLES, MAX_TEXT_BYTES):
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig", errors="replace")))
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig", errors="replace")))
         with _naming(name):
-            head = next(lines, [])
-            if {"sampleId", "T"} <= set(head):
-                tables.append((name, lines, head.index("sampleId"), head.index("T")))
+            if {"sampleId", "T"} <= set(rows.fieldnames or ()):
+                tables.append((name, rows))
     if len(tables) != 1:
-        names = ", ".join(name for name, *_ in tables) or "none"
+        names = ", ".join(name for name, _ in tables) or "none"
         raise UserError(
             f"doi:{doi} must hold one CSV with the columns sampleId and T; found: {names}. "
             "Choose its files with data.archive.files in params.yaml"
         )
-    name, lines, sample_at, temperature_at = tables[0]
+    name, rows = tables[0]
     temperatures: dict[str, float] = {}
     with _naming(name):
-        for line in lines:
-            if len(line) > max(sample_at, temperature_at):
-                sample, text = line[sample_at].strip(), line[temperature_at].strip()
-                _note(temperatures, sample.removesuffix(".0"), text)
-            elif line:
-                raise ValueError(f"line {lines.line_num} ends before the columns sampleId and T")
+        for row in rows:
+            if row["sampleId"] is None or row["T"] is None:
+                raise ValueError(f"line {rows.line_num} ends before the columns sampleId and T")
+            _note(temperatures, row["sampleId"].strip().removesuffix(".0"), row["T"].strip())
     return temperatures
 
 
