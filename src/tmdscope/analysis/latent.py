@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.analysis.components import Pca, principal_components
-from tmdscope.analysis.record import Described, Extreme, Latent, Separation, Strongest
+from tmdscope.analysis.record import Described, Extreme, Latent, Strongest
 from tmdscope.analysis.relations import (
     Relation,
     Sampling,
@@ -75,7 +75,7 @@ def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringPa
         least = 2 * (settings.components + 1)
         kept, left_out = normalise_descriptors(data.descriptors, sampling.sample_ids, least, sampling.folds)
         relations = relate(pca.scores, kept, sampling)
-    spaces = {"trained": pca, "before": before}
+    spaces = {name: one.scores.to_numpy(np.float64) for name, one in (("trained", pca), ("before", before))}
     cosine = cosines(relations)
     summary = Latent(
         settings=settings,
@@ -86,8 +86,17 @@ def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringPa
         regression_cosine=missing
         or {a: {b: float(cosine.loc[a, b]) for b in relations if b != a} for a in relations},
         left_out=left_out,
-        separation={name: _separations(found, data, sampling) for name, found in spaces.items()},
-        lines={name: _lines(found, data) for name, found in spaces.items()},
+        separation={
+            name: {
+                part: separation(values, data.materials, data.held_out, sampling)
+                for part, values in (("plane", points[:, :_PLANE]), ("components", points))
+            }
+            for name, points in spaces.items()
+        },
+        lines={
+            name: dividing_lines(points[:, :_PLANE], data.materials, data.held_out)
+            for name, points in spaces.items()
+        },
     )
     return LatentResult(pca, before, summary, relation_table(relations))
 
@@ -126,16 +135,3 @@ def _described(item: Relation, pca: Pca, rate: float) -> Described:
         discoveries=int((item.q_values <= rate).sum()),
         images=item.images,
     )
-
-
-def _separations(pca: Pca, data: LatentData, sampling: Sampling) -> dict[str, Separation]:
-    points = pca.scores.to_numpy(np.float64)
-    return {
-        name: separation(part, data.materials, data.held_out, sampling)
-        for name, part in (("plane", points[:, :_PLANE]), ("components", points))
-    }
-
-
-def _lines(pca: Pca, data: LatentData) -> dict[str, tuple[float, float, float]]:
-    plane = pca.scores.to_numpy(np.float64)[:, :_PLANE]
-    return dividing_lines(plane, data.materials, data.held_out)

@@ -34,14 +34,12 @@ _GLOBAL_BYTES = 4096
 _LONGEST = 255
 _NAMES = (*(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK), *(tarfile.XHDTYPE, tarfile.XGLTYPE, b"X"))
 
-_DECODERS: dict[str, Callable[[], Any]] = {
+_DECODERS: dict[str, Callable[[], Any]] = {  # tarfile cannot say how much memory xz may take
     ".tar.gz": lambda: zlib.decompressobj(wbits=31),
     ".tgz": lambda: zlib.decompressobj(wbits=31),
     ".tar.bz2": bz2.BZ2Decompressor,
     ".tar.xz": lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_BYTES),
 }
-
-# Neither tarfile nor lzma.open can say how much memory unpacking xz may take.
 
 SUFFIXES = (".zip", ".tar", *_DECODERS)
 """Endings, in lower case, of files that `read_members` opens."""

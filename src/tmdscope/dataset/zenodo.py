@@ -157,9 +157,8 @@ def _fetch(file: RecordFile, path: Path) -> None:
 
 
 def _is_whole(path: Path, file: RecordFile) -> bool:
-    open_regular(path).close()
-    with path.open("rb") as stream:
-        same_size = path.stat().st_size == file.size
+    with open_regular(path) as stream:
+        same_size = os.fstat(stream.fileno()).st_size == file.size
         return same_size and hashlib.file_digest(stream, hashlib.md5).hexdigest() == file.md5
 
 

@@ -51,18 +51,15 @@ class Square:
 
     def cover(self, height_nm: NDArray[Any]) -> NDArray[Any]:
         """View the whole pixels of a scan that cover it."""
-        (top, bottom), (left, right) = (
-            (math.floor(first), math.ceil(last)) for first, last in (self.rows, self.columns)
-        )
-        return height_nm[top:bottom, left:right]
+        edges = (self.rows, self.columns)
+        return height_nm[tuple(slice(math.floor(first), math.ceil(last)) for first, last in edges)]
 
     @property
     def within(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Its edges along rows and along columns in pixels of what `cover` cuts out."""
-        (top, bottom), (left, right) = (
-            (first - math.floor(first), last - math.floor(first)) for first, last in (self.rows, self.columns)
-        )
-        return (top, bottom), (left, right)
+        edges = (self.rows, self.columns)
+        rows, columns = ((first - math.floor(first), last - math.floor(first)) for first, last in edges)
+        return rows, columns
 
 
 def centred_square(
