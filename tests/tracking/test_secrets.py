@@ -44,7 +44,7 @@ from pathlib import Path
 from tmdscope.dataset.zenodo import fetch_files
 from tmdscope.stage import run_stage
 
-run_stage(lambda: fetch_files("10.5281/zenodo.7", Path("record"), bool, "*"))
+run_stage(lambda: fetch_files("10.5281/zenodo.7", Path("record"), ("",), "*"))
 """
 
 

@@ -321,7 +321,7 @@ def _no_formula(path: str) -> str:
 
 def _formula(name: str) -> str:
     try:
-        return parse_material(name).value
+        return parse_material(name)
     except ValueError:
         return name.strip()
 

@@ -133,7 +133,7 @@ class Predictor:
     def predict(self, images: NDArray[np.uint8], names: Sequence[str]) -> list[Prediction]:
         """Predict images, uint8, N x S x S, prepared as the model's own."""
         target, classes = self.ensemble.target, self.config.classes
-        logits, embeddings = self.ensemble.look(torch.from_numpy(images).to(self.device))
+        logits, embeddings = self.ensemble.member_outputs(torch.from_numpy(images).to(self.device))
         given = torch.stack([target.probabilities(values) for values in logits]).cpu().numpy()
         found = assess(self.reliability, given, torch.stack(embeddings).cpu().numpy())
         silent = self.config.not_trained
