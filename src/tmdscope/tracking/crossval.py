@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -41,21 +41,19 @@ class RunRecord(JsonRecord):
     split_sha256: str
 
 
+@dataclass
 class TrackedFold:
     """A fold's listener that writes to its run, see `tmdscope.learn.recorder.FoldRecorder`.
 
     `package` turns the kept model into a program to log; None logs no model.
     """
 
-    def __init__(
-        self, run: TrackedRun, number: int, package: Package | None, table: TrainingTable | None
-    ) -> None:
-        self.run = run
-        self.number = number
-        self.package = package
-        self.table = table
-        self.model_uri = ""
-        self._epochs: list[dict[str, float]] = []
+    run: TrackedRun
+    number: int
+    package: Package | None
+    table: TrainingTable | None
+    model_uri: str = ""
+    epochs: Sequence[Mapping[str, float]] = ()
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         """Log the epoch's scores in one call, see `FoldRecorder.epoch`."""
@@ -65,7 +63,7 @@ class TrackedFold:
 
     def history(self, scores: Sequence[Mapping[str, float]]) -> None:
         """Keep the scores of all epochs for one call at the end, see `FoldRecorder.history`."""
-        self._epochs = [{f"epoch_{name}": value for name, value in entry.items()} for entry in scores]
+        self.epochs = [{f"epoch_{name}": value for name, value in entry.items()} for entry in scores]
 
     def resumed(self, number: int) -> None:
         """Note on the run that it was interrupted, see `FoldRecorder.resumed`."""
@@ -75,36 +73,27 @@ class TrackedFold:
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         """Log the final scores and the model, see `FoldRecorder.finish`."""
-        self.run.history([scores, *self._epochs], first_step=0)
+        self.run.history([scores, *self.epochs], first_step=0)
         if self.package is not None and model is not None:
             self.model_uri = self.run.program(self.package(model))
 
 
+@dataclass
 class TrackedCrossval:
     """A recorder that opens a child run per fold, see `tmdscope.learn.recorder.Recorder`.
 
     `attempt` names the attempt whose runs are gone on with; `fresh`: it is known to be a new one.
     """
 
-    def __init__(
-        self,
-        parent: TrackedRun,
-        tags: Mapping[str, str],
-        data: DataUse,
-        package: Package | None = None,
-        table: TrainingTable | None = None,
-        attempt: str | None = None,
-        fresh: bool = False,
-    ) -> None:
-        self.parent = parent
-        self.tags = tags
-        self.data = data
-        self.package = package
-        self.table = table
-        self.attempt = attempt
-        self.fresh = fresh
-        self.run_ids: list[str] = []
-        self.model_uris: list[str] = []
+    parent: TrackedRun
+    tags: Mapping[str, str]
+    data: DataUse
+    package: Package | None = None
+    table: TrainingTable | None = None
+    attempt: str | None = None
+    fresh: bool = False
+    run_ids: list[str] = field(default_factory=list)
+    model_uris: list[str] = field(default_factory=list)
 
     @contextmanager
     def fold(self, number: int) -> Iterator[TrackedFold]:
@@ -150,15 +139,8 @@ def track_experiment(
         TrainingTable(name, len(folds), experiment.settings.epochs, len(folds[0].train), metric) as table,
     ):
         recorder = TrackedCrossval(run, {**tags, "experiment": name}, data, package, table, attempt)
-        results = cross_validate(
-            experiment.build,
-            experiment.target,
-            experiment.examples,
-            folds,
-            experiment.settings,
-            recorder,
-            resume=resume,
-        )
+        of = (experiment.build, experiment.target, experiment.examples)
+        results = cross_validate(*of, folds, experiment.settings, recorder, resume=resume)
         dossier = on_results(run, Trained(experiment, models, results, folds))
         run.metrics(numbers(dossier.facts.scores))
         uri = run.dossier(dossier)

@@ -56,16 +56,16 @@ class DataUse:
     context: str
 
 
+@dataclass
 class TrackedRun:
     """One MLflow run; one that is `reopened` was there before, and what it holds is not logged again.
 
     At the end of a block it ends as what it was: finished, failed or killed.
     """
 
-    def __init__(self, study: Study, run_id: str, reopened: bool = False) -> None:
-        self.study = study
-        self.run_id = run_id
-        self.reopened = reopened
+    study: Study
+    run_id: str
+    reopened: bool = False
 
     def __enter__(self) -> Self:
         """Give the run, which is open already."""
