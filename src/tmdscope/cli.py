@@ -247,10 +247,10 @@ def audit(
 
     Sections `audit` and `prepare` of params.yaml say how; order and nuisance columns are named here.
     """
-    from tmdscope.lifecycle.audit import PAGE, AuditRequest, audit_manifest
+    from tmdscope.lifecycle.audit import PAGE, audit_manifest
 
-    how = _read(params, "prepare", "audit", "scoring")
-    told = audit_manifest(AuditRequest(manifest, features, order, nuisance or [], *how), out)
+    prepare, asked, scoring = _read(params, "prepare", "audit", "scoring")
+    told = audit_manifest(manifest, features, order, nuisance or [], prepare, asked, scoring, out)
     _echo(f"{told}\nin full: {out / PAGE}")
 
 
@@ -332,8 +332,11 @@ def add_material(
     from tmdscope.tracking.store import connect
 
     keep_freed_memory()
-    tracking, *how = _read(params, "tracking", "data", "prepare", "sequential", "scoring")
-    added = add(AddRequest(model, images, tracking.study, tracking.model, *how, params.parent))
+    tracking, data, *how = _read(params, "tracking", "data", "prepare", "sequential", "scoring")
+    prepare, sequential, scoring = how
+    study, registered = tracking.study, tracking.model
+    request = AddRequest(model, images, study, registered, data, prepare, sequential, scoring, params.parent)
+    added = add(request)
     client = connect()
     for made in added.record.versions:
         write_card(client, resolve(client, f"models:/{made.name}/{made.number}"))

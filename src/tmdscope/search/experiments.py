@@ -19,7 +19,7 @@ from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.reading import parse_section
 from tmdscope.params.search import SearchParams
 from tmdscope.scores.task import CLASSES, Metric, Task
-from tmdscope.search.space import suggest
+from tmdscope.search.sampling import suggest
 from tmdscope.search.trials import FoldOutcome, Job, OnEpoch, Settings
 
 Make = Callable[[ExperimentParams], Experiment]
@@ -27,10 +27,7 @@ Make = Callable[[ExperimentParams], Experiment]
 
 
 class ExperimentObjective:
-    """Mean validation score of an experiment under varied settings, see `Objective`.
-
-    Tests of the folds are left out.
-    """
+    """Mean validation score of an experiment under varied settings, see `Objective`; no test is seen."""
 
     def __init__(
         self,
@@ -44,28 +41,16 @@ class ExperimentObjective:
         self.search = search
         self.base = base
         self.make = make
+        self.folds = len(parts)
+        self.together = search.together
+        varied = search.space.get("epochs")
+        self.epochs = base.epochs if varied is None else max(int(end) for end in varied.ends)
         self.rows = np.unique(np.concatenate([rows for fold in parts for rows in (fold.train, fold.val)]))
         self.parts = [
             tuple(torch.from_numpy(np.searchsorted(self.rows, rows)) for rows in (fold.train, fold.val))
             for fold in parts
         ]
         self._experiments: dict[int, Experiment] = {}
-
-    @property
-    def folds(self) -> int:
-        """Number of folds."""
-        return len(self.parts)
-
-    @property
-    def epochs(self) -> int:
-        """Most epochs of a fold."""
-        varied = self.search.space.get("epochs")
-        return self.base.epochs if varied is None else max(int(end) for end in varied.ends)
-
-    @property
-    def together(self) -> int:
-        """Trials that run at once."""
-        return self.search.together
 
     def settings(self, trial: optuna.Trial) -> Settings:
         """Draw the settings of a trial, see `Objective.settings`."""

@@ -57,10 +57,7 @@ class Steps:
 
 @dataclass
 class FoldAndEpochPruner(BasePruner):
-    """Two pruners, one for the epochs of a fold and one for the folds.
-
-    Epochs may be looked at in fold 0 only: successive halving promotes a trial once.
-    """
+    """Two pruners: one for a fold's epochs (halving: of fold 0 only, it promotes once), one for folds."""
 
     steps: Steps
     epochs: BasePruner
@@ -122,7 +119,9 @@ class _Shown:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)
 
-    def get_trials(self, deepcopy: bool = True, states: Sequence[TrialState] | None = None) -> Any:
+    def get_trials(
+        self, deepcopy: bool = True, states: Sequence[TrialState] | None = None
+    ) -> list[FrozenTrial]:
         found = self._study.get_trials(deepcopy=deepcopy, states=states)
         return [_picked(trial, self._pick) for trial in found]
 

@@ -55,10 +55,7 @@ def work(
 
 
 def await_running(study: SearchStudy) -> None:
-    """Wait, in sqlite, until what runs has ended or is taken for dead.
-
-    Scores are then known to the places after them, as if nothing had been killed.
-    """
+    """Wait, in sqlite, until what runs has ended or is taken for dead: later places then know its scores."""
     while study.storage.is_local and (running := study.places.progress.running):
         name = study.study.study_name
         say(f"{name}: waiting for {running} running trials, of another process or a killed one")

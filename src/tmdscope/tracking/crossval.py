@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 from torch import nn
 
-from tmdscope.learn.crossval import FoldParts, cross_validate
+from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.progress import TrainingTable
 from tmdscope.record import JsonRecord
 from tmdscope.scores.task import read_task
-from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.provenance import whereabouts
-from tmdscope.tracking.runs import DataUse, TrackedRun, end_attempt, numbers, start_run
+from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, end_attempt, numbers, start_run
 from tmdscope.tracking.store import Study
 
 Package = Callable[[nn.Module], Program]
@@ -23,10 +23,7 @@ Package = Callable[[nn.Module], Program]
 
 @dataclass(frozen=True)
 class RunRecord(JsonRecord):
-    """The runs and models of a tracked experiment and its folds, and what made them: ``run.json`` of a stage.
-
-    The rest is as of `tmdscope.tracking.provenance.whereabouts`.
-    """
+    """Runs and models of an experiment, and what made them, see `whereabouts`: ``run.json`` of a stage."""
 
     experiment: str
     run_id: str
@@ -41,12 +38,28 @@ class RunRecord(JsonRecord):
     split_sha256: str
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A cross-validated model: by fold its kept model, what that gave and the images that it saw."""
+
+    experiment: Experiment
+    models: Sequence[nn.Module]
+    results: Sequence[FoldResult]
+    folds: Sequence[FoldParts]
+
+    @property
+    def program(self) -> Program:
+        """The folds' models as one."""
+        config, labels = self.experiment.config, self.experiment.examples.labels.cpu().numpy()
+        shown = set(labels[np.concatenate([fold.train for fold in self.folds])].tolist())
+        trained = tuple(name for label, name in enumerate(config.classes) if label in shown)
+        config = replace(config, members=len(self.models), trained=trained)
+        return Program(self.experiment.assemble(self.models), config)
+
+
 @dataclass
 class TrackedFold:
-    """A fold's listener that writes to its run, see `tmdscope.learn.recorder.FoldRecorder`.
-
-    `package` turns the kept model into a program to log; None logs no model.
-    """
+    """A fold's listener that writes to its run, see `FoldRecorder`; without `package` it logs no model."""
 
     run: TrackedRun
     number: int
@@ -80,10 +93,7 @@ class TrackedFold:
 
 @dataclass
 class TrackedCrossval:
-    """A recorder that opens a child run per fold, see `tmdscope.learn.recorder.Recorder`.
-
-    `attempt` names the attempt whose runs are gone on with; `fresh`: it is known to be a new one.
-    """
+    """A recorder of a run per fold, see `Recorder`; it goes on with an `attempt` that is not `fresh`."""
 
     parent: TrackedRun
     tags: Mapping[str, str]

@@ -36,11 +36,7 @@ _LOOK_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class SearchTask:
-    """A search, ready to run: the study `name` in the storage, and the study's run in MLflow.
-
-    `objective` is maximised, `identity` is what determines a score (data, settings, code), `tags` are of all
-    its runs.
-    """
+    """A search, ready to run; `identity` is what determines a score (data, settings, code)."""
 
     name: str
     params: SpaceParams

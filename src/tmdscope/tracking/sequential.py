@@ -15,10 +15,9 @@ from tmdscope.sequential.plan import Plan, Training
 from tmdscope.sequential.record import StageVersion
 from tmdscope.sequential.run import StageResult, stage_target
 from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.registration import register_model
 from tmdscope.tracking.registry import Version, find_version
-from tmdscope.tracking.runs import ATTEMPT, DataUse, TrackedRun, end_attempt, flatten, start_run
+from tmdscope.tracking.runs import ATTEMPT, DataUse, Dossier, TrackedRun, end_attempt, flatten, start_run
 from tmdscope.tracking.store import Study, all_pages
 
 Package = Callable[[StageResult], Dossier | None]
@@ -29,16 +28,9 @@ Package = Callable[[StageResult], Dossier | None]
 class TrackedSequences:
     """A listener that writes to MLflow, see `tmdscope.sequential.run.SequenceRecorder`.
 
-    Runs of an attempt that goes on are reopened, those that had ended are left as they are.
-
-    Attributes
-    ----------
-    settings : mapping
-        Logged as every sequence's parameters.
-    model : str
-        The registered model of all classes; those of fewer have their number behind the name.
-    before : mapping
-        Versions of first stages that were there before the sequence.
+    Runs of an attempt that goes on are reopened, those that had ended are left as they are. `settings` are
+    logged as every sequence's parameters; `model` is the registered model of all classes (those of fewer have
+    their number behind the name); `before` are versions of first stages that were there before.
     """
 
     study: Study
@@ -51,13 +43,11 @@ class TrackedSequences:
     model: str = ""
     before: Mapping[Training, Version] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Begin with no run."""
-        self._registered: dict[Training, Version] = {}
-        self._stack = ExitStack()
-        self._sequences: dict[str, TrackedRun] = {}
-        self._open: TrackedRun | None = None
-        self._ended: dict[tuple[str, str], str] = {}
+    _registered: dict[Training, Version] = field(default_factory=dict, init=False)
+    _stack: ExitStack = field(default_factory=ExitStack, init=False)
+    _sequences: dict[str, TrackedRun] = field(default_factory=dict, init=False)
+    _open: TrackedRun | None = field(default=None, init=False)
+    _ended: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
 
     def __enter__(self) -> Self:
         """Find what an interrupted attempt has left."""
