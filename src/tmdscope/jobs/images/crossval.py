@@ -21,10 +21,9 @@ from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, read_best_pa
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import FACTS, PREDICTIONS, RUN, SCORES
 from tmdscope.stage import name_of_entry
-from tmdscope.tracking.crossval import track_experiment
-from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.crossval import Trained, track_experiment
 from tmdscope.tracking.provenance import identity, machine, provenance
-from tmdscope.tracking.runs import DataUse, TrackedRun
+from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 
