@@ -25,6 +25,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import PrepareParams
 from tmdscope.report.audit import audit_section
 from tmdscope.report.page import Page, write_page
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES
 
 RECORD, PAGE = "audit.json", "index.html"
