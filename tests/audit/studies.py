@@ -52,6 +52,7 @@ def make_table(
     times = np.arange(samples) + 50.0 * campaign
     return Cohort(
         task=BY_CLASS,
+        image_ids=np.array([f"{row:04d}" for row in range(len(sample))]),
         features=features,
         sample_ids=np.array([f"S{number:04d}" for number in sample]),
         targets=labels[sample].astype(np.int64),

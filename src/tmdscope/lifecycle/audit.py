@@ -23,8 +23,8 @@ from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import PrepareParams
-from tmdscope.report.audit import audit_section
 from tmdscope.report.page import Page, write_page
+from tmdscope.report.sections.audit import AuditPart
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES
 
@@ -67,7 +67,7 @@ def audit_manifest(request: AuditRequest, folder: Path) -> str:
     lead = f"{len(chosen)} of {len(manifest)} images of {request.manifest}, seen as " + (
         "spectra of the pictures." if request.features is None else f"{request.features}."
     )
-    write_page(folder / PAGE, Page("What a score is worth", lead, [audit_section(found)]))
+    write_page(folder / PAGE, Page("What a score is worth", lead, [AuditPart(found).section()]))
     return tell(found.verdict)
 
 

@@ -5,34 +5,34 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tmdscope.report.page import Note, Section, Table
-from tmdscope.report.paper import PaperPart, PublishedRow, digits_of, printed
 from tmdscope.report.part import Part
-from tmdscope.report.text import averaged, capital, named
+from tmdscope.report.text import averaged, capital, digits_of, named, printed
+from tmdscope.scores.folds import PARTS
 from tmdscope.scores.records import ClassifierScores
 from tmdscope.scores.task import Metric, Task
 
 
 @dataclass(frozen=True)
 class Classifiers(Part):
-    """Classifiers by how they are called in the record, and in text; a published row by what it is called.
+    """Classifiers by how they are called in the record, and in text.
 
-    `order` says what the samples' order alone explains, where it is known; `test_images` are held out.
+    `published` scores are by what a reader calls them, metric and part; `order` says what the samples' order
+    alone explains, where it is known; `test_images` are held out.
     """
 
     task: Task
     scores: Mapping[str, ClassifierScores]
     called: Mapping[str, str]
-    published: Mapping[str, PublishedRow]
+    published: Mapping[str, Mapping[str, Mapping[Any, Sequence[float]]]]
     order: str | None
     test_images: int
 
     @property
-    def _shown(self) -> Sequence[tuple[PaperPart, Metric]]:
-        plain, others = self.task.plain, self.task.metrics[1:]
-        every: tuple[PaperPart, ...] = ("train", "val", "test")
+    def _shown(self) -> list[tuple[str, Metric]]:
+        plain, *others = self.task.metrics
         return [
-            *((part, plain) for part in every),
-            *((part, metric) for metric in others for part in every[1:]),
+            *((part, plain) for part in PARTS),
+            *((part, metric) for metric in others for part in PARTS[1:]),
         ]
 
     def metrics(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Classifiers(Part):
             for name, score in self.scores.items()
         ]
         for name, row in self.published.items():
-            cells = [printed(row.score(of.name, part), digits_of(of)) for part, of in self._shown]
+            cells = [printed(row.get(of.name, {}).get(part), digits_of(of)) for part, of in self._shown]
             rows.append([name, *cells])
         warning = (
             f"{self.order} Ids count up over the years and materials were grown in campaigns: a score on "

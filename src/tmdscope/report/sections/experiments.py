@@ -150,9 +150,10 @@ class Experiments(Part):
             "Every part, without augmentation: mean ± population standard deviation over folds",
             ["Experiment, part", *(heading(metric) for metric in shown), "loss"],
             [
-                [f"{name}, {part}", *self._means(score, part, shown), plus_minus(score.mean(part, "loss"))]
+                [f"{name}, {part}", *self._means(score, part, shown), plus_minus(loss.mean, loss.std)]
                 for name, score in self.scores.items()
                 for part in PARTS
+                for loss in [score.mean(part, "loss")]
             ],
         )
 

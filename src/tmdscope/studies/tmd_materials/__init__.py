@@ -1,0 +1,1 @@
+"""The TMD-AFM study on images."""
