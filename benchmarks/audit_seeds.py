@@ -143,6 +143,7 @@ def simulate_study(seed: int, by_campaign: bool) -> Cohort:
     return Cohort(
         task=BY_CLASS,
         features=features,
+        image_ids=np.arange(len(heights)).astype(str),
         sample_ids=np.repeat([f"S{int(number):05d}" for number in plan.order], IMAGES),
         targets=np.repeat(plan.labels, IMAGES),
         classes=CLASSES,

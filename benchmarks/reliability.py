@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.textures import make_textures
-from tmdscope.studies.published_features.tables import FOLDER_VARIABLE, read_tables
 from tmdscope.dataset.splits import FoldParts, outer_folds
 from tmdscope.learn.batched import HeadMember, HeadResult, train_heads
 from tmdscope.learn.checkpoint import CheckpointRule
@@ -38,6 +37,8 @@ from tmdscope.reliability.reliability import (
 from tmdscope.scan.level import level
 from tmdscope.scan.simulate import plan_samples, simulate_sample
 from tmdscope.scores.cohort import Cohort
+from tmdscope.scores.task import CLASSES
+from tmdscope.studies.published_features.tables import FOLDER_VARIABLE, read_tables
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Head
 from tmdscope.vision.features import best_device, symmetric_features
@@ -104,8 +105,7 @@ def published_table() -> Cohort | None:
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder is None:
         return None
-    tables = read_tables(Path(folder))
-    return Cohort(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
+    return read_tables(Path(folder)).cohort
 
 
 def simulated_tables() -> tuple[Cohort, dict[str, NDArray[np.float32]]]:
@@ -139,11 +139,15 @@ def simulated_tables() -> tuple[Cohort, dict[str, NDArray[np.float32]]]:
     shares = {name: float(PUBLISHED_IMAGES[name]) for name in MATERIALS}
     plans = plan_samples(shares, IMAGES, SAMPLES, SEED)
     scans = [scan for plan in plans for scan in simulate_sample(plan, SIZE_PX, FRAME_NM, SEED)]
+    images = [plan.images for plan in plans]
     table = Cohort(
-        see(np.stack([level(scan.scan.height_nm, PERCENTILES) for scan in scans])),
-        np.repeat([plan.sample_id for plan in plans], [plan.images for plan in plans]),
-        np.repeat([MATERIALS.index(plan.material) for plan in plans], [plan.images for plan in plans]),
-        MATERIALS,
+        task=CLASSES,
+        image_ids=np.arange(len(scans)).astype(str),
+        sample_ids=np.repeat([plan.sample_id for plan in plans], images),
+        image_sha256=np.array([scan.scan.sha256 for scan in scans]),
+        targets=np.repeat([MATERIALS.index(plan.material) for plan in plans], images),
+        classes=MATERIALS,
+        features=see(np.stack([level(scan.scan.height_nm, PERCENTILES) for scan in scans])),
     )
     return table, {kind: see(pictures) for kind, pictures in make_textures(SIZE_PX, TEXTURES).items()}
 
@@ -161,7 +165,7 @@ def train(table: Cohort) -> Ensembles:
     Ensembles
         All at once, on the CPU.
     """
-    labels, samples = table.labels, table.sample_ids
+    labels, samples = table.targets, table.sample_ids
     folds = [
         [
             FoldParts(rest[inner], rest[val], test)
@@ -179,8 +183,8 @@ def train(table: Cohort) -> Ensembles:
         for number, inner in enumerate(folds)
         for fold, parts in enumerate(inner)
     ]
-    target, width = Multiclass(table.classes), table.features.shape[1]
-    examples = Examples(torch.tensor(table.features), torch.tensor(labels))
+    target, width = Multiclass(table.classes), table.inputs.shape[1]
+    examples = Examples(torch.tensor(table.inputs), torch.tensor(labels))
     results = train_heads(members, lambda: Head(width, target.outputs), target, examples)
     heads = [_head(result, width, target.outputs) for result in results]
     return Ensembles(folds, [heads[start : start + INNER] for start in range(0, len(heads), INNER)])
@@ -205,13 +209,13 @@ def score(table: Cohort, ensembles: Ensembles) -> dict[str, Any]:
     fitted = [fit(table, ensembles, number) for number in range(OUTER)]
     tests = [folds[0].test for folds in ensembles.folds]
     parts = [
-        assess(reliability, *predict(ensembles, number, table.features[test]))
+        assess(reliability, *predict(ensembles, number, table.inputs[test]))
         for number, (reliability, test) in enumerate(zip(fitted, tests, strict=True))
     ]
     names = [field.name for field in fields(Assessment)]
     whole = Assessment(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
     rows = np.concatenate(tests)
-    labels = table.labels[rows]
+    labels = table.targets[rows]
     found = asdict(measure(whole, labels, table.sample_ids[rows], RESAMPLES, SEED))
     found["accuracy"] = float((whole.probabilities.argmax(axis=1) == labels).mean())
     found["calibrated_on"] = float(np.mean([reliability.samples for reliability in fitted]))
@@ -271,8 +275,8 @@ def fit(table: Cohort, ensembles: Ensembles, number: int) -> Reliability:
     Reliability
         Of the images outside the outer fold.
     """
-    predicted = predict(ensembles, number, table.features)
-    return fit_reliability(*predicted, table.labels, table.sample_ids, ensembles.folds[number])
+    predicted = predict(ensembles, number, table.inputs)
+    return fit_reliability(*predicted, table.targets, table.sample_ids, ensembles.folds[number])
 
 
 @torch.inference_mode()

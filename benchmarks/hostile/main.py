@@ -97,7 +97,8 @@ def _warm() -> None:
         *(
             "lifecycle.inspection",
             "lifecycle.promotion",
-            "params.study",
+            "jobs.check",
+            "params.settings",
             "report.figures.scan",
             "scan.read.libraries",
         ),

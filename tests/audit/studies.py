@@ -52,8 +52,8 @@ def make_table(
     times = np.arange(samples) + 50.0 * campaign
     return Cohort(
         task=BY_CLASS,
-        image_ids=np.array([f"{row:04d}" for row in range(len(sample))]),
         features=features,
+        image_ids=np.arange(len(sample)).astype(str),
         sample_ids=np.array([f"S{number:04d}" for number in sample]),
         targets=labels[sample].astype(np.int64),
         classes=CLASSES,
@@ -68,7 +68,7 @@ def make_numbers(seed: int, by_target: float = 0.0, by_campaign: float = 0.0, ta
     rng = np.random.default_rng(seed)
     campaign = np.repeat(np.arange(15), 8)
     numbers = 1.0 + rng.random(15)[campaign]
-    features = table.features + by_target * numbers[:, None] * rng.normal(size=12)
+    features = table.inputs + by_target * numbers[:, None] * rng.normal(size=12)
     return replace(table, task=task, features=features, targets=numbers, classes=())
 
 

@@ -33,6 +33,7 @@ def tables(draw: st.DrawFn) -> Cohort:
     return Cohort(
         task=BY_CLASS,
         features=np.random.default_rng(1).normal(size=(len(sample), 4)),
+        image_ids=np.arange(len(sample)).astype(str),
         sample_ids=np.array([f"S{k}" for k in sample]),
         targets=np.array(labels)[sample],
         classes=CLASSES,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import reliability, textures
+from tests.support.cohorts import make_cohort
 from tmdscope.materials import MATERIALS
 from tmdscope.scores.cohort import Cohort
 
@@ -18,7 +19,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Cohort:
     sample = np.repeat(np.arange(150), 2)
     labels = sample % len(MATERIALS)
     features = 3 * rng.normal(size=(len(MATERIALS), 6))[labels] + rng.normal(size=(len(labels), 6))
-    return Cohort(
+    return make_cohort(
         features.astype(np.float32), np.array([f"S{number}" for number in sample]), labels, MATERIALS
     )
 
@@ -43,7 +44,7 @@ def test_the_line_holds_what_is_measured(table: Cohort) -> None:
     assert scores["novelty_cut"] == pytest.approx(2 / 101, abs=1e-4)
     assert len(scores["temperatures"]) == 3
     far = np.full((4, 6), 1e4, dtype=np.float32)
-    found = reliability.detect(table, ensembles, {"far": far, "near": table.features[:9]})
+    found = reliability.detect(table, ensembles, {"far": far, "near": table.inputs[:9]})
     assert found["textures"] == 13
     assert found["detected_by_kind"]["far"] == 1
     assert found["detected_by_kind"]["near"] < 0.5

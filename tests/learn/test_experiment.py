@@ -159,7 +159,7 @@ def test_fold_parts_are_rows_of_the_data_set() -> None:
     data = dataset()
     labels = data.labels(MATERIALS)
     ids, samples = data.manifest["image_id"].tolist(), data.manifest["sample_id"].tolist()
-    parts = fold_parts(make_split(labels, samples, ids, 3, 2), data)
+    parts = make_split(labels, samples, ids, 3, 2).rows(ids)
     assert len(parts) == 2
     for fold in parts:
         assert sorted([*fold.train, *fold.val, *fold.test]) == list(range(30))

@@ -17,12 +17,12 @@ from tmdscope.params.images import (
     DataParams,
     DescribeParams,
     LatentParams,
+    ModelTrackingParams,
     PrepareParams,
     PretrainParams,
     PromotionParams,
     ReportParams,
     SplitParams,
-    ModelTrackingParams,
 )
 from tmdscope.params.reading import Params, ParamsError, parse_section, read_params, read_section
 from tmdscope.params.sequential import SequentialParams

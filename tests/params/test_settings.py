@@ -10,7 +10,9 @@ from tmdscope.params.experiments import ONLY_FOR, Architecture
 from tmdscope.params.reading import ParamsError, read_params
 from tmdscope.params.rules import volume_problems
 from tmdscope.params.sequential import SequentialParams
-from tmdscope.params.study import check_published_study, check_study, read_either_study
+from tmdscope.params.settings import check_settings
+from tmdscope.studies import study_of
+from tmdscope.studies.published_features.study import STUDY
 from tmdscope.vision.weights import Weights
 
 ROOT = Path(__file__).parents[2]
@@ -81,21 +83,21 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("changes", "message"), MISTAKES, ids=[text for _, text in MISTAKES])
 def test_a_mistake_is_found(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParamsError, match=message):
-        check_study(edit(ROOT / "params.yaml", changes), "params.yaml")
+        check_settings(edit(ROOT / "params.yaml", changes), "params.yaml")
 
 
 def test_all_mistakes_are_told_at_once_and_each_once() -> None:
     alone = [mistake for mistake in MISTAKES if not mistake[0].keys() & {"split", "data.classes"}]
     changes = {name: value for mistake, _ in alone[:10] for name, value in mistake.items()}
     with pytest.raises(ParamsError) as caught:
-        check_study(edit(ROOT / "params.yaml", changes), "params.yaml")
+        check_settings(edit(ROOT / "params.yaml", changes), "params.yaml")
     lines = str(caught.value).splitlines()
     assert len(lines) == len(set(lines)) >= len(changes)
 
 
 def test_what_is_switched_off_is_not_asked_for() -> None:
     changes = {**FOLDER, "sequential.enabled": False, "experiments.finetune-multilabel": None}
-    study = check_study(edit(ROOT / "params.yaml", changes), "params.yaml")
+    study = check_settings(edit(ROOT / "params.yaml", changes), "params.yaml")
     assert "finetune-multilabel" not in study.experiments
 
 
@@ -113,12 +115,13 @@ def test_what_is_switched_off_is_not_asked_for() -> None:
 )
 def test_a_mistake_in_the_published_study_is_found(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParamsError, match=message):
-        check_published_study(edit(PUBLISHED, changes), "params.yaml")
+        check_settings(edit(PUBLISHED, changes), "params.yaml", STUDY.params, STUDY.rules)
 
 
 @pytest.mark.parametrize("path", [ROOT / "params.yaml", PUBLISHED], ids=["main", "published"])
 def test_the_repositorys_own_settings_agree(path: Path) -> None:
-    assert read_either_study(path).sections
+    study = study_of(path)
+    assert check_settings(read_params(path), "here", study.params, study.rules).sections
 
 
 def test_weights_that_are_not_for_every_architecture_are_known() -> None:

@@ -142,7 +142,7 @@ class Left:
             "tracking": ModelTrackingParams(study="study", model="m"),
         }
         study: Any = SimpleNamespace(
-            task=TASK, layout=MAIN, section=lambda name, _: sections[name], of=lambda digest: {}
+            task=TASK.record(), layout=MAIN, section=lambda name, _: sections[name], of=lambda digest: {}
         )
         with ExitStack() as stack:
             for name, given in self._readers().items():

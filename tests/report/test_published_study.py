@@ -30,9 +30,9 @@ from tmdscope.jobs.study import Study
 from tmdscope.report.part import Report
 from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
 from tmdscope.sequential.record import SequenceRecord
-from tmdscope.studies.published_features import STUDY
 from tmdscope.studies.published_features import report as features
 from tmdscope.studies.published_features.layers import Carryover
+from tmdscope.studies.published_features.study import STUDY
 from tmdscope.studies.published_features.tables import NO_DESCRIPTORS, PublishedTables
 
 SERIES = {

@@ -1,23 +1,15 @@
 """Stage `audit`: what a score on these images is worth."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tmdscope.audit.study import MOST_IMAGES, audit
 from tmdscope.dataset.audit import read_split
-from tmdscope.dataset.columns import draw_images
+from tmdscope.jobs.auditing import audit_cohort
+from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
 from tmdscope.learn.recorder import Silent
-from tmdscope.params.audit import AuditParams
-from tmdscope.params.common import ScoringParams
-from tmdscope.scores.cohort import Cohort, Rows, Targets
-from tmdscope.tracking.audits import NAME, audit_settings
-from tmdscope.tracking.provenance import provenance, whereabouts
-from tmdscope.tracking.runs import DataUse, start_run
-from tmdscope.tracking.store import open_study
+from tmdscope.scores.cohort import Targets
 
 Runners = Mapping[str, Callable[[int], Targets]]
 """A model of the study to what trains it on a fold, by number, and predicts every image of the cohort."""
@@ -27,7 +19,7 @@ def run(study: Study, names: Sequence[str] | None = None) -> None:
     """Audit the cohort; every method of the study, or those named, runs in another order of folds."""
     cohort = study.cohort(study)
     folds = cohort.rows(read_split(study.layout.split, cohort.manifest))
-    methods = study.methods(study, cohort)
+    methods = methods_of(study, cohort)
 
     def runner(name: str) -> Callable[[int], Targets]:
         """One object trains all folds, as in the study, so that what it carries over would show."""
@@ -37,33 +29,3 @@ def run(study: Study, names: Sequence[str] | None = None) -> None:
         audit_cohort(
             study, cohort, lambda rows: cohort.take(rows), {name: runner(name) for name in names or methods}
         )
-
-
-def audit_cohort(study: Study, cohort: Cohort, taken: Callable[[Rows], Cohort], runners: Runners) -> None:
-    """Audit the images of a cohort, or some of every sample where they are many; write and log it.
-
-    `taken` gives some rows of the cohort with all that the audit asks for.
-    """
-    params = study.section("audit", study.params["audit"])
-    assert isinstance(params, AuditParams)
-    scoring = study.section("scoring", ScoringParams)
-    split = read_split(study.layout.split, cohort.manifest)
-    tracked = open_study(study.experiment)
-    chosen = draw_images(cohort.sample_ids.tolist(), MOST_IMAGES)
-    part_ids = {name: np.isin(cohort.image_ids[chosen], ids) for name, ids in split.parts.items()}
-    parts = {name: np.flatnonzero(held).astype(np.int64) for name, held in part_ids.items()}
-    asked = {
-        name: (lambda number, one=one: one(number)[chosen], len(split.folds)) for name, one in runners.items()
-    }
-    settings, of = audit_settings(params, scoring), study.of(cohort.digest)
-    tags = provenance(tracked.name, cohort.digest, settings)
-    tags |= {"experiment": NAME, "split.sha256": of["split"]}
-    data = DataUse(tracked.name, cohort.digest, study.source.as_posix(), len(chosen), NAME)
-    with start_run(tracked, NAME, tags, data=data) as run:
-        run.params(settings)
-        found = audit(taken(chosen), parts, params, scoring, asked)
-        where = {"run_id": run.run_id, **whereabouts(tracked, tags)}
-        replace(found, images_of=len(cohort), **where).write(study.layout.audit, of)
-        run.metrics(found.numbers)
-        run.artifact(study.layout.audit)
-    print(f"{len(chosen)} of {len(cohort)} images: {found.verdict.headline}")

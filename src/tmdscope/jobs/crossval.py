@@ -7,6 +7,7 @@ import torch
 
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.splits import FoldParts
+from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
 from tmdscope.models.tabular import Method, mean_over_folds, pooled_predictions, score_parts
 from tmdscope.params.common import FoldsParams, ScoringParams
@@ -26,10 +27,9 @@ def run(study: Study) -> None:
     pooled, scoring = study.section("pooled", FoldsParams), study.section("scoring", ScoringParams)
     tracked, cohort = open_study(study.experiment), study.cohort(study)
     folds = cohort.rows(read_split(study.layout.split, cohort.manifest))
-    methods, of = study.methods(study, cohort), study.of(cohort.digest)
-    tags = provenance(
-        tracked.name, cohort.digest, {name: dict(own.settings) for name, own in methods.items()}
-    )
+    methods, of = methods_of(study, cohort), study.of(cohort.digest)
+    settings = {name: dict(method.settings) for name, method in methods.items()}
+    tags = provenance(tracked.name, cohort.digest, settings)
     tags |= {"split.sha256": of["split"]}
     data = DataUse(tracked.name, cohort.digest, study.source.as_posix(), len(cohort), "crossval")
     scores, runs, plain = {}, {}, cohort.task.plain

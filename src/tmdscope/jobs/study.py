@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from tmdscope.dataset.splits import Split, make_split
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_file
 from tmdscope.layout import Layout
-from tmdscope.params.common import FoldsParams, TrackingParams
+from tmdscope.params.common import TrackingParams
 from tmdscope.params.reading import Params, read_section
 from tmdscope.params.rules import Rule
-from tmdscope.scores.cohort import Cohort
-from tmdscope.scores.task import Task
+
+if TYPE_CHECKING:
+    from tmdscope.dataset.splits import Split
+    from tmdscope.scores.cohort import Cohort
 
 Section = TypeVar("Section", bound=Params)
 
@@ -30,11 +31,16 @@ class Written(Protocol):
         """Write the page."""
 
 
-def grouped_folds(study: "Study", cohort: Cohort) -> Split:
-    """Hold out a test and cut folds as section `split` says: stratified, and no part shares a sample."""
-    asked = study.section("split", FoldsParams)
-    ids = cohort.image_ids.tolist()
-    return make_split(cohort.stratum, cohort.groups.tolist(), ids, asked.test_folds, asked.folds)
+@dataclass(frozen=True)
+class Later:
+    """A function of some module, which is imported when it is called: other verbs do not depend on it."""
+
+    module: str
+    name: str
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it."""
+        return getattr(import_module(self.module), self.name)(*arguments)
 
 
 @dataclass(frozen=True)
@@ -53,15 +59,14 @@ class Study:
         What the cohort is read from.
     cohort : callable
         Reads the images, or rows, that the study is about.
-    task : Task
-        What is predicted of them.
-    sections : callable
-        Gives the report on what the verbs have left.
-    methods : callable
-        Names what is cross-validated, see `tmdscope.models.tabular.Method`; by default, what section
-        `methods` names.
-    folds : callable
-        Cuts the cohort.
+    task : mapping
+        What is predicted of them, as `tmdscope.scores.task.read_task` reads it.
+    sections : callable, optional
+        Gives the report on what the verbs have left; that of a table of features is known.
+    methods : callable, optional
+        Names what is cross-validated, see `tmdscope.models.tabular.Method`; else section `methods` does.
+    folds : callable, optional
+        Cuts the cohort; else stratified folds that share no sample.
     rules : sequence
         What sections say against one another.
     verbs : sequence of str
@@ -72,11 +77,11 @@ class Study:
     params: Mapping[str, type[Params]]
     layout: Layout
     source: Path
-    cohort: Callable[["Study"], Cohort]
-    task: Task
-    sections: Callable[["Study"], Written]
-    methods: Callable[["Study", Cohort], Mapping[str, Any]]
-    folds: Callable[["Study", Cohort], Split] = grouped_folds
+    cohort: Callable[["Study"], "Cohort"]
+    task: Mapping[str, Any]
+    sections: Callable[["Study"], Written] | None = None
+    methods: Callable[["Study", "Cohort"], Mapping[str, Any]] | None = None
+    folds: Callable[["Study", "Cohort"], "Split"] | None = None
     rules: Sequence[Rule] = ()
     verbs: Sequence[str] = ()
 
@@ -87,16 +92,20 @@ class Study:
     @property
     def experiment(self) -> str:
         """Name of its MLflow experiment."""
-        return self.section("tracking", TrackingParams).study
+        tracking = self.section("tracking", self.params["tracking"])
+        assert isinstance(tracking, TrackingParams)
+        return tracking.study
 
     def of(self, digest: str) -> dict[str, str]:
         """Say what a result is of: the data set of a digest, and the split."""
         return {"data": digest, "split": sha256_file(self.layout.split)}
 
-    def job(self, verb: str) -> Callable[["Study"], None]:
+    def job(self, verb: str) -> Callable[..., None]:
         """Find what does a verb, of its own or of all studies."""
         for package in (*self.verbs, "tmdscope.jobs"):
             if verb.isidentifier() and find_spec(f"{package}.{verb}"):
-                job: Callable[[Study], None] = import_module(f"{package}.{verb}").run
-                return job
+                module = import_module(f"{package}.{verb}")
+                if hasattr(module, "run"):
+                    job: Callable[..., None] = module.run
+                    return job
         raise UserError(f"no stage of study {self.name} is called {verb!r}")

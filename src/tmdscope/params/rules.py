@@ -133,7 +133,7 @@ def name_problems(experiments: Mapping[Any, Any], searches: Mapping[Any, Any]) -
     """Find names that cannot be those of stages, folders and keys, with remedies."""
     for section, entries in (("experiments", experiments), ("searches", searches)):
         yield from (f"{section}: {problem}" for problem in map(name_problem, entries) if problem)
-    tuned = {tuned_name(name): name for name in searches}
+    tuned = {tuned_name(str(name)): name for name in searches}
     seen: dict[str, str] = {}
     for name in map(str, experiments):
         if name in _TAKEN_NAMES:

@@ -11,7 +11,7 @@ from tmdscope.materials import nearest
 from tmdscope.params.audit import AuditParams, ManifestAuditParams
 from tmdscope.params.common import FoldsParams, ScoringParams, TrackingParams
 from tmdscope.params.experiments import ExperimentParams, FeaturesParams
-from tmdscope.params.families import FamilySearchParams
+from tmdscope.params.families import FamilySearchParams, MethodsParams
 from tmdscope.params.images import (
     AttributionParams,
     ComputeParams,
@@ -55,6 +55,7 @@ IMAGE_SECTIONS: Mapping[str, type[Params]] = {
 
 TABLE_SECTIONS: Mapping[str, type[Params]] = {
     "split": FoldsParams,
+    "methods": MethodsParams,
     "pooled": FoldsParams,
     "search": FamilySearchParams,
     "audit": AuditParams,

@@ -206,9 +206,9 @@ def assess(reliability: Reliability, probabilities: ArrayLike, embeddings: Array
     """Say of each image how sure its class is, which classes it may be, and whether it is familiar.
 
     Calibrated probabilities join the members by `tmdscope.reliability.calibration.pool`. On held-out
-    samples of the published features and of simulated scans, five seeds each, they were likelier than the
+    samples of features of real scans and of simulated scans, five seeds each, they were likelier than the
     mean of softened members and than the members' mean as it is in all ten; softening after the mean was the
-    worst on the published features.
+    worst on the former.
 
     Arrays as for `fit_reliability`; there may be no images.
     """

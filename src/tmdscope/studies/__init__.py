@@ -16,7 +16,7 @@ NAMES = ("tmd_materials", "published_features")
 def find_study(name: str) -> Study:
     """Find a study by its name, or in the Python file that declares it as `STUDY`."""
     if name in NAMES:
-        study = import_module(f"{__name__}.{name}").STUDY
+        study = import_module(f"{__name__}.{name}.study").STUDY
     elif name.endswith(".py"):
         path = Path(name)
         spec = spec_from_file_location(path.stem, path)

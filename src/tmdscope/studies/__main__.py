@@ -12,7 +12,7 @@ def main() -> None:
     if len(sys.argv) < 3:
         raise UserError("name a study and a stage of it, as dvc.yaml does")
     study = find_study(sys.argv[1])
-    study.job(sys.argv[2])(study)
+    study.job(sys.argv[2])(study, *sys.argv[3:])
 
 
 if __name__ == "__main__":

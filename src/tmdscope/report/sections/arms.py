@@ -35,16 +35,19 @@ _CLAIMS: dict[str, tuple[tuple[Arm, Encoding], tuple[Arm, Encoding]]] = {
 
 
 class PublishedSequences(Protocol):
-    """Published values of arms, in the metric of a name; `source` and `conditions` say where from and how."""
+    """Published values of arms, to stand beside measured ones."""
 
     @property
-    def metric(self) -> str: ...
+    def metric(self) -> str:
+        """Name of what the values are."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Where they were published."""
 
     @property
-    def conditions(self) -> str: ...
+    def conditions(self) -> str:
+        """How they came about."""
 
     def find(
         self, arm: Arm, encoding: Encoding, classes: Sequence[str], volume: Volume

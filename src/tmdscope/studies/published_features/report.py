@@ -63,8 +63,8 @@ _HEADS_ONLY = (
 
 def report_of(study: Study) -> Report:
     """Make the report from what the stages left."""
-    task, layout, tables = study.task, study.layout, read_tables(study.layout.tables)
-    cohort = tables.cohort
+    layout, tables = study.layout, read_tables(study.layout.tables)
+    task, cohort = tables.cohort.task, tables.cohort
     of, of_data = study.of(cohort.digest), {"data": cohort.digest}
     split = read_split(layout.split, cohort.manifest)
     scores = StudyScores.read(layout.scores, of).classifiers

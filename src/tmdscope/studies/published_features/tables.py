@@ -22,6 +22,7 @@ from tmdscope.dataset.safe_pickle import read_pickle
 from tmdscope.download import DownloadError, download
 from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, read_bytes, read_table, sha256_array, sha256_file, write_json
+from tmdscope.jobs.study import Study
 from tmdscope.limits import MAX_TEXT_BYTES
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.scores.cohort import Cohort
@@ -111,6 +112,11 @@ class PublishedTables:
             order=sample_numbers(self.sample_ids)[:, 0],
             statistics=self.descriptors,
         )
+
+
+def read_cohort(study: Study) -> Cohort:
+    """Read the features of a study's tables."""
+    return read_tables(study.layout.tables).cohort
 
 
 def fetch_tables(params: FetchParams, folder: Path | None, cache: Path, target: Path) -> dict[str, Any]:

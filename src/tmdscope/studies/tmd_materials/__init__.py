@@ -1,1 +1,1 @@
-"""The TMD-AFM study on images."""
+"""Study `tmd_materials`."""

@@ -17,6 +17,7 @@ from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.files import broken, read_table
 from tmdscope.jobs.study import Study
+from tmdscope.layout import Layout
 from tmdscope.learn.summary import Labels, decoded_confusion, decoded_scores
 from tmdscope.models.baseline import sample_id_baseline
 from tmdscope.params.common import ScoringParams
@@ -41,6 +42,7 @@ from tmdscope.report.sections.training import Training
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import Scored
+from tmdscope.scores.task import Task, read_task
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.tmd_materials.comparison import Comparison, published_confusion
 from tmdscope.studies.tmd_materials.paper import data_that_differ, read_figure_4, read_published
@@ -55,86 +57,68 @@ _CONDITIONS = {
     "archive": "The first run fetches the published archive and checks its SHA-256.",
 }
 
+_SAME = (
+    "`make repro` installs the locked environment and runs every stage that is not up to date. At another "
+    "number of threads, on another device or with another version of torch the last digits may differ, and "
+    "with them single predictions."
+)
+
 
 def report_of(study: Study) -> Report:
     """Make the report from what the stages left."""
-    left, task = _Left(study), study.task
-    data, classes, what = left.images(), left.data.classes, left.what
-    scores = {name: found.scores for name, found in left.scored.items()}
-    searches = {name: left.search(name) for name in read_searches(study.layout.settings)}
-    experiments, confusion = left.scores(scores), left.confusion(scores)
-    audit = AuditPart(Audit.read(study.layout.audit, task, left.of))
-    noted = _SEQUENCES if left.simulated else ""
-    sequences = Sequences(left.sequences, task.primary, classes, read_figure_4(), noted)
+    layout, data = study.layout, study.section("data", DataParams)
+    dataset = Dataset.load(layout.prepared)
+    left = _Left(layout, read_task(study.task), data, dataset, study.of(dataset.digest))
+    task, classes, what = left.task, data.classes, left.what
+    simulated = data.source == "simulated"
+    split, note = read_split(layout.split, dataset.manifest), _SIMULATED if simulated else ""
+    searches = {name: left.search(name) for name in read_searches(layout.settings)}
+    images = left.images(split, note, study.section("report", ReportParams).images_per_class)
+    experiments = left.compared(split, study.section("scoring", ScoringParams))
+    audit = AuditPart(Audit.read(layout.audit, task, left.of))
+    folder = layout.sequential
+    found = SequenceRecord.read(folder / "sequential.json", folder / "latent.csv", left.of, task.primary)
+    noted = _SEQUENCES if simulated else ""
+    sequences = Sequences(found, task.primary, classes, read_figure_4(), noted)
     latent, attribution = left.latent(), left.attribution()
     histories = {name: read_table(path) for name, path in left.histories.items()}
-    pretrained = read_record(
-        study.layout.pretrained.with_name("pretrain.json"), files=[study.layout.pretrained]
-    )
+    pretrained = read_record(layout.pretrained.with_name("pretrain.json"), files=[layout.pretrained])
     runs = [*left.runs(searches), Run.of(vars(audit.found), "audit")]
-    if left.sequences:
-        runs += read_runs(read_record(study.layout.sequential / "run.json", left.of))
+    if found:
+        runs += read_runs(read_record(folder / "run.json", left.of))
+    name = study.section("tracking", ModelTrackingParams).study
     about = (
-        f"Data set SHA-256 {left.dataset.digest}. Runs are in MLflow experiment {left.tracking.study}; "
-        f"versions are of registered model {left.registered['model']}; `make ui` opens both."
+        f"Data set SHA-256 {dataset.digest}. Runs are in MLflow experiment {name}; versions are of "
+        f"registered model {left.registered['model']}; `make ui` opens both."
     )
-    conditions = (
-        f"{_CONDITIONS[left.data.source]} `make repro` installs the locked environment and runs every stage "
-        "that is not up to date. At another number of threads, on another device or with another version of "
-        "torch the last digits may differ, and with them single predictions."
-    )
-    changed = changed_settings(read_study_settings(study.layout.settings), read_study_settings(SHIPPED))
+    changed = changed_settings(read_study_settings(layout.settings), read_study_settings(SHIPPED))
     return Report(
-        title=f"{left.tracking.study}: which material is this scan?",
-        lead=f"{what} in {len(classes)} classes, {len(scores)} experiments, every number with the images it "
-        "was measured on.",
-        note=left.note,
+        title=f"{name}: which material is this scan?",
+        lead=f"{what} in {len(classes)} classes, {len(left.scores)} experiments, every number with the "
+        "images it was measured on.",
+        note=note,
         parts=[
-            *(data, audit, experiments),
-            Searches(task.primary, searches, left.experiments, scores, what),
+            *(images, audit, experiments),
+            Searches(task.primary, searches, left.experiments, left.scores, what),
             Training(task.primary, histories, pretrained["images"], pretrained["r_squared"]),
-            left.comparison(),
-            *(confusion, sequences, latent, attribution),
+            left.comparison(study.section("split", SplitParams)),
+            *(left.confusion(), sequences, latent, attribution),
             Provenance(runs, about),
-            Reproduction(runs, "make repro", conditions, changed),
+            Reproduction(runs, "make repro", f"{_CONDITIONS[data.source]} {_SAME}", changed),
         ],
-        said=[data, experiments, audit, sequences, latent, attribution],
+        said=[images, experiments, audit, sequences, latent, attribution],
     )
 
 
 @dataclass(frozen=True)
 class _Left:
-    """What the stages left, read as parts of the report ask for it; damaged or of other data is refused."""
+    """What the stages left, read as the parts ask for it; what is damaged or of other data is refused."""
 
-    study: Study
-
-    @cached_property
-    def data(self) -> DataParams:
-        return self.study.section("data", DataParams)
-
-    @cached_property
-    def tracking(self) -> ModelTrackingParams:
-        return self.study.section("tracking", ModelTrackingParams)
-
-    @property
-    def simulated(self) -> bool:
-        return self.data.source == "simulated"
-
-    @property
-    def note(self) -> str:
-        return _SIMULATED if self.simulated else ""
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        return Dataset.load(self.study.layout.prepared)
-
-    @cached_property
-    def of(self) -> dict[str, str]:
-        return self.study.of(self.dataset.digest)
-
-    @cached_property
-    def split(self) -> Split:
-        return read_split(self.study.layout.split, self.dataset.manifest)
+    layout: Layout
+    task: Task
+    data: DataParams
+    dataset: Dataset
+    of: Mapping[str, str]
 
     @cached_property
     def labels(self) -> Labels:
@@ -144,21 +128,25 @@ class _Left:
     def what(self) -> str:
         """The data set in a few words, for captions."""
         samples = self.dataset.manifest["sample_id"]
-        kind = "simulated images" if self.simulated else "images"
+        kind = "simulated images" if self.data.source == "simulated" else "images"
         return f"{len(samples)} {kind} of {samples.nunique()} samples"
 
     @cached_property
     def experiments(self) -> dict[str, ExperimentParams]:
-        return read_all_experiments(self.study.layout.searches, self.study.layout.settings)
+        return read_all_experiments(self.layout.searches, self.layout.settings)
 
     @property
     def histories(self) -> dict[str, Path]:
-        return {name: self.study.layout.experiment_plots / name / "history.csv" for name in self.experiments}
+        return {name: self.layout.experiment_plots / name / "history.csv" for name in self.experiments}
 
     @cached_property
     def scored(self) -> dict[str, Scored]:
-        folder = self.study.layout.experiments
+        folder = self.layout.experiments
         return {name: Scored.read(folder / name, self.of, [path]) for name, path in self.histories.items()}
+
+    @property
+    def scores(self) -> dict[str, ExperimentScores]:
+        return {name: found.scores for name, found in self.scored.items()}
 
     @property
     def multilabel(self) -> list[str]:
@@ -167,7 +155,7 @@ class _Left:
     @cached_property
     def decoded(self) -> dict[str, Decoded]:
         """Experiment to its scores by the paper's decoding, part by part."""
-        given = self.labels, self.data.classes, self.study.task
+        given = self.labels, self.data.classes, self.task
         found = {name: decoded_scores(one.predictions, *given) for name, one in self.scored.items()}
         return {
             name: {part: {key: MeanStd(**of) for key, of in own.items()} for part, own in parts.items()}
@@ -177,18 +165,16 @@ class _Left:
     @cached_property
     def registered(self) -> dict[str, Any]:
         """``registered.json``; refused where it is of other experiments or runs."""
-        path = self.study.layout.registered
-        registered = read_record(path, self.of)
+        registered = read_record(self.layout.registered, self.of)
         listed = {name: entry["run_id"] for name, entry in registered["versions"].items()}
         if listed != {name: found.run["run_id"] for name, found in self.scored.items()}:
-            raise broken(path, f"is of other experiments or runs than {self.study.layout.experiments} holds")
+            problem = f"is of other experiments or runs than {self.layout.experiments} holds"
+            raise broken(self.layout.registered, problem)
         return registered
 
-    @cached_property
-    def sequences(self) -> SequenceRecord | None:
-        folder = self.study.layout.sequential
-        places = folder / "sequential.json", folder / "latent.csv"
-        return SequenceRecord.read(*places, self.of, self.study.task.primary)
+    @property
+    def best(self) -> str:
+        return str(self.registered["best"])
 
     def runs(self, searches: Iterable[str]) -> list[Run]:
         """Read the runs of experiments, with their registered versions, then of searches."""
@@ -196,64 +182,58 @@ class _Left:
             Run.of(self.scored[name].run, name, version=str(entry["version"]))
             for name, entry in self.registered["versions"].items()
         ]
-        folder = self.study.layout.searches
+        folder = self.layout.searches
         records = {name: read_record(folder / name / "run.json", self.of) for name in searches}
         return experiments + [Run.of(record, f"search of {name}") for name, record in records.items()]
 
     def search(self, name: str) -> SearchResult:
         """Read what a search left."""
-        folder = self.study.layout.searches / name
+        folder = self.layout.searches / name
         trials = folder / "trials.csv"
         return SearchResult(Searched.read(folder / SEARCHED, self.of, [trials]), read_table(trials))
 
-    def images(self) -> Data:
-        """Show the images, and how many of each class each part of the split has."""
-        path = self.study.layout.split_counts
-        counts = read_table(path, ["material"]).set_index("material")
-        if not counts.equals(audit_split(self.dataset.manifest, self.split).counts):
-            raise broken(path, f"is not of {self.study.layout.split}")
+    def images(self, split: Split, note: str, shown: int) -> Data:
+        """Show some images of each class, and how many each part of the split has."""
+        counts = read_table(self.layout.split_counts, ["material"]).set_index("material")
+        if not counts.equals(audit_split(self.dataset.manifest, split).counts):
+            raise broken(self.layout.split_counts, f"is not of {self.layout.split}")
         return Data(
             dataset=self.dataset,
             classes=self.data.classes,
             counts=counts,
-            test=self.scored[self.registered["best"]].scores.ensemble_test.all,
+            test=self.scores[self.best].ensemble_test.all,
             what=self.what,
-            simulated=self.simulated,
-            note=self.note,
-            shown=self.study.section("report", ReportParams).images_per_class,
+            simulated=self.data.source == "simulated",
+            note=note,
+            shown=shown,
         )
 
-    def scores(self, scores: Mapping[str, ExperimentScores]) -> Experiments:
+    def compared(self, split: Split, scoring: ScoringParams) -> Experiments:
         """Compare the experiments, with one another and with what a sample's number says."""
-        samples, task = self.dataset.manifest["sample_id"].to_numpy(), self.study.task
-        baseline = sample_id_baseline(samples, self.labels, self.split.rows(self.dataset.image_ids))
-        scoring = self.study.section("scoring", ScoringParams)
+        samples, ids = self.dataset.manifest["sample_id"].to_numpy(), self.dataset.image_ids
+        baseline = sample_id_baseline(samples, self.labels, split.rows(ids))
         predictions = {name: found.predictions for name, found in self.scored.items()}
+        of = self.experiments, predictions, self.data.classes, scoring
         return Experiments(
-            task=task,
-            scores=scores,
-            best=self.registered["best"],
+            task=self.task,
+            scores=self.scores,
+            best=self.best,
             classes=self.data.classes,
             decoded={name: self.decoded[name] for name in self.multilabel},
-            baseline=None if baseline is None else {name: MeanStd(**of) for name, of in baseline.items()},
-            gains=[
-                Gains(
-                    asked, find_gains(asked, self.experiments, predictions, self.data.classes, scoring), task
-                )
-                for asked in (PRETRAINING, TARGETS)
-            ],
+            baseline=None if baseline is None else {name: MeanStd(**own) for name, own in baseline.items()},
+            gains=[Gains(asked, find_gains(asked, *of), self.task) for asked in (PRETRAINING, TARGETS)],
             what=self.what,
         )
 
-    def comparison(self) -> Comparison:
+    def comparison(self, split: SplitParams) -> Comparison:
         """Set the paper's tables beside."""
-        published, split = read_published(), self.study.section("split", SplitParams)
+        published = read_published()
         other = data_that_differ(published.data, self.data, split, self.dataset)
-        return Comparison(self.study.task, published, self.experiments, self.decoded, list(other))
+        return Comparison(self.task, published, self.experiments, self.decoded, list(other))
 
-    def confusion(self, scores: Mapping[str, ExperimentScores]) -> Confusion:
+    def confusion(self) -> Confusion:
         """Count which class is taken for which, as most probable and by the paper's decoding."""
-        best, classes = self.registered["best"], self.data.classes
+        best, classes, scores = self.best, self.data.classes, self.scores
         test = scores[best].ensemble_test.all.images
         decoded = {
             name: decoded_confusion(found.predictions, self.labels, classes)
@@ -278,7 +258,7 @@ class _Left:
 
     def latent(self) -> LatentSpace:
         """Relate the embedding to descriptors."""
-        layout = self.study.layout
+        layout = self.layout
         found = ModelLatent.read(layout.latent, self.of, [layout.latent_plot, layout.latent_table])
         model, before = found.model, found.before
         side = "after" if model.after_relu else "before"
@@ -297,7 +277,7 @@ class _Left:
 
     def attribution(self) -> Attributions:
         """Show where the network finds its reasons."""
-        folder = self.study.layout.attribution
+        folder = self.layout.attribution
         path = folder / "maps.npz"
         found = Attribution.read(folder / "attribution.json", self.of, [path])
         return Attributions(found, read_maps(path), self.dataset, self.what)

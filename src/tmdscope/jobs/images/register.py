@@ -1,41 +1,39 @@
 """Stage `register`: every experiment's ensemble becomes a version with a card; the best gets alias `best`."""
 
 from tmdscope.audit.record import Audit
-from tmdscope.files import sha256_file
-from tmdscope.layout import MAIN
+from tmdscope.jobs.study import Study
 from tmdscope.learn.selection import choose_best
 from tmdscope.lifecycle.card import write_card
 from tmdscope.params.images import ModelTrackingParams
-from tmdscope.params.reading import read_section
 from tmdscope.params.search import read_all_experiments
 from tmdscope.record import record_of
 from tmdscope.scores.facts import Facts
 from tmdscope.scores.scored import FACTS, RUN, Scored
-from tmdscope.scores.task import CLASSES
+from tmdscope.scores.task import read_task
 from tmdscope.sequential.record import SequenceRecord
-from tmdscope.stage import run_stage
 from tmdscope.tracking.crossval import RunRecord
 from tmdscope.tracking.registration import Entry, Registration, register_model
 from tmdscope.tracking.registry import BEST, Version, resolve
 from tmdscope.tracking.store import connect
 
 
-def main() -> None:
+def run(study: Study) -> None:
     """Write which version each experiment has, which is best by its selection score, and all cards."""
-    tracking = read_section("tracking", ModelTrackingParams)
-    of = {**record_of(MAIN.split), "split": sha256_file(MAIN.split)}
-    client, failed = connect(), Audit.read(MAIN.audit, CLASSES, of).failed_checks
-    experiments = read_all_experiments(MAIN.searches)
+    layout = study.layout
+    task, tracking = read_task(study.task), study.section("tracking", ModelTrackingParams)
+    of = study.of(record_of(layout.split)["data"])
+    client, failed = connect(), Audit.read(layout.audit, task, of).failed_checks
+    experiments = read_all_experiments(layout.searches, layout.settings)
     for name in experiments:
-        Scored.read(MAIN.experiments / name, of)
-    facts = {name: Facts.read(MAIN.experiments / name / FACTS, of) for name in experiments}
+        Scored.read(layout.experiments / name, of)
+    facts = {name: Facts.read(layout.experiments / name / FACTS, of) for name in experiments}
     metric = next(iter(facts.values())).task.primary
     best = choose_best({name: one.scores for name, one in facts.items()}, metric)
     versions: dict[str, Version] = {}
-    stages, panels = MAIN.sequential / "sequential.json", MAIN.sequential / "latent.csv"
-    sequential = SequenceRecord.read(stages, panels, of, CLASSES.primary)
+    stages, panels = layout.sequential / "sequential.json", layout.sequential / "latent.csv"
+    sequential = SequenceRecord.read(stages, panels, of, task.primary)
     for name, params in experiments.items():
-        run, own = RunRecord.read(MAIN.experiments / name / RUN, of), facts[name]
+        run, own = RunRecord.read(layout.experiments / name / RUN, of), facts[name]
         tags = {
             "experiment": name,
             "strategy": params.strategy.value,
@@ -58,8 +56,4 @@ def main() -> None:
     if failed:
         print(f"the study's audit failed: {', '.join(failed)}; the gate lets no version pass")
     listed = {name: Entry(version.number, version.run_id) for name, version in versions.items()}
-    Registration(tracking.model, best, listed).write(MAIN.registered, of)
-
-
-if __name__ == "__main__":
-    run_stage(main)
+    Registration(tracking.model, best, listed).write(layout.registered, of)

@@ -1,11 +1,9 @@
 """Stage `features`: what a frozen backbone sees in every image, stored once for all heads."""
 
 from tmdscope.dataset.store import Dataset
-from tmdscope.layout import MAIN
+from tmdscope.jobs.study import Study
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import FeaturesParams
-from tmdscope.params.reading import read_section
-from tmdscope.stage import run_stage
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.features import best_device, symmetric_features
@@ -14,26 +12,23 @@ from tmdscope.vision.stored import StoredFeatures
 from tmdscope.vision.weights import Weights, load_weights
 
 
-def main() -> None:
+def run(study: Study) -> None:
     """Write `features.npy` (float32, N x V x F, V symmetries of every image) and what they are of."""
-    settings = read_section("features", FeaturesParams)
-    dataset = Dataset.load(MAIN.prepared)
+    layout = study.layout
+    settings = study.section("features", FeaturesParams)
+    dataset = Dataset.load(layout.prepared)
     weights, device = Weights(settings.weights), best_device()
     precision = resolve_precision(Precision(settings.precision), device)
     keep_freed_memory()
     network = bare_backbone(
-        settings.architecture, load_weights(weights, settings.architecture, MAIN.pretrained)
+        settings.architecture, load_weights(weights, settings.architecture, layout.pretrained)
     )
     backbone = Backbone(network, weights.source.normalisation).to(device).eval()
     features = symmetric_features(
         backbone, dataset.images, settings.symmetries, settings.batch_size, device, precision
     )
     stored = StoredFeatures(features, settings.architecture, settings.weights, precision.value)
-    stored.write(MAIN.features, dataset.digest, MAIN.pretrained)
+    stored.write(layout.features, dataset.digest, layout.pretrained)
     print(
-        f"{MAIN.features}: {' x '.join(map(str, features.shape))} from {settings.architecture}, {precision}"
+        f"{layout.features}: {' x '.join(map(str, features.shape))} from {settings.architecture}, {precision}"
     )
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -10,12 +10,10 @@ from tmdscope.analysis.record import ExplainedModel
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.dataset.truth import simulated_masks
-from tmdscope.files import atomic_path, sha256_file
-from tmdscope.layout import MAIN
+from tmdscope.files import atomic_path
+from tmdscope.jobs.study import Study
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import AttributionParams, DataParams
-from tmdscope.params.reading import read_section
-from tmdscope.stage import run_stage
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registration import Registration
 from tmdscope.tracking.registry import check_trained_on, pull_alias
@@ -23,13 +21,14 @@ from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device, placed
 
 
-def main() -> None:
+def run(study: Study) -> None:
     """Write the numbers and the maps of the images that are shown."""
-    settings, data = read_section("attribution", AttributionParams), read_section("data", DataParams)
-    dataset = Dataset.load(MAIN.prepared)
-    split = read_split(MAIN.split, dataset.manifest)
-    of = {"data": dataset.digest, "split": sha256_file(MAIN.split)}
-    version = pull_alias(connect(), Registration.read(MAIN.registered, of).model, settings.alias)
+    layout = study.layout
+    settings, data = study.section("attribution", AttributionParams), study.section("data", DataParams)
+    dataset = Dataset.load(layout.prepared)
+    split = read_split(layout.split, dataset.manifest)
+    of = study.of(dataset.digest)
+    version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
     check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()
@@ -48,15 +47,11 @@ def main() -> None:
         masks=simulated_masks(held_out, data.simulated, size_px, settings.tolerance_px) if simulated else {},
     )
     model = ExplainedModel(version.name, version.number, settings.alias, fold)
-    found = explain(explained, tested, settings, read_section("scoring", ScoringParams), model)
-    with atomic_path(MAIN.attribution) as temporary:
+    found = explain(explained, tested, settings, study.section("scoring", ScoringParams), model)
+    with atomic_path(layout.attribution) as temporary:
         temporary.mkdir()
         image_ids = held_out["image_id"].to_numpy(str)[found.shown]
         arrays: dict[str, Any] = {"image_ids": image_ids, **found.maps}
         np.savez_compressed(temporary / "maps.npz", **arrays)
         found.summary.write(temporary / "attribution.json", of, [temporary / "maps.npz"])
-    print(f"{MAIN.attribution}: {len(rows)} held-out images, {len(image_ids)} of them occluded")
-
-
-if __name__ == "__main__":
-    run_stage(main)
+    print(f"{layout.attribution}: {len(rows)} held-out images, {len(image_ids)} of them occluded")

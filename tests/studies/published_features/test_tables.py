@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tmdscope.dataset import published
-from tmdscope.studies.published_features.tables import convert_pickle, fetch_tables, read_tables
 from tmdscope.dataset.splits import make_split
 from tmdscope.errors import UserError
 from tmdscope.files import read_json
 from tmdscope.materials import MATERIALS
-from tmdscope.params.families import FetchParams
+from tmdscope.studies.published_features import tables as published
+from tmdscope.studies.published_features.params import FetchParams
+from tmdscope.studies.published_features.tables import convert_pickle, fetch_tables, read_tables
 
 COMMIT = "0" * 40
 SAMPLES = ["13164", "7408", "7408", "0171"]
@@ -91,9 +91,9 @@ def test_download_is_converted_and_kept(server, authors, tmp_path):
     np.testing.assert_array_equal(found.embeddings, _values(3))
     assert found.sample_ids == SAMPLES
     assert found.materials == FORMULAE
-    assert found.labels.tolist() == [2, 4, 4, 0]
-    assert found.image_ids == ["0000", "0001", "0002", "0003"]
-    assert found.distinct.tolist() == [True, True, False, True]
+    assert found.cohort.targets.tolist() == [2, 4, 4, 0]
+    assert found.cohort.image_ids.tolist() == ["0000", "0001", "0002", "0003"]
+    assert found.cohort.distinct.tolist() == [True, True, False, True]
     assert found.descriptors is None
     assert "not available" in note["descriptors"]
     assert read_json(target / "source.json") == note
@@ -220,12 +220,12 @@ def test_missing_tables_name_the_stage(tmp_path):
 @pytest.mark.realdata
 def test_the_published_tables_hold_905_distinct_images_of_626_samples(published_dir):
     tables = read_tables(published_dir)
-    assert (len(tables.sample_ids), int(tables.distinct.sum()), len(set(tables.sample_ids))) == (
+    assert (len(tables.sample_ids), int(tables.cohort.distinct.sum()), len(set(tables.sample_ids))) == (
         1026,
         905,
         626,
     )
-    assert np.bincount(tables.labels).tolist() == [476, 182, 137, 129, 102]
+    assert np.bincount(tables.cohort.targets).tolist() == [476, 182, 137, 129, 102]
 
 
 @pytest.mark.realdata
@@ -243,8 +243,8 @@ def test_the_authors_pickles_convert_bit_for_bit(published_dir, source):
 @pytest.mark.realdata
 def test_class_indices_in_the_papers_order_give_the_papers_test(published_dir):
     tables = read_tables(published_dir)
-    split = make_split(tables.labels, tables.sample_ids, tables.image_ids, 10, 5)
-    test = tables.manifest.set_index("image_id").loc[list(split.test)]
+    split = make_split(tables.cohort.targets, tables.sample_ids, tables.cohort.image_ids.tolist(), 10, 5)
+    test = tables.cohort.manifest.set_index("image_id").loc[list(split.test)]
     assert test["material"].value_counts().reindex(MATERIALS).tolist() == [47, 18, 13, 12, 14]
     assert test["sample_id"].nunique() == 62
     assert test["image_sha256"].nunique() == 91

@@ -6,20 +6,23 @@ from typing import Any
 
 import pytest
 
-from tests.params.test_study import edit
-from tmdscope.lifecycle.settings import check_samples
-from tmdscope.params.reading import ParamsError
-from tmdscope.params.study import check_study
+from tests.params.test_settings import edit
+from tmdscope.jobs.check import check_study
+from tmdscope.params.reading import ParamsError, write_settings
+from tmdscope.studies.tmd_materials.study import STUDY
 
 ROOT = Path(__file__).parents[2]
 
 
-def check(changes: Mapping[str, Any]) -> str:
-    return check_samples(check_study(edit(ROOT / "params.yaml", changes), "here"), Path("here"))
+def check(changes: Mapping[str, Any], folder: Path) -> str:
+    path = folder / "params.yaml"
+    path.write_text(write_settings(edit(ROOT / "params.yaml", changes)))
+    return check_study(STUDY, path)
 
 
-def test_what_was_checked_is_said() -> None:
-    assert check({}) == "here: 15 sections, 4 experiments, 1 searches: every setting is right, and they agree"
+def test_what_was_checked_is_said(tmp_path: Path) -> None:
+    told = check({}, tmp_path)
+    assert told.endswith(": 15 sections, 4 experiments, 1 searches: every setting is right, and they agree")
 
 
 @pytest.mark.parametrize(
@@ -35,12 +38,14 @@ def test_what_was_checked_is_said() -> None:
         ({"latent.components": 80, "data.simulated.images": 60, "data.simulated.samples": 60}, "60 at most"),
     ],
 )
-def test_too_few_samples_are_found_before_any_is_simulated(changes: dict[str, Any], message: str) -> None:
+def test_too_few_samples_are_found_before_any_is_simulated(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(ParamsError, match=message):
-        check(changes)
+        check(changes, tmp_path)
 
 
-def test_a_class_is_named_once() -> None:
+def test_a_class_is_named_once(tmp_path: Path) -> None:
     with pytest.raises(ParamsError) as caught:
-        check({"data.simulated.samples": 10})
+        check({"data.simulated.samples": 10}, tmp_path)
     assert str(caught.value).count("class 'WSe2'") == 1

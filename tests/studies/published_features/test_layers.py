@@ -11,17 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tmdscope.studies.published_features.tables import read_tables
+from tests.support.cohorts import make_cohort
 from tmdscope.dataset.splits import FoldParts, make_split
 from tmdscope.learn import crossval
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Silent
-from tmdscope.materials import MATERIALS
-from tmdscope.studies.published_features.layers import SERIES, CarriedLayers, Series, compare, fold_scores, run_series
 from tmdscope.models.mlp import Mlp
-from tmdscope.params.families import CarryoverParams
 from tmdscope.params.reading import ParamsError, parse_section, read_section
 from tmdscope.scores.cohort import Cohort
+from tmdscope.studies.published_features.layers import (
+    SERIES,
+    CarriedLayers,
+    Series,
+    compare,
+    fold_scores,
+    run_series,
+)
+from tmdscope.studies.published_features.params import CarryoverParams
+from tmdscope.studies.published_features.tables import read_tables
 
 PARAMS = CarryoverParams(
     enabled=True,
@@ -36,7 +43,7 @@ PARAMS = CarryoverParams(
 )
 HIDDEN = ("0.weight", "0.bias", "2.weight", "2.bias")
 LAST = ("5.weight", "5.bias")
-PUBLISHED = Path(__file__).parents[2] / "pipelines" / "published_features" / "params.yaml"
+PUBLISHED = Path(__file__).parents[3] / "pipelines" / "published_features" / "params.yaml"
 
 Weights = dict[str, Tensor]
 
@@ -64,7 +71,8 @@ def noise() -> Cohort:
     """Random features and labels: nothing can be learnt but the images themselves."""
     rng = np.random.default_rng(7)
     samples = np.array([f"S{k:03d}" for k in range(60)])
-    return Cohort(rng.normal(size=(60, 6)).astype(np.float32), samples, rng.integers(0, 2, 60), ("a", "b"))
+    features = rng.normal(size=(60, 6)).astype(np.float32)
+    return make_cohort(features, samples, rng.integers(0, 2, 60), ("a", "b"))
 
 
 def thirds() -> list[FoldParts]:
@@ -164,11 +172,9 @@ def test_a_seed_named_twice_is_refused() -> None:
 @pytest.mark.slow
 @pytest.mark.realdata
 def test_on_the_published_features_validation_rises_and_the_test_stays(published_dir: Path) -> None:
-    tables = read_tables(published_dir)
-    samples = np.array(tables.sample_ids)
-    split = make_split(tables.labels, tables.sample_ids, tables.image_ids, 10, 5)
-    table = Cohort(tables.features, samples, tables.labels, MATERIALS)
-    folds = table_folds(split, tables.image_ids)
+    table = read_tables(published_dir).cohort
+    samples, ids = table.sample_ids.tolist(), table.image_ids.tolist()
+    folds = table.rows(make_split(table.targets, samples, ids, 10, 5))
     params = read_section("carryover", CarryoverParams, PUBLISHED)
     trials = {
         seed: {
