@@ -11,6 +11,7 @@ UNDECIDED = "not decided, the interval holds 0"
 
 _PERCENT = (".1f", 100.0)
 _PLAIN = (".3f", 1.0)
+_LETTERS = "no one two three four five six seven eight nine ten".split()
 
 
 def with_interval(value: float, interval: Sequence[float] | None, percent: bool = False) -> str:
@@ -79,6 +80,11 @@ def capital(words: str) -> str:
 def percent(share: float, digits: int = 1, sign: bool = False) -> str:
     """Write a share in hundredths."""
     return f"{share * 100:{'+' if sign else ''}.{digits}f}"
+
+
+def spelled(count: int) -> str:
+    """Write a small number in letters, a larger one in digits."""
+    return dict(enumerate(_LETTERS)).get(count, str(count))
 
 
 def readable(name: str) -> str:

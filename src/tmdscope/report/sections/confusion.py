@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.page import Block, Figure, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import percent
+from tmdscope.report.text import percent, spelled
 from tmdscope.scores.records import ClassifierScores
 from tmdscope.scores.task import Task
 
@@ -36,17 +36,19 @@ class Confusion(Part):
         task: Task,
         scores: Mapping[str, ClassifierScores],
         classes: Sequence[str],
-        called: Mapping[str, str],
-        beside: Sequence[str] = (),
+        folds: int,
+        called: Mapping[str, str] = {},
+        never_best: Sequence[str] = (),
     ) -> Self:
-        """Show classifiers pooled over outer folds; those `beside` cannot be the best."""
-        ranked = {name: score.pooled.all for name, score in scores.items() if name not in beside}
+        """Show classifiers pooled over outer folds; some of which are `never_best`."""
+        ranked = {name: score.pooled.all for name, score in scores.items() if name not in never_best}
         best = max(ranked, key=lambda name: task.primary.gain(ranked[name].values[task.primary.name], 0))
         images = ranked[best].images
         return cls(
             matrices={called.get(name, name): np.array(of.confusion) for name, of in scores.items()},
             classes=classes,
-            about=f"Pooled over ten outer folds: {images} images, rows true, and their share of the row.",
+            about=f"Pooled over {spelled(folds)} outer folds: {images} images, rows true, and their share of "
+            "the row.",
             best=called.get(best, best),
             about_best=f"{called.get(best, best)}: {images} images, each predicted by a model that never saw "
             "its sample",

@@ -6,8 +6,8 @@ from typing import Any
 
 from tmdscope.report.page import Block, Section, Table
 from tmdscope.report.part import Part
+from tmdscope.report.sections.classifiers import pooled_table
 from tmdscope.report.sections.gains import Gains
-from tmdscope.report.sections.pooled import pooled_table
 from tmdscope.report.text import (
     averaged,
     capital,

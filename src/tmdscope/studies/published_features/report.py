@@ -1,10 +1,6 @@
 """The report of the study on published features: measured numbers beside the paper's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
 
 from tmdscope.analysis.record import Latent
 from tmdscope.audit.record import Audit
@@ -14,19 +10,17 @@ from tmdscope.files import read_table
 from tmdscope.jobs.study import Study
 from tmdscope.materials import MATERIALS
 from tmdscope.record import read_record
-from tmdscope.report.page import Paragraph, Section, Table
-from tmdscope.report.part import Part, Report
+from tmdscope.report.part import Report
 from tmdscope.report.sections.audit import AuditPart
-from tmdscope.report.sections.classifiers import Classifiers
+from tmdscope.report.sections.classifiers import Classifiers, Families, PooledPart
 from tmdscope.report.sections.confusion import Confusion
-from tmdscope.report.sections.families import Families
 from tmdscope.report.sections.latent import LatentSpace
-from tmdscope.report.sections.pooled import PooledPart
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
 from tmdscope.report.sections.sequential import Sequences
-from tmdscope.report.text import averaged, capital, digits_of, estimated, printed, unit_of
-from tmdscope.scores.records import ClassifierScores, FamilySearch, Pooled, StudyScores
-from tmdscope.scores.task import Task
+from tmdscope.report.sections.table_data import TableData
+from tmdscope.report.text import averaged, digits_of, printed, unit_of
+from tmdscope.scores.cohort import Cohort
+from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.published_features.carryover_section import CarriedLayers
 from tmdscope.studies.published_features.layers import Carryover
@@ -74,10 +68,10 @@ def report_of(study: Study) -> Report:
         layout.sequential / "sequential.json", layout.sequential / "latent.csv", of, task.primary
     )
     audit = AuditPart(Audit.read(layout.audit, task, of))
-    pooled = {name: score.pooled for name, score in scores.items()}
+    pooled, test = {name: score.pooled for name, score in scores.items()}, len(split.test)
     fixed = {CALLED[name]: one for name, one in pooled.items() if name != "sample_id_only"}
     published = {"paper's ImageNet* (Table 2)": PAPER_ROW.scores}
-    data = _PublishedData(task, tables, split, scores, search.pooled)
+    data, outer = _data(cohort, split, scores, search), len(search.folds)
     sequences = Sequences(found, task.primary, MATERIALS, read_figure_4(), _HEADS_ONLY)
     latent = _latent(study, tables, of)
     runs = [
@@ -102,11 +96,11 @@ def report_of(study: Study) -> Report:
         "scores are worth.",
         parts=[
             *(data, audit),
-            Classifiers(task, scores, CALLED, published, audit.order(), len(split.test)),
-            PooledPart(task, pooled, CALLED),
+            Classifiers(task, scores, audit.order(), test, len(split.folds), CALLED, published),
+            PooledPart(task, pooled, outer, CALLED),
             Families(task, search, fixed),
-            CarriedLayers(task, Carryover.read(carryover, of), len(split.test)),
-            Confusion.pooled(task, scores, cohort.classes, CALLED, beside=["sample_id_only"]),
+            CarriedLayers(task, Carryover.read(carryover, of), test),
+            Confusion.pooled(task, scores, cohort.classes, outer, CALLED, ["sample_id_only"]),
             *(sequences, latent),
             Provenance(runs, about),
             Reproduction(runs, "make published", conditions),
@@ -115,74 +109,34 @@ def report_of(study: Study) -> Report:
     )
 
 
-@dataclass(frozen=True)
-class _PublishedData(Part):
-    """The published images, and the first scores of classifiers on them."""
-
-    task: Task
-    tables: PublishedTables
-    split: Split
-    scores: Mapping[str, ClassifierScores]
-    searched: Pooled
-
-    def _test_counts(self) -> dict[str, int]:
-        cohort = self.tables.cohort
-        held_out = pd.Series(cohort.label_names)[pd.Index(cohort.image_ids).isin(self.split.test)]
-        return {name: int((held_out == name).sum()) for name in MATERIALS}
-
-    def metrics(self) -> dict[str, Any]:
-        """Say what the data are."""
-        cohort = self.tables.cohort
-        return {
-            "dataset": {
-                "images": len(cohort),
-                "distinct_images": int(cohort.distinct.sum()),
-                "samples": len(set(cohort.sample_ids)),
-                "sha256": cohort.digest,
-            },
-            "split": {"test": self._test_counts()},
-        }
-
-    def sentences(self) -> list[str]:
-        """Say what the data are, and how good each classifier is on samples that it never saw."""
-        numbers, plain = self.metrics()["dataset"], self.task.plain
-        pooled = {CALLED[name].partition(":")[0]: score.pooled for name, score in self.scores.items()}
-        pooled["searched, nested"] = self.searched
-        unit = unit_of(plain)
-        listed = "; ".join(f"{name} {estimated(plain, found.all)} {unit}" for name, found in pooled.items())
-        data = (
-            f"Data: {numbers['images']} published images ({numbers['distinct_images']} distinct) of "
-            f"{numbers['samples']} samples, as features of frozen networks."
+def _data(
+    cohort: Cohort, split: Split, scores: Mapping[str, ClassifierScores], search: FamilySearch
+) -> TableData:
+    """Set the numbers of images, and the network's score, beside the paper's."""
+    plain, more = cohort.task.plain, []
+    paper, unit = PAPER_ROW.score(plain.name, "val"), unit_of(plain)
+    if "mlp" in scores and paper is not None:
+        more.append(
+            f"The paper's ImageNet*, measured again: validation {plain.title} "
+            f"{averaged(plain, scores['mlp'].mean('val', plain.name))} {unit}, in the paper "
+            f"{printed(paper, digits_of(plain))} {unit} (mean ± standard deviation over five folds, which is "
+            "no interval)."
         )
-        first = (
-            f"{capital(plain.title)} when the sample was never seen, pooled over ten outer folds (95 % "
-            f"intervals bootstrapped by sample, as all in brackets here): {listed}. The intervals of two "
-            "classifiers alone do not say which is better."
-        )
-        said = [data, first]
-        paper = PAPER_ROW.score(plain.name, "val")
-        if "mlp" in self.scores and paper is not None:
-            said.append(
-                f"The paper's ImageNet*, measured again: validation {plain.title} "
-                f"{averaged(plain, self.scores['mlp'].mean('val', plain.name))} {unit}, in the paper "
-                f"{printed(paper, digits_of(plain))} {unit} (mean ± standard deviation over five folds, "
-                "which is no interval)."
-            )
-        return said
-
-    def section(self) -> Section:
-        """Count the images of each material, beside the paper's."""
-        rows = [
-            [name, str(self.tables.materials.count(name)), str(count), str(PAPER_TEST[name])]
-            for name, count in self._test_counts().items()
-        ]
-        lead = (
-            "Features: average pool of ResNet18 with ImageNet weights, 512 values, from Moses & Reinhart "
-            "(doi:10.5281/zenodo.13961220). Split: StratifiedGroupKFold without shuffling, grouped by sample "
-            "id as text; the test is fold 0 of 10, then 5 folds on the rest."
-        )
-        header = ["Material", "all", "test", "test in the paper's Table 1"]
-        return Section("Data and split", [Paragraph(lead), Table("Images per material", header, rows)])
+    pooled = {CALLED[name].partition(":")[0]: score.pooled for name, score in scores.items()}
+    return TableData(
+        cohort,
+        split,
+        {**pooled, "searched, nested": search.pooled},
+        len(search.folds),
+        kind="published images",
+        seen_as=", as features of frozen networks",
+        about="Features: average pool of ResNet18 with ImageNet weights, 512 values, from Moses & Reinhart "
+        "(doi:10.5281/zenodo.13961220). Split: StratifiedGroupKFold without shuffling, grouped by sample "
+        "id as text; the test is fold 0 of 10, then 5 folds on the rest.",
+        each="Material",
+        beside={"test in the paper's Table 1": PAPER_TEST},
+        more=more,
+    )
 
 
 def _latent(study: Study, tables: PublishedTables, of: Mapping[str, str]) -> LatentSpace:
