@@ -23,8 +23,8 @@ from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import PrepareParams
-from tmdscope.report.audit import audit_section
 from tmdscope.report.page import Page, write_page
+from tmdscope.report.sections.audit import AuditPart
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES
 
@@ -80,7 +80,7 @@ def audit_manifest(
     replace(found, images_of=len(manifest)).write(folder / RECORD)
     told = "spectra of the pictures" if features is None else str(features)
     lead = f"{len(chosen)} of {len(manifest)} images of {source}, seen as {told}."
-    write_page(folder / PAGE, Page("What a score is worth", lead, [audit_section(found)]))
+    write_page(folder / PAGE, Page("What a score is worth", lead, [AuditPart(found).section()]))
     return tell(found.verdict)
 
 
