@@ -173,7 +173,7 @@ class StageModels:
         """Say what the sequence is trained with."""
         samples = self.dataset.manifest["sample_id"].to_numpy()
         heads = self.params.strategy is Strategy.FEATURES
-        return Setup(self.make, folds, samples, heads, self._settings(self.params.encodings[0]).dropout)
+        return Setup(self.make, folds, samples, heads)
 
     def make(self, encoding: Encoding, target: Target) -> Experiment:
         """Prepare the experiment of some classes."""

@@ -47,13 +47,15 @@ def train(study: Study, resume: Resume, encodings: list[Encoding]) -> TrackedOut
     described = describe(study, cohort)
     plan = described.plan(encodings)
     examples = Examples(torch.tensor(cohort.inputs), torch.tensor(plan.label(cohort.label_names.tolist())))
-    width = examples.inputs.shape[1]
+    width, training = examples.inputs.shape[1], params.training
+
+    settings = fit_settings(training)
 
     def make(_: Encoding, target: Target) -> Trainable:
-        return Trainable(target, examples, lambda: Head(width, target.outputs), fit_settings(params.training))
+        return Trainable(target, examples, lambda: Head(width, target.outputs, training.dropout), settings)
 
     folds = cohort.rows(cohort.read_split(study.layout.split))
-    setup = Setup(make, folds, cohort.sample_ids, heads=True, dropout=params.training.dropout)
+    setup = Setup(make, folds, cohort.sample_ids, heads=True)
     return train_tracked(described.tracked(plan, resume), setup)
 
 
