@@ -30,7 +30,6 @@ from tmdscope.audit.duplicates import find_duplicates
 from tmdscope.audit.groups import count_groups
 from tmdscope.audit.statistics import spectra
 from tmdscope.audit.study import audit
-from tmdscope.audit.table import AuditTable
 from tmdscope.dataset.splits import Split, make_split
 from tmdscope.files import sha256_array
 from tmdscope.params.audit import AuditParams
@@ -39,6 +38,7 @@ from tmdscope.scan.growth import draw_growth
 from tmdscope.scan.instrument import draw_instrument
 from tmdscope.scan.level import remove_plane
 from tmdscope.scan.simulate import simulate_scan
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES as BY_CLASS
 
 NAME = "audit-seeds"
@@ -111,7 +111,7 @@ def draw_plan(rng: np.random.Generator) -> Plan:
     return Plan(classes[campaign], campaign, np.cumsum(jumps).astype(np.float64))
 
 
-def simulate_study(seed: int, by_campaign: bool) -> AuditTable:
+def simulate_study(seed: int, by_campaign: bool) -> Cohort:
     """Simulate a study.
 
     Parameters
@@ -123,7 +123,7 @@ def simulate_study(seed: int, by_campaign: bool) -> AuditTable:
 
     Returns
     -------
-    AuditTable
+    Cohort
         `SAMPLES` samples of `IMAGES` images.
     """
     rng = np.random.default_rng([seed, int(by_campaign)])
@@ -140,9 +140,10 @@ def simulate_study(seed: int, by_campaign: bool) -> AuditTable:
                 height = height + (heights_nm[campaign] * np.sin(phase))[:, None].astype(np.float32)
             heights.append(height)
     features = spectra(np.stack([remove_plane(height) for height in heights]), BANDS)
-    return AuditTable(
+    return Cohort(
         task=BY_CLASS,
         features=features,
+        image_ids=np.arange(len(heights)).astype(str),
         sample_ids=np.repeat([f"S{int(number):05d}" for number in plan.order], IMAGES),
         targets=np.repeat(plan.labels, IMAGES),
         classes=CLASSES,
@@ -151,12 +152,12 @@ def simulate_study(seed: int, by_campaign: bool) -> AuditTable:
     )
 
 
-def effects(table: AuditTable) -> dict[str, str]:
+def effects(table: Cohort) -> dict[str, str]:
     """Audit a study and give what it says of campaigns.
 
     Parameters
     ----------
-    table : AuditTable
+    table : Cohort
         The study.
 
     Returns
@@ -169,12 +170,12 @@ def effects(table: AuditTable) -> dict[str, str]:
     return {"verdict": found.verdict.campaign, **ways}
 
 
-def plant(table: AuditTable, seed: int) -> tuple[AuditTable, dict[str, NDArray[np.int64]]]:
+def plant(table: Cohort, seed: int) -> tuple[Cohort, dict[str, NDArray[np.int64]]]:
     """Plant a duplicate, a near duplicate and a shared sample across a sound split.
 
     Parameters
     ----------
-    table : AuditTable
+    table : Cohort
         A study.
     seed : int
         Chooses where.
@@ -200,12 +201,12 @@ def plant(table: AuditTable, seed: int) -> tuple[AuditTable, dict[str, NDArray[n
     return replace(table, features=features, image_sha256=hashes, sample_ids=samples.astype(str)), parts
 
 
-def finds_all(table: AuditTable, parts: dict[str, NDArray[np.int64]]) -> dict[str, bool]:
+def finds_all(table: Cohort, parts: dict[str, NDArray[np.int64]]) -> dict[str, bool]:
     """Say which of the three plants an audit finds.
 
     Parameters
     ----------
-    table : AuditTable
+    table : Cohort
         As `plant`.
     parts : dict
         As `plant`.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from benchmarks.plain_descriptors import describe_plainly
 from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.materials import MATERIALS
-from tmdscope.params.materials_study import DescribeParams
+from tmdscope.params.images import DescribeParams
 from tmdscope.scan.level import level
 from tmdscope.scan.simulate import SamplePlan, simulate_sample
 

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from tmdscope.analysis.descriptors.table import Chunk, Values, Work, describe
 from tmdscope.dataset.store import write_array
-from tmdscope.params.materials_study import DescribeParams
+from tmdscope.params.images import DescribeParams
 from tmdscope.processes import run_parts
 from tmdscope.scan.level import to_uint8
 

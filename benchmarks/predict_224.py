@@ -10,11 +10,11 @@ import torch
 from benchmarks.pictures import CLASSES, Pictures, make_pictures
 from benchmarks.train_resnet18 import ARCHITECTURE, BATCH
 from benchmarks.worker import worker
-from tmdscope.learn.crossval import FoldParts
-from tmdscope.lifecycle.prediction_text import writer
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.lifecycle.predict import writer
 from tmdscope.lifecycle.predictor import Predictor
 from tmdscope.memory import keep_freed_memory
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.reliability.reliability import Reliability, fit_reliability
 from tmdscope.tracking.models import Program
 from tmdscope.vision.backbones import bare_backbone, feature_count

@@ -12,7 +12,7 @@ from tmdscope.dataset.prepare import prepare
 from tmdscope.dataset.sources import PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
 from tmdscope.files import sha256_file
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.scan.surface import correlated_field
 
 NAME = "prepare-1026"

@@ -18,17 +18,15 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.textures import make_textures
-from tmdscope.dataset.published import FOLDER_VARIABLE, read_tables
-from tmdscope.dataset.splits import outer_folds
+from tmdscope.dataset.splits import FoldParts, outer_folds
 from tmdscope.learn.batched import HeadMember, HeadResult, train_heads
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.crossval import FoldParts, fold_seed
+from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.pretrain import pretrain, simulate_corpus
 from tmdscope.materials import MATERIALS, PUBLISHED_IMAGES
 from tmdscope.memory import keep_freed_memory
-from tmdscope.models.tabular import FeatureTable
-from tmdscope.params.materials_study import PretrainParams
+from tmdscope.params.images import PretrainParams
 from tmdscope.reliability.reliability import (
     Assessment,
     Reliability,
@@ -38,6 +36,9 @@ from tmdscope.reliability.reliability import (
 )
 from tmdscope.scan.level import level
 from tmdscope.scan.simulate import plan_samples, simulate_sample
+from tmdscope.scores.cohort import Cohort
+from tmdscope.scores.task import CLASSES
+from tmdscope.studies.published_features.tables import FOLDER_VARIABLE, read_tables
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Head
 from tmdscope.vision.features import best_device, symmetric_features
@@ -93,27 +94,26 @@ def report() -> dict[str, Any]:
     }
 
 
-def published_table() -> FeatureTable | None:
+def published_table() -> Cohort | None:
     """Read the published features.
 
     Returns
     -------
-    FeatureTable or None
+    Cohort or None
         None where the environment names no folder.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder is None:
         return None
-    tables = read_tables(Path(folder))
-    return FeatureTable(tables.features, np.array(tables.sample_ids), tables.labels, MATERIALS)
+    return read_tables(Path(folder)).cohort
 
 
-def simulated_tables() -> tuple[FeatureTable, dict[str, NDArray[np.float32]]]:
+def simulated_tables() -> tuple[Cohort, dict[str, NDArray[np.float32]]]:
     """Simulate a study and see it, and pictures that are none, by a pre-trained backbone.
 
     Returns
     -------
-    table : FeatureTable
+    table : Cohort
         Features of the simulated scans.
     textures : dict
         Kind of picture to features, float32, shape (pictures, 512).
@@ -139,21 +139,25 @@ def simulated_tables() -> tuple[FeatureTable, dict[str, NDArray[np.float32]]]:
     shares = {name: float(PUBLISHED_IMAGES[name]) for name in MATERIALS}
     plans = plan_samples(shares, IMAGES, SAMPLES, SEED)
     scans = [scan for plan in plans for scan in simulate_sample(plan, SIZE_PX, FRAME_NM, SEED)]
-    table = FeatureTable(
-        see(np.stack([level(scan.scan.height_nm, PERCENTILES) for scan in scans])),
-        np.repeat([plan.sample_id for plan in plans], [plan.images for plan in plans]),
-        np.repeat([MATERIALS.index(plan.material) for plan in plans], [plan.images for plan in plans]),
-        MATERIALS,
+    images = [plan.images for plan in plans]
+    table = Cohort(
+        task=CLASSES,
+        image_ids=np.arange(len(scans)).astype(str),
+        sample_ids=np.repeat([plan.sample_id for plan in plans], images),
+        image_sha256=np.array([scan.scan.sha256 for scan in scans]),
+        targets=np.repeat([MATERIALS.index(plan.material) for plan in plans], images),
+        classes=MATERIALS,
+        features=see(np.stack([level(scan.scan.height_nm, PERCENTILES) for scan in scans])),
     )
     return table, {kind: see(pictures) for kind, pictures in make_textures(SIZE_PX, TEXTURES).items()}
 
 
-def train(table: FeatureTable) -> Ensembles:
+def train(table: Cohort) -> Ensembles:
     """Train heads as experiment `features-multiclass` does, for every inner fold of every outer fold.
 
     Parameters
     ----------
-    table : FeatureTable
+    table : Cohort
         The features.
 
     Returns
@@ -161,7 +165,7 @@ def train(table: FeatureTable) -> Ensembles:
     Ensembles
         All at once, on the CPU.
     """
-    labels, samples = table.labels, table.sample_ids
+    labels, samples = table.targets, table.sample_ids
     folds = [
         [
             FoldParts(rest[inner], rest[val], test)
@@ -179,19 +183,19 @@ def train(table: FeatureTable) -> Ensembles:
         for number, inner in enumerate(folds)
         for fold, parts in enumerate(inner)
     ]
-    target, width = Multiclass(table.classes), table.features.shape[1]
-    examples = Examples(torch.tensor(table.features), torch.tensor(labels))
+    target, width = Multiclass(table.classes), table.inputs.shape[1]
+    examples = Examples(torch.tensor(table.inputs), torch.tensor(labels))
     results = train_heads(members, lambda: Head(width, target.outputs), target, examples)
     heads = [_head(result, width, target.outputs) for result in results]
     return Ensembles(folds, [heads[start : start + INNER] for start in range(0, len(heads), INNER)])
 
 
-def score(table: FeatureTable, ensembles: Ensembles) -> dict[str, Any]:
+def score(table: Cohort, ensembles: Ensembles) -> dict[str, Any]:
     """Assess every outer fold by the ensemble of the rest and score all together.
 
     Parameters
     ----------
-    table : FeatureTable
+    table : Cohort
         The features.
     ensembles : Ensembles
         Trained on them.
@@ -205,13 +209,13 @@ def score(table: FeatureTable, ensembles: Ensembles) -> dict[str, Any]:
     fitted = [fit(table, ensembles, number) for number in range(OUTER)]
     tests = [folds[0].test for folds in ensembles.folds]
     parts = [
-        assess(reliability, *predict(ensembles, number, table.features[test]))
+        assess(reliability, *predict(ensembles, number, table.inputs[test]))
         for number, (reliability, test) in enumerate(zip(fitted, tests, strict=True))
     ]
     names = [field.name for field in fields(Assessment)]
     whole = Assessment(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
     rows = np.concatenate(tests)
-    labels = table.labels[rows]
+    labels = table.targets[rows]
     found = asdict(measure(whole, labels, table.sample_ids[rows], RESAMPLES, SEED))
     found["accuracy"] = float((whole.probabilities.argmax(axis=1) == labels).mean())
     found["calibrated_on"] = float(np.mean([reliability.samples for reliability in fitted]))
@@ -221,13 +225,13 @@ def score(table: FeatureTable, ensembles: Ensembles) -> dict[str, Any]:
 
 
 def detect(
-    table: FeatureTable, ensembles: Ensembles, textures: Mapping[str, NDArray[np.float32]]
+    table: Cohort, ensembles: Ensembles, textures: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, Any]:
     """Count the pictures that are no scans and are called unfamiliar.
 
     Parameters
     ----------
-    table : FeatureTable
+    table : Cohort
         What the ensembles were trained on.
     ensembles : Ensembles
         The ensembles.
@@ -254,12 +258,12 @@ def detect(
     )
 
 
-def fit(table: FeatureTable, ensembles: Ensembles, number: int) -> Reliability:
+def fit(table: Cohort, ensembles: Ensembles, number: int) -> Reliability:
     """Fit the reliability of one outer fold's ensemble.
 
     Parameters
     ----------
-    table : FeatureTable
+    table : Cohort
         The features.
     ensembles : Ensembles
         Trained on them.
@@ -271,8 +275,8 @@ def fit(table: FeatureTable, ensembles: Ensembles, number: int) -> Reliability:
     Reliability
         Of the images outside the outer fold.
     """
-    predicted = predict(ensembles, number, table.features)
-    return fit_reliability(*predicted, table.labels, table.sample_ids, ensembles.folds[number])
+    predicted = predict(ensembles, number, table.inputs)
+    return fit_reliability(*predicted, table.targets, table.sample_ids, ensembles.folds[number])
 
 
 @torch.inference_mode()

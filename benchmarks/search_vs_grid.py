@@ -20,8 +20,8 @@ import torch
 from sklearn.model_selection import StratifiedKFold
 from tests.search.silent import SilentSearch
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.materials import MATERIALS

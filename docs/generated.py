@@ -28,7 +28,7 @@ from tmdscope.dataset.store import RAW_SCHEMA, SCHEMA
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.reading import Params
 from tmdscope.params.search import SearchParams
-from tmdscope.params.study import SECTIONS
+from tmdscope.params.settings import IMAGE_SECTIONS
 from tmdscope.scan.simulate import SURFACE_TRUTH, TRUTH
 
 ROOT = Path(__file__).parents[1]
@@ -147,7 +147,7 @@ def settings() -> str:
     ]
     for name, value in shipped.items():
         parts.append(f"## {name}")
-        model = SECTIONS.get(name)
+        model = IMAGE_SECTIONS.get(name)
         if model:
             parts += _section(name, model.model_json_schema(), value)
         else:

@@ -15,11 +15,17 @@ import pytest
 from tmdscope.dataset.store import SCHEMA, read_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import open_array, read_json, read_table, sha256_file
-from tmdscope.params.study import read_either_study
+from tmdscope.jobs.check import check_study
 from tmdscope.profiles import merge_profile, read_profile
 from tmdscope.record import read_record
+from tmdscope.studies import study_of
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
+
+
+def read_settings(path: Path) -> str:
+    """Check settings as the command does."""
+    return check_study(study_of(path), path)
 
 
 def pipe(path: Path) -> None:
@@ -60,7 +66,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "parquet": read_table,
     "manifest": lambda path: read_manifest(path, SCHEMA),
     "npy": open_array,
-    "yaml": read_either_study,
+    "yaml": read_settings,
     "profile": lambda path: merge_profile(
         SHIPPED.read_text(), read_profile(path.stem, path.parent), str(path)
     ),
@@ -125,7 +131,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 def test_yaml_that_is_no_settings(tmp_path: Path, text: str) -> None:
     (tmp_path / "params.yaml").write_text(text)
-    refuse(read_either_study, tmp_path / "params.yaml")
+    refuse(read_settings, tmp_path / "params.yaml")
     with pytest.raises(UserError):
         merge_profile(SHIPPED.read_text(), text, "profile")
 
@@ -158,10 +164,10 @@ def test_a_section_of_another_kind_is_named(tmp_path: Path, section: str, value:
     with (tmp_path / "params.yaml").open("w") as stream:
         yaml.dump(content, stream)
     if value == "{}" and section in ("searches", "compute"):
-        read_either_study(tmp_path / "params.yaml")
+        read_settings(tmp_path / "params.yaml")
         return
     with pytest.raises(UserError, match=section):
-        read_either_study(tmp_path / "params.yaml")
+        read_settings(tmp_path / "params.yaml")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from tmdscope.errors import UserError
 from tmdscope.params.experiments import read_experiments
 from tmdscope.params.reading import ParamsError
-from tmdscope.params.study import check_study
+from tmdscope.params.settings import check_settings
 from tmdscope.profiles import diff_params, list_profiles, merge_profile, read_profile
 
 ROOT = Path(__file__).parents[1]
@@ -119,7 +119,7 @@ def test_a_wrong_profile_is_refused(profile: str, message: str) -> None:
 def test_every_problem_is_told_at_once() -> None:
     content = values(PARAMS) | {"split": {"folds": 1, "test_folds": 1}, "report": {}}
     with pytest.raises(ParamsError) as caught:
-        check_study(content, "params.yaml")
+        check_settings(content, "params.yaml")
     assert all(
         key in str(caught.value) for key in ("split.folds", "split.test_folds", "report.images_per_class")
     )

@@ -21,7 +21,7 @@ from tests.dataset.zenodo_site import authors_tiff, grey, tiff, tmd_afm_pictures
 from benchmarks.hostile.cases import FOREIGN, Case, cuts, flips, odd_files
 from tmdscope.dataset.archive import ingest_archive
 from tmdscope.dataset.zenodo import FOLDER_VARIABLE, LISTING, SERVER_VARIABLE
-from tmdscope.params.materials_study import ArchiveParams
+from tmdscope.params.images import ArchiveParams
 
 PICTURES = tmd_afm_pictures(4)
 SOUND = zipped(PICTURES)

@@ -263,7 +263,7 @@ def _record(told: str, speak: Any, must: str = "refuse") -> Case:
     def door(folder: Path) -> Any:
         from tmdscope.dataset.archive import ingest_archive
         from tmdscope.dataset.zenodo import FOLDER_VARIABLE, SERVER_VARIABLE
-        from tmdscope.params.materials_study import ArchiveParams
+        from tmdscope.params.images import ArchiveParams
 
         os.environ[FOLDER_VARIABLE] = str(folder / "records")
         os.environ[SERVER_VARIABLE] = serve(speak)

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.hostile.cases import FOREIGN, ROOT, Case, command, odd_files, put
-from tmdscope.params.study import read_either_study
+from tmdscope.jobs.check import check_study
+from tmdscope.studies import study_of
 
 SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
 
 
 def _read(folder: Path) -> Any:
-    return read_either_study(folder / "params.yaml")
+    path = folder / "params.yaml"
+    return check_study(study_of(path), path)
 
 
 def _case(told: str, content: str | bytes, must: str = "refuse") -> Case:

@@ -1,78 +1,118 @@
-"""Where the main study keeps its files, relative to the project's folder."""
+"""Where a study keeps its files, relative to the project's folder, and which stage writes each."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-RAW = Path("data/raw")
-"""What the source gave."""
-PREPARED = Path("data/prepared")
-"""8-bit images and their manifest."""
-PRETRAINED = Path("data/pretrained/backbone.safetensors")
-"""The backbone called `simulated`."""
-SPLIT = Path("data/split.json")
-"""Held-out test and folds."""
-SPLIT_COUNTS = Path("data/split_counts.csv")
-"""Images of each class in each part."""
-FEATURES = Path("data/features")
-"""What a frozen backbone sees."""
-SEARCHES = Path("data/searches")
-"""A folder for every search: what it found and how."""
-EXPERIMENTS = Path("data/experiments")
-"""A folder for every experiment: scores, predictions, where its runs are."""
-SEQUENTIAL = Path("data/sequential")
-"""Materials added one after another: scores, latent panels, where the runs are."""
-ADDED = Path("data/added")
-"""A folder for every material that was added to a registered model."""
-ATTEMPTS = Path("data/attempts")
-"""What interrupted trainings go on from."""
-AUDIT = Path("data/audit.json")
-"""What a score is worth."""
-REGISTERED = Path("data/registered.json")
-"""Versions of the registered model."""
-DESCRIPTORS = Path("data/descriptors.parquet")
-"""Physical descriptors of every image."""
-LATENT = Path("data/latent.json")
-"""What the best model's embedding has to do with the descriptors."""
-LATENT_TABLE = Path("data/latent_correlations.csv")
-"""Every correlation of a descriptor with a component of the embedding."""
-ATTRIBUTION = Path("data/attribution")
-"""Where in an image the best model finds its reasons."""
-COMPARISONS = Path("reports/comparisons")
-"""A folder for every two models that were compared."""
-EXPERIMENT_PLOTS = Path("reports/experiments")
-"""Tables that `dvc plots` draws."""
-LATENT_PLOT = Path("reports/latent.csv")
-"""Principal components of the embedding."""
-INSPECTED = Path("reports/inspected")
-"""Pictures of instrument files before and after levelling."""
 
-WRITTEN = tuple(value for value in vars().copy().values() if isinstance(value, Path))
-"""All of the above: what a study writes."""
+class Layout:
+    """Where a study keeps its files, relative to the project: what its verbs write, and what people open.
 
-_WRITERS = {
-    RAW: "ingest",
-    PREPARED: "prepare",
-    PRETRAINED.parent: "pretrain",
-    SPLIT: "split",
-    SPLIT_COUNTS: "split",
-    FEATURES: "features",
-    SEARCHES: "search@",
-    EXPERIMENTS: "crossval@",
-    EXPERIMENT_PLOTS: "crossval@",
-    SEQUENTIAL: "sequential",
-    AUDIT: "audit",
-    REGISTERED: "register",
-    DESCRIPTORS: "describe",
-    LATENT: "latent",
-    LATENT_TABLE: "latent",
-    LATENT_PLOT: "latent",
-    ATTRIBUTION: "attribution",
-}
-"""What is written by which stage of dvc.yaml; after @ comes the name of the folder in it."""
-_PUBLISHED = Path("data/published")
-_PUBLISHED_WRITERS = {"tables": "fetch", "scores": "crossval", "run": "crossval"}
+    Parameters
+    ----------
+    name : str, optional
+        The study's folder in ``data``, ``reports`` and ``pipelines``; the main study lies above the others.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        data, reports = Path("data") / name, Path("reports") / name
+        self.settings = Path("pipelines") / name / "params.yaml" if name else Path("params.yaml")
+        self.checked = data / "checked.txt"
+        """The same text whenever all settings are right: what depends on it does not run again."""
+        self.raw = data / "raw"
+        """What the source gave."""
+        self.tables = data / "tables"
+        """Tables that were fetched."""
+        self.prepared = data / "prepared"
+        """8-bit images and their manifest."""
+        self.pretrained = data / "pretrained" / "backbone.safetensors"
+        """The backbone called `simulated`."""
+        self.split = data / "split.json"
+        """Held-out test and folds."""
+        self.split_counts = data / "split_counts.csv"
+        """Images of each class in each part."""
+        self.features = data / "features"
+        """What a frozen backbone sees."""
+        self.searches = data / "searches"
+        """A folder for every search of an experiment: what it found and how."""
+        self.experiments = data / "experiments"
+        """A folder for every experiment: scores, predictions, where its runs are."""
+        self.scores = data / "scores.json"
+        """Scores of every method on a table."""
+        self.run = data / "run.json"
+        """And where their runs are."""
+        self.search = data / "search.json"
+        """What nested searches over families of methods found."""
+        self.search_run = data / "search_run.json"
+        """And where their runs are."""
+        self.sequential = data / "sequential"
+        """Classes added one after another: scores, latent panels, where the runs are."""
+        self.added = data / "added"
+        """A folder for every class that was added to a registered model."""
+        self.attempts = data / "attempts"
+        """What interrupted trainings go on from."""
+        self.audit = data / "audit.json"
+        """What a score is worth."""
+        self.registered = data / "registered.json"
+        """Versions of the registered model."""
+        self.descriptors = data / "descriptors.parquet"
+        """Physical descriptors of every image."""
+        self.latent = data / "latent.json"
+        """What an embedding has to do with the descriptors."""
+        self.latent_table = data / "latent_correlations.csv"
+        """Every correlation of a descriptor with a component of the embedding."""
+        self.attribution = data / "attribution"
+        """Where in an image the best model finds its reasons."""
+        self.comparisons = reports / "comparisons"
+        """A folder for every two models that were compared."""
+        self.experiment_plots = reports / "experiments"
+        """Tables that `dvc plots` draws."""
+        self.latent_plot = reports / "latent.csv"
+        """Principal components of the embedding."""
+        self.inspected = reports / "inspected"
+        """Pictures of instrument files before and after levelling."""
+        self.metrics = reports / "metrics.json"
+        """The numbers that DVC compares."""
+        self.page = reports / "index.html"
+        """The report that a person opens."""
+
+    @property
+    def written(self) -> list[Path]:
+        """All of the above: what a study writes."""
+        return [path for path in vars(self).values() if path != self.settings]
+
+
+MAIN = Layout()
+"""Where the main study, on images, keeps its files."""
+
 TUNED = "-tuned"
 """Behind the name of an experiment: the one with the settings that its search found."""
+
+_WRITERS = {
+    MAIN.raw: "ingest",
+    MAIN.tables: "fetch",
+    MAIN.prepared: "prepare",
+    MAIN.pretrained.parent: "pretrain",
+    MAIN.split: "split",
+    MAIN.split_counts: "split",
+    MAIN.features: "features",
+    MAIN.searches: "search@",
+    MAIN.experiments: "crossval@",
+    MAIN.experiment_plots: "crossval@",
+    MAIN.scores: "crossval",
+    MAIN.run: "crossval",
+    MAIN.search: "search",
+    MAIN.search_run: "search",
+    MAIN.sequential: "sequential",
+    MAIN.audit: "audit",
+    MAIN.registered: "register",
+    MAIN.descriptors: "describe",
+    MAIN.latent: "latent",
+    MAIN.latent_table: "latent",
+    MAIN.latent_plot: "latent",
+    MAIN.attribution: "attribution",
+}
+"""What is written by which stage of dvc.yaml; after @ comes the name of the folder in it."""
 
 
 def stage_of(path: Path) -> str | None:
@@ -80,23 +120,28 @@ def stage_of(path: Path) -> str | None:
     parts = path.parts
     for start in range(len(parts)):
         for end in range(len(parts), start + 1, -1):
-            place, below = Path(*parts[start:end]), parts[end:]
-            if place == _PUBLISHED and below:
-                name = below[0].partition(".")[0]
-                stage = _PUBLISHED_WRITERS.get(name, name.partition("_")[0])
-                return f"pipelines/published_features/dvc.yaml:{stage}"
-            stage = _WRITERS.get(place, "")
-            if stage == "crossval@" and below and below[0].endswith(TUNED):
-                return f"tuned@{below[0].removesuffix(TUNED)}"
-            if stage and (below or not stage.endswith("@")):
-                return stage + below[0] if stage.endswith("@") else stage
+            place, below = parts[start:end], parts[end:]
+            if stage := _stage_at(Path(*place), below):
+                return stage
+            if len(place) > 2 and (stage := _stage_at(Path(place[0], *place[2:]), below)):
+                return f"pipelines/{place[1]}/dvc.yaml:{stage}"
     return None
+
+
+def _stage_at(place: Path, below: Sequence[str]) -> str | None:
+    """Say which stage of a study writes a path and what lies below it; the study's folder is left out."""
+    stage = _WRITERS.get(place)
+    if stage is None or not stage.endswith("@"):
+        return stage
+    if stage == "crossval@" and below and below[0].endswith(TUNED):
+        return f"tuned@{below[0].removesuffix(TUNED)}"
+    return stage + below[0] if below else None
 
 
 def remedy_of(path: Path) -> str:
     """Say how to get a file anew that is missing, damaged, or of something else."""
     stage = stage_of(path)
-    if ATTEMPTS.name in path.parts:
+    if MAIN.attempts.name in path.parts:
         return f"delete {path.parent}: the training begins anew"
     if stage is None:
         return "bring it back from a copy, or run the stage that writes it again: dvc repro"

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from tmdscope.errors import UserError
 from tmdscope.materials import nearest
 from tmdscope.params.reading import load_settings, read_settings, settings_yaml, write_settings
-from tmdscope.params.study import REPLACED, check_study
+from tmdscope.params.settings import NAMED, check_settings
 
 
 def list_profiles(folder: Path) -> dict[str, str]:
@@ -34,18 +34,12 @@ def read_profile(name: str, folder: Path) -> str:
 
 
 def merge_profile(params: str, profile: str, source: str) -> str:
-    """Merge a profile into a `params.yaml`, whose comments and order stay, and check the result.
-
-    Raises
-    ------
-    ParamsError
-        One of the texts is not a YAML mapping, or a merged section is wrong: every problem of every section.
-    """
+    """Merge a profile into a `params.yaml`, whose comments and order stay, and check all of the result."""
     yaml = settings_yaml()
     merged = load_settings(yaml, params, "params.yaml")
     _merge(merged, load_settings(yaml, profile, source))
     text = write_settings(merged)
-    check_study(load_settings(YAML(typ="safe"), text, source), source)
+    check_settings(load_settings(YAML(typ="safe"), text, source), source)
     return text
 
 
@@ -61,7 +55,7 @@ def _merge(params: MutableMapping[str, Any], profile: Mapping[str, Any], path: s
     for key, value in profile.items():
         inside = f"{path}{key}"
         current = params.get(key)
-        if inside not in REPLACED and isinstance(value, Mapping) and isinstance(current, MutableMapping):
+        if inside not in NAMED and isinstance(value, Mapping) and isinstance(current, MutableMapping):
             _merge(current, value, f"{inside}.")
         elif isinstance(value, list) and isinstance(current, list):
             current.clear()  # a list of another style in its place would swallow the line's end

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.audit.table import AuditTable
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES as BY_CLASS
 from tmdscope.scores.task import Task, quantity
 
@@ -39,7 +39,7 @@ def make_table(
     by_campaign: float = 0.0,
     length: int = 4,
     order: bool = True,
-) -> AuditTable:
+) -> Cohort:
     """Campaigns of one class each; features shift by so many standard deviations with each of the two."""
     rng = np.random.default_rng(seed)
     campaign = np.arange(samples) // length
@@ -50,9 +50,10 @@ def make_table(
     sample = np.repeat(np.arange(samples), images)
     features = 20 + centre[sample] + rng.normal(size=(len(sample), 12))
     times = np.arange(samples) + 50.0 * campaign
-    return AuditTable(
+    return Cohort(
         task=BY_CLASS,
         features=features,
+        image_ids=np.arange(len(sample)).astype(str),
         sample_ids=np.array([f"S{number:04d}" for number in sample]),
         targets=labels[sample].astype(np.int64),
         classes=CLASSES,
@@ -61,15 +62,15 @@ def make_table(
     )
 
 
-def make_numbers(seed: int, by_target: float = 0.0, by_campaign: float = 0.0, task: Task = EV) -> AuditTable:
+def make_numbers(seed: int, by_target: float = 0.0, by_campaign: float = 0.0, task: Task = EV) -> Cohort:
     """Campaigns of one number each, as energies; features shift with the number and with the campaign."""
     table = make_table(seed, samples=60, by_campaign=by_campaign)
     rng = np.random.default_rng(seed)
     campaign = np.repeat(np.arange(15), 8)
     numbers = 1.0 + rng.random(15)[campaign]
-    features = table.features + by_target * numbers[:, None] * rng.normal(size=12)
+    features = table.inputs + by_target * numbers[:, None] * rng.normal(size=12)
     return replace(table, task=task, features=features, targets=numbers, classes=())
 
 
-def with_columns(table: AuditTable, nuisance: Mapping[str, NDArray[np.float64]]) -> AuditTable:
+def with_columns(table: Cohort, nuisance: Mapping[str, NDArray[np.float64]]) -> Cohort:
     return replace(table, nuisance=pd.DataFrame(nuisance))

@@ -10,10 +10,10 @@ from tmdscope.audit.campaigns import Campaigns, hold_out
 from tmdscope.audit.confounds import metadata_predictors
 from tmdscope.audit.holding_out import HeldOut, blocks_over_all, runs
 from tmdscope.audit.kernel import kernel_of
-from tmdscope.audit.table import AuditTable
+from tmdscope.scores.cohort import Cohort
 
 
-def measure(table: AuditTable, held: list[HeldOut]) -> Campaigns:
+def measure(table: Cohort, held: list[HeldOut]) -> Campaigns:
     predictors = {"features": kernel_of(table), **metadata_predictors(table, 1)}
     found = hold_out(table, predictors, held, "blocks", "Blocks.", PARAMS, SCORING)
     assert found is not None

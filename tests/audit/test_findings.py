@@ -14,11 +14,11 @@ from tmdscope.audit.groups import count_groups
 from tmdscope.audit.kernel import kernel_of
 from tmdscope.audit.learning_curve import fit_power_laws, learning_curve
 from tmdscope.audit.statistics import image_statistics, spectra
-from tmdscope.audit.table import AuditTable, Rows
 from tmdscope.dataset.splits import make_split, outer_folds
+from tmdscope.scores.cohort import Cohort, Rows
 
 
-def parts_of(table: AuditTable) -> dict[str, Rows]:
+def parts_of(table: Cohort) -> dict[str, Rows]:
     names = [str(row) for row in range(len(table.targets))]
     split = make_split(table.targets, table.sample_ids.tolist(), names, 5, 3)
     return {name: np.array([int(image) for image in ids]) for name, ids in split.parts.items()}

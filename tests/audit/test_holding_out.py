@@ -16,11 +16,11 @@ from tmdscope.audit.holding_out import (
     rearranged,
     runs,
 )
-from tmdscope.audit.table import AuditTable, cut_blocks
+from tmdscope.scores.cohort import Cohort, cut_blocks
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> AuditTable:
+def tables(draw: st.DrawFn) -> Cohort:
     """Samples of several images, some at the same time, some sharing an identical image."""
     samples = draw(st.integers(6, 25))
     times = draw(st.lists(st.integers(0, 12), min_size=samples, max_size=samples))
@@ -30,9 +30,10 @@ def tables(draw: st.DrawFn) -> AuditTable:
     hashes = np.array([f"{row}" for row in range(len(sample))])
     if draw(st.booleans()):
         hashes[-1] = hashes[0]
-    return AuditTable(
+    return Cohort(
         task=BY_CLASS,
         features=np.random.default_rng(1).normal(size=(len(sample), 4)),
+        image_ids=np.arange(len(sample)).astype(str),
         sample_ids=np.array([f"S{k}" for k in sample]),
         targets=np.array(labels)[sample],
         classes=CLASSES,
@@ -41,14 +42,14 @@ def tables(draw: st.DrawFn) -> AuditTable:
     )
 
 
-def plans(table: AuditTable) -> list[list[HeldOut]]:
+def plans(table: Cohort) -> list[list[HeldOut]]:
     cut = [blocks_over_all(table, 4), blocks_within_classes(table, 4), runs(table, 0.5)]
     return [*cut, embargoed(table, 1), embargoed(table, 3)]
 
 
 @settings(max_examples=60)
 @given(tables())
-def test_groups_never_cross(table: AuditTable) -> None:
+def test_groups_never_cross(table: Cohort) -> None:
     for plan in plans(table):
         tested = np.concatenate([part.test for part in plan])
         assert sorted(tested) == list(range(len(table.group_stratum)))
@@ -62,7 +63,7 @@ def test_groups_never_cross(table: AuditTable) -> None:
 
 @settings(max_examples=60)
 @given(tables(), st.integers(0, 2**32 - 1))
-def test_controls_have_as_many_samples_of_each_class(table: AuditTable, seed: int) -> None:
+def test_controls_have_as_many_samples_of_each_class(table: Cohort, seed: int) -> None:
     rng = np.random.default_rng(seed)
     everything = np.arange(len(table.group_stratum))
     for plan in plans(table):
@@ -77,7 +78,7 @@ def test_controls_have_as_many_samples_of_each_class(table: AuditTable, seed: in
 
 @settings(max_examples=60)
 @given(tables(), st.integers(0, 2**32 - 1))
-def test_rearranging_keeps_what_each_part_holds(table: AuditTable, seed: int) -> None:
+def test_rearranging_keeps_what_each_part_holds(table: Cohort, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for plan in plans(table):
         moved = rearranged(table, plan, rng)

@@ -15,9 +15,8 @@ from tmdscope.audit.record import Audit
 from tmdscope.audit.study import audit
 from tmdscope.errors import UserError
 from tmdscope.files import read_json, write_json
-from tmdscope.report.audit import audit_section
-from tmdscope.report.audit_metrics import audit_metrics
 from tmdscope.report.page import Table
+from tmdscope.report.sections.audit import AuditPart
 from tmdscope.scores.task import CLASSES, Task
 
 MAE = replace(EV, name="made up", metrics=(EV.primary, EV.plain))
@@ -48,7 +47,7 @@ def test_numbers_are_audited_as_classes_are(task: Task, tmp_path: Path) -> None:
     campaign.write(tmp_path / "audit.json")
     assert Audit.read(tmp_path / "audit.json", task) == campaign
     assert read_json(tmp_path / "audit.json")["learning_curve"][metric.name]
-    section, numbers = audit_section(campaign), audit_metrics(campaign)
+    section, numbers = AuditPart(campaign).section(), AuditPart(campaign).metrics()["audit"]
     header = next(
         block for block in section.blocks if isinstance(block, Table) and "other eyes" in block.caption
     )

@@ -13,14 +13,13 @@ from tmdscope.audit.confounds import predict_all
 from tmdscope.audit.kernel import kernel_of
 from tmdscope.audit.record import Findings
 from tmdscope.audit.study import audit, find
-from tmdscope.audit.table import AuditTable, Rows
 from tmdscope.audit.verdict import checks, judge, overall_effect
 from tmdscope.dataset.columns import draw_images, read_nuisance, read_order
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
-from tmdscope.report.audit import audit_section
-from tmdscope.report.audit_metrics import audit_metrics
 from tmdscope.report.page import Table
+from tmdscope.report.sections.audit import AuditPart
+from tmdscope.scores.cohort import Cohort, Rows
 from tmdscope.scores.intervals import difference, estimate
 from tmdscope.scores.task import CLASSES
 
@@ -147,7 +146,7 @@ def test_the_bootstrap_covers_95_percent(compared: bool) -> None:
     assert inside / studies == pytest.approx(0.95, abs=0.02)
 
 
-def easy_split(table: AuditTable) -> dict[str, Rows]:
+def easy_split(table: Cohort) -> dict[str, Rows]:
     """A split whose held-out test is luckier than any fold: samples that other samples tell the class of."""
     folds = outer_folds(table.targets, table.groups.tolist(), PARAMS.folds)
     right = predict_all(table, kernel_of(table), folds) == table.targets
@@ -166,12 +165,12 @@ def test_the_held_out_test_of_the_verdict_is_the_splits_own() -> None:
     assert score != fold  # they are different images
     (claim,) = [text for text in found.verdict.may_not if "held-out test's" in text]
     assert claim.startswith(f"The held-out test's {100 * score:.1f} % as the score: shuffled tests of")
-    section = audit_section(found)
+    section = AuditPart(found).section()
     (shown,) = [
         block for block in section.blocks if isinstance(block, Table) and block.caption.startswith("The same")
     ]
     assert shown.rows[0][4].startswith(f"{100 * score:.1f} [")
-    assert audit_metrics(found)["shown"]["confounds"]["features"]["test"]["accuracy"] == score
+    assert AuditPart(found).metrics()["audit"]["shown"]["confounds"]["features"]["test"]["accuracy"] == score
     assert found.folds.test.score == score
     assert found.folds.test.shuffled_tests == 4 * round(len(table.targets) / 16)
 
@@ -219,8 +218,8 @@ def test_perfect_features_have_intervals_with_a_width_and_a_law_without() -> Non
     assert all(low < high for low, high in (item.auc_ci95 for item in found.drift))
     assert not any("[100.0, 100.0]" in text for text in found.verdict.may)
     assert not any("Twice the samples" in text for text in found.verdict.next)
-    assert audit_section(found).blocks
+    assert AuditPart(found).section().blocks
 
 
-def audit_findings(table: AuditTable) -> Findings:
+def audit_findings(table: Cohort) -> Findings:
     return find(table, {}, PARAMS, SCORING, {})

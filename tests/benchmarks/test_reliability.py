@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from benchmarks import reliability, textures
+from tests.support.cohorts import make_cohort
 from tmdscope.materials import MATERIALS
-from tmdscope.models.tabular import FeatureTable
+from tmdscope.scores.cohort import Cohort
 
 
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> FeatureTable:
+def table(monkeypatch: pytest.MonkeyPatch) -> Cohort:
     monkeypatch.setattr(reliability, "OUTER", 3)
     monkeypatch.setattr(reliability, "INNER", 2)
     monkeypatch.setattr(reliability, "EPOCHS", 3)
@@ -18,12 +19,12 @@ def table(monkeypatch: pytest.MonkeyPatch) -> FeatureTable:
     sample = np.repeat(np.arange(150), 2)
     labels = sample % len(MATERIALS)
     features = 3 * rng.normal(size=(len(MATERIALS), 6))[labels] + rng.normal(size=(len(labels), 6))
-    return FeatureTable(
+    return make_cohort(
         features.astype(np.float32), np.array([f"S{number}" for number in sample]), labels, MATERIALS
     )
 
 
-def test_every_image_is_tested_once_by_heads_that_never_saw_its_sample(table: FeatureTable) -> None:
+def test_every_image_is_tested_once_by_heads_that_never_saw_its_sample(table: Cohort) -> None:
     ensembles = reliability.train(table)
     tests = np.concatenate([folds[0].test for folds in ensembles.folds])
     assert sorted(tests) == list(range(300))
@@ -34,7 +35,7 @@ def test_every_image_is_tested_once_by_heads_that_never_saw_its_sample(table: Fe
             assert not seen & set(table.sample_ids[parts.test])
 
 
-def test_the_line_holds_what_is_measured(table: FeatureTable) -> None:
+def test_the_line_holds_what_is_measured(table: Cohort) -> None:
     ensembles = reliability.train(table)
     scores = reliability.score(table, ensembles)
     assert scores["images"] == 300
@@ -43,7 +44,7 @@ def test_the_line_holds_what_is_measured(table: FeatureTable) -> None:
     assert scores["novelty_cut"] == pytest.approx(2 / 101, abs=1e-4)
     assert len(scores["temperatures"]) == 3
     far = np.full((4, 6), 1e4, dtype=np.float32)
-    found = reliability.detect(table, ensembles, {"far": far, "near": table.features[:9]})
+    found = reliability.detect(table, ensembles, {"far": far, "near": table.inputs[:9]})
     assert found["textures"] == 13
     assert found["detected_by_kind"]["far"] == 1
     assert found["detected_by_kind"]["near"] < 0.5

@@ -34,7 +34,7 @@ from tmdscope.dataset.pictures import PictureError, decode_picture
 from tmdscope.dataset.store import RAW_SCHEMA
 from tmdscope.errors import UserError
 from tmdscope.files import read_json
-from tmdscope.params.materials_study import ArchiveParams
+from tmdscope.params.images import ArchiveParams
 
 CLASSES = ["MoS2", "WS2"]
 TEMPERATURES = {"10190": "950", "14729": "1000", "14730": "1000.0", "13000": "950"}

@@ -16,7 +16,7 @@ from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, Dataset, write_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
-from tmdscope.params.materials_study import LevellingParams, PrepareParams
+from tmdscope.params.images import LevellingParams, PrepareParams
 from tmdscope.scan.level import level, resize_area
 from tmdscope.scan.read.read import decode_file
 

@@ -13,7 +13,7 @@ from tmdscope.dataset.records import (
     parse_growth_temperature,
     parse_tmd_afm,
 )
-from tmdscope.params.materials_study import ArchiveParams
+from tmdscope.params.images import ArchiveParams
 
 TEMPERATURES = {"14729": 1000.0, "10190": 950.0, "11615": 900.0, "12000": math.nan, "12001": 912.5}
 

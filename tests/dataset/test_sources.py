@@ -14,7 +14,7 @@ from tmdscope.dataset.sources import HEIGHTS, NOTE, PICTURES, ingest
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import open_array, sha256_file
-from tmdscope.params.materials_study import DataParams
+from tmdscope.params.images import DataParams
 
 
 def data_params(source: str, folder: Path, **simulated: Any) -> DataParams:

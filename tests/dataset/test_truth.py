@@ -8,7 +8,7 @@ import pytest
 from tmdscope.dataset.sources import ingest
 from tmdscope.dataset.truth import simulated_masks
 from tmdscope.errors import UserError
-from tmdscope.params.materials_study import DataParams
+from tmdscope.params.images import DataParams
 from tmdscope.params.reading import parse_section, read_params
 from tmdscope.scan.simulate import simulate_sample
 

@@ -14,7 +14,7 @@ from tmdscope.dataset.prepare import prepare, prepare_content, prepare_scan
 from tmdscope.dataset.sources import ingest
 from tmdscope.dataset.store import MANIFEST
 from tmdscope.errors import UserError
-from tmdscope.params.materials_study import (
+from tmdscope.params.images import (
     DataParams,
     FolderParams,
     LevellingParams,

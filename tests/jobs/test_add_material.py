@@ -10,12 +10,12 @@ import pytest
 from tests.report.study import CLASSES, dataset
 from tests.tracking.programs import make_program
 from tmdscope.dataset.prepare import prepare_scan
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.jobs.add_material import describe_gain
 from tmdscope.jobs.new_class import check_scale, join_folds, own_preparation, read_new
-from tmdscope.learn.crossval import FoldParts
-from tmdscope.params.materials_study import DataParams, FolderParams, PrepareParams, SimulatedParams
+from tmdscope.params.images import DataParams, FolderParams, PrepareParams, SimulatedParams
 from tmdscope.scores.task import CLASSES as TASK
 from tmdscope.sequential.plan import Arm
 from tmdscope.sequential.record import (

@@ -10,23 +10,24 @@ from pydantic import TypeAdapter
 
 from tests.tracking.killed import make_experiment
 from tests.tracking.programs import CLASSES
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_array
 from tmdscope.jobs.compiler import Compiler
-from tmdscope.learn.crossval import FoldParts, cross_validate
+from tmdscope.learn.crossval import cross_validate
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.recorder import Silent
 from tmdscope.learn.selection import leave_out_each, selection_score
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.scores.facts import SplitAudit, SplitFacts
 from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import CLASSES as TASK
-from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.crossval import Trained
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registration import fact_tags, read_facts, register_model
-from tmdscope.tracking.runs import start_run
+from tmdscope.tracking.runs import Dossier, start_run
 from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.store import Study
 from tmdscope.vision.classifier import EnsembleConfig

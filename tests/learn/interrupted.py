@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores
-from tmdscope.learn.crossval import FoldParts, cross_validate
+from tmdscope.learn.crossval import cross_validate
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.recorder import Silent
 from tmdscope.learn.resume import Resume

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate, fold_seed
+from tmdscope.learn.crossval import FoldResult, cross_validate, fold_seed
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.recorder import Silent
 from tmdscope.vision.backbones import bare_backbone

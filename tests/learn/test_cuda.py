@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.learn.interrupted import SETTINGS
-from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.learn.crossval import FoldResult, cross_validate
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.recorder import Silent
 from tmdscope.learn.resume import Resume

@@ -13,7 +13,7 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.experiment import Experiment, fold_parts, make_experiment
+from tmdscope.learn.experiment import Experiment, make_experiment
 from tmdscope.learn.fit import fit
 from tmdscope.learn.recorder import Silent
 from tmdscope.materials import MATERIALS
@@ -159,7 +159,7 @@ def test_fold_parts_are_rows_of_the_data_set() -> None:
     data = dataset()
     labels = data.labels(MATERIALS)
     ids, samples = data.manifest["image_id"].tolist(), data.manifest["sample_id"].tolist()
-    parts = fold_parts(make_split(labels, samples, ids, 3, 2), data)
+    parts = make_split(labels, samples, ids, 3, 2).rows(ids)
     assert len(parts) == 2
     for fold in parts:
         assert sorted([*fold.train, *fold.val, *fold.test]) == list(range(30))

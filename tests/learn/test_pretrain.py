@@ -8,7 +8,7 @@ import torch
 from tmdscope.dataset.sources import ingest
 from tmdscope.errors import UserError
 from tmdscope.learn.pretrain import PretrainResult, pretrain, simulate_corpus
-from tmdscope.params.materials_study import DataParams, PretrainParams
+from tmdscope.params.images import DataParams, PretrainParams
 from tmdscope.scan.level import level
 from tmdscope.vision.backbones import bare_backbone
 

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.cohorts import make_cohort
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.checkpoint import EpochScores
-from tmdscope.learn.crossval import FoldParts, FoldResult
+from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.fit import FitResult
 from tmdscope.learn.summary import (
     PARTS,
-    Cohort,
     confusion_pairs,
     decoded_confusion,
     decoded_scores,
@@ -22,6 +23,8 @@ from tmdscope.learn.summary import (
     summarise,
 )
 from tmdscope.materials import INVALID
+from tmdscope.params.common import ScoringParams
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.intervals import estimate
 from tmdscope.scores.task import CLASSES, MACRO_F1
 
@@ -55,9 +58,13 @@ def result(fold: int, wrong: list[int]) -> FoldResult:
 RESULTS = [result(0, wrong=[2, 8]), result(1, wrong=[3, 7])]
 
 
+SCORING = ScoringParams(bootstrap=200, seed=1)
+
+
 def cohort(distinct: list[int]) -> Cohort:
-    keep = np.isin(np.arange(12), distinct)
-    return Cohort(CLASSES, LABELS, np.array([f"s{k // 2}" for k in range(12)]), keep, resamples=200, seed=1)
+    """Images after the first of these that are none of them are that one again."""
+    hashes = np.array([str(k) if k in distinct or k < distinct[0] else str(distinct[0]) for k in range(12)])
+    return make_cohort(None, [f"s{k // 2}" for k in range(12)], LABELS, ("a", "b"), hashes=hashes)
 
 
 def test_validation_predictions_are_pooled_fold_by_fold() -> None:
@@ -67,7 +74,7 @@ def test_validation_predictions_are_pooled_fold_by_fold() -> None:
 
 
 def test_the_summary_holds_folds_pool_and_ensemble() -> None:
-    summary = summarise(RESULTS, FOLDS, cohort(list(range(12))))
+    summary = summarise(RESULTS, FOLDS, cohort(list(range(12))), SCORING)
     assert summary["val"]["accuracy"] == {"mean": pytest.approx(0.55), "std": pytest.approx(0.05)}
     assert summary["best_fold"] == 1
     pooled = summary["out_of_fold"]
@@ -79,7 +86,7 @@ def test_the_summary_holds_folds_pool_and_ensemble() -> None:
 def test_recall_is_a_mean_over_the_folds_that_hold_the_class() -> None:
     recalls = [{"test_recall.a": 0.5, "val_recall.a": 0.25}, {"test_recall.a": 1.0, "test_recall.b": 0.75}]
     scored = [replace(one, scores={**one.scores, **more}) for one, more in zip(RESULTS, recalls, strict=True)]
-    summary = summarise(scored, FOLDS, cohort(list(range(12))))
+    summary = summarise(scored, FOLDS, cohort(list(range(12))), SCORING)
     assert summary["test"]["recall"] == {
         "a": {"mean": 0.75, "std": 0.25},
         "b": {"mean": 0.75, "std": 0.0},
@@ -91,7 +98,7 @@ def test_recall_is_a_mean_over_the_folds_that_hold_the_class() -> None:
 def test_intervals_are_those_of_the_bootstrap_by_sample() -> None:
     rows, predicted = np.arange(2, 12), LABELS[2:].copy()
     predicted[[0, 1, 5]] = 1 - predicted[[0, 1, 5]]
-    scores = cohort([2, 3, 4, 5, 6, 7]).pooled(rows, predicted)
+    scores = cohort([2, 3, 4, 5, 6, 7]).pooled(rows, predicted, SCORING)
     names = np.array([f"s{k // 2}" for k in range(12)])
     expected = estimate(CLASSES, LABELS[rows], predicted, names[rows], resamples=200, seed=1)
     assert scores["accuracy_ci95"] == list(expected.bounds["accuracy"])
@@ -104,7 +111,7 @@ def test_intervals_are_those_of_the_bootstrap_by_sample() -> None:
 
 def test_duplicates_are_left_out_of_the_distinct_score() -> None:
     rows = np.arange(4)
-    scores = cohort([0, 1, 3]).pooled(rows, np.array([0, 1, 1, 1]))
+    scores = cohort([0, 1, 3]).pooled(rows, np.array([0, 1, 1, 1]), SCORING)
     assert (scores["images"], scores["accuracy"]) == (4, 0.75)
     assert (scores["distinct"]["images"], scores["distinct"]["accuracy"]) == (3, 1.0)
 

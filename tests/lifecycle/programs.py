@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from tests.tracking.programs import CLASSES, make_program
-from tmdscope.learn.crossval import FoldParts
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.params.images import PrepareParams
 from tmdscope.reliability.reliability import Reliability, fit_reliability
 from tmdscope.tracking.models import Program
 from tmdscope.vision.classifier import Ensemble, EnsembleConfig, Head

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.support.cohorts import make_cohort
 from tests.tracking.programs import make_facts
 from tmdscope.files import plain
-from tmdscope.learn.summary import Cohort
 from tmdscope.lifecycle.card import compose_card
+from tmdscope.params.common import ScoringParams
 from tmdscope.reliability.reliability import Assessment, measure
 from tmdscope.scores.facts import Facts, SplitAudit
 from tmdscope.scores.task import CLASSES, quantity
@@ -103,16 +104,15 @@ def test_a_card_shows_names_as_they_were_written() -> None:
 def test_a_perfect_tiny_model_shows_a_width_and_one_sample_shows_none() -> None:
     """31 right images of 17 samples and no false alarm had intervals without a width."""
     labels, ids = np.arange(31) % 2, np.arange(31) % 17
-    cohort = Cohort(CLASSES, labels, ids, np.ones(31, dtype=bool), 500, 1)
-    pooled = cohort.pooled(np.arange(31), labels)
+    scoring, cohort = ScoringParams(bootstrap=500, seed=1), make_cohort(None, ids, labels, ("a", "b"))
+    pooled = cohort.pooled(np.arange(31), labels, scoring)
     even = np.full((31, 2), 0.5)
     sets, familiar = np.ones((31, 2), dtype=bool), np.zeros(31, dtype=bool)
     reliability = measure(
         Assessment(even, even, sets, np.ones(31), familiar, np.zeros(31)), labels, ids, 500, 1
     )
-    alone = Cohort(CLASSES, labels[:2], np.zeros(2), np.ones(2, dtype=bool), 500, 1).pooled(
-        np.arange(2), labels[:2]
-    )
+    single = make_cohort(None, ["s", "s"], labels[:2], ("a", "b"))
+    alone = single.pooled(np.arange(2), labels[:2], scoring)
     scores = {"out_of_fold": pooled, "ensemble_test": {**pooled, "distinct": alone}}
     facts = make_facts(scores=scores, reliability=reliability)
     text = card(Facts.parse(json.loads(json.dumps(facts.to_dict(), default=plain))))

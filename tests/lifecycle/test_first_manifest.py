@@ -12,7 +12,7 @@ from tmdscope.cli import app
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.first_manifest import InitRequest, propose
-from tmdscope.params.materials_study import DataParams, FolderParams
+from tmdscope.params.images import DataParams, FolderParams
 from tmdscope.params.reading import parse_section, read_params
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.scan.read.files import ibw, nanoscope
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.inspection import inspect_file
-from tmdscope.params.materials_study import LevellingParams, PrepareParams
+from tmdscope.params.images import LevellingParams, PrepareParams
 
 SETTINGS = PrepareParams(
     size_px=100, percentiles=[0.5, 99.5], levelling=LevellingParams(crop_nm=500.0, steps=["plane", "scars"])

@@ -12,7 +12,7 @@ from tests.tracking.programs import CLASSES, IMAGES, make_program
 from tmdscope.dataset.prepare import prepare_content, prepare_scan
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.predictor import BATCH, Predictor
-from tmdscope.params.materials_study import LevellingParams
+from tmdscope.params.images import LevellingParams
 from tmdscope.reliability.reliability import assess
 from tmdscope.scan.level import level, resize_area
 from tmdscope.scan.read.read import read_file

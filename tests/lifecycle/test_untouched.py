@@ -27,7 +27,7 @@ from tmdscope.errors import UserError
 from tmdscope.jobs.new_class import read_new
 from tmdscope.lifecycle.inputs import find_files
 from tmdscope.lifecycle.predictor import Predictor
-from tmdscope.params.materials_study import DataParams
+from tmdscope.params.images import DataParams
 
 ROOT = Path(__file__).parents[2]
 HEAD = "path,sample_id,material,operator,date"

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tmdscope.learn.crossval import FoldParts
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.models.baseline import sample_id_baseline
 
 SAMPLE = np.arange(80) // 2

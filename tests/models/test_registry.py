@@ -10,28 +10,24 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import SVC
 
+from tests.support.cohorts import make_cohort
 from tmdscope.dataset.columns import sample_numbers
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
-from tmdscope.models.registry import FIXED, fit_family, make_transforms
+from tmdscope.models.registry import FamilyError, fit_family, make_transforms
 from tmdscope.models.sample_id import make_sample_id_classifier
-from tmdscope.models.tabular import METHODS, FeatureTable, make_method
-from tmdscope.params.published_study import (
-    ClassifiersParams,
-    LogisticParams,
-    MlpParams,
-    SvcParams,
-    read_family,
-)
+from tmdscope.models.tabular import FixedMethod, SampleIdMethod
+from tmdscope.params.families import AnyFamily, LogisticFamily, SvcFamily, read_family
 
-
-@pytest.fixture
-def params():
-    mlp = MlpParams(
-        hidden=[8], epochs=1, batch_size=8, learning_rate=1e-3, dropout=0.0, checkpoint="improves-both"
-    )
-    return ClassifiersParams(mlp=mlp, svc=SvcParams(c=10.0), logistic=LogisticParams(c=0.1), seed=1)
+FIXED: dict[str, AnyFamily] = {
+    "svc": SvcFamily(
+        family="svc", power=1.0, l2=True, standardise=True, svc_c=10.0, gamma=1.0, balanced=True
+    ),
+    "logistic": LogisticFamily(
+        family="logistic", power=1.0, l2=False, standardise=True, logistic_c=0.1, balanced=True
+    ),
+}
 
 
 def _three_classes(images=90):
@@ -40,30 +36,30 @@ def _three_classes(images=90):
     return (np.eye(3)[labels] * 4 + rng.normal(size=(images, 3))).astype(np.float32), labels
 
 
-def _fit(name, params, features, labels):
-    return fit_family(FIXED[name](params), features, labels, [str(label) for label in np.unique(labels)])
+def _fit(name, features, labels):
+    return fit_family(FIXED[name], features, labels, [str(label) for label in np.unique(labels)])
 
 
 @pytest.mark.parametrize("name", ["svc", "logistic"])
-def test_separable_classes_are_separated(name, params):
+def test_separable_classes_are_separated(name):
     features, labels = _three_classes()
-    classifier = _fit(name, params, features[:60], labels[:60])
+    classifier = _fit(name, features[:60], labels[:60])
     assert (classifier.predict(features[60:]) == labels[60:]).mean() > 0.9
 
 
-def test_svc_ignores_the_length_of_a_feature_vector(params):
+def test_svc_ignores_the_length_of_a_feature_vector():
     features, labels = _three_classes()
-    classifier = _fit("svc", params, features, labels)
+    classifier = _fit("svc", features, labels)
     stretched = features * np.linspace(0.5, 20, len(features), dtype=np.float32)[:, None]
     np.testing.assert_array_equal(classifier.predict(stretched), classifier.predict(features))
 
 
 @pytest.mark.parametrize("name", ["svc", "logistic"])
-def test_rare_class_weighs_as_much_as_the_common_one(name, params):
+def test_rare_class_weighs_as_much_as_the_common_one(name):
     rng = np.random.default_rng(3)
     labels = np.repeat([0, 1], [190, 10])
     features = rng.normal(size=(200, 4)) + 1.2 * labels[:, None]
-    found = _fit(name, params, features, labels).predict(features)
+    found = _fit(name, features, labels).predict(features)
     assert (found[labels == 1] == 1).mean() >= 0.7
 
 
@@ -88,16 +84,19 @@ def test_ids_without_a_number_are_refused_by_name(sample):
         sample_numbers(["1", sample])
 
 
-def test_unknown_name_gives_the_nearest(params):
+def test_a_family_of_classes_predicts_no_numbers():
     features, labels = _three_classes()
-    table = FeatureTable(features, np.arange(len(labels)).astype(str), labels, ("a", "b", "c"))
-    with pytest.raises(UserError, match="'svc'"):
-        make_method("svm", table, params)
-    assert all(make_method(name, table, params) for name in METHODS)
+    with pytest.raises(FamilyError, match="svc does not predict numbers: take ridge, kernel_ridge, knn"):
+        fit_family(FIXED["svc"], features, labels.astype(float), ())
+    ridge = read_family(
+        {"family": "ridge", "power": 1.0, "l2": False, "standardise": False, "ridge_alpha": 1.0}
+    )
+    with pytest.raises(FamilyError, match="ridge does not predict classes"):
+        fit_family(ridge, features, labels, ("a", "b", "c"))
 
 
 @pytest.mark.parametrize("name", FIXED)
-def test_fixed_classifiers_are_scikit_learns_own(name, params):
+def test_fixed_classifiers_are_scikit_learns_own(name):
     """The same pipeline, put together by hand."""
     rng = np.random.default_rng(4)
     labels = np.arange(120) % 3
@@ -110,9 +109,9 @@ def test_fixed_classifiers_are_scikit_learns_own(name, params):
             StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
         ),
     }[name].fit(features[:60], labels[:60])
-    found = _fit(name, params, features[:60], labels[:60])
+    found = _fit(name, features[:60], labels[:60])
     np.testing.assert_array_equal(
-        found.classifier.decision_function(found.transforms.transform(features)),
+        found.estimator.decision_function(found.transforms.transform(features)),
         by_hand.decision_function(features),
     )
 
@@ -129,16 +128,17 @@ def test_transforms_rest_on_the_images_that_they_learn_from():
 
 
 @pytest.mark.realdata
-def test_published_features_reproduce_the_measured_test_scores(published_dir, params):
+def test_published_features_reproduce_the_measured_test_scores(published_dir):
     table = pd.read_parquet(published_dir / "features_resnet18_imagenet.parquet")
     labels = table["material"].map(MATERIALS.index).to_numpy()
     samples = table["sample_id"].tolist()
-    features = FeatureTable(table.filter(regex="^f").to_numpy(), np.array(samples), labels, MATERIALS)
+    cohort = make_cohort(table.filter(regex="^f").to_numpy(), samples, labels, MATERIALS)
     train, test = outer_folds(labels, samples, 10)[0]
-    scores = {}
-    for name in METHODS[1:]:
-        predicted = make_method(name, features, params).predict_unseen(train, test, 0, 5)
-        scores[name] = (predicted == labels[test]).mean()
+    methods = {name: FixedMethod(cohort, family) for name, family in FIXED.items()}
+    scores = {
+        name: (method.predict_unseen(train, test, 0, 5) == labels[test]).mean()
+        for name, method in {**methods, "sample_id_only": SampleIdMethod(cohort)}.items()
+    }
     assert scores["svc"] >= 0.84
     assert scores["sample_id_only"] >= 0.95
     assert 0.75 <= scores["logistic"] < scores["svc"]

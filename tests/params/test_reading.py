@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tmdscope.params.experiments import (
     ExperimentParams,
 )
-from tmdscope.params.materials_study import (
+from tmdscope.params.images import (
     SplitParams,
 )
 from tmdscope.params.reading import ParamsError, parse_section, read_params, read_section

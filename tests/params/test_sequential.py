@@ -8,7 +8,7 @@ import pytest
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import Strategy
 from tmdscope.params.reading import Params, ParamsError, parse_section, read_params, read_section
-from tmdscope.params.sequential import PublishedSequentialParams, SequenceParams, SequentialParams
+from tmdscope.params.sequential import HeadSequentialParams, SequenceParams, SequentialParams
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "pipelines" / "published_features" / "params.yaml"
@@ -37,7 +37,7 @@ def read_main(**changes: Any) -> SequentialParams:
 
 
 def test_the_published_studys_section_parses() -> None:
-    params = read_section("sequential", PublishedSequentialParams, PUBLISHED)
+    params = read_section("sequential", HeadSequentialParams, PUBLISHED)
     assert params.order_of(MATERIALS) == MATERIALS
     assert params.volumes == ["full", 64, 32, 16, 8]
     assert params.start == "fold"
@@ -126,7 +126,7 @@ def test_a_value_out_of_range_is_named_with_its_key(key: str, value: Any) -> Non
         sequence(**{key: value})
 
 
-@pytest.mark.parametrize("model", [SequentialParams, PublishedSequentialParams])
+@pytest.mark.parametrize("model", [SequentialParams, HeadSequentialParams])
 def test_an_unknown_key_is_named(model: type[Params]) -> None:
     with pytest.raises(ParamsError, match=r"unknown key 'sequential\.volume'; did you mean 'volumes'"):
         parse_section("sequential", main_study(volume=8), model, "here")
@@ -165,7 +165,7 @@ def test_a_published_training_key_is_named_with_its_path() -> None:
     content = read_params(PUBLISHED)["sequential"]
     content["training"]["epochs"] = 0
     with pytest.raises(ParamsError, match=r"here: sequential\.training\.epochs: .*\(got 0\)"):
-        parse_section("sequential", content, PublishedSequentialParams, "here")
+        parse_section("sequential", content, HeadSequentialParams, "here")
 
 
 def test_only_volumes_that_run_are_registered() -> None:

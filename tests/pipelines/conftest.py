@@ -25,6 +25,8 @@ BIN = Path(sys.executable).parent
 
 UNDECLARED = GROUND | {"tracking"}
 """What computes nothing: a word changed there trains nothing anew."""
+UNDECLARED_MODULES = {"jobs.study", "studies.__main__"}
+"""The same of modules: they find what a stage is."""
 
 TINY_EXPERIMENTS = {
     "finetune-multilabel": {"strategy": "finetune", "target": "multilabel", "epochs": 1, "flips": True},
@@ -135,7 +137,9 @@ def make_clone(folder: Path) -> Clone:
 
 def undeclared_above_ground(gaps: Mapping[str, Gap]) -> dict[str, set[str]]:
     """For each stage with any: undeclared reads, beside `UNDECLARED` and what marks a folder."""
-    ground = re.compile(rf"src/tmdscope/(.*/)?__init__\.py|src/tmdscope/({'|'.join(UNDECLARED)})(\.py|/.*)")
+    modules = "|".join(UNDECLARED_MODULES).replace(".", "/")
+    rooms = rf"({'|'.join(UNDECLARED)})(\.py|/.*)|({modules})\.py"
+    ground = re.compile(rf"src/tmdscope/(.*/)?__init__\.py|src/tmdscope/{rooms}")
     found = {
         stage: {name for name in gap.undeclared if not ground.fullmatch(name)} for stage, gap in gaps.items()
     }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from tmdscope.learn.crossval import FoldParts
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.reliability.calibration import fit_temperature, soften
 from tmdscope.reliability.novelty import fit_gaussians
 from tmdscope.reliability.reliability import (

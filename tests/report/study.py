@@ -1,8 +1,12 @@
 """A tiny study whose report can be written: two materials, eight images, two folds."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeVar
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -16,25 +20,29 @@ from tests.report.numbers import (
     audited,
     component_scores,
     correlations,
-    made_run,
+    run_record,
 )
 from tmdscope.analysis.record import Attribution, ModelLatent
+from tmdscope.audit.record import Audit
+from tmdscope.dataset.splits import Fold, Split
 from tmdscope.dataset.store import Dataset
+from tmdscope.layout import MAIN
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.params.materials_study import DataParams, SplitParams
+from tmdscope.params.images import DataParams, ModelTrackingParams, ReportParams, SplitParams
 from tmdscope.params.reading import parse_section, read_params
-from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
+from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.searches import SearchResult
-from tmdscope.report.study import StudyResults
-from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import CLASSES as TASK
+from tmdscope.sequential.record import SequenceRecord
+from tmdscope.studies.tmd_materials import report as materials
 
 CLASSES = ["MoS2", "WS2"]
 PARTS = (["test"] * 2 + ["train"] * 3 + ["val"] * 3, ["test"] * 2 + ["val"] * 3 + ["train"] * 3)
 ROOT = Path(__file__).parents[2]
+PartKind = TypeVar("PartKind", bound=Part)
 SCORING = ScoringParams(bootstrap=100, seed=1)
 
 
@@ -108,63 +116,130 @@ def scores() -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Left:
+    """What the stages of a study on images left, as they read it; `report` is made of it."""
+
+    data: DataParams
+    experiments: Mapping[str, ExperimentParams]
+    dataset: Dataset
+    scores: Mapping[str, ExperimentScores]
+    predictions: Mapping[str, pd.DataFrame]
+    searches: Mapping[str, SearchResult]
+    baseline: Mapping[str, dict[str, float]] | None
+    latent: ModelLatent
+    audit: Audit
+    settings: Mapping[str, Any]
+    sequential: SequenceRecord | None = None
+
+    def report(self, shown: int = 2) -> Report:
+        """The report, without files: every reader gives what is held here."""
+        sections = {
+            "data": self.data,
+            "split": SplitParams(test_folds=4, folds=2),
+            "report": ReportParams(images_per_class=shown),
+            "scoring": SCORING,
+            "tracking": ModelTrackingParams(study="study", model="m"),
+        }
+        study: Any = SimpleNamespace(
+            task=TASK.record(), layout=MAIN, section=lambda name, _: sections[name], of=lambda digest: {}
+        )
+        with ExitStack() as stack:
+            for name, given in self._readers().items():
+                stack.enter_context(patch.object(materials, name, given))
+            return materials.report_of(study)
+
+    def _readers(self) -> dict[str, Any]:
+        ids = self.dataset.image_ids
+        held = [
+            [tuple(ids[k] for k, of in enumerate(parts) if of == p) for p in ("train", "val")]
+            for parts in PARTS
+        ]
+        counts = pd.DataFrame({"test": [2, 2]}, index=pd.Index(CLASSES, name="material"))
+        columns = ["epoch", "train_loss", "train_macro_f1", "val_loss", "val_macro_f1"]
+        tables = {
+            MAIN.split_counts: counts.reset_index(),
+            MAIN.latent_plot: component_scores(self.dataset.manifest["material"]),
+            MAIN.latent_table: correlations(),
+            **{
+                MAIN.experiment_plots / name / "history.csv": pd.DataFrame(
+                    [[1, 1.0, 0.5, 1.0, 0.5]], columns=columns
+                )
+                for name in self.experiments
+            },
+            **{MAIN.searches / name / "trials.csv": one.trials for name, one in self.searches.items()},
+        }
+        runs = {name: run_record(run_id=32 * "a", experiment=name) for name in self.experiments}
+        records = {
+            MAIN.registered: {
+                "model": "m",
+                "best": next(iter(self.experiments)),
+                "versions": {
+                    name: {"run_id": 32 * "a", "version": k}
+                    for k, name in enumerate(self.experiments, start=3)
+                },
+            },
+            MAIN.pretrained.with_name("pretrain.json"): {"images": 48, "r_squared": {"true_coverage": 0.5}},
+            MAIN.sequential / "run.json": {"runs": {}},
+            **{MAIN.searches / name / "run.json": run_record() for name in self.searches},
+        }
+        scored = {
+            name: SimpleNamespace(
+                scores=self.scores[name], predictions=self.predictions[name], run=runs[name]
+            )
+            for name in self.experiments
+        }
+        first = self.settings, {"report": {"images_per_class": 4}}
+        return {
+            "Dataset": SimpleNamespace(load=lambda _: self.dataset),
+            "read_split": lambda *_: Split(tuple(ids[:2]), tuple(Fold(*parts) for parts in held)),
+            "audit_split": lambda *_: SimpleNamespace(counts=counts),
+            "read_all_experiments": lambda *_: self.experiments,
+            "read_searches": lambda *_: self.searches,
+            "read_table": lambda path, *_: tables[path],
+            "read_record": lambda path, *_, **__: records[path],
+            "Scored": SimpleNamespace(read=lambda folder, *_: scored[folder.name]),
+            "Searched": SimpleNamespace(read=lambda path, *_: self.searches[path.parent.name].found),
+            "SequenceRecord": SimpleNamespace(read=lambda *_: self.sequential),
+            "Audit": SimpleNamespace(read=lambda *_: replace(self.audit, **run_record())),
+            "ModelLatent": SimpleNamespace(read=lambda *_: self.latent),
+            "Attribution": SimpleNamespace(read=lambda *_: Attribution.parse(ATTRIBUTION)),
+            "read_maps": lambda _: attribution_maps(["i0", "i3"], 16),
+            "read_descriptors": lambda *_: pd.DataFrame({"grain_density": np.linspace(0, 1, 8)}),
+            "sample_id_baseline": lambda *_: self.baseline,
+            "read_study_settings": lambda path: first[path == materials.SHIPPED],
+        }
+
+    def part(self, kind: type[PartKind]) -> PartKind:
+        """The report's part of a kind."""
+        (found,) = (part for part in self.report().parts if isinstance(part, kind))
+        return found
+
+
 def study(
     experiments: Mapping[str, ExperimentParams] | None = None,
     predicted: Mapping[str, pd.DataFrame] | None = None,
     data: DataParams | None = None,
     searches: Mapping[str, SearchResult] | None = None,
-) -> StudyResults:
-    """Results of some experiments; one fine-tuned network on simulated images unless told otherwise."""
+) -> Left:
+    """What some experiments left; one fine-tuned network on simulated images unless told otherwise."""
     settings = experiments or {"finetune": experiment()}
-    tables = predicted or {name: predictions() for name in settings}
-    columns = ["epoch", "train_loss", "train_macro_f1", "val_loss", "val_macro_f1"]
-    best = next(iter(settings))
-    return StudyResults(
-        study="study",
-        task=TASK,
+    model = {"name": "m", "version": 3, "alias": "best", "fold": 1, "after_relu": False}
+    latent = {
+        **RELATIONS,
+        "model": {**model, "experiment": next(iter(settings))},
+        "before": {"architecture": "resnet18", "weights": "simulated"},
+        "left_out": {"true_gap": "known for 2 images of 2 samples only"},
+    }
+    return Left(
         data=data or data_params(),
-        split=SplitParams(test_folds=4, folds=2),
         experiments=settings,
         dataset=dataset(),
-        counts=pd.DataFrame({"test": [2, 2]}, index=CLASSES),
         scores={name: ExperimentScores.parse(scores()) for name in settings},
-        predictions=tables,
-        gains=[
-            Gains(asked, find_gains(asked, settings, tables, CLASSES, SCORING), TASK)
-            for asked in (PRETRAINING, TARGETS)
-        ],
+        predictions=predicted or {name: predictions() for name in settings},
         searches=searches or {},
-        histories={name: pd.DataFrame([[1, 1.0, 0.5, 1.0, 0.5]], columns=columns) for name in settings},
-        baseline={
-            f"{part}_{m}": MeanStd(**MEAN) for part in ("val", "test") for m in ("accuracy", "macro_f1")
-        },
-        scans=48,
-        r_squared={"true_coverage": 0.5},
+        baseline={f"{part}_{m}": MEAN for part in ("val", "test") for m in ("accuracy", "macro_f1")},
+        latent=ModelLatent.parse(latent),
         audit=audited(),
-        model="m",
-        best=best,
-        latent=ModelLatent.parse(
-            {
-                **RELATIONS,
-                "model": {
-                    "name": "m",
-                    "version": 3,
-                    "alias": "best",
-                    "fold": 1,
-                    "experiment": best,
-                    "after_relu": False,
-                },
-                "before": {"architecture": "resnet18", "weights": "simulated"},
-                "left_out": {"true_gap": "known for 2 images of 2 samples only"},
-            }
-        ),
-        scatter=component_scores(dataset().manifest["material"]),
-        correlations=correlations(),
-        descriptors=pd.DataFrame({"grain_density": np.linspace(0, 1, 8)}),
-        attribution=Attribution.parse(ATTRIBUTION),
-        maps=attribution_maps(["i0", "i3"], 16),
-        runs=[made_run(name, version=str(k)) for k, name in enumerate(settings, start=3)],
         settings={"report": {"images_per_class": 2}},
-        shipped={"report": {"images_per_class": 4}},
-        sequential=None,
     )

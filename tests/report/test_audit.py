@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from tests.report.numbers import assert_stands_alone, audited, words
-from tmdscope.report.audit import audit_section
-from tmdscope.report.audit_metrics import audit_metrics
 from tmdscope.report.page import Figure, Note, Page, Table
+from tmdscope.report.sections.audit import AuditPart
 
 
 def test_the_verdict_comes_first_and_every_table_is_there() -> None:
     found = audited()
-    section = audit_section(found)
+    section = AuditPart(found).section()
     first = section.blocks[0]
     assert isinstance(first, Note)
     assert first.text == found.verdict.headline
@@ -38,18 +37,18 @@ def test_the_verdict_comes_first_and_every_table_is_there() -> None:
 
 
 def test_without_an_order_the_section_says_so() -> None:
-    section = audit_section(audited(order=False))
+    section = AuditPart(audited(order=False)).section()
     assert any(isinstance(block, Note) and "No order" in block.text for block in section.blocks)
     assert sum(isinstance(block, Figure) for block in section.blocks) == 1
 
 
 def test_the_page_stands_alone(tmp_path: Path) -> None:
-    assert_stands_alone(Page("Audit", "", [audit_section(audited())]), tmp_path / "page.html")
+    assert_stands_alone(Page("Audit", "", [AuditPart(audited()).section()]), tmp_path / "page.html")
 
 
 def test_metrics_are_numbers_of_the_record() -> None:
     found = audited()
-    numbers = audit_metrics(found)
+    numbers = AuditPart(found).metrics()["audit"]
     blocks = found.campaigns[0]
     assert numbers["campaigns"]["6 blocks"]["drop"] == blocks.drop.values["accuracy"]
     assert numbers["accuracy"]["features"] == found.confounds[0].score.values["accuracy"]

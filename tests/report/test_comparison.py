@@ -3,19 +3,17 @@
 from pathlib import Path
 
 from tests.report.reading import Written, assert_sound
-from tests.report.study import experiment, predictions, study
+from tests.report.study import Left, experiment, predictions, study
 from tmdscope.report.page import Note, Page, Section, Table, write_page
-from tmdscope.report.paper import read_published
-from tmdscope.report.sections.comparison import Comparison
-from tmdscope.report.study import StudyResults
+from tmdscope.studies.tmd_materials.comparison import Comparison
+from tmdscope.studies.tmd_materials.paper import read_published
 
 
-def comparison_section(results: StudyResults) -> Section:
-    of = (results.data, results.split, results.dataset)
-    return Comparison(results.task, results.experiments, results.decoded, *of).section()
+def comparison_section(results: Left) -> Section:
+    return results.part(Comparison).section()
 
 
-def tables_of(results: StudyResults) -> list[Table]:
+def tables_of(results: Left) -> list[Table]:
     return [block for block in comparison_section(results).blocks if isinstance(block, Table)]
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 
 from tests.report.study import CLASSES, experiment, predictions, study
-from tmdscope.report.materials_study import report_of
 from tmdscope.report.page import Figure, Paragraph, Table
 from tmdscope.report.sections.confusion import Confusion, confusion_table
 
@@ -12,8 +11,7 @@ def test_invalid_outputs_are_counted_and_the_papers_matrices_are_drawn() -> None
     atoms = experiment(target="multilabel", architecture="resnet152", weights="imagenet-v2")
     settings = {"classes": experiment(), "atoms": atoms}
     tables = {"classes": predictions(), "atoms": predictions(wrong=[2], invalid=[1, 5])}
-    (part,) = (one for one in report_of(study(settings, tables), 1).parts if isinstance(one, Confusion))
-    measured, words, best, published = part.section().blocks
+    measured, words, best, published = study(settings, tables).part(Confusion).section().blocks
     assert isinstance(measured, Figure)
     assert "classes, atoms, atoms, exact match" in measured.alt
     assert isinstance(words, Paragraph)

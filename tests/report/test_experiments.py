@@ -2,23 +2,20 @@
 
 from dataclasses import replace
 
-from tests.report.study import experiment, predictions, study
-from tmdscope.report.materials_study import report_of
+from tests.report.study import Left, experiment, predictions, study
 from tmdscope.report.page import Section, Table
 from tmdscope.report.sections.experiments import Experiments
-from tmdscope.report.study import StudyResults
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.records import ExperimentScores, Pooled
 from tmdscope.scores.task import quantity
 
 
-def experiments_section(results: StudyResults) -> Section:
-    (part,) = (one for one in report_of(results, 1).parts if isinstance(one, Experiments))
-    return part.section()
+def experiments_section(results: Left) -> Section:
+    return results.part(Experiments).section()
 
 
-def multilabel() -> StudyResults:
+def multilabel() -> Left:
     settings = {"classes": experiment(), "atoms": experiment(target="multilabel")}
     return study(settings, {"classes": predictions(), "atoms": predictions(wrong=[2], invalid=[1, 5])})
 

@@ -11,17 +11,12 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from tests.report import test_published_study as features
 from tests.report.reading import Shown, Written, assert_sound
-from tests.report.study import CLASSES, experiment, predictions, study
-from tests.report.test_published_study import published
+from tests.report.study import CLASSES, Left, experiment, predictions, study
 from tests.report.test_sequential import sequence
 from tmdscope.files import write_json
-from tmdscope.report import materials_study, published_study
 from tmdscope.report.page import write_page
-from tmdscope.report.part import Report
-from tmdscope.report.published import PublishedResults
-from tmdscope.report.study import StudyResults
-from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.records import ExperimentScores, StudyScores
 
 Facts = Any
@@ -121,7 +116,7 @@ AUDIT: dict[str, dict[str, Cell]] = {
             ("order only, held out", "order_held_out"),
         )
     },
-    "Early or late": {"AUC": lambda facts, row: ci(facts["audit"]["shown"]["early_late"][row], "auc")},
+    "Early or late": {"AUC": lambda facts, row: ci(facts["audit"]["shown"]["drift"][row], "auc")},
 }
 
 MATERIALS_TABLES: dict[str, dict[str, Cell]] = {
@@ -247,12 +242,12 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Figure, "savefig", lambda self, stream, **options: stream.write(b"png"))
 
 
-Results = StudyResults | PublishedResults
+Results = Left | features.Left
 
 
 def written(results: Results) -> dict[str, Any]:
     """The scores of a study as they lie on disk."""
-    if isinstance(results, PublishedResults):
+    if isinstance(results, features.Left):
         found = StudyScores(dict(results.scores)).to_dict()
         return {name: found[name] for name in results.scores}
     return {name: score.to_dict() for name, score in results.scores.items()}
@@ -263,12 +258,12 @@ def scores_of(content: Mapping[str, Any]) -> dict[str, ExperimentScores]:
 
 
 def with_scores(results: Results, content: Mapping[str, Any]) -> Results:
-    if isinstance(results, PublishedResults):
+    if isinstance(results, features.Left):
         return replace(results, scores=StudyScores.parse(content).classifiers)
     return replace(results, scores=scores_of(content))
 
 
-def materials() -> StudyResults:
+def materials() -> Left:
     settings = {
         "finetune": experiment(),
         "atoms": experiment(target="multilabel"),
@@ -289,34 +284,25 @@ def materials() -> StudyResults:
                 for name, score in written(results).items()
             }
         ),
-        baseline={
-            name: MeanStd(**scattered(vars(score), places))
-            for name, score in (results.baseline or {}).items()
-        },
+        baseline={name: scattered(score, places) for name, score in (results.baseline or {}).items()},
         sequential=replace(found, panels=found.panels[found.panels["material"].isin(CLASSES)]),
     )
 
 
-def own() -> PublishedResults:
-    results = published(descriptors=True)
+def own() -> features.Left:
+    results = features.published(descriptors=True)
     return with_scores(results, scattered(written(results), count(1)))
-
-
-def report_of(results: Results) -> Report:
-    if isinstance(results, StudyResults):
-        return materials_study.report_of(results, 2)
-    return published_study.report_of(results)
 
 
 def shown(folder: Path, results: Results) -> Written:
     """The page of a study as it is written, read back."""
-    write_page(folder / "index.html", report_of(results).page())
+    write_page(folder / "index.html", results.report().page())
     return Written.read(folder / "index.html")
 
 
 def facts_of(folder: Path, results: Results) -> Facts:
     """The metrics.json of a study as it is written, read back."""
-    write_json(folder / "metrics.json", report_of(results).metrics())
+    write_json(folder / "metrics.json", results.report().metrics())
     return json.loads((folder / "metrics.json").read_text())
 
 
@@ -373,7 +359,7 @@ def test_a_number_that_the_metrics_lack_is_noticed(tmp_path: Path) -> None:
 
 
 def test_the_sections_come_in_their_order() -> None:
-    titles = [section.title for section in report_of(materials()).page().sections]
+    titles = [section.title for section in materials().report().page().sections]
     assert titles == [
         *("In short", "Data", "What the score is worth", "Experiments", "Training", "Paper beside measured"),
         *("Confusion matrices", "Materials added one after another", "Latent space"),

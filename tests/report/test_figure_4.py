@@ -6,14 +6,9 @@ from pydantic import ValidationError
 
 from tests.report.test_sequential import METRIC, sequence
 from tmdscope.materials import MATERIALS
-from tmdscope.report.figure_4 import (
-    Outcome,
-    PublishedStage,
-    Series,
-    figure_4_blocks,
-    read_figure_4,
-)
 from tmdscope.report.page import Figure, Paragraph, Table
+from tmdscope.report.sections.arms import Arms
+from tmdscope.studies.tmd_materials.paper import PublishedStage, Series, read_figure_4
 
 PUBLISHED = read_figure_4()
 THREE, FOUR, FIVE = (MATERIALS[:count] for count in (3, 4, 5))
@@ -87,7 +82,7 @@ def test_a_stage_needs_a_value_for_every_volume() -> None:
 
 
 def test_published_values_stand_beside_the_measured_ones() -> None:
-    figure, conditions, table = figure_4_blocks(Outcome(sequence(), METRIC))
+    figure, conditions, table = Arms(sequence(), METRIC, PUBLISHED).blocks()
     assert isinstance(figure, Figure)
     assert isinstance(conditions, Paragraph)
     assert isinstance(table, Table)
@@ -113,14 +108,14 @@ def test_published_values_stand_beside_the_measured_ones() -> None:
 
 
 def test_volumes_that_the_paper_lacks_are_not_given() -> None:
-    table = figure_4_blocks(Outcome(sequence(["multiclass"], volumes=(24, "full")), METRIC))[-1]
+    table = Arms(sequence(["multiclass"], volumes=(24, "full")), METRIC, PUBLISHED).blocks()[-1]
     assert isinstance(table, Table)
     assert [row[2] for row in table.rows] == ["full", "24"] * 2
     assert [row[-2:] for row in table.rows if row[2] == "24"] == [["not given"] * 2] * 2
 
 
 def test_other_materials_are_shown_without_the_paper() -> None:
-    figure, conditions, table = figure_4_blocks(Outcome(sequence(classes=("a", "b", "c")), METRIC))
+    figure, conditions, table = Arms(sequence(classes=("a", "b", "c")), METRIC, PUBLISHED).blocks()
     assert isinstance(figure, Figure)
     assert isinstance(conditions, Paragraph)
     assert isinstance(table, Table)

@@ -4,37 +4,35 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.report.numbers import MEAN, assert_stands_alone, tables, words
-from tests.report.study import data_params, experiment, predictions, study
-from tmdscope.report.materials_study import report_of
+from tests.report.study import Left, data_params, experiment, predictions, study
 from tmdscope.report.page import Note
-from tmdscope.report.study import StudyResults
 
 
-def own_images() -> StudyResults:
+def own_images() -> Left:
     return study(data=data_params("folder"))
 
 
 def test_simulated_results_are_labelled_so() -> None:
-    page = report_of(study(), 2).page()
+    page = study().report().page()
     first = page.sections[0].blocks[0]
     assert isinstance(first, Note)
     assert first.text == (
         "The scans are simulated. Scores say how the method behaves, nothing about real materials."
     )
-    own = report_of(own_images(), 2).page()
+    own = own_images().report().page()
     assert not [block for block in own.sections[0].blocks if isinstance(block, Note)]
 
 
 def test_the_materials_report_carries_intervals_baseline_and_counts() -> None:
     results = study()
-    page = report_of(results, 2).page()
+    page = results.report().page()
     assert "8 simulated images of 4 samples" in page.lead
     assert "held-out test: accuracy 81.2 [70.0, 90.0] %, macro F1 0.800 [0.600, 0.900] (" in words(page)
     experiments = next(table for table in tables(page) if table.header[0] == "Experiment")
     assert [row[0] for row in experiments.rows] == ["finetune", "sample id only (sees no image)"]
     assert "8 simulated images of 4 samples" in experiments.caption
     assert "true gap (known for 2 images of 2 samples only)" in words(page)
-    numbers = report_of(results, 2).metrics()
+    numbers = results.report().metrics()
     assert numbers["data"]["distinct_images"] == 7
     assert numbers["experiments"]["finetune"]["val"]["accuracy"] == MEAN
     assert numbers["pretraining"] == {}
@@ -43,7 +41,7 @@ def test_the_materials_report_carries_intervals_baseline_and_counts() -> None:
 def test_metrics_hold_what_pretraining_is_worth() -> None:
     settings = {"finetune": experiment(), "scratch": experiment("scratch")}
     predicted = {"finetune": predictions(), "scratch": predictions(wrong=[1, 3])}
-    numbers = report_of(study(settings, predicted), 2).metrics()["pretraining"]
+    numbers = study(settings, predicted).report().metrics()["pretraining"]
     gain = numbers["finetune less scratch"]
     assert gain["epochs"] == 4
     assert gain["ensemble_test"]["accuracy"] == 0.5
@@ -51,7 +49,7 @@ def test_metrics_hold_what_pretraining_is_worth() -> None:
 
 
 def test_without_numbered_samples_there_is_no_baseline_row() -> None:
-    page = report_of(replace(own_images(), baseline=None), 2).page()
+    page = replace(own_images(), baseline=None).report().page()
     experiments = next(table for table in tables(page) if table.header[0] == "Experiment")
     assert [row[0] for row in experiments.rows] == ["finetune"]
     assert "8 images of 4 samples" in experiments.caption
@@ -59,9 +57,9 @@ def test_without_numbered_samples_there_is_no_baseline_row() -> None:
 
 def test_nothing_left_out_is_not_spoken_of() -> None:
     results = study()
-    page = report_of(replace(results, latent=replace(results.latent, left_out={})), 2).page()
+    page = replace(results, latent=replace(results.latent, left_out={})).report().page()
     assert "Left out" not in words(page)
 
 
 def test_the_materials_report_stands_alone(tmp_path: Path) -> None:
-    assert_stands_alone(report_of(study(), 2).page(), tmp_path / "index.html")
+    assert_stands_alone(study().report().page(), tmp_path / "index.html")

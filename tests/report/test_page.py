@@ -19,8 +19,9 @@ from tmdscope.report.page import (
     Table,
     write_page,
 )
-from tmdscope.report.text import plus_minus, with_interval
+from tmdscope.report.text import averaged, plus_minus, with_interval
 from tmdscope.scores.folds import MeanStd
+from tmdscope.scores.task import ACCURACY
 
 PNG = b"\x89PNG"
 STYLE = files("tmdscope.report").joinpath("page.css").read_text(encoding="utf-8")
@@ -123,6 +124,6 @@ def test_dark_is_the_same_by_choice_and_by_system() -> None:
 
 
 def test_numbers_are_written_with_their_uncertainty() -> None:
-    assert plus_minus(MeanStd(0.8481, 0.0214), percent=True) == "84.8 ± 2.1"
-    assert plus_minus(MeanStd(0.8481, 0.0214)) == "0.848 ± 0.021"
+    assert averaged(ACCURACY, MeanStd(0.8481, 0.0214)) == "84.8 ± 2.1"
+    assert plus_minus(0.8481, 0.0214) == "0.848 ± 0.021"
     assert with_interval(0.813, [0.781, 0.844], percent=True) == "81.3 [78.1, 84.4]"

@@ -12,13 +12,12 @@ import pytest
 from tests.report.study import data_params, dataset, experiment
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import ExperimentParams, read_experiments
-from tmdscope.params.materials_study import SplitParams
+from tmdscope.params.images import SplitParams
 from tmdscope.profiles import merge_profile
-from tmdscope.report.paper import (
+from tmdscope.report.text import printed
+from tmdscope.studies.tmd_materials.paper import (
     PublishedRow,
     data_that_differ,
-    experiments_of,
-    printed,
     read_published,
     settings_that_differ,
 )
@@ -48,7 +47,7 @@ def test_all_rows_of_the_three_tables_are_there() -> None:
 def test_profile_paper_has_exactly_one_experiment_of_a_row(
     row: PublishedRow, profile: dict[str, ExperimentParams]
 ) -> None:
-    (name,) = experiments_of(row, profile)
+    (name,) = row.experiments(profile)
     differences = settings_that_differ(PUBLISHED, row, profile[name])
     own = [words for words in (row.note,) if words]
     assert [words for words in differences if words not in own] == (
@@ -57,7 +56,7 @@ def test_profile_paper_has_exactly_one_experiment_of_a_row(
 
 
 def test_every_experiment_of_profile_paper_is_a_row(profile: dict[str, ExperimentParams]) -> None:
-    assert {name for row in ROWS.values() for name in experiments_of(row, profile)} == set(profile)
+    assert {name for row in ROWS.values() for name in row.experiments(profile)} == set(profile)
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
@@ -105,7 +104,7 @@ def test_weights_target_and_network_make_the_row() -> None:
         "deeper": experiment(weights="imagenet-v1", architecture="resnet34"),
         "zero": experiment("scratch"),
     }
-    found = {label: experiments_of(row, experiments) for label, row in ROWS.items()}
+    found = {label: row.experiments(experiments) for label, row in ROWS.items()}
     assert {label: names for label, names in found.items() if names} == {
         "Table 2 ImageNet (all layers)": ["v1", "again"],
         "Table 2 ImageNet* (features)": ["frozen"],
@@ -141,7 +140,7 @@ def test_what_a_row_does_not_publish_is_no_difference() -> None:
 
 def test_other_images_are_named() -> None:
     split = SplitParams(test_folds=4, folds=2)
-    assert data_that_differ(PUBLISHED.data, data_params(), split, dataset()) == [
+    assert list(data_that_differ(PUBLISHED.data, data_params(), split, dataset())) == [
         "simulated images",
         "classes MoS2, WS2",
         "8 images of 4 samples, not 1026 of 626",
@@ -149,11 +148,10 @@ def test_other_images_are_named() -> None:
         "test is fold 0 of 4, not the authors' own",
         "2 folds, not 5",
     ]
-    assert (
-        data_that_differ(PUBLISHED.data, data_params("folder"), split, dataset())[0] == "images of a folder"
-    )
+    folder = data_that_differ(PUBLISHED.data, data_params("folder"), split, dataset())
+    assert next(folder) == "images of a folder"
     other = data_params("archive", archive={"record": "growth-temperature", "files": "*"})
-    assert data_that_differ(PUBLISHED.data, other, split, dataset())[0] == (
+    assert next(data_that_differ(PUBLISHED.data, other, split, dataset())) == (
         "images of the archive growth-temperature"
     )
 
@@ -169,7 +167,7 @@ def test_the_papers_own_images_do_not_differ() -> None:
     )
     data = data_params("archive", archive={"record": "tmd-afm", "files": "*"}, classes=list(MATERIALS))
     split = SplitParams(test="paper", test_folds=10, folds=5)
-    assert data_that_differ(PUBLISHED.data, data, split, images) == []
+    assert list(data_that_differ(PUBLISHED.data, data, split, images)) == []
 
 
 def test_values_are_printed_as_published() -> None:
@@ -187,4 +185,6 @@ def test_the_package_ships_its_tables_and_page(tmp_path: Path) -> None:
     )
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as content:
-        assert {"tmdscope/report/paper_tables.yaml", "tmdscope/report/page.html"} <= set(content.namelist())
+        assert {"tmdscope/studies/tmd_materials/paper_tables.yaml", "tmdscope/report/page.html"} <= set(
+            content.namelist()
+        )

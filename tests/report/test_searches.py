@@ -2,12 +2,10 @@
 
 import pandas as pd
 
-from tests.report.study import experiment, study
+from tests.report.study import Left, experiment, study
 from tmdscope.params.search import Searched
-from tmdscope.report.materials_study import report_of
 from tmdscope.report.page import Section, Table
 from tmdscope.report.sections.searches import Searches, SearchResult
-from tmdscope.report.study import StudyResults
 
 SUMMARY = {
     "study": "finetune-1a2b3c4d",
@@ -37,15 +35,13 @@ TRIALS = pd.DataFrame(
 )
 
 
-def searched() -> StudyResults:
+def searched() -> Left:
     settings = {"finetune": experiment(), "finetune-tuned": experiment()}
     return study(settings, searches={"finetune": SearchResult(Searched.parse(SUMMARY), TRIALS)})
 
 
-def searches_section(results: StudyResults) -> Section:
-    section = Searches(
-        results.task.primary, results.searches, results.experiments, results.scores, results.what
-    ).section()
+def searches_section(results: Left) -> Section:
+    section = results.part(Searches).section()
     assert section is not None
     return section
 
@@ -70,6 +66,6 @@ def test_settings_found_stand_beside_those_before() -> None:
 
 
 def test_a_study_without_a_search_has_no_such_section() -> None:
-    assert "Searches" in [section.title for section in report_of(searched(), 1).page().sections]
-    assert "Searches" not in [section.title for section in report_of(study(), 1).page().sections]
-    assert report_of(searched(), 2).metrics()["searches"]["finetune"]["value"] == 0.71
+    assert "Searches" in [section.title for section in searched().report().page().sections]
+    assert "Searches" not in [section.title for section in study().report().page().sections]
+    assert searched().report().metrics()["searches"]["finetune"]["value"] == 0.71

@@ -18,11 +18,12 @@ from tmdscope.files import write_table
 from tmdscope.materials import MATERIALS
 from tmdscope.record import write_record
 from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table
-from tmdscope.report.sequential import sequential_section
-from tmdscope.report.sequential_metrics import sequential_metrics
+from tmdscope.report.sections.sequential import Sequences
 from tmdscope.scores.task import CLASSES as TASK
+from tmdscope.scores.task import Metric
 from tmdscope.sequential.outcome import verdict
 from tmdscope.sequential.record import PANELS, SequenceRecord, write_left_out
+from tmdscope.studies.tmd_materials.paper import read_figure_4
 
 METRIC = TASK.primary
 BOTH = ("multiclass", "multilabel")
@@ -169,13 +170,25 @@ def panels(content: Mapping[str, Any]) -> pd.DataFrame:
     )
 
 
-def section(record: SequenceRecord, note: str | None = None) -> Section:
+def sequential_section(
+    record: SequenceRecord, metric: Metric = METRIC, classes: Sequence[str] = MATERIALS, note: str = ""
+) -> Section:
+    made = Sequences(record, metric, classes, read_figure_4(), note).section()
+    assert made is not None
+    return made
+
+
+def sequential_metrics(record: SequenceRecord | None) -> Any:
+    return Sequences(record, METRIC, MATERIALS).metrics()["sequential"]
+
+
+def section(record: SequenceRecord, note: str = "") -> Section:
     """The section without its pictures, which take a second to draw."""
     with (
-        patch("tmdscope.report.sequential.latent_stages", return_value=b""),
-        patch("tmdscope.report.figure_4.panels_of_bars", return_value=b""),
+        patch("tmdscope.report.sections.sequential.latent_stages", return_value=b""),
+        patch("tmdscope.report.sections.arms.panels_of_bars", return_value=b""),
     ):
-        return sequential_section(record, METRIC, MATERIALS, note)
+        return sequential_section(record, note=note)
 
 
 def tables(record: SequenceRecord) -> dict[str, Table]:
@@ -256,7 +269,7 @@ def test_a_row_of_panels_for_every_comparison_of_figure_4() -> None:
     heights = [
         Image.open(io.BytesIO(block.png)).height
         for content in (sequence(), sequence(["multiclass"]))
-        for block in sequential_section(content, METRIC, MATERIALS).blocks
+        for block in sequential_section(content).blocks
         if isinstance(block, Figure)
     ]
     assert heights[0] > 1.5 * heights[2]
@@ -345,11 +358,11 @@ def test_a_sequence_that_did_not_run_is_no_record(tmp_path: Path) -> None:
     path, shown = tmp_path / "sequential.json", tmp_path / "latent.csv"
     write_left_out(path, shown, {"data": "ab"})
     assert SequenceRecord.read(path, shown, {"data": "ab"}, METRIC) is None
-    assert sequential_metrics(None, METRIC) == {"enabled": False}
+    assert sequential_metrics(None) == {"enabled": False}
 
 
 def test_metrics_are_what_is_compared() -> None:
-    numbers = sequential_metrics(sequence(differences={"multilabel - multiclass": -0.05}), METRIC)
+    numbers = sequential_metrics(sequence(differences={"multilabel - multiclass": -0.05}))
     assert set(numbers) == {"enabled", "comparisons", "points", "chains", "leak", "drift"}
     assert numbers["comparisons"]["multilabel - multiclass"]["all"] == {
         "difference": -0.05,
@@ -363,7 +376,7 @@ def test_metrics_are_what_is_compared() -> None:
     assert of_place["direct"]["test_macro_f1"] == pytest.approx(0.65)
     assert numbers["leak"]["multilabel"]["4-materials"]["seen"] == 0.64
     assert numbers["drift"]["multiclass"]["3-materials"]["direct"] == {"mean": 0.3, "std": 0.02}
-    assert sequential_metrics(sequence(leak=[]), METRIC)["leak"] == {}
+    assert sequential_metrics(sequence(leak=[]))["leak"] == {}
 
 
 @pytest.mark.parametrize(
@@ -389,7 +402,7 @@ def test_a_task_names_its_own_metric() -> None:
     metric = replace(METRIC, name="hits", title="hits")
     told = sequence()
     points = [replace(point, test={"hits": point.test["macro_f1"]}) for point in told.points]
-    with patch("tmdscope.report.sequential.latent_stages", return_value=b""):
+    with patch("tmdscope.report.sections.sequential.latent_stages", return_value=b""):
         made = sequential_section(replace(told, points=points), metric, MATERIALS)
     page = words(Page("", "", [made]))
     assert "test hits by -0.010" in page

@@ -13,7 +13,6 @@ from tests.report.test_latent import view
 from tests.report.test_sequential import METRIC, sequence
 from tmdscope.analysis.record import Attribution
 from tmdscope.audit.record import Check
-from tmdscope.report.materials_study import report_of
 from tmdscope.report.sections.attribution import Attributions
 from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.experiments import Experiments
@@ -132,7 +131,7 @@ def test_sanity_is_of_the_last_step_with_its_interval() -> None:
 
 
 def test_the_baseline_is_set_beside_without_a_claim() -> None:
-    (part,) = (one for one in report_of(study(), 1).parts if isinstance(one, Experiments))
+    part = study().part(Experiments)
     said = replace(part, baseline={"test_accuracy": MeanStd(0.9, 0.1)}).sentences()[-1]
     assert "accuracy 90.0 ± 10.0 % on the held-out test, a model of finetune 75.0 ± 5.0 %" in said
     assert "no interval" in said

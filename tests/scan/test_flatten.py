@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tmdscope.params.materials_study import LevellingParams
+from tmdscope.params.images import LevellingParams
 from tmdscope.scan.level import (
     PAPER,
     SIMPLE,

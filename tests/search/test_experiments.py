@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from tests.search.conftest import IDENTITY, search_of
 from tests.search.silent import SilentSearch
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.crossval import FoldParts, fold_seed
+from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.experiment import Experiment, _fit_settings
 from tmdscope.learn.fit import Examples, FitResult, fit
 from tmdscope.learn.recorder import Silent

@@ -9,8 +9,9 @@ import torch
 from tests.search.conftest import IDENTITY, search_of
 from tests.search.silent import SilentSearch
 from tests.search.test_experiments import BASE, CONFIG, TARGET
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.batched import HeadMember, train_heads
-from tmdscope.learn.crossval import FoldParts, fold_seed
+from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.experiment import Experiment, _fit_settings
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.selection import leave_out_each, selection_score

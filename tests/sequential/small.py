@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.experiment import Trainable
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.recorder import Recorder, Silent

@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sequential.small import FOLDS, NAMES, ORDER, SAMPLE_IDS, folds, plan_of
-from tmdscope.learn.crossval import FoldParts, score_fold
+from tests.support.cohorts import make_cohort
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.learn.crossval import score_fold
 from tmdscope.learn.fit import FitResult
-from tmdscope.learn.summary import Cohort
+from tmdscope.params.common import ScoringParams
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import PARTS
 from tmdscope.scores.task import CLASSES, Task
 from tmdscope.sequential.outcome import say_claims, seen_share, summarise, verdict
@@ -27,8 +30,11 @@ Right = Callable[[Training, int], Any]
 """Says which images a fold of a training recognises: bool, shape (N,) or one for all."""
 
 
-def held(plan: Plan, task: Task = CLASSES, seed: int = 2) -> Cohort:
-    return Cohort(task, plan.label(NAMES), SAMPLE_IDS, np.full(len(NAMES), True), 300, seed)
+SCORING = ScoringParams(bootstrap=300, seed=2)
+
+
+def held(plan: Plan, task: Task = CLASSES) -> Cohort:
+    return make_cohort(None, SAMPLE_IDS, plan.label(NAMES), plan.order, task)
 
 
 def result(plan: Plan, training: Training, right: Right) -> StageResult:
@@ -51,7 +57,7 @@ def result(plan: Plan, training: Training, right: Right) -> StageResult:
 
 def summary(plan: Plan, right: Right) -> Summary:
     results = [result(plan, training, right) for training in plan.trainings]
-    return summarise(plan, results, held(plan))
+    return summarise(plan, results, held(plan), SCORING)
 
 
 def point(found: Summary, arm: str, materials: int, volume: Any = "full") -> Point:
@@ -308,9 +314,12 @@ def test_claims_are_said_in_a_line_each() -> None:
 def test_the_same_numbers_are_drawn_again() -> None:
     plan = plan_of()
     results = [result(plan, training, lambda *_: some(0.6)) for training in plan.trainings]
-    assert summarise(plan, results, held(plan)) == summarise(plan, results, held(plan))
-    other = held(plan, seed=6)
-    assert summarise(plan, results, other).points != summarise(plan, results, held(plan)).points
+    assert summarise(plan, results, held(plan), SCORING) == summarise(plan, results, held(plan), SCORING)
+    other = SCORING.model_copy(update={"seed": 6})
+    assert (
+        summarise(plan, results, held(plan), other).points
+        != summarise(plan, results, held(plan), SCORING).points
+    )
 
 
 def test_few_test_samples_give_an_interval_all_the_same() -> None:
@@ -328,7 +337,7 @@ def test_few_test_samples_give_an_interval_all_the_same() -> None:
         )
         for one in (result(plan, training, lambda *_: some(0.6)) for training in plan.trainings)
     ]
-    found = summarise(plan, results, held(plan))
+    found = summarise(plan, results, held(plan), SCORING)
     assert np.isfinite([bounds(entry) for entry in found.points]).all()
 
 
@@ -344,7 +353,7 @@ def test_another_task_is_compared_by_its_own_metrics_and_direction() -> None:
         replace(one, folds=[replace(fold, scores=renamed(fold.scores)) for fold in one.folds])
         for one in (result(plan, training, lambda t, _: t.arm != "direct") for training in plan.trainings)
     ]
-    found = summarise(plan, results, held(plan, task))
+    found = summarise(plan, results, held(plan, task), SCORING)
     worst, best = point(found, "direct", 3), point(found, "sequential", 3)
     assert set(worst.test) == {"hits", "misses"}
     assert (worst.test["misses"].mean, best.test["misses"].mean) == (1.0, 0.0)

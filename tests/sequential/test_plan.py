@@ -11,8 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.sequential.small import CLASSES, ORDER, params
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.errors import UserError
-from tmdscope.learn.crossval import FoldParts
 from tmdscope.materials import MATERIALS
 from tmdscope.sequential.outcome import seen_share
 from tmdscope.sequential.plan import Plan, Rows, Training, make_plan, stage_parts

@@ -1,6 +1,5 @@
 """Hold a pipeline to its word: what its stages read, import and look up against what dvc.yaml declares."""
 
-import ast
 import json
 import os
 import re
@@ -12,17 +11,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tmdscope.params.study import PUBLISHED_SECTIONS, REPLACED, SECTIONS
+MAIN = "src/tmdscope/studies/__main__.py"
+"""What does a verb of a study."""
 
-WHOLE = {
-    "read_study": {*SECTIONS, *REPLACED},
-    "read_published_study": {*PUBLISHED_SECTIONS},
-    "read_experiments": {"experiments"},
-    "read_searches": {"searches"},
-    "read_all_experiments": {"experiments", "searches"},
-    "read_study_settings": {*SECTIONS, *REPLACED} - {"compute", "promotion"},
-}
-"""Readers of whole sections, and which."""
 WATCH = Path(__file__).parent / "watch"
 IGNORED = (".dvc", ".git", ".venv", "mlruns", "tests")
 """Not data of a stage: tools, tests, and the tracking store, which DVC never holds."""
@@ -82,32 +73,8 @@ def undeclared(dvc_yaml: Path, log: Path, root: Path) -> dict[str, Gap]:
     return {name: gap for name, gap in gaps.items() if gap}
 
 
-def undeclared_params(dvc_yaml: Path, root: Path) -> dict[str, Gap]:
-    """For each stage: sections that its script reads and does not declare, and the other way round."""
-    gaps = {}
-    for stage in read_stages(dvc_yaml, root):
-        looked_up = sections_of((root / stage.script).read_text(encoding="utf-8"))
-        declared = {key for keys in stage.params.values() for key in keys}
-        gaps[stage.name] = Gap(frozenset(looked_up - declared), frozenset(declared - looked_up))
-    return {name: gap for name, gap in gaps.items() if gap}
-
-
-def sections_of(script: str) -> set[str]:
-    """The sections that a script's text asks `read_section` and the readers of whole sections for."""
-    found = set()
-    for node in ast.walk(ast.parse(script)):
-        match node:
-            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in WHOLE:
-                found |= WHOLE[name]
-            case ast.Call(
-                func=ast.Name(id="read_section") | ast.Attribute(attr="read_section"), args=[section, *_]
-            ):
-                found.add(_literal(section))
-    return found
-
-
 def read_stages(dvc_yaml: Path, root: Path) -> list[Stage]:
-    """The stages of a dvc.yaml whose command runs a Python script."""
+    """The stages of a dvc.yaml whose command runs a Python script, or a verb of a study."""
     content = YAML(typ="safe").load(dvc_yaml)
     stages = []
     for name, entry in content["stages"].items():
@@ -115,6 +82,7 @@ def read_stages(dvc_yaml: Path, root: Path) -> list[Stage]:
         here = (dvc_yaml.parent / body.get("wdir", ".")).resolve()
         commands = body["cmd"] if isinstance(body["cmd"], list) else [body["cmd"]]
         words = [word for command in commands for word in _pattern(command).split()]
+        words = [MAIN if word == "tmdscope.studies" else word for word in words]
         position = next((number for number, word in enumerate(words) if word.endswith(".py")), None)
         if position is not None:
             stages.append(_stage(name, body, _Place(here, root.resolve()), words[position:]))
@@ -172,12 +140,3 @@ def _paths(entries: Iterable[Any]) -> list[str]:
 
 def _pattern(text: str) -> str:
     return re.sub(r"\$\{[^}]*\}", "*", text)
-
-
-def _literal(name: ast.expr) -> str:
-    match name:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.JoinedStr(values=parts):
-            return "".join(_literal(part) for part in parts)
-    return "*"

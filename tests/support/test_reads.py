@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.support.reads import Gap, read_stages, sections_of, undeclared, undeclared_params, watching
+from tests.support.reads import Gap, read_stages, undeclared, watching
 
 COUNT = """
 import os, sys
@@ -129,31 +129,3 @@ def test_templates_and_working_folders(project: Path) -> None:
     assert stage.params == {"params.yaml": ("folds.*",)}
     run(project, "fold.py", "in", folder="study")
     assert undeclared(dvc_yaml, run(project, "fold.py", "low", folder="study"), project) == {}
-
-
-def test_sections_are_read_from_the_script() -> None:
-    script = """
-    settings = read_section("prepare", PrepareParams)
-    one = params.read_section(f"experiments.{name}", ExperimentParams, path=path)
-    every = read_experiments()
-    other = read("report")
-    """
-    assert sections_of(dedent(script)) == {"prepare", "experiments.*", "experiments"}
-
-
-@pytest.mark.parametrize(
-    ("declared", "gap"),
-    [
-        ("[count, 'experiments.${item}']", None),
-        ("[count]", Gap(undeclared=frozenset({"experiments.*"}))),
-        ("[count, 'experiments.${item}', report]", Gap(unused=frozenset({"report"}))),
-        ("[count, experiments]", Gap(frozenset({"experiments.*"}), frozenset({"experiments"}))),
-    ],
-)
-def test_params_are_compared_with_the_script(project: Path, declared: str, gap: Gap | None) -> None:
-    (project / "count.py").write_text(
-        'import sys\nread_section("count", C)\nread_section(f"experiments.{sys.argv[1]}", E)\n'
-    )
-    (project / "dvc.yaml").write_text(HONEST.replace("[count]", declared))
-    expected = {"count": gap} if gap else {}
-    assert undeclared_params(project / "dvc.yaml", project) == expected

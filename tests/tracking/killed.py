@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from tests.tracking.programs import CLASSES, make_dossier, make_program
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.resume import Resume

@@ -5,7 +5,7 @@ import pytest
 
 from tests.tracking.programs import CLASSES, Logged, make_program
 from tmdscope.errors import UserError
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.tracking.contract import read_contract
 from tmdscope.tracking.models import load_program, log_program
 from tmdscope.tracking.registry import pull_version, register

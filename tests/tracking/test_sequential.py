@@ -31,7 +31,7 @@ from tests.tracking.sequences import (
     run_in,
     track,
 )
-from tmdscope.jobs.sequential import TrackedOutcome
+from tmdscope.jobs.sequences import TrackedOutcome
 from tmdscope.sequential.plan import Plan
 from tmdscope.sequential.record import StageVersion
 from tmdscope.sequential.run import Setup, StageResult

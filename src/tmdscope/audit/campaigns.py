@@ -22,9 +22,9 @@ from tmdscope.audit.confounds import FEATURES
 from tmdscope.audit.holding_out import HeldOut, matched_training, rearranged
 from tmdscope.audit.kernel import Predictor
 from tmdscope.audit.scores import Scores, gained, known
-from tmdscope.audit.table import AuditTable, Rows, Targets
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
+from tmdscope.scores.cohort import Cohort, Rows, Targets
 from tmdscope.scores.intervals import Bounds, Estimate
 from tmdscope.scores.task import Metric
 
@@ -117,7 +117,7 @@ class _Predicted:
 
 
 def hold_out(
-    table: AuditTable,
+    table: Cohort,
     predictors: Mapping[str, Predictor],
     held: Sequence[HeldOut],
     name: str,
@@ -192,7 +192,7 @@ def campaign_effect(found: Campaigns, metric: Metric, ways: int = 1) -> str | No
 
 
 def _spread(
-    table: AuditTable,
+    table: Cohort,
     predictor: Predictor,
     held: Sequence[HeldOut],
     arrangements: int,
@@ -226,7 +226,7 @@ def _widened(drop: Estimate, spread: Mapping[str, float], arrangements: int) -> 
     return replace(drop, bounds={name: widen(name, bounds) for name, bounds in drop.bounds.items()})
 
 
-def _scorable(table: AuditTable, part: HeldOut) -> tuple[dict[str, int], Rows]:
+def _scorable(table: Cohort, part: HeldOut) -> tuple[dict[str, int], Rows]:
     """Count images of classes that training loses, and find the rows of the others."""
     left = np.bincount(np.delete(table.group_stratum, part.removed), minlength=len(table.strata))
     rows = table.rows_of(part.test)
@@ -235,7 +235,7 @@ def _scorable(table: AuditTable, part: HeldOut) -> tuple[dict[str, int], Rows]:
 
 
 def _predict_part(
-    table: AuditTable,
+    table: Cohort,
     predictors: Mapping[str, Predictor],
     part: HeldOut,
     rows: Rows,
@@ -255,7 +255,7 @@ def _predict_part(
     return _Predicted(rows, held_out, control)
 
 
-def _describe(table: AuditTable, part: HeldOut, lost: dict[str, int], found: _Predicted | None) -> Part:
+def _describe(table: Cohort, part: HeldOut, lost: dict[str, int], found: _Predicted | None) -> Part:
     times = table.group_order[part.test]
     rows = table.rows_of(part.test)[:0] if found is None else found.rows
 

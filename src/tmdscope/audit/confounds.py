@@ -9,8 +9,8 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from tmdscope.audit.kernel import OrderPredictor, Predictor
 from tmdscope.audit.scores import Scores
-from tmdscope.audit.table import AuditTable, Rows, Targets
 from tmdscope.params.common import ScoringParams
+from tmdscope.scores.cohort import Cohort, Rows, Targets
 
 FEATURES = "features"
 """Name of the predictor that sees the images."""
@@ -24,7 +24,7 @@ class ForestPredictor:
     Text becomes a column for each word, a missing number its column's lowest less 1.
     """
 
-    def __init__(self, columns: pd.DataFrame, table: AuditTable, seed: int) -> None:
+    def __init__(self, columns: pd.DataFrame, table: Cohort, seed: int) -> None:
         wide = pd.get_dummies(columns, dtype=float).astype(float)
         self.values = wide.fillna(wide.min() - 1).fillna(0.0).to_numpy()
         self.targets = table.targets
@@ -55,7 +55,7 @@ class Confound:
     test: Scores | None
 
 
-def metadata_predictors(table: AuditTable, seed: int) -> dict[str, Predictor]:
+def metadata_predictors(table: Cohort, seed: int) -> dict[str, Predictor]:
     """Make, where they are known, the predictors that see ``order``, ``nuisance`` or ``statistics``."""
     made: dict[str, Predictor] = {}
     if table.order is not None:
@@ -66,7 +66,7 @@ def metadata_predictors(table: AuditTable, seed: int) -> dict[str, Predictor]:
     return made
 
 
-def predict_all(table: AuditTable, predictor: Predictor, folds: Sequence[tuple[Rows, Rows]]) -> Targets:
+def predict_all(table: Cohort, predictor: Predictor, folds: Sequence[tuple[Rows, Rows]]) -> Targets:
     """Predict every image by a model that never saw its sample; folds test every row once."""
     predicted = np.empty_like(table.targets)
     for train, test in folds:
@@ -75,7 +75,7 @@ def predict_all(table: AuditTable, predictor: Predictor, folds: Sequence[tuple[R
 
 
 def compare_confounds(
-    table: AuditTable,
+    table: Cohort,
     predictors: Mapping[str, Predictor],
     predictions: Mapping[str, Targets],
     test: Rows | None,

@@ -6,10 +6,10 @@ import numpy as np
 from scipy.stats import rankdata
 
 from tmdscope.audit.kernel import KernelRidge
-from tmdscope.audit.table import AuditTable, Rows, Values
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval
+from tmdscope.scores.cohort import Cohort, Rows, Values
 
 _FEWEST = 8
 """Samples of a class below which early and late are not told apart."""
@@ -49,7 +49,7 @@ class Drift:
 
 
 def measure_drift(
-    table: AuditTable, kernel: KernelRidge, params: AuditParams, scoring: ScoringParams
+    table: Cohort, kernel: KernelRidge, params: AuditParams, scoring: ScoringParams
 ) -> list[Drift]:
     """Tell early from late samples within each class with at least eight samples at different times.
 
@@ -96,7 +96,7 @@ def _late_half(times: Values) -> np.ndarray:
 
 
 def _values(
-    table: AuditTable,
+    table: Cohort,
     kernel: KernelRidge,
     groups: Rows,
     shuffles: np.ndarray,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics.pairwise import cosine_similarity
 
 from tmdscope.audit.kernel import standardised
-from tmdscope.audit.table import AuditTable, Rows, Values
+from tmdscope.scores.cohort import Cohort, Rows, Values
 
 _FEWEST_PAIRS = 20
 _SHOWN = 50
@@ -47,14 +47,14 @@ class Duplicates:
     near: Pairs | None
 
 
-def find_duplicates(table: AuditTable, parts: Mapping[str, Rows], quantile: float) -> Duplicates:
+def find_duplicates(table: Cohort, parts: Mapping[str, Rows], quantile: float) -> Duplicates:
     """Find exact and near duplicates.
 
     Exact: the same hash. Near: the cosine between the features of two images (unit length, then standardised
     over all images) exceeds a quantile of the same cosine between distinct images of one sample; two
     images of different samples should not be more alike than nearly all of those.
     """
-    cosine = cosine_similarity(standardised(table.features))
+    cosine = cosine_similarity(standardised(table.inputs))
     first, second = np.triu_indices(len(cosine), 1)
     same = table.image_sha256[first] == table.image_sha256[second]
     like = cosine[first, second]
@@ -77,7 +77,7 @@ def find_duplicates(table: AuditTable, parts: Mapping[str, Rows], quantile: floa
 
 
 def _describe(
-    table: AuditTable,
+    table: Cohort,
     parts: Mapping[str, Rows],
     first: Rows,
     second: Rows,

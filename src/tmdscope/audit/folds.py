@@ -9,8 +9,8 @@ from scipy.stats import binomtest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from tmdscope.audit.kernel import Predictor
-from tmdscope.audit.table import AuditTable, Rows, Targets, Values
 from tmdscope.params.common import ScoringParams
+from tmdscope.scores.cohort import Cohort, Rows, Targets, Values
 from tmdscope.scores.intervals import Bounds, Estimate
 
 _SHUFFLES = 4
@@ -109,7 +109,7 @@ FoldRunner = Callable[[int], Targets]
 
 
 def check_folds(
-    table: AuditTable,
+    table: Cohort,
     predictor: Predictor,
     outer: Sequence[tuple[Rows, Rows]],
     predicted: Targets,
@@ -150,7 +150,7 @@ def check_folds(
     )
 
 
-def shuffled_tests(table: AuditTable, predictor: Predictor, folds: int, shuffles: int, seed: int) -> Values:
+def shuffled_tests(table: Cohort, predictor: Predictor, folds: int, shuffles: int, seed: int) -> Values:
     """Give scores, (shuffles * folds,), of splits cut as the study's is, but from shuffled samples."""
     found = []
     for number in range(shuffles):
@@ -180,7 +180,7 @@ def _luck(score: float, others: Values, shuffled: Values) -> Luck:
     )
 
 
-def _score_fold(table: AuditTable, rows: Rows, predicted: Targets, scoring: ScoringParams) -> FoldScore:
+def _score_fold(table: Cohort, rows: Rows, predicted: Targets, scoring: ScoringParams) -> FoldScore:
     found, name = table.estimate(rows, predicted, scoring), table.task.plain.name
     exact = None
     if table.classes:
@@ -197,7 +197,7 @@ def _score_fold(table: AuditTable, rows: Rows, predicted: Targets, scoring: Scor
     )
 
 
-def _overlap(table: AuditTable, one: tuple[str, Rows], other: tuple[str, Rows]) -> Overlap:
+def _overlap(table: Cohort, one: tuple[str, Rows], other: tuple[str, Rows]) -> Overlap:
     (left, rows), (right, others) = one, other
     common, either = len(np.intersect1d(rows, others)), len(np.union1d(rows, others))
     return Overlap(left, right, common, len(table.shared(rows, others)), common / max(1, either))

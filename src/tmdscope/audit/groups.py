@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tmdscope.audit.duplicates import boundaries
-from tmdscope.audit.table import AuditTable, Rows
+from tmdscope.scores.cohort import Cohort, Rows
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Groups:
     shared: dict[str, list[str]]
 
 
-def count_groups(table: AuditTable, parts: Mapping[str, Rows], few_samples: int) -> Groups:
+def count_groups(table: Cohort, parts: Mapping[str, Rows], few_samples: int) -> Groups:
     """Count what each class rests on; `parts` is empty without a split."""
     classes = [_describe(table, name, parts.get("test")) for name in table.strata]
     faces = pd.Series(table.targets).groupby(table.sample_ids.astype(str)).nunique()
@@ -56,7 +56,7 @@ def count_groups(table: AuditTable, parts: Mapping[str, Rows], few_samples: int)
     )
 
 
-def _describe(table: AuditTable, name: str, test: Rows | None) -> ClassGroups:
+def _describe(table: Cohort, name: str, test: Rows | None) -> ClassGroups:
     rows = np.flatnonzero(table.stratum == table.strata.index(name))
     counts = np.unique(table.sample_ids[rows], return_counts=True)[1]
     held_out = None if test is None else np.intersect1d(rows, test)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmdscope.audit.table import AuditTable, Rows, cut_blocks
+from tmdscope.scores.cohort import Cohort, Rows, cut_blocks
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class HeldOut:
     removed: Rows
 
 
-def blocks_over_all(table: AuditTable, blocks: int) -> list[HeldOut]:
+def blocks_over_all(table: Cohort, blocks: int) -> list[HeldOut]:
     """Cut all samples into contiguous blocks of the order, equal in samples."""
     return _held_out(cut_blocks(table.group_order, blocks), "block")
 
 
-def blocks_within_classes(table: AuditTable, blocks: int) -> list[HeldOut]:
+def blocks_within_classes(table: Cohort, blocks: int) -> list[HeldOut]:
     """Cut every class's samples into contiguous blocks of the order; part k holds out block k of each.
 
     A class of at least two samples at different times always trains.
@@ -37,7 +37,7 @@ def blocks_within_classes(table: AuditTable, blocks: int) -> list[HeldOut]:
     return _held_out(place, "block")
 
 
-def runs(table: AuditTable, quantile: float) -> list[HeldOut]:
+def runs(table: Cohort, quantile: float) -> list[HeldOut]:
     """Cut the order where a step between neighbouring, different places is above a quantile of the steps.
 
     There is one part where all steps are alike.
@@ -50,7 +50,7 @@ def runs(table: AuditTable, quantile: float) -> list[HeldOut]:
     return _held_out(run[place].astype(np.int64), "run")
 
 
-def embargoed(table: AuditTable, width: int) -> list[HeldOut]:
+def embargoed(table: Cohort, width: int) -> list[HeldOut]:
     """Leave out one sample at a time, and with it those that come shortly before and after.
 
     As many as `width` (at least 1) on either side do not train; those at the same place in the order as the
@@ -67,7 +67,7 @@ def embargoed(table: AuditTable, width: int) -> list[HeldOut]:
     return found
 
 
-def matched_training(table: AuditTable, held: HeldOut, group: int, rng: np.random.Generator) -> Rows:
+def matched_training(table: Cohort, held: HeldOut, group: int, rng: np.random.Generator) -> Rows:
     """Draw the training samples of a control, group numbers: as many of each class, neighbours kept.
 
     `group` is the sample to predict, which never trains. Which others do not train is drawn from outside of
@@ -86,7 +86,7 @@ def matched_training(table: AuditTable, held: HeldOut, group: int, rng: np.rando
     return np.flatnonzero(kept).astype(np.int64)
 
 
-def rearranged(table: AuditTable, held: Sequence[HeldOut], rng: np.random.Generator) -> list[HeldOut]:
+def rearranged(table: Cohort, held: Sequence[HeldOut], rng: np.random.Generator) -> list[HeldOut]:
     """Let the samples of each class change places at random: parts keep their numbers of each class."""
     place = np.arange(len(table.group_stratum))
     for label in range(len(table.strata)):

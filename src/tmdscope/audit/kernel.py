@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import normalize
 
-from tmdscope.audit.table import AuditTable, Rows, Targets, Values
+from tmdscope.scores.cohort import Cohort, Rows, Targets, Values
 
 ALPHA = 0.1
 """Strength of the ridge, in units of the kernel's diagonal."""
@@ -63,8 +63,8 @@ class KernelRidge:
 class ClassKernel(KernelRidge):
     """`KernelRidge` on -1 and +1 for each class; the largest output is the class, see `Predictor`."""
 
-    def __init__(self, table: AuditTable) -> None:
-        super().__init__(table.features)
+    def __init__(self, table: Cohort) -> None:
+        super().__init__(table.inputs)
         self.codes: Values = np.where(table.targets[:, None] == np.arange(len(table.classes)), 1.0, -1.0)
 
     def predict(self, train: Rows, test: Rows) -> Targets:
@@ -76,8 +76,8 @@ class ClassKernel(KernelRidge):
 class NumberKernel(KernelRidge):
     """`KernelRidge` on numbers, less the mean of those that train, see `Predictor`."""
 
-    def __init__(self, table: AuditTable) -> None:
-        super().__init__(table.features)
+    def __init__(self, table: Cohort) -> None:
+        super().__init__(table.inputs)
         self.columns = np.stack([table.targets, np.ones(len(table.targets))], axis=1).astype(np.float64)
 
     def predict(self, train: Rows, test: Rows) -> Targets:
@@ -87,7 +87,7 @@ class NumberKernel(KernelRidge):
         return np.asarray(numbers + mean * (1 - ones))
 
 
-def kernel_of(table: AuditTable) -> ClassKernel | NumberKernel:
+def kernel_of(table: Cohort) -> ClassKernel | NumberKernel:
     """Make the predictor that sees the features of a table's images."""
     return ClassKernel(table) if table.classes else NumberKernel(table)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tmdscope.audit.kernel import Predictor
-from tmdscope.audit.table import AuditTable, Rows, Targets, Values
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval
+from tmdscope.scores.cohort import Cohort, Rows, Targets, Values
 from tmdscope.scores.intervals import Bounds
 from tmdscope.scores.task import Metric
 
@@ -64,7 +64,7 @@ class LearningCurve:
 
 
 def learning_curve(
-    table: AuditTable,
+    table: Cohort,
     predictor: Predictor,
     folds: Sequence[tuple[Rows, Rows]],
     params: AuditParams,
@@ -158,7 +158,7 @@ def _bounds(values: Values) -> tuple[float, float]:
 
 
 def _draw(
-    table: AuditTable,
+    table: Cohort,
     predictor: Predictor,
     folds: Sequence[tuple[Rows, Rows]],
     share: float,

@@ -14,28 +14,37 @@ from tmdscope.audit.holding_out import blocks_over_all, blocks_within_classes, e
 from tmdscope.audit.kernel import Predictor, kernel_of
 from tmdscope.audit.learning_curve import learning_curve
 from tmdscope.audit.record import Audit, Findings
-from tmdscope.audit.table import AuditTable, Rows
 from tmdscope.audit.verdict import judge
 from tmdscope.dataset.splits import outer_folds
+from tmdscope.errors import UserError
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
+from tmdscope.scores.cohort import Cohort, Rows
+
+MOST_IMAGES = 6000
+"""Images that are audited at most: the kernel between all of them is held in memory (3 x 288 MB)."""
 
 ONE_THREAD = 1
 """BLAS threads: thousands of small systems would spend their time waiting for a second one."""
 
 
 def audit(
-    table: AuditTable,
+    table: Cohort,
     parts: Mapping[str, Rows],
     params: AuditParams,
     scoring: ScoringParams,
     runners: Mapping[str, tuple[FoldRunner, int]],
 ) -> Audit:
-    """Audit a data set.
+    """Audit a data set of at most `MOST_IMAGES` images.
 
     `parts` maps a part of the study's split to its rows (``test, fold0_train, fold0_val ...``), empty without
     a split; `runners` a model of the study to what runs one of its folds and their number, may be empty.
     """
+    if len(table) > MOST_IMAGES:
+        raise UserError(
+            f"audit: {len(table)} images, {MOST_IMAGES} can be audited at most; "
+            "draw some images of every sample"
+        )
     with threadpool_limits(ONE_THREAD):
         findings = find(table, parts, params, scoring, runners)
     verdict = judge(findings)
@@ -44,7 +53,7 @@ def audit(
 
 
 def find(
-    table: AuditTable,
+    table: Cohort,
     parts: Mapping[str, Rows],
     params: AuditParams,
     scoring: ScoringParams,
@@ -70,7 +79,7 @@ def find(
 
 
 def _hold_out_all(
-    table: AuditTable, predictors: Mapping[str, Predictor], params: AuditParams, scoring: ScoringParams
+    table: Cohort, predictors: Mapping[str, Predictor], params: AuditParams, scoring: ScoringParams
 ) -> list[Campaigns]:
     asked = {name: predictors[name] for name in (FEATURES, "order")}
     blocks = params.blocks

@@ -27,7 +27,7 @@ from tmdscope.dataset.zenodo import fetch_files, record_folder
 from tmdscope.errors import UserError
 from tmdscope.files import read_bytes, sha256_file, write_json
 from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TEXT_BYTES
-from tmdscope.params.materials_study import ArchiveParams
+from tmdscope.params.images import ArchiveParams
 
 PICTURES = (".tif", ".tiff")
 TABLES = (".csv",)

@@ -80,7 +80,7 @@ def check_apart(folder: Path, root: Path = Path()) -> None:
         theirs = folder.resolve()
     except (RuntimeError, ValueError) as error:  # links in a circle, or a NUL
         raise UserError(f"{str(folder)!r} is no folder: {error}") from error
-    for own in layout.WRITTEN:
+    for own in layout.MAIN.written:
         ours = (root / own).resolve()
         if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
             raise UserError(

@@ -27,7 +27,7 @@ from tmdscope.dataset.store import (
 from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, sha256_array, write_array
 from tmdscope.memory import room_to_read
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.progress import progress
 from tmdscope.scan.level import Image8, clip_percentiles, crop_square, flat, resize_area, to_uint8
 from tmdscope.scan.read.channels import ScanError

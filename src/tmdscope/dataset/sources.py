@@ -14,7 +14,7 @@ from tmdscope.dataset.place import check_apart
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
 from tmdscope.files import atomic_path, write_array
 from tmdscope.materials import PUBLISHED_IMAGES
-from tmdscope.params.materials_study import DataParams, SimulatedParams
+from tmdscope.params.images import DataParams, SimulatedParams
 from tmdscope.progress import progress
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample, surface_truth
 

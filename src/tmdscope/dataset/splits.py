@@ -28,6 +28,15 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class FoldParts:
+    """Positions of one fold's parts: row numbers in the data set, int64."""
+
+    train: Rows
+    val: Rows
+    test: Rows
+
+
+@dataclass(frozen=True)
 class Split:
     """The held-out test, in the data set's order, and folds; each other image is in one fold's ``val``."""
 
@@ -41,6 +50,12 @@ class Split:
         for number, fold in enumerate(self.folds):
             named |= {f"fold{number}_train": fold.train, f"fold{number}_val": fold.val}
         return named
+
+    def rows(self, image_ids: Sequence[str]) -> list[FoldParts]:
+        """Find the rows of the split's images in a data set of these images, one entry per fold."""
+        row = {image: number for number, image in enumerate(image_ids)}
+        test, *parts = (np.array([row[image] for image in part], np.int64) for part in self.parts.values())
+        return [FoldParts(train, val, test) for train, val in zip(parts[::2], parts[1::2], strict=True)]
 
     def write(self, path: Path, data_sha256: str) -> None:
         """Write the split as JSON, with the digest of the data set that it divides."""

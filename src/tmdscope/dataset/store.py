@@ -88,6 +88,11 @@ class Dataset:
         return classes_of(self.manifest["material"])
 
     @property
+    def image_ids(self) -> list[str]:
+        """Name of each image."""
+        return list(self.manifest["image_id"])
+
+    @property
     def digest(self) -> str:
         """SHA-256 over every row's image id, image hash, sample and material, in order."""
         return digest_of(self.manifest)

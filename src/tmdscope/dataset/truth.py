@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
 from tmdscope.errors import UserError
-from tmdscope.params.materials_study import SimulatedParams
+from tmdscope.params.images import SimulatedParams
 from tmdscope.scan.level import resize_area
 from tmdscope.scan.simulate import SamplePlan, simulate_sample
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tmdscope.dataset.audit import read_split
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_json, write_text
 from tmdscope.jobs.compiler import Compiler
@@ -20,17 +21,17 @@ from tmdscope.jobs.new_class import (
     own_preparation,
     read_new,
 )
-from tmdscope.jobs.sequential import StageModels, cohort_of, train_tracked
-from tmdscope.layout import ADDED, ATTEMPTS, FEATURES, PREPARED, PRETRAINED, SPLIT
-from tmdscope.learn.crossval import FoldParts, score_fold
-from tmdscope.learn.experiment import fold_parts, read_features
+from tmdscope.jobs.sequences import StageModels, train_tracked
+from tmdscope.layout import MAIN
+from tmdscope.learn.crossval import score_fold
+from tmdscope.learn.experiment import read_features
 from tmdscope.learn.fit import FitResult, predict_logits
 from tmdscope.learn.resume import Resume
-from tmdscope.learn.summary import Cohort
 from tmdscope.materials import atoms_of
 from tmdscope.names import key_of
 from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
 from tmdscope.params.sequential import Encoding, SequentialParams
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.intervals import tell_interval
 from tmdscope.scores.task import Metric, read_task
 from tmdscope.sequential.outcome import summarise
@@ -75,8 +76,8 @@ def add_material(request: AddRequest) -> Addition:
     version = resolve(tracked.client, request.model)
     program = load_program(version.uri)
     root = request.root
-    old = Dataset.load(root / PREPARED)
-    split = read_split(root / SPLIT, old.manifest)
+    old = Dataset.load(root / MAIN.prepared)
+    split = read_split(root / MAIN.split, old.digest, old.manifest)
     check_model(request, version, program, old, len(split.folds))
     own = own_preparation(request, version, program)
     new = read_new(request, own, program.config.classes, old)
@@ -88,7 +89,7 @@ def add_material(request: AddRequest) -> Addition:
     )
     target = program.config.make_target()
     plan = make_plan(params, dataset.classes, Known(target, int(version.tags["epochs"])))
-    folds = join_folds(fold_parts(split, old), new, len(old.images))
+    folds = join_folds(split.rows(old.image_ids), new, len(old.images))
     settings = params.model_dump(mode="json")
     tags = {
         **provenance(request.study, dataset.digest, {**settings, "model": version.uri}),
@@ -101,21 +102,22 @@ def add_material(request: AddRequest) -> Addition:
     resume = _open_attempt(request, plan, tags, version)
     use = DataUse(request.study, dataset.digest, str(request.images), len(dataset.images), NAME)
     task = read_task(target.task)
-    cohort, metric = cohort_of(plan, dataset.manifest, request.scoring, task), task.primary
+    labels = plan.label(dataset.manifest["material"].tolist())
+    cohort, metric = Cohort.of(task, dataset.manifest, labels, plan.order), task.primary
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         origin, features = f"{request.data.origin} and {request.images.name}", Path(folder)
         if heads:
             _write_features(root, params.experiment(params.encodings[0], 0), new, features, dataset)
         compiler = Compiler(dataset, folds, own, request.scoring, origin)
-        models = StageModels(params, plan, dataset, features, root / PRETRAINED, compiler)
+        models = StageModels(params, plan, dataset, features, root / MAIN.pretrained, compiler)
         known = _known_stage(models, program, folds, cohort, heads)
         name, before = f"{request.registered}-{len(plan.order)}", {known.training: version}
         recorder = TrackedSequences(tracked, plan, tags, use, settings, resume, models.package, name, before)
         outcome = train_tracked(recorder, models.setup(folds), [known])
-    summary = summarise(plan, [known, *outcome.results], cohort)
+    summary = summarise(plan, [known, *outcome.results], cohort, request.scoring)
     record = AddedRecord(**vars(summary), model=version.uri, versions=outcome.versions)
     text = describe_gain(record, metric)
-    place = root / ADDED / key_of(material)
+    place = root / MAIN.added / key_of(material)
     record.write(place / "added.json", metric)
     write_text(place / "gain.md", text)
     for run_id in outcome.runs.values():
@@ -127,18 +129,18 @@ def add_material(request: AddRequest) -> Addition:
 def _open_attempt(request: AddRequest, plan: Plan, tags: Mapping[str, str], version: Version) -> Resume:
     """Go on with an interrupted addition of the same class to the same model, or begin it."""
     root, features = request.root, request.sequential.strategy is Strategy.FEATURES
-    stored = {"features": root / FEATURES / "features.npy"} if features else {}
+    stored = {"features": root / MAIN.features / "features.npy"} if features else {}
     determining = identity(
         tags,
         plan.order,
         **stored,
         split=tags["split.sha256"],
-        weights=root / PRETRAINED,
+        weights=root / MAIN.pretrained,
         model=version.run_id,
         kept=[part.model_dump(mode="json") for part in (request.data, request.prepare, request.scoring)],
         registered=request.registered,
     )
-    return Resume.open(root / ATTEMPTS / f"add-{key_of(plan.order[-1])}", determining, machine(tags))
+    return Resume.open(root / MAIN.attempts / f"add-{key_of(plan.order[-1])}", determining, machine(tags))
 
 
 def describe_gain(record: AddedRecord, metric: Metric) -> str:
@@ -206,9 +208,11 @@ def _write_features(
     root: Path, settings: ExperimentParams, new: Dataset, folder: Path, dataset: Dataset
 ) -> None:
     """Store the features of all images: the study's as they are, those of the new ones made now."""
-    stored = read_features(root / FEATURES, settings, Dataset.load(root / PREPARED), root / PRETRAINED)
+    stored = read_features(
+        root / MAIN.features, settings, Dataset.load(root / MAIN.prepared), root / MAIN.pretrained
+    )
     weights, device = Weights(settings.weights), best_device()
-    state = load_weights(weights, settings.architecture, root / PRETRAINED)
+    state = load_weights(weights, settings.architecture, root / MAIN.pretrained)
     network = bare_backbone(settings.architecture, state)
     backbone = Backbone(network, weights.source.normalisation).to(device).eval()
     precision = resolve_precision(Precision(settings.precision), device)
@@ -216,7 +220,7 @@ def _write_features(
         backbone, new.images, stored.symmetries, settings.batch_size, device, precision
     )
     both = replace(stored, features=np.concatenate([stored.features, fresh]))
-    both.write(folder, dataset.digest, root / PRETRAINED)
+    both.write(folder, dataset.digest, root / MAIN.pretrained)
 
 
 def _known_stage(
@@ -228,7 +232,7 @@ def _known_stage(
     training = Training("sequential", params.encodings[0], params.seeds[0], plan.stages[0], "full")
     target = program.config.make_target()
     examples = models.make(training.encoding, target).examples
-    parts = stage_parts(training, folds, cohort.labels, cohort.sample_ids, params)
+    parts = stage_parts(training, folds, cohort.targets, cohort.sample_ids, params)
     results, states = [], []
     for number, fold in enumerate(parts):
         member = program.ensemble.member(number)

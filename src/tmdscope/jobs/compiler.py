@@ -9,20 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.dataset.audit import audit_split
-from tmdscope.dataset.splits import Fold, Split
+from tmdscope.dataset.splits import Fold, FoldParts, Split
 from tmdscope.dataset.store import Dataset
-from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.selection import describe_selection, leave_out_each, selection_score
-from tmdscope.learn.summary import Cohort, Labels, predictions_table, summarise
+from tmdscope.learn.summary import Labels, predictions_table, summarise
 from tmdscope.models.baseline import sample_id_baseline
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.materials_study import PrepareParams
+from tmdscope.params.images import PrepareParams
 from tmdscope.reliability.reliability import assess, fit_reliability, measure
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.facts import DataFacts, Facts, SplitAudit, SplitFacts
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.task import read_task
-from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.crossval import Trained
 from tmdscope.tracking.models import Program
+from tmdscope.tracking.runs import Dossier
 from tmdscope.tracking.scale import Scale
 from tmdscope.vision.features import embed_inputs
 
@@ -60,10 +61,8 @@ class Compiler:
         reliability = fit_reliability(probabilities, embeddings, labels, samples, folds)
         held_out = assess(reliability, probabilities[:, test], embeddings[:, test])
         scoring = self.scoring
-        distinct = manifest["duplicate_of"].isna().to_numpy()
         task = read_task(trained.experiment.target.task)
-        cohort = Cohort(task, labels, samples, distinct, scoring.bootstrap, scoring.seed)
-        scores = summarise(results, folds, cohort)
+        scores = summarise(results, folds, Cohort.of(task, manifest, labels, classes), scoring)
         histories, rule = [result.fit.history for result in results], trained.experiment.settings.checkpoint
         own = [leave_out_each(histories, rule, task.primary)]
         score = selection_score(own, task.primary) if searched is None else searched

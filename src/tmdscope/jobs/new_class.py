@@ -13,16 +13,15 @@ from tmdscope.dataset.manifest_csv import read_sheet
 from tmdscope.dataset.place import check_apart, manifest_file
 from tmdscope.dataset.prepare import prepare
 from tmdscope.dataset.sources import ingest
-from tmdscope.dataset.splits import group_samples, outer_folds
+from tmdscope.dataset.splits import FoldParts, group_samples, outer_folds
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_file
-from tmdscope.layout import SPLIT
-from tmdscope.learn.crossval import FoldParts
+from tmdscope.layout import MAIN
 from tmdscope.names import text_problem
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import Strategy
-from tmdscope.params.materials_study import DataParams, PrepareParams
+from tmdscope.params.images import DataParams, PrepareParams
 from tmdscope.params.sequential import SequentialParams
 from tmdscope.stage import say
 from tmdscope.tracking.models import Program
@@ -55,11 +54,13 @@ class AddRequest:
 def check_model(request: AddRequest, version: Version, program: Program, old: Dataset, folds: int) -> None:
     """Refuse a model of other data, another split, or another kind than section `sequential` names."""
     root, config = request.root, program.config
-    check_trained_on(version, {"data": old.digest, "split": sha256_file(root / SPLIT)})
+    check_trained_on(version, {"data": old.digest, "split": sha256_file(root / MAIN.split)})
     if "epochs" not in version.tags:
         raise UserError(f"{version.uri} does not say its epochs: register it again, `dvc repro register`")
     if config.members != folds:
-        raise UserError(f"{version.uri} has {config.members} fold models, {root / SPLIT} has {folds} folds")
+        raise UserError(
+            f"{version.uri} has {config.members} fold models, {root / MAIN.split} has {folds} folds"
+        )
     if config.target not in ("multiclass", "multilabel"):
         raise UserError(f"{version.uri} has {config.target} targets; a class can be added to the others only")
     settings = request.sequential.experiment("multiclass", 0)

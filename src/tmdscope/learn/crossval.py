@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.fit import (
     Examples,
     FitResult,
@@ -20,15 +21,6 @@ from tmdscope.learn.fit import (
 from tmdscope.learn.recorder import Recorder
 from tmdscope.learn.resume import Resume
 from tmdscope.vision.targets import Target
-
-
-@dataclass(frozen=True)
-class FoldParts:
-    """Positions of one fold's parts: row numbers in the data set, int64."""
-
-    train: NDArray[np.int64]
-    val: NDArray[np.int64]
-    test: NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.learn.checkpoint import CheckpointRule
-from tmdscope.learn.crossval import FoldParts
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
 from tmdscope.vision.backbones import bare_backbone, feature_count, frozen_layers
@@ -110,12 +108,6 @@ def make_experiment(
         wait=isinstance(encoding, Multilabel) and encoding.wait,
     )
     return Experiment(encoding, examples, new_model, _fit_settings(params, device), assemble, config)
-
-
-def fold_parts(split: Split, dataset: Dataset) -> list[FoldParts]:
-    """Find the row numbers of a split's images in a data set, one entry per fold."""
-    test = dataset.rows(split.test)
-    return [FoldParts(dataset.rows(fold.train), dataset.rows(fold.val), test) for fold in split.folds]
 
 
 def _fit_settings(params: ExperimentParams, device: torch.device) -> FitSettings:

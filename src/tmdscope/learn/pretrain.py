@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
-from tmdscope.params.materials_study import PretrainParams
+from tmdscope.params.images import PretrainParams
 from tmdscope.progress import progress
 from tmdscope.scan.level import SIMPLE, level
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample

@@ -1,49 +1,28 @@
 """What a cross-validation amounts to: means over folds, pooled scores with intervals, confusion matrices."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.learn.crossval import FoldParts, FoldResult
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.learn.crossval import FoldResult
 from tmdscope.materials import INVALID
+from tmdscope.params.common import ScoringParams
 from tmdscope.scores.classes import confusion_matrix, invalid_count
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import PARTS, mean_std
-from tmdscope.scores.intervals import estimate
 from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import Metric, Task
 
 Labels = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Cohort:
-    """The images that a study scores, shape (N,); `distinct` is True for the first of identical ones."""
-
-    task: Task
-    labels: Labels
-    sample_ids: NDArray[Any]
-    distinct: NDArray[np.bool_]
-    resamples: int
-    seed: int
-
-    def pooled(self, rows: Labels, predicted: Labels) -> dict[str, Any]:
-        """Score predictions on some images (rows), with 95 % intervals bootstrapped by sample.
-
-        Gives `Estimate.record`, and the same under ``distinct`` on the first of identical images only.
-        """
-        keep = self.distinct[rows]
-        return {**self._scores(rows, predicted), "distinct": self._scores(rows[keep], predicted[keep])}
-
-    def _scores(self, rows: Labels, predicted: Labels) -> dict[str, Any]:
-        labels, samples = self.labels[rows], self.sample_ids[rows]
-        return estimate(self.task, labels, predicted, samples, self.resamples, self.seed).record()
-
-
-def summarise(results: Sequence[FoldResult], folds: Sequence[FoldParts], cohort: Cohort) -> dict[str, Any]:
+def summarise(
+    results: Sequence[FoldResult], folds: Sequence[FoldParts], cohort: Cohort, scoring: ScoringParams
+) -> dict[str, Any]:
     """Summarise a cross-validation.
 
     Returns
@@ -62,8 +41,8 @@ def summarise(results: Sequence[FoldResult], folds: Sequence[FoldParts], cohort:
     return {
         **{part: _over_folds(results, part) for part in PARTS},
         "best_fold": int(np.argmax([primary.gain(value, 0) for value in validated])),
-        "out_of_fold": cohort.pooled(rows, predicted),
-        "ensemble_test": cohort.pooled(test, ensemble_probabilities(results)[test].argmax(axis=1)),
+        "out_of_fold": cohort.pooled(rows, predicted, scoring),
+        "ensemble_test": cohort.pooled(test, ensemble_probabilities(results)[test].argmax(axis=1), scoring),
     }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.errors import UserError
-from tmdscope.learn.crossval import FoldParts
 from tmdscope.models.sample_id import make_sample_id_classifier
 from tmdscope.models.tabular import mean_over_folds, score_parts
 from tmdscope.scores.task import CLASSES

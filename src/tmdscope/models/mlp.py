@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitSettings, fit
 from tmdscope.learn.recorder import FoldRecorder
-from tmdscope.params.published_study import MlpFamily, MlpParams
+from tmdscope.params.families import MlpFamily, MlpParams
 from tmdscope.vision.targets import Target
 
 

@@ -1,6 +1,6 @@
-"""Classifiers of stored features by name: settings, what fits them, what predicts.
+"""Methods on features by name: settings, what fits them, what predicts classes or numbers.
 
-Fixed runs and searches share them: each is a family of `tmdscope.params.published_study.FAMILIES` with its
+Fixed runs and searches share them: each is a family of `tmdscope.params.families.FAMILIES` with its
 transforms of the features before it.
 """
 
@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import SVC
@@ -24,63 +24,57 @@ from tmdscope.errors import UserError
 from tmdscope.learn.fit import Examples, predict_logits
 from tmdscope.learn.recorder import Silent
 from tmdscope.models.mlp import Mlp, train_mlp
-from tmdscope.params.published_study import (
+from tmdscope.params.families import (
     AnyFamily,
-    ClassifiersParams,
     KernelRidgeFamily,
     KnnFamily,
     LogisticFamily,
     MlpFamily,
+    RidgeFamily,
     SvcFamily,
 )
 from tmdscope.vision.targets import Multiclass
 
 Features = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]
-
-FIXED: Mapping[str, Callable[[ClassifiersParams], AnyFamily]] = {
-    "svc": lambda params: SvcFamily(
-        family="svc", power=1.0, l2=True, standardise=True, svc_c=params.svc.c, gamma=1.0, balanced=True
-    ),
-    "logistic": lambda params: LogisticFamily(
-        family="logistic", power=1.0, l2=False, standardise=True, logistic_c=params.logistic.c, balanced=True
-    ),
-}
-"""Classifiers of the published study that no search chooses, by name."""
+Targets = NDArray[Any]
 
 _MAX_ITERATIONS = 3000
 
 
 class FamilyError(UserError):
-    """A classifier cannot be fitted with its settings; the message names the family and says why."""
+    """A method cannot be fitted with its settings; the message names the family and says why."""
 
 
-class Classifier(Protocol):
-    """What learns from features, shape (images, values), and the class of each image."""
+class Estimator(Protocol):
+    """What learns from features, shape (images, values), and the target of each image."""
 
-    def fit(self, inputs: Any, labels: Any) -> Self:
+    def fit(self, inputs: Any, targets: Any) -> Self:
         """Learn from some images."""
 
     def predict(self, inputs: Any) -> NDArray[Any]:
-        """Predict the class of each image, shape (images,)."""
+        """Predict the target of each image, shape (images,)."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted classifier and the transforms before it."""
+    """A fitted estimator and the transforms before it; `dtype` is that of the targets."""
 
     transforms: Pipeline
-    classifier: Classifier
+    estimator: Estimator
+    dtype: np.dtype[Any]
 
-    def predict(self, features: Features) -> Labels:
-        """Predict the class of each image, shape (images,)."""
-        return self.classifier.predict(self.transforms.transform(features)).astype(np.int64)
+    def predict(self, features: Features) -> Targets:
+        """Predict the target of each image, shape (images,)."""
+        return self.estimator.predict(self.transforms.transform(features)).astype(self.dtype)
 
 
 def fit_family(
-    family: AnyFamily, features: Features, labels: Labels, classes: Sequence[str], seed: int = 0
+    family: AnyFamily, features: Features, targets: Targets, classes: Sequence[str], seed: int = 0
 ) -> Fitted:
-    """Fit transforms and classifier; the seed is of networks, the other families draw nothing.
+    """Fit transforms and estimator; the seed is of networks, the other families draw nothing.
+
+    Targets are labels of classes, or numbers where there are none.
 
     One thread, because a fit of this size spends its time waiting when BLAS threads share busy cores
     (measured: 0.1 s becomes 5 s), and because the result then does not depend on their number.
@@ -88,8 +82,11 @@ def fit_family(
     with threadpool_limits(1):
         transforms = make_transforms(family)
         inputs = transforms.fit_transform(features)
-        classifier: Classifier = _MAKERS[family.family](family, inputs, classes, seed)
-        return Fitted(transforms, classifier.fit(inputs, labels))
+        makers, what = (_CLASSIFIERS, "classes") if classes else (_REGRESSORS, "numbers")
+        make = makers.get(family.family)
+        if make is None:
+            raise FamilyError(f"{family.family} does not predict {what}: take {', '.join(makers)}")
+        return Fitted(transforms, make(family, inputs, classes, seed).fit(inputs, targets), targets.dtype)
 
 
 def make_transforms(family: AnyFamily) -> Pipeline:
@@ -149,14 +146,29 @@ class _MlpClassifier:
         return labels
 
 
-def _make_knn(family: KnnFamily, inputs: Features, *_: Any) -> Classifier:
+def _make_knn(family: KnnFamily, inputs: Features, classes: Sequence[str], _: int) -> Estimator:
     if family.neighbours > len(inputs):
         raise FamilyError(f"knn: {family.neighbours} neighbours, but {len(inputs)} images to learn from")
-    made: Classifier = KNeighborsClassifier(family.neighbours, weights=family.votes)
+    kind = KNeighborsClassifier if classes else KNeighborsRegressor
+    made: Estimator = kind(family.neighbours, weights=family.votes)
     return made
 
 
-_MAKERS: Mapping[str, Callable[[Any, Features, Sequence[str], int], Any]] = {
+def _kernel_ridge(family: KernelRidgeFamily, inputs: Features, *_: Any) -> Estimator:
+    if family.balanced:
+        raise FamilyError("kernel_ridge: balanced is of classes; set it to false for numbers")
+    made: Estimator = KernelRidge(alpha=family.alpha, kernel="rbf", gamma=_gamma(family, inputs))
+    return made
+
+
+def _ridge(family: RidgeFamily, *_: Any) -> Estimator:
+    made: Estimator = Ridge(family.ridge_alpha)
+    return made
+
+
+Maker = Callable[[Any, Features, Sequence[str], int], Any]
+
+_CLASSIFIERS: Mapping[str, Maker] = {
     "mlp": lambda family, _, classes, seed: _MlpClassifier(family, classes, seed),
     "logistic": lambda family, *_: LogisticRegression(
         C=family.logistic_c, class_weight=_weight(family), max_iter=_MAX_ITERATIONS
@@ -170,6 +182,9 @@ _MAKERS: Mapping[str, Callable[[Any, Features, Sequence[str], int], Any]] = {
     "knn": _make_knn,
 }
 """Families by name: what makes an unfitted classifier from its settings, for inputs, classes and a seed."""
+
+_REGRESSORS: Mapping[str, Maker] = {"ridge": _ridge, "kernel_ridge": _kernel_ridge, "knn": _make_knn}
+"""The same of numbers."""
 
 
 def _weight(family: LogisticFamily | SvcFamily) -> str | None:

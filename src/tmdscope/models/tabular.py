@@ -1,64 +1,37 @@
-"""Classifiers of stored features under one face: predict a fold, and predict what no fold has seen."""
+"""Methods on the features of a cohort under one face: predict a fold, and predict what no fold has seen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from tmdscope.dataset.splits import Split, outer_folds
-from tmdscope.errors import UserError
-from tmdscope.learn.crossval import FoldParts, fold_seed
+from tmdscope.dataset.splits import FoldParts, outer_folds
+from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.fit import Examples, predict_logits
 from tmdscope.learn.recorder import FoldRecorder, Silent
-from tmdscope.materials import nearest
 from tmdscope.models.mlp import train_mlp
-from tmdscope.models.registry import FIXED, Labels, fit_family
-from tmdscope.models.sample_id import SAMPLE_ID_ONLY, make_sample_id_classifier
-from tmdscope.params.published_study import ClassifiersParams
+from tmdscope.models.registry import Labels, Targets, fit_family
+from tmdscope.models.sample_id import make_sample_id_classifier
+from tmdscope.params.families import AnyFamily, MethodsParams, MlpParams
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import PARTS, mean_std
 from tmdscope.scores.task import Task
 from tmdscope.vision.targets import Multiclass
 
-METHODS = ("mlp", *FIXED, SAMPLE_ID_ONLY)
-"""Names that `make_method` knows."""
-
-
-@dataclass(frozen=True)
-class FeatureTable:
-    """Stored features, (N, F), of images with samples and labels, (N,); `classes` in label order."""
-
-    features: NDArray[np.float32]
-    sample_ids: NDArray[Any]
-    labels: Labels
-    classes: tuple[str, ...]
-
-    def take(self, rows: Labels) -> Self:
-        """Copy some rows."""
-        return replace(
-            self, features=self.features[rows], sample_ids=self.sample_ids[rows], labels=self.labels[rows]
-        )
-
-
-def table_folds(split: Split, image_ids: Sequence[str]) -> list[FoldParts]:
-    """Turn a split's image ids into the rows of a table."""
-    row = {image: number for number, image in enumerate(image_ids)}
-    return [
-        FoldParts(*(np.array([row[image] for image in part]) for part in (fold.train, fold.val, split.test)))
-        for fold in split.folds
-    ]
-
 
 class Method(Protocol):
-    """A way to classify images by their features or by their sample's number."""
+    """A way to predict the targets of images by their features or by their sample's number."""
 
-    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it is, JSON-like."""
+
+    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Targets:
         """Train on a fold and predict every image, shape (N,); its number, from 0, seeds what is random."""
 
-    def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:
+    def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Targets:
         """Train on some images (rows) as well as the method can and predict others.
 
         `number` is that of the outer fold and seeds what is random; methods that need a validation part cut
@@ -67,84 +40,101 @@ class Method(Protocol):
 
 
 class MlpMethod:
-    """The paper's ImageNet* classifier, see `Method`."""
+    """A network with hidden layers, of classes, whose epoch the validation part chooses; see `Method`."""
 
-    def __init__(self, table: FeatureTable, params: ClassifiersParams) -> None:
-        self.table = table
+    def __init__(self, cohort: Cohort, params: MlpParams, seed: int) -> None:
+        self.cohort = cohort
         self.params = params
-        self.target = Multiclass(table.classes)
-        self.examples = Examples(torch.tensor(table.features), torch.tensor(table.labels))
+        self.seed = seed
+        self.settings = params.model_dump(mode="json")
+        self.target = Multiclass(cohort.classes)
+        self.examples = Examples(torch.tensor(cohort.inputs), torch.tensor(cohort.targets))
 
     def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:
         """Train one network, see `Method.predict_fold`."""
-        labels: Labels = self._logits(parts, fold_seed(self.params.seed, number), listener).argmax(1).numpy()
+        labels: Labels = self._logits(parts, fold_seed(self.seed, number), listener).argmax(1).numpy()
         return labels
 
     def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:
         """Train one network on all but the first inner fold, which validates, see `Method.predict_unseen`."""
-        train, val = outer_folds(self.table.labels[seen], self.table.sample_ids[seen].tolist(), inner_folds)[
-            0
-        ]
+        own = self.cohort.take(seen)
+        train, val = outer_folds(own.stratum, own.sample_ids.tolist(), inner_folds)[0]
         parts = FoldParts(seen[train], seen[val], unseen)
-        logits = self._logits(parts, fold_seed(self.params.seed, 1000 + number), Silent())
+        logits = self._logits(parts, fold_seed(self.seed, 1000 + number), Silent())
         labels: Labels = logits[torch.from_numpy(unseen)].argmax(dim=1).numpy()
         return labels
 
     def _logits(self, parts: FoldParts, seed: int, listener: FoldRecorder) -> Tensor:
         train, val = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
-        model = train_mlp(self.params.mlp, seed, self.target, self.examples, train, val, listener)
+        model = train_mlp(self.params, seed, self.target, self.examples, train, val, listener)
         return predict_logits(model, self.examples.inputs)
 
 
 class FixedMethod:
-    """A classifier with settings of its own, see `Method`; it needs no validation part."""
+    """A family with settings that nothing chooses, so that it needs no validation part; see `Method`."""
 
-    def __init__(self, name: str, table: FeatureTable, params: ClassifiersParams) -> None:
-        self.table = table
-        self.family = FIXED[name](params) if name != SAMPLE_ID_ONLY else None
+    def __init__(self, cohort: Cohort, family: AnyFamily, seed: int = 0) -> None:
+        self.cohort = cohort
+        self.family = family
+        self.seed = seed
+        self.settings = family.model_dump(mode="json")
+
+    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Targets:  # noqa: ARG002
+        """Fit on the training part, see `Method.predict_fold`."""
+        return self._predict(parts.train, np.arange(len(self.cohort)), fold_seed(self.seed, number))
+
+    def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Targets:  # noqa: ARG002
+        """Fit on all that is seen, see `Method.predict_unseen`."""
+        return self._predict(seen, unseen, fold_seed(self.seed, 1000 + number))
+
+    def _predict(self, train: Labels, rows: Labels, seed: int) -> Targets:
+        cohort = self.cohort
+        fitted = fit_family(self.family, cohort.inputs[train], cohort.targets[train], cohort.classes, seed)
+        return fitted.predict(cohort.inputs[rows])
+
+
+class SampleIdMethod:
+    """The nearest neighbour by the number of the sample, which sees no image; see `Method`."""
+
+    settings: Mapping[str, Any] = {}
+
+    def __init__(self, cohort: Cohort) -> None:
+        self.cohort = cohort
 
     def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:  # noqa: ARG002
         """Fit on the training part, see `Method.predict_fold`."""
-        return self._predict(parts.train, np.arange(len(self.table.labels)))
+        return self.predict_unseen(parts.train, np.arange(len(self.cohort)), number, 0)
 
     def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:  # noqa: ARG002
         """Fit on all that is seen, see `Method.predict_unseen`."""
-        return self._predict(seen, unseen)
-
-    def _predict(self, train: Labels, rows: Labels) -> Labels:
-        table, labels = self.table, self.table.labels[train]
-        if self.family is not None:
-            fitted = fit_family(self.family, table.features[train], labels, table.classes)
-            return fitted.predict(table.features[rows])
-        baseline = make_sample_id_classifier().fit(table.sample_ids[train], labels)
-        predicted: Labels = baseline.predict(table.sample_ids[rows]).astype(np.int64)
+        samples, labels = self.cohort.sample_ids, self.cohort.targets[seen]
+        baseline = make_sample_id_classifier().fit(samples[seen], labels)
+        predicted: Labels = baseline.predict(samples[unseen]).astype(np.int64)
         return predicted
 
 
-def make_method(name: str, table: FeatureTable, params: ClassifiersParams) -> Method:
-    """Make one of `METHODS` by name."""
-    if name not in METHODS:
-        raise UserError(f"unknown classifier {name!r}; {nearest(name, METHODS)}")
-    return MlpMethod(table, params) if name == "mlp" else FixedMethod(name, table, params)
+def make_methods(cohort: Cohort, params: MethodsParams) -> dict[str, Method]:
+    """Make what section `methods` names."""
+    return {name: FixedMethod(cohort, family, params.seed) for name, family in params.families.items()}
 
 
-def pooled_predictions(method: Method, table: FeatureTable, folds: int, inner_folds: int) -> Labels:
+def pooled_predictions(method: Method, cohort: Cohort, folds: int, inner_folds: int) -> Targets:
     """Predict every image, shape (N,), by a model that has seen no image of its sample.
 
     The outer folds are stratified and grouped by sample.
     """
-    predicted = np.full(len(table.labels), -1, dtype=np.int64)
-    for number, (seen, unseen) in enumerate(outer_folds(table.labels, table.sample_ids.tolist(), folds)):
+    predicted = np.empty_like(cohort.targets)
+    for number, (seen, unseen) in enumerate(outer_folds(cohort.stratum, cohort.sample_ids.tolist(), folds)):
         predicted[unseen] = method.predict_unseen(seen, unseen, number, inner_folds)
     return predicted
 
 
-def score_parts(task: Task, labels: Labels, predicted: Labels, parts: FoldParts) -> dict[str, float]:
+def score_parts(task: Task, targets: Targets, predicted: Targets, parts: FoldParts) -> dict[str, float]:
     """Give ``PART_METRIC`` of predictions for every image, shape (N,)."""
     return {
         f"{part}_{name}": value
         for part in PARTS
-        for name, value in task.scores(labels[getattr(parts, part)], predicted[getattr(parts, part)]).items()
+        for name, value in task.scores(targets[getattr(parts, part)], predicted[getattr(parts, part)]).items()
     }
 
 

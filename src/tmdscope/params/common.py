@@ -19,6 +19,16 @@ Name = Annotated[str, AfterValidator(_named)]
 """Of a study or of a registered model."""
 
 
+def _key(name: str) -> str:
+    if problem := name_problem(name):
+        raise ValueError(problem)
+    return name
+
+
+Key = Annotated[str, AfterValidator(_key)]
+"""Of an entry that a person names."""
+
+
 def _public(address: str) -> str:
     if holds_secret(address):
         raise ValueError("it holds a password or token, which git and dvc.lock would keep: take it out")
@@ -34,6 +44,12 @@ class FoldsParams(Params):
 
     test_folds: int = Field(ge=2, le=100, description="fold 0 of so many is the held-out test")
     folds: int = Field(ge=2, le=100, description="cross-validation folds on the rest")
+
+
+class TrackingParams(Params):
+    """Section `tracking`: names in MLflow."""
+
+    study: Name = Field(description="MLflow experiment")
 
 
 class ScoringParams(Params):

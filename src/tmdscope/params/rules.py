@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tmdscope.errors import UserError
-from tmdscope.materials import MATERIALS
 from tmdscope.names import name_problem
 from tmdscope.params.audit import ManifestAuditParams
-from tmdscope.params.common import FoldsParams
 from tmdscope.params.experiments import (
     ONLY_FOR,
     ExperimentParams,
@@ -16,7 +14,7 @@ from tmdscope.params.experiments import (
     Strategy,
     require_formulae,
 )
-from tmdscope.params.materials_study import (
+from tmdscope.params.images import (
     AttributionParams,
     DataParams,
     LatentParams,
@@ -26,7 +24,7 @@ from tmdscope.params.materials_study import (
 )
 from tmdscope.params.reading import Params
 from tmdscope.params.search import SearchParams, tuned_name
-from tmdscope.params.sequential import PublishedSequentialParams, SequenceParams, SequentialParams, part_sizes
+from tmdscope.params.sequential import SequenceParams, SequentialParams, part_sizes
 
 _TAKEN_NAMES = ("sequential", "audit")
 """Names that runs and folders of other stages have."""
@@ -42,8 +40,8 @@ class WrongSectionError(LookupError):
 
 
 @dataclass(frozen=True)
-class Study:
-    """The sections of a study that are right by themselves; the published one has no experiments."""
+class Settings:
+    """The sections of a study that are right by themselves; one on a table has no experiments."""
 
     sections: dict[str, Params] = field(default_factory=dict)
     experiments: dict[str, ExperimentParams] = field(default_factory=dict)
@@ -135,7 +133,7 @@ def name_problems(experiments: Mapping[Any, Any], searches: Mapping[Any, Any]) -
     """Find names that cannot be those of stages, folders and keys, with remedies."""
     for section, entries in (("experiments", experiments), ("searches", searches)):
         yield from (f"{section}: {problem}" for problem in map(name_problem, entries) if problem)
-    tuned = {tuned_name(name): name for name in searches}
+    tuned = {tuned_name(str(name)): name for name in searches}
     seen: dict[str, str] = {}
     for name in map(str, experiments):
         if name in _TAKEN_NAMES:
@@ -158,27 +156,22 @@ def _varied(base: ExperimentParams, key: str, value: Any) -> ExperimentParams | 
         return None
 
 
-def _formulae(study: Study) -> Iterator[str]:
+def _formulae(settings: Settings) -> Iterator[str]:
     """Multilabel targets are atoms."""
-    data = study.get("data", DataParams)
-    names = [name for name, entry in study.experiments.items() if entry.target == "multilabel"]
+    data = settings.get("data", DataParams)
+    names = [name for name, entry in settings.experiments.items() if entry.target == "multilabel"]
     if names:
         keys = ", ".join(f"experiments.{name}" for name in names)
         yield from _said(lambda: require_formulae(data.classes, f"set the target of {keys} to multiclass"))
 
 
-def _sequence(study: Study) -> Iterator[str]:
-    classes, folds = study.get("data", DataParams).classes, study.get("split", SplitParams).folds
-    yield from _sequence_problems(study.get("sequential", SequentialParams), classes, folds)
+def _sequence(settings: Settings) -> Iterator[str]:
+    classes, folds = settings.get("data", DataParams).classes, settings.get("split", SplitParams).folds
+    yield from sequence_problems(settings.get("sequential", SequentialParams), classes, folds)
 
 
-def sequence_of_the_paper(study: Study) -> Iterator[str]:
-    """Compare the sequence of the published study with its classes and folds, with remedies."""
-    folds = study.get("split", FoldsParams).folds
-    yield from _sequence_problems(study.get("sequential", PublishedSequentialParams), MATERIALS, folds)
-
-
-def _sequence_problems(params: SequenceParams, classes: Iterable[str], folds: int) -> Iterator[str]:
+def sequence_problems(params: SequenceParams, classes: Iterable[str], folds: int) -> Iterator[str]:
+    """Compare a sequence with the classes and the folds that there are, with remedies."""
     if not params.enabled:
         return
     yield from _said(lambda: params.order_of(list(classes)))
@@ -189,11 +182,11 @@ def _sequence_problems(params: SequenceParams, classes: Iterable[str], folds: in
         )
 
 
-def _weights(study: Study) -> Iterator[str]:
+def _weights(settings: Settings) -> Iterator[str]:
     """Weights are published for some architectures; those called `simulated` are of one."""
-    made = study.get("pretrain", PretrainParams).architecture
-    entries: list[tuple[str, ExperimentParams | FeaturesParams]] = [*study.trainings()]
-    entries.append(("features", study.get("features", FeaturesParams)))
+    made = settings.get("pretrain", PretrainParams).architecture
+    entries: list[tuple[str, ExperimentParams | FeaturesParams]] = [*settings.trainings()]
+    entries.append(("features", settings.get("features", FeaturesParams)))
     for where, entry in entries:
         known = (made,) if entry.weights == "simulated" else ONLY_FOR.get(entry.weights)
         if known is not None and entry.architecture not in known:
@@ -204,10 +197,10 @@ def _weights(study: Study) -> Iterator[str]:
             )
 
 
-def _stored_features(study: Study) -> Iterator[str]:
+def _stored_features(settings: Settings) -> Iterator[str]:
     """Strategy `features` reads what stage `features` stored."""
-    stored = study.get("features", FeaturesParams)
-    for where, entry in study.trainings():
+    stored = settings.get("features", FeaturesParams)
+    for where, entry in settings.trainings():
         if entry.strategy is not Strategy.FEATURES:
             continue
         for key in ("architecture", "weights"):
@@ -225,14 +218,14 @@ def _stored_features(study: Study) -> Iterator[str]:
                 )
 
 
-def _sources(study: Study) -> Iterator[str]:
-    data, split = study.get("data", DataParams), study.get("split", SplitParams)
+def _sources(settings: Settings) -> Iterator[str]:
+    data, split = settings.get("data", DataParams), settings.get("split", SplitParams)
     if split.test == "paper" and data.source != "archive":
         yield (
             f"split.test is paper, but data.source is {data.source}: only the archive knows the authors' "
             "test; set split.test to folds"
         )
-    side, frame = study.get("prepare", PrepareParams).levelling.side_nm, data.simulated.frame_nm
+    side, frame = settings.get("prepare", PrepareParams).levelling.side_nm, data.simulated.frame_nm
     if data.source == "simulated" and side is not None and side > frame:
         yield (
             f"prepare.levelling.crop_nm is {side:g}, but data.simulated.frame_nm is {frame:g}: lower "
@@ -240,10 +233,10 @@ def _sources(study: Study) -> Iterator[str]:
         )
 
 
-def _patch(study: Study) -> Iterator[str]:
+def _patch(settings: Settings) -> Iterator[str]:
     patch, size = (
-        study.get("attribution", AttributionParams).patch_px,
-        study.get("prepare", PrepareParams).size_px,
+        settings.get("attribution", AttributionParams).patch_px,
+        settings.get("prepare", PrepareParams).size_px,
     )
     if patch > size:
         yield f"attribution.patch_px {patch} is larger than an image, prepare.size_px {size}: lower it"
@@ -257,8 +250,8 @@ def _said(check: Callable[[], object]) -> list[str]:
     return []
 
 
-Rule = Callable[[Study], Iterator[str]]
+Rule = Callable[[Settings], Iterator[str]]
 """Gives every problem that it finds between sections."""
 
 RULES: tuple[Rule, ...] = (_formulae, _sequence, _weights, _stored_features, _sources, _patch)
-"""Of the main study."""
+"""Of the main settings."""

@@ -88,7 +88,7 @@ def part_sizes(volume: int) -> tuple[int, int]:
 
 
 class SequentialParams(SequenceParams):
-    """Section `sequential` of the main study."""
+    """Section `sequential` of a study on images."""
 
     training: dict[str, Any] = Field(description="as an entry of `experiments`, without target and seed")
     registered: list[Volume] = Field(description="volumes whose stages become registered models")
@@ -126,7 +126,7 @@ class SequentialParams(SequenceParams):
         return ExperimentParams.model_validate({**self.training, "target": encoding, "seed": seed})
 
 
-class PublishedSequentialParams(SequenceParams):
-    """Section `sequential` of the published study: heads on the stored features."""
+class HeadSequentialParams(SequenceParams):
+    """Section `sequential` of a study on a table: heads on its features."""
 
     training: TrainingParams

@@ -22,7 +22,7 @@ from tmdscope.scores.bootstrap import mean_with_interval
 from tmdscope.scores.records import Trust
 
 if TYPE_CHECKING:
-    from tmdscope.learn.crossval import FoldParts
+    from tmdscope.dataset.splits import FoldParts
 
 LEVEL = 0.9
 """Share of new images whose set of classes should hold the true one."""
@@ -171,7 +171,7 @@ def fit_reliability(
 def assess(reliability: Reliability, probabilities: ArrayLike, embeddings: ArrayLike) -> Assessment:
     """Say of each image how sure its class is, which classes it may be, and whether it is familiar.
 
-    On held-out samples of published features and simulated scans, five seeds each, members joined by `pool`
+    On held-out samples of real and of simulated scans, five seeds each, members joined by `pool`
     were likelier than the mean of softened ones and than the mean as it is in all ten. Arrays as for
     `fit_reliability`; there may be no images.
     """

@@ -11,6 +11,7 @@ UNDECIDED = "not decided, the interval holds 0"
 
 _PERCENT = (".1f", 100.0)
 _PLAIN = (".3f", 1.0)
+_LETTERS = "no one two three four five six seven eight nine ten".split()
 
 
 def with_interval(value: float, interval: Sequence[float] | None, percent: bool = False) -> str:
@@ -18,25 +19,36 @@ def with_interval(value: float, interval: Sequence[float] | None, percent: bool 
     return tell_interval(value, interval, *(_PERCENT if percent else _PLAIN))
 
 
-def plus_minus(score: MeanStd, percent: bool = False) -> str:
-    """Write mean and standard deviation as ``0.832 ± 0.017``, or in hundredths as ``84.8 ± 2.1``."""
-    return _spread(score, *(_PERCENT if percent else _PLAIN))
+def plus_minus(mean: float, std: float) -> str:
+    """Write mean and standard deviation as ``0.832 ± 0.017``."""
+    return f"{mean:.3f} ± {std:.3f}"
 
 
 def estimated(metric: Metric, found: Estimate) -> str:
     """Write a metric with its interval, without its unit."""
-    return tell_interval(found.values[metric.name], found.bounds[metric.name], *_form(metric))
+    return ranged(metric, found.values[metric.name], found.bounds[metric.name])
+
+
+def ranged(metric: Metric, value: float, interval: Sequence[float] | None, sign: bool = False) -> str:
+    """Write a metric's value with its interval, without its unit."""
+    form, scale = _form(metric)
+    return tell_interval(value, interval, f"{'+' if sign else ''}{form}", scale)
 
 
 def averaged(metric: Metric, score: MeanStd) -> str:
     """Write a metric over folds, without its unit."""
-    return _spread(score, *_form(metric))
+    return f"{valued(metric, score.mean)} ± {valued(metric, score.std)}"
 
 
-def valued(metric: Metric, value: float, sign: bool = False) -> str:
-    """Write a metric's value, without its unit."""
+def valued(metric: Metric, value: float | None, sign: bool = False) -> str:
+    """Write a metric's value, without its unit; nothing where there is none."""
     form, scale = _form(metric)
-    return f"{value * scale:{'+' if sign else ''}{form}}"
+    return "" if value is None else f"{value * scale:{'+' if sign else ''}{form}}"
+
+
+def scale_of(metric: Metric) -> float:
+    """Give what values are multiplied with when they are written."""
+    return _form(metric)[1]
 
 
 def unit_of(metric: Metric) -> str:
@@ -44,9 +56,14 @@ def unit_of(metric: Metric) -> str:
     return "%" if metric.percent else metric.unit
 
 
-def heading(metric: Metric) -> str:
+def points_of(metric: Metric) -> str:
+    """Name the unit of differences."""
+    return "points" if metric.percent else metric.unit or metric.title
+
+
+def heading(metric: Metric, title: str = "") -> str:
     """Head a column of a metric: ``TITLE (UNIT)``."""
-    return f"{metric.title} ({unit_of(metric)})" if unit_of(metric) else metric.title
+    return f"{title or metric.title} ({unit_of(metric)})" if unit_of(metric) else title or metric.title
 
 
 def named(metrics: Sequence[Metric]) -> str:
@@ -60,9 +77,14 @@ def capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def percent(share: float, digits: int = 1) -> str:
+def percent(share: float, digits: int = 1, sign: bool = False) -> str:
     """Write a share in hundredths."""
-    return f"{share * 100:.{digits}f}"
+    return f"{share * 100:{'+' if sign else ''}.{digits}f}"
+
+
+def spelled(count: int) -> str:
+    """Write a small number in letters, a larger one in digits."""
+    return dict(enumerate(_LETTERS)).get(count, str(count))
 
 
 def readable(name: str) -> str:
@@ -77,9 +99,19 @@ def setting(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def counted(numbers: Mapping[str, int], names: Sequence[str], between: str = ", ") -> str:
-    """Write counts, each before its name: ``8 complete, 6 pruned``."""
-    return between.join(f"{numbers[name]} {name}" for name in names)
+def counted(numbers: Mapping[str, int], names: Sequence[str] = (), between: str = ", ") -> str:
+    """Write counts, of all or some names, each before its name: ``8 complete, 6 pruned``."""
+    return between.join(f"{numbers[name]} {name}" for name in names or numbers)
+
+
+def printed(pair: Sequence[float] | None, digits: int) -> str:
+    """Write a published mean and standard deviation, with its digits, or ``not given``."""
+    return "not given" if pair is None else f"{pair[0]:.{digits}f} ± {pair[1]:.{digits}f}"
+
+
+def digits_of(metric: Metric) -> int:
+    """Say how many digits are published of a metric."""
+    return 1 if metric.percent else 2
 
 
 def decided(interval: Sequence[float] | None, above: str, below: str) -> str:
@@ -92,7 +124,3 @@ def decided(interval: Sequence[float] | None, above: str, below: str) -> str:
 
 def _form(metric: Metric) -> tuple[str, float]:
     return _PERCENT if metric.percent else (metric.form, 1.0)
-
-
-def _spread(score: MeanStd, form: str, scale: float) -> str:
-    return f"{score.mean * scale:{form}} ± {score.std * scale:{form}}"

@@ -20,7 +20,7 @@ class Pooled:
     distinct: Estimate
 
     def record(self) -> dict[str, Any]:
-        """Write it as `tmdscope.learn.summary.Cohort.pooled` does."""
+        """Write it as `tmdscope.scores.cohort.Cohort.pooled` does."""
         return {**self.all.record(), "distinct": self.distinct.record()}
 
     @classmethod
@@ -128,11 +128,11 @@ def _spread(into: str, content: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ClassifierScores:
-    """Scores of a classifier: over folds by ``PART_METRIC``, pooled over outer folds, confusion."""
+    """Scores of a method: over folds by ``PART_METRIC``, pooled over outer folds; of classes, confusion."""
 
     means: dict[str, MeanStd]
     pooled: PooledScores
-    confusion: list[list[int]]
+    confusion: list[list[int]] | None = None
 
     def mean(self, part: str, name: str) -> MeanStd:
         """Give a score of a part over folds."""

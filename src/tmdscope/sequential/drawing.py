@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.learn.crossval import FoldResult
-from tmdscope.learn.summary import Cohort
+from tmdscope.params.common import ScoringParams
 from tmdscope.params.sequential import Encoding, Volume
 from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.intervals import Bounds
 from tmdscope.sequential.plan import Arm
 from tmdscope.sequential.run import StageResult
@@ -81,16 +82,18 @@ def members_of(found: Sequence[StageResult]) -> list[FoldResult]:
     return [fold for result in found for fold in result.folds]
 
 
-def draw_cells(cells: Mapping[Cell, Sequence[StageResult]], cohort: Cohort) -> dict[Cell, Drawn]:
+def draw_cells(
+    cells: Mapping[Cell, Sequence[StageResult]], cohort: Cohort, scoring: ScoringParams
+) -> dict[Cell, Drawn]:
     """Draw the test's primary metric of every cell, mean over members: the same samples and members for all.
 
-    A cell's results are one for each seed; labels of the cohort are in the order of the classes' coming.
+    A cell's results are one for each seed; targets of the cohort are in the order of the classes' coming.
     """
-    task, resamples = cohort.task, cohort.resamples
+    task, resamples = cohort.task, scoring.bootstrap
     everything = max((found[0].parts[0].test for found in cells.values()), key=len)
     names = np.unique(cohort.sample_ids[everything])
     members = len(members_of(next(iter(cells.values()))))
-    rng = np.random.default_rng(cohort.seed)
+    rng = np.random.default_rng(scoring.seed)
     samples_drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     members_drawn = rng.multinomial(members, np.full(members, 1 / members), size=resamples) / members
     weights = rng.dirichlet(np.ones(len(names) + 1), size=resamples)
@@ -108,7 +111,7 @@ def draw_cells(cells: Mapping[Cell, Sequence[StageResult]], cohort: Cohort) -> d
         sample = np.searchsorted(names, cohort.sample_ids[rows])
         tested = np.unique(sample)
         predicted = np.stack([fold.probabilities[rows].argmax(axis=1) for fold in members_of(found)])
-        counted = task.count(cohort.labels[rows], predicted, sample).swapaxes(0, 1)
+        counted = task.count(cohort.targets[rows], predicted, sample).swapaxes(0, 1)
         counts = np.zeros((len(names), *counted.shape[1:]), dtype=counted.dtype)
         counts[tested] = counted
         ends = task.extremes(counted[:, 0])[:: 1 if task.primary.higher_is_better else -1]

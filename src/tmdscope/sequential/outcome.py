@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tmdscope.learn.crossval import FoldParts
-from tmdscope.learn.summary import Cohort
+from tmdscope.dataset.splits import FoldParts
+from tmdscope.params.common import ScoringParams
 from tmdscope.params.sequential import Encoding, Volume
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import PARTS, mean_std
 from tmdscope.scores.intervals import tell_interval
 from tmdscope.scores.paired import PER_CLASS
@@ -45,9 +46,9 @@ _Pairs = Mapping[tuple[int, Volume], tuple[Cell, Cell]]
 """Number of a stage, and volume, to the two cells that are compared there."""
 
 
-def summarise(plan: Plan, results: Sequence[StageResult], cohort: Cohort) -> Summary:
-    """Summarise a sequence; the cohort's labels are in the order of the classes' coming."""
-    scored = _Scored(plan, results, cohort)
+def summarise(plan: Plan, results: Sequence[StageResult], cohort: Cohort, scoring: ScoringParams) -> Summary:
+    """Summarise a sequence; the cohort's targets are in the order of the classes' coming."""
+    scored = _Scored(plan, results, cohort, scoring)
     return Summary(
         stages=scored.stages(),
         members=len(members_of(next(iter(scored.cells.values())))),
@@ -55,7 +56,7 @@ def summarise(plan: Plan, results: Sequence[StageResult], cohort: Cohort) -> Sum
         chains=[scored.chain(encoding) for encoding in plan.params.encodings],
         comparisons=scored.comparisons(),
         leak=scored.leak() if plan.params.measure_leak else [],
-        drift=measure_drift(plan, results, cohort.labels),
+        drift=measure_drift(plan, results, cohort.targets),
     )
 
 
@@ -91,7 +92,9 @@ def seen_share(parts: Sequence[FoldParts], before: Sequence[FoldParts], fold: in
 class _Scored:
     """Trainings by cell, one for each seed, with draws of the test and shares of its classes."""
 
-    def __init__(self, plan: Plan, results: Sequence[StageResult], cohort: Cohort) -> None:
+    def __init__(
+        self, plan: Plan, results: Sequence[StageResult], cohort: Cohort, scoring: ScoringParams
+    ) -> None:
         self.plan = plan
         self.metrics, self.metric = cohort.task.metrics, cohort.task.primary
         self.cells: dict[Cell, list[StageResult]] = {}
@@ -99,7 +102,7 @@ class _Scored:
             training = result.training
             cell = Cell(training.arm, training.encoding, training.stage.number, training.volume)
             self.cells.setdefault(cell, []).append(result)
-        self.drawn = draw_cells(self.cells, cohort)
+        self.drawn = draw_cells(self.cells, cohort, scoring)
         self.shares = {cell: self._shares(cell) for cell in self.cells}
 
     def stages(self) -> list[StageSummary]:

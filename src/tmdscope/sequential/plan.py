@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.errors import UserError
-from tmdscope.learn.crossval import FoldParts
 from tmdscope.params.sequential import Encoding, SequenceParams, Volume, part_sizes
 from tmdscope.vision.targets import Target
 

@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.errors import UserError
 from tmdscope.learn.batched import HeadMember, train_heads
 from tmdscope.learn.checkpoint import EpochScores
-from tmdscope.learn.crossval import FoldParts, FoldResult, cross_validate, fold_seed, score_fold
+from tmdscope.learn.crossval import FoldResult, cross_validate, fold_seed, score_fold
 from tmdscope.learn.experiment import Trainable
 from tmdscope.learn.fit import FitResult
 from tmdscope.learn.recorder import Recorder

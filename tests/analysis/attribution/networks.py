@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from tmdscope.analysis.attribution.maps import Explained
-from tmdscope.params.materials_study import AttributionParams
+from tmdscope.params.images import AttributionParams
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Head
 from tmdscope.vision.targets import make_target

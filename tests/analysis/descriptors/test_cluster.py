@@ -16,7 +16,7 @@ from tmdscope.analysis.descriptors.cluster import on_cluster
 from tmdscope.analysis.descriptors.table import describe
 from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
-from tmdscope.params.materials_study import DescribeParams
+from tmdscope.params.images import DescribeParams
 from tmdscope.scan.level import level
 
 SETTINGS = DescribeParams(gaussian_sigma_px=1.0, opening_radius_px=2)

@@ -15,7 +15,7 @@ from tests.analysis.descriptors.pictures import discs, pictures
 from tmdscope.analysis.descriptors import blobs, paper
 from tmdscope.analysis.descriptors.catalogue import PAPER
 from tmdscope.analysis.descriptors.paper import describe_paper, open_by_disc
-from tmdscope.params.materials_study import DescribeParams
+from tmdscope.params.images import DescribeParams
 
 SETTINGS = DescribeParams(gaussian_sigma_px=1.0, opening_radius_px=5)
 NOISE = np.random.default_rng(1).integers(0, 256, (24, 30), dtype=np.uint8)

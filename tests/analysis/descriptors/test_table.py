@@ -15,7 +15,7 @@ from tmdscope.analysis.descriptors.table import COLUMNS, Chunk, describe, descri
 from tmdscope.dataset.heights import Heights
 from tmdscope.files import sha256_array
 from tmdscope.materials import MATERIALS
-from tmdscope.params.materials_study import DescribeParams
+from tmdscope.params.images import DescribeParams
 from tmdscope.processes import run_parts
 from tmdscope.scan.level import level
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tmdscope.params.materials_study import AttributionParams
+from tmdscope.params.images import AttributionParams
 from tmdscope.vision.classifier import Classifier
 from tmdscope.vision.features import apply_in_batches, fold_batch_norm
 from tmdscope.vision.targets import Target

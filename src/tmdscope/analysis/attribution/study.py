@@ -18,7 +18,7 @@ from tmdscope.analysis.record import (
     OnTruth,
 )
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.materials_study import AttributionParams
+from tmdscope.params.images import AttributionParams
 from tmdscope.scores.bootstrap import Interval, mean_with_interval
 
 

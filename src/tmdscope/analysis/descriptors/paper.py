@@ -15,7 +15,7 @@ from skimage.feature import canny
 from skimage.filters import gaussian, threshold_otsu
 
 from tmdscope.analysis.descriptors.blobs import count_blobs
-from tmdscope.params.materials_study import DescribeParams
+from tmdscope.params.images import DescribeParams
 
 Image = NDArray[np.uint8]
 Values = NDArray[np.float64]

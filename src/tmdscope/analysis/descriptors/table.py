@@ -14,7 +14,7 @@ from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.analysis.descriptors.physical import describe_physical
 from tmdscope.dataset.heights import Heights
 from tmdscope.files import open_array
-from tmdscope.params.materials_study import DescribeParams
+from tmdscope.params.images import DescribeParams
 from tmdscope.processes import run_parts
 
 COLUMNS = tuple(item.name for item in (*PAPER, *PHYSICAL))

@@ -1,38 +1,57 @@
-"""Classifiers of stored features over folds, beside a published row."""
+"""Methods on a table of features: over folds, pooled over outer folds, and found by searches."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tmdscope.report.page import Note, Section, Table
-from tmdscope.report.paper import PaperPart, PublishedRow, digits_of, printed
+from tmdscope.report.page import Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import averaged, capital, named
-from tmdscope.scores.records import ClassifierScores
+from tmdscope.report.text import (
+    averaged,
+    capital,
+    counted,
+    digits_of,
+    estimated,
+    heading,
+    named,
+    printed,
+    setting,
+    spelled,
+    valued,
+)
+from tmdscope.scores.folds import PARTS
+from tmdscope.scores.records import Choice, ClassifierScores, FamilySearch, Pooled
 from tmdscope.scores.task import Metric, Task
+
+Published = Mapping[str, Mapping[Any, Sequence[float]]]
+"""Metric and part to a published mean and standard deviation."""
+
+_TRANSFORMS = ("power", "l2", "standardise")
+_ENDS = ("complete", "pruned", "failed")
 
 
 @dataclass(frozen=True)
 class Classifiers(Part):
-    """Classifiers by how they are called in the record, and in text; a published row by what it is called.
+    """Methods by how they are called in the record, and in text, and published scores to stand beside.
 
     `order` says what the samples' order alone explains, where it is known; `test_images` are held out.
     """
 
     task: Task
     scores: Mapping[str, ClassifierScores]
-    called: Mapping[str, str]
-    published: Mapping[str, PublishedRow]
     order: str | None
     test_images: int
+    folds: int
+    called: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, Published] = field(default_factory=dict)
 
     @property
-    def _shown(self) -> Sequence[tuple[PaperPart, Metric]]:
-        plain, others = self.task.plain, self.task.metrics[1:]
-        every: tuple[PaperPart, ...] = ("train", "val", "test")
+    def _shown(self) -> list[tuple[str, Metric]]:
+        plain, *others = self.task.metrics
         return [
-            *((part, plain) for part in every),
-            *((part, metric) for metric in others for part in every[1:]),
+            *((part, plain) for part in PARTS),
+            *((part, metric) for metric in others for part in PARTS[1:]),
         ]
 
     def metrics(self) -> dict[str, Any]:
@@ -56,22 +75,119 @@ class Classifiers(Part):
             for name, score in self.scores.items()
         ]
         for name, row in self.published.items():
-            cells = [printed(row.score(of.name, part), digits_of(of)) for part, of in self._shown]
+            cells = [printed(row.get(of.name, {}).get(part), digits_of(of)) for part, of in self._shown]
             rows.append([name, *cells])
         warning = (
             f"{self.order} Ids count up over the years and materials were grown in campaigns: a score on "
             "this split does not by itself prove that a model recognises the material rather than the "
             "campaign."
         )
+        folds = f"{spelled(self.folds)} folds"
         return Section(
-            "Classifiers, five folds",
+            f"Classifiers, {folds}",
             [
                 Table(
-                    f"{capital(named(self.task.metrics))}, mean ± population standard deviation over five "
-                    f"folds; test: {self.test_images} images",
+                    f"{capital(named(self.task.metrics))}, mean ± population standard deviation over "
+                    f"{folds}; test: {self.test_images} images",
                     ["Classifier", *(f"{part} {metric.title}" for part, metric in self._shown)],
                     rows,
                 ),
                 *([Note(warning)] if self.order else []),
             ],
         )
+
+
+@dataclass(frozen=True)
+class PooledPart(Part):
+    """Methods, by how they are called in the record, and in text, pooled over outer folds."""
+
+    task: Task
+    pooled: Mapping[str, Pooled]
+    folds: int
+    called: Mapping[str, str] = field(default_factory=dict)
+
+    def section(self) -> Section:
+        """Write the scores with their intervals."""
+        about = "Every image predicted by a model that never saw its sample"
+        rows = {self.called.get(name, name): found for name, found in self.pooled.items()}
+        table = pooled_table(self.task, "Classifier", rows, about)
+        return Section(f"Pooled over {spelled(self.folds)} outer folds", [table])
+
+    def metrics(self) -> dict[str, Any]:
+        """Collect all of them."""
+        return {"pooled": {name: found.record() for name, found in self.pooled.items()}}
+
+
+def pooled_table(task: Task, first: str, rows: Mapping[str, Pooled], about: str) -> Table:
+    """Lay out the metrics of predictions, of all images and of distinct ones; `first` heads the names."""
+    of = next(iter(rows.values()))
+    heads = [heading(metric) for metric in task.metrics]
+    return Table(
+        f"{about}; 95 % intervals bootstrapped by sample. All: {of.all.images} images of {of.all.samples} "
+        f"samples; distinct: {of.distinct.images} images",
+        [first, *heads, *(f"{head}, distinct" for head in heads)],
+        [
+            [name, *(estimated(metric, part) for part in (one.all, one.distinct) for metric in task.metrics)]
+            for name, one in rows.items()
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class Families(Part):
+    """Searches over families, and the pooled scores of methods with `fixed` settings, by a reader's words."""
+
+    task: Task
+    search: FamilySearch
+    fixed: Mapping[str, Pooled]
+
+    @property
+    def trials(self) -> dict[str, int]:
+        """How many trials of all searches ended how."""
+        return {end: sum(fold.trials[end] for fold in self.search.folds) for end in _ENDS}
+
+    def metrics(self) -> dict[str, Any]:
+        """Collect pooled scores with intervals, in how many folds each family was chosen, and trials."""
+        pooled = self.search.pooled
+        scores, distinct = (
+            {key: value for key, value in part.record().items() if key not in ("images", "samples")}
+            for part in (pooled.all, pooled.distinct)
+        )
+        families = dict(sorted(Counter(fold.family for fold in self.search.folds).items()))
+        return {"search": {**scores, "distinct": distinct, "families": families, "trials": self.trials}}
+
+    def section(self) -> Section:
+        """Write how it was searched, the scores beside those of fixed settings, and what was chosen."""
+        compared = {"searched, nested": self.search.pooled, **self.fixed}
+        title, metrics = self.task.primary.title, self.task.metrics
+        warning = (
+            "The ranges that these searches draw from were set by hand, in sight of the same images: "
+            "what was chosen inside them is nested, the ranges are not."
+        )
+        choices = Table(
+            "What each search chose, by its inner folds alone, and how that does on the outer fold, "
+            f"which it never saw; trials of all searches: {counted(self.trials)}",
+            [
+                *("Outer fold", "family", "transforms", "settings"),
+                *(f"inner {title}", "images", *(heading(metric) for metric in metrics)),
+            ],
+            [self._choice(number, fold) for number, fold in enumerate(self.search.folds)],
+        )
+        pooled = pooled_table(self.task, "Classifier", compared, "Pooled over the outer folds")
+        lead = Paragraph(self.search.method), Note(warning)
+        return Section("A search over families of classifiers", [*lead, pooled, choices])
+
+    def _choice(self, number: int, fold: Choice) -> list[str]:
+        drawn, primary = fold.settings, self.task.primary
+        done = [
+            f"power {drawn['power']:.2f}",
+            *(["unit length"] if drawn["l2"] else []),
+            *(["standardised"] if drawn["standardise"] else []),
+        ]
+        own = (f"{key} {setting(value)}" for key, value in drawn.items() if key not in _TRANSFORMS)
+        return [
+            *(str(number), fold.family, ", ".join(done), ", ".join(own)),
+            valued(primary, fold.numbers[f"inner_{primary.name}"]),
+            str(fold.images),
+            *(valued(metric, fold.numbers[metric.name]) for metric in self.task.metrics),
+        ]

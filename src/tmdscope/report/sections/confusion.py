@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.page import Block, Figure, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import percent
+from tmdscope.report.text import percent, spelled
+from tmdscope.scores.records import ClassifierScores
+from tmdscope.scores.task import Task
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,30 @@ class Confusion(Part):
     about_best: str
     remarks: Sequence[Block] = ()
     beside: Sequence[Block] = ()
+
+    @classmethod
+    def pooled(
+        cls,
+        task: Task,
+        scores: Mapping[str, ClassifierScores],
+        classes: Sequence[str],
+        folds: int,
+        called: Mapping[str, str] = {},
+        never_best: Sequence[str] = (),
+    ) -> Self:
+        """Show classifiers pooled over outer folds; some of which are `never_best`."""
+        ranked = {name: score.pooled.all for name, score in scores.items() if name not in never_best}
+        best = max(ranked, key=lambda name: task.primary.gain(ranked[name].values[task.primary.name], 0))
+        images = ranked[best].images
+        return cls(
+            matrices={called.get(name, name): np.array(of.confusion) for name, of in scores.items()},
+            classes=classes,
+            about=f"Pooled over {spelled(folds)} outer folds: {images} images, rows true, and their share of "
+            "the row.",
+            best=called.get(best, best),
+            about_best=f"{called.get(best, best)}: {images} images, each predicted by a model that never saw "
+            "its sample",
+        )
 
     def section(self) -> Section:
         """Draw all matrices, and write the best one's counts."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from tmdscope.report.page import Block, Section, Table
 from tmdscope.report.part import Part
+from tmdscope.report.sections.classifiers import pooled_table
 from tmdscope.report.sections.gains import Gains
-from tmdscope.report.sections.pooled import pooled_table
 from tmdscope.report.text import (
     averaged,
     capital,
@@ -150,9 +150,10 @@ class Experiments(Part):
             "Every part, without augmentation: mean ± population standard deviation over folds",
             ["Experiment, part", *(heading(metric) for metric in shown), "loss"],
             [
-                [f"{name}, {part}", *self._means(score, part, shown), plus_minus(score.mean(part, "loss"))]
+                [f"{name}, {part}", *self._means(score, part, shown), plus_minus(loss.mean, loss.std)]
                 for name, score in self.scores.items()
                 for part in PARTS
+                for loss in [score.mean(part, "loss")]
             ],
         )
 

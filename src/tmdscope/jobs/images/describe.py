@@ -1,0 +1,25 @@
+"""Stage `describe`: descriptors of every prepared image, and of its heights where there are any."""
+
+from tmdscope.analysis.descriptors.catalogue import PHYSICAL
+from tmdscope.analysis.descriptors.cluster import on_cluster
+from tmdscope.analysis.descriptors.table import describe
+from tmdscope.dataset.heights import Heights
+from tmdscope.dataset.store import IMAGES, Dataset, write_descriptors
+from tmdscope.jobs.study import Study
+from tmdscope.params.images import ComputeParams, DescribeParams, LevellingParams
+from tmdscope.processes import run_parts
+
+
+def run(study: Study) -> None:
+    """Write one row per image: its id and its descriptors."""
+    layout = study.layout
+    manifest = Dataset.load(layout.prepared).manifest
+    heights = Heights.of(layout.raw, manifest, study.section("prepare.levelling", LevellingParams).side_nm)
+    settings = study.section("describe", DescribeParams)
+    scheduler = study.section("compute", ComputeParams).scheduler
+    where = on_cluster(scheduler) if scheduler else run_parts
+    table = describe(layout.prepared / IMAGES, heights, settings, where)
+    write_descriptors(layout.descriptors, table, manifest)
+    print(f"{layout.descriptors}: {len(table)} images, {', '.join(table.columns)}")
+    if heights is None:
+        print(f"pictures without heights in nm: not known are {', '.join(item.name for item in PHYSICAL)}")

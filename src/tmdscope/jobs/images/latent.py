@@ -1,0 +1,47 @@
+"""Stage `latent`: what the registered best model's embedding has to do with the descriptors."""
+
+import numpy as np
+import pandas as pd
+
+from tmdscope.analysis.latent import LatentData
+from tmdscope.analysis.record import Before, LatentModel, ModelLatent
+from tmdscope.dataset.store import Dataset, read_descriptors
+from tmdscope.jobs.latent import relate_embedding
+from tmdscope.jobs.study import Study
+from tmdscope.params.images import LatentParams
+from tmdscope.tracking.models import load_program
+from tmdscope.tracking.registration import Registration
+from tmdscope.tracking.registry import check_trained_on, pull_alias
+from tmdscope.tracking.store import connect
+from tmdscope.vision.features import best_device, embed
+from tmdscope.vision.stored import StoredFeatures
+
+
+def run(study: Study) -> None:
+    """Pull the model by alias, embed every image, relate components to descriptors."""
+    layout = study.layout
+    settings = study.section("latent", LatentParams)
+    dataset = Dataset.load(layout.prepared)
+    cohort, of = study.cohort(study), study.of(dataset.digest)
+    split = cohort.read_split(layout.split)
+    stored = StoredFeatures.read(layout.features, dataset, layout.pretrained)
+    version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
+    check_trained_on(version, of)
+    fold = int(version.tags.get("best_fold", "0"))
+    classifier = load_program(version.uri).ensemble.member(fold)
+    ids = dataset.manifest["image_id"].tolist()
+    batch, device = settings.batch_size, best_device()
+    data = LatentData(
+        embeddings=embed(classifier, dataset.images, ids, batch, device, settings.after_relu),
+        before=pd.DataFrame(np.array(stored.features[:, 0]), index=ids),
+        descriptors=read_descriptors(layout.descriptors, dataset.manifest),
+        materials=dataset.manifest["material"].tolist(),
+        sample_ids=dataset.manifest["sample_id"].tolist(),
+        held_out=np.isin(ids, split.test),
+    )
+    experiment = version.tags.get("experiment", "unknown")
+    model = LatentModel(version.name, version.number, settings.alias, fold, experiment, settings.after_relu)
+    before = Before(stored.architecture, stored.weights)
+    found = relate_embedding(study, data, settings, cohort, ModelLatent, model=model, before=before)
+    described = len(found.summary.described)
+    print(f"{version.uri} (@{settings.alias}), fold {fold}: {len(ids)} embeddings, {described} descriptors")

@@ -1,0 +1,189 @@
+"""A search over the settings of an experiment of the main study: what it rests on, and what it leaves."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from tmdscope.dataset.audit import read_split
+from tmdscope.dataset.store import Dataset
+from tmdscope.errors import UserError
+from tmdscope.files import write_table, write_text
+from tmdscope.layout import MAIN
+from tmdscope.learn.experiment import Experiment, make_experiment
+from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.reading import write_settings
+from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, SearchParams, check_search
+from tmdscope.record import write_record
+from tmdscope.search.experiments import ExperimentObjective, with_settings
+from tmdscope.search.outcome import SearchOutcome
+from tmdscope.search.storage import HEARTBEAT_S, PatientStorage, open_storage
+from tmdscope.stage import say
+from tmdscope.tracking.provenance import identity, provenance, whereabouts
+from tmdscope.tracking.runs import DataUse
+from tmdscope.tracking.search import SearchTask, await_search, join_search, lead_search, study_name
+from tmdscope.tracking.store import open_study, search_storage_url
+from tmdscope.vision.features import best_device
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """What a search of an experiment is asked to do.
+
+    `base` is the experiment as it stands, `classes` are in label order, `study` is the MLflow experiment.
+    """
+
+    experiment: str
+    search: SearchParams
+    base: ExperimentParams
+    classes: Sequence[str]
+    study: str
+    root: Path = Path()
+
+
+def make_task(request: SearchRequest) -> SearchTask:
+    """Prepare the search of an experiment from what the stages before it wrote.
+
+    It is named after the experiment and what determines its scores, so that a change of data, settings or
+    code begins a new study; more trials go on with the same.
+    """
+    root, base, search = request.root, request.base, request.search
+    dataset = Dataset.load(root / MAIN.prepared)
+    parts = read_split(root / MAIN.split, dataset.digest, dataset.manifest).rows(dataset.image_ids)
+    device = best_device()
+
+    def make(params: ExperimentParams) -> Experiment:
+        return make_experiment(
+            params, dataset, request.classes, root / MAIN.features, root / MAIN.pretrained, device
+        )
+
+    objective = ExperimentObjective(search, base, make, parts)
+    settings = {
+        "experiment": base.model_dump(mode="json"),
+        "search": search.model_dump(mode="json", exclude={"trials"}),
+    }
+    tags = provenance(request.study, dataset.digest, settings)
+    files = {"split": MAIN.split, "features": MAIN.features / "features.npy", "weights": MAIN.pretrained}
+    determining = identity(tags, request.classes, **{name: root / path for name, path in files.items()})
+    return SearchTask(
+        name=study_name(request.experiment, determining),
+        params=search,
+        objective=objective,
+        identity=determining,
+        run=f"search-{request.experiment}",
+        tags={**tags, "experiment": request.experiment},
+        data=DataUse(request.study, dataset.digest, MAIN.prepared.as_posix(), len(objective.rows), "search"),
+    )
+
+
+def search_experiment(request: SearchRequest, folder: Path) -> SearchOutcome:
+    """Search the settings of an experiment, or go on with its search, and write what was found.
+
+    The folder gets ``best_params.yaml`` (the experiment with the settings found), ``trials.csv``,
+    ``search.json`` and ``run.json``. `UserError` where no trial is complete.
+    """
+    base = request.base.model_dump(mode="json")
+    check_search(request.experiment, request.search, {request.experiment: base}, "params.yaml")
+    task = make_task(request)
+    storage, tracked = open_searches(), open_study(request.study)
+    found, run_id = lead_search(tracked, storage, task)
+    _write_outcome(folder, task, request.base, found)
+    where = {"study": task.name, "storage": storage.shown, "run_id": run_id}
+    of = {key: task.identity[key] for key in ("data", "split")}
+    write_record(folder / "run.json", {**where, **whereabouts(tracked, task.tags)}, of)
+    return found
+
+
+def join_experiment_search(request: SearchRequest, study: str, wait_s: float = 0.0) -> int:
+    """Work on the search of an experiment that another process leads, and count the trials that ended here.
+
+    `study` may name the experiment, for the study of what is here; it is waited for up to `wait_s` s.
+    `UserError` where there is none, it is about other data, settings or code, its storage is for one process,
+    or its runs are in another MLflow store.
+    """
+    task = make_task(request)
+    if study != request.experiment:
+        task = replace(task, name=study)
+    storage = open_searches()
+    if storage.is_local:
+        raise UserError(
+            f"{storage.shown} is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to "
+            "search with more"
+        )
+    await_search(storage, task.name, wait_s)
+    return join_search(open_study(request.study), storage, task)
+
+
+@contextmanager
+def local_workers(experiment: str, count: int, params: Path) -> Iterator[None]:
+    """Let other processes of this machine work on a search while this one leads it.
+
+    There are `count` beside this one; each gets its share of the cores. `UserError` where the storage of
+    searches is for one process.
+    """
+    if count and search_storage_url().startswith("sqlite:"):
+        raise UserError(
+            "sqlite is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to search with "
+            "more"
+        )
+    threads = max(1, (os.cpu_count() or 1) // (count + 1))
+    command = [sys.executable, "-m", "tmdscope.cli", "search-worker", experiment]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    if count:
+        torch.set_num_threads(threads)
+    started = [
+        subprocess.Popen(  # noqa: S603
+            [*command, "--wait", "600", "--params", str(params)], env=environment
+        )
+        for _ in range(count)
+    ]
+    try:
+        yield
+    except BaseException:
+        for process in started:
+            process.terminate()  # it gives its trial back
+        raise
+    finally:
+        for process in started:  # after the last trial each ends by itself
+            if process.wait() > 0:
+                say(f"a worker (process {process.pid}) failed, with exit status {process.returncode}")
+
+
+def open_searches() -> PatientStorage:
+    """Open the storage at `tmdscope.tracking.store.search_storage_url`, or raise `StorageError`.
+
+    Variable ``TMDSCOPE_HEARTBEAT_S`` sets the seconds between two signs of life of a worker.
+    """
+    return open_storage(search_storage_url(), int(os.environ.get("TMDSCOPE_HEARTBEAT_S", HEARTBEAT_S)))
+
+
+def _write_outcome(folder: Path, task: SearchTask, base: ExperimentParams, found: SearchOutcome) -> None:
+    best = with_settings(base, found.settings).model_dump(mode="json", exclude_none=True)
+    header = (
+        f"# Found by study {task.name}: trial {found.trial} of {found.progress.over}, mean validation macro "
+        f"F1 {found.value:.4f} over {len(found.folds)} folds.\n"
+    )
+    write_text(folder / BEST_PARAMS, header + write_settings(best))
+    write_table(folder / "trials.csv", found.trials)
+    searched = Searched(
+        study=task.name,
+        sampler=task.params.sampler,
+        seed=task.params.seed,
+        images=task.data.images,
+        value=found.value,
+        folds=found.folds,
+        selection=found.selection,
+        trial=found.trial,
+        settings=found.settings,
+        progress=asdict(found.progress),
+        epochs=found.epochs,
+        importance=found.importance,
+        space=dict(task.params.space),
+    )
+    of = {key: task.identity[key] for key in ("data", "split")}
+    searched.write(folder / SEARCHED, of, [folder / BEST_PARAMS, folder / "trials.csv"])

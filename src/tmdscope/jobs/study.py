@@ -1,0 +1,111 @@
+"""A study: what it is made of, declared once; the verbs in this room do the rest."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from tmdscope.errors import UserError
+from tmdscope.files import sha256_file
+from tmdscope.layout import Layout
+from tmdscope.params.common import TrackingParams
+from tmdscope.params.reading import Params, read_section
+from tmdscope.params.rules import Rule
+
+if TYPE_CHECKING:
+    from tmdscope.dataset.splits import Split
+    from tmdscope.scores.cohort import Cohort
+
+Section = TypeVar("Section", bound=Params)
+
+
+class Written(Protocol):
+    """A report: its numbers, and the page that a person opens."""
+
+    def metrics(self) -> dict[str, Any]:
+        """Collect the numbers that DVC compares."""
+
+    def page(self) -> Any:
+        """Write the page."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """A function of some module, which is imported when it is called: other verbs do not depend on it."""
+
+    module: str
+    name: str
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it."""
+        return getattr(import_module(self.module), self.name)(*arguments)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study.
+
+    Attributes
+    ----------
+    name : str
+        Of the study.
+    params : mapping
+        Every section of its settings, and its model.
+    layout : Layout
+        Where its settings and files are.
+    source : Path
+        What the cohort is read from.
+    cohort : callable
+        Reads the images, or rows, that the study is about.
+    task : mapping
+        What is predicted of them, as `tmdscope.scores.task.read_task` reads it.
+    sections : callable, optional
+        Gives the report on what the verbs have left; that of a table of features is known.
+    methods : callable, optional
+        Names what is cross-validated, see `tmdscope.models.tabular.Method`; else section `methods` does.
+    folds : callable, optional
+        Cuts the cohort; else stratified folds that share no sample.
+    rules : sequence
+        What sections say against one another.
+    verbs : sequence of str
+        Packages whose modules are verbs of its own, ``run(study)`` each.
+    """
+
+    name: str
+    params: Mapping[str, type[Params]]
+    layout: Layout
+    source: Path
+    cohort: Callable[["Study"], "Cohort"]
+    task: Mapping[str, Any]
+    sections: Callable[["Study"], Written] | None = None
+    methods: Callable[["Study", "Cohort"], Mapping[str, Any]] | None = None
+    folds: Callable[["Study", "Cohort"], "Split"] | None = None
+    rules: Sequence[Rule] = ()
+    verbs: Sequence[str] = ()
+
+    def section(self, name: str, model: type[Section]) -> Section:
+        """Read and check a section of the study's settings."""
+        return read_section(name, model, self.layout.settings)
+
+    @property
+    def experiment(self) -> str:
+        """Name of its MLflow experiment."""
+        tracking = self.section("tracking", self.params["tracking"])
+        assert isinstance(tracking, TrackingParams)
+        return tracking.study
+
+    def of(self, digest: str) -> dict[str, str]:
+        """Say what a result is of: the data set of a digest, and the split."""
+        return {"data": digest, "split": sha256_file(self.layout.split)}
+
+    def job(self, verb: str) -> Callable[..., None]:
+        """Find what does a verb, of its own or of all studies."""
+        for package in (*self.verbs, "tmdscope.jobs"):
+            if verb.isidentifier() and find_spec(f"{package}.{verb}"):
+                module = import_module(f"{package}.{verb}")
+                if hasattr(module, "run"):
+                    job: Callable[..., None] = module.run
+                    return job
+        raise UserError(f"no stage of study {self.name} is called {verb!r}")

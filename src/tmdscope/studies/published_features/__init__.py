@@ -1,0 +1,1 @@
+"""Study `published_features`."""

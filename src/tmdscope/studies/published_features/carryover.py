@@ -1,0 +1,74 @@
+"""Stage `carryover`: a warning, what layers carried over from fold to fold do to validation scores."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+
+import torch
+
+from tmdscope.jobs.study import Study
+from tmdscope.learn.crossval import FoldResult
+from tmdscope.learn.recorder import Recorder
+from tmdscope.record import write_record
+from tmdscope.scores.folds import mean_std
+from tmdscope.studies.published_features.layers import (
+    COMPARED,
+    SERIES,
+    Carryover,
+    compare,
+    fold_scores,
+    run_series,
+)
+from tmdscope.studies.published_features.params import CarryoverParams
+from tmdscope.tracking.crossval import TrackedCrossval
+from tmdscope.tracking.provenance import provenance, whereabouts
+from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
+from tmdscope.tracking.store import open_study
+
+NAME = "carryover"
+
+
+def run(study: Study) -> None:
+    """Train both series for every seed; `carryover.enabled: false` leaves all of it out."""
+    torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
+    params, cohort = study.section("carryover", CarryoverParams), study.cohort(study)
+    of, folder = study.of(cohort.digest), study.layout.scores.parent
+    scores, runs = folder / "carryover.json", folder / "carryover_run.json"
+    if not params.enabled:
+        Carryover(enabled=False).write(scores, of)
+        write_record(runs, {"runs": {}}, of)
+        print(f"not run: carryover.enabled is false in {study.layout.settings}")
+        return
+    tracked = open_study(study.experiment)
+    folds = cohort.rows(cohort.read_split(study.layout.split))
+    settings = params.model_dump(mode="json")
+    tags = {**provenance(tracked.name, cohort.digest, settings), "experiment": NAME}
+    data = DataUse(tracked.name, cohort.digest, study.source.as_posix(), len(cohort), NAME)
+    trials: dict[int, dict[str, dict[str, list[float]]]] = {seed: {} for seed in params.seeds}
+    with start_run(tracked, NAME, tags, data=data) as run:
+        run.params(settings)
+        for seed, series in product(params.seeds, SERIES):
+            train = partial(run_series, series, seed, cohort, folds, params)
+            trials[seed][series] = track_series(
+                run, {**tags, "series": series, "seed": str(seed)}, data, train
+            )
+        found = compare(trials)
+        run.metrics(flatten({"gain": found["gain"]}))
+    Carryover.parse({"enabled": True, **found}).write(scores, of)
+    write_record(runs, {**whereabouts(tracked, tags), "runs": {NAME: run.run_id}}, of)
+    gain = {name: 100 * score["mean"] for name, score in found["gain"].items()}
+    print(
+        f"layers carried from fold to fold: validation {gain[COMPARED[0]]:+.1f} points, "
+        f"test {gain[COMPARED[1]]:+.1f}, mean of {len(trials)} seeds"
+    )
+
+
+def track_series(
+    parent: TrackedRun, tags: dict[str, str], data: DataUse, train: Callable[[Recorder], list[FoldResult]]
+) -> dict[str, list[float]]:
+    """Run one series of one seed in a child run, which has a child for every fold: scores by fold."""
+    name = f"{tags['series']}-seed-{tags['seed']}"
+    with start_run(parent.study, name, tags, parent, data) as run:
+        scores = fold_scores(train(TrackedCrossval(run, tags, data)))
+        run.metrics(flatten({score: mean_std(values) for score, values in scores.items()}))
+    return scores
