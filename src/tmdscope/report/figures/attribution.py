@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from tmdscope.analysis.record import Interval
 from tmdscope.report.figures.base import COLOURS, MARKERS, cycle, png
 from tmdscope.report.figures.scores import drawable
+from tmdscope.scores.bootstrap import Interval
 
 _SHARE = 0.35
 """Of the image's width that a scale bar fills at most."""
