@@ -6,10 +6,9 @@ from tmdscope.jobs.study import Study
 from tmdscope.record import read_record
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.audit import AuditPart
-from tmdscope.report.sections.classifiers import Classifiers, Families, PooledPart
-from tmdscope.report.sections.confusion import Confusion
+from tmdscope.report.sections.classifiers import Classifiers, Confusion, Families, PooledPart
+from tmdscope.report.sections.data import TableData
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
-from tmdscope.report.sections.table_data import TableData
 from tmdscope.report.text import capital, readable
 from tmdscope.scores.records import FamilySearch, StudyScores
 

@@ -12,12 +12,11 @@ from tmdscope.materials import MATERIALS
 from tmdscope.record import read_record
 from tmdscope.report.part import Report
 from tmdscope.report.sections.audit import AuditPart
-from tmdscope.report.sections.classifiers import Classifiers, Families, PooledPart
-from tmdscope.report.sections.confusion import Confusion
+from tmdscope.report.sections.classifiers import Classifiers, Confusion, Families, PooledPart
+from tmdscope.report.sections.data import TableData
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
 from tmdscope.report.sections.sequential import Sequences
-from tmdscope.report.sections.table_data import TableData
 from tmdscope.report.text import averaged, digits_of, printed, unit_of
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
