@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tmdscope.scan.flatten import SCAR_THRESHOLD
-from tmdscope.scan.level import PAPER, flatten
+from tmdscope.scan.level import PAPER, SCAR_THRESHOLD, flatten
 from tmdscope.scan.surface import correlated_field
 
 NAME = "level-512"

@@ -11,7 +11,7 @@ from benchmarks.pictures import CLASSES, Pictures, make_pictures
 from benchmarks.train_resnet18 import ARCHITECTURE, BATCH
 from benchmarks.worker import worker
 from tmdscope.dataset.splits import FoldParts
-from tmdscope.lifecycle.prediction_text import writer
+from tmdscope.lifecycle.predict import writer
 from tmdscope.lifecycle.predictor import Predictor
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.images import PrepareParams

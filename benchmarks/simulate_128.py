@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tmdscope.materials import PUBLISHED_IMAGES
-from tmdscope.scan.grains import Nuclei, boundaries_of, place_nuclei
 from tmdscope.scan.growth import LAYER_NM, Growth, draw_growth
 from tmdscope.scan.instrument import Instrument, draw_instrument, drifted_positions
 from tmdscope.scan.simulate import plan_samples, simulate_sample
+from tmdscope.scan.surface import Nuclei, boundaries_of, place_nuclei
 
 NAME = "simulate-128"
 UNIT = "images/min"

@@ -24,10 +24,9 @@ from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.memory import keep_freed_memory
 from tmdscope.tracking import runs
-from tmdscope.tracking.crossval import track_experiment
-from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.crossval import Trained, track_experiment
 from tmdscope.tracking.models import log_program
-from tmdscope.tracking.runs import DataUse, TrackedRun
+from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun
 from tmdscope.tracking.store import Study, open_study
 from tmdscope.vision.augment import FLIPS
 from tmdscope.vision.backbones import bare_backbone, feature_count

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.hostile.cases import Case, command, put, shown_badly
 from benchmarks.hostile.pictures import WHOLE
 from tmdscope.files import write_table
-from tmdscope.lifecycle.prediction_text import writer
+from tmdscope.lifecycle.predict import writer
 from tmdscope.lifecycle.predictor import Prediction
 from tmdscope.names import markdown
 

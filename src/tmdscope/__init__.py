@@ -14,5 +14,5 @@ def _end(_: type[BaseException], error: BaseException, __: TracebackType | None)
 
 
 _program = PurePath(*sys.argv[:1])
-if _program.name == "tmdscope" or _program.parent.parent.name == "pipelines":  # the command, a stage: ours
+if _program.name in ("tmdscope", "-m"):  # the command, a stage (python -m tmdscope.studies): ours
     sys.excepthook = _end  # what ends their imports is told as what ends their work

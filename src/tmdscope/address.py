@@ -46,13 +46,10 @@ def without_secrets(text: str) -> str:
     """Take passwords and tokens out of a text: those in addresses and settings, and those in the environment.
 
     ``://NAME:PASSWORD@`` and ``https://TOKEN@`` are cut to ``://`` and ``https://``; ``***`` stands for
-    values of ``password=`` and its like, and for whatever else equals a password in a variable of this
-    process.
+    values of ``password=`` and its like, and for what equals a password in a variable of this process.
     """
     known = _known(tuple(os.environ.items()))
-    if known is not None:
-        text = known.sub(_HIDDEN, text)
-    return _cut(text)
+    return _cut(text if known is None else known.sub(_HIDDEN, text))
 
 
 def holds_secret(address: str) -> bool:
@@ -106,10 +103,8 @@ def _known(environment: tuple[tuple[str, str], ...]) -> re.Pattern[str] | None:
     for name, value in environment:
         if name == "PYTEST_CURRENT_TEST":  # its text is of tests, of addresses too
             continue
-        for secret in _secrets_of(name, value):
-            parts = (
-                re.split(r"[/@:?#\s]+", secret) if "://" in value else ()
-            )  # taken for a port, host or path
+        for secret in _secrets_of(name, value):  # a part may be taken for a port, host or path
+            parts = re.split(r"[/@:?#\s]+", secret) if "://" in value else ()
             for plain in {secret, unquote(secret), *parts}:
                 forms |= {plain, quote(plain), quote(plain, safe=""), quote_plus(plain), escape(plain)}
                 forms |= {json.dumps(plain)[1:-1], repr(plain)[1:-1]}

@@ -11,8 +11,7 @@ _QUOTES = re.compile(r"[\u2018\u2019\u02bc\u00b4`]")
 def plain_name(name: str) -> str:
     """Reduce a name to what a person reads.
 
-    Equal for names that differ only in Unicode form (NFC or NFD, full width, subscripts), case, kind and
-    number of spaces, kind of dash or apostrophe, or characters that are not seen.
+    Unicode forms, widths, subscripts, case, spaces, kinds of dash or apostrophe, and unseen characters go.
     """
     seen = "".join(
         c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf" or c.isspace()

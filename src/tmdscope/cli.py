@@ -24,10 +24,7 @@ class _Commands(TyperGroup):
             return super().main(*arguments, **named)
 
     def invoke(self, ctx: Any) -> Any:
-        with (
-            orderly((OSError, EOFError)),
-            all_in_one(),
-        ):  # typer would make something of its own
+        with orderly((OSError, EOFError)), all_in_one():  # typer would make something of its own
             return super().invoke(ctx)
 
 
@@ -62,6 +59,24 @@ def _of_project(params: Path) -> Path:
 ParamsPath = Annotated[
     Path, typer.Option("--params", callback=_of_project, help="The settings; `profiles` lies beside.")
 ]
+Model = Annotated[str, typer.Option(help="Version, alias, or models:/NAME/VERSION or models:/NAME@ALIAS.")]
+Sha256 = Annotated[
+    str | None, typer.Option(help="That the model's files must have, as `tmdscope promote` printed it.")
+]
+
+
+def _read(params: Path, *sections: str) -> Any:
+    """Read sections of the settings of a study on images, in this order."""
+    from tmdscope.params.reading import read_section
+    from tmdscope.params.settings import IMAGE_SECTIONS
+
+    return [read_section(name, IMAGE_SECTIONS[name], params) for name in sections]
+
+
+def _registered(params: Path) -> str:
+    """Name the study's registered model."""
+    (tracking,) = _read(params, "tracking")
+    return str(tracking.model)
 
 
 def _version(wanted: bool) -> None:
@@ -149,28 +164,13 @@ def compare(
     """
     from tmdscope.layout import MAIN
     from tmdscope.lifecycle.compare import compare as compare_models
-    from tmdscope.params.common import ScoringParams
-    from tmdscope.params.reading import read_section
     from tmdscope.tracking.store import connect
 
-    scoring = read_section("scoring", ScoringParams, params)
-    folder = (
-        params.parent
-        / MAIN.comparisons
-        / "-".join(key_of(model.removeprefix("models:/")) for model in (first, second))
-    )
-    text = compare_models(
-        connect(),
-        first,
-        second,
-        _registered(params),
-        params.parent / MAIN.prepared,
-        folder,
-        scoring.bootstrap,
-        scoring.seed,
-        speed,
-    )
-    _echo(text)
+    scoring, tracking = _read(params, "scoring", "tracking")
+    named = "-".join(key_of(model.removeprefix("models:/")) for model in (first, second))
+    prepared, folder = params.parent / MAIN.prepared, params.parent / MAIN.comparisons / named
+    draws = (scoring.bootstrap, scoring.seed)
+    _echo(compare_models(connect(), first, second, tracking.model, prepared, folder, *draws, speed))
 
 
 @app.command()
@@ -191,20 +191,13 @@ def promote(
     """
     from tmdscope.lifecycle.gate import make_gate
     from tmdscope.lifecycle.promotion import promote as promote_version
-    from tmdscope.params.audit import ManifestAuditParams
-    from tmdscope.params.common import ScoringParams
-    from tmdscope.params.images import PromotionParams
-    from tmdscope.params.reading import read_section
     from tmdscope.tracking.audits import audit_settings
     from tmdscope.tracking.decisions import open_decisions, who
 
-    margin = read_section("promotion", PromotionParams, params).margin
-    scoring = read_section("scoring", ScoringParams, params)
-    audited = audit_settings(read_section("audit", ManifestAuditParams, params), scoring)
-    study = open_decisions()
-    gate = make_gate(study.client, margin, scoring.bootstrap, scoring.seed, audited)
-    outcome = promote_version(study, _registered(params), version, gate, who(), force, reason)
-    _echo(outcome.text)
+    promotion, scoring, audited = _read(params, "promotion", "scoring", "audit")
+    study, asked = open_decisions(), audit_settings(audited, scoring)
+    gate = make_gate(study.client, promotion.margin, scoring.bootstrap, scoring.seed, asked)
+    _echo(promote_version(study, _registered(params), version, gate, who(), force, reason).text)
 
 
 @app.command()
@@ -216,8 +209,8 @@ def rollback(
     from tmdscope.lifecycle.promotion import rollback as roll_back
     from tmdscope.tracking.decisions import open_decisions, who
 
-    outcome = roll_back(open_decisions(), _registered(params), load_in_fresh_process, who(), reason)
-    _echo(outcome.text)
+    study = open_decisions()
+    _echo(roll_back(study, _registered(params), load_in_fresh_process, who(), reason).text)
 
 
 @app.command()
@@ -254,23 +247,11 @@ def audit(
 
     Sections `audit` and `prepare` of params.yaml say how; order and nuisance columns are named here.
     """
-    from tmdscope.lifecycle.audit import PAGE, AuditRequest, audit_manifest
-    from tmdscope.params.audit import ManifestAuditParams
-    from tmdscope.params.common import ScoringParams
-    from tmdscope.params.images import PrepareParams
-    from tmdscope.params.reading import read_section
+    from tmdscope.lifecycle.audit import PAGE, audit_manifest
 
-    request = AuditRequest(
-        manifest=manifest,
-        features=features,
-        order=order,
-        nuisance=nuisance or [],
-        prepare=read_section("prepare", PrepareParams, params),
-        params=read_section("audit", ManifestAuditParams, params),
-        scoring=read_section("scoring", ScoringParams, params),
-    )
-    _echo(audit_manifest(request, out))
-    _echo(f"in full: {out / PAGE}")
+    prepare, asked, scoring = _read(params, "prepare", "audit", "scoring")
+    told = audit_manifest(manifest, features, order, nuisance or [], prepare, asked, scoring, out)
+    _echo(f"{told}\nin full: {out / PAGE}")
 
 
 @app.command()
@@ -322,20 +303,12 @@ def _read_request(experiment: str, params: Path) -> Any:
     """Read what a search of an experiment is asked to do."""
     from tmdscope.jobs.searching import SearchRequest
     from tmdscope.memory import keep_freed_memory
-    from tmdscope.params.images import DataParams, ModelTrackingParams
-    from tmdscope.params.reading import read_section
     from tmdscope.params.search import read_search
 
     keep_freed_memory()
     varied, base = read_search(experiment, params)
-    return SearchRequest(
-        experiment=experiment,
-        search=varied,
-        base=base,
-        classes=read_section("data", DataParams, params).classes,
-        study=read_section("tracking", ModelTrackingParams, params).study,
-        root=params.parent,
-    )
+    data, tracking = _read(params, "data", "tracking")
+    return SearchRequest(experiment, varied, base, data.classes, tracking.study, params.parent)
 
 
 @app.command()
@@ -355,41 +328,25 @@ def add_material(
     from tmdscope.layout import MAIN
     from tmdscope.lifecycle.card import write_card
     from tmdscope.memory import keep_freed_memory
-    from tmdscope.params.common import ScoringParams
-    from tmdscope.params.images import DataParams, ModelTrackingParams, PrepareParams
-    from tmdscope.params.reading import read_section
-    from tmdscope.params.sequential import SequentialParams
     from tmdscope.tracking.registry import resolve
     from tmdscope.tracking.store import connect
 
     keep_freed_memory()
-    tracking = read_section("tracking", ModelTrackingParams, params)
-    added = add(
-        AddRequest(
-            model=model,
-            images=images,
-            study=tracking.study,
-            registered=tracking.model,
-            data=read_section("data", DataParams, params),
-            prepare=read_section("prepare", PrepareParams, params),
-            sequential=read_section("sequential", SequentialParams, params),
-            scoring=read_section("scoring", ScoringParams, params),
-            root=params.parent,
-        )
-    )
+    tracking, data, *how = _read(params, "tracking", "data", "prepare", "sequential", "scoring")
+    prepare, sequential, scoring = how
+    study, registered = tracking.study, tracking.model
+    request = AddRequest(model, images, study, registered, data, prepare, sequential, scoring, params.parent)
+    added = add(request)
     client = connect()
     for made in added.record.versions:
         write_card(client, resolve(client, f"models:/{made.name}/{made.number}"))
-    _echo(added.text)
-    _echo(f"in full: {params.parent / MAIN.added / key_of(added.material)}")
+    _echo(f"{added.text}\nin full: {params.parent / MAIN.added / key_of(added.material)}")
 
 
 @app.command()
 def predict(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scans, pictures, or folders.")],
-    model: Annotated[
-        str, typer.Option(help="Version, alias, or models:/NAME/VERSION or models:/NAME@ALIAS.")
-    ] = "production",
+    model: Model = "production",
     as_csv: Annotated[bool, typer.Option("--csv", help="Every value, comma-separated.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     heights: Annotated[
@@ -402,9 +359,7 @@ def predict(
     channel: Annotated[
         str | None, typer.Option(help="Of instrument files; that of the heights is found.")
     ] = None,
-    sha256: Annotated[
-        str | None, typer.Option(help="That the model's files must have, as `tmdscope promote` printed it.")
-    ] = None,
+    sha256: Sha256 = None,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Say which material images show, how sure that is, and whether the model knows such images.
@@ -416,17 +371,9 @@ def predict(
 
     if as_csv and as_json:
         raise UserError("--csv and --json exclude each other")
-    counts = predict_files(
-        files,
-        model,
-        _registered(params),
-        "csv" if as_csv else "json" if as_json else "table",
-        heights,
-        sys.stdout,
-        pixel_size_nm or float("nan"),
-        channel,
-        sha256,
-    )
+    form: Any = "csv" if as_csv else "json" if as_json else "table"
+    how = (form, heights, sys.stdout, pixel_size_nm or float("nan"), channel, sha256)
+    counts = predict_files(files, model, _registered(params), *how)
     _echo(counts.text, err=True)
     if counts.unusable:
         raise typer.Exit(3)
@@ -434,9 +381,7 @@ def predict(
 
 @app.command()
 def serve(
-    model: Annotated[
-        str, typer.Option(help="Version, alias, or models:/NAME/VERSION or models:/NAME@ALIAS.")
-    ] = "production",
+    model: Model = "production",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 for any free one.")] = 5001,
     allowed_hosts: Annotated[
@@ -445,9 +390,7 @@ def serve(
     at_once: Annotated[
         int, typer.Option(min=1, max=10000, help="Requests that are answered or wait at once; more get 503.")
     ] = 32,
-    sha256: Annotated[
-        str | None, typer.Option(help="That the model's files must have, as `tmdscope promote` printed it.")
-    ] = None,
+    sha256: Sha256 = None,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Answer requests with a registered model over HTTP, in MLflow's scoring protocol, until stopped.
@@ -475,13 +418,12 @@ def inspect(
     """
     from tmdscope.layout import MAIN
     from tmdscope.lifecycle.inspection import inspect_file
-    from tmdscope.params.images import PrepareParams
-    from tmdscope.params.reading import read_section
 
     if picture is not None and (os.path.lexists(picture) or picture.suffix.lower() != ".png"):
         raise UserError(f"--picture {picture}: name a .png that is not there yet; nothing is overwritten")
     target = picture or params.parent / MAIN.inspected / f"{file.name}.png"
-    _echo(inspect_file(file, read_section("prepare", PrepareParams, params), target, channel), nl=False)
+    (prepare,) = _read(params, "prepare")
+    _echo(inspect_file(file, prepare, target, channel), nl=False)
 
 
 @store.command("move")
@@ -560,14 +502,6 @@ def _print(text: str, language: str) -> None:
     from rich.syntax import Syntax
 
     Console().print(Syntax(text, language, theme="ansi_dark", background_color="default"))
-
-
-def _registered(params: Path) -> str:
-    """Name the study's registered model."""
-    from tmdscope.params.images import ModelTrackingParams
-    from tmdscope.params.reading import read_section
-
-    return read_section("tracking", ModelTrackingParams, params).model
 
 
 def _is_watched() -> bool:

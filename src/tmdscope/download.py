@@ -30,26 +30,10 @@ class DownloadError(OSError):
 
 
 def download(url: str, target: Path, size: int | None = None, most: int = MAX_ARCHIVE_BYTES) -> None:
-    """Download a file, going on where `target` ends if the server can.
+    """Download a file of `size` bytes, or of at most `most`, going on where `target` ends if the server can.
 
-    Parameters
-    ----------
-    url : str
-        A name and password in it are sent to its own host alone.
-    target : Path
-        What it already holds counts as the beginning when `size` is given; without a size, or from a server
-        that cannot go on, it is written anew. After an error it holds what came, or nothing where that was
-        too much.
-    size : int, optional
-        Bytes of the whole file; without it, as many as the server announces.
-    most : int, optional
-        Bytes that it may have where `size` is not known.
-
-    Raises
-    ------
-    DownloadError
-        The server cannot be reached, has no such file, sends more than it should or too slowly, the file was
-        cut off, or the disk is full.
+    Without a size it is written anew. After a `DownloadError` `target` holds what came, or nothing where that
+    was too much. A name and password in the address are sent to its own host alone.
     """
     have = target.stat().st_size if size is not None and target.is_file() else 0
     have = 0 if size is not None and have >= size else have
@@ -58,12 +42,9 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
             goes_on = have and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             begin = have if goes_on else 0
             announced = _announced(response)
-            expected = size if size is not None else announced
-            limit = size if size is not None else most
-            if begin + (announced or 0) > limit:
-                raise DownloadError(
-                    f"{begin + (announced or 0)} bytes are announced, {limit} at most are read"
-                )
+            expected, limit = (announced, most) if size is None else (size, size)
+            if (whole := begin + (announced or 0)) > limit:
+                raise DownloadError(f"{whole} bytes are announced, {limit} at most are read")
             free = shutil.disk_usage(target.parent).free
             if expected is not None and expected - begin > free:
                 raise DownloadError(
@@ -81,11 +62,7 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
             target.unlink()
             download(url, target, size, most)
         else:
-            raise _told(url, error) from error
-
-
-def _told(url: str, error: Exception) -> DownloadError:
-    return DownloadError(without_secrets(f"{url}: {error}") if url.isprintable() else f"{url!r}: {error}")
+            raise DownloadError(f"{url if url.isprintable() else repr(url)}: {error}") from error
 
 
 def _copy(response: http.client.HTTPResponse, stream: IO[bytes], most: int) -> int:
@@ -120,7 +97,7 @@ def _ask(url: str, headers: dict[str, str]) -> Any:
         raise DownloadError(
             "it holds a space or another character that no address has; write %20 or the like"
         )
-    place, host = parts.netloc.rpartition("@")[::2]
+    place, _, host = parts.netloc.rpartition("@")
     request = Request(urlunsplit(parts._replace(netloc=host)), headers=headers)  # noqa: S310 - see above
     if place:  # not in `headers`, which a redirection copies
         token = base64.b64encode(unquote(place).encode()).decode()
@@ -143,7 +120,6 @@ class _Pacer(io.RawIOBase):
         self.came = 0
 
     def readable(self) -> bool:
-        """Say yes."""
         return True
 
     def grant(self, count: int) -> None:
@@ -170,7 +146,6 @@ class _Pacer(io.RawIOBase):
         return int(count)
 
     def close(self) -> None:
-        """Close the connection."""
         self.source.close()
         super().close()
 
@@ -186,19 +161,11 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Paced(HTTPHandler, HTTPSHandler):
-    """Opens connections whose responses are paced."""
+    """Opens connections, secure ones too, whose responses are paced."""
 
-    def http_open(self, req: Request) -> Any:
-        """Ask over an open connection."""
-        return self.do_open(_paced(http.client.HTTPConnection), req)
-
-    def https_open(self, req: Request) -> Any:
-        """Ask over a secure one."""
-        return self.do_open(_paced(http.client.HTTPSConnection), req)
-
-
-def _paced(kind: type[http.client.HTTPConnection]) -> type[http.client.HTTPConnection]:
-    return type("_Connection", (kind,), {"response_class": _Response})
+    def do_open(self, http_class: Any, req: Request, **named: Any) -> Any:
+        paced: Any = type("_Connection", (http_class,), {"response_class": _Response})
+        return super().do_open(paced, req, **named)
 
 
 class _Redirections(HTTPRedirectHandler):

@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` and rename it to `path` when the block ends well.
-
-    A file or a folder; its parent is created, and the suffix kept, so that writers that look at it (pandas,
-    matplotlib, PIL) do the same as for the final name.
-    """
+    """Give a temporary name beside `path`, of the same suffix, and rename it when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with workspace(path.parent, f".{path.name}") as folder:
         temporary = folder / path.name
@@ -63,10 +59,9 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
 
 
 def write_array(path: Path, rows: Iterable[np.ndarray[Any, Any]], shape: Sequence[int], dtype: Any) -> None:
-    """Write an NPY file row by row, so that only one row is ever held in memory.
+    """Write an NPY file row by row, inside `atomic_path`, so that only one row is ever held in memory.
 
-    In place: use it inside `atomic_path`. Not as a memory map, where a full disk ends the process in place of
-    being an OSError. ValueError where rows do not make up the shape.
+    Not as a memory map, where a full disk ends the process in place of being an OSError.
     """
     kind = np.dtype(dtype)
     header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": tuple(shape)}
@@ -83,10 +78,9 @@ def write_array(path: Path, rows: Iterable[np.ndarray[Any, Any]], shape: Sequenc
 
 
 def open_regular(path: Path, most: int | None = None) -> BufferedReader:
-    """Open a file that others made for reading: a regular one, or a link to one, of at most `most` bytes.
+    """Open a file that others made: a regular one, or a link to one, of at most `most` bytes.
 
-    A pipe would wait for a writer that never comes, and a device such as ``/dev/zero`` has no end: these,
-    folders and sockets are UserErrors; a missing file is an OSError.
+    A pipe would wait for a writer that never comes, and a device such as ``/dev/zero`` has no end.
     """
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -8,7 +8,6 @@ Classification of Transition Metal Dichalcogenides with Atomic Force Microscopy*
 import difflib
 import re
 from collections.abc import Sequence
-from enum import StrEnum
 
 ATOMS = ("Mo", "W", "S", "Se")
 """The columns of the atom vector, in the paper's order."""
@@ -19,29 +18,8 @@ INVALID = -1
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _HYPHENS = str.maketrans(dict.fromkeys("‐‑‒–—−_ ", "-"))
 
-
-class Material(StrEnum):
-    """A transition metal dichalcogenide; members are in the paper's class order."""
-
-    MOS2 = "MoS2"
-    WS2 = "WS2"
-    WSE2 = "WSe2"
-    MOSE2 = "MoSe2"
-    MO_WSE2 = "Mo-WSe2"
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """The chemical elements, metals first."""
-        return elements_of(self.value)
-
-    @property
-    def atom_vector(self) -> tuple[int, ...]:
-        """Which of `ATOMS` the material contains, as ones and zeros."""
-        return atom_vector(self.value, ATOMS)
-
-
-MATERIALS = tuple(material.value for material in Material)
-"""Formulae of the five materials in class order."""
+MATERIALS = ("MoS2", "WS2", "WSe2", "MoSe2", "Mo-WSe2")
+"""Formulae of the five materials in the paper's class order."""
 
 PUBLISHED_IMAGES = {"MoS2": 476, "WS2": 182, "WSe2": 137, "MoSe2": 129, "Mo-WSe2": 102}
 """Images of each material in the paper's Table 1 (1026 in all)."""
@@ -54,10 +32,9 @@ _ELEMENTS = (
 _FORMULA = re.compile(r"(?:([A-Z][a-z]?)(\d*\.?\d*)-?)")
 
 
-def parse_material(name: str) -> Material:
+def parse_material(name: str) -> str:
     """Find the material meant by ``MoS2``, ``MoS₂``, ``mo-wse2`` ...; a ValueError gives the nearest."""
-    known = {_key(material.value): material for material in Material}
-    found = known.get(_key(name))
+    found = {_key(material): material for material in MATERIALS}.get(_key(name))
     if found is None:
         raise ValueError(f"unknown material {name!r}; {nearest(name, MATERIALS)}")
     return found
@@ -90,17 +67,9 @@ def atom_vector(formula: str, atoms: Sequence[str]) -> tuple[int, ...]:
 
 
 def atoms_of(classes: Sequence[str]) -> tuple[str, ...]:
-    """List the atoms that distinguish classes: those of `ATOMS`, in that order, then others as they appear.
-
-    Raises
-    ------
-    ValueError
-        A class is not a formula, or two hold the same atoms: multilabel targets cannot tell them apart.
-    """
+    """List the atoms that distinguish classes: those of `ATOMS`, in its order, then others as they appear."""
     found = {name: elements_of(name) for name in classes}
-    present = {symbol for symbols in found.values() for symbol in symbols}
-    extra = dict.fromkeys(symbol for symbols in found.values() for symbol in symbols if symbol not in ATOMS)
-    atoms = (*[atom for atom in ATOMS if atom in present], *extra)
+    present = dict.fromkeys(symbol for symbols in found.values() for symbol in symbols)
     seen: dict[frozenset[str], str] = {}
     for name, symbols in found.items():
         twin = seen.setdefault(frozenset(symbols), name)
@@ -109,7 +78,7 @@ def atoms_of(classes: Sequence[str]) -> tuple[str, ...]:
                 f"classes {twin!r} and {name!r} hold the same atoms {symbols}: "
                 "multilabel targets cannot tell them apart; use multiclass"
             )
-    return atoms
+    return (*(atom for atom in ATOMS if atom in present), *(atom for atom in present if atom not in ATOMS))
 
 
 def _key(name: str) -> str:

@@ -35,10 +35,7 @@ def name_problem(name: object, pattern: str = PLAIN) -> str | None:
 
 
 def text_problem(name: str) -> str | None:
-    """Say why a free name, such as a class's, cannot be used, and the remedy; None where it can be.
-
-    Any printable text can that a spreadsheet does not take for a formula.
-    """
+    """Say why a free name, such as a class's, cannot be used, and the remedy; None where it can be."""
     if not name or name != name.strip() or not name.isprintable():
         return f"{name!r} is empty, has spaces around it, or characters that cannot be seen: remove these"
     if name.startswith(FORMULA_SIGNS):

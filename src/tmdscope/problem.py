@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -52,16 +51,14 @@ _REMEDIES = {
 
 def explain(error: BaseException) -> str | None:
     """Say what a user can mend about an error of files, memory or names, or its causes; None for others."""
-    return next((text for one in _causes(error) if (text := _explain(one)) is not None), None)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in seen:
+        if (text := _explain(cause)) is not None:
+            return text
         seen.append(cause)
-        yield cause
         cause = cause.__cause__
+    return None
 
 
 def _explain(error: BaseException) -> str | None:
@@ -111,10 +108,9 @@ def _is_here() -> bool:
 def report(error: BaseException) -> str:
     """Write what is needed to mend an unforeseen error to a file, else into the message that is returned."""
     what = "".join(traceback.format_exception_only(error)).strip().partition("\n")[0][:500]
-    text = without_secrets(_describe(error))
-    place = _keep(text)
     found = without_secrets(f"tmdscope met a fault that is its own: {what}")
-    if place is None:
+    text = without_secrets(_describe(error))
+    if (place := _keep(text)) is None:
         return f"{found}\nno file could be written; please report this:\n{text}"
     return (
         f"{found}\nall that is known of it is in {place}; please read it through and send it to who keeps "
@@ -124,31 +120,32 @@ def report(error: BaseException) -> str:
 
 def _keep(text: str) -> Path | None:
     name = f"problem-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.txt"
-    for folder in (_in_project, tempfile.gettempdir):
-        try:
-            path = Path(folder()) / name
-            with path.open("x", encoding="utf-8", errors="backslashreplace") as stream:
-                stream.write(text)
-        except OSError:
-            continue
-        return path
+    project = find_project()
+    with suppress(OSError):
+        if (project / "params.yaml").is_file():
+            (project / REPORTS).mkdir(exist_ok=True)
+            return _write(project / REPORTS / name, text)
+    with suppress(OSError):
+        return _write(Path(tempfile.gettempdir()) / name, text)
     return None
 
 
-def _in_project() -> Path:
-    project = find_project()
-    if not (project / "params.yaml").is_file():
-        raise FileNotFoundError(project)
-    (project / REPORTS).mkdir(exist_ok=True)
-    return project / REPORTS
+def _write(path: Path, text: str) -> Path:
+    with path.open("x", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(text)
+    return path
 
 
 def _describe(error: BaseException) -> str:
+    try:
+        settings = sha256((find_project() / "params.yaml").read_bytes()).hexdigest()
+    except OSError as missing:
+        settings = f"none ({missing.strerror})"
     facts = {
         "time": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
         "command": shlex.join(sys.argv),
         "stage": os.environ.get("DVC_STAGE", "none"),
-        "settings": _settings_sha256(),
+        "settings": settings,
         "tmdscope": __version__,
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -156,13 +153,6 @@ def _describe(error: BaseException) -> str:
     }
     frames = "".join(traceback.format_exception(error))
     return "".join(f"{name}: {value}\n" for name, value in facts.items()) + f"\n{frames}"
-
-
-def _settings_sha256() -> str:
-    try:
-        return sha256((find_project() / "params.yaml").read_bytes()).hexdigest()
-    except OSError as error:
-        return f"none ({error.strerror})"
 
 
 def _version(library: str) -> str:

@@ -2,10 +2,9 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 from typing import TypeVar
 
@@ -30,8 +29,12 @@ def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Res
         processes, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
     ) as pool:
         try:
-            with _undisturbed():
+            # the processes do not hear Ctrl-C: the one that starts them does, and ends them
+            heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
                 results = pool.map(work, parts)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, heard)
             return list(results)
         except BrokenProcessPool as error:
             raise UserError(
@@ -42,16 +45,6 @@ def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Res
             for process in active_children():
                 process.terminate()
             raise
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Start processes that do not hear Ctrl-C: the one that started them does, and ends them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(parent: int) -> None:

@@ -34,13 +34,7 @@ def read_profile(name: str, folder: Path) -> str:
 
 
 def merge_profile(params: str, profile: str, source: str) -> str:
-    """Merge a profile into a `params.yaml`, whose comments and order stay, and check the result.
-
-    Raises
-    ------
-    ParamsError
-        One of the texts is not a YAML mapping, or a merged section is wrong: every problem of every section.
-    """
+    """Merge a profile into a `params.yaml`, whose comments and order stay, and check all of the result."""
     yaml = settings_yaml()
     merged = load_settings(yaml, params, "params.yaml")
     _merge(merged, load_settings(yaml, profile, source))

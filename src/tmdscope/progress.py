@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
@@ -56,12 +55,7 @@ class Score(Protocol):
 
 @dataclass
 class _Fold:
-    """What is known of one fold; None before the first epoch here.
-
-    `epoch` is the last that is done, from 1; `ran` those that were trained here, in `seconds`, not taken from
-    a checkpoint; `rate` is in images per s; `score` and `kept` are validation scores, last and of the epoch
-    kept.
-    """
+    """One fold: its last epoch, those that `ran` here in so many seconds, images per s, and scores."""
 
     number: int
     epoch: int = 0
@@ -73,12 +67,10 @@ class _Fold:
 
 
 class TrainingTable:
-    """A live table of a cross-validation on a terminal, a line now and then elsewhere.
+    """A live table of a cross-validation on a terminal, a row per fold; elsewhere a line now and then.
 
-    A terminal gets one table with a row per fold. Elsewhere a fold gets a line at its end, and before that at
-    most one every `LINE_EVERY_S` seconds. A quiet console gets nothing. `epochs` is the most of a fold,
-    `images` the training images of one epoch, `metric` what is shown, and `clock` gives a time in s that
-    never runs back.
+    A fold gets a line at its end, and before that at most one every `LINE_EVERY_S` seconds. `epochs` is the
+    most of a fold, `images` the training images of one epoch.
     """
 
     def __init__(
@@ -99,16 +91,16 @@ class TrainingTable:
         self.console = console or Console(stderr=True, quiet=is_quiet())
         self.clock = clock
         self._begun: list[_Fold] = []
-        self._stack = ExitStack()
-        self._live: Live | None = None
         self._since = self._shown = clock()
+        drawn = self.console.is_terminal and not self.console.quiet
+        self._live = (
+            Live(get_renderable=self._table, console=self.console, auto_refresh=False) if drawn else None
+        )
 
     def __enter__(self) -> Self:
         """Draw the table where it can be drawn."""
-        if self.console.is_terminal and not self.console.quiet:
-            self._live = self._stack.enter_context(
-                Live(self._table(), console=self.console, auto_refresh=False)
-            )
+        if self._live is not None:
+            self._live.start()
         self._since = self._shown = self.clock()
         return self
 
@@ -117,9 +109,7 @@ class TrainingTable:
         if kind is None:
             self._end_fold()
         if self._live is not None:
-            self._live.update(self._table())
-        self._stack.close()
-        self._live = None
+            self._live.stop()
 
     def fold(self, number: int) -> None:
         """Begin a fold, numbered from 0; the one before it has ended."""
@@ -150,11 +140,7 @@ class TrainingTable:
         self._draw(force=number == self.epochs)
 
     def seconds_left(self) -> float | None:
-        """Estimate the training time that is left; None while no epoch was timed.
-
-        The mean time of the epochs trained here, times the epochs to come. Where folds ended early, those to
-        come are taken to end likewise.
-        """
+        """Estimate the time that is left, as if folds to come end like those before; None: nothing timed."""
         ran = sum(state.ran for state in self._begun)
         if not ran:
             return None
@@ -167,41 +153,30 @@ class TrainingTable:
     def _end_fold(self) -> None:
         if self._begun and self._live is None:
             state = self._begun[-1]
-            how = f"{_count(state.ran, 'epoch')} in {duration(state.seconds)}"
-            if state.ran < state.epoch:
-                how = (
-                    f"{how}, {state.epoch - state.ran} before from a checkpoint"
-                    if state.ran
-                    else (f"{_count(state.epoch, 'epoch')} from a checkpoint")
-                )
-            self._line(f"{self._where(state)} done: {how}{self._speed(state)}, {self._scores(state)}")
+            how = f"{_epochs(state.ran)} in {duration(state.seconds)}"
+            if not state.ran and state.epoch:
+                how = f"{_epochs(state.epoch)} from a checkpoint"
+            elif state.ran < state.epoch:
+                how += f", {state.epoch - state.ran} before from a checkpoint"
+            self._line(state, f" done: {how}")
 
     def _draw(self, force: bool) -> None:
         now = self.clock()
         if self._live is not None:
             if force or now - self._shown >= _DRAW_EVERY_S:
-                self._live.update(self._table(), refresh=True)
+                self._live.refresh()
                 self._shown = now
         elif self._begun[-1].ran and now - self._shown >= LINE_EVERY_S:
             state, left = self._begun[-1], self.seconds_left()
-            self._line(
-                f"{self._where(state)}, epoch {state.epoch} of {self.epochs}{self._speed(state)}, "
-                f"{self._scores(state)}, {duration(left)} left"
-            )
+            self._line(state, f", epoch {state.epoch} of {self.epochs}", f", {duration(left)} left")
 
-    def _line(self, text: str) -> None:
+    def _line(self, state: _Fold, how: str, left: str = "") -> None:
         self._shown = self.clock()
-        self.console.print(text, soft_wrap=True, markup=False, highlight=False)
-
-    def _where(self, state: _Fold) -> str:
-        return f"{self.experiment}: fold {state.number + 1} of {self.folds}"
-
-    def _speed(self, state: _Fold) -> str:
-        return "" if state.rate is None else f", {_rate(state.rate)} images/s"
-
-    def _scores(self, state: _Fold) -> str:
+        rate = "" if state.rate is None else f", {_rate(state.rate)} images/s"
         last, kept = map(self.metric.tell, (state.score, state.kept))
-        return f"validation {self.metric.title} {last} (kept {kept})"
+        where = f"{self.experiment}: fold {state.number + 1} of {self.folds}"
+        text = f"{where}{how}{rate}, validation {self.metric.title} {last} (kept {kept}){left}"
+        self.console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def _table(self) -> Table:
         table = Table(title=self.experiment, title_justify="left")
@@ -231,8 +206,8 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _epochs(number: int) -> str:
+    return f"{number} epoch{'' if number == 1 else 's'}"
 
 
 def _rate(value: float | None) -> str:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from tmdscope.errors import UserError
 from tmdscope.files import broken, plain, read_json, sha256_file, sha256_json, write_json
 
 _KEY = "record"
@@ -51,8 +50,7 @@ def read_record(
 
 def record_of(path: Path) -> dict[str, str]:
     """Say what a record is of: ``data``, ``split`` ... to a SHA-256."""
-    of: dict[str, str] = _open(path)[1]["of"]
-    return of
+    return dict(_open(path)[1]["of"])
 
 
 def _open(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -105,9 +103,8 @@ class JsonRecord:
     @classmethod
     def read(cls, path: Path, of: Mapping[str, str] | None = None, files: Sequence[Path] = ()) -> Self:
         """Read it, see `read_record`."""
+        content = read_record(path, of, files)
         try:
-            return cls.parse(read_record(path, of, files))
-        except UserError:
-            raise
+            return cls.parse(content)
         except ValueError as error:
             raise broken(path, str(error)) from error

@@ -38,10 +38,9 @@ class Stopped(KeyboardInterrupt):
 
 
 def name_of_entry(arguments: Sequence[str], section: str) -> str:
-    """Say which entry of a section a stage works on.
+    """Say which entry of a section a stage works on: DVC's ``DVC_STAGE`` has it (``crossval@NAME``).
 
-    Without an argument DVC's variable ``DVC_STAGE`` has it (``crossval@NAME``): a command in dvc.yaml that
-    held the name would hand it to a shell.
+    A command in dvc.yaml that held the name would hand it to a shell.
     """
     stage = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
     given = [*arguments] or [name for name in [stage.partition("@")[2]] if name]
@@ -86,20 +85,19 @@ def run_stage(main: Callable[[], None]) -> None:
 def end_with(parent: int, number: int = signal.SIGKILL) -> None:
     """End this process by a signal soon after its parent has ended."""
 
-    def look() -> None:
+    def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_LOOK_EVERY_S)
         os.kill(os.getpid(), number)
 
-    threading.Thread(target=look, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
 def orderly(kinds: type[BaseException] | tuple[type[BaseException], ...] = Exception) -> Iterator[None]:
-    """Turn what ends the block into a message on standard error and a SystemExit, see `end`.
+    """Turn what ends the block into a message and a SystemExit, see `end`; errors not of these kinds pass.
 
     SIGTERM and SIGHUP raise `Stopped` in it, so that what Ctrl-C cleans up is cleaned up after them, too.
-    Errors not of these kinds pass; `KeyboardInterrupt` never does.
     """
     keep_secrets()
     for stream in (sys.stdout, sys.stderr):
@@ -131,13 +129,10 @@ def orderly(kinds: type[BaseException] | tuple[type[BaseException], ...] = Excep
 
 
 def end(error: BaseException) -> int:
-    """Tell why a process ends; variable ``TMDSCOPE_TRACEBACK`` shows where the error came from.
+    """Tell why a process ends (``TMDSCOPE_TRACEBACK`` shows where), and give its exit status.
 
-    Returns
-    -------
-    int
-        Exit status: 1 for what a user can mend, `FAULT` for what is ours, 128 and the signal's number after a
-        signal (130 after Ctrl-C, 141 where who read the output has gone).
+    1 for what a user can mend, `FAULT` for what is ours, 128 and the signal's number after a signal (141
+    where who read the output has gone).
     """
     if isinstance(error, KeyboardInterrupt):
         number = error.number if isinstance(error, Stopped) else signal.SIGINT

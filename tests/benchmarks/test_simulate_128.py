@@ -5,9 +5,9 @@ import pytest
 
 from benchmarks import simulate_128
 from tests.scan.samples import growth
-from tmdscope.scan.grains import grow_layer, place_nuclei
 from tmdscope.scan.growth import draw_growth
 from tmdscope.scan.instrument import draw_instrument
+from tmdscope.scan.surface import grow_layer, place_nuclei
 
 
 @pytest.mark.parametrize("coverage", [0.0, 0.4, 0.9])

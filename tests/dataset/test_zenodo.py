@@ -27,7 +27,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def fetch(folder: Path, pattern: str = "*") -> list[Path]:
-    return [path for _, path in fetch_files(DOI, folder, lambda name: name.endswith(".zip"), pattern)]
+    return [path for _, path in fetch_files(DOI, folder, (".zip",), pattern)]
 
 
 def asked(site: Site, name: str) -> list[str | None]:

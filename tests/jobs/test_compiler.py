@@ -24,10 +24,10 @@ from tmdscope.params.images import PrepareParams
 from tmdscope.scores.facts import SplitAudit, SplitFacts
 from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import CLASSES as TASK
-from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.crossval import Trained
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registration import fact_tags, read_facts, register_model
-from tmdscope.tracking.runs import start_run
+from tmdscope.tracking.runs import Dossier, start_run
 from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.store import Study
 from tmdscope.vision.classifier import EnsembleConfig

@@ -6,13 +6,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
 import torch
 
 from tests.sequential import small
-from tmdscope.jobs import sequential as job
+from tests.support.cohorts import make_cohort
+from tmdscope.jobs import sequences as job
 from tmdscope.jobs.sequences import SequenceStudy, StageModels, TrackedOutcome, run_sequential, train_tracked
+from tmdscope.layout import Layout
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.params.common import ScoringParams
@@ -25,14 +27,8 @@ from tmdscope.sequential.record import SequenceRecord
 from tmdscope.sequential.run import run_sequences
 from tmdscope.tracking.store import open_study
 
-MANIFEST = pd.DataFrame(
-    {
-        "image_id": [f"i{number}" for number in range(len(small.NAMES))],
-        "sample_id": small.SAMPLE_IDS,
-        "material": small.NAMES,
-        "image_sha256": [f"{number:064x}" for number in range(len(small.NAMES))],
-    }
-)
+LABELS = np.array([small.CLASSES.index(name) for name in small.NAMES])
+COHORT = make_cohort(None, small.SAMPLE_IDS, LABELS, small.CLASSES)
 BOTH: list[Encoding] = ["multiclass", "multilabel"]
 
 
@@ -40,20 +36,14 @@ def study_in(folder: Path, params: SequenceParams, **changes: Any) -> SequenceSt
     return replace(
         SequenceStudy(
             name="sequences",
-            classes=small.CLASSES,
-            manifest=MANIFEST,
-            task=CLASSES,
+            cohort=COHORT,
             params=params,
             epochs=small.SETTINGS.epochs,
             scoring=ScoringParams(bootstrap=100, seed=1),
             of={"data": "ab" * 32, "split": "cd" * 32},
             deciding={"split": "cd"},
             source=Path("data"),
-            settings=Path("params.yaml"),
-            record=folder / "sequential.json",
-            panels=folder / "latent.csv",
-            runs=folder / "run.json",
-            attempt=folder / "attempts" / "sequential",
+            layout=Layout(str(folder)),  # an absolute name is the folder itself
         ),
         **changes,
     )
@@ -65,6 +55,11 @@ def in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(job, "run_parts", lambda work, parts: [work(part) for part in parts])
+
+
+def read(study: SequenceStudy) -> SequenceRecord | None:
+    folder = study.layout.sequential
+    return SequenceRecord.read(folder / job.RECORD, folder / job.PANELS, study.of, CLASSES.primary)
 
 
 @pytest.mark.usefixtures("in_process")
@@ -83,7 +78,7 @@ def test_encodings_that_ran_apart_are_one_record(tmp_path: Path) -> None:
         *(f"sequential - {arm} {name}" for arm in ("direct", "direct-equal-budget") for name in BOTH),
         "multilabel - multiclass",
     ]
-    record = SequenceRecord.read(study.record, study.panels, study.of, CLASSES.primary)
+    record = read(study)
     assert record is not None
     assert [chain.encoding for chain in record.chains] == BOTH
     assert {(point.arm, point.encoding) for point in record.points} == {
@@ -91,23 +86,24 @@ def test_encodings_that_ran_apart_are_one_record(tmp_path: Path) -> None:
     }
     assert list(dict.fromkeys(record.panels["encoding"])) == BOTH
     assert (record.settings.encodings, record.settings.epochs) == (BOTH, small.SETTINGS.epochs)
-    runs = read_record(study.runs, study.of)
+    runs = read_record(study.layout.sequential / job.RUNS, study.of)
     assert set(runs["runs"]) == {"sequential-multiclass-1", "sequential-multilabel-1"}
     client = open_study("sequences").client
     for name, run_id in runs["runs"].items():
         run = client.get_run(run_id)
         assert (run.info.run_name, run.info.status) == (name, "FINISHED")
         assert run.data.tags.items() >= {"experiment": "sequential", "split.sha256": "cd" * 32}.items()
-    assert not study.attempt.exists()
+    assert not (study.layout.attempts / job.NAME).exists()
 
 
 @pytest.mark.usefixtures("in_process")
 def test_sequences_that_are_left_out_write_every_file_and_train_nothing(tmp_path: Path) -> None:
     study = study_in(tmp_path, small.params(enabled=False, order=["no such class"]))
     said = run_sequential(study, lambda *_: pytest.fail("trained"), apart=False)
-    assert said == ["not run: sequential.enabled is false in params.yaml"]
-    assert SequenceRecord.read(study.record, study.panels, study.of, CLASSES.primary) is None
-    assert json.loads(study.runs.read_text())["runs"] == {}
+    assert len(said) == 1
+    assert said[0].startswith("not run: sequential.enabled is false in ")
+    assert read(study) is None
+    assert json.loads((study.layout.sequential / job.RUNS).read_text())["runs"] == {}
     assert not (tmp_path / "mlruns").exists()
 
 
@@ -139,7 +135,7 @@ def models_of(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> tuple[StageModels,
         StageModels(
             params=SequentialParams.model_validate(content),
             plan=plan,
-            dataset=SimpleNamespace(manifest=MANIFEST, classes=small.CLASSES),  # type: ignore[arg-type]
+            dataset=SimpleNamespace(manifest=COHORT.manifest, classes=small.CLASSES),  # type: ignore[arg-type]
             features=Path("features"),
             pretrained=Path("backbone"),
             compiler=SimpleNamespace(compile=lambda *given: compiled.append(given) or "dossier"),  # type: ignore[arg-type]

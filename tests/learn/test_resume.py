@@ -1,8 +1,10 @@
 import hashlib
+import os
 import pickle
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +64,37 @@ def test_an_interrupted_cross_validation_ends_like_an_unbroken_one(
         torch.manual_seed(epochs)
     resume = Resume.open(tmp_path / "attempt", IDENTITY, MACHINE, every_s=0)
     assert_equal(run(resume, wanted_settings), run(None, wanted_settings))
+
+
+def test_an_ended_stage_that_dvc_has_not_noted_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC was killed between the end of the stage and its own note of it: no second set of runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_STAGE", "crossval@one")
+
+    def note(after_s: float) -> None:
+        """DVC's lock file, written some time after now."""
+        (tmp_path / "dvc.lock").touch()
+        os.utime(tmp_path / "dvc.lock", (time.time() + after_s,) * 2)
+
+    note(-10)
+    first = Resume.open(Path("attempts/one"), IDENTITY, MACHINE)
+    first.finish()
+    again = Resume.open(Path("attempts/one"), IDENTITY, MACHINE)
+    assert (again.begun, again.attempt) == (True, first.attempt)
+    again.finish()
+    other = Resume.open(Path("attempts/one"), {**IDENTITY, "data": "other"}, MACHINE)
+    assert (other.begun, other.abandoned) == (False, None)
+    other.finish()
+    note(10)
+    assert not Resume.open(Path("attempts/one"), {**IDENTITY, "data": "other"}, MACHINE).begun
+    note(-10)
+    Resume.open(Path("attempts/two"), IDENTITY, MACHINE).finish()
+    assert (tmp_path / "attempts" / "two").exists()
+    note(10)
+    Resume.open(Path("attempts/three"), IDENTITY, MACHINE).finish()
+    assert [path.name for path in Path("attempts").iterdir()] == ["one"]  # under way
 
 
 @settings(max_examples=10)

@@ -8,8 +8,7 @@ from tests.lifecycle.memory import Data, KilledError
 from tmdscope.lifecycle.listing import list_versions
 from tmdscope.lifecycle.promotion import Outcome, promote, rollback
 from tmdscope.tracking.lock import PREFIX
-from tmdscope.tracking.registry import PRODUCTION
-from tmdscope.tracking.standing import read_standing
+from tmdscope.tracking.registry import PRODUCTION, read_standing
 from tmdscope.tracking.store import Study
 
 Numbers = tuple[int | None, int | None, int | None]

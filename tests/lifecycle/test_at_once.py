@@ -12,7 +12,7 @@ from tests.lifecycle.promoting import die_at_write, promote_at_once
 from tests.support.mlflow_server import serve
 from tmdscope.lifecycle.promotion import promote, rollback
 from tmdscope.tracking.lock import PREFIX
-from tmdscope.tracking.standing import read_standing
+from tmdscope.tracking.registry import read_standing
 from tmdscope.tracking.store import Study, open_study
 
 PROCESSES = 4

@@ -12,8 +12,7 @@ from tests.lifecycle.tables import CLASSES, IMAGES, dataset, table, truth, wrong
 from tmdscope.files import read_json
 from tmdscope.lifecycle.compare import metrics, write_comparison
 from tmdscope.lifecycle.comparison import compare_predictions
-from tmdscope.lifecycle.comparison_page import compose
-from tmdscope.lifecycle.comparison_report import Report, describe, number, verdict
+from tmdscope.lifecycle.comparison_report import Report, compose, describe, number, verdict
 from tmdscope.lifecycle.contact_sheet import make_sheet
 from tmdscope.lifecycle.cost import Cost, Costs
 from tmdscope.report.page import Note, Page, Paragraph, Table
@@ -41,7 +40,7 @@ def report(
     comparison = compare_predictions(table(first), table(second), task, 200, 1)
     sheet = make_sheet(comparison.disagreements, dataset(), "")
     what = "simulated images" if simulated else "images"
-    return Report(models[0], models[1], comparison, costs, sheet, what, simulated, 200, 1)
+    return Report(models[0], models[1], comparison, costs, sheet, what, 200, 1)
 
 
 def text(page: Page) -> str:

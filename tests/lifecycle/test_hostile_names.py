@@ -18,7 +18,7 @@ from tmdscope.dataset.folder import ingest_folder
 from tmdscope.errors import UserError
 from tmdscope.files import write_table
 from tmdscope.lifecycle.first_manifest import InitRequest, propose
-from tmdscope.lifecycle.prediction_text import Form, writer
+from tmdscope.lifecycle.predict import Form, writer
 from tmdscope.names import markdown
 from tmdscope.stage import say
 

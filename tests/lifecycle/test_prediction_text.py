@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from tmdscope.lifecycle.prediction_text import Form, writer
+from tmdscope.lifecycle.predict import Form, writer
 from tmdscope.lifecycle.predictor import Prediction
 
 CLASSES, ATOMS = ("MoS2", "WSe2"), ("Mo", "W", "S", "Se")

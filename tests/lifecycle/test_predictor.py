@@ -44,7 +44,7 @@ def test_a_prediction_says_what_the_program_says(predictor: Predictor) -> None:
 def test_what_is_stored_beside_the_model_is_used(predictor: Predictor) -> None:
     program = make_complete()
     with torch.inference_mode():
-        logits, embeddings = program.ensemble.look(torch.from_numpy(IMAGES))
+        logits, embeddings = program.ensemble.member_outputs(torch.from_numpy(IMAGES))
         given = torch.stack([program.ensemble.target.probabilities(values) for values in logits]).numpy()
     assert program.reliability is not None
     expected = assess(program.reliability, given, torch.stack(embeddings).numpy())
@@ -61,7 +61,7 @@ def test_a_multilabel_model_tells_atoms() -> None:
     program = make_complete(multilabel=True)
     found = Predictor(program, "a model", CPU).predict(IMAGES, ["a", "b", "c"])
     with torch.inference_mode():
-        logits, _ = program.ensemble.look(torch.from_numpy(IMAGES))
+        logits, _ = program.ensemble.member_outputs(torch.from_numpy(IMAGES))
     expected = torch.stack(logits).sigmoid().mean(dim=0)[1].tolist()
     assert found[1].atoms == pytest.approx(dict(zip(("Mo", "W", "S", "Se"), expected, strict=True)), abs=1e-5)
     assert found[1].not_trained == ()

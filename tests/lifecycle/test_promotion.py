@@ -32,9 +32,9 @@ from tmdscope.tracking.registry import (
     FILES_SHA256,
     PREVIOUS,
     PRODUCTION,
+    check_pinned,
     pull_version,
 )
-from tmdscope.tracking.standing import check_pinned
 from tmdscope.tracking.store import Study, open_study
 
 names = itertools.count(1)

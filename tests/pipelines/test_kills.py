@@ -6,22 +6,29 @@ import random
 import re
 import signal
 import subprocess
+import sys
 from collections import Counter
 from contextlib import suppress
 from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import optuna
 import pytest
 
-from tests.pipelines.conftest import Clone, make_clone, tiny
+from tests.pipelines.conftest import ROOT, Clone, make_clone, tiny
+from tests.pipelines.test_sequential import MODEL, make_bricks, start
+from tests.support import kills
 from tmdscope.temporary import SUFFIX
 
 pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("TMDSCOPE_KILLS", "4"))
-STUDY_S = 120
-"""About as long as the study takes: so much time passes between all kills together."""
+STUDY_S = 240
+"""About as long as the study takes beside other work: between all kills together so much time passes."""
+LONGER_S = 3
+"""By which the next kill waits when a stage was killed again: else all would meet the same one."""
 WAYS = ("all killed", "dvc killed", "all terminated")
 
 
@@ -32,12 +39,13 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     tiny(clone)
     clone.commit("Tiny settings")
     chance = random.Random(KILLS)
-    killed_in = list[str]()
+    killed_in, before, again = list[str](), "", 0
     for way in islice(cycle(WAYS), KILLS):
-        stage = repro_for(clone, 2 + chance.expovariate(KILLS / STUDY_S), way)
+        stage = repro_for(clone, 2 + again * LONGER_S + chance.expovariate(KILLS / STUDY_S), way)
         if stage is None:
             break
         killed_in.append(f"{way} in {stage}")
+        before, again = stage, again + 1 if stage == before else 0
     print(*killed_in, sep="\n")
     assert killed_in
     clone.run("dvc", "repro")
@@ -107,3 +115,68 @@ def test_nothing_is_left_or_changed(killed: Clone) -> None:
     changed = killed.run("git", "status", "--porcelain").stdout.split()
     assert changed[1::2] == ["dvc.lock", "reports/"]
     assert "up to date" in killed.run("dvc", "status", "dvc.yaml").stdout
+
+
+METALS = ("Ta", "Nb", "Re", "Hf", "Zr", "Ti", "V", "Sn", "Pt", "Pd", "Ni", "Co", "Fe", "Cr", "Mn", "Ga", "In")
+FORMULAE = [metal + rest for rest in ("S2", "Se2") for metal in METALS]
+"""A new class for every attempt; each brings one new atom."""
+
+
+def add(
+    clone: Clone, images: Path, at: int = 0, trouble: kills.Trouble = "killed"
+) -> tuple[int, int, dict[Path, str]]:
+    """Add a class with trouble at a write; gives exit status, writes, and the user's files as then."""
+    counted = images.parent / f"{images.name}-writes.txt"
+    counted.write_text("0")
+    arguments = ("add-material", "--model", f"models:/{start(clone)}", "--images", str(images))
+    path = os.pathsep.join([str(ROOT), clone.environment()["PYTHONPATH"]])
+    ended = clone.run(
+        *(sys.executable, "-m", "tests.support.kills", str(counted), str(at), trouble, *arguments),
+        check=False,
+        PYTHONPATH=path,
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    files = {path: path.read_text(encoding="latin-1") for path in images.iterdir()}
+    return ended.returncode, int(counted.read_text()), files
+
+
+def what_was_added(clone: Clone, label: str) -> Any:
+    """What an addition has left: its numbers, its version, its runs; without what only names it."""
+    found = json.loads((clone.root / "data" / "added" / label / "added.json").read_text())
+    numbers = [
+        (point["arm"], point["materials"], point["test"], list(point["changed"].values()))
+        for point in found["points"]
+    ]
+    versions = clone.client.search_model_versions(f"name = '{MODEL}-6'")
+    (version,) = [found for found in versions if label in found.tags["materials"]]
+    (experiment,) = [e for e in clone.client.search_experiments() if e.name == "tmd-materials"]
+    query = f"tags.material = '{label}'"
+    runs = clone.client.search_runs([experiment.experiment_id], query, max_results=1000)
+    assert not [run for run in runs if run.info.status == "RUNNING"]
+    done = Counter(run.info.run_name for run in runs if run.info.status == "FINISHED")
+    return numbers, sorted(version.tags), done
+
+
+def test_add_material_killed_at_a_write_and_repeated_ends_right(killed: Clone, tmp_path: Path) -> None:
+    def images(label: str) -> Path:
+        return make_bricks(tmp_path / label, label)
+
+    whole, *others = FORMULAE
+    code, writes, _ = add(killed, images(whole))
+    assert code == 0
+    wanted = what_was_added(killed, whole)
+    places = list(kills.evenly(writes, min(KILLS, len(others))))
+    ended: Counter[str] = Counter()
+    troubles: tuple[kills.Trouble, ...] = ("killed", "full", "killed", "read-only")
+    for label, at, trouble in zip(others, places, cycle(troubles), strict=False):
+        folder = images(label)
+        before = {path: path.read_text(encoding="latin-1") for path in folder.iterdir()}
+        code, _, after = add(killed, folder, at, trouble)
+        ended[trouble] += code != 0
+        assert after == before
+        again, _, after = add(killed, folder)
+        assert (again, after) == (0, before)
+        assert what_was_added(killed, label) == wanted, (at, trouble)
+    print(f"{writes} writes; ended by trouble: {dict(ended)}")
+    assert ended["killed"]
+    assert not [path for path in killed.root.rglob("*") if path.name.endswith(SUFFIX)]

@@ -53,7 +53,7 @@ def test_an_experiment_whose_name_is_a_command_runs_nothing(tmp_path: Path) -> N
     (clone.root / "data/pretrained/backbone.safetensors").touch()
     (clone.root / "data/split.json").touch()
     told = clone.run("dvc", "repro", "-s", f"crossval@{name}", check=False)
-    assert "crossval.py" in told.stdout
+    assert "tmd_materials crossval" in told.stdout
     assert "call it 'x-touch-IFS-PWNED'" in told.stderr
     assert not list(clone.root.rglob("PWNED*"))
 

@@ -11,8 +11,20 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tmdscope.params.images import LevellingParams
-from tmdscope.scan.flatten import median_of_four, remove_row_polynomials, remove_scars, remove_surface
-from tmdscope.scan.level import PAPER, SIMPLE, STEPS, align_rows, clip_percentiles, flatten, level, to_uint8
+from tmdscope.scan.level import (
+    PAPER,
+    SIMPLE,
+    STEPS,
+    align_rows,
+    clip_percentiles,
+    flatten,
+    level,
+    median_of_four,
+    remove_row_polynomials,
+    remove_scars,
+    remove_surface,
+    to_uint8,
+)
 from tmdscope.scan.level import remove_plane as plane
 
 MAPS = arrays(

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmdscope.errors import UserError
-from tmdscope.scan.frame import centred_square
 from tmdscope.scan.level import resize_area
+from tmdscope.scan.scan import centred_square
 
 PIXEL = st.floats(0.1, 100)
 

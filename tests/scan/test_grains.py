@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.scan.samples import growth, stream
-from tmdscope.scan.grains import Layer, Nuclei, boundaries_of, grow_layer, place_nuclei
 from tmdscope.scan.growth import Growth
+from tmdscope.scan.surface import Layer, Nuclei, boundaries_of, grow_layer, place_nuclei
 
 SIZE = 64
 EVERYWHERE = np.ones((SIZE, SIZE), bool)

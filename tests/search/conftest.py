@@ -10,7 +10,7 @@ from optuna.storages._rdb.models import BaseModel
 from tmdscope.params.search import Categorical, LogUniform, SearchParams, Space, Uniform, Whole
 from tmdscope.scores.task import CLASSES
 from tmdscope.search.pruning import Steps
-from tmdscope.search.space import suggest
+from tmdscope.search.sampling import suggest
 from tmdscope.search.storage import PatientStorage, open_storage
 from tmdscope.search.study import SearchStudy, open_search
 from tmdscope.search.trials import FoldOutcome, Job, OnEpoch

@@ -14,7 +14,7 @@ from tests.search.conftest import SPACE, STEPS, made
 from tmdscope.errors import UserError
 from tmdscope.params.search import Space, Uniform
 from tmdscope.search.outcome import draw_plots, outcome_of
-from tmdscope.search.space import suggest
+from tmdscope.search.sampling import suggest
 from tmdscope.search.storage import PatientStorage
 from tmdscope.search.study import SearchStudy
 

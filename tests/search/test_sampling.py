@@ -10,8 +10,7 @@ from optuna.trial import TrialState
 
 from tests.search.conftest import SPACE, made
 from tmdscope.params.search import Categorical, SamplerName, Space, Value
-from tmdscope.search.sampling import make_sampler
-from tmdscope.search.space import suggest
+from tmdscope.search.sampling import make_sampler, suggest
 from tmdscope.search.storage import PatientStorage
 from tmdscope.search.study import SearchStudy
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmdscope.params.search import Categorical, Dimension, LogUniform, Space, Uniform, Whole
-from tmdscope.search.space import suggest
+from tmdscope.search.sampling import suggest
 
 WORDS = st.one_of(st.text("abcdef", max_size=4), st.integers(-9, 9), st.floats(0.1, 0.9), st.booleans())
 CHOICES = st.lists(WORDS, min_size=1, max_size=4, unique_by=lambda value: (type(value), value))

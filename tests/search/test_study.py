@@ -19,7 +19,7 @@ from tests.support.postgres import Server
 from tmdscope.errors import UserError
 from tmdscope.params.search import Value
 from tmdscope.search.places import MAX_RETRIES, Progress
-from tmdscope.search.space import suggest
+from tmdscope.search.sampling import suggest
 from tmdscope.search.storage import PatientStorage, open_storage, quiet
 from tmdscope.search.study import SearchStudy, open_search, read_notes
 

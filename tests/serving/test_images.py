@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tmdscope.limits import MAX_REQUEST_IMAGES
+from tmdscope.serving.door import RefusedError
 from tmdscope.serving.images import read_images
-from tmdscope.serving.refusal import RefusedError
 
 GOOD = "[[1,2],[3,4]]"
 

@@ -1,4 +1,8 @@
-"""Processes that die, or find the disk full, right before their k-th write to a disk or a database."""
+"""Processes that die, or find the disk full, right before their k-th write to a disk or a database.
+
+``python -m tests.support.kills FILE AT TROUBLE ARGUMENT...`` is tmdscope's command line as such a process;
+the number of its writes goes into the file.
+"""
 
 import errno
 import multiprocessing
@@ -7,7 +11,8 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
@@ -59,9 +64,7 @@ def run(work: Callable[[], object], at: int = 0, trouble: Trouble = "killed") ->
     written = context.Value("l", 0)
 
     def do() -> None:
-        writes = _Writes(at, trouble)
-        sys.addaudithook(writes.hear)
-        event.listen(Engine, "commit", writes.commit)
+        writes = _troubled(at, trouble)
         try:
             work()
         finally:
@@ -71,3 +74,27 @@ def run(work: Callable[[], object], at: int = 0, trouble: Trouble = "killed") ->
     process.start()
     process.join()
     return process.exitcode, written.value
+
+
+def _troubled(at: int, trouble: Trouble) -> _Writes:
+    writes = _Writes(at, trouble)
+    sys.addaudithook(writes.hear)
+    event.listen(Engine, "commit", writes.commit)
+    return writes
+
+
+def main() -> None:
+    """Do what a command of tmdscope does, with trouble at a write."""
+    from tmdscope.cli import app
+
+    counted, at, trouble, *arguments = sys.argv[1:]
+    writes = _troubled(int(at), cast(Trouble, trouble))
+    try:
+        app(arguments)
+    finally:
+        writes.at = 0  # what a test writes, here and at the end, meets no trouble
+        Path(counted).write_text(str(writes.count))
+
+
+if __name__ == "__main__":
+    main()

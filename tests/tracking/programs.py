@@ -13,8 +13,8 @@ from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.records import Trust
 from tmdscope.scores.task import CLASSES as TASK
 from tmdscope.scores.task import Task
-from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program
+from tmdscope.tracking.runs import Dossier
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
 from tmdscope.vision.targets import Multiclass

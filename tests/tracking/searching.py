@@ -12,7 +12,7 @@ import optuna
 
 from tmdscope.params.search import LogUniform, SpaceParams, Uniform
 from tmdscope.scores.task import CLASSES
-from tmdscope.search.space import suggest
+from tmdscope.search.sampling import suggest
 from tmdscope.search.storage import open_storage
 from tmdscope.search.trials import FoldOutcome, Job, OnEpoch
 from tmdscope.tracking.runs import DataUse

@@ -17,9 +17,8 @@ from tmdscope.jobs.sequences import TrackedOutcome, train_tracked
 from tmdscope.learn.resume import Resume
 from tmdscope.sequential.plan import Plan
 from tmdscope.sequential.run import Setup, StageResult, stage_target
-from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.models import Program
-from tmdscope.tracking.runs import DataUse
+from tmdscope.tracking.runs import DataUse, Dossier
 from tmdscope.tracking.sequential import Package, TrackedSequences
 from tmdscope.tracking.store import Study, open_study
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head

@@ -19,8 +19,7 @@ from tmdscope.jobs.compiler import Compiler
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.resume import Resume
-from tmdscope.tracking.crossval import track_experiment
-from tmdscope.tracking.dossier import Trained
+from tmdscope.tracking.crossval import Trained, track_experiment
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.store import Study

@@ -10,10 +10,9 @@ from tests.tracking.programs import make_facts
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.crossval import FoldResult, cross_validate
 from tmdscope.scores.scored import FACTS, PREDICTIONS
-from tmdscope.tracking.crossval import TrackedCrossval, track_experiment
-from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.crossval import TrackedCrossval, Trained, track_experiment
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.runs import DataUse, TrackedRun, start_run
+from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, start_run
 from tmdscope.tracking.store import Study
 from tmdscope.vision.classifier import Head
 

@@ -7,7 +7,7 @@ import pytest
 from tests.lifecycle.memory import Data, failing_at
 from tmdscope.errors import UserError
 from tmdscope.tracking.decisions import Move, decide, moves_in, open_decisions, who
-from tmdscope.tracking.standing import read_standing
+from tmdscope.tracking.registry import read_standing
 from tmdscope.tracking.store import Study
 
 

@@ -26,8 +26,8 @@ from tmdscope.temporary import SUFFIX
 from tmdscope.tracking.decisions import open_decisions
 from tmdscope.tracking.lock import PREFIX, is_left_behind
 from tmdscope.tracking.models import FILES_SHA256, log_program
+from tmdscope.tracking.registry import read_standing
 from tmdscope.tracking.search import lead_search
-from tmdscope.tracking.standing import read_standing
 from tmdscope.tracking.store import connect, open_study
 
 pytestmark = pytest.mark.own_process

@@ -26,9 +26,8 @@ from tmdscope.tracking.contract import read_contract
 from tmdscope.tracking.decisions import decide
 from tmdscope.tracking.model_files import open_program
 from tmdscope.tracking.models import Program, fetch_files, hash_files, load_program, log_program
-from tmdscope.tracking.registry import FILES_SHA256, pull_version, register
+from tmdscope.tracking.registry import FILES_SHA256, REVIEWED, pull_version, register
 from tmdscope.tracking.runs import start_run
-from tmdscope.tracking.standing import REVIEWED
 from tmdscope.tracking.store import Study
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head

@@ -8,7 +8,6 @@ from tmdscope.tracking.registry import (
     PRODUCTION,
     Version,
     check_trained_on,
-    find_alias,
     pull_alias,
     register,
 )
@@ -60,7 +59,6 @@ def test_an_alias_that_does_not_exist_says_what_to_do(
     store: Study, logged: Logged, name: str, alias: str, remedy: str
 ) -> None:
     register(store.client, "without-aliases", logged.uri, logged.run_id, {})
-    assert find_alias(store.client, name, alias) is None
     with pytest.raises(UserError, match=rf"no alias '{alias}' in sqlite.*{remedy}"):
         pull_alias(store.client, name, alias)
 

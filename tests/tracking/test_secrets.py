@@ -44,7 +44,7 @@ from pathlib import Path
 from tmdscope.dataset.zenodo import fetch_files
 from tmdscope.stage import run_stage
 
-run_stage(lambda: fetch_files("10.5281/zenodo.7", Path("record"), bool, "*"))
+run_stage(lambda: fetch_files("10.5281/zenodo.7", Path("record"), ("",), "*"))
 """
 
 
@@ -109,8 +109,8 @@ def test_a_stage_that_tracks_nothing_keeps_no_password(tmp_path: Path) -> None:
     shutil.copy(root / "params.yaml", tmp_path)
     (tmp_path / "data").mkdir()
     for stage, status in (("check", 0), ("split", 1)):
-        script = root / "pipelines" / "tmd_materials" / f"{stage}.py"
-        assert_clean(tmp_path, [str(script)], planted("127.0.0.1:9"), status)
+        command = ["-m", "tmdscope.studies", "tmd_materials", stage]
+        assert_clean(tmp_path, command, planted("127.0.0.1:9"), status)
 
 
 def test_a_store_that_answers_keeps_no_password(tmp_path: Path) -> None:

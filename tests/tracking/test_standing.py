@@ -4,8 +4,15 @@ import pytest
 
 from tests.lifecycle.memory import Data
 from tmdscope.tracking.lock import locked
-from tmdscope.tracking.registry import PREVIOUS, PRODUCTION, Client
-from tmdscope.tracking.standing import REVIEWED, Standing, list_registered, read_standing
+from tmdscope.tracking.registry import (
+    PREVIOUS,
+    PRODUCTION,
+    REVIEWED,
+    Client,
+    Standing,
+    list_registered,
+    read_standing,
+)
 
 NAME = "tmd-standing"
 

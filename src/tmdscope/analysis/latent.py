@@ -8,13 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.analysis.components import Pca, principal_components
-from tmdscope.analysis.record import (
-    Described,
-    Extreme,
-    Latent,
-    Separation,
-    Strongest,
-)
+from tmdscope.analysis.record import Described, Extreme, Latent, Strongest
 from tmdscope.analysis.relations import (
     Relation,
     Sampling,
@@ -50,8 +44,7 @@ class LatentData:
 class LatentResult:
     """What the analysis found: components of the embedding and of what the untrained network sees.
 
-    `table` has a row per descriptor and component:
-    ``descriptor, component, r, low, high, q, cosine``, and is empty without descriptors.
+    `table` has a row per descriptor and component (from 1): ``r``, its 95 % interval, ``q``, ``cosine``.
     """
 
     pca: Pca
@@ -75,10 +68,15 @@ def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringPa
     sampling = Sampling(data.sample_ids, settings.folds, scoring.bootstrap, scoring.seed)
     pca = principal_components(data.embeddings, settings.components)
     before = principal_components(data.before, settings.components)
-    relations, left_out = _relations(data, pca, sampling)
-    spaces = {"trained": pca, "before": before}
-    cosine = cosines(relations) if relations else pd.DataFrame()
+    relations: Mapping[str, Relation] = {}
+    left_out: dict[str, str] = {}
     missing = data.descriptors if isinstance(data.descriptors, str) else None
+    if not isinstance(data.descriptors, str):
+        least = 2 * (settings.components + 1)
+        kept, left_out = normalise_descriptors(data.descriptors, sampling.sample_ids, least, sampling.folds)
+        relations = relate(pca.scores, kept, sampling)
+    spaces = {name: one.scores.to_numpy(np.float64) for name, one in (("trained", pca), ("before", before))}
+    cosine = cosines(relations)
     summary = Latent(
         settings=settings,
         explained_variance=dict(zip(pca.scores.columns, pca.explained_variance.tolist(), strict=True)),
@@ -88,44 +86,33 @@ def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringPa
         regression_cosine=missing
         or {a: {b: float(cosine.loc[a, b]) for b in relations if b != a} for a in relations},
         left_out=left_out,
-        separation={name: _separations(found, data, sampling) for name, found in spaces.items()},
-        lines={name: _lines(found, data) for name, found in spaces.items()},
+        separation={
+            name: {
+                part: separation(values, data.materials, data.held_out, sampling)
+                for part, values in (("plane", points[:, :_PLANE]), ("components", points))
+            }
+            for name, points in spaces.items()
+        },
+        lines={
+            name: dividing_lines(points[:, :_PLANE], data.materials, data.held_out)
+            for name, points in spaces.items()
+        },
     )
     return LatentResult(pca, before, summary, relation_table(relations))
 
 
 def relation_table(relations: Mapping[str, Relation]) -> pd.DataFrame:
-    """Lay out every correlation: ``descriptor, component`` (from 1), ``r, low, high`` (95 %), ``q, cosine``.
-
-    The cosine is between the descriptor's regression direction and the component.
-    """
+    """Lay out every correlation; the cosine is between the regression's direction and the component."""
     header = ["descriptor", "component", "r", "low", "high", "q", "cosine"]
-    if not relations:
-        return pd.DataFrame(columns=header)
     cosine = component_cosines(relations).to_numpy()
-    parts = [
-        pd.DataFrame(
-            {
-                "descriptor": name,
-                "component": np.arange(1, len(item.correlations) + 1),
-                "r": item.correlations,
-                "low": item.bounds[0],
-                "high": item.bounds[1],
-                "q": item.q_values,
-                "cosine": direction,
-            }
-        )
+    rows = [
+        (name, number, *values)
         for (name, item), direction in zip(relations.items(), cosine, strict=True)
+        for number, values in enumerate(
+            zip(item.correlations, *item.bounds, item.q_values, direction, strict=True), start=1
+        )
     ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _relations(data: LatentData, pca: Pca, sampling: Sampling) -> tuple[dict[str, Relation], dict[str, str]]:
-    if isinstance(data.descriptors, str):
-        return {}, {}
-    least = 2 * (len(pca.explained_variance) + 1)
-    kept, left_out = normalise_descriptors(data.descriptors, sampling.sample_ids, least, sampling.folds)
-    return relate(pca.scores, kept, sampling), left_out
+    return pd.DataFrame(rows, columns=header)
 
 
 def _described(item: Relation, pca: Pca, rate: float) -> Described:
@@ -148,16 +135,3 @@ def _described(item: Relation, pca: Pca, rate: float) -> Described:
         discoveries=int((item.q_values <= rate).sum()),
         images=item.images,
     )
-
-
-def _separations(pca: Pca, data: LatentData, sampling: Sampling) -> dict[str, Separation]:
-    points = pca.scores.to_numpy(np.float64)
-    return {
-        name: separation(part, data.materials, data.held_out, sampling)
-        for name, part in (("plane", points[:, :_PLANE]), ("components", points))
-    }
-
-
-def _lines(pca: Pca, data: LatentData) -> dict[str, tuple[float, float, float]]:
-    plane = pca.scores.to_numpy(np.float64)[:, :_PLANE]
-    return dividing_lines(plane, data.materials, data.held_out)

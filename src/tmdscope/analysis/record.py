@@ -46,10 +46,7 @@ class Strongest(Extreme):
 
 @dataclass(frozen=True)
 class Described:
-    """What components say about one descriptor, see `tmdscope.analysis.relations.Relation`.
-
-    `discoveries` are the components that pass the false discovery rate.
-    """
+    """What components say about one descriptor, see `Relation`; `discoveries` pass the discovery rate."""
 
     negative: Extreme
     positive: Extreme
@@ -71,10 +68,7 @@ class Silhouette:
 
 @dataclass(frozen=True)
 class Readout:
-    """Share that a logistic regression has right: of the images it was fitted on, and of the held-out ones.
-
-    `test_majority` is what always naming the more frequent side would have right of the latter.
-    """
+    """Share that a fit has right of its own images, of held-out ones, and of these the majority's share."""
 
     fitted: float
     test: Interval
@@ -131,13 +125,19 @@ class Latent(JsonRecord):
 
 
 @dataclass(frozen=True)
-class LatentModel:
-    """The registered model whose embedding it is; `after_relu` says where in the head."""
+class ExplainedModel:
+    """The registered model that was explained, and which of its folds."""
 
     name: str
     version: int
     alias: str
     fold: int
+
+
+@dataclass(frozen=True)
+class LatentModel(ExplainedModel):
+    """The registered model whose embedding it is; `after_relu` says where in the head."""
+
     experiment: str
     after_relu: bool
 
@@ -185,16 +185,6 @@ class AttributionSettings:
     stride_px: int
     grey: int
     tolerance_px: int
-
-
-@dataclass(frozen=True)
-class ExplainedModel:
-    """The registered model that was explained, and which of its folds."""
-
-    name: str
-    version: int
-    alias: str
-    fold: int
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,10 @@ class Sampling:
 class Relation:
     """What the principal components say about one descriptor, known for so many images.
 
-    Pearson's r with each component (whose sign is a convention: compare absolute values across
-    implementations); 95 % intervals by drawing samples, shape (2, components); `q_values`, the false
-    discovery rate at which each r differs from 0 over the table of all descriptors and components (Benjamini
-    & Hochberg 1995); `regression_r` with the in-sample linear fit on all components, `regression_r_cv` with
-    fits that have not seen the image's sample; and that fit's coefficients, in the descriptor's unit per unit
-    of score.
+    Pearson's r with each component, whose sign is a convention; 95 % intervals by drawing samples, shape
+    (2, components); `q_values`, the false discovery rate over the table of all descriptors and components
+    (Benjamini & Hochberg 1995); r with the in-sample linear fit on all components, and with fits that have
+    not seen the image's sample; the fit's coefficients, in the descriptor's unit per unit of score.
     """
 
     correlations: Values
@@ -82,20 +80,23 @@ def normalise_descriptors(
 
 
 def relate(scores: pd.DataFrame, descriptors: pd.DataFrame, sampling: Sampling) -> dict[str, Relation]:
-    """Relate each descriptor to component scores, shape (images, components), in the order of the columns.
-
-    Descriptors are of the same images in the same order, divided by their maxima; NaN does not count. Refused
-    are constant ones, and those known for fewer samples than there are folds.
-    """
+    """Relate each descriptor (NaN does not count) to component scores, shape (images, components)."""
     if not scores.index.equals(descriptors.index):
         raise UserError(
             f"{len(scores)} embeddings and {len(descriptors)} descriptor rows are not of the same images "
             "in the same order; run the stages that write them again"
         )
     points, ids = scores.to_numpy(np.float64), np.asarray(sampling.sample_ids, dtype=str)
-    _check(descriptors, ids, sampling.folds)
-    draws = draw_samples(len(np.unique(ids)), sampling.resamples, sampling.seed)
     columns = {str(name): descriptors[name].to_numpy(np.float64) for name in descriptors.columns}
+    for name, values in columns.items():
+        known = np.isfinite(values)
+        if len(set(ids[known])) < sampling.folds or np.ptp(values[known]) == 0:
+            raise UserError(
+                "no correlation exists for a descriptor that is constant, or known for fewer than "
+                f"{sampling.folds} samples: {name}; leave it out of the descriptor table or lower "
+                "latent.folds"
+            )
+    draws = draw_samples(len(np.unique(ids)), sampling.resamples, sampling.seed)
     correlated = {name: correlate(points, values, ids.tolist(), draws) for name, values in columns.items()}
     p_values = np.array([p for _, _, p in correlated.values()]).reshape(len(columns), -1)
     q_values = false_discovery_control(p_values.ravel()).reshape(p_values.shape) if columns else p_values
@@ -110,10 +111,9 @@ def correlate(
 ) -> tuple[Values, Values, Values]:
     """Correlate a descriptor (NaN where not known) with every component, shape (images, components).
 
-    `draws` is of `draw_samples`, shape (resamples, samples). Returned are Pearson's r, shape (components,);
-    its 95 % interval, shape (2, components); and two-sided p-values against r = 0: Fisher's z over its
-    standard deviation among the resamples, by Student's t with one degree of freedom less than samples, so
-    that many images of few samples are no strong evidence.
+    `draws` is of `draw_samples`. Returned are Pearson's r; its 95 % interval, shape (2, components); and
+    two-sided p-values: Fisher's z over its standard deviation among the resamples, by Student's t with one
+    degree of freedom less than samples, so that many images of few samples are no strong evidence.
     """
     known = np.isfinite(descriptor)
     y = np.where(known, descriptor - descriptor[known].mean(), 0.0)[:, None]
@@ -141,21 +141,12 @@ def component_cosines(relations: Mapping[str, Relation]) -> pd.DataFrame:
 
     Per unit of score, so components that carry little variance weigh much.
     """
+    if not relations:
+        return pd.DataFrame()
     directions = np.stack([relation.direction for relation in relations.values()])
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     columns = [f"PC{number}" for number in range(1, unit.shape[1] + 1)]
     return pd.DataFrame(unit, index=list(relations), columns=columns)
-
-
-def _check(descriptors: pd.DataFrame, sample_ids: NDArray[np.str_], folds: int) -> None:
-    for name in descriptors.columns:
-        values = descriptors[name].to_numpy(np.float64)
-        known = np.isfinite(values)
-        if len(set(sample_ids[known])) < folds or np.ptp(values[known]) == 0:
-            raise UserError(
-                f"no correlation exists for a descriptor that is constant, or known for fewer than {folds} "
-                f"samples: {name}; leave it out of the descriptor table or lower latent.folds"
-            )
 
 
 def _regress(

@@ -24,11 +24,10 @@ _MOST = 5000
 
 
 def divisions(materials: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
-    """List the ways in which an element divides images in two, where both sides have some.
+    """List the ways in which an element divides images in two: which images hold it, bool, shape (images,).
 
-    ``X or not`` to where the material holds X, bool, shape (images,), or ``X or Y`` where each material holds
-    exactly one of the two. Of the paper's five materials: ``Mo or not``, ``W or not`` (which is Mo alone
-    against the rest) and ``S or Se``. Classes that are no formulae have none.
+    ``X or not``, or ``X or Y`` where each material holds exactly one of the two. Of the paper's five
+    materials: ``Mo or not``, ``W or not`` and ``S or Se``. Classes that are no formulae have none.
     """
     try:
         holds = {name: frozenset(elements_of(name)) for name in dict.fromkeys(materials)}
@@ -52,16 +51,12 @@ def separation(
 ) -> Separation:
     """Measure how far apart materials lie in points, shape (images, dimensions).
 
-    Samples of the held-out images have no other images. ``silhouette``: that of materials over all and over
-    held-out images (Rousseeuw 1987; None where the part has too few). ``linear``: for each of `divisions` and
-    for ``material``, the share that a logistic regression on standardised coordinates has right: ``fitted``
-    on the images that are not held out, on which it was fitted; ``test`` on held-out ones, with interval;
-    ``test_majority``, what always naming the more frequent side would score there.
+    By the silhouette (Rousseeuw 1987), and for each of `divisions` and for ``material`` by a logistic
+    regression on standardised coordinates, fitted on images that are not of held-out samples.
     """
     names = np.asarray(materials, dtype=str)
-    targets = {name: inside.astype(str) for name, inside in divisions(materials).items()} | {
-        "material": names
-    }
+    targets = {name: inside.astype(str) for name, inside in divisions(materials).items()}
+    targets["material"] = names
     return Separation(
         silhouette=Silhouette(
             all=_silhouette(points, names, sampling.seed),

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import math
-import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,11 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tmdscope.dataset.folder import find_class
-from tmdscope.dataset.pictures import DECODER_ERRORS, PictureError
+from tmdscope.dataset.pictures import PictureError
 from tmdscope.dataset.records import RECORDS, LeftOut, Shown
 from tmdscope.dataset.store import two_class_samples
 from tmdscope.dataset.unpack import SUFFIXES, list_members, read_members
-from tmdscope.dataset.zenodo import RecordFile, fetch_files, record_folder
+from tmdscope.dataset.zenodo import fetch_files, record_folder
 from tmdscope.errors import UserError
 from tmdscope.files import read_bytes, sha256_file, write_json
 from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TEXT_BYTES
@@ -32,6 +31,7 @@ from tmdscope.params.images import ArchiveParams
 
 PICTURES = (".tif", ".tiff")
 TABLES = (".csv",)
+_USED = (*SUFFIXES, *PICTURES, *TABLES)
 _DEFLATE = (8, 32946)
 _COMPRESSIONS = (1, 5, 32773, *_DEFLATE)
 
@@ -78,33 +78,39 @@ def ingest_archive(
 ) -> pd.DataFrame:
     """Fetch a published archive and turn its TIFFs to grey pictures; files put there by hand are used.
 
-    Downloads lie where `tmdscope.dataset.zenodo.record_folder` says. Pictures of other classes than `classes`
-    are left out and counted. `pictures` gets 8-bit TIFFs under the names that they have in the archive;
-    `note` gets, as JSON, the files with their checksums and why how many pictures were left out.
-
-    The table has one row per picture, by name: ``image_id`` (its file name), ``sample_id``, ``material`` (its
-    class), ``pixel_size_nm`` (NaN: not published), ``source``, ``source_sha256`` and the record's own
-    columns.
+    Pictures of other classes than `classes` are left out and counted. `pictures` gets 8-bit TIFFs under the
+    names that they have in the archive; `note` gets, as JSON, the files with their checksums and why how many
+    pictures were left out. The table has one row per picture, by name, with the record's own columns last;
+    pixel sizes are not published.
     """
     record = RECORDS[archive.record]
-    doi = record.doi
-    files = fetch_files(doi, record_folder(archive.record), _is_wanted, archive.files)
+    files = fetch_files(record.doi, record_folder(archive.record), _USED, archive.files)
     paths = [path for _, path in files]
-    temperatures = _read_temperatures(paths, doi) if record.has_table else {}
+    temperatures = _read_temperatures(paths, record.doi) if record.has_table else {}
     intake = _Intake(record.parse, temperatures, classes, pictures)
     pictures.mkdir(parents=True)
     for name, content in _contents(paths, PICTURES, MAX_PICTURE_BYTES):
         intake.add(name, content)
-    _check(intake, doi, paths)
-    write_json(note, _describe(archive.record, files, intake))
+    _check(intake, record.doi, paths)
+    about = {
+        "record": archive.record,
+        "doi": record.doi,
+        "publication": record.publication,
+        "files": {
+            file.name: {"bytes": file.size, "md5": file.md5, "sha256": sha256_file(path)}
+            for file, path in files
+        },
+        "pictures": len(intake.rows),
+        "left_out": dict(sorted(intake.left_out.items())),
+    }
+    write_json(note, about)
     return pd.DataFrame(sorted(intake.rows, key=lambda row: str(row["image_id"])))
 
 
 def grey_tiff(content: bytes) -> NDArray[np.uint8]:
     """Decode a published TIFF to grey values, uint8, shape (rows, columns); anything else is a PictureError.
 
-    The file has one picture of shape (rows, columns), or three equal channels before or after them; 8 bits,
-    or floating point within [0, 1], whose values are 255ths and rounded to the nearest.
+    One picture, or three equal channels before or after; 8 bits, or floating point within [0, 1].
     """
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as tiff:
@@ -119,7 +125,7 @@ def grey_tiff(content: bytes) -> NDArray[np.uint8]:
             values: NDArray[Any] = np.asarray(tiff.series[0].asarray())
     except PictureError:
         raise
-    except DECODER_ERRORS as error:
+    except Exception as error:  # damaged pictures make decoders raise nearly anything
         raise PictureError(f"it does not decode: {error}") from error
     if values.ndim == 3:
         channels = values if len(values) == 3 else np.moveaxis(values, -1, 0)
@@ -132,8 +138,7 @@ def grey_tiff(content: bytes) -> NDArray[np.uint8]:
         return values
     if values.dtype.kind != "f" or not ((values >= 0) & (values <= 1)).all():  # NaN is neither
         raise PictureError(f"its {values.dtype} values are not 8 bits or fractions within [0, 1]")
-    grey: NDArray[np.uint8] = np.rint(values * 255).astype(np.uint8)
-    return grey
+    return np.asarray(np.rint(values * 255).astype(np.uint8))
 
 
 def _check_strips(page: Any, content: bytes) -> None:
@@ -146,10 +151,6 @@ def _check_strips(page: Any, content: bytes) -> None:
             strip = zlib.decompressobj().decompress(content[place : place + count], most + 1)
             if len(strip) > most:
                 raise PictureError(f"a strip of {count} bytes unpacks to more than its {most} (a bomb?)")
-
-
-def _is_wanted(name: str) -> bool:
-    return name.lower().endswith((*SUFFIXES, *PICTURES, *TABLES))
 
 
 def _is_packed(path: Path) -> bool:
@@ -172,11 +173,8 @@ def _check(intake: _Intake, doi: str, paths: Sequence[Path]) -> None:
         f"sample {sample!r} has two classes, {' and '.join(names)}"
         for sample, names in two_class_samples(table).items()
     ]
-    problems += [
-        f"class {name!r} of data.classes has no picture"
-        for name in intake.classes
-        if name not in set(table["material"])
-    ]
+    empty = [name for name in intake.classes if name not in set(table["material"])]
+    problems += [f"class {name!r} of data.classes has no picture" for name in empty]
     if problems:
         left_out = "".join(f"\n  ({count} left out: {why})" for why, count in intake.left_out.items())
         raise UserError(
@@ -203,27 +201,23 @@ def _read_temperatures(paths: Sequence[Path], doi: str) -> dict[str, float]:
     """Find the one table with the columns `sampleId` and `T`, and read each sample's temperature."""
     tables = []
     for name, content in _contents(paths, TABLES, MAX_TEXT_BYTES):
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig", errors="replace")))
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig", errors="replace")))
         with _naming(name):
-            head = next(lines, [])
-            if {"sampleId", "T"} <= set(head):
-                tables.append((name, lines, head.index("sampleId"), head.index("T")))
+            if {"sampleId", "T"} <= set(rows.fieldnames or ()):
+                tables.append((name, rows))
     if len(tables) != 1:
-        names = ", ".join(name for name, *_ in tables) or "none"
+        names = ", ".join(name for name, _ in tables) or "none"
         raise UserError(
             f"doi:{doi} must hold one CSV with the columns sampleId and T; found: {names}. "
             "Choose its files with data.archive.files in params.yaml"
         )
-    name, lines, sample_at, temperature_at = tables[0]
+    name, rows = tables[0]
     temperatures: dict[str, float] = {}
     with _naming(name):
-        for line in lines:
-            if len(line) > max(sample_at, temperature_at):
-                _note(
-                    temperatures, re.sub(r"\.0$", "", line[sample_at].strip()), line[temperature_at].strip()
-                )
-            elif line:
-                raise ValueError(f"line {lines.line_num} ends before the columns sampleId and T")
+        for row in rows:
+            if row["sampleId"] is None or row["T"] is None:
+                raise ValueError(f"line {rows.line_num} ends before the columns sampleId and T")
+            _note(temperatures, row["sampleId"].strip().removesuffix(".0"), row["T"].strip())
     return temperatures
 
 
@@ -248,17 +242,3 @@ def _note(temperatures: dict[str, float], sample: str, text: str) -> None:
         temperatures[sample] = value
     elif not math.isnan(value) and value != known:
         raise ValueError(f"sample {sample} has two temperatures, {known:g} and {value:g}")
-
-
-def _describe(name: str, files: Sequence[tuple[RecordFile, Path]], intake: _Intake) -> dict[str, Any]:
-    return {
-        "record": name,
-        "doi": RECORDS[name].doi,
-        "publication": RECORDS[name].publication,
-        "files": {
-            file.name: {"bytes": file.size, "md5": file.md5, "sha256": sha256_file(path)}
-            for file, path in files
-        },
-        "pictures": len(intake.rows),
-        "left_out": dict(sorted(intake.left_out.items())),
-    }

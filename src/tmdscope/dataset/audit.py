@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from tmdscope.dataset.splits import Split
-from tmdscope.dataset.store import classes_of, digest_of
+from tmdscope.dataset.store import classes_of
 from tmdscope.files import broken
 
 
@@ -40,9 +40,12 @@ def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
     return SplitAudit(counts, problems + lacking, warnings + _two_faced(table))
 
 
-def read_split(path: Path, manifest: pd.DataFrame) -> Split:
-    """Read a split and audit it: no sample, no identical image on both sides, each image once in a fold."""
-    split = Split.read(path, digest_of(manifest))
+def read_split(path: Path, digest: str, manifest: pd.DataFrame) -> Split:
+    """Read a split of a data set of some digest and audit it.
+
+    No sample and no identical image is on both sides, and each image once in a fold.
+    """
+    split = Split.read(path, digest)
     problems = audit_split(manifest, split).problems
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

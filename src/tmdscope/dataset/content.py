@@ -26,8 +26,7 @@ _SCAN_PER_BYTE = 64
 class Content(NamedTuple):
     """What a file holds: heights in nm or grey values, shape (rows, columns), finite.
 
-    Width (x) and height (y) of a pixel are NaN where neither the file nor whoever gave it says. `channel` and
-    `warnings` are what was read of, and is doubtful about, an instrument's file.
+    A pixel's width and height are NaN where nobody says; `channel` and `warnings` are of an instrument's.
     """
 
     kind: Kind
@@ -46,9 +45,8 @@ def read_content(
 ) -> Content:
     """Read a file: an instrument's is a scan, floating-point values are heights, all else is a picture.
 
-    What a file is, its content says (`tmdscope.scan.read.formats.holds_scan`). Whoever gave the file may say
-    of one that is no instrument's (NPY, TIFF) whether it holds `heights`, and the width of its square pixels;
-    an instrument's says its own. Of its channels, that of the heights is found unless one is named.
+    Whoever gave one that is no instrument's may say whether it holds `heights`, and the width of its square
+    pixels. Of an instrument's channels, that of the heights is found unless one is named.
     """
     if holds_scan(content, name):
         scan = decode_file(content, name, channel).scan

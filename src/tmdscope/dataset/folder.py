@@ -72,18 +72,12 @@ def ingest_folder(
 ) -> pd.DataFrame:
     """Check a folder of scans and pictures and copy them; nothing in it is ever opened for writing.
 
-    `manifest` names a CSV inside it: columns ``path, sample_id, material``, those of
-    `tmdscope.dataset.manifest_csv.OPTIONAL`, and the user's own. `pictures` is a new folder for the copies,
-    which get the relative paths that the manifest gives; None: check only. `channel` is that of scans whose
-    line names none; empty: that of the heights is found.
+    `manifest` names a CSV inside it. `pictures` is a new folder for the copies, which get the relative paths
+    that it gives (None: check only). `channel` is that of scans whose line names none; empty: it is found.
 
-    The table has one row per picture: ``image_id`` (its relative path), ``sample_id``, ``material``,
-    ``pixel_size_nm`` (a scan's own; NaN where a picture has none given), ``source``, ``source_sha256``,
-    ``kind`` (``scan``, ``heights`` or ``picture``, see `tmdscope.dataset.content`), where there are scans
-    ``channel`` (which of the file's was read) and ``warnings`` (what is doubtful about it; none where nothing
-    is), and the manifest's further columns.
-
-    A `FolderError` tells the problems of the manifest and of the files, one to a line.
+    The table has a row per picture: ``image_id`` is its relative path, ``pixel_size_nm`` a scan's own or NaN;
+    where there are scans, ``channel`` says which was read and ``warnings`` what is doubtful about it; the
+    manifest's further columns come last. A `FolderError` tells all problems, one to a line.
     """
     return ingest_sheet(folder, read_sheet(manifest_file(folder, manifest)), classes, pictures, channel)
 
@@ -96,7 +90,9 @@ def ingest_sheet(
     table = pd.DataFrame([asdict(entry) for entry in entries], columns=list(Entry.__dataclass_fields__))
     table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
     copied = _copy_files(entries, pictures, channel)
+    warnings = []
     for entry, one in zip(entries, copied, strict=True):
+        warnings += [f"line {entry.line}: {entry.image_id!r}: {warning}" for warning in one.warnings]
         if one.problem is not None:
             kind = "scan" if is_scan(entry.image_id) else "picture"
             problems.append(f"line {entry.line}: {kind} {entry.image_id!r} cannot be used: {one.problem}")
@@ -104,9 +100,8 @@ def ingest_sheet(
     problems += _whole_table_problems(table, classes)
     if problems:
         raise FolderError(sheet.source, problems, unusable)
-    for entry, one in zip(entries, copied, strict=True):
-        for warning in one.warnings:
-            say(f"line {entry.line}: {entry.image_id!r}: {warning}")
+    for warning in warnings:
+        say(warning)
     described = table[["image_id", "sample_id", "material"]].assign(
         pixel_size_nm=[one.pixel_size_nm for one in copied],
         source="folder",
@@ -120,11 +115,7 @@ def ingest_sheet(
 
 
 def match_class(name: str, classes: Sequence[str]) -> str:
-    """Find the declared class that a manifest means; the error names the nearest ones.
-
-    The class of the same name, or the only one that looks alike or is the same TMD written differently
-    (``mos2``, ``MoS₂``).
-    """
+    """Find the declared class that a manifest means, see `find_class`; the error names the nearest ones."""
     found = find_class(name, classes)
     if found is None:
         raise UserError(
@@ -134,7 +125,7 @@ def match_class(name: str, classes: Sequence[str]) -> str:
 
 
 def find_class(name: str, classes: Sequence[str]) -> str | None:
-    """Find the class that a name means, as `match_class`; None where none, or more than one, is meant."""
+    """Find the class of a name, or the only one that looks alike or is the same TMD (``mos2``, ``MoS₂``)."""
     if name in classes:
         return name
     same = [known for known in classes if _tmd(known) == _tmd(name)]
@@ -144,7 +135,7 @@ def find_class(name: str, classes: Sequence[str]) -> str | None:
 def _tmd(name: str) -> str:
     """Reduce a class name to what it means: the formula of a TMD, else what a person reads."""
     try:
-        return parse_material(name).value
+        return parse_material(name)
     except ValueError:
         return plain_name(name)
 
@@ -157,8 +148,7 @@ def _read_entries(
     problems: list[str] = []
     unusable: dict[str, str] = {}
     for line, cells in zip(sheet.lines, sheet.rows, strict=True):
-        found = text_problems(cells)
-        image_id, file, material = "", folder, ""
+        found, image_id, file, material = text_problems(cells), "", folder, ""
         if cells["path"].strip():
             try:
                 image_id, file = user_file(folder, cells["path"])
@@ -209,9 +199,7 @@ def _whole_table_problems(table: pd.DataFrame, classes: Sequence[str]) -> list[s
 
 def _copy_files(entries: Sequence[Entry], pictures: Path | None, channel: str) -> list[_Copied]:
     """Read each file once: decode to see that it can be used, hash, copy. Threads: PIL frees the GIL."""
-    first = {
-        plain_name(entry.image_id): entry for entry in reversed(entries)
-    }  # others are said to look alike
+    first = {plain_name(entry.image_id): entry for entry in reversed(entries)}  # others look alike
 
     def copy(entry: Entry) -> _Copied:
         try:

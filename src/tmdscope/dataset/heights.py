@@ -1,6 +1,7 @@
-"""Heights in nm behind prepared images: the maps that a source stored, or those in an instrument's files."""
+"""What `data/raw` holds, read back and compared with its manifest: files, and heights in nm."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.content import read_content
-from tmdscope.dataset.raw import check_heights, open_heights, read_file, with_kinds
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
 from tmdscope.errors import UserError
-from tmdscope.files import broken
-from tmdscope.scan.frame import centred_square
+from tmdscope.files import broken, open_array, read_bytes, require_finite, sha256_array
+from tmdscope.limits import MAX_SCAN_BYTES
+from tmdscope.scan.scan import centred_square
 
 Map = tuple[NDArray[Any], tuple[float, float]]
 """Heights in nm, shape (rows, columns), and width and height of their pixels in nm."""
@@ -27,15 +28,9 @@ _COLUMNS = ["image_id", "source_sha256", "pixel_size_nm", "kind", "channel"]
 class Heights:
     """Heights of consecutive images, read when they are asked for.
 
-    Attributes
-    ----------
-    source : Path
-        NPY file, float32, shape (N, rows, columns), in nm, N = `stored`; or a folder of the images' own
-        files.
-    images : pandas.DataFrame
-        Of the raw manifest, as `tmdscope.dataset.raw.with_kinds` has it; the index counts maps in the file.
-    side_nm : float or None
-        Side of the centred square that images show; None for the largest.
+    `source` is an NPY file of `stored` maps in nm, float32, or a folder of the images' own files; `images`
+    are rows of the raw manifest, whose index counts maps in the file. Images show the centred square of
+    `side_nm`; None: the largest.
     """
 
     source: Path
@@ -69,19 +64,47 @@ class Heights:
                 check_heights(self.source, stored[number : number + 1], [row.source_sha256], number)
                 yield self._shown(stored[number], (width, width)) if np.isfinite(width) else None
             elif row.kind == "scan" or (row.kind == "heights" and np.isfinite(width)):
-                yield self._shown(*self._of_file(row))
+                path = self.source / row.image_id
+                content = read_file(path, row.source_sha256)
+                try:
+                    found = read_content(content, row.image_id, True, width, row.channel)
+                except UserError as error:
+                    raise UserError(f"{path}: {error}") from error
+                yield self._shown(found.values, found.pixel_size_nm)
             else:
                 yield None
-
-    def _of_file(self, row: Any) -> Map:
-        path = self.source / row.image_id
-        content = read_file(path, row.source_sha256)
-        try:
-            found = read_content(content, row.image_id, True, row.pixel_size_nm, row.channel)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
-        return found.values, found.pixel_size_nm
 
     def _shown(self, height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Map:
         square = centred_square(height_nm.shape, pixel_nm, self.side_nm)
         return np.array(square.cover(height_nm)), pixel_nm
+
+
+def open_heights(path: Path, count: int) -> NDArray[Any]:
+    """Map stored heights into memory: float32, shape (count, rows, columns), nm; none of it is read."""
+    return open_array(path, (count, None, None), np.float32)
+
+
+def check_heights(path: Path, heights: NDArray[Any], source_sha256: Sequence[str], first: int = 0) -> None:
+    """Compare stored maps, shape (M, rows, columns) from row `first` on, with the manifest's hash of each."""
+    require_finite(path, heights, first)
+    for number, (height_nm, sha256) in enumerate(zip(heights, source_sha256, strict=True), first):
+        if sha256_array(height_nm) != sha256:
+            raise broken(path, f"is not of {MANIFEST} beside it: row {number} is another map")
+
+
+def read_file(path: Path, source_sha256: str | None) -> bytes:
+    """Read a file that the source gave; no hash where the manifest has that of what it was made from."""
+    try:
+        content = read_bytes(path, MAX_SCAN_BYTES)
+    except OSError as error:
+        raise broken(path, f"cannot be read ({error})") from error
+    if source_sha256 is not None and hashlib.sha256(content).hexdigest() != source_sha256:
+        raise broken(path, f"is not the file that {MANIFEST} names: its SHA-256 differs")
+    return content
+
+
+def with_kinds(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Add what each file is and which channel is used (None: found) where the source did not say."""
+    kind, channel = manifest.get("kind", "picture"), manifest.get("channel")
+    named = None if channel is None else channel.astype(object).where(channel.notna(), None)
+    return manifest.assign(kind=kind, channel=named)

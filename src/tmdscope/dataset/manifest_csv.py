@@ -3,7 +3,6 @@
 import csv
 import difflib
 import io
-import math
 import re
 import unicodedata
 from collections import Counter
@@ -59,11 +58,7 @@ class Sheet:
         return tuple(name for name in self.columns if name not in (*REQUIRED, *OPTIONAL))
 
     def table(self, columns: Sequence[str]) -> pd.DataFrame:
-        """Read some columns, a row per row of the manifest.
-
-        Numbers where all that is written in a column is a number, else text; None or NaN where a cell is
-        empty. Dates stay as they are written.
-        """
+        """Read some columns: numbers where all that is written is a number, else text; empty is missing."""
         return pd.DataFrame(
             {name: _typed([row[name].strip() for row in self.rows]) for name in columns},
             index=pd.RangeIndex(len(self.rows)),
@@ -73,7 +68,7 @@ class Sheet:
 def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = True) -> Sheet:
     """Read a manifest, a CSV in UTF-8 separated by commas, and check its header; empty lines are left out.
 
-    `stored`: its columns will be stored beside this software's own, whose names they may not have then.
+    `stored`: its columns will lie beside this software's own, whose names they may not have.
     """
     try:
         text = read_bytes(source).decode("utf-8-sig")
@@ -94,10 +89,8 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
             "is it the right file?"
         )
     while header and not header[-1].strip() and all(len(c) == len(header) and not c[-1] for _, c in rows):
-        header, rows = (
-            header[:-1],
-            [(line, cells[:-1]) for line, cells in rows],
-        )  # a spreadsheet's empty column
+        header.pop()  # a spreadsheet's empty column
+        rows = [(line, cells[:-1]) for line, cells in rows]
     if problems := _header_problems(header, required, stored):
         raise UserError(f"{source}: {'; '.join(problems)}; separate columns by commas")
     wrong = [f"line {line}: {len(cells)} cells" for line, cells in rows if len(cells) != len(header)]
@@ -106,12 +99,8 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
             f"{source}: the header has {len(header)} columns, but {'; '.join(wrong[:MAX_TOLD])}; "
             "put quotes around cells that hold commas"
         )
-    return Sheet(
-        source,
-        tuple(header),
-        [line for line, _ in rows],
-        [dict(zip(header, cells, strict=True)) for _, cells in rows],
-    )
+    cells_of = [dict(zip(header, cells, strict=True)) for _, cells in rows]
+    return Sheet(source, tuple(header), [line for line, _ in rows], cells_of)
 
 
 def listed(problems: Sequence[str]) -> str:
@@ -181,10 +170,6 @@ def _meant(name: str, known: Sequence[str]) -> str | None:
 
 def _typed(cells: Sequence[str]) -> "pd.Series[float] | pd.Series[str]":
     written = [cell for cell in cells if cell]
-    numbers = bool(written) and all(
-        _NUMBER.fullmatch(cell) and math.isfinite(float(cell)) and abs(float(cell)) < _LARGEST
-        for cell in written
-    )
-    if numbers:
-        return pd.to_numeric(pd.Series([cell or None for cell in cells]))
-    return pd.Series([cell or None for cell in cells], dtype=object)
+    numbers = written and all(_NUMBER.fullmatch(cell) and abs(float(cell)) < _LARGEST for cell in written)
+    values = pd.Series([cell or None for cell in cells], dtype=object)
+    return pd.to_numeric(values) if numbers else values

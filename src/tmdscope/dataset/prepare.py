@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.content import read_content, room_for
+from tmdscope.dataset.heights import check_heights, open_heights, read_file, with_kinds
 from tmdscope.dataset.pictures import PictureError
-from tmdscope.dataset.raw import check_heights, open_heights, read_file, with_kinds
 from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import (
     IMAGES,
@@ -29,9 +29,9 @@ from tmdscope.files import atomic_path, sha256_array, write_array
 from tmdscope.memory import room_to_read
 from tmdscope.params.images import PrepareParams
 from tmdscope.progress import progress
-from tmdscope.scan.frame import Square, centred_square
 from tmdscope.scan.level import Image8, clip_percentiles, crop_square, flat, resize_area, to_uint8
 from tmdscope.scan.read.channels import ScanError
+from tmdscope.scan.scan import Square, centred_square
 
 _CHUNK_VALUES = 1 << 21
 _CHUNK_PICTURES = 64
@@ -43,8 +43,8 @@ Crop = Callable[[float], float | None]
 class Prepared(NamedTuple):
     """An image, uint8, shape (S, S), and where it comes from (see `tmdscope.dataset.content.Content`).
 
-    `shrunk`: raw pixels, along x, on one pixel of the image. `width_nm` is of what the image shows, `scan_nm`
-    of the largest centred square that the scan holds; NaN where not known.
+    `shrunk`: raw pixels, along x, on one of the image. `width_nm` is of what the image shows, `scan_nm` of
+    the scan's largest centred square; NaN where not known.
     """
 
     image: Image8
@@ -55,20 +55,8 @@ class Prepared(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-class Surface(NamedTuple):
-    """The square of a scan that becomes an image: the whole pixels that cover it, levelled and clipped."""
-
-    height_nm: NDArray[Any]
-    square: Square
-
-
 def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
-    """Prepare every raw image; memory stays flat however many there are.
-
-    All are cropped to their centred square, heights by physical size; heights and instrument files are then
-    levelled (`tmdscope.scan.level`), pictures turned to grey; all are resized by area. `prepared` gets
-    ``images.npy`` and ``manifest.parquet``, replacing what it held.
-    """
+    """Prepare every raw image, replacing what `prepared` held; memory stays flat however many there are."""
     manifest = read_manifest(raw / MANIFEST, RAW_SCHEMA)
     prepare_all = _from_heights if (raw / HEIGHTS).exists() else _from_files
     images = progress(prepare_all(raw, manifest, settings), len(manifest), "prepare images")
@@ -90,11 +78,7 @@ def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
 
 
 def picture_to_uint8(picture: NDArray[Any], percentiles: Sequence[float]) -> Image8:
-    """Give a picture of any real type 8 bits, uint8 of the same shape (rows, columns).
-
-    8-bit pictures are returned as they are; others have no agreed scale and are mapped linearly between the
-    percentiles: black and white point in %, rising within 0..100.
-    """
+    """Give a picture 8 bits: one of others is mapped linearly between two percentiles, in %."""
     if picture.dtype == np.uint8:
         return picture
     low, high = percentiles
@@ -112,10 +96,8 @@ def prepare_content(
 ) -> Prepared:
     """Prepare what a file holds; every door does it so: a study, `tmdscope predict`, `audit`, `add-material`.
 
-    For what `heights`, `pixel_size_nm` and `channel` say see `tmdscope.dataset.content.read_content`.
-    `settings` are section `prepare` of params.yaml, or a model's own; where they name a size in nm and nobody
-    says how large pixels are, it is a UserError. `crop` gives the side of the centre that is used of a scan
-    of some width, both in nm, or None for all of it; `levelling.crop_nm` goes before it.
+    For `heights`, `pixel_size_nm` and `channel` see `tmdscope.dataset.content.read_content`. The settings are
+    those of params.yaml, or a model's own; `levelling.crop_nm` goes before `crop`.
     """
     with room_for(content, name):
         found = read_content(content, name, heights, pixel_size_nm, channel)
@@ -130,11 +112,11 @@ def prepare_content(
 
 def level_square(
     height_nm: NDArray[Any], pixel_size_nm: tuple[float, float], settings: PrepareParams
-) -> Surface:
-    """Cut the centred square out of a scan by physical size, then level it: what its image is made from.
+) -> tuple[NDArray[Any], Square]:
+    """Cut the centred square out of a scan by physical size: the whole pixels that cover it, levelled.
 
-    Heights are finite, shape (rows, columns). Width (x) and height (y) of a pixel are both NaN where they are
-    not known, which makes them square and the unit of the `Surface`.
+    Heights are finite, shape (rows, columns). Width and height of a pixel are both NaN where they are not
+    known, which makes them square and the unit of the square.
     """
     levelling = settings.levelling
     if math.isnan(pixel_size_nm[0]):
@@ -145,7 +127,7 @@ def level_square(
             )
         pixel_size_nm = (1.0, 1.0)
     square = centred_square(height_nm.shape, pixel_size_nm, levelling.side_nm)
-    return Surface(flat(square.cover(height_nm), settings.percentiles, levelling.steps), square)
+    return flat(square.cover(height_nm), settings.percentiles, levelling.steps), square
 
 
 def prepare_scan(
@@ -159,11 +141,10 @@ def prepare_scan(
     side_nm = None if crop is None or settings.levelling.side_nm is not None else crop(scan_nm)
     if side_nm is not None:
         settings = settings.cropped_to(side_nm)
-    surface = level_square(height_nm, pixel_size_nm, settings)
-    square, known = surface.square, not math.isnan(pixel_size_nm[0])
-    image = resize_area(to_uint8(surface.height_nm), settings.size_px, square.within)
+    levelled, square = level_square(height_nm, pixel_size_nm, settings)
+    image = resize_area(to_uint8(levelled), settings.size_px, square.within)
     shrunk = (square.columns[1] - square.columns[0]) / settings.size_px
-    return Prepared(image, shrunk, square.side_nm if known else math.nan, scan_nm)
+    return Prepared(image, shrunk, math.nan if math.isnan(pixel_size_nm[0]) else square.side_nm, scan_nm)
 
 
 def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[Prepared]:
@@ -206,11 +187,6 @@ def _describe(manifest: pd.DataFrame, hashes: list[str], shrunk: list[float]) ->
     known = list(RAW_SCHEMA.columns)
     sha256 = pd.Series(hashes, dtype=str)
     first = manifest.groupby(sha256)["image_id"].transform("first")
-    return pd.concat(
-        [
-            manifest[known].assign(pixel_size_nm=manifest["pixel_size_nm"] * shrunk),
-            pd.DataFrame({"image_sha256": sha256, "duplicate_of": first.where(sha256.duplicated())}),
-            manifest.drop(columns=known),
-        ],
-        axis=1,
-    )
+    shown = manifest[known].assign(pixel_size_nm=manifest["pixel_size_nm"] * shrunk)
+    seen = pd.DataFrame({"image_sha256": sha256, "duplicate_of": first.where(sha256.duplicated())})
+    return pd.concat([shown, seen, manifest.drop(columns=known)], axis=1)

@@ -1,11 +1,10 @@
 """Read the authors' pickles without running what is in them.
 
-A pickle is a program: it names callables and calls them. Here the program is walked through by the code
-below, not by `pickle`: every name that numpy and pandas tables need stands for an inert `_Record` that writes
-down what was asked for; any other name, and any other instruction, is refused. Only when the program has
-ended are the records turned into arrays and tables. So no numpy, pandas or other function is ever called by a
-pickle, and old module paths need no mapping. Memory and time are bounded by the number of instructions and
-the size of the file: what a pickle mentions twice is built once, and what is built of it is counted.
+A pickle is a program: it names callables and calls them. Here it is walked through by the code below: every
+name that tables need stands for an inert `_Record` of what was asked for; any other name or instruction is
+refused. Only when the program has ended are records turned into arrays and tables. `Unpickler.find_class`
+would keep out the names, but not deep keys of dictionaries (hashing them overflows the stack or never ends),
+memo places of any size (``LONG_BINPUT``), or one buffer that is built again and again.
 """
 
 import math
@@ -22,123 +21,86 @@ from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_PICKLE_STEPS
 
 _EXPANSION = 16
-_DAMAGE = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
 _DTYPES = frozenset("b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 O8".split())
 
 
 class _Record:
     """What a pickle asked to build: the arguments and the state it gave, and nothing built from them."""
 
-    arguments: tuple[Any, ...] = ()
     state: Any = None
 
-    def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
-
-    def build(self, _: "_Builder") -> Any:
-        raise ValueError(f"a {type(self).__name__} where a value was expected")
+    def __init__(self, build: "Build", arguments: tuple[Any, ...]) -> None:
+        self.build, self.arguments = build, arguments
 
 
-class _Type(_Record):
-    """A class that pickles only mention."""
+Build = Callable[["_Builder", _Record], Any]
+"""What makes a value of a record, once the program has ended."""
 
 
-class _Slice(_Record):
-    def build(self, _: "_Builder") -> slice:
-        return slice(*self.arguments)
+def _mention(*_: object) -> None:
+    raise ValueError("a class where a value was expected")
 
 
-class _Dtype(_Record):
-    def build(self, _: "_Builder") -> np.dtype[Any]:
-        code = self.arguments[0]
-        if not isinstance(code, str) or code not in _DTYPES:
-            raise ValueError(f"dtype {code!r}"[:80])
-        dtype: np.dtype[Any] = np.dtype(code)
-        return dtype.newbyteorder("=" if self.state is None else self.state[1])
+def _dtype(_: "_Builder", record: _Record) -> np.dtype[Any]:
+    code = record.arguments[0]
+    if not isinstance(code, str) or code not in _DTYPES:
+        raise ValueError(f"dtype {code!r}"[:80])
+    dtype: np.dtype[Any] = np.dtype(code)
+    return dtype.newbyteorder("=" if record.state is None else record.state[1])
 
 
-class _Array(_Record):
-    """The function `numpy.core.multiarray._reconstruct`."""
-
-    def build(self, build: "_Builder") -> np.ndarray[Any, Any]:
-        _, shape, dtype, fortran, data = self.state
-        return _array(build, data, dtype, shape, "F" if fortran else "C")
+def _reconstructed(build: "_Builder", record: _Record) -> np.ndarray[Any, Any]:
+    _, shape, dtype, fortran, data = record.state
+    return _array(build, data, dtype, shape, "F" if fortran else "C")
 
 
-class _Buffer(_Record):
-    """The function `numpy.core.numeric._frombuffer`."""
-
-    def build(self, build: "_Builder") -> np.ndarray[Any, Any]:
-        return _array(build, *self.arguments)
-
-
-class _Index(_Record):
-    """The function `pandas.core.indexes.base._new_Index`."""
-
-    def build(self, build: "_Builder") -> Any:
-        _, content = self.arguments
-        if "data" in content:
-            return build(content["data"])
-        rows = range(content["start"], content["stop"], content["step"])
-        build.spend(8 * len(rows))
-        return rows
+def _index(build: "_Builder", record: _Record) -> Any:
+    _, content = record.arguments
+    if "data" in content:
+        return build(content["data"])
+    rows = range(content["start"], content["stop"], content["step"])
+    build.spend(8 * len(rows))
+    return rows
 
 
-class _Block(_Record):
-    """The function `pandas._libs.internals._unpickle_block`."""
-
-    def build(self, build: "_Builder") -> tuple[np.ndarray[Any, Any], Any]:
-        values, placement, _ = self.arguments
-        return build(values), build(placement)
+def _block(build: "_Builder", record: _Record) -> tuple[np.ndarray[Any, Any], Any]:
+    values, placement, _ = record.arguments
+    return build(values), build(placement)
 
 
-class _Manager(_Record):
-    def build(self, build: "_Builder") -> pd.DataFrame:
-        blocks, (columns, index) = self.arguments
-        names, rows = build(columns), build(index)
-        for label in (*names, *rows):  # pandas hashes them: what is deep would take for ever
-            if not isinstance(label, str | int | float | np.generic | None):
-                raise ValueError(f"a {type(label).__name__} names a row or column")
-        held: dict[int, Any] = {}
-        for values, placement in map(build, blocks):
-            build.spend(values.nbytes + 8 * len(names))
-            places = np.arange(len(names))[placement]
-            held |= dict(zip(places.tolist(), values, strict=True))
-        return pd.DataFrame({name: held[place] for place, name in enumerate(names)}, index=rows)
+def _table(build: "_Builder", record: _Record) -> pd.DataFrame:
+    blocks, (columns, index) = record.arguments
+    names, rows = build(columns), build(index)
+    for label in (*names, *rows):  # pandas hashes them: what is deep would take for ever
+        if not isinstance(label, str | int | float | np.generic | None):
+            raise ValueError(f"a {type(label).__name__} names a row or column")
+    held: dict[int, Any] = {}
+    for values, placement in map(build, blocks):
+        build.spend(values.nbytes + 8 * len(names))
+        places = np.arange(len(names))[placement]
+        held |= dict(zip(places.tolist(), values, strict=True))
+    return pd.DataFrame({name: held[place] for place, name in enumerate(names)}, index=rows)
 
 
-class _Frame(_Record):
-    def build(self, build: "_Builder") -> Any:
-        return build(self.state["_mgr"])
-
-
-_ADMITTED: dict[tuple[str, str], type[_Record]] = {
-    ("builtins", "slice"): _Slice,
-    ("numpy", "dtype"): _Dtype,
-    ("numpy", "ndarray"): _Type,
-    ("numpy.core.multiarray", "_reconstruct"): _Array,
-    ("numpy._core.multiarray", "_reconstruct"): _Array,
-    ("numpy.core.numeric", "_frombuffer"): _Buffer,
-    ("numpy._core.numeric", "_frombuffer"): _Buffer,
-    ("pandas", "DataFrame"): _Frame,
-    ("pandas", "Index"): _Type,
-    ("pandas", "RangeIndex"): _Type,
-    ("pandas.core.frame", "DataFrame"): _Frame,
-    ("pandas.core.indexes.base", "Index"): _Type,
-    ("pandas.core.indexes.base", "_new_Index"): _Index,
-    ("pandas.core.indexes.range", "RangeIndex"): _Type,
-    ("pandas.core.internals.managers", "BlockManager"): _Manager,
-    ("pandas._libs.internals", "_unpickle_block"): _Block,
+_NUMPY: dict[str, Build] = {
+    "multiarray _reconstruct": _reconstructed,
+    "numeric _frombuffer": lambda build, record: _array(build, *record.arguments),
 }
+_ADMITTED: dict[str, Build] = {
+    "builtins slice": lambda _, record: slice(*record.arguments),
+    "numpy dtype": _dtype,
+    **{f"numpy.{core}.{name}": build for core in ("core", "_core") for name, build in _NUMPY.items()},
+    **dict.fromkeys(
+        ("pandas DataFrame", "pandas.core.frame DataFrame"),
+        lambda build, record: build(record.state["_mgr"]),
+    ),
+    **dict.fromkeys(("numpy ndarray", "pandas Index", "pandas RangeIndex"), _mention),
+    **dict.fromkeys(("pandas.core.indexes.base Index", "pandas.core.indexes.range RangeIndex"), _mention),
+    "pandas.core.indexes.base _new_Index": _index,
+    "pandas.core.internals.managers BlockManager": _table,
+    "pandas._libs.internals _unpickle_block": _block,
+}
+"""Module and name of what the authors' tables ask for."""
 
 
 class _Machine:
@@ -148,10 +110,6 @@ class _Machine:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
-
-    def push(self, value: Any) -> None:
-        """Lay a value on the stack."""
-        self.stack.append(value)
 
     def take(self, count: int | None = None) -> list[Any]:
         """Take so many values from the stack, or all since the last mark."""
@@ -173,23 +131,23 @@ class _Machine:
             held[_expect(key, str | int)] = value
 
     def name(self, module: Any, name: Any) -> None:
-        """Lay the record on the stack that stands for a global."""
+        """Lay on the stack what stands for a global."""
         known = isinstance(module, str) and isinstance(name, str)
-        record = _ADMITTED.get((module, name)) if known else None
-        if record is None:
+        build = _ADMITTED.get(f"{module} {name}") if known else None
+        if build is None:
             asked = f"{module}.{name}"[:200] if known else "something that is no name"
             raise UserError(
                 f"it asks for {asked}, which no table of numbers needs; nothing of it was run. "
                 "Do not open it by other means; fetch the file again from its publisher"
             )
-        self.push(record)
+        self.stack.append(build)
 
     def call(self) -> None:
         """Make a record instead of calling anything."""
-        record, arguments = self.take(2)
-        if not (isinstance(record, type) and issubclass(record, _Record)):
-            raise TypeError(f"it calls a {type(record).__name__}")
-        self.push(record(*_expect(arguments, tuple)))
+        build, arguments = self.take(2)
+        if not callable(build):
+            raise TypeError(f"it calls a {type(build).__name__}")
+        self.stack.append(_Record(build, _expect(arguments, tuple)))
 
     def set_state(self) -> None:
         """Give the record on the stack its state."""
@@ -203,36 +161,32 @@ def _expect(value: Any, kind: Any) -> Any:
     return value
 
 
-def _pushes(value: Callable[[], Any]) -> Callable[[_Machine, Any], None]:
-    return lambda machine, _: machine.push(value())
-
-
-_STEPS: dict[str, Callable[[_Machine, Any], None]] = {
+_STEPS: dict[str, Callable[[_Machine, Any], Any]] = {
     **dict.fromkeys("PROTO FRAME STOP".split(), lambda *_: None),
     **dict.fromkeys(
         "BININT BININT1 BININT2 BINFLOAT BINUNICODE SHORT_BINUNICODE".split()
         + "BINBYTES SHORT_BINBYTES BYTEARRAY8".split(),
-        lambda machine, argument: machine.push(argument),
+        lambda machine, argument: machine.stack.append(argument),
     ),
     "MARK": lambda machine, _: machine.marks.append(len(machine.stack)),
-    "NONE": _pushes(lambda: None),
-    "NEWTRUE": _pushes(lambda: True),
-    "NEWFALSE": _pushes(lambda: False),
-    "EMPTY_TUPLE": _pushes(tuple),
-    "EMPTY_LIST": _pushes(list),
-    "EMPTY_DICT": _pushes(dict),
-    "TUPLE": lambda machine, _: machine.push(tuple(machine.take())),
-    "TUPLE1": lambda machine, _: machine.push(tuple(machine.take(1))),
-    "TUPLE2": lambda machine, _: machine.push(tuple(machine.take(2))),
-    "TUPLE3": lambda machine, _: machine.push(tuple(machine.take(3))),
+    "NONE": lambda machine, _: machine.stack.append(None),
+    "NEWTRUE": lambda machine, _: machine.stack.append(True),
+    "NEWFALSE": lambda machine, _: machine.stack.append(False),
+    "EMPTY_TUPLE": lambda machine, _: machine.stack.append(()),
+    "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
+    "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
+    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.take())),
+    "TUPLE1": lambda machine, _: machine.stack.append(tuple(machine.take(1))),
+    "TUPLE2": lambda machine, _: machine.stack.append(tuple(machine.take(2))),
+    "TUPLE3": lambda machine, _: machine.stack.append(tuple(machine.take(3))),
     "APPEND": lambda machine, _: machine.extend(machine.take(1)),
     "APPENDS": lambda machine, _: machine.extend(machine.take()),
     "SETITEM": lambda machine, _: machine.fill(machine.take(2)),
     "SETITEMS": lambda machine, _: machine.fill(machine.take()),
     "MEMOIZE": lambda machine, _: machine.memo.update({len(machine.memo): machine.stack[-1]}),
     "BINPUT": lambda machine, place: machine.memo.update({place: machine.stack[-1]}),
-    "BINGET": lambda machine, place: machine.push(machine.memo[place]),
-    "LONG_BINGET": lambda machine, place: machine.push(machine.memo[place]),
+    "BINGET": lambda machine, place: machine.stack.append(machine.memo[place]),
+    "LONG_BINGET": lambda machine, place: machine.stack.append(machine.memo[place]),
     "GLOBAL": lambda machine, names: machine.name(*names.split(" ", 1)),
     "STACK_GLOBAL": lambda machine, _: machine.name(*machine.take(2)),
     "REDUCE": lambda machine, _: machine.call(),
@@ -251,7 +205,7 @@ def read_pickle(path: Path) -> Any:
         return _Builder(_EXPANSION * len(content))(_walk(content))
     except UserError as error:
         raise UserError(f"{path} is not a safe pickle: {error}") from error
-    except _DAMAGE as error:
+    except Exception as error:  # what is no program of a table fails at any step
         raise UserError(
             f"{path} is truncated, damaged or no pickle ({error}); delete it and fetch it again"
         ) from error
@@ -292,7 +246,7 @@ class _Builder:
             return value
         if id(value) not in self.built:
             if isinstance(value, _Record):
-                built = value.build(self)
+                built = value.build(self, value)
             elif isinstance(value, dict):
                 built = {key: self(item) for key, item in value.items()}
             else:
@@ -302,9 +256,9 @@ class _Builder:
 
 
 def _array(
-    build: _Builder, data: Any, dtype: _Dtype, shape: tuple[int, ...], order: Any
+    build: _Builder, data: Any, dtype: Any, shape: tuple[int, ...], order: Any
 ) -> np.ndarray[Any, Any]:
-    kind = dtype.build(build)
+    kind = _expect(build(dtype), np.dtype)
     build.spend(max(shape, default=0))
     if kind.hasobject:
         if len(data) != math.prod(shape):

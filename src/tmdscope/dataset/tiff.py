@@ -59,7 +59,7 @@ class TiffError(ValueError):
 
 @dataclass(frozen=True)
 class Tags:
-    """What a TIFF says of its picture; `raw`: tag number to whole numbers, None where it has others.
+    """What a TIFF says of its picture: tags' whole numbers, None where they are others.
 
     `swapped`: it is a BigTIFF with the highest byte first, which PIL does not know.
     """
@@ -165,10 +165,9 @@ def _whole_numbers(content: bytes, entry: TiffEntry) -> tuple[int, ...] | None:
 
 
 def check_tags(content: bytes) -> None:
-    """Refuse tags that would take far more memory than the file has bytes, before PIL loads any.
+    """Refuse tags, of a TIFF or of Exif, that share their bytes or hold more numbers than any picture's.
 
-    TiffError for tags of a TIFF, or of the Exif of another picture, that share their bytes or hold more
-    numbers than those of any picture.
+    PIL would load far more of them into memory than the file has bytes.
     """
     held = numbers = 0
     with suppress(struct.error):  # PIL says what is missing
@@ -183,10 +182,10 @@ def check_tags(content: bytes) -> None:
 
 
 def read_deep(content: bytes, tags: Tags, most_bytes: int) -> NDArray[Any]:
-    """Read a picture of any depth, in the type that the file holds; a TiffError names what is not read.
+    """Read a picture of any depth, of at most so many bytes, in the type that the file holds.
 
     Shape (rows, columns) of grey, or (rows, columns, 3) of RGB, without transparency. The lowest value is
-    black, also where the file says that it is white. `most_bytes`: how large it may be when it is unpacked.
+    black, also where the file says that it is white.
     """
     rows, columns = tags.size
     colours = _colours(tags)
@@ -196,12 +195,16 @@ def read_deep(content: bytes, tags: Tags, most_bytes: int) -> NDArray[Any]:
     if rows < 1 or columns < 1 or rows * (columns * tags.bits // 8 + 1) * tags.samples > most_bytes:
         raise TiffError(f"it is too large or empty ({columns} x {rows} pixels of {tags.samples} samples)")
     used = 1 if planes == 1 else colours
-    pixels = [
-        _values(_unpack(content, tags, plane, wide), tags, dtype, columns, wide) for plane in range(used)
-    ]
-    values = pixels[0] if planes == 1 else np.concatenate(pixels, axis=2)
+    parts = [_values(_unpack(content, tags, part, wide), tags, dtype, columns, wide) for part in range(used)]
+    values = parts[0] if planes == 1 else np.concatenate(parts, axis=2)
     values = values[..., 0] if colours == 1 else values[..., :3]
-    return _black_first(values, tags) if tags.number(PHOTOMETRIC, 1) == 0 else values
+    if tags.number(PHOTOMETRIC, 1) != 0:
+        return values
+    if tags.kind == "f":
+        raise TiffError(
+            "it says that 0 is white, which means nothing for floating-point numbers; save it as MinIsBlack"
+        )
+    return np.invert(values) if tags.kind == "i" or tags.bits % 8 == 0 else (1 << tags.bits) - 1 - values
 
 
 def turn(picture: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -253,23 +256,16 @@ def _unpack(content: bytes, tags: Tags, plane: int, wide: int) -> NDArray[np.uin
     width = tags.number(TILE_WIDTH, columns) if tiled else columns
     if width < 1 or (tiled and (width * wide * tags.bits) % 8):
         raise TiffError("its tiles are damaged")
-    relabelled: dict[int, tuple[int, ...]] = {
-        WIDTH: (math.ceil(columns * wide * tags.bits / 8),),
-        HEIGHT: (rows,),
-        BITS: (8,),
-        COMPRESSION: (compression,),
-        PHOTOMETRIC: (1,),
-        SAMPLES: (1,),
-        PLANAR: (1,),
-    }
+    single = {WIDTH: math.ceil(columns * wide * tags.bits / 8), HEIGHT: rows, COMPRESSION: compression}
+    single |= {BITS: 8, PHOTOMETRIC: 1, SAMPLES: 1, PLANAR: 1}
     if tiled:
-        relabelled[TILE_WIDTH] = (width * wide * tags.bits // 8,)
-        relabelled[TILE_HEIGHT] = (tags.number(TILE_HEIGHT, rows),)
+        single |= {TILE_WIDTH: width * wide * tags.bits // 8, TILE_HEIGHT: tags.number(TILE_HEIGHT, rows)}
     else:
-        relabelled[ROWS] = (min(tags.number(ROWS, rows), rows),)
+        single[ROWS] = min(tags.number(ROWS, rows), rows)
     at, sizes = tags.places(plane)
-    relabelled |= {TILES: at, TILE_BYTES: sizes} if tiled else {STRIPS: at, STRIP_BYTES: sizes}
-    with TiffImageFile(BytesIO(_relabel(content, relabelled))) as image:
+    relabelled = {tag: (value,) for tag, value in single.items()}
+    lists = {TILES: at, TILE_BYTES: sizes} if tiled else {STRIPS: at, STRIP_BYTES: sizes}
+    with TiffImageFile(BytesIO(_relabel(content, relabelled | lists))) as image:
         return np.asarray(image)
 
 
@@ -327,11 +323,3 @@ def _unpack_bits(rows: NDArray[np.uint8], bits: int, numbers: int) -> NDArray[np
     for out, row in zip(found, rows, strict=True):
         out[:] = np.unpackbits(row)[: numbers * bits].reshape(numbers, bits) @ weights
     return found
-
-
-def _black_first(values: NDArray[Any], tags: Tags) -> NDArray[Any]:
-    if tags.kind == "f":
-        raise TiffError(
-            "it says that 0 is white, which means nothing for floating-point numbers; save it as MinIsBlack"
-        )
-    return np.invert(values) if tags.kind == "i" or tags.bits % 8 == 0 else (1 << tags.bits) - 1 - values

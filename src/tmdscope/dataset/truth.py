@@ -14,11 +14,10 @@ from tmdscope.scan.simulate import SamplePlan, simulate_sample
 def simulated_masks(
     manifest: pd.DataFrame, settings: SimulatedParams, size_px: int, tolerance_px: int
 ) -> dict[str, NDArray[np.bool_]]:
-    """Simulate some images of a data set again, for what they show.
+    """Simulate some images of a data set again, for what they show: masks of `SimulatedScan` by name.
 
-    Gives ``boundaries``, ``steps`` and ``second_layer``, bool, shape (N, size_px, size_px): prepared pixels
-    of which any part shows it, widened by `tolerance_px` prepared pixels on all sides. A scan that comes out
-    other than the data set's is a UserError: its settings or the simulator have changed since.
+    Bool, shape (N, size_px, size_px): prepared pixels of which any part shows it, widened by `tolerance_px`
+    on all sides. A scan that comes out other than the data set's is a UserError.
     """
     found: dict[str, dict[str, NDArray[np.bool_]]] = {}
     table = manifest.assign(number=manifest["image_id"].str.rsplit("-", n=1).str[1].astype(int))
@@ -41,8 +40,7 @@ def simulated_masks(
 
 
 def _prepare(mask: NDArray[np.bool_], size_px: int, tolerance_px: int) -> NDArray[np.bool_]:
-    shown: NDArray[np.bool_] = resize_area(mask.astype(np.float32), size_px) > 0
+    shown = np.asarray(resize_area(mask.astype(np.float32), size_px) > 0)
     if tolerance_px == 0:
         return shown
-    widened: NDArray[np.bool_] = binary_dilation(shown, np.ones((3, 3), bool), iterations=tolerance_px)
-    return widened
+    return np.asarray(binary_dilation(shown, np.ones((3, 3), bool), iterations=tolerance_px))

@@ -5,7 +5,6 @@ import io
 import lzma
 import os
 import stat
-import struct
 import tarfile
 import time
 import zipfile
@@ -35,22 +34,16 @@ _GLOBAL_BYTES = 4096
 _LONGEST = 255
 _NAMES = (*(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK), *(tarfile.XHDTYPE, tarfile.XGLTYPE, b"X"))
 
-_DECODERS: dict[str, Callable[[], Any]] = {
+_DECODERS: dict[str, Callable[[], Any]] = {  # tarfile cannot say how much memory xz may take
     ".tar.gz": lambda: zlib.decompressobj(wbits=31),
     ".tgz": lambda: zlib.decompressobj(wbits=31),
     ".tar.bz2": bz2.BZ2Decompressor,
     ".tar.xz": lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_BYTES),
 }
 
-# Neither tarfile nor lzma.open can say how much memory unpacking xz may take.
-
 SUFFIXES = (".zip", ".tar", *_DECODERS)
 """Endings, in lower case, of files that `read_members` opens."""
 
-_BROKEN = (
-    *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, struct.error, EOFError, OSError),
-    *(ValueError, ArithmeticError, LookupError, MemoryError, RuntimeError),
-)
 _Member = tuple[str, Callable[[int], bytes]]
 """A member's name, and how it is read while it is the last one given."""
 
@@ -66,8 +59,6 @@ def read_members(
 
     `wanted` are endings, in lower case, of the members to read; others are checked and passed over, as is
     what macOS adds (``__MACOSX/``, ``._name``). `most`: bytes that each may have, for it is held in memory.
-    An `ArchiveError` tells of damage, encryption, too many members or too much growth, and of a member that
-    is a link, a device, or named outside the archive (absolute, ``..``, backslash).
     """
     budget = _Budget(path)
     for name, load in _members(path, budget):
@@ -89,7 +80,7 @@ def _members(path: Path, budget: "_Budget") -> Iterator[_Member]:
     with _telling(path), open_regular(path, MAX_ARCHIVE_BYTES) as stream:
         budget.bytes = budget.left = min(MAX_ARCHIVE_BYTES, MAX_RATIO * os.fstat(stream.fileno()).st_size)
         kind = _zip_members if path.name.lower().endswith(".zip") else _tar_members
-        for name, load in kind(path, stream, budget):
+        for name, load in kind(stream, budget, path.name.lower()):
             member = PurePosixPath(name)
             if "__MACOSX" not in member.parts and not member.name.startswith("._"):
                 yield name, load
@@ -103,13 +94,13 @@ def _telling(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise ArchiveError(f"{path} does not exist") from error
-    except _BROKEN as error:
+    except Exception as error:  # damaged archives make libraries raise nearly anything
         raise ArchiveError(
             f"{path} is damaged or of an unknown kind: {error}; delete it and run again"
         ) from error
 
 
-def _zip_members(path: Path, stream: IO[bytes], budget: "_Budget") -> Iterator[_Member]:
+def _zip_members(stream: IO[bytes], budget: "_Budget", _: str) -> Iterator[_Member]:
     """Every size is checked against what the archive claims before anything is read."""
     directory: Any = _Directory(stream, budget)
     with zipfile.ZipFile(directory) as archive:
@@ -118,28 +109,24 @@ def _zip_members(path: Path, stream: IO[bytes], budget: "_Budget") -> Iterator[_
         for member in members:
             mode = member.external_attr >> 16
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _untrusted(path, member.filename, "is a link or a device")
+                raise budget.refused(member.filename, "is a link or a device")
             if member.flag_bits & 1:
-                raise _untrusted(path, member.filename, "is encrypted")
+                raise budget.refused(member.filename, "is encrypted")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise _untrusted(path, member.filename, "is packed otherwise than by deflate")
+                raise budget.refused(member.filename, "is packed otherwise than by deflate")
             budget.spend(member.filename, member.file_size)
         end = 0
         for member in sorted(members, key=lambda member: member.header_offset):
             if member.header_offset < end:
-                raise _untrusted(path, member.filename, "overlaps another one (a bomb?)")
+                raise budget.refused(member.filename, "overlaps another one (a bomb?)")
             end = member.header_offset + member.compress_size
         for member in members:
             if not member.is_dir():
-                yield (
-                    member.filename,
-                    partial(
-                        _load, path, member.filename, member.file_size, partial(archive.open, member), budget
-                    ),
-                )
+                opened = partial(archive.open, member)
+                yield member.filename, partial(budget.load, member.filename, member.file_size, opened)
 
 
-def _tar_members(path: Path, stream: IO[bytes], budget: "_Budget") -> Iterator[_Member]:
+def _tar_members(stream: IO[bytes], budget: "_Budget", file: str) -> Iterator[_Member]:
     """Read once from end to end, for a tar has no table of contents; the stream stops at the limit."""
 
     class Header(tarfile.TarInfo):
@@ -151,33 +138,17 @@ def _tar_members(path: Path, stream: IO[bytes], budget: "_Budget") -> Iterator[_
             budget.check_header(header)
             return header
 
-    suffix = next(ending for ending in SUFFIXES if path.name.lower().endswith(ending))
-    source = _Bounded(stream, budget, _DECODERS.get(suffix))
+    decoder = next((new for ending, new in _DECODERS.items() if file.endswith(ending)), None)
+    source = _Bounded(stream, budget, decoder)
     with tarfile.open(fileobj=source, mode="r|", tarinfo=Header) as archive:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # else all stay in memory with their headers
             if not (member.isreg() or member.isdir()) or member.issparse():
-                raise _untrusted(path, member.name, "is a link or a device, or has holes")
+                raise budget.refused(member.name, "is a link or a device, or has holes")
             budget.spend(member.name, member.size)
             if member.isreg():
                 opened = partial(archive.extractfile, member)
-                yield member.name, partial(_load, path, member.name, member.size, opened, budget)
-
-
-def _load(
-    path: Path, name: str, size: int, opened: Callable[[], IO[bytes] | None], budget: "_Budget", most: int
-) -> bytes:
-    """Read a member by and by: a lying size must not unpack to more than it says."""
-    if size > most:
-        raise _untrusted(path, name, f"is larger than {most} bytes")
-    stream = opened()
-    content = io.BytesIO()
-    if stream is not None:
-        with stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                budget.check_time()
-                content.write(chunk)
-    return content.getvalue()
+                yield member.name, partial(budget.load, member.name, member.size, opened)
 
 
 class _Budget:
@@ -193,7 +164,20 @@ class _Budget:
     def check_time(self) -> None:
         """Refuse an archive that takes too long."""
         if time.monotonic() > self.deadline:
-            raise _untrusted(self.path, "what follows", f"makes it take more than {MAX_UNPACK_S:g} s")
+            raise self.refused("what follows", f"makes it take more than {MAX_UNPACK_S:g} s")
+
+    def load(self, name: str, size: int, opened: Callable[[], IO[bytes] | None], most: int) -> bytes:
+        """Read a member by and by: a lying size must not unpack to more than it says."""
+        if size > most:
+            raise self.refused(name, f"is larger than {most} bytes")
+        stream = opened()
+        content = io.BytesIO()
+        if stream is not None:
+            with stream:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    self.check_time()
+                    content.write(chunk)
+        return content.getvalue()
 
     def check_header(self, header: tarfile.TarInfo) -> None:
         """Refuse long names and comments that are too long, and sizes that are none."""
@@ -201,8 +185,7 @@ class _Budget:
         self.headers -= long
         self.globals -= long if header.type == tarfile.XGLTYPE else 0
         if header.size < 0 or long > MAX_HEADER_BYTES or self.headers < 0 or self.globals < 0:
-            raise _untrusted(
-                self.path,
+            raise self.refused(
                 header.name,
                 f"has a header of {header.size} bytes, {MAX_HEADER_BYTES} at most are read",
             )
@@ -211,22 +194,26 @@ class _Budget:
         """Refuse a name that leaves the archive, and the member that is too much."""
         self.check_time()
         if len(PurePosixPath(name).name.encode("utf-8", "surrogateescape")) > _LONGEST:
-            raise _untrusted(self.path, name[:80], f"has a name of more than {_LONGEST} bytes")
+            raise self.refused(name[:80], f"has a name of more than {_LONGEST} bytes")
         if "\\" in name or not name.isprintable() or ":" in name.partition("/")[0]:
-            raise _untrusted(self.path, name, "has a name with a backslash, a drive or a control character")
+            raise self.refused(name, "has a name with a backslash, a drive or a control character")
         if name.startswith("/") or ".." in PurePosixPath(name).parts:
-            raise _untrusted(self.path, name, "is named outside the archive")
+            raise self.refused(name, "is named outside the archive")
         self.members -= 1
         self.left -= size
         if self.members < 0:
-            raise _untrusted(self.path, name, f"is one too many: at most {MAX_MEMBERS} are read")
+            raise self.refused(name, f"is one too many: at most {MAX_MEMBERS} are read")
         if self.left < 0 or size < 0:
             raise self.too_large(name)
 
     def too_large(self, name: str) -> ArchiveError:
         """Say that the archive unpacks to more than it may."""
-        return _untrusted(
-            self.path, name, f"makes the archive unpack to more than {self.bytes} bytes (a bomb?)"
+        return self.refused(name, f"makes the archive unpack to more than {self.bytes} bytes (a bomb?)")
+
+    def refused(self, name: str, why: str) -> ArchiveError:
+        """Say which member is not to be trusted, and why."""
+        return ArchiveError(
+            f"{self.path} is refused: {name!r} {why}; unpack it by hand and use data.source: folder"
         )
 
 
@@ -286,9 +273,5 @@ class _Directory:
             return self.stream.read(size)
         content = self.stream.read(min(size, _DIRECTORY_BYTES + 1) if size >= 0 else _DIRECTORY_BYTES + 1)
         if len(content) > _DIRECTORY_BYTES or content.count(b"PK\1\2") > MAX_MEMBERS:
-            raise _untrusted(self.budget.path, "a table of contents", f"has more than {MAX_MEMBERS} lines")
+            raise self.budget.refused("a table of contents", f"has more than {MAX_MEMBERS} lines")
         return content
-
-
-def _untrusted(path: Path, name: str, why: str) -> ArchiveError:
-    return ArchiveError(f"{path} is refused: {name!r} {why}; unpack it by hand and use data.source: folder")

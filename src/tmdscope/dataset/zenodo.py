@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -52,13 +52,12 @@ def record_folder(name: str) -> Path:
 
 
 def fetch_files(
-    doi: str, folder: Path, is_wanted: Callable[[str], bool], pattern: str
+    doi: str, folder: Path, endings: tuple[str, ...], pattern: str
 ) -> list[tuple[RecordFile, Path]]:
-    """Bring files of a record into a folder; those that are there and whole are not downloaded again.
+    """Bring files of a record (``10.5281/zenodo.NUMBER``) into a folder, which may have been filled by hand.
 
-    `doi` is ``10.5281/zenodo.NUMBER``; `folder` may have been filled by hand; names must also match the glob
-    `pattern` (``*.zip``). The error says what to download by hand and where to put it. Files that arrived
-    whole stay, and one that was cut off is gone on with next time.
+    Names have one of some endings, in lower case, and match the glob `pattern`. Files that are there whole
+    stay, and one that was cut off is gone on with; the error says what to download by hand and where to.
     """
     try:
         files = list_files(doi, folder)
@@ -66,7 +65,8 @@ def fetch_files(
         raise UserError(
             f"cannot list the files of doi:{doi}: {error}\n{_by_hand(doi, folder, [])}"
         ) from error
-    chosen = [file for file in files if is_wanted(file.name) and fnmatchcase(file.name, pattern)]
+    wanted = [file for file in files if file.name.lower().endswith(endings)]
+    chosen = [file for file in wanted if fnmatchcase(file.name, pattern)]
     if not chosen:
         raise UserError(
             f"doi:{doi} has no file that can be used and matches data.archive.files: {pattern}; it holds "
@@ -104,10 +104,8 @@ def _parse(path: Path, where: str) -> list[RecordFile]:
         raise ValueError(f"{where} lists no files: {json.dumps(content)[:200]}")
     try:
         files = [
-            RecordFile(
-                entry["key"], entry["size"], entry["checksum"].removeprefix("md5:"), entry["links"]["self"]
-            )
-            for entry in entries
+            RecordFile(one["key"], one["size"], one["checksum"].removeprefix("md5:"), one["links"]["self"])
+            for one in entries
         ]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{where} lists files in an unknown form ({error!r})") from error
@@ -121,10 +119,9 @@ def _parse(path: Path, where: str) -> list[RecordFile]:
 
 def _check(file: RecordFile, where: str) -> None:
     name = file.name
-    if not isinstance(name, str) or not name.isprintable() or Path(name).name != name or name.startswith("."):
-        raise ValueError(f"{where} lists {name!r}, which is no plain file name")
-    if "\\" in name or len(name.encode()) > _LONGEST or name == LISTING:
-        raise ValueError(f"{where} lists {name[:80]!r}, which is no plain file name, or is too long")
+    plain = isinstance(name, str) and name.isprintable() and Path(name).name == name and "\\" not in name
+    if not plain or name.startswith(".") or len(name.encode()) > _LONGEST or name == LISTING:
+        raise ValueError(f"{where} lists {str(name)[:80]!r}, which is no plain file name, or is too long")
     if type(file.size) is not int or not 0 <= file.size <= MAX_ARCHIVE_BYTES:
         raise ValueError(
             f"{where} lists {name} with a size of {str(file.size)[:40]!r}; "
@@ -160,9 +157,8 @@ def _fetch(file: RecordFile, path: Path) -> None:
 
 
 def _is_whole(path: Path, file: RecordFile) -> bool:
-    open_regular(path).close()
-    with path.open("rb") as stream:
-        same_size = path.stat().st_size == file.size
+    with open_regular(path) as stream:
+        same_size = os.fstat(stream.fileno()).st_size == file.size
         return same_size and hashlib.file_digest(stream, hashlib.md5).hexdigest() == file.md5
 
 

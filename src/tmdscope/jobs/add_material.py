@@ -77,7 +77,7 @@ def add_material(request: AddRequest) -> Addition:
     program = load_program(version.uri)
     root = request.root
     old = Dataset.load(root / MAIN.prepared)
-    split = read_split(root / MAIN.split, old.manifest)
+    split = read_split(root / MAIN.split, old.digest, old.manifest)
     check_model(request, version, program, old, len(split.folds))
     own = own_preparation(request, version, program)
     new = read_new(request, own, program.config.classes, old)

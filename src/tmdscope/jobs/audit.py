@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from threadpoolctl import threadpool_limits
 
-from tmdscope.dataset.audit import read_split
 from tmdscope.jobs.auditing import audit_cohort
 from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
@@ -18,7 +17,7 @@ Runners = Mapping[str, Callable[[int], Targets]]
 def run(study: Study, names: Sequence[str] | None = None) -> None:
     """Audit the cohort; every method of the study, or those named, runs in another order of folds."""
     cohort = study.cohort(study)
-    folds = cohort.rows(read_split(study.layout.split, cohort.manifest))
+    folds = cohort.rows(cohort.read_split(study.layout.split))
     methods = methods_of(study, cohort)
 
     def runner(name: str) -> Callable[[int], Targets]:

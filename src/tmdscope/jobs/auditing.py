@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 
 from tmdscope.audit.study import MOST_IMAGES, audit
-from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.columns import draw_images
 from tmdscope.jobs.study import Study
 from tmdscope.params.audit import AuditParams
@@ -29,7 +28,7 @@ def audit_cohort(study: Study, cohort: Cohort, taken: Callable[[Rows], Cohort], 
     params = study.section("audit", study.params["audit"])
     assert isinstance(params, AuditParams)
     scoring = study.section("scoring", ScoringParams)
-    split = read_split(study.layout.split, cohort.manifest)
+    split = cohort.read_split(study.layout.split)
     tracked = open_study(study.experiment)
     chosen = draw_images(cohort.sample_ids.tolist(), MOST_IMAGES)
     part_ids = {name: np.isin(cohort.image_ids[chosen], ids) for name, ids in split.parts.items()}

@@ -21,8 +21,9 @@ from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.facts import DataFacts, Facts, SplitAudit, SplitFacts
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.task import read_task
-from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.crossval import Trained
 from tmdscope.tracking.models import Program
+from tmdscope.tracking.runs import Dossier
 from tmdscope.tracking.scale import Scale
 from tmdscope.vision.features import embed_inputs
 

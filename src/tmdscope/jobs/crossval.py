@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
@@ -26,7 +25,7 @@ def run(study: Study) -> None:
     torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
     pooled, scoring = study.section("pooled", FoldsParams), study.section("scoring", ScoringParams)
     tracked, cohort = open_study(study.experiment), study.cohort(study)
-    folds = cohort.rows(read_split(study.layout.split, cohort.manifest))
+    folds = cohort.rows(cohort.read_split(study.layout.split))
     methods, of = methods_of(study, cohort), study.of(cohort.digest)
     settings = {name: dict(method.settings) for name, method in methods.items()}
     tags = provenance(tracked.name, cohort.digest, settings)

@@ -54,7 +54,7 @@ def make_task(request: SearchRequest) -> SearchTask:
     """
     root, base, search = request.root, request.base, request.search
     dataset = Dataset.load(root / MAIN.prepared)
-    parts = read_split(root / MAIN.split, dataset.manifest).rows(dataset.image_ids)
+    parts = read_split(root / MAIN.split, dataset.digest, dataset.manifest).rows(dataset.image_ids)
     device = best_device()
 
     def make(params: ExperimentParams) -> Experiment:

@@ -26,9 +26,9 @@ from tmdscope.sequential.outcome import say_claims, summarise
 from tmdscope.sequential.plan import Plan, make_plan
 from tmdscope.sequential.record import SequenceRecord, Settings, StageVersion, write_left_out
 from tmdscope.sequential.run import Setup, StageResult, run_sequences
-from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.crossval import Trained
 from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts
-from tmdscope.tracking.runs import DataUse
+from tmdscope.tracking.runs import DataUse, Dossier
 from tmdscope.tracking.sequential import Package, TrackedSequences
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device

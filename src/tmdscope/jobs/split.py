@@ -26,7 +26,7 @@ def grouped_folds(study: Study, cohort: Cohort) -> Split:
 
 def check_split(study: Study, cohort: Cohort, split: Split) -> SplitAudit:
     """Write how many images each part has; `UserError` where the split is unsound."""
-    audit = audit_split(cohort.manifest, split)
+    audit = audit_split(cohort.by_stratum, split)
     write_table(study.layout.split_counts, audit.counts.reset_index())
     print(audit.counts.to_string())
     print("".join(f"warning: {warning}\n" for warning in audit.warnings), end="")

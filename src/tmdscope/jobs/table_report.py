@@ -1,7 +1,6 @@
 """The report of any study on a table of features, of classes or of numbers."""
 
 from tmdscope.audit.record import Audit
-from tmdscope.dataset.audit import read_split
 from tmdscope.jobs.study import Study
 from tmdscope.record import read_record
 from tmdscope.report.part import Part, Report
@@ -17,7 +16,7 @@ def table_report(study: Study) -> Report:
     """Make the report from what the stages left."""
     layout, cohort = study.layout, study.cohort(study)
     task, of, of_data = cohort.task, study.of(cohort.digest), {"data": cohort.digest}
-    split = read_split(layout.split, cohort.manifest)
+    split = cohort.read_split(layout.split)
     scores = StudyScores.read(layout.scores, of).classifiers
     search = FamilySearch.read(layout.search, of_data)
     audit = AuditPart(Audit.read(layout.audit, task, of))
@@ -27,7 +26,7 @@ def table_report(study: Study) -> Report:
         split,
         {**pooled, "searched, nested": search.pooled},
         outer,
-        kind="images",
+        kind="rows",
         seen_as="",
         about="Rows of features. Stratified folds that share no sample, not shuffled, unless the study says "
         f"otherwise; settings: {layout.settings}.",

@@ -32,6 +32,8 @@ EVERY_S = 30.0
 _KEPT = 2
 _DIGEST_BYTES = 32
 _ATTEMPT = "attempt.json"
+_ENDED = "ended"
+"""Marks an attempt whose result is stored, but perhaps not noted by DVC yet."""
 
 State = dict[str, Any]
 
@@ -132,6 +134,8 @@ class Resume:
             Another process works on it.
         """
         _hold(folder)
+        if is_noted(folder):
+            (folder / _ATTEMPT).unlink(missing_ok=True)
         every_s = float(os.environ.get("TMDSCOPE_CHECKPOINT_S", EVERY_S)) if every_s is None else every_s
         path, abandoned = folder / _ATTEMPT, None
         if path.is_file():
@@ -143,8 +147,9 @@ class Resume:
                 if differs:
                     say(f"{folder}: began with other {', '.join(differs)}; last digits may differ")
                 return cls(folder, found["attempt"], None, differs, every_s, begun=True)
-            say(f"{folder}: cannot go on, changed since: {', '.join(changed)}; starting anew")
-            abandoned = found["attempt"]
+            if not (folder / _ENDED).is_file():
+                say(f"{folder}: cannot go on, changed since: {', '.join(changed)}; starting anew")
+                abandoned = found["attempt"]
         path.unlink(missing_ok=True)  # first: what a kill leaves of the rest belongs to no attempt
         for left in folder.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -161,11 +166,30 @@ class Resume:
         return replace(self, folder=self.folder / name)
 
     def finish(self) -> None:
-        """Remove the attempt: its result is stored elsewhere."""
-        with workspace(self.folder.parent, f".{self.folder.name}") as bin_:
-            self.folder.rename(bin_ / self.folder.name)  # gone as a whole, then file by file
+        """End the attempt, whose result is stored elsewhere.
+
+        A stage of DVC leaves it there, for where DVC is killed before it notes that the stage has ended the
+        next one goes on with the same runs, and removes those that are noted.
+        """
+        ended = [self.folder]
+        if "DVC_STAGE" in os.environ:
+            (self.folder / _ENDED).touch()
+            ended = [other for other in self.folder.parent.iterdir() if is_noted(other)]
+        for folder in ended:
+            with workspace(folder.parent, f".{folder.name}") as bin_:
+                folder.rename(bin_ / folder.name)  # gone as a whole, then file by file
         if (lock := _held.pop(self.folder.absolute(), None)) is not None:
             os.close(lock)
+
+
+def is_noted(folder: Path) -> bool:
+    """Say whether an attempt has ended, and DVC, if it runs this stage, has written its lock file since."""
+    ended = folder / _ENDED
+    file, _, stage = os.environ.get("DVC_STAGE", "").rpartition(":")
+    lock = Path(file or "dvc.yaml").with_suffix(".lock")
+    if not ended.is_file():
+        return False
+    return not stage or (lock.is_file() and lock.stat().st_mtime_ns > ended.stat().st_mtime_ns)
 
 
 ENDING_S = 15.0

@@ -1,7 +1,7 @@
 """The audit of anyone's own data: a manifest in, a page and a record out."""
 
 from collections.abc import Sized
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,38 +35,51 @@ _BANDS = 32
 """Of a spectrum, where a picture has the pixels."""
 
 
-@dataclass(frozen=True)
-class AuditRequest:
-    """What is to be audited.
+def audit_manifest(
+    source: Path,
+    features: Path | None,
+    order: str,
+    nuisance: list[str],
+    prepare: PrepareParams,
+    params: AuditParams,
+    scoring: ScoringParams,
+    folder: Path,
+) -> str:
+    """Audit the data set of a manifest: `RECORD` and `PAGE` into the folder, the verdict in lines.
 
-    `manifest` is CSV or Parquet: ``sample_id``, ``material``, ``path`` of pictures where there are no
-    features, and any further columns. `features` is NPY, a row of numbers per row of the manifest; None:
-    spectra of the pictures. `order` is as for `tmdscope.dataset.columns.read_order`; columns `nuisance`
-    should not matter.
+    `source` is CSV or Parquet: ``sample_id``, ``material``, ``path`` of pictures where there are no features,
+    and any further columns. `features` is NPY, a row of numbers per row of the manifest; None: spectra of the
+    pictures. `order` is as for `tmdscope.dataset.columns.read_order`; columns `nuisance` should not matter.
     """
-
-    manifest: Path
-    features: Path | None
-    order: str
-    nuisance: list[str]
-    prepare: PrepareParams
-    params: AuditParams
-    scoring: ScoringParams
-
-
-def audit_manifest(request: AuditRequest, folder: Path) -> str:
-    """Audit the data set of a manifest: `RECORD` and `PAGE` into the folder, the verdict in lines."""
     check_free(folder)
-    manifest = _read(request.manifest, request.features is None)
+    manifest = _read(source, features is None)
     chosen = draw_images(manifest["sample_id"].tolist(), MOST_IMAGES)
-    table = _table(manifest.iloc[chosen].reset_index(drop=True), chosen, len(manifest), request)
-    if len(table.classes) < 2:
-        raise UserError(f"{request.manifest} has one class, {table.classes[0]!r}: nothing to tell apart")
-    found = audit(table, {}, request.params, request.scoring, {})
-    replace(found, images_of=len(manifest)).write(folder / RECORD)
-    lead = f"{len(chosen)} of {len(manifest)} images of {request.manifest}, seen as " + (
-        "spectra of the pictures." if request.features is None else f"{request.features}."
+    images = manifest.iloc[chosen].reset_index(drop=True)
+    if features is None:
+        pictures, hashes = _pictures(images, source, prepare)
+        seen, statistics = spectra(pictures, min(_BANDS, pictures.shape[1] // 2)), image_statistics(pictures)
+    else:
+        seen, statistics = _load(features, len(manifest))[chosen], None
+        hashes = [sha256_array(row) for row in seen]
+    classes = classes_of(images["material"])
+    table = Cohort(
+        task=CLASSES,
+        features=seen,
+        image_ids=chosen.astype(str),
+        sample_ids=images["sample_id"].to_numpy(dtype=str),
+        targets=np.array([classes.index(name) for name in images["material"]], dtype=np.int64),
+        classes=classes,
+        image_sha256=np.array(hashes),
+        order=read_order(images, order),
+        nuisance=read_nuisance(images, nuisance),
+        statistics=statistics,
     )
+    if len(classes) < 2:
+        raise UserError(f"{source} has one class, {classes[0]!r}: nothing to tell apart")
+    found = audit(table, {}, params, scoring, {})
+    replace(found, images_of=len(manifest)).write(folder / RECORD)
+    told = "spectra of the pictures" if features is None else str(features)
+    lead = f"{len(chosen)} of {len(manifest)} images of {source}, seen as {told}."
     write_page(folder / PAGE, Page("What a score is worth", lead, [AuditPart(found).section()]))
     return tell(found.verdict)
 
@@ -127,30 +140,6 @@ def _read(path: Path, pictured: bool) -> pd.DataFrame:
     if problems:
         raise UserError(f"{path}: {len(problems)} problem(s)" + "".join(f"\n  {told}" for told in problems))
     return table
-
-
-def _table(manifest: pd.DataFrame, chosen: NDArray[np.int64], rows: int, request: AuditRequest) -> Cohort:
-    statistics = None
-    if request.features is not None:
-        features = _load(request.features, rows)[chosen]
-        hashes = [sha256_array(row) for row in features]
-    else:
-        images, hashes = _pictures(manifest, request.manifest, request.prepare)
-        bands = min(_BANDS, images.shape[1] // 2)
-        features, statistics = spectra(images, bands), image_statistics(images)
-    classes = classes_of(manifest["material"])
-    return Cohort(
-        task=CLASSES,
-        features=features,
-        image_ids=chosen.astype(str),
-        sample_ids=manifest["sample_id"].to_numpy(dtype=str),
-        targets=np.array([classes.index(name) for name in manifest["material"]], dtype=np.int64),
-        classes=classes,
-        image_sha256=np.array(hashes),
-        order=read_order(manifest, request.order),
-        nuisance=read_nuisance(manifest, request.nuisance),
-        statistics=statistics,
-    )
 
 
 def _load(path: Path, rows: int) -> NDArray[Any]:

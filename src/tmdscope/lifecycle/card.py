@@ -5,7 +5,6 @@ After Mitchell et al. 2019 (arXiv:1810.03993). Every number is a fact that the m
 
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
@@ -16,15 +15,13 @@ from tmdscope.scores.facts import Facts
 from tmdscope.scores.intervals import tell_interval
 from tmdscope.tracking.audits import find_audit
 from tmdscope.tracking.registration import read_facts, run_tags
-from tmdscope.tracking.registry import Client, Version
-from tmdscope.tracking.standing import check_pinned
+from tmdscope.tracking.registry import Client, Version, check_pinned
 
 CARD = "model_card.md"
 """Artifact of a version's run: its card."""
 
 _FEW_SAMPLES = 10
 _SETTINGS = ("strategy", "weights", "epochs", "batch_size", "learning_rate", "dropout", "seed")
-_SOURCES = {"simulated": "simulated scans", "folder": "a user's folder"}
 
 
 def write_card(client: Client, version: Version) -> str:
@@ -34,9 +31,12 @@ def write_card(client: Client, version: Version) -> str:
     production.
     """
     check_pinned(client, version)
-    text = compose_card(
-        version, read_facts(client, version), run_tags(client, version), _tell_audit(client, version)
-    )
+    try:
+        found = find_audit(client, version, None)
+        audit = f"{', '.join(found.failed) or 'no check'} failed ({found.text})"
+    except UserError as error:
+        audit = str(error)
+    text = compose_card(version, read_facts(client, version), run_tags(client, version), audit)
     client.update_model_version(version.name, str(version.number), text)
     client.log_text(version.run_id, text, CARD)
     return text
@@ -53,7 +53,8 @@ def compose_card(version: Version, facts: Facts, tags: Mapping[str, str], audit:
     environment.filters["markdown"] = markdown
     template = environment.from_string(files(__package__).joinpath("card.md.j2").read_text(encoding="utf-8"))
     source, trust, metrics = facts.data.source, facts.reliability, facts.task.metrics
-    counts = facts.data.samples_of_class.items()
+    counts, (origin, licence) = facts.data.samples_of_class.items(), _origin(source)
+    known = {**facts.settings, **facts.settings.get("training", {})}  # the latter are of sequences
     baseline = None
     if facts.baseline is not None:
         means = ((metric, facts.baseline[f"test_{metric.name}"].mean) for metric in metrics)
@@ -64,10 +65,10 @@ def compose_card(version: Version, facts: Facts, tags: Mapping[str, str], audit:
         tags=tags,
         audit=audit,
         simulated="simulated" in source,
-        source=_describe_source(source),
-        licence=_licence(source),
+        source=origin,
+        licence=licence,
         few=[f"{name} ({count})" for name, count in counts if count < _FEW_SAMPLES],
-        settings=_settings(facts.settings),
+        settings=[(name, known[name]) for name in _SETTINGS if name in known],
         metrics=metrics,
         baseline=baseline,
         coverage=tell_interval(trust.coverage, trust.coverage_ci95),
@@ -80,29 +81,12 @@ def compose_card(version: Version, facts: Facts, tags: Mapping[str, str], audit:
     )
 
 
-def _tell_audit(client: Client, version: Version) -> str:
-    try:
-        found = find_audit(client, version, None)
-    except UserError as error:
-        return str(error)
-    return f"{', '.join(found.failed) or 'no check'} failed ({found.text})"
-
-
-def _describe_source(source: str) -> str:
+def _origin(source: str) -> tuple[str, str]:
+    """Describe a source of images, and say under which licence they are."""
     if source in RECORDS:
-        return f"published archive doi:{RECORDS[source].doi}"
-    return _SOURCES.get(source, source)
-
-
-def _licence(source: str) -> str:
+        doi = f"doi:{RECORDS[source].doi}"
+        return f"published archive {doi}", f"That of the archive, {doi}; it is stated there."
     if source == "simulated":
-        return "None: the images are simulated."
-    if source in RECORDS:
-        return f"That of the archive, doi:{RECORDS[source].doi}; it is stated there."
-    return "Not stated: the images are the user's own."
-
-
-def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Pick the settings that a reader wants to see; those of sequences lie in a section of their own."""
-    known = {**settings, **settings.get("training", {})}
-    return [(name, known[name]) for name in _SETTINGS if name in known]
+        return "simulated scans", "None: the images are simulated."
+    own = "a user's folder" if source == "folder" else source
+    return own, "Not stated: the images are the user's own."

@@ -11,37 +11,29 @@ from tmdscope.errors import UserError
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.paired import FACTS, PairedScores, Pairs, classes_of_predictions, held_out
 from tmdscope.scores.task import Task
-from tmdscope.tracking.predictions import read_predictions
+from tmdscope.tracking.predictions import ScoredModel, read_predictions
 from tmdscope.tracking.registry import Client, Version
 
 HELD_OUT = {"val": "out-of-fold", "test": "held-out test"}
 """Part of a split to what its images are called."""
 
-_ONE_ONLY = "in the table of one model only"
-_CONTENT = "other content under the same name"
-_LABELLED = "another material or sample"
-_UNKNOWN = "a material that one model does not know"
-_ROLE = "not held out in the same part by both"
-_REASONS = (_ONE_ONLY, _CONTENT, _LABELLED, _UNKNOWN, _ROLE)
+_REASONS = (
+    "in the table of one model only",
+    "other content under the same name",
+    "another material or sample",
+    "a material that one model does not know",
+    "not held out in the same part by both",
+)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Two models on the images that both held out.
 
-    Attributes
-    ----------
-    held_out : list of PairedScores
-        ``out-of-fold`` and ``held-out test``, each where the two have such images in common.
-    compared : pandas.DataFrame
-        One row per image, by name: ``image_id, sample_id, material, image_sha256, part`` (a value of
-        `HELD_OUT`), ``first, second`` (what each says) and ``p_first, p_second`` (the probability of that).
-    left_out : dict
-        Why images were not compared, to their number; every image counts once.
-    classes : tuple of tuple of str
-        Those that the first model knows, and those that the second does.
-    task : Task
-        That of both.
+    `held_out` has ``out-of-fold`` and ``held-out test``, each where the two have such images in common.
+    `compared` has a row per image, by name: ``image_id, sample_id, material, image_sha256, part`` (a value of
+    `HELD_OUT`), ``first, second`` (what each says) and ``p_first, p_second`` (the probability of that).
+    `left_out` is why images were not compared to their number; `classes` are those that each model knows.
     """
 
     held_out: list[PairedScores]
@@ -52,10 +44,7 @@ class Comparison:
 
     @property
     def disagreements(self) -> pd.DataFrame:
-        """The images of which the two say different things, those first of which both are surest.
-
-        As `compared`, ordered by the smaller of the two probabilities, then by name.
-        """
+        """The images of which the two say different things, those first of which both are surest."""
         table = self.compared[self.compared["first"] != self.compared["second"]]
         sureness = table[["p_first", "p_second"]].min(axis=1)
         order = sureness.sort_values(ascending=False, kind="stable").index
@@ -109,12 +98,17 @@ def common_task(first: Task, second: Task) -> Task:
     return first
 
 
+Compared = Version | ScoredModel
+"""What can be compared: it has a run that keeps predictions, and a task."""
+
+
 def compare_versions(
-    client: Client, first: Version, second: Version, resamples: int, seed: int
+    client: Client, first: Compared, second: Compared, resamples: int, seed: int
 ) -> Comparison:
-    """Compare two registered versions, first less second, by the predictions that their runs keep."""
-    one, other = (read_predictions(client, version.run_id) for version in (first, second))
-    return compare_predictions(one, other, common_task(first.task, second.task), resamples, seed)
+    """Compare two models, first less second, by the predictions that their runs keep."""
+    task = common_task(first.task, second.task)
+    one, other = (read_predictions(client, model.run_id) for model in (first, second))
+    return compare_predictions(one, other, task, resamples, seed)
 
 
 def compare_predictions(
@@ -127,7 +121,8 @@ def compare_predictions(
     `tmdscope.tracking.predictions.read_predictions`.
     """
     one, other = (classes_of_predictions(table) for table in (first, second))
-    joined = _join(first, second)
+    sides = [held_out(table).add_suffix(f"_{side}") for table, side in ((first, "first"), (second, "second"))]
+    joined = sides[0].join(sides[1], how="outer").sort_index()  # empty where a model does not list an image
     reasons = _reasons(joined, set(one) & set(other))
     counts = reasons.value_counts()
     left_out = {reason: int(counts[reason]) for reason in _REASONS if reason in counts}
@@ -147,24 +142,15 @@ def compare_predictions(
     return Comparison(scores, _compared(common), left_out, (tuple(one), tuple(other)), task)
 
 
-def _join(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Set what both say of each image side by side, by image id; empty where a model does not list it."""
-    sides = [held_out(table).add_suffix(f"_{side}") for table, side in ((first, "first"), (second, "second"))]
-    return sides[0].join(sides[1], how="outer").sort_index()
-
-
 def _reasons(joined: pd.DataFrame, known: set[str]) -> pd.Series:
     """Say of each image why it is not compared; an empty text where it is."""
-    one_only = joined["part_first"].isna() | joined["part_second"].isna()
-    differs = {fact: joined[f"{fact}_first"] != joined[f"{fact}_second"] for fact in FACTS}
-    unknown = ~joined["material_first"].isin(known)
-    role = (joined["part_first"] != joined["part_second"]) | ~joined["part_first"].isin(list(HELD_OUT))
+    differs = {fact: joined[f"{fact}_first"] != joined[f"{fact}_second"] for fact in (*FACTS, "part")}
     found = [
-        one_only,
+        joined["part_first"].isna() | joined["part_second"].isna(),
         differs["image_sha256"],
         differs["material"] | differs["sample_id"],
-        unknown,
-        role,
+        ~joined["material_first"].isin(known),
+        differs["part"] | ~joined["part_first"].isin(list(HELD_OUT)),
     ]
     return pd.Series(np.select(found, _REASONS, ""), joined.index)
 

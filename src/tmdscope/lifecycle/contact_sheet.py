@@ -15,11 +15,7 @@ LARGEST = 48
 
 @dataclass(frozen=True)
 class ContactSheet:
-    """A sheet, or why there is none.
-
-    `caption` says what it shows and how many images there are in all, or why there is none; `alt` what is on
-    the picture, for who cannot see it, empty without one.
-    """
+    """A sheet; where there is none `caption` says why and `alt`, for who cannot see it, is empty."""
 
     png: bytes | None
     caption: str
@@ -27,11 +23,7 @@ class ContactSheet:
 
 
 def make_sheet(disagreements: pd.DataFrame, dataset: Dataset | None, missing: str) -> ContactSheet:
-    """Draw at most `LARGEST` images on which two models disagree; a tile's number is its row of the table.
-
-    The table is that of `tmdscope.lifecycle.comparison.Comparison`; its images are found in the data set by
-    name and content. `missing` says why there is no data set.
-    """
+    """Draw at most `LARGEST` disagreements, numbered as table rows; `missing`: why there is no data set."""
     count = len(disagreements)
     if not count:
         return ContactSheet(None, "The two models agree on every image: there is no contact sheet.", "")
@@ -40,10 +32,8 @@ def make_sheet(disagreements: pd.DataFrame, dataset: Dataset | None, missing: st
     rows = find_images(disagreements, dataset)
     shown = np.flatnonzero(rows[:LARGEST] >= 0)
     if not len(shown):
-        text = (
-            f"No contact sheet: the data set at hand holds none of the {count} images (by name and content)."
-        )
-        return ContactSheet(None, text, "")
+        told = f"the data set at hand holds none of the {count} images (by name and content)"
+        return ContactSheet(None, f"No contact sheet: {told}.", "")
     tiles = [_tile(disagreements, int(k), dataset.images[rows[k]]) for k in shown]
     return ContactSheet(contact_sheet(tiles), _caption(count, len(shown), rows), _alt(disagreements, shown))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from tmdscope.errors import UserError
 from tmdscope.tracking.models import Program, fetch_files, load_program
@@ -24,11 +23,10 @@ _SEED = 1
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model costs.
+    """What a model costs; None where the run logged no model, or it was not loaded or measured.
 
-    `bytes` are of all its files, None where the run logged no model. `size_px` (rows and columns of its
-    images) and `members` (networks of the fold ensemble) are None where it was not loaded,
-    `images_per_second`, the median over `REPEATS`, where it was not measured.
+    `bytes` are of all its files, `size_px` are rows and columns of its images, `members` networks of the fold
+    ensemble; `images_per_second` is the median over `REPEATS`.
     """
 
     bytes: int | None
@@ -39,21 +37,12 @@ class Cost:
 
 @dataclass(frozen=True)
 class Costs:
-    """What two models cost, measured on one machine in turns.
-
-    `threads` is what both ran on, on the CPU; `missing` says why something was not measured, empty where all
-    was.
-    """
+    """What two models cost on the CPU; `missing` says why something was not measured, empty where all was."""
 
     first: Cost
     second: Cost
     threads: int
     missing: str
-
-    @property
-    def measured(self) -> bool:
-        """Whether the speed of both is known."""
-        return None not in (self.first.images_per_second, self.second.images_per_second)
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-like form, with how it was measured."""
@@ -62,15 +51,13 @@ class Costs:
 
 def measure_costs(first: ScoredModel, second: ScoredModel, measure_speed: bool) -> Costs:
     """Measure files and, when asked to, speed; what cannot be measured is told and stops nothing."""
-    threads, models = torch.get_num_threads(), (first, second)
+    threads, uris = torch.get_num_threads(), [model.uri for model in (first, second)]
     try:
-        sizes = [None if model.uri is None else _bytes(model.uri) for model in models]
-        uris = [model.uri for model in models if model.uri is not None]
-        if len(uris) < len(models):
-            return Costs(Cost(sizes[0]), Cost(sizes[1]), threads, "a run logged no model")
-        if not measure_speed:
-            return Costs(Cost(sizes[0]), Cost(sizes[1]), threads, "it was not asked for")
-        programs = [load_program(uri) for uri in uris]
+        sizes = [None if uri is None else _bytes(uri) for uri in uris]
+        if None in uris or not measure_speed:
+            missing = "a run logged no model" if None in uris else "it was not asked for"
+            return Costs(Cost(sizes[0]), Cost(sizes[1]), threads, missing)
+        programs = [load_program(uri) for uri in uris if uri is not None]
     except UserError as error:
         return Costs(Cost(None), Cost(None), threads, str(error))
     speeds = measure_speeds(programs)
@@ -82,11 +69,10 @@ def measure_costs(first: ScoredModel, second: ScoredModel, measure_speed: bool) 
 
 
 def measure_speeds(programs: list[Program]) -> list[float]:
-    """Measure the images per second of programs on the CPU, the median over `REPEATS` rounds in turns.
-
-    All get the same number of images, after one round that does not count.
-    """
-    batches = [_batch(program.config.size_px) for program in programs]
+    """Measure images per second on the CPU: the median of `REPEATS` rounds in turns, after one to warm up."""
+    sizes = [(BATCH, program.config.size_px, program.config.size_px) for program in programs]
+    noise = [np.random.default_rng(_SEED).integers(0, 256, size, dtype=np.uint8) for size in sizes]
+    batches = [torch.from_numpy(images) for images in noise]
     seconds: list[list[float]] = [[] for _ in programs]
     with torch.inference_mode():
         for _ in range(REPEATS + 1):
@@ -99,9 +85,3 @@ def measure_speeds(programs: list[Program]) -> list[float]:
 
 def _bytes(uri: str) -> int:
     return sum(path.stat().st_size for path in fetch_files(uri).rglob("*") if path.is_file())
-
-
-def _batch(size_px: int) -> Tensor:
-    """Make grey noise: programs of one image size get the same images."""
-    noise = np.random.default_rng(_SEED).integers(0, 256, (BATCH, size_px, size_px), dtype=np.uint8)
-    return torch.from_numpy(noise)

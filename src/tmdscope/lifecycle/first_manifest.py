@@ -9,10 +9,11 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+from ruamel.yaml.comments import CommentedSeq
 
 from tmdscope.alike import find_alike, plain_name
 from tmdscope.dataset.folder import FolderError, ingest_sheet
@@ -23,6 +24,7 @@ from tmdscope.lifecycle.inputs import find_files
 from tmdscope.limits import PATTERN_BYTES, PATTERN_S
 from tmdscope.materials import atoms_of, elements_of, parse_material
 from tmdscope.names import cell, shown, text_problem
+from tmdscope.params.reading import write_settings
 
 PARTS = frozenset("train training test testing val valid validation".split())
 """Names of folders that are parts of somebody's split, not classes."""
@@ -97,9 +99,13 @@ class Proposal:
     """
 
     rows: list[dict[str, str]]
-    classes: list[str]
     pattern: str | None
-    left_out: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str]
+
+    @property
+    def classes(self) -> list[str]:
+        """Materials by their first files."""
+        return list(dict.fromkeys(row["material"] for row in self.rows))
 
 
 def make_manifest(request: InitRequest, show: Callable[[str], None], ask: Callable[[str], str] | None) -> str:
@@ -116,9 +122,8 @@ def make_manifest(request: InitRequest, show: Callable[[str], None], ask: Callab
     while True:
         proposal = check(request.folder, propose(request))
         show(describe(request.folder, proposal))
-        answer = (
-            "y" if ask is None else ask(f"Write {target}? (y, n, or another pattern of the sample)").strip()
-        )
+        question = f"Write {target}? (y, n, or another pattern of the sample)"
+        answer = "y" if ask is None else ask(question).strip()
         if answer.casefold() in ("n", "no", "q"):
             raise UserError("nothing was written; --sample REGEX and --material REGEX say what to look for")
         if answer.casefold() in ("", "y", "yes"):
@@ -134,9 +139,8 @@ def propose(request: InitRequest) -> Proposal:
         raise UserError(f"{request.folder} is no folder; name the one that holds your files")
     found = [nfc(path.relative_to(request.folder).as_posix()) for path in find_files([request.folder])]
     if twice := [path for path, count in Counter(found).items() if count > 1]:
-        raise UserError(
-            f"{request.folder}: {twice[0]!r} is there in two encodings of its accents; rename one"
-        )
+        told = f"{twice[0]!r} is there in two encodings of its accents; rename one"
+        raise UserError(f"{request.folder}: {told}")
     paths = [path for path in found if not any(part.startswith(".") for part in path.split("/"))]
     materials, left_out = _classes(request, paths)
     paths = list(materials)
@@ -150,11 +154,10 @@ def propose(request: InitRequest) -> Proposal:
         pattern: str | None = request.sample
     else:
         pattern, samples = _guess(paths, materials)
-    rows = [
-        dict(zip(REQUIRED, (_no_formula(path), cell(samples[path]), materials[path]), strict=True))
-        for path in paths
-    ]
-    return Proposal(rows, list(dict.fromkeys(materials.values())), pattern, left_out)
+    named = {path: path if cell(path) == path else f"./{path}" for path in paths}  # text to a spreadsheet
+    cells = ((named[path], cell(samples[path]), materials[path]) for path in paths)
+    rows = [dict(zip(REQUIRED, each, strict=True)) for each in cells]
+    return Proposal(rows, pattern, left_out)
 
 
 def check(folder: Path, proposal: Proposal) -> Proposal:
@@ -165,20 +168,17 @@ def check(folder: Path, proposal: Proposal) -> Proposal:
             written.write_text(as_csv(proposal.rows), encoding="utf-8")
             try:
                 ingest_sheet(folder, read_sheet(written), proposal.classes, None)
+                return proposal
             except FolderError as error:
                 if not error.unusable:
                     told = str(error).replace(str(written), f"{folder}, as proposed")
                     hint = "(--sample REGEX gives samples other names; its groups are joined by -)"
                     raise UserError(f"{told}\n  {hint}") from error
                 unusable = error.unusable
-            else:
-                return proposal
         rows = [row for row in proposal.rows if row["path"] not in unusable]
         if not rows:
             raise UserError(f"{folder}: no file can be used; the first: {next(iter(unusable.values()))}")
-        kept = {row["material"] for row in rows}
-        classes = [name for name in proposal.classes if name in kept]
-        proposal = Proposal(rows, classes, proposal.pattern, {**proposal.left_out, **unusable})
+        proposal = replace(proposal, rows=rows, left_out={**proposal.left_out, **unusable})
 
 
 def describe(folder: Path, proposal: Proposal) -> str:
@@ -212,21 +212,16 @@ def settings(request: InitRequest, proposal: Proposal) -> str:
     if len(proposal.classes) == 1:
         command = "tmdscope add-material --model models:/tmd-material-classifier@production --images"
         return f"One class only: add it to a registered model with\n  {command} {shlex.quote(str(place))}"
-    lines = [
-        "In params.yaml:",
-        "data:",
-        "  source: folder",
-        f"  classes: [{', '.join(map(_yaml, proposal.classes))}]",
-        "  folder:",
-        f"    path: {_yaml(place.as_posix())}",
-        f"    manifest: {_yaml(request.manifest)}",
-    ]
+    classes = CommentedSeq(proposal.classes)
+    classes.fa.set_flow_style()
+    folder = {"path": place.as_posix(), "manifest": request.manifest}
+    told = write_settings({"data": {"source": "folder", "classes": classes, "folder": folder}})
     try:
         atoms_of(proposal.classes)
     except ValueError as error:
-        lines += ["", "Leave out experiments with target: multilabel, their searches, and multilabel in"]
-        lines += [f"sequential.encodings: {error}."]
-    return "\n".join([*lines, "", "Then: dvc repro"])
+        told += "\nLeave out experiments with target: multilabel, their searches, and multilabel in\n"
+        told += f"sequential.encodings: {error}.\n"
+    return f"In params.yaml:\n{told}\nThen: dvc repro"
 
 
 def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
@@ -241,13 +236,10 @@ def _classes(request: InitRequest, paths: Sequence[str]) -> tuple[dict[str, str]
         parts = {path: names[1:] for path, names in parts.items()}  # this software makes its own split
     if request.material is not None:
         found, why = _find(request.material, paths, "--material"), "--material finds nothing in it"
+    elif found := {path: names[0] for path, names in parts.items() if names}:
+        why = "it lies in no class's folder"
     else:
-        found, why = (
-            {path: names[0] for path, names in parts.items() if names},
-            "it lies in no class's folder",
-        )
-        if not found:
-            found, why = _named_classes(paths), "its name holds no class"
+        found, why = _named_classes(paths), "its name holds no class"
     if not found:
         raise UserError(
             f"{request.folder}: classes cannot be told; put the files of each class into a folder of its "
@@ -257,9 +249,8 @@ def _classes(request: InitRequest, paths: Sequence[str]) -> tuple[dict[str, str]
     if problem := next(filter(None, map(text_problem, found.values())), None):
         raise UserError(f"{request.folder}: a class cannot be called so: {problem}")
     if alike := find_alike(found.values()):
-        raise UserError(
-            f"{request.folder}: {' and '.join(map(ascii, alike[0]))} look alike: call them the same"
-        )
+        told = " and ".join(map(ascii, alike[0]))
+        raise UserError(f"{request.folder}: {told} look alike: call them the same")
     return found, {path: why for path in paths if path not in found}
 
 
@@ -314,14 +305,9 @@ def _search_apart(pattern: str, paths: Sequence[str], option: str) -> list[str]:
     return list(json.loads(done.stdout))
 
 
-def _no_formula(path: str) -> str:
-    """Write a path so that a spreadsheet takes it for text; it names the same file."""
-    return path if cell(path) == path else f"./{path}"
-
-
 def _formula(name: str) -> str:
     try:
-        return parse_material(name).value
+        return parse_material(name)
     except ValueError:
         return name.strip()
 
@@ -331,11 +317,3 @@ def _is_formula(word: str) -> bool:
         return _formula(word) != word or len(elements_of(word)) > 1
     except ValueError:
         return False
-
-
-def _yaml(text: str) -> str:
-    """Quote what YAML would not read as text."""
-    plain = re.fullmatch(r"[A-Za-z/][\w./-]*", text) and text.casefold() not in (
-        *("yes", "no", "on", "off", "true", "false", "null", "y", "n"),
-    )
-    return text if plain else json.dumps(text, ensure_ascii=False)

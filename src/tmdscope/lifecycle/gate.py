@@ -7,23 +7,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from tmdscope.address import without_secrets
 from tmdscope.lifecycle.comparison import compare_versions
-from tmdscope.lifecycle.not_worse import judge_difference
+from tmdscope.lifecycle.not_worse import Finding, judge_difference
 from tmdscope.limits import LOADING_MEMORY_BYTES, LOADING_S
 from tmdscope.scores.intervals import Estimate
 from tmdscope.tracking.audits import StudyAudit, find_audit
 from tmdscope.tracking.check_model import ModelCheck
 from tmdscope.tracking.contract import Contract, read_contract
 from tmdscope.tracking.registration import read_facts, run_tags
-from tmdscope.tracking.registry import Client, Version
-from tmdscope.tracking.standing import check_pinned
+from tmdscope.tracking.registry import Client, Version, check_pinned
 from tmdscope.tracking.store import tracking_uri
 
 AGAIN = "`dvc repro --force register`"
@@ -31,10 +30,7 @@ AGAIN = "`dvc repro --force register`"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a version must show.
-
-    `finding` is what was found, with the remedy where it did not pass; `figures` are numbers for the record.
-    """
+    """One thing that a version must show: what was found, with a remedy, and numbers for the record."""
 
     name: str
     passed: bool
@@ -44,6 +40,8 @@ class Check:
 
 Load = Callable[[Version], ModelCheck]
 """Loads a version in a fresh process."""
+
+_Found = tuple[bool, str] | Finding
 
 
 @dataclass(frozen=True)
@@ -66,11 +64,7 @@ class Gate:
 
 
 def make_gate(client: Client, margin: float, resamples: int, seed: int, audited: Mapping[str, Any]) -> Gate:
-    """Make the gate that reads a store.
-
-    `audited` are the settings that an audit must have been made with, as
-    `tmdscope.tracking.audits.audit_settings`.
-    """
+    """Make the gate that reads a store; `audited` is as `tmdscope.tracking.audits.audit_settings` gives."""
 
     def compare(first: Version, second: Version) -> dict[str, Estimate]:
         found = compare_versions(client, first, second, resamples, seed)
@@ -93,10 +87,11 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
 
 def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list[Check]:
     """Judge a version; every check runs, whatever the others found. No `production`: nothing to beat."""
-    gate = replace(gate, contract=_remembered(gate.contract))
-    checks: dict[str, Callable[[], Check]] = {
-        "classes": lambda: _classes(candidate, production, gate),
-        "input contract": lambda: _inputs(candidate, production, gate),
+    own = cache(lambda: gate.contract(candidate))
+    theirs = cache(lambda: own() if production is None else gate.contract(production))
+    checks: dict[str, Callable[[], _Found]] = {
+        "classes": lambda: _classes(candidate, own(), theirs()),
+        "input contract": lambda: _inputs(candidate, own(), theirs()),
         "data hash": lambda: _data(candidate, gate),
         "audits": lambda: _audits(candidate, gate),
         "not worse": lambda: _not_worse(candidate, production, gate),
@@ -124,9 +119,7 @@ def load_in_fresh_process(version: Version) -> ModelCheck:
     """Load a version in a process of its own and let it repeat its stored predictions."""
     command = [sys.executable, "-m", "tmdscope.tracking.check_model", version.uri]
     try:
-        with tempfile.TemporaryDirectory(
-            prefix="tmdscope-"
-        ) as folder:  # it may be killed, and cannot clean up
+        with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:  # it may be killed: we clean up
             environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri(), "TMPDIR": folder}
             ended = subprocess.run(  # noqa: S603
                 command, env=environment, capture_output=True, text=True, check=False, timeout=LOADING_S
@@ -137,57 +130,37 @@ def load_in_fresh_process(version: Version) -> ModelCheck:
 
 
 def parse_report(uri: str, status: int, output: str, errors: str) -> ModelCheck:
-    """Read what the process that loaded a model has said.
-
-    The last line of its output is a `ModelCheck` in JSON; if that says nothing, the files are at fault.
-    """
+    """Read the `ModelCheck` that ends a process's output; where there is none the files are at fault."""
     try:
         report = TypeAdapter(ModelCheck).validate_json(output.strip().rpartition("\n")[2], strict=True)
+        if report.ok == (status == 0):
+            return report
     except ValidationError:
-        report = None
-    if report is None or report.ok != (status == 0):
-        last = without_secrets(errors).strip().rpartition("\n")[2] or output.strip()[-200:] or "no message"
-        if status < 0:
-            last += f" (at most {LOADING_MEMORY_BYTES >> 30} GiB and {LOADING_S} s are allowed)"
-        return ModelCheck(f"loading {uri} ended with status {status}: {last}", "not repeated")
-    return report
+        pass
+    last = without_secrets(errors).strip().rpartition("\n")[2] or output.strip()[-200:] or "no message"
+    if status < 0:
+        last += f" (at most {LOADING_MEMORY_BYTES >> 30} GiB and {LOADING_S} s are allowed)"
+    return ModelCheck(f"loading {uri} ended with status {status}: {last}", "not repeated")
 
 
-def _remembered(read: Callable[[Version], Contract]) -> Callable[[Version], Contract]:
-    """Read the contract of each version once."""
-    known: dict[str, Contract] = {}
-
-    def contract(version: Version) -> Contract:
-        if version.uri not in known:
-            known[version.uri] = read(version)
-        return known[version.uri]
-
-    return contract
-
-
-def _attempt(name: str, check: Callable[[], Check]) -> Check:
+def _attempt(name: str, check: Callable[[], _Found]) -> Check:
     try:
-        return check()
+        return Check(name, *check())
     except Exception as error:
         return Check(name, False, without_secrets(str(error)) or type(error).__name__)
 
 
-def _classes(candidate: Version, production: Version | None, gate: Gate) -> Check:
-    own = gate.contract(candidate).classes
-    if not own:
-        return Check("classes", False, f"{candidate.uri} names no classes; log it with tmdscope")
-    theirs = own if production is None else gate.contract(production).classes
-    if own != theirs:
-        told = (
-            f"{', '.join(own)}; production has {', '.join(theirs) or 'none'}: register it under another name"
-        )
-        return Check("classes", False, told)
-    return Check("classes", True, ", ".join(own))
+def _classes(candidate: Version, own: Contract, theirs: Contract) -> _Found:
+    if not own.classes:
+        return False, f"{candidate.uri} names no classes; log it with tmdscope"
+    told = ", ".join(own.classes)
+    if own.classes == theirs.classes:
+        return True, told
+    others = ", ".join(theirs.classes) or "none"
+    return False, f"{told}; production has {others}: register it under another name"
 
 
-def _inputs(candidate: Version, production: Version | None, gate: Gate) -> Check:
-    own = gate.contract(candidate)
-    theirs = own if production is None else gate.contract(production)
+def _inputs(candidate: Version, own: Contract, theirs: Contract) -> _Found:
     problems = []
     for what, mine, other in (
         ("signature", own.inputs, theirs.inputs),
@@ -197,38 +170,32 @@ def _inputs(candidate: Version, production: Version | None, gate: Gate) -> Check
             problems.append(f"{candidate.uri} states no {what} of its inputs; run its experiment again")
         elif mine != other:
             problems.append(f"{what} {json.dumps(mine)}, production has {json.dumps(other)}")
-    return Check("input contract", not problems, "; ".join(problems) or "same signature and preparation")
+    return not problems, "; ".join(problems) or "same signature and preparation"
 
 
-def _data(candidate: Version, gate: Gate) -> Check:
+def _data(candidate: Version, gate: Gate) -> _Found:
     tag = candidate.tags.get("data.sha256", "")
     if not re.fullmatch(r"[0-9a-f]{64}", tag):
-        return Check("data hash", False, f"tag data.sha256 is {tag or 'missing'}; run {AGAIN}")
+        return False, f"tag data.sha256 is {tag or 'missing'}; run {AGAIN}"
     source = gate.run_tags(candidate).get("data.sha256", "missing")
-    if tag != source:
-        told = f"the version says {tag[:12]}, its run {candidate.run_id} {source[:12]}; run {AGAIN}"
-        return Check("data hash", False, told)
-    return Check("data hash", True, tag[:12])
+    if tag == source:
+        return True, tag[:12]
+    return False, f"the version says {tag[:12]}, its run {candidate.run_id} {source[:12]}; run {AGAIN}"
 
 
-def _audits(candidate: Version, gate: Gate) -> Check:
-    problems = gate.split_problems(candidate)
-    if problems:
-        told = (
-            f"{len(problems)} problems of data or split, such as: {problems[0]}; mend them and run it again"
-        )
-        return Check("audits", False, told)
+def _audits(candidate: Version, gate: Gate) -> _Found:
+    if problems := gate.split_problems(candidate):
+        told = f"{len(problems)} problems of data or split, such as: {problems[0]}"
+        return False, f"{told}; mend them and run it again"
     found = gate.audit(candidate)
     if found.failed:
-        told = f"the study's audit ({found.text}) failed: {', '.join(found.failed)}; its report says why"
-        return Check("audits", False, told)
-    told = f"no problems of data or split, nothing failed in the study's audit ({found.text})"
-    return Check("audits", True, told)
+        failed = ", ".join(found.failed)
+        return False, f"the study's audit ({found.text}) failed: {failed}; its report says why"
+    return True, f"no problems of data or split, nothing failed in the study's audit ({found.text})"
 
 
-def _not_worse(candidate: Version, production: Version | None, gate: Gate) -> Check:
+def _not_worse(candidate: Version, production: Version | None, gate: Gate) -> _Found:
     if production is None:
-        return Check("not worse", True, "no production yet")
+        return True, "no production yet"
     found = gate.compare(candidate, production)
-    metric, against = candidate.task.primary, f"version {production.number}"
-    return Check("not worse", *judge_difference(found, metric, gate.margin, against))
+    return judge_difference(found, candidate.task.primary, gate.margin, f"version {production.number}")

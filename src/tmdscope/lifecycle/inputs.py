@@ -37,11 +37,11 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found[path] = None
             continue
-        inside = sorted(one for one in path.rglob("*") if _is_image(one) and one.is_file())
+        known = (f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES or is_scan(f.name))
+        inside = sorted(file for file in known if file.is_file())
         if not inside:
-            raise UserError(
-                f"{path} holds no picture and no scan; endings known: {', '.join((*SUFFIXES, *ENDINGS))}"
-            )
+            endings = ", ".join((*SUFFIXES, *ENDINGS))
+            raise UserError(f"{path} holds no picture and no scan; endings known: {endings}")
         found |= dict.fromkeys(inside)
     return list(found)
 
@@ -49,11 +49,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 def read_ahead(
     files: Sequence[Path], read: Callable[[bytes, str], T], batch_size: int
 ) -> Iterator[list[Given[T]]]:
-    """Read files in batches on threads, a few batches ahead: memory stays flat however many there are.
-
-    `read` makes something of a file's content and name. Files stay in order; one that cannot be used says
-    why.
-    """
+    """Read files in order, in batches on threads, a few ahead: memory stays flat however many there are."""
 
     def take(path: Path) -> Given[T]:
         try:
@@ -67,18 +63,9 @@ def read_ahead(
 
     waiting: deque[list[Future[Given[T]]]] = deque()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for chunk in _batched(files, batch_size):
-            waiting.append([pool.submit(take, path) for path in chunk])
+        for start in range(0, len(files), batch_size):
+            waiting.append([pool.submit(take, path) for path in files[start : start + batch_size]])
             if len(waiting) > _BATCHES_AHEAD:
                 yield [future.result() for future in waiting.popleft()]
         while waiting:
             yield [future.result() for future in waiting.popleft()]
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES or is_scan(path.name)
-
-
-def _batched(files: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
-    for start in range(0, len(files), size):
-        yield files[start : start + size]

@@ -11,11 +11,7 @@ from tmdscope.scan.read.read import InstrumentFile, read_file
 
 
 def inspect_file(path: Path, settings: PrepareParams, picture: Path, channel: str | None = None) -> str:
-    """Say what is in an instrument's file and draw its heights before and after levelling.
-
-    The folder of `picture`, a PNG, is made; without `channel` that of the heights is found. `UserError` also
-    where the scan is smaller than the settings ask for.
-    """
+    """Say what is in an instrument's file and draw its heights, before and after levelling, as a PNG."""
     found = read_file(path, channel)
     scan = found.scan
     levelled, square = level_square(scan.height_nm, scan.pixel_size_nm, settings)
@@ -35,17 +31,13 @@ def _describe(path: Path, found: InstrumentFile, prepared_nm: float, done: str) 
     lowest, highest = scan.height_nm.min(), scan.height_nm.max()
     lines = [
         f"{path}: {found.title}, {len(found.channels)} channel(s)",
-        *(f"  {_mark(one, scan.channel)} {_line(one)}" for one in found.channels),
+        *(f"  {'*' if one.name == scan.channel else ' '} {_line(one)}" for one in found.channels),
         f"heights: {scan.channel}, {lowest:.4g} to {highest:.4g} nm on {columns * x:.6g} x {rows * y:.6g} nm",
         *(f"warning: {warning}" for warning in scan.warnings),
         f"sha256: {scan.sha256}",
         f"levelled: {done}; an image's pixel is {prepared_nm:.4g} nm",
     ]
     return "".join(f"{shown(line)}\n" for line in lines)
-
-
-def _mark(channel: Channel, used: str) -> str:
-    return "*" if channel.name == used else " "
 
 
 def _line(channel: Channel) -> str:

@@ -11,11 +11,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from tmdscope.names import shown
-from tmdscope.scores.intervals import Bounds, tell
-from tmdscope.scores.task import Metric
+from tmdscope.scores.intervals import tell
 from tmdscope.tracking.registration import ScoreTags
-from tmdscope.tracking.registry import PRODUCTION, Client, Version
-from tmdscope.tracking.standing import Registered, list_registered
+from tmdscope.tracking.registry import PRODUCTION, Client, Registered, Version, list_registered
 
 UNREVIEWED = "unreviewed"
 """Said of an alias that a decision has not moved."""
@@ -58,6 +56,26 @@ def list_versions(client: Client, name: str) -> list[Row]:
     return [_row(model, version) for model in list_registered(client, name) for version in model.versions]
 
 
+def _row(model: Registered, version: Version) -> Row:
+    tags, number, production = version.tags, version.number, model.aliases.get(PRODUCTION)
+    note = UNREVIEWED if number == production != model.reviewed else ""
+    if number == model.reviewed and production is None:
+        note = f"{PRODUCTION} removed"
+    return Row(
+        model=model.name,
+        version=number,
+        aliases=sorted(alias for alias, of in model.aliases.items() if of == number),
+        note=note,
+        experiment=tags.get("experiment", f"stage {tags['stage']}" if "stage" in tags else None),
+        encoding=tags.get("target", tags.get("encoding")),
+        architecture=tags.get("architecture"),
+        scores=ScoreTags.read(tags),
+        data_sha256=tags.get("data.sha256"),
+        git_commit=tags.get("git.commit"),
+        created=model.created[number],
+    )
+
+
 def render(rows: Sequence[Row], now: datetime, width: int) -> str:
     """Write the versions for a terminal `width` characters wide: a line each where that fits, else three."""
     if not rows:
@@ -95,42 +113,18 @@ _STACKED = (
 """Columns of the narrow table."""
 
 
-def _row(model: Registered, version: Version) -> Row:
-    tags = version.tags
-    stage = tags.get("stage")
-    return Row(
-        model=model.name,
-        version=version.number,
-        aliases=sorted(alias for alias, number in model.aliases.items() if number == version.number),
-        note=_note(model, version.number),
-        experiment=tags.get("experiment", None if stage is None else f"stage {stage}"),
-        encoding=tags.get("target", tags.get("encoding")),
-        architecture=tags.get("architecture"),
-        scores=ScoreTags.read(tags),
-        data_sha256=tags.get("data.sha256"),
-        git_commit=tags.get("git.commit"),
-        created=model.created[version.number],
-    )
-
-
-def _note(model: Registered, number: int) -> str:
-    production = model.aliases.get(PRODUCTION)
-    if number == production and number != model.reviewed:
-        return UNREVIEWED
-    return f"{PRODUCTION} removed" if number == model.reviewed and production is None else ""
-
-
 def _cells(row: Row, now: datetime) -> list[str]:
     """Write what stands in `_COLUMNS`."""
-    scores = row.scores
+    scores, metric = row.scores, row.scores.metric
+    optimism = metric.tell(scores.optimism, sign=True)
+    parts = ((scores.val, scores.val_ci95), (scores.test, scores.test_ci95))
     return [
         row.model,
         str(row.version),
         ", ".join(_aliases(row)),
         *(value or _UNKNOWN for value in (row.experiment, row.encoding, row.architecture)),
-        _selection(scores),
-        _score(scores.metric, scores.val, scores.val_ci95),
-        _score(scores.metric, scores.test, scores.test_ci95),
+        _UNKNOWN if scores.selection is None else f"{metric.tell(scores.selection)} ({optimism})",
+        *(metric.tell(v) if v is None or ends is None else tell(metric, v, ends) for v, ends in parts),
         *((value or _UNKNOWN)[:_HASH_DIGITS] for value in (row.data_sha256, row.git_commit)),
         age(now, row.created),
     ]
@@ -140,13 +134,8 @@ def _stack(row: Row, cells: Sequence[str]) -> list[str]:
     """Write what stands in `_STACKED`, in lines."""
     model, version, _, experiment, encoding, architecture, *numbers = cells
     aliases = (word for alias in _aliases(row) for word in alias.split(" ", 1))
-    lines = (
-        [version, *aliases],
-        [model, experiment, f"{encoding}, {architecture}"],
-        numbers[:3],
-        numbers[3:],
-    )
-    return ["\n".join(each) for each in lines]
+    named = [model, experiment, f"{encoding}, {architecture}"]
+    return ["\n".join(lines) for lines in ([version, *aliases], named, numbers[:3], numbers[3:])]
 
 
 def _aliases(row: Row) -> list[str]:
@@ -181,12 +170,3 @@ def age(now: datetime, then: datetime) -> str:
     seconds = max(0, int((now - then).total_seconds()))
     unit, name = next((unit, name) for unit, name in _UNITS if seconds >= unit or unit == 1)
     return f"{seconds // unit} {name}"
-
-
-def _selection(scores: ScoreTags) -> str:
-    told = scores.metric.tell(scores.optimism, sign=True)
-    return _UNKNOWN if scores.selection is None else f"{scores.metric.tell(scores.selection)} ({told})"
-
-
-def _score(metric: Metric, value: float | None, bounds: Bounds) -> str:
-    return metric.tell(value) if value is None or bounds is None else tell(metric, value, bounds)

@@ -46,10 +46,7 @@ def judge_difference(found: Mapping[str, Estimate], metric: Metric, margin: floa
 
 
 def samples_needed(difference: Estimate, metric: Metric, margin: float) -> int | None:
-    """Say how many samples would show a difference of the margin: half the interval as narrow as it.
-
-    The interval's width falls with the root of their number. None where no number does, or none is known.
-    """
+    """Say how many samples would show a difference of the margin (width falls as their root), or None."""
     bounds = difference.bounds[metric.name]
     if bounds is None or margin <= 0:
         return None

@@ -1,34 +1,41 @@
-"""`tmdscope predict`: files in, a line about each out."""
+"""`tmdscope predict`: files in, a line about each out: a table for people, CSV, or JSON Lines."""
 
+import csv
+import io
+import json
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, Literal, TextIO
 
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import find_files
-from tmdscope.lifecycle.prediction_text import Form, writer
-from tmdscope.lifecycle.predictor import Predictor
+from tmdscope.lifecycle.predictor import Prediction, Predictor
+from tmdscope.names import cell, shown
 from tmdscope.progress import progress
 from tmdscope.stage import say
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.predictions import resolve_model
-from tmdscope.tracking.registry import PRODUCTION, resolve
+from tmdscope.tracking.registry import PRODUCTION, read_standing, resolve
 from tmdscope.tracking.scale import Scale
-from tmdscope.tracking.standing import read_standing
 from tmdscope.tracking.store import connect
 from tmdscope.vision.targets import Multilabel
+
+Form = Literal["table", "csv", "json"]
+
+NOT_TRAINED = "not trained"
+"""In place of a probability that training could not teach."""
+
+_FILE_COLUMNS = 36
+_CSV = ("file", "material", "probability", "calibrated", "set", "unfamiliar", "novelty", "spread")
+_CSV_FILE = ("scale", "channel", "warnings")
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """How a command ended: files that were predicted, that could not be, and images unlike those of training.
-
-    `can_flag` is whether the model can tell the last; `scale` how wide images were beside those of training,
-    empty where as wide.
-    """
+    """How a command ended; `scale` says where images were not as wide as those of training."""
 
     model: str
     images: int
@@ -40,14 +47,15 @@ class Predicted:
     @property
     def text(self) -> str:
         """A line for the person who waited."""
-        parts = [f"{self.model}: {self.images} predicted"]
-        if self.unusable:
-            parts.append(f"{self.unusable} not used")
-        if self.unfamiliar:
-            parts.append(f"{self.unfamiliar} unlike what it was trained on: their class means nothing")
-        if not self.can_flag:
-            parts.append("it was trained on too few samples to tell unfamiliar images")
-        return ", ".join([*parts, self.scale] if self.scale else parts)
+        unlike = f"{self.unfamiliar} unlike what it was trained on: their class means nothing"
+        parts = (
+            f"{self.model}: {self.images} predicted",
+            f"{self.unusable} not used" if self.unusable else "",
+            unlike if self.unfamiliar else "",
+            "" if self.can_flag else "it was trained on too few samples to tell unfamiliar images",
+            self.scale,
+        )
+        return ", ".join(filter(None, parts))
 
 
 def predict_files(
@@ -90,14 +98,9 @@ def predict_files(
         counts[prediction.scale.partition(":")[0]] += 1
         if prediction.problem and form != "table":
             say(f"not used: {prediction.file}: {prediction.problem}")
-    return Predicted(
-        found.title,
-        counts["images"],
-        counts["unusable"],
-        counts["unfamiliar"],
-        predictor.reliability.can_flag,
-        _tell_scale(predictor.scale, counts),
-    )
+    told = (counts["images"], counts["unusable"], counts["unfamiliar"])
+    scale = _tell_scale(predictor.scale, counts)
+    return Predicted(found.title, *told, predictor.reliability.can_flag, scale)
 
 
 def _tell_scale(scale: Scale | None, counts: Counter[str]) -> str:
@@ -110,3 +113,82 @@ def _tell_scale(scale: Scale | None, counts: Counter[str]) -> str:
     }
     parts = [f"{counts[key]} {words}" for key, words in told.items() if counts[key]]
     return f"{', '.join(parts)} ({scale.text})" if parts else ""
+
+
+def writer(
+    form: Form, classes: Sequence[str], atoms: Sequence[str]
+) -> tuple[str, Callable[[Prediction], str]]:
+    """Choose how predictions are written: what comes before the first, and what writes each line.
+
+    ``table``: columns for a terminal; ``csv``: every value in a column; ``json``: one object per line.
+    `atoms` are empty unless the model's targets are multilabel.
+    """
+    if form == "json":
+        return "", lambda prediction: json.dumps(_to_json(prediction)) + "\n"
+    if form == "csv":
+        shares = (*(f"p_{name}" for name in classes), *(f"atom_{name}" for name in atoms))
+        header = [*_CSV, *shares, *_CSV_FILE, "problem"]
+        return _csv_line(header), lambda prediction: _csv_line(_cells(prediction, classes, atoms))
+    width = max(map(len, classes))
+    head = f"{'file':{_FILE_COLUMNS}}  {'material':{max(width, 8)}}  prob.  calib.  spread  90 % set"
+    return head + ("; atoms\n" if atoms else "\n"), lambda prediction: _table_line(prediction, width)
+
+
+def _to_json(prediction: Prediction) -> dict[str, Any]:
+    if prediction.problem:
+        return {"file": prediction.file, "problem": prediction.problem}
+    content = asdict(prediction)
+    content["set"] = content.pop("candidates")
+    return {key: value for key, value in content.items() if key != "problem" and value != {}}
+
+
+def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str]) -> list[str]:
+    if prediction.problem:
+        empty = [""] * (len(_CSV) - 1 + len(classes) + len(atoms) + len(_CSV_FILE))
+        return [prediction.file, *empty, prediction.problem]
+    return [
+        prediction.file,
+        prediction.material,
+        f"{prediction.probability:.6f}",
+        f"{prediction.calibrated:.6f}",
+        " ".join(prediction.candidates),
+        str(prediction.unfamiliar).lower(),
+        f"{prediction.novelty:.6f}",
+        f"{prediction.spread:.6f}",
+        *_told(prediction.probabilities, classes),
+        *_told(prediction.atoms, atoms),
+        prediction.scale,
+        prediction.channel,
+        "; ".join(prediction.warnings),
+        "",
+    ]
+
+
+def _told(values: Mapping[str, float], names: Sequence[str]) -> list[str]:
+    return [f"{values[name]:.6f}" if name in values else NOT_TRAINED for name in names]
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerow(map(cell, cells))
+    return stream.getvalue()
+
+
+def _table_line(prediction: Prediction, width: int) -> str:
+    name = shown(prediction.file)
+    if len(name) > _FILE_COLUMNS:
+        name = "…" + name[1 - _FILE_COLUMNS :]
+    if prediction.problem:
+        return f"{name:{_FILE_COLUMNS}}  not used: {shown(prediction.problem)}\n"
+    atoms = " ".join(f"{atom} {value:.2f}" for atom, value in prediction.atoms.items())
+    silent = f"{', '.join(prediction.not_trained)} {NOT_TRAINED}" if prediction.not_trained else ""
+    scale = f"scale {prediction.scale}" if prediction.scale else ""
+    told = " ".join(prediction.candidates) or "none"
+    parts = (told, atoms, silent, scale, prediction.channel, *prediction.warnings)
+    ending = shown("; ".join(part for part in parts if part))
+    material = shown(prediction.material)
+    line = (
+        f"{name:{_FILE_COLUMNS}}  {material:{max(width, 8)}}  {prediction.probability:5.2f}  "
+        f"{prediction.calibrated:6.2f}  {prediction.spread:6.2f}  {ending}"
+    )
+    return line + ("  UNFAMILIAR\n" if prediction.unfamiliar else "\n")

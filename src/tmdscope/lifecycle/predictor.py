@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from tmdscope.dataset.prepare import Prepared, prepare_content
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import Given, read_ahead
-from tmdscope.params.images import PrepareParams
-from tmdscope.reliability.reliability import Reliability, assess
+from tmdscope.reliability.reliability import assess
 from tmdscope.tracking.models import Program
-from tmdscope.tracking.scale import Scale
 from tmdscope.vision.features import best_device, placed
 from tmdscope.vision.targets import Multilabel
 
@@ -59,8 +57,8 @@ class Prediction:
     unfamiliar: bool = False
     novelty: float = float("nan")
     spread: float = float("nan")
-    probabilities: dict[str, float] | None = None
-    atoms: dict[str, float] | None = None
+    probabilities: dict[str, float] = field(default_factory=dict)
+    atoms: dict[str, float] = field(default_factory=dict)
     not_trained: tuple[str, ...] = ()
     scale: str = ""
     channel: str = field(default="", compare=False)
@@ -77,10 +75,8 @@ class Predictor:
                 f"{name} does not say how its images were prepared or how far it can be trusted: it is a "
                 "fold's own model or of an earlier version; name a registered version that `dvc repro` made"
             )
-        self.reliability: Reliability = program.reliability
-        self.prepare: PrepareParams = program.prepare
-        self.scale: Scale | None = program.scale
-        self.config = program.config
+        self.reliability, self.prepare = program.reliability, program.prepare
+        self.scale, self.config = program.scale, program.config
         self.device = best_device() if device is None else device
         self.ensemble = placed(program.ensemble, self.device).to(memory_format=torch.channels_last)
 
@@ -111,41 +107,28 @@ class Predictor:
             yield from self._of_batch(batch)
 
     def _of_batch(self, batch: Sequence[Given[Prepared]]) -> Iterator[Prediction]:
-        usable = [(str(given.path), given.image) for given in batch if given.image is not None]
-        said: Iterator[Prediction] = iter(())
-        if usable:
-            said = iter(
-                self.predict(np.stack([one.image for _, one in usable]), [name for name, _ in usable])
-            )
+        usable = [(given.image.image, str(given.path)) for given in batch if given.image is not None]
+        images, names = ([*each] for each in zip(*usable, strict=True)) if usable else ([], [])
+        said = iter(self.predict(np.stack(images), names) if usable else ())
         for given in batch:
-            if given.image is None:
+            if (of := given.image) is None:
                 yield Prediction(str(given.path), problem=given.problem)
             else:
-                of = given.image
-                yield replace(
-                    next(said), scale=self._judge(of), channel=of.channel or "", warnings=of.warnings
-                )
-
-    def _judge(self, prepared: Prepared) -> str:
-        return "" if self.scale is None else self.scale.judge(prepared.width_nm, prepared.scan_nm)
+                scale = "" if self.scale is None else self.scale.judge(of.width_nm, of.scan_nm)
+                yield replace(next(said), scale=scale, channel=of.channel or "", warnings=of.warnings)
 
     @torch.inference_mode()
     def predict(self, images: NDArray[np.uint8], names: Sequence[str]) -> list[Prediction]:
         """Predict images, uint8, N x S x S, prepared as the model's own."""
         target, classes = self.ensemble.target, self.config.classes
-        logits, embeddings = self.ensemble.look(torch.from_numpy(images).to(self.device))
+        logits, embeddings = self.ensemble.member_outputs(torch.from_numpy(images).to(self.device))
         given = torch.stack([target.probabilities(values) for values in logits]).cpu().numpy()
         found = assess(self.reliability, given, torch.stack(embeddings).cpu().numpy())
         silent = self.config.not_trained
         told = [label for label, name in enumerate(classes) if name not in silent]
         best = [told[place] for place in found.probabilities[:, told].argmax(axis=1)]
-        atoms: list[dict[str, float]] = [{} for _ in names]
-        if isinstance(target, Multilabel):
-            present = torch.stack(logits).sigmoid().mean(dim=0).tolist()
-            atoms = [
-                {atom: p for atom, p in zip(target.atoms, row, strict=True) if atom not in silent}
-                for row in present
-            ]
+        atoms = target.atoms if isinstance(target, Multilabel) else ()
+        present = torch.stack(logits).sigmoid().mean(dim=0).tolist()
         return [
             Prediction(
                 file=name,
@@ -157,7 +140,7 @@ class Predictor:
                 novelty=float(found.novelty[k]),
                 spread=float(found.spread[k]),
                 probabilities={classes[label]: float(found.probabilities[k, label]) for label in told},
-                atoms=atoms[k],
+                atoms={a: p for a, p in zip(atoms, present[k], strict=False) if a not in silent},
                 not_trained=silent,
             )
             for k, (name, label) in enumerate(zip(names, best, strict=True))

@@ -22,12 +22,9 @@ Probabilities = NDArray[np.float64]
 def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     """Find the temperature whose softened probabilities are the likeliest (Guo et al. 2017, section 4.2).
 
-    The negative log-likelihood is convex in 1 / T, so that its one minimum within `TEMPERATURES` is found.
-    Above 1 the probabilities, (images, classes), were too sure, below 1 not sure enough. The network was not
-    trained on the images. `ValueError` as `check_labelled`.
-
-    scikit-learn's ``CalibratedClassifierCV(method="temperature")`` fits one temperature to each fold and
-    keeps it to itself; here one serves the held-out images of all folds, and softens single members.
+    Probabilities, (images, classes), are of images that the network was not trained on. The loss is convex in
+    1 / T. scikit-learn's ``CalibratedClassifierCV(method="temperature")`` fits one temperature to each fold
+    and keeps it to itself; here one serves the held-out images of all folds, and softens single members.
     """
     given, true = check_labelled(probabilities, labels)
 
@@ -40,31 +37,21 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
 
 
 def soften(probabilities: ArrayLike, temperature: float) -> Probabilities:
-    """Divide the log-probabilities by a temperature and normalise again: softmax(log p / T).
-
-    Classes are the last axis. T > 0 (else `ValueError`); 1 leaves the probabilities as they are, above 1 they
-    draw nearer to each other; their order of size stays.
-    """
-    softened: Probabilities = softmax(_logarithms(probabilities, temperature), axis=-1)
-    return softened
+    """Give softmax(log p / T) over the last axis: above 1 probabilities draw nearer to each other."""
+    return np.asarray(softmax(_logarithms(probabilities, temperature), axis=-1))
 
 
 def pool(probabilities: ArrayLike, temperature: float) -> Probabilities:
     """Join the members of an ensemble: softmax of the mean over members (the first axis) of log p / T.
 
-    A temperature fits single members, for which alone there are held-out images. The arithmetic mean of
-    softened members is less sure than they are although it is right more often; the geometric mean, which
-    this is, stays as sure as they are.
+    The arithmetic mean of softened members is less sure than they are although it is right more often; this
+    geometric one stays as sure as they are, for whom alone the temperature was fitted.
     """
-    joined: Probabilities = softmax(_logarithms(probabilities, temperature).mean(axis=0), axis=-1)
-    return joined
+    return np.asarray(softmax(_logarithms(probabilities, temperature).mean(axis=0), axis=-1))
 
 
 def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """Compute the mean negative logarithm of the true class's probability, in nats.
-
-    A probability of 0 counts as the least that float32 holds. `ValueError` as `check_labelled`.
-    """
+    """Compute the mean negative logarithm of the true class's probability (0: float32's least), in nats."""
     given, true = check_labelled(probabilities, labels)
     return float(_surprise(given, true).mean())
 
@@ -72,9 +59,8 @@ def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> floa
 def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> float:
     """Compute the mean distance of confidence from the share that is right (Guo et al. 2017, equation 3).
 
-    Over bins of equal width: bin b of B holds confidences (of the most probable class) in
-    (b / B, (b + 1) / B]. In 0..1; 0 is calibrated. With few images to a bin chance alone makes it larger
-    than 0. `ValueError` as `check_labelled`.
+    Bin b of B holds confidences, of the most probable class, in (b / B, (b + 1) / B]. 0 is calibrated; with
+    few images to a bin chance alone makes it larger.
     """
     given, true = check_labelled(probabilities, labels)
     if bins < 1:
@@ -86,10 +72,7 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins
 
 
 def check_labelled(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Probabilities, NDArray[Any]]:
-    """Check that there is a row of probabilities, (images, classes), for every label; gives both as arrays.
-
-    `ValueError` where they do not match, are empty, or hold what is no probability or no class.
-    """
+    """Check that there is a row of probabilities, (images, classes), for every label; else `ValueError`."""
     given, true = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     if given.ndim != 2 or true.shape != given.shape[:1] or not given.size:
         raise ValueError(f"probabilities {given.shape} and labels {true.shape} do not match")
@@ -110,11 +93,9 @@ def _logarithms(probabilities: ArrayLike, temperature: float) -> Probabilities:
     if not (np.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature {temperature} must be a number above 0")
     given = np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST)
-    logarithms: Probabilities = np.log(given) / temperature
-    return logarithms
+    return np.asarray(np.log(given) / temperature)
 
 
 def _surprise(probabilities: Probabilities, labels: NDArray[Any]) -> Probabilities:
     true = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
-    surprise: Probabilities = -np.log(np.maximum(true, _LEAST))
-    return surprise
+    return np.asarray(-np.log(np.maximum(true, _LEAST)))

@@ -23,11 +23,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CrossConformal:
-    """Scores of all folds' held-out images; `samples` is m.
-
-    `scores` are rising within each fold, shape (images of the fold,); `tails` are the weights of the scores
-    from each on, shape (images of the fold + 1,), the last 0.
-    """
+    """Scores of the held-out images of each fold, rising; `tails`: weights from each on, the last 0."""
 
     scores: tuple[Values, ...]
     tails: tuple[Values, ...]
@@ -39,7 +35,7 @@ class CrossConformal:
         return sum(map(len, self.scores))
 
     def p_values(self, scores: ArrayLike) -> Values:
-        """Weigh the held-out images that fit no better than a new one, by each fold's network, (folds, ...).
+        """Weigh the held-out images that fit no better than new ones, whose scores are of shape (folds, ...).
 
         p-values in [1 / (m + 1), 1], shape (...): small for a score larger than most.
         """
@@ -50,17 +46,13 @@ class CrossConformal:
             tail[np.searchsorted(known, new, side="left")]
             for known, tail, new in zip(self.scores, self.tails, given, strict=True)
         )
-        p_values: Values = np.add(1 / (self.samples + 1), sum(beyond))
-        return p_values
+        return np.asarray(np.add(1 / (self.samples + 1), sum(beyond)))
 
 
 def fit_cross_conformal(
     scores: Sequence[ArrayLike], sample_ids: Sequence[Sequence[str] | NDArray[Any]]
 ) -> CrossConformal:
-    """Sort and weigh, for each fold, the scores of its held-out images by its own network.
-
-    `ValueError` where scores and samples do not match, a score is not a number, or a sample is in two folds.
-    """
+    """Sort and weigh, for each fold, the scores of its held-out images by its own network."""
     known = [np.asarray(values, dtype=np.float64) for values in scores]
     names = [np.asarray(values, dtype=str) for values in sample_ids]
     if [values.shape for values in known] != [values.shape for values in names] or not known:
@@ -70,45 +62,31 @@ def fit_cross_conformal(
     samples = sum(len(np.unique(values)) for values in names)
     if samples > len(np.unique(np.concatenate(names))):
         raise ValueError("a sample is in the held-out images of two folds; folds must not share samples")
-    weights = [_weights(values, samples) for values in names]
-    order = [np.argsort(values, kind="stable") for values in known]
-    return CrossConformal(
-        scores=tuple(values[rank] for values, rank in zip(known, order, strict=True)),
-        tails=tuple(_tail(values[rank]) for values, rank in zip(weights, order, strict=True)),
-        samples=samples,
-    )
+    ranked, tails = [], []
+    for values, held in zip(known, names, strict=True):
+        rank = np.argsort(values, kind="stable")
+        _, sample, images = np.unique(held, return_inverse=True, return_counts=True)
+        weights = (1 / ((samples + 1) * images[sample]))[rank]
+        ranked.append(values[rank])
+        tails.append(np.append(np.cumsum(weights[::-1])[::-1], 0.0))
+    return CrossConformal(tuple(ranked), tuple(tails), samples)
 
 
 def within(p_values: Values, cut: float) -> NDArray[np.bool_]:
     """Say which p-values are at most a cut, whatever rounding has done to equal ones."""
-    low: NDArray[np.bool_] = p_values <= cut + _ROUNDING
-    return low
+    return np.asarray(p_values <= cut + _ROUNDING)
 
 
 def tolerance_cut(samples: int, share: float, confidence: float) -> float:
     """Find the p-value at or below which at most a share of new images lie, with confidence.
 
-    A cut at the share itself would be exceeded by chance about every other time. The cut is therefore a
-    distribution-free upper tolerance limit (Wilks 1941, doi:10.1214/aoms/1177731788): of m scores the
-    (k + 1)-th largest, with the largest k for which P(Binomial(m, share) <= k) <= 1 - confidence. This is
-    exact for one image per sample and one network. Of a sample of many images a part can lie beyond, which
-    varies less than all or nothing, so samples are counted, not images; and p-values of several folds are
-    means, which are rarely as small as one alone: both make the cut more careful, not less.
-
-    Gives (k + 1) / (m + 1); 0 where there is no k, since m is too small (below 59 for 5 % at 95 %): no
-    p-value is as small. Share and confidence (over drawings of the m samples) are between 0 and 1.
+    A cut at the share itself would be exceeded by chance about every other time. This is a distribution-free
+    upper tolerance limit (Wilks 1941, doi:10.1214/aoms/1177731788): (k + 1) / (m + 1), with the largest k for
+    which P(Binomial(m, share) <= k) <= 1 - confidence; 0 where m is too small (below 59 for 5 % at 95 %). It
+    is exact for one image per sample and one network; many images of a sample, and means over folds, vary
+    less, which makes it more careful.
     """
     if samples < 1 or not 0 < share < 1 or not 0 < confidence < 1:
         raise ValueError(f"{samples} samples, share {share} and confidence {confidence} are out of range")
     careful = np.flatnonzero(binom.cdf(np.arange(samples), samples, share) <= 1 - confidence)
     return float(careful[-1] + 1) / (samples + 1) if careful.size else 0.0
-
-
-def _weights(names: NDArray[Any], samples: int) -> Values:
-    _, sample, images = np.unique(names, return_inverse=True, return_counts=True)
-    weights: Values = 1 / ((samples + 1) * images[sample])
-    return weights
-
-
-def _tail(weights: Values) -> Values:
-    return np.append(np.cumsum(weights[::-1])[::-1], 0.0)

@@ -22,10 +22,7 @@ class ClassGaussians:
     whitening: Values
 
     def distances(self, embeddings: ArrayLike) -> Values:
-        """Compute the Mahalanobis distance of embeddings, (images, width), to the nearest class mean.
-
-        In standard deviations of a class.
-        """
+        """Compute the Mahalanobis distance of embeddings, (images, width), to the nearest class mean."""
         given = np.asarray(embeddings, dtype=np.float64)
         if given.ndim != 2 or given.shape[1] != self.means.shape[1]:
             raise ValueError(f"embeddings {given.shape} must be images x {self.means.shape[1]}")
@@ -40,10 +37,9 @@ def fit_gaussians(embeddings: ArrayLike, labels: ArrayLike) -> ClassGaussians:
     """Describe a network's training embeddings by class means and one covariance (Lee et al. 2018).
 
     The score is that of arXiv:1807.03888, equation 2, with its sign turned and its root taken. The covariance
-    within classes is shrunk as Ledoit & Wolf (2004, doi:10.1016/S0047-259X(03)00096-4) do, so that it has an
-    inverse with fewer images than values too. What is kept does not grow with the images. Embeddings,
-    (images, width), are those before the ReLU, which would hide how far below 0 a value lies; `ValueError`
-    where they do not vary within classes or are not finite.
+    is shrunk as Ledoit & Wolf (2004, doi:10.1016/S0047-259X(03)00096-4) do, so that it has an inverse with
+    few images too. Embeddings, (images, width), are before the ReLU, which would hide how far below 0 they
+    lie.
     """
     given: NDArray[Any] = np.asarray(embeddings, dtype=np.float64)
     true = np.asarray(labels)

@@ -16,12 +16,7 @@ from tmdscope.reliability.calibration import (
     pool,
     soften,
 )
-from tmdscope.reliability.conformal import (
-    CrossConformal,
-    fit_cross_conformal,
-    tolerance_cut,
-    within,
-)
+from tmdscope.reliability.conformal import CrossConformal, fit_cross_conformal, tolerance_cut, within
 from tmdscope.reliability.novelty import ClassGaussians, fit_gaussians
 from tmdscope.scores.bootstrap import mean_with_interval
 from tmdscope.scores.records import Trust
@@ -48,16 +43,9 @@ Values = NDArray[np.float64]
 class Reliability:
     """What is kept of the held-out images of a fold ensemble.
 
-    Attributes
-    ----------
-    level : float
-        Share of images of new samples whose set of classes should hold the true one.
-    sets : CrossConformal
-        Scores one minus the softened probability of the true class.
-    novelty : CrossConformal
-        Scores distance from the training embeddings.
-    novelty_cut : float
-        Novelty p-value at or below which an image is unfamiliar; 0 where there are too few samples to say.
+    `level`: share of images of new samples whose set of classes should hold the true one. Scores of `sets`:
+    one minus the softened probability of the true class; of `novelty`: distance from the training embeddings.
+    An image is unfamiliar at a p-value of `novelty_cut` or below; 0 where there are too few samples to say.
     """
 
     temperature: float
@@ -127,21 +115,11 @@ class Reliability:
 class Assessment:
     """What is said of each of N images beside its class.
 
-    Attributes
-    ----------
-    probabilities : numpy.ndarray
-        Mean of the members' probabilities as they are, shape (N, K).
-    calibrated : numpy.ndarray
-        The members joined at their temperature, shape (N, K). Where two classes are about as
-        probable, the first may be another than in `probabilities`.
-    sets : numpy.ndarray
-        Whether a class is in the image's set, shape (N, K). A set may be empty.
-    novelty, unfamiliar : numpy.ndarray
-        p-value of the image's distance from the training embeddings, shape (N,), small for an image
-        unlike those of the study; and whether it is small enough to call the image unfamiliar.
-    spread : numpy.ndarray
-        Standard deviation (ddof 0) over members of the probability of the class that `probabilities` has
-        as the most probable, shape (N,).
+    Shape (N, K): the mean of the members' `probabilities` as they are; the members joined at their
+    temperature, `calibrated`, whose first class may be another where two are about as probable; and which
+    classes are in the image's set, which may be empty. Shape (N,): the p-value of its distance from the
+    training embeddings, whether it is `unfamiliar` by it, and the `spread` (ddof 0) over members of the
+    probability of the most probable class.
     """
 
     probabilities: Values
@@ -162,13 +140,10 @@ def fit_reliability(
 ) -> Reliability:
     """Learn from every member's held-out images how far the ensemble can be trusted.
 
-    A member's training part gives what it finds familiar, its validation part all else: each image is scored
-    by the member that did not train on its sample. The test parts are not looked at. Where validation chose
-    the epoch that a member keeps, its scores there are better than on new images by as much as that choice
-    gains.
-
+    A member's training part gives what it finds familiar, its validation part all else; test parts are not
+    looked at. Where validation chose the epoch that is kept, scores are better by as much as that gains.
     Probabilities, (F, N, K), and embeddings before the ReLU, (F, N, width), are of every image by every
-    member; parts of a fold share no sample. `ValueError` where they do, or arrays do not match.
+    member; parts of a fold share no sample.
     """
     given, latent = _check_members(probabilities, embeddings, len(folds))
     true, names = np.asarray(labels), np.asarray(sample_ids, dtype=str)
@@ -176,41 +151,29 @@ def fit_reliability(
         raise ValueError(f"labels {true.shape} and samples {names.shape} must be of {given.shape[1]} images")
     if not 0 < level < 1:
         raise ValueError(f"level {level} must lie between 0 and 1")
-    _check_folds(names, folds)
-    held_out = np.concatenate([member[parts.val] for member, parts in zip(given, folds, strict=True)])
-    temperature = fit_temperature(held_out, true[np.concatenate([parts.val for parts in folds])])
-    gaussians = tuple(
-        fit_gaussians(member[parts.train], true[parts.train])
-        for member, parts in zip(latent, folds, strict=True)
-    )
-    samples = [names[parts.val] for parts in folds]
-    sets = fit_cross_conformal(
-        [
-            1 - soften(member[parts.val], temperature)[np.arange(len(parts.val)), true[parts.val]]
-            for member, parts in zip(given, folds, strict=True)
-        ],
-        samples,
-    )
-    novelty = fit_cross_conformal(
-        [
-            known.distances(member[parts.val])
-            for known, member, parts in zip(gaussians, latent, folds, strict=True)
-        ],
-        samples,
-    )
+    for number, parts in enumerate(folds):
+        shared = np.intersect1d(names[parts.train], names[parts.val])
+        if shared.size:
+            raise ValueError(f"fold {number} trains and validates on sample {str(shared[0])!r}")
+    held_out = [member[parts.val] for member, parts in zip(given, folds, strict=True)]
+    labelled, samples = [true[parts.val] for parts in folds], [names[parts.val] for parts in folds]
+    temperature = fit_temperature(np.concatenate(held_out), np.concatenate(labelled))
+    gaussians, misfits, distances = [], [], []
+    for member, parts, values, wanted in zip(latent, folds, held_out, labelled, strict=True):
+        gaussians.append(fit_gaussians(member[parts.train], true[parts.train]))
+        misfits.append(1 - soften(values, temperature)[np.arange(len(wanted)), wanted])
+        distances.append(gaussians[-1].distances(member[parts.val]))
+    sets, novelty = fit_cross_conformal(misfits, samples), fit_cross_conformal(distances, samples)
     cut = tolerance_cut(novelty.samples, FALSE_ALARMS, CONFIDENCE)
-    return Reliability(temperature, level, sets, gaussians, novelty, cut, given.shape[2])
+    return Reliability(temperature, level, sets, tuple(gaussians), novelty, cut, given.shape[2])
 
 
 def assess(reliability: Reliability, probabilities: ArrayLike, embeddings: ArrayLike) -> Assessment:
     """Say of each image how sure its class is, which classes it may be, and whether it is familiar.
 
-    Calibrated probabilities join the members by `tmdscope.reliability.calibration.pool`. On held-out
-    samples of features of real scans and of simulated scans, five seeds each, they were likelier than the
-    mean of softened members and than the members' mean as it is in all ten; softening after the mean was the
-    worst on the former.
-
-    Arrays as for `fit_reliability`; there may be no images.
+    On held-out samples of real and of simulated scans, five seeds each, members joined by `pool`
+    were likelier than the mean of softened ones and than the mean as it is in all ten. Arrays as for
+    `fit_reliability`; there may be no images.
     """
     given, latent = _check_members(probabilities, embeddings, reliability.members)
     if given.shape[2] != reliability.classes:
@@ -276,10 +239,3 @@ def _check_members(
     if not np.isfinite(latent).all():
         raise ValueError("embeddings must be finite")
     return given, latent
-
-
-def _check_folds(names: NDArray[Any], folds: Sequence["FoldParts"]) -> None:
-    for number, parts in enumerate(folds):
-        shared = np.intersect1d(names[parts.train], names[parts.val])
-        if shared.size:
-            raise ValueError(f"fold {number} trains and validates on sample {str(shared[0])!r}")

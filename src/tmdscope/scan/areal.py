@@ -40,8 +40,8 @@ def root_mean_square_height(levelled_nm: Heights) -> float:
 def structure_anisotropy(levelled_nm: Heights, pixel_nm: tuple[float, float]) -> float:
     """Say how much slopes prefer one direction: the coherence of the mean structure tensor.
 
-    (a - b) / (a + b) with the tensor's eigenvalues a >= b: 0 for slopes of all directions alike, 1 for ridges
-    of one direction (Bigun & Granlund 1987); NaN for a flat map. Pixels are given by width and height.
+    (a - b) / (a + b) with its eigenvalues a >= b (Bigun & Granlund 1987): 1 for ridges of one direction, NaN
+    for a flat map. Pixels are given by width and height.
     """
     scale = [SLOPE_SCALE_NM / size for size in reversed(pixel_nm)]
     along_y = ndimage.gaussian_filter(levelled_nm, scale, order=(1, 0)) / pixel_nm[1]
@@ -53,9 +53,8 @@ def structure_anisotropy(levelled_nm: Heights, pixel_nm: tuple[float, float]) ->
 def texture_aspect_ratio(levelled_nm: Heights, pixel_nm: tuple[float, float]) -> float:
     """Give the texture aspect ratio Str (ISO 25178-2): 1 for a texture without direction, NaN for a flat map.
 
-    Shortest over longest distance at which the autocorrelation has decayed to 0.2, over all directions, 0 to
-    1. What does not decay inside the frame counts as reaching half of the frame. Pixels are given by width
-    and height.
+    Shortest over longest distance at which the autocorrelation has decayed to 0.2, over all directions; what
+    does not decay counts as reaching half of the frame. Pixels are given by width and height.
     """
     centred = levelled_nm - levelled_nm.mean()
     shape = [fft.next_fast_len(2 * size, real=True) for size in centred.shape]

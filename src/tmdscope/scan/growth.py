@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from tmdscope.materials import Material
+from tmdscope.materials import parse_material
 
 SAPPHIRE_STEP_NM = 1.2991 / 6
 """Height of a single step on c-plane sapphire: c/6 with c = 1.2991 nm (Lucht et al. 2003, J. Appl.
@@ -33,32 +33,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Growth:
     """How one sample grew; every image of the sample shares it. What cannot grow is a ValueError.
 
-    Attributes
-    ----------
-    nucleation_density_per_um2 : float
-        Mean number of first-layer nuclei per um2. Their positions are a Poisson process.
-    coverage, second_layer_coverage : float
-        Fraction of the frame under that layer when growth stops; the second's at most the first's.
-    edge_speed_ratio : float
-        Speed of the fast edges over that of the slow ones: hexagons to triangles.
-    speed_spread : float
-        Relative spread of growth speed between grains (sigma of a lognormal).
-    orientation_deg, orientation_spread_deg : float
-        Preferred direction of a slow edge's normal, and a grain's standard deviation around it.
-    twin_fraction : float
-        Fraction of grains turned by 60 degrees (mirror twins).
-    edge_roughness : float
-        Relative waviness of the grains' outer edges.
-    boundary_depth_nm, boundary_width_nm : float
-        Of the groove where two grains meet; its width is the standard deviation of a Gaussian profile.
-    miscut_deg : float
-        Angle between the substrate's surface and its c plane; without one there are no steps.
-    step_direction_deg : float
-        Direction in which the terraces rise.
-    step_waviness_nm, roughness_rms_nm : float
-        Root mean square of the meander of step edges, and of the correlated roughness.
-    adsorbate_height_nm, adsorbate_radius_nm : float
-        Medians; the radius is the standard deviation of a Gaussian bump.
+    Densities are means of Poisson processes, coverages fractions of the frame when growth stops. The edge
+    speed ratio is that of fast to slow edges (1 hexagons, 2 triangles); the spread of speed is the sigma of a
+    lognormal. Orientation is that of a slow edge's normal, with its standard deviation; twins are turned by
+    60 degrees. The width of grooves at grain boundaries is the standard deviation of a Gaussian, as is the
+    radius of adsorbates, whose values are medians. The miscut is the substrate's from its c plane (0: no
+    steps); terraces rise in the step direction. Waviness and roughness are root mean squares, that of grains'
+    edges is relative.
     """
 
     nucleation_density_per_um2: NotNegative
@@ -121,22 +102,18 @@ class _Tendency(NamedTuple):
     adsorbates: float
 
 
-_TENDENCIES: Mapping[Material, _Tendency] = {
-    Material.MOS2: _Tendency(40, 0.07, 0.140, 20, 1.75, 7, 0.070, 8),
-    Material.WS2: _Tendency(64, 0.18, 0.070, 26, 1.95, 4, 0.060, 4),
-    Material.WSE2: _Tendency(17, 0.36, 0.060, 8, 1.30, 6, 0.075, 12),
-    Material.MOSE2: _Tendency(130, 0.22, 0.080, 45, 1.55, 10, 0.125, 9),
-    Material.MO_WSE2: _Tendency(190, 0.04, 0.110, 60, 1.50, 12, 0.095, 30),
+_TENDENCIES: Mapping[str, _Tendency] = {
+    "MoS2": _Tendency(40, 0.07, 0.140, 20, 1.75, 7, 0.070, 8),
+    "WS2": _Tendency(64, 0.18, 0.070, 26, 1.95, 4, 0.060, 4),
+    "WSe2": _Tendency(17, 0.36, 0.060, 8, 1.30, 6, 0.075, 12),
+    "MoSe2": _Tendency(130, 0.22, 0.080, 45, 1.55, 10, 0.125, 9),
+    "Mo-WSe2": _Tendency(190, 0.04, 0.110, 60, 1.50, 12, 0.095, 30),
 }
 
 
 def draw_growth(material: str, rng: np.random.Generator) -> Growth:
-    """Draw the growth parameters of one sample of a material, a ValueError if that is not known.
-
-    They are the material's tendency (a plausible choice of this simulator, not a measurement) times a
-    lognormal spread from sample to sample.
-    """
-    tendency = _TENDENCIES[Material(material)]
+    """Draw the growth of one sample: its material's tendency times a lognormal spread between samples."""
+    tendency = _TENDENCIES[parse_material(material)]
     around = partial(_lognormal, rng)
     coverage = 1.0 - min(around(tendency.open_area, 0.40), 0.65)
     return Growth(

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 from scipy import ndimage
 
-from tmdscope.scan.grains import Field, Mask
 from tmdscope.scan.growth import NotNegative
+from tmdscope.scan.surface import Field, Mask
 
 _CREEP = 3.0
 """Decay of the scanner's creep over one frame: the drift is faster in the first rows."""
@@ -18,11 +18,9 @@ _CREEP = 3.0
 class Instrument:
     """The microscope and its setting for one sample; every image of the sample shares it.
 
-    The values that `draw_instrument` gives are plausible choices of this simulator, not measurements. The
-    tip's radius is that of curvature at its apex (0: ideally sharp); bow is the height of the scanner's
-    parabola from the middle of the frame to its sides; drift is how far the sample has moved when the last
-    row is scanned. Noise is a root mean square, of the offset between rows and of the detector; the number of
-    scars is a mean, their height a median.
+    A tip of radius 0 is ideally sharp; bow is the height of the scanner's parabola from the middle of the
+    frame to its sides; drift is how far the sample has moved when the last row is scanned. Noise is a root
+    mean square, the number of scars a mean, their height a median.
     """
 
     tip_radius_nm: NotNegative
@@ -39,7 +37,7 @@ class Instrument:
 
 
 def draw_instrument(rng: np.random.Generator) -> Instrument:
-    """Draw the instrument of one sample; it does not depend on the material."""
+    """Draw the instrument of one sample, whatever its material: plausible choices, not measurements."""
     tilt_x, tilt_y = rng.normal(0.0, 4.0, 2)
     bow_x, bow_y = rng.normal(0.0, 0.6, 2)
     drift_x, drift_y = rng.normal(0.0, 12.0, 2)
@@ -73,9 +71,8 @@ def measure(surface_nm: Field, pixel_nm: float, instrument: Instrument, rng: np.
 def dilate_by_tip(surface_nm: Field, tip_radius_nm: float, pixel_nm: float) -> Field:
     """Touch a surface with a parabolic tip: grey dilation by ``-r^2 / (2 R)``.
 
-    The paraboloid is a sum of a term in x and one in y, so two passes along the axes are exact (Villarrubia
-    1997, J. Res. Natl. Inst. Stand. Technol. 102, 425, gives the dilation). What the apex traces is nowhere
-    below the surface.
+    A term in x and one in y, so two passes along the axes are exact (Villarrubia 1997, J. Res. Natl. Inst.
+    Stand. Technol. 102, 425, gives the dilation).
     """
     traced = surface_nm
     if tip_radius_nm == 0:
@@ -107,8 +104,7 @@ def drift_mask(mask: Mask, pixel_nm: float, instrument: Instrument) -> Mask:
     """Move a mask of the surface to where the scan shows it."""
     positions = np.rint(drifted_positions(mask.shape, pixel_nm, instrument)).astype(int)
     rows, columns = (np.clip(place, 0, size - 1) for place, size in zip(positions, mask.shape, strict=True))
-    moved: Mask = mask[rows, columns]
-    return moved
+    return np.asarray(mask[rows, columns])
 
 
 def _background(shape: tuple[int, ...], pixel_nm: float, instrument: Instrument) -> Field:

@@ -1,6 +1,8 @@
 """From heights in nm to 8-bit images: the levelling steps, each usable alone, and the area resize.
 
-Every step works on one height map (rows, columns) or on a stack (N, rows, columns), map by map.
+Every step works on one height map (rows, columns) or on a stack (N, rows, columns), map by map. Steps beside
+plane and row medians compute what the MoS2 paper's code does with pySPM 0.6.3 (Moses & Reinhart,
+doi:10.5281/zenodo.8432222).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.scan.flatten import median_of_four, remove_row_polynomials, remove_scars, remove_surface
-
 Image8 = NDArray[np.uint8]
 
 _ROUNDING = 1e-6
 """Share of the largest height below which contrast is rounding (float32 heights carry seven digits)."""
 
+SCAR_THRESHOLD = 0.5
+"""Of pySPM's `filter_scars_removal`, which the paper leaves as it is."""
+
+ROW_DEGREE = 2
+"""Of the polynomial that the paper subtracts from every row."""
 
 SIMPLE = ("plane", "row_medians")
 """Steps of a study that names none, as models of earlier versions were made."""
@@ -40,8 +45,7 @@ def flat(
     height_nm: NDArray[Any], percentiles: Sequence[float], steps: Sequence[str] = SIMPLE
 ) -> NDArray[Any]:
     """Level heights and cut them off at two percentiles, in nm: `level` before its 8 bits."""
-    low, high = percentiles
-    surface = clip_percentiles(flatten(height_nm, steps), low, high)
+    surface = clip_percentiles(flatten(height_nm, steps), *percentiles)
     largest = np.abs(height_nm).max(axis=(-2, -1), keepdims=True)
     rough = np.ptp(surface, axis=(-2, -1), keepdims=True) > _ROUNDING * largest
     return np.where(rough, surface, np.float32(0))
@@ -55,25 +59,86 @@ def flatten(height_nm: NDArray[Any], steps: Sequence[str]) -> NDArray[Any]:
 
 
 def remove_plane(height_nm: NDArray[Any]) -> NDArray[np.float32]:
-    """Subtract the plane that fits each height map, shape (..., rows, columns), best by least squares.
-
-    On a full grid the centred row and column coordinates are orthogonal, so that offset and both slopes of
-    the fit are independent sums. float32, each map of mean 0 without tilt.
-    """
+    """Subtract the plane that fits each height map, shape (..., rows, columns), best: float32, of mean 0."""
     height: NDArray[np.float64] = np.asarray(height_nm, dtype=np.float64)
     y, x = (np.arange(count) - (count - 1) / 2 for count in height.shape[-2:])
     offset = height.mean(axis=(-2, -1))
     slope_y = height.mean(axis=-1) @ y / (float(y @ y) or 1.0)
     slope_x = height.mean(axis=-2) @ x / (float(x @ x) or 1.0)
     plane = offset[..., None, None] + slope_y[..., None, None] * y[:, None] + slope_x[..., None, None] * x
-    levelled: NDArray[np.float32] = (height - plane).astype(np.float32)
-    return levelled
+    return np.asarray(height - plane, np.float32)
 
 
 def align_rows(height_nm: NDArray[Any]) -> NDArray[Any]:
     """Subtract its median from every row: scan lines that jump in height come to one level."""
-    aligned: NDArray[Any] = height_nm - np.median(height_nm, axis=-1, keepdims=True)
-    return aligned
+    return np.asarray(height_nm - np.median(height_nm, axis=-1, keepdims=True))
+
+
+def remove_surface(height_nm: NDArray[Any], degree_x: int = 2, degree_y: int = 1) -> NDArray[np.float32]:
+    """Subtract the sum of a polynomial in x and one in y that fits each map best: float32, maps of mean 0.
+
+    Without mixed terms, as in pySPM's `corr_fit2d`, whose degrees are the defaults, those in x depend on the
+    means of the columns alone, those in y on the means of the rows.
+    """
+    height = np.asarray(height_nm)
+    rows, columns = height.shape[-2:]
+    along_x = _fit(height.mean(axis=-2, dtype=np.float64), _polynomials(columns, degree_x))
+    along_y = _fit(height.mean(axis=-1, dtype=np.float64), _polynomials(rows, degree_y))
+    along_y -= along_y.mean(axis=-1, keepdims=True)
+    bent: NDArray[np.float32] = np.subtract(height, along_x[..., None, :], dtype=np.float32)
+    bent -= along_y[..., :, None].astype(np.float32)
+    return bent
+
+
+def remove_row_polynomials(height_nm: NDArray[Any], degree: int = ROW_DEGREE) -> NDArray[np.float32]:
+    """Subtract from every row the polynomial that fits it best by least squares: float32, rows of mean 0."""
+    height = np.asarray(height_nm, dtype=np.float32)
+    middle = height.mean(axis=-1, dtype=np.float64, keepdims=True).astype(np.float32)
+    centred: NDArray[np.float32] = height - middle
+    basis = _polynomials(height.shape[-1], degree).astype(np.float32)
+    centred -= (centred @ basis) @ basis.T
+    return centred
+
+
+def remove_scars(height_nm: NDArray[Any], threshold: float = SCAR_THRESHOLD) -> NDArray[Any]:
+    """Replace pixels that stand out from the rows above and below by the pixel above.
+
+    A scar's neighbours above and below differ by less than `threshold` times its difference from the one
+    below. First and last row stay; all comparisons are with the heights as given.
+    """
+    height = np.asarray(height_nm)
+    above, middle, below = height[..., :-2, :], height[..., 1:-1, :], height[..., 2:, :]
+    scar = np.abs(above - below) < threshold * np.abs(middle - below)
+    mended = height.copy()
+    np.copyto(mended[..., 1:-1, :], above, where=scar)
+    return mended
+
+
+def median_of_four(height_nm: NDArray[Any]) -> NDArray[Any]:
+    """Take the upper median of every pixel and its neighbours to the left, above, and above left.
+
+    Equals `scipy.ndimage.median_filter` of size 2 on each map, edges reflected, by six comparisons.
+    """
+    height = np.asarray(height_nm)
+    padding = [(0, 0)] * (height.ndim - 2) + [(1, 0), (1, 0)]
+    wide = np.pad(height, padding, mode="edge")
+    left, right = wide[..., :, :-1], wide[..., :, 1:]
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    lower_high = np.minimum(high[..., :-1, :], high[..., 1:, :])
+    return np.asarray(np.maximum(lower_high, np.maximum(low[..., :-1, :], low[..., 1:, :])))
+
+
+@lru_cache(maxsize=64)
+def _polynomials(count: int, degree: int) -> NDArray[np.float64]:
+    """Orthonormal polynomials on a row of pixels, shape (count, degree + 1)."""
+    if not 0 <= degree < count:
+        raise ValueError(f"a polynomial of degree {degree} does not fit {count} pixels")
+    x = np.linspace(-1, 1, count)
+    return np.linalg.qr(x[:, None] ** np.arange(degree + 1))[0]
+
+
+def _fit(profile: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (profile @ basis) @ basis.T
 
 
 STEPS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = MappingProxyType(
@@ -90,14 +155,9 @@ STEPS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = MappingProxyType(
 
 
 def clip_percentiles(height_nm: NDArray[Any], low: float, high: float) -> NDArray[Any]:
-    """Clip each map to two of its percentiles, so that spikes do not set the grey scale.
-
-    In %, ``0 <= low < high <= 100``; the paper's MoS2 code uses 0.5 and 99.5 (Moses & Reinhart,
-    doi:10.5281/zenodo.8432222).
-    """
+    """Clip each map to two of its percentiles (the paper's: 0.5, 99.5), so that spikes set no grey scale."""
     bounds = np.percentile(height_nm, [low, high], axis=(-2, -1), keepdims=True)
-    clipped: NDArray[Any] = np.clip(height_nm, *bounds.astype(height_nm.dtype))
-    return clipped
+    return np.asarray(np.clip(height_nm, *bounds.astype(height_nm.dtype)))
 
 
 def to_uint8(height_nm: NDArray[Any]) -> Image8:
@@ -105,8 +165,7 @@ def to_uint8(height_nm: NDArray[Any]) -> Image8:
     lowest = height_nm.min(axis=(-2, -1), keepdims=True)
     span = height_nm.max(axis=(-2, -1), keepdims=True) - lowest
     scaled = (height_nm - lowest) / np.where(span > 0, span, 1)
-    grey: Image8 = np.rint(scaled * 255).astype(np.uint8)
-    return grey
+    return np.asarray(np.rint(scaled * 255).astype(np.uint8))
 
 
 def crop_square(image: NDArray[Any]) -> NDArray[Any]:
@@ -124,10 +183,8 @@ def resize_area(
 ) -> NDArray[Any]:
     """Resize images (uint8 or floating) so that each new pixel is the exact mean of the area it covers.
 
-    Equals the block mean at integer ratios and preserves the mean of the image at every ratio, up and down;
-    8-bit values are rounded to the nearest. Pictures that are not square are first cropped to their centred
-    square, so that nothing is stretched. `window` (first and last edge along rows, and along columns, in
-    pixels) stands in place of that square, and is stretched if its pixels are not square.
+    8-bit values are rounded to the nearest. What is shown is the centred square, or `window` (first and last
+    edge along rows, and along columns, in pixels), which is stretched if its pixels are not square.
     """
     square = crop_square(image) if window is None else image
     rows, columns = ((0.0, float(count)) for count in square.shape[-2:]) if window is None else window

@@ -1,9 +1,8 @@
 """Simulated AFM scans of MOCVD-grown TMDs on sapphire, with the truth that each was made from.
 
-Every sample draws one `Growth` and one `Instrument`, and every image of it shares them, so that
-leakage between images of a sample is as real as in measured data. All random numbers come from streams keyed
-by seed, sample and image: the same arguments give the same bytes in any order and in any process.
-Results on these scans are results on simulated data and must be labelled so.
+Images of a sample share its `Growth` and `Instrument`, so that leakage between them is as real as in measured
+data. Random streams are keyed by seed, sample and image: the same arguments give the same bytes in any order
+and process. Results on these scans are results on simulated data and must be labelled so.
 """
 
 import hashlib
@@ -20,11 +19,10 @@ from tmdscope.scan.areal import (
     structure_anisotropy,
     texture_aspect_ratio,
 )
-from tmdscope.scan.grains import Layer, Mask
 from tmdscope.scan.growth import Growth, draw_growth
 from tmdscope.scan.instrument import Instrument, draw_instrument, drift_mask, measure
 from tmdscope.scan.scan import Scan
-from tmdscope.scan.surface import Surface, grow_surface
+from tmdscope.scan.surface import Layer, Mask, Surface, grow_surface
 
 SIMULATOR = "tmdscope simulator 1"
 """Name and version that every simulated scan carries; raised when the same seed gives other bytes."""
@@ -91,10 +89,7 @@ def simulate_scan(
 
 
 def simulate_sample(plan: SamplePlan, size_px: int, frame_nm: float, seed: int) -> list[SimulatedScan]:
-    """Simulate every scan of a sample; the first ones do not change when more are asked for.
-
-    They depend on the arguments alone, so samples can be simulated in any order and in parallel.
-    """
+    """Simulate every scan of a sample; the first ones do not change when more are asked for."""
     of_sample = _stream(seed, plan.sample_id, 0)
     growth, instrument = draw_growth(plan.material, of_sample), draw_instrument(of_sample)
     return [
@@ -115,20 +110,22 @@ def surface_truth(simulated: SimulatedScan) -> dict[str, float]:
 
 
 def plan_samples(shares: Mapping[str, float], images: int, samples: int, seed: int) -> list[SamplePlan]:
-    """Share images and samples out among materials by relative shares, > 0.
+    """Share images and samples out among materials by relative shares, > 0, in order of the samples' ids.
 
-    Images per material follow the shares (`tmdscope.materials.PUBLISHED_IMAGES` are the usual ones) by
-    largest remainder, samples likewise with at least one each; images per sample are random, at least one.
-    Plans come in order of their ids, which are given out in random order, so that they say nothing about the
-    material.
+    Images and samples per material follow the shares by largest remainder; images per sample are random. Each
+    gets one at least; ids are given out in random order.
     """
-    _check_totals(shares, images, samples)
+    if not shares or min(shares.values()) <= 0:
+        raise UserError(f"shares {dict(shares)} must name materials with a share above 0")
+    if samples < len(shares):
+        raise UserError(f"{samples} samples for {len(shares)} materials; ask for one each at least")
+    if images < samples:
+        raise UserError(f"{images} images cannot come from {samples} samples; ask for fewer samples")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     weights = list(shares.values())
     per_class = _apportion(weights, images, [0] * len(weights), [images] * len(weights))
-    for material, count in zip(shares, per_class, strict=True):
-        if count == 0:
-            raise UserError(f"{images} images leave none for {material}; ask for more images")
+    if none := [material for material, count in zip(shares, per_class, strict=True) if count == 0]:
+        raise UserError(f"{images} images leave none for {none[0]}; ask for more images")
     groups = _apportion(weights, samples, [1] * len(weights), per_class)
     drawn: list[tuple[str, int]] = []
     for material, count, group in zip(shares, per_class, groups, strict=True):
@@ -146,15 +143,6 @@ def _stream(seed: int, sample_id: str, number: int) -> np.random.Generator:
     digest = hashlib.sha256(sample_id.encode()).digest()
     key = (int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(*key, number)))
-
-
-def _check_totals(shares: Mapping[str, float], images: int, samples: int) -> None:
-    if not shares or min(shares.values()) <= 0:
-        raise UserError(f"shares {dict(shares)} must name materials with a share above 0")
-    if samples < len(shares):
-        raise UserError(f"{samples} samples for {len(shares)} materials; ask for one each at least")
-    if images < samples:
-        raise UserError(f"{images} images cannot come from {samples} samples; ask for fewer samples")
 
 
 def _apportion(weights: Sequence[float], total: int, low: Sequence[int], high: Sequence[int]) -> list[int]:

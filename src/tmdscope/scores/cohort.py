@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.splits import FoldParts, Split, group_samples
 from tmdscope.dataset.store import digest_of
 from tmdscope.errors import UserError
+from tmdscope.files import sha256_array
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.intervals import Estimate, difference, estimate
 from tmdscope.scores.task import Task
@@ -69,6 +72,22 @@ class Cohort:
         ids, samples, hashes = (manifest[name].to_numpy(dtype=object) for name in names)
         return cls(task, ids, samples, hashes, targets, tuple(classes), **columns)
 
+    @classmethod
+    def of_features(
+        cls,
+        task: Task,
+        features: NDArray[Any],
+        targets: Targets,
+        sample_ids: Sequence[str],
+        classes: Sequence[str] = (),
+        **columns: Any,
+    ) -> Self:
+        """Take rows of features, (N, F): a row's number names it, and equal rows are the same image."""
+        ids = np.array([f"{row:04d}" for row in range(len(features))], dtype=object)
+        hashes = np.array([sha256_array(row) for row in features], dtype=object)
+        samples = np.array([str(sample) for sample in sample_ids], dtype=object)
+        return cls(task, ids, samples, hashes, targets, tuple(classes), features=features, **columns)
+
     def __post_init__(self) -> None:
         """Refuse what does not fit together or cannot be computed with."""
         given = {
@@ -125,6 +144,19 @@ class Cohort:
     def digest(self) -> str:
         """SHA-256 over every row's image id, image hash, sample and target, in order."""
         return digest_of(self.manifest)
+
+    @cached_property
+    def by_stratum(self) -> pd.DataFrame:
+        """The manifest with strata in place of numbers, as a split is judged by."""
+        return (
+            self.manifest
+            if self.classes
+            else self.manifest.assign(material=np.array(self.strata, dtype=object)[self.stratum])
+        )
+
+    def read_split(self, path: Path) -> Split:
+        """Read a split of this cohort, and audit it."""
+        return read_split(path, self.digest, self.by_stratum)
 
     def rows(self, split: Split) -> list[FoldParts]:
         """Give the rows of a split's images, one entry per fold."""

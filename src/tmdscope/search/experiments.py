@@ -4,24 +4,23 @@ The held-out test is no part of what is built here: its rows are left out before
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import optuna
 import torch
-from torch import nn
 
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.batched import HeadMember, shared_settings, train_heads
 from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import DivergedError, FitResult, FitSettings, fit
-from tmdscope.learn.recorder import FoldRecorder
+from tmdscope.learn.recorder import FoldRecorder, Silent
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.reading import parse_section
 from tmdscope.params.search import SearchParams
 from tmdscope.scores.task import CLASSES, Metric, Task
-from tmdscope.search.space import suggest
+from tmdscope.search.sampling import suggest
 from tmdscope.search.trials import FoldOutcome, Job, OnEpoch, Settings
 
 Make = Callable[[ExperimentParams], Experiment]
@@ -29,10 +28,7 @@ Make = Callable[[ExperimentParams], Experiment]
 
 
 class ExperimentObjective:
-    """Mean validation score of an experiment under varied settings, see `Objective`.
-
-    Tests of the folds are left out.
-    """
+    """Mean validation score of an experiment under varied settings, see `Objective`; no test is seen."""
 
     def __init__(
         self,
@@ -46,28 +42,16 @@ class ExperimentObjective:
         self.search = search
         self.base = base
         self.make = make
+        self.folds = len(parts)
+        self.together = search.together
+        varied = search.space.get("epochs")
+        self.epochs = base.epochs if varied is None else max(int(end) for end in varied.ends)
         self.rows = np.unique(np.concatenate([rows for fold in parts for rows in (fold.train, fold.val)]))
         self.parts = [
             tuple(torch.from_numpy(np.searchsorted(self.rows, rows)) for rows in (fold.train, fold.val))
             for fold in parts
         ]
         self._experiments: dict[int, Experiment] = {}
-
-    @property
-    def folds(self) -> int:
-        """Number of folds."""
-        return len(self.parts)
-
-    @property
-    def epochs(self) -> int:
-        """Most epochs of a fold."""
-        varied = self.search.space.get("epochs")
-        return self.base.epochs if varied is None else max(int(end) for end in varied.ends)
-
-    @property
-    def together(self) -> int:
-        """Trials that run at once."""
-        return self.search.together
 
     def settings(self, trial: optuna.Trial) -> Settings:
         """Draw the settings of a trial, see `Objective.settings`."""
@@ -76,16 +60,14 @@ class ExperimentObjective:
     def run_fold(self, fold: int, jobs: Sequence[Job], on_epoch: Sequence[OnEpoch]) -> list[FoldOutcome]:
         """Run one fold of some trials, see `Objective.run_fold`."""
         params = [with_settings(self.base, job.settings) for job in jobs]
-        alone = [number for number, entry in enumerate(params) if entry.strategy is not Strategy.FEATURES]
+        heads = [k for k, entry in enumerate(params) if entry.strategy is Strategy.FEATURES]
         outcomes = {
-            number: self._train_alone(fold, jobs[number], params[number], on_epoch[number])
-            for number in alone
+            k: self._train_alone(fold, job, params[k], on_epoch[k])
+            for k, job in enumerate(jobs)
+            if k not in heads
         }
-        heads = [number for number in range(len(jobs)) if number not in outcomes]
-        outcomes |= self._train_heads(
-            fold, {number: jobs[number] for number in heads}, {number: params[number] for number in heads}
-        )
-        return [outcomes[number] for number in range(len(jobs))]
+        outcomes |= self._train_heads(fold, {k: jobs[k] for k in heads}, {k: params[k] for k in heads})
+        return [outcomes[k] for k in range(len(jobs))]
 
     def _train_alone(self, fold: int, job: Job, params: ExperimentParams, on_epoch: OnEpoch) -> FoldOutcome:
         experiment = self._experiment(job, params)
@@ -97,35 +79,34 @@ class ExperimentObjective:
             watched = _Watched(listener, on_epoch, self.metric)
             try:
                 fitted = fit(model, experiment.target, experiment.examples, train, val, settings, watched)
-            except _GivenUpError:
+            except (_GivenUpError, DivergedError) as error:
                 listener.finish({"epochs": watched.epochs}, None)
-                return FoldOutcome("pruned", epochs=watched.epochs)
-            except DivergedError as error:
-                listener.finish({"epochs": watched.epochs}, None)
-                return FoldOutcome("failed", epochs=watched.epochs, error=str(error))
-            listener.finish(_final(fitted, self.metric), None)
-        return _scored(fitted, settings)
+                given_up = isinstance(error, _GivenUpError)
+                told = "" if given_up else str(error)
+                return FoldOutcome("pruned" if given_up else "failed", epochs=watched.epochs, error=told)
+            return _close(listener, fitted, settings, self.metric)
 
     def _train_heads(
         self, fold: int, jobs: Mapping[int, Job], params: Mapping[int, ExperimentParams]
     ) -> dict[int, FoldOutcome]:
         train, val = self.parts[fold]
         experiments = {number: self._experiment(job, params[number]) for number, job in jobs.items()}
-        members = {
-            number: HeadMember(
-                train,
-                val,
-                replace(entry.settings, seed=fold_seed(entry.settings.seed, fold)),
-                params[number].dropout,
-            )
-            for number, entry in experiments.items()
-        }
+        members: dict[int, HeadMember] = {}
+        batches: dict[FitSettings, list[int]] = {}
+        for number, entry in experiments.items():
+            settings = replace(entry.settings, seed=fold_seed(entry.settings.seed, fold))
+            members[number] = HeadMember(train, val, settings, params[number].dropout)
+            batches.setdefault(shared_settings(settings), []).append(number)
         outcomes: dict[int, FoldOutcome] = {}
-        for batch in _alike(members):
+        for batch in batches.values():
             first = experiments[batch[0]]
             for number, fitted in zip(batch, _train(first, [members[n] for n in batch]), strict=True):
                 with jobs[number].recorder.fold(fold) as listener:
-                    outcomes[number] = _hear(listener, fitted, members[number].settings, self.metric)
+                    if isinstance(fitted, DivergedError):
+                        outcomes[number] = FoldOutcome("failed", error=str(fitted))
+                    else:
+                        listener.history([scores.named(self.metric) for scores in fitted.history])
+                        outcomes[number] = _close(listener, fitted, members[number].settings, self.metric)
         return outcomes
 
     def _experiment(self, job: Job, params: ExperimentParams) -> Experiment:
@@ -150,37 +131,20 @@ class _GivenUpError(Exception):
     """A training ends early, as it was asked to."""
 
 
-class _Watched:
-    """A fold's listener that may end the training."""
+@dataclass
+class _Watched(Silent):
+    """Hears a training's epochs, hands them on, and may end it."""
 
-    def __init__(self, listener: FoldRecorder, on_epoch: OnEpoch, metric: Metric) -> None:
-        self.metric = metric
-        self.listener = listener
-        self.on_epoch = on_epoch
-        self.epochs = 0
+    listener: FoldRecorder
+    on_epoch: OnEpoch
+    metric: Metric
+    epochs: int = 0
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         self.listener.epoch(number, scores, kept)
         self.epochs = number
         if self.on_epoch(number, scores[f"val_{self.metric.name}"]):
             raise _GivenUpError
-
-    def history(self, scores: Sequence[Mapping[str, float]]) -> None:
-        self.listener.history(scores)
-
-    def resumed(self, number: int) -> None:
-        self.listener.resumed(number)
-
-    def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
-        self.listener.finish(scores, model)
-
-
-def _alike(members: Mapping[int, HeadMember]) -> list[list[int]]:
-    """Numbers of members that may train as one batch."""
-    batches: dict[FitSettings, list[int]] = {}
-    for number, member in members.items():
-        batches.setdefault(shared_settings(member.settings), []).append(number)
-    return list(batches.values())
 
 
 def _train(experiment: Experiment, members: Sequence[HeadMember]) -> list[FitResult | DivergedError]:
@@ -194,26 +158,8 @@ def _train(experiment: Experiment, members: Sequence[HeadMember]) -> list[FitRes
     return [result.fit for result in results]
 
 
-def _hear(
-    listener: FoldRecorder, fitted: FitResult | DivergedError, settings: FitSettings, metric: Metric
-) -> FoldOutcome:
-    if isinstance(fitted, DivergedError):
-        return FoldOutcome("failed", error=str(fitted))
-    listener.history([scores.named(metric) for scores in fitted.history])
-    listener.finish(_final(fitted, metric), None)
-    return _scored(fitted, settings)
-
-
-def _final(fitted: FitResult, metric: Metric) -> dict[str, float]:
-    kept = fitted.history[fitted.kept_epoch - 1]
-    return {
-        f"val_{metric.name}": kept.val_score,
-        "val_loss": kept.val_loss,
-        "kept_epoch": float(fitted.kept_epoch),
-        "epochs": float(len(fitted.history)),
-    }
-
-
-def _scored(fitted: FitResult, settings: FitSettings) -> FoldOutcome:
+def _close(listener: FoldRecorder, fitted: FitResult, settings: FitSettings, metric: Metric) -> FoldOutcome:
     history, kept = fitted.history, fitted.history[fitted.kept_epoch - 1]
+    scores = {f"val_{metric.name}": kept.val_score, "val_loss": kept.val_loss}
+    listener.finish({**scores, "kept_epoch": fitted.kept_epoch, "epochs": len(history)}, None)
     return FoldOutcome("scored", kept.val_score, len(history), history=history, rule=settings.checkpoint)

@@ -23,7 +23,7 @@ from tmdscope.params.families import AnyFamily, FamilySearchParams, MlpFamily, r
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import Metric, Task
 from tmdscope.search.outcome import SearchOutcome
-from tmdscope.search.space import suggest
+from tmdscope.search.sampling import suggest
 from tmdscope.search.trials import FoldOutcome, Job, OnEpoch, Settings
 
 _WARNINGS: tuple[type[Warning], ...] = (RuntimeWarning, UserWarning, LinAlgWarning)
@@ -32,26 +32,16 @@ _FAULTS: tuple[type[Exception], ...] = (*_WARNINGS, np.linalg.LinAlgError, Diver
 
 
 class FamilyObjective:
-    """Mean score over inner folds of classifiers of several families, see `Objective`.
+    """Mean score of classifiers over inner folds, grouped by sample; only rows that are `seen` are kept."""
 
-    Folds are stratified and grouped by sample; nothing is kept of rows that are not `seen`.
-    """
-
-    together = 1
-    """Trials that run at once."""
-    epochs = 1
-    """A fold is fitted in one piece: trials end between folds only."""
+    together, epochs = 1, 1  # a fold is fitted in one piece: trials end between folds only
 
     def __init__(self, search: FamilySearchParams, table: Cohort, seen: Labels, folds: int) -> None:
         self.search = search
         self.table = table.take(seen)
         self.task, self.metric = table.task, table.task.primary
         self.parts = outer_folds(self.table.stratum, self.table.sample_ids.tolist(), folds)
-
-    @property
-    def folds(self) -> int:
-        """Number of inner folds."""
-        return len(self.parts)
+        self.folds = len(self.parts)
 
     def settings(self, trial: optuna.Trial) -> Settings:
         """Draw the settings of a trial, see `Objective.settings`."""
@@ -71,18 +61,14 @@ class FamilyObjective:
             except FamilyError as error:
                 listener.finish({"epochs": epochs}, None)
                 return FoldOutcome("failed", epochs=epochs, error=str(error))
-            true = self.table.targets[val]
-            scores = {f"val_{name}": value for name, value in self.task.scores(true, predicted).items()}
+            found = self.task.scores(self.table.targets[val], predicted)
+            scores = {f"val_{name}": value for name, value in found.items()}
             listener.finish({**scores, "epochs": epochs}, None)
         return FoldOutcome("scored", scores[f"val_{self.metric.name}"], epochs)
 
 
 def predict_unseen(family: AnyFamily, table: Cohort, seen: Labels, unseen: Labels, seed: int) -> Targets:
-    """Fit a classifier on some images, one thread, and predict others; labels of `seen` only are read.
-
-    `FamilyError` where the fit does not converge, is singular, overflows or asks for more neighbours than
-    there are; `UserError` where a feature is negative or no number, so that it has no power.
-    """
+    """Fit a method on some images, one thread, and predict others; `FamilyError` where that fails."""
     features, others = (table.inputs[rows].astype(np.float64) for rows in (seen, unseen))
     if family.power != 1 and not ((features >= 0).all() and (others >= 0).all()):
         raise UserError("a feature is negative or no number: its power is not defined; set power to 1")
@@ -107,9 +93,8 @@ def describe_choice(found: SearchOutcome, task: Task, targets: Targets, predicte
 def describe_method(search: FamilySearchParams, metric: Metric, folds: int, inner_folds: int) -> str:
     """Say in words how the search is made."""
     families = ", ".join(map(str, search.space["family"].ends))
-    early = (
-        f", fewer where a Wilcoxon test gives one up (p < {search.prune_folds})" if search.prune_folds else ""
-    )
+    p = search.prune_folds
+    early = f", fewer where a Wilcoxon test gives one up (p < {p})" if p else ""
     return (
         f"Nested: one search of its own for each of {folds} outer folds, over families ({families}), "
         "transforms (power, unit length, standardised) and the families' settings at once; sampler "

@@ -27,22 +27,13 @@ _LEAST_TRIALS = 4
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """What a search has found; `trial`, `value`, `folds` and `settings` are of the best trial.
+    """What a search has found; `trial`, `value` (mean over `folds`) and `settings` are of the best trial.
 
-    Attributes
-    ----------
-    value : float
-        Its mean validation score (the metric that the search improves) over folds.
-    selection : float or None
-        That score of what the search finds where each fold is left out of the choice of trial and epoch in
-        turn, see `tmdscope.learn.selection`; None where no epoch was chosen.
-    epochs : int
-        Passes over training parts that all trials took.
-    importance : dict
-        Setting that every complete trial drew to its share of the variance of the score (fANOVA), largest
-        first; empty where too few trials were complete to say.
-    trials : pandas.DataFrame
-        A row per place: ``place, trial, state, value, epochs`` and the settings.
+    `selection` is the score of what it finds where each fold is left out of the choice of trial and epoch in
+    turn, see `tmdscope.learn.selection`; None where no epoch was chosen. `epochs` are passes over training
+    parts that all trials took. `importance` is setting to share of the variance of the score (fANOVA), from
+    the largest on; empty where too few trials were complete to say. `trials` has a row per place: ``place,
+    trial, state, value, epochs`` and the settings.
     """
 
     trial: int
@@ -108,14 +99,9 @@ def draw_plots(study: SearchStudy, folder: Path) -> list[Path]:
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
-    return {
-        "place": trial.user_attrs[PLACE],
-        "trial": trial.number,
-        "state": trial.state.name,
-        "value": _value(trial) if trial.state == TrialState.COMPLETE else None,
-        "epochs": trial.user_attrs.get(EPOCHS, 0),
-        **trial.params,
-    }
+    value = _value(trial) if trial.state == TrialState.COMPLETE else None
+    own = {"place": trial.user_attrs[PLACE], "trial": trial.number, "state": trial.state.name, "value": value}
+    return {**own, "epochs": trial.user_attrs.get(EPOCHS, 0), **trial.params}
 
 
 def _selection(complete: list[FrozenTrial], metric: Metric) -> float | None:

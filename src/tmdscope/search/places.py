@@ -21,11 +21,7 @@ MAX_RETRIES = 10
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a study is, in places.
-
-    Failed places are over by an error of the trial's own or after too many deaths; no worker holds waiting
-    ones.
-    """
+    """How far a study is, in places; no worker holds waiting ones."""
 
     complete: int
     pruned: int

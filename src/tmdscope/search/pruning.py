@@ -8,6 +8,7 @@ is shown the one that it understands: `MedianPruner` and `SuccessiveHalvingPrune
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import optuna
@@ -54,17 +55,14 @@ class Steps:
         }
 
 
+@dataclass
 class FoldAndEpochPruner(BasePruner):
-    """Two pruners, one for the epochs of a fold and one for the folds.
+    """Two pruners: one for a fold's epochs (halving: of fold 0 only, it promotes once), one for folds."""
 
-    Epochs may be looked at in fold 0 only: successive halving promotes a trial once.
-    """
-
-    def __init__(self, steps: Steps, epochs: BasePruner, folds: BasePruner, first_fold_only: bool) -> None:
-        self.steps = steps
-        self.epochs = epochs
-        self.folds = folds
-        self.first_fold_only = first_fold_only
+    steps: Steps
+    epochs: BasePruner
+    folds: BasePruner
+    first_fold_only: bool
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Say whether to give a trial up, see `BasePruner.prune`."""
@@ -98,27 +96,25 @@ def make_pruner(params: SpaceParams, steps: Steps) -> FoldAndEpochPruner:
     return FoldAndEpochPruner(steps, makers[kind](), folds, first_fold_only=kind == "halving")
 
 
-def _ask(
-    pruner: BasePruner,
-    study: optuna.Study,
-    trial: FrozenTrial,
-    pick: Callable[[dict[int, float]], dict[int, float]],
-) -> bool:
+_Pick = Callable[[dict[int, float]], dict[int, float]]
+
+
+def _ask(pruner: BasePruner, study: optuna.Study, trial: FrozenTrial, pick: _Pick) -> bool:
     return pruner.prune(cast("optuna.Study", _Shown(study, pick)), _picked(trial, pick))
 
 
-def _picked(trial: FrozenTrial, pick: Callable[[dict[int, float]], dict[int, float]]) -> FrozenTrial:
+def _picked(trial: FrozenTrial, pick: _Pick) -> FrozenTrial:
     shown = copy.copy(trial)
     shown.intermediate_values = pick(trial.intermediate_values)
     return shown
 
 
+@dataclass
 class _Shown:
     """A study whose trials show one of their two series."""
 
-    def __init__(self, study: optuna.Study, pick: Callable[[dict[int, float]], dict[int, float]]) -> None:
-        self._study = study
-        self._pick = pick
+    _study: optuna.Study
+    _pick: _Pick
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)

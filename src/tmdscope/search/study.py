@@ -101,10 +101,7 @@ class SearchStudy:
         return drawn
 
     def report(self, trial: optuna.Trial, step: int, score: float, last: bool = False) -> bool:
-        """Report a score and say whether to give the trial up; after the `last` score nothing is pruned.
-
-        It is given up, too, where it was taken for dead and its place is another's.
-        """
+        """Report a score; True where the trial is given up: pruned before its `last`, or taken for dead."""
         try:
             self.storage.retry(lambda: trial.report(score, step))
         except UpdateFinishedTrialError:

@@ -58,23 +58,15 @@ class Job:
 
 
 class Objective(Protocol):
-    """What a search improves: the mean over folds of the score on their validation parts."""
+    """What a search improves: the mean over folds of the metric on their validation parts.
 
-    @property
-    def metric(self) -> Metric:
-        """What a score is of."""
+    A fold has at most so many `epochs`, and so many trials run `together`.
+    """
 
-    @property
-    def folds(self) -> int:
-        """Number of folds."""
-
-    @property
-    def epochs(self) -> int:
-        """Most epochs of a fold."""
-
-    @property
-    def together(self) -> int:
-        """Trials that run at once."""
+    metric: Metric
+    folds: int
+    epochs: int
+    together: int
 
     def settings(self, trial: optuna.Trial) -> Settings:
         """Draw the settings of a trial."""
@@ -93,10 +85,7 @@ class TrialRecorder(Recorder, Protocol):
         """Hear how the trial ends (``COMPLETE``, ``PRUNED`` or ``FAIL``), before the study does."""
 
     def close(self, counts: bool) -> None:
-        """Hear that no more will come.
-
-        It does not count where it was given back unfinished, or was taken for dead and others have its place.
-        """
+        """Hear that no more will come; it does not count where it was given back, or taken for dead."""
 
 
 class SearchRecorder(Protocol):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -54,10 +55,7 @@ def work(
 
 
 def await_running(study: SearchStudy) -> None:
-    """Wait, in sqlite, until what runs has ended or is taken for dead.
-
-    Scores are then known to the places after them, as if nothing had been killed.
-    """
+    """Wait, in sqlite, until what runs has ended or is taken for dead: later places then know its scores."""
     while study.storage.is_local and (running := study.places.progress.running):
         name = study.study.study_name
         say(f"{name}: waiting for {running} running trials, of another process or a killed one")
@@ -72,16 +70,16 @@ def _settle(study: SearchStudy, recorder: SearchRecorder) -> None:
         recorder.settle(states)
 
 
+@dataclass
 class _Batch:
-    """Trials of one process that run at once."""
+    """Trials of one process that run at once; the `live` ones go on."""
 
-    def __init__(self, study: SearchStudy, objective: Objective, recorder: SearchRecorder) -> None:
-        self.study = study
-        self.objective = objective
-        self.recorder = recorder
-        self.trials: list[optuna.Trial] = []
-        self.live: list[Job] = []
-        self.ended = 0
+    study: SearchStudy
+    objective: Objective
+    recorder: SearchRecorder
+    trials: list[optuna.Trial] = field(default_factory=list)
+    live: list[Job] = field(default_factory=list)
+    ended: int = 0
 
     def run(self) -> int:
         with self.study.signs_of_life(self.trials):
@@ -133,12 +131,12 @@ class _Batch:
             self._end(job, TrialState.PRUNED)
 
     def _end(self, job: Job, state: TrialState, error: str | None = None) -> None:
-        value = mean_std(job.scores)["mean"] if state == TrialState.COMPLETE else None
         scores: dict[str, float] = {"folds": len(job.scores), EPOCHS: job.epochs}
+        value, name = None, f"val_{self.objective.metric.name}"
         if job.scores:
             found = mean_std(job.scores)
-            name = f"val_{self.objective.metric.name}"
             scores |= {name: found["mean"], f"{name}.std": found["std"]}
+            value = found["mean"] if state == TrialState.COMPLETE else None
         job.recorder.finish(state.name, scores, error or "")  # first: a score in the study has its run
         notes: dict[str, Any] = {EPOCHS: job.epochs}
         if state == TrialState.COMPLETE and (left_out := job.left_out(self.objective.metric)) is not None:

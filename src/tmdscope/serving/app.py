@@ -13,9 +13,8 @@ from starlette.requests import ClientDisconnect
 
 from tmdscope.limits import ANSWER_SECONDS, BODY_SECONDS, MAX_BODIES_BYTES, MAX_REQUEST_BYTES
 from tmdscope.memory import give_back_freed_memory
-from tmdscope.serving.door import Door
+from tmdscope.serving.door import Door, RefusedError, busy
 from tmdscope.serving.images import read_images
-from tmdscope.serving.refusal import RefusedError, busy
 from tmdscope.serving.scorer import Scorer
 
 _JSON = "application/json"
@@ -114,9 +113,6 @@ def make_app(
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     scoring = Scoring(scorer, size_px, at_once)
 
-    async def invocations(request: Request) -> Response:
-        return await scoring.answer(request)
-
     async def ping() -> Response:
         return Response("\n", media_type=_JSON)
 
@@ -129,7 +125,7 @@ def make_app(
     async def pass_on(_request: Request, error: Exception) -> Response:
         raise error
 
-    app.add_api_route("/invocations", invocations, methods=["POST"])
+    app.add_api_route("/invocations", scoring.answer, methods=["POST"])
     app.add_api_route("/ping", ping)
     app.add_api_route("/health", ping)
     app.add_api_route("/version", mlflow_version)

@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -13,7 +13,6 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tmdscope.names import shown
-from tmdscope.serving.refusal import RefusedError
 from tmdscope.stage import say
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
@@ -26,11 +25,22 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
 _LOGGED = 200
 
 
-class Door:
-    """Answers only to its own names and to who has the token, logs, and turns errors into JSON.
+class RefusedError(Exception):
+    """A request that is not answered, and why; the client gets it as ``{"error": ...}``."""
 
-    `hosts` are in lower case, without ports; an empty `token` asks for none.
-    """
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+def busy(message: str) -> RefusedError:
+    """Refuse with status 503 what could be answered later."""
+    return RefusedError(503, message, {"Retry-After": "1"})
+
+
+class Door:
+    """Answers only to its `hosts` (lower case, no ports) and to who has the token; errors become JSON."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], token: str = "") -> None:
         self._app = app
@@ -63,23 +73,18 @@ class Door:
         given = headers.getlist("host")
         host = _HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
         if host is None or host[1].removesuffix(".") not in self._hosts:
-            raise RefusedError(
-                400, "this server does not answer to that Host; --allowed-hosts names those it does"
-            )
+            told = "this server does not answer to that Host; --allowed-hosts names those it does"
+            raise RefusedError(400, told)
         if not self._token or path in OPEN:
             return
         kind, _, value = headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not hmac.compare_digest(value.strip().encode(), self._token):
-            raise RefusedError(
-                401, "a token is needed: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"}
-            )
+            told = "a token is needed: Authorization: Bearer ..."
+            raise RefusedError(401, told, {"WWW-Authenticate": "Bearer"})
 
 
 def to_refusal(error: Exception) -> RefusedError:
-    """Say what a client is told of an error; one of ours is logged, and the client gets its number.
-
-    What nobody foresaw gets status 500.
-    """
+    """Say what a client is told of an error; one of ours is logged, and the client gets its number."""
     if isinstance(error, RefusedError):
         return error
     if isinstance(error, HTTPException):  # 404 and 405

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.limits import MAX_REQUEST_IMAGES
-from tmdscope.serving.refusal import RefusedError
+from tmdscope.serving.door import RefusedError
 
 _SPACE = b" \t\r\n"
 _HEAD = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"(inputs|instances)"[ \t\r\n]*:')
@@ -24,10 +24,7 @@ _SHOWN = 20
 
 
 def read_images(body: bytearray, size_px: int) -> NDArray[np.uint8]:
-    """Read the images of a request: uint8, N x S x S, N at least 1.
-
-    `RefusedError` on anything else names the image, the row and the value.
-    """
+    """Read a request's images, uint8, N x S x S; `RefusedError` names the image, the row and the value."""
     head = _HEAD.match(body)
     if head is None:
         raise RefusedError(400, _about_head(body))
@@ -69,24 +66,19 @@ def read_images(body: bytearray, size_px: int) -> NDArray[np.uint8]:
 
 
 def _about_head(body: bytearray) -> str:
-    found = _FIRST_KEY.match(body)
-    if found is None:
-        return "the body must be a JSON object with the key 'inputs' or 'instances'"
-    return _about_key(bytes(found[1]), None)
+    if found := _FIRST_KEY.match(body):
+        return _about_key(bytes(found[1]), None)
+    return "the body must be a JSON object with the key 'inputs' or 'instances'"
 
 
 def _about_tail(text: bytearray, key: bytes) -> str:
-    extra = _NEXT_KEY.search(text)
-    return (
-        _about_key(bytes(extra[1]), key)
-        if extra
-        else "the body is not JSON, or is cut off: it must end in ]]]}"
-    )
+    if extra := _NEXT_KEY.search(text):
+        return _about_key(bytes(extra[1]), key)
+    return "the body is not JSON, or is cut off: it must end in ]]]}"
 
 
 def _about_key(found: bytes, known: bytes | None) -> str:
+    name = found.decode(errors="replace")
     if found == known:
-        return f"the key {known.decode()!r} is given twice"
-    return (
-        f"unknown key {found.decode(errors='replace')!r}: one of 'inputs' and 'instances', and nothing else"
-    )
+        return f"the key {name!r} is given twice"
+    return f"unknown key {name!r}: one of 'inputs' and 'instances', and nothing else"

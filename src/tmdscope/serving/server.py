@@ -76,18 +76,16 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     token = os.environ.get(TOKEN, "")
     if token and len(token) < _SHORTEST_TOKEN:
-        raise UserError(
-            f"{TOKEN} has fewer than {_SHORTEST_TOKEN} characters; make one: openssl rand -hex 32"
-        )
+        told = f"{TOKEN} has fewer than {_SHORTEST_TOKEN} characters"
+        raise UserError(f"{told}; make one: openssl rand -hex 32")
     names = dict.fromkeys([*LOCAL, *map(_host_name, [host, *allowed])])
     with _listen(host, port) as listening:
         version = resolve_version(connect(), model, registered)
         program = load_program(version.uri, sha256)
         scorer = Scorer(program.ensemble)
         give_back_freed_memory()
-        app = make_app(
-            scorer, program.config.size_px, describe(version, program, model), set(names), token, at_once
-        )
+        metadata = describe(version, program, model)
+        app = make_app(scorer, program.config.size_px, metadata, set(names), token, at_once)
         place = f"http://{_host_name(host)}:{listening.getsockname()[1]}"
         say(f"{version.name} version {version.number} answers on {place} to the names {', '.join(names)}")
         if host not in (*LOCAL, "::1") and not token:
@@ -132,10 +130,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
     except OSError as error:
-        why = error.strerror or error
-        raise UserError(
-            f"cannot listen on {host}, port {port}: {why}; name others with --host and --port"
-        ) from error
+        told = f"cannot listen on {host}, port {port}: {error.strerror or error}"
+        raise UserError(f"{told}; name others with --host and --port") from error
     return listening
 
 

@@ -53,30 +53,26 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
     trained = client.get_run(version.run_id)
     of = {name: trained.data.tags.get(name, "none") for name in _OF}
     clauses = [f"tags.`{name}` = '{value}'" for name, value in {"experiment": NAME, **of}.items()]
-    ended = all_pages(
-        client.search_runs,
-        [trained.info.experiment_id],
-        " and ".join([*clauses, "attributes.status = 'FINISHED'"]),
-        order_by=["attributes.end_time DESC"],
-    )
+    query = " and ".join([*clauses, "attributes.status = 'FINISHED'"])
+    where, latest = [trained.info.experiment_id], ["attributes.end_time DESC"]
+    ended = all_pages(client.search_runs, where, query, order_by=latest)
     wanted = None if settings is None else sha256_json(dict(settings))
     fitting = [run for run in ended if wanted in (None, run.data.tags.get("params.sha256"))]
     if not fitting:
         told = "with the settings of params.yaml (audit, scoring), only with others" if ended else ""
         raise UserError(_missing(version, of, trained.data.tags.get("experiment") == _ADDED, told))
     info = fitting[0].info
-    where, remedy = f"{_RECORD} of run {info.run_id}", "make it anew: `dvc repro --force audit`"
+    what, remedy = f"{_RECORD} of run {info.run_id}", "make it anew: `dvc repro --force audit`"
     with fetch_artifact(client, info.run_id, _RECORD) as path:
         try:
             audit = Audit.read(path, CLASSES)
         except UserError as error:
-            raise UserError(f"{where} cannot be used: {error}; {remedy}") from error
+            raise UserError(f"{what} cannot be used: {error}; {remedy}") from error
     made_of = audit.provenance or {}
     if {name: made_of.get(name) for name in _OF} != of:
-        raise UserError(f"{where} is of other data or another split than its tags say; {remedy}")
-    return StudyAudit(
-        info.run_id, datetime.fromtimestamp(info.end_time / 1000, UTC), tuple(audit.failed_checks)
-    )
+        raise UserError(f"{what} is of other data or another split than its tags say; {remedy}")
+    at = datetime.fromtimestamp(info.end_time / 1000, UTC)
+    return StudyAudit(info.run_id, at, tuple(audit.failed_checks))
 
 
 def _missing(version: Version, of: Mapping[str, str], added: bool, told: str) -> str:

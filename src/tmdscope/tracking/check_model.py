@@ -63,9 +63,8 @@ def _repeat(uri: str, files: ModelFiles) -> ModelCheck:
     except UserError as error:
         return ModelCheck(str(error), "not tried")
     except Exception as error:  # a graph of known operators may still be none that torch can load
-        return ModelCheck(
-            f"{uri} does not load without pickles: {str(error)[:_MESSAGE_CHARACTERS]}", "not tried"
-        )
+        told = f"{uri} does not load without pickles: {str(error)[:_MESSAGE_CHARACTERS]}"
+        return ModelCheck(told, "not tried")
     if stored is None:
         return ModelCheck(None, f"{uri} holds no reference predictions: run its experiment again")
     try:

@@ -20,12 +20,7 @@ from tmdscope.tracking.store import shown_uri
 
 @dataclass(frozen=True)
 class Contract:
-    """What a model takes in and what it tells apart.
-
-    `classes` are in the order of its probabilities, empty where the model does not say. `inputs` (its schema)
-    and `prepare` (complete where an earlier version wrote less) are JSON-like; None where the model does not
-    say.
-    """
+    """What a model takes in and what it tells apart, JSON-like; empty or None where it does not say."""
 
     classes: tuple[str, ...]
     inputs: Any
@@ -34,10 +29,7 @@ class Contract:
 
 
 def read_contract(version: Version) -> Contract:
-    """Read what a version takes in and tells apart from its ``MLmodel``, without fetching its weights.
-
-    `UserError` where the store, which must be connected, lacks that file, or tmdscope did not write it.
-    """
+    """Read what a version takes in and tells apart from its ``MLmodel``, without fetching its weights."""
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, expect_ours(version.uri):
         try:
             path = mlflow.artifacts.download_artifacts(artifact_uri=f"{version.uri}/MLmodel", dst_path=folder)

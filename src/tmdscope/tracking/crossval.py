@@ -2,21 +2,21 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 from torch import nn
 
 from tmdscope.dataset.splits import FoldParts
-from tmdscope.learn.crossval import cross_validate
+from tmdscope.learn.crossval import FoldResult, cross_validate
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.progress import TrainingTable
 from tmdscope.record import JsonRecord
 from tmdscope.scores.task import read_task
-from tmdscope.tracking.dossier import Dossier, Trained
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.provenance import whereabouts
-from tmdscope.tracking.runs import DataUse, TrackedRun, end_attempt, numbers, start_run
+from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, end_attempt, numbers, start_run
 from tmdscope.tracking.store import Study
 
 Package = Callable[[nn.Module], Program]
@@ -24,10 +24,7 @@ Package = Callable[[nn.Module], Program]
 
 @dataclass(frozen=True)
 class RunRecord(JsonRecord):
-    """The runs and models of a tracked experiment and its folds, and what made them: ``run.json`` of a stage.
-
-    The rest is as of `tmdscope.tracking.provenance.whereabouts`.
-    """
+    """Runs and models of an experiment, and what made them, see `whereabouts`: ``run.json`` of a stage."""
 
     experiment: str
     run_id: str
@@ -42,21 +39,35 @@ class RunRecord(JsonRecord):
     split_sha256: str
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A cross-validated model: by fold its kept model, what that gave and the images that it saw."""
+
+    experiment: Experiment
+    models: Sequence[nn.Module]
+    results: Sequence[FoldResult]
+    folds: Sequence[FoldParts]
+
+    @property
+    def program(self) -> Program:
+        """The folds' models as one."""
+        config, labels = self.experiment.config, self.experiment.examples.labels.cpu().numpy()
+        shown = set(labels[np.concatenate([fold.train for fold in self.folds])].tolist())
+        trained = tuple(name for label, name in enumerate(config.classes) if label in shown)
+        config = replace(config, members=len(self.models), trained=trained)
+        return Program(self.experiment.assemble(self.models), config)
+
+
+@dataclass
 class TrackedFold:
-    """A fold's listener that writes to its run, see `tmdscope.learn.recorder.FoldRecorder`.
+    """A fold's listener that writes to its run, see `FoldRecorder`; without `package` it logs no model."""
 
-    `package` turns the kept model into a program to log; None logs no model.
-    """
-
-    def __init__(
-        self, run: TrackedRun, number: int, package: Package | None, table: TrainingTable | None
-    ) -> None:
-        self.run = run
-        self.number = number
-        self.package = package
-        self.table = table
-        self.model_uri = ""
-        self._epochs: list[dict[str, float]] = []
+    run: TrackedRun
+    number: int
+    package: Package | None
+    table: TrainingTable | None
+    model_uri: str = ""
+    epochs: Sequence[Mapping[str, float]] = ()
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         """Log the epoch's scores in one call, see `FoldRecorder.epoch`."""
@@ -66,7 +77,7 @@ class TrackedFold:
 
     def history(self, scores: Sequence[Mapping[str, float]]) -> None:
         """Keep the scores of all epochs for one call at the end, see `FoldRecorder.history`."""
-        self._epochs = [{f"epoch_{name}": value for name, value in entry.items()} for entry in scores]
+        self.epochs = [{f"epoch_{name}": value for name, value in entry.items()} for entry in scores]
 
     def resumed(self, number: int) -> None:
         """Note on the run that it was interrupted, see `FoldRecorder.resumed`."""
@@ -76,36 +87,24 @@ class TrackedFold:
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         """Log the final scores and the model, see `FoldRecorder.finish`."""
-        self.run.history([scores, *self._epochs], first_step=0)
+        self.run.history([scores, *self.epochs], first_step=0)
         if self.package is not None and model is not None:
             self.model_uri = self.run.program(self.package(model))
 
 
+@dataclass
 class TrackedCrossval:
-    """A recorder that opens a child run per fold, see `tmdscope.learn.recorder.Recorder`.
+    """A recorder of a run per fold, see `Recorder`; it goes on with an `attempt` that is not `fresh`."""
 
-    `attempt` names the attempt whose runs are gone on with; `fresh`: it is known to be a new one.
-    """
-
-    def __init__(
-        self,
-        parent: TrackedRun,
-        tags: Mapping[str, str],
-        data: DataUse,
-        package: Package | None = None,
-        table: TrainingTable | None = None,
-        attempt: str | None = None,
-        fresh: bool = False,
-    ) -> None:
-        self.parent = parent
-        self.tags = tags
-        self.data = data
-        self.package = package
-        self.table = table
-        self.attempt = attempt
-        self.fresh = fresh
-        self.run_ids: list[str] = []
-        self.model_uris: list[str] = []
+    parent: TrackedRun
+    tags: Mapping[str, str]
+    data: DataUse
+    package: Package | None = None
+    table: TrainingTable | None = None
+    attempt: str | None = None
+    fresh: bool = False
+    run_ids: list[str] = field(default_factory=list)
+    model_uris: list[str] = field(default_factory=list)
 
     @contextmanager
     def fold(self, number: int) -> Iterator[TrackedFold]:
@@ -151,15 +150,8 @@ def track_experiment(
         TrainingTable(name, len(folds), experiment.settings.epochs, len(folds[0].train), metric) as table,
     ):
         recorder = TrackedCrossval(run, {**tags, "experiment": name}, data, package, table, attempt)
-        results = cross_validate(
-            experiment.build,
-            experiment.target,
-            experiment.examples,
-            folds,
-            experiment.settings,
-            recorder,
-            resume=resume,
-        )
+        of = (experiment.build, experiment.target, experiment.examples)
+        results = cross_validate(*of, folds, experiment.settings, recorder, resume=resume)
         dossier = on_results(run, Trained(experiment, models, results, folds))
         run.metrics(numbers(dossier.facts.scores))
         uri = run.dossier(dossier)

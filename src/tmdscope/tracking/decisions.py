@@ -90,16 +90,16 @@ class Move(JsonRecord):
 
 def moves_in(name: str, tags: Mapping[str, str]) -> list[Move]:
     """List the moves in a registered model's tags, those that were not struck out, the oldest first."""
-    found = [_read_move(name, key, value) for key, value in tags.items() if key.startswith(_MOVE)]
+    found = []
+    for key, value in tags.items():
+        if not key.startswith(_MOVE):
+            continue
+        try:
+            found.append(Move.parse(json.loads(value)))
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                f"tag {key!r} of registered model {name!r} was changed ({value[:100]!r} is no move of an "
+                f"alias: {error}); see in run {key.removeprefix(_MOVE)} of {EXPERIMENT!r} what was decided, "
+                "and delete the tag"
+            ) from error
     return sorted(found, key=lambda move: move.at)
-
-
-def _read_move(name: str, key: str, value: str) -> Move:
-    try:
-        return Move.parse(json.loads(value))
-    except (ValueError, RecursionError) as error:
-        raise UserError(
-            f"tag {key!r} of registered model {name!r} was changed ({value[:100]!r} is no move of an alias: "
-            f"{error}); see in run {key.removeprefix(_MOVE)} of {EXPERIMENT!r} what was decided, and delete "
-            "the tag"
-        ) from error

@@ -66,11 +66,7 @@ class _Held:
 def locked(
     client: MlflowClient, name: str, who: str, clock: Callable[[], float] = time.time
 ) -> Iterator[Lock]:
-    """Hold the lock on a registered model, and give it back whatever happens.
-
-    `UserError` where someone else holds it: `who` is told to others who want it; `clock` gives the time in s
-    since 1970.
-    """
+    """Hold the lock on a registered model for a block; `UserError`, which says `who`, if another does."""
     lock = Lock(client, name, uuid.uuid4().hex[:12])
     with owned() as owner:
         _acquire(lock, who, owner, clock)

@@ -27,22 +27,16 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 
 from tmdscope.files import open_regular, read_bytes
 from tmdscope.limits import MAX_BESIDE_BYTES, MAX_MODEL_BYTES, MAX_TEXT_BYTES
-
-PROGRAM = "data/model.pt2"
-"""File of a model: its exported program."""
+from tmdscope.tracking.model_graph import DOTTED, PROGRAM, check_graph, check_words, expect_keys, json_of
 
 RELIABILITY = "extra_files/reliability.safetensors"
-"""File of a model: how far its predictions can be trusted."""
-
 REFERENCE = "extra_files/reference.safetensors"
-"""File of a model: images and what it says of them."""
+"""Files of a model: how far it can be trusted, and images with what it says of them."""
 
 WRITTEN_LATER = "registered_model_meta"
 """File that MLflow writes where a version's files are when they are read."""
 
-DTYPES = {5: np.dtype("<i8"), 7: np.dtype("<f4")}
-"""Types of stored tensors by their number in the archive."""
-
+_DTYPES = {5: np.dtype("<i8"), 7: np.dtype("<f4")}
 _MLMODEL_BYTES = 1 << 17
 _DEEPEST = 10
 _DIRECTORY_BYTES = 1 << 24
@@ -64,27 +58,26 @@ _DESCRIBED = set(
 )
 _METADATA = {"ensemble", "classes", "not_trained", "prepare", "scale"}
 _BESIDE = [{"path": RELIABILITY}, {"path": REFERENCE}]
-_FLAVOURS: dict[str, dict[str, Callable[[Any], bool]]] = {
+_FLAVOURS: dict[str, dict[str, list[Any] | None]] = {
     "python_function": {
-        "config": lambda value: value == {"device": None},
-        "data": lambda value: value == "data",
-        "env": lambda value: value == {"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
-        "loader_module": lambda value: value == "mlflow.pytorch",
-        "pickle_module_name": lambda value: value == "mlflow.pytorch.pickle_module",
-        "python_version": lambda value: isinstance(value, str),
+        "config": [{"device": None}],
+        "data": ["data"],
+        "env": [{"conda": "conda.yaml", "virtualenv": "python_env.yaml"}],
+        "loader_module": ["mlflow.pytorch"],
+        "pickle_module_name": ["mlflow.pytorch.pickle_module"],
+        "python_version": None,
     },
     "pytorch": {
-        "code": lambda value: value is None,
-        "extra_files": lambda value: value is None or all(e in _BESIDE for e in value),
-        "model_data": lambda value: value == "data",
-        "pytorch_version": lambda value: isinstance(value, str),
+        "code": [None],
+        "extra_files": [None, [], _BESIDE[:1], _BESIDE[1:], _BESIDE, _BESIDE[::-1]],
+        "model_data": ["data"],
+        "pytorch_version": None,
     },
 }
+"""What ``MLmodel`` may say of each flavour; None: any text."""
 
-_WEIGHTS, _CONSTANTS = (
-    "data/weights/model_weights_config.json",
-    "data/constants/model_constants_config.json",
-)
+_WEIGHTS = "data/weights/model_weights_config.json"
+_CONSTANTS = "data/constants/model_constants_config.json"
 _GRAPH, _EXAMPLE = "models/model.json", "data/sample_inputs/model.pt"
 _TEXTS = {
     "archive_format": rb"pt2",
@@ -98,39 +91,6 @@ _EXAMPLE_RECORDS = re.compile(
     r"data\.pkl|\.format_version|\.storage_alignment|byteorder|data/0|version|\.data/\w+"
 )
 _EXAMPLE_NAMES = {"torch._utils _rebuild_tensor_v2", "torch ByteStorage", "collections OrderedDict"}
-
-_PROGRAM_KEYS = set(
-    "graph_module guards_code opset_version range_constraints schema_version torch_version verifiers".split()
-)
-_MODULE_KEYS = set("graph metadata module_call_graph signature treespec_namedtuple_fields".split())
-_GRAPH_KEYS = set(
-    "arg as_bool as_device as_expr as_float as_int as_ints as_layout as_memory_format as_none "
-    "as_scalar_type as_tensor as_tensors buffer buffer_name custom_obj_values device dtype expr_str "
-    "hint index input_specs inputs is_hop_single_tensor_return is_single_tensor_return kind layout "
-    "name nodes output_specs outputs parameter parameter_name persistent requires_grad sizes "
-    "storage_offset strides sym_bool_values sym_float_values sym_int_values target tensor_constant "
-    "tensor_constant_name tensor_values type user_input user_output".split()
-)
-_NAME, _DOTTED = r"[A-Za-z_][A-Za-z0-9_]{0,199}", r"[A-Za-z_][A-Za-z0-9_.]{0,199}"
-_SPEC = (
-    r'(?:[\[\]{}:, \d]|"(?:type|context|children_spec|builtins\.(?:tuple|dict|list)|null|\[\])"|null){1,2000}'
-)
-_OPERATORS = (
-    "_assert_tensor_metadata adaptive_avg_pool2d add add_ batch_norm conv2d div dropout flatten linear "
-    "log_sigmoid log_softmax matmul max_pool2d mean mul neg numpy_T permute relu relu_ rsub sigmoid "
-    "softmax stack sub t to transpose unsqueeze"
-)
-_SYMBOL = r"Symbol\('s\d{1,6}', positive=True, integer=True\)"
-_WORDS = {
-    "name": _NAME,
-    "parameter_name": _DOTTED,
-    "buffer_name": _DOTTED,
-    "tensor_constant_name": _DOTTED,
-    "target": rf"torch\.ops\.aten\.(?:{_OPERATORS.replace(' ', '|')})\.\w{{1,30}}",
-    "type": r"cpu",
-    "expr_str": rf"(?:{_SYMBOL}|Integer\(\d{{1,15}}\)|Mul\(|Add\(|\)|, ){{1,50}}",
-}
-"""What a text of the graph may be, by the key that it stands under. torch evaluates `expr_str`."""
 
 
 def check_list(folder: Path) -> None:
@@ -153,10 +113,7 @@ def check_list(folder: Path) -> None:
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """Read ``MLmodel``, with at least ``flavors`` and ``metadata``; only what `log_program` has MLflow write.
-
-    `ValueError` where it is no YAML, or says anything else, such as whose code is to be run.
-    """
+    """Read ``MLmodel``; `ValueError` where it says anything that `log_program` does not have MLflow write."""
     text = read_bytes(path, _MLMODEL_BYTES).decode("utf-8")
     reader = YAML(typ="safe", pure=True)
     try:
@@ -168,22 +125,22 @@ def read_description(path: Path) -> dict[str, Any]:
         described = reader.load(text)
     except YAMLError as error:
         raise ValueError(f"MLmodel is not YAML ({' '.join(str(error).split())[:200]})") from error
-    _expect_keys("MLmodel", described, _DESCRIBED, {"flavors"})
+    expect_keys("MLmodel", described, _DESCRIBED, {"flavors"})
     flavours, metadata = described["flavors"], described.setdefault("metadata", {})
-    _expect_keys("flavors of MLmodel", flavours, set(_FLAVOURS), set(_FLAVOURS))
+    expect_keys("flavors of MLmodel", flavours, set(_FLAVOURS), set(_FLAVOURS))
     for name, allowed in _FLAVOURS.items():
-        _expect_keys(
-            f"flavour {name}", flavours[name], set(allowed), {"loader_module", "model_data"} & set(allowed)
-        )
-        for key, is_allowed in allowed.items():
-            if key in flavours[name] and not is_allowed(flavours[name][key]):
-                raise ValueError(f"MLmodel has {name}.{key} {str(flavours[name][key])[:80]!r}")
+        needed = {"loader_module", "model_data"} & set(allowed)
+        expect_keys(f"flavour {name}", flavours[name], set(allowed), needed)
+        for key, value in flavours[name].items():
+            known = allowed[key]
+            if not isinstance(value, str) if known is None else value not in known:
+                raise ValueError(f"MLmodel has {name}.{key} {str(value)[:80]!r}")
     for key in ("prompts", "is_signature_from_type_hint", "type_hint_from_example"):
         if described.get(key):
             raise ValueError(f"MLmodel has {key}")
     if "ensemble" not in (metadata or {}):
         raise ValueError("it was not made by tmdscope: its metadata names no ensemble")
-    _expect_keys("metadata of MLmodel", metadata, _METADATA)
+    expect_keys("metadata of MLmodel", metadata, _METADATA)
     for key, value in metadata.items():
         words = value if key in ("classes", "not_trained") else [value]
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
@@ -204,7 +161,7 @@ class ProgramFile:
         self.weights = _read_payloads(read(_WEIGHTS), "weight_")
         self.constants = _read_payloads(read(_CONSTANTS), "tensor_")
         _check_example(read(_EXAMPLE))
-        self.graph = _check_graph(_json(_GRAPH, read(_GRAPH)))
+        self.graph = check_graph(json_of(_GRAPH, read(_GRAPH)))
 
     def tensors(
         self, expected: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
@@ -215,9 +172,8 @@ class ProgramFile:
         """
         if odd := sorted(self.weights.keys() ^ expected.keys()):
             raise ValueError(f"its tensors are not those of its metadata: {odd[0]} is in one of the two only")
-        return {
-            name: _read_tensor(name, self.weights[name], self._read, *expected[name]) for name in expected
-        }
+        read, weights = self._read, self.weights
+        return {name: _read_tensor(name, weights[name], read, *wanted) for name, wanted in expected.items()}
 
     def write(self, to: Path, example: bytes) -> None:
         """Write the file anew from what was seen of it, with a record of example inputs.
@@ -240,10 +196,8 @@ class ProgramFile:
 @contextmanager
 def open_program(path: Path) -> Iterator[ProgramFile]:
     """Open a ``.pt2`` file whose records are those of a program, unpacked, and each there once."""
-    with (
-        open_regular(path, MAX_MODEL_BYTES) as stream,
-        _open_archive(stream, path.stat().st_size) as archive,
-    ):
+    size = path.stat().st_size
+    with open_regular(path, MAX_MODEL_BYTES) as stream, _open_archive(stream, size) as archive:
         records = archive.namelist()
         prefix = min(records).partition("/")[0] + "/" if records else ""
         names = {name.removeprefix(prefix) for name in records if name.startswith(prefix)}
@@ -295,37 +249,21 @@ def _open_archive(stream: IO[bytes], size: int) -> zipfile.ZipFile:
     return archive
 
 
-def _json(name: str, content: bytes) -> Any:
-    try:
-        return json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{PROGRAM}: {name} is not JSON ({error})") from error
-
-
-def _expect_keys(what: str, found: Any, allowed: set[str], needed: set[str] | None = None) -> None:
-    if not isinstance(found, dict):
-        raise ValueError(f"{what} is a {type(found).__name__}")
-    if odd := [key for key in found if key not in allowed]:
-        raise ValueError(f"{what} says {str(odd[0])[:80]!r}, which no model of ours says")
-    if missing := sorted((needed or set()) - set(found)):
-        raise ValueError(f"{what} does not say {missing[0]}")
-
-
 def _read_payloads(content: bytes, kind: str) -> dict[str, Any]:
-    config = _json("a list of tensors", content)
-    _expect_keys("a list of tensors", config, {"config"}, {"config"})
-    _expect_keys("a list of tensors", config["config"], set(config["config"]))
+    config = json_of("a list of tensors", content)
+    expect_keys("a list of tensors", config, {"config"}, {"config"})
+    expect_keys("a list of tensors", config["config"], set(config["config"]))
     for name, entry in config["config"].items():
         keys = {"path_name", "is_param", "use_pickle", "tensor_meta"}
-        _expect_keys(f"tensor {name[:80]!r}", entry, keys, keys)
+        expect_keys(f"tensor {name[:80]!r}", entry, keys, keys)
         record, meta = entry["path_name"], entry["tensor_meta"]
         if entry["use_pickle"] is not False or not re.fullmatch(rf"{kind}\d{{1,7}}", str(record)):
             raise ValueError(f"{PROGRAM}: {name[:80]!r} may be a pickle ({str(record)[:80]!r})")
-        if not re.fullmatch(_DOTTED, name):
+        if not re.fullmatch(DOTTED, name):
             raise ValueError(f"{PROGRAM}: {name[:80]!r} is no name of a tensor")
-        _check_words(meta, "tensor_meta")
+        check_words(meta, "tensor_meta")
         keys = {"dtype", "sizes", "strides", "storage_offset", "layout", "device", "requires_grad"}
-        _expect_keys(f"tensor {name!r}", meta, keys, keys)
+        expect_keys(f"tensor {name!r}", meta, keys, keys)
     return dict(config["config"])
 
 
@@ -339,7 +277,7 @@ def _read_tensor(
     meta = entry["tensor_meta"]
     sizes, strides = (tuple(_whole(name, value) for value in meta[key]) for key in ("sizes", "strides"))
     offset = _whole(name, meta["storage_offset"])
-    if sizes != shape or DTYPES.get(meta["dtype"]) != kind or len(strides) != len(sizes):
+    if sizes != shape or _DTYPES.get(meta["dtype"]) != kind or len(strides) != len(sizes):
         raise ValueError(f"tensor {name} has shape {sizes}, its metadata ask for {kind} of {shape}")
     content = read(f"data/weights/{entry['path_name']}")
     values = np.frombuffer(content, kind, len(content) // kind.itemsize)
@@ -364,10 +302,9 @@ def _check_example(content: bytes) -> None:
             for record in records:
                 if record.compress_type or not _EXAMPLE_RECORDS.fullmatch(record.filename.partition("/")[2]):
                     raise ValueError(f"record {record.filename!r}")
-            programs = [
-                archive.read(r) for r in records if r.filename.endswith("data.pkl") and r.file_size < 4096
-            ]
-        named = [(code.name, str(arg)) for code, arg, _ in pickletools.genops(programs[0])]
+            small = [r for r in records if r.filename.endswith("data.pkl") and r.file_size < 4096]
+            program = archive.read(small[0])
+        named = [(code.name, str(arg)) for code, arg, _ in pickletools.genops(program)]
     except (ValueError, IndexError, zipfile.BadZipFile, EOFError, NotImplementedError, struct.error) as error:
         raise ValueError(f"{PROGRAM}: {_EXAMPLE} may be a pickle of anything ({error})") from error
     for code, arg in named:
@@ -375,67 +312,3 @@ def _check_example(content: bytes) -> None:
             raise ValueError(f"{PROGRAM}: {_EXAMPLE} is a pickle that does {code}")
         if code == "GLOBAL" and arg not in _EXAMPLE_NAMES:
             raise ValueError(f"{PROGRAM}: {_EXAMPLE} is a pickle that calls {arg[:80]}")
-
-
-def _check_graph(program: Any) -> dict[str, Any]:
-    _expect_keys("the program", program, _PROGRAM_KEYS, {"graph_module"})
-    module = program["graph_module"]
-    _expect_keys("the program's module", module, _MODULE_KEYS, {"graph", "signature", "module_call_graph"})
-    if program.get("guards_code") or module.get("metadata") or module.get("treespec_namedtuple_fields"):
-        raise ValueError(f"{PROGRAM}: its graph has code, types or remarks of its own")
-    graph = module["graph"]
-    _expect_keys("the graph", graph, _GRAPH_KEYS, {"nodes"})
-    for node in graph["nodes"]:
-        _expect_keys("a node of the graph", node, {*_GRAPH_KEYS, "metadata"}, {"target"})
-        node["metadata"] = {}  # texts of its making, which are for nobody but who reads it
-    tensors = graph.get("tensor_values", {})
-    _expect_keys("the graph", tensors, {name for name in tensors if re.fullmatch(_NAME, name)})
-    signature = ("signature", module["signature"])
-    named = [
-        (name, part) for name, part in (*graph.items(), signature) if name not in ("nodes", "tensor_values")
-    ]
-    nodes = [{key: value for key, value in node.items() if key != "metadata"} for node in graph["nodes"]]
-    for key, part in (*named, ("nodes", nodes), ("tensor_values", list(tensors.values()))):
-        _check_words(part, key)
-    for call in module["module_call_graph"]:
-        _check_call(call)
-    for name, bounds in program.get("range_constraints", {}).items():
-        _expect_keys("a range", bounds, {"min_val", "max_val"})
-        if not re.fullmatch(r"s\d{1,6}", name) or not all(
-            v is None or type(v) is int for v in bounds.values()
-        ):
-            raise ValueError(f"{PROGRAM}: its graph has a range {name[:80]!r}")
-    return dict(program)
-
-
-def _check_call(call: Any) -> None:
-    _expect_keys("a call", call, {"fqn", "signature"}, {"fqn"})
-    signature = call.get("signature") or {"in_spec": "[]", "out_spec": "[]"}
-    _expect_keys("a signature", signature, set("inputs outputs in_spec out_spec forward_arg_names".split()))
-    specs = (signature["in_spec"], signature["out_spec"])
-    names = signature.get("forward_arg_names") or []
-    sound = (
-        re.fullmatch(rf"(?:{_DOTTED})?", str(call["fqn"]))
-        and not signature.get("inputs")
-        and not signature.get("outputs")
-        and all(re.fullmatch(_SPEC, str(spec)) for spec in specs)
-        and all(re.fullmatch(_NAME, str(name)) for name in names)
-    )
-    if not sound:
-        raise ValueError(f"{PROGRAM}: its graph calls what no model calls, {str(call)[:80]!r}")
-
-
-def _check_words(part: Any, key: str) -> None:
-    """Refuse keys that are not on the list, and texts that are no names, operators or plain expressions."""
-    if isinstance(part, dict):
-        _expect_keys("the graph", part, _GRAPH_KEYS)
-        for name, value in part.items():
-            _check_words(value, name)
-    elif isinstance(part, list):
-        for value in part:
-            _check_words(value, key)
-    elif isinstance(part, str):
-        if not re.fullmatch(_WORDS.get(key, r"(?!)"), part, re.ASCII):
-            raise ValueError(f"{PROGRAM}: its graph has {key} {part[:80]!r}, which no model has")
-    elif type(part) is int and abs(part) > 2**63:
-        raise ValueError(f"{PROGRAM}: its graph has the number {str(part)[:40]}")

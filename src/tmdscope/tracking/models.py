@@ -35,7 +35,6 @@ from tmdscope.params.experiments import Architecture
 from tmdscope.params.images import PrepareParams
 from tmdscope.reliability.reliability import Reliability
 from tmdscope.tracking.model_files import (
-    PROGRAM,
     REFERENCE,
     RELIABILITY,
     WRITTEN_LATER,
@@ -44,9 +43,9 @@ from tmdscope.tracking.model_files import (
     open_program,
     read_description,
 )
-from tmdscope.tracking.registry import FILES_SHA256, resolve
+from tmdscope.tracking.model_graph import PROGRAM
+from tmdscope.tracking.registry import FILES_SHA256, check_pinned, resolve
 from tmdscope.tracking.scale import Scale
-from tmdscope.tracking.standing import check_pinned
 from tmdscope.tracking.store import Study, shown_uri
 from tmdscope.vision.classifier import (
     EMBEDDING_WIDTH,
@@ -120,8 +119,11 @@ def log_program(run_id: str, program: Program, name: str) -> str:
         Schema([TensorSpec(np.dtype("uint8"), (-1, config.size_px, config.size_px))]),
         Schema([TensorSpec(np.dtype("float32"), (-1, len(config.classes)), columns)]),
     )
-    metadata = {"ensemble": json.dumps(asdict(config)), "classes": list(config.classes)}
-    metadata["not_trained"] = list(config.not_trained)
+    metadata = {
+        "ensemble": json.dumps(asdict(config)),
+        "classes": list(config.classes),
+        "not_trained": list(config.not_trained),
+    }
     if program.prepare is not None:
         metadata["prepare"] = program.prepare.model_dump_json()
     if program.scale is not None:
@@ -134,7 +136,7 @@ def log_program(run_id: str, program: Program, name: str) -> str:
             input_example=example,
             pip_requirements=[f"{package}=={version(package)}" for package in ("torch", "numpy")],
             metadata=metadata,
-            extra_files=_write_beside(program, ensemble, Path(folder)) or None,
+            extra_files=_write_beside(program, ensemble, Path(folder)),
             serialization_format="pt2",
             validate_serving_input=False,  # seconds a model; the gate tries what is promoted
         )
@@ -153,7 +155,7 @@ def _active(run_id: str) -> Iterator[None]:
         mlflow.end_run("RUNNING")
 
 
-def _write_beside(program: Program, ensemble: Ensemble, folder: Path) -> list[str]:
+def _write_beside(program: Program, ensemble: Ensemble, folder: Path) -> list[str] | None:
     if program.reliability is not None:
         arrays, texts = program.reliability.tensors()
         save_file(arrays, folder / Path(RELIABILITY).name, texts)
@@ -161,7 +163,7 @@ def _write_beside(program: Program, ensemble: Ensemble, folder: Path) -> list[st
         with torch.inference_mode():
             expected = ensemble(torch.from_numpy(program.reference)).numpy()
         Reference(program.reference, expected).write(folder / Path(REFERENCE).name)
-    return [str(path) for path in sorted(folder.iterdir())]
+    return [str(path) for path in sorted(folder.iterdir())] or None
 
 
 def hash_files(folder: Path) -> str:
@@ -175,35 +177,29 @@ def hash_files(folder: Path) -> str:
 
 
 def recorded_sha256(client: MlflowClient, uri: str) -> str | None:
-    """Give the hash that a model's files had when it was logged, or None.
-
-    It is the tag of a version or alias, and the logged model's own tag for ``models:/m-...``.
-    """
-    place = uri.removeprefix("models:/")
-    if "@" in place:
-        tags: Mapping[str, str] = client.get_model_version_by_alias(*place.split("@")).tags
-    elif "/" in place:
-        tags = client.get_model_version(*place.split("/")).tags
-    else:
-        tags = client.get_logged_model(place).tags
+    """Give the hash that a model's files had when it was logged, from its tag or its version's; or None."""
+    if _is_registered(uri):
+        return resolve(client, uri).tags.get(FILES_SHA256)
+    tags: Mapping[str, str] = client.get_logged_model(uri.removeprefix("models:/")).tags
     return tags.get(FILES_SHA256)
 
 
-def find_program(study: Study, run_id: str, name: str) -> str | None:
-    """Find the URI of a whole model that a run has logged, or None.
+def _is_registered(uri: str) -> bool:
+    return "@" in uri or uri.count("/") > 1
 
-    What a killed process left half logged is removed.
-    """
+
+def find_program(study: Study, run_id: str, name: str) -> str | None:
+    """Find the URI of a whole model that a run has logged, or None; what was logged by half is removed."""
     logged = study.client.search_logged_models(
         [study.experiment_id], filter_string=f"source_run_id = '{run_id}' and name = '{name}'"
     )
-    whole = [
-        model for model in logged if model.status == LoggedModelStatus.READY and FILES_SHA256 in model.tags
-    ]
+    whole = None
     for model in logged:
-        if model not in whole:
+        if model.status == LoggedModelStatus.READY and FILES_SHA256 in model.tags:
+            whole = whole or str(model.model_uri)
+        else:
             study.client.delete_logged_model(model.model_id)
-    return str(whole[0].model_uri) if whole else None
+    return whole
 
 
 @contextmanager
@@ -230,9 +226,8 @@ def fetch_files(uri: str, sha256: str | None = None) -> Path:
     logged, not what was made production, not those of `sha256`, or not such as `log_program` writes.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        raise UserError(
-            f"{sha256[:80]!r} is no SHA-256: 64 hexadecimal digits, as `tmdscope promote` prints them"
-        )
+        told = f"{sha256[:80]!r} is no SHA-256: 64 hexadecimal digits"
+        raise UserError(f"{told}, as `tmdscope promote` prints them")
     store, client = shown_uri(), MlflowClient()
     try:
         folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
@@ -260,7 +255,7 @@ def fetch_files(uri: str, sha256: str | None = None) -> Path:
             f"{uri}: its files have SHA-256 {found}, {sha256.lower()} was asked for: it is another "
             "version, or its files were changed"
         )
-    if "@" in uri or uri.count("/") > 1:
+    if _is_registered(uri):
         check_pinned(client, resolve(client, uri))
     return folder
 
@@ -362,10 +357,7 @@ def _expected_tensors(config: EnsembleConfig) -> dict[str, tuple[tuple[int, ...]
     """Give the shape and type of every tensor of an ensemble, without memory for any."""
     with torch.device("meta"):
         state = bare_ensemble(config).state_dict()
-    kinds: dict[torch.dtype, np.dtype[Any]] = {
-        torch.float32: np.dtype("<f4"),
-        torch.int64: np.dtype("<i8"),
-    }
+    kinds: dict[torch.dtype, Any] = {torch.float32: np.dtype("<f4"), torch.int64: np.dtype("<i8")}
     needed = sum(values.numel() * values.element_size() for values in state.values())
     if needed > MAX_MODEL_BYTES:
         raise ValueError(f"its networks take {needed} bytes, {MAX_MODEL_BYTES} at most are loaded")
@@ -386,11 +378,9 @@ def _read_reliability(
         for scores, tails in zip(conformal.scores, conformal.tails, strict=True):
             if scores.ndim != 1 or tails.shape != (len(scores) + 1,):
                 raise ValueError(f"its reliability has scores {scores.shape} and tails {tails.shape}")
-    numbers = (*arrays.values(), np.array([found.temperature, found.level, found.novelty_cut]))
-    if (
-        not all(each.dtype == np.float64 and np.isfinite(each).all() for each in numbers)
-        or min(numbers[-1]) < 0
-    ):
+    scalars = np.array([found.temperature, found.level, found.novelty_cut])
+    finite = (each.dtype == np.float64 and np.isfinite(each).all() for each in (*arrays.values(), scalars))
+    if not all(finite) or min(scalars) < 0:
         raise ValueError("its reliability holds what are no numbers")
     return found
 

@@ -5,16 +5,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
 from tmdscope.errors import UserError
 from tmdscope.files import read_table
 from tmdscope.scores.scored import PREDICTIONS, find_problems
 from tmdscope.scores.task import Task
-from tmdscope.tracking.registry import Version, pull_alias, resolve, task_of
+from tmdscope.tracking.registry import Version, pull, pull_alias, resolve, task_of
 from tmdscope.tracking.runs import fetch_artifact
-from tmdscope.tracking.store import shown_uri
 
 
 @dataclass(frozen=True)
@@ -39,9 +36,13 @@ class ScoredModel:
 def resolve_model(client: MlflowClient, text: str, default_name: str) -> ScoredModel:
     """Find the model that a person names, as `resolve_version` or by a run's id, 32 hexadecimal digits."""
     if re.fullmatch(r"[0-9a-f]{32}", text):
-        return _scored_run(client, text)
+        run = pull(f"run {text}", client.get_run, text)
+        logged = run.outputs.model_outputs if run.outputs is not None else []
+        uri = f"models:/{logged[-1].model_id}" if logged else None
+        return ScoredModel(f"run {run.info.run_name} ({text[:8]})", text, uri, dict(run.data.tags))
     version = resolve_version(client, text, default_name)
-    tags = {**_get_run(client, version.run_id).data.tags, **version.tags}
+    run = pull(f"run {version.run_id}", client.get_run, version.run_id)
+    tags = {**run.data.tags, **version.tags}
     return ScoredModel(f"{version.name} version {version.number}", version.run_id, version.uri, tags)
 
 
@@ -65,28 +66,8 @@ def resolve_version(client: MlflowClient, text: str, default_name: str) -> Versi
     return pull_alias(client, default_name, alias[1])
 
 
-def _scored_run(client: MlflowClient, run_id: str) -> ScoredModel:
-    run = _get_run(client, run_id)
-    logged = run.outputs.model_outputs if run.outputs is not None else []
-    uri = f"models:/{logged[-1].model_id}" if logged else None
-    return ScoredModel(f"run {run.info.run_name} ({run_id[:8]})", run_id, uri, dict(run.data.tags))
-
-
-def _get_run(client: MlflowClient, run_id: str) -> Run:
-    try:
-        return client.get_run(run_id)
-    except MlflowException as error:
-        raise UserError(
-            f"run {run_id} is not in {shown_uri()}; set MLFLOW_TRACKING_URI to the store that has it"
-        ) from error
-
-
 def read_predictions(client: MlflowClient, run_id: str) -> pd.DataFrame:
-    """Fetch what every fold of a run says of every image: `tmdscope.learn.summary.predictions_table`.
-
-    `UserError` where the run of an experiment or stage keeps no such table, or it lacks what a comparison
-    needs.
-    """
+    """Fetch a run's `tmdscope.learn.summary.predictions_table`; `UserError` where it is none to compare."""
     remedy = "run the experiment again with `dvc repro --force`"
     with fetch_artifact(client, run_id, PREDICTIONS) as path:
         try:

@@ -28,7 +28,9 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     commit = git("rev-parse", "HEAD")
     changes = git("status", "--porcelain", "--untracked-files=no", "--", ":/", *_WRITTEN_BY_DVC)
-    shown_in_ui = {"mlflow.source.name": Path(sys.argv[0]).name, "mlflow.source.type": "LOCAL"}
+    program = Path(sys.argv[0]).name
+    called = " ".join(sys.argv[1:3]) if program == "__main__.py" else program  # a study and its verb
+    shown_in_ui = {"mlflow.source.name": called, "mlflow.source.type": "LOCAL"}
     if commit:
         shown_in_ui["mlflow.source.git.commit"] = commit
     return {

@@ -56,12 +56,10 @@ class ScoreTags:
     @classmethod
     def of(cls, facts: Facts) -> "ScoreTags":
         """Take the scores from a model's facts."""
-        metric, val, test = facts.task.primary, facts.out_of_fold, facts.ensemble_test
-        name = metric.name
-        return cls(
-            *(metric, val.values[name], val.bounds[name], test.values[name], test.bounds[name]),
-            *(facts.selection, facts.optimism),
-        )
+        metric, name = facts.task.primary, facts.task.primary.name
+        parts = (facts.out_of_fold, facts.ensemble_test)
+        val, test = ((part.values[name], part.bounds[name]) for part in parts)
+        return cls(metric, *val, *test, facts.selection, facts.optimism)
 
     @classmethod
     def read(cls, tags: Mapping[str, str]) -> "ScoreTags":
@@ -70,9 +68,8 @@ class ScoreTags:
             metric = task_of(tags).primary
         except UserError:
             metric = CLASSES.primary
-        found = [_numbers(tags.get(key, ""), 2 if key.endswith("_ci95") else 1) for key in _keys(metric)]
-        val, val_ci95, test, test_ci95, selection, optimism = found
-        return cls(metric, *(val, val_ci95, test, test_ci95, selection, optimism))
+        counts = {key: 2 if key.endswith("_ci95") else 1 for key in _keys(metric)}
+        return cls(metric, *(_numbers(tags.get(key, ""), count) for key, count in counts.items()))
 
     def named(self) -> dict[str, Any]:
         """Give the numbers by tag: ``val_NAME``, ``val_NAME_ci95``, ``test_...``, ``selection_NAME``, ..."""
@@ -81,12 +78,8 @@ class ScoreTags:
 
     def write(self) -> dict[str, str]:
         """Give the tags; a bound that is not known is ``none``."""
-        return {key: self._text(value) for key, value in self.named().items()}
-
-    def _text(self, value: Any) -> str:
-        if value is None:
-            return "none"
-        return " ".join(map(self.metric.write, value if isinstance(value, tuple) else (value,)))
+        found = {key: v if isinstance(v, tuple) or v is None else (v,) for key, v in self.named().items()}
+        return {key: " ".join(map(self.metric.write, v)) if v else "none" for key, v in found.items()}
 
 
 def _keys(metric: Metric) -> list[str]:

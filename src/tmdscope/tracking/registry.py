@@ -1,9 +1,10 @@
-"""The registered model: versions, and the aliases `best`, `production` and `previous`."""
+"""Registered models: versions, aliases `best`, `production` and `previous`, and what was decided of them."""
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import mlflow
@@ -34,6 +35,9 @@ PRODUCTION = "production"
 
 PREVIOUS = "previous"
 """Alias of what `PRODUCTION` was before."""
+
+REVIEWED = "production.reviewed"
+"""Tag of a registered model, ``VERSION@RUN``: what the last decision made `PRODUCTION`, and its run."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,15 @@ def if_there(call: Callable[..., T], *arguments: str) -> T | None:
         raise
 
 
+def pull(what: str, call: Callable[..., T], *arguments: str) -> T:
+    """Ask the store for something by name; `UserError` where it is not there."""
+    found = if_there(call, *arguments)
+    if found is None:
+        where = "set MLFLOW_TRACKING_URI to the store that has it"
+        raise UserError(f"{what} is not in {shown_uri()}; {where}")
+    return found
+
+
 def to_version(found: ModelVersion) -> Version:
     """Take what is needed from MLflow's own record of a version."""
     return Version(found.name, int(found.version), str(found.run_id), dict(found.tags))
@@ -113,31 +126,19 @@ def resolve(client: MlflowClient, uri: str) -> Version:
     name, number, alias = found.groups()
     if alias is not None:
         return pull_alias(client, name, alias)
-    try:
-        version = client.get_model_version(name, number)
-    except MlflowException as error:
-        raise UserError(
-            f"{uri} is not in {shown_uri()}; set MLFLOW_TRACKING_URI to the store that has it"
-        ) from error
-    return to_version(version)
-
-
-def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:
-    """Give the version that an alias points to; None where the model or the alias does not exist."""
-    found = if_there(client.get_model_version_by_alias, name, alias)
-    return None if found is None else to_version(found)
+    return to_version(pull(uri, client.get_model_version, name, number))
 
 
 def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:
     """Give the version that an alias points to, or raise a `UserError` that says what to do."""
-    version = find_alias(client, name, alias)
-    if version is None:
+    found = if_there(client.get_model_version_by_alias, name, alias)
+    if found is None:
         remedy = "`dvc repro --force register`" if alias == BEST else "`tmdscope promote`"
         raise UserError(
             f"registered model {name!r} has no alias {alias!r} in {shown_uri()}; run "
             f"{remedy}, or set MLFLOW_TRACKING_URI to the store that has it"
         )
-    return version
+    return to_version(found)
 
 
 def check_trained_on(version: Version, of: Mapping[str, str]) -> None:
@@ -166,9 +167,101 @@ def pull_version(client: MlflowClient, name: str, number: int) -> Version:
     """Give a version, or raise a `UserError` that says which ones there are."""
     version = find_number(client, name, number)
     if version is None:
-        known = sorted(
-            int(found.version) for found in all_pages(client.search_model_versions, f"name = '{name}'")
-        )
-        listed = ", ".join(map(str, known)) or "none: run `dvc repro` first"
+        found = all_pages(client.search_model_versions, f"name = '{name}'")
+        listed = ", ".join(map(str, sorted(int(each.version) for each in found)))
+        listed = listed or "none: run `dvc repro` first"
         raise UserError(f"registered model {name!r} has no version {number}; it has: {listed}")
     return version
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the aliases point to, and what the last decision made production (`reviewed`); None: nothing."""
+
+    production: Version | None = None
+    previous: Version | None = None
+    reviewed: Version | None = None
+    tags: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether production is what the last decision made it."""
+        return self.numbers[0] == self.numbers[2]
+
+    @property
+    def numbers(self) -> tuple[int | None, int | None, int | None]:
+        """Versions of production, previous and reviewed."""
+        return number_of(self.production), number_of(self.previous), number_of(self.reviewed)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered model with all that it holds; `reviewed` is of tag `REVIEWED`, versions are by number."""
+
+    name: str
+    aliases: dict[str, int]
+    reviewed: int | None
+    versions: list[Version]
+    created: dict[int, datetime]
+
+
+def number_of(version: Version | None) -> int | None:
+    """Give a version's number; None of none."""
+    return None if version is None else version.number
+
+
+def read_standing(client: MlflowClient, name: str) -> Standing:
+    """Read what production, previous and the last decision are; nothing where there is no such model."""
+    model = if_there(client.get_registered_model, name)
+    if model is None:
+        return Standing()
+    numbers = (model.aliases.get(PRODUCTION), model.aliases.get(PREVIOUS), _reviewed(model.tags))
+    production, previous, reviewed = (
+        None if number is None else find_number(client, name, int(number)) for number in numbers
+    )
+    return Standing(production, previous, reviewed, model.tags)
+
+
+def check_pinned(client: MlflowClient, version: Version) -> None:
+    """Refuse a version whose files are not those that it had when a decision made it production."""
+    reviewed = client.get_registered_model(version.name).tags.get(REVIEWED, "").split("@")
+    run_id = reviewed[1] if reviewed[0] == str(version.number) else version.tags.get("promoted.run")
+    try:
+        decision = client.get_run(run_id).data.tags if run_id else {}
+    except MlflowException:  # decisions may be cleared away
+        decision = {}
+    pinned, now = decision.get(FILES_SHA256), version.sha256 or "none"
+    if pinned not in (None, now):
+        raise UserError(
+            f"{version.uri}: its files and tag {FILES_SHA256} were changed after it was made production: "
+            f"SHA-256 is {now[:12]}, decision {run_id} (by {decision.get('by')}, {decision.get('at')}) has "
+            f"{pinned[:12]}; bring the files back from a copy and set the tag to {pinned}, or promote another"
+        )
+
+
+def list_registered(client: MlflowClient, name: str) -> list[Registered]:
+    """List, by name, a registered model and those of other numbers of classes, as ``NAME-2``."""
+    found = [model.name for model in all_pages(client.search_registered_models, f"name LIKE '{name}%'")]
+    listed = []
+    for each in sorted(one for one in found if one == name or one.startswith(f"{name}-")):
+        model = client.get_registered_model(each)  # a search gives no aliases
+        versions = all_pages(client.search_model_versions, f"name = '{each}'")
+        created = {
+            int(version.version): datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+            for version in versions
+        }
+        listed.append(
+            Registered(
+                each,
+                {alias: int(number) for alias, number in model.aliases.items()},
+                _reviewed(model.tags),
+                sorted(map(to_version, versions), key=lambda version: version.number),
+                created,
+            )
+        )
+    return listed
+
+
+def _reviewed(tags: Mapping[str, str]) -> int | None:
+    found = re.fullmatch(r"(\d+)@.*", tags.get(REVIEWED, ""))
+    return None if found is None else int(found[1])

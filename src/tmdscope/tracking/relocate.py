@@ -31,11 +31,7 @@ _HOLDERS = (("runs", "artifact_uri", False), ("logged_models", "artifact_locatio
 
 @dataclass(frozen=True)
 class Moved:
-    """What was rewritten.
-
-    `folders` are those that the store named before, empty where it named its own already; `backup` is a copy
-    of the file as it was, None where nothing was rewritten.
-    """
+    """What was rewritten; no folders and no backup where the store named its own folder already."""
 
     folders: tuple[Path, ...]
     addresses: int
@@ -43,10 +39,7 @@ class Moved:
 
 
 def foreign_folders(root: Path) -> list[Path]:
-    """List the folders ``mlruns`` of other projects that a local store writes its artifacts to.
-
-    `root` is the project's own; none where the store names that, or is new.
-    """
+    """List the folders ``mlruns`` of other projects that the store in `root` writes its artifacts to."""
     database = root / DATABASE
     if not database.exists():
         return []
@@ -123,7 +116,8 @@ def _foreign(store: sqlite3.Connection, root: Path) -> list[Path]:
         for (address,) in store.execute("SELECT artifact_location FROM experiments ORDER BY experiment_id")
         if (folder := _folder_of(address or "")) is not None
     )
-    return [folder for folder in found if not _is_same(folder, root)]
+    there = (folder for folder in found if folder != root)
+    return [folder for folder in there if not (folder.exists() and root.exists() and folder.samefile(root))]
 
 
 def _folder_of(address: str) -> Path | None:
@@ -133,10 +127,6 @@ def _folder_of(address: str) -> Path | None:
     folder = path.parent.parent
     ours = path.parent.name == _ARTIFACTS and folder.name == "mlruns" and folder.is_absolute()
     return folder if ours else None
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return one == other or (one.exists() and other.exists() and one.samefile(other))
 
 
 def _check_artifacts(store: sqlite3.Connection, folders: list[Path], root: Path) -> None:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
+import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -18,14 +19,12 @@ from tmdscope.address import without_secrets
 from tmdscope.errors import UserError
 from tmdscope.files import write_json, write_table
 from tmdscope.names import key_of
+from tmdscope.scores.facts import Facts
 from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.owner import is_left, mine
 from tmdscope.tracking.registry import TASK
 from tmdscope.tracking.store import Study, all_pages, shown_uri
-
-if TYPE_CHECKING:
-    from tmdscope.tracking.dossier import Dossier
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends."""
@@ -56,16 +55,22 @@ class DataUse:
     context: str
 
 
+@dataclass(frozen=True)
+class Dossier:
+    """What is kept with a model that is registered; cards and listings rest on the `facts`."""
+
+    program: Program
+    predictions: pd.DataFrame
+    facts: Facts
+
+
+@dataclass
 class TrackedRun:
-    """One MLflow run; one that is `reopened` was there before, and what it holds is not logged again.
+    """One MLflow run, ended as its block ends; what one that is `reopened` holds is not logged again."""
 
-    At the end of a block it ends as what it was: finished, failed or killed.
-    """
-
-    def __init__(self, study: Study, run_id: str, reopened: bool = False) -> None:
-        self.study = study
-        self.run_id = run_id
-        self.reopened = reopened
+    study: Study
+    run_id: str
+    reopened: bool = False
 
     def __enter__(self) -> Self:
         """Give the run, which is open already."""
@@ -132,14 +137,12 @@ class TrackedRun:
         logged = find_program(self.study, self.run_id, name) if self.reopened else None
         return logged or log_program(self.run_id, program, name)
 
-    def dossier(self, dossier: "Dossier") -> str:
+    def dossier(self, dossier: Dossier) -> str:
         """Log a model with its predictions and facts, and give MLflow's URI of it."""
         with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
-            predictions, facts = Path(folder) / PREDICTIONS, Path(folder) / FACTS
-            write_table(predictions, dossier.predictions)
-            write_json(facts, dossier.facts.to_dict())
-            for path in (predictions, facts):
-                self.artifact(path)
+            write_table(Path(folder) / PREDICTIONS, dossier.predictions)
+            write_json(Path(folder) / FACTS, dossier.facts.to_dict())
+            self.study.client.log_artifacts(self.run_id, folder)
         self.tags({TASK: json.dumps(dossier.facts.task.record())})
         return self.program(dossier.program)
 
@@ -205,10 +208,7 @@ def end_attempt(study: Study, attempt: str) -> None:
 
 
 def end_orphans(study: Study, lapses_s: float = float("inf"), clock: Callable[[], float] = time.time) -> None:
-    """End the runs that killed processes have left running.
-
-    One older than `lapses_s` counts as left, whatever is known of its process; `clock` gives s since 1970.
-    """
+    """End the runs that killed processes have left running, and those older than `lapses_s`."""
     for run in all_pages(study.client.search_runs, [study.experiment_id], "attributes.status = 'RUNNING'"):
         age_s = clock() - run.info.start_time / 1000
         if is_left(run.data.tags.get(OWNER, "")) or age_s > lapses_s:

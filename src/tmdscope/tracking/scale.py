@@ -13,11 +13,7 @@ SAME = 0.05
 
 @dataclass(frozen=True)
 class Scale:
-    """Widths of the training images.
-
-    The narrowest and the widest are of those whose width is known, NaN where none is; `known` of `images`
-    are.
-    """
+    """Widths of the training images, as far as they are `known`; NaN where none is."""
 
     narrowest_nm: float
     widest_nm: float
@@ -39,10 +35,7 @@ class Scale:
         return f"{low} nm" if low == high else f"{low} to {high} nm"
 
     def crop(self, scan_nm: float) -> float | None:
-        """Give the side in nm of a scan's centre to use, so that it shows as much as the widest of them.
-
-        None for all of it; `scan_nm` is NaN where it is not known.
-        """
+        """Give the side in nm of a scan's centre that shows as much as the widest; None: all of it."""
         return self.widest_nm if scan_nm > self.widest_nm * (1 + SAME) else None
 
     def differs(self, width_nm: float) -> bool:

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,9 +21,9 @@ from tmdscope.search.study import SearchStudy, open_search, read_notes
 from tmdscope.search.trials import Objective, Settings
 from tmdscope.search.worker import await_running, work
 from tmdscope.stage import say
-from tmdscope.tracking.crossval import TrackedCrossval, TrackedFold
+from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.runs import DataUse, Status, TrackedRun, start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Study, all_pages
 
 STUDY = "optuna.study"
 TRIAL = "optuna.trial"
@@ -31,17 +31,12 @@ STATE = "optuna.state"
 """Tags of the runs of a search."""
 
 _RUN = "mlflow_run"
-_PAGE = 1000
 _LOOK_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
 class SearchTask:
-    """A search, ready to run: the study `name` in the storage, and the study's run in MLflow.
-
-    `objective` is maximised, `identity` is what determines a score (data, settings, code), `tags` are of all
-    its runs.
-    """
+    """A search, ready to run; `identity` is what determines a score (data, settings, code)."""
 
     name: str
     params: SpaceParams
@@ -62,48 +57,38 @@ def study_name(name: str, identity: Mapping[str, str]) -> str:
     return f"{name}-{sha256_json(dict(identity))[:8]}"
 
 
-class TrackedTrial:
+class TrackedTrial(TrackedCrossval):
     """A trial's listener that writes to its run, see `tmdscope.search.trials.TrialRecorder`."""
 
-    def __init__(self, run: TrackedRun, tags: Mapping[str, str], data: DataUse) -> None:
-        self.run = run
-        self.folds = TrackedCrossval(run, tags, data)
-        self.status: Status = "KILLED"
-
-    @contextmanager
-    def fold(self, number: int) -> Iterator[TrackedFold]:
-        """Open the fold's run, see `Recorder.fold`."""
-        with self.folds.fold(number) as listener:
-            yield listener
+    status: Status = "KILLED"
 
     def finish(self, state: str, scores: Mapping[str, float], error: str) -> None:
         """Log the trial's scores and how it ends, see `TrialRecorder.finish`."""
-        self.run.metrics(scores)
-        self.run.tags({STATE: state, **({"error": error} if error else {})})
+        self.parent.metrics(scores)
+        self.parent.tags({STATE: state, **({"error": error} if error else {})})
         self.status = status_of(state)
 
     def close(self, counts: bool) -> None:
         """End the run, see `TrialRecorder.close`."""
         if not counts:
-            self.run.tags({STATE: "FAIL", "void": "its worker was taken for dead, or stopped"})
-        self.run.end(self.status if counts else "KILLED")
+            self.parent.tags({STATE: "FAIL", "void": "its worker was taken for dead, or stopped"})
+        self.parent.end(self.status if counts else "KILLED")
 
 
+@dataclass
 class TrackedSearch:
     """A search's listener that writes to its runs, see `tmdscope.search.trials.SearchRecorder`."""
 
-    def __init__(self, parent: TrackedRun, task: SearchTask) -> None:
-        self.parent = parent
-        self.task = task
+    parent: TrackedRun
+    task: SearchTask
 
     def trial(self, number: int, settings: Settings, retry_of: int | None) -> TrackedTrial:
         """Open a trial's run, see `SearchRecorder.trial`."""
         tags = {**self.task.tags, STUDY: self.task.name, TRIAL: str(number)}
         if retry_of is not None:
             tags["retry_of"] = str(retry_of)
-        run = start_run(
-            self.parent.study, f"trial-{number}", {**tags, STATE: "RUNNING"}, self.parent, self.task.data
-        )
+        running, study = {**tags, STATE: "RUNNING"}, self.parent.study
+        run = start_run(study, f"trial-{number}", running, self.parent, self.task.data)
         run.params(settings)
         return TrackedTrial(run, tags, self.task.data)
 
@@ -111,7 +96,7 @@ class TrackedSearch:
         """End the runs of trials that are over, see `SearchRecorder.settle`."""
         study = self.parent.study
         query = f"tags.`{STUDY}` = '{self.task.name}' and attributes.status != 'FINISHED'"
-        for run in study.client.search_runs([study.experiment_id], query, max_results=_PAGE):
+        for run in all_pages(study.client.search_runs, [study.experiment_id], query):
             number = run.data.tags.get(TRIAL)
             state = None if number is None else states.get(int(number))
             if state in ("COMPLETE", "PRUNED") or (state == "FAIL" and run.info.status == "RUNNING"):
@@ -121,10 +106,7 @@ class TrackedSearch:
 
 
 def status_of(state: str) -> Status:
-    """Say how the run of a trial of that state in Optuna ends in MLflow.
-
-    A pruned trial is finished, and tag ``optuna.state`` says that it was pruned.
-    """
+    """Say how the run of a trial of that state in Optuna ends in MLflow: a pruned one is finished."""
     return "FAILED" if state == "FAIL" else "FINISHED"
 
 
@@ -143,7 +125,9 @@ def lead_search(
         storage.retry(partial(search.study.set_user_attr, _RUN, run.run_id))
         if not run.reopened:
             run.params(task.params.model_dump(mode="json"))
-        on_progress = partial(_tell, task) if parent is None else _tell_nothing
+        on_progress: Callable[[Progress], None] = lambda _: None  # noqa: E731
+        if parent is None:
+            on_progress = partial(_tell, task)
         on_progress(search.places.progress)
         await_running(search)
         work(search, task.objective, TrackedSearch(run, task), on_progress)
@@ -213,16 +197,8 @@ def _log(run: TrackedRun, search: SearchStudy, found: SearchOutcome) -> None:
 
 
 def _tell(task: SearchTask, progress: Progress) -> None:
-    say(f"{task.name}: {_described(progress)}")
-
-
-def _tell_nothing(_: Progress) -> None:
-    pass
-
-
-def _described(progress: Progress) -> str:
     total = progress.over + progress.running + progress.waiting
-    return (
-        f"{progress.over} of {total} trials are over ({progress.pruned} pruned, {progress.failed} failed), "
-        f"{progress.running} running"
+    say(
+        f"{task.name}: {progress.over} of {total} trials are over ({progress.pruned} pruned, "
+        f"{progress.failed} failed), {progress.running} running"
     )

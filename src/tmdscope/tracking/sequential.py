@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from mlflow.entities import Run, ViewType
-
 from tmdscope.learn.recorder import Recorder, Silent
 from tmdscope.learn.resume import Resume
 from tmdscope.models.tabular import mean_over_folds
@@ -17,11 +15,10 @@ from tmdscope.sequential.plan import Plan, Training
 from tmdscope.sequential.record import StageVersion
 from tmdscope.sequential.run import StageResult, stage_target
 from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.dossier import Dossier
 from tmdscope.tracking.registration import register_model
 from tmdscope.tracking.registry import Version, find_version
-from tmdscope.tracking.runs import ATTEMPT, DataUse, TrackedRun, end_attempt, flatten, start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.runs import ATTEMPT, DataUse, Dossier, TrackedRun, end_attempt, flatten, start_run
+from tmdscope.tracking.store import Study, all_pages
 
 Package = Callable[[StageResult], Dossier | None]
 """Compiles what is kept with the model of a training; None where it is not to be registered."""
@@ -31,16 +28,9 @@ Package = Callable[[StageResult], Dossier | None]
 class TrackedSequences:
     """A listener that writes to MLflow, see `tmdscope.sequential.run.SequenceRecorder`.
 
-    Runs of an attempt that goes on are reopened, those that had ended are left as they are.
-
-    Attributes
-    ----------
-    settings : mapping
-        Logged as every sequence's parameters.
-    model : str
-        The registered model of all classes; those of fewer have their number behind the name.
-    before : mapping
-        Versions of first stages that were there before the sequence.
+    Runs of an attempt that goes on are reopened, those that had ended are left as they are. `settings` are
+    logged as every sequence's parameters; `model` is the registered model of all classes (those of fewer have
+    their number behind the name); `before` are versions of first stages that were there before.
     """
 
     study: Study
@@ -53,22 +43,21 @@ class TrackedSequences:
     model: str = ""
     before: Mapping[Training, Version] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Begin with no run."""
-        self._registered: dict[Training, Version] = {}
-        self._stack = ExitStack()
-        self._sequences: dict[str, TrackedRun] = {}
-        self._open: TrackedRun | None = None
-        self._ended: dict[tuple[str, str], str] = {}
+    _registered: dict[Training, Version] = field(default_factory=dict, init=False)
+    _stack: ExitStack = field(default_factory=ExitStack, init=False)
+    _sequences: dict[str, TrackedRun] = field(default_factory=dict, init=False)
+    _open: TrackedRun | None = field(default=None, init=False)
+    _ended: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
 
     def __enter__(self) -> Self:
         """Find what an interrupted attempt has left."""
         if self.resume.abandoned is not None:
             end_attempt(self.study, self.resume.abandoned)
         if self.resume.begun:
+            query = f"tags.{ATTEMPT} = '{self.resume.attempt}' and attributes.status = 'FINISHED'"
             self._ended = {
                 (run.data.tags.get("mlflow.parentRunId", ""), run.info.run_name): run.info.run_id
-                for run in self._find_ended()
+                for run in all_pages(self.study.client.search_runs, [self.study.experiment_id], query)
             }
         return self
 
@@ -103,17 +92,17 @@ class TrackedSequences:
             return
         dossier = None if self.package is None else self.package(result)
         if dossier is not None:
-            before = self._version_before(training)
+            parent = self.plan.parent(training)
+            before = None if parent is None else {**self.before, **self._registered}.get(parent)
+            epochs = len(result.folds[0].fit.history)  # and those of all that it descends from
             facts = {
                 **self._facts(training),
                 "parent_version": "none" if before is None else f"{before.name}/{before.number}",
                 "split.sha256": self.tags.get("split.sha256", "none"),
-                "epochs": str(self._total_epochs(result)),
+                "epochs": str(epochs if before is None else epochs + int(before.tags["epochs"])),
             }
-            uri = run.dossier(dossier)
-            version = register_model(
-                self.study.client, self.model_of(training), uri, run.run_id, dossier.facts, facts
-            )
+            uri, name, client = run.dossier(dossier), self.model_of(training), self.study.client
+            version = register_model(client, name, uri, run.run_id, dossier.facts, facts)
             self._registered[training] = version
             run.tags({"version": version.uri})
         task = read_task(stage_target(self.plan, training).task)
@@ -133,26 +122,18 @@ class TrackedSequences:
     def versions(self) -> list[StageVersion]:
         """Models that were registered, in the order of training."""
         return [
-            StageVersion(
-                version.name,
-                version.number,
-                training.encoding,
-                len(training.stage.classes),
-                training.volume,
-                training.seed,
-            )
-            for training, version in self._registered.items()
+            StageVersion(v.name, v.number, t.encoding, len(t.stage.classes), t.volume, t.seed)
+            for t, v in self._registered.items()
         ]
 
     def _sequence(self, training: Training) -> TrackedRun:
         name = training.sequence
         if name not in self._sequences:
             tags = {**self.tags, "encoding": training.encoding, "seed": str(training.seed)}
-            run = self._stack.enter_context(
-                start_run(self.study, name, tags, None, self.data, self.resume.attempt, not self.resume.begun)
-            )
+            attempt = (self.resume.attempt, not self.resume.begun)
+            run = start_run(self.study, name, tags, None, self.data, *attempt)
+            self._sequences[name] = self._stack.enter_context(run)
             run.params(self.settings)
-            self._sequences[name] = run
         return self._sequences[name]
 
     def _facts(self, training: Training) -> dict[str, str]:
@@ -166,34 +147,8 @@ class TrackedSequences:
             "start": "none" if self.plan.parent(training) is None else self.plan.params.start,
         }
 
-    def _total_epochs(self, result: StageResult) -> int:
-        """Epochs of a model and of those that it descends from."""
-        before = self._version_before(result.training)
-        return len(result.folds[0].fit.history) + (0 if before is None else int(before.tags["epochs"]))
-
-    def _version_before(self, training: Training) -> Version | None:
-        parent = self.plan.parent(training)
-        return None if parent is None else {**self.before, **self._registered}.get(parent)
-
-    def _find_ended(self) -> list[Run]:
-        query = f"tags.{ATTEMPT} = '{self.resume.attempt}' and attributes.status = 'FINISHED'"
-        found: list[Run] = []
-        token = None
-        while True:
-            page = self.study.client.search_runs(
-                [self.study.experiment_id], query, ViewType.ACTIVE_ONLY, max_results=1000, page_token=token
-            )
-            found += page
-            token = page.token
-            if not token:
-                return found
-
 
 def _shown(scores: Mapping[str, float], task: Task) -> dict[str, float]:
     """Pick what a stage's run shows: the task's metrics, and what is told of each class of the test."""
     metrics = {f"{part}_{metric.name}" for part in PARTS for metric in task.metrics}
-    return {
-        name: value
-        for name, value in scores.items()
-        if name in metrics or (name.startswith("test_") and "." in name)
-    }
+    return {k: v for k, v in scores.items() if k in metrics or (k.startswith("test_") and "." in k)}

@@ -82,10 +82,7 @@ def shown_uri() -> str:
 
 
 def search_storage_url() -> str:
-    """Give the address of the storage of searches in force, making the local folder when needed.
-
-    Variable ``TMDSCOPE_SEARCH_STORAGE`` when set, else an sqlite file beside the runs.
-    """
+    """Give ``TMDSCOPE_SEARCH_STORAGE`` when set, else the address of an sqlite file beside the runs."""
     if given := os.environ.get("TMDSCOPE_SEARCH_STORAGE"):
         return given
     tracking_root().mkdir(parents=True, exist_ok=True)
@@ -115,14 +112,15 @@ def connect(create: bool = False) -> MlflowClient:
 
 
 def _check_file(uri: str, create: bool) -> None:
-    place = make_url(uri).database
-    if place:
-        _require_file(Path(place))
+    place = Path(make_url(uri).database or ":memory:")
+    _require_file(place)
     if create:
         tracking_root().mkdir(parents=True, exist_ok=True)
-        if place and place != ":memory:" and not Path(place).exists():
-            _make_tables(Path(place))
-    elif place and not Path(place).exists():
+    if place.exists() or place == Path(":memory:"):
+        return
+    if create:
+        _make_tables(place)
+    else:
         raise UserError(
             f"there are no runs yet: {place} does not exist. Run `dvc repro` in the project, or set "
             "MLFLOW_TRACKING_URI to the store that has them"
@@ -181,10 +179,7 @@ def _impatient() -> Iterator[None]:
 
 @translates
 def explain_error(error: Exception) -> UserError | None:
-    """Say what a user can do about an error of MLflow, its database or the network; None for other errors.
-
-    The message has the address, never a password.
-    """
+    """Say what a user can do about an error of MLflow, its database or the network; None for other errors."""
     known = (MlflowException, requests.RequestException, SQLAlchemyError, CommandError)
     return UserError(_explain(error)) if isinstance(error, known) else None
 
@@ -227,14 +222,11 @@ def open_study(name: str) -> Study:
         local = tracking_uri().startswith("sqlite:")
         artifacts = (tracking_root() / "artifacts" / name).as_uri() if local else None
         try:
-            experiment_id = client.create_experiment(name, artifact_location=artifacts)
+            found = client.get_experiment(client.create_experiment(name, artifact_location=artifacts))
         except MlflowException:
-            found = client.get_experiment_by_name(name)
+            found = client.get_experiment_by_name(name)  # another process was quicker
             if found is None:
                 raise
-            experiment_id = found.experiment_id  # another process was quicker
-    else:
-        experiment_id = found.experiment_id
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(experiment_id)
-    return Study(client, str(experiment_id), name, tracking_uri())
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return Study(client, str(found.experiment_id), name, tracking_uri())

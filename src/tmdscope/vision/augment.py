@@ -10,10 +10,9 @@ FLIPS_AND_ROTATIONS = 8
 
 
 def apply_symmetry(images: Tensor, codes: Tensor) -> Tensor:
-    """Apply a symmetry of the square to each image, N x S x S, any dtype and device.
+    """Apply a symmetry of the square to each image, N x S x S: codes are N integers in 0..7.
 
-    Codes are N integers in 0..7, same device: bit 1 flips left-right, bit 2 up-down, bit 4 then swaps rows
-    and columns. Drawn evenly from 0..3 they flip at 50 % each; from 0..7 they rotate by quarter turns too.
+    Bit 1 flips left-right, bit 2 up-down, bit 4 then swaps rows and columns.
     """
     bits = codes.view(-1, 1, 1)
     images = images.where(bits & 1 == 0, images.flip(2))

@@ -42,8 +42,7 @@ class Head(nn.Module):
 class Backbone(nn.Module):
     """A ResNet that takes 8-bit grey images; `network` turns float images N x 3 x H x W into features N x F.
 
-    Frozen layers stay as they are: no gradient, and batch normalisation by the stored statistics even while
-    the rest is trained.
+    Frozen layers stay as they are: no gradient, batch normalisation by the stored statistics.
     """
 
     mean: Tensor
@@ -96,14 +95,8 @@ class Classifier(nn.Module):
 class EnsembleConfig:
     """What is needed to rebuild an ensemble around its tensors.
 
-    Attributes
-    ----------
-    shared_backbone : bool
-        Whether all members, the fold models, use one frozen backbone.
-    atoms, wait
-        Of a multilabel target, see `Multilabel`; atoms are None where it has only what its classes need.
-    trained : tuple of str, optional
-        Classes that some fold's training showed; None for all.
+    Members are the fold models; atoms and wait are `Multilabel`'s (None: what its classes need); `trained`
+    are classes that some fold's training showed, None for all.
     """
 
     architecture: str
@@ -134,10 +127,7 @@ class EnsembleConfig:
 
 
 class Ensemble(nn.Module):
-    """The mean of the fold models' class probabilities, as one program.
-
-    There is a backbone for each fold's head, or a single one that all heads share.
-    """
+    """The mean of the fold models' class probabilities; a backbone for each head, or one that all share."""
 
     def __init__(self, backbones: Sequence[Backbone], heads: Sequence[Head], target: Target) -> None:
         super().__init__()
@@ -149,10 +139,10 @@ class Ensemble(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Turn images, uint8, N x H x W, into class probabilities, float32, N x K; rows sum to one."""
-        logits, _ = self.look(images)
+        logits, _ = self.member_outputs(images)
         return torch.stack([self.target.probabilities(values) for values in logits]).mean(dim=0)
 
-    def look(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def member_outputs(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Give each fold's outputs, N x outputs, and its embeddings before the ReLU, N x 100."""
         features = [backbone(images) for backbone in self.backbones]
         if len(features) < len(self.heads):

@@ -34,10 +34,7 @@ def placed(network: Network, device: torch.device) -> Network:
 def apply_in_batches(
     function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], batch_size: int, device: torch.device
 ) -> NDArray[Any]:
-    """Apply a function of a network in evaluation mode to uint8 images, N x H x W: float32, N x F.
-
-    It gets B x H x W on `device` and gives B x F; a memory map is read a batch at a time.
-    """
+    """Apply a function of a network in evaluation mode to uint8 images, N x H x W, batch by batch: N x F."""
     batches = [
         function(torch.from_numpy(np.array(images[start : start + batch_size])).to(device)).cpu().numpy()
         for start in range(0, len(images), batch_size)
@@ -65,8 +62,7 @@ def symmetric_features(
 ) -> NDArray[np.float32]:
     """Compute what a frozen backbone sees in images and their symmetric versions: N x `symmetries` x F.
 
-    A copy computes, see `fold_batch_norm`. Versions (1, 4 or 8) are those of `tmdscope.vision.augment`; the
-    first is the image itself.
+    There are 1, 4 or 8, see `tmdscope.vision.augment`; the first is the image itself.
     """
     frozen = fold_batch_norm(backbone)
 
@@ -98,8 +94,8 @@ def embed(
 def embed_inputs(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> NDArray[np.float32]:
     """Compute the values of the penultimate layer before its ReLU, float32, N x 100.
 
-    Inputs are features N x F for a head, uint8 images N x S x S for a classifier, on the model's device. The
-    model, which is left in evaluation mode, must be one of the two: else `TypeError`.
+    Inputs are a head's features N x F or a classifier's images N x S x S; the model is left in evaluation
+    mode.
     """
     if not isinstance(model, Head | Classifier):
         raise TypeError(f"a {type(model).__name__} has no embedding")

@@ -32,10 +32,7 @@ class StoredFeatures:
         return int(self.features.shape[1])
 
     def write(self, folder: Path, data_sha256: str, pretrained: Path) -> None:
-        """Write ``features.npy`` and ``features.json``, replacing what the folder held.
-
-        `pretrained`: safetensors file of the pretrain stage, which weights `simulated` are.
-        """
+        """Write ``features.npy`` and ``features.json``, replacing what the folder held."""
         about = {
             "architecture": self.architecture,
             "weights": self.weights,

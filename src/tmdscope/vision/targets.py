@@ -14,9 +14,8 @@ from tmdscope.materials import INVALID, atom_vector, atoms_of
 class Target(ABC):
     """One encoding of K classes into the network's outputs.
 
-    `output_names` say what each output speaks about: a class or an atom. One that two encodings share may
-    keep its weights. Logits are N x `outputs`, labels N, int64: label k is the k-th class. `task` says
-    what is predicted, see `tmdscope.scores.task.read_task`.
+    `output_names` are classes or atoms; an output that two encodings share may keep its weights. Logits are
+    N x `outputs`, labels N, int64. `task` says what is predicted, see `tmdscope.scores.task.read_task`.
     """
 
     name: ClassVar[str]
@@ -45,10 +44,7 @@ class Target(ABC):
 
     @abstractmethod
     def class_scores(self, logits: Tensor) -> Tensor:
-        """Give what speaks for each class, before it is squeezed into probabilities.
-
-        N x K, linear in the outputs: what attribution asks the reasons of.
-        """
+        """Give what speaks for each class, N x K, linear in the outputs: attribution asks its reasons."""
 
     @abstractmethod
     def decode(self, logits: Tensor) -> Tensor:
@@ -81,11 +77,7 @@ class Multiclass(Target):
 
 
 class Coded(Target):
-    """A target whose classes are codes of independent bits: sigmoid and binary cross-entropy.
-
-    Class probabilities are those of the classes' codes (K x `outputs`, 0 or 1, no two rows alike) among all
-    declared ones.
-    """
+    """A target whose classes are codes of bits, K x `outputs`, no two alike: binary cross-entropy."""
 
     def __init__(self, classes: Sequence[str], codes: Tensor, names: Sequence[str]) -> None:
         super().__init__(classes, names)
@@ -112,16 +104,10 @@ class Coded(Target):
 class Multilabel(Coded):
     """One output per atom; an output is a class when the atoms above one half are exactly its own.
 
-    Parameters
-    ----------
-    classes : sequence of str
-        Chemical formulae in label order; no two with the same atoms.
-    atoms : sequence of str, optional
-        The outputs, where there are to be more than these classes need: those of classes still to come.
-    wait : bool, optional
-        Ask nothing of an output that is the same for all these classes. One that is trained to be always on
-        or always off has to be torn down when a class comes for which it is not, which costs more than it
-        gave: on frozen features most hidden units die of it.
+    Classes are chemical formulae, no two of the same atoms. `atoms` may be more than they need, for classes
+    still to come. With `wait` nothing is asked of an output that is the same for all these classes: one
+    trained to be always on or off must be torn down for a class for which it is not, and on frozen features
+    most hidden units die of it.
     """
 
     name = "multilabel"
@@ -141,10 +127,7 @@ class Multilabel(Coded):
             self.asked = (self.codes != self.codes[0]).any(dim=0).float()
 
     def told_apart(self, trained: Sequence[str]) -> tuple[str, ...]:
-        """List the atoms that training could tell: some of its classes hold them and some do not.
-
-        The other outputs learnt nothing of an image, whatever they say.
-        """
+        """List the atoms that training could tell: some of its classes hold them and some do not."""
         shown = self.codes[[self.classes.index(name) for name in trained]]
         varies = (shown != shown[:1]).any(dim=0).tolist()
         return tuple(atom for atom, told in zip(self.atoms, varies, strict=True) if told)

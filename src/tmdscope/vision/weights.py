@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -18,6 +18,7 @@ from tmdscope.files import atomic_path, open_regular, sha256_file
 from tmdscope.layout import remedy_of
 from tmdscope.limits import MAX_WEIGHTS_BYTES
 from tmdscope.materials import nearest
+from tmdscope.vision.backbones import bare_backbone
 
 MIRROR_VARIABLE = "TMDSCOPE_WEIGHTS_URL"
 """Environment variable that names a mirror: an address below which the files lie under their own names."""
@@ -40,9 +41,8 @@ GREY_NORMALISATION = Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 """Of backbones trained here: prepared images fill the range evenly, so half grey is their centre."""
 
 
-@dataclass(frozen=True)
-class WeightsFile:
-    """A published state dict of an architecture; `sha256_start` (first hex digits) is None if unpublished."""
+class WeightsFile(NamedTuple):
+    """Where an architecture's state dict is, and how its SHA-256 begins; None where that is not published."""
 
     url: str
     sha256_start: str | None
@@ -64,23 +64,15 @@ class WeightsSource:
 
 def _torchvision(**hashes: str) -> dict[str, WeightsFile]:
     """Torchvision puts the first eight digits of the SHA-256 into the names of its files."""
-    return {
-        architecture: WeightsFile(
-            f"https://download.pytorch.org/models/{architecture}-{start}.pth", sha256_start=start
-        )
-        for architecture, start in hashes.items()
-    }
+    base = "https://download.pytorch.org/models"
+    return {name: WeightsFile(f"{base}/{name}-{start}.pth", start) for name, start in hashes.items()}
 
 
 def _micronet(**versions: str) -> dict[str, WeightsFile]:
     """NASA publishes no hashes; names are those of `get_pretrained_microscopynet_url` in its repository."""
     base = "https://nasa-public-data.s3.amazonaws.com/microscopy_segmentation_models"
-    return {
-        architecture: WeightsFile(
-            f"{base}/{architecture}_pretrained_microscopynet_v{version}.pth.tar", sha256_start=None
-        )
-        for architecture, version in versions.items()
-    }
+    ends = {name: f"_pretrained_microscopynet_v{version}.pth.tar" for name, version in versions.items()}
+    return {name: WeightsFile(f"{base}/{name}{end}", None) for name, end in ends.items()}
 
 
 class Weights(StrEnum):
@@ -107,13 +99,8 @@ SOURCES: dict[Weights, WeightsSource] = {
         IMAGENET_NORMALISATION,
         "ImageNet-1k, torchvision's first recipe, IMAGENET1K_V1 "
         "(He et al. 2016, doi:10.1109/CVPR.2016.90; https://docs.pytorch.org/vision/stable/models.html)",
-        _torchvision(
-            resnet18="f37072fd",
-            resnet34="b627a593",
-            resnet50="0676ba61",
-            resnet101="63fe2227",
-            resnet152="394f9c45",
-        ),
+        _torchvision(resnet18="f37072fd", resnet34="b627a593", resnet50="0676ba61")
+        | _torchvision(resnet101="63fe2227", resnet152="394f9c45"),
     ),
     Weights.IMAGENET_V2: WeightsSource(
         IMAGENET_NORMALISATION,
@@ -138,9 +125,8 @@ SOURCES: dict[Weights, WeightsSource] = {
 def load_weights(weights: Weights, architecture: str, pretrained: Path) -> Mapping[str, Tensor] | None:
     """Load a backbone's state dict, without its classification layer; None for `Weights.NONE`.
 
-    Published files are taken from torch's cache folder (``hub/checkpoints`` in the folder that the variable
-    TORCH_HOME names), where a user may put them by hand, and downloaded into it otherwise. `pretrained`, the
-    safetensors file of the pretrain stage, is read for `Weights.SIMULATED` only.
+    Published files are taken from torch's cache folder (``hub/checkpoints`` below TORCH_HOME), or downloaded
+    into it; `pretrained`, of the pretrain stage, is read for `Weights.SIMULATED` only.
     """
     if weights is Weights.NONE:
         return None
@@ -155,7 +141,17 @@ def load_weights(weights: Weights, architecture: str, pretrained: Path) -> Mappi
         path, again = _fetch(weights, architecture), "delete it and download it again"
         remedy = f"delete it; put the file of {architecture} there, or let it be downloaded again"
     state = {name: value for name, value in _read_state(path, again).items() if name not in _CLASSIFIER}
-    _check_fits(state, architecture, f"{path} does not hold a {architecture}", remedy)
+    with torch.device("meta"):  # shapes alone, no memory
+        network = bare_backbone(architecture)
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    wrong = [name for name in expected | found if expected.get(name) != found.get(name)]
+    if wrong:
+        name = wrong[0]
+        shapes = f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
+        raise UserError(
+            f"{path} does not hold a {architecture}: {len(wrong)} tensors differ ({shapes}); {remedy}"
+        )
     strange = [name for name, value in state.items() if not torch.isfinite(value).all()]
     if strange:
         raise UserError(f"{path} holds values that are not finite, first in {strange[0]}; {again}")
@@ -221,17 +217,3 @@ def _read_state(path: Path, remedy: str) -> Mapping[str, Tensor]:
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise UserError(f"{path} holds no state dict (names to tensors); {remedy}")
     return content
-
-
-def _check_fits(state: Mapping[str, Tensor], architecture: str, problem: str, remedy: str) -> None:
-    import torchvision  # as in tmdscope.vision.backbones
-
-    with torch.device("meta"):  # shapes alone, no memory
-        network = torchvision.models.get_model(architecture, weights=None)
-    expected = {name: tuple(v.shape) for name, v in network.state_dict().items() if name not in _CLASSIFIER}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    wrong = [name for name in expected | found if expected.get(name) != found.get(name)]
-    if wrong:
-        name = wrong[0]
-        shapes = f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
-        raise UserError(f"{problem}: {len(wrong)} tensors differ ({shapes}); {remedy}")

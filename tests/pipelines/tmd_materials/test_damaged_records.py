@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.pipelines.conftest import ROOT, SEARCHED, Clone
+from tests.pipelines.conftest import SEARCHED, Clone
 from tmdscope.errors import UserError
+from tmdscope.studies.tmd_materials.study import STUDY
 
 pytestmark = pytest.mark.slow
 
@@ -155,10 +155,8 @@ def test_a_damaged_record_is_refused_by_name(
     path.unlink()  # a link: the study's own stays as it is
     shutil.copy(study.root / name, path)
     damage(path)
-    script, *arguments = stage.split()
+    verb, *arguments = stage.split()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", study.uri)
-    monkeypatch.setattr("sys.argv", [script, *arguments])
-    main = runpy.run_path(str(ROOT / "pipelines" / "tmd_materials" / f"{script}.py"))["main"]
     with pytest.raises(UserError, match=rf"(?s){path.name}.*dvc repro"):
-        main()
+        STUDY.job(verb)(STUDY, *arguments)

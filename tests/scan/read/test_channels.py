@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from tests.scan.read import files
-from tmdscope.scan.read.channels import Channel, Found, ScanError, choose, distinct, nm_per, per_unit
+from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, choose, distinct, nm_per, per_unit
 from tmdscope.scan.read.read import decode_file
 
 HEIGHT = np.random.default_rng(4).uniform(-40, 40, (12, 20)).cumsum(axis=0)
 
 
-def listed(*names: str) -> list[Found]:
-    return [Found(Channel(name, "m", (4, 4), (1.0, 1.0)), lambda: np.zeros((4, 4))) for name in names]
+def listed(*names: str) -> list[StoredChannel]:
+    return [StoredChannel(Channel(name, "m", (4, 4), (1.0, 1.0)), lambda: np.zeros((4, 4))) for name in names]
 
 
 @pytest.mark.parametrize(

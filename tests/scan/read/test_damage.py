@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.scan.read import files
-from tmdscope.scan.read import child
+from tmdscope.scan.read import read
 from tmdscope.scan.read.formats import FORMATS
 from tmdscope.scan.read.read import ScanError, decode_file
 from tmdscope.scan.scan import Scan
@@ -131,32 +131,32 @@ def test_readers_are_held_to_the_size_of_the_file(write: Callable[[], bytes]) ->
 
 
 def test_a_reader_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "READER_WAIT_S", 0.0)
-    monkeypatch.setattr(child, "READER_WAIT_S_PER_BYTE", 0.0)
-    monkeypatch.setattr(child, "_idle", [])
+    monkeypatch.setattr(read, "READER_WAIT_S", 0.0)
+    monkeypatch.setattr(read, "READER_WAIT_S_PER_BYTE", 0.0)
+    monkeypatch.setattr(read, "_idle", [])
     with pytest.raises(ScanError, match="crashed or did not come to an end"):
         decode_file(many_gwy(), "scan.gwy")
-    assert child._idle == []
+    assert read._idle == []
 
 
 def test_one_process_reads_file_after_file() -> None:
     decode_file(WHOLE["gwy"](), "a")
-    before = list(child._idle)
+    before = list(read._idle)
     for name in ("gwy", "ibw", "topostats"):
         decode_file(WHOLE[name](), "a")
     with pytest.raises(ScanError, match="no scale"):
         decode_file(files.gwy(HEIGHT, 0.0, 1.0), "a")
-    assert child._idle == before
+    assert read._idle == before
 
 
 def test_a_reader_that_failed_reads_no_other_file() -> None:
     whole = WHOLE["ibw"]()
     expected = decode_file(whole, "a").scan.height_nm
-    used = child._idle[-1]
+    used = read._idle[-1]
     damaged = bytearray(whole)
     damaged[64 + 16] = 0x7F  # a type that does not exist
     for _ in range(3):
         with pytest.raises(ScanError, match="expected an image of layers"):
             decode_file(bytes(damaged), "a")
-    assert used not in child._idle
+    assert used not in read._idle
     np.testing.assert_array_equal(decode_file(whole, "a").scan.height_nm, expected)

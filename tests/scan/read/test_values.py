@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.scan.read import files
+from tmdscope.scan.read.channels import doubts
 from tmdscope.scan.read.read import ScanError, decode_file
-from tmdscope.scan.read.values import doubts
 
 SMOOTH = np.random.default_rng(5).normal(size=(40, 30)).cumsum(axis=0)
 

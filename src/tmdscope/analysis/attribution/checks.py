@@ -16,7 +16,6 @@ from tmdscope.analysis.attribution.maps import Maps
 from tmdscope.vision.classifier import Classifier
 
 Values = NDArray[np.float64]
-Masks = NDArray[np.bool_]
 
 STEPS = ("output", "embedding", "layer4", "layer3", "layer2", "layer1", "conv1")
 """Parts of a network from the top down, in the order in which they lose what they learnt."""
@@ -34,11 +33,10 @@ def rank_correlation(first: Maps, second: Maps) -> Values:
 
 
 def randomised(classifier: Classifier, seed: int) -> Iterator[tuple[str, Classifier]]:
-    """Take from a network what it learnt, part by part from the top down.
+    """Take from a copy of a network what it learnt, part by part from the top down.
 
-    The cascading randomisation of Adebayo et al. 2018 (arXiv:1810.03292): a map that stays as it was does not
-    show what the network learnt. Yields the part of `STEPS` that was the last to be drawn anew, and the
-    network in evaluation mode: the same one goes on being changed, `classifier` is left as it is.
+    Cascading randomisation (Adebayo et al. 2018, arXiv:1810.03292). Yields the part of `STEPS` that was drawn
+    anew last, and the network, which goes on being changed.
     """
     changed = copy.deepcopy(classifier).eval()
     network = changed.backbone.network
@@ -53,13 +51,12 @@ def randomised(classifier: Classifier, seed: int) -> Iterator[tuple[str, Classif
         yield step, changed
 
 
-def pointing(maps: Maps, masks: Masks) -> pd.DataFrame:
+def pointing(maps: Maps, masks: NDArray[np.bool_]) -> pd.DataFrame:
     """Measure how much of a map (N x S x S, only what is above 0) lies on what is really there.
 
     A row per image: ``mass``, the share of the map on the feature; ``area``, the share of the image that it
-    fills, which a map without relation to it would have on it; ``gain``, the first less the second; ``hit``,
-    whether the map's highest point is on it (the pointing game of Zhang et al. 2018, arXiv:1608.00507), as 0
-    or 1. NaN where the image has no such feature, nothing else, or no map.
+    fills; ``gain``, their difference; ``hit``, whether the map's highest point is on it (the pointing game of
+    Zhang et al. 2018, arXiv:1608.00507). NaN where the image has no such feature, nothing else, or no map.
     """
     flat, truth = _flat(np.clip(maps, 0, None)), _flat(masks)
     total, area = flat.sum(axis=1, dtype=np.float64), truth.mean(axis=1)

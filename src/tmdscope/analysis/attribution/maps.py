@@ -49,10 +49,10 @@ class Explained:
     def predict(self, images: NDArray[np.uint8]) -> Labels:
         """Give the most probable class of each image (N x S x S), int64, shape (N,)."""
 
-        def _name(batch: Tensor) -> Tensor:
-            return self.target.probabilities(self.classifier(batch)).argmax(dim=1)
+        def predict(batch: Tensor) -> Tensor:
+            return self.target.predict(self.classifier(batch))
 
-        return apply_in_batches(_name, images, self.batch_size, self.device)
+        return apply_in_batches(predict, images, self.batch_size, self.device)
 
     def map_px(self, images: NDArray[np.uint8]) -> int:
         """Say how many rows the layer's maps have before interpolation: about S / 32 for ``layer4``."""
@@ -80,10 +80,7 @@ class Explained:
         return self._maps(_weighed, images, labels)
 
     def occlusion(self, images: NDArray[np.uint8], labels: Labels, settings: AttributionParams) -> Maps:
-        """Give each pixel the mean loss of a class's score over the squares that hide it, N x S x S.
-
-        Images are at least as large as the square.
-        """
+        """Give each pixel the mean loss of a class's score over the squares that hide it, N x S x S."""
         from captum.attr import Occlusion
 
         backbone = fold_batch_norm(self.classifier.backbone)

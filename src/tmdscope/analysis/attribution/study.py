@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.analysis.attribution.checks import pointing, randomised, rank_correlation
@@ -102,19 +103,11 @@ def choose(data: AttributionData, predicted: Labels, per_class: int) -> NDArray[
 
     Rows, class by class, at most `per_class` each; within one, each sample's first image before any's second.
     """
-    turn: dict[str, int] = {}
-    order = []
-    for row, sample in enumerate(data.sample_ids):
-        if predicted[row] == data.labels[row]:
-            turn[sample] = turn.get(sample, -1) + 1
-            order.append((turn[sample], row))
-    order.sort()
-    chosen = [
-        row
-        for label in range(int(data.labels.max()) + 1)
-        for row in [row for _, row in order if data.labels[row] == label][:per_class]
-    ]
-    return np.array(chosen, dtype=np.int64)
+    right = np.flatnonzero(predicted == data.labels)
+    table = pd.DataFrame({"label": data.labels[right], "sample": np.asarray(data.sample_ids)[right]}, right)
+    table["turn"] = table.groupby("sample").cumcount()
+    order = table.sort_values(["label", "turn"], kind="stable")
+    return np.asarray(order.groupby("label").head(per_class).index, dtype=np.int64)
 
 
 def _layer_maps(explained: Explained, images: NDArray[np.uint8], labels: Labels) -> dict[str, Maps]:

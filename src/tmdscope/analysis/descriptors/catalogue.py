@@ -1,6 +1,5 @@
 """What every descriptor is: meaning, formula, unit, source; the values lie in ``catalogue.yaml``."""
 
-from collections.abc import Iterable
 from importlib.resources import files
 from typing import Literal
 
@@ -42,11 +41,11 @@ PHYSICAL = _read("physical")
 """Their counterparts as quantities of the surface: of heights in nm with a pixel size."""
 
 
-def data_dictionary(descriptors: Iterable[Descriptor] = (*PAPER, *PHYSICAL)) -> str:
+def data_dictionary() -> str:
     """Write what every descriptor is, as a Markdown table."""
     rows = ["| column | family | Table 5 | formula | unit | source |", "|---|---|---|---|---|---|"]
     rows += [
         f"| `{item.name}` | {item.family} | {item.property} | {item.formula} | {item.unit} | {item.source} |"
-        for item in descriptors
+        for item in (*PAPER, *PHYSICAL)
     ]
     return "\n".join(rows) + "\n"

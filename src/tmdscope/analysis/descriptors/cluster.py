@@ -13,8 +13,7 @@ _ANSWER_S = 30.0
 def on_cluster(scheduler: str) -> Mapper:
     """Work on chunks wherever a Dask scheduler, ``tcp://HOST:PORT``, sends them, for `table.describe`.
 
-    Workers need tmdscope, and the files under the same absolute path. A chunk whose worker dies is given to
-    another; results are in the order of the chunks. Without workers it waits for some.
+    Workers need tmdscope, and the files under the same absolute path. Without workers it waits for some.
     """
     try:
         from distributed import Client, KilledWorker

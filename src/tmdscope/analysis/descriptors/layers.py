@@ -49,11 +49,10 @@ class Layers:
 def find_layers(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Layers:
     """Tell layers apart by their height, finite, shape (rows, columns), and level on all of them at once.
 
-    By turns, every pixel takes the number of layers (of `LAYER_NM` each) that its height is nearest to, and a
-    polynomial of degree two and a median per row are fitted to what the layers leave. Of several starts the
-    one that leaves least counts. The lowest level is taken for the substrate; where there are but two and the
-    upper is small (`CLOSED_BELOW`), for a closed film: heights alone cannot tell. Pixels are given by width
-    and height.
+    By turns, every pixel takes the number of layers that its height is nearest to, and a polynomial of degree
+    two and a median per row are fitted to what they leave; of several starts the one that leaves least
+    counts. The lowest level is taken for the substrate; where there are but two and the upper is small
+    (`CLOSED_BELOW`), for a closed film: heights alone cannot tell.
     """
     starts = [
         remove_quadratic(height_nm),
@@ -122,10 +121,7 @@ def _most_frequent(height: Heights) -> float:
 
 
 def _without_background(height_nm: NDArray[Any], pixel_nm: tuple[float, float], lag_nm: float) -> Heights:
-    """Subtract the polynomial of degree two whose differences fit those of the heights best.
-
-    Edges of layers are few among the differences, and least absolute values pass them over.
-    """
+    """Subtract the polynomial of degree two whose differences fit the heights' best, by absolute values."""
     height = np.asarray(height_nm, dtype=np.float64)
     terms = quadratic_terms(height.shape)[..., 1:]
     slopes: list[Heights] = []

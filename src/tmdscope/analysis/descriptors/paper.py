@@ -38,8 +38,7 @@ _CONNECTED_8 = np.ones((3, 3), bool)
 def describe_paper(image: Image, settings: DescribeParams) -> dict[str, float]:
     """Compute the descriptors of Table 5, in that order, of an image of at least 3 x 3 pixels.
 
-    The paper smooths by 1 px and opens by 5 px. NaN where its formula divides by zero: an image of one grey
-    value has no anisotropy, one without bright parts no grain size.
+    NaN where a formula divides by zero: anisotropy of one grey value, grain size without bright parts.
     """
     scaled = image / 255.0
     smooth = gaussian(scaled, sigma=settings.gaussian_sigma_px)

@@ -26,7 +26,7 @@ def run(study: Study) -> None:
     layout = study.layout
     settings, data = study.section("attribution", AttributionParams), study.section("data", DataParams)
     dataset = Dataset.load(layout.prepared)
-    split = read_split(layout.split, dataset.manifest)
+    split = read_split(layout.split, dataset.digest, dataset.manifest)
     of = study.of(dataset.digest)
     version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
     check_trained_on(version, of)

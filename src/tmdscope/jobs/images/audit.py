@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 
 from tmdscope.audit.statistics import image_statistics
-from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.columns import read_nuisance, read_order
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
@@ -27,7 +26,7 @@ def run(study: Study) -> None:
     params, layout, cohort = study.section("audit", ManifestAuditParams), study.layout, study.cohort(study)
     dataset = Dataset.load(layout.prepared)
     stored = StoredFeatures.read(layout.features, dataset, layout.pretrained)
-    folds, device = cohort.rows(read_split(layout.split, dataset.manifest)), best_device()
+    folds, device = cohort.rows(cohort.read_split(layout.split)), best_device()
 
     def taken(rows: Rows) -> Cohort:
         manifest = dataset.manifest.iloc[rows]

@@ -21,10 +21,9 @@ from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, read_best_pa
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import FACTS, PREDICTIONS, RUN, SCORES
 from tmdscope.stage import name_of_entry
-from tmdscope.tracking.crossval import track_experiment
-from tmdscope.tracking.dossier import Dossier, Trained
+from tmdscope.tracking.crossval import Trained, track_experiment
 from tmdscope.tracking.provenance import identity, machine, provenance
-from tmdscope.tracking.runs import DataUse, TrackedRun
+from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 
@@ -40,7 +39,7 @@ def run(study: Study, *arguments: str) -> None:
     tracking = study.section("tracking", ModelTrackingParams)
     scoring = study.section("scoring", ScoringParams)
     dataset = Dataset.load(layout.prepared)
-    folds = read_split(layout.split, dataset.manifest).rows(dataset.image_ids)
+    folds = read_split(layout.split, dataset.digest, dataset.manifest).rows(dataset.image_ids)
     experiment = make_experiment(params, dataset, classes, layout.features, layout.pretrained, best_device())
     settings = params.model_dump(mode="json")
     prepare = study.section("prepare", PrepareParams)

@@ -5,7 +5,6 @@ import pandas as pd
 
 from tmdscope.analysis.latent import LatentData
 from tmdscope.analysis.record import Before, LatentModel, ModelLatent
-from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.jobs.latent import relate_embedding
 from tmdscope.jobs.study import Study
@@ -23,8 +22,8 @@ def run(study: Study) -> None:
     layout = study.layout
     settings = study.section("latent", LatentParams)
     dataset = Dataset.load(layout.prepared)
-    split = read_split(layout.split, dataset.manifest)
     cohort, of = study.cohort(study), study.of(dataset.digest)
+    split = cohort.read_split(layout.split)
     stored = StoredFeatures.read(layout.features, dataset, layout.pretrained)
     version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
     check_trained_on(version, of)

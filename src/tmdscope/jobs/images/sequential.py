@@ -5,7 +5,6 @@ from functools import partial
 
 import torch
 
-from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.jobs.compiler import Compiler
 from tmdscope.jobs.sequences import (
@@ -64,7 +63,7 @@ def train(study: Study, resume: Resume, encodings: list[Encoding]) -> TrackedOut
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // len(params.encodings)))
     dataset, cohort = Dataset.load(layout.prepared), study.cohort(study)
     described = describe(study, cohort)
-    plan, folds = described.plan(encodings), cohort.rows(read_split(layout.split, dataset.manifest))
+    plan, folds = described.plan(encodings), cohort.rows(cohort.read_split(layout.split))
     prepare, origin = study.section("prepare", PrepareParams), study.section("data", DataParams).origin
     compiler = Compiler(dataset, folds, prepare, described.scoring, origin)
     models = StageModels(params, plan, dataset, layout.features, layout.pretrained, compiler)

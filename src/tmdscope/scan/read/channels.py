@@ -1,4 +1,4 @@
-"""What a reader finds in an instrument's file, and the units it is in."""
+"""What a reader finds in an instrument's file: channels, their units, and heights in nm that can be true."""
 
 import math
 import re
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.errors import UserError
@@ -32,6 +33,22 @@ _OTHER = re.compile(r"deflection|amplitude|error|lateral|friction|[xy][ -]?(axis
 _PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "\u00b5": 1e-6, "~": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
 _PREFIXES |= {"k": 1e3, "M": 1e6, "c": 1e-2}
 _NAMES = {"\u00e5": 0.1, "angstrom": 0.1, "micron": 1e3, "microns": 1e3, "meter": 1e9, "metre": 1e9}
+
+MAX_HEIGHT_NM = 1e6
+"""Largest height that a scanner can reach: 1 mm."""
+
+_LARGE_RANGE_NM = 1e4
+"""Range of heights, 10 um, that few scanners reach and no flake has."""
+
+_STEEP = 2.0
+"""Range of heights in sides of the frame, beyond which a tip does not follow."""
+
+_OBLONG = 1.5
+"""Longer side of a pixel over the shorter from which it is told."""
+
+_NOISE_ROWS, _NOISE_PAIRS, _NOISE_CORRELATION = 16, 256, 0.1
+"""Rows from which noise is told, pairs of neighbours that are looked at, and the median of their
+correlations below which it is."""
 
 
 class ScanError(UserError):
@@ -59,7 +76,7 @@ class Channel:
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredChannel:
     """A channel, and what reads its values: in its unit, (rows, columns), first row at the picture's top."""
 
     channel: Channel
@@ -71,14 +88,15 @@ def nm_per(unit: str) -> float | None:
 
     Units are as files write them: ``m``, ``um``, ``~m`` (Nanoscope's micrometre), ``nm``, ...
     """
-    clean = _clean(unit)
-    named = _NAMES.get(clean.casefold())
-    return named if named is not None else _factor(clean, "m", 1e9) or _factor(clean.casefold(), "m", 1e9)
+    folded = _clean(unit).casefold()
+    metres = per_unit(unit, "m") or per_unit(folded, "m")
+    return _NAMES.get(folded, metres and metres * 1e9)
 
 
 def per_unit(unit: str, base: str) -> float | None:
     """Say how many of a base unit (without prefix) a unit is: ``mV`` is 0.001 V; None for another unit."""
-    return _factor(_clean(unit), base, 1.0)
+    clean = _clean(unit)
+    return _PREFIXES.get(clean.removesuffix(base)) if clean.endswith(base) else None
 
 
 def _clean(unit: str) -> str:
@@ -86,12 +104,7 @@ def _clean(unit: str) -> str:
     return unit.strip().strip("\x00").replace("\u00c2\u00b5", "\u00b5").replace("\u03bc", "\u00b5")
 
 
-def _factor(unit: str, base: str, factor: float) -> float | None:
-    prefix = _PREFIXES.get(unit.removesuffix(base)) if unit.endswith(base) else None
-    return None if prefix is None else prefix * factor
-
-
-def distinct(found: Sequence[Found]) -> list[Found]:
+def distinct(found: Sequence[StoredChannel]) -> list[StoredChannel]:
     """Give each channel its own name, so that all can be asked for: one that occurs again gets a number."""
     if len(found) > MAX_COLUMNS:
         raise ScanError(f"it lists {len(found)} channels, {MAX_COLUMNS} at most are read: it is damaged")
@@ -105,12 +118,11 @@ def distinct(found: Sequence[Found]) -> list[Found]:
     return named
 
 
-def choose(found: Sequence[Found], wanted: str | None) -> int:
+def choose(found: Sequence[StoredChannel], wanted: str | None) -> int:
     """Choose the channel that holds the heights, by one rule for every format.
 
     The one asked for; else, of the channels in a unit of length, the first of the best kind in `KINDS`, the
-    way there (trace, forward) before the way back; else the only one. A ScanError where there is none, or
-    several and no telling which.
+    way there (trace, forward) before the way back; else the only one.
     """
     names = [one.channel.name for one in found]
     if wanted is not None:
@@ -139,7 +151,7 @@ def _rank(name: str) -> tuple[int, bool] | None:
 
 def check_channel(channel: Channel) -> None:
     """Refuse a channel whose header cannot be true: too few or many pixels, no scale, an impossible one."""
-    rows, columns = channel.shape
+    (rows, columns), (low, high) = channel.shape, PIXEL_RANGE_NM
     if min(rows, columns) < 2 or rows * columns > MAX_PIXELS:
         raise ScanError(
             f"channel {channel.name!r} has {columns} x {rows} pixels; expected 2 x 2, at most {MAX_PIXELS}"
@@ -155,3 +167,104 @@ def check_channel(channel: Channel) -> None:
             f"channel {channel.name!r} has pixels of {channel.pixel_size_nm} nm; a microscope's are between "
             f"{low:g} and {high:g} nm: the header is damaged"
         )
+
+
+ReadChannel = tuple[list[Channel], int, NDArray[np.float32], tuple[str, ...]]
+"""All channels of a file, the place of the one that was read, its heights in nm, and warnings about them."""
+
+
+def read_channel(found: Sequence[StoredChannel], wanted: str | None) -> ReadChannel:
+    """Read the heights of a file's channel, the one that is wanted or found, once its header can be true."""
+    named = distinct(found)
+    chosen = choose(named, wanted)
+    check_channel(named[chosen].channel)
+    return ([one.channel for one in named], chosen, *heights(named[chosen]))
+
+
+def heights(found: StoredChannel) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Read a channel's values as heights in nm, float32, shape (rows, columns), with warnings about them.
+
+    Lines without a value were not scanned: they are left out. A lost line between two scanned ones is closed;
+    of parts that are further apart the longest stays.
+    """
+    channel = found.channel
+    factor = nm_per(channel.unit)
+    if factor is None:
+        raise ScanError(f"channel {channel.name!r} is in {channel.unit or 'no unit'}, not in a length")
+    values = np.asarray(found.read(), dtype=np.float64)
+    if values.shape != channel.shape:
+        raise ScanError(f"channel {channel.name!r} has shape {values.shape}, announced were {channel.shape}")
+    rows = _scanned_rows(values, channel.name)
+    values = (values if len(rows) == len(values) else values[rows]) * factor
+    if np.abs(values).max() > MAX_HEIGHT_NM:
+        raise ScanError(
+            f"channel {channel.name!r} reaches {np.abs(values).max():.3g} nm; no scanner does: "
+            "the header is damaged"
+        )
+    side = max(count * size for count, size in zip(channel.shape[::-1], channel.pixel_size_nm, strict=True))
+    told = list(channel.warnings)
+    x, y = channel.pixel_size_nm
+    if max(x, y) > _OBLONG * min(x, y):
+        told.append(
+            f"its pixels are {x:.4g} x {y:.4g} nm, as the file says: if the scan was stopped early, they are "
+            "stretched"
+        )
+    if lost := channel.shape[0] - len(rows):
+        inside = " (a lost line between scanned ones is closed)" if np.ptp(rows) + 1 > len(rows) else ""
+        told.append(f"{lost} of {channel.shape[0]} lines hold no heights and are left out{inside}")
+    return values.astype(np.float32), (*told, *doubts(values, side))
+
+
+def doubts(height_nm: NDArray[np.float64], side_nm: float) -> tuple[str, ...]:
+    """Say why heights can hardly be true, a sentence for each doubt; `side_nm` is the frame's longer side."""
+    told = []
+    reach = float(np.ptp(height_nm))
+    if reach > min(_LARGE_RANGE_NM, _STEEP * side_nm):
+        told.append(
+            f"heights range over {reach:.4g} nm on a frame of {side_nm:.4g} nm: "
+            "the unit or the sensitivity in the file may be wrong"
+        )
+    flat = height_nm.min(axis=1) == height_nm.max(axis=1)
+    held = max(int(np.logical_and.accumulate(lines).sum()) for lines in (flat, flat[::-1]))
+    if 1 < held < len(flat):
+        told.append(f"{held} lines at the edge hold one value each: they may not have been scanned")
+    if len(height_nm) >= _NOISE_ROWS and _correlation(height_nm) < _NOISE_CORRELATION:
+        told.append(
+            "neighbouring lines have nothing in common, as in noise: the file may be damaged "
+            "(copied as text, or its data lie elsewhere)"
+        )
+    return tuple(told)
+
+
+def _scanned_rows(values: NDArray[np.float64], name: str) -> NDArray[np.int64]:
+    """Say which rows to keep."""
+    finite = np.isfinite(values)
+    scanned, empty = np.asarray(finite.all(axis=1)), np.asarray(~finite.any(axis=1))
+    ragged = ~scanned & ~empty
+    beside = np.zeros_like(empty)  # the line under way when a scan was stopped
+    beside[1:] |= empty[:-1]
+    beside[:-1] |= empty[1:]
+    joined = scanned.copy()
+    joined[1:-1] |= scanned[:-2] & scanned[2:]
+    edges = np.flatnonzero(np.diff(np.r_[0, joined, 0]))
+    runs = zip(edges[::2], edges[1::2], strict=True)
+    first, end = max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
+    kept: NDArray[np.int64] = np.flatnonzero(scanned[first:end]) + first
+    if (ragged & ~beside).any() or len(kept) < 2:
+        raise ScanError(f"channel {name!r} holds NaN or infinite values; crop or fill them")
+    return kept
+
+
+def _correlation(height_nm: NDArray[np.float64]) -> float:
+    """Median of Pearson's correlation of rows with the next, slopes along rows taken off; NaN if flat."""
+    first = np.unique(np.linspace(0, len(height_nm) - 2, _NOISE_PAIRS).astype(int))
+    x = np.linspace(-1, 1, height_nm.shape[1])
+    least = 1e-9 * max(float(np.abs(height_nm).max()), 1e-12)
+    pair = []
+    for rows in (height_nm[first], height_nm[first + 1]):
+        centred = rows - rows.mean(axis=1, keepdims=True)
+        centred -= (centred @ x / (x @ x))[:, None] * x
+        size = np.linalg.norm(centred, axis=1, keepdims=True)
+        pair.append(np.divide(centred, size, out=np.full_like(centred, np.nan), where=size > least))
+    found = (pair[0] * pair[1]).sum(axis=1)
+    return float("nan") if np.isnan(found).all() else float(np.nanmedian(found))

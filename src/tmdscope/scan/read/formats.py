@@ -25,11 +25,7 @@ _MAX_DIRECTORIES = 10_000
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file, by beginnings of such files and endings of their names.
-
-    Endings are in lower case; ``.000 to .999`` stands for three digits. A TIFF has one of `tags` among those
-    of its first page.
-    """
+    """A kind of file, by beginnings, endings of names, and of a TIFF one of the tags of its first page."""
 
     name: str
     title: str
@@ -66,11 +62,7 @@ def is_scan(name: str) -> bool:
 
 
 def holds_scan(content: bytes, name: str) -> bool:
-    """Say whether a file is an instrument's, or a picture: every door asks this one.
-
-    It is where it begins as an instrument's file does, a TIFF with the tags of an instrument among them,
-    whatever its name is; or where its name promises one, so that what is lost is told.
-    """
+    """Say whether a file is an instrument's by how it begins, or by its name: what is lost is then told."""
     return is_scan(name) or recognise(content) is not None
 
 
@@ -89,8 +81,14 @@ def format_of(content: bytes) -> Format:
         raise ScanError("it is empty; copy it from the instrument again")
     form = recognise(content)
     if form is not None:
-        _check_line_ends(content, form)
-        _check_length(content, form)
+        changed = {"nanoscope": b"\r\r\n", "nid": b"\r\r\n", "gsf": b"\r\n"}.get(form.name)
+        if changed is not None and changed in content[:_TEXT]:  # data then lie elsewhere, and are noise
+            raise ScanError(
+                "its line ends were changed, as by a transfer of text: its data are damaged; "
+                "copy it from the instrument again, as a binary file"
+            )
+        if _announced_length(content, form) > len(content):
+            raise ScanError(f"it is cut off after {len(content)} bytes; copy it from the instrument again")
         return form
     if content.startswith(_TIFF):
         raise ScanError("it is a TIFF without an instrument's tags: a picture (end its name so), or cut off")
@@ -138,24 +136,12 @@ def _tiff_tags(content: bytes) -> frozenset[int]:
         return frozenset()
 
 
-def _check_line_ends(content: bytes, form: Format) -> None:
-    """Refuse a file that was changed as if it were text: its data then lie elsewhere, and are noise."""
-    changed = {"nanoscope": b"\r\r\n", "nid": b"\r\r\n", "gsf": b"\r\n"}.get(form.name)
-    if changed is not None and changed in content[:_TEXT]:
-        raise ScanError(
-            "its line ends were changed, as by a transfer of text: its data are damaged; "
-            "copy it from the instrument again, as a binary file"
-        )
-
-
-def _check_length(content: bytes, form: Format) -> None:
-    """Compare a file's length with what its first bytes announce, before any library is loaded."""
+def _announced_length(content: bytes, form: Format) -> float:
+    """Read how long a file's first bytes say that it is, before any library is loaded."""
     try:
-        announced = _LENGTHS.get(form.name, len)(content)
+        return _LENGTHS.get(form.name, len)(content)
     except (struct.error, ValueError, IndexError):
-        announced = len(content) + 1
-    if announced > len(content):
-        raise ScanError(f"it is cut off after {len(content)} bytes; copy it from the instrument again")
+        return math.inf
 
 
 def _gwy_length(content: bytes) -> int:

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per
+from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, nm_per
 
 _FIXED = {"b": 1, "c": 1, "i": 4, "q": 8, "d": 8}
 _ARRAYS = {"C": 1, "I": 4, "Q": 8, "D": 8}
 
 
-def find_gwy(path: Path) -> list[Found]:
+def find_gwy(path: Path) -> list[StoredChannel]:
     """List the data fields of a Gwyddion file by title, in the order of their numbers."""
     content = path.read_bytes()
     try:
@@ -37,14 +36,14 @@ def find_gwy(path: Path) -> list[Found]:
     ]
 
 
-def _found(field: Mapping[str, Any], name: str) -> Found:
+def _found(field: Mapping[str, Any], name: str) -> StoredChannel:
     rows, columns = int(field["yres"]), int(field["xres"])
     if min(rows, columns) < 1 or len(field["data"]) != rows * columns:
         raise ScanError(f"channel {name!r} holds {len(field['data'])} values of {columns} x {rows}: damaged")
     scale = nm_per(field["si_unit_xy"]) or math.nan
     pixel = (float(field["xreal"]) * scale / columns, float(field["yreal"]) * scale / rows)
     channel = Channel(name, field["si_unit_z"], (rows, columns), pixel)
-    return Found(channel, partial(np.reshape, field["data"], (rows, columns)))
+    return StoredChannel(channel, partial(np.reshape, field["data"], (rows, columns)))
 
 
 def _field(content: bytes, where: Any) -> dict[str, Any] | None:
@@ -115,16 +114,11 @@ def _text(content: bytes, place: int, end: int) -> tuple[str, int]:
         return raw.decode("latin-1"), last + 1
 
 
-def find_gsf(path: Path) -> list[Found]:
-    """Read a Gwyddion simple field: lines of text, zeros up to a multiple of 4 bytes, float32 from the top.
-
-    The file's length is that which its header announces, or more.
-    """
+def find_gsf(path: Path) -> list[StoredChannel]:
+    """Read a Gwyddion simple field: lines of text, zeros up to a multiple of 4 bytes, float32 downwards."""
     content = path.read_bytes()
     end = content.index(b"\0")
-    text = content[:end].decode("utf-8", errors="replace")
-    if "\ufffd" in text:
-        text = content[:end].decode("latin-1")
+    text = _text(content, 0, end + 1)[0]
     keys = dict(re.findall(r"^(\w+) *= *(.*?)\s*$", text, re.MULTILINE))
     rows, columns = int(keys["YRes"]), int(keys["XRes"])
     scale = nm_per(keys.get("XYUnits", "")) or math.nan
@@ -133,8 +127,5 @@ def find_gsf(path: Path) -> list[Found]:
     )
     name = keys.get("Title", "field")
     channel = Channel(name, keys.get("ZUnits", ""), (rows, columns), (pixel[0], pixel[1]))
-    return [Found(channel, partial(_read_gsf, content, end + 4 - end % 4, (rows, columns)))]
-
-
-def _read_gsf(content: bytes, first: int, shape: tuple[int, int]) -> NDArray[np.float32]:
-    return np.frombuffer(content, "<f4", shape[0] * shape[1], first).reshape(shape)
+    values = np.frombuffer(content, "<f4", rows * columns, end + 4 - end % 4)
+    return [StoredChannel(channel, partial(values.reshape, rows, columns))]

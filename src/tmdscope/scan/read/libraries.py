@@ -13,9 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, Found, ScanError, nm_per
+from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, ScanError, StoredChannel, nm_per
 from tmdscope.scan.read.gwyddion import find_gsf, find_gwy
 from tmdscope.scan.read.tiffs import find_jpk, find_park
 
@@ -29,7 +28,7 @@ _SQUARE = 0.01
 """Share by which the sides of a square pixel may differ."""
 
 
-def find_ibw(path: Path) -> list[Found]:
+def find_ibw(path: Path) -> list[StoredChannel]:
     """List the layers of an Asylum Igor binary wave, read by igor2.
 
     AFMReader gives one pixel size where the wave states two.
@@ -49,7 +48,7 @@ def find_ibw(path: Path) -> list[Found]:
     pixel, warnings = _asylum_pixel_nm(wave["wave_header"], note, columns, rows)
     unit = _igor_text(wave["wave_header"]["dataUnits"])
     return [
-        Found(
+        StoredChannel(
             Channel(name, unit if _LENGTHS.search(name) else "", (rows, columns), pixel, warnings),
             partial(lambda layer: values[:, ::-1, layer].T, layer),
         )
@@ -134,7 +133,7 @@ def _igor_text(letters: Any) -> str:
     return bytes(np.asarray(letters).tobytes()).partition(b"\0")[0].decode("latin-1")
 
 
-def find_topostats(path: Path) -> list[Found]:
+def find_topostats(path: Path) -> list[StoredChannel]:
     """List the images of a TopoStats file, read by AFMReader; heights are in nm, pixels square."""
     from AFMReader.topostats import load_topostats
 
@@ -143,7 +142,7 @@ def find_topostats(path: Path) -> list[Found]:
     pixel = float(content.get("pixel_to_nm_scaling", math.nan))
     arrays = {name: np.asarray(content[name]) for name in ("image", "image_original") if name in content}
     return [
-        Found(
+        StoredChannel(
             Channel(name, "nm", (array.shape[0], array.shape[1]), (pixel, pixel)), partial(np.asarray, array)
         )
         for name, array in arrays.items()
@@ -157,22 +156,19 @@ def _refuse_other_files(path: Path) -> None:
 
     outside = []
 
-    def look(name: str, link: Any) -> None:
-        if isinstance(link, h5py.ExternalLink):
-            outside.append(name)
-
-    def open_each(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+    def check(name: str, item: Any) -> None:  # h5py forgets what is raised here
+        stored = isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
+        if stored or isinstance(item, h5py.ExternalLink):
             outside.append(name)
 
     with h5py.File(path) as file:
-        file.visititems_links(look)
-        file.visititems(open_each)
+        file.visititems_links(check)
+        file.visititems(check)
     if outside:
         raise ScanError(f"its {outside[0]!r} lies in another file: export it whole")
 
 
-def find_nid(path: Path) -> list[Found]:
+def find_nid(path: Path) -> list[StoredChannel]:
     """List the images of a Nanosurf file, forward and backward, read by NSFopen."""
     from NSFopen.read import nid_read
 
@@ -182,7 +178,8 @@ def find_nid(path: Path) -> list[Found]:
         raise ScanError("its images hold numbers of different sizes, which its reader does not tell apart")
     found = []
     for key in content.data.index:
-        header = _nid_header(content.param["HeaderDump"], key[1], key[2])
+        shown = (f"Scan {key[1].lower()}", key[2])
+        header = next((one for one in headers if (one.get("Frame"), one.get("Dim2Name")) == shown), None)
         if key[0] != "Image" or header is None:
             continue
         if header.get("SaveSign", "Signed").strip().casefold() != "signed":
@@ -191,22 +188,15 @@ def find_nid(path: Path) -> list[Found]:
         rows, columns = values.shape
         pixel, warnings = _nid_pixel_nm(content.param["HeaderDump"], header, columns, rows)
         channel = Channel(f"{key[1]} {key[2]}", header.get("Dim2Unit", ""), (rows, columns), pixel, warnings)
-        found.append(Found(channel, partial(_nid_values, values, float(header["Dim2Min"]))))
+        lost = (values == float(header["Dim2Min"])).all(axis=1, keepdims=True)  # lines not scanned
+        found.append(StoredChannel(channel, partial(np.flipud, np.where(lost, np.nan, values))))
     return found
-
-
-def _nid_values(values: NDArray[np.float64], lowest: float) -> NDArray[np.float64]:
-    """Turn first lines to the bottom; lines that hold the lowest number throughout were not scanned."""
-    return np.flipud(np.where((values == lowest).all(axis=1, keepdims=True), np.nan, values))
 
 
 def _nid_pixel_nm(
     headers: Mapping[str, Any], header: Mapping[str, str], columns: int, rows: int
 ) -> tuple[tuple[float, float], tuple[str, ...]]:
-    """Divide the ranges of a data set by its pixels.
-
-    A frame that was stopped has fewer lines than the scan was set to; its range may still be the whole one.
-    """
+    """Divide ranges by pixels; a frame that was stopped has fewer lines, its range may be the whole one's."""
     scales = [nm_per(header.get(f"Dim{axis}Unit", "")) or math.nan for axis in (0, 1)]
     width, height = (float(header[f"Dim{axis}Range"]) * scales[axis] for axis in (0, 1))
     settings = next((one for name, one in headers.items() if name == "DataSet-Info"), None)
@@ -215,15 +205,6 @@ def _nid_pixel_nm(
     if whole <= rows or math.isclose(height / rows, width / columns, rel_tol=_SQUARE):
         return (width / columns, height / rows), ()
     return (width / columns, height / whole), (_stopped(rows, whole, "high"),)
-
-
-def _nid_header(headers: Mapping[str, Any], direction: str, name: str) -> Mapping[str, str] | None:
-    """Find the header of an image by its direction (`Forward`) and channel."""
-    for _, header in headers.items():  # noqa: PERF102 - a Series of pandas
-        frame = f"Scan {direction.lower()}"
-        if isinstance(header, dict) and (header.get("Frame"), header.get("Dim2Name")) == (frame, name):
-            return header
-    return None
 
 
 def _noted(note: str, key: str) -> float:
@@ -235,7 +216,7 @@ def _noted(note: str, key: str) -> float:
         return math.nan
 
 
-READERS: Mapping[str, tuple[Callable[[Path], list[Found]], str]] = MappingProxyType(
+READERS: Mapping[str, tuple[Callable[[Path], list[StoredChannel]], str]] = MappingProxyType(
     {
         "ibw": (find_ibw, "igor2.binarywave"),
         "jpk": (find_jpk, "tifffile"),

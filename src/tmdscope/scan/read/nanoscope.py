@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per, per_unit
+from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, nm_per, per_unit
 from tmdscope.scan.read.formats import MAX_HEADER
 
 _END = b"\\*File list end"
@@ -29,7 +29,7 @@ _TITLE = re.compile(r'.*"([^"]*)"')
 Section = Mapping[str, str]
 
 
-def find_channels(content: bytes) -> list[Found]:
+def find_channels(content: bytes) -> list[StoredChannel]:
     """List the images of a Nanoscope file in its order, those of the way back (Retrace) after all others."""
     sections = _read_sections(content)
     sensitivities = {
@@ -82,7 +82,7 @@ def _read_sections(content: bytes) -> list[tuple[str, dict[str, str]]]:
     return sections
 
 
-def _find_image(content: bytes, image: Section, scan: Section, sensitivities: Section) -> Found:
+def _find_image(content: bytes, image: Section, scan: Section, sensitivities: Section) -> StoredChannel:
     name = _title(image) or ""
     columns, lines = _whole(image, "samps/line"), _whole(image, "number of lines")
     valid = [
@@ -97,17 +97,12 @@ def _find_image(content: bytes, image: Section, scan: Section, sensitivities: Se
             "it is cut off; copy it from the instrument again"
         )
     rows, width = min(valid[1], grid[0]), min(valid[0], grid[1])
-    window = tuple(
-        slice(begin, begin + count)
-        for begin, count in (
-            (_begin(image, "y", grid[0] - rows), rows),
-            (_begin(image, "x", grid[1] - width), width),
-        )
-    )
+    top, left = _begin(image, "y", grid[0] - rows), _begin(image, "x", grid[1] - width)
+    window = (slice(top, top + rows), slice(left, left + width))
     step, unit = _z_step(name, image, sensitivities)
     pixel, warnings = _pixel_size_nm(name, image, scan, (rows, width), (lines, columns))
     channel = Channel(name, unit, (rows, width), pixel, warnings)
-    return Found(channel, partial(_read_values, content, offset, stored, grid, window, step))
+    return StoredChannel(channel, partial(_read_values, content, offset, stored, grid, window, step))
 
 
 def _stored(
@@ -115,8 +110,7 @@ def _stored(
 ) -> tuple[tuple[int, int], int]:
     """Find the grid that the data fill, and the bytes of a value.
 
-    Since version 9.2 of the software values of 4 bytes may be stored under a header that says 2, which then
-    is that of the scale.
+    Since version 9.2 of the software values of 4 bytes may lie under a header that says 2, as the scale's.
     """
     stated = _whole(image, "bytes/pixel", most=8)
     for stored in dict.fromkeys((stated, 4) if stated == 2 else (stated,)):
@@ -167,18 +161,11 @@ def _z_step(name: str, image: Section, sensitivities: Section) -> tuple[float, s
         parts = known.split()
         step *= _number(parts[1], name) if len(parts) > 1 else math.nan
         above, _, below = (parts[2] if len(parts) > 2 else "").partition("/")
-        factor = _ratio(unit, below)
-        return (math.nan, "") if factor is None else (step * factor, above)
+        if not unit or not below or unit == below:
+            return step, above
+        ours, theirs = per_unit(unit, below[-1]), per_unit(below, below[-1])
+        return (math.nan, "") if ours is None or theirs is None else (step * (ours / theirs), above)
     return step, unit
-
-
-def _ratio(unit: str, below: str) -> float | None:
-    """Say how many of the unit below a fraction's line another unit is; 1 where either is not stated."""
-    if not unit or not below or unit == below:
-        return 1.0
-    base = below[-1]
-    ours, theirs = per_unit(unit, base), per_unit(below, base)
-    return None if ours is None or theirs is None else ours / theirs
 
 
 def _pixel_size_nm(

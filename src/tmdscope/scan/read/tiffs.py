@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Channel, Found, ScanError, nm_per
+from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, nm_per
 from tmdscope.scan.read.formats import JPK_WIDTH, PARK_DATA, PARK_HEADER
 
 _HEIGHT, _REFLECT, _COLUMNS, _ROWS = 0x8043, 0x8045, 0x8046, 0x8047
@@ -20,11 +20,11 @@ _HEIGHTS = ("height", "measuredHeight")
 _PARK_TYPES = {0: "<i2", 1: "<i4", 2: "<f4"}
 
 
-def find_jpk(path: Path) -> list[Found]:
+def find_jpk(path: Path) -> list[StoredChannel]:
     """List the channels of a JPK image, read by tifffile and its tags (JPKImageSpec, version 2.0)."""
     import tifffile
 
-    found: list[Found] = []
+    found: list[StoredChannel] = []
     with tifffile.TiffFile(path) as tiff:
         tags = tiff.pages.first.tags
         if any(tag not in tags for tag in (JPK_WIDTH, _HEIGHT, _COLUMNS, _ROWS)):
@@ -50,7 +50,7 @@ def find_jpk(path: Path) -> list[Found]:
             channel = Channel(name, unit, (rows, columns), (pixel[0], pixel[1]), told)
             reflect = page.tags.get(_REFLECT) or tags.get(_REFLECT)
             upright = reflect is not None and bool(reflect.value)
-            found.append(Found(channel, partial(_read_page, path, page.index, step, zero, upright)))
+            found.append(StoredChannel(channel, partial(_read_page, path, page.index, step, zero, upright)))
     return found
 
 
@@ -92,7 +92,7 @@ def _read_page(path: Path, index: int, step: float, zero: float, upright: bool) 
     return values if upright else values[::-1]
 
 
-def find_park(path: Path) -> list[Found]:
+def find_park(path: Path) -> list[StoredChannel]:
     """Read the heights of a Park TIFF: its picture is a preview, its data lie in a tag.
 
     The header is that of Park's files of version 1 (as read by Gwyddion's module `psia` and by nanoAFMr).
@@ -124,12 +124,8 @@ def find_park(path: Path) -> list[Found]:
     channel = Channel(
         _wide(header[4:68]), unit, (rows, columns), (width * 1e3 / columns, height * 1e3 / rows)
     )
-    return [Found(channel, partial(_read_park, data, stored, (rows, columns), gain))]
-
-
-def _read_park(data: bytes, stored: str, shape: tuple[int, int], gain: float) -> NDArray[np.float64]:
-    """Scale the numbers; the first line of a file is at the bottom of the picture."""
-    return np.frombuffer(data, dtype=stored).reshape(shape)[::-1].astype(np.float64) * gain
+    values = np.frombuffer(data, dtype=stored).reshape(rows, columns)[::-1]  # first line: at the bottom
+    return [StoredChannel(channel, lambda: values.astype(np.float64) * gain)]
 
 
 def _wide(text: bytes) -> str:

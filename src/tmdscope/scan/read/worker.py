@@ -20,14 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.limits import (
-    READER_CPU_S,
-    READER_CPU_S_PER_BYTE,
-    READER_MEMORY_BYTES,
-    READER_MEMORY_PER_BYTE,
-)
-from tmdscope.scan.read.channels import ScanError
-from tmdscope.scan.read.values import read_channel
+from tmdscope import limits
+from tmdscope.scan.read.channels import ScanError, read_channel
+from tmdscope.scan.read.libraries import READERS
 
 _KEEPS_STATE = {"ibw"}
 """igor2 remembers sizes of a damaged wave, and reads the next one wrongly or without end."""
@@ -59,8 +54,11 @@ def _answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], ND
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         path = Path(folder) / f"scan.{request['format']}"
         path.write_bytes(content)
-        try:
-            find = _import_reader(request["format"])
+        try:  # before the clock runs
+            find, library = READERS[request["format"]]
+            import_module(library)
+            if "loguru" in sys.modules:
+                sys.modules["loguru"].logger.remove()
         except ImportError as error:
             return {"error": f"its reader is not installed ({error}): install tmdscope[scans]"}, None
         _limit(len(content))
@@ -68,44 +66,31 @@ def _answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], ND
             channels, chosen, values, warnings = read_channel(find(path), request["channel"])
             about = {"channels": [asdict(one) for one in channels], "chosen": chosen, "warnings": warnings}
             return {**about, "shape": values.shape}, values
-        except ScanError as error:
-            return {"error": str(error), "last": request["format"] in _KEEPS_STATE}, None
-        except _TooLong:
-            return _failed("reading it takes longer than its size explains")
-        except MemoryError:
-            return _failed("reading it takes more memory than its size explains")
+        except (_TooLong, MemoryError) as error:
+            what = "longer" if isinstance(error, _TooLong) else "more memory"
+            return {
+                "error": f"reading it takes {what} than its size explains: it is damaged",
+                "last": True,
+            }, None
         except Exception as error:  # readers raise anything on damaged files
             reason = " ".join(str(error).split())[:200]
             told = f"it cannot be read ({type(error).__name__}: {reason}): it is damaged"
+            told = str(error) if isinstance(error, ScanError) else told
             return {"error": told, "last": request["format"] in _KEEPS_STATE}, None
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
-def _failed(why: str) -> tuple[dict[str, Any], None]:
-    return {"error": f"{why}: it is damaged", "last": True}, None
-
-
-def _import_reader(name: str) -> Any:
-    """Import a reader's library before the clock runs."""
-    from tmdscope.scan.read.libraries import READERS
-
-    reader, library = READERS[name]
-    import_module(library)
-    if "loguru" in sys.modules:
-        sys.modules["loguru"].logger.remove()
-    return reader
-
-
 def _limit(size: int) -> None:
     """Limit what the next file may take."""
-    signal.setitimer(signal.ITIMER_VIRTUAL, READER_CPU_S + size * READER_CPU_S_PER_BYTE)
+    signal.setitimer(signal.ITIMER_VIRTUAL, limits.READER_CPU_S + size * limits.READER_CPU_S_PER_BYTE)
     taken = Path("/proc/self/statm")
     if taken.exists():
         import resource
 
         pages = int(taken.read_text(encoding="ascii").split()[0])
-        room = pages * resource.getpagesize() + READER_MEMORY_BYTES + size * READER_MEMORY_PER_BYTE
+        more = limits.READER_MEMORY_BYTES + size * limits.READER_MEMORY_PER_BYTE
+        room = pages * resource.getpagesize() + more
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (room if hard < 0 else min(room, hard), hard))
 

@@ -6,7 +6,6 @@ from itertools import product
 
 import torch
 
-from tmdscope.dataset.audit import read_split
 from tmdscope.jobs.study import Study
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Recorder
@@ -41,7 +40,7 @@ def run(study: Study) -> None:
         print(f"not run: carryover.enabled is false in {study.layout.settings}")
         return
     tracked = open_study(study.experiment)
-    folds = cohort.rows(read_split(study.layout.split, cohort.manifest))
+    folds = cohort.rows(cohort.read_split(study.layout.split))
     settings = params.model_dump(mode="json")
     tags = {**provenance(tracked.name, cohort.digest, settings), "experiment": NAME}
     data = DataUse(tracked.name, cohort.digest, study.source.as_posix(), len(cohort), NAME)

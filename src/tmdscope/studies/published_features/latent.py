@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from tmdscope.analysis.latent import LatentData
-from tmdscope.dataset.audit import read_split
 from tmdscope.jobs.latent import relate_embedding
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import LatentAnalysisParams
@@ -14,7 +13,7 @@ from tmdscope.studies.published_features.tables import NO_DESCRIPTORS, read_tabl
 def run(study: Study) -> None:
     """Relate the components of the embedding to every descriptor."""
     settings, tables = study.section("latent", LatentAnalysisParams), read_tables(study.layout.tables)
-    cohort, split = tables.cohort, read_split(study.layout.split, tables.cohort.manifest)
+    cohort, split = tables.cohort, tables.cohort.read_split(study.layout.split)
     data = LatentData(
         embeddings=pd.DataFrame(tables.embeddings),
         before=pd.DataFrame(tables.features),

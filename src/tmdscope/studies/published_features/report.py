@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from tmdscope.analysis.record import Latent
 from tmdscope.audit.record import Audit
-from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.splits import Split
 from tmdscope.files import read_table
 from tmdscope.jobs.study import Study
@@ -59,7 +58,7 @@ def report_of(study: Study) -> Report:
     layout, tables = study.layout, read_tables(study.layout.tables)
     task, cohort = tables.cohort.task, tables.cohort
     of, of_data = study.of(cohort.digest), {"data": cohort.digest}
-    split = read_split(layout.split, cohort.manifest)
+    split = cohort.read_split(layout.split)
     scores = StudyScores.read(layout.scores, of).classifiers
     search = FamilySearch.read(layout.search, of_data)
     carryover = layout.scores.with_name("carryover.json")

@@ -4,7 +4,6 @@ from functools import partial
 
 import torch
 
-from tmdscope.dataset.audit import read_split
 from tmdscope.jobs.sequences import SequenceStudy, TrackedOutcome, run_sequential, train_tracked
 from tmdscope.jobs.study import Study
 from tmdscope.learn.checkpoint import CheckpointRule
@@ -53,7 +52,7 @@ def train(study: Study, resume: Resume, encodings: list[Encoding]) -> TrackedOut
     def make(_: Encoding, target: Target) -> Trainable:
         return Trainable(target, examples, lambda: Head(width, target.outputs), fit_settings(params.training))
 
-    folds = cohort.rows(read_split(study.layout.split, cohort.manifest))
+    folds = cohort.rows(cohort.read_split(study.layout.split))
     setup = Setup(make, folds, cohort.sample_ids, heads=True, dropout=params.training.dropout)
     return train_tracked(described.tracked(plan, resume), setup)
 

@@ -100,15 +100,14 @@ class PublishedTables:
 
     @cached_property
     def cohort(self) -> Cohort:
-        """The features: rows, counted from 0 in four digits, name the images, whose hash is theirs."""
-        return Cohort(
-            task=CLASSES,
-            image_ids=np.array([f"{row:04d}" for row in range(len(self.sample_ids))], dtype=object),
-            sample_ids=np.array(self.sample_ids, dtype=object),
-            image_sha256=np.array([sha256_array(row) for row in self.features], dtype=object),
-            targets=np.array([MATERIALS.index(name) for name in self.materials], dtype=np.int64),
-            classes=MATERIALS,
-            features=self.features,
+        """The features as rows of the study."""
+        labels = np.array([MATERIALS.index(name) for name in self.materials], dtype=np.int64)
+        return Cohort.of_features(
+            CLASSES,
+            self.features,
+            labels,
+            self.sample_ids,
+            MATERIALS,
             order=sample_numbers(self.sample_ids)[:, 0],
             statistics=self.descriptors,
         )

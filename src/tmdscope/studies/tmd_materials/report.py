@@ -75,7 +75,7 @@ def report_of(study: Study) -> Report:
     left = _Left(layout, read_task(study.task), data, dataset, study.of(dataset.digest))
     task, classes, what = left.task, data.classes, left.what
     simulated = data.source == "simulated"
-    split, note = read_split(layout.split, dataset.manifest), _SIMULATED if simulated else ""
+    split, note = read_split(layout.split, dataset.digest, dataset.manifest), _SIMULATED if simulated else ""
     searches = {name: left.search(name) for name in read_searches(layout.settings)}
     images = left.images(split, note, study.section("report", ReportParams).images_per_class)
     experiments = left.compared(split, study.section("scoring", ScoringParams))

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pipelines.tmd_materials import ingest, prepare, split
 from tests.dataset.zenodo_site import TMD_AFM, authors_tiff, grey, publish, tmd_afm_pictures, zipped
 from tests.scan.read.files import nanoscope
 from tests.support.web import Site, serve
@@ -18,7 +17,9 @@ from tmdscope.dataset.audit import audit_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
+from tmdscope.jobs.images import ingest, prepare, split
 from tmdscope.params.reading import read_params
+from tmdscope.studies.tmd_materials.study import STUDY
 
 ROOT = Path(__file__).parents[3]
 
@@ -56,7 +57,7 @@ def write_user_images(folder: Path, twins: tuple[int, int]) -> None:
 
 def test_simulated_scans_become_a_sound_split(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for stage in (ingest, prepare, split):
-        stage.main()
+        stage.run(STUDY)
     dataset = Dataset.load(workspace / "data/prepared")
     assert dataset.images.shape == (30, 16, 16)
     audit = audit_split(dataset.manifest, Split.read(workspace / "data/split.json"))
@@ -82,7 +83,7 @@ def test_a_folder_of_instrument_files_becomes_a_sound_split(workspace: Path) -> 
         lines.append(f"{number}.{number:03},{number:02},{'MoS2' if number < 8 else 'WS2'}")
     (user / "manifest.csv").write_text("\n".join(lines))
     for stage in (ingest, prepare, split):
-        stage.main()
+        stage.run(STUDY)
     dataset = Dataset.load(workspace / "data/prepared")
     assert dataset.images.shape == (16, 16, 16)
     assert dataset.manifest["pixel_size_nm"].tolist() == [30.0] * 16
@@ -96,7 +97,7 @@ def test_samples_that_share_an_image_stay_together(
     write_params(workspace, "folder")
     write_user_images(workspace, twins=(0, 5))
     for stage in (ingest, prepare, split):
-        stage.main()
+        stage.run(STUDY)
     assert "they share identical images: 05" in capsys.readouterr().out
     for name, part in Split.read(workspace / "data/split.json").parts.items():
         assert ("0.png" in part) == ("5.png" in part), name
@@ -108,7 +109,7 @@ def test_one_image_under_two_materials_is_warned_about(
     write_params(workspace, "folder")
     write_user_images(workspace, twins=(0, 9))
     for stage in (ingest, prepare, split):
-        stage.main()
+        stage.run(STUDY)
     assert "warning: image '0.png' occurs as MoS2 and WS2" in capsys.readouterr().out
 
 
@@ -128,7 +129,7 @@ def test_the_authors_test_is_held_out(
     other = {"Tif_Files/image99_WSe2_x_99_train.tif": authors_tiff(grey(99))}
     publish(archive, TMD_AFM, {"data.zip": zipped({**tmd_afm_pictures(16), **other})})
     for stage in (ingest, prepare, split):
-        stage.main()
+        stage.run(STUDY)
     printed = capsys.readouterr().out
     assert "32 archive images of 16 samples (MoS2 16, WS2 16)" in printed
     assert "left out: 1 pictures of WSe2, which data.classes does not name" in printed
@@ -138,38 +139,38 @@ def test_the_authors_test_is_held_out(
     assert len(found.folds) == 3
     assert audit_split(manifest, found).problems == []
     write_params(workspace, "archive", test="folds")
-    split.main()
+    split.run(STUDY)
     assert set(Split.read(workspace / "data/split.json").test) != set(found.test)
 
 
 def test_a_sample_that_crosses_the_authors_test_is_refused(workspace: Path, archive: Site) -> None:
     torn = {"Tif_Files/image99_MoS2_x_0001_train.tif": authors_tiff(grey(99))}
     publish(archive, TMD_AFM, {"data.zip": zipped({**tmd_afm_pictures(16), **torn})})
-    ingest.main()
-    prepare.main()
+    ingest.run(STUDY)
+    prepare.run(STUDY)
     with pytest.raises(UserError, match="sample '0001' is in both test and fold"):
-        split.main()
+        split.run(STUDY)
     assert not (workspace / "data/split.json").exists()
 
 
 def test_only_an_archive_knows_the_authors_test(workspace: Path) -> None:
     write_params(workspace, "simulated", test="paper")
-    ingest.main()
-    prepare.main()
+    ingest.run(STUDY)
+    prepare.run(STUDY)
     with pytest.raises(UserError, match=r"has no column paper_test: only data\.source archive"):
-        split.main()
+        split.run(STUDY)
 
 
 def test_an_unsound_split_is_not_written(workspace: Path) -> None:
-    ingest.main()
-    prepare.main()
+    ingest.run(STUDY)
+    prepare.run(STUDY)
     dataset = Dataset.load(workspace / "data/prepared")
     lone = dataset.manifest.copy()
     lone["material"] = ["WS2" if number == 0 else "MoS2" for number in range(len(lone))]
     lone["sample_id"] = lone["image_id"]
     Dataset(np.array(dataset.images), lone).write(workspace / "data/prepared")
     with pytest.raises(UserError, match=r"class 'WS2' has 1 sample, 3 are needed"):
-        split.main()
+        split.run(STUDY)
     assert not (workspace / "data/split.json").exists()
 
 
@@ -186,10 +187,10 @@ def test_an_unsound_split_is_not_written(workspace: Path) -> None:
 def test_what_does_not_suit_the_data_stops_before_anything_trains(
     workspace: Path, section: str, change: dict[str, object], message: str
 ) -> None:
-    ingest.main()
-    prepare.main()
+    ingest.run(STUDY)
+    prepare.run(STUDY)
     content = read_params(workspace / "params.yaml")
     content[section] |= change
     YAML(typ="safe").dump(content, workspace / "params.yaml")
     with pytest.raises(UserError, match=message):
-        split.main()
+        split.run(STUDY)

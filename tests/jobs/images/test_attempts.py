@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines.tmd_materials import crossval, sequential
+from tests.support.cohorts import make_cohort
+from tmdscope.jobs.images import crossval, sequential
 from tmdscope.layout import MAIN
 from tmdscope.learn.resume import Resume
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.images import DataParams
-from tmdscope.params.reading import read_params, read_section
-from tmdscope.params.sequential import SequentialParams
+from tmdscope.params.reading import read_params
+from tmdscope.studies.tmd_materials.study import STUDY
 from tmdscope.tracking.provenance import provenance
 
 ROOT = Path(__file__).parents[3]
@@ -40,15 +40,15 @@ def write_params(folder: Path, change: Callable[[dict[str, Any]], None]) -> None
 
 
 def open_sequential() -> Resume:
-    params = read_section("sequential", SequentialParams)
-    images = SimpleNamespace(digest="ab" * 32, manifest=pd.DataFrame())
-    return sequential.describe(params, images).open_attempt()
+    classes = tuple(STUDY.section("data", DataParams).classes)
+    cohort = make_cohort(None, ["1"], np.array([0]), classes)
+    return sequential.describe(STUDY, cohort).open_attempt()
 
 
 def open_crossval() -> Resume:
-    params = read_section(f"experiments.{EXPERIMENT}", ExperimentParams)
+    params = STUDY.section(f"experiments.{EXPERIMENT}", ExperimentParams)
     tags = provenance("study", "ab" * 32, params.model_dump(mode="json"))
-    return crossval.open_attempt(EXPERIMENT, params, tags, read_section("data", DataParams).classes)
+    return crossval.open_attempt(STUDY, EXPERIMENT, params, tags, STUDY.section("data", DataParams).classes)
 
 
 def reorder(content: dict[str, Any]) -> None:

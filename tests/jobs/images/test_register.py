@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines.tmd_materials import register
 from tests.tracking.programs import make_facts
 from tmdscope.errors import UserError
 from tmdscope.files import read_json, sha256_file
+from tmdscope.jobs.images import register
 from tmdscope.layout import MAIN
 from tmdscope.params.reading import read_params
 from tmdscope.record import write_record
 from tmdscope.sequential.record import write_left_out
+from tmdscope.studies.tmd_materials.study import STUDY
 from tmdscope.tracking.crossval import RunRecord
 from tmdscope.tracking.registry import Version
 
@@ -46,10 +47,11 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     YAML(typ="safe").dump(content | {"searches": {}}, tmp_path / "params.yaml")
     write_record(MAIN.split, {}, {"data": "ab" * 32})
     of = {"data": "ab" * 32, "split": sha256_file(MAIN.split)}
-    write_record(MAIN.audit, {"failed_checks": []}, of)
     write_left_out(MAIN.sequential / "sequential.json", MAIN.sequential / "latent.csv", of)
     found = Registry()
     monkeypatch.setattr(register, "Scored", SimpleNamespace(read=lambda *_: None))  # see tests/scores
+    audit = SimpleNamespace(read=lambda *_: SimpleNamespace(failed_checks=[]))  # see tests/audit
+    monkeypatch.setattr(register, "Audit", audit)
     monkeypatch.setattr(register, "connect", lambda: found)
     monkeypatch.setattr(register, "write_card", lambda *_: None)
     monkeypatch.setattr(register, "register_model", found.register_model)
@@ -74,7 +76,7 @@ def test_best_has_the_highest_selection_score_and_not_the_highest_validation_sco
 ) -> None:
     write_scores(NAMES[0], validation=0.9, selection=0.5)
     write_scores(NAMES[1], validation=0.7, selection=0.6)
-    register.main()
+    register.run(STUDY)
     assert read_json(MAIN.registered)["best"] == NAMES[1]
     assert registry.versions[registry.best - 1] == NAMES[1]
     assert "selection macro F1 0.500 (validation is better by +0.400)" in capsys.readouterr().out
@@ -86,6 +88,6 @@ def test_a_score_that_is_no_number_registers_nothing(registry: Registry) -> None
     write_scores(NAMES[1], validation=0.9, selection=0.6)
     path.write_text(path.read_text().replace("0.6", "NaN"))
     with pytest.raises(UserError, match=NAMES[1]):
-        register.main()
+        register.run(STUDY)
     assert registry.versions == []
     assert not MAIN.registered.exists()
