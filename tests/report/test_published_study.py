@@ -28,6 +28,7 @@ from tmdscope.analysis.record import Latent
 from tmdscope.dataset.splits import Fold, Split
 from tmdscope.jobs.study import Study
 from tmdscope.report.part import Report
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.published_features import report as features
@@ -91,7 +92,6 @@ class Left:
         made = {layout.run: run_record(runs={"svc": 32 * "a"})}
         given = {
             "read_tables": lambda _: self.tables,
-            "read_split": lambda *_: split,
             "read_table": lambda path: plots[path],
             "read_record": lambda path, _: made.get(path, {"runs": {}}),
             "StudyScores": SimpleNamespace(read=lambda *_: StudyScores(dict(self.scores))),
@@ -103,6 +103,7 @@ class Left:
         }
         with ExitStack() as stack:
             stack.enter_context(patch.object(Study, "of", lambda _, digest: {"data": digest}))
+            stack.enter_context(patch.object(Cohort, "read_split", lambda *_: split))
             for name, reader in given.items():
                 stack.enter_context(patch.object(features, name, reader))
             return features.report_of(STUDY)

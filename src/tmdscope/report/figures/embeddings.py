@@ -59,8 +59,8 @@ def _draw_classes(axis: Axes, points: pd.DataFrame, classes: Sequence[str]) -> N
     for name, (colour, marker) in styles(classes).items():
         for part, edge, label in ((~held_out, "none", name), (held_out, "black", None)):
             drawn = points[(points["material"] == name) & part]
-            dots = {"c": colour, "marker": marker, "edgecolors": edge, "label": label}
-            axis.scatter(drawn["PC1"], drawn["PC2"], s=22, alpha=0.8, linewidths=0.8, **dots)
+            dots = axis.scatter(drawn["PC1"], drawn["PC2"], s=22, c=colour, marker=marker, label=label)
+            dots.set(alpha=0.8, edgecolors=edge, linewidths=0.8)
 
 
 def _draw_line(axis: Axes, line: Line, name: str, style: str) -> None:

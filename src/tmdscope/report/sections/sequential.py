@@ -243,8 +243,8 @@ class _Shown:
                 "Material": name,
                 "encoding": encoding,
                 **{f"{len(of.classes)} materials": one for of, one in zip(stages, shares, strict=True)},
-                "backward transfer": _points(won and won.backward_transfer),
-                "forgetting": _points(won and won.forgetting),
+                "backward transfer": "" if won is None else _points(won.backward_transfer),
+                "forgetting": "" if won is None else _points(won.forgetting),
             }
 
         for chain in self.record.chains:
