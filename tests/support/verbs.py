@@ -104,6 +104,8 @@ def _called(node: ast.AST, study: Study, found: Reach) -> list[Any]:
             found.sections.add(_literal(section))
         case ast.Call(func=ast.Name(id="check_settings")):
             found.sections |= set(study.params)
+        case ast.Call(func=ast.Name(id="read_study_settings")):
+            found.sections |= set(study.params) - {"compute", "promotion"}
         case ast.Call(func=ast.Name(id=name)) if name in WHOLE:
             found.sections |= WHOLE[name]
     return []
