@@ -26,6 +26,7 @@ from tests.report.numbers import (
 )
 from tmdscope.analysis.record import Latent
 from tmdscope.dataset.splits import Fold, Split
+from tmdscope.jobs import table_report
 from tmdscope.jobs.study import Study
 from tmdscope.report.part import Report
 from tmdscope.scores.cohort import Cohort
@@ -104,8 +105,9 @@ class Left:
         with ExitStack() as stack:
             stack.enter_context(patch.object(Study, "of", lambda _, digest: {"data": digest}))
             stack.enter_context(patch.object(Cohort, "read_split", lambda *_: split))
-            for name, reader in given.items():
-                stack.enter_context(patch.object(features, name, reader))
+            for module in (features, table_report):
+                for name in given.keys() & vars(module).keys():
+                    stack.enter_context(patch.object(module, name, given[name]))
             return features.report_of(STUDY)
 
 

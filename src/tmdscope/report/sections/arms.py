@@ -123,7 +123,7 @@ class Arms:
         """Whether any published value stands beside a measured one."""
         return any(self.published(arm, place) is not None for place in self.places() for arm in ARMS)
 
-    def blocks(self) -> list[Block]:
+    def compared(self) -> list[Block]:
         """Draw the arms, say how published values came about, and write the numbers of both."""
         one: Encoding = "multiclass" if "multiclass" in self.encodings else self.encodings[0]
         rows = (

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from tmdscope.progress import duration
@@ -68,7 +67,7 @@ class Sequences(Part):
         """
         if self.found is None:
             return {"sequential": {"enabled": False}}
-        return {"sequential": {"enabled": True, **_Shown(self.found, self).numbers()}}
+        return {"sequential": {"enabled": True, **_Shown(self.found, self.metric, self.published).numbers()}}
 
     def sentences(self) -> list[str]:
         """Say whether going on from a model beats training anew for as many epochs; none if nothing ran."""
@@ -89,23 +88,13 @@ class Sequences(Part):
         """Write what was trained, which claims of the paper hold here, its Figures 4 and 5, and tables."""
         if self.found is None:
             return None
-        return Section("Materials added one after another", _Shown(self.found, self).blocks())
+        shown = _Shown(self.found, self.metric, self.published)
+        return Section("Materials added one after another", shown.blocks(self.classes, self.note))
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _Shown(Arms):
     """Sequences that ran."""
-
-    record: SequenceRecord
-    part: Sequences
-
-    @property
-    def metric(self) -> Metric:
-        return self.part.metric
-
-    @cached_property
-    def arms(self) -> Arms:
-        return Arms(self.record, self.metric, self.part.published)
 
     def numbers(self) -> dict[str, Any]:
         record, test = self.record, f"test_{self.metric.name}"
@@ -153,17 +142,17 @@ class _Shown:
             ),
         }
 
-    def blocks(self) -> list[Block]:
+    def blocks(self, classes: Sequence[str], note: str) -> list[Block]:
         return [
             self._lead(),
-            *([Note(self.part.note)] if self.part.note else []),
+            *([Note(note)] if note else []),
             self._claims(),
             self._comparisons(),
-            *self.arms.blocks(),
+            *self.compared(),
             self._class_shares(),
             self._changes(),
             *self._leak(),
-            *self._latent(),
+            *self._latent(classes),
             *self._versions(),
         ]
 
@@ -171,7 +160,7 @@ class _Shown:
         record, settings = self.record, self.record.settings
         members, seeds = record.members, settings.seeds
         heads = {"multiclass": _HEADS[settings.head], "multilabel": _ATOMS}
-        start = "; ".join([_STARTS[settings.start], *(heads[encoding] for encoding in self.arms.encodings)])
+        start = "; ".join([_STARTS[settings.start], *(heads[encoding] for encoding in self.encodings)])
         first = " and ".join(record.stages[0].classes)
         seeds_of = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'} ({', '.join(map(str, seeds))})"
         return Paragraph(
@@ -271,8 +260,8 @@ class _Shown:
             "material in % (mean over models; direct: trained for one stage's epochs)"
         )
         rows = []
-        for place in self.arms.places():
-            changed = {arm: self.arms.point(arm, place).changed for arm in _COMPARED}
+        for place in self.places():
+            changed = {arm: self.point(arm, place).changed for arm in _COMPARED}
             older = {f"older, {arm}": _points(one.old) for arm, one in changed.items()}
             rows.append(
                 {**place.cells, **older, **{f"added, {k}": _share(of.added) for k, of in changed.items()}}
@@ -309,7 +298,7 @@ class _Shown:
         )
         return [Paragraph(lead), Table.of(caption, rows)]
 
-    def _latent(self) -> list[Block]:
+    def _latent(self, classes: Sequence[str]) -> list[Block]:
         shown = ", ".join(dict.fromkeys(self.record.panels["encoding"]))
         moved = [
             {
@@ -327,7 +316,7 @@ class _Shown:
                 "means.",
                 f"Scatter of PC1 and PC2 by material, one row of panels for each encoding ({shown}) and one "
                 "column for each stage.",
-                latent_stages(self.record.panels, self.part.classes),
+                latent_stages(self.record.panels, classes),
             ),
             Table.of(
                 "Drift of the older materials' class means since the stage before, all 100 values, mean ± "

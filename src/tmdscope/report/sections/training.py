@@ -109,31 +109,20 @@ class Searches(Part):
         for name, one in self.searches.items():
             before, tuned = self.scores[name], self.scores[tuned_name(name)]
             rows.append(
-                [
-                    one.found.study,
-                    " / ".join(str(one.found.progress[end]) for end in _ENDS),
-                    str(one.found.epochs),
-                    valued(self.metric, one.found.value),
-                    *(valued(self.metric, score.selection[self.metric.name]) for score in (tuned, before)),
-                    *(
-                        averaged(self.metric, score.mean("test", self.metric.name))
-                        for score in (before, tuned)
-                    ),
-                ]
+                {
+                    "Study": one.found.study,
+                    "trials": " / ".join(str(one.found.progress[end]) for end in _ENDS),
+                    "epochs": str(one.found.epochs),
+                    "best trial, val": valued(self.metric, one.found.value),
+                    "found, selection": valued(self.metric, tuned.selection[self.metric.name]),
+                    "before, selection": valued(self.metric, before.selection[self.metric.name]),
+                    "before, test": averaged(self.metric, before.mean("test", self.metric.name)),
+                    "tuned, test": averaged(self.metric, tuned.mean("test", self.metric.name)),
+                }
             )
-        return Table(
+        return Table.of(
             f"{capital(self.metric.title)} ({self.what}): mean ± population standard deviation over folds; "
             "trials complete / pruned / failed",
-            [
-                "Study",
-                "trials",
-                "epochs",
-                "best trial, val",
-                "found, selection",
-                "before, selection",
-                "before, test",
-                "tuned, test",
-            ],
             rows,
         )
 
