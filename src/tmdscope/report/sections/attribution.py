@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tmdscope.analysis.record import Attribution
 from tmdscope.dataset.store import Dataset
-from tmdscope.report.figures.attribution import Overlay, overlays, sanity_curves
+from tmdscope.report.figures.images import Overlay, overlays, sanity_curves
 from tmdscope.report.page import Block, Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import decided, percent, readable, with_interval
