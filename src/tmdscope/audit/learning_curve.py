@@ -94,7 +94,7 @@ def learning_curve(
     here, there = (_errors(laws, factor * sizes[-1]) for factor in (1, 2))
     twice, gain = scores_of(metric, there), here - there
     before = fit_power_laws(points[:-1], errors_of(metric, score[None, :-1]))
-    enough = [is_bootstrap_enough(metric.of(counted)) for counted in counts]
+    enough = [is_bootstrap_enough(table.task.says(counted)) for counted in counts]
     everything = np.arange(len(table.targets))
     return LearningCurve(
         samples=sizes,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -23,11 +23,11 @@ _BLOCK = 4096
 """Resamples whose draws are held in memory at a time."""
 
 
-def sums_by_sample(values: NDArray[Any], sample_ids: Sequence[str]) -> Values:
-    """Add up each sample's images: (images, columns) to float64 (samples, columns), in order of ids."""
-    names, sample = np.unique(np.asarray(sample_ids, dtype=str), return_inverse=True)
-    sums = np.zeros((len(names), values.shape[1]))
-    np.add.at(sums, sample, np.asarray(values, dtype=np.float64))
+def sums_by_sample(values: NDArray[Any], sample_ids: ArrayLike) -> Values:
+    """Add up each sample's images: (..., images, columns) to float64 (..., samples, columns), by ids."""
+    names, sample = np.unique(np.asarray(sample_ids), return_inverse=True)
+    sums = np.zeros((*values.shape[:-2], len(names), values.shape[-1]))
+    np.add.at(sums, (..., sample, slice(None)), values)
     return sums
 
 

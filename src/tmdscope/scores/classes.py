@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tmdscope.materials import INVALID
+from tmdscope.scores.quantities import share
 
 Counts = NDArray[np.int64]
 Scores = NDArray[np.float64]
@@ -46,10 +47,7 @@ def recall_per_class(counts: NDArray[Any]) -> Scores:
 
     NaN for a class without labels.
     """
-    images = counts.sum(axis=-1)
-    hits = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
-    recall: Scores = np.divide(hits, images, out=np.full(hits.shape, np.nan), where=images > 0)
-    return recall
+    return share(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1))
 
 
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Counts:
@@ -112,16 +110,13 @@ def count_by_sample(
 
 def accuracy(counts: NDArray[Any]) -> Scores:
     """Compute accuracies from counts as `count_by_sample` gives them: shape (..., K, K + 1) to (...)."""
-    hits = np.trace(counts, axis1=-2, axis2=-1)
-    return np.asarray(hits / counts.sum(axis=(-2, -1)), dtype=np.float64)
+    return share(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
 
 def f1_per_class(counts: NDArray[Any]) -> Scores:
     """Compute F1 = 2 TP / (2 TP + FP + FN) per class, 0 for a class neither true nor predicted."""
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
     total = counts.sum(axis=-1) + counts.sum(axis=-2)[..., :-1]
-    scores: Scores = np.divide(2.0 * hits, total, out=np.zeros(hits.shape), where=total > 0)
-    return scores
+    return np.nan_to_num(share(2.0 * np.diagonal(counts, axis1=-2, axis2=-1), total))
 
 
 def macro_f1(counts: NDArray[Any]) -> Scores:
@@ -130,17 +125,13 @@ def macro_f1(counts: NDArray[Any]) -> Scores:
     The mean is over the classes that occur; NaN where none does.
     """
     present = counts.sum(axis=-1) > 0
-    classes = present.sum(axis=-1)
-    summed = np.asarray((f1_per_class(counts) * present).sum(axis=-1), dtype=np.float64)
-    mean: Scores = np.divide(summed, classes, out=np.full(summed.shape, np.nan), where=classes > 0)
-    return mean
+    return share((f1_per_class(counts) * present).sum(axis=-1), present.sum(axis=-1))
 
 
 def weighted_f1(counts: NDArray[Any]) -> Scores:
     """Compute the mean F1 of the classes, weighted by labels, as ``f1_score(average="weighted")``."""
     labels = counts.sum(axis=-1)
-    mean: Scores = (f1_per_class(counts) * labels).sum(axis=-1) / labels.sum(axis=-1)
-    return mean
+    return share((f1_per_class(counts) * labels).sum(axis=-1), labels.sum(axis=-1))
 
 
 def level_error(counts: NDArray[Any]) -> Scores:
@@ -149,7 +140,7 @@ def level_error(counts: NDArray[Any]) -> Scores:
     true, guess = np.arange(size)[:, None], np.arange(size + 1)[None]
     farthest = np.maximum(true, size - 1 - true)
     distance = np.where(guess == size, farthest, abs(guess - true))
-    return np.asarray((counts * distance).sum(axis=(-2, -1)) / counts.sum(axis=(-2, -1)), dtype=np.float64)
+    return share((counts * distance).sum(axis=(-2, -1)), counts.sum(axis=(-2, -1)))
 
 
 def most_frequent(labels: NDArray[Any]) -> int:

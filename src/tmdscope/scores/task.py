@@ -152,6 +152,16 @@ class Task:
         (held,) = self.counts(targets, predicted, np.zeros(np.shape(targets), dtype=np.int64))
         return {metric.name: float(metric.of(held)) for metric in self.metrics}
 
+    def says(self, counts: NDArray[Any]) -> Values:
+        """Score samples alone, to tell which say the same: (samples, ..., *shape) to (samples, ...).
+
+        By the first metric that is defined on every one of them: the plain one may not be, as where the
+        targets of a sample do not vary.
+        """
+        values = self.values(counts)
+        defined = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        return np.asarray(values[defined.argmax()])
+
     def score(self, targets: ArrayLike, predicted: ArrayLike) -> float:
         """Score one model's predictions by the primary metric."""
         return self.scores(targets, predicted)[self.primary.name]

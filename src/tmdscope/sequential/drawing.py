@@ -41,7 +41,7 @@ class Drawn:
     low, high : numpy.ndarray
         Over weighed samples and drawn members, with one more sample that is at the low or high end.
     says : numpy.ndarray
-        The task's plain metric on each sample alone, shape (samples,); NaN of those that are not in the test.
+        `Task.says` of each sample alone, shape (samples,); NaN of those that are not in the test.
     """
 
     plain: Scores
@@ -120,6 +120,6 @@ def draw_cells(
             for end in ends
         )
         says = np.full(len(names), np.nan)
-        says[tested] = task.plain.of(counted.sum(axis=1))
+        says[tested] = task.says(counted.sum(axis=1))
         drawn[cell] = Drawn(score(samples_drawn, counts), low, high, says)
     return drawn
