@@ -9,8 +9,9 @@ from tmdscope.report.sections.classifiers import Classifiers, Families, PooledPa
 from tmdscope.report.sections.confusion import Confusion
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
 from tmdscope.report.sections.table_data import TableData
-from tmdscope.report.text import capital, readable
+from tmdscope.report.text import readable
 from tmdscope.scores.records import FamilySearch, StudyScores
+from tmdscope.scores.text import capital
 
 
 def table_report(study: Study) -> Report:

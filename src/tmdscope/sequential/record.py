@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from tmdscope.files import broken, read_json, read_table, write_json, write_table, write_text
 from tmdscope.params.sequential import Encoding, SequenceParams, Volume
 from tmdscope.record import read_record, write_record
+from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.intervals import Bounds
 from tmdscope.scores.paired import PER_CLASS
 from tmdscope.scores.task import Metric
@@ -47,14 +48,6 @@ class StageSummary:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Mean and population standard deviation over members, or over folds."""
-
-    mean: float
-    std: float
-
-
-@dataclass(frozen=True)
 class Changed:
     """What an addition changed: mean change of the older classes' shares, and the added class's share.
 
@@ -76,9 +69,9 @@ class Point:
     encoding: Encoding
     materials: int
     volume: Volume
-    train: dict[str, Spread]
-    val: dict[str, Spread]
-    test: dict[str, Spread]
+    train: dict[str, MeanStd]
+    val: dict[str, MeanStd]
+    test: dict[str, MeanStd]
     ci95: Bounds
     shares: Shares
     changed: Changed
@@ -165,7 +158,7 @@ class Leak:
 
 
 @dataclass(frozen=True)
-class Moved(Spread):
+class Moved(MeanStd):
     """Over folds, how far classes have moved in the mean, and each of them."""
 
     classes: dict[str, float]

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tmdscope.report.figures.base import COLOURS, cycle, png
-from tmdscope.report.text import capital
 from tmdscope.scores.task import Metric
+from tmdscope.scores.text import capital
 
 
 def training_curves(histories: Mapping[str, pd.DataFrame], metric: Metric) -> bytes:

@@ -7,22 +7,11 @@ from typing import Any
 
 from tmdscope.report.page import Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import (
-    averaged,
-    capital,
-    counted,
-    digits_of,
-    estimated,
-    heading,
-    named,
-    printed,
-    setting,
-    spelled,
-    valued,
-)
+from tmdscope.report.text import averaged, counted, digits_of, printed, setting, spelled
 from tmdscope.scores.folds import PARTS
 from tmdscope.scores.records import Choice, ClassifierScores, FamilySearch, Pooled
 from tmdscope.scores.task import Metric, Task
+from tmdscope.scores.text import capital, estimated, heading, named, valued
 
 Published = Mapping[str, Mapping[Any, Sequence[float]]]
 """Metric and part to a published mean and standard deviation."""

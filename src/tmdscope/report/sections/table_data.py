@@ -9,9 +9,10 @@ import numpy as np
 from tmdscope.dataset.splits import Split
 from tmdscope.report.page import Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import capital, estimated, spelled, unit_of
+from tmdscope.report.text import spelled
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import Pooled
+from tmdscope.scores.text import capital, estimated, unit_of
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
 from tmdscope.report.sections.sequential import Sequences
 from tmdscope.report.sections.table_data import TableData
-from tmdscope.report.text import averaged, digits_of, printed, unit_of
+from tmdscope.report.text import averaged, digits_of, printed
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
+from tmdscope.scores.text import unit_of
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.published_features.carryover_section import CarriedLayers
 from tmdscope.studies.published_features.layers import Carryover

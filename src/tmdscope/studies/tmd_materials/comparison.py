@@ -12,9 +12,10 @@ from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.page import Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.sections.experiments import Decoded
-from tmdscope.report.text import digits_of, named, printed, scale_of
+from tmdscope.report.text import digits_of, printed
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.task import Metric, Task
+from tmdscope.scores.text import named, scale_of
 from tmdscope.studies.tmd_materials.paper import (
     PaperPart,
     Published,
