@@ -60,25 +60,13 @@ class Part:
 class Campaigns:
     """A score without and with neighbours in time, on the same images.
 
-    Attributes
-    ----------
-    drop : Estimate
-        Control less held out: what goes with the campaign. Its intervals are bootstrapped by sample and
-        widened, half-widths added in quadrature, by those of `spread` (Student's t).
-    spread : tuple of float
-        Standard deviation of each of the task's metrics over arrangements without campaigns (ddof 1).
-    beyond_order : Estimate
-        Features less order alone, both held out.
-    chance : float
-        Plain metric of the one answer for all of these images that is best without looking.
-    excluded : dict
-        Class to images that could not be scored, for a held-out part took all of its training samples.
-    parts : list of Part
-        One per held-out part; none for single samples.
-    effect : str or None
-        As `campaign_effect` says.
-    lost_share : tuple of float or None
-        Share lost of what the control knows beyond chance, with the bounds of `drop`.
+    `drop`, control less held out, is what goes with the campaign: its intervals, bootstrapped by sample, are
+    widened, half-widths added in quadrature, by those of `spread`, the standard deviation of each of the
+    task's metrics over arrangements without campaigns (ddof 1, Student's t). `beyond_order` is features less
+    order alone, both held out; `chance` the plain metric of the one answer for all that is best without
+    looking. `excluded` counts images by class where a held-out part took all of its training samples; `parts`
+    is empty for single samples. `lost_share` is of what the control knows beyond chance, with the bounds of
+    `drop`.
     """
 
     name: str

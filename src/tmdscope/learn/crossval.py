@@ -27,14 +27,8 @@ from tmdscope.vision.targets import Target
 class FoldResult:
     """What one fold, counted from 0, gave.
 
-    Attributes
-    ----------
-    scores : dict
-        ``<part>_<metric>`` to value, for parts train, val and test.
-    probabilities : numpy.ndarray
-        Class probabilities of every example of the data set, N x K.
-    decoded : numpy.ndarray
-        Labels by the paper's decoding, N; -1 where the output stands for no class.
+    `scores` are by ``<part>_<metric>``; `probabilities` of every example of the data set, N x K; `decoded`
+    labels by the paper's decoding, N, -1 where the output stands for no class.
     """
 
     fold: int
@@ -61,20 +55,11 @@ def cross_validate(
     resume: Resume | None = None,
     starts: Sequence[Mapping[str, Tensor]] | None = None,
 ) -> list[FoldResult]:
-    """Train and score one fresh model per fold.
+    """Train and score one fresh model per fold, or for some (`only`).
 
-    Parameters
-    ----------
-    build : callable
-        Makes a fresh model on the examples' device; called once per fold, after seeding.
-    settings : FitSettings
-        How to train; each fold derives its own seed from `settings.seed`.
-    only : sequence of int, optional
-        Run these folds alone.
-    resume : Resume, optional
-        Where folds save their checkpoints and go on from; folds that had ended are only scored again.
-    starts : sequence of mapping, optional
-        State dict that each fold begins with, in place of the fresh model's own.
+    `build` makes a model on the examples' device, after seeding; each fold derives its own seed from that of
+    the settings. By `resume` folds save checkpoints and go on from them; those that had ended are only scored
+    again. `starts` are state dicts that folds begin with, in place of the fresh model's own.
     """
     results = []
     for number in range(len(folds)) if only is None else only:

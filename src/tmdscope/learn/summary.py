@@ -25,14 +25,10 @@ def summarise(
 ) -> dict[str, Any]:
     """Summarise a cross-validation.
 
-    Returns
-    -------
-    dict
-        ``train``, ``val``, ``test``: each score's mean and population standard deviation over folds, of
-        ``key.CLASS`` under ``key`` over the folds whose part holds some of the class;
-        ``best_fold``: number of the fold with the best validation score;
-        ``out_of_fold``: validation predictions of all folds pooled; ``ensemble_test``: the mean of the
-        folds' probabilities on the held-out test.
+    ``train``, ``val`` and ``test`` have each score's mean and population standard deviation over folds, of
+    ``key.CLASS`` under ``key`` over the folds whose part holds some of the class; ``best_fold`` is the number
+    of the fold with the best validation score; ``out_of_fold`` pools the validation predictions of all folds;
+    ``ensemble_test`` is of the mean of the folds' probabilities on the held-out test.
     """
     primary = cohort.task.primary
     validated = [result.scores[f"val_{primary.name}"] for result in results]

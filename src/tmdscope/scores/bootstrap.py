@@ -98,24 +98,12 @@ def interval_over_samples(
     that percentile of the weighted statistic. For a share of single images it is the exact interval of
     Clopper & Pearson (1934); images of a sample stay together, so that alike images count as one. For macro
     F1 and for differences it is the same construction, not the same proof: their coverage is simulated in
-    ``tests/learn/test_coverage.py``.
+    ``tests/scores/test_coverage.py``.
 
-    Parameters
-    ----------
-    sums : numpy.ndarray
-        What each sample holds, shape (samples, columns).
-    statistic : callable
-        From added-up columns, shape (draws, columns), to the statistic, shape (draws, ...).
-    says : numpy.ndarray
-        The statistic of each sample alone, shape (samples,): equal where samples say the same.
-    extremes : numpy.ndarray
-        What one more sample would hold, against the score and for it, shape (2, columns).
-
-    Returns
-    -------
-    numpy.ndarray or None
-        Lower and upper bound, shape (2, ...), the statistic of the samples themselves between them; None
-        with fewer than two samples: their spread cannot be known.
+    `sums` are what samples hold, (samples, columns), from which `statistic` gives (draws, columns) to (draws,
+    ...); `says` it of each sample alone, equal where samples say the same; `extremes`, (2, columns), are what
+    one more sample would hold against the score and for it. Gives bounds, (2, ...), with the statistic of the
+    samples themselves between them; None with fewer than two samples.
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: an interval needs at least one")

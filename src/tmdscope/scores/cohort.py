@@ -37,19 +37,15 @@ class Cohort:
         By whose metrics predictions are scored.
     image_ids, sample_ids, image_sha256 : numpy.ndarray
         Text, shape (N,); the hash is of the image, or of the row of features. Image ids all differ.
-    targets : numpy.ndarray
-        What is predicted, shape (N,): labels of `classes`, int64, or numbers where there are no classes.
-    classes : tuple of str
-        In label order; empty where targets are numbers.
+    targets, classes
+        Labels of classes, int64, shape (N,), and their names; or numbers, and none.
     features : numpy.ndarray or None
         What a predictor sees of each image, shape (N, F), finite.
     order : numpy.ndarray or None
-        When each image's sample was grown or measured, as a number that rises with time (sample number,
-        days), float64, shape (N,); None where it is not known.
-    nuisance : pandas.DataFrame or None
-        What should not matter (instrument, operator, scan size ...), a row per image, numbers or text.
-    statistics : pandas.DataFrame or None
-        Plain statistics of each image (mean, contrast ...), numbers, a row per image.
+        When each sample was grown or measured, as a number that rises with time, float64, shape (N,).
+    nuisance, statistics : pandas.DataFrame or None
+        A row per image: what should not matter (instrument, operator, scan size ...), numbers or text; plain
+        statistics (mean, contrast ...), numbers.
     """
 
     task: Task
