@@ -10,16 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tmdscope.dataset.splits import FoldParts
-from tmdscope.learn.fit import (
-    Examples,
-    FitResult,
-    FitSettings,
-    fit,
-    part_scores,
-    predict_logits,
-)
+from tmdscope.learn.fit import Examples, FitResult, FitSettings, fit, part_scores, predict_logits
 from tmdscope.learn.recorder import Recorder
 from tmdscope.learn.resume import Resume
+from tmdscope.scores.folds import PARTS
 from tmdscope.vision.targets import Target
 
 
@@ -87,7 +81,12 @@ def score_fold(
 
     Labels of examples in no part may be any number.
     """
-    scores = {**_score_parts(logits, target, labels, parts), "kept_epoch": float(fitted.kept_epoch)}
+    scores = {}
+    for part in PARTS:
+        rows = torch.from_numpy(getattr(parts, part)).to(labels.device)
+        own = part_scores(logits[rows], target, labels[rows])
+        scores |= {f"{part}_{metric}": value for metric, value in own.items()}
+    scores["kept_epoch"] = float(fitted.kept_epoch)
     return FoldResult(
         fold=number,
         fit=fitted,
@@ -95,12 +94,3 @@ def score_fold(
         probabilities=target.probabilities(logits).cpu().numpy(),
         decoded=target.decode(logits).cpu().numpy(),
     )
-
-
-def _score_parts(logits: Tensor, target: Target, labels: Tensor, parts: FoldParts) -> dict[str, float]:
-    return {
-        f"{part}_{metric}": value
-        for part in ("train", "val", "test")
-        for positions in [torch.from_numpy(getattr(parts, part)).to(labels.device)]
-        for metric, value in part_scores(logits[positions], target, labels[positions]).items()
-    }

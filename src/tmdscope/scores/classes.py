@@ -20,14 +20,30 @@ Counts = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
 
-def count(labels: ArrayLike, predicted: NDArray[Any], sample_ids: ArrayLike) -> Counts:
+def count(
+    labels: ArrayLike, predicted: ArrayLike, sample_ids: ArrayLike, classes: int | None = None
+) -> Counts:
     """Count the pairs of true and predicted class in each sample, see `tmdscope.scores.task.Task.count`.
 
-    `predicted` is int, shape (models, images). Gives int64, shape (models, samples, K, K + 1), K one more
-    than the highest class; the last column holds the invalid.
+    `predicted` is int, shape (models, images). Gives int64, shape (models, samples, K, K + 1); the last
+    column holds the invalid. Without `classes` K is one more than the highest class.
     """
-    size = 1 + max(int(np.max(values, initial=0)) for values in (labels, predicted))
-    return np.stack([count_by_sample(labels, model, sample_ids, size) for model in predicted])
+    true, guess, ids = (np.asarray(values) for values in (labels, predicted, sample_ids))
+    if not (true.ndim == 1 and guess.shape[1:] == true.shape == ids.shape and true.size):
+        raise ValueError(
+            f"labels {true.shape}, predictions {guess.shape[1:]} and samples {ids.shape} do not match"
+        )
+    highest = int(max(true.max(), guess.max()))
+    size = highest + 1 if classes is None else classes
+    if true.min() < 0 or guess.min() < INVALID or highest >= size:
+        raise ValueError(f"labels must lie in 0..{size - 1} and predictions in {INVALID}..{size - 1}")
+    _, sample = np.unique(ids, return_inverse=True)
+    column = np.where(guess == INVALID, size, guess)
+    shape = (len(guess), int(sample.max()) + 1, size, size + 1)
+    place = np.broadcast_arrays(np.arange(len(guess))[:, None], sample, true, column)
+    cell = np.ravel_multi_index(tuple(place), shape).ravel()
+    counts: Counts = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
+    return counts
 
 
 def macro_f1_of_each(true: NDArray[Any], guess: NDArray[Any], mask: NDArray[np.bool_]) -> Scores:
@@ -78,38 +94,12 @@ def invalid_count(predicted: ArrayLike) -> int:
 
 def _pairs(labels: ArrayLike, predicted: ArrayLike, classes: int | None = None) -> Counts:
     """Count (true, predicted) pairs; the last column holds the invalid predictions."""
-    images = np.asarray(labels).shape
-    counts: Counts = count_by_sample(labels, predicted, np.zeros(images, dtype=np.int64), classes)[0]
-    return counts
-
-
-def count_by_sample(
-    labels: ArrayLike, predicted: ArrayLike, sample_ids: ArrayLike, classes: int | None = None
-) -> Counts:
-    """Count the pairs of true and predicted class in each sample, int64, shape (samples, K, K + 1).
-
-    Samples are in order of their ids; the last column holds the invalid. Without `classes` K is one more than
-    the highest class.
-    """
-    true, guess, ids = (np.asarray(values) for values in (labels, predicted, sample_ids))
-    if not (true.ndim == 1 and true.shape == guess.shape == ids.shape and true.size):
-        raise ValueError(
-            f"labels {true.shape}, predictions {guess.shape} and samples {ids.shape} do not match"
-        )
-    highest = int(max(true.max(), guess.max()))
-    size = highest + 1 if classes is None else classes
-    if true.min() < 0 or guess.min() < INVALID or highest >= size:
-        raise ValueError(f"labels must lie in 0..{size - 1} and predictions in {INVALID}..{size - 1}")
-    _, sample = np.unique(ids, return_inverse=True)
-    column = np.where(guess == INVALID, size, guess)
-    shape = (int(sample.max()) + 1, size, size + 1)
-    cell = np.ravel_multi_index((sample, true, column), shape)
-    counts: Counts = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
-    return counts
+    together = np.zeros(np.shape(labels), dtype=np.int64)
+    return np.asarray(count(labels, np.asarray(predicted)[None], together, classes)[0, 0])
 
 
 def accuracy(counts: NDArray[Any]) -> Scores:
-    """Compute accuracies from counts as `count_by_sample` gives them: shape (..., K, K + 1) to (...)."""
+    """Compute accuracies from counts as `count` gives them: shape (..., K, K + 1) to (...)."""
     return share(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
 
@@ -120,7 +110,7 @@ def f1_per_class(counts: NDArray[Any]) -> Scores:
 
 
 def macro_f1(counts: NDArray[Any]) -> Scores:
-    """Compute macro F1 from counts as `count_by_sample` gives them, shape (..., K, K + 1) to (...).
+    """Compute macro F1 from counts as `count` gives them, shape (..., K, K + 1) to (...).
 
     The mean is over the classes that occur; NaN where none does.
     """

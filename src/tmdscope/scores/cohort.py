@@ -108,15 +108,11 @@ class Cohort:
 
     def take(self, rows: Rows) -> Self:
         """Copy some rows."""
-        held = ("image_ids", "sample_ids", "image_sha256", "targets", "features", "order")
-        taken: dict[str, Any] = {
-            name: None if (own := getattr(self, name)) is None else own[rows] for name in held
-        }
+        arrays = ("image_ids", "sample_ids", "image_sha256", "targets", "features", "order")
         tables = ("nuisance", "statistics")
-        for name in tables:
-            own = getattr(self, name)
-            taken[name] = None if own is None else own.iloc[rows].reset_index(drop=True)
-        return replace(self, **taken)
+        known = {name: own for name in (*arrays, *tables) if (own := getattr(self, name)) is not None}
+        taken = {name: own.take(rows, axis=0) for name, own in known.items()}
+        return replace(self, **{k: v.reset_index(drop=True) if k in tables else v for k, v in taken.items()})
 
     @property
     def inputs(self) -> NDArray[Any]:
