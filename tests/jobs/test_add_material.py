@@ -16,6 +16,7 @@ from tmdscope.errors import UserError
 from tmdscope.jobs.add_material import describe_gain
 from tmdscope.jobs.new_class import check_scale, join_folds, own_preparation, read_new
 from tmdscope.params.images import DataParams, FolderParams, PrepareParams, SimulatedParams
+from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.task import CLASSES as TASK
 from tmdscope.sequential.plan import Arm
 from tmdscope.sequential.record import (
@@ -23,7 +24,6 @@ from tmdscope.sequential.record import (
     Changed,
     Comparison,
     Point,
-    Spread,
     StageSummary,
     StageVersion,
     Together,
@@ -35,7 +35,7 @@ METRIC = TASK.primary
 
 
 def point(arm: Arm, materials: int, score: float, added: float) -> Point:
-    scores = {METRIC.name: Spread(score, 0.0)}
+    scores = {METRIC.name: MeanStd(score, 0.0)}
     changed = Changed(-0.02, added) if materials == 3 else Changed()
     interval = (score - 0.1, score + 0.1)
     return Point(arm, "multiclass", materials, "full", scores, scores, scores, interval, {}, changed)

@@ -13,7 +13,7 @@ from tmdscope.dataset.splits import Fold, FoldParts, Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.selection import describe_selection, leave_out_each, selection_score
 from tmdscope.learn.summary import Labels, predictions_table, summarise
-from tmdscope.models.baseline import sample_id_baseline
+from tmdscope.models.tabular import sample_id_baseline
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import PrepareParams
 from tmdscope.reliability.reliability import assess, fit_reliability, measure
