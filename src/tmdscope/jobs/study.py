@@ -1,11 +1,11 @@
 """A study: what it is made of, declared once; the verbs in this room do the rest."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_file
@@ -84,6 +84,12 @@ class Study:
     folds: Callable[["Study", "Cohort"], "Split"] | None = None
     rules: Sequence[Rule] = ()
     verbs: Sequence[str] = ()
+
+    def at(self, settings: Path) -> Self:
+        """Give the study in the project that other settings are in, where its own are in this one."""
+        *folders, _ = self.layout.settings.parts  # none, or pipelines and its name
+        root = settings.parent.joinpath(*(".." for _ in folders))
+        return replace(self, layout=Layout("".join(folders[1:]), root, settings))
 
     def section(self, name: str, model: type[Section]) -> Section:
         """Read and check a section of the study's settings."""
