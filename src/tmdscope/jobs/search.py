@@ -9,7 +9,6 @@ import torch
 
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.files import sha256_json
-from tmdscope.jobs.searching import open_searches
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.params.families import FamilySearchParams, read_family
@@ -24,7 +23,7 @@ from tmdscope.search.families import (
 )
 from tmdscope.tracking.provenance import code_sha256, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
-from tmdscope.tracking.search import SearchTask, lead_search, study_name
+from tmdscope.tracking.search import SearchTask, lead_search, open_searches, study_name
 from tmdscope.tracking.store import open_study
 
 NAME = "search"

@@ -24,11 +24,17 @@ from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, experiment_o
 from tmdscope.record import write_record
 from tmdscope.search.experiments import ExperimentObjective, with_settings
 from tmdscope.search.outcome import SearchOutcome
-from tmdscope.search.storage import HEARTBEAT_S, PatientStorage, open_storage
 from tmdscope.stage import say
 from tmdscope.tracking.provenance import identity, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.search import SearchTask, await_search, join_search, lead_search, study_name
+from tmdscope.tracking.search import (
+    SearchTask,
+    await_search,
+    join_search,
+    lead_search,
+    open_searches,
+    study_name,
+)
 from tmdscope.tracking.store import open_study, search_storage_url
 from tmdscope.vision.features import best_device
 
@@ -139,14 +145,6 @@ def local_workers(experiment: str, count: int, params: Path) -> Iterator[None]:
         for process in started:  # after the last trial each ends by itself
             if process.wait() > 0:
                 say(f"a worker (process {process.pid}) failed, with exit status {process.returncode}")
-
-
-def open_searches() -> PatientStorage:
-    """Open the storage at `tmdscope.tracking.store.search_storage_url`, or raise `StorageError`.
-
-    Variable ``TMDSCOPE_HEARTBEAT_S`` sets the seconds between two signs of life of a worker.
-    """
-    return open_storage(search_storage_url(), int(os.environ.get("TMDSCOPE_HEARTBEAT_S", HEARTBEAT_S)))
 
 
 def _write_outcome(folder: Path, task: SearchTask, found: SearchOutcome) -> None:
