@@ -1,7 +1,7 @@
 """A user's new class on top of a registered model, and what it gains against training anew."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,13 +39,13 @@ from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.intervals import tell_interval
 from tmdscope.scores.task import Metric, read_task
 from tmdscope.sequential.outcome import summarise
-from tmdscope.sequential.plan import Known, Training, make_plan, stage_parts
+from tmdscope.sequential.plan import Known, Plan, Training, make_plan, stage_parts
 from tmdscope.sequential.record import AddedRecord
 from tmdscope.sequential.run import StageResult
 from tmdscope.stage import say
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.provenance import identity, machine, provenance
-from tmdscope.tracking.registry import resolve
+from tmdscope.tracking.registry import Version, resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import TrackedSequences
 from tmdscope.tracking.store import connect, open_study
@@ -69,28 +69,18 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     is not of this study's data and split, or its kind is not that of section `sequential`.
     """
     keep_freed_memory()
-    layout, data = study.layout, study.section("data", DataParams)
-    prepare, scoring = study.section("prepare", PrepareParams), study.section("scoring", ScoringParams)
+    layout, scoring = study.layout, study.section("scoring", ScoringParams)
     registered = study.section("tracking", ModelTrackingParams).model
-    asked = study.section("sequential", SequentialParams)
     connect()
     tracked = open_study(study.experiment)
     version = resolve(tracked.client, model)
     program = load_program(version.uri)
-    old = Dataset.load(layout.prepared)
-    split = read_split(layout.split, old.digest, old.manifest)
-    check_model(study, version, program, old, len(split.folds))
-    own = own_preparation(prepare, images, version, program)
-    new = read_new(study, images, own, version, program.config.classes, old)
-    check_scale(version, program, new)
-    material = str(new.classes[0])
-    params = _stage_params(asked, program, material)
-    dataset = Dataset(
-        np.concatenate([old.images, new.images]), pd.concat([old.manifest, new.manifest], ignore_index=True)
-    )
-    target = program.config.make_target()
+    old, new, own, folds = _read_both(study, version, program, images)
+    material, target = str(new.classes[0]), program.config.make_target()
+    params = _stage_params(study.section("sequential", SequentialParams), program, material)
+    manifest = pd.concat([old.manifest, new.manifest], ignore_index=True)
+    dataset = Dataset(np.concatenate([old.images, new.images]), manifest)
     plan = make_plan(params, dataset.classes, Known(target, int(version.tags["epochs"])))
-    folds = join_folds(split.rows(old.image_ids), new, len(old.images))
     settings = params.model_dump(mode="json")
     tags = {
         **provenance(tracked.name, dataset.digest, {**settings, "model": version.uri}),
@@ -100,25 +90,16 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
         "split.sha256": sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds]),
     }
     heads = params.strategy is Strategy.FEATURES
-    others = {
-        "split": tags["split.sha256"],
-        "weights": layout.pretrained,
-        "model": version.run_id,
-        "kept": [part.model_dump(mode="json") for part in (data, prepare, scoring)],
-        "registered": registered,
-        **({"features": layout.features / "features.npy"} if heads else {}),
-    }
-    attempt = layout.attempts / f"add-{key_of(material)}"
-    resume = Resume.open(attempt, identity(tags, plan.order, **others), machine(tags))
+    resume = _open_attempt(study, plan, tags, version, heads)
     use = DataUse(tracked.name, dataset.digest, str(images), len(dataset.images), NAME)
-    task = read_task(target.task)
-    labels = plan.label(dataset.manifest["material"].tolist())
-    cohort, metric = Cohort.of(task, dataset.manifest, labels, plan.order), task.primary
+    task, labels = read_task(target.task), plan.label(manifest["material"].tolist())
+    cohort, metric = Cohort.of(task, manifest, labels, plan.order), task.primary
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         features = Path(folder)
         if heads:
             _write_features(layout, params.experiment(params.encodings[0], 0), new, features, dataset)
-        compiler = Compiler(dataset, folds, own, scoring, f"{data.origin} and {images.name}")
+        origin = f"{study.section('data', DataParams).origin} and {images.name}"
+        compiler = Compiler(dataset, folds, own, scoring, origin)
         models = StageModels(params, plan, dataset, features, layout.pretrained, compiler)
         known = _known_stage(models, program, folds, cohort, heads)
         name, before = f"{registered}-{len(plan.order)}", {known.training: version}
@@ -136,6 +117,37 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     for made in record.versions:
         write_card(tracked.client, resolve(tracked.client, f"models:/{made.name}/{made.number}"))
     return text, place
+
+
+def _read_both(
+    study: Study, version: Version, program: Program, images: Path
+) -> tuple[Dataset, Dataset, PrepareParams, list[FoldParts]]:
+    """Read the study's images and the new ones, how both are prepared, and the folds of all together."""
+    old = Dataset.load(study.layout.prepared)
+    split = read_split(study.layout.split, old.digest, old.manifest)
+    check_model(study, version, program, old, len(split.folds))
+    own = own_preparation(study.section("prepare", PrepareParams), images, version, program)
+    new = read_new(study, images, own, version, program.config.classes, old)
+    check_scale(version, program, new)
+    return old, new, own, join_folds(split.rows(old.image_ids), new, len(old.images))
+
+
+def _open_attempt(study: Study, plan: Plan, tags: Mapping[str, str], version: Version, heads: bool) -> Resume:
+    """Go on with an interrupted addition of the same class to the same model, or begin it."""
+    sections = {"data": DataParams, "prepare": PrepareParams, "scoring": ScoringParams}
+    layout = study.layout
+    stored = {"features": layout.features / "features.npy"} if heads else {}
+    determining = identity(
+        tags,
+        plan.order,
+        **stored,
+        split=tags["split.sha256"],
+        weights=layout.pretrained,
+        model=version.run_id,
+        kept=[study.section(name, model).model_dump(mode="json") for name, model in sections.items()],
+        registered=study.section("tracking", ModelTrackingParams).model,
+    )
+    return Resume.open(layout.attempts / f"add-{key_of(plan.order[-1])}", determining, machine(tags))
 
 
 def describe_gain(record: AddedRecord, metric: Metric) -> str:

@@ -37,8 +37,8 @@ def audit_cohort(study: Study, cohort: Cohort, taken: Callable[[Rows], Cohort], 
         name: (lambda number, one=one: one(number)[chosen], len(split.folds)) for name, one in runners.items()
     }
     settings, of = audit_settings(params, scoring), study.of(cohort.digest)
-    tags = provenance(tracked.name, cohort.digest, settings)
-    tags |= {"experiment": NAME, "split.sha256": of["split"]}
+    made = provenance(tracked.name, cohort.digest, settings)
+    tags = {**made, "experiment": NAME, "split.sha256": of["split"]}
     data = DataUse(tracked.name, cohort.digest, study.source.as_posix(), len(chosen), NAME)
     with start_run(tracked, NAME, tags, data=data) as run:
         run.params(settings)

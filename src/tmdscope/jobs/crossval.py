@@ -16,7 +16,7 @@ from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import StudyScores
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import provenance, whereabouts
-from tmdscope.tracking.runs import DataUse, flatten, start_run
+from tmdscope.tracking.runs import DataUse, numbers, start_run
 from tmdscope.tracking.store import open_study
 
 
@@ -28,8 +28,7 @@ def run(study: Study) -> None:
     folds = cohort.rows(cohort.read_split(study.layout.split))
     methods, of = methods_of(study, cohort), study.of(cohort.digest)
     settings = {name: dict(method.settings) for name, method in methods.items()}
-    tags = provenance(tracked.name, cohort.digest, settings)
-    tags |= {"split.sha256": of["split"]}
+    tags = {**provenance(tracked.name, cohort.digest, settings), "split.sha256": of["split"]}
     data = DataUse(tracked.name, cohort.digest, study.source.as_posix(), len(cohort), "crossval")
     scores, runs, plain = {}, {}, cohort.task.plain
     for name, method in methods.items():
@@ -39,11 +38,10 @@ def run(study: Study) -> None:
             found: dict[str, Any] = score_folds(method, cohort, folds, TrackedCrossval(run, own, data))
             predicted = pooled_predictions(method, cohort, pooled.test_folds, pooled.folds)
             found["pooled"] = cohort.pooled(np.arange(len(cohort)), predicted, scoring)
-            numbers = {key: value for key, value in flatten(found).items() if isinstance(value, int | float)}
-            run.metrics(numbers)
+            run.metrics(numbers(found))
         if cohort.classes:
-            counts = confusion_matrix(cohort.targets, predicted, len(cohort.classes)).tolist()
-            found["confusion"] = counts
+            counts = confusion_matrix(cohort.targets, predicted, len(cohort.classes))
+            found["confusion"] = counts.tolist()
         scores[name], runs[name] = found, run.run_id
         print(
             f"{name}: validation {plain.tell(found[f'val_{plain.name}']['mean'])}, "

@@ -53,10 +53,10 @@ def run(study: Study) -> None:
                 run, {**tags, "series": series, "seed": str(seed)}, data, train
             )
         found = compare(trials)
-        run.metrics(flatten({"gain": found["gain"]}))
-    Carryover.parse({"enabled": True, **found}).write(scores, of)
+        run.metrics(flatten({"gain": {name: vars(score) for name, score in found.gain.items()}}))
+    found.write(scores, of)
     write_record(runs, {**whereabouts(tracked, tags), "runs": {NAME: run.run_id}}, of)
-    gain = {name: 100 * score["mean"] for name, score in found["gain"].items()}
+    gain = {name: 100 * score.mean for name, score in found.gain.items()}
     print(
         f"layers carried from fold to fold: validation {gain[COMPARED[0]]:+.1f} points, "
         f"test {gain[COMPARED[1]]:+.1f}, mean of {len(trials)} seeds"
