@@ -9,12 +9,12 @@ from tests.audit.studies import PARAMS, SCORING, make_table
 from tmdscope.audit.campaigns import Campaigns, hold_out
 from tmdscope.audit.confounds import metadata_predictors
 from tmdscope.audit.holding_out import HeldOut, blocks_over_all, runs
-from tmdscope.audit.kernel import kernel_of
+from tmdscope.audit.kernel import KernelPredictor
 from tmdscope.scores.cohort import Cohort
 
 
 def measure(table: Cohort, held: list[HeldOut]) -> Campaigns:
-    predictors = {"features": kernel_of(table), **metadata_predictors(table, 1)}
+    predictors = {"features": KernelPredictor(table), **metadata_predictors(table, 1)}
     found = hold_out(table, predictors, held, "blocks", "Blocks.", PARAMS, SCORING)
     assert found is not None
     return found

@@ -11,7 +11,7 @@ from tmdscope.audit.drift import measure_drift
 from tmdscope.audit.duplicates import find_duplicates
 from tmdscope.audit.folds import check_folds, is_order_independent
 from tmdscope.audit.groups import count_groups
-from tmdscope.audit.kernel import kernel_of
+from tmdscope.audit.kernel import KernelPredictor
 from tmdscope.audit.learning_curve import fit_power_laws, learning_curve
 from tmdscope.audit.statistics import image_statistics, spectra
 from tmdscope.dataset.splits import make_split, outer_folds
@@ -72,7 +72,7 @@ def test_metadata_that_knows_the_class_is_found_out() -> None:
     table = make_table(1, by_class=0.5)
     rng = np.random.default_rng(1)
     known = with_columns(table, {"scan_size": table.targets * 1.0, "noise": rng.normal(size=120)})
-    predictors = {"features": kernel_of(known), **metadata_predictors(known, 1)}
+    predictors = {"features": KernelPredictor(known), **metadata_predictors(known, 1)}
     folds = outer_folds(known.targets, known.groups.tolist(), 5)
     predictions = {name: predict_all(known, predictor, folds) for name, predictor in predictors.items()}
     found = compare_confounds(known, predictors, predictions, folds[0][1], SCORING)
@@ -93,7 +93,7 @@ def test_early_and_late_are_told_apart_only_where_they_differ() -> None:
     moved[late, 0] += 4
     table = replace(table, features=moved)
     params = PARAMS.model_copy(update={"permutations": 199})
-    found = {item.name: item for item in measure_drift(table, kernel_of(table), params, SCORING)}
+    found = {item.name: item for item in measure_drift(table, KernelPredictor(table), params, SCORING)}
     assert found["B"].auc > 0.9
     assert found["B"].p_value == pytest.approx(1 / 200)
     assert found["A"].p_value > 0.01
@@ -113,7 +113,7 @@ def test_a_power_law_is_found_again() -> None:
 def test_more_samples_help_where_the_classes_overlap() -> None:
     table = make_table(1, samples=90, by_class=0.8)
     folds = outer_folds(table.targets, table.groups.tolist(), 5)
-    predictor = kernel_of(table)
+    predictor = KernelPredictor(table)
     params = PARAMS.model_copy(update={"shares": [0.1, 0.3, 0.6, 1.0]})
     found = learning_curve(table, predictor, folds, params, SCORING)
     assert found.samples[-1] == pytest.approx(72)
@@ -140,7 +140,7 @@ def test_folds_are_scored_one_by_one() -> None:
     table = make_table(1, by_class=0.8)
     parts = parts_of(table)
     folds = outer_folds(table.targets, table.groups.tolist(), 5)
-    predictor = kernel_of(table)
+    predictor = KernelPredictor(table)
     predicted = predict_all(table, predictor, folds)
     found = check_folds(table, predictor, folds, predicted, parts, {}, None, SCORING)
     assert found.test is None

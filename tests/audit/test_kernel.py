@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sklearn.kernel_ridge import KernelRidge
 
 from tests.audit.studies import make_numbers, make_table
-from tmdscope.audit.kernel import ALPHA, ClassKernel, NumberKernel, OrderPredictor, kernel_of, standardised
+from tmdscope.audit.kernel import ALPHA, KernelPredictor, OrderPredictor, standardised
 
 TABLE = make_table(1, by_class=1.0)
-PREDICTOR = ClassKernel(TABLE)
+PREDICTOR = KernelPredictor(TABLE)
 
 
 @settings(max_examples=30)
@@ -21,8 +21,8 @@ def test_a_downdate_is_a_fit(left_out: set[int], tested: int) -> None:
     removed = np.array(sorted(left_out))
     train = np.setdiff1d(np.arange(len(TABLE.targets)), removed)
     test = removed[:tested]
-    quick = PREDICTOR.outputs(train, test, PREDICTOR.codes)
-    assert quick == pytest.approx(PREDICTOR.fit_outputs(train, test, PREDICTOR.codes), abs=1e-9)
+    quick = PREDICTOR.outputs(train, test, PREDICTOR.columns)
+    assert quick == pytest.approx(PREDICTOR.fit_outputs(train, test, PREDICTOR.columns), abs=1e-9)
 
 
 def test_labels_of_what_is_left_out_do_not_matter() -> None:
@@ -30,7 +30,7 @@ def test_labels_of_what_is_left_out_do_not_matter() -> None:
     train = np.arange(20, len(TABLE.targets))
     lied = TABLE.targets.copy()
     lied[test] = (lied[test] + 1) % 3
-    other = ClassKernel(replace(TABLE, targets=lied))
+    other = KernelPredictor(replace(TABLE, targets=lied))
     assert (PREDICTOR.predict(train, test) == other.predict(train, test)).all()
 
 
@@ -50,12 +50,11 @@ def test_columns_that_do_not_vary_go() -> None:
 def test_numbers_are_predicted_as_a_ridge_on_centred_targets_does() -> None:
     table = make_numbers(1, by_target=5.0)
     train, test = np.arange(30, 120), np.arange(30)
-    kernel = kernel_of(table)
-    assert isinstance(kernel, NumberKernel)
+    kernel = KernelPredictor(table)
     mean = table.targets[train].mean()
     fitted = KernelRidge(ALPHA, kernel="precomputed")
     fitted.fit(kernel.kernel[np.ix_(train, train)], table.targets[train] - mean)
     wanted = mean + fitted.predict(kernel.kernel[np.ix_(test, train)])
     assert kernel.predict(train, test) == pytest.approx(wanted, abs=1e-9)
     lied = replace(table, targets=np.where(np.arange(120) < 30, 1e3, table.targets))
-    assert kernel_of(lied).predict(train, test) == pytest.approx(wanted, abs=1e-6)
+    assert KernelPredictor(lied).predict(train, test) == pytest.approx(wanted, abs=1e-6)

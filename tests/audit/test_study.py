@@ -10,7 +10,7 @@ from tests.audit.studies import PARAMS, SCORING, make_table
 from tests.audit.test_findings import parts_of
 from tmdscope.audit.campaigns import MOSTLY, NONE, campaign_effect, judged
 from tmdscope.audit.confounds import predict_all
-from tmdscope.audit.kernel import kernel_of
+from tmdscope.audit.kernel import KernelPredictor
 from tmdscope.audit.record import Findings
 from tmdscope.audit.study import audit, find
 from tmdscope.audit.verdict import checks, judge, overall_effect
@@ -149,7 +149,7 @@ def test_the_bootstrap_covers_95_percent(compared: bool) -> None:
 def easy_split(table: Cohort) -> dict[str, Rows]:
     """A split whose held-out test is luckier than any fold: samples that other samples tell the class of."""
     folds = outer_folds(table.targets, table.groups.tolist(), PARAMS.folds)
-    right = predict_all(table, kernel_of(table), folds) == table.targets
+    right = predict_all(table, KernelPredictor(table), folds) == table.targets
     easy = [group for group in np.unique(table.group) if right[table.group == group].all()]
     test = np.flatnonzero(np.isin(table.group, easy[:8]))
     val = np.flatnonzero(np.isin(table.group, easy[8:12]))

@@ -1,7 +1,7 @@
 import numpy as np
 
 from tmdscope.dataset.splits import FoldParts
-from tmdscope.models.baseline import sample_id_baseline
+from tmdscope.models.tabular import sample_id_baseline
 
 SAMPLE = np.arange(80) // 2
 """Two images of each of forty samples."""

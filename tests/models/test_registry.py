@@ -16,7 +16,6 @@ from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
 from tmdscope.models.registry import FamilyError, fit_family, make_transforms
-from tmdscope.models.sample_id import make_sample_id_classifier
 from tmdscope.models.tabular import FixedMethod, SampleIdMethod
 from tmdscope.params.families import AnyFamily, LogisticFamily, SvcFamily, read_family
 
@@ -64,8 +63,10 @@ def test_rare_class_weighs_as_much_as_the_common_one(name):
 
 
 def test_sample_id_only_answers_with_the_nearest_number():
-    classifier = make_sample_id_classifier().fit(["7", "100", "2000"], ["a", "b", "c"])
-    assert classifier.predict(["0009", "60", "1200"]).tolist() == ["a", "b", "c"]
+    samples = ["7", "100", "2000", "0009", "60", "1200"]
+    cohort = make_cohort(np.zeros((6, 1)), samples, np.array([0, 1, 2, 0, 0, 0]), ("a", "b", "c"))
+    found = SampleIdMethod(cohort).predict_unseen(np.arange(3), np.arange(3, 6), 0, 0)
+    assert found.tolist() == [0, 1, 2]
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=20))

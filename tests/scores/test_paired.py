@@ -10,7 +10,8 @@ from sklearn.metrics import f1_score
 
 from tests.lifecycle.tables import CLASSES, change, table, truth, wrong_on
 from tmdscope.scores.classes import count, f1_per_class
-from tmdscope.scores.paired import Pairs, classes_of_predictions, compare, held_out, mcnemar
+from tmdscope.scores.paired import Pairs, compare, held_out, mcnemar
+from tmdscope.scores.scored import classes_of_predictions
 
 LABELS = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=40)
 

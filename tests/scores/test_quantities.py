@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+from tmdscope.scores.bootstrap import drawn_sums, percentile_interval
 from tmdscope.scores.intervals import difference, estimate
 from tmdscope.scores.task import quantity
 
@@ -44,6 +45,21 @@ def test_the_interval_of_an_error_is_that_of_drawn_samples():
     assert low < found.values["mae"] < high
     assert high - low == pytest.approx(3.92 * 0.3 * np.sqrt(1 - 2 / np.pi) / np.sqrt(200), rel=0.25)
     assert found.values["mae"] == pytest.approx(mean_absolute_error(targets, predicted))
+
+
+def test_samples_of_one_number_each_are_told_apart_by_their_errors():
+    rng = np.random.default_rng(4)
+    samples = np.repeat(np.arange(60), 4)
+    targets = rng.normal(size=60)[samples]
+    predicted = targets + rng.normal(scale=0.3, size=240)
+    task = quantity("eV")
+    counts = task.counts(targets, predicted, samples)
+    assert task.plain.name == "r2"
+    assert np.isnan(task.plain.of(counts)).all()
+    np.testing.assert_allclose(task.says(counts), task.metric("rmse").of(counts))
+    drawn = percentile_interval(task.plain.of(drawn_sums(counts, 300, 1)), 60)
+    found = estimate(task, targets, predicted, samples, 300, 1)
+    np.testing.assert_allclose(found.bounds["r2"], drawn)
 
 
 def test_a_smaller_error_is_a_gain():

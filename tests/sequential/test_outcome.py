@@ -18,11 +18,11 @@ from tmdscope.learn.crossval import score_fold
 from tmdscope.learn.fit import FitResult
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.cohort import Cohort
-from tmdscope.scores.folds import PARTS
+from tmdscope.scores.folds import PARTS, MeanStd
 from tmdscope.scores.task import CLASSES, Task
 from tmdscope.sequential.outcome import say_claims, seen_share, summarise, verdict
 from tmdscope.sequential.plan import Plan, Training, stage_parts
-from tmdscope.sequential.record import Changed, Comparison, Point, Spread, StageSummary, Summary
+from tmdscope.sequential.record import Changed, Comparison, Point, StageSummary, Summary
 from tmdscope.sequential.run import StageResult, stage_target
 from tmdscope.vision.targets import Coded
 
@@ -126,7 +126,7 @@ def test_an_arm_that_is_always_right_beside_one_that_is_always_wrong(better: str
         assert group.verdict == ("holds" if sign > 0 else "fails")
         assert (group.points, group.points_not_below) == (points, points if sign > 0 else 0)
     own = point(found, better, 4, 8)
-    assert own.test["macro_f1"] == Spread(1.0, 0.0)
+    assert own.test["macro_f1"] == MeanStd(1.0, 0.0)
     assert 0.3 < bounds(own)[0] < 0.9
     assert bounds(own)[1] == 1.0
     assert set(own.shares.values()) == {1.0}

@@ -34,6 +34,8 @@ NONE, SOME, MOSTLY = "none found", "part of the score", "the score is campaign"
 BLOCKS, EMBARGO = "blocks", "embargo"
 """Words in the names of ways to hold out."""
 
+_SIDES = [(key, side) for key in (FEATURES, "order") for side in (0, 1)]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -60,25 +62,13 @@ class Part:
 class Campaigns:
     """A score without and with neighbours in time, on the same images.
 
-    Attributes
-    ----------
-    drop : Estimate
-        Control less held out: what goes with the campaign. Its intervals are bootstrapped by sample and
-        widened, half-widths added in quadrature, by those of `spread` (Student's t).
-    spread : tuple of float
-        Standard deviation of each of the task's metrics over arrangements without campaigns (ddof 1).
-    beyond_order : Estimate
-        Features less order alone, both held out.
-    chance : float
-        Plain metric of the one answer for all of these images that is best without looking.
-    excluded : dict
-        Class to images that could not be scored, for a held-out part took all of its training samples.
-    parts : list of Part
-        One per held-out part; none for single samples.
-    effect : str or None
-        As `campaign_effect` says.
-    lost_share : tuple of float or None
-        Share lost of what the control knows beyond chance, with the bounds of `drop`.
+    `drop`, control less held out, is what goes with the campaign: its intervals, bootstrapped by sample, are
+    widened, half-widths added in quadrature, by those of `spread`, the standard deviation of each of the
+    task's metrics over arrangements without campaigns (ddof 1, Student's t). `beyond_order` is features less
+    order alone, both held out; `chance` the plain metric of the one answer for all that is best without
+    looking. `excluded` counts images by class where a held-out part took all of its training samples; `parts`
+    is empty for single samples. `lost_share` is of what the control knows beyond chance, with the bounds of
+    `drop`.
     """
 
     name: str
@@ -107,13 +97,8 @@ class Campaigns:
         return BLOCKS in self.name
 
 
-@dataclass(frozen=True)
-class _Predicted:
-    """Predictions for the images of a part by predictor: held out (M,), controls (draws, M)."""
-
-    rows: Rows
-    held_out: Mapping[str, Targets]
-    control: Mapping[str, Targets]
+_Said = Mapping[str, tuple[Targets, Targets]]
+"""Predictor to its predictions for the images of a part: held out (M,), and of controls (draws, M)."""
 
 
 def hold_out(
@@ -136,16 +121,15 @@ def hold_out(
         lost, rows = _scorable(table, part)
         for label, count in lost.items():
             excluded[label] += count
-        predicted = _predict_part(table, predictors, part, rows, params.draws, rng) if len(rows) else None
-        if predicted is not None:
-            found.append(predicted)
-        parts.append(_describe(table, part, lost, predicted))
+        said = _predict_part(table, predictors, part, rows, params.draws, rng) if len(rows) else {}
+        if said:
+            found.append((rows, said))
+        parts.append(_describe(table, part, lost, rows, said))
     if not found:
         return None
-    rows = np.concatenate([item.rows for item in found])
-    own, order = (np.concatenate([item.held_out[key] for item in found]) for key in (FEATURES, "order"))
-    controls, order_controls = (
-        np.concatenate([item.control[key] for item in found], axis=1) for key in (FEATURES, "order")
+    rows = np.concatenate([own for own, _ in found])
+    own, controls, order, order_controls = (
+        np.concatenate([said[key][side] for _, said in found], axis=-1) for key, side in _SIDES
     )
     spread = _spread(table, predictors[FEATURES], held, params.arrangements, rng)
     campaigns = Campaigns(
@@ -241,7 +225,7 @@ def _predict_part(
     rows: Rows,
     draws: int,
     rng: np.random.Generator,
-) -> _Predicted:
+) -> _Said:
     everything = np.arange(len(table.group_stratum))
     train = table.rows_of(np.setdiff1d(everything, part.removed))
     held_out = {key: predictor.predict(train, rows) for key, predictor in predictors.items()}
@@ -252,17 +236,14 @@ def _predict_part(
             matched = table.rows_of(matched_training(table, part, int(group), rng))
             for key, predictor in predictors.items():
                 control[key][draw, own] = predictor.predict(matched, rows[own])
-    return _Predicted(rows, held_out, control)
+    return {key: (held_out[key], control[key]) for key in predictors}
 
 
-def _describe(table: Cohort, part: HeldOut, lost: dict[str, int], found: _Predicted | None) -> Part:
+def _describe(table: Cohort, part: HeldOut, lost: dict[str, int], rows: Rows, said: _Said) -> Part:
     times = table.group_order[part.test]
-    rows = table.rows_of(part.test)[:0] if found is None else found.rows
-
-    def score(predicted: Mapping[str, Targets] | None, key: str) -> float | None:
-        return None if predicted is None else known(table.score(rows, predicted[key]))
-
-    held_out, control = (None, None) if found is None else (found.held_out, found.control)
+    held_out, control, order_held_out, order_control = (
+        known(table.score(rows, said[key][side])) if said else None for key, side in _SIDES
+    )
     return Part(
         name=part.name,
         first=float(times.min()),
@@ -270,8 +251,8 @@ def _describe(table: Cohort, part: HeldOut, lost: dict[str, int], found: _Predic
         samples=len(np.unique(table.group[rows])),
         images=len(rows),
         excluded=lost,
-        held_out=score(held_out, FEATURES),
-        control=score(control, FEATURES),
-        order_held_out=score(held_out, "order"),
-        order_control=score(control, "order"),
+        held_out=held_out,
+        control=control,
+        order_held_out=order_held_out,
+        order_control=order_control,
     )

@@ -21,19 +21,11 @@ _FOLDS = 10
 class Drift:
     """How well early and late samples of one class are told apart.
 
-    Attributes
-    ----------
-    split_at : float
-        Order of the first late sample.
-    auc : float
-        Area under the ROC curve over samples, 0.5 where they are alike.
-    auc_ci95 : tuple of float
-        By sample: samples drawn with replacement, or, where few are on the wrong side of any, with one more
-        early and one more late sample, see `tmdscope.scores.bootstrap.interval_over_samples`.
-    null_mean, null_95 : float
-        Mean and 95th percentile where early and late are shuffled among the samples of the class.
-    p_value : float
-        Share of shuffles, this order among them, that do as well.
+    `split_at` is the order of the first late sample; `auc` the area under the ROC curve over samples, 0.5
+    where they are alike, with its interval by sample: samples drawn with replacement, or, where few are on
+    the wrong side of any, one more early and one more late
+    (`tmdscope.scores.bootstrap.interval_over_samples`). `null_mean` and `null_95` (95th percentile) are of
+    shuffles within the class, `p_value` the share of them, this order among them, that do as well.
     """
 
     name: str

@@ -46,19 +46,11 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Luck:
-    """The study's held-out test among tests of shuffled splits that are as large.
+    """The study's held-out test among tests of shuffled splits that are as large, by the plain metric.
 
-    Attributes
-    ----------
-    score : float
-        Plain metric on the held-out test of the study's split, trained on all other images (`Confound.test`
-        of the features).
-    z : float
-        That less the mean of the audit's folds of other images, in their standard deviations (ddof 1).
-    shuffled_mean, shuffled_std : float
-        Of the shuffled tests, mean and standard deviation (ddof 1).
-    share_below : float
-        Of them, those with a score below the held-out test's.
+    `score` is by a model that trained on all other images (`Confound.test` of the features); `z` that less
+    the mean of the audit's folds of other images, in their standard deviations (ddof 1, as of the shuffled
+    tests); `share_below` the share of shuffled tests with a lower score.
     """
 
     score: float
@@ -78,18 +70,10 @@ class Luck:
 class FoldHealth:
     """What can be said of the folds.
 
-    Attributes
-    ----------
-    outer : list of FoldScore
-        The audit's own folds (`audit.folds` of them): none of them is the study's held-out test.
-    z_of_first, shuffled_mean, shuffled_std, share_below_first
-        Of the first outer fold, against the others and the folds of shuffled splits, as in `Luck`.
-    test : Luck or None
-        The held-out test of the study's split; None without a split.
-    overlaps, counts
-        Of every pair of parts of the study's split, and of every part.
-    order_independent : dict
-        Method to whether every fold predicts the same when folds run backwards.
+    `outer` are the audit's own (`audit.folds` of them), none of which is the study's held-out test; what
+    follows sets the first of them against the others and shuffled splits, as `Luck` does. `test`, None
+    without a split, is the held-out test; `overlaps` and `counts` are of the parts of the study's split.
+    `order_independent` says of a method whether every fold predicts the same when folds run backwards.
     """
 
     outer: list[FoldScore]

@@ -60,36 +60,30 @@ class KernelRidge:
         return found
 
 
-class ClassKernel(KernelRidge):
-    """`KernelRidge` on -1 and +1 for each class; the largest output is the class, see `Predictor`."""
+class KernelPredictor(KernelRidge):
+    """`KernelRidge` on a cohort's targets, see `Predictor`.
+
+    Of classes on -1 and +1 for each, and the largest output is the class; of numbers less the mean of those
+    that train.
+    """
 
     def __init__(self, table: Cohort) -> None:
         super().__init__(table.inputs)
-        self.codes: Values = np.where(table.targets[:, None] == np.arange(len(table.classes)), 1.0, -1.0)
+        targets, classes = table.targets[:, None], np.arange(len(table.classes))
+        self.of_classes = bool(table.classes)
+        self.columns: Values = (
+            np.where(targets == classes, 1.0, -1.0)
+            if self.of_classes
+            else np.hstack([targets, np.ones(targets.shape)]).astype(np.float64)
+        )
 
     def predict(self, train: Rows, test: Rows) -> Targets:
-        """Give the class with the largest output, see `Predictor.predict`."""
-        labels: Targets = self.outputs(train, test, self.codes).argmax(axis=1).astype(np.int64)
-        return labels
-
-
-class NumberKernel(KernelRidge):
-    """`KernelRidge` on numbers, less the mean of those that train, see `Predictor`."""
-
-    def __init__(self, table: Cohort) -> None:
-        super().__init__(table.inputs)
-        self.columns = np.stack([table.targets, np.ones(len(table.targets))], axis=1).astype(np.float64)
-
-    def predict(self, train: Rows, test: Rows) -> Targets:
-        """Give the output, which is linear in targets: their mean is taken off after, see `Predictor`."""
-        mean = self.columns[train, 0].mean()
-        numbers, ones = self.outputs(train, test, self.columns).T
-        return np.asarray(numbers + mean * (1 - ones))
-
-
-def kernel_of(table: Cohort) -> ClassKernel | NumberKernel:
-    """Make the predictor that sees the features of a table's images."""
-    return ClassKernel(table) if table.classes else NumberKernel(table)
+        """Give the class, or the number, see `Predictor.predict`."""
+        outputs = self.outputs(train, test, self.columns)
+        if self.of_classes:
+            return np.asarray(outputs.argmax(axis=1).astype(np.int64))
+        numbers, ones = outputs.T  # linear in targets, whose mean is taken off after
+        return np.asarray(numbers + self.columns[train, 0].mean() * (1 - ones))
 
 
 class OrderPredictor:

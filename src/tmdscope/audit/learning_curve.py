@@ -27,27 +27,14 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Plain metric against the number of training samples (means over draws).
+    """Plain metric on images of other samples against the number of training samples (means over draws).
 
-    Attributes
-    ----------
-    score : list of float
-        On images of other samples.
-    score_ci95 : list of tuple of float or None
-        By test sample; None of a single one.
-    law : PowerLaw
-        Of the distance to the best value there is.
-    exponent_ci95, twice_ci95, gain_ci95 : tuple of float or None
-        Over drawn test samples; None where so few of them are told from the others by their errors that
-        drawing says nothing (`tmdscope.scores.bootstrap.is_bootstrap_enough`).
-    twice : float
-        Score that the law predicts with twice the samples of the last point.
-    gain : float
-        By how much that is better than the last point's own value by the law.
-    last_foretold : float
-        Score of the last point by a law that is fitted to the points before it: a test of the law.
-    draws : int
-        Training sets of each point and fold.
+    `score_ci95` is by test sample, None of a single one. `law` is of the distance to the best value there is;
+    `twice` what it predicts with twice the samples of the last point, `gain` by how much that is better than
+    its value there. Their intervals are over drawn test samples; None where so few of them are told from the
+    others by their errors that drawing says nothing (`tmdscope.scores.bootstrap.is_bootstrap_enough`).
+    `last_foretold` is the last point's score by a law fitted to those before it: a test of the law. `draws`
+    are training sets of each point and fold.
     """
 
     samples: list[float]
@@ -94,7 +81,7 @@ def learning_curve(
     here, there = (_errors(laws, factor * sizes[-1]) for factor in (1, 2))
     twice, gain = scores_of(metric, there), here - there
     before = fit_power_laws(points[:-1], errors_of(metric, score[None, :-1]))
-    enough = [is_bootstrap_enough(metric.of(counted)) for counted in counts]
+    enough = [is_bootstrap_enough(table.task.says(counted)) for counted in counts]
     everything = np.arange(len(table.targets))
     return LearningCurve(
         samples=sizes,

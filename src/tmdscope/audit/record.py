@@ -71,12 +71,8 @@ class Findings:
 class Audit(Findings):
     """Findings, the verdict, and where they come from.
 
-    Attributes
-    ----------
-    images_of : int or None
-        Images that the audited ones were drawn from.
-    run_id, tracking_uri, experiment_id, made_at, provenance
-        Its run in the store, see `tmdscope.tracking.provenance.whereabouts`; None without a run.
+    `images_of` are the images that the audited ones were drawn from; what follows is its run in the store,
+    see `tmdscope.tracking.provenance.whereabouts`, None without a run.
     """
 
     verdict: Verdict

@@ -11,7 +11,7 @@ from tmdscope.audit.duplicates import find_duplicates
 from tmdscope.audit.folds import FoldRunner, check_folds
 from tmdscope.audit.groups import count_groups
 from tmdscope.audit.holding_out import blocks_over_all, blocks_within_classes, embargoed, runs
-from tmdscope.audit.kernel import Predictor, kernel_of
+from tmdscope.audit.kernel import KernelPredictor, Predictor
 from tmdscope.audit.learning_curve import learning_curve
 from tmdscope.audit.record import Audit, Findings
 from tmdscope.audit.verdict import judge
@@ -60,7 +60,7 @@ def find(
     runners: Mapping[str, tuple[FoldRunner, int]],
 ) -> Findings:
     """Measure everything, see `audit`."""
-    kernel, ordered = kernel_of(table), table.order is not None
+    kernel, ordered = KernelPredictor(table), table.order is not None
     predictors = {FEATURES: kernel, **metadata_predictors(table, params.seed)}
     folds = outer_folds(table.stratum, table.groups.tolist(), params.folds)
     predictions = {name: predict_all(table, predictor, folds) for name, predictor in predictors.items()}

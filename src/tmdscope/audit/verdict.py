@@ -7,8 +7,9 @@ from tmdscope.audit.campaigns import MOSTLY, NONE, SOME, Campaigns, campaign_eff
 from tmdscope.audit.confounds import FEATURES
 from tmdscope.audit.record import Check, Findings, Verdict
 from tmdscope.audit.scores import gained
-from tmdscope.audit.words import Words
+from tmdscope.scores.intervals import Bounds, Estimate
 from tmdscope.scores.task import Metric
+from tmdscope.scores.text import estimated, in_text, points_of, ranged, valued
 
 _RISING = (NONE, SOME, MOSTLY)
 
@@ -97,7 +98,7 @@ def _campaign_check(findings: Findings) -> Check:
     campaigns, metric = findings.campaigns, findings.task.plain
     if not campaigns:
         return Check("campaigns", None, "no order column, or no class that trains beside a held-out campaign")
-    told = "; ".join(f"{found.name}: {Words(metric).difference(found.drop)}" for found in campaigns)
+    told = "; ".join(f"{found.name}: {_difference(metric, found.drop)}" for found in campaigns)
     effect = overall_effect(campaigns, metric)
     passed = None if effect is None else effect != MOSTLY
     return Check("campaigns", passed, f"control less held out, {told}")
@@ -111,38 +112,50 @@ def _metadata_check(findings: Findings) -> Check:
     return Check(
         "beyond metadata",
         None if bounds is None else bounds[0] > 0,
-        f"features less order alone, {first.name} held out: {Words(metric).difference(first.beyond_order)}",
+        f"features less order alone, {first.name} held out: {_difference(metric, first.beyond_order)}",
     )
 
 
 def _headline(findings: Findings) -> str:
     metric, campaigns = findings.task.plain, findings.campaigns
-    words = Words(metric)
-    told = f"{words.value(words.score(findings.confounds[0].score))} under a split by sample"
+    told = f"{_score(metric, findings.confounds[0].score)} under a split by sample"
     if not campaigns:
         return f"{told}; whether that is campaign cannot be said, for no order of the samples is known."
     effect = overall_effect(campaigns, metric)
     first = (_telling(campaigns, metric) or campaigns)[0]
-    drop = words.difference(first.drop)
+    drop = _difference(metric, first.drop)
     if effect is None:
         return f"{told}; whether that is campaign cannot be said: control less held out {drop}."
     if effect == NONE:
         return f"{told}; no campaign effect found within its interval (control less held out {drop})."
-    held = words.value(words.score(first.held_out))
+    held = _score(metric, first.held_out)
     below = "below" if metric.higher_is_better else "above"
-    gap = words.gain(*gained(metric, first.drop))
+    gap = _gain(metric, *gained(metric, first.drop))
     lost = f"{held} where campaigns are held out ({first.name}), {gap} {below} a matched control"
     if effect == MOSTLY:
         return f"{told}; the score is campaign: {lost}, at least half of what exceeds chance."
     return f"{told}; part of that is campaign: {lost}."
 
 
+def _score(metric: Metric, scores: Estimate) -> str:
+    return in_text(metric, estimated(metric, scores))
+
+
+def _gain(metric: Metric, value: float, bounds: Bounds) -> str:
+    """Write by how much something is better: ``+2.1 [+0.4, +3.9] points``."""
+    return f"{ranged(metric, value, bounds, sign=True)} {points_of(metric)}"
+
+
+def _difference(metric: Metric, scores: Estimate) -> str:
+    return _gain(metric, scores.values[metric.name], scores.bounds[metric.name])
+
+
 Claims = Iterator[tuple[Literal["may", "may not", "next"], str]]
 
 
 def _score_claims(findings: Findings) -> Claims:
-    own, words = findings.confounds[0], Words(findings.task.plain)
-    score, distinct = (words.value(words.score(scores)) for scores in (own.score, own.distinct))
+    own, metric = findings.confounds[0], findings.task.plain
+    score, distinct = (_score(metric, scores) for scores in (own.score, own.distinct))
     told = f"{score} of {own.score.images} images, {distinct} of the {own.distinct.images} distinct ones"
     yield "may", f"On new samples of the same campaigns: {told}."
     duplicates = findings.duplicates
@@ -151,31 +164,31 @@ def _score_claims(findings: Findings) -> Claims:
         yield "may not", f"{duplicates.images} independent images: {repeated} repeat one."
     test = findings.folds.test
     if test is not None and test.is_unusual:
-        score = words.value(words.number(test.score))
-        shuffled = words.value(f"{words.number(test.shuffled_mean)} ± {words.number(test.shuffled_std)}")
+        score = in_text(metric, valued(metric, test.score))
+        spread = f"{valued(metric, test.shuffled_mean)} ± {valued(metric, test.shuffled_std)}"
         below = f"{100 * test.share_below:.0f} % of them less"
-        told = f"shuffled tests of its size give {shuffled}, {below}"
+        told = f"shuffled tests of its size give {in_text(metric, spread)}, {below}"
         yield "may not", f"The held-out test's {score} as the score: {told}."
     curve = findings.learning_curve
     if curve.gain_ci95 is not None:
-        gain = words.gain(curve.gain, curve.gain_ci95)
+        gain = _gain(metric, curve.gain, curve.gain_ci95)
         law = f"the power law (exponent {curve.law.exponent:.2f})"
         yield "next", f"Twice the samples would bring {gain} by {law}."
 
 
 def _campaign_claims(findings: Findings) -> Claims:
     metric = findings.task.plain
-    words, effects = Words(metric), [campaign_effect(found, metric) for found in findings.campaigns]
+    effects = [campaign_effect(found, metric) for found in findings.campaigns]
     if not findings.campaigns:
         yield "next", "When each sample was grown or measured: with an order, campaigns can be held out."
     for found in _told(findings.campaigns):
         left = "".join(f"; {count} images of {name} not scored" for name, count in found.excluded.items())
-        told = f"control less held out {words.difference(found.drop)}{left}."
+        told = f"control less held out {_difference(metric, found.drop)}{left}."
         effect = campaign_effect(found, metric)
         if effect == NONE:
             yield "may", f"The same on unseen campaigns ({found.name}): {told}"
         elif effect is not None:
-            held = words.value(words.score(found.held_out))
+            held = _score(metric, found.held_out)
             yield "may not", f"The same on unseen campaigns ({found.name}): {held} there, {told}"
     drifting = [found for found in findings.drift if found.p_value < 0.05 / max(1, len(findings.drift))]
     if drifting:
@@ -208,14 +221,14 @@ def _sample_claims(findings: Findings) -> Claims:
 
 def _metadata_claims(findings: Findings) -> Claims:
     metric = findings.task.plain
-    words = Words(metric)
     for found in findings.confounds:
         if found.name == FEATURES or found.beyond is None:
             continue
-        told = f"{_SEEN[found.name]} alone: {words.value(words.score(found.score))} under the same split"
+        told = f"{_SEEN[found.name]} alone: {_score(metric, found.score)} under the same split"
         value, bounds = gained(metric, found.beyond)
         if bounds is None or bounds[0] <= 0:
             yield "may not", f"{_UNPROVEN[found.name]}: {told}."
         else:
-            more = f"{words.gain(value, bounds)} {words.more}"
+            way = "more" if metric.higher_is_better else "less"
+            more = f"{_gain(metric, value, bounds)} {way}"
             yield "may", f"More than metadata under this split: {told}; the features {more}."

@@ -1,6 +1,6 @@
 """Stage `audit`: what a score on these images is worth."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from threadpoolctl import threadpool_limits
 
@@ -9,9 +9,6 @@ from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
 from tmdscope.learn.recorder import Silent
 from tmdscope.scores.cohort import Targets
-
-Runners = Mapping[str, Callable[[int], Targets]]
-"""A model of the study to what trains it on a fold, by number, and predicts every image of the cohort."""
 
 
 def run(study: Study, names: Sequence[str] | None = None) -> None:

@@ -13,9 +13,10 @@ from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.classifiers import Classifiers, Confusion, Families, PooledPart, Published
 from tmdscope.report.sections.data import TableData
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
-from tmdscope.report.text import capital, readable
+from tmdscope.report.text import readable
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
+from tmdscope.scores.text import capital
 
 
 @dataclass(frozen=True)

@@ -63,20 +63,10 @@ def train_heads(
     """Train many networks of one shape on stored features, N x F.
 
     Where members draw symmetries, the examples have variants. Each result is what training that member alone
-    gives, up to rounding; with dropout the masks come from another stream of random numbers.
-
-    Parameters
-    ----------
-    build : callable
-        Makes a network: linear layers with ReLU between them and dropout before the last. It is called
-        for every member without a start of its own, after ``torch.manual_seed`` with the member's seed.
-
-    Raises
-    ------
-    ValueError
-        Members differ in what all must share.
-    DivergedError
-        A member's loss is no longer finite.
+    gives, up to rounding; with dropout the masks come from another stream of random numbers. `build` makes a
+    network, linear layers with ReLU between them and dropout before the last, for every member without a
+    start of its own, after ``torch.manual_seed`` with the member's seed. `ValueError` where members differ in
+    what all must share; `DivergedError` where a loss is no longer finite.
     """
     if len({shared_settings(member.settings) for member in members}) > 1:
         raise ValueError("members may differ in learning rate, weight decay, patience and seed only")

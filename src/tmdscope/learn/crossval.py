@@ -10,16 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tmdscope.dataset.splits import FoldParts
-from tmdscope.learn.fit import (
-    Examples,
-    FitResult,
-    FitSettings,
-    fit,
-    part_scores,
-    predict_logits,
-)
+from tmdscope.learn.fit import Examples, FitResult, FitSettings, fit, part_scores, predict_logits
 from tmdscope.learn.recorder import Recorder
 from tmdscope.learn.resume import Resume
+from tmdscope.scores.folds import PARTS
 from tmdscope.vision.targets import Target
 
 
@@ -27,14 +21,8 @@ from tmdscope.vision.targets import Target
 class FoldResult:
     """What one fold, counted from 0, gave.
 
-    Attributes
-    ----------
-    scores : dict
-        ``<part>_<metric>`` to value, for parts train, val and test.
-    probabilities : numpy.ndarray
-        Class probabilities of every example of the data set, N x K.
-    decoded : numpy.ndarray
-        Labels by the paper's decoding, N; -1 where the output stands for no class.
+    `scores` are by ``<part>_<metric>``; `probabilities` of every example of the data set, N x K; `decoded`
+    labels by the paper's decoding, N, -1 where the output stands for no class.
     """
 
     fold: int
@@ -61,20 +49,11 @@ def cross_validate(
     resume: Resume | None = None,
     starts: Sequence[Mapping[str, Tensor]] | None = None,
 ) -> list[FoldResult]:
-    """Train and score one fresh model per fold.
+    """Train and score one fresh model per fold, or for some (`only`).
 
-    Parameters
-    ----------
-    build : callable
-        Makes a fresh model on the examples' device; called once per fold, after seeding.
-    settings : FitSettings
-        How to train; each fold derives its own seed from `settings.seed`.
-    only : sequence of int, optional
-        Run these folds alone.
-    resume : Resume, optional
-        Where folds save their checkpoints and go on from; folds that had ended are only scored again.
-    starts : sequence of mapping, optional
-        State dict that each fold begins with, in place of the fresh model's own.
+    `build` makes a model on the examples' device, after seeding; each fold derives its own seed from that of
+    the settings. By `resume` folds save checkpoints and go on from them; those that had ended are only scored
+    again. `starts` are state dicts that folds begin with, in place of the fresh model's own.
     """
     results = []
     for number in range(len(folds)) if only is None else only:
@@ -102,7 +81,12 @@ def score_fold(
 
     Labels of examples in no part may be any number.
     """
-    scores = {**_score_parts(logits, target, labels, parts), "kept_epoch": float(fitted.kept_epoch)}
+    scores: dict[str, float] = {}
+    for part in PARTS:
+        rows = torch.from_numpy(getattr(parts, part)).to(labels.device)
+        own = part_scores(logits[rows], target, labels[rows])
+        scores |= {f"{part}_{metric}": value for metric, value in own.items()}
+    scores["kept_epoch"] = float(fitted.kept_epoch)
     return FoldResult(
         fold=number,
         fit=fitted,
@@ -110,12 +94,3 @@ def score_fold(
         probabilities=target.probabilities(logits).cpu().numpy(),
         decoded=target.decode(logits).cpu().numpy(),
     )
-
-
-def _score_parts(logits: Tensor, target: Target, labels: Tensor, parts: FoldParts) -> dict[str, float]:
-    return {
-        f"{part}_{metric}": value
-        for part in ("train", "val", "test")
-        for positions in [torch.from_numpy(getattr(parts, part)).to(labels.device)]
-        for metric, value in part_scores(logits[positions], target, labels[positions]).items()
-    }

@@ -51,18 +51,11 @@ def make_experiment(
     device: torch.device,
     target: Target | None = None,
 ) -> Experiment:
-    """Prepare an experiment for `tmdscope.learn.crossval.cross_validate`.
+    """Prepare an experiment for `tmdscope.learn.crossval.cross_validate`; classes are in label order.
 
-    Parameters
-    ----------
-    classes : sequence of str
-        In label order.
-    features : Path
-        Folder of the features stage; read by strategy `features` only.
-    pretrained : Path
-        Safetensors file of the pretrain stage; read for weights `simulated` only.
-    target : Target, optional
-        Encoding of the first of the classes, where images of the others are not trained on.
+    `features` is the folder of the features stage, read by strategy `features` only; `pretrained` the
+    safetensors file of the pretrain stage, read for weights `simulated` only. A `target` encodes the first of
+    the classes, where images of the others are not trained on.
     """
     if target is None:
         if params.target == Multilabel.name:

@@ -27,20 +27,11 @@ class DivergedError(UserError):
 class FitSettings:
     """How a model is trained: all parameters that require a gradient, as the paper does where not said.
 
-    Attributes
-    ----------
-    optimiser : {"adam", "adamw"}
-        Adam adds `weight_decay` (>= 0) to the gradient, AdamW takes it off the weights.
-    schedule : {"constant", "cosine"}
-        Whether the learning rate stays, or falls along half a cosine, epoch by epoch, towards 0.
-    label_smoothing : float
-        Of the training loss, in [0, 1); validation is scored without.
-    early_stopping : int
-        Training ends after so many epochs without one that is kept; 0 is never.
-    symmetries : int
-        Versions of an example to draw from, see `tmdscope.vision.augment`: 1 (none), 4 or 8.
-    precision : Precision
-        Of training and of the scores after each epoch.
+    Adam adds `weight_decay` (>= 0) to the gradient, AdamW takes it off the weights. By `schedule` the
+    learning rate stays, or falls along half a cosine, epoch by epoch, towards 0. `label_smoothing`, in [0,
+    1), is of the training loss alone. Training ends after `early_stopping` epochs without one that is kept; 0
+    is never. `symmetries` are versions of an example to draw from, see `tmdscope.vision.augment`: 1 (none), 4
+    or 8.
     """
 
     epochs: int
@@ -104,23 +95,9 @@ def fit(
 ) -> FitResult:
     """Train a model in place and leave it with the weights of the kept epoch, in evaluation mode.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Inputs B x ... to outputs B x K; on the examples' device.
-    train, val : torch.Tensor
-        Positions, int64.
-    recorder : FoldRecorder
-        Hears every epoch that is trained; those before a checkpoint that training goes on from it has
-        heard already.
-    checkpoints : Checkpoints, optional
-        Where to go on from and what to save; the result is that of an unbroken training, bit for bit at
-        the same number of threads.
-
-    Raises
-    ------
-    DivergedError
-        The training or validation loss is no longer finite.
+    Positions `train` and `val` are int64. The recorder hears every epoch that is trained, not those before a
+    checkpoint that training goes on from; the result is that of an unbroken training, bit for bit at the same
+    number of threads. `DivergedError` where the training or validation loss is no longer finite.
     """
     training = _Training(model, target, examples, settings)
     positions = starting_positions(train, examples.labels, settings.sampling, training.generator)

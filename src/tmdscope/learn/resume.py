@@ -86,18 +86,10 @@ class Checkpoints:
 class Resume:
     """An attempt at a cross-validation that a killed process left behind, or a new one.
 
-    Attributes
-    ----------
-    attempt : str
-        Its name, by which the tracker finds its runs again.
-    abandoned : str or None
-        Name of an attempt that was there and cannot go on, since what determines its result has changed.
-    differs : tuple of str
-        What is different about the machine since the attempt began; empty on the same one.
-    every_s : float
-        Least time in s between two checkpoints.
-    begun : bool
-        Whether it goes on with what another process left.
+    By the name `attempt` the tracker finds its runs again; `abandoned` is one that was there and cannot go
+    on, since what determines its result has changed. `differs` names what has changed about the machine;
+    `begun` is whether it goes on with what another process left. Checkpoints are at least `every_s` seconds
+    apart.
     """
 
     folder: Path
@@ -117,21 +109,11 @@ class Resume:
     ) -> Self:
         """Go on with the attempt in a folder, or begin one; this process holds it until it ends.
 
-        Parameters
-        ----------
-        identity : mapping
-            What determines the result: an attempt with another one is abandoned and its checkpoints are
-            removed, which is said on standard error.
-        machine : mapping
-            Threads, device, library versions: on another machine the attempt goes on, but its result is
-            no longer that of an unbroken run to the last bit, which is said.
-        every_s : float, optional
-            Without it that of variable ``TMDSCOPE_CHECKPOINT_S``, or 30 s.
-
-        Raises
-        ------
-        UserError
-            Another process works on it.
+        What determines the result is its `identity`: an attempt with another one is abandoned and its
+        checkpoints are removed, which is said on standard error. On another `machine` (threads, device,
+        library versions) it goes on, but its result is no longer that of an unbroken run to the last bit,
+        which is said. `every_s` is that of variable ``TMDSCOPE_CHECKPOINT_S`` where not given, or 30 s.
+        `UserError`: another process works on it.
         """
         _hold(folder)
         if is_noted(folder):

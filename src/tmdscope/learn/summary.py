@@ -14,7 +14,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.scores.classes import confusion_matrix, invalid_count
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import PARTS, mean_std
-from tmdscope.scores.scored import IDENTITY
+from tmdscope.scores.scored import IDENTITY, PROBABILITY
 from tmdscope.scores.task import Metric, Task
 
 Labels = NDArray[np.int64]
@@ -25,24 +25,21 @@ def summarise(
 ) -> dict[str, Any]:
     """Summarise a cross-validation.
 
-    Returns
-    -------
-    dict
-        ``train``, ``val``, ``test``: each score's mean and population standard deviation over folds, of
-        ``key.CLASS`` under ``key`` over the folds whose part holds some of the class;
-        ``best_fold``: number of the fold with the best validation score;
-        ``out_of_fold``: validation predictions of all folds pooled; ``ensemble_test``: the mean of the
-        folds' probabilities on the held-out test.
+    ``train``, ``val`` and ``test`` have each score's mean and population standard deviation over folds, of
+    ``key.CLASS`` under ``key`` over the folds whose part holds some of the class; ``best_fold`` is the number
+    of the fold with the best validation score; ``out_of_fold`` pools the validation predictions of all folds;
+    ``ensemble_test`` is of the mean of the folds' probabilities on the held-out test.
     """
     primary = cohort.task.primary
     validated = [result.scores[f"val_{primary.name}"] for result in results]
     rows, predicted = out_of_fold(results, folds)
     test = folds[0].test
+    together = np.mean([result.probabilities[test] for result in results], axis=0, dtype=np.float64)
     return {
         **{part: _over_folds(results, part) for part in PARTS},
         "best_fold": int(np.argmax([primary.gain(value, 0) for value in validated])),
         "out_of_fold": cohort.pooled(rows, predicted, scoring),
-        "ensemble_test": cohort.pooled(test, ensemble_probabilities(results)[test].argmax(axis=1), scoring),
+        "ensemble_test": cohort.pooled(test, together.argmax(axis=1), scoring),
     }
 
 
@@ -65,14 +62,6 @@ def out_of_fold(results: Sequence[FoldResult], folds: Sequence[FoldParts]) -> tu
     rows = np.concatenate([fold.val for fold in folds])
     pairs = zip(results, folds, strict=True)
     return rows, np.concatenate([result.probabilities[fold.val].argmax(axis=1) for result, fold in pairs])
-
-
-def ensemble_probabilities(results: Sequence[FoldResult]) -> NDArray[np.float64]:
-    """Give the mean of the folds' class probabilities, images x classes."""
-    mean: NDArray[np.float64] = np.mean(
-        [result.probabilities for result in results], axis=0, dtype=np.float64
-    )
-    return mean
 
 
 def mean_confusion(
@@ -144,12 +133,10 @@ def confusion_pairs(counts: NDArray[np.float64], classes: Sequence[str]) -> pd.D
 
     Columns are ``true`` and ``predicted``; counts are rounded to whole images.
     """
-    pairs = [
-        (classes[true], classes[predicted])
-        for true, predicted in np.ndindex(*counts.shape)
-        for _ in range(round(float(counts[true, predicted])))
-    ]
-    return pd.DataFrame(pairs, columns=["true", "predicted"])
+    true, predicted = (np.asarray(classes, dtype=object)[place] for place in np.indices(counts.shape))
+    times = np.rint(counts).astype(int).ravel()
+    columns = {"true": true.ravel(), "predicted": predicted.ravel()}
+    return pd.DataFrame(columns).loc[lambda table: table.index.repeat(times)].reset_index(drop=True)
 
 
 def predictions_table(
@@ -172,6 +159,6 @@ def predictions_table(
         decoded = [classes[label] if label >= 0 else "" for label in result.decoded]
         table = known.assign(part=part, decoded=decoded)
         table.insert(0, "fold", result.fold)
-        named = {f"p_{name}": result.probabilities[:, k] for k, name in enumerate(classes)}
+        named = {PROBABILITY + name: result.probabilities[:, k] for k, name in enumerate(classes)}
         tables.append(table.assign(**named)[part != ""])
     return pd.concat(tables, ignore_index=True)

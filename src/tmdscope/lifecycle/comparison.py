@@ -9,7 +9,8 @@ import pandas as pd
 from tmdscope.dataset.store import classes_of
 from tmdscope.errors import UserError
 from tmdscope.scores.intervals import Estimate
-from tmdscope.scores.paired import FACTS, PairedScores, Pairs, classes_of_predictions, held_out
+from tmdscope.scores.paired import FACTS, PairedScores, Pairs, held_out
+from tmdscope.scores.scored import classes_of_predictions
 from tmdscope.scores.task import Task
 from tmdscope.tracking.predictions import ScoredModel, read_predictions
 from tmdscope.tracking.registry import Client, Version

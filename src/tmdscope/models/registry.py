@@ -30,7 +30,6 @@ from tmdscope.params.families import (
     KnnFamily,
     LogisticFamily,
     MlpFamily,
-    RidgeFamily,
     SvcFamily,
 )
 from tmdscope.vision.targets import Multiclass
@@ -91,15 +90,10 @@ def fit_family(
 
 def make_transforms(family: AnyFamily) -> Pipeline:
     """Make the transforms, unfitted: a power, then unit length, then mean 0 and variance 1 of each value."""
-    power = FunctionTransformer(_raise, kw_args={"exponent": family.power})
+    power = FunctionTransformer(lambda features: features**family.power)
     wanted = {"power": family.power != 1, "l2": family.l2, "standardise": family.standardise}
     steps = {"power": power, "l2": Normalizer(), "standardise": StandardScaler()}
     return make_pipeline("passthrough", *(steps[name] for name, is_wanted in wanted.items() if is_wanted))
-
-
-def _raise(features: Features, exponent: float) -> Features:
-    raised: Features = features**exponent
-    return raised
 
 
 class _KernelRidgeClassifier:
@@ -161,11 +155,6 @@ def _kernel_ridge(family: KernelRidgeFamily, inputs: Features, *_: Any) -> Estim
     return made
 
 
-def _ridge(family: RidgeFamily, *_: Any) -> Estimator:
-    made: Estimator = Ridge(family.ridge_alpha)
-    return made
-
-
 Maker = Callable[[Any, Features, Sequence[str], int], Any]
 
 _CLASSIFIERS: Mapping[str, Maker] = {
@@ -183,7 +172,11 @@ _CLASSIFIERS: Mapping[str, Maker] = {
 }
 """Families by name: what makes an unfitted classifier from its settings, for inputs, classes and a seed."""
 
-_REGRESSORS: Mapping[str, Maker] = {"ridge": _ridge, "kernel_ridge": _kernel_ridge, "knn": _make_knn}
+_REGRESSORS: Mapping[str, Maker] = {
+    "ridge": lambda family, *_: Ridge(family.ridge_alpha),
+    "kernel_ridge": _kernel_ridge,
+    "knn": _make_knn,
+}
 """The same of numbers."""
 
 

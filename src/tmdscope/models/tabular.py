@@ -5,20 +5,26 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
+from tmdscope.dataset.columns import sample_numbers
 from tmdscope.dataset.splits import FoldParts, outer_folds
+from tmdscope.errors import UserError
 from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.fit import Examples, predict_logits
 from tmdscope.learn.recorder import FoldRecorder, Silent
 from tmdscope.models.mlp import train_mlp
 from tmdscope.models.registry import Labels, Targets, fit_family
-from tmdscope.models.sample_id import make_sample_id_classifier
 from tmdscope.params.families import AnyFamily, MethodsParams, MlpParams
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import PARTS, mean_std
-from tmdscope.scores.task import Task
+from tmdscope.scores.task import CLASSES, Task
 from tmdscope.vision.targets import Multiclass
+
+SAMPLE_ID_ONLY = "sample_id_only"
+"""Name of `SampleIdMethod`."""
 
 
 class Method(Protocol):
@@ -77,7 +83,7 @@ class FixedMethod:
         self.cohort = cohort
         self.family = family
         self.seed = seed
-        self.settings = family.model_dump(mode="json")
+        self.settings: Mapping[str, Any] = family.model_dump(mode="json")
 
     def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Targets:  # noqa: ARG002
         """Fit on the training part, see `Method.predict_fold`."""
@@ -93,24 +99,37 @@ class FixedMethod:
         return fitted.predict(cohort.inputs[rows])
 
 
-class SampleIdMethod:
-    """The nearest neighbour by the number of the sample, which sees no image; see `Method`."""
+class SampleIdMethod(FixedMethod):
+    """The nearest neighbour by the number of the sample, which sees no image; see `Method`.
 
-    settings: Mapping[str, Any] = {}
+    Ids count up over the years and materials were grown in campaigns, so its score shows how much of a result
+    the split could explain.
+    """
 
     def __init__(self, cohort: Cohort) -> None:
-        self.cohort = cohort
+        self.cohort, self.seed, self.settings = cohort, 0, {}
 
-    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:  # noqa: ARG002
-        """Fit on the training part, see `Method.predict_fold`."""
-        return self.predict_unseen(parts.train, np.arange(len(self.cohort)), number, 0)
+    def _predict(self, train: Labels, rows: Labels, seed: int) -> Labels:  # noqa: ARG002
+        return _by_sample_number(self.cohort.sample_ids, self.cohort.targets, train, rows)
 
-    def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:  # noqa: ARG002
-        """Fit on all that is seen, see `Method.predict_unseen`."""
-        samples, labels = self.cohort.sample_ids, self.cohort.targets[seen]
-        baseline = make_sample_id_classifier().fit(samples[seen], labels)
-        predicted: Labels = baseline.predict(samples[unseen]).astype(np.int64)
-        return predicted
+
+def _by_sample_number(sample_ids: NDArray[Any], labels: Labels, seen: Labels, unseen: Labels) -> Labels:
+    nearest = KNeighborsClassifier(n_neighbors=1).fit(sample_numbers(sample_ids[seen]), labels[seen])
+    predicted: Labels = nearest.predict(sample_numbers(sample_ids[unseen])).astype(np.int64)
+    return predicted
+
+
+def sample_id_baseline(
+    sample_ids: NDArray[Any], labels: Labels, folds: Sequence[FoldParts]
+) -> dict[str, dict[str, float]] | None:
+    """Give `mean_over_folds` of `SampleIdMethod`; None when a sample has no number."""
+    everything = np.arange(len(labels))
+    try:
+        predicted = [_by_sample_number(sample_ids, labels, fold.train, everything) for fold in folds]
+    except UserError:
+        return None
+    pairs = zip(predicted, folds, strict=True)
+    return mean_over_folds([score_parts(CLASSES, labels, said, fold) for said, fold in pairs])
 
 
 def make_methods(cohort: Cohort, params: MethodsParams) -> dict[str, Method]:

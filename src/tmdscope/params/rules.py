@@ -234,11 +234,8 @@ def _sources(settings: Settings) -> Iterator[str]:
 
 
 def _patch(settings: Settings) -> Iterator[str]:
-    patch, size = (
-        settings.get("attribution", AttributionParams).patch_px,
-        settings.get("prepare", PrepareParams).size_px,
-    )
-    if patch > size:
+    patch = settings.get("attribution", AttributionParams).patch_px
+    if patch > (size := settings.get("prepare", PrepareParams).size_px):
         yield f"attribution.patch_px {patch} is larger than an image, prepare.size_px {size}: lower it"
 
 

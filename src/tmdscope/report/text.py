@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from tmdscope.scores.folds import MeanStd
-from tmdscope.scores.intervals import NO_INTERVAL, Estimate, tell_interval
+from tmdscope.scores.intervals import NO_INTERVAL, tell_interval
 from tmdscope.scores.task import Metric
+from tmdscope.scores.text import valued
 
 UNDECIDED = "not decided, the interval holds 0"
 """What an interval that holds 0 says."""
@@ -24,57 +25,9 @@ def plus_minus(mean: float, std: float) -> str:
     return f"{mean:.3f} ± {std:.3f}"
 
 
-def estimated(metric: Metric, found: Estimate) -> str:
-    """Write a metric with its interval, without its unit."""
-    return ranged(metric, found.values[metric.name], found.bounds[metric.name])
-
-
-def ranged(metric: Metric, value: float, interval: Sequence[float] | None, sign: bool = False) -> str:
-    """Write a metric's value with its interval, without its unit."""
-    form, scale = _form(metric)
-    return tell_interval(value, interval, f"{'+' if sign else ''}{form}", scale)
-
-
 def averaged(metric: Metric, score: MeanStd) -> str:
     """Write a metric over folds, without its unit."""
     return f"{valued(metric, score.mean)} ± {valued(metric, score.std)}"
-
-
-def valued(metric: Metric, value: float | None, sign: bool = False) -> str:
-    """Write a metric's value, without its unit; nothing where there is none."""
-    form, scale = _form(metric)
-    return "" if value is None else f"{value * scale:{'+' if sign else ''}{form}}"
-
-
-def scale_of(metric: Metric) -> float:
-    """Give what values are multiplied with when they are written."""
-    return _form(metric)[1]
-
-
-def unit_of(metric: Metric) -> str:
-    """Name the unit of what is written of a metric; empty where there is none."""
-    return "%" if metric.percent else metric.unit
-
-
-def points_of(metric: Metric) -> str:
-    """Name the unit of differences."""
-    return "points" if metric.percent else metric.unit or metric.title
-
-
-def heading(metric: Metric, title: str = "") -> str:
-    """Head a column of a metric: ``TITLE (UNIT)``."""
-    return f"{title or metric.title} ({unit_of(metric)})" if unit_of(metric) else title or metric.title
-
-
-def named(metrics: Sequence[Metric]) -> str:
-    """Name metrics and their units: ``TITLE in UNIT and TITLE``."""
-    told = [f"{one.title} in {unit_of(one)}" if unit_of(one) else one.title for one in metrics]
-    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
-
-
-def capital(words: str) -> str:
-    """Let words begin a sentence."""
-    return words[:1].upper() + words[1:]
 
 
 def percent(share: float, digits: int = 1, sign: bool = False) -> str:
@@ -120,7 +73,3 @@ def decided(interval: Sequence[float] | None, above: str, below: str) -> str:
         return f"not decided, {NO_INTERVAL}"
     low, high = interval
     return above if low > 0 else below if high < 0 else UNDECIDED
-
-
-def _form(metric: Metric) -> tuple[str, float]:
-    return _PERCENT if metric.percent else (metric.form, 1.0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -24,11 +24,11 @@ _BLOCK = 4096
 """Resamples whose draws are held in memory at a time."""
 
 
-def sums_by_sample(values: NDArray[Any], sample_ids: Sequence[str]) -> Values:
-    """Add up each sample's images: (images, columns) to float64 (samples, columns), in order of ids."""
-    names, sample = np.unique(np.asarray(sample_ids, dtype=str), return_inverse=True)
-    sums = np.zeros((len(names), values.shape[1]))
-    np.add.at(sums, sample, np.asarray(values, dtype=np.float64))
+def sums_by_sample(values: NDArray[Any], sample_ids: ArrayLike) -> Values:
+    """Add up each sample's images: (..., images, columns) to float64 (..., samples, columns), by ids."""
+    names, sample = np.unique(np.asarray(sample_ids), return_inverse=True)
+    sums = np.zeros((*values.shape[:-2], len(names), values.shape[-1]))
+    np.add.at(np.moveaxis(sums, -2, 0), sample, np.moveaxis(values, -2, 0))
     return sums
 
 
@@ -99,24 +99,12 @@ def interval_over_samples(
     that percentile of the weighted statistic. For a share of single images it is the exact interval of
     Clopper & Pearson (1934); images of a sample stay together, so that alike images count as one. For macro
     F1 and for differences it is the same construction, not the same proof: their coverage is simulated in
-    ``tests/learn/test_coverage.py``.
+    ``tests/scores/test_coverage.py``.
 
-    Parameters
-    ----------
-    sums : numpy.ndarray
-        What each sample holds, shape (samples, columns).
-    statistic : callable
-        From added-up columns, shape (draws, columns), to the statistic, shape (draws, ...).
-    says : numpy.ndarray
-        The statistic of each sample alone, shape (samples,): equal where samples say the same.
-    extremes : numpy.ndarray
-        What one more sample would hold, against the score and for it, shape (2, columns).
-
-    Returns
-    -------
-    numpy.ndarray or None
-        Lower and upper bound, shape (2, ...), the statistic of the samples themselves between them; None
-        with fewer than two samples: their spread cannot be known.
+    `sums` are what samples hold, (samples, columns), from which `statistic` gives (draws, columns) to (draws,
+    ...); `says` it of each sample alone, equal where samples say the same; `extremes`, (2, columns), are what
+    one more sample would hold against the score and for it. Gives bounds, (2, ...), with the statistic of the
+    samples themselves between them; None with fewer than two samples.
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: an interval needs at least one")

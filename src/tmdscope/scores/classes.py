@@ -14,19 +14,36 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tmdscope.materials import INVALID
+from tmdscope.scores.quantities import share
 
 Counts = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
 
-def count(labels: ArrayLike, predicted: NDArray[Any], sample_ids: ArrayLike) -> Counts:
+def count(
+    labels: ArrayLike, predicted: ArrayLike, sample_ids: ArrayLike, classes: int | None = None
+) -> Counts:
     """Count the pairs of true and predicted class in each sample, see `tmdscope.scores.task.Task.count`.
 
-    `predicted` is int, shape (models, images). Gives int64, shape (models, samples, K, K + 1), K one more
-    than the highest class; the last column holds the invalid.
+    `predicted` is int, shape (models, images). Gives int64, shape (models, samples, K, K + 1); the last
+    column holds the invalid. Without `classes` K is one more than the highest class.
     """
-    size = 1 + max(int(np.max(values, initial=0)) for values in (labels, predicted))
-    return np.stack([count_by_sample(labels, model, sample_ids, size) for model in predicted])
+    true, guess, ids = (np.asarray(values) for values in (labels, predicted, sample_ids))
+    if not (true.ndim == 1 and guess.shape[1:] == true.shape == ids.shape and true.size):
+        raise ValueError(
+            f"labels {true.shape}, predictions {guess.shape[1:]} and samples {ids.shape} do not match"
+        )
+    highest = int(max(true.max(), guess.max()))
+    size = highest + 1 if classes is None else classes
+    if true.min() < 0 or guess.min() < INVALID or highest >= size:
+        raise ValueError(f"labels must lie in 0..{size - 1} and predictions in {INVALID}..{size - 1}")
+    _, sample = np.unique(ids, return_inverse=True)
+    column = np.where(guess == INVALID, size, guess)
+    shape = (len(guess), int(sample.max()) + 1, size, size + 1)
+    place = np.broadcast_arrays(np.arange(len(guess))[:, None], sample, true, column)
+    cell = np.ravel_multi_index(tuple(place), shape).ravel()
+    counts: Counts = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
+    return counts
 
 
 def macro_f1_of_each(true: NDArray[Any], guess: NDArray[Any], mask: NDArray[np.bool_]) -> Scores:
@@ -46,10 +63,7 @@ def recall_per_class(counts: NDArray[Any]) -> Scores:
 
     NaN for a class without labels.
     """
-    images = counts.sum(axis=-1)
-    hits = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
-    recall: Scores = np.divide(hits, images, out=np.full(hits.shape, np.nan), where=images > 0)
-    return recall
+    return share(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1))
 
 
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Counts:
@@ -80,67 +94,34 @@ def invalid_count(predicted: ArrayLike) -> int:
 
 def _pairs(labels: ArrayLike, predicted: ArrayLike, classes: int | None = None) -> Counts:
     """Count (true, predicted) pairs; the last column holds the invalid predictions."""
-    images = np.asarray(labels).shape
-    counts: Counts = count_by_sample(labels, predicted, np.zeros(images, dtype=np.int64), classes)[0]
-    return counts
-
-
-def count_by_sample(
-    labels: ArrayLike, predicted: ArrayLike, sample_ids: ArrayLike, classes: int | None = None
-) -> Counts:
-    """Count the pairs of true and predicted class in each sample, int64, shape (samples, K, K + 1).
-
-    Samples are in order of their ids; the last column holds the invalid. Without `classes` K is one more than
-    the highest class.
-    """
-    true, guess, ids = (np.asarray(values) for values in (labels, predicted, sample_ids))
-    if not (true.ndim == 1 and true.shape == guess.shape == ids.shape and true.size):
-        raise ValueError(
-            f"labels {true.shape}, predictions {guess.shape} and samples {ids.shape} do not match"
-        )
-    highest = int(max(true.max(), guess.max()))
-    size = highest + 1 if classes is None else classes
-    if true.min() < 0 or guess.min() < INVALID or highest >= size:
-        raise ValueError(f"labels must lie in 0..{size - 1} and predictions in {INVALID}..{size - 1}")
-    _, sample = np.unique(ids, return_inverse=True)
-    column = np.where(guess == INVALID, size, guess)
-    shape = (int(sample.max()) + 1, size, size + 1)
-    cell = np.ravel_multi_index((sample, true, column), shape)
-    counts: Counts = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
-    return counts
+    together = np.zeros(np.shape(labels), dtype=np.int64)
+    return np.asarray(count(labels, np.asarray(predicted)[None], together, classes)[0, 0])
 
 
 def accuracy(counts: NDArray[Any]) -> Scores:
-    """Compute accuracies from counts as `count_by_sample` gives them: shape (..., K, K + 1) to (...)."""
-    hits = np.trace(counts, axis1=-2, axis2=-1)
-    return np.asarray(hits / counts.sum(axis=(-2, -1)), dtype=np.float64)
+    """Compute accuracies from counts as `count` gives them: shape (..., K, K + 1) to (...)."""
+    return share(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
 
 def f1_per_class(counts: NDArray[Any]) -> Scores:
     """Compute F1 = 2 TP / (2 TP + FP + FN) per class, 0 for a class neither true nor predicted."""
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
     total = counts.sum(axis=-1) + counts.sum(axis=-2)[..., :-1]
-    scores: Scores = np.divide(2.0 * hits, total, out=np.zeros(hits.shape), where=total > 0)
-    return scores
+    return np.nan_to_num(share(2.0 * np.diagonal(counts, axis1=-2, axis2=-1), total))
 
 
 def macro_f1(counts: NDArray[Any]) -> Scores:
-    """Compute macro F1 from counts as `count_by_sample` gives them, shape (..., K, K + 1) to (...).
+    """Compute macro F1 from counts as `count` gives them, shape (..., K, K + 1) to (...).
 
     The mean is over the classes that occur; NaN where none does.
     """
     present = counts.sum(axis=-1) > 0
-    classes = present.sum(axis=-1)
-    summed = np.asarray((f1_per_class(counts) * present).sum(axis=-1), dtype=np.float64)
-    mean: Scores = np.divide(summed, classes, out=np.full(summed.shape, np.nan), where=classes > 0)
-    return mean
+    return share((f1_per_class(counts) * present).sum(axis=-1), present.sum(axis=-1))
 
 
 def weighted_f1(counts: NDArray[Any]) -> Scores:
     """Compute the mean F1 of the classes, weighted by labels, as ``f1_score(average="weighted")``."""
     labels = counts.sum(axis=-1)
-    mean: Scores = (f1_per_class(counts) * labels).sum(axis=-1) / labels.sum(axis=-1)
-    return mean
+    return share((f1_per_class(counts) * labels).sum(axis=-1), labels.sum(axis=-1))
 
 
 def level_error(counts: NDArray[Any]) -> Scores:
@@ -149,7 +130,7 @@ def level_error(counts: NDArray[Any]) -> Scores:
     true, guess = np.arange(size)[:, None], np.arange(size + 1)[None]
     farthest = np.maximum(true, size - 1 - true)
     distance = np.where(guess == size, farthest, abs(guess - true))
-    return np.asarray((counts * distance).sum(axis=(-2, -1)) / counts.sum(axis=(-2, -1)), dtype=np.float64)
+    return share((counts * distance).sum(axis=(-2, -1)), counts.sum(axis=(-2, -1)))
 
 
 def most_frequent(labels: NDArray[Any]) -> int:

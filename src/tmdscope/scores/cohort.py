@@ -37,19 +37,15 @@ class Cohort:
         By whose metrics predictions are scored.
     image_ids, sample_ids, image_sha256 : numpy.ndarray
         Text, shape (N,); the hash is of the image, or of the row of features. Image ids all differ.
-    targets : numpy.ndarray
-        What is predicted, shape (N,): labels of `classes`, int64, or numbers where there are no classes.
-    classes : tuple of str
-        In label order; empty where targets are numbers.
+    targets, classes
+        Labels of classes, int64, shape (N,), and their names; or numbers, and none.
     features : numpy.ndarray or None
         What a predictor sees of each image, shape (N, F), finite.
     order : numpy.ndarray or None
-        When each image's sample was grown or measured, as a number that rises with time (sample number,
-        days), float64, shape (N,); None where it is not known.
-    nuisance : pandas.DataFrame or None
-        What should not matter (instrument, operator, scan size ...), a row per image, numbers or text.
-    statistics : pandas.DataFrame or None
-        Plain statistics of each image (mean, contrast ...), numbers, a row per image.
+        When each sample was grown or measured, as a number that rises with time, float64, shape (N,).
+    nuisance, statistics : pandas.DataFrame or None
+        A row per image: what should not matter (instrument, operator, scan size ...), numbers or text; plain
+        statistics (mean, contrast ...), numbers.
     """
 
     task: Task
@@ -112,15 +108,11 @@ class Cohort:
 
     def take(self, rows: Rows) -> Self:
         """Copy some rows."""
-        held = ("image_ids", "sample_ids", "image_sha256", "targets", "features", "order")
-        taken: dict[str, Any] = {
-            name: None if (own := getattr(self, name)) is None else own[rows] for name in held
-        }
+        arrays = ("image_ids", "sample_ids", "image_sha256", "targets", "features", "order")
         tables = ("nuisance", "statistics")
-        for name in tables:
-            own = getattr(self, name)
-            taken[name] = None if own is None else own.iloc[rows].reset_index(drop=True)
-        return replace(self, **taken)
+        known = {name: own for name in (*arrays, *tables) if (own := getattr(self, name)) is not None}
+        taken = {name: own.take(rows, axis=0) for name, own in known.items()}
+        return replace(self, **{k: v.reset_index(drop=True) if k in tables else v for k, v in taken.items()})
 
     @property
     def inputs(self) -> NDArray[Any]:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tmdscope.scores.quantities import share, sums_by_sample
+from tmdscope.scores.bootstrap import sums_by_sample
+from tmdscope.scores.quantities import share
 
 Values = NDArray[np.float64]
 

@@ -73,10 +73,8 @@ def estimate(
     where arrays do not match, are empty, or hold what is no target.
     """
     counts = task.counts(targets, predicted, sample_ids)
-    says = task.plain.of(counts)
-    return _estimate(
-        task, counts, lambda held: held, says, task.extremes(counts), np.size(targets), resamples, seed
-    )
+    asked = np.size(targets), resamples, seed
+    return _estimate(task, counts, lambda held: held, task.extremes(counts), *asked)
 
 
 def difference(
@@ -96,19 +94,10 @@ def difference(
     are still told apart by no more than the samples allow.
     """
     counts = task.paired_counts(targets, first, second, sample_ids)
-    alone = task.plain.of(counts)
     worst, best = task.extremes(counts[:, 0])
     extremes = np.stack([[worst, best], [best, worst]])
-    return _estimate(
-        task,
-        counts,
-        lambda held: held[..., 0] - held[..., 1],
-        alone[:, 0] - alone[:, 1],
-        extremes,
-        np.size(targets),
-        resamples,
-        seed,
-    )
+    asked = np.size(targets), resamples, seed
+    return _estimate(task, counts, lambda held: held[..., 0] - held[..., 1], extremes, *asked)
 
 
 def tell_interval(value: float, bounds: Sequence[float] | None, form: str = ".3f", scale: float = 1) -> str:
@@ -129,7 +118,6 @@ def _estimate(
     task: Task,
     counts: NDArray[Any],
     compare: Callable[[Values], Values],
-    says: Values,
     extremes: NDArray[Any],
     images: int,
     resamples: int,
@@ -140,7 +128,7 @@ def _estimate(
     def statistic(sums: NDArray[Any]) -> Values:
         return compare(task.values(sums.reshape(-1, *counts.shape[1:]))).T
 
-    flat = counts.reshape(len(counts), -1)
+    flat, says = counts.reshape(len(counts), -1), compare(task.says(counts))
     found = interval_over_samples(flat, statistic, says, extremes.reshape(2, -1), resamples, seed)
     names = [metric.name for metric in task.metrics]
     (values,) = statistic(flat.sum(axis=0, keepdims=True)).tolist()

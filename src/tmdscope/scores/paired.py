@@ -12,14 +12,11 @@ from scipy.stats import binomtest
 from tmdscope.scores.classes import f1_per_class
 from tmdscope.scores.folds import PARTS
 from tmdscope.scores.intervals import Estimate, difference, estimate
-from tmdscope.scores.scored import IDENTITY
+from tmdscope.scores.scored import IDENTITY, PROBABILITY, classes_of_predictions
 from tmdscope.scores.task import CLASSES, RECALL, Metric, Task
 
 FACTS = IDENTITY[1:]
 """What a table of predictions knows of an image beside its name."""
-
-PROBABILITY = "p_"
-"""Before a class name: the column of its probability."""
 
 Labels = NDArray[np.int64]
 
@@ -125,11 +122,6 @@ def mcnemar(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> McNemar:
     other = int(np.count_nonzero(other_right & ~right))
     p_value = float(binomtest(one, one + other, 0.5).pvalue) if one + other else 1.0
     return McNemar(one, other, p_value)
-
-
-def classes_of_predictions(predictions: pd.DataFrame) -> list[str]:
-    """List the classes that a model knows, in the order of the columns of its `predictions_table`."""
-    return [name.removeprefix(PROBABILITY) for name in predictions if name.startswith(PROBABILITY)]
 
 
 def held_out(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tmdscope.scores.bootstrap import sums_by_sample
+
 Values = NDArray[np.float64]
 
 
@@ -78,11 +80,3 @@ def share(part: NDArray[Any], whole: NDArray[Any]) -> Values:
     """Divide; NaN where there is nothing to divide by."""
     found: Values = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
     return found
-
-
-def sums_by_sample(statistics: NDArray[Any], sample_ids: ArrayLike) -> Values:
-    """Add up statistics of images, (models, images, columns), to (models, samples, columns), by ids."""
-    names, sample = np.unique(np.asarray(sample_ids), return_inverse=True)
-    sums = np.zeros((len(names), len(statistics), statistics.shape[-1]))
-    np.add.at(sums, sample, np.swapaxes(statistics, 0, 1))
-    return np.swapaxes(sums, 0, 1)

@@ -47,18 +47,10 @@ PartScores = dict[str, MeanStd | dict[str, MeanStd]]
 class Trust:
     """What an assessment is worth on images that neither training nor `fit_reliability` has seen.
 
-    Attributes
-    ----------
-    ece_before, ece_after, nll_before, nll_after : float
-        Of the probabilities as they are and calibrated.
-    coverage : float
-        Share of images whose set holds the true class.
-    coverage_by_sample : float
-        Its mean over samples, which the level speaks of.
-    set_size : float
-        Mean number of classes.
-    empty_sets, flagged : float
-        Shares of images; `flagged` are called unfamiliar.
+    Calibration error and likelihood are of probabilities as they are and calibrated. `coverage` is the share
+    of images whose set holds the true class, `coverage_by_sample` its mean over samples, which the level
+    speaks of; `set_size` the mean number of classes; `empty_sets` and `flagged`, called unfamiliar, are
+    shares of images.
     """
 
     images: int

@@ -24,7 +24,9 @@ RUN = "run.json"
 IDENTITY = ("image_id", "sample_id", "material", "image_sha256")
 """Columns of a table of predictions that say which image it is."""
 
-_PREFIX = "p_"
+PROBABILITY = "p_"
+"""Before a class name: the column of its probability."""
+
 _PROBABILITIES = r"^p_.+"
 _WHOLE = 1e-3  # of a sum of probabilities
 _ROUNDING = 1e-6
@@ -75,7 +77,7 @@ class Scored:
         scores, facts = read_record(scores_path, of), read_record(facts_path, of)
         predictions = read_table(path)
         problems = find_problems(predictions)
-        if not problems and not set(predictions["material"]) <= set(_classes(predictions)):
+        if not problems and not set(predictions["material"]) <= set(classes_of_predictions(predictions)):
             problems = ["a material has no probability"]
         if problems:
             raise broken(path, "is no table of predictions: " + "; ".join(problems))
@@ -122,7 +124,7 @@ def find_contradictions(scores: Mapping[str, Any], predictions: pd.DataFrame) ->
 
 
 def _recompute(predictions: pd.DataFrame) -> dict[str, float]:
-    classes = _classes(predictions)
+    classes = pd.Index(classes_of_predictions(predictions))
     values = predictions.filter(regex=_PROBABILITIES).to_numpy()
     labels, predicted = classes.get_indexer(predictions["material"]), values.argmax(axis=1)
     fold, part = predictions["fold"].to_numpy(), predictions["part"].to_numpy()
@@ -147,8 +149,9 @@ def _recompute(predictions: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def _classes(predictions: pd.DataFrame) -> pd.Index:
-    return pd.Index([name.removeprefix(_PREFIX) for name in predictions if name.startswith(_PREFIX)])
+def classes_of_predictions(predictions: pd.DataFrame) -> list[str]:
+    """List the classes that a model knows, in the order of the columns of its `predictions_table`."""
+    return [name.removeprefix(PROBABILITY) for name in predictions if name.startswith(PROBABILITY)]
 
 
 def _at(content: Any, key: str) -> Any:

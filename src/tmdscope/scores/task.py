@@ -27,22 +27,10 @@ def _none(*_: object) -> dict[str, float]:
 class Metric:
     """One number by which predictions are judged.
 
-    Attributes
-    ----------
-    name : str
-        Its key in records, tags and runs.
-    title : str
-        Its name in text.
-    of : callable
-        From added-up statistics, shape (..., *shape), to values, shape (...); NaN where it is not defined.
-    unit : str
-        Of its values; empty for shares and other pure numbers.
-    form : str
-        Format of its values in text.
-    lowest, highest : float
-        Between which its values lie.
-    percent : bool
-        Whether reports write it in hundredths: it is a share of images.
+    `name` is of records, tags and runs, `title` of text. `of` turns added-up statistics, shape (..., *shape),
+    into values, shape (...), NaN where it is not defined; they lie between `lowest` and `highest`. `unit` is
+    empty for pure numbers, `form` the format of values in text; `percent` is a share of images, in hundredths
+    in reports.
     """
 
     name: str
@@ -92,10 +80,9 @@ class Task:
     naive : callable
         From targets, shape (N,), to the one prediction that is best without looking at an image.
     details : callable, optional
-        From targets and predictions, as the model's decoder gives them, and names of the classes to what is
-        reported of a part beside the metrics, without intervals; ``key.CLASS`` is of a class.
-    also, by_class : tuple of Metric
-        Those of the details that tables show beside the metrics: of a part, and of each class.
+        From targets, predictions, what the model's decoder gives, and names of the classes to what is
+        reported of a part without intervals; ``key.CLASS`` is of a class. Tables show `also`, and `by_class`
+        of a class.
     axes : int
         Of one model's predictions.
     each : callable, optional
@@ -151,6 +138,16 @@ class Task:
         """Score one model's predictions by every metric."""
         (held,) = self.counts(targets, predicted, np.zeros(np.shape(targets), dtype=np.int64))
         return {metric.name: float(metric.of(held)) for metric in self.metrics}
+
+    def says(self, counts: NDArray[Any]) -> Values:
+        """Score samples alone, to tell which say the same: (samples, ..., *shape) to (samples, ...).
+
+        By the first metric that is defined on every one of them: the plain one may not be, as where the
+        targets of a sample do not vary.
+        """
+        values = self.values(counts)
+        defined = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        return np.asarray(values[defined.argmax()])
 
     def score(self, targets: ArrayLike, predicted: ArrayLike) -> float:
         """Score one model's predictions by the primary metric."""
@@ -209,13 +206,7 @@ ORDERED_CLASSES = replace(
 def quantity(unit: str, levels: Sequence[float] = (), form: str = ".3g") -> Task:
     """Make the task of predicting a number.
 
-    Parameters
-    ----------
-    unit : str
-        Of targets and predictions.
-    levels : sequence of float
-        Values that targets take, rising, where they take few: a prediction is right where the nearest level
-        is the target's.
+    Where targets take few values, `levels`, rising, a prediction is right where the nearest is the target's.
     """
     binned = Metric("binned_accuracy", "accuracy in bins", quantities.binned_accuracy, percent=True)
     return Task(

@@ -34,14 +34,10 @@ class Cell(NamedTuple):
 class Drawn:
     """A score of the held-out test, or a difference of scores, over draws that all cells share.
 
-    Attributes
-    ----------
-    plain : numpy.ndarray
-        Over samples and members drawn with replacement, shape (draws,); NaN where a draw holds no image.
-    low, high : numpy.ndarray
-        Over weighed samples and drawn members, with one more sample that is at the low or high end.
-    says : numpy.ndarray
-        The task's plain metric on each sample alone, shape (samples,); NaN of those that are not in the test.
+    `plain` is over samples and members drawn with replacement, shape (draws,), NaN where a draw holds no
+    image; `low` and `high` over weighed samples and drawn members, with one more sample that is at the low or
+    high end. `says` is `Task.says` of each sample alone, shape (samples,); NaN of those that are not in the
+    test.
     """
 
     plain: Scores
@@ -120,6 +116,6 @@ def draw_cells(
             for end in ends
         )
         says = np.full(len(names), np.nan)
-        says[tested] = task.plain.of(counted.sum(axis=1))
+        says[tested] = task.says(counted.sum(axis=1))
         drawn[cell] = Drawn(score(samples_drawn, counts), low, high, says)
     return drawn

@@ -13,7 +13,7 @@ from tmdscope.dataset.splits import FoldParts
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.sequential import Encoding, Volume
 from tmdscope.scores.cohort import Cohort
-from tmdscope.scores.folds import PARTS, mean_std
+from tmdscope.scores.folds import PARTS, MeanStd, mean_std
 from tmdscope.scores.intervals import tell_interval
 from tmdscope.scores.paired import PER_CLASS
 from tmdscope.scores.task import Metric
@@ -28,7 +28,6 @@ from tmdscope.sequential.record import (
     Point,
     PointDifference,
     Shares,
-    Spread,
     StageSummary,
     Summary,
     Together,
@@ -117,7 +116,7 @@ class _Scored:
         members = members_of(self.cells[cell])
         scores = {
             part: {
-                metric.name: Spread(**mean_std([fold.scores[f"{part}_{metric.name}"] for fold in members]))
+                metric.name: MeanStd(**mean_std([fold.scores[f"{part}_{metric.name}"] for fold in members]))
                 for metric in self.metrics
             }
             for part in PARTS

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from tmdscope.files import broken, read_json, read_table, write_json, write_table, write_text
 from tmdscope.params.sequential import Encoding, SequenceParams, Volume
 from tmdscope.record import read_record, write_record
+from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.intervals import Bounds
 from tmdscope.scores.paired import PER_CLASS
 from tmdscope.scores.task import Metric
@@ -47,14 +48,6 @@ class StageSummary:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Mean and population standard deviation over members, or over folds."""
-
-    mean: float
-    std: float
-
-
-@dataclass(frozen=True)
 class Changed:
     """What an addition changed: mean change of the older classes' shares, and the added class's share.
 
@@ -76,9 +69,9 @@ class Point:
     encoding: Encoding
     materials: int
     volume: Volume
-    train: dict[str, Spread]
-    val: dict[str, Spread]
-    test: dict[str, Spread]
+    train: dict[str, MeanStd]
+    val: dict[str, MeanStd]
+    test: dict[str, MeanStd]
     ci95: Bounds
     shares: Shares
     changed: Changed
@@ -165,7 +158,7 @@ class Leak:
 
 
 @dataclass(frozen=True)
-class Moved(Spread):
+class Moved(MeanStd):
     """Over folds, how far classes have moved in the mean, and each of them."""
 
     classes: dict[str, float]
@@ -279,37 +272,29 @@ def _take_version(path: Path, content: dict[str, Any]) -> dict[str, Any]:
 
 def _to_json(content: Summary, metric: Metric) -> dict[str, Any]:
     shown = TypeAdapter(type(content)).dump_python(content, exclude_defaults=True)
-    return {"version": VERSION, **_renamed(shown, _keys(metric))}
+    return {"version": VERSION, **_renamed(shown, metric)}
 
 
 def _from_json(kind: type[Kind], path: Path, content: dict[str, Any], metric: Metric) -> Kind:
-    names = {group: {key: name for name, key in own.items()} for group, own in _keys(metric).items()}
     try:
-        return TypeAdapter(kind).validate_python(_renamed(content, names))
+        return TypeAdapter(kind).validate_python(_renamed(content, metric, back=True))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise broken(path, f"is no record of sequences: {where}: {first['msg']}") from error
 
 
-def _keys(metric: Metric) -> dict[str, dict[str, str]]:
-    return {
-        group: {name: key.format(metric=metric.name) for name, key in own.items()}
-        for group, own in _NAMED.items()
-    }
-
-
-def _renamed(content: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """Give entries of lists other keys; what is no list of objects stays, for the types to refuse."""
-
-    def rename(entry: Any, own: Mapping[str, str]) -> Any:
-        if not isinstance(entry, Mapping):
-            return entry
-        return {own.get(key, key): value for key, value in entry.items()}
-
-    lists = {group: content.get(group) for group in names}
-    return dict(content) | {
-        group: [rename(entry, names[group]) for entry in found]
-        for group, found in lists.items()
-        if isinstance(found, list)
-    }
+def _renamed(content: Mapping[str, Any], metric: Metric, back: bool = False) -> dict[str, Any]:
+    """Give entries of lists the keys of `_NAMED`; what is no list of objects the types refuse."""
+    renamed = dict(content)
+    for group, named in _NAMED.items():
+        pairs = [(name, key.format(metric=metric.name)) for name, key in named.items()]
+        names = {key: name for name, key in pairs} if back else dict(pairs)
+        if isinstance(entries := content.get(group), list):
+            renamed[group] = [
+                {names.get(key, key): value for key, value in entry.items()}
+                if isinstance(entry, Mapping)
+                else entry
+                for entry in entries
+            ]
+    return renamed

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tmdscope.audit.learning_curve import LearningCurve, scores_of
 from tmdscope.report.figures.base import COLOURS, colours, png
-from tmdscope.report.text import capital, heading, scale_of
 from tmdscope.scores.task import Metric
+from tmdscope.scores.text import capital, heading, scale_of
 
 _PUBLISHED: Mapping[str, Any] = {
     "linestyle": "none",

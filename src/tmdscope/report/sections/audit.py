@@ -12,24 +12,21 @@ from tmdscope.audit.scores import gained
 from tmdscope.report.figures.scores import drawable, intervals, learning_curve_figure
 from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import (
-    capital,
-    counted,
-    decided,
-    estimated,
-    heading,
-    named,
-    percent,
-    points_of,
-    ranged,
-    scale_of,
-    unit_of,
-    valued,
-    with_interval,
-)
+from tmdscope.report.text import counted, decided, percent, with_interval
 from tmdscope.scores.bootstrap import FEW
 from tmdscope.scores.intervals import NO_INTERVAL, Bounds, Estimate
 from tmdscope.scores.task import Metric
+from tmdscope.scores.text import (
+    capital,
+    estimated,
+    heading,
+    in_text,
+    named,
+    points_of,
+    ranged,
+    scale_of,
+    valued,
+)
 
 _SEES = {
     "features": "features of the images",
@@ -123,11 +120,6 @@ class AuditPart(Part):
 
     def _number(self, value: float | None) -> str:
         return valued(self.metric, value)
-
-    def _in_text(self, told: str) -> str:
-        """Complete a number for a sentence: ``81.3 %``, ``TITLE 0.13 eV``."""
-        lead = "" if self.metric.percent else f"{self.metric.title} "
-        return f"{lead}{told} {unit_of(self.metric)}".rstrip()
 
     def _verdict(self) -> Iterator[Block]:
         verdict = self.found.verdict
@@ -269,11 +261,11 @@ class AuditPart(Part):
         more = "more" if metric.higher_is_better else "less"
         return (
             f"{told}, exponent 95 % {low:.2f} to {high:.2f}. Twice the samples: "
-            f"{self._in_text(ranged(metric, curve.twice, curve.twice_ci95))}, that is "
+            f"{in_text(self.metric, ranged(metric, curve.twice, curve.twice_ci95))}, that is "
             f"{ranged(metric, curve.gain, curve.gain_ci95)} {points_of(metric)} {more}; new samples of the "
             "same campaigns are meant, and the law is not in doubt in the interval. A law fitted without the "
-            f"last point foretells {self._in_text(self._number(curve.last_foretold))} there, measured "
-            f"{self._in_text(self._number(curve.score[-1]))}."
+            f"last point foretells {in_text(self.metric, self._number(curve.last_foretold))} there, measured "
+            f"{in_text(self.metric, self._number(curve.score[-1]))}."
         )
 
     def _groups(self) -> Table:
@@ -331,14 +323,15 @@ class AuditPart(Part):
         ]
 
     def _spread(self, mean: float, std: float) -> str:
-        return self._in_text(f"{self._number(mean)} ± {self._number(std)}")
+        return in_text(self.metric, f"{self._number(mean)} ± {self._number(std)}")
 
     def _luck(self) -> str:
         test = self.found.folds.test
         if test is None:
             return ""
+        score = in_text(self.metric, self._number(test.score))
         return (
-            f"The held-out test of the split ({self._in_text(self._number(test.score))}, by a model of all "
+            f"The held-out test of the split ({score}, by a model of all "
             f"others) lies {test.z:+.1f} standard deviations from the folds of other images; "
             f"{percent(test.share_below, 0)} % of {test.shuffled_tests} shuffled tests of its size "
             f"({self._spread(test.shuffled_mean, test.shuffled_std)}) score less. "

@@ -11,23 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import (
-    averaged,
-    capital,
-    counted,
-    digits_of,
-    estimated,
-    heading,
-    named,
-    percent,
-    printed,
-    setting,
-    spelled,
-    valued,
-)
+from tmdscope.report.text import averaged, counted, digits_of, percent, printed, setting, spelled
 from tmdscope.scores.folds import PARTS
 from tmdscope.scores.records import Choice, ClassifierScores, FamilySearch, Pooled
 from tmdscope.scores.task import Metric, Task
+from tmdscope.scores.text import capital, estimated, heading, named, valued
 
 Published = Mapping[str, Mapping[Any, Sequence[float]]]
 """Metric and part to a published mean and standard deviation."""

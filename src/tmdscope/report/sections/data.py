@@ -12,10 +12,11 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.report.figures.images import image_grid
 from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import capital, estimated, readable, spelled, unit_of
+from tmdscope.report.text import readable, spelled
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.records import Pooled
+from tmdscope.scores.text import capital, estimated, unit_of
 
 
 @dataclass(frozen=True)

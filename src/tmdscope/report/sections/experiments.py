@@ -8,20 +8,11 @@ from tmdscope.report.page import Block, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.sections.classifiers import pooled_table
 from tmdscope.report.sections.gains import Gains
-from tmdscope.report.text import (
-    averaged,
-    capital,
-    estimated,
-    heading,
-    named,
-    plus_minus,
-    unit_of,
-    valued,
-    with_interval,
-)
+from tmdscope.report.text import averaged, plus_minus, with_interval
 from tmdscope.scores.folds import PARTS, MeanStd
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.task import Metric, Task
+from tmdscope.scores.text import capital, estimated, heading, named, unit_of, valued
 
 _CHOSEN = ("val", "test")
 

@@ -11,10 +11,11 @@ from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.search import tuned_name
 from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Paragraph, Table
-from tmdscope.report.text import capital, decided, estimated, heading, readable
+from tmdscope.report.text import decided, readable
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.paired import compare
 from tmdscope.scores.task import Metric, Task
+from tmdscope.scores.text import capital, estimated, heading
 
 _IMAGES = {"ensemble_test": "held-out test", "out_of_fold": "out-of-fold"}
 _ON = {"ensemble_test": "on the held-out test", "out_of_fold": "out of fold"}

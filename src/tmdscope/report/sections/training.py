@@ -11,9 +11,10 @@ from tmdscope.params.search import Categorical, Dimension, Searched, tuned_name
 from tmdscope.report.figures.scores import search_histories, training_curves
 from tmdscope.report.page import Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import averaged, capital, percent, readable, setting, valued
+from tmdscope.report.text import averaged, percent, readable, setting
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.task import Metric
+from tmdscope.scores.text import capital, valued
 
 
 @dataclass(frozen=True)

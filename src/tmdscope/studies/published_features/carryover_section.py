@@ -5,8 +5,9 @@ from typing import Any
 
 from tmdscope.report.page import Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import averaged, capital, named, unit_of, valued
+from tmdscope.report.text import averaged
 from tmdscope.scores.task import Task
+from tmdscope.scores.text import capital, named, unit_of, valued
 from tmdscope.studies.published_features.layers import Carryover
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from tmdscope.jobs.study import Study
-from tmdscope.models.sample_id import SAMPLE_ID_ONLY
-from tmdscope.models.tabular import FixedMethod, Method, MlpMethod, SampleIdMethod
+from tmdscope.models.tabular import SAMPLE_ID_ONLY, FixedMethod, Method, MlpMethod, SampleIdMethod
 from tmdscope.params.families import LogisticFamily, SvcFamily
 from tmdscope.scores.cohort import Cohort
 from tmdscope.studies.published_features.params import ClassifiersParams

@@ -7,14 +7,15 @@ from tmdscope.files import read_table
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.table_report import TableParts, read_parts
 from tmdscope.materials import MATERIALS
-from tmdscope.models.sample_id import SAMPLE_ID_ONLY
+from tmdscope.models.tabular import SAMPLE_ID_ONLY
 from tmdscope.record import read_record
 from tmdscope.report.part import Report
 from tmdscope.report.sections.data import TableData
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, read_runs
 from tmdscope.report.sections.sequential import Sequences
-from tmdscope.report.text import averaged, digits_of, printed, unit_of
+from tmdscope.report.text import averaged, digits_of, printed
+from tmdscope.scores.text import unit_of
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.published_features.carryover_section import CarriedLayers
 from tmdscope.studies.published_features.layers import Carryover

@@ -24,9 +24,10 @@ from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.page import Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.sections.experiments import Decoded
-from tmdscope.report.text import digits_of, named, printed, readable, scale_of, setting
+from tmdscope.report.text import digits_of, printed, readable, setting
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.task import Metric, Task
+from tmdscope.scores.text import named, scale_of
 from tmdscope.sequential.plan import Arm
 
 PaperPart = Literal["train", "val", "test"]

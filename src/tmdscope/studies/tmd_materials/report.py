@@ -19,7 +19,7 @@ from tmdscope.files import broken, read_table
 from tmdscope.jobs.study import Study
 from tmdscope.layout import Layout
 from tmdscope.learn.summary import Labels, decoded_confusion, decoded_scores
-from tmdscope.models.baseline import sample_id_baseline
+from tmdscope.models.tabular import sample_id_baseline
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.images import DataParams, ModelTrackingParams, ReportParams, SplitParams

@@ -1,0 +1,64 @@
+"""How the numbers of a metric are written: shares of images in %, others in their unit."""
+
+from collections.abc import Sequence
+
+from tmdscope.scores.intervals import Estimate, tell_interval
+from tmdscope.scores.task import Metric
+
+
+def estimated(metric: Metric, found: Estimate) -> str:
+    """Write a metric with its interval, without its unit."""
+    return ranged(metric, found.values[metric.name], found.bounds[metric.name])
+
+
+def ranged(metric: Metric, value: float, interval: Sequence[float] | None, sign: bool = False) -> str:
+    """Write a metric's value with its interval, without its unit."""
+    form, scale = _form(metric)
+    return tell_interval(value, interval, f"{'+' if sign else ''}{form}", scale)
+
+
+def valued(metric: Metric, value: float | None, sign: bool = False) -> str:
+    """Write a metric's value, without its unit; nothing where there is none."""
+    form, scale = _form(metric)
+    return "" if value is None else f"{value * scale:{'+' if sign else ''}{form}}"
+
+
+def scale_of(metric: Metric) -> float:
+    """Give what values are multiplied with when they are written."""
+    return _form(metric)[1]
+
+
+def unit_of(metric: Metric) -> str:
+    """Name the unit of what is written of a metric; empty where there is none."""
+    return "%" if metric.percent else metric.unit
+
+
+def points_of(metric: Metric) -> str:
+    """Name the unit of differences."""
+    return "points" if metric.percent else metric.unit or metric.title
+
+
+def heading(metric: Metric, title: str = "") -> str:
+    """Head a column of a metric: ``TITLE (UNIT)``."""
+    return f"{title or metric.title} ({unit_of(metric)})" if unit_of(metric) else title or metric.title
+
+
+def named(metrics: Sequence[Metric]) -> str:
+    """Name metrics and their units: ``TITLE in UNIT and TITLE``."""
+    told = [f"{one.title} in {unit_of(one)}" if unit_of(one) else one.title for one in metrics]
+    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
+
+
+def capital(words: str) -> str:
+    """Let words begin a sentence."""
+    return words[:1].upper() + words[1:]
+
+
+def in_text(metric: Metric, told: str) -> str:
+    """Complete a number for a sentence: ``81.3 %``, ``TITLE 0.13 eV``."""
+    lead = "" if metric.percent else f"{metric.title} "
+    return f"{lead}{told} {unit_of(metric)}".rstrip()
+
+
+def _form(metric: Metric) -> tuple[str, float]:
+    return (".1f", 100.0) if metric.percent else (metric.form, 1.0)
