@@ -57,7 +57,8 @@ def measure_drift(
         groups = np.flatnonzero(table.group_stratum == label)
         if len(groups) < _FEWEST:
             continue
-        late = _late_half(table.group_order[groups])
+        times = table.group_order[groups]
+        late = np.searchsorted(np.sort(times), times) * 2 >= len(times)  # equal times stay together
         if late.all() or not late.any():
             continue
         rng = np.random.default_rng([params.seed, label])
@@ -70,7 +71,7 @@ def measure_drift(
                 name=name,
                 samples=len(groups),
                 images=len(table.rows_of(groups)),
-                split_at=float(table.group_order[groups][late].min()),
+                split_at=float(times[late].min()),
                 auc=float(aucs[0]),
                 auc_ci95=bounds,
                 null_mean=float(aucs[1:].mean()),
@@ -80,11 +81,6 @@ def measure_drift(
             )
         )
     return found
-
-
-def _late_half(times: Values) -> np.ndarray:
-    """Mark the later half; equal times stay together."""
-    return np.searchsorted(np.sort(times), times) * 2 >= len(times)
 
 
 def _values(

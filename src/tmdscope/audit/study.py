@@ -24,9 +24,6 @@ from tmdscope.scores.cohort import Cohort, Rows
 MOST_IMAGES = 6000
 """Images that are audited at most: the kernel between all of them is held in memory (3 x 288 MB)."""
 
-ONE_THREAD = 1
-"""BLAS threads: thousands of small systems would spend their time waiting for a second one."""
-
 
 def audit(
     table: Cohort,
@@ -45,37 +42,26 @@ def audit(
             f"audit: {len(table)} images, {MOST_IMAGES} can be audited at most; "
             "draw some images of every sample"
         )
-    with threadpool_limits(ONE_THREAD):
-        findings = find(table, parts, params, scoring, runners)
+    with threadpool_limits(1):  # thousands of small systems would spend their time waiting for a second
+        kernel, ordered = KernelPredictor(table), table.order is not None
+        predictors = {FEATURES: kernel, **metadata_predictors(table, params.seed)}
+        folds = outer_folds(table.stratum, table.groups.tolist(), params.folds)
+        predictions = {name: predict_all(table, predictor, folds) for name, predictor in predictors.items()}
+        confounds = compare_confounds(table, predictors, predictions, parts.get("test"), scoring)
+        own, test = predictions[FEATURES], confounds[0].test
+        findings = Findings(
+            task=table.task,
+            duplicates=find_duplicates(table, parts, params.near_quantile),
+            groups=count_groups(table, parts, params.few_samples),
+            confounds=confounds,
+            campaigns=_hold_out_all(table, predictors, params, scoring) if ordered else [],
+            drift=measure_drift(table, kernel, params, scoring) if ordered else [],
+            learning_curve=learning_curve(table, kernel, folds, params, scoring),
+            folds=check_folds(table, kernel, folds, own, parts, runners, test, scoring),
+        )
     verdict = judge(findings)
     failed = [check.name for check in verdict.checks if check.passed is False]
     return Audit(**vars(findings), verdict=verdict, failed_checks=failed)
-
-
-def find(
-    table: Cohort,
-    parts: Mapping[str, Rows],
-    params: AuditParams,
-    scoring: ScoringParams,
-    runners: Mapping[str, tuple[FoldRunner, int]],
-) -> Findings:
-    """Measure everything, see `audit`."""
-    kernel, ordered = KernelPredictor(table), table.order is not None
-    predictors = {FEATURES: kernel, **metadata_predictors(table, params.seed)}
-    folds = outer_folds(table.stratum, table.groups.tolist(), params.folds)
-    predictions = {name: predict_all(table, predictor, folds) for name, predictor in predictors.items()}
-    confounds = compare_confounds(table, predictors, predictions, parts.get("test"), scoring)
-    own, test = predictions[FEATURES], confounds[0].test
-    return Findings(
-        task=table.task,
-        duplicates=find_duplicates(table, parts, params.near_quantile),
-        groups=count_groups(table, parts, params.few_samples),
-        confounds=confounds,
-        campaigns=_hold_out_all(table, predictors, params, scoring) if ordered else [],
-        drift=measure_drift(table, kernel, params, scoring) if ordered else [],
-        learning_curve=learning_curve(table, kernel, folds, params, scoring),
-        folds=check_folds(table, kernel, folds, own, parts, runners, test, scoring),
-    )
 
 
 def _hold_out_all(
