@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 from tmdscope.audit.kernel import KernelRidge
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
-from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval
+from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval, sums_by_sample
 from tmdscope.scores.cohort import Cohort, Rows, Values
 
 _FEWEST = 8
@@ -100,9 +100,7 @@ def _values(
     for number in np.unique(fold):
         test = fold[sample] == number
         outputs[test] = kernel.fit_outputs(rows[~test], rows[test], targets)
-    summed = np.zeros((len(groups), shuffles.shape[1]))
-    np.add.at(summed, sample, outputs)
-    return summed / np.bincount(sample)[:, None]
+    return sums_by_sample(outputs, sample) / np.bincount(sample)[:, None]
 
 
 def _aucs(values: Values, late: np.ndarray) -> Values:
