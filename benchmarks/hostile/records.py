@@ -52,7 +52,7 @@ def prepare(folder: Path) -> None:
     write_descriptors(data / "descriptors.parquet", measured, DATASET.manifest)
     test_scored.write(folder, test_scored.predictions(), test_scored.score(test_scored.predictions()))
     resume = Resume.open(data / "attempts" / "mine", {"data": "a"}, {"threads": "1"}, 0.0)
-    resume.fold(0).offer(3, lambda: dict(STATE), final=True)
+    resume.fold(0).save(3, lambda: dict(STATE), final=True)
     entry = {
         **read_params(ROOT / "params.yaml")["experiments"]["features-multiclass"],
         "learning_rate": 1e-4,

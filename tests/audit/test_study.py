@@ -12,7 +12,7 @@ from tmdscope.audit.campaigns import MOSTLY, NONE, campaign_effect, judged
 from tmdscope.audit.confounds import predict_all
 from tmdscope.audit.kernel import KernelPredictor
 from tmdscope.audit.record import Findings
-from tmdscope.audit.study import audit, find
+from tmdscope.audit.study import audit
 from tmdscope.audit.verdict import checks, judge, overall_effect
 from tmdscope.dataset.columns import draw_images, read_nuisance, read_order
 from tmdscope.dataset.splits import outer_folds
@@ -222,4 +222,4 @@ def test_perfect_features_have_intervals_with_a_width_and_a_law_without() -> Non
 
 
 def audit_findings(table: Cohort) -> Findings:
-    return find(table, {}, PARAMS, SCORING, {})
+    return audit(table, {}, PARAMS, SCORING, {})

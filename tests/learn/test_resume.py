@@ -127,7 +127,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
 ) -> None:
     checkpoints = Checkpoints(tmp_path, every_s=0)
     for epoch in (1, 2, 3):
-        checkpoints.offer(epoch, lambda epoch=epoch: {"epoch": epoch}, final=False)  # type: ignore[misc]
+        checkpoints.save(epoch, lambda epoch=epoch: {"epoch": epoch}, final=False)  # type: ignore[misc]
     newest = max(tmp_path.glob("*.ckpt"))
     newest.write_bytes(newest.read_bytes()[:-7])
     assert Checkpoints(tmp_path).load() == {"epoch": 2}
@@ -153,10 +153,10 @@ def test_checkpoints_are_written_by_the_clock_and_at_the_end(tmp_path: Path) -> 
     written = []
     for epoch, at in enumerate([3.0, 10.0, 15.0, 20.0, 31.0], start=1):
         now[0] = at
-        checkpoints.offer(epoch, dict, final=False)
+        checkpoints.save(epoch, dict, final=False)
         written.append([int(path.stem) for path in sorted(tmp_path.glob("*.ckpt"))])
     assert written == [[], [2], [2], [2, 4], [4, 5]]
-    checkpoints.offer(6, dict, final=True)
+    checkpoints.save(6, dict, final=True)
     assert [path.stem for path in tmp_path.glob("*.ckpt")] == ["000006"]
 
 
@@ -170,7 +170,7 @@ def test_an_attempt_goes_on_under_its_name(tmp_path: Path, capsys: pytest.Captur
 
 def test_changed_settings_abandon_the_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = Resume.open(tmp_path / "a", IDENTITY, MACHINE)
-    first.fold(0).offer(1, dict, final=True)
+    first.fold(0).save(1, dict, final=True)
     second = Resume.open(tmp_path / "a", IDENTITY | {"settings": "new"}, MACHINE)
     assert second.attempt != first.attempt
     assert second.abandoned == first.attempt

@@ -102,7 +102,7 @@ _Said = Mapping[str, tuple[Targets, Targets]]
 
 
 def hold_out(
-    table: Cohort,
+    cohort: Cohort,
     predictors: Mapping[str, Predictor],
     held: Sequence[HeldOut],
     name: str,
@@ -116,37 +116,37 @@ def hold_out(
     training samples of its classes.
     """
     rng = np.random.default_rng(params.seed)
-    found, parts, excluded = [], [], dict.fromkeys(table.strata, 0)
+    found, parts, excluded = [], [], dict.fromkeys(cohort.strata, 0)
     for part in held:
-        lost, rows = _scorable(table, part)
+        lost, rows = _scorable(cohort, part)
         for label, count in lost.items():
             excluded[label] += count
-        said = _predict_part(table, predictors, part, rows, params.draws, rng) if len(rows) else {}
+        said = _predict_part(cohort, predictors, part, rows, params.draws, rng) if len(rows) else {}
         if said:
             found.append((rows, said))
-        parts.append(_describe(table, part, lost, rows, said))
+        parts.append(_describe(cohort, part, lost, rows, said))
     if not found:
         return None
     rows = np.concatenate([own for own, _ in found])
     own, controls, order, order_controls = (
         np.concatenate([said[key][side] for _, said in found], axis=-1) for key, side in _SIDES
     )
-    spread = _spread(table, predictors[FEATURES], held, params.arrangements, rng)
+    spread = _spread(cohort, predictors[FEATURES], held, params.arrangements, rng)
     campaigns = Campaigns(
         name=name,
         method=method,
-        held_out=table.estimate(rows, own, scoring),
-        control=table.estimate(rows, controls, scoring),
-        drop=_widened(table.difference(rows, controls, own, scoring), spread, params.arrangements),
+        held_out=cohort.estimate(rows, own, scoring),
+        control=cohort.estimate(rows, controls, scoring),
+        drop=_widened(cohort.difference(rows, controls, own, scoring), spread, params.arrangements),
         spread=tuple(spread.values()),
-        order_held_out=table.estimate(rows, order, scoring),
-        order_control=table.estimate(rows, order_controls, scoring),
-        beyond_order=table.difference(rows, own, order, scoring),
-        chance=table.chance(rows),
+        order_held_out=cohort.estimate(rows, order, scoring),
+        order_control=cohort.estimate(rows, order_controls, scoring),
+        beyond_order=cohort.difference(rows, own, order, scoring),
+        chance=cohort.chance(rows),
         excluded={label: count for label, count in excluded.items() if count},
-        parts=parts if len(held) < len(table.group_stratum) else [],
+        parts=parts if len(held) < len(cohort.group_stratum) else [],
     )
-    return judged(campaigns, table.task.plain)
+    return judged(campaigns, cohort.task.plain)
 
 
 def judged(found: Campaigns, metric: Metric) -> Campaigns:
@@ -176,7 +176,7 @@ def campaign_effect(found: Campaigns, metric: Metric, ways: int = 1) -> str | No
 
 
 def _spread(
-    table: Cohort,
+    cohort: Cohort,
     predictor: Predictor,
     held: Sequence[HeldOut],
     arrangements: int,
@@ -184,16 +184,16 @@ def _spread(
 ) -> dict[str, float]:
     """Score arrangements without campaigns; standard deviation of every metric."""
     scores = []
-    everything = np.arange(len(table.group_stratum))
+    everything = np.arange(len(cohort.group_stratum))
     for _ in range(arrangements):
         targets, predicted = [], []
-        for part in rearranged(table, held, rng):
-            _, rows = _scorable(table, part)
+        for part in rearranged(cohort, held, rng):
+            _, rows = _scorable(cohort, part)
             if len(rows):
-                train = table.rows_of(np.setdiff1d(everything, part.removed))
-                targets.append(table.targets[rows])
+                train = cohort.rows_of(np.setdiff1d(everything, part.removed))
+                targets.append(cohort.targets[rows])
                 predicted.append(predictor.predict(train, rows))
-        scores.append(table.task.scores(np.concatenate(targets), np.concatenate(predicted)))
+        scores.append(cohort.task.scores(np.concatenate(targets), np.concatenate(predicted)))
     return {name: float(np.std([one[name] for one in scores], ddof=1)) for name in scores[0]}
 
 
@@ -210,45 +210,45 @@ def _widened(drop: Estimate, spread: Mapping[str, float], arrangements: int) -> 
     return replace(drop, bounds={name: widen(name, bounds) for name, bounds in drop.bounds.items()})
 
 
-def _scorable(table: Cohort, part: HeldOut) -> tuple[dict[str, int], Rows]:
+def _scorable(cohort: Cohort, part: HeldOut) -> tuple[dict[str, int], Rows]:
     """Count images of classes that training loses, and find the rows of the others."""
-    left = np.bincount(np.delete(table.group_stratum, part.removed), minlength=len(table.strata))
-    rows = table.rows_of(part.test)
-    lost = left[table.stratum[rows]] == 0
-    return {name: count for name, count in table.count(rows[lost]).items() if count}, rows[~lost]
+    left = np.bincount(np.delete(cohort.group_stratum, part.removed), minlength=len(cohort.strata))
+    rows = cohort.rows_of(part.test)
+    lost = left[cohort.stratum[rows]] == 0
+    return {name: count for name, count in cohort.count(rows[lost]).items() if count}, rows[~lost]
 
 
 def _predict_part(
-    table: Cohort,
+    cohort: Cohort,
     predictors: Mapping[str, Predictor],
     part: HeldOut,
     rows: Rows,
     draws: int,
     rng: np.random.Generator,
 ) -> _Said:
-    everything = np.arange(len(table.group_stratum))
-    train = table.rows_of(np.setdiff1d(everything, part.removed))
+    everything = np.arange(len(cohort.group_stratum))
+    train = cohort.rows_of(np.setdiff1d(everything, part.removed))
     held_out = {key: predictor.predict(train, rows) for key, predictor in predictors.items()}
-    control = {key: np.empty((draws, len(rows)), table.targets.dtype) for key in predictors}
-    for group in np.unique(table.group[rows]):
-        own = np.flatnonzero(table.group[rows] == group)
+    control = {key: np.empty((draws, len(rows)), cohort.targets.dtype) for key in predictors}
+    for group in np.unique(cohort.group[rows]):
+        own = np.flatnonzero(cohort.group[rows] == group)
         for draw in range(draws):
-            matched = table.rows_of(matched_training(table, part, int(group), rng))
+            matched = cohort.rows_of(matched_training(cohort, part, int(group), rng))
             for key, predictor in predictors.items():
                 control[key][draw, own] = predictor.predict(matched, rows[own])
     return {key: (held_out[key], control[key]) for key in predictors}
 
 
-def _describe(table: Cohort, part: HeldOut, lost: dict[str, int], rows: Rows, said: _Said) -> Part:
-    times = table.group_order[part.test]
+def _describe(cohort: Cohort, part: HeldOut, lost: dict[str, int], rows: Rows, said: _Said) -> Part:
+    times = cohort.group_order[part.test]
     held_out, control, order_held_out, order_control = (
-        known(table.score(rows, said[key][side])) if said else None for key, side in _SIDES
+        known(cohort.score(rows, said[key][side])) if said else None for key, side in _SIDES
     )
     return Part(
         name=part.name,
         first=float(times.min()),
         last=float(times.max()),
-        samples=len(np.unique(table.group[rows])),
+        samples=len(np.unique(cohort.group[rows])),
         images=len(rows),
         excluded=lost,
         held_out=held_out,

@@ -24,11 +24,11 @@ class ForestPredictor:
     Text becomes a column for each word, a missing number its column's lowest less 1.
     """
 
-    def __init__(self, columns: pd.DataFrame, table: Cohort, seed: int) -> None:
+    def __init__(self, columns: pd.DataFrame, cohort: Cohort, seed: int) -> None:
         wide = pd.get_dummies(columns, dtype=float).astype(float)
         self.values = wide.fillna(wide.min() - 1).fillna(0.0).to_numpy()
-        self.targets = table.targets
-        self.kind = RandomForestClassifier if table.classes else RandomForestRegressor
+        self.targets = cohort.targets
+        self.kind = RandomForestClassifier if cohort.classes else RandomForestRegressor
         self.seed = seed
 
     def predict(self, train: Rows, test: Rows) -> Targets:
@@ -55,27 +55,27 @@ class Confound:
     test: Scores | None
 
 
-def metadata_predictors(table: Cohort, seed: int) -> dict[str, Predictor]:
+def metadata_predictors(cohort: Cohort, seed: int) -> dict[str, Predictor]:
     """Make, where they are known, the predictors that see ``order``, ``nuisance`` or ``statistics``."""
     made: dict[str, Predictor] = {}
-    if table.order is not None:
-        made["order"] = OrderPredictor(table.order, table.targets)
-    for name, columns in (("nuisance", table.nuisance), ("statistics", table.statistics)):
+    if cohort.order is not None:
+        made["order"] = OrderPredictor(cohort.order, cohort.targets)
+    for name, columns in (("nuisance", cohort.nuisance), ("statistics", cohort.statistics)):
         if columns is not None and len(columns.columns):
-            made[name] = ForestPredictor(columns, table, seed)
+            made[name] = ForestPredictor(columns, cohort, seed)
     return made
 
 
-def predict_all(table: Cohort, predictor: Predictor, folds: Sequence[tuple[Rows, Rows]]) -> Targets:
+def predict_all(cohort: Cohort, predictor: Predictor, folds: Sequence[tuple[Rows, Rows]]) -> Targets:
     """Predict every image by a model that never saw its sample; folds test every row once."""
-    predicted = np.empty_like(table.targets)
+    predicted = np.empty_like(cohort.targets)
     for train, test in folds:
         predicted[test] = predictor.predict(train, test)
     return predicted
 
 
 def compare_confounds(
-    table: Cohort,
+    cohort: Cohort,
     predictors: Mapping[str, Predictor],
     predictions: Mapping[str, Targets],
     test: Rows | None,
@@ -86,21 +86,21 @@ def compare_confounds(
     `predictions` are of every image by a model that never saw its sample, `test` the rows of the held-out
     test.
     """
-    everything, distinct = np.arange(len(table.targets)), np.flatnonzero(table.distinct)
-    columns = {"nuisance": table.nuisance, "statistics": table.statistics}
+    everything, distinct = np.arange(len(cohort.targets)), np.flatnonzero(cohort.distinct)
+    columns = {"nuisance": cohort.nuisance, "statistics": cohort.statistics}
 
     def describe(name: str, predicted: Targets) -> Confound:
         seen, held_out, beyond = columns.get(name), None, None
         if test is not None:
             told = predictors[name].predict(np.setdiff1d(everything, test), test)
-            held_out = table.estimate(test, told, scoring)
+            held_out = cohort.estimate(test, told, scoring)
         if name != FEATURES:
-            beyond = table.difference(everything, predictions[FEATURES], predicted, scoring)
+            beyond = cohort.difference(everything, predictions[FEATURES], predicted, scoring)
         return Confound(
             name=name,
             columns=[] if seen is None else list(seen.columns),
-            score=table.estimate(everything, predicted, scoring),
-            distinct=table.estimate(distinct, predicted[distinct], scoring),
+            score=cohort.estimate(everything, predicted, scoring),
+            distinct=cohort.estimate(distinct, predicted[distinct], scoring),
             beyond=beyond,
             test=held_out,
         )

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 from tmdscope.audit.kernel import KernelRidge
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
-from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval
+from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval, sums_by_sample
 from tmdscope.scores.cohort import Cohort, Rows, Values
 
 _FEWEST = 8
@@ -41,7 +41,7 @@ class Drift:
 
 
 def measure_drift(
-    table: Cohort, kernel: KernelRidge, params: AuditParams, scoring: ScoringParams
+    cohort: Cohort, kernel: KernelRidge, params: AuditParams, scoring: ScoringParams
 ) -> list[Drift]:
     """Tell early from late samples within each class with at least eight samples at different times.
 
@@ -53,24 +53,25 @@ def measure_drift(
     2010, doi:10.2202/1544-6115.1585).
     """
     found = []
-    for label, name in enumerate(table.strata):
-        groups = np.flatnonzero(table.group_stratum == label)
+    for label, name in enumerate(cohort.strata):
+        groups = np.flatnonzero(cohort.group_stratum == label)
         if len(groups) < _FEWEST:
             continue
-        late = _late_half(table.group_order[groups])
+        times = cohort.group_order[groups]
+        late = np.searchsorted(np.sort(times), times) * 2 >= len(times)  # equal times stay together
         if late.all() or not late.any():
             continue
         rng = np.random.default_rng([params.seed, label])
         shuffles = np.stack([late, *(rng.permutation(late) for _ in range(params.permutations))], axis=1)
-        values = _values(table, kernel, groups, shuffles, rng)
+        values = _values(cohort, kernel, groups, shuffles, rng)
         aucs = _aucs(values, shuffles)
         bounds = _interval(values[:, 0], late, scoring.bootstrap, rng)
         found.append(
             Drift(
                 name=name,
                 samples=len(groups),
-                images=len(table.rows_of(groups)),
-                split_at=float(table.group_order[groups][late].min()),
+                images=len(cohort.rows_of(groups)),
+                split_at=float(times[late].min()),
                 auc=float(aucs[0]),
                 auc_ci95=bounds,
                 null_mean=float(aucs[1:].mean()),
@@ -82,31 +83,24 @@ def measure_drift(
     return found
 
 
-def _late_half(times: Values) -> np.ndarray:
-    """Mark the later half; equal times stay together."""
-    return np.searchsorted(np.sort(times), times) * 2 >= len(times)
-
-
 def _values(
-    table: Cohort,
+    cohort: Cohort,
     kernel: KernelRidge,
     groups: Rows,
     shuffles: np.ndarray,
     rng: np.random.Generator,
 ) -> Values:
     """Mean cross-validated output of every sample's images for every shuffle, shape (samples, shuffles)."""
-    rows = table.rows_of(groups)
-    sample = np.searchsorted(groups, table.group[rows])
-    targets = np.zeros((len(table.targets), shuffles.shape[1]))
+    rows = cohort.rows_of(groups)
+    sample = np.searchsorted(groups, cohort.group[rows])
+    targets = np.zeros((len(cohort.targets), shuffles.shape[1]))
     targets[rows] = np.where(shuffles[sample], 1.0, -1.0)
     fold = rng.permutation(len(groups)) % min(_FOLDS, len(groups))
     outputs = np.zeros((len(rows), shuffles.shape[1]))
     for number in np.unique(fold):
         test = fold[sample] == number
         outputs[test] = kernel.fit_outputs(rows[~test], rows[test], targets)
-    summed = np.zeros((len(groups), shuffles.shape[1]))
-    np.add.at(summed, sample, outputs)
-    return summed / np.bincount(sample)[:, None]
+    return sums_by_sample(outputs, sample) / np.bincount(sample)[:, None]
 
 
 def _aucs(values: Values, late: np.ndarray) -> Values:

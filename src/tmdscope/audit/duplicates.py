@@ -47,29 +47,29 @@ class Duplicates:
     near: Pairs | None
 
 
-def find_duplicates(table: Cohort, parts: Mapping[str, Rows], quantile: float) -> Duplicates:
+def find_duplicates(cohort: Cohort, parts: Mapping[str, Rows], quantile: float) -> Duplicates:
     """Find exact and near duplicates.
 
     Exact: the same hash. Near: the cosine between the features of two images (unit length, then standardised
     over all images) exceeds a quantile of the same cosine between distinct images of one sample; two
     images of different samples should not be more alike than nearly all of those.
     """
-    cosine = cosine_similarity(standardised(table.inputs))
+    cosine = cosine_similarity(standardised(cohort.inputs))
     first, second = np.triu_indices(len(cosine), 1)
-    same = table.image_sha256[first] == table.image_sha256[second]
+    same = cohort.image_sha256[first] == cohort.image_sha256[second]
     like = cosine[first, second]
-    related = table.sample_ids[first] == table.sample_ids[second]
-    firsts = table.distinct[first] & table.distinct[second]
+    related = cohort.sample_ids[first] == cohort.sample_ids[second]
+    firsts = cohort.distinct[first] & cohort.distinct[second]
     within = like[related & firsts]
     threshold = float(np.quantile(within, quantile)) if len(within) >= _FEWEST_PAIRS else None
     near = None
     if threshold is not None:
-        near = _describe(table, parts, first, second, like, firsts & (like > threshold))
+        near = _describe(cohort, parts, first, second, like, firsts & (like > threshold))
     return Duplicates(
-        images=len(table.targets),
-        distinct=int(table.distinct.sum()),
-        repeated_by_class=table.count(np.flatnonzero(~table.distinct)),
-        exact=_describe(table, parts, first, second, like, same),
+        images=len(cohort.targets),
+        distinct=int(cohort.distinct.sum()),
+        repeated_by_class=cohort.count(np.flatnonzero(~cohort.distinct)),
+        exact=_describe(cohort, parts, first, second, like, same),
         threshold=threshold,
         within_pairs=len(within),
         near=near,
@@ -77,7 +77,7 @@ def find_duplicates(table: Cohort, parts: Mapping[str, Rows], quantile: float) -
 
 
 def _describe(
-    table: Cohort,
+    cohort: Cohort,
     parts: Mapping[str, Rows],
     first: Rows,
     second: Rows,
@@ -85,14 +85,14 @@ def _describe(
     chosen: NDArray[np.bool_],
 ) -> Pairs:
     one, other = first[chosen], second[chosen]
-    strange = table.sample_ids[one] != table.sample_ids[other]
+    strange = cohort.sample_ids[one] != cohort.sample_ids[other]
     order = np.argsort(-like[chosen][strange], kind="stable")[:_SHOWN]
     pairs = zip(one[strange][order].tolist(), other[strange][order].tolist(), strict=True)
     return Pairs(
         pairs=len(one),
         across_samples=int(strange.sum()),
-        across_classes=int((table.targets[one] != table.targets[other]).sum()),
-        across_parts=_crossings(parts, len(table.targets), one, other),
+        across_classes=int((cohort.targets[one] != cohort.targets[other]).sum()),
+        across_parts=_crossings(parts, len(cohort.targets), one, other),
         examples=list(pairs),
     )
 

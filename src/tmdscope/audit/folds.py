@@ -93,7 +93,7 @@ FoldRunner = Callable[[int], Targets]
 
 
 def check_folds(
-    table: Cohort,
+    cohort: Cohort,
     predictor: Predictor,
     outer: Sequence[tuple[Rows, Rows]],
     predicted: Targets,
@@ -108,18 +108,18 @@ def check_folds(
     others' fold; `runners` what runs one of a method's folds, and their number. `parts` is empty and `test`
     None without a split.
     """
-    folds = [_score_fold(table, rows, predicted[rows], scoring) for _, rows in outer]
+    folds = [_score_fold(cohort, rows, predicted[rows], scoring) for _, rows in outer]
     scores = np.array([fold.score for fold in folds])
-    shuffled = shuffled_tests(table, predictor, len(outer), _SHUFFLES, scoring.seed)
+    shuffled = shuffled_tests(cohort, predictor, len(outer), _SHUFFLES, scoring.seed)
     first = _luck(scores[0], scores[1:], shuffled)
     luck = None
     if test is not None:
         held_out = np.sort(parts["test"])
         others = scores[[not np.array_equal(held_out, np.sort(rows)) for _, rows in outer]]
-        alike = min(max(2, round(len(table.targets) / test.images)), len(table.group_stratum))
+        alike = min(max(2, round(len(cohort.targets) / test.images)), len(cohort.group_stratum))
         if alike != len(outer):
-            shuffled = shuffled_tests(table, predictor, alike, _SHUFFLES, scoring.seed)
-        luck = _luck(test.values[table.task.plain.name], others, shuffled)
+            shuffled = shuffled_tests(cohort, predictor, alike, _SHUFFLES, scoring.seed)
+        luck = _luck(test.values[cohort.task.plain.name], others, shuffled)
     return FoldHealth(
         outer=folds,
         z_of_first=first.z,
@@ -128,19 +128,19 @@ def check_folds(
         share_below_first=first.share_below,
         shuffled_tests=first.shuffled_tests,
         test=luck,
-        overlaps=[_overlap(table, *pair) for pair in combinations(parts.items(), 2)],
-        counts={name: table.count(rows) for name, rows in parts.items()},
+        overlaps=[_overlap(cohort, *pair) for pair in combinations(parts.items(), 2)],
+        counts={name: cohort.count(rows) for name, rows in parts.items()},
         order_independent={name: is_order_independent(*runner) for name, runner in runners.items()},
     )
 
 
-def shuffled_tests(table: Cohort, predictor: Predictor, folds: int, shuffles: int, seed: int) -> Values:
+def shuffled_tests(cohort: Cohort, predictor: Predictor, folds: int, shuffles: int, seed: int) -> Values:
     """Give scores, (shuffles * folds,), of splits cut as the study's is, but from shuffled samples."""
     found = []
     for number in range(shuffles):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=(seed + number) % 2**32)
-        for train, test in splitter.split(np.zeros(len(table.targets)), table.stratum, table.groups):
-            found.append(table.score(test, predictor.predict(train, test)))
+        for train, test in splitter.split(np.zeros(len(cohort.targets)), cohort.stratum, cohort.groups):
+            found.append(cohort.score(test, predictor.predict(train, test)))
     return np.array(found)
 
 
@@ -164,24 +164,24 @@ def _luck(score: float, others: Values, shuffled: Values) -> Luck:
     )
 
 
-def _score_fold(table: Cohort, rows: Rows, predicted: Targets, scoring: ScoringParams) -> FoldScore:
-    found, name = table.estimate(rows, predicted, scoring), table.task.plain.name
+def _score_fold(cohort: Cohort, rows: Rows, predicted: Targets, scoring: ScoringParams) -> FoldScore:
+    found, name = cohort.estimate(rows, predicted, scoring), cohort.task.plain.name
     exact = None
-    if table.classes:
-        hits = int((predicted == table.targets[rows]).sum())
+    if cohort.classes:
+        hits = int((predicted == cohort.targets[rows]).sum())
         low, high = binomtest(hits, len(rows)).proportion_ci(0.95, "exact")
         exact = float(low), float(high)
     return FoldScore(
         images=found.images,
         samples=found.samples,
-        counts=table.count(rows),
+        counts=cohort.count(rows),
         score=found.values[name],
         binomial_ci95=exact,
         bootstrap_ci95=found.bounds[name],
     )
 
 
-def _overlap(table: Cohort, one: tuple[str, Rows], other: tuple[str, Rows]) -> Overlap:
+def _overlap(cohort: Cohort, one: tuple[str, Rows], other: tuple[str, Rows]) -> Overlap:
     (left, rows), (right, others) = one, other
     common, either = len(np.intersect1d(rows, others)), len(np.union1d(rows, others))
-    return Overlap(left, right, common, len(table.shared(rows, others)), common / max(1, either))
+    return Overlap(left, right, common, len(cohort.shared(rows, others)), common / max(1, either))

@@ -42,23 +42,23 @@ class Groups:
     shared: dict[str, list[str]]
 
 
-def count_groups(table: Cohort, parts: Mapping[str, Rows], few_samples: int) -> Groups:
+def count_groups(cohort: Cohort, parts: Mapping[str, Rows], few_samples: int) -> Groups:
     """Count what each class rests on; `parts` is empty without a split."""
-    classes = [_describe(table, name, parts.get("test")) for name in table.strata]
-    faces = pd.Series(table.targets).groupby(table.sample_ids.astype(str)).nunique()
-    sides = {f"{a} | {b}": table.shared(parts[a], parts[b]) for a, b in boundaries(parts)}
+    classes = [_describe(cohort, name, parts.get("test")) for name in cohort.strata]
+    faces = pd.Series(cohort.targets).groupby(cohort.sample_ids.astype(str)).nunique()
+    sides = {f"{a} | {b}": cohort.shared(parts[a], parts[b]) for a, b in boundaries(parts)}
     return Groups(
         classes=classes,
         few=[found.name for found in classes if found.samples < few_samples],
         one_sample_tests=[found.name for found in classes if found.test_samples == 1],
-        two_class_samples=faces.index[faces > 1].tolist() if table.classes else [],
+        two_class_samples=faces.index[faces > 1].tolist() if cohort.classes else [],
         shared={boundary: samples for boundary, samples in sides.items() if samples},
     )
 
 
-def _describe(table: Cohort, name: str, test: Rows | None) -> ClassGroups:
-    rows = np.flatnonzero(table.stratum == table.strata.index(name))
-    counts = np.unique(table.sample_ids[rows], return_counts=True)[1]
+def _describe(cohort: Cohort, name: str, test: Rows | None) -> ClassGroups:
+    rows = np.flatnonzero(cohort.stratum == cohort.strata.index(name))
+    counts = np.unique(cohort.sample_ids[rows], return_counts=True)[1]
     held_out = None if test is None else np.intersect1d(rows, test)
     return ClassGroups(
         name=name,
@@ -67,5 +67,5 @@ def _describe(table: Cohort, name: str, test: Rows | None) -> ClassGroups:
         most_images=int(counts.max(initial=0)),
         effective_samples=float(counts.sum() ** 2 / max(1, (counts**2).sum())),
         test_images=None if held_out is None else len(held_out),
-        test_samples=None if held_out is None else len(set(table.sample_ids[held_out])),
+        test_samples=None if held_out is None else len(set(cohort.sample_ids[held_out])),
     )

@@ -67,10 +67,10 @@ class KernelPredictor(KernelRidge):
     that train.
     """
 
-    def __init__(self, table: Cohort) -> None:
-        super().__init__(table.inputs)
-        targets, classes = table.targets[:, None], np.arange(len(table.classes))
-        self.of_classes = bool(table.classes)
+    def __init__(self, cohort: Cohort) -> None:
+        super().__init__(cohort.inputs)
+        targets, classes = cohort.targets[:, None], np.arange(len(cohort.classes))
+        self.of_classes = bool(cohort.classes)
         self.columns: Values = (
             np.where(targets == classes, 1.0, -1.0)
             if self.of_classes

@@ -51,7 +51,7 @@ class LearningCurve:
 
 
 def learning_curve(
-    table: Cohort,
+    cohort: Cohort,
     predictor: Predictor,
     folds: Sequence[tuple[Rows, Rows]],
     params: AuditParams,
@@ -65,13 +65,13 @@ def learning_curve(
     Test samples are drawn with replacement and the law is fitted anew: the intervals hold that and nothing
     else, not the choice of the law.
     """
-    rng, metric = np.random.default_rng(params.seed), table.task.plain
+    rng, metric = np.random.default_rng(params.seed), cohort.task.plain
     sizes, predictions = [], []
     for share in params.shares:
-        drawn = [_draw(table, predictor, folds, share, rng) for _ in range(params.draws if share < 1 else 1)]
+        drawn = [_draw(cohort, predictor, folds, share, rng) for _ in range(params.draws if share < 1 else 1)]
         sizes.append(float(np.mean([size for size, _ in drawn])))
         predictions.append(np.stack([predicted for _, predicted in drawn]))
-    counts = [table.task.counts(table.targets, predicted, table.groups) for predicted in predictions]
+    counts = [cohort.task.counts(cohort.targets, predicted, cohort.groups) for predicted in predictions]
     by_sample = np.stack(counts, axis=1)
     samples = len(by_sample)
     weights = rng.multinomial(samples, np.full(samples, 1 / samples), size=scoring.bootstrap)
@@ -81,13 +81,13 @@ def learning_curve(
     here, there = (_errors(laws, factor * sizes[-1]) for factor in (1, 2))
     twice, gain = scores_of(metric, there), here - there
     before = fit_power_laws(points[:-1], errors_of(metric, score[None, :-1]))
-    enough = [is_bootstrap_enough(table.task.says(counted)) for counted in counts]
-    everything = np.arange(len(table.targets))
+    enough = [is_bootstrap_enough(cohort.task.says(counted)) for counted in counts]
+    everything = np.arange(len(cohort.targets))
     return LearningCurve(
         samples=sizes,
         score=score.tolist(),
         score_ci95=[
-            _bounds(column) if many else table.estimate(everything, predicted, scoring).bounds[metric.name]
+            _bounds(column) if many else cohort.estimate(everything, predicted, scoring).bounds[metric.name]
             for many, column, predicted in zip(enough, resampled.T, predictions, strict=True)
         ],
         law=PowerLaw(*laws[0].tolist()),
@@ -145,22 +145,22 @@ def _bounds(values: Values) -> tuple[float, float]:
 
 
 def _draw(
-    table: Cohort,
+    cohort: Cohort,
     predictor: Predictor,
     folds: Sequence[tuple[Rows, Rows]],
     share: float,
     rng: np.random.Generator,
 ) -> tuple[float, Targets]:
     """Mean number of training samples over folds, and the predictions of all images."""
-    predicted = np.empty_like(table.targets)
+    predicted = np.empty_like(cohort.targets)
     sizes = []
     for train, test in folds:
-        groups = np.unique(table.group[train])
+        groups = np.unique(cohort.group[train])
         kept = []
-        for label in np.unique(table.group_stratum[groups]):
-            own = groups[table.group_stratum[groups] == label]
+        for label in np.unique(cohort.group_stratum[groups]):
+            own = groups[cohort.group_stratum[groups] == label]
             kept.append(rng.permutation(own)[: max(1, round(share * len(own)))])
         chosen = np.concatenate(kept)
         sizes.append(len(chosen))
-        predicted[test] = predictor.predict(table.rows_of(chosen), test)
+        predicted[test] = predictor.predict(cohort.rows_of(chosen), test)
     return float(np.mean(sizes)), predicted

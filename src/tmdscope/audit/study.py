@@ -24,12 +24,9 @@ from tmdscope.scores.cohort import Cohort, Rows
 MOST_IMAGES = 6000
 """Images that are audited at most: the kernel between all of them is held in memory (3 x 288 MB)."""
 
-ONE_THREAD = 1
-"""BLAS threads: thousands of small systems would spend their time waiting for a second one."""
-
 
 def audit(
-    table: Cohort,
+    cohort: Cohort,
     parts: Mapping[str, Rows],
     params: AuditParams,
     scoring: ScoringParams,
@@ -40,72 +37,61 @@ def audit(
     `parts` maps a part of the study's split to its rows (``test, fold0_train, fold0_val ...``), empty without
     a split; `runners` a model of the study to what runs one of its folds and their number, may be empty.
     """
-    if len(table) > MOST_IMAGES:
+    if len(cohort) > MOST_IMAGES:
         raise UserError(
-            f"audit: {len(table)} images, {MOST_IMAGES} can be audited at most; "
+            f"audit: {len(cohort)} images, {MOST_IMAGES} can be audited at most; "
             "draw some images of every sample"
         )
-    with threadpool_limits(ONE_THREAD):
-        findings = find(table, parts, params, scoring, runners)
+    with threadpool_limits(1):  # thousands of small systems would spend their time waiting for a second
+        kernel, ordered = KernelPredictor(cohort), cohort.order is not None
+        predictors = {FEATURES: kernel, **metadata_predictors(cohort, params.seed)}
+        folds = outer_folds(cohort.stratum, cohort.groups.tolist(), params.folds)
+        predictions = {name: predict_all(cohort, predictor, folds) for name, predictor in predictors.items()}
+        confounds = compare_confounds(cohort, predictors, predictions, parts.get("test"), scoring)
+        own, test = predictions[FEATURES], confounds[0].test
+        findings = Findings(
+            task=cohort.task,
+            duplicates=find_duplicates(cohort, parts, params.near_quantile),
+            groups=count_groups(cohort, parts, params.few_samples),
+            confounds=confounds,
+            campaigns=_hold_out_all(cohort, predictors, params, scoring) if ordered else [],
+            drift=measure_drift(cohort, kernel, params, scoring) if ordered else [],
+            learning_curve=learning_curve(cohort, kernel, folds, params, scoring),
+            folds=check_folds(cohort, kernel, folds, own, parts, runners, test, scoring),
+        )
     verdict = judge(findings)
     failed = [check.name for check in verdict.checks if check.passed is False]
     return Audit(**vars(findings), verdict=verdict, failed_checks=failed)
 
 
-def find(
-    table: Cohort,
-    parts: Mapping[str, Rows],
-    params: AuditParams,
-    scoring: ScoringParams,
-    runners: Mapping[str, tuple[FoldRunner, int]],
-) -> Findings:
-    """Measure everything, see `audit`."""
-    kernel, ordered = KernelPredictor(table), table.order is not None
-    predictors = {FEATURES: kernel, **metadata_predictors(table, params.seed)}
-    folds = outer_folds(table.stratum, table.groups.tolist(), params.folds)
-    predictions = {name: predict_all(table, predictor, folds) for name, predictor in predictors.items()}
-    confounds = compare_confounds(table, predictors, predictions, parts.get("test"), scoring)
-    own, test = predictions[FEATURES], confounds[0].test
-    return Findings(
-        task=table.task,
-        duplicates=find_duplicates(table, parts, params.near_quantile),
-        groups=count_groups(table, parts, params.few_samples),
-        confounds=confounds,
-        campaigns=_hold_out_all(table, predictors, params, scoring) if ordered else [],
-        drift=measure_drift(table, kernel, params, scoring) if ordered else [],
-        learning_curve=learning_curve(table, kernel, folds, params, scoring),
-        folds=check_folds(table, kernel, folds, own, parts, runners, test, scoring),
-    )
-
-
 def _hold_out_all(
-    table: Cohort, predictors: Mapping[str, Predictor], params: AuditParams, scoring: ScoringParams
+    cohort: Cohort, predictors: Mapping[str, Predictor], params: AuditParams, scoring: ScoringParams
 ) -> list[Campaigns]:
     asked = {name: predictors[name] for name in (FEATURES, "order")}
     blocks = params.blocks
     plans = {
         f"{blocks} {BLOCKS}": (
-            blocks_over_all(table, blocks),
+            blocks_over_all(cohort, blocks),
             f"All samples in order, cut into {blocks} blocks of as many samples; each is held out once.",
         ),
         f"{blocks} {BLOCKS} within classes": (
-            blocks_within_classes(table, blocks),
+            blocks_within_classes(cohort, blocks),
             f"Each class's samples in order, cut into {blocks} blocks; part k holds out block k of each.",
         ),
         "runs": (
-            runs(table, params.gap_quantile),
+            runs(cohort, params.gap_quantile),
             f"The order cut at steps above their {params.gap_quantile:g} quantile; each run held out once.",
         ),
         **{
             f"{EMBARGO} {width}": (
-                embargoed(table, width),
+                embargoed(cohort, width),
                 f"Each sample is held out alone, and the {width} samples before and after it do not train.",
             )
             for width in params.embargo
         },
     }
     found = [
-        hold_out(table, asked, held, name, method, params, scoring)
+        hold_out(cohort, asked, held, name, method, params, scoring)
         for name, (held, method) in plans.items()
         if len(held) > 1
     ]

@@ -57,11 +57,9 @@ def make_experiment(
     safetensors file of the pretrain stage, read for weights `simulated` only. A `target` encodes the first of
     the classes, where images of the others are not trained on.
     """
-    if target is None:
-        if params.target == Multilabel.name:
-            require_formulae(list(classes))
-        target = make_target(params.target, classes)
-    encoding = target
+    if target is None and params.target == Multilabel.name:
+        require_formulae(list(classes))
+    encoding = make_target(params.target, classes) if target is None else target
     normalisation = Weights(params.weights).source.normalisation
     shared = params.strategy is Strategy.FEATURES
     width = feature_count(params.architecture)
@@ -82,13 +80,10 @@ def make_experiment(
         members = [model for model in models if isinstance(model, Classifier)]
         return Ensemble([m.backbone for m in members], [m.head for m in members], encoding)
 
+    stored = read_features(features, params, dataset, pretrained).features if shared else dataset.images
+    inputs = torch.from_numpy(np.array(stored)).to(device)
     labels = torch.from_numpy(dataset.labels(classes)).to(device)
-    if shared:
-        stored = read_features(features, params, dataset, pretrained)
-        variants = torch.from_numpy(np.array(stored.features)).to(device)
-        examples = Examples(variants[:, 0], labels, variants)
-    else:
-        examples = Examples(torch.from_numpy(np.array(dataset.images)).to(device), labels)
+    examples = Examples(inputs[:, 0], labels, inputs) if shared else Examples(inputs, labels)
     config = EnsembleConfig(
         architecture=params.architecture,
         target=encoding.name,

@@ -115,7 +115,7 @@ def fit(
         kept = training.kept_epoch == training.epoch
         recorder.epoch(training.epoch, scores.named(training.task.primary), kept)
         if checkpoints is not None:
-            checkpoints.offer(training.epoch, training.state, final=training.finished)
+            checkpoints.save(training.epoch, training.state, final=training.finished)
     model.load_state_dict(training.kept_state)
     model.zero_grad(set_to_none=True)  # a model that is kept need not keep its gradients
     model.eval()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tmdscope.errors import UserError
+from tmdscope.learn.fit import predict_logits
 from tmdscope.materials import MATERIALS
 from tmdscope.params.images import PretrainParams
 from tmdscope.progress import progress
@@ -90,7 +91,7 @@ def pretrain(
         order = train[torch.randperm(len(train), generator=generator)]
         batches = order.split(settings.batch_size)
         train_loss = _train_epoch(model, inputs, wanted, batches, schedule, generator)
-        predicted = _predict(model, inputs[val], settings.batch_size)
+        predicted = predict_logits(model, inputs[val], settings.batch_size)
         scores = {
             "epoch": float(epoch),
             "train_loss": train_loss,
@@ -145,9 +146,3 @@ def _r_squared(predicted: Tensor, wanted: Tensor, names: Sequence[str]) -> dict[
 def _loss(predicted: Tensor, wanted: Tensor) -> Tensor:
     known = wanted.isfinite()  # nanmean would give an unknown quantity the gradient NaN
     return torch.where(known, predicted - wanted, 0.0).square().sum() / known.sum()
-
-
-@torch.inference_mode()
-def _predict(model: nn.Module, inputs: Tensor, batch_size: int) -> Tensor:
-    model.eval()
-    return torch.cat([model(batch) for batch in inputs.split(batch_size)])

@@ -7,8 +7,8 @@ from typing import Protocol
 from torch import nn
 
 
-class FoldRecorder(Protocol):
-    """Listener of one fold."""
+class FoldRecorder:
+    """Listener of one fold; this one forgets what it hears."""
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
         """Hear the scores of one epoch, from 1, and whether its weights are the ones kept now."""
@@ -30,21 +30,9 @@ class Recorder(Protocol):
         """Open the listener of one fold, from 0; an error inside the block marks the fold as failed."""
 
 
-class Silent:
+class Silent(FoldRecorder):
     """A recorder, and a fold recorder, that keep nothing."""
 
     def fold(self, number: int) -> AbstractContextManager["Silent"]:  # noqa: ARG002
         """Open nothing, see `Recorder.fold`."""
         return nullcontext(self)
-
-    def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
-        """Forget the scores, see `FoldRecorder.epoch`."""
-
-    def history(self, scores: Sequence[Mapping[str, float]]) -> None:
-        """Forget the scores, see `FoldRecorder.history`."""
-
-    def resumed(self, number: int) -> None:
-        """Forget the checkpoint, see `FoldRecorder.resumed`."""
-
-    def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
-        """Forget the model, see `FoldRecorder.finish`."""

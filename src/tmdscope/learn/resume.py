@@ -62,7 +62,7 @@ class Checkpoints:
             path.unlink()
         return None
 
-    def offer(self, epoch: int, state: Callable[[], State], final: bool) -> None:
+    def save(self, epoch: int, state: Callable[[], State], final: bool) -> None:
         """Save a state (tensors, numbers, texts, lists and dicts) if it is time to.
 
         The `final` one, of a training that has ended, is always saved, and the others are removed. Epochs

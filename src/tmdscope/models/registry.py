@@ -6,7 +6,7 @@ transforms of the features before it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -45,27 +45,17 @@ class FamilyError(UserError):
     """A method cannot be fitted with its settings; the message names the family and says why."""
 
 
-class Estimator(Protocol):
-    """What learns from features, shape (images, values), and the target of each image."""
-
-    def fit(self, inputs: Any, targets: Any) -> Self:
-        """Learn from some images."""
-
-    def predict(self, inputs: Any) -> NDArray[Any]:
-        """Predict the target of each image, shape (images,)."""
-
-
 @dataclass(frozen=True)
 class Fitted:
     """A fitted estimator and the transforms before it; `dtype` is that of the targets."""
 
     transforms: Pipeline
-    estimator: Estimator
+    estimator: Any
     dtype: np.dtype[Any]
 
     def predict(self, features: Features) -> Targets:
         """Predict the target of each image, shape (images,)."""
-        return self.estimator.predict(self.transforms.transform(features)).astype(self.dtype)
+        return np.asarray(self.estimator.predict(self.transforms.transform(features)), dtype=self.dtype)
 
 
 def fit_family(
@@ -140,19 +130,17 @@ class _MlpClassifier:
         return labels
 
 
-def _make_knn(family: KnnFamily, inputs: Features, classes: Sequence[str], _: int) -> Estimator:
+def _make_knn(family: KnnFamily, inputs: Features, classes: Sequence[str], _: int) -> Any:
     if family.neighbours > len(inputs):
         raise FamilyError(f"knn: {family.neighbours} neighbours, but {len(inputs)} images to learn from")
     kind = KNeighborsClassifier if classes else KNeighborsRegressor
-    made: Estimator = kind(family.neighbours, weights=family.votes)
-    return made
+    return kind(family.neighbours, weights=family.votes)
 
 
-def _kernel_ridge(family: KernelRidgeFamily, inputs: Features, *_: Any) -> Estimator:
+def _kernel_ridge(family: KernelRidgeFamily, inputs: Features, *_: Any) -> Any:
     if family.balanced:
         raise FamilyError("kernel_ridge: balanced is of classes; set it to false for numbers")
-    made: Estimator = KernelRidge(alpha=family.alpha, kernel="rbf", gamma=_gamma(family, inputs))
-    return made
+    return KernelRidge(alpha=family.alpha, kernel="rbf", gamma=_gamma(family, inputs))
 
 
 Maker = Callable[[Any, Features, Sequence[str], int], Any]

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
-from torch import Tensor
 
 from tmdscope.dataset.columns import sample_numbers
 from tmdscope.dataset.splits import FoldParts, outer_folds
@@ -58,22 +57,20 @@ class MlpMethod:
 
     def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Labels:
         """Train one network, see `Method.predict_fold`."""
-        labels: Labels = self._logits(parts, fold_seed(self.seed, number), listener).argmax(1).numpy()
-        return labels
+        return self._predict(parts, fold_seed(self.seed, number), listener)
 
     def predict_unseen(self, seen: Labels, unseen: Labels, number: int, inner_folds: int) -> Labels:
         """Train one network on all but the first inner fold, which validates, see `Method.predict_unseen`."""
         own = self.cohort.take(seen)
         train, val = outer_folds(own.stratum, own.sample_ids.tolist(), inner_folds)[0]
         parts = FoldParts(seen[train], seen[val], unseen)
-        logits = self._logits(parts, fold_seed(self.seed, 1000 + number), Silent())
-        labels: Labels = logits[torch.from_numpy(unseen)].argmax(dim=1).numpy()
-        return labels
+        return self._predict(parts, fold_seed(self.seed, 1000 + number), Silent())[unseen]
 
-    def _logits(self, parts: FoldParts, seed: int, listener: FoldRecorder) -> Tensor:
+    def _predict(self, parts: FoldParts, seed: int, listener: FoldRecorder) -> Labels:
         train, val = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
         model = train_mlp(self.params, seed, self.target, self.examples, train, val, listener)
-        return predict_logits(model, self.examples.inputs)
+        labels: Labels = predict_logits(model, self.examples.inputs).argmax(dim=1).numpy()
+        return labels
 
 
 class FixedMethod:

@@ -201,9 +201,7 @@ class Cohort:
         """Order of each group, the lowest of its images, shape (groups,); `UserError` if not known."""
         if self.order is None:
             raise UserError("audit: no order column, so campaigns cannot be told")
-        lowest = np.full(len(self.group_stratum), np.inf)
-        np.minimum.at(lowest, self.group, self.order)
-        return lowest
+        return pd.Series(self.order).groupby(self.group).min().to_numpy()
 
     def rows_of(self, groups: Rows) -> Rows:
         """Find the images (rows, rising) of some groups."""

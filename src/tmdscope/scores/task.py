@@ -19,10 +19,6 @@ Values = NDArray[np.float64]
 Details = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], Sequence[str]], dict[str, float]]
 
 
-def _none(*_: object) -> dict[str, float]:
-    return {}
-
-
 @dataclass(frozen=True)
 class Metric:
     """One number by which predictions are judged.
@@ -96,7 +92,7 @@ class Task:
     count: Callable[[ArrayLike, NDArray[Any], ArrayLike], NDArray[Any]]
     extremes: Callable[[NDArray[Any]], Values]
     naive: Callable[[NDArray[Any]], Any]
-    details: Details = _none
+    details: Details = lambda *_: {}
     also: tuple[Metric, ...] = ()
     by_class: tuple[Metric, ...] = ()
     axes: int = 1

@@ -287,7 +287,7 @@ def _save(result: StageResult, resume: Resume | None) -> None:
         ],
     }
     folder = resume.part(_place(result.training)).folder
-    Checkpoints(folder / _RESULT).offer(1, lambda: state, final=True)
+    Checkpoints(folder / _RESULT).save(1, lambda: state, final=True)
     for checkpoints in folder.glob("fold-*"):
         shutil.rmtree(checkpoints)
 

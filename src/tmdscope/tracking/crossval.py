@@ -10,6 +10,7 @@ from torch import nn
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.crossval import FoldResult, cross_validate
 from tmdscope.learn.experiment import Experiment
+from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.learn.resume import Resume
 from tmdscope.progress import TrainingTable
 from tmdscope.record import JsonRecord
@@ -59,7 +60,7 @@ class Trained:
 
 
 @dataclass
-class TrackedFold:
+class TrackedFold(FoldRecorder):
     """A fold's listener that writes to its run, see `FoldRecorder`; without `package` it logs no model."""
 
     run: TrackedRun
