@@ -6,16 +6,9 @@ from pathlib import Path
 
 
 class Layout:
-    """Where a study keeps its files: what its verbs write, and what people open.
+    """Where a study keeps its files in the project `root`: what its verbs write, and what people open.
 
-    Parameters
-    ----------
-    name : str, optional
-        The study's folder in ``data``, ``reports`` and ``pipelines``; the main study lies above the others.
-    root : Path, optional
-        The project's folder; else the one that stages run in.
-    settings : Path, optional
-        The study's settings, if not where the name says.
+    `name` is its folder in ``data``, ``reports`` and ``pipelines``; the main study lies above the others.
     """
 
     def __init__(self, name: str = "", root: Path = Path(), settings: Path | None = None) -> None:

@@ -83,13 +83,9 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     dataset = Dataset(np.concatenate([old.images, new.images]), manifest)
     plan = make_plan(params, dataset.classes, Known(target, int(version.tags["epochs"])))
     settings = params.model_dump(mode="json")
-    tags = {
-        **provenance(tracked.name, dataset.digest, {**settings, "model": version.uri}),
-        "experiment": NAME,
-        "material": material,
-        "model": version.uri,
-        "split.sha256": sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds]),
-    }
+    split = sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds])
+    tags = provenance(tracked.name, dataset.digest, {**settings, "model": version.uri})
+    tags |= {"experiment": NAME, "material": material, "model": version.uri, "split.sha256": split}
     heads = params.strategy is Strategy.FEATURES
     resume = _open_attempt(study, plan, tags, version, heads)
     use = DataUse(tracked.name, dataset.digest, str(images), len(dataset.images), NAME)
@@ -98,7 +94,8 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         features = Path(folder)
         if heads:
-            _write_features(layout, params.experiment(params.encodings[0], 0), new, features, dataset)
+            asked = params.experiment(params.encodings[0], 0)
+            _write_features(layout, asked, old, new, features, dataset.digest)
         origin = f"{study.section('data', DataParams).origin} and {images.name}"
         compiler = Compiler(dataset, folds, own, scoring, origin)
         models = StageModels(params, plan, dataset, features, layout.pretrained, compiler)
@@ -217,10 +214,10 @@ def _say_atoms(program: Program, material: str) -> None:
 
 
 def _write_features(
-    layout: Layout, settings: ExperimentParams, new: Dataset, folder: Path, dataset: Dataset
+    layout: Layout, settings: ExperimentParams, old: Dataset, new: Dataset, folder: Path, digest: str
 ) -> None:
     """Store the features of all images: the study's as they are, those of the new ones made now."""
-    stored = read_features(layout.features, settings, Dataset.load(layout.prepared), layout.pretrained)
+    stored = read_features(layout.features, settings, old, layout.pretrained)
     weights, device = Weights(settings.weights), best_device()
     state = load_weights(weights, settings.architecture, layout.pretrained)
     network = bare_backbone(settings.architecture, state)
@@ -230,7 +227,7 @@ def _write_features(
         backbone, new.images, stored.symmetries, settings.batch_size, device, precision
     )
     both = replace(stored, features=np.concatenate([stored.features, fresh]))
-    both.write(folder, dataset.digest, layout.pretrained)
+    both.write(folder, digest, layout.pretrained)
 
 
 def _known_stage(

@@ -136,15 +136,12 @@ def join_folds(folds: Sequence[FoldParts], new: Dataset, offset: int) -> list[Fo
             f"{len(set(samples))} samples of {new.classes[0]} cannot fill {len(folds)} folds and a test: "
             f"images of at least {len(folds) + 1} samples are needed"
         ) from error
-    parts = [rows + offset for _, rows in cut]
-    joined = []
-    for number, fold in enumerate(folds):
-        train = np.sort(np.concatenate([part for k, part in enumerate(parts[1:]) if k != number]))
-        joined.append(
-            FoldParts(
-                np.concatenate([fold.train, train]),
-                np.concatenate([fold.val, parts[1 + number]]),
-                np.concatenate([fold.test, parts[0]]),
-            )
+    test, *vals = (rows + offset for _, rows in cut)
+    return [
+        FoldParts(
+            np.concatenate([fold.train, np.sort(np.concatenate([*vals[:number], *vals[number + 1 :]]))]),
+            np.concatenate([fold.val, vals[number]]),
+            np.concatenate([fold.test, test]),
         )
-    return joined
+        for number, fold in enumerate(folds)
+    ]

@@ -102,12 +102,8 @@ def join_experiment_search(study: Study, name: str, wait_s: float = 0.0) -> int:
     task = make_task(study, experiment)
     if name != experiment:
         task = replace(task, name=name)
+    _require_server()
     storage = open_searches()
-    if storage.is_local:
-        raise UserError(
-            f"{storage.shown} is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to "
-            "search with more"
-        )
     await_search(storage, task.name, wait_s)
     return join_search(open_study(study.experiment), storage, task)
 
@@ -119,11 +115,8 @@ def local_workers(experiment: str, count: int, params: Path) -> Iterator[None]:
     There are `count` beside this one; each gets its share of the cores. `UserError` where the storage of
     searches is for one process.
     """
-    if count and search_storage_url().startswith("sqlite:"):
-        raise UserError(
-            "sqlite is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to search with "
-            "more"
-        )
+    if count:
+        _require_server()
     threads = max(1, (os.cpu_count() or 1) // (count + 1))
     command = [sys.executable, "-m", "tmdscope.cli", "search-worker", experiment]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -145,6 +138,14 @@ def local_workers(experiment: str, count: int, params: Path) -> Iterator[None]:
         for process in started:  # after the last trial each ends by itself
             if process.wait() > 0:
                 say(f"a worker (process {process.pid}) failed, with exit status {process.returncode}")
+
+
+def _require_server() -> None:
+    if (url := search_storage_url()).startswith("sqlite:"):
+        raise UserError(
+            f"{url} is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to search with "
+            "more"
+        )
 
 
 def _write_outcome(folder: Path, task: SearchTask, found: SearchOutcome) -> None:

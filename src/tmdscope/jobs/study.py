@@ -57,6 +57,8 @@ class Study:
         Names what is cross-validated, see `tmdscope.models.tabular.Method`; else section `methods` does.
     folds : callable, optional
         Cuts the cohort; else stratified folds that share no sample.
+    audited : sequence of str
+        Methods that run in another order of folds for the audit; else all.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Study:
     sections: Callable[["Study"], Written] | None = None
     methods: Callable[["Study", "Cohort"], Mapping[str, Any]] | None = None
     folds: Callable[["Study", "Cohort"], "Split"] | None = None
+    audited: Sequence[str] = ()
     rules: Sequence[Rule] = ()  # what sections say against one another
     verbs: Sequence[str] = ()  # packages whose modules are verbs of its own, ``run(study)`` each
 
