@@ -81,7 +81,7 @@ def score_fold(
 
     Labels of examples in no part may be any number.
     """
-    scores = {}
+    scores: dict[str, float] = {}
     for part in PARTS:
         rows = torch.from_numpy(getattr(parts, part)).to(labels.device)
         own = part_scores(logits[rows], target, labels[rows])

@@ -201,7 +201,8 @@ class Cohort:
         """Order of each group, the lowest of its images, shape (groups,); `UserError` if not known."""
         if self.order is None:
             raise UserError("audit: no order column, so campaigns cannot be told")
-        return pd.Series(self.order).groupby(self.group).min().to_numpy()
+        lowest: Values = pd.Series(self.order).groupby(self.group).min().to_numpy()
+        return lowest
 
     def rows_of(self, groups: Rows) -> Rows:
         """Find the images (rows, rising) of some groups."""
