@@ -74,9 +74,8 @@ def test_what_does_not_fit_is_refused() -> None:
         replace(table, order=np.zeros(119))
     with pytest.raises(UserError, match="order is missing or not finite"):
         replace(table, order=np.full(120, np.nan))
-    with pytest.raises(UserError, match="can be audited at most"):
-        replace(table, targets=np.zeros(6001, dtype=np.int64), features=np.zeros((6001, 1)), order=None,
-                sample_ids=np.full(6001, "a"), image_sha256=np.full(6001, "a"))  # fmt: skip
+    with pytest.raises(UserError, match="6001 images, 6000 can be audited at most"):
+        audit(table.take(np.resize(np.arange(120), 6001)), {}, PARAMS, SCORING, {})
 
 
 def test_orders_are_numbers_dates_or_the_samples_own() -> None:
