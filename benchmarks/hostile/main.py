@@ -108,7 +108,6 @@ def _warm() -> None:
             "scores.scored",
             "learn.resume",
             "vision.stored",
-            "lifecycle.settings",
             "serving.server",
         ),
     ):

@@ -9,12 +9,12 @@ from tmdscope.models.tabular import (
     MlpMethod,
     SampleIdMethod,
     make_methods,
-    mean_over_folds,
     pooled_predictions,
     score_parts,
 )
 from tmdscope.params.families import MethodsParams, MlpParams
 from tmdscope.scores.cohort import Cohort
+from tmdscope.scores.folds import mean_over_folds
 from tmdscope.scores.task import CLASSES, quantity
 
 PLAIN = {"power": 1.0, "l2": False, "standardise": True}

@@ -9,11 +9,12 @@ from tmdscope.dataset.splits import FoldParts
 from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
-from tmdscope.models.tabular import Method, mean_over_folds, pooled_predictions, score_parts
+from tmdscope.models.tabular import Method, pooled_predictions, score_parts
 from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.record import write_record
 from tmdscope.scores.classes import confusion_matrix
 from tmdscope.scores.cohort import Cohort
+from tmdscope.scores.folds import mean_over_folds
 from tmdscope.scores.records import StudyScores
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.runs import numbers

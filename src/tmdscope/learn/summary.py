@@ -13,7 +13,7 @@ from tmdscope.materials import INVALID
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.classes import confusion_matrix, invalid_count
 from tmdscope.scores.cohort import Cohort
-from tmdscope.scores.folds import PARTS, mean_std
+from tmdscope.scores.folds import PARTS, mean_over_folds
 from tmdscope.scores.scored import IDENTITY, PROBABILITY
 from tmdscope.scores.task import Metric, Task
 
@@ -45,11 +45,10 @@ def summarise(
 
 def _over_folds(results: Sequence[FoldResult], part: str) -> dict[str, Any]:
     scores: dict[str, Any] = {}
-    for key in dict.fromkeys(key for result in results for key in result.scores):
+    for key, found in mean_over_folds([result.scores for result in results]).items():
         if not key.startswith(f"{part}_"):
             continue
         name, _, label = key.removeprefix(f"{part}_").partition(".")
-        found = mean_std([result.scores[key] for result in results if key in result.scores])
         if label:
             scores.setdefault(name, {})[label] = found
         else:
@@ -119,7 +118,7 @@ def decoded_scores(
         for fold in folds:
             rows = (fold["part"] == part).to_numpy()
             each.append(task.scores(labels[rows], _decoded(fold, classes)[rows]))
-        scores[part] = {name: mean_std([found[name] for found in each]) for name in each[0]}
+        scores[part] = mean_over_folds(each)
     return scores
 
 

@@ -18,7 +18,7 @@ from tmdscope.models.mlp import train_mlp
 from tmdscope.models.registry import Labels, Targets, fit_family
 from tmdscope.params.families import AnyFamily, MethodsParams, MlpParams
 from tmdscope.scores.cohort import Cohort
-from tmdscope.scores.folds import PARTS, mean_std
+from tmdscope.scores.folds import PARTS, mean_over_folds
 from tmdscope.scores.task import CLASSES, Task
 from tmdscope.vision.targets import Multiclass
 
@@ -152,9 +152,3 @@ def score_parts(task: Task, targets: Targets, predicted: Targets, parts: FoldPar
         for part in PARTS
         for name, value in task.scores(targets[getattr(parts, part)], predicted[getattr(parts, part)]).items()
     }
-
-
-def mean_over_folds(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Give ``mean`` and population ``std`` of each score over the folds that have it."""
-    names = dict.fromkeys(name for fold in scores for name in fold)
-    return {name: mean_std([fold[name] for fold in scores if name in fold]) for name in names}

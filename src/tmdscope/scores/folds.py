@@ -1,6 +1,6 @@
 """Means over folds, and the parts of a fold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,3 +28,9 @@ def mean_std(values: Sequence[float] | NDArray[Any]) -> dict[str, float]:
     if not scores.size:
         raise ValueError("no scores: a mean needs at least one fold")
     return {"mean": float(scores.mean()), "std": float(scores.std())}
+
+
+def mean_over_folds(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Give ``mean`` and population ``std`` of each score over the folds that have it."""
+    names = dict.fromkeys(name for fold in scores for name in fold)
+    return {name: mean_std([fold[name] for fold in scores if name in fold]) for name in names}

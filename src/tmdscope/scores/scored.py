@@ -12,7 +12,7 @@ import pandera.pandas as pa
 from tmdscope.dataset.store import digest_of
 from tmdscope.files import broken, read_table
 from tmdscope.record import read_record
-from tmdscope.scores.folds import PARTS, mean_std
+from tmdscope.scores.folds import PARTS, mean_over_folds
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.task import CLASSES
 
@@ -133,8 +133,7 @@ def _recompute(predictions: pd.DataFrame) -> dict[str, float]:
     for name in PARTS:
         rows = [(fold == number) & (part == name) for number in folds]
         each = [CLASSES.scores(labels[own], predicted[own]) for own in rows]
-        for metric in each[0]:
-            over = mean_std([scores[metric] for scores in each])
+        for metric, over in mean_over_folds(each).items():
             found |= {f"{name}.{metric}.{key}": value for key, value in over.items()}
     validated = part == "val"
     test = [(fold == number) & (part == "test") for number in folds]

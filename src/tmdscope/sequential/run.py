@@ -4,7 +4,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -106,28 +106,22 @@ def run_sequences(
             f"sequential.paper_fold is {plan.params.paper_fold}, the folds are 0 to {len(setup.folds) - 1}: "
             "name one of them, or set measure_leak to false"
         )
-    return _Sequences(plan, setup, recorder, resume, known).run()
+    return _Sequences(plan, setup, recorder, resume, {result.training: result for result in known}).run()
 
 
+@dataclass
 class _Sequences:
     """The trainings of a plan, batch by batch; `one` is what the batch under way trains."""
 
-    one: Trainable
+    plan: Plan
+    setup: Setup
+    recorder: SequenceRecorder
+    resume: Resume | None
+    results: dict[Training, StageResult]
+    one: Trainable = field(init=False)
 
-    def __init__(
-        self,
-        plan: Plan,
-        setup: Setup,
-        recorder: SequenceRecorder,
-        resume: Resume | None,
-        known: Sequence[StageResult],
-    ) -> None:
-        self.plan = plan
-        self.setup = setup
-        self.recorder = recorder
-        self.resume = resume
-        self.results = {result.training: result for result in known}
-        self.parents = {plan.parent(training) for training in plan.trainings}
+    def __post_init__(self) -> None:
+        self.parents = {self.plan.parent(training) for training in self.plan.trainings}
 
     def run(self) -> list[StageResult]:
         made_for: tuple[Encoding, int] | None = None

@@ -8,8 +8,7 @@ from typing import Any, Self
 
 from tmdscope.learn.recorder import Recorder, Silent
 from tmdscope.learn.resume import Resume
-from tmdscope.models.tabular import mean_over_folds
-from tmdscope.scores.folds import PARTS
+from tmdscope.scores.folds import PARTS, mean_over_folds
 from tmdscope.scores.task import Task, read_task
 from tmdscope.sequential.plan import Plan, Training
 from tmdscope.sequential.record import StageVersion
