@@ -21,7 +21,7 @@ from tmdscope.report.text import averaged, digits_of, printed, unit_of
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
 from tmdscope.sequential.record import SequenceRecord
-from tmdscope.studies.published_features.carryover_section import CarriedLayers
+from tmdscope.studies.published_features.carryover_section import CarryoverPart
 from tmdscope.studies.published_features.layers import Carryover
 from tmdscope.studies.published_features.tables import PublishedTables, read_tables
 from tmdscope.studies.tmd_materials.paper import read_figure_4, read_published
@@ -98,7 +98,7 @@ def report_of(study: Study) -> Report:
             Classifiers(task, scores, audit.order(), test, len(split.folds), CALLED, published),
             PooledPart(task, pooled, outer, CALLED),
             Families(task, search, fixed),
-            CarriedLayers(task, Carryover.read(carryover, of), test),
+            CarryoverPart(task, Carryover.read(carryover, of), test),
             Confusion.pooled(task, scores, cohort.classes, outer, CALLED, ["sample_id_only"]),
             *(sequences, latent),
             Provenance(runs, about),
