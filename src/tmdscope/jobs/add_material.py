@@ -34,6 +34,7 @@ from tmdscope.names import key_of
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
 from tmdscope.params.images import DataParams, ModelTrackingParams, PrepareParams
+from tmdscope.params.reading import Params
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.intervals import tell_interval
@@ -131,7 +132,11 @@ def _read_both(
 
 def _open_attempt(study: Study, plan: Plan, tags: Mapping[str, str], version: Version, heads: bool) -> Resume:
     """Go on with an interrupted addition of the same class to the same model, or begin it."""
-    sections = {"data": DataParams, "prepare": PrepareParams, "scoring": ScoringParams}
+    sections: dict[str, type[Params]] = {
+        "data": DataParams,
+        "prepare": PrepareParams,
+        "scoring": ScoringParams,
+    }
     layout = study.layout
     stored = {"features": layout.features / "features.npy"} if heads else {}
     determining = identity(
