@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from tmdscope.materials import nearest
 from tmdscope.params.common import Key, TrainingParams
 from tmdscope.params.reading import Params, ParamsError, Seed, parse_section
-from tmdscope.params.search import Categorical, Space, SpaceParams, check_conditions, check_value
+from tmdscope.params.search import Categorical, SpaceParams, check_conditions, check_value
 
 
 class MlpParams(TrainingParams):
@@ -105,7 +105,32 @@ class FamilySearchParams(SpaceParams):
 
     @model_validator(mode="after")
     def _space_is_of_families(self) -> Self:
-        check_families(self.space, "search")
+        """Check that every draw is a family with all of its settings and no other's."""
+        space = self.space
+        drawn = space.get("family")
+        if not isinstance(drawn, Categorical) or drawn.when:
+            raise ParamsError("search.space must hold 'family', a categorical without a condition")
+        unknown = [str(name) for name in drawn.choices if name not in FAMILIES]
+        if unknown:
+            raise ParamsError(
+                f"search.space.family: unknown {unknown[0]!r}; {nearest(unknown[0], list(FAMILIES))}"
+            )
+        check_conditions(space, {}, "search")
+        models = {str(name): FAMILIES[str(name)] for name in drawn.choices}
+        known = list(dict.fromkeys(key for model in models.values() for key in model.model_fields))
+        for key in space:
+            if key not in known:
+                raise ParamsError(f"search.space: no family has {key!r}; {nearest(key, known)}")
+        for key in known:
+            users = {name: model for name, model in models.items() if key in model.model_fields}
+            if key not in space:
+                raise ParamsError(f"search.space lacks {key!r}, a setting of {', '.join(users)}")
+            place, dimension = f"search.space.{key}", space[key]
+            asked = {str(name) for name in dimension.when.get("family", list(models))}
+            if asked != set(users) or not set(dimension.when) <= {"family"}:
+                raise ParamsError(f"{place}: it must be drawn for {', '.join(users)} and no other family")
+            for model, value in product(users.values(), dimension.ends if key != "family" else ()):
+                check_value(place, model, {key: value}, key)
         return self
 
 
@@ -116,31 +141,3 @@ def read_family(settings: Mapping[str, Any]) -> AnyFamily:
         raise ParamsError(f"unknown family {name!r}; {nearest(name, list(FAMILIES))}")
     made: AnyFamily = parse_section("search", dict(settings), FAMILIES[name], "the settings of a trial")
     return made
-
-
-def check_families(space: Space, where: str) -> None:
-    """Check that every draw from a space is a family with all of its settings and no other's."""
-    drawn = space.get("family")
-    if not isinstance(drawn, Categorical) or drawn.when:
-        raise ParamsError(f"{where}.space must hold 'family', a categorical without a condition")
-    unknown = [str(name) for name in drawn.choices if name not in FAMILIES]
-    if unknown:
-        raise ParamsError(
-            f"{where}.space.family: unknown {unknown[0]!r}; {nearest(unknown[0], list(FAMILIES))}"
-        )
-    check_conditions(space, {}, where)
-    models = {str(name): FAMILIES[str(name)] for name in drawn.choices}
-    known = list(dict.fromkeys(key for model in models.values() for key in model.model_fields))
-    for key in space:
-        if key not in known:
-            raise ParamsError(f"{where}.space: no family has {key!r}; {nearest(key, known)}")
-    for key in known:
-        users = {name: model for name, model in models.items() if key in model.model_fields}
-        if key not in space:
-            raise ParamsError(f"{where}.space lacks {key!r}, a setting of {', '.join(users)}")
-        place, dimension = f"{where}.space.{key}", space[key]
-        asked = {str(name) for name in dimension.when.get("family", list(models))}
-        if asked != set(users) or not set(dimension.when) <= {"family"}:
-            raise ParamsError(f"{place}: it must be drawn for {', '.join(users)} and no other family")
-        for model, value in product(users.values(), dimension.ends if key != "family" else ()):
-            check_value(place, model, {key: value}, key)

@@ -12,7 +12,7 @@ from tmdscope.studies.published_features.layers import Carryover
 
 
 @dataclass(frozen=True)
-class CarriedLayers(Part):
+class CarryoverPart(Part):
     """Both series of every seed, and of how many held-out images the test is; told by the plain metric."""
 
     task: Task

@@ -17,7 +17,7 @@ from tmdscope.report.sections.sequential import Sequences
 from tmdscope.report.text import averaged, digits_of, printed
 from tmdscope.scores.text import unit_of
 from tmdscope.sequential.record import SequenceRecord
-from tmdscope.studies.published_features.carryover_section import CarriedLayers
+from tmdscope.studies.published_features.carryover_section import CarryoverPart
 from tmdscope.studies.published_features.layers import Carryover
 from tmdscope.studies.published_features.tables import PublishedTables, read_tables
 from tmdscope.studies.tmd_materials.paper import read_figure_4, read_published
@@ -74,10 +74,19 @@ def report_of(study: Study) -> Report:
         lead="Features and embeddings of the TMD paper's images, its classifiers and others, and what their "
         "scores are worth.",
         parts=[
+<<<<<<< HEAD
             *(data, left.audit),
             *left.methods({"paper's ImageNet* (Table 2)": PAPER_ROW.scores}, [SAMPLE_ID_ONLY]),
             CarriedLayers(task, Carryover.read(carryover, of), len(left.split.test)),
             *left.confusion([SAMPLE_ID_ONLY]),
+=======
+            *(data, audit),
+            Classifiers(task, scores, audit.order(), test, len(split.folds), CALLED, published),
+            PooledPart(task, pooled, outer, CALLED),
+            Families(task, search, fixed),
+            CarryoverPart(task, Carryover.read(carryover, of), test),
+            Confusion.pooled(task, scores, cohort.classes, outer, CALLED, ["sample_id_only"]),
+>>>>>>> lean-data
             *(sequences, latent),
             Provenance(runs, about),
             Reproduction(runs, "make published", conditions),
