@@ -74,19 +74,10 @@ def report_of(study: Study) -> Report:
         lead="Features and embeddings of the TMD paper's images, its classifiers and others, and what their "
         "scores are worth.",
         parts=[
-<<<<<<< HEAD
             *(data, left.audit),
             *left.methods({"paper's ImageNet* (Table 2)": PAPER_ROW.scores}, [SAMPLE_ID_ONLY]),
-            CarriedLayers(task, Carryover.read(carryover, of), len(left.split.test)),
+            CarryoverPart(task, Carryover.read(carryover, of), len(left.split.test)),
             *left.confusion([SAMPLE_ID_ONLY]),
-=======
-            *(data, audit),
-            Classifiers(task, scores, audit.order(), test, len(split.folds), CALLED, published),
-            PooledPart(task, pooled, outer, CALLED),
-            Families(task, search, fixed),
-            CarryoverPart(task, Carryover.read(carryover, of), test),
-            Confusion.pooled(task, scores, cohort.classes, outer, CALLED, ["sample_id_only"]),
->>>>>>> lean-data
             *(sequences, latent),
             Provenance(runs, about),
             Reproduction(runs, "make published", conditions),
