@@ -11,7 +11,7 @@ PIP_AUDIT := pip-audit==2.10.1
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-SOURCES := src pipelines
+SOURCES := src
 
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc
 REQUIRE_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \

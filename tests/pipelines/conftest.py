@@ -139,7 +139,7 @@ def undeclared_above_ground(gaps: Mapping[str, Gap]) -> dict[str, set[str]]:
     """For each stage with any: undeclared reads, beside `UNDECLARED` and what marks a folder."""
     modules = "|".join(UNDECLARED_MODULES).replace(".", "/")
     rooms = rf"({'|'.join(UNDECLARED)})(\.py|/.*)|({modules})\.py"
-    ground = re.compile(rf"src/tmdscope/(.*/)?__init__\.py|src/tmdscope/{rooms}")
+    ground = re.compile(rf"src/tmdscope/(.*/)?__init__\.py|src/tmdscope/({rooms})")
     found = {
         stage: {name for name in gap.undeclared if not ground.fullmatch(name)} for stage, gap in gaps.items()
     }

@@ -8,6 +8,7 @@ import pandas as pd
 
 from tmdscope.analysis.latent import LatentData, LatentResult, analyse
 from tmdscope.analysis.record import Latent
+from tmdscope.dataset.splits import Split
 from tmdscope.files import write_table
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import LatentAnalysisParams, ScoringParams
@@ -17,6 +18,7 @@ from tmdscope.scores.cohort import Cohort
 def relate_embedding(
     study: Study,
     cohort: Cohort,
+    split: Split,
     settings: LatentAnalysisParams,
     embeddings: pd.DataFrame,
     before: pd.DataFrame,
@@ -30,7 +32,7 @@ def relate_embedding(
     is what a further kind of record holds beside the summary.
     """
     layout, samples = study.layout, cohort.sample_ids.tolist()
-    held_out = np.isin(cohort.image_ids, cohort.read_split(layout.split).test)
+    held_out = np.isin(cohort.image_ids, split.test)
     data = LatentData(embeddings, before, descriptors, cohort.label_names.tolist(), samples, held_out)
     found = analyse(data, settings, study.section("scoring", ScoringParams))
     part = np.where(held_out, "test", "train and validation")

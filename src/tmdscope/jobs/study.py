@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from tmdscope.errors import UserError
-from tmdscope.files import sha256_file
+from tmdscope.files import broken, sha256_file
 from tmdscope.layout import Layout
 from tmdscope.params.common import TrackingParams
 from tmdscope.params.reading import Params, read_section
@@ -93,6 +93,8 @@ class Study:
 
     def of(self, digest: str) -> dict[str, str]:
         """Say what a result is of: the data set of a digest, and the split."""
+        if not self.layout.split.is_file():
+            raise broken(self.layout.split, "does not exist")
         return {"data": digest, "split": sha256_file(self.layout.split)}
 
     def job(self, verb: str) -> Callable[..., None]:

@@ -21,7 +21,8 @@ def run(study: Study) -> None:
     layout = study.layout
     settings = study.section("latent", LatentParams)
     dataset = Dataset.load(layout.prepared)
-    cohort, of = study.cohort(study), study.of(dataset.digest)
+    cohort = study.cohort(study)
+    split, of = cohort.read_split(layout.split), study.of(dataset.digest)
     stored = StoredFeatures.read(layout.features, dataset, layout.pretrained)
     version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
     check_trained_on(version, of)
@@ -35,6 +36,6 @@ def run(study: Study) -> None:
     model = LatentModel(version.name, version.number, settings.alias, fold, experiment, settings.after_relu)
     about = {"model": model, "before": Before(stored.architecture, stored.weights)}
     seen = embeddings, untrained, descriptors
-    found = relate_embedding(study, cohort, settings, *seen, ModelLatent, about)
+    found = relate_embedding(study, cohort, split, settings, *seen, ModelLatent, about)
     described = len(found.summary.described)
     print(f"{version.uri} (@{settings.alias}), fold {fold}: {len(ids)} embeddings, {described} descriptors")

@@ -11,9 +11,10 @@ from tmdscope.studies.published_features.tables import NO_DESCRIPTORS, read_tabl
 def run(study: Study) -> None:
     """Relate the components of the embedding to every descriptor."""
     settings, tables = study.section("latent", LatentAnalysisParams), read_tables(study.layout.tables)
+    split = tables.cohort.read_split(study.layout.split)
     embeddings, before = pd.DataFrame(tables.embeddings), pd.DataFrame(tables.features)
     descriptors = NO_DESCRIPTORS if tables.descriptors is None else tables.descriptors
-    found = relate_embedding(study, tables.cohort, settings, embeddings, before, descriptors)
+    found = relate_embedding(study, tables.cohort, split, settings, embeddings, before, descriptors)
     print(
         f"{study.layout.latent}: {settings.components} components of {len(embeddings)} embeddings carry "
         f"{found.pca.cumulative_explained_variance[-1]:.1%} of the variance; descriptors "
