@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 MODEL = "tmd-material-classifier"
 RUN_ELSEWHERE = {
     "docs/versioning.md": "test_versioning.py",
-    "docs/adding-a-study.md": "tests/studies/test_new_study.py",
+    "docs/adding-a-study.md": "../studies/test_new_study.py",
 }
 """Pages whose blocks another test runs word for word."""
 
