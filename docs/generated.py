@@ -25,10 +25,7 @@ from tmdscope import limits
 from tmdscope.analysis.descriptors.catalogue import data_dictionary
 from tmdscope.dataset.records import PAPER_TEST, TEMPERATURE
 from tmdscope.dataset.store import RAW_SCHEMA, SCHEMA
-from tmdscope.params.experiments import ExperimentParams
-from tmdscope.params.reading import Params
-from tmdscope.params.search import SearchParams
-from tmdscope.params.settings import IMAGE_SECTIONS
+from tmdscope.params.settings import IMAGE_SECTIONS, NAMED
 from tmdscope.scan.simulate import SURFACE_TRUTH, TRUTH
 
 ROOT = Path(__file__).parents[1]
@@ -40,9 +37,6 @@ OUTSIDE = (
     "examples/slurm/search.sbatch",
 )
 """Files outside docs/ that pages point to; the site holds them under ``repository/``."""
-
-ENTRIES: Mapping[str, type[Params]] = {"experiments": ExperimentParams, "searches": SearchParams}
-"""Sections that map names of the user's own to entries of one kind."""
 
 SOURCES_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "simulated": {**TRUTH, **SURFACE_TRUTH},
@@ -147,11 +141,8 @@ def settings() -> str:
     ]
     for name, value in shipped.items():
         parts.append(f"## {name}")
-        model = IMAGE_SECTIONS.get(name)
-        if model:
-            parts += _section(name, model.model_json_schema(), value)
-        else:
-            parts += _section(f"{name}.NAME", ENTRIES[name].model_json_schema(), None)
+        schema = IMAGE_SECTIONS[name].model_json_schema()
+        parts += _section(f"{name}.NAME", schema, None) if name in NAMED else _section(name, schema, value)
     return "\n\n".join(parts) + "\n"
 
 

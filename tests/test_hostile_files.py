@@ -25,7 +25,7 @@ SHIPPED = Path(__file__).parents[1] / "params.yaml"
 
 def read_settings(path: Path) -> str:
     """Check settings as the command does."""
-    return check_study(study_of(path), path)
+    return check_study(study_of(path))
 
 
 def pipe(path: Path) -> None:

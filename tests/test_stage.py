@@ -198,11 +198,27 @@ def test_what_ends_a_thread_is_told(project: Path) -> None:
     assert "ZeroDivisionError" in ended(program, expect=0, cwd=project).stderr
 
 
-def test_what_ends_the_imports_of_a_stage_is_told(project: Path) -> None:
-    script = project / "pipelines" / "study" / "stage.py"
-    script.parent.mkdir(parents=True)
-    script.write_text("import tmdscope\nraise KeyboardInterrupt\n")
-    done = subprocess.run([sys.executable, script], stderr=subprocess.PIPE, text=True, check=False)
+INTERRUPTED = """
+import sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "tmdscope.jobs.study":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+"""
+
+
+def test_what_ends_the_imports_of_a_stage_is_told(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, "-m", "tmdscope.studies", "tmd_materials", "split"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (130, "stopped by SIGINT; start the same again to go on\n")
 
 

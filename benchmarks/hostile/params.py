@@ -14,7 +14,7 @@ SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
 
 def _read(folder: Path) -> Any:
     path = folder / "params.yaml"
-    return check_study(study_of(path), path)
+    return check_study(study_of(path))
 
 
 def _case(told: str, content: str | bytes, must: str = "refuse") -> Case:

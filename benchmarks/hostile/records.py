@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from tests.dataset.test_store import small_dataset
-from tests.learn import test_scored
+from tests.scores import test_scored
 
 from benchmarks.hostile.cases import FOREIGN, ROOT, Case, command, odd_files, put, shared
 from benchmarks.hostile.models import empty_store

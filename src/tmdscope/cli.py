@@ -100,7 +100,7 @@ def check(params: ParamsPath = Path("params.yaml")) -> None:
     from tmdscope.jobs.check import check_study
     from tmdscope.studies import study_of
 
-    _echo(check_study(study_of(params), params))
+    _echo(check_study(study_of(params)))
 
 
 @app.command()
@@ -266,17 +266,17 @@ def search(
     `tmdscope search-worker` joins from anywhere. Ctrl-C gives trials under way back.
     """
     from tmdscope.jobs.searching import local_workers, search_experiment
-    from tmdscope.layout import MAIN
     from tmdscope.params.search import BEST_PARAMS
-    from tmdscope.scores.task import CLASSES
+    from tmdscope.scores.task import read_task
+    from tmdscope.studies import study_of
 
-    folder = params.parent / MAIN.searches / experiment
+    study = study_of(params)
     with local_workers(experiment, workers - 1, params):
-        found = search_experiment(_read_request(experiment, params), folder)
-    score = f"{CLASSES.primary.title} {CLASSES.primary.tell(found.value)}"
+        found = search_experiment(study, experiment)
+    metric = read_task(study.task).primary
     _echo(
-        f"{experiment}: trial {found.trial} of {found.progress.over} is best, {score}; settings in "
-        f"{folder / BEST_PARAMS}"
+        f"{experiment}: trial {found.trial} of {found.progress.over} is best, {metric.title} "
+        f"{metric.tell(found.value)}; settings in {study.layout.searches / experiment / BEST_PARAMS}"
     )
 
 
@@ -292,23 +292,9 @@ def search_worker(
     MLFLOW_TRACKING_URI. An experiment's name stands for its study.
     """
     from tmdscope.jobs.searching import join_experiment_search
-    from tmdscope.params.search import experiment_of
+    from tmdscope.studies import study_of
 
-    experiment = experiment_of(study, params)
-    ended = join_experiment_search(_read_request(experiment, params), study, wait)
-    _echo(f"{study}: {ended} trials ended here")
-
-
-def _read_request(experiment: str, params: Path) -> Any:
-    """Read what a search of an experiment is asked to do."""
-    from tmdscope.jobs.searching import SearchRequest
-    from tmdscope.memory import keep_freed_memory
-    from tmdscope.params.search import read_search
-
-    keep_freed_memory()
-    varied, base = read_search(experiment, params)
-    data, tracking = _read(params, "data", "tracking")
-    return SearchRequest(experiment, varied, base, data.classes, tracking.study, params.parent)
+    _echo(f"{study}: {join_experiment_search(study_of(params), study, wait)} trials ended here")
 
 
 @app.command()
@@ -324,23 +310,10 @@ def add_material(
     to the study's source.
     """
     from tmdscope.jobs.add_material import add_material as add
-    from tmdscope.jobs.new_class import AddRequest
-    from tmdscope.layout import MAIN
-    from tmdscope.lifecycle.card import write_card
-    from tmdscope.memory import keep_freed_memory
-    from tmdscope.tracking.registry import resolve
-    from tmdscope.tracking.store import connect
+    from tmdscope.studies import study_of
 
-    keep_freed_memory()
-    tracking, data, *how = _read(params, "tracking", "data", "prepare", "sequential", "scoring")
-    prepare, sequential, scoring = how
-    study, registered = tracking.study, tracking.model
-    request = AddRequest(model, images, study, registered, data, prepare, sequential, scoring, params.parent)
-    added = add(request)
-    client = connect()
-    for made in added.record.versions:
-        write_card(client, resolve(client, f"models:/{made.name}/{made.number}"))
-    _echo(f"{added.text}\nin full: {params.parent / MAIN.added / key_of(added.material)}")
+    text, place = add(study_of(params), model, images)
+    _echo(f"{text}\nin full: {place}")
 
 
 @app.command()

@@ -6,80 +6,50 @@ from pathlib import Path
 
 
 class Layout:
-    """Where a study keeps its files, relative to the project: what its verbs write, and what people open.
+    """Where a study keeps its files in the project `root`: what its verbs write, and what people open.
 
-    Parameters
-    ----------
-    name : str, optional
-        The study's folder in ``data``, ``reports`` and ``pipelines``; the main study lies above the others.
+    `name` is its folder in ``data``, ``reports`` and ``pipelines``; the main study lies above the others.
     """
 
-    def __init__(self, name: str = "") -> None:
-        data, reports = Path("data") / name, Path("reports") / name
-        self.settings = Path("pipelines") / name / "params.yaml" if name else Path("params.yaml")
-        self.checked = data / "checked.txt"
-        """The same text whenever all settings are right: what depends on it does not run again."""
-        self.raw = data / "raw"
-        """What the source gave."""
-        self.tables = data / "tables"
-        """Tables that were fetched."""
-        self.prepared = data / "prepared"
-        """8-bit images and their manifest."""
-        self.pretrained = data / "pretrained" / "backbone.safetensors"
-        """The backbone called `simulated`."""
-        self.split = data / "split.json"
-        """Held-out test and folds."""
-        self.split_counts = data / "split_counts.csv"
-        """Images of each class in each part."""
-        self.features = data / "features"
-        """What a frozen backbone sees."""
-        self.searches = data / "searches"
-        """A folder for every search of an experiment: what it found and how."""
-        self.experiments = data / "experiments"
-        """A folder for every experiment: scores, predictions, where its runs are."""
-        self.scores = data / "scores.json"
-        """Scores of every method on a table."""
-        self.run = data / "run.json"
-        """And where their runs are."""
-        self.search = data / "search.json"
-        """What nested searches over families of methods found."""
-        self.search_run = data / "search_run.json"
-        """And where their runs are."""
-        self.sequential = data / "sequential"
-        """Classes added one after another: scores, latent panels, where the runs are."""
-        self.added = data / "added"
-        """A folder for every class that was added to a registered model."""
-        self.attempts = data / "attempts"
-        """What interrupted trainings go on from."""
-        self.audit = data / "audit.json"
-        """What a score is worth."""
-        self.registered = data / "registered.json"
-        """Versions of the registered model."""
-        self.descriptors = data / "descriptors.parquet"
-        """Physical descriptors of every image."""
-        self.latent = data / "latent.json"
-        """What an embedding has to do with the descriptors."""
-        self.latent_table = data / "latent_correlations.csv"
-        """Every correlation of a descriptor with a component of the embedding."""
-        self.attribution = data / "attribution"
-        """Where in an image the best model finds its reasons."""
-        self.comparisons = reports / "comparisons"
-        """A folder for every two models that were compared."""
-        self.experiment_plots = reports / "experiments"
-        """Tables that `dvc plots` draws."""
-        self.latent_plot = reports / "latent.csv"
-        """Principal components of the embedding."""
-        self.inspected = reports / "inspected"
-        """Pictures of instrument files before and after levelling."""
-        self.metrics = reports / "metrics.json"
-        """The numbers that DVC compares."""
-        self.page = reports / "index.html"
-        """The report that a person opens."""
+    def __init__(self, name: str = "", root: Path = Path(), settings: Path | None = None) -> None:
+        data, reports = root / "data" / name, root / "reports" / name
+        usual = root / "pipelines" / name / "params.yaml" if name else root / "params.yaml"
+        self.root = root
+        self.settings = usual if settings is None else settings
+        self.checked = data / "checked.txt"  # the same whenever all settings are right: nothing runs again
+        self.raw = data / "raw"  # what the source gave
+        self.tables = data / "tables"  # that were fetched
+        self.prepared = data / "prepared"  # 8-bit images and their manifest
+        self.pretrained = data / "pretrained" / "backbone.safetensors"  # weights `simulated`
+        self.split = data / "split.json"  # held-out test and folds
+        self.split_counts = data / "split_counts.csv"  # images of each class in each part
+        self.features = data / "features"  # what a frozen backbone sees
+        self.searches = data / "searches"  # a folder for every search of an experiment
+        self.experiments = data / "experiments"  # a folder for every experiment
+        self.scores = data / "scores.json"  # of every method on a table
+        self.run = data / "run.json"  # and where their runs are
+        self.search = data / "search.json"  # what nested searches over families of methods found
+        self.search_run = data / "search_run.json"  # and where their runs are
+        self.sequential = data / "sequential"  # classes added one after another
+        self.added = data / "added"  # a folder for every class that was added to a registered model
+        self.attempts = data / "attempts"  # what interrupted trainings go on from
+        self.audit = data / "audit.json"  # what a score is worth
+        self.registered = data / "registered.json"  # versions of the registered model
+        self.descriptors = data / "descriptors.parquet"  # physical, of every image
+        self.latent = data / "latent.json"  # what an embedding has to do with the descriptors
+        self.latent_table = data / "latent_correlations.csv"  # every correlation
+        self.attribution = data / "attribution"  # where in an image the best model finds its reasons
+        self.comparisons = reports / "comparisons"  # a folder for every two models that were compared
+        self.experiment_plots = reports / "experiments"  # tables that `dvc plots` draws
+        self.latent_plot = reports / "latent.csv"  # principal components of the embedding
+        self.inspected = reports / "inspected"  # instrument files before and after levelling
+        self.metrics = reports / "metrics.json"  # the numbers that DVC compares
+        self.page = reports / "index.html"  # the report that a person opens
 
     @property
     def written(self) -> list[Path]:
         """All of the above: what a study writes."""
-        return [path for path in vars(self).values() if path != self.settings]
+        return [path for path in vars(self).values() if path not in (self.root, self.settings)]
 
 
 MAIN = Layout()

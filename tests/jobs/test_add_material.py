@@ -15,6 +15,7 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.jobs.add_material import describe_gain
 from tmdscope.jobs.new_class import check_scale, join_folds, own_preparation, read_new
+from tmdscope.layout import Layout
 from tmdscope.params.images import DataParams, FolderParams, PrepareParams, SimulatedParams
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.task import CLASSES as TASK
@@ -143,27 +144,25 @@ def test_another_scale_is_refused_and_an_unknown_one_told(
 def test_the_models_own_preparation_is_used_and_another_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     own, asked = (PrepareParams(size_px=16, percentiles=p) for p in ([0.5, 99.5], [5.0, 95.0]))
     program = replace(make_program(members=1), prepare=own)
-    request = SimpleNamespace(prepare=own, images="new")
-    assert own_preparation(request, VERSION, program) == own
+    images = Path("new")
+    assert own_preparation(own, images, VERSION, program) == own
     assert capsys.readouterr().err == ""
-    assert own_preparation(SimpleNamespace(prepare=asked, images="new"), VERSION, program) == own
+    assert own_preparation(asked, images, VERSION, program) == own
     assert "percentiles [0.5, 99.5], not [5.0, 95.0]" in capsys.readouterr().err
     with pytest.raises(UserError, match="does not say how its images were prepared"):
-        own_preparation(request, VERSION, make_program(members=1))
+        own_preparation(own, images, VERSION, make_program(members=1))
 
 
-def test_new_images_are_prepared_by_what_is_given_not_by_the_request(tmp_path: Path) -> None:
+def test_new_images_are_prepared_by_what_is_given_not_by_the_study(tmp_path: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()
     heights = np.random.default_rng(1).normal(size=(20, 40)).astype(np.float32)
     np.save(images / "a.npy", heights)
     (images / "manifest.csv").write_text("path,sample_id,material\na.npy,x,MoTe2\n")
-    own, asked = (PrepareParams(size_px=16, percentiles=p) for p in ([0.5, 99.5], [5.0, 95.0]))
+    own = PrepareParams(size_px=16, percentiles=[0.5, 99.5])
     simulated = SimulatedParams(images=10, samples=10, size_px=16, frame_nm=1.0, seed=1)
     folder = FolderParams(path="data/user", manifest="manifest.csv")
     data = DataParams(source="simulated", classes=["MoS2", "WS2"], simulated=simulated, folder=folder)
-    request = SimpleNamespace(
-        images=images, root=tmp_path / "project", data=data, prepare=asked, model="models:/m/3"
-    )
-    new = read_new(request, own, ["MoS2", "WS2"], dataset())
+    study = SimpleNamespace(layout=Layout(root=tmp_path / "project"), section=lambda *_: data)
+    new = read_new(study, images, own, VERSION, ["MoS2", "WS2"], dataset())
     np.testing.assert_array_equal(new.images[0], prepare_scan(heights, (1.0, 1.0), own).image)

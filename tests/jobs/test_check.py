@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def check(changes: Mapping[str, Any], folder: Path) -> str:
     path = folder / "params.yaml"
     path.write_text(write_settings(edit(ROOT / "params.yaml", changes)))
-    return check_study(STUDY, path)
+    return check_study(STUDY.at(path))
 
 
 def test_what_was_checked_is_said(tmp_path: Path) -> None:

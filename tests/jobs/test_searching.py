@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from tmdscope.cli import app
 from tmdscope.errors import UserError
-from tmdscope.jobs.searching import local_workers, open_searches
-from tmdscope.tracking.search import study_name
+from tmdscope.jobs.searching import local_workers
+from tmdscope.tracking.search import open_searches, study_name
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

@@ -1,7 +1,6 @@
 """The job that both studies' stages `sequential` are: trained, tracked, compared and written."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from tests.sequential import small
 from tests.support.cohorts import make_cohort
 from tmdscope.jobs import sequences as job
-from tmdscope.jobs.sequences import SequenceStudy, StageModels, TrackedOutcome, run_sequential, train_tracked
+from tmdscope.jobs.sequences import Sequences, StageModels, TrackedOutcome, run_sequential, train_tracked
 from tmdscope.layout import Layout
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.resume import Resume
@@ -32,21 +31,15 @@ COHORT = make_cohort(None, small.SAMPLE_IDS, LABELS, small.CLASSES)
 BOTH: list[Encoding] = ["multiclass", "multilabel"]
 
 
-def study_in(folder: Path, params: SequenceParams, **changes: Any) -> SequenceStudy:
-    return replace(
-        SequenceStudy(
-            name="sequences",
-            cohort=COHORT,
-            params=params,
-            epochs=small.SETTINGS.epochs,
-            scoring=ScoringParams(bootstrap=100, seed=1),
-            of={"data": "ab" * 32, "split": "cd" * 32},
-            deciding={"split": "cd"},
-            source=Path("data"),
-            layout=Layout(str(folder)),  # an absolute name is the folder itself
-        ),
-        **changes,
+def sequences_in(folder: Path, params: SequenceParams) -> Sequences:
+    study: Any = SimpleNamespace(
+        experiment="sequences",
+        layout=Layout(str(folder)),  # an absolute name is the folder itself
+        source=Path("data"),
+        section=lambda *_: ScoringParams(bootstrap=100, seed=1),
+        of=lambda _: {"data": "ab" * 32, "split": "cd" * 32},
     )
+    return Sequences(study, COHORT, params, small.SETTINGS.epochs, {"split": "cd"})
 
 
 @pytest.fixture
@@ -57,28 +50,30 @@ def in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "run_parts", lambda work, parts: [work(part) for part in parts])
 
 
-def read(study: SequenceStudy) -> SequenceRecord | None:
-    folder = study.layout.sequential
-    return SequenceRecord.read(folder / job.RECORD, folder / job.PANELS, study.of, CLASSES.primary)
+def read(sequences: Sequences) -> SequenceRecord | None:
+    folder = sequences.study.layout.sequential
+    return SequenceRecord.read(folder / job.RECORD, folder / job.PANELS, sequences.of, CLASSES.primary)
 
 
 @pytest.mark.usefixtures("in_process")
 def test_encodings_that_ran_apart_are_one_record(tmp_path: Path) -> None:
-    study = study_in(tmp_path, small.params(encodings=BOTH, order=list(small.ORDER[:3]), volumes=["full"]))
+    sequences = sequences_in(
+        tmp_path, small.params(encodings=BOTH, order=list(small.ORDER[:3]), volumes=["full"])
+    )
     asked: list[list[Encoding]] = []
 
     def train(resume: Resume, encodings: list[Encoding]) -> TrackedOutcome:
         asked.append(encodings)
-        plan = study.plan(encodings)
-        return train_tracked(study.tracked(plan, resume), small.setup_of(plan))
+        plan = sequences.plan(encodings)
+        return train_tracked(sequences.tracked(plan, resume), small.setup_of(plan))
 
-    said = run_sequential(study, train, apart=True)
+    said = run_sequential(sequences, train, apart=True)
     assert asked == [["multiclass"], ["multilabel"]]
     assert [line.split(",")[0] for line in said] == [
         *(f"sequential - {arm} {name}" for arm in ("direct", "direct-equal-budget") for name in BOTH),
         "multilabel - multiclass",
     ]
-    record = read(study)
+    record = read(sequences)
     assert record is not None
     assert [chain.encoding for chain in record.chains] == BOTH
     assert {(point.arm, point.encoding) for point in record.points} == {
@@ -86,24 +81,24 @@ def test_encodings_that_ran_apart_are_one_record(tmp_path: Path) -> None:
     }
     assert list(dict.fromkeys(record.panels["encoding"])) == BOTH
     assert (record.settings.encodings, record.settings.epochs) == (BOTH, small.SETTINGS.epochs)
-    runs = read_record(study.layout.sequential / job.RUNS, study.of)
+    runs = read_record(sequences.study.layout.sequential / job.RUNS, sequences.of)
     assert set(runs["runs"]) == {"sequential-multiclass-1", "sequential-multilabel-1"}
     client = open_study("sequences").client
     for name, run_id in runs["runs"].items():
         run = client.get_run(run_id)
         assert (run.info.run_name, run.info.status) == (name, "FINISHED")
         assert run.data.tags.items() >= {"experiment": "sequential", "split.sha256": "cd" * 32}.items()
-    assert not (study.layout.attempts / job.NAME).exists()
+    assert not (sequences.study.layout.attempts / job.NAME).exists()
 
 
 @pytest.mark.usefixtures("in_process")
 def test_sequences_that_are_left_out_write_every_file_and_train_nothing(tmp_path: Path) -> None:
-    study = study_in(tmp_path, small.params(enabled=False, order=["no such class"]))
-    said = run_sequential(study, lambda *_: pytest.fail("trained"), apart=False)
+    sequences = sequences_in(tmp_path, small.params(enabled=False, order=["no such class"]))
+    said = run_sequential(sequences, lambda *_: pytest.fail("trained"), apart=False)
     assert len(said) == 1
     assert said[0].startswith("not run: sequential.enabled is false in ")
-    assert read(study) is None
-    assert json.loads((study.layout.sequential / job.RUNS).read_text())["runs"] == {}
+    assert read(sequences) is None
+    assert json.loads((sequences.study.layout.sequential / job.RUNS).read_text())["runs"] == {}
     assert not (tmp_path / "mlruns").exists()
 
 
@@ -148,9 +143,9 @@ def test_models_of_registered_volumes_are_kept_with_their_weights(monkeypatch: p
     plan = small.plan_of(volumes=["full", 8], measure_leak=False)
     models, compiled = models_of(plan, monkeypatch)
     setup = models.setup(small.folds())
-    assert (setup.heads, setup.dropout) == (True, 0.25)
+    assert setup.heads
     heard = small.Heard()
-    run_sequences(plan, replace(setup, dropout=0.0), heard)
+    run_sequences(plan, setup, heard)
     assert len(models.made) == len(plan.stages)  # one for every stage, whatever is trained of it
     kept = [result for result in heard.of("result") if models.package(result) is not None]
     assert [result.training.name for result in kept] == [f"{count}-materials-full" for count in (2, 3, 4)]

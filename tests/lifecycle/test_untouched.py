@@ -25,9 +25,11 @@ from tmdscope.dataset.sources import PICTURES, ingest
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.jobs.new_class import read_new
+from tmdscope.layout import Layout
 from tmdscope.lifecycle.inputs import find_files
 from tmdscope.lifecycle.predictor import Predictor
 from tmdscope.params.images import DataParams
+from tmdscope.tracking.registry import Version
 
 ROOT = Path(__file__).parents[2]
 HEAD = "path,sample_id,material,operator,date"
@@ -125,18 +127,17 @@ def test_adding_a_material_only_reads(project: Path) -> None:
         manifest=pd.DataFrame({"image_id": ["x"], "sample_id": [known], "image_sha256": ["0" * 64]}),
         images=np.zeros((1, PREPARE.size_px, PREPARE.size_px), np.uint8),
     )
-    request = SimpleNamespace(
-        images=user, data=study(manifest="one.csv"), prepare=PREPARE, model="m", root=project
-    )
+    data, version = study(manifest="one.csv"), Version("m", 1, "run", {})
+    asked = SimpleNamespace(layout=Layout(root=project), section=lambda *_: data)
     with untouched(user), pytest.raises(UserError, match=r"sample_id 'S07' looks like 'S07 ' of the study"):
-        read_new(request, PREPARE, ["MoS2"], old)
+        read_new(asked, user, PREPARE, version, ["MoS2"], old)
     old.manifest["sample_id"] = "T1"
     with untouched(user):
-        new = read_new(request, PREPARE, ["MoS2"], old)
+        new = read_new(asked, user, PREPARE, version, ["MoS2"], old)
     assert new.classes == ("MoTe2",)
     assert set(new.manifest["operator"]) == {"Ann"}
     with pytest.raises(UserError, match="knows MoTe\u2082 already"):
-        read_new(request, PREPARE, ["MoTe\u2082"], old)
+        read_new(asked, user, PREPARE, version, ["MoTe\u2082"], old)
 
 
 def test_init_writes_the_manifest_that_it_is_asked_for_and_nothing_else(project: Path) -> None:

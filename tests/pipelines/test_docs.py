@@ -23,8 +23,11 @@ from tmdscope.cli import app
 pytestmark = pytest.mark.slow
 
 MODEL = "tmd-material-classifier"
-RUN_ELSEWHERE = {"docs/versioning.md": "test_versioning.py"}
-"""Pages whose blocks another test of this folder runs word for word."""
+RUN_ELSEWHERE = {
+    "docs/versioning.md": "test_versioning.py",
+    "docs/adding-a-study.md": "tests/studies/test_new_study.py",
+}
+"""Pages whose blocks another test runs word for word."""
 
 SETUP = "installs an environment from the network and runs the whole study, a quarter of an hour"
 FOREGROUND = "a server that stays in the foreground; test_models_life.py and test_materials_study.py start it"

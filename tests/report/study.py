@@ -32,7 +32,7 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.images import DataParams, ModelTrackingParams, ReportParams, SplitParams
 from tmdscope.params.reading import parse_section, read_params
 from tmdscope.report.part import Part, Report
-from tmdscope.report.sections.searches import SearchResult
+from tmdscope.report.sections.training import SearchResult
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import CLASSES as TASK

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.report.attributions import ATTRIBUTION, attribution_maps
 from tests.report.study import dataset
 from tmdscope.analysis.record import Attribution
-from tmdscope.report.figures.attribution import Overlay, bar_length_nm, overlays
+from tmdscope.report.figures.images import Overlay, bar_length_nm, overlays
 from tmdscope.report.page import Figure, Paragraph, Table
 from tmdscope.report.sections.attribution import METHODS, SIGNED, Attributions
 

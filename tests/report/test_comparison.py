@@ -5,8 +5,7 @@ from pathlib import Path
 from tests.report.reading import Written, assert_sound
 from tests.report.study import Left, experiment, predictions, study
 from tmdscope.report.page import Note, Page, Section, Table, write_page
-from tmdscope.studies.tmd_materials.comparison import Comparison
-from tmdscope.studies.tmd_materials.paper import read_published
+from tmdscope.studies.tmd_materials.paper import Comparison, read_published
 
 
 def comparison_section(results: Left) -> Section:

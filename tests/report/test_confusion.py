@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.report.study import CLASSES, experiment, predictions, study
 from tmdscope.report.page import Figure, Paragraph, Table
-from tmdscope.report.sections.confusion import Confusion, confusion_table
+from tmdscope.report.sections.classifiers import Confusion, confusion_table
 
 
 def test_invalid_outputs_are_counted_and_the_papers_matrices_are_drawn() -> None:

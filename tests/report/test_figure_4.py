@@ -82,7 +82,7 @@ def test_a_stage_needs_a_value_for_every_volume() -> None:
 
 
 def test_published_values_stand_beside_the_measured_ones() -> None:
-    figure, conditions, table = Arms(sequence(), METRIC, PUBLISHED).blocks()
+    figure, conditions, table = Arms(sequence(), METRIC, PUBLISHED).compared()
     assert isinstance(figure, Figure)
     assert isinstance(conditions, Paragraph)
     assert isinstance(table, Table)
@@ -108,14 +108,14 @@ def test_published_values_stand_beside_the_measured_ones() -> None:
 
 
 def test_volumes_that_the_paper_lacks_are_not_given() -> None:
-    table = Arms(sequence(["multiclass"], volumes=(24, "full")), METRIC, PUBLISHED).blocks()[-1]
+    table = Arms(sequence(["multiclass"], volumes=(24, "full")), METRIC, PUBLISHED).compared()[-1]
     assert isinstance(table, Table)
     assert [row[2] for row in table.rows] == ["full", "24"] * 2
     assert [row[-2:] for row in table.rows if row[2] == "24"] == [["not given"] * 2] * 2
 
 
 def test_other_materials_are_shown_without_the_paper() -> None:
-    figure, conditions, table = Arms(sequence(classes=("a", "b", "c")), METRIC, PUBLISHED).blocks()
+    figure, conditions, table = Arms(sequence(classes=("a", "b", "c")), METRIC, PUBLISHED).compared()
     assert isinstance(figure, Figure)
     assert isinstance(conditions, Paragraph)
     assert isinstance(table, Table)

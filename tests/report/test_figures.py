@@ -6,8 +6,7 @@ from PIL import Image
 
 from tmdscope.report.figures.embeddings import Plane, component_planes
 from tmdscope.report.figures.images import image_grid
-from tmdscope.report.figures.scores import confusion_matrices
-from tmdscope.report.figures.training import training_curves
+from tmdscope.report.figures.scores import confusion_matrices, training_curves
 from tmdscope.scores.task import CLASSES
 
 METRIC = CLASSES.primary

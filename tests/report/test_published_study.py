@@ -26,8 +26,10 @@ from tests.report.numbers import (
 )
 from tmdscope.analysis.record import Latent
 from tmdscope.dataset.splits import Fold, Split
+from tmdscope.jobs import table_report
 from tmdscope.jobs.study import Study
 from tmdscope.report.part import Report
+from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.published_features import report as features
@@ -91,7 +93,6 @@ class Left:
         made = {layout.run: run_record(runs={"svc": 32 * "a"})}
         given = {
             "read_tables": lambda _: self.tables,
-            "read_split": lambda *_: split,
             "read_table": lambda path: plots[path],
             "read_record": lambda path, _: made.get(path, {"runs": {}}),
             "StudyScores": SimpleNamespace(read=lambda *_: StudyScores(dict(self.scores))),
@@ -103,8 +104,10 @@ class Left:
         }
         with ExitStack() as stack:
             stack.enter_context(patch.object(Study, "of", lambda _, digest: {"data": digest}))
-            for name, reader in given.items():
-                stack.enter_context(patch.object(features, name, reader))
+            stack.enter_context(patch.object(Cohort, "read_split", lambda *_: split))
+            for module in (features, table_report):
+                for name in given.keys() & vars(module).keys():
+                    stack.enter_context(patch.object(module, name, given[name]))
             return features.report_of(STUDY)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from tests.report.study import Left, experiment, study
 from tmdscope.params.search import Searched
 from tmdscope.report.page import Section, Table
-from tmdscope.report.sections.searches import Searches, SearchResult
+from tmdscope.report.sections.training import Searches, SearchResult
 
 SUMMARY = {
     "study": "finetune-1a2b3c4d",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tmdscope.errors import UserError
-from tmdscope.scores.bootstrap import draw_samples, mean_with_interval, sums_by_sample
+from tmdscope.scores.bootstrap import Interval, draw_samples, mean_with_interval, sums_by_sample
 
 
 def test_values_are_added_up_by_sample() -> None:
@@ -28,14 +28,14 @@ def test_intervals_of_clustered_values_cover_the_mean() -> None:
     for seed in range(200):
         rng = np.random.default_rng(seed)
         values = rng.normal(size=30).repeat(10) + rng.normal(0, 0.1, 300)
-        low, high = mean_with_interval(values, ids, 300, 1)["ci95"]
+        low, high = mean_with_interval(values, ids, 300, 1).ci95
         covered += int(low <= 0 <= high)
     assert 0.88 <= covered / 200 <= 0.99
 
 
 def test_what_is_not_known_does_not_count() -> None:
     found = mean_with_interval(np.array([1.0, np.nan, 3.0, 5.0]), ["a", "b", "c", "c"], 100, 1)
-    assert (found["mean"], found["images"], found["samples"]) == (3.0, 3, 2)
+    assert (found.mean, found.images, found.samples) == (3.0, 3, 2)
     alone = mean_with_interval(np.array([1.0, np.nan]), ["a", "b"], 100, 1)
-    assert alone == {"mean": 1.0, "ci95": None, "images": 1, "samples": 1}
-    assert mean_with_interval(np.array([np.nan]), ["a"], 100, 1)["mean"] is None
+    assert alone == Interval(1.0, None, images=1, samples=1)
+    assert mean_with_interval(np.array([np.nan]), ["a"], 100, 1).mean is None

@@ -51,7 +51,7 @@ def mean(rng: np.random.Generator, samples: int, share: float, alike: float) -> 
     sample = images(rng, samples)
     right = hits(rng, sample, share, alike).astype(float)
     found = mean_with_interval(right, sample.astype(str).tolist(), RESAMPLES, 1, limits=(0, 1))
-    return found["ci95"], share
+    return found.ci95, share
 
 
 def macro_f1(rng: np.random.Generator, samples: int, share: float, alike: float) -> Any:

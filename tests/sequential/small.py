@@ -89,7 +89,7 @@ def setup_of(
     def make(_: Encoding, target: Target) -> Trainable:
         return Trainable(target, examples, lambda: Head(FEATURES, target.outputs, dropout), settings)
 
-    return Setup(make, folds(), SAMPLE_IDS, heads, dropout if heads else 0.0)
+    return Setup(make, folds(), SAMPLE_IDS, heads)
 
 
 class SilentSequence:

@@ -16,6 +16,7 @@ HOOKS = ("cohort", "methods", "folds", "sections")
 """What a verb may call of a study."""
 WHOLE = {
     "read_experiments": {"experiments"},
+    "read_search": {"searches.*", "experiments.*"},
     "read_searches": {"searches"},
     "read_all_experiments": {"experiments", "searches"},
 }

@@ -20,13 +20,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
         yield open_study("tests")
 
 
+def point_at(study: Study) -> None:
+    """MLflow's address is one for the process, and other tests open stores of their own."""
+    mlflow.set_tracking_uri(study.uri)
+    mlflow.set_registry_uri(study.uri)
+
+
 @pytest.fixture(autouse=True)
 def point_at_store(request: pytest.FixtureRequest) -> None:
-    """MLflow's address is one for the process, and other tests open stores of their own."""
+    """Tests that use the store find it, whatever was opened since."""
     if "store" in request.fixturenames:
-        study: Study = request.getfixturevalue("store")
-        mlflow.set_tracking_uri(study.uri)
-        mlflow.set_registry_uri(study.uri)
+        point_at(request.getfixturevalue("store"))
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +39,7 @@ def logged(store: Study) -> Logged:
     program = make_program(members=2)
     with torch.inference_mode():
         expected = program.ensemble(torch.from_numpy(IMAGES)).numpy()
+    point_at(store)
     with start_run(store, "model", {}) as run:
         uri = run.program(program)
     return Logged(run.run_id, uri, expected)

@@ -6,25 +6,9 @@ from typing import Any, Self
 
 from tmdscope.params.common import LatentAnalysisParams
 from tmdscope.record import JsonRecord
-from tmdscope.scores.intervals import Bounds
+from tmdscope.scores.bootstrap import Interval
 
 _VARIANCE = "cumulative_explained_variance"
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean over images with its 95 % interval over samples, see `mean_with_interval`."""
-
-    mean: float | None
-    ci95: Bounds
-    images: int
-    samples: int
-
-    @staticmethod
-    def of(found: Mapping[str, Any]) -> "Interval":
-        """Take what `mean_with_interval` gives."""
-        bounds = found["ci95"]
-        return Interval(**{**found, "ci95": bounds and (bounds[0], bounds[1])})
 
 
 @dataclass(frozen=True)

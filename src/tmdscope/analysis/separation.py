@@ -10,7 +10,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tmdscope.analysis.record import Interval, Readout, Separation, Silhouette
+from tmdscope.analysis.record import Readout, Separation, Silhouette
 from tmdscope.analysis.relations import Sampling
 from tmdscope.errors import UserError
 from tmdscope.materials import ATOMS, elements_of
@@ -90,7 +90,7 @@ def _readout(
     _, counts = np.unique(target[held_out], return_counts=True)
     return Readout(
         fitted=float(right[~held_out].mean()),
-        test=Interval.of(test),
+        test=test,
         test_majority=float(counts.max() / counts.sum()) if len(counts) else None,
     )
 

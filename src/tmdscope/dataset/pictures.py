@@ -8,20 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tmdscope.dataset.tiff import (
-    COMPRESSION,
-    COMPRESSIONS,
-    ORIENTATION,
-    STARTS,
-    TILE_HEIGHT,
-    TILE_WIDTH,
-    TiffError,
-    check_tags,
-    read_deep,
-    read_tags,
-    turn,
-)
-from tmdscope.errors import UserError
+from tmdscope.dataset import tiff
+from tmdscope.dataset.tiff import PictureError as PictureError
 from tmdscope.limits import MAX_CHUNKS, MAX_JPEG_SCANS, MAX_PICTURE_BYTES, MAX_PIXELS
 from tmdscope.scan.read.formats import recognise
 
@@ -36,10 +24,6 @@ _OLD_EXIF, _OLD_EXIF_CHARACTERS = "Raw profile type exif", 1 << 16
 
 _EIGHT_BITS, _DEEP_GREY, _DEEP_COLOURS = 24, 64, 112
 """Bytes a pixel that decoding and levelling take at most, with all copies (`ru_maxrss` at 4096 x 4096)."""
-
-
-class PictureError(UserError):
-    """A picture that cannot be used; the message says why and what to do."""
 
 
 def decode_picture(content: bytes, suffix: str) -> NDArray[Any]:
@@ -67,10 +51,10 @@ def memory_of(content: bytes, suffix: str) -> int:
         if suffix.lower() == ".npy":
             array = decode_array(content)
             deep, colours, pixels = array.dtype.itemsize > 1, False, array.size
-        elif content.startswith(STARTS):
-            tags = read_tags(content)
+        elif content.startswith(tiff.STARTS):
+            tags = tiff.read_tags(content)
             rows, columns = tags.size
-            tile = tags.number(TILE_HEIGHT, 1) * tags.number(TILE_WIDTH, 1)
+            tile = tags.number(tiff.TILE_HEIGHT, 1) * tags.number(tiff.TILE_WIDTH, 1)
             deep, colours, pixels = not tags.is_plain, tags.samples > 1, max(rows * columns, tile)
         else:
             with Image.open(BytesIO(content), formats=_FORMATS) as image:
@@ -84,20 +68,18 @@ def memory_of(content: bytes, suffix: str) -> int:
 
 def _decode_image(content: bytes) -> NDArray[Any]:
     try:
-        if content.startswith(STARTS):
-            tags = read_tags(content)
+        if content.startswith(tiff.STARTS):
+            tags = tiff.read_tags(content)
             _refuse_size(tags.pictures, tags.size)
-            if (packed := tags.number(COMPRESSION, 1)) not in COMPRESSIONS:
+            if (packed := tags.number(tiff.COMPRESSION, 1)) not in tiff.COMPRESSIONS:
                 raise PictureError(f"its compression {packed} is not read; use LZW, deflate or none")
             if not tags.is_plain:
-                grey = _grey(read_deep(content, tags, 2 * MAX_PICTURE_BYTES))
-                return turn(grey, tags.number(ORIENTATION, 1))
+                grey = _grey(tiff.read_deep(content, tags, 2 * MAX_PICTURE_BYTES))
+                return tiff.turn(grey, tags.number(tiff.ORIENTATION, 1))
             tags.places(0)
         return _decode_by_pil(content)
     except PictureError:
         raise
-    except TiffError as error:
-        raise PictureError(str(error)) from error
     except UnidentifiedImageError as error:
         raise PictureError("it is not a PNG, TIFF or JPEG that can be read") from error
     except Image.DecompressionBombError as error:
@@ -112,12 +94,12 @@ def _decode_by_pil(content: bytes) -> NDArray[Any]:
         _refuse_size(getattr(image, "n_frames", 1), (image.height, image.width))
         if image.mode not in _EIGHT_BIT_MODES | _DEEP_MODES:
             raise PictureError(f"its colour mode {image.mode!r} is not supported; save it as grey or RGB")
-        check_tags(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+        tiff.check_tags(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
         if len(image.info.get(_OLD_EXIF, "")) > _OLD_EXIF_CHARACTERS:
             raise PictureError("its Exif is larger than that of any camera; save it without")
         if image.format == "PNG" and content[24] == 16 and image.mode not in _DEEP_MODES:
             values = _decode_deep_png(content)
-            return turn(values, image.getexif().get(ORIENTATION, 1))
+            return tiff.turn(values, image.getexif().get(tiff.ORIENTATION, 1))
         if image.mode in ("P", "PA") and image.palette is None:
             raise PictureError("its pixels are numbers of colours, but it holds no palette; save it anew")
         upright = ImageOps.exif_transpose(image)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.TiffImagePlugin import TiffImageFile
 
+from tmdscope.errors import UserError
 from tmdscope.limits import MAX_PIXELS, MAX_TAGS
 from tmdscope.scan.read.formats import TiffEntry, tiff_entries
 
@@ -53,8 +54,8 @@ _HORIZONTAL, _FLOATING = 2, 3
 _PREMULTIPLIED = 1
 
 
-class TiffError(ValueError):
-    """A TIFF that cannot be read; the message says why and what to do."""
+class PictureError(UserError):
+    """A picture that cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,14 @@ class Tags:
     swapped: bool = False
 
     def number(self, tag: int, default: int) -> int:
-        """Read a tag that is one whole number, the first of several; another kind is a TiffError."""
+        """Read a tag that is one whole number, the first of several; another kind is a PictureError."""
         return self.numbers(tag, (default,))[0]
 
     def numbers(self, tag: int, default: tuple[int, ...]) -> tuple[int, ...]:
         """Read a tag that is whole numbers."""
         values = self.raw.get(tag, default)
         if not values and tag in self.raw:
-            raise TiffError(f"its tag {tag} is no whole number; it is damaged")
+            raise PictureError(f"its tag {tag} is no whole number; it is damaged")
         return values or ()
 
     @property
@@ -100,7 +101,7 @@ class Tags:
         """Of a number: u, i or f."""
         form = self._same(FORMAT, 1, "kinds of numbers")
         if form not in _KINDS:
-            raise TiffError("it holds complex numbers; save their real part or their amount")
+            raise PictureError("it holds complex numbers; save their real part or their amount")
         return _KINDS[form]
 
     @property
@@ -123,23 +124,23 @@ class Tags:
         high, wide = min(self.number(high, rows), 1 << 31), self.number(wide, columns)
         offsets, sizes = (TILES, TILE_BYTES) if TILES in self.raw else (STRIPS, STRIP_BYTES)
         if high < 1 or wide < 1 or (TILES in self.raw and high * wide > MAX_PIXELS):
-            raise TiffError("its strips or tiles are damaged")
+            raise PictureError("its strips or tiles are damaged")
         count = math.ceil(rows / high) * math.ceil(columns / wide)
         found = self.numbers(offsets, ())
         if len(found) < count * self.planes:
-            raise TiffError(f"it does not decode: {len(found)} of {count * self.planes} strips are there")
+            raise PictureError(f"it does not decode: {len(found)} of {count * self.planes} strips are there")
         long = self.numbers(sizes, (0,) * len(found))
         return found[plane * count : (plane + 1) * count], long[plane * count : (plane + 1) * count]
 
     def _same(self, tag: int, default: int, what: str) -> int:
         values = set(self.numbers(tag, (default,)))
         if len(values) != 1:
-            raise TiffError(f"its samples have different {what} {sorted(values)}; save it as grey or RGB")
+            raise PictureError(f"its samples have different {what} {sorted(values)}; save it as grey or RGB")
         return int(values.pop())
 
 
 def read_tags(content: bytes) -> Tags:
-    """Read what a TIFF says of its first picture, without checking it; TiffError where there are no tags."""
+    """Read what a TIFF says of its first picture, without checking it, but that there are tags."""
     check_tags(content)
     found: dict[int, tuple[int, ...] | None] = {}
     pictures = 0
@@ -150,7 +151,7 @@ def read_tags(content: bytes) -> Tags:
                 with suppress(struct.error):
                     found[entry.tag] = _whole_numbers(content, entry)
     if not found:
-        raise TiffError("it does not decode: it has no picture; it may be truncated")
+        raise PictureError("it does not decode: it has no picture; it may be truncated")
     return Tags(found, content[:2] == b"MM", pictures, content.startswith(b"MM\0+"))
 
 
@@ -175,7 +176,7 @@ def check_tags(content: bytes) -> None:
             held += values * _TAG_BYTES.get(kind, 0)
             numbers += 1 if kind in _TEXTS else values
             if held > len(content) or numbers > MAX_TAGS:
-                raise TiffError(
+                raise PictureError(
                     f"it does not decode: its tags hold {held} bytes and {numbers} numbers of a file of "
                     f"{len(content)} bytes; it is damaged"
                 )
@@ -193,7 +194,7 @@ def read_deep(content: bytes, tags: Tags, most_bytes: int) -> NDArray[Any]:
     planes = tags.planes
     wide = tags.samples // planes
     if rows < 1 or columns < 1 or rows * (columns * tags.bits // 8 + 1) * tags.samples > most_bytes:
-        raise TiffError(f"it is too large or empty ({columns} x {rows} pixels of {tags.samples} samples)")
+        raise PictureError(f"it is too large or empty ({columns} x {rows} pixels of {tags.samples} samples)")
     used = 1 if planes == 1 else colours
     parts = [_values(_unpack(content, tags, part, wide), tags, dtype, columns, wide) for part in range(used)]
     values = parts[0] if planes == 1 else np.concatenate(parts, axis=2)
@@ -201,7 +202,7 @@ def read_deep(content: bytes, tags: Tags, most_bytes: int) -> NDArray[Any]:
     if tags.number(PHOTOMETRIC, 1) != 0:
         return values
     if tags.kind == "f":
-        raise TiffError(
+        raise PictureError(
             "it says that 0 is white, which means nothing for floating-point numbers; save it as MinIsBlack"
         )
     return np.invert(values) if tags.kind == "i" or tags.bits % 8 == 0 else (1 << tags.bits) - 1 - values
@@ -223,12 +224,12 @@ def _colours(tags: Tags) -> int:
     photometric = tags.number(PHOTOMETRIC, 1)
     if photometric not in _PHOTOMETRIC:
         what = _NAMES.get(photometric, f"photometric interpretation {photometric}")
-        raise TiffError(f"it is {what} of {tags.bits} bits, which is not read; save it as grey or RGB")
+        raise PictureError(f"it is {what} of {tags.bits} bits, which is not read; save it as grey or RGB")
     colours = _PHOTOMETRIC[photometric]
     if not colours <= tags.samples <= colours + 1:
-        raise TiffError(f"it has {tags.samples} channels; save one of them, or grey or RGB")
+        raise PictureError(f"it has {tags.samples} channels; save one of them, or grey or RGB")
     if tags.samples > colours and _PREMULTIPLIED in tags.numbers(EXTRA, (0,)):
-        raise TiffError("its transparency is multiplied into its values; save it without transparency")
+        raise PictureError("its transparency is multiplied into its values; save it without transparency")
     return colours
 
 
@@ -239,7 +240,7 @@ def _dtype(tags: Tags) -> np.dtype[Any]:
     known = (16, 32, 64) if kind == "f" else (8, 16, 32, 64)
     if bits not in known:
         word = {"u": "unsigned", "i": "signed", "f": "floating-point"}[kind]
-        raise TiffError(
+        raise PictureError(
             f"it holds {word} numbers of {bits} bits; save it with {known[-3]} or {known[-2]} bits"
         )
     return np.dtype(f"{'>' if tags.big_endian else '<'}{kind}{bits // 8}")
@@ -249,13 +250,13 @@ def _unpack(content: bytes, tags: Tags, plane: int, wide: int) -> NDArray[np.uin
     """Let PIL unpack one plane's bytes, shape (rows, bytes of a row)."""
     compression, (rows, columns) = tags.number(COMPRESSION, 1), tags.size
     if compression not in _UNPACKED or tags.number(FILL_ORDER, 1) != 1:
-        raise TiffError(
+        raise PictureError(
             f"its compression {compression} is not read for {tags.bits} bits; use LZW, deflate or none"
         )
     tiled = TILES in tags.raw
     width = tags.number(TILE_WIDTH, columns) if tiled else columns
     if width < 1 or (tiled and (width * wide * tags.bits) % 8):
-        raise TiffError("its tiles are damaged")
+        raise PictureError("its tiles are damaged")
     single = {WIDTH: math.ceil(columns * wide * tags.bits / 8), HEIGHT: rows, COMPRESSION: compression}
     single |= {BITS: 8, PHOTOMETRIC: 1, SAMPLES: 1, PLANAR: 1}
     if tiled:
@@ -292,12 +293,12 @@ def _values(
     predictor = tags.number(PREDICTOR, 1) if tags.number(COMPRESSION, 1) != 1 else 1
     if tags.bits not in (8, 16, 32, 64):
         if predictor != 1:
-            raise TiffError(f"its predictor is not read for {tags.bits} bits; save it without")
+            raise PictureError(f"its predictor is not read for {tags.bits} bits; save it without")
         return _unpack_bits(unpacked, tags.bits, columns * wide).reshape(len(unpacked), columns, wide)
     tile = tags.number(TILE_WIDTH, columns) if TILES in tags.raw else columns
     if predictor == _FLOATING:
         if dtype.kind != "f" or columns % tile:
-            raise TiffError("its predictor is not read for such tiles; save it with LZW or deflate alone")
+            raise PictureError("its predictor is not read for such tiles; save it with LZW or deflate alone")
         size = dtype.itemsize
         parts = unpacked.reshape(len(unpacked), columns // tile, tile * size, wide)
         summed = np.cumsum(parts, axis=2, dtype=np.uint8)
@@ -312,7 +313,7 @@ def _values(
             part = native[:, start : start + tile]
             np.cumsum(part, axis=1, dtype=native.dtype, out=part)
     elif predictor != 1:
-        raise TiffError(f"its predictor {predictor} is not known; save it with LZW or deflate alone")
+        raise PictureError(f"its predictor {predictor} is not known; save it with LZW or deflate alone")
     return native.view(dtype.newbyteorder("="))
 
 

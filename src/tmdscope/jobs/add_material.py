@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_json, write_text
 from tmdscope.jobs.compiler import Compiler
 from tmdscope.jobs.new_class import (
-    AddRequest,
     check_model,
     check_scale,
     join_folds,
@@ -22,14 +21,20 @@ from tmdscope.jobs.new_class import (
     read_new,
 )
 from tmdscope.jobs.sequences import StageModels, train_tracked
-from tmdscope.layout import MAIN
+from tmdscope.jobs.study import Study
+from tmdscope.layout import Layout
 from tmdscope.learn.crossval import score_fold
 from tmdscope.learn.experiment import read_features
 from tmdscope.learn.fit import FitResult, predict_logits
 from tmdscope.learn.resume import Resume
+from tmdscope.lifecycle.card import write_card
 from tmdscope.materials import atoms_of
+from tmdscope.memory import keep_freed_memory
 from tmdscope.names import key_of
+from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
+from tmdscope.params.images import DataParams, ModelTrackingParams, PrepareParams
+from tmdscope.params.reading import Params
 from tmdscope.params.sequential import Encoding, SequentialParams
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.intervals import tell_interval
@@ -55,92 +60,96 @@ from tmdscope.vision.weights import Weights, load_weights
 NAME = "add-material"
 
 
-@dataclass(frozen=True)
-class Addition:
-    """What an addition gave; `text` is the gain in words and a table, Markdown."""
-
-    material: str
-    record: AddedRecord
-    text: str
-
-
-def add_material(request: AddRequest) -> Addition:
+def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     """Train a registered model on one more class, compare with training anew, and register the result.
 
-    The addition is written to ``data/added/MATERIAL`` too; no alias is moved. `UserError` where the images
-    are not of one new class, the model is not of this study's data and split, or its kind is not that of
-    section `sequential`.
+    `model` is ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``; `images` a folder with images of one new
+    class and their manifest CSV, named by `data.folder.manifest`, as source `folder` reads it. The new model
+    has its number of classes behind the registered name; no alias is moved. Gives the gain, Markdown, and the
+    folder that the addition is written to. `UserError` where the images are not of one new class, the model
+    is not of this study's data and split, or its kind is not that of section `sequential`.
     """
+    keep_freed_memory()
+    layout, scoring = study.layout, study.section("scoring", ScoringParams)
+    registered = study.section("tracking", ModelTrackingParams).model
     connect()
-    tracked = open_study(request.study)
-    version = resolve(tracked.client, request.model)
+    tracked = open_study(study.experiment)
+    version = resolve(tracked.client, model)
     program = load_program(version.uri)
-    root = request.root
-    old = Dataset.load(root / MAIN.prepared)
-    split = read_split(root / MAIN.split, old.digest, old.manifest)
-    check_model(request, version, program, old, len(split.folds))
-    own = own_preparation(request, version, program)
-    new = read_new(request, own, program.config.classes, old)
-    check_scale(version, program, new)
-    material = str(new.classes[0])
-    params = _stage_params(request.sequential, program, material)
-    dataset = Dataset(
-        np.concatenate([old.images, new.images]), pd.concat([old.manifest, new.manifest], ignore_index=True)
-    )
-    target = program.config.make_target()
+    old, new, own, folds = _read_both(study, version, program, images)
+    material, target = str(new.classes[0]), program.config.make_target()
+    params = _stage_params(study.section("sequential", SequentialParams), program, material)
+    manifest = pd.concat([old.manifest, new.manifest], ignore_index=True)
+    dataset = Dataset(np.concatenate([old.images, new.images]), manifest)
     plan = make_plan(params, dataset.classes, Known(target, int(version.tags["epochs"])))
-    folds = join_folds(split.rows(old.image_ids), new, len(old.images))
     settings = params.model_dump(mode="json")
-    tags = {
-        **provenance(request.study, dataset.digest, {**settings, "model": version.uri}),
-        "experiment": NAME,
-        "material": material,
-        "model": version.uri,
-        "split.sha256": sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds]),
-    }
+    split = sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds])
+    tags = provenance(tracked.name, dataset.digest, {**settings, "model": version.uri})
+    tags |= {"experiment": NAME, "material": material, "model": version.uri, "split.sha256": split}
     heads = params.strategy is Strategy.FEATURES
-    resume = _open_attempt(request, plan, tags, version)
-    use = DataUse(request.study, dataset.digest, str(request.images), len(dataset.images), NAME)
-    task = read_task(target.task)
-    labels = plan.label(dataset.manifest["material"].tolist())
-    cohort, metric = Cohort.of(task, dataset.manifest, labels, plan.order), task.primary
+    resume = _open_attempt(study, plan, tags, version, heads)
+    use = DataUse(tracked.name, dataset.digest, str(images), len(dataset.images), NAME)
+    task, labels = read_task(target.task), plan.label(manifest["material"].tolist())
+    cohort, metric = Cohort.of(task, manifest, labels, plan.order), task.primary
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
-        origin, features = f"{request.data.origin} and {request.images.name}", Path(folder)
+        features = Path(folder)
         if heads:
-            _write_features(root, params.experiment(params.encodings[0], 0), new, features, dataset)
-        compiler = Compiler(dataset, folds, own, request.scoring, origin)
-        models = StageModels(params, plan, dataset, features, root / MAIN.pretrained, compiler)
+            asked = params.experiment(params.encodings[0], 0)
+            _write_features(layout, asked, old, new, features, dataset.digest)
+        origin = f"{study.section('data', DataParams).origin} and {images.name}"
+        compiler = Compiler(dataset, folds, own, scoring, origin)
+        models = StageModels(params, plan, dataset, features, layout.pretrained, compiler)
         known = _known_stage(models, program, folds, cohort, heads)
-        name, before = f"{request.registered}-{len(plan.order)}", {known.training: version}
+        name, before = f"{registered}-{len(plan.order)}", {known.training: version}
         recorder = TrackedSequences(tracked, plan, tags, use, settings, resume, models.package, name, before)
         outcome = train_tracked(recorder, models.setup(folds), [known])
-    summary = summarise(plan, [known, *outcome.results], cohort, request.scoring)
+    summary = summarise(plan, [known, *outcome.results], cohort, scoring)
     record = AddedRecord(**vars(summary), model=version.uri, versions=outcome.versions)
     text = describe_gain(record, metric)
-    place = root / MAIN.added / key_of(material)
+    place = layout.added / key_of(material)
     record.write(place / "added.json", metric)
     write_text(place / "gain.md", text)
     for run_id in outcome.runs.values():
         tracked.client.log_artifact(run_id, str(place / "gain.md"))
-    resume.finish()
-    return Addition(material, record, text)
+    for made in record.versions:
+        write_card(tracked.client, resolve(tracked.client, f"models:/{made.name}/{made.number}"))
+    resume.finish()  # last: a repeat of what was killed before goes on with the same runs and version
+    return text, place
 
 
-def _open_attempt(request: AddRequest, plan: Plan, tags: Mapping[str, str], version: Version) -> Resume:
+def _read_both(
+    study: Study, version: Version, program: Program, images: Path
+) -> tuple[Dataset, Dataset, PrepareParams, list[FoldParts]]:
+    """Read the study's images and the new ones, how both are prepared, and the folds of all together."""
+    old = Dataset.load(study.layout.prepared)
+    split = read_split(study.layout.split, old.digest, old.manifest)
+    check_model(study, version, program, old, len(split.folds))
+    own = own_preparation(study.section("prepare", PrepareParams), images, version, program)
+    new = read_new(study, images, own, version, program.config.classes, old)
+    check_scale(version, program, new)
+    return old, new, own, join_folds(split.rows(old.image_ids), new, len(old.images))
+
+
+def _open_attempt(study: Study, plan: Plan, tags: Mapping[str, str], version: Version, heads: bool) -> Resume:
     """Go on with an interrupted addition of the same class to the same model, or begin it."""
-    root, features = request.root, request.sequential.strategy is Strategy.FEATURES
-    stored = {"features": root / MAIN.features / "features.npy"} if features else {}
+    sections: dict[str, type[Params]] = {
+        "data": DataParams,
+        "prepare": PrepareParams,
+        "scoring": ScoringParams,
+    }
+    layout = study.layout
+    stored = {"features": layout.features / "features.npy"} if heads else {}
     determining = identity(
         tags,
         plan.order,
         **stored,
         split=tags["split.sha256"],
-        weights=root / MAIN.pretrained,
+        weights=layout.pretrained,
         model=version.run_id,
-        kept=[part.model_dump(mode="json") for part in (request.data, request.prepare, request.scoring)],
-        registered=request.registered,
+        kept=[study.section(name, model).model_dump(mode="json") for name, model in sections.items()],
+        registered=study.section("tracking", ModelTrackingParams).model,
     )
-    return Resume.open(root / MAIN.attempts / f"add-{key_of(plan.order[-1])}", determining, machine(tags))
+    return Resume.open(layout.attempts / f"add-{key_of(plan.order[-1])}", determining, machine(tags))
 
 
 def describe_gain(record: AddedRecord, metric: Metric) -> str:
@@ -205,14 +214,12 @@ def _say_atoms(program: Program, material: str) -> None:
 
 
 def _write_features(
-    root: Path, settings: ExperimentParams, new: Dataset, folder: Path, dataset: Dataset
+    layout: Layout, settings: ExperimentParams, old: Dataset, new: Dataset, folder: Path, digest: str
 ) -> None:
     """Store the features of all images: the study's as they are, those of the new ones made now."""
-    stored = read_features(
-        root / MAIN.features, settings, Dataset.load(root / MAIN.prepared), root / MAIN.pretrained
-    )
+    stored = read_features(layout.features, settings, old, layout.pretrained)
     weights, device = Weights(settings.weights), best_device()
-    state = load_weights(weights, settings.architecture, root / MAIN.pretrained)
+    state = load_weights(weights, settings.architecture, layout.pretrained)
     network = bare_backbone(settings.architecture, state)
     backbone = Backbone(network, weights.source.normalisation).to(device).eval()
     precision = resolve_precision(Precision(settings.precision), device)
@@ -220,7 +227,7 @@ def _write_features(
         backbone, new.images, stored.symmetries, settings.batch_size, device, precision
     )
     both = replace(stored, features=np.concatenate([stored.features, fresh]))
-    both.write(folder, dataset.digest, root / MAIN.pretrained)
+    both.write(folder, digest, layout.pretrained)
 
 
 def _known_stage(

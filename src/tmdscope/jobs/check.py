@@ -1,7 +1,6 @@
 """Stage `check`: all settings together, before anything is made or trained."""
 
 from collections import Counter
-from pathlib import Path
 
 from tmdscope.dataset.sources import plan
 from tmdscope.files import write_text
@@ -15,17 +14,17 @@ from tmdscope.params.settings import check_settings
 
 def run(study: Study) -> None:
     """Write that the settings are right, or list every problem."""
-    path = study.layout.settings
-    print(check_study(study, path))
-    write_text(study.layout.checked, f"{path} was found to be right.\n")
+    print(check_study(study))
+    write_text(study.layout.checked, f"{study.layout.settings} was found to be right.\n")
 
 
-def check_study(study: Study, path: Path) -> str:
-    """Check a file of a study's settings, also against the samples there will be, and say what was checked.
+def check_study(study: Study) -> str:
+    """Check a study's settings, also against the samples there will be, and say what was checked.
 
     `ParamsError` has every problem, one to a line, with a remedy. Samples of other sources than the simulator
     are not known yet: stage `split` compares with those.
     """
+    path = study.layout.settings
     settings = check_settings(read_params(path), path.as_posix(), study.params, study.rules)
     data = settings.sections.get("data")
     if isinstance(data, DataParams) and data.source == "simulated":

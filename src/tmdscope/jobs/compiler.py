@@ -60,7 +60,7 @@ class Compiler:
         embeddings = np.stack([embed_inputs(model, inputs) for model in trained.models])
         reliability = fit_reliability(probabilities, embeddings, labels, samples, folds)
         held_out = assess(reliability, probabilities[:, test], embeddings[:, test])
-        scoring = self.scoring
+        scoring, scale = self.scoring, Scale.of(manifest.iloc[_rows(folds)], self.dataset.images.shape[1])
         task = read_task(trained.experiment.target.task)
         scores = summarise(results, folds, Cohort.of(task, manifest, labels, classes), scoring)
         histories, rule = [result.fit.history for result in results], trained.experiment.settings.checkpoint
@@ -70,9 +70,7 @@ class Compiler:
         baseline = sample_id_baseline(samples, labels, folds)
         trust = measure(held_out, labels[test], samples[test], scoring.bootstrap, scoring.seed)
         return Dossier(
-            Program(
-                program.ensemble, program.config, self.prepare, reliability, reference, self._scale(folds)
-            ),
+            Program(program.ensemble, program.config, self.prepare, reliability, reference, scale),
             predictions_table(results, folds, manifest, classes),
             Facts(
                 classes=list(classes),
@@ -104,9 +102,6 @@ class Compiler:
             samples_of_class=of_class["sample_id"].nunique().reindex(classes, fill_value=0).to_dict(),
             repeated_images=int(table["duplicate_of"].notna().sum()),
         )
-
-    def _scale(self, folds: Sequence[FoldParts]) -> Scale:
-        return Scale.of(self.dataset.manifest.iloc[_rows(folds)], self.dataset.images.shape[1])
 
     @cached_property
     def audit(self) -> SplitAudit:

@@ -1,5 +1,6 @@
 """What the stages `latent` share: relating an embedding to descriptors, and writing it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,27 @@ from tmdscope.scores.cohort import Cohort
 
 def relate_embedding(
     study: Study,
-    data: LatentData,
-    settings: LatentAnalysisParams,
     cohort: Cohort,
+    settings: LatentAnalysisParams,
+    embeddings: pd.DataFrame,
+    before: pd.DataFrame,
+    descriptors: pd.DataFrame | str,
     record: type[Latent] = Latent,
-    **more: Any,
+    about: Mapping[str, Any] | None = None,
 ) -> LatentResult:
     """Relate components to descriptors; write the summary, every correlation, and the components.
 
-    `more` is what a further kind of record holds beside the summary.
+    `embeddings`, `before` and `descriptors` as `LatentData` has them, a row per image of the cohort; `about`
+    is what a further kind of record holds beside the summary.
     """
-    found, layout = analyse(data, settings, study.section("scoring", ScoringParams)), study.layout
-    part = np.where(data.held_out, "test", "train and validation")
+    layout, samples = study.layout, cohort.sample_ids.tolist()
+    held_out = np.isin(cohort.image_ids, cohort.read_split(layout.split).test)
+    data = LatentData(embeddings, before, descriptors, cohort.label_names.tolist(), samples, held_out)
+    found = analyse(data, settings, study.section("scoring", ScoringParams))
+    part = np.where(held_out, "test", "train and validation")
     images = cohort.manifest[["image_id", "sample_id", "material"]].assign(part=part)
     write_table(layout.latent_table, found.table)
     write_table(layout.latent_plot, pd.concat([images, found.scores.reset_index(drop=True)], axis=1))
-    summary = record(**vars(found.summary), **more)
+    summary = record(**vars(found.summary), **(about or {}))
     summary.write(layout.latent, study.of(cohort.digest), [layout.latent_table, layout.latent_plot])
     return found

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,8 @@ from tmdscope.dataset.sources import ingest
 from tmdscope.dataset.splits import FoldParts, group_samples, outer_folds
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
-from tmdscope.files import sha256_file
-from tmdscope.layout import MAIN
+from tmdscope.jobs.study import Study
 from tmdscope.names import text_problem
-from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import Strategy
 from tmdscope.params.images import DataParams, PrepareParams
 from tmdscope.params.sequential import SequentialParams
@@ -30,40 +27,19 @@ from tmdscope.tracking.scale import widths_nm
 from tmdscope.vision.weights import Weights
 
 
-@dataclass(frozen=True)
-class AddRequest:
-    """What is to be added to which model.
-
-    `model` is ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``; `images` a folder with images of one new
-    class and their manifest CSV, named by `data.folder.manifest`, as source `folder` reads it; `study` the
-    MLflow experiment. The new model has its number of classes behind the name `registered`. Where `prepare`
-    is not the model's own, which alone is used, this is said.
-    """
-
-    model: str
-    images: Path
-    study: str
-    registered: str
-    data: DataParams
-    prepare: PrepareParams
-    sequential: SequentialParams
-    scoring: ScoringParams
-    root: Path = Path()
-
-
-def check_model(request: AddRequest, version: Version, program: Program, old: Dataset, folds: int) -> None:
+def check_model(study: Study, version: Version, program: Program, old: Dataset, folds: int) -> None:
     """Refuse a model of other data, another split, or another kind than section `sequential` names."""
-    root, config = request.root, program.config
-    check_trained_on(version, {"data": old.digest, "split": sha256_file(root / MAIN.split)})
+    config = program.config
+    check_trained_on(version, study.of(old.digest))
     if "epochs" not in version.tags:
         raise UserError(f"{version.uri} does not say its epochs: register it again, `dvc repro register`")
     if config.members != folds:
         raise UserError(
-            f"{version.uri} has {config.members} fold models, {root / MAIN.split} has {folds} folds"
+            f"{version.uri} has {config.members} fold models, {study.layout.split} has {folds} folds"
         )
     if config.target not in ("multiclass", "multilabel"):
         raise UserError(f"{version.uri} has {config.target} targets; a class can be added to the others only")
-    settings = request.sequential.experiment("multiclass", 0)
+    settings = study.section("sequential", SequentialParams).experiment("multiclass", 0)
     if config.shared_backbone != (settings.strategy is Strategy.FEATURES):
         kind = "heads on frozen features" if config.shared_backbone else "fine-tuned networks"
         wanted = "features" if config.shared_backbone else "finetune"
@@ -79,18 +55,18 @@ def check_model(request: AddRequest, version: Version, program: Program, old: Da
         )
 
 
-def own_preparation(request: AddRequest, version: Version, program: Program) -> PrepareParams:
+def own_preparation(wanted: PrepareParams, images: Path, version: Version, program: Program) -> PrepareParams:
     """Say how the model's images were prepared: those of the new class are prepared so, whatever is asked."""
     if program.prepare is None:
         raise UserError(
             f"{version.uri} does not say how its images were prepared: run its experiment anew, "
             "`dvc repro --force`"
         )
-    own, asked = (part.model_dump(mode="json") for part in (program.prepare, request.prepare))
+    own, asked = (part.model_dump(mode="json") for part in (program.prepare, wanted))
     differing = [f"{name} {own[name]}, not {asked[name]}" for name in own if own[name] != asked[name]]
     if differing:
         say(
-            f"{request.images} is prepared as images of {version.uri} were, not by prepare in params.yaml: "
+            f"{images} is prepared as images of {version.uri} were, not by prepare in params.yaml: "
             + "; ".join(differing)
         )
     return program.prepare
@@ -113,10 +89,13 @@ def check_scale(version: Version, program: Program, new: Dataset) -> None:
         say(f"{unknown} of {len(widths)} new images do not say their width; {version.uri} has {scale.text}")
 
 
-def read_new(request: AddRequest, own: PrepareParams, known: Sequence[str], old: Dataset) -> Dataset:
-    """Read and prepare the images as the model's own were, in a folder that is removed again."""
-    manifest = manifest_file(request.images, request.data.folder.manifest)
-    check_apart(request.images, request.root)
+def read_new(
+    study: Study, images: Path, own: PrepareParams, version: Version, known: Sequence[str], old: Dataset
+) -> Dataset:
+    """Read and prepare a folder's images as the model's own were, in a folder that is removed again."""
+    data = study.section("data", DataParams)
+    manifest = manifest_file(images, data.folder.manifest)
+    check_apart(images, study.layout.root)
     named = sorted({row["material"].strip() for row in read_sheet(manifest).rows} - {""})
     if len(named) != 1:
         raise UserError(
@@ -126,20 +105,11 @@ def read_new(request: AddRequest, own: PrepareParams, known: Sequence[str], old:
     if problem := text_problem(named[0]):
         raise UserError(f"{manifest}: material {problem}")
     if (twin := find_class(named[0], known)) is not None:
-        raise UserError(f"{manifest}: {request.model} knows {twin} already; name a new class")
+        raise UserError(f"{manifest}: {version.uri} knows {twin} already; name a new class")
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         raw, prepared = Path(folder) / "raw", Path(folder) / "prepared"
-        source = {"path": str(request.images), "manifest": request.data.folder.manifest}
-        ingest(
-            request.data.model_copy(
-                update={
-                    "source": "folder",
-                    "classes": named,
-                    "folder": request.data.folder.model_copy(update=source),
-                }
-            ),
-            raw,
-        )
+        folder_of = data.folder.model_copy(update={"path": str(images)})
+        ingest(data.model_copy(update={"source": "folder", "classes": named, "folder": folder_of}), raw)
         found = prepare(raw, prepared, own)
         new = Dataset(np.array(found.images), found.manifest)
     seen = set(old.manifest["image_sha256"])
@@ -166,15 +136,12 @@ def join_folds(folds: Sequence[FoldParts], new: Dataset, offset: int) -> list[Fo
             f"{len(set(samples))} samples of {new.classes[0]} cannot fill {len(folds)} folds and a test: "
             f"images of at least {len(folds) + 1} samples are needed"
         ) from error
-    parts = [rows + offset for _, rows in cut]
-    joined = []
-    for number, fold in enumerate(folds):
-        train = np.sort(np.concatenate([part for k, part in enumerate(parts[1:]) if k != number]))
-        joined.append(
-            FoldParts(
-                np.concatenate([fold.train, train]),
-                np.concatenate([fold.val, parts[1 + number]]),
-                np.concatenate([fold.test, parts[0]]),
-            )
+    test, *vals = (rows + offset for _, rows in cut)
+    return [
+        FoldParts(
+            np.concatenate([fold.train, np.sort(np.concatenate([*vals[:number], *vals[number + 1 :]]))]),
+            np.concatenate([fold.val, vals[number]]),
+            np.concatenate([fold.test, test]),
         )
-    return joined
+        for number, fold in enumerate(folds)
+    ]

@@ -9,7 +9,6 @@ import torch
 
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.files import sha256_json
-from tmdscope.jobs.searching import open_searches
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.params.families import FamilySearchParams, read_family
@@ -23,8 +22,8 @@ from tmdscope.search.families import (
     predict_unseen,
 )
 from tmdscope.tracking.provenance import code_sha256, provenance, whereabouts
-from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
-from tmdscope.tracking.search import SearchTask, lead_search, study_name
+from tmdscope.tracking.runs import DataUse, TrackedRun, numbers, start_run
+from tmdscope.tracking.search import SearchTask, lead_search, open_searches, study_name
 from tmdscope.tracking.store import open_study
 
 NAME = "search"
@@ -62,10 +61,7 @@ def run(study: Study) -> None:
             said = f"{task.plain.title} {task.plain.tell(choice[task.plain.name])}"
             print(f"{asked.run}: {family.family}, {said}", flush=True)
         result = cohort.pooled(np.arange(len(cohort)), predicted, scoring)
-        numbers = flatten({"pooled": result})
-        run.metrics(
-            {key: value for key, value in numbers.items() if isinstance(value, int | float)}, search.trials
-        )
+        run.metrics(numbers({"pooled": result}), search.trials)
     method = describe_method(search, task.primary, pooled.test_folds, pooled.folds)
     FamilySearch.parse({"method": method, "folds": chosen, "pooled": result}).write(study.layout.search, of)
     where = {**whereabouts(tracked, tags), "storage": storage.shown}

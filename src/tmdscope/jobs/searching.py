@@ -3,9 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -14,109 +14,98 @@ from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
 from tmdscope.files import write_table, write_text
-from tmdscope.layout import MAIN
+from tmdscope.jobs.study import Study
 from tmdscope.learn.experiment import Experiment, make_experiment
+from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.images import DataParams
 from tmdscope.params.reading import write_settings
-from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, SearchParams, check_search
+from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, experiment_of, read_search
 from tmdscope.record import write_record
 from tmdscope.search.experiments import ExperimentObjective, with_settings
 from tmdscope.search.outcome import SearchOutcome
-from tmdscope.search.storage import HEARTBEAT_S, PatientStorage, open_storage
 from tmdscope.stage import say
 from tmdscope.tracking.provenance import identity, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.search import SearchTask, await_search, join_search, lead_search, study_name
+from tmdscope.tracking.search import (
+    SearchTask,
+    await_search,
+    join_search,
+    lead_search,
+    open_searches,
+    study_name,
+)
 from tmdscope.tracking.store import open_study, search_storage_url
 from tmdscope.vision.features import best_device
 
 
-@dataclass(frozen=True)
-class SearchRequest:
-    """What a search of an experiment is asked to do.
-
-    `base` is the experiment as it stands, `classes` are in label order, `study` is the MLflow experiment.
-    """
-
-    experiment: str
-    search: SearchParams
-    base: ExperimentParams
-    classes: Sequence[str]
-    study: str
-    root: Path = Path()
-
-
-def make_task(request: SearchRequest) -> SearchTask:
+def make_task(study: Study, experiment: str) -> SearchTask:
     """Prepare the search of an experiment from what the stages before it wrote.
 
     It is named after the experiment and what determines its scores, so that a change of data, settings or
     code begins a new study; more trials go on with the same.
     """
-    root, base, search = request.root, request.base, request.search
-    dataset = Dataset.load(root / MAIN.prepared)
-    parts = read_split(root / MAIN.split, dataset.digest, dataset.manifest).rows(dataset.image_ids)
+    keep_freed_memory()
+    layout, classes = study.layout, study.section("data", DataParams).classes
+    search, base = read_search(experiment, layout.settings)
+    dataset = Dataset.load(layout.prepared)
+    parts = read_split(layout.split, dataset.digest, dataset.manifest).rows(dataset.image_ids)
     device = best_device()
 
     def make(params: ExperimentParams) -> Experiment:
-        return make_experiment(
-            params, dataset, request.classes, root / MAIN.features, root / MAIN.pretrained, device
-        )
+        return make_experiment(params, dataset, classes, layout.features, layout.pretrained, device)
 
     objective = ExperimentObjective(search, base, make, parts)
     settings = {
         "experiment": base.model_dump(mode="json"),
         "search": search.model_dump(mode="json", exclude={"trials"}),
     }
-    tags = provenance(request.study, dataset.digest, settings)
-    files = {"split": MAIN.split, "features": MAIN.features / "features.npy", "weights": MAIN.pretrained}
-    determining = identity(tags, request.classes, **{name: root / path for name, path in files.items()})
+    name = study.experiment
+    tags = provenance(name, dataset.digest, settings)
+    stored = layout.features / "features.npy"
+    determining = identity(tags, classes, split=layout.split, features=stored, weights=layout.pretrained)
     return SearchTask(
-        name=study_name(request.experiment, determining),
+        name=study_name(experiment, determining),
         params=search,
         objective=objective,
         identity=determining,
-        run=f"search-{request.experiment}",
-        tags={**tags, "experiment": request.experiment},
-        data=DataUse(request.study, dataset.digest, MAIN.prepared.as_posix(), len(objective.rows), "search"),
+        run=f"search-{experiment}",
+        tags={**tags, "experiment": experiment},
+        data=DataUse(name, dataset.digest, study.source.as_posix(), len(objective.rows), "search"),
     )
 
 
-def search_experiment(request: SearchRequest, folder: Path) -> SearchOutcome:
+def search_experiment(study: Study, experiment: str) -> SearchOutcome:
     """Search the settings of an experiment, or go on with its search, and write what was found.
 
-    The folder gets ``best_params.yaml`` (the experiment with the settings found), ``trials.csv``,
+    Its folder gets ``best_params.yaml`` (the experiment with the settings found), ``trials.csv``,
     ``search.json`` and ``run.json``. `UserError` where no trial is complete.
     """
-    base = request.base.model_dump(mode="json")
-    check_search(request.experiment, request.search, {request.experiment: base}, "params.yaml")
-    task = make_task(request)
-    storage, tracked = open_searches(), open_study(request.study)
+    task, folder = make_task(study, experiment), study.layout.searches / experiment
+    storage, tracked = open_searches(), open_study(study.experiment)
     found, run_id = lead_search(tracked, storage, task)
-    _write_outcome(folder, task, request.base, found)
+    _write_outcome(folder, task, found)
     where = {"study": task.name, "storage": storage.shown, "run_id": run_id}
     of = {key: task.identity[key] for key in ("data", "split")}
     write_record(folder / "run.json", {**where, **whereabouts(tracked, task.tags)}, of)
     return found
 
 
-def join_experiment_search(request: SearchRequest, study: str, wait_s: float = 0.0) -> int:
+def join_experiment_search(study: Study, name: str, wait_s: float = 0.0) -> int:
     """Work on the search of an experiment that another process leads, and count the trials that ended here.
 
-    `study` may name the experiment, for the study of what is here; it is waited for up to `wait_s` s.
+    `name` is Optuna's, or the experiment's for the search of what is here; it is waited for up to `wait_s` s.
     `UserError` where there is none, it is about other data, settings or code, its storage is for one process,
     or its runs are in another MLflow store.
     """
-    task = make_task(request)
-    if study != request.experiment:
-        task = replace(task, name=study)
+    experiment = experiment_of(name, study.layout.settings)
+    task = make_task(study, experiment)
+    if name != experiment:
+        task = replace(task, name=name)
+    _require_server()
     storage = open_searches()
-    if storage.is_local:
-        raise UserError(
-            f"{storage.shown} is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to "
-            "search with more"
-        )
     await_search(storage, task.name, wait_s)
-    return join_search(open_study(request.study), storage, task)
+    return join_search(open_study(study.experiment), storage, task)
 
 
 @contextmanager
@@ -126,11 +115,8 @@ def local_workers(experiment: str, count: int, params: Path) -> Iterator[None]:
     There are `count` beside this one; each gets its share of the cores. `UserError` where the storage of
     searches is for one process.
     """
-    if count and search_storage_url().startswith("sqlite:"):
-        raise UserError(
-            "sqlite is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to search with "
-            "more"
-        )
+    if count:
+        _require_server()
     threads = max(1, (os.cpu_count() or 1) // (count + 1))
     command = [sys.executable, "-m", "tmdscope.cli", "search-worker", experiment]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -154,16 +140,17 @@ def local_workers(experiment: str, count: int, params: Path) -> Iterator[None]:
                 say(f"a worker (process {process.pid}) failed, with exit status {process.returncode}")
 
 
-def open_searches() -> PatientStorage:
-    """Open the storage at `tmdscope.tracking.store.search_storage_url`, or raise `StorageError`.
+def _require_server() -> None:
+    if (url := search_storage_url()).startswith("sqlite:"):
+        raise UserError(
+            f"{url} is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to search with "
+            "more"
+        )
 
-    Variable ``TMDSCOPE_HEARTBEAT_S`` sets the seconds between two signs of life of a worker.
-    """
-    return open_storage(search_storage_url(), int(os.environ.get("TMDSCOPE_HEARTBEAT_S", HEARTBEAT_S)))
 
-
-def _write_outcome(folder: Path, task: SearchTask, base: ExperimentParams, found: SearchOutcome) -> None:
-    best = with_settings(base, found.settings).model_dump(mode="json", exclude_none=True)
+def _write_outcome(folder: Path, task: SearchTask, found: SearchOutcome) -> None:
+    assert isinstance(task.objective, ExperimentObjective)
+    best = with_settings(task.objective.base, found.settings).model_dump(mode="json", exclude_none=True)
     header = (
         f"# Found by study {task.name}: trial {found.trial} of {found.progress.over}, mean validation macro "
         f"F1 {found.value:.4f} over {len(found.folds)} folds.\n"

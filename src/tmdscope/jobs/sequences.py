@@ -12,7 +12,7 @@ from torch import nn
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
 from tmdscope.jobs.compiler import Compiler
-from tmdscope.layout import Layout
+from tmdscope.jobs.study import Study
 from tmdscope.learn.experiment import Experiment, make_experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.params.common import ScoringParams
@@ -41,39 +41,26 @@ RECORD, PANELS, RUNS = "sequential.json", "latent.csv", "run.json"
 
 
 @dataclass(frozen=True)
-class SequenceStudy:
-    """What a study's sequences are made of, and where they are written.
+class Sequences:
+    """What a study's sequences are made of: `epochs` of one stage, and what is `deciding`, see `identity`."""
 
-    Attributes
-    ----------
-    name : str
-        Of the MLflow experiment.
-    epochs : int
-        Of one stage.
-    of, deciding : mapping
-        What the result is of: ``data`` and, where a record names it, ``split``, to a SHA-256; and what else
-        decides it, see `tmdscope.tracking.provenance.identity`.
-    source : Path
-        Where the images are from.
-    """
-
-    name: str
+    study: Study
     cohort: Cohort
     params: SequenceParams
     epochs: int
-    scoring: ScoringParams
-    of: Mapping[str, str]
     deciding: Mapping[str, Any]
-    source: Path
-    layout: Layout
+
+    @cached_property
+    def of(self) -> dict[str, str]:
+        """Say what the result is of: data and split."""
+        return self.study.of(self.cohort.digest)
 
     @cached_property
     def tags(self) -> dict[str, str]:
         """Of every run."""
-        made = provenance(self.name, self.of["data"], self.params.model_dump(mode="json"))
-        return {**made, "experiment": NAME} | (
-            {"split.sha256": self.of["split"]} if "split" in self.of else {}
-        )
+        study, settings = self.study, self.params.model_dump(mode="json")
+        made = provenance(study.experiment, self.of["data"], settings)
+        return {**made, "experiment": NAME, "split.sha256": self.of["split"]}
 
     def plan(self, encodings: Sequence[Encoding] | None = None) -> Plan:
         """List what is trained, of some encodings or of all."""
@@ -83,15 +70,16 @@ class SequenceStudy:
     def open_attempt(self) -> Resume:
         """Go on with interrupted sequences of the same data, settings, class order and code, or begin."""
         found = identity(self.tags, self.plan().order, **self.deciding)
-        return Resume.open(self.layout.attempts / NAME, found, machine(self.tags))
+        return Resume.open(self.study.layout.attempts / NAME, found, machine(self.tags))
 
     def tracked(
         self, plan: Plan, resume: Resume, package: Package | None = None, model: str = ""
     ) -> TrackedSequences:
         """Prepare the tracking of a plan."""
-        use = DataUse(self.name, self.of["data"], self.source.as_posix(), len(self.cohort), NAME)
+        tracked, source = open_study(self.tags["study"]), self.study.source.as_posix()
+        use = DataUse(tracked.name, self.of["data"], source, len(self.cohort), NAME)
         settings = plan.params.model_dump(mode="json")
-        return TrackedSequences(open_study(self.name), plan, self.tags, use, settings, resume, package, model)
+        return TrackedSequences(tracked, plan, self.tags, use, settings, resume, package, model)
 
 
 @dataclass(frozen=True)
@@ -113,44 +101,39 @@ def train_tracked(
 
 
 def run_sequential(
-    study: SequenceStudy, train: Callable[[Resume, list[Encoding]], TrackedOutcome], apart: bool
+    sequences: Sequences, train: Callable[[Resume, list[Encoding]], TrackedOutcome], apart: bool
 ) -> list[str]:
     """Train every stage and control, compare, and write it; `sequential.enabled: false` leaves all of it out.
 
     `train`, a module's function, trains the sequences of some encodings; `apart`: of each in a process of its
     own, which reads the study itself. Gives what is to be said, by lines.
     """
-    params, began, metric = study.params, time.monotonic(), study.cohort.task.primary
-    folder = study.layout.sequential
-    record, panels, runs = (folder / name for name in (RECORD, PANELS, RUNS))
+    study, params, of, began = sequences.study, sequences.params, sequences.of, time.monotonic()
+    record, panels, runs = (study.layout.sequential / name for name in (RECORD, PANELS, RUNS))
     if not params.enabled:
-        write_left_out(record, panels, study.of)
-        write_record(runs, {"runs": {}}, study.of)
+        write_left_out(record, panels, of)
+        write_record(runs, {"runs": {}}, of)
         return [f"not run: sequential.enabled is false in {study.layout.settings}"]
-    plan, tracked = study.plan(), open_study(study.name)
-    resume = study.open_attempt()
+    plan, tracked, metric = sequences.plan(), open_study(study.experiment), sequences.cohort.task.primary
+    resume = sequences.open_attempt()
     parts = [[encoding] for encoding in params.encodings] if apart else [params.encodings]
     outcomes = run_parts(partial(train, resume), parts)
     results = [result for outcome in outcomes for result in outcome.results]
-    cohort = reordered(study.cohort, plan)
-    summary = summarise(plan, results, cohort, study.scoring)
+    labels = plan.label(sequences.cohort.label_names.tolist())
+    cohort = replace(sequences.cohort, targets=labels, classes=plan.order)
+    summary = summarise(plan, results, cohort, study.section("scoring", ScoringParams))
     found = SequenceRecord(
         **vars(summary),
         versions=[version for outcome in outcomes for version in outcome.versions],
-        settings=Settings.model_validate({**params.model_dump(mode="json"), "epochs": study.epochs}),
+        settings=Settings.model_validate({**params.model_dump(mode="json"), "epochs": sequences.epochs}),
         seconds=round(time.monotonic() - began, 1),
         panels=latent_panels(plan, results, cohort.targets, cohort.image_ids.tolist()),
     )
-    found.write(record, panels, study.of, metric)
+    found.write(record, panels, of, metric)
     made = {name: run for outcome in outcomes for name, run in outcome.runs.items()}
-    write_record(runs, {**whereabouts(tracked, study.tags), "runs": made}, study.of)
+    write_record(runs, {**whereabouts(tracked, sequences.tags), "runs": made}, of)
     resume.finish()
     return say_claims(summary, metric)
-
-
-def reordered(cohort: Cohort, plan: Plan) -> Cohort:
-    """Give a cohort with its classes in the order of their coming."""
-    return replace(cohort, targets=plan.label(cohort.label_names.tolist()), classes=plan.order)
 
 
 @dataclass(frozen=True)
@@ -173,7 +156,7 @@ class StageModels:
         """Say what the sequence is trained with."""
         samples = self.dataset.manifest["sample_id"].to_numpy()
         heads = self.params.strategy is Strategy.FEATURES
-        return Setup(self.make, folds, samples, heads, self._settings(self.params.encodings[0]).dropout)
+        return Setup(self.make, folds, samples, heads)
 
     def make(self, encoding: Encoding, target: Target) -> Experiment:
         """Prepare the experiment of some classes."""

@@ -1,11 +1,11 @@
 """A study: what it is made of, declared once; the verbs in this room do the rest."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_file
@@ -49,41 +49,36 @@ class Study:
 
     Attributes
     ----------
-    name : str
-        Of the study.
-    params : mapping
-        Every section of its settings, and its model.
-    layout : Layout
-        Where its settings and files are.
-    source : Path
-        What the cohort is read from.
-    cohort : callable
-        Reads the images, or rows, that the study is about.
     task : mapping
-        What is predicted of them, as `tmdscope.scores.task.read_task` reads it.
+        What is predicted, as `tmdscope.scores.task.read_task` reads it.
     sections : callable, optional
         Gives the report on what the verbs have left; that of a table of features is known.
     methods : callable, optional
         Names what is cross-validated, see `tmdscope.models.tabular.Method`; else section `methods` does.
     folds : callable, optional
         Cuts the cohort; else stratified folds that share no sample.
-    rules : sequence
-        What sections say against one another.
-    verbs : sequence of str
-        Packages whose modules are verbs of its own, ``run(study)`` each.
+    audited : sequence of str
+        Methods that run in another order of folds for the audit; else all.
     """
 
     name: str
-    params: Mapping[str, type[Params]]
+    params: Mapping[str, type[Params]]  # every section of its settings, and its model
     layout: Layout
-    source: Path
+    source: Path  # what the cohort is read from
     cohort: Callable[["Study"], "Cohort"]
     task: Mapping[str, Any]
     sections: Callable[["Study"], Written] | None = None
     methods: Callable[["Study", "Cohort"], Mapping[str, Any]] | None = None
     folds: Callable[["Study", "Cohort"], "Split"] | None = None
-    rules: Sequence[Rule] = ()
-    verbs: Sequence[str] = ()
+    audited: Sequence[str] = ()
+    rules: Sequence[Rule] = ()  # what sections say against one another
+    verbs: Sequence[str] = ()  # packages whose modules are verbs of its own, ``run(study)`` each
+
+    def at(self, settings: Path) -> Self:
+        """Give the study in the project that other settings are in, where its own are in this one."""
+        *folders, _ = self.layout.settings.parts  # none, or pipelines and its name
+        root = settings.parent.joinpath(*(".." for _ in folders))
+        return replace(self, layout=Layout("".join(folders[1:]), root, settings))
 
     def section(self, name: str, model: type[Section]) -> Section:
         """Read and check a section of the study's settings."""

@@ -1,60 +1,105 @@
 """The report of any study on a table of features, of classes or of numbers."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from tmdscope.audit.record import Audit
+from tmdscope.dataset.splits import Split
 from tmdscope.jobs.study import Study
 from tmdscope.record import read_record
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.audit import AuditPart
-from tmdscope.report.sections.classifiers import Classifiers, Families, PooledPart
-from tmdscope.report.sections.confusion import Confusion
+from tmdscope.report.sections.classifiers import Classifiers, Confusion, Families, PooledPart, Published
+from tmdscope.report.sections.data import TableData
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
-from tmdscope.report.sections.table_data import TableData
 from tmdscope.report.text import readable
-from tmdscope.scores.records import FamilySearch, StudyScores
+from tmdscope.scores.cohort import Cohort
+from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
 from tmdscope.scores.text import capital
+
+
+@dataclass(frozen=True)
+class TableParts:
+    """What the stages of every study on a table left; `called` is how a reader calls its methods."""
+
+    cohort: Cohort
+    split: Split
+    scores: Mapping[str, ClassifierScores]
+    search: FamilySearch
+    audit: AuditPart
+    runs: list[Run]
+    called: Mapping[str, str]
+
+    def data(self, **words: Any) -> TableData:
+        """Say what the rows are, in these words, and the first scores on them."""
+        pooled = {
+            self.called.get(name, name).partition(":")[0]: score.pooled for name, score in self.scores.items()
+        }
+        pooled["searched, nested"] = self.search.pooled
+        return TableData(self.cohort, self.split, pooled, len(self.search.folds), **words)
+
+    def methods(self, published: Mapping[str, Published] = {}, blind: Sequence[str] = ()) -> list[Part]:
+        """Score the methods over folds, pooled, and beside searches, where `blind` ones see no features."""
+        task, test, folds = self.cohort.task, len(self.split.test), len(self.split.folds)
+        pooled = {name: score.pooled for name, score in self.scores.items()}
+        fixed = {self.called.get(name, name): one for name, one in pooled.items() if name not in blind}
+        return [
+            Classifiers(task, self.scores, self.audit.order(), test, folds, self.called, published),
+            PooledPart(task, pooled, len(self.search.folds), self.called),
+            Families(task, self.search, fixed),
+        ]
+
+    def confusion(self, blind: Sequence[str] = ()) -> list[Part]:
+        """Count which class is taken for which; nothing of numbers."""
+        of, folds = self.cohort, len(self.search.folds)
+        return [Confusion.pooled(of.task, self.scores, of.classes, folds, self.called, blind)] * bool(
+            of.classes
+        )
+
+
+def read_parts(study: Study, cohort: Cohort, called: Mapping[str, str] = {}) -> TableParts:
+    """Read what the stages left; what is damaged or of other data is refused."""
+    layout, of, of_data = study.layout, study.of(cohort.digest), {"data": cohort.digest}
+    audit = Audit.read(layout.audit, cohort.task, of)
+    runs = [
+        *read_runs(read_record(layout.run, of)),
+        *read_runs(read_record(layout.search_run, of_data)),
+        Run.of(vars(audit), "audit"),
+    ]
+    return TableParts(
+        cohort,
+        cohort.read_split(layout.split),
+        StudyScores.read(layout.scores, of).classifiers,
+        FamilySearch.read(layout.search, of_data),
+        AuditPart(audit),
+        runs,
+        called,
+    )
 
 
 def table_report(study: Study) -> Report:
     """Make the report from what the stages left."""
-    layout, cohort = study.layout, study.cohort(study)
-    task, of, of_data = cohort.task, study.of(cohort.digest), {"data": cohort.digest}
-    split = cohort.read_split(layout.split)
-    scores = StudyScores.read(layout.scores, of).classifiers
-    search = FamilySearch.read(layout.search, of_data)
-    audit = AuditPart(Audit.read(layout.audit, task, of))
-    pooled, outer = {name: score.pooled for name, score in scores.items()}, len(search.folds)
-    data = TableData(
-        cohort,
-        split,
-        {**pooled, "searched, nested": search.pooled},
-        outer,
+    cohort, settings = study.cohort(study), study.layout.settings
+    left = read_parts(study, cohort)
+    data = left.data(
         kind="rows",
         seen_as="",
         about="Rows of features. Stratified folds that share no sample, not shuffled, unless the study says "
-        f"otherwise; settings: {layout.settings}.",
+        f"otherwise; settings: {settings}.",
         each="Class" if cohort.classes else "Range",
     )
-    runs = [
-        *read_runs(read_record(layout.run, of)),
-        *read_runs(read_record(layout.search_run, of_data)),
-        Run.of(vars(audit.found), "audit"),
-    ]
     conditions = (
-        f"The command runs every stage that is not up to date, under the settings of {layout.settings} of "
-        "that commit. Another processor or version of a library may change the last digits."
+        f"The command runs every stage that is not up to date, under the settings of {settings} of that "
+        "commit. Another processor or version of a library may change the last digits."
     )
-    confusion: list[Part] = [Confusion.pooled(task, scores, cohort.classes, outer)] if cohort.classes else []
     return Report(
         title=capital(readable(study.name)),
         lead="Methods on a table of features, and what their scores are worth.",
         parts=[
-            *(data, audit),
-            Classifiers(task, scores, audit.order(), len(split.test), len(split.folds)),
-            PooledPart(task, pooled, outer),
-            Families(task, search, pooled),
-            *confusion,
-            Provenance(runs, f"Data set SHA-256 {cohort.digest}."),
-            Reproduction(runs, f"dvc repro {layout.settings.with_name('dvc.yaml')}", conditions),
+            *(data, left.audit, *left.methods(), *left.confusion()),
+            Provenance(left.runs, f"Data set SHA-256 {cohort.digest}."),
+            Reproduction(left.runs, f"dvc repro {settings.with_name('dvc.yaml')}", conditions),
         ],
-        said=[data, audit],
+        said=[data, left.audit],
     )

@@ -34,13 +34,14 @@ class HeadMember:
     """One network of a batch: its examples (positions, int64) and what differs between members.
 
     Of `settings` only learning rate, weight decay, patience and seed are its own. `dropout` is before the
-    last layer, in [0, 1); `start` are initial weights by name, in place of fresh ones.
+    last layer, in [0, 1), where it is not the network's; `start` are initial weights by name, in place of
+    fresh ones.
     """
 
     train: Tensor
     val: Tensor
     settings: FitSettings
-    dropout: float = 0.0
+    dropout: float | None = None
     start: Mapping[str, Tensor] | None = None
 
 
@@ -73,7 +74,10 @@ def train_heads(
         return []
     torch.manual_seed(members[0].settings.seed)
     results: dict[int, HeadResult] = {}
-    for streams in _chunks(members, _chunk_size(build())):
+    network = build()
+    own = next((layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)), 0.0)
+    members = [replace(one, dropout=own) if one.dropout is None else one for one in members]
+    for streams in _chunks(members, _chunk_size(network)):
         chunk = _Chunk([[members[index] for index in stream] for stream in streams], build, target, examples)
         results.update(zip(chain.from_iterable(streams), chunk.train(), strict=True))
     return [results[index] for index in range(len(members))]
@@ -293,7 +297,7 @@ class _Chunk:
 
     def _draw_masks(self, counts: Tensor) -> Tensor | None:
         """Draw what every member keeps of its own examples, M x H x N: whoever trains beside it."""
-        rates = [member.dropout for member in self.members]
+        rates = [member.dropout or 0.0 for member in self.members]
         if not any(rates):
             return None
         width = self.values[self.layers - 1].shape[2]

@@ -81,13 +81,12 @@ def _record(scores: PairedScores) -> dict[str, Any]:
 
 def figures_of(difference: Estimate) -> dict[str, float]:
     """Give a difference as metrics of a run: ``NAME_difference``, with ``_low`` and ``_high`` where known."""
-    figures: dict[str, float | None] = {}
+    figures: dict[str, float] = {}
     for name, value in difference.values.items():
-        low, high = difference.bounds[name] or (None, None)
-        figures |= {
-            f"{name}_difference{end}": at for end, at in (("", value), ("_low", low), ("_high", high))
-        }
-    return {name: value for name, value in figures.items() if value is not None}
+        figures[f"{name}_difference"] = value
+        if bounds := difference.bounds[name]:
+            figures[f"{name}_difference_low"], figures[f"{name}_difference_high"] = bounds
+    return figures
 
 
 def common_task(first: Task, second: Task) -> Task:

@@ -255,18 +255,16 @@ def _classes(report: Report) -> Section:
             f"{scores.difference.samples} samples)",
             ["Class", "images", *chain(*told)],
             [
-                [entry.name, str(entry.images), *chain(*map(_change, entry.scores.values()))]
+                [
+                    *(entry.name, str(entry.images)),
+                    *chain(*((f"{a:.3f}", f"{b:.3f}", f"{a - b:+.3f}") for a, b in entry.scores.values())),
+                ]
                 for entry in scores.per_class
             ],
         )
         for scores in report.comparison.held_out
     ]
     return Section("Classes", tables)
-
-
-def _change(both: tuple[float, float]) -> list[str]:
-    one, other = both
-    return [f"{one:.3f}", f"{other:.3f}", f"{one - other:+.3f}"]
 
 
 def _disagreements(report: Report) -> Section:

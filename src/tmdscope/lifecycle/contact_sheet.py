@@ -35,7 +35,13 @@ def make_sheet(disagreements: pd.DataFrame, dataset: Dataset | None, missing: st
         told = f"the data set at hand holds none of the {count} images (by name and content)"
         return ContactSheet(None, f"No contact sheet: {told}.", "")
     tiles = [_tile(disagreements, int(k), dataset.images[rows[k]]) for k in shown]
-    return ContactSheet(contact_sheet(tiles), _caption(count, len(shown), rows), _alt(disagreements, shown))
+    part = disagreements.iloc[shown]
+    right = [int((part[side] == part["material"]).sum()) for side in ("first", "second")]
+    alt = (
+        f"Grid of {len(part)} grey images with what A and B say of each: A is right on {right[0]}, "
+        f"B on {right[1]}. The table below lists the same in words."
+    )
+    return ContactSheet(contact_sheet(tiles), _caption(count, len(shown), rows), alt)
 
 
 def find_images(disagreements: pd.DataFrame, dataset: Dataset) -> NDArray[np.int64]:
@@ -70,13 +76,4 @@ def _caption(count: int, shown: int, rows: NDArray[np.int64]) -> str:
     return (
         "; ".join(parts) + ". Each with its number in the table below, its true material, what each model "
         "says, and how probable it finds that."
-    )
-
-
-def _alt(disagreements: pd.DataFrame, shown: NDArray[np.int64]) -> str:
-    part = disagreements.iloc[shown]
-    right = [int((part[side] == part["material"]).sum()) for side in ("first", "second")]
-    return (
-        f"Grid of {len(part)} grey images with what A and B say of each: A is right on {right[0]}, "
-        f"B on {right[1]}. The table below lists the same in words."
     )

@@ -1,5 +1,6 @@
 """Sections that more than one study has."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -9,33 +10,27 @@ from tmdscope.names import DOTTED, name_problem
 from tmdscope.params.reading import Params, Seed
 
 
-def _named(name: str) -> str:
-    if problem := name_problem(name, DOTTED):
-        raise ValueError(problem)
-    return name
+def _refused(problem_of: Callable[[str], str | None]) -> AfterValidator:
+    def check(text: str) -> str:
+        if problem := problem_of(text):
+            raise ValueError(problem)
+        return text
+
+    return AfterValidator(check)
 
 
-Name = Annotated[str, AfterValidator(_named)]
+def _secret_problem(address: str) -> str | None:
+    told = "it holds a password or token, which git and dvc.lock would keep: take it out"
+    return told if holds_secret(address) else None
+
+
+Name = Annotated[str, _refused(lambda name: name_problem(name, DOTTED))]
 """Of a study or of a registered model."""
 
-
-def _key(name: str) -> str:
-    if problem := name_problem(name):
-        raise ValueError(problem)
-    return name
-
-
-Key = Annotated[str, AfterValidator(_key)]
+Key = Annotated[str, _refused(name_problem)]
 """Of an entry that a person names."""
 
-
-def _public(address: str) -> str:
-    if holds_secret(address):
-        raise ValueError("it holds a password or token, which git and dvc.lock would keep: take it out")
-    return address
-
-
-Address = Annotated[str, AfterValidator(_public)]
+Address = Annotated[str, _refused(_secret_problem)]
 """Of a server, as everybody may read it."""
 
 

@@ -120,10 +120,7 @@ def require_formulae(
 ) -> tuple[str, ...]:
     """List the atoms that multilabel targets of some classes are made of.
 
-    Raises
-    ------
-    ParamsError
-        A class is not a chemical formula, or two hold the same atoms.
+    `ParamsError` where a class is not a chemical formula, or two hold the same atoms.
     """
     try:
         return atoms_of(classes)

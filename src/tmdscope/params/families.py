@@ -1,14 +1,15 @@
 """Families of methods on features: their settings, and spaces that searches draw them from."""
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from tmdscope.materials import nearest
 from tmdscope.params.common import Key, TrainingParams
 from tmdscope.params.reading import Params, ParamsError, Seed, parse_section
-from tmdscope.params.search import Categorical, Space, SpaceParams, Value, check_conditions
+from tmdscope.params.search import Categorical, Space, SpaceParams, check_conditions, check_value
 
 
 class MlpParams(TrainingParams):
@@ -134,31 +135,12 @@ def check_families(space: Space, where: str) -> None:
         if key not in known:
             raise ParamsError(f"{where}.space: no family has {key!r}; {nearest(key, known)}")
     for key in known:
-        _check_setting(space, key, {n: m for n, m in models.items() if key in m.model_fields}, models, where)
-
-
-def _check_setting(
-    space: Space,
-    key: str,
-    users: Mapping[str, type[AnyFamily]],
-    families: Mapping[str, type[AnyFamily]],
-    where: str,
-) -> None:
-    if key not in space:
-        raise ParamsError(f"{where}.space lacks {key!r}, a setting of {', '.join(users)}")
-    dimension = space[key]
-    asked = {str(name) for name in dimension.when.get("family", list(families))}
-    if asked != set(users) or not set(dimension.when) <= {"family"}:
-        raise ParamsError(f"{where}.space.{key}: it must be drawn for {', '.join(users)} and no other family")
-    for model in users.values():
-        for value in dimension.ends:
-            _check_end(f"{where}.space.{key}", model, key, value)
-
-
-def _check_end(where: str, model: type[AnyFamily], key: str, value: Value) -> None:
-    try:
-        model.model_validate({key: value})
-    except ValidationError as error:
-        for item in error.errors():
-            if item["loc"] == (key,) and key != "family":
-                raise ParamsError(f"{where}: {item['msg']} (got {value!r})") from error
+        users = {name: model for name, model in models.items() if key in model.model_fields}
+        if key not in space:
+            raise ParamsError(f"{where}.space lacks {key!r}, a setting of {', '.join(users)}")
+        place, dimension = f"{where}.space.{key}", space[key]
+        asked = {str(name) for name in dimension.when.get("family", list(models))}
+        if asked != set(users) or not set(dimension.when) <= {"family"}:
+            raise ParamsError(f"{place}: it must be drawn for {', '.join(users)} and no other family")
+        for model, value in product(users.values(), dimension.ends if key != "family" else ()):
+            check_value(place, model, {key: value}, key)

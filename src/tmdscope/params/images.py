@@ -69,13 +69,9 @@ class DataParams(Params):
         return self.archive.record if self.source == "archive" and self.archive else self.source
 
     @model_validator(mode="after")
-    def _archive_is_named(self) -> Self:
+    def _source_is_described_and_classes_differ(self) -> Self:
         if self.source == "archive" and self.archive is None:
             raise ValueError("source 'archive' needs data.archive, with the keys record and files")
-        return self
-
-    @model_validator(mode="after")
-    def _classes_differ(self) -> Self:
         repeated = sorted({name for name in self.classes if self.classes.count(name) > 1})
         if repeated:
             raise ValueError(f"classes named twice: {', '.join(repeated)}")

@@ -58,10 +58,7 @@ def read_settings(path: Path) -> str:
 def load_settings(yaml: YAML, text: str, source: str) -> Any:
     """Load the text of settings, unchecked.
 
-    Raises
-    ------
-    ParamsError
-        It is not YAML, holds no mapping, or aliases that lead to themselves or to masses of values.
+    `ParamsError` where it is not YAML, holds no mapping, or aliases that lead to themselves or to masses.
     """
     if text.count("<<") > MAX_SETTINGS_MERGES:
         raise ParamsError(f"{source} merges more than {MAX_SETTINGS_MERGES} mappings (<<); write them out")

@@ -1,6 +1,7 @@
 """What the sections of a study say against one another, and against the number of samples; nothing is run."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -28,6 +29,9 @@ from tmdscope.params.sequential import SequenceParams, SequentialParams, part_si
 
 _TAKEN_NAMES = ("sequential", "audit")
 """Names that runs and folders of other stages have."""
+
+_VARIED = ("strategy", "architecture", "flips", "rotations")
+"""Settings that a search may vary and other sections speak of."""
 
 _LEAST_SAMPLES = 3
 """Of a class: one each for the held-out test, for training and for validation."""
@@ -59,13 +63,15 @@ class Settings:
         for name, entry in self.experiments.items():
             yield f"experiments.{name}", entry
         for name, search in self.searches.items():
-            base = self.experiments.get(name)
-            for key in ("strategy", "architecture", "flips", "rotations"):
-                dimension = search.space.get(key)
-                for value in dimension.ends if dimension and base else ():
-                    varied = _varied(base, key, value) if base else None
-                    if varied is not None:
-                        yield f"searches.{name}.space.{key}", varied
+            if (base := self.experiments.get(name)) is None:
+                continue
+            varied = [
+                (key, value) for key in _VARIED if key in search.space for value in search.space[key].ends
+            ]
+            for key, value in varied:
+                with suppress(ValueError):  # it goes only with others in the space
+                    made = {**base.model_dump(mode="json"), key: value}
+                    yield f"searches.{name}.space.{key}", ExperimentParams.model_validate(made)
         sequential = self.sections.get("sequential")
         if isinstance(sequential, SequentialParams) and sequential.enabled:
             yield "sequential.training", sequential.experiment(sequential.encodings[0], 0)
@@ -148,14 +154,6 @@ def name_problems(experiments: Mapping[Any, Any], searches: Mapping[Any, Any]) -
             yield f"experiments: {twin!r} and {name!r} are one folder on some disks: rename one"
 
 
-def _varied(base: ExperimentParams, key: str, value: Any) -> ExperimentParams | None:
-    """Give an experiment with one other setting; None where that goes only with others in the space."""
-    try:
-        return ExperimentParams.model_validate({**base.model_dump(mode="json"), key: value})
-    except ValueError:
-        return None
-
-
 def _formulae(settings: Settings) -> Iterator[str]:
     """Multilabel targets are atoms."""
     data = settings.get("data", DataParams)
@@ -234,11 +232,8 @@ def _sources(settings: Settings) -> Iterator[str]:
 
 
 def _patch(settings: Settings) -> Iterator[str]:
-    patch, size = (
-        settings.get("attribution", AttributionParams).patch_px,
-        settings.get("prepare", PrepareParams).size_px,
-    )
-    if patch > size:
+    patch = settings.get("attribution", AttributionParams).patch_px
+    if patch > (size := settings.get("prepare", PrepareParams).size_px):
         yield f"attribution.patch_px {patch} is larger than an image, prepare.size_px {size}: lower it"
 
 

@@ -131,23 +131,20 @@ def read_search(name: str, path: Path = Path("params.yaml")) -> tuple[SearchPara
         raise ParamsError(
             f"{path} has no search of {name!r} in section 'searches'; {nearest(name, list(searches))}"
         )
-    search = parse_section(f"searches.{name}", searches[name], SearchParams, path.as_posix())
-    check_search(name, search, experiments, path.as_posix())
-    experiment = parse_section(f"experiments.{name}", experiments[name], ExperimentParams, path.as_posix())
-    return search, experiment
+    return parse_search(name, searches[name], experiments, path.as_posix())
 
 
-def check_search(name: str, search: SearchParams, experiments: Mapping[str, Any], source: str) -> None:
-    """Check a search against the experiment that it varies.
+def parse_search(
+    name: str, content: Any, experiments: Mapping[str, Any], source: str
+) -> tuple[SearchParams, ExperimentParams]:
+    """Check a search, also against the experiment that it varies, and give both.
 
-    Raises
-    ------
-    ParamsError
-        There is no such experiment, or it is wrong; the space varies an unknown setting, or one that a search
-        must leave alone, or gives it a value that it cannot have; a condition names what is neither varied
-        before nor set; trials that cannot train together are asked to.
+    `ParamsError` where there is no such experiment, or it is wrong; the space varies an unknown setting, or
+    one that a search must leave alone, or gives it a value that it cannot have; a condition names what is
+    neither varied before nor set; trials that cannot train together are asked to.
     """
     where = f"{source}: searches.{name}"
+    search = parse_section(f"searches.{name}", content, SearchParams, source)
     if name not in experiments:
         raise ParamsError(f"{where} names no experiment; {nearest(name, list(experiments))}")
     experiment = parse_section(f"experiments.{name}", experiments[name], ExperimentParams, source)
@@ -157,14 +154,16 @@ def check_search(name: str, search: SearchParams, experiments: Mapping[str, Any]
         if key not in free:
             raise ParamsError(f"{where}.space: {key!r} cannot be varied; {nearest(key, free)}")
         for value in dimension.ends:
-            _check_value(f"{where}.space.{key}", base, key, value)
+            check_value(f"{where}.space.{key}", ExperimentParams, {**base, key: value}, key)
     check_conditions(search.space, ExperimentParams.model_fields, where)
-    strategies = _strategies(search.space, base)
+    varied = search.space.get("strategy")
+    strategies = set(map(str, varied.ends)) if varied is not None else {experiment.strategy.value}
     if search.together > 1 and strategies != {"features"}:
         raise ParamsError(
             f"{where}.together: {search.together} trials at once go with strategy 'features' only, "
             f"not {', '.join(sorted(map(repr, strategies)))}: set it to 1"
         )
+    return search, experiment
 
 
 def check_conditions(space: Space, settings: Mapping[str, Any], where: str) -> None:
@@ -187,18 +186,14 @@ def check_conditions(space: Space, settings: Mapping[str, Any], where: str) -> N
                 raise ParamsError(f"{where}.space.{key}.when: {other!r} is never {never[0]!r}")
 
 
-def _strategies(space: Space, base: Mapping[str, Any]) -> set[str]:
-    varied = space.get("strategy")
-    return set(map(str, varied.ends)) if varied is not None else {str(base.get("strategy"))}
-
-
-def _check_value(where: str, base: Mapping[str, Any], key: str, value: Value) -> None:
+def check_value(where: str, model: type[Params], settings: Mapping[str, Any], key: str) -> None:
+    """Check one of some settings; what is wrong with the others is not asked."""
     try:
-        ExperimentParams.model_validate({**base, key: value})
+        model.model_validate(settings)
     except ValidationError as error:
         for item in error.errors():
             if item["loc"][:1] == (key,):
-                raise ParamsError(f"{where}: {item['msg']} (got {value!r})") from error
+                raise ParamsError(f"{where}: {item['msg']} (got {settings[key]!r})") from error
 
 
 @dataclass(frozen=True)

@@ -48,15 +48,11 @@ class SequenceParams(Params):
     )
 
     @model_validator(mode="after")
-    def _nothing_is_named_twice(self) -> Self:
+    def _lists_hold_what_is_needed_once(self) -> Self:
         for key in ("order", "encodings", "volumes", "seeds"):
             values = getattr(self, key)
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} {values} hold one twice")
-        return self
-
-    @model_validator(mode="after")
-    def _chain_is_full(self) -> Self:
         if "full" not in self.volumes:
             raise ValueError("volumes must hold 'full': every stage starts from the full stage before it")
         return self
@@ -107,10 +103,6 @@ class SequentialParams(SequenceParams):
                     for entry in error.errors()
                 ]
                 raise ValueError("; ".join(problems)) from error
-        return self
-
-    @model_validator(mode="after")
-    def _registered_volumes_run(self) -> Self:
         missing = [volume for volume in self.registered if volume not in self.volumes]
         if missing:
             raise ValueError(f"registered names volume {missing[0]!r}, which `volumes` does not hold")

@@ -3,7 +3,8 @@
 Every problem is found at once. A rule that needs a section which is wrong itself waits until that is mended.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tmdscope.errors import UserError
@@ -27,7 +28,7 @@ from tmdscope.params.images import (
 )
 from tmdscope.params.reading import Params, ParamsError, parse_section
 from tmdscope.params.rules import RULES, Rule, Settings, WrongSectionError, name_problems
-from tmdscope.params.search import SearchParams, check_search
+from tmdscope.params.search import SearchParams, parse_search
 from tmdscope.params.sequential import SequentialParams
 
 NAMED: Mapping[str, type[Params]] = {"experiments": ExperimentParams, "searches": SearchParams}
@@ -73,12 +74,21 @@ def check_settings(
 ) -> Settings:
     """Check all the settings of a study at once.
 
-    Raises
-    ------
-    ParamsError
-        A section is missing, unknown or wrong, or two exclude each other; every problem, one to a line.
+    `ParamsError` where a section is missing, unknown or wrong, or two exclude each other: every problem, one
+    to a line.
     """
-    settings, problems = _parse(content, models, source)
+    settings = Settings()
+    problems = [
+        f"{source}: unknown section {str(name)!r}; {nearest(str(name), list(models))}"
+        for name in content
+        if name not in models
+    ]
+    for name in [name for name in models if name not in NAMED]:
+        if name not in content:
+            problems.append(f"{source}: section {name!r} is missing")
+            continue
+        with _noting(problems):
+            settings.sections[name] = parse_section(name, content[name], models[name], source)
     if NAMED.keys() <= models.keys():
         problems += _read_named(settings, content, source)
     for rule in rules:
@@ -103,48 +113,19 @@ def _read_named(settings: Settings, content: Mapping[str, Any], source: str) -> 
         searches = {}
     problems += [f"{source}: {problem}" for problem in name_problems(experiments, searches)]
     for name, entry in experiments.items():
-        with _Noting(problems):
+        with _noting(problems):
             where = f"experiments.{name}"
             settings.experiments[name] = parse_section(where, entry, ExperimentParams, source)
     for name, entry in searches.items():
-        with _Noting(problems):
-            search = parse_section(f"searches.{name}", entry, SearchParams, source)
-            if name not in experiments or name in settings.experiments:
-                check_search(name, search, experiments, source)
-            settings.searches[name] = search
+        with _noting(problems):
+            settings.searches[name], _ = parse_search(name, entry, experiments, source)
     return problems
 
 
-def _parse(
-    content: Mapping[str, Any], models: Mapping[str, type[Params]], source: str
-) -> tuple[Settings, list[str]]:
-    problems = [
-        f"{source}: unknown section {str(name)!r}; {nearest(str(name), list(models))}"
-        for name in content
-        if name not in models
-    ]
-    settings = Settings()
-    for name, model in models.items():
-        if name in NAMED:
-            continue
-        if name not in content:
-            problems.append(f"{source}: section {name!r} is missing")
-            continue
-        with _Noting(problems):
-            settings.sections[name] = parse_section(name, content[name], model, source)
-    return settings, problems
-
-
-class _Noting:
+@contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
     """Note what is wrong and go on."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self._problems = problems
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, UserError):
-            self._problems.append(str(error))
-        return isinstance(error, UserError)
+    try:
+        yield
+    except UserError as error:
+        problems.append(str(error))

@@ -216,13 +216,13 @@ def measure(
         ece_after=expected_calibration_error(assessment.calibrated, true),
         nll_before=negative_log_likelihood(before, true),
         nll_after=negative_log_likelihood(assessment.calibrated, true),
-        coverage=coverage["mean"],
-        coverage_ci95=coverage["ci95"],
+        coverage=float(covered.mean()),
+        coverage_ci95=coverage.ci95,
         coverage_by_sample=float(np.mean(np.bincount(sample, weights=covered) / images)),
         set_size=float(sizes.mean()),
         empty_sets=float((sizes == 0).mean()),
-        flagged=flagged["mean"],
-        flagged_ci95=flagged["ci95"],
+        flagged=float(assessment.unfamiliar.mean()),
+        flagged_ci95=flagged.ci95,
     )
 
 

@@ -2,10 +2,11 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Self
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -76,6 +77,12 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     words_last: bool = False
     kind = "table"
+
+    @classmethod
+    def of(cls, caption: str, rows: Sequence[Mapping[str, Cell]], words_last: bool = False) -> Self:
+        """Lay out rows, whose keys are the headers and the same in all."""
+        header = list(rows[0]) if rows else []
+        return cls(caption, header, [list(row.values()) for row in rows], words_last)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Intervals by drawing whole samples: images of one sample are not independent."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,9 @@ _BLOCK = 4096
 def sums_by_sample(values: NDArray[Any], sample_ids: ArrayLike) -> Values:
     """Add up each sample's images: (..., images, columns) to float64 (..., samples, columns), by ids."""
     names, sample = np.unique(np.asarray(sample_ids), return_inverse=True)
-    images = np.moveaxis(values, -2, 0)
-    sums = np.zeros((len(names), *images.shape[1:]))
-    np.add.at(sums, sample, images)
-    return np.moveaxis(sums, 0, -2)
+    sums = np.zeros((*values.shape[:-2], len(names), values.shape[-1]))
+    np.add.at(np.moveaxis(sums, -2, 0), sample, np.moveaxis(values, -2, 0))
+    return sums
 
 
 def draw_samples(samples: int, resamples: int, seed: int) -> Values:
@@ -130,33 +130,41 @@ def is_bootstrap_enough(says: NDArray[Any]) -> bool:
     return len(says) - int(counts.max(initial=0)) >= FEW
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A mean over the images that counted, with its 95 % interval over their samples.
+
+    Without bounds where there are fewer than two samples, or all say the same and no limits are known.
+    """
+
+    mean: float | None
+    ci95: tuple[float, float] | None
+    images: int
+    samples: int
+
+
 def mean_with_interval(
     values: NDArray[Any],
     sample_ids: Sequence[str],
     resamples: int,
     seed: int,
     limits: tuple[float, float] | None = None,
-) -> dict[str, Any]:
-    """Give the mean over images with its 95 % interval over samples.
+) -> Interval:
+    """Give the mean over images, shape (images,); those without a number (NaN) do not count.
 
-    `values` has a number for each image, shape (images,); images without one (NaN) do not count. `limits` are
-    the least and largest value there can be, as 0 and 1 of a share: see `interval_over_samples`; without them
-    samples are drawn with replacement however few differ.
-
-    The result: ``mean``, ``ci95`` (two bounds), ``images`` and ``samples`` that counted. ``ci95`` is None
-    with fewer than two samples, and where all say the same and no limits are known; without any image
-    ``mean`` too.
+    `limits` are the least and largest value there can be, as 0 and 1 of a share: see `interval_over_samples`;
+    without them samples are drawn with replacement however few differ.
     """
     known = np.isfinite(values)
     ids = np.asarray(sample_ids, dtype=str)[known]
     count = int(known.sum())
     if not count:
-        return {"mean": None, "ci95": None, "images": 0, "samples": 0}
+        return Interval(None, None, 0, 0)
     sums = sums_by_sample(np.stack([values[known], np.ones(count)], axis=1), ids.tolist())
-    found = {"mean": float(np.mean(values[known])), "images": count, "samples": len(sums)}
+    mean = float(np.mean(values[known]))
     says = sums[:, 0] / sums[:, 1]
     if limits is None and np.ptp(says) < 1e-12:
-        return {**found, "ci95": None}
+        return Interval(mean, None, count, len(sums))
     draws = (resamples, seed)
     if limits is None:
         drawn = drawn_sums(sums, *draws)
@@ -164,4 +172,4 @@ def mean_with_interval(
     else:
         extremes = count / len(sums) * np.array([[limit, 1.0] for limit in limits])
         bounds = interval_over_samples(sums, lambda held: held[:, 0] / held[:, 1], says, extremes, *draws)
-    return {**found, "ci95": None if bounds is None else bounds.tolist()}
+    return Interval(mean, None if bounds is None else (float(bounds[0]), float(bounds[1])), count, len(sums))

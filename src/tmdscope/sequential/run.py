@@ -40,15 +40,13 @@ class Setup:
     """What a sequence is trained with.
 
     `make`, given an encoding's name and a stage's target, prepares what is trained; its examples are labelled
-    in the order of the classes' coming. `heads` on stored features, with `dropout` before the last layer,
-    train many at once.
+    in the order of the classes' coming. `heads` on stored features train many at once.
     """
 
     make: Callable[[Encoding, Target], Trainable]
     folds: Sequence[FoldParts]
     sample_ids: NDArray[Any]
     heads: bool
-    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -192,8 +190,7 @@ class _Sequences:
                         torch.from_numpy(fold.train),
                         torch.from_numpy(fold.val),
                         settings,
-                        self.setup.dropout,
-                        begun[number] if begun else None,
+                        start=begun[number] if begun else None,
                     )
                 )
         trained = iter(train_heads(members, one.build, one.target, one.examples))

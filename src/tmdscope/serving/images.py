@@ -27,7 +27,8 @@ def read_images(body: bytearray, size_px: int) -> NDArray[np.uint8]:
     """Read a request's images, uint8, N x S x S; `RefusedError` names the image, the row and the value."""
     head = _HEAD.match(body)
     if head is None:
-        raise RefusedError(400, _about_head(body))
+        told = "the body must be a JSON object with the key 'inputs' or 'instances'"
+        raise RefusedError(400, _about_key(_FIRST_KEY.match(body), None) or told)
     key = bytes(head[1])
     if _CUT_NUMBER.search(body, head.end()):
         raise RefusedError(400, "the body is not JSON: white space stands within a value")
@@ -37,7 +38,8 @@ def read_images(body: bytearray, size_px: int) -> NDArray[np.uint8]:
     if text[start - 3 : start + 1] == b"[[[[" or not text.startswith(b"[[[", start - 3):
         raise RefusedError(400, f"{shape}; it is no list of such images")
     if not text.endswith(b"]]]}") or end < start:
-        raise RefusedError(400, _about_tail(text, key))
+        told = "the body is not JSON, or is cut off: it must end in ]]]}"
+        raise RefusedError(400, _about_key(_NEXT_KEY.search(text), key) or told)
     images = text.count(_NEXT_IMAGE) + 1
     if images > MAX_REQUEST_IMAGES:
         raise RefusedError(
@@ -54,8 +56,8 @@ def read_images(body: bytearray, size_px: int) -> NDArray[np.uint8]:
                 values += bytes(map(_VALUES.__getitem__, texts))
             except KeyError as error:
                 wrong = error.args[0]
-                if extra := _NEXT_KEY.search(text):
-                    raise RefusedError(400, _about_key(bytes(extra[1]), key)) from None
+                if told := _about_key(_NEXT_KEY.search(text), key):
+                    raise RefusedError(400, told) from None
                 what = f"{wrong[:_SHOWN].decode(errors='replace')!r} is no whole number from 0 to 255"
                 raise RefusedError(400, f"image {number}, row {place}: {what}; {shape}") from None
             if len(texts) != size_px:
@@ -65,20 +67,11 @@ def read_images(body: bytearray, size_px: int) -> NDArray[np.uint8]:
     return np.frombuffer(values, np.uint8).reshape(images, size_px, size_px)
 
 
-def _about_head(body: bytearray) -> str:
-    if found := _FIRST_KEY.match(body):
-        return _about_key(bytes(found[1]), None)
-    return "the body must be a JSON object with the key 'inputs' or 'instances'"
-
-
-def _about_tail(text: bytearray, key: bytes) -> str:
-    if extra := _NEXT_KEY.search(text):
-        return _about_key(bytes(extra[1]), key)
-    return "the body is not JSON, or is cut off: it must end in ]]]}"
-
-
-def _about_key(found: bytes, known: bytes | None) -> str:
-    name = found.decode(errors="replace")
-    if found == known:
+def _about_key(found: re.Match[bytes] | None, known: bytes | None) -> str:
+    """Say what is wrong with a key; nothing where none is found."""
+    if found is None:
+        return ""
+    name = bytes(found[1]).decode(errors="replace")
+    if found[1] == known:
         return f"the key {name!r} is given twice"
     return f"unknown key {name!r}: one of 'inputs' and 'instances', and nothing else"

@@ -46,8 +46,12 @@ class Scorer:
         gate = asyncio.Semaphore(len(self._workers))
 
         async def _one(piece: NDArray[np.uint8]) -> NDArray[np.float32]:
+            future: Future[NDArray[np.float32]] = Future()
             async with gate:
-                return await asyncio.wrap_future(self._submit(piece))
+                with self._changed:
+                    self._waiting.append((piece, future))
+                    self._changed.notify()
+                return await asyncio.wrap_future(future)
 
         pieces = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
         return np.concatenate(await asyncio.gather(*map(_one, pieces)))
@@ -59,13 +63,6 @@ class Scorer:
             self._changed.notify_all()
         for worker in self._workers:
             worker.join()
-
-    def _submit(self, images: NDArray[np.uint8]) -> "Future[NDArray[np.float32]]":
-        future: Future[NDArray[np.float32]] = Future()
-        with self._changed:
-            self._waiting.append((images, future))
-            self._changed.notify()
-        return future
 
     def _work(self) -> None:
         while pieces := self._take():

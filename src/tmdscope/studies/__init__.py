@@ -33,6 +33,7 @@ def find_study(name: str) -> Study:
 
 
 def study_of(settings: Path) -> Study:
-    """Find the study of this package whose sections a file of settings has."""
+    """Find the study of this package whose sections a file of settings has, in that file's project."""
     held = set(read_params(settings))
-    return max(map(find_study, NAMES), key=lambda study: (len(held & set(study.params)), -len(study.params)))
+    known = map(find_study, NAMES)
+    return max(known, key=lambda one: (len(held & set(one.params)), -len(one.params))).at(settings)

@@ -68,7 +68,8 @@ def _repeat(uri: str, files: ModelFiles) -> ModelCheck:
     if stored is None:
         return ModelCheck(None, f"{uri} holds no reference predictions: run its experiment again")
     try:
-        difference = float(np.abs(np.asarray(model.predict(stored.images)) - stored.probabilities).max())
+        images, probabilities = stored
+        difference = float(np.abs(np.asarray(model.predict(images)) - probabilities).max())
     except Exception as error:
         return ModelCheck(None, f"{uri} does not predict its own images: {str(error)[:_MESSAGE_CHARACTERS]}")
     if not difference <= TOLERANCE:

@@ -80,28 +80,8 @@ class Program:
     scale: Scale | None = None
 
 
-@dataclass(frozen=True)
-class Reference:
-    """Images, N x S x S, and the class probabilities, N x K, that a model gave them when it was logged."""
-
-    images: NDArray[np.uint8]
-    probabilities: NDArray[np.float32]
-
-    def write(self, path: Path) -> None:
-        """Write them to a safetensors file, with the version of its form."""
-        save_file(vars(self), path, {"version": _REFERENCE_VERSION})
-
-    @classmethod
-    def read(cls, path: Path, config: EnsembleConfig) -> "Reference":
-        """Read them; `ValueError` where they are of another version, or another size or classes."""
-        arrays, texts = _open_beside(path)
-        if (version := texts.get("version", _REFERENCE_VERSION)) != _REFERENCE_VERSION:
-            raise ValueError(f"{path.name} is of version {version[:80]!r}, {_REFERENCE_VERSION!r} is read")
-        images, probabilities = arrays["images"], arrays["probabilities"]
-        wanted = (len(images), config.size_px, config.size_px), (len(images), len(config.classes))
-        if (images.shape, probabilities.shape) != wanted or images.dtype != np.uint8:
-            raise ValueError(f"it holds images {images.shape} and probabilities {probabilities.shape}")
-        return cls(images, probabilities.astype(np.float32))
+Reference = tuple[NDArray[np.uint8], NDArray[np.float32]]
+"""Images, N x S x S, and the class probabilities, N x K, that a model gave them when it was logged."""
 
 
 def log_program(run_id: str, program: Program, name: str) -> str:
@@ -162,7 +142,8 @@ def _write_beside(program: Program, ensemble: Ensemble, folder: Path) -> list[st
     if program.reference is not None:
         with torch.inference_mode():
             expected = ensemble(torch.from_numpy(program.reference)).numpy()
-        Reference(program.reference, expected).write(folder / Path(REFERENCE).name)
+        said = {"images": program.reference, "probabilities": expected}
+        save_file(said, folder / Path(REFERENCE).name, {"version": _REFERENCE_VERSION})
     return [str(path) for path in sorted(folder.iterdir())] or None
 
 
@@ -274,9 +255,19 @@ class ModelFiles:
 
     def reference(self) -> Reference | None:
         """Read the reference predictions; None where none are stored."""
-        path = self.folder / REFERENCE
+        path, size, classes = self.folder / REFERENCE, self.config.size_px, len(self.config.classes)
+        if not path.exists():
+            return None
         with expect_ours(str(path)):
-            return Reference.read(path, self.config) if path.exists() else None
+            arrays, texts = _open_beside(path)
+            version = texts.get("version", _REFERENCE_VERSION)[:80]
+            if version != _REFERENCE_VERSION:
+                raise ValueError(f"{path.name} is of version {version!r}, {_REFERENCE_VERSION!r} is read")
+            images, said = arrays["images"], arrays["probabilities"]
+            wanted = (len(images), size, size), (len(images), classes)
+            if (images.shape, said.shape) != wanted or images.dtype != np.uint8:
+                raise ValueError(f"it holds images {images.shape} and probabilities {said.shape}")
+            return images, said.astype(np.float32)
 
     def load(self) -> Program:
         """Build the networks from the stored numbers, in evaluation mode on the CPU."""
@@ -288,7 +279,7 @@ class ModelFiles:
             config,
             None if prepare is None else PrepareParams.model_validate_json(prepare),
             _read_reliability(config, *_open_beside(trust)) if trust.exists() else None,
-            None if reference is None else reference.images,
+            None if reference is None else reference[0],
             Scale.from_json(metadata["scale"]) if "scale" in metadata else None,
         )
 

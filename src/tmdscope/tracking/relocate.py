@@ -5,7 +5,6 @@ the copy's runs would be written. Only the standard library's sqlite3 is used: M
 """
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,20 +159,18 @@ def _back_up(database: Path) -> Path:
     return backup
 
 
-def _texts(store: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """List every column of text in the store."""
-    tables = [row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    for table in tables:
-        for _, column, kind, *_ in store.execute(f"PRAGMA table_info('{table}')"):
-            if any(word in kind.upper() for word in ("CHAR", "TEXT", "CLOB")):
-                yield table, column
-
-
 def _rewrite(store: sqlite3.Connection, old: Path, root: Path) -> int:
     """Rewrite texts that begin with the old folder, as an address or as a path."""
     changed = 0
     pairs = ((old.as_uri(), root.as_uri()), (str(old), str(root)))
-    for table, column in list(_texts(store)):
+    tables = [row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    texts = [
+        (table, column)
+        for table in tables
+        for _, column, kind, *_ in store.execute(f"PRAGMA table_info('{table}')")
+        if any(word in kind.upper() for word in ("CHAR", "TEXT", "CLOB"))
+    ]
+    for table, column in texts:
         for before, after in pairs:
             done = store.execute(
                 f'UPDATE "{table}" SET "{column}" = ? || substr("{column}", ?) '  # noqa: S608 - own names

@@ -186,14 +186,18 @@ def start_run(
     tags = {OWNER: mine(), **tags}
     if attempt is not None:
         lineage[ATTEMPT] = attempt
-    run_id = None if attempt is None or fresh else _find_run(study, name, lineage)
-    if run_id is None:
+    begun = []
+    if attempt is not None and not fresh:
+        wanted = {f"tags.`{key}`": value for key, value in lineage.items()} | {"attributes.run_name": name}
+        query = " and ".join(f"{key} = '{value}'" for key, value in wanted.items())
+        begun = study.client.search_runs([study.experiment_id], query, max_results=1)
+    if not begun:
         shown = {key: without_secrets(value) for key, value in {**tags, **lineage}.items()}
         created = study.client.create_run(study.experiment_id, tags=shown, run_name=name)
         run = TrackedRun(study, created.info.run_id)
     else:
-        study.client.update_run(run_id, status="RUNNING")
-        run = TrackedRun(study, run_id, reopened=True)
+        run = TrackedRun(study, begun[0].info.run_id, reopened=True)
+        study.client.update_run(run.run_id, status="RUNNING")
         run.tags(tags)
     if data is not None:
         run.dataset(data)
@@ -215,13 +219,6 @@ def end_orphans(study: Study, lapses_s: float = float("inf"), clock: Callable[[]
             orphan = TrackedRun(study, run.info.run_id)
             orphan.tags({"problem": "cut off: its process ended before it did"})
             orphan.end("KILLED")
-
-
-def _find_run(study: Study, name: str, tags: Mapping[str, str]) -> str | None:
-    wanted = {f"tags.`{key}`": value for key, value in tags.items()} | {"attributes.run_name": name}
-    query = " and ".join(f"{key} = '{value}'" for key, value in wanted.items())
-    found = study.client.search_runs([study.experiment_id], query, max_results=1)
-    return str(found[0].info.run_id) if found else None
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A search in MLflow: the study's run, a run per trial, a run per fold; and everything that it is made of."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,14 +17,14 @@ from tmdscope.params.search import SpaceParams
 from tmdscope.search.outcome import SearchOutcome, draw_plots, outcome_of
 from tmdscope.search.places import Progress
 from tmdscope.search.pruning import Steps
-from tmdscope.search.storage import PatientStorage
+from tmdscope.search.storage import HEARTBEAT_S, PatientStorage, open_storage
 from tmdscope.search.study import SearchStudy, open_search, read_notes
 from tmdscope.search.trials import Objective, Settings
 from tmdscope.search.worker import await_running, work
 from tmdscope.stage import say
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.runs import DataUse, Status, TrackedRun, start_run
-from tmdscope.tracking.store import Study, all_pages
+from tmdscope.tracking.store import Study, all_pages, search_storage_url
 
 STUDY = "optuna.study"
 TRIAL = "optuna.trial"
@@ -50,6 +51,14 @@ class SearchTask:
         """Open the study, see `open_search`."""
         steps = Steps(self.objective.epochs)
         return open_search(storage, self.name, self.params, steps, self.identity, make, self.objective.metric)
+
+
+def open_searches() -> PatientStorage:
+    """Open the storage at `tmdscope.tracking.store.search_storage_url`, or raise `StorageError`.
+
+    Variable ``TMDSCOPE_HEARTBEAT_S`` sets the seconds between two signs of life of a worker.
+    """
+    return open_storage(search_storage_url(), int(os.environ.get("TMDSCOPE_HEARTBEAT_S", HEARTBEAT_S)))
 
 
 def study_name(name: str, identity: Mapping[str, str]) -> str:

@@ -5,9 +5,6 @@ from torch import Tensor
 FLIPS = 4
 """Symmetries made of a left-right and an up-down flip; code 0 changes nothing."""
 
-FLIPS_AND_ROTATIONS = 8
-"""All symmetries of a square: the flips, and each of them mirrored along the diagonal."""
-
 
 def apply_symmetry(images: Tensor, codes: Tensor) -> Tensor:
     """Apply a symmetry of the square to each image, N x S x S: codes are N integers in 0..7.

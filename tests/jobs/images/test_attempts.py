@@ -42,7 +42,7 @@ def write_params(folder: Path, change: Callable[[dict[str, Any]], None]) -> None
 def open_sequential() -> Resume:
     classes = tuple(STUDY.section("data", DataParams).classes)
     cohort = make_cohort(None, ["1"], np.array([0]), classes)
-    return sequential.describe(STUDY, cohort).open_attempt()
+    return sequential.sequences_of(STUDY, cohort).open_attempt()
 
 
 def open_crossval() -> Resume:

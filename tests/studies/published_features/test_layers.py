@@ -154,12 +154,12 @@ trial = st.fixed_dictionaries(
 @given(st.dictionaries(st.integers(0, 9), trial, min_size=1, max_size=3))
 def test_the_gain_is_the_mean_over_seeds_of_the_difference_of_fold_means(trials: dict[int, Any]) -> None:
     found = compare(trials)
-    assert [item["seed"] for item in found["trials"]] == list(trials)
+    assert [item.seed for item in found.trials] == list(trials)
     for name in ("val_accuracy", "test_accuracy"):
         differences = [np.mean(t["carried"][name]) - np.mean(t["fresh"][name]) for t in trials.values()]
-        assert found["gain"][name]["mean"] == pytest.approx(np.mean(differences))
-        assert found["gain"][name]["std"] == pytest.approx(np.std(differences))
-        assert found["trials"][0]["fresh"][name]["folds"] == next(iter(trials.values()))["fresh"][name]
+        assert found.gain[name].mean == pytest.approx(np.mean(differences))
+        assert found.gain[name].std == pytest.approx(np.std(differences))
+        assert found.trials[0].fresh[name].folds == next(iter(trials.values()))["fresh"][name]
 
 
 def test_a_seed_named_twice_is_refused() -> None:
@@ -182,6 +182,6 @@ def test_on_the_published_features_validation_rises_and_the_test_stays(published
         }
         for seed in params.seeds
     }
-    gain = compare(trials)["gain"]
-    assert gain["val_accuracy"]["mean"] > 0.06
-    assert abs(gain["test_accuracy"]["mean"]) < 0.03
+    gain = compare(trials).gain
+    assert gain["val_accuracy"].mean > 0.06
+    assert abs(gain["test_accuracy"].mean) < 0.03

@@ -15,12 +15,11 @@ from tmdscope.analysis.record import (
     Attribution,
     AttributionSettings,
     ExplainedModel,
-    Interval,
     OnTruth,
 )
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import AttributionParams
-from tmdscope.scores.bootstrap import mean_with_interval
+from tmdscope.scores.bootstrap import Interval, mean_with_interval
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,8 @@ class _Means:
     scoring: ScoringParams
 
     def of(self, values: NDArray[np.float64], limits: tuple[float, float] | None = None) -> Interval:
-        ids = self.sample_ids.tolist()
-        draws = (self.scoring.bootstrap, self.scoring.seed)
-        return Interval.of(mean_with_interval(values, ids, *draws, limits))
+        ids, scoring = self.sample_ids.tolist(), self.scoring
+        return mean_with_interval(values, ids, scoring.bootstrap, scoring.seed, limits)
 
 
 def explain(

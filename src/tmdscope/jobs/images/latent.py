@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from tmdscope.analysis.latent import LatentData
 from tmdscope.analysis.record import Before, LatentModel, ModelLatent
 from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.jobs.latent import relate_embedding
@@ -23,25 +22,19 @@ def run(study: Study) -> None:
     settings = study.section("latent", LatentParams)
     dataset = Dataset.load(layout.prepared)
     cohort, of = study.cohort(study), study.of(dataset.digest)
-    split = cohort.read_split(layout.split)
     stored = StoredFeatures.read(layout.features, dataset, layout.pretrained)
     version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
     check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     classifier = load_program(version.uri).ensemble.member(fold)
-    ids = dataset.manifest["image_id"].tolist()
-    batch, device = settings.batch_size, best_device()
-    data = LatentData(
-        embeddings=embed(classifier, dataset.images, ids, batch, device, settings.after_relu),
-        before=pd.DataFrame(np.array(stored.features[:, 0]), index=ids),
-        descriptors=read_descriptors(layout.descriptors, dataset.manifest),
-        materials=dataset.manifest["material"].tolist(),
-        sample_ids=dataset.manifest["sample_id"].tolist(),
-        held_out=np.isin(ids, split.test),
-    )
+    ids, batch = dataset.image_ids, settings.batch_size
+    embeddings = embed(classifier, dataset.images, ids, batch, best_device(), settings.after_relu)
+    untrained = pd.DataFrame(np.array(stored.features[:, 0]), index=ids)
+    descriptors = read_descriptors(layout.descriptors, dataset.manifest)
     experiment = version.tags.get("experiment", "unknown")
     model = LatentModel(version.name, version.number, settings.alias, fold, experiment, settings.after_relu)
-    before = Before(stored.architecture, stored.weights)
-    found = relate_embedding(study, data, settings, cohort, ModelLatent, model=model, before=before)
+    about = {"model": model, "before": Before(stored.architecture, stored.weights)}
+    seen = embeddings, untrained, descriptors
+    found = relate_embedding(study, cohort, settings, *seen, ModelLatent, about)
     described = len(found.summary.described)
     print(f"{version.uri} (@{settings.alias}), fold {fold}: {len(ids)} embeddings, {described} descriptors")

@@ -8,7 +8,7 @@ import torch
 from tmdscope.dataset.store import Dataset
 from tmdscope.jobs.compiler import Compiler
 from tmdscope.jobs.sequences import (
-    SequenceStudy,
+    Sequences,
     StageModels,
     TrackedOutcome,
     run_sequential,
@@ -27,11 +27,11 @@ from tmdscope.scores.cohort import Cohort
 def run(study: Study) -> None:
     """Train every stage and control, and compare."""
     heads = study.section("sequential", SequentialParams).strategy is Strategy.FEATURES
-    described = describe(study, study.cohort(study))
-    print("\n".join(run_sequential(described, partial(train, study), apart=heads)))
+    sequences = sequences_of(study, study.cohort(study))
+    print("\n".join(run_sequential(sequences, partial(train, study), apart=heads)))
 
 
-def describe(study: Study, cohort: Cohort) -> SequenceStudy:
+def sequences_of(study: Study, cohort: Cohort) -> Sequences:
     """Say what the study's sequences are made of."""
     params, layout = study.section("sequential", SequentialParams), study.layout
     kept_with = (
@@ -42,17 +42,8 @@ def describe(study: Study, cohort: Cohort) -> SequenceStudy:
     )
     kept = [section.model_dump(mode="json") for section in kept_with]  # with an ended stage
     stored = {"features": layout.features / "features.npy"} if params.strategy is Strategy.FEATURES else {}
-    return SequenceStudy(
-        name=study.experiment,
-        cohort=cohort,
-        params=params,
-        epochs=params.training["epochs"],
-        scoring=study.section("scoring", ScoringParams),
-        of=study.of(cohort.digest),
-        deciding={"split": layout.split, "weights": layout.pretrained, **stored, "kept": kept},
-        source=study.source,
-        layout=layout,
-    )
+    deciding = {"split": layout.split, "weights": layout.pretrained, **stored, "kept": kept}
+    return Sequences(study, cohort, params, params.training["epochs"], deciding)
 
 
 def train(study: Study, resume: Resume, encodings: list[Encoding]) -> TrackedOutcome:
@@ -62,10 +53,10 @@ def train(study: Study, resume: Resume, encodings: list[Encoding]) -> TrackedOut
     if params.strategy is Strategy.FEATURES:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // len(params.encodings)))
     dataset, cohort = Dataset.load(layout.prepared), study.cohort(study)
-    described = describe(study, cohort)
-    plan, folds = described.plan(encodings), cohort.rows(cohort.read_split(layout.split))
+    sequences, scoring = sequences_of(study, cohort), study.section("scoring", ScoringParams)
+    plan, folds = sequences.plan(encodings), cohort.rows(cohort.read_split(layout.split))
     prepare, origin = study.section("prepare", PrepareParams), study.section("data", DataParams).origin
-    compiler = Compiler(dataset, folds, prepare, described.scoring, origin)
+    compiler = Compiler(dataset, folds, prepare, scoring, origin)
     models = StageModels(params, plan, dataset, layout.features, layout.pretrained, compiler)
     model = study.section("tracking", ModelTrackingParams).model
-    return train_tracked(described.tracked(plan, resume, models.package, model), models.setup(folds))
+    return train_tracked(sequences.tracked(plan, resume, models.package, model), models.setup(folds))

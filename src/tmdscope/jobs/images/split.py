@@ -37,8 +37,7 @@ def run(study: Study) -> None:
     counts = check_split(study, cohort, split).counts
     parts = {kind: counts.filter(regex=f"^fold.*_{kind}$").min(axis="columns") for kind in ("train", "val")}
     fewest = {name: (int(parts["train"][name]), int(parts["val"][name])) for name in counts.index}
-    if lacking := volume_problems(study.section("sequential", SequentialParams), cohort.classes, fewest):
-        raise UserError("params.yaml does not suit the data:" + "".join(f"\n  {line}" for line in lacking))
+    refuse(volume_problems(study.section("sequential", SequentialParams), cohort.classes, fewest))
     split.write(study.layout.split, cohort.digest)
 
 
@@ -61,6 +60,11 @@ def check(study: Study, settings: SplitParams, manifest: pd.DataFrame, groups: l
             read()
         except UserError as error:
             problems.append(f"{key}: {error}")
+    refuse(problems)
+
+
+def refuse(problems: list[str]) -> None:
+    """Raise a `UserError` that lists all problems, if there is any."""
     if problems:
         raise UserError("params.yaml does not suit the data:" + "".join(f"\n  {line}" for line in problems))
 

@@ -1,8 +1,9 @@
 """What all figures share: colours, markers, and how they become bytes."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -13,9 +14,19 @@ MARKERS = "os^Dvph*"
 """One for each colour."""
 
 
-def cycle(values: Sequence[str], count: int) -> list[str]:
-    """Give as many colours or markers as are asked for, from the beginning again when they run out."""
-    return [values[k % len(values)] for k in range(count)]
+def styles(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Give every name a colour and a marker, from the beginning again when they run out."""
+    return {name: (COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]) for k, name in enumerate(names)}
+
+
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """Give every name a colour."""
+    return {name: colour for name, (colour, _) in styles(names).items()}
+
+
+def legend(figure: Figure, keys: Sequence[Artist]) -> None:
+    """Say above a figure what its colours and marks are."""
+    figure.legend(handles=keys, loc="outside upper center", ncols=min(len(keys), 8), fontsize=9)
 
 
 def png(figure: Figure) -> bytes:

@@ -64,9 +64,9 @@ class Place:
     volume: Volume
 
     @property
-    def cells(self) -> list[str]:
+    def cells(self) -> dict[str, str]:
         """How a row of a table begins."""
-        return [stage_name(self.stage), self.encoding, str(self.volume)]
+        return {"Stage": stage_name(self.stage), "encoding": self.encoding, "volume": str(self.volume)}
 
 
 def stage_name(stage: StageSummary) -> str:
@@ -123,7 +123,7 @@ class Arms:
         """Whether any published value stands beside a measured one."""
         return any(self.published(arm, place) is not None for place in self.places() for arm in ARMS)
 
-    def blocks(self) -> list[Block]:
+    def compared(self) -> list[Block]:
         """Draw the arms, say how published values came about, and write the numbers of both."""
         one: Encoding = "multiclass" if "multiclass" in self.encodings else self.encodings[0]
         rows = (
@@ -196,19 +196,15 @@ class Arms:
     def _numbers(self) -> Table:
         paper: tuple[Arm, ...] = ("sequential", "direct") if self.has_published else ()
         rows = [
-            [
-                *place.cells,
-                *(
-                    tell_interval(self.score(arm, place), self.point(arm, place).ci95, self.metric.form)
-                    for arm in ARMS
-                ),
-                *(printed(self.published(arm, place), 2) for arm in paper),
-            ]
+            {
+                **place.cells,
+                **{words: self._score(arm, place) for arm, words in ARMS.items()},
+                **{f"paper, {arm}": printed(self.published(arm, place), 2) for arm in paper},
+            }
             for place in self.places()
         ]
         beside = "; paper: mean ± standard deviation over five folds, other conditions" if paper else ""
-        return Table(
-            f"Test {self.metric.title}: mean over models with 95 % interval{beside}",
-            ["Stage", "encoding", "volume", *ARMS.values(), *(f"paper, {arm}" for arm in paper)],
-            rows,
-        )
+        return Table.of(f"Test {self.metric.title}: mean over models with 95 % interval{beside}", rows)
+
+    def _score(self, arm: Arm, place: Place) -> str:
+        return tell_interval(self.score(arm, place), self.point(arm, place).ci95, self.metric.form)

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.analysis.record import Attribution, Interval
+from tmdscope.analysis.record import Attribution
 from tmdscope.dataset.store import Dataset
-from tmdscope.report.figures.attribution import Overlay, overlays, sanity_curves
+from tmdscope.report.figures.images import Overlay, overlays, sanity_curves
 from tmdscope.report.page import Block, Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import decided, percent, readable, with_interval
+from tmdscope.scores.bootstrap import Interval
 
 METHODS = {"cam": "CAM (channel sum)", "grad_cam": "Grad-CAM", "occlusion": "occlusion"}
 """Method to how it is called."""

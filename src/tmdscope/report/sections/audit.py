@@ -9,8 +9,7 @@ from pydantic import TypeAdapter
 from tmdscope.audit.campaigns import Campaigns
 from tmdscope.audit.record import Audit
 from tmdscope.audit.scores import gained
-from tmdscope.report.figures.audit import learning_curve_figure
-from tmdscope.report.figures.scores import drawable, intervals
+from tmdscope.report.figures.scores import drawable, intervals, learning_curve_figure
 from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import counted, decided, percent, with_interval
@@ -36,7 +35,6 @@ _SEES = {
     "statistics": "a few image statistics",
 }
 _RESULTS = {True: "passed", False: "failed", None: "cannot be told"}
-_ORDER_ONLY = ("order only, held out", "order only, control")
 _SHOWN = {"confounds", "campaigns", "drift", "learning_curve", "folds", "groups"}
 _RECORD = TypeAdapter(Audit)
 
@@ -127,36 +125,35 @@ class AuditPart(Part):
         verdict = self.found.verdict
         yield Note(verdict.headline)
         for title, claims in verdict.titled.items():
-            numbered = [[str(number), claim] for number, claim in enumerate(claims, 1)]
-            yield Table(title, ["No.", "claim"], numbered, words_last=True)
-        rows = [[check.name, _RESULTS[check.passed], check.finding] for check in verdict.checks]
-        yield Table("Checks", ["Check", "result", "found"], rows, words_last=True)
+            rows = [{"No.": str(number), "claim": claim} for number, claim in enumerate(claims, 1)]
+            yield Table.of(title, rows, words_last=True)
+        rows = [
+            {"Check": check.name, "result": _RESULTS[check.passed], "found": check.finding}
+            for check in verdict.checks
+        ]
+        yield Table.of("Checks", rows, words_last=True)
 
     def _confounds(self) -> Table:
         metric, own = self.metric, self.found.confounds[0]
 
-        def cell(scores: Estimate | None, of: Metric = metric) -> str:
-            return "" if scores is None else estimated(of, scores)
+        def cell(scores: Estimate | None) -> str:
+            return "" if scores is None else estimated(metric, scores)
 
-        others = self.found.task.metrics[1:]
         rows = [
-            [
-                _SEES[item.name],
-                *(cell(item.score, of) for of in (metric, *others)),
-                *(cell(scores) for scores in (item.distinct, item.test, item.beyond)),
-            ]
+            {
+                "Sees": _SEES[item.name],
+                **{heading(of): estimated(of, item.score) for of in self.found.task.metrics},
+                heading(metric, "distinct"): cell(item.distinct),
+                heading(metric, "test"): cell(item.test),
+                f"features less this ({points_of(metric)})": cell(item.beyond),
+            }
             for item in self.found.confounds
         ]
-        titles = [heading(of) for of in (metric, *others)]
-        return Table(
+        return Table.of(
             f"The same split, other eyes: {own.score.images} images, each predicted by a model that never "
             f"saw its sample; {own.distinct.images} distinct images; the held-out test by a model of all "
             "others. 95 % intervals by sample. Features: kernel ridge regression; order: the nearest sample; "
             "others: random forest",
-            [
-                *("Sees", *titles, heading(metric, "distinct"), heading(metric, "test")),
-                f"features less this ({points_of(metric)})",
-            ],
             rows,
         )
 
@@ -165,35 +162,31 @@ class AuditPart(Part):
         if not campaigns:
             return [Note("No order of the samples is known: whether the score is campaign cannot be said.")]
         rows = [
-            [
-                item.name,
-                f"{item.held_out.images} of {item.held_out.samples}",
-                *(estimated(metric, of) for of in (item.held_out, item.control, item.drop)),
-                estimated(metric, item.order_held_out),
-                self._number(item.order_control.values[metric.name]),
-                self._number(item.chance),
-                item.effect or NO_INTERVAL,
-            ]
+            {
+                "Held out": item.name,
+                "images of samples": f"{item.held_out.images} of {item.held_out.samples}",
+                "held out": estimated(metric, item.held_out),
+                "control": estimated(metric, item.control),
+                "drop": estimated(metric, item.drop),
+                "order only, held out": estimated(metric, item.order_held_out),
+                "order only, control": valued(metric, item.order_control.values[metric.name]),
+                "chance": valued(metric, item.chance),
+                "effect": item.effect or NO_INTERVAL,
+            }
             for item in campaigns
         ]
-        header = ["images of samples", "held out", "control", "drop", *_ORDER_ONLY, "chance", "effect"]
         told = " ".join(f"{item.name}: {item.method}{_excluded(item.excluded)}" for item in campaigns)
         lead = (
             "A held-out campaign is predicted by a model that trained on none of its samples, and by matched "
             "controls: as many training samples of each class, the campaign's other samples among them. "
         )
-        return [
-            Paragraph(lead + told),
-            Table(
-                f"Held-out campaigns, {named([metric])}; drop: control less held out, in "
-                f"{points_of(metric)}, 95 % intervals by sample widened by the luck of one training set; "
-                "chance: the one answer for all that is best without looking",
-                ["Held out", *header],
-                rows,
-            ),
-            self._lost(),
-            *(self._parts(item) for item in campaigns if item.parts and item.in_blocks),
-        ]
+        caption = (
+            f"Held-out campaigns, {named([metric])}; drop: control less held out, in {points_of(metric)}, "
+            "95 % intervals by sample widened by the luck of one training set; chance: the one answer for "
+            "all that is best without looking"
+        )
+        parts = (self._parts(item) for item in campaigns if item.parts and item.in_blocks)
+        return [Paragraph(lead + told), Table.of(caption, rows), self._lost(), *parts]
 
     def _lost(self) -> Figure:
         drawn, unit = {}, points_of(self.metric)
@@ -208,29 +201,32 @@ class AuditPart(Part):
 
     def _parts(self, item: Campaigns) -> Table:
         rows = [
-            [
-                part.name,
-                f"{part.first:g} - {part.last:g}",
-                str(part.samples),
-                str(part.images),
-                *map(self._number, (part.held_out, part.control)),
-                *map(self._number, (part.order_held_out, part.order_control)),
-                counted(part.excluded),
-            ]
+            {
+                "Part": part.name,
+                "order": f"{part.first:g} - {part.last:g}",
+                "samples": str(part.samples),
+                "images": str(part.images),
+                "held out": self._number(part.held_out),
+                "control": self._number(part.control),
+                "order only, held out": self._number(part.order_held_out),
+                "order only, control": self._number(part.order_control),
+                "not scored": counted(part.excluded),
+            }
             for part in item.parts
         ]
-        header = ["Part", "order", "samples", "images", "held out", "control", *_ORDER_ONLY, "not scored"]
-        return Table(f"{item.name}: {named([self.metric])} of each", header, rows)
+        return Table.of(f"{item.name}: {named([self.metric])} of each", rows)
 
     def _drift(self) -> list[Block]:
         rows = [
-            [
-                item.name,
-                f"{item.images} of {item.samples}",
-                f"{item.split_at:g}",
-                with_interval(item.auc, item.auc_ci95),
-                *(f"{number:.3f}" for number in (item.null_mean, item.null_95, item.p_value)),
-            ]
+            {
+                "Class": item.name,
+                "images of samples": f"{item.images} of {item.samples}",
+                "late from": f"{item.split_at:g}",
+                "AUC": with_interval(item.auc, item.auc_ci95),
+                "shuffled, mean": f"{item.null_mean:.3f}",
+                "shuffled, 95th percentile": f"{item.null_95:.3f}",
+                "p": f"{item.p_value:.3f}",
+            }
             for item in self.found.drift
         ]
         if not rows:
@@ -239,8 +235,7 @@ class AuditPart(Part):
             "Early or late, within one class: area under the ROC curve over samples, cross-validated by "
             f"sample, beside {self.found.drift[0].permutations} shuffles of early and late"
         )
-        shuffled = ["shuffled, mean", "shuffled, 95th percentile", "p"]
-        return [Table(caption, ["Class", "images of samples", "late from", "AUC", *shuffled], rows)]
+        return [Table.of(caption, rows)]
 
     def _curve(self) -> list[Block]:
         title = capital(self.metric.title)
@@ -274,19 +269,21 @@ class AuditPart(Part):
         )
 
     def _groups(self) -> Table:
+        caption = "What classes rest on; effective: as many samples of equal size weigh alike"
         rows = [
-            [
-                *(item.name, str(item.images), str(item.samples), f"{item.effective_samples:.1f}"),
-                str(item.most_images),
-                "" if item.test_images is None else f"{item.test_images} of {item.test_samples}",
-            ]
+            {
+                "Class": item.name,
+                "images": str(item.images),
+                "samples": str(item.samples),
+                "effective": f"{item.effective_samples:.1f}",
+                "most images of one": str(item.most_images),
+                "test images of samples": ""
+                if item.test_images is None
+                else f"{item.test_images} of {item.test_samples}",
+            }
             for item in self.found.groups.classes
         ]
-        return Table(
-            "What classes rest on; effective: as many samples of equal size weigh alike",
-            ["Class", "images", "samples", "effective", "most images of one", "test images of samples"],
-            rows,
-        )
+        return Table.of(caption, rows)
 
     def _folds(self) -> list[Block]:
         folds, groups = self.found.folds, self.found.groups
@@ -295,14 +292,14 @@ class AuditPart(Part):
             return missing if interval is None else " - ".join(map(self._number, interval))
 
         rows = [
-            [
-                str(number),
-                f"{fold.images} of {fold.samples}",
-                "/".join(str(count) for count in fold.counts.values()),
-                self._number(fold.score),
-                bounds(fold.binomial_ci95, ""),
-                bounds(fold.bootstrap_ci95, NO_INTERVAL),
-            ]
+            {
+                "Fold": str(number),
+                "images of samples": f"{fold.images} of {fold.samples}",
+                "per class": "/".join(map(str, fold.counts.values())),
+                self.metric.title: self._number(fold.score),
+                "binomial": bounds(fold.binomial_ci95, ""),
+                "by sample": bounds(fold.bootstrap_ci95, NO_INTERVAL),
+            }
             for number, fold in enumerate(folds.outer)
         ]
         told = "; ".join(
@@ -311,10 +308,9 @@ class AuditPart(Part):
         )
         shared = sum(len(samples) for samples in groups.shared.values())
         return [
-            Table(
+            Table.of(
                 f"The audit's own folds: images, classes and {named([self.metric])}; binomial intervals take "
                 "images for independent",
-                ["Fold", "images of samples", "per class", self.metric.title, "binomial", "by sample"],
                 rows,
             ),
             Paragraph(

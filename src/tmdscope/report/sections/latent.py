@@ -9,14 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.analysis.record import Latent, Readout
-from tmdscope.report.figures.embeddings import Plane, component_planes, images_in_plane
-from tmdscope.report.figures.images import image_grid
-from tmdscope.report.figures.relations import (
+from tmdscope.report.figures.embeddings import (
     Against,
+    Plane,
+    component_planes,
     correlation_map,
     cosine_map,
     descriptor_scatter,
+    images_in_plane,
 )
+from tmdscope.report.figures.images import image_grid
 from tmdscope.report.page import Block, Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import decided, percent, readable, with_interval

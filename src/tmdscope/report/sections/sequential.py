@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from tmdscope.progress import duration
@@ -16,7 +15,7 @@ from tmdscope.scores.paired import PER_CLASS
 from tmdscope.scores.task import Metric
 from tmdscope.sequential.outcome import SMALL
 from tmdscope.sequential.plan import Arm
-from tmdscope.sequential.record import Drift, Leak, SequenceRecord, Together
+from tmdscope.sequential.record import Chain, Drift, Leak, SequenceRecord, Together, Transfer
 
 _BUDGET = "sequential - direct-equal-budget"
 _CLAIMS = {
@@ -68,7 +67,7 @@ class Sequences(Part):
         """
         if self.found is None:
             return {"sequential": {"enabled": False}}
-        return {"sequential": {"enabled": True, **_Shown(self.found, self).numbers()}}
+        return {"sequential": {"enabled": True, **_Shown(self.found, self.metric, self.published).numbers()}}
 
     def sentences(self) -> list[str]:
         """Say whether going on from a model beats training anew for as many epochs; none if nothing ran."""
@@ -89,23 +88,13 @@ class Sequences(Part):
         """Write what was trained, which claims of the paper hold here, its Figures 4 and 5, and tables."""
         if self.found is None:
             return None
-        return Section("Materials added one after another", _Shown(self.found, self).blocks())
+        shown = _Shown(self.found, self.metric, self.published)
+        return Section("Materials added one after another", shown.blocks(self.classes, self.note))
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _Shown(Arms):
     """Sequences that ran."""
-
-    record: SequenceRecord
-    part: Sequences
-
-    @property
-    def metric(self) -> Metric:
-        return self.part.metric
-
-    @cached_property
-    def arms(self) -> Arms:
-        return Arms(self.record, self.metric, self.part.published)
 
     def numbers(self) -> dict[str, Any]:
         record, test = self.record, f"test_{self.metric.name}"
@@ -153,17 +142,17 @@ class _Shown:
             ),
         }
 
-    def blocks(self) -> list[Block]:
+    def blocks(self, classes: Sequence[str], note: str) -> list[Block]:
         return [
             self._lead(),
-            *([Note(self.part.note)] if self.part.note else []),
+            *([Note(note)] if note else []),
             self._claims(),
             self._comparisons(),
-            *self.arms.blocks(),
+            *self.compared(),
             self._class_shares(),
             self._changes(),
             *self._leak(),
-            *self._latent(),
+            *self._latent(classes),
             *self._versions(),
         ]
 
@@ -171,7 +160,7 @@ class _Shown:
         record, settings = self.record, self.record.settings
         members, seeds = record.members, settings.seeds
         heads = {"multiclass": _HEADS[settings.head], "multilabel": _ATOMS}
-        start = "; ".join([_STARTS[settings.start], *(heads[encoding] for encoding in self.arms.encodings)])
+        start = "; ".join([_STARTS[settings.start], *(heads[encoding] for encoding in self.encodings)])
         first = " and ".join(record.stages[0].classes)
         seeds_of = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'} ({', '.join(map(str, seeds))})"
         return Paragraph(
@@ -211,69 +200,73 @@ class _Shown:
     def _comparisons(self) -> Table:
         names = {str(arm): words for arm, words in ARMS.items()}
         volumes = {"all": "all", "small": f"up to {SMALL}"}
+        title = self.metric.title
         rows = [
-            [
-                f"{left} less {names.get(right, right)}",
-                entry.encoding or "sequential of both",
-                volumes[group],
-                self._difference(found.difference, found.ci95),
-                f"{found.points_not_below} of {found.points}",
-                found.verdict,
-            ]
+            {
+                "Difference": f"{left} less {names.get(right, right)}",
+                "encoding": entry.encoding or "sequential of both",
+                "volumes": volumes[group],
+                title: self._difference(found.difference, found.ci95),
+                "points not below zero": f"{found.points_not_below} of {found.points}",
+                "claim": found.verdict,
+            }
             for entry in self.record.comparisons
             for left, right in [entry.sides]
             for group, found in entry.groups.items()
         ]
-        title = self.metric.title
-        return Table(
+        return Table.of(
             f"Paired differences in test {title}, mean over stages and volumes, with 95 % intervals: both "
             "models of a pair saw the same images, and intervals draw test samples and models, the same for "
             "both. The claim that a difference is at least zero holds where the interval does not reach "
             "below zero, fails where all of it is below, and is undecided otherwise",
-            ["Difference", "encoding", "volumes", title, "points not below zero", "claim"],
             rows,
         )
 
     def _class_shares(self) -> Table:
         rows, stages = [], self.record.stages
+
+        def row(
+            name: str, encoding: str, shares: Sequence[str], won: Transfer | Chain | None
+        ) -> dict[str, str]:
+            return {
+                "Material": name,
+                "encoding": encoding,
+                **{f"{len(of.classes)} materials": one for of, one in zip(stages, shares, strict=True)},
+                "backward transfer": "" if won is None else _points(won.backward_transfer),
+                "forgetting": "" if won is None else _points(won.forgetting),
+            }
+
         for chain in self.record.chains:
             for name in stages[-1].classes:
                 shares = [
                     _share(known.get(name)) if name in stage.classes else ""
                     for stage, known in zip(stages, chain.shares, strict=True)
                 ]
-                won = chain.classes.get(name)
-                changes = [_points(won.backward_transfer), _points(won.forgetting)] if won else ["", ""]
-                rows.append([name, chain.encoding, *shares, *changes])
-            means = [_points(chain.backward_transfer), _points(chain.forgetting)]
-            rows.append(["Mean of the older", chain.encoding, *[""] * len(stages), *means])
-        known = [f"{len(stage.classes)} materials" for stage in stages]
-        return Table(
+                rows.append(row(name, chain.encoding, shares, chain.classes.get(name)))
+            rows.append(row("Mean of the older", chain.encoding, [""] * len(stages), chain))
+        return Table.of(
             "Share of each material's test images that are named rightly, in %, after each stage at full "
             "volume (sequential, mean over models), and points won or lost. Backward transfer: after the "
             "last stage less when the material came (Lopez-Paz & Ranzato 2017, arXiv:1706.08840). "
             "Forgetting: best before the last stage less after it, so that a gain is negative (Chaudhry et "
             "al. 2018, arXiv:1801.10112). Images of older materials stay in training, unlike in those works",
-            ["Material", "encoding", *known, "backward transfer", "forgetting"],
             rows,
         )
 
     def _changes(self) -> Table:
-        rows = []
-        for place in self.arms.places():
-            changed = [self.arms.point(arm, place).changed for arm in _COMPARED]
-            older, added = [_points(one.old) for one in changed], [_share(one.added) for one in changed]
-            rows.append([*place.cells, *older, *added])
-        return Table(
+        caption = (
             "What an addition does to the test: mean change, in points, of the share of the older materials' "
             "images that are named rightly, since the full stage before, and that share of the added "
-            "material in % (mean over models; direct: trained for one stage's epochs)",
-            [
-                *("Stage", "encoding", "volume"),
-                *(f"{which}, {arm}" for which in ("older", "added") for arm in _COMPARED),
-            ],
-            rows,
+            "material in % (mean over models; direct: trained for one stage's epochs)"
         )
+        rows = []
+        for place in self.places():
+            changed = {arm: self.point(arm, place).changed for arm in _COMPARED}
+            older = {f"older, {arm}": _points(one.old) for arm, one in changed.items()}
+            rows.append(
+                {**place.cells, **older, **{f"added, {k}": _share(of.added) for k, of in changed.items()}}
+            )
+        return Table.of(caption, rows)
 
     def _leak(self) -> list[Block]:
         leak, metric = self.record.leak, self.metric
@@ -286,10 +279,12 @@ class _Shown:
         seen = _span([entry.seen for entry in leak], percent)
         val, test = (_span([getattr(entry, part) for entry in leak], signed) for part in ("val", "test"))
         rows = [
-            [
-                *(self._stage(entry), entry.encoding, percent(entry.seen)),
-                *(signed(entry.val), self._difference(entry.test, entry.ci95)),
-            ]
+            {
+                **self._stage(entry),
+                "seen (%)": percent(entry.seen),
+                f"val {metric.title}": signed(entry.val),
+                f"test {metric.title} [95 % interval]": self._difference(entry.test, entry.ci95),
+            }
             for entry in leak
         ]
         lead = (
@@ -301,22 +296,16 @@ class _Shown:
             "Start from one fold's model less start from each fold's own, full volume, mean over models; "
             "seen: share of validation images that the one fold's model was trained on, mean over folds"
         )
-        header = [
-            "Stage",
-            "encoding",
-            "seen (%)",
-            f"val {metric.title}",
-            f"test {metric.title} [95 % interval]",
-        ]
-        return [Paragraph(lead), Table(caption, header, rows)]
+        return [Paragraph(lead), Table.of(caption, rows)]
 
-    def _latent(self) -> list[Block]:
+    def _latent(self, classes: Sequence[str]) -> list[Block]:
         shown = ", ".join(dict.fromkeys(self.record.panels["encoding"]))
         moved = [
-            [
-                *(self._stage(entry), entry.encoding),
-                *(plus_minus(one.mean, one.std) for one in (entry.sequential, entry.direct)),
-            ]
+            {
+                **self._stage(entry),
+                "sequential": plus_minus(entry.sequential.mean, entry.sequential.std),
+                "direct": plus_minus(entry.direct.mean, entry.direct.std),
+            }
             for entry in self.record.drift
         ]
         return [
@@ -327,29 +316,34 @@ class _Shown:
                 "means.",
                 f"Scatter of PC1 and PC2 by material, one row of panels for each encoding ({shown}) and one "
                 "column for each stage.",
-                latent_stages(self.record.panels, self.part.classes),
+                latent_stages(self.record.panels, classes),
             ),
-            Table(
+            Table.of(
                 "Drift of the older materials' class means since the stage before, all 100 values, mean ± "
                 "standard deviation over folds of the first seed. The unit is the root mean square distance "
                 "between class means before, after Procrustes alignment: at 0 every class keeps its place, "
                 "at 1 it moves as far as classes lie apart. Direct: a model trained anew beside the same "
                 "stage before",
-                ["Stage", "encoding", *_COMPARED],
                 moved,
             ),
         ]
 
     def _versions(self) -> list[Block]:
         rows = [
-            [one.name, str(one.number), one.encoding, str(one.materials), str(one.volume)]
+            {
+                "Model": one.name,
+                "version": str(one.number),
+                "encoding": one.encoding,
+                "materials": str(one.materials),
+                "volume": str(one.volume),
+            }
             for one in self.record.versions
         ]
-        header = ["Model", "version", "encoding", "materials", "volume"]
-        return [Table("Registered models of the stages", header, rows)] if rows else []
+        return [Table.of("Registered models of the stages", rows)] if rows else []
 
-    def _stage(self, entry: Leak | Drift) -> str:
-        return stage_name(next(of for of in self.record.added if len(of.classes) == entry.materials))
+    def _stage(self, entry: Leak | Drift) -> dict[str, str]:
+        stage = next(of for of in self.record.added if len(of.classes) == entry.materials)
+        return {"Stage": stage_name(stage), "encoding": entry.encoding}
 
 
 def _share(share: float | None) -> str:

@@ -7,6 +7,7 @@ from itertools import product
 import torch
 
 from tmdscope.jobs.study import Study
+from tmdscope.jobs.tracked import Tracked, tracked_stage
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Recorder
 from tmdscope.record import write_record
@@ -20,10 +21,7 @@ from tmdscope.studies.published_features.layers import (
     run_series,
 )
 from tmdscope.studies.published_features.params import CarryoverParams
-from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.provenance import provenance, whereabouts
-from tmdscope.tracking.runs import DataUse, TrackedRun, flatten, start_run
-from tmdscope.tracking.store import open_study
+from tmdscope.tracking.runs import TrackedRun, flatten
 
 NAME = "carryover"
 
@@ -39,24 +37,20 @@ def run(study: Study) -> None:
         write_record(runs, {"runs": {}}, of)
         print(f"not run: carryover.enabled is false in {study.layout.settings}")
         return
-    tracked = open_study(study.experiment)
     folds = cohort.rows(cohort.read_split(study.layout.split))
-    settings = params.model_dump(mode="json")
-    tags = {**provenance(tracked.name, cohort.digest, settings), "experiment": NAME}
-    data = DataUse(tracked.name, cohort.digest, study.source.as_posix(), len(cohort), NAME)
-    trials: dict[int, dict[str, dict[str, list[float]]]] = {seed: {} for seed in params.seeds}
-    with start_run(tracked, NAME, tags, data=data) as run:
-        run.params(settings)
-        for seed, series in product(params.seeds, SERIES):
-            train = partial(run_series, series, seed, cohort, folds, params)
-            trials[seed][series] = track_series(
-                run, {**tags, "series": series, "seed": str(seed)}, data, train
-            )
-        found = compare(trials)
-        run.metrics(flatten({"gain": found["gain"]}))
-    Carryover.parse({"enabled": True, **found}).write(scores, of)
-    write_record(runs, {**whereabouts(tracked, tags), "runs": {NAME: run.run_id}}, of)
-    gain = {name: 100 * score["mean"] for name, score in found["gain"].items()}
+    settings, seeds = params.model_dump(mode="json"), params.seeds
+    trials: dict[int, dict[str, dict[str, list[float]]]] = {seed: {} for seed in seeds}
+    with tracked_stage(study, NAME, cohort, settings) as tracked:
+        with tracked.run(NAME, {"experiment": NAME}) as run:
+            run.params(settings)
+            for seed, series in product(seeds, SERIES):
+                train = partial(run_series, series, seed, cohort, folds, params)
+                trials[seed][series] = track_series(tracked, run, series, seed, train)
+            found = compare(trials)
+            run.metrics(flatten({"gain": {name: vars(score) for name, score in found.gain.items()}}))
+        found.write(scores, of)
+        write_record(runs, {**tracked.where, "runs": {NAME: run.run_id}}, of)
+    gain = {name: 100 * score.mean for name, score in found.gain.items()}
     print(
         f"layers carried from fold to fold: validation {gain[COMPARED[0]]:+.1f} points, "
         f"test {gain[COMPARED[1]]:+.1f}, mean of {len(trials)} seeds"
@@ -64,11 +58,15 @@ def run(study: Study) -> None:
 
 
 def track_series(
-    parent: TrackedRun, tags: dict[str, str], data: DataUse, train: Callable[[Recorder], list[FoldResult]]
+    tracked: Tracked,
+    parent: TrackedRun,
+    series: str,
+    seed: int,
+    train: Callable[[Recorder], list[FoldResult]],
 ) -> dict[str, list[float]]:
     """Run one series of one seed in a child run, which has a child for every fold: scores by fold."""
-    name = f"{tags['series']}-seed-{tags['seed']}"
-    with start_run(parent.study, name, tags, parent, data) as run:
-        scores = fold_scores(train(TrackedCrossval(run, tags, data)))
+    tags = {"experiment": NAME, "series": series, "seed": str(seed)}
+    with tracked.run(f"{series}-seed-{seed}", tags, parent) as run:
+        scores = fold_scores(train(tracked.folds(run, tags)))
         run.metrics(flatten({score: mean_std(values) for score, values in scores.items()}))
     return scores

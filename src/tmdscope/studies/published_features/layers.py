@@ -9,7 +9,7 @@ does so: `tmdscope.learn.crossval` builds a fresh model for every fold.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import nn
@@ -114,23 +114,17 @@ def fold_scores(results: Sequence[FoldResult]) -> dict[str, list[float]]:
     return {name: [result.scores[name] for result in results] for name in COMPARED}
 
 
-def compare(trials: Mapping[int, Trial]) -> dict[str, Any]:
-    """Say what carrying over adds.
-
-    ``trials`` holds for every seed its ``seed``, and for both series each score's ``folds``, ``mean`` and
-    population ``std``; ``gain`` for each score the mean and population standard deviation over seeds of the
-    carried mean less the fresh mean. `ValueError` without trials.
-    """
+def compare(trials: Mapping[int, Trial]) -> Carryover:
+    """Say what carrying over adds, from every seed's scores; `ValueError` without trials."""
     described = [
-        {"seed": seed, **{series: _describe(trial[series]) for series in SERIES}}
-        for seed, trial in trials.items()
+        SeedScores(seed, *(_over_folds(trial[series]) for series in SERIES)) for seed, trial in trials.items()
     ]
     gain = {
-        name: mean_std([trial["carried"][name]["mean"] - trial["fresh"][name]["mean"] for trial in described])
+        name: MeanStd(**mean_std([one.carried[name].mean - one.fresh[name].mean for one in described]))
         for name in COMPARED
     }
-    return {"trials": described, "gain": gain}
+    return Carryover(enabled=True, trials=described, gain=gain)
 
 
-def _describe(scores: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    return {name: {"folds": list(scores[name]), **mean_std(scores[name])} for name in COMPARED}
+def _over_folds(scores: Mapping[str, Sequence[float]]) -> dict[str, OverFolds]:
+    return {name: OverFolds(**mean_std(scores[name]), folds=list(scores[name])) for name in COMPARED}

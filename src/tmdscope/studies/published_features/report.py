@@ -3,23 +3,18 @@
 from collections.abc import Mapping
 
 from tmdscope.analysis.record import Latent
-from tmdscope.audit.record import Audit
-from tmdscope.dataset.splits import Split
 from tmdscope.files import read_table
 from tmdscope.jobs.study import Study
+from tmdscope.jobs.table_report import TableParts, read_parts
 from tmdscope.materials import MATERIALS
+from tmdscope.models.tabular import SAMPLE_ID_ONLY
 from tmdscope.record import read_record
 from tmdscope.report.part import Report
-from tmdscope.report.sections.audit import AuditPart
-from tmdscope.report.sections.classifiers import Classifiers, Families, PooledPart
-from tmdscope.report.sections.confusion import Confusion
+from tmdscope.report.sections.data import TableData
 from tmdscope.report.sections.latent import LatentSpace
-from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
+from tmdscope.report.sections.provenance import Provenance, Reproduction, read_runs
 from tmdscope.report.sections.sequential import Sequences
-from tmdscope.report.sections.table_data import TableData
 from tmdscope.report.text import averaged, digits_of, printed
-from tmdscope.scores.cohort import Cohort
-from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
 from tmdscope.scores.text import unit_of
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.published_features.carryover_section import CarriedLayers
@@ -44,7 +39,7 @@ CALLED = {
     "mlp": "mlp: the paper's ImageNet*",
     "svc": "svc: L2, standardise, RBF",
     "logistic": "logistic: standardise",
-    "sample_id_only": "sample id only (sees no image)",
+    SAMPLE_ID_ONLY: "sample id only (sees no image)",
 }
 """Classifier to what a reader calls it, with its way in a few words."""
 
@@ -58,29 +53,13 @@ _HEADS_ONLY = (
 def report_of(study: Study) -> Report:
     """Make the report from what the stages left."""
     layout, tables = study.layout, read_tables(study.layout.tables)
-    task, cohort = tables.cohort.task, tables.cohort
-    of, of_data = study.of(cohort.digest), {"data": cohort.digest}
-    split = cohort.read_split(layout.split)
-    scores = StudyScores.read(layout.scores, of).classifiers
-    search = FamilySearch.read(layout.search, of_data)
-    carryover = layout.scores.with_name("carryover.json")
-    found = SequenceRecord.read(
-        layout.sequential / "sequential.json", layout.sequential / "latent.csv", of, task.primary
-    )
-    audit = AuditPart(Audit.read(layout.audit, task, of))
-    pooled, test = {name: score.pooled for name, score in scores.items()}, len(split.test)
-    fixed = {CALLED[name]: one for name, one in pooled.items() if name != "sample_id_only"}
-    published = {"paper's ImageNet* (Table 2)": PAPER_ROW.scores}
-    data, outer = _data(cohort, split, scores, search), len(search.folds)
+    cohort, folder, carryover = tables.cohort, layout.sequential, layout.scores.with_name("carryover.json")
+    task, of, left = cohort.task, study.of(cohort.digest), read_parts(study, cohort, CALLED)
+    found = SequenceRecord.read(folder / "sequential.json", folder / "latent.csv", of, task.primary)
+    data, latent = _data(left), _latent(study, tables, of)
     sequences = Sequences(found, task.primary, MATERIALS, read_figure_4(), _HEADS_ONLY)
-    latent = _latent(study, tables, of)
-    runs = [
-        *read_runs(read_record(layout.run, of)),
-        *read_runs(read_record(layout.search_run, of_data)),
-        Run.of(vars(audit.found), "audit"),
-        *read_runs(read_record(carryover.with_name("carryover_run.json"), of)),
-        *read_runs(read_record(layout.sequential / "run.json", of)),
-    ]
+    more = carryover.with_name("carryover_run.json"), folder / "run.json"
+    runs = [*left.runs, *(run for path in more for run in read_runs(read_record(path, of)))]
     about = (
         f"Data set SHA-256 {cohort.digest}. This study has features and embeddings but no images: there is "
         "nothing that attribution maps could be drawn on."
@@ -95,25 +74,22 @@ def report_of(study: Study) -> Report:
         lead="Features and embeddings of the TMD paper's images, its classifiers and others, and what their "
         "scores are worth.",
         parts=[
-            *(data, audit),
-            Classifiers(task, scores, audit.order(), test, len(split.folds), CALLED, published),
-            PooledPart(task, pooled, outer, CALLED),
-            Families(task, search, fixed),
-            CarriedLayers(task, Carryover.read(carryover, of), test),
-            Confusion.pooled(task, scores, cohort.classes, outer, CALLED, ["sample_id_only"]),
+            *(data, left.audit),
+            *left.methods({"paper's ImageNet* (Table 2)": PAPER_ROW.scores}, [SAMPLE_ID_ONLY]),
+            CarriedLayers(task, Carryover.read(carryover, of), len(left.split.test)),
+            *left.confusion([SAMPLE_ID_ONLY]),
             *(sequences, latent),
             Provenance(runs, about),
             Reproduction(runs, "make published", conditions),
         ],
-        said=[data, audit, sequences, latent],
+        said=[data, left.audit, sequences, latent],
     )
 
 
-def _data(
-    cohort: Cohort, split: Split, scores: Mapping[str, ClassifierScores], search: FamilySearch
-) -> TableData:
+def _data(left: TableParts) -> TableData:
     """Set the numbers of images, and the network's score, beside the paper's."""
-    plain, more = cohort.task.plain, []
+    scores = left.scores
+    plain, more = left.cohort.task.plain, []
     paper, unit = PAPER_ROW.score(plain.name, "val"), unit_of(plain)
     if "mlp" in scores and paper is not None:
         more.append(
@@ -122,12 +98,7 @@ def _data(
             f"{printed(paper, digits_of(plain))} {unit} (mean ± standard deviation over five folds, which is "
             "no interval)."
         )
-    pooled = {CALLED[name].partition(":")[0]: score.pooled for name, score in scores.items()}
-    return TableData(
-        cohort,
-        split,
-        {**pooled, "searched, nested": search.pooled},
-        len(search.folds),
+    return left.data(
         kind="published images",
         seen_as=", as features of frozen networks",
         about="Features: average pool of ResNet18 with ImageNet weights, 512 values, from Moses & Reinhart "

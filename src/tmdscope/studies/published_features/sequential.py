@@ -4,15 +4,14 @@ from functools import partial
 
 import torch
 
-from tmdscope.jobs.sequences import SequenceStudy, TrackedOutcome, run_sequential, train_tracked
+from tmdscope.jobs.sequences import Sequences, TrackedOutcome, run_sequential, train_tracked
 from tmdscope.jobs.study import Study
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.experiment import Trainable
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.resume import Resume
-from tmdscope.params.common import ScoringParams, TrainingParams
+from tmdscope.params.common import TrainingParams
 from tmdscope.params.sequential import Encoding, HeadSequentialParams
-from tmdscope.scores.cohort import Cohort
 from tmdscope.sequential.run import Setup
 from tmdscope.vision.classifier import Head
 from tmdscope.vision.targets import Target
@@ -20,41 +19,32 @@ from tmdscope.vision.targets import Target
 
 def run(study: Study) -> None:
     """Train every stage and control, and compare."""
-    described = describe(study, study.cohort(study))
-    print("\n".join(run_sequential(described, partial(train, study), apart=True)))
+    print("\n".join(run_sequential(sequences_of(study), partial(train, study), apart=True)))
 
 
-def describe(study: Study, cohort: Cohort) -> SequenceStudy:
+def sequences_of(study: Study) -> Sequences:
     """Say what the study's sequences are made of."""
     params = study.section("sequential", HeadSequentialParams)
-    return SequenceStudy(
-        name=study.experiment,
-        cohort=cohort,
-        params=params,
-        epochs=params.training.epochs,
-        scoring=study.section("scoring", ScoringParams),
-        of=study.of(cohort.digest),
-        deciding={"split": study.layout.split},
-        source=study.source,
-        layout=study.layout,
-    )
+    deciding = {"split": study.layout.split}
+    return Sequences(study, study.cohort(study), params, params.training.epochs, deciding)
 
 
 def train(study: Study, resume: Resume, encodings: list[Encoding]) -> TrackedOutcome:
     """Train the sequences of some encodings in a process of their own."""
     torch.set_num_threads(1)
-    params, cohort = study.section("sequential", HeadSequentialParams), study.cohort(study)
-    described = describe(study, cohort)
-    plan = described.plan(encodings)
+    params, sequences = study.section("sequential", HeadSequentialParams), sequences_of(study)
+    plan, cohort = sequences.plan(encodings), sequences.cohort
     examples = Examples(torch.tensor(cohort.inputs), torch.tensor(plan.label(cohort.label_names.tolist())))
-    width = examples.inputs.shape[1]
+    width, training = examples.inputs.shape[1], params.training
+
+    settings = fit_settings(training)
 
     def make(_: Encoding, target: Target) -> Trainable:
-        return Trainable(target, examples, lambda: Head(width, target.outputs), fit_settings(params.training))
+        return Trainable(target, examples, lambda: Head(width, target.outputs, training.dropout), settings)
 
     folds = cohort.rows(cohort.read_split(study.layout.split))
-    setup = Setup(make, folds, cohort.sample_ids, heads=True, dropout=params.training.dropout)
-    return train_tracked(described.tracked(plan, resume), setup)
+    setup = Setup(make, folds, cohort.sample_ids, heads=True)
+    return train_tracked(sequences.tracked(plan, resume), setup)
 
 
 def fit_settings(params: TrainingParams) -> FitSettings:

@@ -37,6 +37,7 @@ STUDY = Study(
     cohort=Later(f"{HERE}.tables", "read_cohort"),
     task={"name": "classes"},
     methods=Later(f"{HERE}.methods", "make_methods"),
+    audited=("mlp", "svc"),
     sections=Later(f"{HERE}.report", "report_of"),
     verbs=(HERE,),
 )

@@ -30,22 +30,26 @@ from tmdscope.report.page import Paragraph
 from tmdscope.report.part import Report
 from tmdscope.report.sections.attribution import Attributions
 from tmdscope.report.sections.audit import AuditPart
-from tmdscope.report.sections.confusion import Confusion
+from tmdscope.report.sections.classifiers import Confusion
 from tmdscope.report.sections.data import Data
 from tmdscope.report.sections.experiments import Decoded, Experiments
 from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, changed_settings, read_runs
-from tmdscope.report.sections.searches import Searches, SearchResult
 from tmdscope.report.sections.sequential import Sequences
-from tmdscope.report.sections.training import Training
+from tmdscope.report.sections.training import Searches, SearchResult, Training
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import Scored
 from tmdscope.scores.task import Task, read_task
 from tmdscope.sequential.record import SequenceRecord
-from tmdscope.studies.tmd_materials.comparison import Comparison, published_confusion
-from tmdscope.studies.tmd_materials.paper import data_that_differ, read_figure_4, read_published
+from tmdscope.studies.tmd_materials.paper import (
+    Comparison,
+    data_that_differ,
+    published_confusion,
+    read_figure_4,
+    read_published,
+)
 
 SHIPPED = Path("profiles/default.yaml")
 
