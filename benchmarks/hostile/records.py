@@ -20,8 +20,7 @@ from tmdscope.dataset.splits import Fold, Split
 from tmdscope.dataset.store import Dataset, read_descriptors, write_descriptors
 from tmdscope.learn.resume import Checkpoints, Resume
 from tmdscope.params.reading import read_params
-from tmdscope.params.search import SEARCHED, read_best_params
-from tmdscope.record import write_record
+from tmdscope.params.search import SEARCHED, Searched, read_best_params
 from tmdscope.scores.scored import Scored
 from tmdscope.vision.stored import StoredFeatures
 from tmdscope.vision.weights import Weights, load_weights
@@ -31,6 +30,23 @@ Change = Callable[[bytes], bytes]
 DATASET = small_dataset(12)
 OF = {"data": DATASET.digest, "split": "b" * 64}
 STATE = {"epoch": 3, "loss": 0.5}
+
+FOUND = Searched(
+    study="mine-1",
+    sampler="tpe",
+    seed=1,
+    images=10,
+    value=0.5,
+    folds=[0.5],
+    selection=0.5,
+    trial=0,
+    settings={},
+    progress={},
+    epochs=1,
+    importance={},
+    space={},
+)
+"""What a search left beside its settings."""
 
 
 def prepare(folder: Path) -> None:
@@ -59,7 +75,7 @@ def prepare(folder: Path) -> None:
     }
     put("data/searches/mine/best_params.yaml", json.dumps(entry))(folder)
     found = data / "searches" / "mine" / "best_params.yaml"
-    write_record(found.with_name(SEARCHED), {"study": "mine-1"}, {}, [found])
+    FOUND.write(found.with_name(SEARCHED), {}, [found])
     empty_store(folder)
 
 
@@ -132,7 +148,7 @@ def _changed(name: str, change: Change) -> Callable[[Path], None]:
         path = folder / "data" / name
         path.write_bytes(change(path.read_bytes()))
         if path.suffix == ".yaml":  # its record fits: what is in it is what counts
-            write_record(path.with_name(SEARCHED), {"study": "mine-1"}, {}, [path])
+            FOUND.write(path.with_name(SEARCHED), {}, [path])
 
     return make
 

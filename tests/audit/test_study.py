@@ -8,6 +8,7 @@ import pytest
 
 from tests.audit.studies import PARAMS, SCORING, make_table
 from tests.audit.test_findings import parts_of
+from tests.support.cohorts import make_cohort
 from tmdscope.audit.campaigns import MOSTLY, NONE, campaign_effect, judged
 from tmdscope.audit.confounds import predict_all
 from tmdscope.audit.kernel import KernelPredictor
@@ -74,8 +75,9 @@ def test_what_does_not_fit_is_refused() -> None:
         replace(table, order=np.zeros(119))
     with pytest.raises(UserError, match="order is missing or not finite"):
         replace(table, order=np.full(120, np.nan))
-    with pytest.raises(UserError, match="6001 images, 6000 can be audited at most"):
-        audit(table.take(np.resize(np.arange(120), 6001)), {}, PARAMS, SCORING, {})
+    many = make_cohort(np.zeros((6001, 1)), np.full(6001, "a"), np.zeros(6001, dtype=np.int64), ("A",))
+    with pytest.raises(UserError, match="can be audited at most"):
+        audit(many, {}, PARAMS, SCORING, {})
 
 
 def test_orders_are_numbers_dates_or_the_samples_own() -> None:

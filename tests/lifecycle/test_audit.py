@@ -76,6 +76,7 @@ def test_pictures_are_seen_as_spectra(project: Path) -> None:
         ("audit nowhere.csv --order none", "nowhere.csv cannot be read as a table"),
         ("audit manifest.csv --order week --features features.npy", "no column 'week'"),
         ("audit manifest.csv --order none --features short.npy", "expected a row for each of 96 images"),
+        ("audit manifest.csv --order none --features none.npy", "none.npy has shape (96, 0)"),
         ("audit manifest.csv --order none", "no column 'path'"),
         ("audit bad.csv --order none --features features.npy", "column 'material' is missing"),
         ("audit manifest.csv --order none --features words.npy", "expected real numbers"),
@@ -87,6 +88,7 @@ def test_pictures_are_seen_as_spectra(project: Path) -> None:
 def test_faults_are_named(project: Path, command: str, message: str) -> None:
     write_features(project, 0.0, 1.0)
     np.save(project / "short.npy", np.zeros((3, 2)))
+    np.save(project / "none.npy", np.zeros((96, 0)))
     np.save(project / "words.npy", np.full((96, 2), "a"))
     np.save(project / "complex.npy", np.ones((96, 2), np.complex64))
     table = pd.read_csv(project / "manifest.csv")

@@ -146,7 +146,7 @@ def _load(path: Path, rows: int) -> NDArray[Any]:
     features = open_array(path)
     if features.dtype.kind not in "biuf":
         raise UserError(f"{path} holds {features.dtype}; expected real numbers")
-    if features.ndim != 2 or len(features) != rows:
+    if features.ndim != 2 or len(features) != rows or not features.shape[1]:
         raise UserError(f"{path} has shape {features.shape}; expected a row for each of {rows} images")
     return features
 

@@ -27,10 +27,9 @@ _BLOCK = 4096
 def sums_by_sample(values: NDArray[Any], sample_ids: ArrayLike) -> Values:
     """Add up each sample's images: (..., images, columns) to float64 (..., samples, columns), by ids."""
     names, sample = np.unique(np.asarray(sample_ids), return_inverse=True)
-    images = np.moveaxis(values, -2, 0)
-    sums = np.zeros((len(names), *images.shape[1:]))
-    np.add.at(sums, sample, images)
-    return np.moveaxis(sums, 0, -2)
+    sums = np.zeros((*values.shape[:-2], len(names), values.shape[-1]))
+    np.add.at(np.moveaxis(sums, -2, 0), sample, np.moveaxis(values, -2, 0))
+    return sums
 
 
 def draw_samples(samples: int, resamples: int, seed: int) -> Values:
