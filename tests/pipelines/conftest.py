@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from tests.support.mlflow_server import serve
 from tests.support.reads import Gap, watching
+from tests.support.verbs import beyond_tracking
 from tests.test_floors import GROUND
 
 ROOT = Path(__file__).parents[2]
@@ -136,12 +137,17 @@ def make_clone(folder: Path) -> Clone:
 
 
 def undeclared_above_ground(gaps: Mapping[str, Gap]) -> dict[str, set[str]]:
-    """For each stage with any: undeclared reads, beside `UNDECLARED` and what marks a folder."""
+    """For each stage with any: undeclared reads, beside `UNDECLARED` and what marks a folder.
+
+    What `tracking` imports is read with it; what a verb itself leads to, `test_declarations.py` asks for.
+    """
     modules = "|".join(UNDECLARED_MODULES).replace(".", "/")
     rooms = rf"({'|'.join(UNDECLARED)})(\.py|/.*)|({modules})\.py"
     ground = re.compile(rf"src/tmdscope/(.*/)?__init__\.py|src/tmdscope/({rooms})")
+    beyond = {f"src/{name.replace('.', '/')}.py" for name in beyond_tracking()}
     found = {
-        stage: {name for name in gap.undeclared if not ground.fullmatch(name)} for stage, gap in gaps.items()
+        stage: {name for name in gap.undeclared - beyond if not ground.fullmatch(name)}
+        for stage, gap in gaps.items()
     }
     return {stage: names for stage, names in found.items() if names}
 

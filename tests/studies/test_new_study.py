@@ -10,7 +10,7 @@ from typing import Any
 import mlflow
 import pytest
 
-from tests.pipelines.conftest import BIN
+from tests.pipelines.conftest import BIN, ROOT
 from tmdscope.audit.record import Audit
 from tmdscope.dataset.splits import Split
 from tmdscope.scores.records import FamilySearch, StudyScores
@@ -20,7 +20,7 @@ from tmdscope.studies import find_study
 pytestmark = pytest.mark.slow
 
 FILES = ("study.py", "params.yaml", "dvc.yaml")
-PAGE = Path(__file__).parents[2] / "docs" / "adding-a-study.md"
+PAGE = ROOT / "docs" / "adding-a-study.md"
 LINES = 120
 
 DIABETES = '''
@@ -74,6 +74,7 @@ def written(folder: Path, name: str, files: dict[str, str]) -> Path:
     for file, text in files.items():
         (place / file).write_text(text)
     assert sum(len(text.strip().splitlines()) for text in files.values()) < LINES
+    (folder / "src").symlink_to(ROOT / "src")  # as in a clone, whose rooms the stages depend on
     return folder
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tmdscope.jobs.study import Later, Study
 
+TRACKING = Path(__file__).parents[2] / "src" / "tmdscope" / "tracking"
 HOOKS = ("cohort", "methods", "folds", "sections")
 """What a verb may call of a study."""
 WHOLE = {
@@ -83,6 +84,19 @@ def reach_of(study: Study, verb: str, hidden: frozenset[str] = frozenset()) -> R
     known = {*study.params, *(name for name in found.sections if "." in name)}
     found.sections &= known
     return found
+
+
+@cache
+def beyond_tracking() -> frozenset[str]:
+    """Modules that those of `tracking` lead to."""
+    todo = [f"tmdscope.tracking.{path.stem}" for path in TRACKING.glob("*.py") if path.stem != "__init__"]
+    found = set[str]()
+    while todo:
+        module = todo.pop()
+        if module not in found and (tree := _tree(module)) is not None:
+            found.add(module)
+            todo += imports_of(tree)
+    return frozenset(found)
 
 
 def find_declaration(study: Study) -> str:

@@ -1,5 +1,6 @@
 """Where runs are kept: an sqlite file and a folder of artifacts at absolute paths, or a server."""
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -99,6 +100,7 @@ def connect(create: bool = False) -> MlflowClient:
     was copied or renamed: its local store would write into the folder it came from.
     """
     keep_secrets()
+    logging.getLogger("mlflow.store.db.utils").addFilter(_is_no_error)
     uri = tracking_uri()
     if uri.startswith("sqlite:"):
         _check_file(uri, create)
@@ -109,6 +111,11 @@ def connect(create: bool = False) -> MlflowClient:
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _is_no_error(record: logging.LogRecord) -> bool:
+    """Leave out frames that MLflow shows of an error which it raises as well, and which is told then."""
+    return record.levelno < logging.ERROR
 
 
 def _check_file(uri: str, create: bool) -> None:

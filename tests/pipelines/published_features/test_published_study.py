@@ -86,7 +86,7 @@ def test_the_search_scores_every_image_once(metrics: dict[str, Any], published: 
         assert low < search[score] < high
     assert sum(search["families"].values()) == OUTER
     assert sum(search["trials"].values()) == OUTER * TRIALS
-    found = json.loads((published.root / "data" / "published" / "search.json").read_text())
+    found = json.loads((published.root / "data" / "published_features" / "search.json").read_text())
     assert sum(fold["images"] for fold in found["folds"]) == found["pooled"]["images"] == 1026
     assert f"{TRIALS} trials" in found["method"]
 
