@@ -120,7 +120,7 @@ def check_what_comes_for_free(name: str, task: Any, folds: int, trials: int) -> 
         assert low < found.pooled.all.values[task.primary.name] < high
     assert FamilySearch.read(layout.search, {"data": cohort.digest}).folds
     assert Audit.read(layout.audit, task, of).verdict.headline
-    client = mlflow.MlflowClient("sqlite:///mlruns/mlflow.db")
+    client = mlflow.MlflowClient(f"sqlite:///{Path.cwd() / 'mlruns' / 'mlflow.db'}")
     (experiment,) = [found for found in client.search_experiments() if found.name == name]
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
     assert {run.info.status for run in runs} == {"FINISHED"}
