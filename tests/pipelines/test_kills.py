@@ -25,8 +25,8 @@ from tmdscope.temporary import SUFFIX
 pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("TMDSCOPE_KILLS", "4"))
-STUDY_S = 240
-"""About as long as the study takes beside other work: between all kills together so much time passes."""
+STUDY_S = 100
+"""About as long as the study takes: so much time passes between all kills together."""
 LONGER_S = 3
 """By which the next kill waits when a stage was killed again: else all would meet the same one."""
 WAYS = ("all killed", "dvc killed", "all terminated")
