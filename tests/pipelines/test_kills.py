@@ -117,9 +117,7 @@ def test_nothing_is_left_or_changed(killed: Clone) -> None:
     assert "up to date" in killed.run("dvc", "status", "dvc.yaml").stdout
 
 
-METALS = (
-    "Ta Nb Re Hf Zr Ti V Sn Pt Pd Ni Co Fe Cr Mn Ga In Ge Pb Bi Sb Cd Zn Cu Ag Au Rh Ru Os Ir Y La".split()
-)
+METALS = "Ta Nb Re Hf Zr Ti V Sn Pt Pd Ni Co Fe Cr Mn Ga In Ge Pb Bi Sb Cd Zn Cu Ag Au Rh Ru Os".split()
 FORMULAE = [f"{metal}S2" for metal in METALS]
 """A new class for every attempt; each brings one new atom, and no other difference."""
 
