@@ -172,7 +172,7 @@ def test_add_material_killed_at_a_write_and_repeated_ends_right(killed: Clone, t
     def images(label: str) -> Path:
         return make_bricks(tmp_path / label, label)
 
-    whole, *others = FORMULAE
+    whole, *others, last = FORMULAE
     code, writes, _ = add(killed, images(whole))
     assert code == 0
     wanted = what_was_added(killed, whole)
@@ -191,4 +191,5 @@ def test_add_material_killed_at_a_write_and_repeated_ends_right(killed: Clone, t
         assert what_was_added(killed, label) == wanted, (at, trouble)
     print(f"{writes} writes; ended by trouble: {dict(ended)}")
     assert ended["killed"]
+    assert add(killed, images(last))[0] == 0  # clears what a kill at the very end has left
     assert not [path for path in killed.root.rglob("*") if path.name.endswith(SUFFIX)]
