@@ -1,4 +1,4 @@
-"""A search over the settings of an experiment of the main study: what it rests on, and what it leaves."""
+"""A search over the settings of an experiment on images: what it rests on, and what it leaves."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Sections `features` and `experiments` of the main study: networks and how they are trained."""
+"""Sections `features` and `experiments` of a study on images: networks and how they are trained."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
