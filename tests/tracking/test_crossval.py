@@ -46,7 +46,12 @@ def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
     kept = {entry.path for entry in store.client.list_artifacts(record.run_id)}
     assert kept == {PREDICTIONS, FACTS}
     assert load_program(record.model_uri).config.members == 2
-    assert [load_program(uri).config.members for uri in record.fold_model_uris] == [1, 1]
+    for run_id in (record.run_id, *record.fold_run_ids):  # the folds' run shows the model that holds them
+        outputs = store.client.get_run(run_id).outputs.model_outputs
+        assert [f"models:/{model.model_id}" for model in outputs] == [record.model_uri]
+    logged = store.client.search_logged_models([store.experiment_id])
+    ours = [model for model in logged if model.source_run_id in (record.run_id, *record.fold_run_ids)]
+    assert [model.source_run_id for model in ours] == [record.run_id]
 
 
 def test_an_interrupted_study_keeps_the_folds_that_ended(store: Study) -> None:
@@ -80,4 +85,4 @@ def test_an_interrupted_study_keeps_the_folds_that_ended(store: Study) -> None:
     ]
     assert [child.data.tags["fold"] for child in children] == ["0", "1"]
     assert store.client.get_run(run.run_id).info.status == "KILLED"
-    assert recorder.run_ids == [children[0].info.run_id]
+    assert [run.run_id for run in recorder.runs] == [children[0].info.run_id]

@@ -79,10 +79,12 @@ def test_kills_leave_no_trace_in_the_tracker(tmp_path: Path, monkeypatch: pytest
     for whole, mended in pairs:
         wanted, got = (metrics_of(study, study.client.get_run(run_id)) for run_id in (whole, mended))
         assert got == wanted
-        models = study.client.search_logged_models(
-            [study.experiment_id], filter_string=f"source_run_id = '{mended}'"
-        )
-        assert len(models) == 1
+    logged = study.client.search_logged_models([study.experiment_id])
+    assert {model.source_run_id for model in logged} == {unbroken["run_id"], broken["run_id"]}
+    assert len(logged) == 2
+    for run_id in broken["fold_run_ids"]:
+        outputs = study.client.get_run(run_id).outputs.model_outputs
+        assert [f"models:/{model.model_id}" for model in outputs] == [broken["model_uri"]]
     assert len(metrics_of(study, study.client.get_run(broken["fold_run_ids"][0]))["epoch_val_loss"]) == EPOCHS
     images = torch.from_numpy(IMAGES)
     with torch.inference_mode():

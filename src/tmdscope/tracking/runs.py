@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from tmdscope.address import without_secrets
@@ -136,6 +136,13 @@ class TrackedRun:
         """Log a model as an exported program and give MLflow's URI of it; `name` is shown in the UI."""
         logged = find_program(self.study, self.run_id, name) if self.reopened else None
         return logged or log_program(self.run_id, program, name)
+
+    def output(self, uri: str) -> None:
+        """Note a model that another run has logged, ``models:/m-...``, as an output of this one, once."""
+        model_id = uri.removeprefix("models:/")
+        outputs = self.study.client.get_run(self.run_id).outputs
+        if model_id not in [model.model_id for model in outputs.model_outputs]:
+            self.study.client.log_outputs(self.run_id, [LoggedModelOutput(model_id, step=0)])
 
     def dossier(self, dossier: Dossier) -> str:
         """Log a model with its predictions and facts, and give MLflow's URI of it."""

@@ -1,4 +1,4 @@
-"""Stage `crossval`: one experiment, cross-validated; every fold is an MLflow run with its model."""
+"""Stage `crossval`: one experiment, cross-validated; every fold is an MLflow run."""
 
 from collections.abc import Sequence
 
