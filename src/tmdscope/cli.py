@@ -230,7 +230,7 @@ def card(
 @app.command()
 def audit(
     manifest: Annotated[
-        Path, typer.Argument(help="CSV or Parquet: sample_id, material, path (relative to it) of pictures.")
+        Path, typer.Argument(help="CSV or Parquet: sample_id, label, path (relative to it) of pictures.")
     ],
     order: Annotated[
         str,

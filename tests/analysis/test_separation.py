@@ -50,7 +50,7 @@ def test_what_does_not_lie_apart_is_not() -> None:
     noise = np.random.default_rng(1).normal(size=(len(NAMES), 2))
     found = separation(noise, NAMES, HELD_OUT, SAMPLING)
     assert found.silhouette.all < 0.05
-    low, high = found.linear["material"].test.ci95
+    low, high = found.linear["label"].test.ci95
     assert low <= 0.45
     assert high < 0.8
 

@@ -15,14 +15,14 @@ def table() -> pd.DataFrame:
         {
             "image_id": [f"i{n}" for n in range(24)],
             "sample_id": [f"s{n // 2}" for n in range(24)],
-            "material": ["MoS2" if n < 16 else "WS2" for n in range(24)],
+            "label": ["MoS2" if n < 16 else "WS2" for n in range(24)],
             "image_sha256": [f"{n:064x}" for n in range(24)],
         }
     )
 
 
 def split_of(manifest: pd.DataFrame) -> Split:
-    columns = (manifest[name].tolist() for name in ("material", "sample_id", "image_id"))
+    columns = (manifest[name].tolist() for name in ("label", "sample_id", "image_id"))
     return make_split(*columns, test_folds=4, folds=3)
 
 
@@ -74,7 +74,7 @@ def test_a_misplaced_image_is_found(change: str) -> None:
 
 def test_a_class_that_only_the_test_lacks_is_a_warning() -> None:
     manifest = table()
-    manifest.loc[0, "material"] = "WSe2"
+    manifest.loc[0, "label"] = "WSe2"
     manifest.loc[:1, "sample_id"] = ["lone", "s0"]
     split = split_of(manifest)
     audit = audit_split(manifest, split)
@@ -87,7 +87,7 @@ def test_a_class_that_only_the_test_lacks_is_a_warning() -> None:
 
 def test_a_training_part_without_a_class_is_a_problem() -> None:
     manifest, split = table(), split_of(table())
-    manifest.loc[manifest["image_id"].isin(split.test), "material"] = "MoSe2"
+    manifest.loc[manifest["image_id"].isin(split.test), "label"] = "MoSe2"
     problems = audit_split(manifest, split).problems
     assert problems == [
         "no image of MoSe2 in fold0_train, fold1_train, fold2_train; add samples of it, or drop the class"

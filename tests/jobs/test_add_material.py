@@ -90,7 +90,7 @@ def new_images(samples: int, twins: bool = False) -> Dataset:
     table = dataset().manifest.iloc[:0].reindex(range(count))
     table["image_id"] = [f"n{k}" for k in range(count)]
     table["sample_id"] = [f"t{k // 2}" for k in range(count)]
-    table["material"] = "MoTe2"
+    table["label"] = "MoTe2"
     hashes = [f"{k:064x}" for k in range(count)]
     table["image_sha256"] = [hashes[0] if twins and k == 2 else value for k, value in enumerate(hashes)]
     return Dataset(np.zeros((count, 16, 16), np.uint8), table)

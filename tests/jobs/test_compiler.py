@@ -46,7 +46,7 @@ def make_dataset() -> Dataset:
         {
             "image_id": [f"i{k}" for k in rows],
             "sample_id": [str(k // 2) for k in rows],
-            "material": [CLASSES[k // 2 % 3] for k in rows],
+            "label": [CLASSES[k // 2 % 3] for k in rows],
             "image_sha256": [sha256_array(image) for image in images],
             "duplicate_of": [None] * IMAGES,
         }

@@ -46,7 +46,7 @@ _READOUT = {
     "test": {"mean": 0.8, "ci95": [0.7, 0.9], "images": 2, "samples": 2},
     "test_majority": 0.5,
 }
-_SPACE = {"silhouette": {"all": 0.25, "test": None}, "linear": {"Mo or W": _READOUT, "material": _READOUT}}
+_SPACE = {"silhouette": {"all": 0.25, "test": None}, "linear": {"Mo or W": _READOUT, "label": _READOUT}}
 RELATIONS = {
     "settings": {"components": 3, "folds": 2, "false_discovery_rate": 0.05},
     "cumulative_explained_variance_3": 0.987,
@@ -75,7 +75,7 @@ def component_scores(materials: Sequence[str]) -> pd.DataFrame:
     row = np.arange(float(len(materials)))
     places = {"PC1": row, "PC2": row % 3, "PC3": row % 2, "before_PC1": -row, "before_PC2": row}
     part = np.where(row < 2, "test", "train and validation")
-    return pd.DataFrame({"material": list(materials), "part": part, **places})
+    return pd.DataFrame({"label": list(materials), "part": part, **places})
 
 
 def correlations() -> pd.DataFrame:

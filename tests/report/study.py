@@ -73,7 +73,7 @@ def dataset() -> Dataset:
         {
             "image_id": [f"i{k}" for k in range(8)],
             "sample_id": ["s0", "s0", "s1", "s1", "s2", "s3", "s3", "s3"],
-            "material": ["MoS2", "WS2"] * 4,
+            "label": ["MoS2", "WS2"] * 4,
             "image_sha256": [f"{k:064x}" for k in range(8)],
             "duplicate_of": [None] * 7 + ["i6"],
         }
@@ -155,11 +155,11 @@ class Left:
             [tuple(ids[k] for k, of in enumerate(parts) if of == p) for p in ("train", "val")]
             for parts in PARTS
         ]
-        counts = pd.DataFrame({"test": [2, 2]}, index=pd.Index(CLASSES, name="material"))
+        counts = pd.DataFrame({"test": [2, 2]}, index=pd.Index(CLASSES, name="label"))
         columns = ["epoch", "train_loss", "train_macro_f1", "val_loss", "val_macro_f1"]
         tables = {
             MAIN.split_counts: counts.reset_index(),
-            MAIN.latent_plot: component_scores(self.dataset.manifest["material"]),
+            MAIN.latent_plot: component_scores(self.dataset.manifest["label"]),
             MAIN.latent_table: correlations(),
             **{
                 MAIN.experiment_plots / name / "history.csv": pd.DataFrame(

@@ -25,7 +25,7 @@ Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 def predictions() -> pd.DataFrame:
     """Two folds of four images each, and a test of four."""
-    manifest = DATASET.manifest[["image_id", "sample_id", "material", "image_sha256"]]
+    manifest = DATASET.manifest[["image_id", "sample_id", "label", "image_sha256"]]
     share = np.random.default_rng(1).uniform(size=(2, 12)).astype(np.float32)
     parts = [["test"] * 4 + ["train"] * 4 + ["val"] * 4, ["test"] * 4 + ["val"] * 4 + ["train"] * 4]
     folds = []
@@ -37,7 +37,7 @@ def predictions() -> pd.DataFrame:
 
 
 def score(table: pd.DataFrame) -> dict[str, Any]:
-    labels = (table["material"] == "WS2").to_numpy().astype(int)
+    labels = (table["label"] == "WS2").to_numpy().astype(int)
     predicted = (table["p_WS2"] > table["p_MoS2"]).to_numpy().astype(int)
     found: dict[str, Any] = {}
     rows = {
@@ -128,7 +128,7 @@ def with_value(column: str, value: Any) -> Change:
         with_value("p_WS2", np.nan),
         with_value("p_WS2", 0.9),
         with_value("image_id", "foreign"),
-        with_value("material", "MoS2"),
+        with_value("label", "MoS2"),
         with_value("part", "val"),
         with_value("part", "all"),
     ],

@@ -83,6 +83,13 @@ def test_predictions_come_back_as_logged(store: Study, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(found, predictions, check_dtype=False)
 
 
+def test_predictions_of_an_earlier_version_have_the_label(store: Study, tmp_path: Path) -> None:
+    predictions = table(truth())
+    earlier = predictions.rename(columns={"label": "material"})
+    found = read_predictions(store.client, log_predictions(store, tmp_path, earlier))
+    pd.testing.assert_frame_equal(found, predictions, check_dtype=False)
+
+
 def test_a_run_without_predictions_says_what_to_do(store: Study, logged: Logged) -> None:
     with pytest.raises(UserError, match=r"has no predictions.parquet: .*run its experiment again"):
         read_predictions(store.client, logged.run_id)

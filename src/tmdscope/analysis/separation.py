@@ -51,12 +51,12 @@ def separation(
 ) -> Separation:
     """Measure how far apart materials lie in points, shape (images, dimensions).
 
-    By the silhouette (Rousseeuw 1987), and for each of `divisions` and for ``material`` by a logistic
+    By the silhouette (Rousseeuw 1987), and for each of `divisions` and for ``label`` by a logistic
     regression on standardised coordinates, fitted on images that are not of held-out samples.
     """
     names = np.asarray(materials, dtype=str)
     targets = {name: inside.astype(str) for name, inside in divisions(materials).items()}
-    targets["material"] = names
+    targets["label"] = names
     return Separation(
         silhouette=Silhouette(
             all=_silhouette(points, names, sampling.seed),

@@ -52,7 +52,7 @@ class _Intake:
         """Write one picture and its row, or note why not."""
         try:
             shown = self.parse(name, self.temperatures)
-            if (material := find_class(shown.label, self.classes)) is None:
+            if (label := find_class(shown.label, self.classes)) is None:
                 raise LeftOut(f"of {shown.label}, which data.classes does not name")
             if (self.pictures / name).exists():
                 raise ValueError("the archive holds this name twice")
@@ -65,7 +65,7 @@ class _Intake:
             known = {
                 "image_id": name,
                 "sample_id": shown.sample_id,
-                "material": material,
+                "label": label,
                 "pixel_size_nm": math.nan,
                 "source": "archive",
                 "source_sha256": hashlib.sha256(content).hexdigest(),
@@ -168,12 +168,12 @@ def _contents(paths: Sequence[Path], wanted: tuple[str, ...], most: int) -> Iter
 
 
 def _check(intake: _Intake, doi: str, paths: Sequence[Path]) -> None:
-    table = pd.DataFrame(intake.rows, columns=["image_id", "sample_id", "material"])
+    table = pd.DataFrame(intake.rows, columns=["image_id", "sample_id", "label"])
     problems = intake.problems + [
         f"sample {sample!r} has two classes, {' and '.join(names)}"
         for sample, names in two_class_samples(table).items()
     ]
-    empty = [name for name in intake.classes if name not in set(table["material"])]
+    empty = [name for name in intake.classes if name not in set(table["label"])]
     problems += [f"class {name!r} of data.classes has no picture" for name in empty]
     if problems:
         left_out = "".join(f"\n  ({count} left out: {why})" for why, count in intake.left_out.items())

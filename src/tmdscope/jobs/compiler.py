@@ -91,8 +91,8 @@ class Compiler:
     def _describe_data(self, labels: Labels, folds: Sequence[FoldParts], classes: Sequence[str]) -> DataFacts:
         manifest = self.dataset.manifest
         used = _rows(folds)
-        table = manifest.iloc[used].assign(material=[classes[label] for label in labels[used]])
-        of_class = table.groupby("material", observed=True)
+        table = manifest.iloc[used].assign(label=[classes[label] for label in labels[used]])
+        of_class = table.groupby("label", observed=True)
         return DataFacts(
             source=self.source,
             sha256=self.dataset.digest,

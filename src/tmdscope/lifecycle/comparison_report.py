@@ -144,7 +144,7 @@ def _models(report: Report) -> Section:
     rows = [list(row) for row in zip(*filled.values(), strict=True)]
     blocks: list[Block] = [
         Paragraph(
-            "Every number is of images that both models held out in the same part and whose material both "
+            "Every number is of images that both models held out in the same part and whose class both "
             "know: on the held-out test the folds' mean speaks, on out-of-fold images the fold that was not "
             "trained on them (its stopping was chosen on them, so that they flatter both). The most probable "
             "class counts. " + _left_out(report.comparison)
@@ -289,7 +289,7 @@ def _disagreements(report: Report) -> Section:
 
 def _said(number: int, entry: pd.Series) -> list[str]:
     said = [f"{entry[side]} {percent(entry[f'p_{side}'])}" for side in ("first", "second")]
-    return [str(number), entry["image_id"], entry["sample_id"], entry["part"], entry["material"], *said]
+    return [str(number), entry["image_id"], entry["sample_id"], entry["part"], entry["label"], *said]
 
 
 def _costs(costs: Costs) -> Section:

@@ -128,8 +128,8 @@ class Cohort:
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
-        """A row per image: ``image_id, sample_id, material, image_sha256``."""
-        columns = {"image_id": self.image_ids, "sample_id": self.sample_ids, "material": self.label_names}
+        """A row per image: ``image_id, sample_id, label, image_sha256``."""
+        columns = {"image_id": self.image_ids, "sample_id": self.sample_ids, "label": self.label_names}
         return pd.DataFrame({**columns, "image_sha256": self.image_sha256})
 
     @cached_property
@@ -143,7 +143,7 @@ class Cohort:
         return (
             self.manifest
             if self.classes
-            else self.manifest.assign(material=np.array(self.strata, dtype=object)[self.stratum])
+            else self.manifest.assign(label=np.array(self.strata, dtype=object)[self.stratum])
         )
 
     def read_split(self, path: Path) -> Split:

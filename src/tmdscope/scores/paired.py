@@ -164,7 +164,7 @@ def compare(
             raise ValueError(f"{name}: the two experiments were scored on different images")
         found[name] = difference(
             CLASSES,
-            names.get_indexer(one["material"]),
+            names.get_indexer(one["label"]),
             names.get_indexer(one["predicted"]),
             names.get_indexer(other["predicted"]),
             one["sample_id"].to_numpy(dtype=str),

@@ -23,7 +23,7 @@ from tmdscope.sequential.plan import Arm
 VERSION = 1
 """Of both records; others are refused."""
 
-PANELS = ("encoding", "materials", "image_id", "material", "PC1", "PC2")
+PANELS = ("encoding", "materials", "image_id", "label", "PC1", "PC2")
 """Columns of the latent panels, see `tmdscope.sequential.drift.latent_panels`."""
 
 Verdict = Literal["holds", "fails", "undecided"]

@@ -62,7 +62,7 @@ def test_simulated_scans_become_a_sound_split(workspace: Path, capsys: pytest.Ca
     assert dataset.images.shape == (30, 16, 16)
     audit = audit_split(dataset.manifest, Split.read(workspace / "data/split.json"))
     assert audit.problems == []
-    counts = pd.read_csv(workspace / "data/split_counts.csv", index_col="material")
+    counts = pd.read_csv(workspace / "data/split_counts.csv", index_col="label")
     pd.testing.assert_frame_equal(counts, audit.counts, check_dtype=False, check_index_type=False)
     printed = capsys.readouterr().out
     assert "30 simulated images of 20 samples" in printed
@@ -166,7 +166,7 @@ def test_an_unsound_split_is_not_written(workspace: Path) -> None:
     prepare.run(STUDY)
     dataset = Dataset.load(workspace / "data/prepared")
     lone = dataset.manifest.copy()
-    lone["material"] = ["WS2" if number == 0 else "MoS2" for number in range(len(lone))]
+    lone["label"] = ["WS2" if number == 0 else "MoS2" for number in range(len(lone))]
     lone["sample_id"] = lone["image_id"]
     Dataset(np.array(dataset.images), lone).write(workspace / "data/prepared")
     with pytest.raises(UserError, match=r"class 'WS2' has 1 sample, 3 are needed"):

@@ -11,7 +11,7 @@ def run(study: Study) -> None:
     layout = study.layout
     data = study.section("data", DataParams)
     manifest = ingest(data, layout.raw)
-    images = ", ".join(f"{name} {(manifest['material'] == name).sum()}" for name in data.classes)
+    images = ", ".join(f"{name} {(manifest['label'] == name).sum()}" for name in data.classes)
     print(
         f"{layout.raw}: {len(manifest)} {data.source} images of {manifest['sample_id'].nunique()} samples "
         f"({images})"

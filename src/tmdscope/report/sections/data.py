@@ -62,7 +62,7 @@ class Data(Part):
         manifest = self.dataset.manifest
         grid = {}
         for name in self.classes:
-            of_class = manifest[manifest["material"] == name].drop_duplicates("sample_id")
+            of_class = manifest[manifest["label"] == name].drop_duplicates("sample_id")
             grid[name] = [np.array(self.dataset.images[row]) for row in of_class.index[: self.shown]]
         header = ["Class", *(readable(column) for column in self.counts.columns)]
         rows = [[str(name), *(str(int(value)) for value in row)] for name, row in self.counts.iterrows()]

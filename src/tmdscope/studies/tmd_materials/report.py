@@ -198,7 +198,7 @@ class _Left:
 
     def images(self, split: Split, note: str, shown: int) -> Data:
         """Show some images of each class, and how many each part of the split has."""
-        counts = read_table(self.layout.split_counts, ["material"]).set_index("material")
+        counts = read_table(self.layout.split_counts, ["label"]).set_index("label")
         if not counts.equals(audit_split(self.dataset.manifest, split).counts):
             raise broken(self.layout.split_counts, f"is not of {self.layout.split}")
         return Data(
