@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from tmdscope.dataset.audit import audit_split
+from tmdscope.dataset.audit import audit_split, count_parts
 from tmdscope.dataset.splits import Fold, Split, make_split
 
 
@@ -27,12 +27,12 @@ def split_of(manifest: pd.DataFrame) -> Split:
 
 
 def test_a_sound_split_is_counted_and_passed() -> None:
-    audit = audit_split(table(), split_of(table()))
+    audit, counts = audit_split(table(), split_of(table())), count_parts(table(), split_of(table()))
     assert audit.problems == audit.warnings == []
-    assert list(audit.counts.columns[:3]) == ["test", "fold0_train", "fold0_val"]
-    assert list(audit.counts.index) == ["MoS2", "WS2"]
-    assert audit.counts.loc["MoS2", ["test", "fold0_train", "fold0_val"]].sum() == 16
-    assert audit.counts[["test", "fold2_train", "fold2_val"]].to_numpy().sum() == 24
+    assert list(counts.columns[:3]) == ["test", "fold0_train", "fold0_val"]
+    assert list(counts.index) == ["MoS2", "WS2"]
+    assert counts.loc["MoS2", ["test", "fold0_train", "fold0_val"]].sum() == 16
+    assert counts[["test", "fold2_train", "fold2_val"]].to_numpy().sum() == 24
 
 
 def test_a_sample_on_both_sides_is_named() -> None:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from tests.tracking.killed import make_experiment
 from tests.tracking.programs import CLASSES
+from tmdscope.dataset.audit import SplitAudit
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_array
@@ -21,7 +22,7 @@ from tmdscope.learn.recorder import Silent
 from tmdscope.learn.selection import leave_out_each, selection_score
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import PrepareParams
-from tmdscope.scores.facts import SplitAudit, SplitFacts
+from tmdscope.scores.facts import SplitFacts
 from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import CLASSES as TASK
 from tmdscope.tracking.crossval import Trained

@@ -15,6 +15,7 @@ from tmdscope.audit.record import Audit
 from tmdscope.audit.study import audit
 from tmdscope.report.page import Page, Table, write_page
 from tmdscope.report.sections.provenance import Run
+from tmdscope.run_record import ExperimentRun, Origin, SearchRun, StageRuns
 
 POOL = {
     "images": 8,
@@ -118,9 +119,30 @@ def run_record(**changes: Any) -> dict[str, Any]:
     return {**where, **made, **changes}
 
 
+def experiment_run(name: str) -> ExperimentRun:
+    """The runs of an experiment."""
+    own = {"fold_run_ids": [], "model_uri": "models:/m", "fold_model_uris": []}
+    return ExperimentRun(**run_record(experiment=name, data_sha256="d", split_sha256="s", **own))
+
+
+def search_run(name: str) -> SearchRun:
+    """The run of a search."""
+    return SearchRun(**run_record(study=name, storage="sqlite"))
+
+
+def stage_runs(**runs: str) -> StageRuns:
+    """The runs of a stage by name."""
+    record = run_record(runs=runs)
+    del record["run_id"]
+    return StageRuns(**record)
+
+
 def made_run(name: str, version: str = "", **changes: Any) -> Run:
     """A run that a report rests on."""
-    return Run.of(run_record(**changes), name, version=version)
+    record = run_record(**changes)
+    return Run.of(
+        Origin(**{key: record[key] for key in Origin.__dataclass_fields__}), name, record["run_id"], version
+    )
 
 
 def words(page: Page) -> str:

@@ -16,6 +16,7 @@ from tmdscope.audit.groups import Groups
 from tmdscope.audit.learning_curve import LearningCurve
 from tmdscope.files import broken, read_json, write_json
 from tmdscope.record import read_record, write_record
+from tmdscope.run_record import Origin
 from tmdscope.scores.task import Task
 
 VERSION = 1
@@ -113,6 +114,16 @@ class Audit(Findings):
             place = ".".join(map(str, first["loc"]))
             raise broken(path, f"is no audit of {task.name}: {place}: {first['msg']}") from error
         return found
+
+    @property
+    def origin(self) -> Origin:
+        """Where its run is, and what made it; empty without a run."""
+        return Origin(
+            tracking_uri=self.tracking_uri or "",
+            experiment_id=self.experiment_id or "",
+            made_at=self.made_at or "",
+            provenance=self.provenance or {},
+        )
 
     @property
     def numbers(self) -> dict[str, float]:

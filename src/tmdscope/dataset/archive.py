@@ -28,6 +28,7 @@ from tmdscope.errors import UserError
 from tmdscope.files import read_bytes, sha256_file, write_json
 from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TEXT_BYTES
 from tmdscope.params.images import ArchiveParams
+from tmdscope.stage import say
 
 PICTURES = (".tif", ".tiff")
 TABLES = (".csv",)
@@ -104,6 +105,8 @@ def ingest_archive(
         "left_out": dict(sorted(intake.left_out.items())),
     }
     write_json(note, about)
+    for why, count in sorted(intake.left_out.items()):
+        say(f"left out: {count} pictures {why}")
     return pd.DataFrame(sorted(intake.rows, key=lambda row: str(row["image_id"])))
 
 

@@ -14,15 +14,25 @@ from tmdscope.files import broken
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """What the audit of a split found; `counts`: images by class and part (``test, fold0_train, ...``).
+    """What the audit of a split found.
 
     `problems` make scores on this split wrong: there are none when it is sound. `warnings` make them weak: a
     class that a test or validation part lacks, one image in two classes.
     """
 
-    counts: pd.DataFrame
     problems: list[str]
     warnings: list[str]
+
+
+def count_parts(manifest: pd.DataFrame, split: Split) -> pd.DataFrame:
+    """Count the images of the data set by class and part of a split (``test, fold0_train, ...``)."""
+    label = manifest.set_index("image_id")["label"]
+    classes = classes_of(label)
+    counted = {
+        name: label[label.index.isin(ids)].value_counts().reindex(classes, fill_value=0)
+        for name, ids in split.parts.items()
+    }
+    return pd.DataFrame(counted).rename_axis("label")
 
 
 def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
@@ -31,13 +41,9 @@ def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
     strays = {image for part in split.parts.values() for image in part} - set(table.index)
     problems = [f"{image!r} is in the split but not in the data set" for image in sorted(strays)]
     parts = {name: table.loc[[i for i in ids if i not in strays]] for name, ids in split.parts.items()}
-    classes = classes_of(table["label"])
-    counts = pd.DataFrame(
-        {name: part["label"].value_counts().reindex(classes, fill_value=0) for name, part in parts.items()}
-    ).rename_axis("label")
     problems += _misplaced(list(table.index), split) + _crossings(parts, len(split.folds))
-    lacking, warnings = _lacking(counts)
-    return SplitAudit(counts, problems + lacking, warnings + _two_faced(table))
+    lacking, warnings = _lacking(count_parts(manifest, split))
+    return SplitAudit(problems + lacking, warnings + _two_faced(table))
 
 
 def read_split(path: Path, digest: str, manifest: pd.DataFrame) -> Split:

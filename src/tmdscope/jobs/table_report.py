@@ -7,13 +7,13 @@ from typing import Any
 from tmdscope.audit.record import Audit
 from tmdscope.dataset.splits import Split
 from tmdscope.jobs.study import Study
-from tmdscope.record import read_record
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.classifiers import Classifiers, Confusion, Families, PooledPart, Published
 from tmdscope.report.sections.data import TableData
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
 from tmdscope.report.text import readable
+from tmdscope.run_record import StageRuns
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
 from tmdscope.scores.text import capital
@@ -63,9 +63,9 @@ def read_parts(study: Study, cohort: Cohort, called: Mapping[str, str] = {}) -> 
     layout, of, of_data = study.layout, study.of(cohort.digest), {"data": cohort.digest}
     audit = Audit.read(layout.audit, cohort.task, of)
     runs = [
-        *read_runs(read_record(layout.run, of)),
-        *read_runs(read_record(layout.search_run, of_data)),
-        Run.of(vars(audit), "audit"),
+        *read_runs(StageRuns.read(layout.run, of)),
+        *read_runs(StageRuns.read(layout.search_run, of_data)),
+        Run.of(audit.origin, "audit", audit.run_id or ""),
     ]
     return TableParts(
         cohort,

@@ -12,7 +12,8 @@ import pandera.pandas as pa
 from tmdscope.dataset.label import take_label
 from tmdscope.dataset.store import digest_of
 from tmdscope.files import broken, read_table
-from tmdscope.record import read_record
+from tmdscope.run_record import ExperimentRun
+from tmdscope.scores.facts import Facts
 from tmdscope.scores.folds import PARTS, mean_over_folds
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.task import CLASSES
@@ -60,8 +61,8 @@ class Scored:
     """What a cross-validated experiment left: its JSON files and its `summary.predictions_table`."""
 
     scores: ExperimentScores
-    facts: dict[str, Any]
-    run: dict[str, Any]
+    facts: Facts
+    run: ExperimentRun
     predictions: pd.DataFrame
 
     @classmethod
@@ -72,10 +73,10 @@ class Scored:
         it.
         """
         scores_path, facts_path, path = folder / SCORES, folder / FACTS, folder / PREDICTIONS
-        run = read_record(folder / RUN, of, [path, *files])
-        if run.get("experiment") != folder.name:
-            raise broken(folder / RUN, f"is of experiment {run.get('experiment')!r}, not of {folder.name!r}")
-        scores, facts = read_record(scores_path, of), read_record(facts_path, of)
+        run = ExperimentRun.read(folder / RUN, of, [path, *files])
+        if run.experiment != folder.name:
+            raise broken(folder / RUN, f"is of experiment {run.experiment!r}, not of {folder.name!r}")
+        scores, facts = ExperimentScores.read(scores_path, of), Facts.read(facts_path, of)
         predictions = take_label(path, read_table(path))
         problems = find_problems(predictions)
         if not problems and not set(predictions["label"]) <= set(classes_of_predictions(predictions)):
@@ -90,11 +91,11 @@ class Scored:
             raise broken(path, "does not hold train, val and test of every fold")
         if len(set(placed["test"])) > 1:
             raise broken(path, "does not hold one test for all folds")
-        for where, found in ((scores_path, scores), (facts_path, facts.get("scores", {}))):
+        for where, found in ((scores_path, scores.to_dict()), (facts_path, facts.scores)):
             wrong = find_contradictions(found, predictions)
             if wrong:
                 raise broken(where, f"is not of {PREDICTIONS} beside it: {'; '.join(wrong)}")
-        return cls(ExperimentScores.read(scores_path, of), facts, run, predictions)
+        return cls(scores, facts, run, predictions)
 
 
 def find_problems(predictions: pd.DataFrame) -> list[str]:

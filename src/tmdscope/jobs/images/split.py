@@ -34,7 +34,7 @@ def run(study: Study) -> None:
         split = split_rest(labels, groups, images, _paper_test(study, manifest), settings.folds)
     else:
         split = make_split(labels, groups, images, settings.test_folds, settings.folds)
-    counts = check_split(study, cohort, split).counts
+    counts = check_split(study, cohort, split)
     parts = {kind: counts.filter(regex=f"^fold.*_{kind}$").min(axis="columns") for kind in ("train", "val")}
     fewest = {name: (int(parts["train"][name]), int(parts["val"][name])) for name in counts.index}
     refuse(volume_problems(study.section("sequential", SequentialParams), cohort.classes, fewest))

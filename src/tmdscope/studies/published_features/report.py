@@ -8,13 +8,13 @@ from tmdscope.jobs.study import Study
 from tmdscope.jobs.table_report import TableParts, read_parts
 from tmdscope.materials import MATERIALS
 from tmdscope.models.tabular import SAMPLE_ID_ONLY
-from tmdscope.record import read_record
 from tmdscope.report.part import Report
 from tmdscope.report.sections.data import TableData
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, read_runs
 from tmdscope.report.sections.sequential import Sequences
 from tmdscope.report.text import averaged, digits_of, printed
+from tmdscope.run_record import StageRuns
 from tmdscope.scores.text import unit_of
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.published_features.carryover_section import CarryoverPart
@@ -59,7 +59,7 @@ def report_of(study: Study) -> Report:
     data, latent = _data(left), _latent(study, tables, of)
     sequences = Sequences(found, task.primary, MATERIALS, read_figure_4(), _HEADS_ONLY)
     more = carryover.with_name("carryover_run.json"), folder / "run.json"
-    runs = [*left.runs, *(run for path in more for run in read_runs(read_record(path, of)))]
+    runs = [*left.runs, *(run for path in more for run in read_runs(StageRuns.read(path, of)))]
     about = (
         f"Data set SHA-256 {cohort.digest}. This study has features and embeddings but no images: there is "
         "nothing that attribution maps could be drawn on."
