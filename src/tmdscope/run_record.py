@@ -51,7 +51,7 @@ class ExperimentRun(Origin):
 
 
 @dataclass(frozen=True)
-class Entry:
+class RegisteredVersion:
     """A registered version of an experiment."""
 
     version: int
@@ -64,4 +64,4 @@ class Registration(JsonRecord):
 
     model: str
     best: str
-    versions: dict[str, Entry]
+    versions: dict[str, RegisteredVersion]

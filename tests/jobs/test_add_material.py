@@ -23,7 +23,7 @@ from tmdscope.sequential.plan import Arm
 from tmdscope.sequential.record import (
     AddedRecord,
     Changed,
-    Comparison,
+    Differences,
     Point,
     StageSummary,
     StageVersion,
@@ -59,7 +59,7 @@ def test_the_gain_sets_both_controls_beside() -> None:
             point("direct-equal-budget", 3, 0.72, 0.6),
         ],
         comparisons=[
-            Comparison(f"sequential - {arm}", [], together, encoding="multiclass")
+            Differences(f"sequential - {arm}", [], together, encoding="multiclass")
             for arm in ("direct", "direct-equal-budget")
         ],
         chains=[],

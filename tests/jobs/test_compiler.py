@@ -30,7 +30,7 @@ from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registration import fact_tags, read_facts, register_model
 from tmdscope.tracking.runs import Dossier, start_run
 from tmdscope.tracking.scale import Scale
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 from tmdscope.vision.classifier import EnsembleConfig
 from tmdscope.vision.features import embed_inputs
 
@@ -178,7 +178,7 @@ def test_embeddings_are_those_before_the_relu(trained: Trained) -> None:
 
 
 @pytest.mark.slow
-def test_a_dossier_is_kept_with_its_run_and_comes_back(store: Study, dossier: Dossier) -> None:
+def test_a_dossier_is_kept_with_its_run_and_comes_back(store: Store, dossier: Dossier) -> None:
     with start_run(store, "dossier", {"git.commit": "abc"}) as run:
         uri = run.dossier(dossier)
     version = register_model(store.client, "kept", uri, run.run_id, dossier.facts, {"experiment": "dossier"})

@@ -35,7 +35,7 @@ from tmdscope.params.images import DataParams, ModelTrackingParams, ReportParams
 from tmdscope.params.reading import parse_section, read_params
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.training import SearchResult
-from tmdscope.run_record import NO_RUNS, Entry, Registration
+from tmdscope.run_record import NO_RUNS, RegisteredVersion, Registration
 from tmdscope.scores.records import ExperimentScores, Pretraining
 from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import CLASSES as TASK
@@ -172,7 +172,7 @@ class Left:
             },
             **{MAIN.searches / name / "trials.csv": one.trials for name, one in self.searches.items()},
         }
-        listed = {name: Entry(k, 32 * "a") for k, name in enumerate(self.experiments, start=3)}
+        listed = {name: RegisteredVersion(k, 32 * "a") for k, name in enumerate(self.experiments, start=3)}
         scored = {
             name: SimpleNamespace(
                 scores=self.scores[name], predictions=self.predictions[name], run=experiment_run(name)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.sequential.small import NAMES, ORDER, plan_of
-from tmdscope.sequential.drift import align, centroid_drift, latent_panels, measure_drift
+from tmdscope.sequential.drift import align, centroid_drift, latent_panels, measure_latent_drift
 from tmdscope.sequential.plan import Plan
 from tmdscope.sequential.run import StageResult
 
@@ -136,7 +136,7 @@ def test_drift_is_measured_from_the_stage_before_over_known_classes() -> None:
         ("direct", 1): [odd, space],
         ("direct", 2): [odd, odd],
     }
-    first, second = measure_drift(plan, embedded(plan, spaces), labels)
+    first, second = measure_latent_drift(plan, embedded(plan, spaces), labels)
     assert [(entry.encoding, entry.materials) for entry in (first, second)] == [
         ("multiclass", 3),
         ("multiclass", 4),

@@ -11,7 +11,7 @@ from tmdscope.audit.duplicates import find_duplicates
 from tmdscope.audit.folds import FoldRunner, check_folds
 from tmdscope.audit.groups import count_groups
 from tmdscope.audit.holding_out import blocks_over_all, blocks_within_classes, embargoed, runs
-from tmdscope.audit.kernel import KernelPredictor, Predictor
+from tmdscope.audit.kernel import KernelPredictor, Learner
 from tmdscope.audit.learning_curve import learning_curve
 from tmdscope.audit.record import Audit, Findings
 from tmdscope.audit.verdict import judge
@@ -65,7 +65,7 @@ def audit(
 
 
 def _hold_out_all(
-    cohort: Cohort, predictors: Mapping[str, Predictor], params: AuditParams, scoring: ScoringParams
+    cohort: Cohort, predictors: Mapping[str, Learner], params: AuditParams, scoring: ScoringParams
 ) -> list[Campaigns]:
     asked = {name: predictors[name] for name in (FEATURES, "order")}
     blocks = params.blocks

@@ -30,9 +30,9 @@ from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TEXT_BYTES
 from tmdscope.params.images import ArchiveParams
 from tmdscope.stage import say
 
-PICTURES = (".tif", ".tiff")
+PICTURE_SUFFIXES = (".tif", ".tiff")
 TABLES = (".csv",)
-_USED = (*SUFFIXES, *PICTURES, *TABLES)
+_USED = (*SUFFIXES, *PICTURE_SUFFIXES, *TABLES)
 _DEFLATE = (8, 32946)
 _COMPRESSIONS = (1, 5, 32773, *_DEFLATE)
 
@@ -90,7 +90,7 @@ def ingest_archive(
     temperatures = _read_temperatures(paths, record.doi) if record.has_table else {}
     intake = _Intake(record.parse, temperatures, classes, pictures)
     pictures.mkdir(parents=True)
-    for name, content in _contents(paths, PICTURES, MAX_PICTURE_BYTES):
+    for name, content in _contents(paths, PICTURE_SUFFIXES, MAX_PICTURE_BYTES):
         intake.add(name, content)
     _check(intake, record.doi, paths)
     about = {
@@ -197,7 +197,8 @@ def _other_kinds(paths: Sequence[Path], table: pd.DataFrame) -> str:
     names = [name for path in paths for name in (list_members(path) if _is_packed(path) else [path.name])]
     kinds = Counter(PurePosixPath(name).suffix.lower() for name in names)
     listed = ", ".join(f"{count} {kind or 'without an ending'}" for kind, count in sorted(kinds.items()))
-    return f"\n  (it holds {listed}; pictures must be {' or '.join(PICTURES)}, instrument files are not read)"
+    wanted = " or ".join(PICTURE_SUFFIXES)
+    return f"\n  (it holds {listed}; pictures must be {wanted}, instrument files are not read)"
 
 
 def _read_temperatures(paths: Sequence[Path], doi: str) -> dict[str, float]:

@@ -30,7 +30,7 @@ OPTIONAL = ("pixel_size_nm", "kind", "channel")
 
 _KNOWN = (*REQUIRED[:-1], *LABELS, *OPTIONAL)
 
-TRUTH = "true_"
+TRUTH_PREFIX = "true_"
 """Beginning of the names of what only the simulator knows."""
 
 _RESERVED = {*SCHEMA.columns, PAPER_TEST, "warnings", "none"} - {*REQUIRED, *OPTIONAL}
@@ -162,7 +162,7 @@ def _header_problems(header: Sequence[str], required: Sequence[str], stored: boo
         if not name.strip() or not name.isprintable() or len(name) > LONGEST:
             problems.append(f"a column is called {name[:LONGEST]!r}; give it a short name or remove it")
         elif stored and (
-            plain_name(name) in map(plain_name, _RESERVED) or plain_name(name).startswith(TRUTH)
+            plain_name(name) in map(plain_name, _RESERVED) or plain_name(name).startswith(TRUTH_PREFIX)
         ):
             problems.append(
                 f"column {name!r} has the name of a column of this software's own; call it otherwise, "

@@ -27,7 +27,7 @@ from tmdscope.tracking.scale import widths_nm
 from tmdscope.vision.weights import Weights
 
 
-def check_model(study: Study, version: Version, program: Program, old: Dataset, folds: int) -> None:
+def check_fits(study: Study, version: Version, program: Program, old: Dataset, folds: int) -> None:
     """Refuse a model of other data, another split, or another kind than section `sequential` names."""
     config = program.config
     check_trained_on(version, study.of(old.digest))

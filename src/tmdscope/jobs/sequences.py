@@ -24,7 +24,7 @@ from tmdscope.scores.cohort import Cohort
 from tmdscope.sequential.drift import latent_panels
 from tmdscope.sequential.outcome import say_claims, summarise
 from tmdscope.sequential.plan import Plan, make_plan
-from tmdscope.sequential.record import SequenceRecord, Settings, StageVersion, write_left_out
+from tmdscope.sequential.record import SequenceRecord, SequenceSettings, StageVersion, write_left_out
 from tmdscope.sequential.run import Setup, StageResult, run_sequences
 from tmdscope.tracking.crossval import Trained
 from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts
@@ -125,7 +125,9 @@ def run_sequential(
     found = SequenceRecord(
         **vars(summary),
         versions=[version for outcome in outcomes for version in outcome.versions],
-        settings=Settings.model_validate({**params.model_dump(mode="json"), "epochs": sequences.epochs}),
+        settings=SequenceSettings.model_validate(
+            {**params.model_dump(mode="json"), "epochs": sequences.epochs}
+        ),
         seconds=round(time.monotonic() - began, 1),
         panels=latent_panels(plan, results, cohort.targets, cohort.image_ids.tolist()),
     )

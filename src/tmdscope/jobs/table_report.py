@@ -9,7 +9,7 @@ from tmdscope.dataset.splits import Split
 from tmdscope.jobs.study import Study
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.audit import AuditPart
-from tmdscope.report.sections.classifiers import Classifiers, Confusion, Families, PooledPart, Published
+from tmdscope.report.sections.classifiers import Classifiers, Confusion, Families, PooledPart, PublishedScores
 from tmdscope.report.sections.data import TableData
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
 from tmdscope.report.text import readable
@@ -39,7 +39,7 @@ class TableParts:
         pooled["searched, nested"] = self.search.pooled
         return TableData(self.cohort, self.split, pooled, len(self.search.folds), **words)
 
-    def methods(self, published: Mapping[str, Published] = {}, blind: Sequence[str] = ()) -> list[Part]:
+    def methods(self, published: Mapping[str, PublishedScores] = {}, blind: Sequence[str] = ()) -> list[Part]:
         """Score the methods over folds, pooled, and beside searches, where `blind` ones see no features."""
         task, test, folds = self.cohort.task, len(self.split.test), len(self.split.folds)
         pooled = {name: score.pooled for name, score in self.scores.items()}

@@ -9,7 +9,7 @@ import pandas as pd
 from tmdscope.dataset.store import classes_of
 from tmdscope.errors import UserError
 from tmdscope.scores.intervals import Estimate
-from tmdscope.scores.paired import FACTS, PairedScores, Pairs, held_out
+from tmdscope.scores.paired import IMAGE_FACTS, PairedScores, Pairs, held_out
 from tmdscope.scores.scored import classes_of_predictions
 from tmdscope.scores.task import Task
 from tmdscope.tracking.predictions import ScoredModel, read_predictions
@@ -144,7 +144,7 @@ def compare_predictions(
 
 def _reasons(joined: pd.DataFrame, known: set[str]) -> pd.Series:
     """Say of each image why it is not compared; an empty text where it is."""
-    differs = {fact: joined[f"{fact}_first"] != joined[f"{fact}_second"] for fact in (*FACTS, "part")}
+    differs = {fact: joined[f"{fact}_first"] != joined[f"{fact}_second"] for fact in (*IMAGE_FACTS, "part")}
     found = [
         joined["part_first"].isna() | joined["part_second"].isna(),
         differs["image_sha256"],
@@ -175,7 +175,7 @@ def _pairs(images: pd.DataFrame, classes: tuple[str, ...], task: Task) -> Pairs:
 def _compared(common: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(
         {
-            **{fact: common[f"{fact}_first"] for fact in FACTS},
+            **{fact: common[f"{fact}_first"] for fact in IMAGE_FACTS},
             "part": common["part_first"].map(HELD_OUT),
             "first": common["predicted_first"],
             "second": common["predicted_second"],

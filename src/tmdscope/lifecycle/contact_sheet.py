@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tmdscope.dataset.store import Dataset
 from tmdscope.report.figures.images import Tile, contact_sheet
+from tmdscope.report.text import percent
 
 LARGEST = 48
 """Most images on a sheet."""
@@ -52,15 +53,10 @@ def find_images(disagreements: pd.DataFrame, dataset: Dataset) -> NDArray[np.int
     return rows
 
 
-def percent(share: float) -> str:
-    """Write a probability in 0..1 as ``98 %``."""
-    return f"{share * 100:.0f} %"
-
-
 def _tile(disagreements: pd.DataFrame, row: int, image: NDArray[np.uint8]) -> Tile:
     entry = disagreements.iloc[row]
     says = [
-        (f"{letter}: {entry[side]} {percent(entry[f'p_{side}'])}", bool(entry[side] == entry["label"]))
+        (f"{letter}: {entry[side]} {percent(entry[f'p_{side}'], 0)} %", bool(entry[side] == entry["label"]))
         for letter, side in (("A", "first"), ("B", "second"))
     ]
     return Tile(np.array(image), f"{row + 1}. true {entry['label']}", says)

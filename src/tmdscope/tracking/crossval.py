@@ -18,7 +18,7 @@ from tmdscope.scores.task import read_task
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.provenance import whereabouts
 from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, end_attempt, numbers, start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 Package = Callable[[nn.Module], Program]
 
@@ -105,7 +105,7 @@ class TrackedCrossval:
 
 
 def track_experiment(
-    study: Study,
+    study: Store,
     name: str,
     tags: Mapping[str, str],
     data: DataUse,

@@ -7,7 +7,7 @@ from tmdscope.lifecycle.card import write_card
 from tmdscope.params.images import ModelTrackingParams
 from tmdscope.params.search import read_all_experiments
 from tmdscope.record import record_of
-from tmdscope.run_record import Entry, Registration
+from tmdscope.run_record import RegisteredVersion, Registration
 from tmdscope.scores.scored import Scored
 from tmdscope.scores.task import read_task
 from tmdscope.sequential.record import SequenceRecord
@@ -53,5 +53,5 @@ def run(study: Study) -> None:
     print(f"alias {BEST!r}: {versions[best].uri} ({best})")
     if failed:
         print(f"the study's audit failed: {', '.join(failed)}; the gate lets no version pass")
-    listed = {name: Entry(version.number, version.run_id) for name, version in versions.items()}
+    listed = {name: RegisteredVersion(version.number, version.run_id) for name, version in versions.items()}
     Registration(tracking.model, best, listed).write(layout.registered, of)

@@ -17,7 +17,7 @@ from tmdscope.scores.records import Choice, ClassifierScores, FamilySearch, Pool
 from tmdscope.scores.task import Metric, Task
 from tmdscope.scores.text import capital, estimated, heading, named, valued
 
-Published = Mapping[str, Mapping[Any, Sequence[float]]]
+PublishedScores = Mapping[str, Mapping[Any, Sequence[float]]]
 """Metric and part to a published mean and standard deviation."""
 
 _TRANSFORMS = ("power", "l2", "standardise")
@@ -37,7 +37,7 @@ class Classifiers(Part):
     test_images: int
     folds: int
     called: Mapping[str, str] = field(default_factory=dict)
-    published: Mapping[str, Published] = field(default_factory=dict)
+    published: Mapping[str, PublishedScores] = field(default_factory=dict)
 
     @property
     def _shown(self) -> list[tuple[str, Metric]]:

@@ -35,8 +35,8 @@ from tmdscope.report.sections.experiments import Decoded, Experiments
 from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, changed_settings, read_runs
-from tmdscope.report.sections.sequential import Sequences
-from tmdscope.report.sections.training import Searches, SearchResult, Training
+from tmdscope.report.sections.sequential import SequencesPart
+from tmdscope.report.sections.training import Searches, SearchResult, TrainingPart
 from tmdscope.run_record import Registration, SearchRun, StageRuns
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.records import ExperimentScores, Pretraining
@@ -44,7 +44,7 @@ from tmdscope.scores.scored import RUN, Scored
 from tmdscope.scores.task import Task, read_task
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.tmd_materials.paper import (
-    Comparison,
+    PaperTables,
     data_that_differ,
     published_confusion,
     read_figure_4,
@@ -83,7 +83,7 @@ def report_of(study: Study) -> Report:
     folder = layout.sequential
     found = SequenceRecord.read(folder / "sequential.json", folder / "latent.csv", left.of, task.primary)
     noted = _SEQUENCES if simulated else ""
-    sequences = Sequences(found, task.primary, classes, read_figure_4(), noted)
+    sequences = SequencesPart(found, task.primary, classes, read_figure_4(), noted)
     latent, attribution = left.latent(), left.attribution()
     histories = {name: read_table(path) for name, path in left.histories.items()}
     pretrained = Pretraining.read(layout.pretraining, files=[layout.pretrained])
@@ -104,7 +104,7 @@ def report_of(study: Study) -> Report:
         parts=[
             *(images, audit, experiments),
             Searches(task.primary, searches, left.experiments, left.scores, what),
-            Training(task.primary, histories, pretrained.images, pretrained.r_squared),
+            TrainingPart(task.primary, histories, pretrained.images, pretrained.r_squared),
             left.comparison(study.section("split", SplitParams)),
             *(left.confusion(), sequences, latent, attribution),
             Provenance(runs, about),
@@ -229,11 +229,11 @@ class _Left:
             what=self.what,
         )
 
-    def comparison(self, split: SplitParams) -> Comparison:
+    def comparison(self, split: SplitParams) -> PaperTables:
         """Set the paper's tables beside."""
         published = read_published()
         other = data_that_differ(published.data, self.data, split, self.dataset)
-        return Comparison(self.task, published, self.experiments, self.decoded, list(other))
+        return PaperTables(self.task, published, self.experiments, self.decoded, list(other))
 
     def confusion(self) -> Confusion:
         """Count which class is taken for which, as most probable and by the paper's decoding."""
