@@ -72,13 +72,14 @@ class Findings:
 class Audit(Findings):
     """Findings, the verdict, and where they come from.
 
-    `images_of` are the images that the audited ones were drawn from; what follows is its run in the store,
-    see `tmdscope.tracking.provenance.whereabouts`, None without a run.
+    `images_of` are the images that the audited ones were drawn from, `row` what a reader calls one of them;
+    what follows is its run in the store, see `tmdscope.tracking.provenance.whereabouts`, None without a run.
     """
 
     verdict: Verdict
     failed_checks: list[str]
     images_of: int | None = None
+    row: str = "image"
     run_id: str | None = None
     tracking_uri: str | None = None
     experiment_id: str | None = None

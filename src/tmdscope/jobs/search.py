@@ -62,7 +62,7 @@ def run(study: Study) -> None:
             print(f"{asked.run}: {family.family}, {said}", flush=True)
         result = cohort.pooled(np.arange(len(cohort)), predicted, scoring)
         run.metrics(numbers({"pooled": result}), search.trials)
-    method = describe_method(search, task.primary, pooled.test_folds, pooled.folds)
+    method = describe_method(search, task.primary, pooled.test_folds, pooled.folds, cohort.row)
     FamilySearch.parse({"method": method, "folds": chosen, "pooled": result}).write(study.layout.search, of)
     made = StageRuns({NAME: run.run_id}, runs, storage.shown, **whereabouts(tracked, tags))
     made.write(study.layout.search_run, of)

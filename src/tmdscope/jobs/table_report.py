@@ -16,7 +16,7 @@ from tmdscope.report.text import readable
 from tmdscope.run_record import StageRuns
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
-from tmdscope.scores.text import capital
+from tmdscope.scores.text import capital, plural
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,19 @@ class TableParts:
     def methods(self, published: Mapping[str, PublishedScores] = {}, blind: Sequence[str] = ()) -> list[Part]:
         """Score the methods over folds, pooled, and beside searches, where `blind` ones see no features."""
         task, test, folds = self.cohort.task, len(self.split.test), len(self.split.folds)
-        pooled = {name: score.pooled for name, score in self.scores.items()}
+        rows, pooled = plural(self.cohort.row), {name: score.pooled for name, score in self.scores.items()}
         fixed = {self.called.get(name, name): one for name, one in pooled.items() if name not in blind}
         return [
-            Classifiers(task, self.scores, self.audit.order(), test, folds, self.called, published),
-            PooledPart(task, pooled, len(self.search.folds), self.called),
-            Families(task, self.search, fixed),
+            Classifiers(task, self.scores, self.audit.order(), test, folds, rows, self.called, published),
+            PooledPart(task, pooled, len(self.search.folds), self.cohort.row, self.called),
+            Families(task, self.search, fixed, rows),
         ]
 
     def confusion(self, blind: Sequence[str] = ()) -> list[Part]:
         """Count which class is taken for which; nothing of numbers."""
-        of, folds = self.cohort, len(self.search.folds)
-        return [Confusion.pooled(of.task, self.scores, of.classes, folds, self.called, blind)] * bool(
-            of.classes
-        )
+        of = self.cohort
+        told = len(self.search.folds), plural(of.row), self.called, blind
+        return [Confusion.pooled(of.task, self.scores, of.classes, *told)] * bool(of.classes)
 
 
 def read_parts(study: Study, cohort: Cohort, called: Mapping[str, str] = {}) -> TableParts:
@@ -83,11 +82,11 @@ def table_report(study: Study) -> Report:
     cohort, settings = study.cohort(study), study.layout.settings
     left = read_parts(study, cohort)
     data = left.data(
-        kind="rows",
+        kind=plural(cohort.row),
         seen_as="",
         about="Rows of features. Stratified folds that share no sample, not shuffled, unless the study says "
         f"otherwise; settings: {settings}.",
-        each="Class" if cohort.classes else "Range",
+        each=capital(cohort.task.stratum),
     )
     conditions = (
         f"The command runs every stage that is not up to date, under the settings of {settings} of that "

@@ -74,6 +74,7 @@ def audit_manifest(
         order=read_order(images, order),
         nuisance=read_nuisance(images, nuisance),
         statistics=statistics,
+        row="image",
     )
     if len(classes) < 2:
         raise UserError(f"{source} has one class, {classes[0]!r}: nothing to tell apart")

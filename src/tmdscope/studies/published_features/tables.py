@@ -111,6 +111,7 @@ class PublishedTables:
             MATERIALS,
             order=sample_numbers(self.sample_ids)[:, 0],
             statistics=self.descriptors,
+            row="image",
         )
 
 
