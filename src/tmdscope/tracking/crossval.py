@@ -16,30 +16,12 @@ from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.learn.resume import Resume
 from tmdscope.progress import TrainingTable
-from tmdscope.record import JsonRecord
+from tmdscope.run_record import ExperimentRun
 from tmdscope.scores.task import read_task
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.provenance import whereabouts
 from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, end_attempt, numbers, start_run
-from tmdscope.tracking.store import Study
-
-
-@dataclass(frozen=True)
-class RunRecord(JsonRecord):
-    """Runs and models of an experiment, and what made them, see `whereabouts`: ``run.json`` of a stage."""
-
-    VERSION = 2
-
-    experiment: str
-    run_id: str
-    fold_run_ids: list[str]
-    model_uri: str
-    tracking_uri: str
-    experiment_id: str
-    made_at: str
-    provenance: dict[str, str]
-    data_sha256: str
-    split_sha256: str
+from tmdscope.tracking.store import Store
 
 
 @dataclass(frozen=True)
@@ -122,7 +104,7 @@ class TrackedCrossval:
 
 
 def track_experiment(
-    study: Study,
+    study: Store,
     name: str,
     tags: Mapping[str, str],
     data: DataUse,
@@ -130,7 +112,7 @@ def track_experiment(
     folds: Sequence[FoldParts],
     on_results: Callable[[TrackedRun, Trained], Dossier],
     resume: Resume | None = None,
-) -> RunRecord:
+) -> ExperimentRun:
     """Cross-validate an experiment and track all of it; `name` is the experiment's and its run's.
 
     `on_results` gets the open run and the trained model and returns what is kept with it, whose scores become
@@ -152,7 +134,7 @@ def track_experiment(
         uri = run.dossier(dossier)
         for fold in recorder.runs:
             fold.output(uri)
-    return RunRecord(
+    return ExperimentRun(
         *(name, run.run_id, [fold.run_id for fold in recorder.runs], uri),
         **whereabouts(study, tags),
         data_sha256=data.sha256,
