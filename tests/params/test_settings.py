@@ -13,7 +13,7 @@ from tmdscope.params.sequential import SequentialParams
 from tmdscope.params.settings import check_settings
 from tmdscope.studies import study_of
 from tmdscope.studies.published_features.study import STUDY
-from tmdscope.vision.weights import Weights
+from tmdscope.vision.published import Weights
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "pipelines" / "published_features" / "params.yaml"

@@ -31,8 +31,8 @@ from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import Study
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import make_target
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 WEIGHTS, CONSTANTS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
 GRAPH, EXAMPLE = "models/model.json", "data/sample_inputs/model.pt"

@@ -8,8 +8,8 @@ from tmdscope.analysis.attribution.maps import Explained
 from tmdscope.params.images import AttributionParams
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import make_target
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 SETTINGS = AttributionParams(
     alias="best",

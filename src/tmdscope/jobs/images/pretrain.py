@@ -2,18 +2,25 @@
 
 from safetensors.torch import save_file
 
-from tmdscope.files import atomic_path
+from tmdscope.files import atomic_path, read_json
 from tmdscope.jobs.study import Study
-from tmdscope.learn.pretrain import pretrain, simulate_corpus
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.images import PrepareParams, PretrainParams
 from tmdscope.record import write_record
-from tmdscope.vision.features import best_device
 
 
 def run(study: Study) -> None:
-    """Write the backbone and how well it reads each quantity."""
+    """Write the backbone and how well it reads each quantity, or that no setting asks for it."""
     layout = study.layout
+    noted = layout.pretrained.with_name("pretrain.json")
+    if not read_json(layout.pretraining)["needed"]:
+        layout.pretrained.unlink(missing_ok=True)
+        write_record(noted, {"data": "simulated", "images": 0, "history": [], "r_squared": {}}, {}, [])
+        print(f"no setting asks for weights `simulated`: {noted} says so, nothing was trained")
+        return
+    from tmdscope.learn.pretrain import pretrain, simulate_corpus
+    from tmdscope.vision.features import best_device
+
     keep_freed_memory()
     settings = study.section("pretrain", PretrainParams)
     prepare = study.section("prepare", PrepareParams)
@@ -33,4 +40,4 @@ def run(study: Study) -> None:
         "history": result.history,
         "r_squared": result.r_squared,
     }
-    write_record(layout.pretrained.with_name("pretrain.json"), content, {}, [layout.pretrained])
+    write_record(noted, content, {}, [layout.pretrained])

@@ -86,7 +86,8 @@ def report_of(study: Study) -> Report:
     sequences = Sequences(found, task.primary, classes, read_figure_4(), noted)
     latent, attribution = left.latent(), left.attribution()
     histories = {name: read_table(path) for name, path in left.histories.items()}
-    pretrained = read_record(layout.pretrained.with_name("pretrain.json"), files=[layout.pretrained])
+    made = layout.pretrained.with_name("pretrain.json")
+    pretrained = read_record(made, files=[layout.pretrained] if read_record(made)["images"] else [])
     runs = [*left.runs(searches), Run.of(vars(audit.found), "audit")]
     if found:
         runs += read_runs(read_record(folder / "run.json", left.of))
