@@ -20,8 +20,9 @@ _PROGRAM_KEYS = set(
 _MODULE_KEYS = set("graph metadata module_call_graph signature treespec_namedtuple_fields".split())
 _GRAPH_KEYS = set(
     "arg as_bool as_device as_expr as_float as_int as_ints as_layout as_memory_format as_name as_none "
-    "as_scalar_type as_string as_sym_int as_sym_ints as_tensor as_tensors buffer buffer_name custom_obj_values device dtype expr_str "
-    "hint index input_specs inputs is_hop_single_tensor_return is_single_tensor_return kind layout "
+    "as_scalar_type as_string as_sym_int as_sym_ints as_tensor as_tensors buffer buffer_name "
+    "custom_obj_values device dtype expr_str hint index input_specs inputs "
+    "is_hop_single_tensor_return is_single_tensor_return kind layout "
     "name nodes output_specs outputs parameter parameter_name persistent requires_grad sizes "
     "storage_offset strides sym_bool_values sym_float_values sym_int_values target tensor_constant "
     "tensor_constant_name tensor_values type user_input user_output".split()
