@@ -149,7 +149,7 @@ def published(weights: Weights, architecture: str) -> Published:
     if found is None and weights is Weights.IMAGENET and architecture.startswith(TIMM):
         found = _of_timm(architecture)
     if found is None:
-        known = weights_of(architecture)
+        known = [name for name in weights_of(architecture) if name != weights]
         what = f"it has: {', '.join(known)}" if known else "none are published for it that we know of"
         raise UserError(f"{architecture} has no weights {weights.value!r}; {what}")
     return found
@@ -167,7 +167,7 @@ def _of_timm(architecture: str) -> Published | None:
     import timm
 
     about = timm.get_pretrained_cfg(architecture.removeprefix(TIMM))
-    if about is None or about.custom_load or not (about.hf_hub_id or about.url):
+    if about is None or not (about.hf_hub_id or (about.url and not about.custom_load)):
         return None
     called = ".".join(filter(None, (about.architecture, about.tag)))
     if about.hf_hub_id:
