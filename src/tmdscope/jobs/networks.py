@@ -11,7 +11,7 @@ from tmdscope.params.architectures import TIMM
 from tmdscope.params.images import AttributionParams, PrepareParams, PretrainParams
 from tmdscope.params.rules import Settings, backbones, uses_simulated
 from tmdscope.tracking.model_graph import GRAPH, check_graph
-from tmdscope.vision.backbones import bare_backbone, size_problem, stages
+from tmdscope.vision.backbones import bare_backbone, map_stages, on_paper, size_problem, stages_of
 from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.published import GREY_NORMALISATION
 
@@ -32,14 +32,15 @@ def network_problems(settings: Settings) -> Iterator[str]:
         yield f"pretrain: {pretrain.architecture}: {problem.replace('prepare.', 'pretrain.')}"
     layer = settings.get("attribution", AttributionParams).layer
     for where, entry in settings.trainings():
-        known = stages(entry.architecture)
+        network = on_paper(entry.architecture)
+        known, maps = stages_of(network), map_stages(network)
         has = f"it has {', '.join(known)}" if known else "timm names none of it: take another architecture"
         if entry.train_from is not None and entry.train_from not in known:
             yield f"{where}.train_from: {entry.architecture} has no stage {entry.train_from!r}; {has}"
-        if layer not in (known and ("last", *known)):
+        if layer not in (maps and ("last", *maps)):
             yield (
-                f"attribution.layer: {entry.architecture} ({where}) has no stage {layer!r}; {has}; `last` is "
-                "each network's own"
+                f"attribution.layer: {entry.architecture} ({where}) has no maps of a stage {layer!r}; it has "
+                f"those of {', '.join(maps) or 'none: take another'}; `last` is each network's own"
             )
 
 

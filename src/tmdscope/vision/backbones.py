@@ -44,7 +44,7 @@ def size_options(name: str, size_px: int | None) -> dict[str, Any]:
 
 
 @cache
-def _on_paper(architecture: str, size_px: int | None = None) -> nn.Module:
+def on_paper(architecture: str, size_px: int | None = None) -> nn.Module:
     """Build a network without memory for its numbers."""
     with torch.device("meta"):
         return bare_backbone(architecture, size_px=size_px).eval()
@@ -53,7 +53,7 @@ def _on_paper(architecture: str, size_px: int | None = None) -> nn.Module:
 @cache
 def feature_count(architecture: str) -> int:
     """Say how many features a network gives: 512 for ResNet 18, 1280 for EfficientNet-Lite."""
-    network, size_px = _on_paper(architecture), 32
+    network, size_px = on_paper(architecture), 32
     if name := timm_name(architecture):
         import timm
 
@@ -73,7 +73,7 @@ def _width(network: nn.Module, size_px: int) -> int:
 def size_problem(architecture: str, size_px: int) -> str | None:
     """Say why a network cannot take images of a size; None where it can."""
     try:
-        network = _on_paper(architecture, size_px)
+        network = on_paper(architecture, size_px)
         patch = getattr(getattr(network, "patch_embed", None), "patch_size", (1, 1))
         side = patch if isinstance(patch, int) else max(patch)
         if size_px % side:
@@ -87,16 +87,20 @@ def size_problem(architecture: str, size_px: int) -> str | None:
     return None
 
 
-def stages(architecture: str) -> tuple[str, ...]:
-    """Name the stages of a network, as its maps get coarser: ``layer1`` to ``layer4`` of a ResNet."""
-    return _RESNET_STAGES if timm_name(architecture) is None else stages_of(_on_paper(architecture))
-
-
 def stages_of(network: nn.Module) -> tuple[str, ...]:
-    """Name the stages of a network that was built here, see `stages`."""
+    """Name the stages of a network, as its maps get coarser: ``layer1`` to ``layer4`` of a ResNet."""
     modules = dict(network.named_modules())
     told = [str(stage["module"]) for stage in getattr(network, "feature_info", [])] or _RESNET_STAGES
     return tuple(dict.fromkeys(name for name in told if name in modules))
+
+
+def map_stages(network: nn.Module) -> tuple[str, ...]:
+    """Name the stages whose maps the features rest on.
+
+    Not the last of a transformer that reads its class token alone: nothing follows from its patches there.
+    """
+    known = stages_of(network)
+    return known[:-1] if getattr(network, "global_pool", None) == "token" else known
 
 
 def layers_before(network: nn.Module, name: str) -> list[nn.Module | nn.Parameter]:

@@ -18,7 +18,7 @@ from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registration import Registration
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
-from tmdscope.vision.backbones import stages_of
+from tmdscope.vision.backbones import map_stages
 from tmdscope.vision.features import best_device, placed
 
 
@@ -34,7 +34,7 @@ def run(study: Study) -> None:
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()
     classifier = placed(program.ensemble.member(fold), device)
-    layer = stages_of(classifier.backbone.network)[-1] if settings.layer == "last" else settings.layer
+    layer = map_stages(classifier.backbone.network)[-1] if settings.layer == "last" else settings.layer
     explained = Explained(classifier, program.config.make_target(), layer, settings.batch_size, device)
     rows = np.flatnonzero(dataset.manifest["image_id"].isin(split.test))
     held_out = dataset.manifest.iloc[rows]
