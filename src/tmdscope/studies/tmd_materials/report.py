@@ -33,7 +33,7 @@ from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.classifiers import Confusion
 from tmdscope.report.sections.data import Data
 from tmdscope.report.sections.experiments import Decoded, Experiments
-from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
+from tmdscope.report.sections.gains import QUESTIONS, Gains, find_gains
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, changed_settings, read_runs
 from tmdscope.report.sections.sequential import Sequences
@@ -226,7 +226,7 @@ class _Left:
             classes=self.data.classes,
             decoded={name: self.decoded[name] for name in self.multilabel},
             baseline=None if baseline is None else {name: MeanStd(**own) for name, own in baseline.items()},
-            gains=[Gains(asked, find_gains(asked, *of), self.task) for asked in (PRETRAINING, TARGETS)],
+            gains=[Gains(asked, find_gains(asked, *of), self.task) for asked in QUESTIONS],
             what=self.what,
         )
 
