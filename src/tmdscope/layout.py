@@ -17,6 +17,7 @@ class Layout:
         self.root = root
         self.settings = usual if settings is None else settings
         self.checked = data / "checked.txt"  # the same whenever all settings are right: nothing runs again
+        self.pretraining_needed = data / "pretraining.json"  # whether weights `simulated` are used
         self.raw = data / "raw"  # what the source gave
         self.tables = data / "tables"  # that were fetched
         self.prepared = data / "prepared"  # 8-bit images and their manifest
@@ -60,6 +61,7 @@ TUNED = "-tuned"
 """Behind the name of an experiment: the one with the settings that its search found."""
 
 _WRITERS = {
+    MAIN.pretraining_needed: "check",
     MAIN.raw: "ingest",
     MAIN.tables: "fetch",
     MAIN.prepared: "prepare",

@@ -46,7 +46,15 @@ TINY_SEARCH = {
     "together": 2,
     "prune_epochs": "none",
     "prune_folds": 0.2,
-    "space": {"learning_rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2}},
+    "space": {
+        "learning_rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2},
+        "architecture": {"kind": "categorical", "choices": ["efficientnet-lite0", "resnet18"]},
+        "weights": {
+            "kind": "categorical",
+            "choices": ["simulated", "none"],
+            "when": {"architecture": ["resnet18"]},
+        },
+    },
 }
 
 
@@ -155,8 +163,8 @@ def undeclared_above_ground(gaps: Mapping[str, Gap]) -> dict[str, set[str]]:
 def tiny(clone: Clone) -> None:
     """Make the study small enough for a test."""
     shared = {
-        "architecture": "resnet18",
-        "weights": "simulated",
+        "architecture": "efficientnet-lite0",
+        "weights": "imagenet",
         "batch_size": 8,
         "learning_rate": 1e-3,
         "dropout": 0.0,
@@ -169,6 +177,11 @@ def tiny(clone: Clone) -> None:
             "data.simulated.samples": 48,
             "data.simulated.size_px": 32,
             "prepare.size_px": 32,
+            "features.backbones": [
+                {"architecture": "efficientnet-lite0", "weights": "imagenet"},
+                {"architecture": "resnet18", "weights": "simulated"},
+                {"architecture": "resnet18", "weights": "none"},
+            ],
             "pretrain.images": 48,
             "pretrain.size_px": 32,
             "pretrain.epochs": 1,

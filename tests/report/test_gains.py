@@ -7,7 +7,16 @@ import pytest
 from tests.report.study import CLASSES, SCORING, experiment, predictions
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.report.page import Block, Figure, Paragraph, Table
-from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gain, Gains, Question, find_gains
+from tmdscope.report.sections.gains import (
+    PRETRAINING,
+    QUESTIONS,
+    TARGETS,
+    TUNING,
+    Gain,
+    Gains,
+    Question,
+    find_gains,
+)
 from tmdscope.report.text import UNDECIDED
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.task import CLASSES as TASK
@@ -81,7 +90,7 @@ def test_images_on_which_a_search_chose_the_settings_of_one_compare_nothing() ->
 
 def test_a_clear_gain_is_stated_with_its_interval() -> None:
     blocks = gain_blocks([gain((0.2, 0.8))], "40 images", PRETRAINING)
-    table = blocks[0]
+    table = blocks[1]
     assert isinstance(table, Table)
     assert table.rows[0] == [
         "pre less zero",
@@ -92,15 +101,15 @@ def test_a_clear_gain_is_stated_with_its_interval() -> None:
         "0.500 [0.200, 0.800]",
         "above zero",
     ]
-    assert said(blocks) == ""
+    assert said(blocks) == "Did pre-training help? Yes."
     assert isinstance(blocks[-1], Figure)
 
 
 def test_an_interval_with_zero_is_said_plainly() -> None:
     blocks = gain_blocks(gains([2], [3]), "8 images", PRETRAINING)
-    assert isinstance(blocks[0], Table)
-    assert blocks[0].rows[1][2:4] == ["out-of-fold", "6 of 3"]
-    assert blocks[0].rows[1][-1] == UNDECIDED
+    assert isinstance(blocks[1], Table)
+    assert blocks[1].rows[1][2:4] == ["out-of-fold", "6 of 3"]
+    assert blocks[1].rows[1][-1] == UNDECIDED
 
 
 def test_harm_is_said_plainly() -> None:
@@ -110,7 +119,7 @@ def test_harm_is_said_plainly() -> None:
 
 def test_one_sample_decides_nothing_however_clear_it_looks() -> None:
     blocks = gain_blocks(gains([], range(8)), "8 images", PRETRAINING)
-    table = blocks[0]
+    table = blocks[1]
     assert isinstance(table, Table)
     assert table.rows[0][3:] == [
         "2 of 1",
@@ -124,6 +133,43 @@ def test_other_settings_that_differ_are_named() -> None:
     scratch = experiment("scratch", learning_rate=1e-3, batch_size=8)
     blocks = gain_blocks(gains([], [1], scratch), "8 images", PRETRAINING)
     assert "pre and zero also differ in batch size, learning rate." in said(blocks)
+
+
+def test_what_intervals_say_together_is_the_answer() -> None:
+    better, worse, open_ = gain((0.2, 0.8)), gain((-0.8, -0.2)), gain((-0.2, 0.8))
+    for found, answer in (
+        ([better, open_], "Yes:"),
+        ([worse, worse], "No:"),
+        ([open_], "These images do not show it: every interval holds zero."),
+        ([better, worse], "It depends on the experiment and the images."),
+    ):
+        assert Gains(TUNING, found, TASK).answer() == answer
+    assert Gains(TUNING, [], TASK).sentences() == []
+
+
+def test_frozen_tuned_and_scratch_are_compared_with_each_other() -> None:
+    settings = {
+        "tuned": experiment(weights="imagenet-v1"),
+        "frozen": experiment("features", weights="imagenet-v1", epochs=60),
+        "simulated": experiment("features", weights="simulated", epochs=60),
+        "random": experiment("features", weights="none", epochs=60),
+        "zero": experiment("scratch"),
+    }
+    tables = {name: predictions() for name in settings}
+    found = {
+        asked.key: [gain.pair for gain in find_gains(asked, settings, tables, CLASSES, SCORING)]
+        for asked in QUESTIONS
+    }
+    assert found == {
+        "pretraining": ["tuned less zero"],
+        "frozen_pretraining": ["frozen less random", "simulated less random"],
+        "sources": ["frozen less simulated"],
+        "fine_tuning": ["tuned less frozen"],
+        "frozen_against_scratch": ["frozen less zero", "simulated less zero", "random less zero"],
+        "targets": [],
+    }
+    (tuned,) = find_gains(TUNING, settings, tables, CLASSES, SCORING)
+    assert "epochs" in tuned.unequal
 
 
 def test_without_a_pair_nothing_is_written() -> None:
@@ -140,8 +186,8 @@ def test_targets_are_compared_where_all_else_is_the_same() -> None:
     blocks = gain_blocks(
         find_gains(TARGETS, {"l": atoms, "m": experiment()}, tables, CLASSES, SCORING), "x", TARGETS
     )
-    assert isinstance(blocks[0], Table)
-    assert blocks[0].rows[0][0] == "m less l"
+    assert isinstance(blocks[1], Table)
+    assert blocks[1].rows[0][0] == "m less l"
     (words,) = Gains(TARGETS, [gain((-0.8, -0.2))], TASK).sentences()
     assert words.count(": multilabel is better here") == 2
 
@@ -150,11 +196,11 @@ def test_of_an_error_less_is_better() -> None:
     task = quantity("eV")
     (worse,) = Gains(PRETRAINING, [gain((0.2, 0.8), task)], task).sentences()
     assert worse.count("0.5 [0.2, 0.8]: pre-training did harm here") == 2
-    assert worse.startswith("pre less zero, MAE: ")
+    assert worse.startswith("Did pre-training help? No: pre less zero, MAE: ")
     blocks = gain_blocks([gain((-0.8, -0.2), task)], "40 scans", PRETRAINING, task)
-    assert isinstance(blocks[0], Table)
-    assert blocks[0].header[4:] == ["R2", "RMSE (eV)", "MAE (eV)", "MAE interval"]
-    assert blocks[0].rows[0][4:] == ["-0.500 [-0.800, -0.200]", *["-0.5 [-0.8, -0.2]"] * 2, "below zero"]
+    assert isinstance(blocks[1], Table)
+    assert blocks[1].header[4:] == ["R2", "RMSE (eV)", "MAE (eV)", "MAE interval"]
+    assert blocks[1].rows[0][4:] == ["-0.500 [-0.800, -0.200]", *["-0.5 [-0.8, -0.2]"] * 2, "below zero"]
     assert isinstance(blocks[-1], Figure)
     assert "Left of zero, pre-training helps." in blocks[-1].caption
-    assert said(blocks) == ""
+    assert said(blocks) == "Did pre-training help? Yes."

@@ -36,8 +36,8 @@ from tmdscope.search.study import open_search
 from tmdscope.search.trials import FoldOutcome, Job, Settings
 from tmdscope.search.worker import work
 from tmdscope.vision.classifier import EnsembleConfig, Head
+from tmdscope.vision.published import Weights
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import Weights
 
 IMAGES, FEATURES, VERSIONS = 90, 6, 4
 BASE = ExperimentParams(

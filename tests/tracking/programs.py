@@ -18,8 +18,8 @@ from tmdscope.tracking.models import Program
 from tmdscope.tracking.runs import Dossier
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 CLASSES = ("MoS2", "WS2", "WSe2")
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 32, 32), dtype=np.uint8)

@@ -22,8 +22,8 @@ from tmdscope.tracking.runs import DataUse, Dossier
 from tmdscope.tracking.sequential import Package, TrackedSequences
 from tmdscope.tracking.store import Store, open_study
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import Multilabel
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 SIZE_PX, FOLDS = 8, 2
 DATA = DataUse("features", "ef" * 32, "data/features", 96, "sequential")

@@ -25,7 +25,7 @@ from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.store import Store
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, Head
-from tmdscope.vision.weights import GREY_NORMALISATION
+from tmdscope.vision.published import GREY_NORMALISATION
 
 DATA = DataUse("tmd", "ab" * 32, "data/prepared", IMAGES, "crossval")
 

@@ -31,8 +31,8 @@ from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import Store
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import make_target
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 WEIGHTS, CONSTANTS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
 GRAPH, EXAMPLE = "models/model.json", "data/sample_inputs/model.pt"
@@ -144,11 +144,23 @@ def test_an_honest_model_passes_at_little_cost(model: Model) -> None:
 
 
 @pytest.mark.parametrize("target", ["multiclass", "multilabel", "ordinal"])
-@pytest.mark.parametrize(("architecture", "shared"), [("resnet18", False), ("resnet50", True)])
+@pytest.mark.parametrize(
+    ("architecture", "shared"),
+    [
+        ("resnet18", False),
+        ("resnet50", True),
+        ("efficientnet-lite0", False),
+        ("timm:test_convnext", True),
+        ("timm:convnextv2_atto", True),
+        ("timm:mobilenetv3_small_050", True),
+        ("timm:vit_tiny_patch16_224", True),
+    ],
+)
 def test_every_kind_of_model_passes(store: Store, target: str, architecture: str, shared: bool) -> None:
     classes = ("MoS2", "WS2", "Mo-WSe2")
     made = make_target(target, classes)
-    backbones = [Backbone(bare_backbone(architecture), GREY_NORMALISATION) for _ in range(1 if shared else 2)]
+    networks = [bare_backbone(architecture, size_px=32) for _ in range(1 if shared else 2)]
+    backbones = [Backbone(network, GREY_NORMALISATION) for network in networks]
     heads = [Head(feature_count(architecture), made.outputs) for _ in range(2)]
     config = EnsembleConfig(architecture, target, classes, 32, 2, shared, GREY_NORMALISATION)
     ensemble = Ensemble(backbones, heads, made).eval()

@@ -24,7 +24,7 @@ from tmdscope.jobs.sequences import StageModels, train_tracked
 from tmdscope.jobs.study import Study
 from tmdscope.layout import Layout
 from tmdscope.learn.crossval import score_fold
-from tmdscope.learn.experiment import read_features
+from tmdscope.learn.experiment import files_of, read_features
 from tmdscope.learn.fit import FitResult, predict_logits
 from tmdscope.learn.resume import Resume
 from tmdscope.lifecycle.card import write_card
@@ -50,12 +50,10 @@ from tmdscope.tracking.registry import Version, resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import TrackedSequences
 from tmdscope.tracking.store import connect, open_study
-from tmdscope.vision.backbones import bare_backbone
-from tmdscope.vision.classifier import Backbone
-from tmdscope.vision.features import best_device, placed, symmetric_features
+from tmdscope.vision.features import best_device, frozen_backbone, placed, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
+from tmdscope.vision.stored import place_of
 from tmdscope.vision.targets import Multilabel
-from tmdscope.vision.weights import Weights, load_weights
 
 NAME = "add-material"
 
@@ -86,15 +84,15 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     split = sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds])
     tags = provenance(tracked.name, dataset.digest, {**settings, "model": version.uri})
     tags |= {"experiment": NAME, "material": material, "model": version.uri, "split.sha256": split}
-    heads = params.strategy is Strategy.FEATURES
-    resume = _open_attempt(study, plan, tags, version, heads)
+    asked, heads = params.experiment(params.encodings[0], 0), params.strategy is Strategy.FEATURES
+    files = files_of(asked, layout.features, layout.pretrained)
+    resume = _open_attempt(study, plan, files, tags, version)
     use = DataUse(tracked.name, dataset.digest, str(images), len(dataset.images), NAME)
     task, labels = read_task(target.task), plan.label(manifest["material"].tolist())
     cohort, metric = Cohort.of(task, manifest, labels, plan.order), task.primary
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         features = Path(folder)
         if heads:
-            asked = params.experiment(params.encodings[0], 0)
             _write_features(layout, asked, old, new, features, dataset.digest)
         origin = f"{study.section('data', DataParams).origin} and {images.name}"
         compiler = Compiler(dataset, folds, own, scoring, origin)
@@ -130,7 +128,9 @@ def _read_both(
     return old, new, own, join_folds(split.rows(old.image_ids), new, len(old.images))
 
 
-def _open_attempt(study: Study, plan: Plan, tags: Mapping[str, str], version: Version, heads: bool) -> Resume:
+def _open_attempt(
+    study: Study, plan: Plan, files: Mapping[str, Path], tags: Mapping[str, str], version: Version
+) -> Resume:
     """Go on with an interrupted addition of the same class to the same model, or begin it."""
     sections: dict[str, type[Params]] = {
         "data": DataParams,
@@ -138,13 +138,11 @@ def _open_attempt(study: Study, plan: Plan, tags: Mapping[str, str], version: Ve
         "scoring": ScoringParams,
     }
     layout = study.layout
-    stored = {"features": layout.features / "features.npy"} if heads else {}
     determining = identity(
         tags,
         plan.order,
-        **stored,
+        **files,
         split=tags["split.sha256"],
-        weights=layout.pretrained,
         model=version.run_id,
         kept=[study.section(name, model).model_dump(mode="json") for name, model in sections.items()],
         registered=study.section("tracking", ModelTrackingParams).model,
@@ -218,16 +216,14 @@ def _write_features(
 ) -> None:
     """Store the features of all images: the study's as they are, those of the new ones made now."""
     stored = read_features(layout.features, settings, old, layout.pretrained)
-    weights, device = Weights(settings.weights), best_device()
-    state = load_weights(weights, settings.architecture, layout.pretrained)
-    network = bare_backbone(settings.architecture, state)
-    backbone = Backbone(network, weights.source.normalisation).to(device).eval()
+    size_px, device = new.images.shape[1], best_device()
+    backbone = frozen_backbone(settings.weights, settings.architecture, layout.pretrained, size_px)
     precision = resolve_precision(Precision(settings.precision), device)
     fresh = symmetric_features(
-        backbone, new.images, stored.symmetries, settings.batch_size, device, precision
+        backbone.to(device), new.images, stored.symmetries, settings.batch_size, device, precision
     )
     both = replace(stored, features=np.concatenate([stored.features, fresh]))
-    both.write(folder, digest, layout.pretrained)
+    both.write(place_of(folder, settings), digest, layout.pretrained)
 
 
 def _known_stage(

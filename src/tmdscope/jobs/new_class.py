@@ -24,7 +24,7 @@ from tmdscope.stage import say
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.registry import Version, check_trained_on
 from tmdscope.tracking.scale import widths_nm
-from tmdscope.vision.weights import Weights
+from tmdscope.vision.published import Weights, normalisation_of
 
 
 def check_fits(study: Study, version: Version, program: Program, old: Dataset, folds: int) -> None:
@@ -47,7 +47,7 @@ def check_fits(study: Study, version: Version, program: Program, old: Dataset, f
             f"{version.uri} is made of {kind}, sequential.training.strategy is {settings.strategy.value!r}: "
             f"set it to {wanted!r} in params.yaml"
         )
-    normalisation = Weights(settings.weights).source.normalisation
+    normalisation = normalisation_of(Weights(settings.weights), settings.architecture)
     if (config.architecture, config.normalisation) != (settings.architecture, normalisation):
         raise UserError(
             f"{version.uri} has architecture {config.architecture}, sequential.training names "

@@ -13,7 +13,7 @@ import torch
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
-from tmdscope.files import write_table, write_text
+from tmdscope.files import sha256_file, write_table, write_text
 from tmdscope.jobs.study import Study
 from tmdscope.learn.experiment import Experiment, make_experiment
 from tmdscope.memory import keep_freed_memory
@@ -38,6 +38,7 @@ from tmdscope.tracking.search import (
 )
 from tmdscope.tracking.store import open_study, search_storage_url
 from tmdscope.vision.features import best_device
+from tmdscope.vision.stored import VALUES
 
 
 def make_task(study: Study, experiment: str) -> SearchTask:
@@ -63,8 +64,9 @@ def make_task(study: Study, experiment: str) -> SearchTask:
     }
     name = study.experiment
     tags = provenance(name, dataset.digest, settings)
-    stored = layout.features / "features.npy"
-    determining = identity(tags, classes, split=layout.split, features=stored, weights=layout.pretrained)
+    seen = {path.parent.name: sha256_file(path) for path in sorted(layout.features.glob(f"*/{VALUES}"))}
+    weights = {"weights": layout.pretrained} if layout.pretrained.is_file() else {}
+    determining = identity(tags, classes, split=layout.split, features=seen, **weights)
     return SearchTask(
         name=study_name(experiment, determining),
         params=search,

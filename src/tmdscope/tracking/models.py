@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import mlflow
 import mlflow.pytorch
@@ -31,7 +31,7 @@ from tmdscope.errors import UserError
 from tmdscope.files import sha256_file, sha256_json
 from tmdscope.limits import MAX_CLASSES, MAX_MODEL_BYTES
 from tmdscope.names import text_problem
-from tmdscope.params.experiments import Architecture
+from tmdscope.params.architectures import check_architecture
 from tmdscope.params.images import PrepareParams
 from tmdscope.reliability.reliability import Reliability
 from tmdscope.tracking.model_files import (
@@ -333,8 +333,7 @@ def _read_config(metadata: Mapping[str, Any], weights: int) -> EnsembleConfig:
     ):
         if not lowest <= number <= highest:
             raise ValueError(f"its metadata say {what} {number}, {lowest} to {highest} is possible")
-    if config.architecture not in get_args(Architecture):
-        raise ValueError(f"its metadata say architecture {config.architecture[:80]!r}")
+    check_architecture(config.architecture)
     if list(metadata.get("classes", config.classes)) != list(config.classes):
         raise ValueError("its metadata name two lists of classes")
     if not set(config.trained or ()) <= set(config.classes):

@@ -28,9 +28,6 @@ class TrainingPart(Part):
 
     def section(self) -> Section:
         """Draw the curves, and write how well each quantity is read."""
-        rows = [
-            [readable(name.replace("true_", "")), f"{share:.2f}"] for name, share in self.r_squared.items()
-        ]
         return Section(
             "Training",
             [
@@ -39,14 +36,20 @@ class TrainingPart(Part):
                     f"Loss and {self.metric.title} over epochs for " + ", ".join(self.histories) + ".",
                     training_curves(self.histories, self.metric),
                 ),
-                Table(
-                    f"Weights `simulated`: what the backbone learnt to read off {self.scans} "
-                    "simulated scans (share of variance on the held-out tenth)",
-                    ["Quantity", "R²"],
-                    rows,
-                ),
+                *self._read_off(),
             ],
         )
+
+    def _read_off(self) -> list[Table]:
+        """Say what the backbone of weights `simulated` learnt, where there is one."""
+        rows = [
+            [readable(name.replace("true_", "")), f"{share:.2f}"] for name, share in self.r_squared.items()
+        ]
+        about = (
+            f"Weights `simulated`: what the backbone learnt to read off {self.scans} simulated scans "
+            "(share of variance on the held-out tenth)"
+        )
+        return [Table(about, ["Quantity", "R²"], rows)] if rows else []
 
 
 _ENDS = ("complete", "pruned", "failed")

@@ -32,7 +32,7 @@ from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.classifiers import Confusion
 from tmdscope.report.sections.data import Data
 from tmdscope.report.sections.experiments import Decoded, Experiments
-from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
+from tmdscope.report.sections.gains import QUESTIONS, Gains, find_gains
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, changed_settings, read_runs
 from tmdscope.report.sections.sequential import SequencesPart
@@ -86,7 +86,9 @@ def report_of(study: Study) -> Report:
     sequences = SequencesPart(found, task.primary, classes, read_figure_4(), noted)
     latent, attribution = left.latent(), left.attribution()
     histories = {name: read_table(path) for name, path in left.histories.items()}
-    pretrained = Pretraining.read(layout.pretraining, files=[layout.pretrained])
+    pretrained = Pretraining.read(layout.pretraining)
+    if pretrained.images:
+        pretrained = Pretraining.read(layout.pretraining, files=[layout.pretrained])
     runs = [*left.runs(searches), Run.of(audit.found.origin, "audit", audit.found.run_id or "")]
     if found:
         runs += read_runs(StageRuns.read(folder / RUN, left.of))
@@ -225,7 +227,7 @@ class _Left:
             classes=self.data.classes,
             decoded={name: self.decoded[name] for name in self.multilabel},
             baseline=None if baseline is None else {name: MeanStd(**own) for name, own in baseline.items()},
-            gains=[Gains(asked, find_gains(asked, *of), self.task) for asked in (PRETRAINING, TARGETS)],
+            gains=[Gains(asked, find_gains(asked, *of), self.task) for asked in QUESTIONS],
             what=self.what,
         )
 
