@@ -163,6 +163,9 @@ class MemoryClient:
     def get_run(self, run_id: str) -> SimpleNamespace:
         return self.data.runs[run_id]
 
+    def search_experiments(self) -> Page:
+        return Page([SimpleNamespace(experiment_id="0", name="promotions")])
+
     def search_runs(self, experiment_ids: list[str], query: str) -> Page:
         assert query == "attributes.status = 'RUNNING'"
         return Page(run for run in self.data.runs.values() if run.info.status == "RUNNING")

@@ -73,7 +73,7 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     layout, scoring = study.layout, study.section("scoring", ScoringParams)
     registered = study.section("tracking", ModelTrackingParams).model
     connect()
-    tracked = open_study(study.experiment)
+    tracked = open_study(study.experiment, NAME)
     version = resolve(tracked.client, model)
     program = load_program(version.uri)
     old, new, own, folds = _read_both(study, version, program, images)
