@@ -69,11 +69,11 @@ def rounded(metric: Metric, value: float, interval: Sequence[float] | None, sign
 def borne(value: float, interval: Sequence[float], sign: bool = False, scale: float = 1.0) -> str:
     """Write a value and its interval, multiplied by `scale`, to the digits that the interval bears.
 
-    The last is worth at most half of the interval's half width: ``71 (50 to 86)``, ``0.45 (0.21 to 0.62)``.
+    The last is worth at most two thirds of its half width: ``71 (50 to 86)``, ``0.12 (0.04 to 0.21)``.
     """
     low, high = (bound * scale for bound in interval)
     half = (high - low) / 2
-    digits = max(0, -math.floor(math.log10(half / 2))) if half > 0 else 0 if scale > 1 else 2
+    digits = max(0, -math.floor(math.log10(half / 1.5))) if half > 0 else 0 if scale > 1 else 2
     own, *bounds = (
         f"{round(one, digits) + 0.0:{'+' if sign else ''}.{digits}f}" for one in (value * scale, low, high)
     )

@@ -76,9 +76,7 @@ class Experiments(Part):
     def claim(self) -> Claim:
         """Say which is best, by what decides."""
         found, metric = self.scores[self.best].ensemble_test.all, self.task.primary
-        told = (
-            f"{self.best} is the best of {len(self.scores)} experiments; its {metric.title} on unseen images:"
-        )
+        told = f"{self.best} is the best of {len(self.scores)} experiments; beside, its {metric.title}."
         return Claim(told, scored(metric, self.best, found))
 
     def _base_sentence(self) -> str:
