@@ -9,7 +9,7 @@ from tmdscope.jobs.latent import relate_embedding
 from tmdscope.jobs.study import Study
 from tmdscope.params.images import LatentParams
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.registration import Registration
+from tmdscope.tracking.registration import Registration, with_run
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device, embed
@@ -24,7 +24,8 @@ def run(study: Study) -> None:
     cohort = study.cohort(study)
     split, of = cohort.read_split(layout.split), study.of(dataset.digest)
     stored = StoredFeatures.read(layout.features, dataset, layout.pretrained)
-    version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
+    client, name = connect(), Registration.read(layout.registered, of).model
+    version = with_run(client, pull_alias(client, name, settings.alias))
     check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     classifier = load_program(version.uri).ensemble.member(fold)
