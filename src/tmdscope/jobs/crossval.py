@@ -17,7 +17,7 @@ from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import mean_over_folds
 from tmdscope.scores.records import StudyScores
 from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.views import save_view, shown_metrics
+from tmdscope.tracking.views import save_views, shown_metrics
 
 
 def run(study: Study) -> None:
@@ -30,7 +30,7 @@ def run(study: Study) -> None:
     settings = {name: dict(method.settings) for name, method in methods.items()}
     scores, runs = {}, {}
     with tracked_stage(study, TRAINING, cohort, settings) as tracked:
-        save_view(tracked.store, cohort.task)
+        save_views(tracked.store, cohort.task)
         for name, method in methods.items():
             tags = {"experiment": name}
             with tracked.run(name, tags) as run:

@@ -1,5 +1,6 @@
 """What a report says first: one plain sentence, and one picture beside what needs no model."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,9 +11,6 @@ from tmdscope.report.page import Claim, Figure, Gauge, Reading, Tile, Tiles
 from tmdscope.scores.intervals import Bounds, Estimate
 from tmdscope.scores.task import Metric, Task
 from tmdscope.scores.text import borne, capital, points_of, rounded, scale_of, unit_of, valued
-
-_ROOM = 1.1
-"""How far beyond what it shows a scale without an end goes."""
 
 
 def answer(
@@ -65,7 +63,7 @@ def correlation(label: str, value: float, bounds: tuple[float, float]) -> Gauge:
 
 def around_zero(reading: Reading) -> Gauge:
     """Draw a difference with zero in the middle."""
-    end = max(map(abs, (reading.value, *(reading.bounds or ())))) * _ROOM or 1.0
+    end = _beyond(max(map(abs, (reading.value, *(reading.bounds or ())))))
     return Gauge(-end, end, [reading], 0.0)
 
 
@@ -102,6 +100,14 @@ def _capital(one: Reading) -> Reading:
 def _ends(metric: Metric, readings: Sequence[Reading]) -> tuple[float, float]:
     """Give the ends of a scale: the metric's own where it has them."""
     values = [value for one in readings for value in (one.value, *(one.bounds or ()))]
-    lowest = metric.lowest if np.isfinite(metric.lowest) else min(0.0, min(values) * _ROOM)
-    highest = metric.highest if np.isfinite(metric.highest) else max(0.0, max(values) * _ROOM)
+    lowest = metric.lowest if np.isfinite(metric.lowest) else -_beyond(max(0.0, -min(values)))
+    highest = metric.highest if np.isfinite(metric.highest) else _beyond(max(0.0, *values))
     return lowest, highest if highest > lowest else lowest + 1.0
+
+
+def _beyond(largest: float) -> float:
+    """Give the next number of one digit, for the end of a scale."""
+    if largest <= 0:
+        return 1.0
+    step = 10.0 ** math.floor(math.log10(largest))
+    return math.ceil(largest / step) * step

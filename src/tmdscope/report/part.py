@@ -45,7 +45,7 @@ class Report:
     def page(self) -> Page:
         """Write the page: the answer, and a line for every part, which opens."""
         note = [Note(self.note)] if self.note else []
-        short = Section("In short", [self.answer, *note, *self.shown])
+        short = Section("In short", [*note, self.answer, *self.shown])
         return Page(self.title, self.lead, [short, *filter(None, map(_folded, self.parts))])
 
 

@@ -19,7 +19,7 @@ from tmdscope.tracking.models import Program
 from tmdscope.tracking.provenance import whereabouts
 from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, end_attempt, start_run
 from tmdscope.tracking.store import Study
-from tmdscope.tracking.views import save_view, shown_metrics
+from tmdscope.tracking.views import save_views, shown_metrics
 
 Package = Callable[[nn.Module], Program]
 
@@ -147,7 +147,7 @@ def track_experiment(
     if resume is not None and resume.abandoned is not None:
         end_attempt(study, resume.abandoned)
     task, epochs = read_task(experiment.target.task), experiment.settings.epochs
-    save_view(study, task)
+    save_views(study, task)
     with (
         start_run(study, name, {**tags, "experiment": name}, data=data, attempt=attempt) as run,
         TrainingTable(name, len(folds), epochs, len(folds[0].train), task.primary) as table,

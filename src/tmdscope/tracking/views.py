@@ -6,12 +6,11 @@ the runs of each study, and where its registered models are.
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment
 
 from tmdscope.scores.task import Task
 from tmdscope.stage import run_stage, say
@@ -21,20 +20,26 @@ from tmdscope.tracking.store import Study, all_pages, connect
 SHOWN = ("test", "out_of_fold")
 """Parts whose scores an experiment's run shows: the held-out test, and images by folds that left them out."""
 
-_KEY = "comparison"
-_TAG = f"mlflow.sharedViewState.{_KEY}"
-"""Where the pages keep a view that was saved under a key, which their menu "Views" lists by its name."""
+_TAG = "mlflow.sharedViewState."
+"""Before a key: where the pages keep a view that was saved, which their menu "Views" lists by its name."""
 
 _MODE = "workflowType=machine_learning"
 _SETTINGS = ("strategy", "target", "architecture", "weights")
 
 
-def save_view(study: Study, task: Task) -> None:
-    """Save the view that compares a study's experiments by the task's scores, best first."""
+def save_views(study: Study, task: Task) -> None:
+    """Save the views that compare a study's experiments by the task's scores, best first, and its folds."""
     experiment = study.client.get_experiment(study.experiment_id)
-    view = _view(task, experiment.creation_time)
-    if experiment.tags.get(_TAG) != view:
-        study.client.set_experiment_tag(study.experiment_id, _TAG, view)
+    scores = [f"{part}_{one.name}" for part in SHOWN for one in reversed(task.metrics)]
+    up = not task.primary.higher_is_better
+    curves = [f"epoch_{part}_{task.primary.name}" for part in ("val", "train")]
+    for key, name, of, metrics, kind in (
+        ("experiments", "Experiments compared", "tags.fold IS NULL", scores, "BAR"),
+        ("folds", "Training curves of folds", "tags.fold IS NOT NULL", curves, "LINE"),
+    ):
+        view = _view(name, of, metrics, kind, up, experiment.creation_time)
+        if experiment.tags.get(_TAG + key) != view:
+            study.client.set_experiment_tag(study.experiment_id, _TAG + key, view)
 
 
 def shown_metrics(task: Task, *parts: Mapping[str, float]) -> dict[str, float]:
@@ -43,30 +48,25 @@ def shown_metrics(task: Task, *parts: Mapping[str, float]) -> dict[str, float]:
     return {f"{part}_{one.name}": of[one.name] for part, of in scored for one in reversed(task.metrics)}
 
 
-def _view(task: Task, at_ms: int) -> str:
+def _view(name: str, of: str, metrics: Sequence[str], kind: str, up: bool, at_ms: int) -> str:
     """Write a view as the pages of MLflow 3.17 do: what they keep of filter, order, columns and charts."""
-    metrics = [f"{part}_{one.name}" for part in SHOWN for one in reversed(task.metrics)]
     section = {"uuid": "scores", "name": "Scores", "display": True, "isReordered": False}
-    drawn = dict.fromkeys(metrics, "BAR") | {f"epoch_val_{task.primary.name}": "LINE"}
-    charts = [_chart(name, kind, section["uuid"]) for name, kind in drawn.items()]
     state = {
-        "searchFilter": "",
+        "searchFilter": of,
         "orderByKey": f"metrics.`{metrics[0]}`",
-        "orderByAsc": not task.primary.higher_is_better,
+        "orderByAsc": up,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": [
-            *(f"metrics.`{name}`" for name in metrics),
-            *(f"params.`{name}`" for name in _SETTINGS),
-            "attributes.`Models`",
+            *(f"metrics.`{metric}`" for metric in metrics),
+            *(f"params.`{setting}`" for setting in _SETTINGS),
         ],
-        "compareRunCharts": charts,
+        "compareRunCharts": [_chart(metric, kind, section["uuid"]) for metric in metrics],
         "compareRunSections": [section],
     }
-    made = {"name": "Comparison", "createdAt": at_ms, "updatedAt": at_ms}
-    return json.dumps({**made, "state": json.dumps(state)})
+    return json.dumps({"name": name, "createdAt": at_ms, "updatedAt": at_ms, "state": json.dumps(state)})
 
 
 def _chart(metric: str, kind: str, section: Any) -> dict[str, Any]:
@@ -77,19 +77,16 @@ def _chart(metric: str, kind: str, section: Any) -> dict[str, Any]:
 def links(client: MlflowClient, address: str) -> Iterator[str]:
     """Say where a server's pages compare the runs of each study, and where the registered models are."""
     for one in sorted(all_pages(client.search_experiments), key=lambda found: found.name):
-        if _TAG in one.tags:
-            compared = f"{_page(address, one)}&viewStateShareKey={_KEY}"
-            yield f"{one.name}, experiments compared: {compared}"
-            yield f"{one.name}, the same as charts: {compared}&compareRunsMode=CHART"
+        page = f"{address}/#/experiments/{one.experiment_id}/runs?{_MODE}"
+        if _TAG + "experiments" in one.tags:
+            yield f"{one.name}, experiments compared: {page}&viewStateShareKey=experiments"
+            yield f"{one.name}, the same drawn: {page}&viewStateShareKey=experiments&compareRunsMode=CHART"
+            yield f"{one.name}, training curves: {page}&viewStateShareKey=folds&compareRunsMode=CHART"
         elif "/" in one.name:
-            yield f"{one.name}: {_page(address, one)}"
+            yield f"{one.name}: {page}"
     for model in all_pages(client.search_registered_models):
         if not model.name.startswith(PREFIX):
             yield f"registered model {model.name}: {address}/#/models/{quote(model.name, safe='')}"
-
-
-def _page(address: str, experiment: Experiment) -> str:
-    return f"{address}/#/experiments/{experiment.experiment_id}/runs?{_MODE}"
 
 
 def main() -> None:
