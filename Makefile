@@ -52,6 +52,7 @@ published: $(READY) ## Run the study on the authors' published features (fetches
 
 ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
 	@mkdir -p mlruns/artifacts
+	@env -u MLFLOW_TRACKING_URI $(BIN)/python -m tmdscope.tracking.views http://127.0.0.1:$(PORT)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 	  --backend-store-uri 'sqlite:///$(CURDIR)/mlruns/mlflow.db' --artifacts-destination '$(CURDIR)/mlruns/artifacts'
 

@@ -27,7 +27,8 @@ from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import CLASSES as TASK
 from tmdscope.tracking.crossval import Trained
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.registration import fact_tags, read_facts, register_model
+from tmdscope.tracking.registration import fact_tags, read_facts, register_model, with_run
+from tmdscope.tracking.registry import to_version
 from tmdscope.tracking.runs import Dossier, start_run
 from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.store import Store
@@ -183,6 +184,10 @@ def test_a_dossier_is_kept_with_its_run_and_comes_back(store: Store, dossier: Do
         uri = run.dossier(dossier)
     version = register_model(store.client, "kept", uri, run.run_id, dossier.facts, {"experiment": "dossier"})
     assert version.tags["git.commit"] == "abc"
+    own = store.client.get_model_version("kept", "1").tags
+    assert set(own) == {"data.sha256", "experiment", "files.sha256", "test_macro_f1", "test_macro_f1_ci95"}
+    assert own.items() <= version.tags.items()
+    assert with_run(store.client, to_version(store.client.get_model_version("kept", "1"))) == version
     assert len(version.tags["files.sha256"]) == 64
     assert read_facts(store.client, version).data == dossier.facts.data
     program = load_program(version.uri)

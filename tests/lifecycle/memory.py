@@ -161,7 +161,12 @@ class MemoryClient:
         data.tags |= {tag.key: tag.value for tag in tags}
 
     def get_run(self, run_id: str) -> SimpleNamespace:
+        if run_id not in self.data.runs:
+            raise MlflowException(f"no {run_id}", RESOURCE_DOES_NOT_EXIST)
         return self.data.runs[run_id]
+
+    def search_experiments(self) -> Page:
+        return Page([SimpleNamespace(experiment_id="0", name="promotions")])
 
     def search_runs(self, experiment_ids: list[str], query: str) -> Page:
         assert query == "attributes.status = 'RUNNING'"

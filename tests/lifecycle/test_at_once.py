@@ -44,7 +44,8 @@ def test_of_promotions_at_once_one_wins_and_the_others_are_told(study: Store) ->
         assert all("are being moved by process" in answer or "meanwhile" in answer for answer in lost)
         assert read_standing(study.client, name).numbers == (won[0], PROCESSES + 1, won[0])
         tags = study.client.get_model_version(name, str(won[0])).tags
-        assert tags["promoted.by"] == f"process {won[0]}"
+        decided = study.client.get_run(tags["promoted.run"]).data.tags
+        assert decided["by"] == f"process {won[0]}"
         runs = study.client.search_runs([study.experiment_id], f"tags.model = '{name}'")
         outcomes = sorted((run.info.status, run.data.tags.get("decision", "none")) for run in runs)
         assert outcomes == [("FAILED", "none")] * (PROCESSES - 1) + [("FINISHED", "promoted")] * 2

@@ -111,7 +111,7 @@ def refuse(*_: Version) -> Any:
     ("part", "names"),
     [
         ("contract", ["classes", "input contract"]),
-        ("run_tags", ["data hash"]),
+        ("run_tags", ["data hash", "not worse"]),
         ("split_problems", ["audits"]),
         ("audit", ["audits"]),
         ("compare", ["not worse"]),

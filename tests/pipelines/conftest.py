@@ -13,6 +13,7 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from playwright.sync_api import Browser, Page
 from ruamel.yaml import YAML
 
@@ -76,6 +77,13 @@ class Clone:
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         return MlflowClient(self.uri, self.uri)
+
+    def runs(self, experiment: str, query: str = "") -> list[Run]:
+        """Runs of an MLflow experiment, and of those below it."""
+        client = self.client
+        found = [one for one in client.search_experiments() if f"{one.name}/".startswith(f"{experiment}/")]
+        ids = [one.experiment_id for one in found]
+        return list(client.search_runs(ids, query, max_results=10_000))
 
     def environment(self) -> dict[str, str]:
         """Variables of a user in the project, with its environment first on the path."""

@@ -38,12 +38,7 @@ def runs_of(study: Clone) -> tuple[dict[str, object], dict[str, list[object]]]:
     client = study.client
     experiment = client.get_experiment_by_name("tmd-materials")
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    parents = {
-        run.info.run_name: run
-        for run in runs
-        if not {"mlflow.parentRunId", "optuna.study", "encoding"} & set(run.data.tags)
-        and run.info.run_name != "audit"
-    }
+    parents = {run.info.run_name: run for run in runs if "mlflow.parentRunId" not in run.data.tags}
     children = {
         name: sorted(
             (run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id),
@@ -84,7 +79,11 @@ def test_metrics_are_the_runs_metrics(study: Clone) -> None:
     parents, children = runs_of(study)
     for name, parent in parents.items():
         found = metrics["experiments"][name]["val"]["macro_f1"]
-        assert parent.data.metrics["val.macro_f1.mean"] == found["mean"]
+        kept = metrics["experiments"][name]
+        for part, of in (("test", "ensemble_test"), ("out_of_fold", "out_of_fold")):
+            for metric in ("accuracy", "macro_f1"):
+                assert parent.data.metrics[f"{part}_{metric}"] == kept[of][metric]
+        assert len(parent.data.metrics) == 4
         folds = [run.data.metrics["val_macro_f1"] for run in children[name]]
         assert np.mean(folds) == pytest.approx(found["mean"])
         assert np.std(folds) == pytest.approx(found["std"])
@@ -103,11 +102,12 @@ def test_every_fold_logs_epochs_and_a_model(study: Clone) -> None:
 def test_best_version_is_registered_and_predicts(study: Clone) -> None:
     client = study.client
     parents, _ = runs_of(study)
-    best = max(parents.values(), key=lambda run: run.data.metrics["val.macro_f1.mean"])
+    best = max(parents.values(), key=lambda run: float(run.data.tags["selection_macro_f1"]))
     version = client.get_model_version_by_alias(MODEL, "best")
     assert version.run_id == best.info.run_id
     versions = client.search_model_versions(f"name = '{MODEL}'")
-    assert sum("arm" not in found.tags for found in versions) == len(CROSSVALIDATED)
+    assert {found.tags["experiment"] for found in versions} == {*CROSSVALIDATED, "stage 5-materials"}
+    assert all(len(found.tags) <= 8 for found in versions)
     model = mlflow.pyfunc.load_model(f"models:/{MODEL}@best")
     assert model.metadata.metadata["classes"] == ["MoS2", "WS2", "WSe2", "MoSe2", "Mo-WSe2"]
     images = np.load(study.root / "data" / "prepared" / "images.npy")[:5]
@@ -121,9 +121,7 @@ def test_the_search_is_tracked_to_the_fold_and_its_settings_are_used(study: Clon
     found = json.loads((folder / "search.json").read_text())
     run_id = json.loads((folder / "run.json").read_text())["run_id"]
     assert found["progress"]["complete"] == TINY_SEARCH["trials"]
-    experiment = study.client.get_experiment_by_name("tmd-materials")
-    below = f"tags.`optuna.study` = '{found['study']}'"
-    runs = study.client.search_runs([experiment.experiment_id], below, max_results=1000)
+    runs = study.runs("tmd-materials/search", f"tags.`optuna.study` = '{found['study']}'")
     trials = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == run_id]
     assert len(trials) == TINY_SEARCH["trials"]
     assert len(runs) == 1 + len(trials) * (1 + 2)
@@ -132,7 +130,7 @@ def test_the_search_is_tracked_to_the_fold_and_its_settings_are_used(study: Clon
     tuned = runs_of(study)[0][TUNED]
     assert tuned.data.params["learning_rate"] == best.data.params["learning_rate"]
     assert float(tuned.data.params["learning_rate"]) == found["settings"]["learning_rate"]
-    assert tuned.data.metrics["val.macro_f1.mean"] == pytest.approx(found["value"], abs=0.05)
+    assert float(tuned.data.tags["val_macro_f1_mean"]) == pytest.approx(found["value"], abs=0.05)
     page = (study.root / "reports" / "index.html").read_text()
     assert found["study"] in page
 

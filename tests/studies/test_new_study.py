@@ -122,8 +122,9 @@ def check_what_comes_for_free(name: str, task: Any, folds: int, trials: int) -> 
     assert FamilySearch.read(layout.search, {"data": cohort.digest}).folds
     assert Audit.read(layout.audit, task, of).verdict.headline
     client = mlflow.MlflowClient(f"sqlite:///{Path.cwd() / 'mlruns' / 'mlflow.db'}")
-    (experiment,) = [found for found in client.search_experiments() if found.name == name]
-    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    kinds = {one.name: one.experiment_id for one in client.search_experiments() if one.name.startswith(name)}
+    assert set(kinds) == {name, f"{name}/search", f"{name}/audit"}
+    runs = client.search_runs([*kinds.values()], max_results=1000)
     assert {run.info.status for run in runs} == {"FINISHED"}
     named = [run.info.run_name for run in runs]
     assert {*scores, "search", "audit"} <= {*named}

@@ -17,13 +17,13 @@ from tmdscope.params.reading import read_section
 from tmdscope.tracking.audits import NAME, audit_settings, find_audit
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.runs import start_run
-from tmdscope.tracking.store import Store
+from tmdscope.tracking.store import Store, open_study
 
 SETTINGS = {"folds": 10}
 of_its_own = (f"{number:064x}" for number in itertools.count())
 
 
-def train(study: Store, **tags: str) -> Version:
+def train(study: Store, /, **tags: str) -> Version:
     """A version of data of its own."""
     with start_run(
         study, "model", {"data.sha256": next(of_its_own), "split.sha256": "12" * 32, **tags}
@@ -59,6 +59,16 @@ def test_an_audit_made_again_is_the_one_that_counts(store: Store, tmp_path: Path
     found = find_audit(store.client, version, SETTINGS)
     assert (found.run_id, found.failed) == (again, ("duplicates", "campaigns"))
     assert again in found.text
+
+
+def test_an_audit_is_found_in_the_experiment_of_audits(store: Store, tmp_path: Path) -> None:
+    version = train(store, study=store.name)
+    before = log_audit(store, tmp_path, version, ["folds"])  # beside the trainings, by an earlier tmdscope
+    assert find_audit(store.client, version, SETTINGS).run_id == before
+    own = log_audit(open_study(store.name, NAME), tmp_path, version, [])
+    assert find_audit(store.client, version, SETTINGS).run_id == own
+    log_audit(open_study("another", NAME), tmp_path, version, ["samples"])
+    assert find_audit(store.client, version, SETTINGS).run_id == own
 
 
 def test_an_audit_of_something_else_does_not_count(store: Store, tmp_path: Path) -> None:

@@ -92,12 +92,14 @@ def sequential_result(folder: Path, name: str) -> Any:
         end: [{k: v for k, v in version.tags.items() if k not in own} for version in found]
         for end, found in zip("abc", versions_of(study, name).values(), strict=True)
     }
+    told = ("stage", "materials", "volume", "epochs", "selection_macro_f1", "val_macro_f1")
+    facts = {path: [run.data.tags.get(key) for key in told] for path, run in runs.items()}
     files = [
         (path, file.path)
         for path, run in sorted(runs.items())
         for file in study.client.list_artifacts(run.info.run_id)
     ]
-    return histories(study, runs), kept, len(models), files
+    return histories(study, runs), kept, facts, len(models), files
 
 
 def decision_result(folder: Path, name: str) -> Any:

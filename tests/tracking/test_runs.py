@@ -6,7 +6,7 @@ import pytest
 
 from tmdscope.tracking.owner import owned
 from tmdscope.tracking.runs import OWNER, DataUse, TrackedRun, end_orphans, flatten, start_run
-from tmdscope.tracking.store import Store
+from tmdscope.tracking.store import Store, open_study
 
 
 def test_children_hang_below_their_parent(store: Store) -> None:
@@ -29,6 +29,7 @@ def test_the_next_run_ends_those_of_killed_processes_and_no_others(store: Store)
     own = start_run(store, "own", {})
     with owned() as owner:
         gone = [start_run(store, name, {OWNER: owner}, own) for name in ("killed", "its child")]
+        other = start_run(open_study(store.name, "search"), "of another kind", {OWNER: owner}, own)
     elsewhere = start_run(store, "elsewhere", {OWNER: json.dumps({**json.loads(owner), "place": "another"})})
     with start_run(store, "next", {}):
         pass
@@ -37,6 +38,7 @@ def test_the_next_run_ends_those_of_killed_processes_and_no_others(store: Store)
         return str(store.client.get_run(run.run_id).info.status)
 
     assert [status(run) for run in gone] == ["KILLED", "KILLED"]
+    assert status(other) == "KILLED"
     assert "cut off" in store.client.get_run(gone[0].run_id).data.tags["problem"]
     assert [status(run) for run in (own, elsewhere)] == ["RUNNING", "RUNNING"]
     end_orphans(store, 600, clock=lambda: time.time() - 3600)  # a clock that was put back ends nothing

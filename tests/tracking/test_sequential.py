@@ -36,6 +36,8 @@ from tmdscope.sequential.plan import Plan
 from tmdscope.sequential.record import StageVersion
 from tmdscope.sequential.run import Setup, StageResult
 from tmdscope.tracking.models import Program, log_program
+from tmdscope.tracking.registration import with_run
+from tmdscope.tracking.registry import to_version
 from tmdscope.tracking.store import Store, open_study
 
 STAGES = [f"{count}-materials-full" for count in (2, 3, 4)]
@@ -187,7 +189,9 @@ def test_stages_are_registered_under_their_number_of_classes(store: Store, unbro
         run = runs["sequential-multilabel-1", stage]
         assert version.run_id == run.info.run_id
         assert run.data.tags["version"] == f"models:/{model}{end}/1"
-        tags = version.tags
+        assert len(version.tags) <= 8 - len(("promoted.run", "demoted.run"))
+        assert version.tags["experiment"] == f"stage {number + 2}-materials"
+        tags = with_run(store.client, to_version(version)).tags
         assert tags["stage"] == f"{number + 2}-materials"
         assert tags["materials"] == ", ".join(ORDER[: number + 2])
         assert (tags["volume"], tags["encoding"], tags["arm"]) == ("full", "multilabel", "sequential")
@@ -250,7 +254,10 @@ def check_like_unbroken(
             values = [value for _, value in theirs[path][key]]
             assert [value for _, value in points] == (values if exact else pytest.approx(values, abs=1e-4))
     found = versions_of(store, model)
-    assert [[version.tags["parent_version"] for version in found[model + end]] for end in MODELS] == [
+    parents = [
+        [with_run(store.client, to_version(version)).tags for version in found[model + end]] for end in MODELS
+    ]
+    assert [[tags["parent_version"] for tags in known] for known in parents] == [
         ["none"],
         [f"{model}-2/1"],
         [f"{model}-3/1"],

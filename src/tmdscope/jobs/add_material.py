@@ -46,6 +46,7 @@ from tmdscope.sequential.run import StageResult
 from tmdscope.stage import say
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.provenance import identity, machine, provenance
+from tmdscope.tracking.registration import with_run
 from tmdscope.tracking.registry import Version, resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import TrackedSequences
@@ -71,8 +72,8 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     layout, scoring = study.layout, study.section("scoring", ScoringParams)
     registered = study.section("tracking", ModelTrackingParams).model
     connect()
-    tracked = open_study(study.experiment)
-    version = resolve(tracked.client, model)
+    tracked = open_study(study.experiment, NAME)
+    version = with_run(tracked.client, resolve(tracked.client, model))
     program = load_program(version.uri)
     old, new, own, folds = _read_both(study, version, program, images)
     material, target = str(new.classes[0]), program.config.make_target()

@@ -33,7 +33,7 @@ def run(study: Study) -> None:
     """Search on all outer folds but one and predict that one, for each; score all predictions pooled."""
     torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
     search, pooled = study.section("search", FamilySearchParams), study.section("pooled", FoldsParams)
-    scoring, tracked = study.section("scoring", ScoringParams), open_study(study.experiment)
+    scoring, tracked = study.section("scoring", ScoringParams), open_study(study.experiment, NAME)
     storage, cohort = open_searches(), study.cohort(study)
     task, of = cohort.task, {"data": cohort.digest}
     settings = {"search": search.model_dump(mode="json", exclude={"trials"}), "pooled": pooled.model_dump()}

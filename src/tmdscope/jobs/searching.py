@@ -40,6 +40,8 @@ from tmdscope.tracking.store import open_study, search_storage_url
 from tmdscope.vision.features import best_device
 from tmdscope.vision.stored import VALUES
 
+NAME = "search"
+
 
 def make_task(study: Study, experiment: str) -> SearchTask:
     """Prepare the search of an experiment from what the stages before it wrote.
@@ -74,7 +76,7 @@ def make_task(study: Study, experiment: str) -> SearchTask:
         identity=determining,
         run=f"search-{experiment}",
         tags={**tags, "experiment": experiment},
-        data=DataUse(name, dataset.digest, study.source.as_posix(), len(objective.rows), "search"),
+        data=DataUse(name, dataset.digest, study.source.as_posix(), len(objective.rows), NAME),
     )
 
 
@@ -85,7 +87,7 @@ def search_experiment(study: Study, experiment: str) -> SearchOutcome:
     ``search.json`` and ``run.json``. `UserError` where no trial is complete.
     """
     task, folder = make_task(study, experiment), study.layout.searches / experiment
-    storage, tracked = open_searches(), open_study(study.experiment)
+    storage, tracked = open_searches(), open_study(study.experiment, NAME)
     found, run_id = lead_search(tracked, storage, task)
     _write_outcome(folder, task, found)
     made = SearchRun(task.name, storage.shown, run_id, **whereabouts(tracked, task.tags))
@@ -108,7 +110,7 @@ def join_experiment_search(study: Study, name: str, wait_s: float = 0.0) -> int:
     _require_server()
     storage = open_searches()
     await_search(storage, task.name, wait_s)
-    return join_search(open_study(study.experiment), storage, task)
+    return join_search(open_study(study.experiment, NAME), storage, task)
 
 
 @contextmanager

@@ -76,7 +76,7 @@ class Sequences:
         self, plan: Plan, resume: Resume, package: Package | None = None, model: str = ""
     ) -> TrackedSequences:
         """Prepare the tracking of a plan."""
-        tracked, source = open_study(self.tags["study"]), self.study.source.as_posix()
+        tracked, source = open_study(self.tags["study"], NAME), self.study.source.as_posix()
         use = DataUse(tracked.name, self.of["data"], source, len(self.cohort), NAME)
         settings = plan.params.model_dump(mode="json")
         return TrackedSequences(tracked, plan, self.tags, use, settings, resume, package, model)
@@ -114,7 +114,8 @@ def run_sequential(
         write_left_out(record, panels, of)
         NO_RUNS.write(runs, of)
         return [f"not run: sequential.enabled is false in {study.layout.settings}"]
-    plan, tracked, metric = sequences.plan(), open_study(study.experiment), sequences.cohort.task.primary
+    plan, tracked = sequences.plan(), open_study(study.experiment, NAME)
+    metric = sequences.cohort.task.primary
     resume = sequences.open_attempt()
     parts = [[encoding] for encoding in params.encodings] if apart else [params.encodings]
     outcomes = run_parts(partial(train, resume), parts)

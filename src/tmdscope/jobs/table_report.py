@@ -7,6 +7,8 @@ from typing import Any
 from tmdscope.audit.record import Audit
 from tmdscope.dataset.splits import Split
 from tmdscope.jobs.study import Study
+from tmdscope.report.answer import answer, without_looking
+from tmdscope.report.page import Claim
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.classifiers import Classifiers, Confusion, Families, PooledPart, PublishedScores
@@ -49,6 +51,17 @@ class TableParts:
             PooledPart(task, pooled, len(self.search.folds), self.cohort.row, self.called),
             Families(task, self.search, fixed, rows),
         ]
+
+    def answer(self, subject: str, what: str, rows: str, blind: Mapping[str, str] = {}) -> Claim:
+        """Say what a method does that a search chose without seeing the rows, beside what sees none of them.
+
+        `blind` is what a reader calls methods that see no features.
+        """
+        task, targets = self.cohort.task, self.cohort.targets
+        beside = {task.unseen: without_looking(task, targets, targets)}
+        known = {words: self.scores[name].pooled.all for name, words in blind.items() if name in self.scores}
+        beside |= {words: found.values[task.told.name] for words, found in known.items()}
+        return answer(task, self.search.pooled.all, beside, subject, what, rows)
 
     def confusion(self, blind: Sequence[str] = ()) -> list[Part]:
         """Count which class is taken for which; nothing of numbers."""
@@ -95,10 +108,10 @@ def table_report(study: Study) -> Report:
     return Report(
         title=capital(readable(study.name)),
         lead="Methods on a table of features, and what their scores are worth.",
+        answer=left.answer("a method that a search chose", "class" if cohort.classes else "value", "rows"),
         parts=[
             *(data, left.audit, *left.methods(), *left.confusion()),
             Provenance(left.runs, f"Data set SHA-256 {cohort.digest}."),
             Reproduction(left.runs, f"dvc repro {settings.with_name('dvc.yaml')}", conditions),
         ],
-        said=[data, left.audit],
     )

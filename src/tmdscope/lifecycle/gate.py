@@ -21,8 +21,8 @@ from tmdscope.scores.intervals import Estimate
 from tmdscope.tracking.audits import StudyAudit, find_audit
 from tmdscope.tracking.check_model import ModelCheck
 from tmdscope.tracking.contract import Contract, read_contract
-from tmdscope.tracking.registration import read_facts, run_tags
-from tmdscope.tracking.registry import Client, Version, check_pinned
+from tmdscope.tracking.registration import read_facts, run_tags, with_run
+from tmdscope.tracking.registry import Client, Version, check_pinned, task_of
 from tmdscope.tracking.store import tracking_uri
 
 AGAIN = "`dvc repro --force register`"
@@ -67,7 +67,8 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
     """Make the gate that reads a store; `audited` is as `tmdscope.tracking.audits.audit_settings` gives."""
 
     def compare(first: Version, second: Version) -> dict[str, Estimate]:
-        found = compare_versions(client, first, second, resamples, seed)
+        one, other = (with_run(client, version) for version in (first, second))
+        found = compare_versions(client, one, other, resamples, seed)
         return {scores.name: scores.difference for scores in found.held_out}
 
     def contract(version: Version) -> Contract:
@@ -198,4 +199,5 @@ def _not_worse(candidate: Version, production: Version | None, gate: Gate) -> _F
     if production is None:
         return True, "no production yet"
     found = gate.compare(candidate, production)
-    return judge_difference(found, candidate.task.primary, gate.margin, f"version {production.number}")
+    task = task_of({**gate.run_tags(candidate), **candidate.tags})
+    return judge_difference(found, task.primary, gate.margin, f"version {production.number}")

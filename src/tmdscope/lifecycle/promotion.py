@@ -254,8 +254,7 @@ def _carry_out(study: Store, name: str, move: Move, lock: Lock) -> None:
             client.set_registered_model_alias(name, alias, str(number))
     for number, what in ((move.new, "promoted"), (move.old, "demoted")):
         if number is not None and find_number(client, name, number):
-            for key, value in {"at": move.at, "by": move.by, "run": move.run_id}.items():
-                client.set_model_version_tag(name, str(number), f"{what}.{key}", value)
+            client.set_model_version_tag(name, str(number), f"{what}.run", move.run_id)
     TrackedRun(study, move.run_id).tags({"decision": move.decision})
     client.set_registered_model_tag(name, REVIEWED, f"{move.new}@{move.run_id}")
 

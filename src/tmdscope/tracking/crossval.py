@@ -20,8 +20,9 @@ from tmdscope.run_record import ExperimentRun
 from tmdscope.scores.task import read_task
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.provenance import whereabouts
-from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, end_attempt, numbers, start_run
+from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, end_attempt, start_run
 from tmdscope.tracking.store import Store
+from tmdscope.tracking.views import save_views, shown_metrics
 
 
 @dataclass(frozen=True)
@@ -121,16 +122,18 @@ def track_experiment(
     attempt = None if resume is None else resume.attempt
     if resume is not None and resume.abandoned is not None:
         end_attempt(study, resume.abandoned)
-    metric = read_task(experiment.target.task).primary
+    task, epochs = read_task(experiment.target.task), experiment.settings.epochs
+    save_views(study, task)
     with (
         start_run(study, name, {**tags, "experiment": name}, data=data, attempt=attempt) as run,
-        TrainingTable(name, len(folds), experiment.settings.epochs, len(folds[0].train), metric) as table,
+        TrainingTable(name, len(folds), epochs, len(folds[0].train), task.primary) as table,
     ):
         recorder = TrackedCrossval(run, {**tags, "experiment": name}, data, table, attempt)
         of = (experiment.build, experiment.target, experiment.examples)
         results = cross_validate(*of, folds, experiment.settings, recorder, resume=resume)
         dossier = on_results(run, Trained(experiment, recorder.models, results, folds))
-        run.metrics(numbers(dossier.facts.scores))
+        facts = dossier.facts
+        run.metrics(shown_metrics(task, facts.ensemble_test.values, facts.out_of_fold.values))
         uri = run.dossier(dossier)
         for fold in recorder.runs:
             fold.output(uri)

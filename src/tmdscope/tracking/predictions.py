@@ -11,6 +11,7 @@ from tmdscope.errors import UserError
 from tmdscope.files import read_table
 from tmdscope.scores.scored import PREDICTIONS, find_problems
 from tmdscope.scores.task import Task
+from tmdscope.tracking.registration import with_run
 from tmdscope.tracking.registry import Version, pull, pull_alias, resolve, task_of
 from tmdscope.tracking.runs import fetch_artifact
 
@@ -42,8 +43,8 @@ def resolve_model(client: MlflowClient, text: str, default_name: str) -> ScoredM
         uri = f"models:/{logged[-1].model_id}" if logged else None
         return ScoredModel(f"run {run.info.run_name} ({text[:8]})", text, uri, dict(run.data.tags))
     version = resolve_version(client, text, default_name)
-    run = pull(f"run {version.run_id}", client.get_run, version.run_id)
-    tags = {**run.data.tags, **version.tags}
+    pull(f"run {version.run_id}", client.get_run, version.run_id)
+    tags = with_run(client, version).tags
     return ScoredModel(f"{version.name} version {version.number}", version.run_id, version.uri, tags)
 
 

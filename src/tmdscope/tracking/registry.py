@@ -20,7 +20,7 @@ FILES_SHA256 = "files.sha256"
 """Tag of a logged model, of its versions and of the decision that promoted one: the hash of its files."""
 
 TASK = "task"
-"""Tag of a run and of a version: what its model predicts, JSON."""
+"""Tag of a run, once of a version too: what its model predicts, JSON."""
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Version:
 
     @property
     def task(self) -> Task:
-        """What it predicts."""
+        """What it predicts, of a version with its run's tags."""
         return task_of(self.tags)
 
 

@@ -24,7 +24,7 @@ from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.owner import is_left, mine
 from tmdscope.tracking.registry import TASK
-from tmdscope.tracking.store import Store, all_pages, shown_uri
+from tmdscope.tracking.store import Store, all_pages, experiments_of, shown_uri
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends."""
@@ -219,8 +219,9 @@ def end_attempt(study: Store, attempt: str) -> None:
 
 
 def end_orphans(study: Store, lapses_s: float = float("inf"), clock: Callable[[], float] = time.time) -> None:
-    """End the runs that killed processes have left running, and those older than `lapses_s`."""
-    for run in all_pages(study.client.search_runs, [study.experiment_id], "attributes.status = 'RUNNING'"):
+    """End the runs of a study that killed processes have left, and those older than `lapses_s`."""
+    of_study = experiments_of(study.client, study.name)
+    for run in all_pages(study.client.search_runs, of_study, "attributes.status = 'RUNNING'"):
         age_s = clock() - run.info.start_time / 1000
         if is_left(run.data.tags.get(OWNER, "")) or age_s > lapses_s:
             orphan = TrackedRun(study, run.info.run_id)

@@ -14,7 +14,7 @@ from tmdscope.sequential.plan import Plan, Training
 from tmdscope.sequential.record import StageVersion
 from tmdscope.sequential.run import StageResult, stage_target
 from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.registration import register_model
+from tmdscope.tracking.registration import register_model, with_run
 from tmdscope.tracking.registry import Version, find_version
 from tmdscope.tracking.runs import ATTEMPT, DataUse, Dossier, TrackedRun, end_attempt, flatten, start_run
 from tmdscope.tracking.store import Store, all_pages
@@ -74,7 +74,7 @@ class TrackedSequences:
         if ended is not None:
             version = find_version(self.study.client, self.model_of(training), ended)
             if version is not None:
-                self._registered[training] = version
+                self._registered[training] = with_run(self.study.client, version)
             yield Silent()
             return
         tags = {**self.tags, **self._facts(training)}

@@ -16,6 +16,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import AttributionParams, DataParams
 from tmdscope.run_record import Registration
 from tmdscope.tracking.models import load_program
+from tmdscope.tracking.registration import with_run
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.backbones import map_stages
@@ -29,7 +30,8 @@ def run(study: Study) -> None:
     dataset = Dataset.load(layout.prepared)
     split = read_split(layout.split, dataset.digest, dataset.manifest)
     of = study.of(dataset.digest)
-    version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
+    client, name = connect(), Registration.read(layout.registered, of).model
+    version = with_run(client, pull_alias(client, name, settings.alias))
     check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()

@@ -9,10 +9,11 @@ from pydantic import TypeAdapter
 from tmdscope.audit.campaigns import Campaigns
 from tmdscope.audit.record import Audit
 from tmdscope.audit.scores import gained
+from tmdscope.report.answer import difference
 from tmdscope.report.figures.scores import drawable, intervals, learning_curve_figure
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import counted, decided, percent, with_interval
+from tmdscope.report.text import counted, decided, percent, spelled, with_interval
 from tmdscope.scores.bootstrap import FEW
 from tmdscope.scores.intervals import NO_INTERVAL, Bounds, Estimate
 from tmdscope.scores.task import Metric
@@ -118,18 +119,43 @@ class AuditPart(Part):
             told + (f"; cannot be told: {', '.join(open_ones)}." if open_ones else "."),
         ]
 
+    def claim(self) -> Claim:
+        """Say whether images tell more than the order of the samples, and whether a check failed."""
+        checks, beyond = self.found.verdict.checks, self._beyond_order
+        failed = [check.name for check in checks if check.passed is False]
+        told = f"{spelled(len(failed))} of {len(checks)} checks failed: {', '.join(failed)}"
+        told = capital(told) if failed else f"None of {len(checks)} checks failed"
+        if beyond is None:
+            return Claim(f"{told}.")
+        value, bounds = gained(self.metric, beyond)
+        more = "The images tell more than the order in which the samples came"
+        less = "The order in which the samples came tells more than the images"
+        said = decided(bounds, more, less)
+        said = (
+            f"Whether the images tell more than the samples' order is {said}"
+            if said not in (more, less)
+            else said
+        )
+        return Claim(f"{said}. {told}.", difference("features less order", value, bounds, self.metric))
+
+    @property
+    def _beyond_order(self) -> Estimate | None:
+        """What features know less what the samples' order knows; None where no order is known."""
+        return next((item.beyond for item in self.found.confounds if item.name == "order"), None)
+
     def order(self) -> str | None:
         """Set what features know beside what the samples' order knows; None where no order is known."""
-        for item in self.found.confounds:
-            if item.name == "order" and item.beyond is not None:
-                _, gain = gained(self.metric, item.beyond)
-                says = decided(gain, f"the {self.rows} say more", "the order alone says more")
-                return (
-                    f"{capital(self.features)} of the {self.rows} less the order of the samples alone, the "
-                    f"same {item.score.images} {self.rows}: {estimated(self.metric, item.beyond)} "
-                    f"{points_of(self.metric)} of {self.metric.title}: {says}."
-                )
-        return None
+        beyond = self._beyond_order
+        if beyond is None:
+            return None
+        says = decided(
+            gained(self.metric, beyond)[1], f"the {self.rows} say more", "the order alone says more"
+        )
+        return (
+            f"{capital(self.features)} of the {self.rows} less the order of the samples alone, the same "
+            f"{beyond.images} {self.rows}: {estimated(self.metric, beyond)} "
+            f"{points_of(self.metric)} of {self.metric.title}: {says}."
+        )
 
     def section(self) -> Section:
         """Write the verdict, and the numbers behind it."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tmdscope.report.figures.scores import confusion_matrices
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import averaged, counted, digits_of, percent, printed, setting, spelled
 from tmdscope.scores.folds import PARTS
@@ -60,6 +60,10 @@ class Classifiers(Part):
             "confusion": {name: score.confusion for name, score in self.scores.items()},
         }
 
+    def claim(self) -> Claim:
+        """Say what was cross-validated."""
+        return Claim(f"{capital(spelled(len(self.scores)))} methods over {spelled(self.folds)} folds.")
+
     def section(self) -> Section:
         """Write scores over the folds beside the published, and what the samples' order alone explains."""
         rows = [
@@ -100,6 +104,10 @@ class PooledPart(Part):
     folds: int
     row: str
     called: Mapping[str, str] = field(default_factory=dict)
+
+    def claim(self) -> Claim:
+        """Say how it was predicted."""
+        return Claim("Every row predicted by a model that never saw its sample, with intervals.")
 
     def section(self) -> Section:
         """Write the scores with their intervals."""
@@ -151,6 +159,11 @@ class Families(Part):
         )
         families = dict(sorted(Counter(fold.family for fold in self.search.folds).items()))
         return {"search": {**scores, "distinct": distinct, "families": families, "trials": self.trials}}
+
+    def claim(self) -> Claim:
+        """Say what was searched, in how many trials."""
+        trials, folds = sum(self.trials.values()), spelled(len(self.search.folds))
+        return Claim(f"A method chosen anew for each of {folds} outer folds, in {trials} trials.")
 
     def section(self) -> Section:
         """Write how it was searched, the scores beside those of fixed settings, and what was chosen."""
@@ -230,6 +243,16 @@ class Confusion(Part):
             about_best=f"{called.get(best, best)}: {images} {rows}, each predicted by a model that never saw "
             "its sample",
         )
+
+    def claim(self) -> Claim:
+        """Name the two classes that are taken for one another most."""
+        counts = np.asarray(self.matrices[self.best], dtype=np.float64)
+        of_row = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        np.fill_diagonal(of_row, 0)
+        if not of_row.any():
+            return Claim(f"{self.best} takes no class for another.")
+        true, named = (self.classes[place] for place in np.unravel_index(of_row.argmax(), of_row.shape))
+        return Claim(f"{self.best} takes {true} for {named} more than any class for another.")
 
     def section(self) -> Section:
         """Draw all matrices, and write the best one's counts."""

@@ -10,7 +10,7 @@ import pandas as pd
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.report.figures.images import image_grid
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import readable, spelled
 from tmdscope.scores.cohort import Cohort
@@ -56,6 +56,13 @@ class Data(Part):
             f"{self.test.images} images of {self.test.samples} samples are the held-out test."
         )
         return [said]
+
+    def claim(self) -> Claim:
+        """Say how many images there are, and how many nothing was trained or chosen with."""
+        return Claim(
+            f"{capital(self.what)}; {self.test.images} images of {self.test.samples} samples were held out "
+            "of everything."
+        )
 
     def section(self) -> Section:
         """Count the images of each class, show some, and list the files that are doubtful."""
@@ -151,6 +158,11 @@ class TableData(Part):
             "alone do not say which is better."
         )
         return [data, scores, *self.more]
+
+    def claim(self) -> Claim:
+        """Say how many rows there are."""
+        numbers = self.metrics()["dataset"]
+        return Claim(f"{numbers['images']} {self.kind} of {numbers['samples']} samples{self.seen_as}.")
 
     def section(self) -> Section:
         """Count the rows of each class, or range of numbers."""

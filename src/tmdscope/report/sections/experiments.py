@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tmdscope.report.page import Block, Section, Table
+from tmdscope.report.answer import scored
+from tmdscope.report.page import Block, Claim, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.sections.classifiers import pooled_table
 from tmdscope.report.sections.gains import Gains
@@ -71,6 +72,12 @@ class Experiments(Part):
             "as all in brackets here)."
         )
         return [best, *(said for one in self.gains for said in one.sentences()), self._base_sentence()]
+
+    def claim(self) -> Claim:
+        """Say which is best, by what decides."""
+        found, metric = self.scores[self.best].ensemble_test.all, self.task.primary
+        told = f"{self.best} is the best of {len(self.scores)} experiments; beside, its {metric.title}."
+        return Claim(told, scored(metric, self.best, found))
 
     def _base_sentence(self) -> str:
         """Set the best beside the baseline: no claim, as deviations over folds are no interval."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tmdscope.report.page import Block, Cell, Commands, Link, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Cell, Claim, Commands, Link, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.run_record import Origin, StageRuns
 
@@ -90,6 +90,10 @@ class Provenance(Part):
     runs: Sequence[Run]
     about: str
 
+    def claim(self) -> Claim:
+        """Say how many runs the numbers are from."""
+        return Claim(f"{len(self.runs)} runs in MLflow, with their commit, data and versions.")
+
     def section(self) -> Section:
         """Write the environment, a row per fact with the runs that differ in it, and a row per run."""
         versions = sorted({name for run in self.runs for name in run.tags if name.startswith(_VERSION)})
@@ -130,6 +134,10 @@ class Reproduction(Part):
     command: str
     conditions: str
     changed: Sequence[Block] = ()
+
+    def claim(self) -> Claim:
+        """Say which command."""
+        return Claim(f"{self.command} gives these numbers again.")
 
     def section(self) -> Section:
         """Write it; the newest run's commit is checked out: DVC found all older ones valid there."""

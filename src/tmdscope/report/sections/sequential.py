@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tmdscope.progress import duration
+from tmdscope.report.answer import difference
 from tmdscope.report.figures.embeddings import latent_stages
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.sections.arms import ARMS, Arms, PublishedSequences, stage_name
 from tmdscope.report.text import decided, percent, plus_minus
@@ -83,6 +84,20 @@ class SequencesPart(Part):
             f"{self.metric.title} over stages and volumes: "
         )
         return [lead + "; ".join(parts) + "."] if parts else []
+
+    def claim(self) -> Claim | None:
+        """Say of one encoding whether going on beats training anew; None if nothing ran."""
+        asked = [one for one in (self.found.comparisons if self.found else []) if one.question == _BUDGET]
+        if not asked:
+            return None
+        found, sign = asked[0].all, 1 if self.metric.higher_is_better else -1
+        bounds = found.ci95 and sorted(sign * bound for bound in found.ci95)
+        better, worse = "helps against training anew for as long", "does worse than training anew for as long"
+        says = decided(bounds, better, worse)
+        said = says if says in (better, worse) else f"against training anew for as long: {says}"
+        label = f"{asked[0].encoding or 'both encodings'}, going on less anew"
+        gauge = difference(label, found.difference, found.ci95, self.metric)
+        return Claim(f"Going on from a model of fewer materials {said}.", gauge)
 
     def section(self) -> Section | None:
         """Write what was trained, which claims of the paper hold here, its Figures 4 and 5, and tables."""

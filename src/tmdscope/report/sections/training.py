@@ -9,7 +9,7 @@ import pandas as pd
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import Categorical, Dimension, Searched, tuned_name
 from tmdscope.report.figures.scores import search_histories, training_curves
-from tmdscope.report.page import Figure, Paragraph, Section, Table
+from tmdscope.report.page import Claim, Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import averaged, percent, readable, setting
 from tmdscope.scores.records import ExperimentScores
@@ -25,6 +25,10 @@ class TrainingPart(Part):
     histories: Mapping[str, pd.DataFrame]
     scans: int
     r_squared: Mapping[str, float]
+
+    def claim(self) -> Claim:
+        """Say what is drawn."""
+        return Claim("Scores after every epoch, mean over folds.")
 
     def section(self) -> Section:
         """Draw the curves, and write how well each quantity is read."""
@@ -81,6 +85,11 @@ class Searches(Part):
                 name: {key: getattr(one.found, key) for key in kept} for name, one in self.searches.items()
             }
         }
+
+    def claim(self) -> Claim:
+        """Say what was searched, in how many trials."""
+        trials = sum(sum(one.found.progress[end] for end in _ENDS) for one in self.searches.values())
+        return Claim(f"Settings of {', '.join(self.searches)} were searched in {trials} trials.")
 
     def section(self) -> Section | None:
         """Write work, settings found and before, their importance, and the tuned experiments' scores."""

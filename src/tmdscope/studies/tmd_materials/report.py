@@ -8,6 +8,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.analysis.record import Attribution, ModelLatent
@@ -25,7 +26,8 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.images import DataParams, ModelTrackingParams, ReportParams, SplitParams
 from tmdscope.params.reading import read_params
 from tmdscope.params.search import SEARCHED, Searched, read_all_experiments, read_searches
-from tmdscope.report.page import Paragraph
+from tmdscope.report.answer import answer, held_out_tiles, without_looking
+from tmdscope.report.page import Claim, Paragraph, Tiles
 from tmdscope.report.part import Report
 from tmdscope.report.sections.attribution import Attributions
 from tmdscope.report.sections.audit import AuditPart
@@ -40,7 +42,7 @@ from tmdscope.report.sections.training import Searches, SearchResult, TrainingPa
 from tmdscope.run_record import Registration, SearchRun, StageRuns
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.records import ExperimentScores, Pretraining
-from tmdscope.scores.scored import RUN, Scored
+from tmdscope.scores.scored import PROBABILITY, RUN, Scored
 from tmdscope.scores.task import Task, read_task
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.tmd_materials.paper import (
@@ -103,6 +105,8 @@ def report_of(study: Study) -> Report:
         lead=f"{what} in {len(classes)} classes, {len(left.scores)} experiments, every number with the "
         "images it was measured on.",
         note=note,
+        answer=left.answer(experiments.baseline),
+        shown=[left.pictures()],
         parts=[
             *(images, audit, experiments),
             Searches(task.primary, searches, left.experiments, left.scores, what),
@@ -112,7 +116,6 @@ def report_of(study: Study) -> Report:
             Provenance(runs, about),
             Reproduction(runs, "make repro", f"{_CONDITIONS[data.source]} {_SAME}", changed),
         ],
-        said=[images, experiments, audit, sequences, latent, attribution],
     )
 
 
@@ -212,6 +215,39 @@ class _Left:
             simulated=self.data.source == "simulated",
             note=note,
             shown=shown,
+        )
+
+    def answer(self, baseline: Mapping[str, MeanStd] | None) -> Claim:
+        """Say how often the best experiment names the right material, and what naming without images does."""
+        found, metric = self.scores[self.best].ensemble_test.all, self.task.told
+        beside = {self.task.unseen: without_looking(self.task, self.labels, self._held_out_labels)}
+        if baseline is not None:
+            beside["going by the sample's number"] = baseline[f"test_{metric.name}"].mean
+        return answer(self.task, found, beside, "this model", "material", "images")
+
+    @cached_property
+    def _test(self) -> pd.DataFrame:
+        """The folds' mean probabilities of held-out images, by id, in the order of the data set."""
+        table = self.scored[self.best].predictions
+        test = table[table["part"] == "test"].groupby("image_id", sort=False)
+        return test[[f"{PROBABILITY}{name}" for name in self.data.classes]].mean()
+
+    @property
+    def _held_out_labels(self) -> Labels:
+        return self.labels[np.isin(self.dataset.image_ids, self._test.index)]
+
+    def pictures(self) -> Tiles:
+        """Show a held-out image of each class beside what the best experiment says of it."""
+        said = self._test
+        manifest = self.dataset.manifest
+        first = manifest[manifest["image_id"].isin(said.index)].drop_duplicates("label")
+        row_of = dict(zip(first["label"], first.index, strict=True))
+        shown = [name for name in self.data.classes if name in row_of]
+        rows = {name: said.loc[manifest["image_id"][row_of[name]]] for name in shown}
+        return held_out_tiles(
+            {name: np.array(self.dataset.images[row_of[name]]) for name in shown},
+            {name: (str(row.idxmax()).removeprefix(PROBABILITY), row.max()) for name, row in rows.items()},
+            "The first held-out image of each class, not picked, and what the model says.",
         )
 
     def compared(self, split: Split, scoring: ScoringParams) -> Experiments:
