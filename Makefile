@@ -16,11 +16,12 @@ SOURCES := src
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc
 PIP := $(BIN)/python -m pip
 INSTALL := $(if $(UV),$(UV) pip install --compile-bytecode --python $(BIN)/python,$(PIP) install --disable-pip-version-check) --quiet
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 TORCH_CPU := $(if $(CPU),torch-cpu.lock,$(wildcard torch-cpu.lock))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup repro published ui dashboard serve test lint format bench docs sbom audit-deps clean
+.PHONY: help setup repro published ui dashboard serve check test test-all lint format bench docs sbom audit-deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,8 +66,16 @@ dashboard: $(READY) ## Browse the studies of searches on http://127.0.0.1:$(DASH
 serve: $(READY) ## Answer requests with the production model on http://127.0.0.1:$(SERVE_PORT) (docs/models.md)
 	$(BIN)/tmdscope serve --model '$(MODEL)' --port $(SERVE_PORT)
 
-test: lint ## Lint, then run every test; a test whose needs are absent skips and says why
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
+check: $(READY) ## Style, types, and the tests nearest to what changed since the last commit: a minute, while one works
+	$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
+	$(BIN)/mypy
+	$(PYTEST) --quiet --no-header -m 'not slow' tests/test_floors.py $$($(BIN)/python -m tests.support.nearest)
+
+test: lint ## Lint, then every test but the slow ones; a test whose needs are absent skips and says why
+	$(PYTEST) -m 'not slow'
+
+test-all: test ## The same, then the slow tests: every document's commands, kills at every write, crashes
+	$(PYTEST) -m slow
 
 lint: $(READY) ## Check style, types and docstrings
 	$(BIN)/ruff check
