@@ -80,7 +80,7 @@ def raw(count: int = ITEMS) -> tempfile.TemporaryDirectory[str]:
             {
                 "image_id": path.name,
                 "sample_id": str(number),
-                "material": "MoS2",
+                "label": "MoS2",
                 "pixel_size_nm": 1000 / RAW_PX,
                 "source": "folder",
                 "source_sha256": sha256_file(path),

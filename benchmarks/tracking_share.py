@@ -27,7 +27,7 @@ from tmdscope.tracking import runs
 from tmdscope.tracking.crossval import Trained, track_experiment
 from tmdscope.tracking.models import log_program
 from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun
-from tmdscope.tracking.store import Study, open_study
+from tmdscope.tracking.store import Store, open_study
 from tmdscope.vision.augment import FLIPS
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head
@@ -84,12 +84,12 @@ def prepare(images: int, epochs: int) -> Callable[[], dict[str, Any]]:
     return work
 
 
-def measure_tracking(study: Study, experiment: Experiment, folds: list[FoldParts]) -> dict[str, Any]:
+def measure_tracking(study: Store, experiment: Experiment, folds: list[FoldParts]) -> dict[str, Any]:
     """Cross-validate and measure what tracking takes.
 
     Parameters
     ----------
-    study : Study
+    study : Store
         An open store.
     experiment : Experiment
         What to run.

@@ -109,7 +109,7 @@ def test_params_elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_colour_only_when_a_person_watches(
     project: Path, monkeypatch: pytest.MonkeyPatch, colour: bool
 ) -> None:
-    monkeypatch.setattr("tmdscope.cli._is_watched", lambda: colour)
+    monkeypatch.setattr("tmdscope.cli.profiles._is_watched", lambda: colour)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert ("\x1b[" in RUNNER.invoke(app, ["profile", "apply", "paper"]).stdout) is colour
 

@@ -21,6 +21,7 @@ class Layout:
         self.tables = data / "tables"  # that were fetched
         self.prepared = data / "prepared"  # 8-bit images and their manifest
         self.pretrained = data / "pretrained" / "backbone.safetensors"  # weights `simulated`
+        self.pretraining = data / "pretrained" / "pretrain.json"  # and how well they read quantities
         self.split = data / "split.json"  # held-out test and folds
         self.split_counts = data / "split_counts.csv"  # images of each class in each part
         self.features = data / "features"  # what a frozen backbone sees

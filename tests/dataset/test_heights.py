@@ -24,7 +24,7 @@ def write_raw(
         {
             "image_id": image_ids,
             "sample_id": image_ids,
-            "material": "MoS2",
+            "label": "MoS2",
             "pixel_size_nm": np.array(pixel_nm, dtype=float),
             "source": "folder",
             "source_sha256": sha256 or "0" * 64,

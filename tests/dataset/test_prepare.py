@@ -27,7 +27,7 @@ def raw_manifest(image_ids: list[str]) -> pd.DataFrame:
         {
             "image_id": image_ids,
             "sample_id": [f"s{n}" for n in range(len(image_ids))],
-            "material": "MoS2",
+            "label": "MoS2",
             "pixel_size_nm": [2.0, *[None] * (len(image_ids) - 1)],
             "source": "folder",
             "source_sha256": "0" * 64,

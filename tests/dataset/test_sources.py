@@ -42,7 +42,7 @@ def test_simulated_scans_are_heights_with_their_truth(tmp_path: Path) -> None:
     assert heights.shape == (14, 16, 16)
     assert heights.dtype == np.float32
     assert manifest["sample_id"].nunique() == 10
-    assert manifest["material"].value_counts().index.tolist() == ["MoS2", "WSe2"]
+    assert manifest["label"].value_counts().index.tolist() == ["MoS2", "WSe2"]
     assert (manifest["pixel_size_nm"] == 25.0).all()
     assert (manifest["source"] == "simulated").all()
     assert manifest.filter(like="true_").shape[1] > 0

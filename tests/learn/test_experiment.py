@@ -31,7 +31,7 @@ def dataset(classes: tuple[str, ...] = MATERIALS) -> Dataset:
         {
             "image_id": f"i{k}",
             "sample_id": f"s{k // 2}",
-            "material": classes[k // 2 % len(classes)],
+            "label": classes[k // 2 % len(classes)],
             "pixel_size_nm": 10.0,
             "source": "simulated",
             "source_sha256": sha256_array(images[k]),

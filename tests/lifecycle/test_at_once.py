@@ -13,14 +13,14 @@ from tests.support.mlflow_server import serve
 from tmdscope.lifecycle.promotion import promote, rollback
 from tmdscope.tracking.lock import PREFIX
 from tmdscope.tracking.registry import read_standing
-from tmdscope.tracking.store import Study, open_study
+from tmdscope.tracking.store import Store, open_study
 
 PROCESSES = 4
 ROUNDS = 2
 
 
 @pytest.fixture(params=["sqlite", "server"])
-def study(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Study]:
+def study(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with ExitStack() as stack:
@@ -32,7 +32,7 @@ def study(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-def test_of_promotions_at_once_one_wins_and_the_others_are_told(study: Study) -> None:
+def test_of_promotions_at_once_one_wins_and_the_others_are_told(study: Store) -> None:
     for turn in range(ROUNDS):
         name = f"tmd-at-once-{turn}"
         fill(study.client, name, PROCESSES + 1)
@@ -54,7 +54,7 @@ def test_of_promotions_at_once_one_wins_and_the_others_are_told(study: Study) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("study", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("what", ["promote", "rollback"])
-def test_a_decision_whose_process_dies_at_any_write_is_repeated_at_once(study: Study, what: str) -> None:
+def test_a_decision_whose_process_dies_at_any_write_is_repeated_at_once(study: Store, what: str) -> None:
     client = study.client
     for at in itertools.count():
         name = f"tmd-{what}-{at}"

@@ -16,7 +16,7 @@ from tmdscope.lifecycle.promotion import promote
 from tmdscope.scores.task import CLASSES, quantity
 from tmdscope.tracking.registration import ScoreTags, fact_tags
 from tmdscope.tracking.registry import BEST, PRODUCTION
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FULL = Row(
@@ -45,13 +45,13 @@ BARE = replace(
 
 
 @pytest.fixture
-def study() -> Study:
+def study() -> Store:
     made = Data().study()
     fill(made.client, NAME, 3)
     return made
 
 
-def test_tags_become_columns(study: Study) -> None:
+def test_tags_become_columns(study: Store) -> None:
     tags = {
         "experiment": "a",
         "target": "multilabel",
@@ -76,7 +76,7 @@ def test_tags_become_columns(study: Study) -> None:
     assert (third.experiment, third.encoding, third.version) == (None, None, 3)
 
 
-def test_a_move_by_hand_is_told_with_what_to_do(study: Study) -> None:
+def test_a_move_by_hand_is_told_with_what_to_do(study: Store) -> None:
     promote(study, NAME, 1, OPEN, "Ann", force=False, reason="")
     assert "outside tmdscope" not in render(list_versions(study.client, NAME), NOW, 200)
     study.client.set_registered_model_alias(NAME, PRODUCTION, str(2))
@@ -138,7 +138,7 @@ def test_a_program_reads_all_digits_and_nothing_for_what_is_missing() -> None:
     )
 
 
-def test_versions_of_another_task_show_their_own_metric(study: Study) -> None:
+def test_versions_of_another_task_show_their_own_metric(study: Store) -> None:
     for key, value in fact_tags(make_facts(quantity("eV"))).items():
         study.client.set_model_version_tag(NAME, "2", key, value)
     rows = list_versions(study.client, NAME)

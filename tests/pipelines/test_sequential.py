@@ -128,7 +128,7 @@ def test_a_users_material_grows_a_registered_model(study: Clone, bricks: Path) -
     ("material", "message"),
     [
         ("WS2", "knows WS2 already"),
-        ("", "holds materials none"),
+        ("", "holds classes none"),
         ("SMo", "start from a multiclass model"),
         ("=brick", "begins as a spreadsheet's formula does"),
     ],

@@ -44,7 +44,7 @@ AS_WRITTEN = [str(row[0]) for row in SCORES.rows]
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(1)
     scores = pd.DataFrame(rng.normal(size=(20, 2)), columns=["PC1", "PC2"])
-    scores["material"] = ["MoS2", "WS2"] * 10
+    scores["label"] = ["MoS2", "WS2"] * 10
     grid = {name: list(rng.integers(0, 255, (3, 16, 16), dtype=np.uint8)) for name in ("MoS2", "WS2")}
     cells = [f"{k}.000 ± 0.000" for k in range(12)]
     wide = Table("A wide table", [f"column {k}" for k in range(12)], [cells])

@@ -285,7 +285,7 @@ def materials() -> Left:
             }
         ),
         baseline={name: scattered(score, places) for name, score in (results.baseline or {}).items()},
-        sequential=replace(found, panels=found.panels[found.panels["material"].isin(CLASSES)]),
+        sequential=replace(found, panels=found.panels[found.panels["label"].isin(CLASSES)]),
     )
 
 

@@ -17,7 +17,7 @@ from tmdscope.report.sections.attribution import Attributions
 from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.experiments import Experiments
 from tmdscope.report.sections.gains import PRETRAINING, Gain, Gains
-from tmdscope.report.sections.sequential import Sequences
+from tmdscope.report.sections.sequential import SequencesPart
 from tmdscope.report.text import UNDECIDED, decided
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.intervals import NO_INTERVAL, Estimate
@@ -97,10 +97,10 @@ def test_failed_and_open_checks_are_named() -> None:
 
 def test_sequences_are_held_against_equal_training() -> None:
     questions = {"sequential - direct-equal-budget": -0.1, "sequential - direct": 0.5}
-    (said,) = Sequences(sequence(differences=questions), METRIC, []).sentences()
+    (said,) = SequencesPart(sequence(differences=questions), METRIC, []).sentences()
     assert said.count("-0.100 [-0.120, -0.080]: training anew is better") == 2
     assert "0.500" not in said
-    assert Sequences(None, METRIC, []).sentences() == []
+    assert SequencesPart(None, METRIC, []).sentences() == []
 
 
 def test_the_strongest_measured_descriptor_is_named_with_its_rate() -> None:

@@ -42,7 +42,8 @@ def read_cohort(study: Study) -> Cohort:
     """Read the table; people of the same age and sex stay together."""
     table = load_diabetes()
     kinds = np.unique(table.data[:, :2], axis=0, return_inverse=True)[1]
-    return Cohort.of_features(TASK, table.data, table.target, [f"kind-{kind}" for kind in kinds])
+    people = [f"kind-{kind}" for kind in kinds]
+    return Cohort.of_features(TASK, table.data, table.target, people, row="patient")
 
 
 LAYOUT = Layout("diabetes")
@@ -130,6 +131,11 @@ def check_what_comes_for_free(name: str, task: Any, folds: int, trials: int) -> 
     page = layout.page.read_text()
     assert all(method in page for method in scores)
     assert task.primary.title in page
+    foreign = ("image", "frozen") if cohort.classes else ("image", "frozen", "classifier")
+    assert not [
+        word for word in foreign if word in re.sub(r"<(style|script)>.*?</\1>", "", page, flags=re.DOTALL)
+    ]
+    assert f"{cohort.row}s" in page
 
 
 def test_classes_of_wines_as_the_docs_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

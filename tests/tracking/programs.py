@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tmdscope.scores.facts import DataFacts, Facts, SplitAudit, SplitFacts
+from tmdscope.dataset.audit import SplitAudit
+from tmdscope.scores.facts import DataFacts, Facts, SplitFacts
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.records import Trust

@@ -13,12 +13,12 @@ from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.crossval import TrackedCrossval, Trained, track_experiment
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 from tmdscope.vision.classifier import Head
 
 
 @pytest.mark.slow
-def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
+def test_an_experiment_is_tracked_to_the_fold(store: Store) -> None:
     rows = np.arange(24)
     folds = [FoldParts(rows[8:16], rows[16:], rows[:8]), FoldParts(rows[16:], rows[8:16], rows[:8])]
     seen: list[Sequence[FoldResult]] = []
@@ -49,7 +49,7 @@ def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
     assert [load_program(uri).config.members for uri in record.fold_model_uris] == [1, 1]
 
 
-def test_an_interrupted_study_keeps_the_folds_that_ended(store: Study) -> None:
+def test_an_interrupted_study_keeps_the_folds_that_ended(store: Store) -> None:
     experiment, rows, opened = make_experiment(epochs=2), np.arange(24), []
 
     def build() -> nn.Module:

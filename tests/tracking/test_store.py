@@ -14,7 +14,7 @@ from tmdscope.errors import UserError
 from tmdscope.tracking import store as store_module
 from tmdscope.tracking.decisions import open_decisions
 from tmdscope.tracking.store import (
-    Study,
+    Store,
     connect,
     explain_error,
     open_study,
@@ -24,18 +24,18 @@ from tmdscope.tracking.store import (
 )
 
 
-def test_the_store_lies_at_an_absolute_path_in_the_project(store: Study) -> None:
+def test_the_store_lies_at_an_absolute_path_in_the_project(store: Store) -> None:
     assert store.uri.startswith("sqlite:////")
     experiment = store.client.get_experiment(store.experiment_id)
     assert experiment.artifact_location.startswith("file:///")
     assert experiment.artifact_location.endswith("mlruns/artifacts/tests")
 
 
-def test_a_study_is_opened_again_by_name(store: Study) -> None:
+def test_a_study_is_opened_again_by_name(store: Store) -> None:
     assert open_study("tests").experiment_id == store.experiment_id
 
 
-def test_a_deleted_study_comes_back(store: Study) -> None:
+def test_a_deleted_study_comes_back(store: Store) -> None:
     gone = open_study("gone")
     store.client.delete_experiment(gone.experiment_id)
     assert open_study("gone").experiment_id == gone.experiment_id

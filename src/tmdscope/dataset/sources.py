@@ -71,7 +71,7 @@ def _scan_heights(
                 {
                     "image_id": f"{plan.sample_id}-{number}",
                     "sample_id": plan.sample_id,
-                    "material": plan.material,
+                    "label": plan.material,
                     "pixel_size_nm": simulated.scan.pixel_size_nm[0],
                     "source": "simulated",
                     "source_sha256": simulated.scan.sha256,

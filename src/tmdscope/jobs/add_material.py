@@ -14,7 +14,7 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_json, write_text
 from tmdscope.jobs.compiler import Compiler
 from tmdscope.jobs.new_class import (
-    check_model,
+    check_fits,
     check_scale,
     join_folds,
     own_preparation,
@@ -123,7 +123,7 @@ def _read_both(
     """Read the study's images and the new ones, how both are prepared, and the folds of all together."""
     old = Dataset.load(study.layout.prepared)
     split = read_split(study.layout.split, old.digest, old.manifest)
-    check_model(study, version, program, old, len(split.folds))
+    check_fits(study, version, program, old, len(split.folds))
     own = own_preparation(study.section("prepare", PrepareParams), images, version, program)
     new = read_new(study, images, own, version, program.config.classes, old)
     check_scale(version, program, new)

@@ -11,7 +11,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.models.tabular import Method, pooled_predictions, score_parts
 from tmdscope.params.common import FoldsParams, ScoringParams
-from tmdscope.record import write_record
+from tmdscope.run_record import StageRuns
 from tmdscope.scores.classes import confusion_matrix
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import mean_over_folds
@@ -48,7 +48,7 @@ def run(study: Study) -> None:
                 f"pooled {plain.tell(found['pooled'][plain.name])}"
             )
         StudyScores.parse(scores).write(study.layout.scores, tracked.of)
-        write_record(study.layout.run, {**tracked.where, "runs": runs}, tracked.of)
+        StageRuns(runs, **tracked.where).write(study.layout.run, tracked.of)
 
 
 def score_folds(

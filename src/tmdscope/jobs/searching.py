@@ -21,7 +21,8 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.images import DataParams
 from tmdscope.params.reading import write_settings
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, experiment_of, read_search
-from tmdscope.record import write_record
+from tmdscope.run_record import SearchRun
+from tmdscope.scores.scored import RUN
 from tmdscope.search.experiments import ExperimentObjective, with_settings
 from tmdscope.search.outcome import SearchOutcome
 from tmdscope.stage import say
@@ -85,9 +86,9 @@ def search_experiment(study: Study, experiment: str) -> SearchOutcome:
     storage, tracked = open_searches(), open_study(study.experiment)
     found, run_id = lead_search(tracked, storage, task)
     _write_outcome(folder, task, found)
-    where = {"study": task.name, "storage": storage.shown, "run_id": run_id}
+    made = SearchRun(task.name, storage.shown, run_id, **whereabouts(tracked, task.tags))
     of = {key: task.identity[key] for key in ("data", "split")}
-    write_record(folder / "run.json", {**where, **whereabouts(tracked, task.tags)}, of)
+    made.write(folder / RUN, of)
     return found
 
 

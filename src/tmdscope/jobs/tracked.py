@@ -11,7 +11,7 @@ from tmdscope.scores.cohort import Cohort
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, TrackedRun, start_run
-from tmdscope.tracking.store import Study as Store
+from tmdscope.tracking.store import Store as Store
 from tmdscope.tracking.store import open_study
 
 

@@ -29,7 +29,7 @@ AGAIN = "`dvc repro --force register`"
 
 
 @dataclass(frozen=True)
-class Check:
+class Requirement:
     """One thing that a version must show: what was found, with a remedy, and numbers for the record."""
 
     name: str
@@ -85,7 +85,7 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
     )
 
 
-def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list[Check]:
+def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list[Requirement]:
     """Judge a version; every check runs, whatever the others found. No `production`: nothing to beat."""
     own = cache(lambda: gate.contract(candidate))
     theirs = cache(lambda: own() if production is None else gate.contract(production))
@@ -99,7 +99,7 @@ def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list
     return [_attempt(name, check) for name, check in checks.items()] + check_loading(candidate, gate.load)
 
 
-def check_loading(version: Version, load: Load) -> list[Check]:
+def check_loading(version: Version, load: Load) -> list[Requirement]:
     """Check that a version loads intact (``files``) and repeats its ``reference predictions``."""
     try:
         found = load(version)
@@ -108,8 +108,8 @@ def check_loading(version: Version, load: Load) -> list[Check]:
     figures = {} if found.max_difference is None else {"max_difference": found.max_difference}
     largest = "" if found.max_difference is None else f", largest difference {found.max_difference:.1g}"
     return [
-        Check("files", found.files is None, found.files or "hash as recorded, no pickle"),
-        Check(
+        Requirement("files", found.files is None, found.files or "hash as recorded, no pickle"),
+        Requirement(
             "reference predictions", found.reference is None, found.reference or f"repeated{largest}", figures
         ),
     ]
@@ -143,11 +143,11 @@ def parse_report(uri: str, status: int, output: str, errors: str) -> ModelCheck:
     return ModelCheck(f"loading {uri} ended with status {status}: {last}", "not repeated")
 
 
-def _attempt(name: str, check: Callable[[], _Found]) -> Check:
+def _attempt(name: str, check: Callable[[], _Found]) -> Requirement:
     try:
-        return Check(name, *check())
+        return Requirement(name, *check())
     except Exception as error:
-        return Check(name, False, without_secrets(str(error)) or type(error).__name__)
+        return Requirement(name, False, without_secrets(str(error)) or type(error).__name__)
 
 
 def _classes(candidate: Version, own: Contract, theirs: Contract) -> _Found:

@@ -30,7 +30,7 @@ class SimulatedParams(Params):
 
 
 class FolderParams(Params):
-    """A user's own images: a folder with a manifest CSV (path, sample_id, material[, ...])."""
+    """A user's own images: a folder with a manifest CSV (path, sample_id, label[, ...])."""
 
     path: str = Field(min_length=1, description="the folder; relative paths start at params.yaml")
     manifest: str = Field(min_length=1, description="name of the CSV inside the folder")
@@ -58,7 +58,7 @@ class DataParams(Params):
     """Section `data`: where images come from and which classes they may have."""
 
     source: Literal["simulated", "folder", "archive"] = Field(description="where images come from")
-    classes: list[str] = Field(min_length=2, max_length=1000, description="materials, in class order")
+    classes: list[str] = Field(min_length=2, max_length=1000, description="their names, in class order")
     simulated: SimulatedParams
     folder: FolderParams
     archive: ArchiveParams | None = None

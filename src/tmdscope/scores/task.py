@@ -98,6 +98,8 @@ class Task:
     axes: int = 1
     each: Callable[[NDArray[Any], NDArray[Any], NDArray[np.bool_]], Values] | None = None
     made_of: Mapping[str, Any] = field(default_factory=dict)
+    stratum: str = "class"
+    method: str = "classifier"
 
     def record(self) -> dict[str, Any]:
         """Write what it is, JSON-like, as `read_task` reads it: ``name`` and `made_of`."""
@@ -216,6 +218,8 @@ def quantity(unit: str, levels: Sequence[float] = (), form: str = ".3g") -> Task
         count=quantities.counter(levels),
         extremes=quantities.extremes,
         naive=quantities.median,
+        stratum="range",
+        method="method",
         made_of={"unit": unit, "levels": list(levels), "form": form},
     )
 

@@ -49,6 +49,11 @@ def named(metrics: Sequence[Metric]) -> str:
     return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
 
 
+def plural(noun: str) -> str:
+    """Say of several what `Task` or `Cohort` calls one: ``rows, classes``."""
+    return noun + ("es" if noun.endswith("s") else "s")
+
+
 def capital(words: str) -> str:
     """Let words begin a sentence."""
     return words[:1].upper() + words[1:]

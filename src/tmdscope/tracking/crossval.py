@@ -13,31 +13,14 @@ from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.learn.resume import Resume
 from tmdscope.progress import TrainingTable
-from tmdscope.record import JsonRecord
+from tmdscope.run_record import ExperimentRun
 from tmdscope.scores.task import read_task
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.provenance import whereabouts
 from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, end_attempt, numbers, start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 Package = Callable[[nn.Module], Program]
-
-
-@dataclass(frozen=True)
-class RunRecord(JsonRecord):
-    """Runs and models of an experiment, and what made them, see `whereabouts`: ``run.json`` of a stage."""
-
-    experiment: str
-    run_id: str
-    fold_run_ids: list[str]
-    model_uri: str
-    fold_model_uris: list[str]
-    tracking_uri: str
-    experiment_id: str
-    made_at: str
-    provenance: dict[str, str]
-    data_sha256: str
-    split_sha256: str
 
 
 @dataclass(frozen=True)
@@ -122,7 +105,7 @@ class TrackedCrossval:
 
 
 def track_experiment(
-    study: Study,
+    study: Store,
     name: str,
     tags: Mapping[str, str],
     data: DataUse,
@@ -130,7 +113,7 @@ def track_experiment(
     folds: Sequence[FoldParts],
     on_results: Callable[[TrackedRun, Trained], Dossier],
     resume: Resume | None = None,
-) -> RunRecord:
+) -> ExperimentRun:
     """Cross-validate an experiment and track all of it; `name` is the experiment's and its run's.
 
     `on_results` gets the open run and the trained model and returns what is kept with it, whose scores become
@@ -156,7 +139,7 @@ def track_experiment(
         dossier = on_results(run, Trained(experiment, models, results, folds))
         run.metrics(numbers(dossier.facts.scores))
         uri = run.dossier(dossier)
-    return RunRecord(
+    return ExperimentRun(
         *(name, run.run_id, recorder.run_ids, uri, recorder.model_uris),
         **whereabouts(study, tags),
         data_sha256=data.sha256,

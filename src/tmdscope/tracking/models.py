@@ -46,7 +46,7 @@ from tmdscope.tracking.model_files import (
 from tmdscope.tracking.model_graph import PROGRAM
 from tmdscope.tracking.registry import FILES_SHA256, check_pinned, is_registered, recorded_sha256, resolve
 from tmdscope.tracking.scale import Scale
-from tmdscope.tracking.store import Study, shown_uri
+from tmdscope.tracking.store import Store, shown_uri
 from tmdscope.vision.classifier import (
     EMBEDDING_WIDTH,
     Ensemble,
@@ -157,7 +157,7 @@ def hash_files(folder: Path) -> str:
     return sha256_json({name: sha256_file(folder / name) for name in names})
 
 
-def find_program(study: Study, run_id: str, name: str) -> str | None:
+def find_program(study: Store, run_id: str, name: str) -> str | None:
     """Find the URI of a whole model that a run has logged, or None; what was logged by half is removed."""
     logged = study.client.search_logged_models(
         [study.experiment_id], filter_string=f"source_run_id = '{run_id}' and name = '{name}'"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 from mlflow import MlflowClient
 
+from tmdscope.dataset.label import take_label
 from tmdscope.errors import UserError
 from tmdscope.files import read_table
 from tmdscope.scores.scored import PREDICTIONS, find_problems
@@ -71,7 +72,7 @@ def read_predictions(client: MlflowClient, run_id: str) -> pd.DataFrame:
     remedy = "run the experiment again with `dvc repro --force`"
     with fetch_artifact(client, run_id, PREDICTIONS) as path:
         try:
-            table = read_table(path)
+            table = take_label(path, read_table(path))
         except UserError as error:
             raise UserError(f"{PREDICTIONS} of run {run_id} cannot be read: {error}; {remedy}") from error
     problems = find_problems(table)

@@ -10,30 +10,12 @@ from mlflow import MlflowClient
 
 from tmdscope.errors import UserError
 from tmdscope.files import read_json
-from tmdscope.record import JsonRecord
 from tmdscope.scores.facts import Facts
 from tmdscope.scores.intervals import Bounds
 from tmdscope.scores.scored import FACTS
 from tmdscope.scores.task import CLASSES, Metric
 from tmdscope.tracking.artifacts import fetch_artifact
 from tmdscope.tracking.registry import FILES_SHA256, TASK, Version, recorded_sha256, register, task_of
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A registered version of an experiment."""
-
-    version: int
-    run_id: str
-
-
-@dataclass(frozen=True)
-class Registration(JsonRecord):
-    """What stage `register` leaves in ``registered.json``: of each experiment its version, and the best."""
-
-    model: str
-    best: str
-    versions: dict[str, Entry]
 
 
 @dataclass(frozen=True)

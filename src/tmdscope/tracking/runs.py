@@ -20,7 +20,7 @@ from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.owner import is_left, mine
 from tmdscope.tracking.registry import TASK
-from tmdscope.tracking.store import Study, all_pages
+from tmdscope.tracking.store import Store, all_pages
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends."""
@@ -64,7 +64,7 @@ class Dossier:
 class TrackedRun:
     """One MLflow run, ended as its block ends; what one that is `reopened` holds is not logged again."""
 
-    study: Study
+    study: Store
     run_id: str
     reopened: bool = False
 
@@ -149,7 +149,7 @@ class TrackedRun:
 
 
 def start_run(
-    study: Study,
+    study: Store,
     name: str,
     tags: Mapping[str, str],
     parent: TrackedRun | None = None,
@@ -186,14 +186,14 @@ def start_run(
     return run
 
 
-def end_attempt(study: Study, attempt: str) -> None:
+def end_attempt(study: Store, attempt: str) -> None:
     """Mark the runs of an attempt that will not go on as killed."""
     query = f"tags.{ATTEMPT} = '{attempt}' and attributes.status = 'RUNNING'"
     for run in all_pages(study.client.search_runs, [study.experiment_id], query):
         study.client.set_terminated(run.info.run_id, "KILLED")
 
 
-def end_orphans(study: Study, lapses_s: float = float("inf"), clock: Callable[[], float] = time.time) -> None:
+def end_orphans(study: Store, lapses_s: float = float("inf"), clock: Callable[[], float] = time.time) -> None:
     """End the runs that killed processes have left running, and those older than `lapses_s`."""
     for run in all_pages(study.client.search_runs, [study.experiment_id], "attributes.status = 'RUNNING'"):
         age_s = clock() - run.info.start_time / 1000

@@ -54,7 +54,7 @@ _LOCAL = {
 
 
 @dataclass(frozen=True)
-class Study:
+class Store:
     """An open MLflow experiment, the study of that name; its client is connected to the tracking `uri`."""
 
     client: MlflowClient
@@ -221,7 +221,7 @@ def all_pages(search: Callable[..., Any], *arguments: Any, **named: Any) -> list
     return found
 
 
-def open_study(name: str) -> Study:
+def open_study(name: str) -> Store:
     """Open an MLflow experiment, creating it when it is new."""
     client = connect(create=True)
     found = client.get_experiment_by_name(name)
@@ -236,4 +236,4 @@ def open_study(name: str) -> Study:
                 raise
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
-    return Study(client, str(found.experiment_id), name, tracking_uri())
+    return Store(client, str(found.experiment_id), name, tracking_uri())

@@ -14,8 +14,8 @@ from tmdscope.files import atomic_path
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import AttributionParams, DataParams
+from tmdscope.run_record import Registration
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.registration import Registration
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device, placed

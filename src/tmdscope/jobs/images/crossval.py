@@ -27,7 +27,7 @@ from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 
-TUNED = "--tuned"
+TUNED_OPTION = "--tuned"
 
 
 def run(study: Study, *arguments: str) -> None:
@@ -76,8 +76,8 @@ def read_arguments(study: Study, arguments: Sequence[str]) -> tuple[str, Experim
 
     ``--tuned`` takes the settings that its search found; the last value is that search's selection score.
     """
-    name = name_of_entry([word for word in arguments if word != TUNED], "experiments")
-    if TUNED not in arguments:
+    name = name_of_entry([word for word in arguments if word != TUNED_OPTION], "experiments")
+    if TUNED_OPTION not in arguments:
         return name, study.section(f"experiments.{name}", ExperimentParams), None
     settings = read_best_params(study.layout.searches / name / BEST_PARAMS)
     found = study.layout.searches / name / SEARCHED

@@ -8,8 +8,8 @@ from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.jobs.latent import relate_embedding
 from tmdscope.jobs.study import Study
 from tmdscope.params.images import LatentParams
+from tmdscope.run_record import Registration
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.registration import Registration
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device, embed

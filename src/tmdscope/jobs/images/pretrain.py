@@ -7,7 +7,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.learn.pretrain import pretrain, simulate_corpus
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.images import PrepareParams, PretrainParams
-from tmdscope.record import write_record
+from tmdscope.scores.records import Pretraining
 from tmdscope.vision.features import best_device
 
 
@@ -27,10 +27,5 @@ def run(study: Study) -> None:
     )
     with atomic_path(layout.pretrained) as temporary:
         save_file(result.state, temporary, metadata={"architecture": settings.architecture})
-    content = {
-        "data": "simulated",
-        "images": len(images),
-        "history": result.history,
-        "r_squared": result.r_squared,
-    }
-    write_record(layout.pretrained.with_name("pretrain.json"), content, {}, [layout.pretrained])
+    found = Pretraining("simulated", len(images), result.history, result.r_squared)
+    found.write(layout.pretraining, {}, [layout.pretrained])

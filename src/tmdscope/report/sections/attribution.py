@@ -92,7 +92,7 @@ def _shown(maps: Maps, dataset: Dataset) -> list[Overlay]:
     return [
         Overlay(
             np.array(dataset.images[row]),
-            f"{table['material'].iloc[place]}\n{table['image_id'].iloc[place]}",
+            f"{table['label'].iloc[place]}\n{table['image_id'].iloc[place]}",
             float(scale[place]),
             {method: maps[method][place] for method in METHODS},
         )

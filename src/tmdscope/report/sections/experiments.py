@@ -93,7 +93,7 @@ class Experiments(Part):
             self._parts(),
             *(self._of_classes(metric) for metric in self.task.by_class),
             *self._decoded(),
-            pooled_table(self.task, "Experiment", pooled, about),
+            pooled_table(self.task, "Experiment", pooled, about, "images"),
             *self._reliability(),
         ]
         return Section(

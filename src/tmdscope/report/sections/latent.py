@@ -40,7 +40,7 @@ class LatentSpace(Part):
     Attributes
     ----------
     points : pandas.DataFrame
-        A row per image: ``material, part, PC1, ..., before_PC1, before_PC2``.
+        A row per image: ``label, part, PC1, ..., before_PC1, before_PC2``.
     table : pandas.DataFrame
         Every correlation, see `tmdscope.analysis.latent.relation_table`.
     images : numpy.ndarray or None
@@ -260,7 +260,7 @@ def _against(view: LatentSpace, name: str, values: pd.Series) -> Against:
         {
             "score": view.points[component].to_numpy(),
             "value": values.to_numpy(np.float64),
-            "material": view.points["material"].to_numpy(),
+            "label": view.points["label"].to_numpy(),
         }
     )
     return Against(name, component, points, best.r, best.r_ci95)

@@ -15,7 +15,7 @@ from tmdscope.scores.paired import PER_CLASS
 from tmdscope.scores.task import Metric
 from tmdscope.sequential.outcome import SMALL
 from tmdscope.sequential.plan import Arm
-from tmdscope.sequential.record import Chain, Drift, Leak, SequenceRecord, Together, Transfer
+from tmdscope.sequential.record import Chain, LatentDrift, Leak, SequenceRecord, Together, Transfer
 
 _BUDGET = "sequential - direct-equal-budget"
 _CLAIMS = {
@@ -46,7 +46,7 @@ _COMPARED: tuple[Arm, ...] = ("sequential", "direct")
 
 
 @dataclass(frozen=True)
-class Sequences(Part):
+class SequencesPart(Part):
     """What sequences gave, None where they are left out, told by the task's primary metric.
 
     `published` stands beside; `note` is what a reader must know of the images before the numbers.
@@ -341,7 +341,7 @@ class _Shown(Arms):
         ]
         return [Table.of("Registered models of the stages", rows)] if rows else []
 
-    def _stage(self, entry: Leak | Drift) -> dict[str, str]:
+    def _stage(self, entry: Leak | LatentDrift) -> dict[str, str]:
         stage = next(of for of in self.record.added if len(of.classes) == entry.materials)
         return {"Stage": stage_name(stage), "encoding": entry.encoding}
 
@@ -359,7 +359,7 @@ def _span(values: Sequence[float], form: Callable[[float], str]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _stage_key(entry: Leak | Drift) -> tuple[str, str]:
+def _stage_key(entry: Leak | LatentDrift) -> tuple[str, str]:
     return entry.encoding, f"{entry.materials}-materials"
 
 

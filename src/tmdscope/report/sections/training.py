@@ -18,7 +18,7 @@ from tmdscope.scores.text import capital, valued
 
 
 @dataclass(frozen=True)
-class Training(Part):
+class TrainingPart(Part):
     """Fold-mean curves of every experiment, and of weights `simulated` the share of variance by quantity."""
 
     metric: Metric

@@ -222,7 +222,7 @@ _WARNING = (
 
 
 @dataclass(frozen=True)
-class Comparison(Part):
+class PaperTables(Part):
     """Published tables, experiments decoded as in the paper, and how their images differ from the paper's."""
 
     task: Task

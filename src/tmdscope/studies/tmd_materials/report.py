@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tmdscope.analysis.record import Attribution, ModelLatent
 from tmdscope.audit.record import Audit
-from tmdscope.dataset.audit import audit_split, read_split
+from tmdscope.dataset.audit import count_parts, read_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.files import broken, read_table
@@ -25,7 +25,6 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.images import DataParams, ModelTrackingParams, ReportParams, SplitParams
 from tmdscope.params.reading import read_params
 from tmdscope.params.search import SEARCHED, Searched, read_all_experiments, read_searches
-from tmdscope.record import read_record
 from tmdscope.report.page import Paragraph
 from tmdscope.report.part import Report
 from tmdscope.report.sections.attribution import Attributions
@@ -36,15 +35,16 @@ from tmdscope.report.sections.experiments import Decoded, Experiments
 from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, changed_settings, read_runs
-from tmdscope.report.sections.sequential import Sequences
-from tmdscope.report.sections.training import Searches, SearchResult, Training
+from tmdscope.report.sections.sequential import SequencesPart
+from tmdscope.report.sections.training import Searches, SearchResult, TrainingPart
+from tmdscope.run_record import Registration, SearchRun, StageRuns
 from tmdscope.scores.folds import MeanStd
-from tmdscope.scores.records import ExperimentScores
-from tmdscope.scores.scored import Scored
+from tmdscope.scores.records import ExperimentScores, Pretraining
+from tmdscope.scores.scored import RUN, Scored
 from tmdscope.scores.task import Task, read_task
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.tmd_materials.paper import (
-    Comparison,
+    PaperTables,
     data_that_differ,
     published_confusion,
     read_figure_4,
@@ -83,17 +83,17 @@ def report_of(study: Study) -> Report:
     folder = layout.sequential
     found = SequenceRecord.read(folder / "sequential.json", folder / "latent.csv", left.of, task.primary)
     noted = _SEQUENCES if simulated else ""
-    sequences = Sequences(found, task.primary, classes, read_figure_4(), noted)
+    sequences = SequencesPart(found, task.primary, classes, read_figure_4(), noted)
     latent, attribution = left.latent(), left.attribution()
     histories = {name: read_table(path) for name, path in left.histories.items()}
-    pretrained = read_record(layout.pretrained.with_name("pretrain.json"), files=[layout.pretrained])
-    runs = [*left.runs(searches), Run.of(vars(audit.found), "audit")]
+    pretrained = Pretraining.read(layout.pretraining, files=[layout.pretrained])
+    runs = [*left.runs(searches), Run.of(audit.found.origin, "audit", audit.found.run_id or "")]
     if found:
-        runs += read_runs(read_record(folder / "run.json", left.of))
+        runs += read_runs(StageRuns.read(folder / RUN, left.of))
     name = study.section("tracking", ModelTrackingParams).study
     about = (
         f"Data set SHA-256 {dataset.digest}. Runs are in MLflow experiment {name}; versions are of "
-        f"registered model {left.registered['model']}; `make ui` opens both."
+        f"registered model {left.registered.model}; `make ui` opens both."
     )
     changed = changed_settings(read_study_settings(layout.settings), read_study_settings(SHIPPED))
     return Report(
@@ -104,7 +104,7 @@ def report_of(study: Study) -> Report:
         parts=[
             *(images, audit, experiments),
             Searches(task.primary, searches, left.experiments, left.scores, what),
-            Training(task.primary, histories, pretrained["images"], pretrained["r_squared"]),
+            TrainingPart(task.primary, histories, pretrained.images, pretrained.r_squared),
             left.comparison(study.section("split", SplitParams)),
             *(left.confusion(), sequences, latent, attribution),
             Provenance(runs, about),
@@ -167,28 +167,28 @@ class _Left:
         }
 
     @cached_property
-    def registered(self) -> dict[str, Any]:
+    def registered(self) -> Registration:
         """``registered.json``; refused where it is of other experiments or runs."""
-        registered = read_record(self.layout.registered, self.of)
-        listed = {name: entry["run_id"] for name, entry in registered["versions"].items()}
-        if listed != {name: found.run["run_id"] for name, found in self.scored.items()}:
+        registered = Registration.read(self.layout.registered, self.of)
+        listed = {name: entry.run_id for name, entry in registered.versions.items()}
+        if listed != {name: found.run.run_id for name, found in self.scored.items()}:
             problem = f"is of other experiments or runs than {self.layout.experiments} holds"
             raise broken(self.layout.registered, problem)
         return registered
 
     @property
     def best(self) -> str:
-        return str(self.registered["best"])
+        return self.registered.best
 
     def runs(self, searches: Iterable[str]) -> list[Run]:
         """Read the runs of experiments, with their registered versions, then of searches."""
         experiments = [
-            Run.of(self.scored[name].run, name, version=str(entry["version"]))
-            for name, entry in self.registered["versions"].items()
+            Run.of(self.scored[name].run, name, entry.run_id, str(entry.version))
+            for name, entry in self.registered.versions.items()
         ]
         folder = self.layout.searches
-        records = {name: read_record(folder / name / "run.json", self.of) for name in searches}
-        return experiments + [Run.of(record, f"search of {name}") for name, record in records.items()]
+        found = {name: SearchRun.read(folder / name / RUN, self.of) for name in searches}
+        return experiments + [Run.of(run, f"search of {name}", run.run_id) for name, run in found.items()]
 
     def search(self, name: str) -> SearchResult:
         """Read what a search left."""
@@ -198,8 +198,8 @@ class _Left:
 
     def images(self, split: Split, note: str, shown: int) -> Data:
         """Show some images of each class, and how many each part of the split has."""
-        counts = read_table(self.layout.split_counts, ["material"]).set_index("material")
-        if not counts.equals(audit_split(self.dataset.manifest, split).counts):
+        counts = read_table(self.layout.split_counts, ["label"]).set_index("label")
+        if not counts.equals(count_parts(self.dataset.manifest, split)):
             raise broken(self.layout.split_counts, f"is not of {self.layout.split}")
         return Data(
             dataset=self.dataset,
@@ -229,11 +229,11 @@ class _Left:
             what=self.what,
         )
 
-    def comparison(self, split: SplitParams) -> Comparison:
+    def comparison(self, split: SplitParams) -> PaperTables:
         """Set the paper's tables beside."""
         published = read_published()
         other = data_that_differ(published.data, self.data, split, self.dataset)
-        return Comparison(self.task, published, self.experiments, self.decoded, list(other))
+        return PaperTables(self.task, published, self.experiments, self.decoded, list(other))
 
     def confusion(self) -> Confusion:
         """Count which class is taken for which, as most probable and by the paper's decoding."""
