@@ -9,8 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from tmdscope.dataset.prepare import prepare
-from tmdscope.dataset.sources import PICTURES
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
+from tmdscope.dataset.store import MANIFEST, PICTURES, RAW_SCHEMA, write_manifest
 from tmdscope.files import sha256_file
 from tmdscope.params.images import PrepareParams
 from tmdscope.scan.surface import correlated_field

@@ -9,8 +9,7 @@ import pytest
 
 from tests.scan.read.files import nanoscope
 from tmdscope.dataset.heights import Heights
-from tmdscope.dataset.sources import HEIGHTS, PICTURES
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest, write_manifest
+from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, read_manifest, write_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 

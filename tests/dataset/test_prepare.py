@@ -12,8 +12,7 @@ from PIL import Image
 from tests.scan.read.files import nanoscope
 from tmdscope.dataset import prepare as prepare_module
 from tmdscope.dataset.prepare import picture_to_uint8, prepare
-from tmdscope.dataset.sources import HEIGHTS, PICTURES
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, Dataset, write_manifest
+from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, Dataset, write_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.params.images import LevellingParams, PrepareParams

@@ -10,8 +10,8 @@ from PIL import Image
 from tests.dataset.zenodo_site import TMD_AFM, authors_tiff, grey, publish
 from tests.support.web import serve
 from tmdscope.dataset import zenodo
-from tmdscope.dataset.sources import HEIGHTS, NOTE, PICTURES, ingest
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
+from tmdscope.dataset.sources import NOTE, ingest
+from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, read_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import open_array, sha256_file
 from tmdscope.params.images import DataParams

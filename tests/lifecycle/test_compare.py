@@ -13,8 +13,7 @@ from tmdscope.lifecycle.compare import EXPERIMENT, compare
 from tmdscope.lifecycle.comparison import compare_versions
 from tmdscope.lifecycle.cost import measure_speeds
 from tmdscope.scores.scored import PREDICTIONS
-from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
-from tmdscope.tracking.registry import Version, register
+from tmdscope.tracking.registry import FILES_SHA256, Version, recorded_sha256, register
 from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import Store, open_study
 

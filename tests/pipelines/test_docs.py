@@ -39,6 +39,7 @@ NOT_RUN = {
     "make repro": SETUP,
     "make published": SETUP,
     "make test": "runs this test",
+    "make setup CPU=1 TORCH_INDEX=ADDRESS": "tests/test_setup.py does, from an index of files",
     "make bench": "an hour",
     "make docs": "tests/test_site.py builds the site",
     "make ui": FOREGROUND,

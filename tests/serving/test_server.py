@@ -13,8 +13,7 @@ from tests.tracking.conftest import logged, store  # noqa: F401
 from tests.tracking.programs import CLASSES, IMAGES, Logged
 from tmdscope.errors import UserError
 from tmdscope.serving import server
-from tmdscope.tracking.models import recorded_sha256
-from tmdscope.tracking.registry import FILES_SHA256, register
+from tmdscope.tracking.registry import FILES_SHA256, recorded_sha256, register
 from tmdscope.tracking.store import Store
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,8 @@ from tmdscope.errors import UserError
 from tmdscope.files import write_table
 from tmdscope.scores.scored import PREDICTIONS
 from tmdscope.scores.task import CLASSES, quantity
-from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
 from tmdscope.tracking.predictions import read_predictions, resolve_model
-from tmdscope.tracking.registry import TASK, Version, register
+from tmdscope.tracking.registry import FILES_SHA256, TASK, Version, recorded_sha256, register
 from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import Store
 

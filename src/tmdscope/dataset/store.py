@@ -25,6 +25,8 @@ from tmdscope.files import (
 from tmdscope.materials import MATERIALS, nearest
 
 IMAGES = "images.npy"
+HEIGHTS = "heights.npy"
+PICTURES = "images"
 MANIFEST = "manifest.parquet"
 
 _CHECKED_PIXELS = 1 << 28  # hashed in a quarter of a second

@@ -89,7 +89,7 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     files = files_of(asked, layout.features, layout.pretrained)
     resume = _open_attempt(study, plan, files, tags, version)
     use = DataUse(tracked.name, dataset.digest, str(images), len(dataset.images), NAME)
-    task, labels = read_task(target.task), plan.label(manifest["material"].tolist())
+    task, labels = read_task(target.task), plan.label(manifest["label"].tolist())
     cohort, metric = Cohort.of(task, manifest, labels, plan.order), task.primary
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         features = Path(folder)

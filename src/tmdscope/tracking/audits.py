@@ -13,8 +13,8 @@ from tmdscope.files import sha256_json
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.task import CLASSES
+from tmdscope.tracking.artifacts import fetch_artifact
 from tmdscope.tracking.registry import Version
-from tmdscope.tracking.runs import fetch_artifact
 from tmdscope.tracking.store import all_pages, experiments_of
 
 NAME = "audit"

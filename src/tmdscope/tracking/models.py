@@ -44,7 +44,7 @@ from tmdscope.tracking.model_files import (
     read_description,
 )
 from tmdscope.tracking.model_graph import PROGRAM
-from tmdscope.tracking.registry import FILES_SHA256, check_pinned, resolve
+from tmdscope.tracking.registry import FILES_SHA256, check_pinned, is_registered, recorded_sha256, resolve
 from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.store import Store, shown_uri
 from tmdscope.vision.classifier import (
@@ -157,18 +157,6 @@ def hash_files(folder: Path) -> str:
     return sha256_json({name: sha256_file(folder / name) for name in names})
 
 
-def recorded_sha256(client: MlflowClient, uri: str) -> str | None:
-    """Give the hash that a model's files had when it was logged, from its tag or its version's; or None."""
-    if _is_registered(uri):
-        return resolve(client, uri).tags.get(FILES_SHA256)
-    tags: Mapping[str, str] = client.get_logged_model(uri.removeprefix("models:/")).tags
-    return tags.get(FILES_SHA256)
-
-
-def _is_registered(uri: str) -> bool:
-    return "@" in uri or uri.count("/") > 1
-
-
 def find_program(study: Store, run_id: str, name: str) -> str | None:
     """Find the URI of a whole model that a run has logged, or None; what was logged by half is removed."""
     logged = study.client.search_logged_models(
@@ -236,7 +224,7 @@ def fetch_files(uri: str, sha256: str | None = None) -> Path:
             f"{uri}: its files have SHA-256 {found}, {sha256.lower()} was asked for: it is another "
             "version, or its files were changed"
         )
-    if _is_registered(uri):
+    if is_registered(uri):
         check_pinned(client, resolve(client, uri))
     return folder
 

@@ -11,9 +11,9 @@ from tmdscope.errors import UserError
 from tmdscope.files import read_table
 from tmdscope.scores.scored import PREDICTIONS, find_problems
 from tmdscope.scores.task import Task
+from tmdscope.tracking.artifacts import fetch_artifact
 from tmdscope.tracking.registration import with_run
 from tmdscope.tracking.registry import Version, pull, pull_alias, resolve, task_of
-from tmdscope.tracking.runs import fetch_artifact
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,16 @@ from tmdscope.scores.facts import Facts
 from tmdscope.scores.intervals import Bounds
 from tmdscope.scores.scored import FACTS
 from tmdscope.scores.task import CLASSES, Metric
-from tmdscope.tracking.models import recorded_sha256
-from tmdscope.tracking.registry import FILES_SHA256, TASK, Version, if_there, register, task_of
-from tmdscope.tracking.runs import fetch_artifact
+from tmdscope.tracking.artifacts import fetch_artifact
+from tmdscope.tracking.registry import (
+    FILES_SHA256,
+    TASK,
+    Version,
+    if_there,
+    recorded_sha256,
+    register,
+    task_of,
+)
 
 
 @dataclass(frozen=True)

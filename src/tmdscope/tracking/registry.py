@@ -129,6 +129,19 @@ def resolve(client: MlflowClient, uri: str) -> Version:
     return to_version(pull(uri, client.get_model_version, name, number))
 
 
+def is_registered(uri: str) -> bool:
+    """Say whether an address is of a registered version or alias; else it is of a logged model."""
+    return "@" in uri or uri.count("/") > 1
+
+
+def recorded_sha256(client: MlflowClient, uri: str) -> str | None:
+    """Give the hash that a model's files had when it was logged, from its tag or its version's; or None."""
+    if is_registered(uri):
+        return resolve(client, uri).tags.get(FILES_SHA256)
+    tags: Mapping[str, str] = client.get_logged_model(uri.removeprefix("models:/")).tags
+    return tags.get(FILES_SHA256)
+
+
 def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:
     """Give the version that an alias points to, or raise a `UserError` that says what to do."""
     found = if_there(client.get_model_version_by_alias, name, alias)

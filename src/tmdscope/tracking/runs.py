@@ -3,20 +3,16 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 
 from tmdscope.address import without_secrets
-from tmdscope.errors import UserError
 from tmdscope.files import write_json, write_table
 from tmdscope.names import key_of
 from tmdscope.scores.facts import Facts
@@ -24,7 +20,7 @@ from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.owner import is_left, mine
 from tmdscope.tracking.registry import TASK
-from tmdscope.tracking.store import Store, all_pages, experiments_of, shown_uri
+from tmdscope.tracking.store import Store, all_pages, experiments_of
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends."""
@@ -157,20 +153,6 @@ class TrackedRun:
         if not self.reopened:
             return False
         return any(entry.step == step for entry in self.study.client.get_metric_history(self.run_id, key))
-
-
-@contextmanager
-def fetch_artifact(client: MlflowClient, run_id: str, name: str) -> Iterator[Path]:
-    """Bring a file of a run here for as long as the block lasts; `UserError` where there is none."""
-    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
-        try:
-            path = Path(client.download_artifacts(run_id, name, folder))
-        except (MlflowException, OSError) as error:
-            raise UserError(
-                f"run {run_id} in {shown_uri()} has no {name}: an earlier version made it; run "
-                "its experiment again with `dvc repro --force` (registering it again writes no such file)"
-            ) from error
-        yield path
 
 
 def start_run(
