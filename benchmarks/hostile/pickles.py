@@ -108,7 +108,7 @@ def _weights() -> Iterator[Case]:
 
     def load(folder: Path) -> Any:
         from tmdscope.vision.published import Weights
-from tmdscope.vision.weights import load_weights
+        from tmdscope.vision.weights import load_weights
 
         os.environ["TORCH_HOME"] = str(folder / "torch")
         return load_weights(Weights.MICRONET, "resnet18", folder / "none")

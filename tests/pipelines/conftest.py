@@ -31,8 +31,22 @@ UNDECLARED_MODULES = {"jobs.study", "studies.__main__"}
 """The same of modules: they find what a stage is."""
 
 TINY_EXPERIMENTS = {
-    "finetune-multilabel": {"strategy": "finetune", "target": "multilabel", "epochs": 1, "flips": True},
-    "features-multiclass": {"strategy": "features", "target": "multiclass", "epochs": 20, "flips": True},
+    "finetune-multilabel": {
+        "strategy": "finetune",
+        "target": "multilabel",
+        "architecture": "resnet18",
+        "weights": "simulated",
+        "epochs": 1,
+        "flips": True,
+    },
+    "features-multiclass": {
+        "strategy": "features",
+        "target": "multiclass",
+        "architecture": "efficientnet-lite0",
+        "weights": "imagenet",
+        "epochs": 20,
+        "flips": True,
+    },
 }
 
 SEARCHED = "features-multiclass"
@@ -171,8 +185,6 @@ def undeclared_above_ground(gaps: Mapping[str, Gap]) -> dict[str, set[str]]:
 def tiny(clone: Clone) -> None:
     """Make the study small enough for a test."""
     shared = {
-        "architecture": "efficientnet-lite0",
-        "weights": "imagenet",
         "batch_size": 8,
         "learning_rate": 1e-3,
         "dropout": 0.0,

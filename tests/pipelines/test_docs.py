@@ -141,7 +141,10 @@ def _write_the_readers_files(root: Path) -> None:
     )[["path", "sample_id", "label", "date", "operator", "scan_size_nm"]].to_csv(
         root / "manifest.csv", index=False
     )
-    np.save(root / "embedding.npy", np.load(root / "data" / "features" / "features.npy")[:, 0])
+    np.save(
+        root / "embedding.npy",
+        np.load(root / "data" / "features" / "efficientnet-lite0-imagenet" / "features.npy")[:, 0],
+    )
 
 
 @pytest.fixture(autouse=True)

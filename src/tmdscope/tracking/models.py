@@ -47,6 +47,7 @@ from tmdscope.tracking.model_graph import PROGRAM
 from tmdscope.tracking.registry import FILES_SHA256, check_pinned, is_registered, recorded_sha256, resolve
 from tmdscope.tracking.scale import Scale
 from tmdscope.tracking.store import Store, shown_uri
+from tmdscope.vision.backbones import on_paper
 from tmdscope.vision.classifier import (
     EMBEDDING_WIDTH,
     Ensemble,
@@ -58,7 +59,7 @@ from tmdscope.vision.features import placed
 
 _EXAMPLE_BATCH = 2
 _REFERENCE_VERSION = "1"
-_TENSORS_OF_HEAD, _TENSORS_OF_NETWORK = 4, 64
+_TENSORS_OF_HEAD = 4
 
 logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it warns where uv left out pip
 
@@ -312,7 +313,9 @@ def _read_config(metadata: Mapping[str, Any], weights: int) -> EnsembleConfig:
     for name in (*config.classes, *(config.atoms or ())):
         if problem := text_problem(name):
             raise ValueError(f"class {problem}")
-    most = weights // (_TENSORS_OF_HEAD if config.shared_backbone else _TENSORS_OF_NETWORK)
+    check_architecture(config.architecture)
+    own = 0 if config.shared_backbone else len(on_paper(config.architecture).state_dict())
+    most = weights // (_TENSORS_OF_HEAD + own)
     for what, number, lowest, highest in (
         ("classes", len(set(config.classes)), max(1, len(config.classes)), MAX_CLASSES),
         ("atoms", len(config.atoms or ()), 0, MAX_CLASSES),
@@ -321,7 +324,6 @@ def _read_config(metadata: Mapping[str, Any], weights: int) -> EnsembleConfig:
     ):
         if not lowest <= number <= highest:
             raise ValueError(f"its metadata say {what} {number}, {lowest} to {highest} is possible")
-    check_architecture(config.architecture)
     if list(metadata.get("classes", config.classes)) != list(config.classes):
         raise ValueError("its metadata name two lists of classes")
     if not set(config.trained or ()) <= set(config.classes):

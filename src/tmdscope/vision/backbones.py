@@ -45,7 +45,7 @@ def size_options(name: str, size_px: int | None) -> dict[str, Any]:
 
 @cache
 def on_paper(architecture: str, size_px: int | None = None) -> nn.Module:
-    """Build a network without memory for its numbers."""
+    """Build a network without memory for its numbers; it is built once and not to be changed."""
     with torch.device("meta"):
         return bare_backbone(architecture, size_px=size_px).eval()
 
