@@ -74,7 +74,7 @@ def held_out_tiles(
     tiles = []
     for name, image in images.items():
         named, share = said[name]
-        text = f"says {named}, {share * 100:.0f} %"
+        text = f"says {named}, {share * 100:.0f}\u00a0%"
         tiles.append(
             Tile(
                 Figure(name, f"Grey image of {name}; the model {text}", grey_png(image)), text, named == name
