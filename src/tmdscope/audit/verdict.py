@@ -73,7 +73,7 @@ def checks(findings: Findings) -> list[Check]:
         Check(
             "duplicates",
             not (exact.across_samples or exact.across_classes or crossing),
-            f"identical images: {exact.across_samples} pairs across samples, {exact.across_classes} across "
+            f"identical pairs: {exact.across_samples} across samples, {exact.across_classes} across "
             f"{strata}, {crossing} across parts of the split",
         ),
         Check(
