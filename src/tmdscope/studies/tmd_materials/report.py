@@ -94,8 +94,8 @@ def report_of(study: Study) -> Report:
         runs += read_runs(read_record(folder / "run.json", left.of))
     name = study.section("tracking", ModelTrackingParams).study
     about = (
-        f"Data set SHA-256 {dataset.digest}. Runs are in MLflow experiment {name} and those below it; versions are of "
-        f"registered model {left.registered['model']}; `make ui` opens both."
+        f"Data set SHA-256 {dataset.digest}. Runs are in MLflow experiment {name} and those below it; "
+        f"versions are of registered model {left.registered['model']}; `make ui` opens both."
     )
     changed = changed_settings(read_study_settings(layout.settings), read_study_settings(SHIPPED))
     return Report(
