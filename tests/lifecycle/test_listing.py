@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlflow.entities import RunTag
 
 from tests.lifecycle.gates import NAME, OPEN, fill
 from tests.lifecycle.memory import Data
@@ -14,8 +15,8 @@ from tests.tracking.programs import make_facts
 from tmdscope.lifecycle.listing import Row, age, as_json, list_versions, render
 from tmdscope.lifecycle.promotion import promote
 from tmdscope.scores.task import CLASSES, quantity
-from tmdscope.tracking.registration import ScoreTags, fact_tags
-from tmdscope.tracking.registry import BEST, PRODUCTION
+from tmdscope.tracking.registration import ScoreTags, fact_tags, with_run
+from tmdscope.tracking.registry import BEST, FILES_SHA256, PRODUCTION, pull_version
 from tmdscope.tracking.store import Store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -74,6 +75,23 @@ def test_tags_become_columns(study: Store) -> None:
     assert (first.aliases, first.git_commit, first.note) == (["best"], "fc15162", "")
     assert (second.experiment, second.encoding) == ("stage 4-materials", "multiclass")
     assert (third.experiment, third.encoding, third.version) == (None, None, 3)
+
+
+def test_what_a_version_does_not_say_its_run_does_but_for_the_hash_of_its_files(study: Store) -> None:
+    run = study.client.create_run("0", {}, "stage").info.run_id
+    facts = {"experiment": "sequential", "stage": "4-materials", "target": "multilabel", "git.commit": "fc1"}
+    scores = {"val_macro_f1": "0.8", "test_macro_f1": "0.1", FILES_SHA256: "of another"}
+    study.client.log_batch(run, tags=[RunTag(*pair) for pair in (facts | scores).items()])
+    study.client.get_model_version(NAME, "1").run_id = run
+    own = {"experiment": "stage 4-materials", "test_macro_f1": "0.7"}
+    for key, value in own.items():
+        study.client.set_model_version_tag(NAME, "1", key, value)
+    (found, *_) = list_versions(study.client, NAME)
+    assert (found.experiment, found.encoding, found.git_commit) == ("stage 4-materials", "multilabel", "fc1")
+    assert (found.scores.val, found.scores.test) == (0.8, 0.7)
+    version = with_run(study.client, pull_version(study.client, NAME, 1))
+    assert version.tags["stage"] == "4-materials"
+    assert version.sha256 == ""
 
 
 def test_a_move_by_hand_is_told_with_what_to_do(study: Store) -> None:

@@ -16,8 +16,8 @@ def test_classes_are_told_in_images_of_a_hundred() -> None:
     beside = {"always naming the commonest": 0.46, "going by the sample's number": 0.41}
     said = answer(CLASSES, FOUND, beside, "this model", "material", "images")
     assert said.sentence == (
-        "This model names the right material on 71 of 100 unseen images, between 50 and 86. Always naming the "
-        "commonest gives 46, going by the sample's number 41."
+        "This model names the right material on 71 of 100 unseen images, between 50 and 86. Always naming "
+        "the commonest gives 46, going by the sample's number 41."
     )
     gauge = said.gauge
     assert gauge is not None
@@ -37,8 +37,8 @@ def test_numbers_are_told_in_their_unit() -> None:
     )
     said = answer(task, found, {task.unseen: 65.0}, "a method", "value", "rows")
     assert said.sentence == (
-        "A method is within 45 points of the true value on average, on unseen rows, between 42 and 48. Always "
-        "saying the median gives 65."
+        "A method is within 45 points of the true value on average, on unseen rows, between 42 and 48. "
+        "Always saying the median gives 65."
     )
     assert said.gauge is not None
     assert (said.gauge.lowest, said.gauge.highest) == (0, 70)
@@ -64,7 +64,7 @@ def test_naming_without_looking_is_scored_on_what_is_held_out(
 
 def test_small_figures_have_zero_in_the_middle_and_the_metric_s_own_ends() -> None:
     gauge = difference("first less second", -0.12, (-0.3, 0.06), ACCURACY)
-    assert (gauge.lowest, gauge.mark, gauge.highest) == (-0.3, 0.0, 0.3)
+    assert (gauge.lowest, gauge.mark, gauge.highest) == pytest.approx((-0.3, 0.0, 0.3))
     assert gauge.readings[0].text == "-12 (-30 to +6) points"
     assert around_zero(Reading("equal", 0.0, "0")).highest == 1.0
     assert scored(MACRO_F1, "best", FOUND).readings[0].text == "0.600"

@@ -67,7 +67,7 @@ def _row(model: Registered, version: Version) -> Row:
         version=number,
         aliases=sorted(alias for alias, of in model.aliases.items() if of == number),
         note=note,
-        experiment=tags.get("experiment", f"stage {tags['stage']}" if "stage" in tags else None),
+        experiment=f"stage {tags['stage']}" if "stage" in tags else tags.get("experiment"),
         encoding=tags.get("target", tags.get("encoding")),
         architecture=tags.get("architecture"),
         scores=ScoreTags.read(tags),
