@@ -128,6 +128,13 @@ def find_project(start: Path | None = None) -> Path:
     return next((f for f in (here, *here.parents) if all((f / m).is_file() for m in marks)), here)
 
 
+def shipped_settings() -> Path:
+    """Find the settings that a wheel carries; from a checkout they are profile ``default``."""
+    package = Path(__file__).parent
+    carried = package / "shipped.yaml"
+    return carried if carried.exists() else package.parents[1] / "profiles" / "default.yaml"
+
+
 def tracking_home() -> Path:
     """Find the folder whose ``mlruns`` holds the runs.
 

@@ -1,4 +1,4 @@
-"""The main study from end to end, at tiny size, as a user runs it."""
+"""The main study from end to end, at tiny size, as a user runs it; `make test` runs it once."""
 
 import json
 
@@ -15,8 +15,6 @@ from tests.pipelines.conftest import (
     undeclared_above_ground,
 )
 from tests.support.reads import undeclared
-
-pytestmark = pytest.mark.slow
 
 MODEL = "tmd-material-classifier"
 TAGS = {
@@ -147,6 +145,7 @@ def test_nothing_runs_twice(study: Clone) -> None:
     assert "Data and pipelines are up to date" in study.run("dvc", "status", "dvc.yaml").stdout
 
 
+@pytest.mark.slow
 def test_a_change_of_describe_runs_describe_latent_and_report_only(study: Clone) -> None:
     study.edit({"describe.opening_radius_px": 1})
     try:
@@ -162,12 +161,14 @@ def test_a_change_of_describe_runs_describe_latent_and_report_only(study: Clone)
         study.run("dvc", "checkout", "dvc.yaml")
 
 
+@pytest.mark.slow
 def test_queued_experiments_run(study: Clone) -> None:
     study.run("dvc", "exp", "run", "-S", "report.images_per_class=1", "--name", "fewer-images", "--queue")
     study.run("dvc", "exp", "run", "--run-all")
     assert "fewer-images" in study.run("dvc", "exp", "show", "--csv").stdout
 
 
+@pytest.mark.slow
 def test_mlproject_trains_one_experiment_and_promotes(study: Clone) -> None:
     local = ("--env-manager", "local")
     study.run(
@@ -182,6 +183,7 @@ def test_mlproject_trains_one_experiment_and_promotes(study: Clone) -> None:
     assert study.client.get_model_version_by_alias(MODEL, "production").version == best
 
 
+@pytest.mark.slow
 def test_promoting_an_unknown_version_names_the_known_ones(study: Clone) -> None:
     refused = study.run("tmdscope", "promote", "77", check=False)
     assert refused.returncode == 1

@@ -17,8 +17,6 @@ from tmdscope.scores.records import FamilySearch, StudyScores
 from tmdscope.scores.task import CLASSES, quantity
 from tmdscope.studies import find_study
 
-pytestmark = pytest.mark.slow
-
 FILES = ("study.py", "params.yaml", "dvc.yaml")
 PAGE = ROOT / "docs" / "adding-a-study.md"
 LINES = 120
@@ -146,6 +144,7 @@ def test_classes_of_wines_as_the_docs_have_it(tmp_path: Path, monkeypatch: pytes
     assert metrics["dataset"]["images"] == 178
 
 
+@pytest.mark.slow
 def test_numbers_of_the_diabetes_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = repro(written(tmp_path, "diabetes", of_numbers()), "diabetes", monkeypatch)
     check_what_comes_for_free("diabetes", quantity("points"), folds=4, trials=5 * 6)

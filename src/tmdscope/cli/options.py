@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tmdscope.layout import find_project
+from tmdscope.layout import find_project, shipped_settings
 from tmdscope.names import shown
+
+SETTINGS = Path("params.yaml")
 
 
 def echo(text: object, nl: bool = True, err: bool = False) -> None:
@@ -17,7 +19,7 @@ def echo(text: object, nl: bool = True, err: bool = False) -> None:
 def _of_project(params: Path) -> Path:
     """Take the project's settings from anywhere below it; what a user names is relative to where they are."""
     found = find_project() / params
-    return found if params == Path("params.yaml") and not params.exists() and found.exists() else params
+    return found if params == SETTINGS and not params.exists() and found.exists() else params
 
 
 ParamsPath = Annotated[
@@ -30,10 +32,13 @@ Sha256 = Annotated[
 
 
 def read(params: Path, *sections: str) -> Any:
-    """Read sections of the settings of a study on images, in this order."""
+    """Read sections of the settings of a study on images, in this order; outside a project the shipped."""
     from tmdscope.params.reading import read_section
     from tmdscope.params.settings import IMAGE_SECTIONS
 
+    if params == SETTINGS and not params.exists():
+        echo("no params.yaml here or above: with the settings that tmdscope ships", err=True)
+        params = shipped_settings()
     return [read_section(name, IMAGE_SECTIONS[name], params) for name in sections]
 
 
