@@ -52,8 +52,11 @@ def test_pretraining_helps_only_where_both_intervals_say_so(bounds: Any, says: s
     names = [metric.name for metric in CLASSES.metrics]
     one = Estimate(dict.fromkeys(names, 0.5), dict.fromkeys(names, bounds), 20, 10)
     gains = [Gain("pre", "zero", 4, (), {"ensemble_test": one, "out_of_fold": one})]
-    (said,) = Gains(PRETRAINING, gains, CLASSES).sentences()
-    assert said.startswith("pre less zero, macro F1: on the held-out test ")
+    part = Gains(PRETRAINING, gains, CLASSES, "20 images")
+    (said,), claim = part.sentences(), part.claim()
+    assert " pre less zero, macro F1: on the held-out test " in said
+    assert claim is not None
+    assert claim.sentence == ("Yes." if bounds and bounds[0] > 0 else "These images do not decide it.")
     assert said.count(says) == 2
 
 

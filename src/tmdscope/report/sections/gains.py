@@ -10,10 +10,12 @@ from tmdscope.params.architectures import WeightsName
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.search import tuned_name
+from tmdscope.report.answer import difference
 from tmdscope.report.figures.scores import drawable, intervals
-from tmdscope.report.page import Block, Figure, Paragraph, Table
+from tmdscope.report.page import Block, Claim, Figure, Paragraph, Section, Table
+from tmdscope.report.part import Part
 from tmdscope.report.text import decided, readable
-from tmdscope.scores.intervals import Estimate
+from tmdscope.scores.intervals import Bounds, Estimate
 from tmdscope.scores.paired import compare
 from tmdscope.scores.task import Metric, Task
 from tmdscope.scores.text import capital, estimated, heading
@@ -195,12 +197,16 @@ def find_gains(
 
 
 @dataclass(frozen=True)
-class Gains:
-    """What the pairs of experiments say to a question; the task's primary metric decides."""
+class Gains(Part):
+    """What the pairs of experiments say to a question; the task's primary metric decides.
+
+    `what` counts the images.
+    """
 
     question: Question
     found: Sequence[Gain]
     task: Task
+    what: str
 
     @property
     def metric(self) -> Metric:
@@ -227,13 +233,23 @@ class Gains:
 
     def answer(self) -> str:
         """Say what all intervals say together."""
-        intervals = [one.bounds[self.metric.name] for gain in self.found for one in gain.differences.values()]
-        clear = {bounds[0] > 0 for bounds in intervals if bounds and (bounds[0] > 0 or bounds[1] < 0)}
-        if not clear:
-            return "These images do not show it: every interval holds zero."
-        if len(clear) > 1:
+        signs = {
+            _sign(one.bounds[self.metric.name]) for gain in self.found for one in gain.differences.values()
+        }
+        if signs == {0}:
+            return "These images do not decide it."
+        if len(signs - {0}) > 1:
             return "It depends on the experiment and the images."
-        return "Yes:" if clear == {self.metric.higher_is_better} else "No:"
+        said = "Yes" if (1 in signs) == self.metric.higher_is_better else "No"
+        return f"{said}, but not every interval leaves out zero." if 0 in signs else f"{said}."
+
+    def claim(self) -> Claim | None:
+        """Answer, beside the first pair's difference on the held-out test."""
+        if not self.found:
+            return None
+        one, metric = self.found[0].differences["ensemble_test"], self.metric
+        value, bounds = one.values[metric.name], one.bounds[metric.name]
+        return Claim(self.answer(), difference(self.found[0].pair, value, bounds, metric))
 
     def _says(self, gain: Gain) -> str:
         better, worse = self.question.better, self.question.worse
@@ -245,11 +261,11 @@ class Gains:
         ]
         return f"{gain.pair}, {self.metric.title}: {'; '.join(parts)}."
 
-    def blocks(self, what: str) -> list[Block]:
+    def section(self) -> Section | None:
         """Write table, remarks and figure; none where there is no pair."""
         scored = [(gain, name, found) for gain in self.found for name, found in gain.differences.items()]
         if not scored:
-            return []
+            return None
         title, good = self.metric.title, "Right" if self.metric.higher_is_better else "Left"
         rows = [
             [
@@ -271,10 +287,9 @@ class Gains:
         }
         of = [f"{one.title}, points" if one.percent else heading(one) for one in self.task.metrics]
         label = f"{capital(title)}, {self.question.axis}"
-        return [
-            Paragraph(f"{self.question.asks} {self.answer().removesuffix(':').removesuffix('.')}."),
+        blocks: list[Block] = [
             Table(
-                f"{self.question.caption} ({what}): both predict the same images; the test by "
+                f"{self.question.caption} ({self.what}): both predict the same images; the test by "
                 "fold ensembles, out-of-fold images by the fold that validates on them. 95 % intervals of "
                 "the paired difference, bootstrapped by sample. Where a search found the settings of one of "
                 "the two, on these very out-of-fold images, only the test is shown",
@@ -292,3 +307,11 @@ class Gains:
                 intervals(bars, label),
             ),
         ]
+        return Section(self.question.asks, blocks)
+
+
+def _sign(bounds: Bounds) -> int:
+    """Say on which side of zero a whole interval is; 0 where it holds zero or there is none."""
+    if bounds is None:
+        return 0
+    return int(bounds[0] > 0) - int(bounds[1] < 0)

@@ -80,7 +80,7 @@ def report_of(study: Study) -> Report:
     split, note = read_split(layout.split, dataset.digest, dataset.manifest), _SIMULATED if simulated else ""
     searches = {name: left.search(name) for name in read_searches(layout.settings)}
     images = left.images(split, note, study.section("report", ReportParams).images_per_class)
-    experiments = left.compared(split, study.section("scoring", ScoringParams))
+    experiments = left.compared(split)
     audit = AuditPart(Audit.read(layout.audit, task, left.of))
     folder = layout.sequential
     found = SequenceRecord.read(folder / "sequential.json", folder / "latent.csv", left.of, task.primary)
@@ -108,7 +108,7 @@ def report_of(study: Study) -> Report:
         answer=left.answer(experiments.baseline),
         shown=[left.pictures()],
         parts=[
-            *(images, audit, experiments),
+            *(images, audit, experiments, *left.gains(study.section("scoring", ScoringParams))),
             Searches(task.primary, searches, left.experiments, left.scores, what),
             TrainingPart(task.primary, histories, pretrained.images, pretrained.r_squared),
             left.comparison(study.section("split", SplitParams)),
@@ -250,12 +250,10 @@ class _Left:
             "The first held-out image of each class, not picked, and what the model says.",
         )
 
-    def compared(self, split: Split, scoring: ScoringParams) -> Experiments:
+    def compared(self, split: Split) -> Experiments:
         """Compare the experiments, with one another and with what a sample's number says."""
         samples, ids = self.dataset.manifest["sample_id"].to_numpy(), self.dataset.image_ids
         baseline = sample_id_baseline(samples, self.labels, split.rows(ids))
-        predictions = {name: found.predictions for name, found in self.scored.items()}
-        of = self.experiments, predictions, self.data.classes, scoring
         return Experiments(
             task=self.task,
             scores=self.scores,
@@ -263,9 +261,14 @@ class _Left:
             classes=self.data.classes,
             decoded={name: self.decoded[name] for name in self.multilabel},
             baseline=None if baseline is None else {name: MeanStd(**own) for name, own in baseline.items()},
-            gains=[Gains(asked, find_gains(asked, *of), self.task) for asked in QUESTIONS],
             what=self.what,
         )
+
+    def gains(self, scoring: ScoringParams) -> list[Gains]:
+        """Ask pairs of experiments what pre-training, fine-tuning and the target are worth."""
+        predictions = {name: found.predictions for name, found in self.scored.items()}
+        of = self.experiments, predictions, self.data.classes, scoring
+        return [Gains(asked, find_gains(asked, *of), self.task, self.what) for asked in QUESTIONS]
 
     def comparison(self, split: SplitParams) -> PaperTables:
         """Set the paper's tables beside."""
