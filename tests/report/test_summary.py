@@ -53,7 +53,9 @@ def test_pretraining_helps_only_where_both_intervals_say_so(bounds: Any, says: s
     one = Estimate(dict.fromkeys(names, 0.5), dict.fromkeys(names, bounds), 20, 10)
     gains = [Gain("pre", "zero", 4, (), {"ensemble_test": one, "out_of_fold": one})]
     (said,) = Gains(PRETRAINING, gains, CLASSES).sentences()
-    assert said.startswith("pre less zero, macro F1: on the held-out test ")
+    answer = "Yes:" if says == "pre-training helps" else "These images do not show it."
+    told = f"Did pre-training help? {answer} pre less zero, macro F1: on the held-out test "
+    assert said.startswith(told)
     assert said.count(says) == 2
 
 

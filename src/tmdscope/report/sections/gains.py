@@ -230,7 +230,7 @@ class Gains:
         intervals = [one.bounds[self.metric.name] for gain in self.found for one in gain.differences.values()]
         clear = {bounds[0] > 0 for bounds in intervals if bounds and (bounds[0] > 0 or bounds[1] < 0)}
         if not clear:
-            return "These images do not show it: every interval holds zero."
+            return "These images do not show it."
         if len(clear) > 1:
             return "It depends on the experiment and the images."
         return "Yes:" if clear == {self.metric.higher_is_better} else "No:"
@@ -272,7 +272,7 @@ class Gains:
         of = [f"{one.title}, points" if one.percent else heading(one) for one in self.task.metrics]
         label = f"{capital(title)}, {self.question.axis}"
         return [
-            Paragraph(f"{self.question.asks} {self.answer().removesuffix(':').removesuffix('.')}."),
+            Paragraph(f"{self.question.asks} {self.answer().rstrip(':.')}."),
             Table(
                 f"{self.question.caption} ({what}): both predict the same images; the test by "
                 "fold ensembles, out-of-fold images by the fold that validates on them. 95 % intervals of "
