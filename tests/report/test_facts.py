@@ -361,7 +361,10 @@ def test_a_number_that_the_metrics_lack_is_noticed(tmp_path: Path) -> None:
 def test_the_sections_come_in_their_order() -> None:
     titles = [section.title for section in materials().report().page().sections]
     assert titles == [
-        *("In short", "Data", "What the score is worth", "Experiments", "Training", "Paper beside measured"),
+        *("In short", "Data", "What the score is worth", "Experiments"),
+        "Pre-trained less scratch at equal epochs",
+        "Multiclass less multilabel, both read as the most probable material",
+        *("Training", "Paper beside measured"),
         *("Confusion matrices", "Materials added one after another", "Latent space"),
         *("What the network looks at", "Environment and provenance", "How to reproduce"),
     ]

@@ -16,7 +16,7 @@ from tmdscope.audit.record import Check
 from tmdscope.report.sections.attribution import Attributions
 from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.experiments import Experiments
-from tmdscope.report.sections.gains import PRETRAINING, Gain, Gains
+from tmdscope.report.sections.gains import PRETRAINING, Asked, Gain, Gains
 from tmdscope.report.sections.sequential import Sequences
 from tmdscope.report.text import UNDECIDED, decided
 from tmdscope.scores.folds import MeanStd
@@ -52,7 +52,9 @@ def test_pretraining_helps_only_where_both_intervals_say_so(bounds: Any, says: s
     names = [metric.name for metric in CLASSES.metrics]
     one = Estimate(dict.fromkeys(names, 0.5), dict.fromkeys(names, bounds), 20, 10)
     gains = [Gain("pre", "zero", 4, (), {"ensemble_test": one, "out_of_fold": one})]
-    (said,) = Gains(PRETRAINING, gains, CLASSES).sentences()
+    asked = Asked(Gains(PRETRAINING, gains, CLASSES), "")
+    (said,) = asked.sentences()
+    assert asked.claim().sentence == f"pre less zero: {says}."
     assert said.startswith("pre less zero, macro F1: on the held-out test ")
     assert said.count(says) == 2
 

@@ -58,7 +58,7 @@ class Experiments(Part):
         }
 
     def sentences(self) -> list[str]:
-        """Say which is best and how good it is, what pairs of experiments say, and the baseline."""
+        """Say which is best and how good it is, and the baseline."""
         score, primary = self.scores[self.best], self.task.primary
         ensemble = [
             f"{metric.title} {estimated(metric, score.ensemble_test.all)} {unit_of(metric)}".rstrip()
@@ -71,7 +71,7 @@ class Experiments(Part):
             f"ensemble on the held-out test: {', '.join(ensemble)} (95 % intervals bootstrapped by sample, "
             "as all in brackets here)."
         )
-        return [best, *(said for one in self.gains for said in one.sentences()), self._base_sentence()]
+        return [best, self._base_sentence()]
 
     def claim(self) -> Claim:
         """Say which is best, by what decides."""
@@ -92,7 +92,7 @@ class Experiments(Part):
         )
 
     def section(self) -> Section:
-        """Write scores, intervals and reliability, and what pairs of experiments say."""
+        """Write scores, intervals and reliability."""
         pooled = {name: score.out_of_fold for name, score in self.scores.items()}
         about = "Pooled: every image predicted by the fold that validates on it"
         blocks: list[Block] = [
@@ -103,9 +103,7 @@ class Experiments(Part):
             pooled_table(self.task, "Experiment", pooled, about),
             *self._reliability(),
         ]
-        return Section(
-            "Experiments", blocks + [block for one in self.gains for block in one.blocks(self.what)]
-        )
+        return Section("Experiments", blocks)
 
     def _means(self, score: ExperimentScores, part: str, metrics: Sequence[Metric] = ()) -> list[str]:
         metrics = metrics or self.task.metrics

@@ -9,8 +9,10 @@ import pandas as pd
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.search import tuned_name
+from tmdscope.report.answer import difference
 from tmdscope.report.figures.scores import drawable, intervals
-from tmdscope.report.page import Block, Figure, Paragraph, Table
+from tmdscope.report.page import Block, Claim, Figure, Paragraph, Section, Table
+from tmdscope.report.part import Part
 from tmdscope.report.text import decided, readable
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.paired import compare
@@ -213,3 +215,31 @@ class Gains:
                 intervals(bars, label),
             ),
         ]
+
+
+@dataclass(frozen=True)
+class Asked(Part):
+    """A question to pairs of experiments, in a section of its own; `what` the images are."""
+
+    gains: Gains
+    what: str
+
+    def sentences(self) -> list[str]:
+        """Say what each pair says."""
+        return self.gains.sentences()
+
+    def claim(self) -> Claim:
+        """Say what the first pair says on held-out images."""
+        gain, question, metric = self.gains.found[0], self.gains.question, self.gains.metric
+        found = gain.differences["ensemble_test"]
+        bounds = found.bounds[metric.name]
+        sides = (question.better, question.worse)
+        says = decided(bounds, *(sides if metric.higher_is_better else sides[::-1]))
+        return Claim(
+            f"{gain.pair}: {says}.", difference(gain.pair, found.values[metric.name], bounds, metric)
+        )
+
+    def section(self) -> Section | None:
+        """Write table, remarks and figure."""
+        blocks = self.gains.blocks(self.what)
+        return Section(self.gains.question.caption, blocks) if blocks else None

@@ -35,7 +35,7 @@ from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.classifiers import Confusion
 from tmdscope.report.sections.data import Data
 from tmdscope.report.sections.experiments import Decoded, Experiments
-from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
+from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Asked, Gains, find_gains
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, changed_settings, read_runs
 from tmdscope.report.sections.sequential import Sequences
@@ -106,7 +106,7 @@ def report_of(study: Study) -> Report:
         answer=left.answer(experiments.baseline),
         shown=[left.pictures()],
         parts=[
-            *(images, audit, experiments),
+            *(images, audit, experiments, *(Asked(one, what) for one in experiments.gains)),
             Searches(task.primary, searches, left.experiments, left.scores, what),
             Training(task.primary, histories, pretrained["images"], pretrained["r_squared"]),
             left.comparison(study.section("split", SplitParams)),
