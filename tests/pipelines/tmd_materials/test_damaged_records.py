@@ -94,7 +94,7 @@ CASES: list[tuple[str, dict[str, Damage], tuple[str, ...]]] = [
     ("data/prepared/images.npy", ARRAY, ("split", "features", f"crossval {SEARCHED}")),
     (
         "data/prepared/manifest.parquet",
-        {**TABLE, "labels": table(lambda rows: rows.assign(material="MoS2"))},
+        {**TABLE, "labels": table(lambda rows: rows.assign(label="MoS2"))},
         ("split", f"crossval {SEARCHED}"),
     ),
     ("data/split.json", {**JSON, "leak": content(leak)}, (f"crossval {SEARCHED}", "latent", "report")),
