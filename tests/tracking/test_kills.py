@@ -30,7 +30,7 @@ from tmdscope.tracking.registry import read_standing
 from tmdscope.tracking.search import lead_search
 from tmdscope.tracking.store import connect, open_study
 
-pytestmark = pytest.mark.own_process
+pytestmark = [pytest.mark.own_process, pytest.mark.slow]
 
 KILLS = int(os.environ.get("TMDSCOPE_KILLS", "4"))
 """Troubles of each command; 60 take half an hour."""
