@@ -147,7 +147,6 @@ def check_whole(folder: Path, name: str) -> None:
     assert not list(folder.rglob(f"*{SUFFIX}"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_trouble_at_a_write_leaves_what_a_repeat_makes_right(folder: Path, command: str) -> None:
     act, result = COMMANDS[command]
