@@ -30,7 +30,7 @@ from tmdscope.tracking.registry import read_standing
 from tmdscope.tracking.search import lead_search
 from tmdscope.tracking.store import connect, open_study
 
-pytestmark = pytest.mark.own_process
+pytestmark = [pytest.mark.own_process, pytest.mark.slow]
 
 KILLS = int(os.environ.get("TMDSCOPE_KILLS", "4"))
 """Troubles of each command; 60 take half an hour."""
@@ -149,7 +149,6 @@ def check_whole(folder: Path, name: str) -> None:
     assert not list(folder.rglob(f"*{SUFFIX}"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_trouble_at_a_write_leaves_what_a_repeat_makes_right(folder: Path, command: str) -> None:
     act, result = COMMANDS[command]
