@@ -79,8 +79,7 @@ class AuditPart(Part):
         """Collect the numbers of the section.
 
         The plain metric, under its name, by what a predictor sees, ``campaigns`` by way of holding out,
-        ``early_late`` by class, ``twice_the_samples`` and ``checks``; under ``shown`` what else
-        the record says of them.
+        ``early_late`` by class, ``twice_the_samples``, ``checks``; ``shown`` is what else the record says.
         """
         found, name = self.found, self.metric.name
         campaigns = {
@@ -419,8 +418,6 @@ def _by_name(content: Any) -> Any:
     if isinstance(content, Mapping):
         return {key: _by_name(value) for key, value in content.items()}
     if isinstance(content, list) and content and isinstance(content[0], Mapping):
-        return {
-            str(own.get("name", place)): _by_name({k: v for k, v in own.items() if k != "name"})
-            for place, own in enumerate(content)
-        }
+        owns = {str(own.get("name", place)): {**own} for place, own in enumerate(content)}
+        return {key: _by_name({k: v for k, v in own.items() if k != "name"}) for key, own in owns.items()}
     return content
