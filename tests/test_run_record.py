@@ -27,16 +27,17 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path, record: JsonRecord) 
     path = tmp_path / "run.json"
     record.write(path, {"data": "d"})
     assert type(record).read(path, {"data": "d"}) == record
-    without = {key: value for key, value in record.to_dict().items() if key != "version"}
-    write_record(path, without, {"data": "d"})  # as before versions were written
-    assert type(record).read(path, {"data": "d"}) == record
+    if record.VERSION == 1:  # as before versions were written
+        without = {key: value for key, value in record.to_dict().items() if key != "version"}
+        write_record(path, without, {"data": "d"})
+        assert type(record).read(path, {"data": "d"}) == record
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
 def test_another_version_or_a_key_that_lacks_is_refused(tmp_path: Path, record: JsonRecord) -> None:
     path, content = tmp_path / "run.json", record.to_dict()
-    write_record(path, {**content, "version": 2}, {})
-    with pytest.raises(UserError, match=r"run\.json is of version 2"):
+    write_record(path, {**content, "version": record.VERSION + 1}, {})
+    with pytest.raises(UserError, match=rf"run\.json is of version {record.VERSION + 1}"):
         type(record).read(path)
     content.popitem() if not isinstance(record, type(NO_RUNS)) else content.pop("made_at")
     write_record(path, content, {})

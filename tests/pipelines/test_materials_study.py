@@ -47,6 +47,12 @@ def runs_of(study: Clone) -> tuple[dict[str, object], dict[str, list[object]]]:
     return parents, children
 
 
+NOT_ASKED = {"check": {"src/tmdscope/jobs/networks.py", "src/tmdscope/vision"}} | dict.fromkeys(
+    ("audit", "latent", "sequential"), {"data/pretrained"}
+)
+"""Read where settings name a network's stages, or look through weights `simulated`: these do not."""
+
+
 def test_every_experiment_is_a_run_with_its_folds(study: Clone) -> None:
     parents, children = runs_of(study)
     assert set(parents) == set(CROSSVALIDATED)
@@ -137,7 +143,9 @@ def test_stages_read_what_they_declare(study: Clone) -> None:
     """The ground floor is left out by decision: it computes nothing, and everything depends on it."""
     gaps = undeclared(study.root / "dvc.yaml", study.reads, study.root)
     assert undeclared_above_ground(gaps) == {}
-    assert {stage: gap.unused for stage, gap in gaps.items() if gap.unused} == {}
+    assert {
+        stage: gap.unused for stage, gap in gaps.items() if gap.unused - NOT_ASKED.get(stage, set())
+    } == {}
 
 
 def test_nothing_runs_twice(study: Clone) -> None:

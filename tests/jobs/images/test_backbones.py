@@ -16,7 +16,7 @@ from tmdscope.jobs import check
 from tmdscope.jobs.images import features, ingest, prepare, pretrain
 from tmdscope.params.experiments import BackboneParams
 from tmdscope.params.reading import read_params
-from tmdscope.record import read_record
+from tmdscope.scores.records import Pretraining
 from tmdscope.studies.tmd_materials.study import STUDY
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.features import apply_in_batches, frozen_backbone
@@ -57,21 +57,21 @@ def test_nothing_is_pretrained_that_no_setting_asks_for(
     settle: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     settle()
-    assert read_json(STUDY.layout.pretraining) == {"needed": False}
+    assert read_json(STUDY.layout.pretraining_needed) == {"needed": False}
     STUDY.layout.pretrained.parent.mkdir(parents=True)
     STUDY.layout.pretrained.touch()  # of settings before
     pretrain.run(STUDY)
     assert "nothing was trained" in capsys.readouterr().out
-    assert read_record(STUDY.layout.pretrained.with_name("pretrain.json"))["images"] == 0
+    assert Pretraining.read(STUDY.layout.pretraining).images == 0
     assert not STUDY.layout.pretrained.exists()
 
 
 def test_a_backbone_that_a_setting_asks_for_is_pretrained(settle: Callable[..., None]) -> None:
     settle(features={"backbones": [LITE, {**LITE, "weights": "simulated"}]})
-    assert read_json(STUDY.layout.pretraining) == {"needed": True}
+    assert read_json(STUDY.layout.pretraining_needed) == {"needed": True}
     pretrain.run(STUDY)
     bare_backbone("efficientnet-lite0", load_file(STUDY.layout.pretrained))
-    assert read_record(STUDY.layout.pretrained.with_name("pretrain.json"))["images"] == 32
+    assert Pretraining.read(STUDY.layout.pretraining).images == 32
 
 
 def test_features_of_every_backbone_are_stored_beside_each_other(settle: Callable[..., None]) -> None:

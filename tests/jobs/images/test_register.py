@@ -74,9 +74,7 @@ def write_scores(name: str, validation: float, selection: float) -> None:
     }
     make_facts(scores=scores).write(MAIN.experiments / name / "facts.json", of)
     made = {"tracking_uri": "sqlite:", "experiment_id": "1", "made_at": "now", "provenance": {}}
-    run = ExperimentRun(
-        name, name, [], f"models:/{name}", [], **made, data_sha256="ab" * 32, split_sha256="ab"
-    )
+    run = ExperimentRun(name, name, [], f"models:/{name}", **made, data_sha256="ab" * 32, split_sha256="ab")
     run.write(MAIN.experiments / name / "run.json", of)
 
 
