@@ -67,7 +67,7 @@ def test_a_command_imports_nothing_heavy_that_it_does_not_need(code: str) -> Non
 
 def test_profiles_are_listed(project: Path) -> None:
     lines = RUNNER.invoke(app, ["profile", "list"]).output.splitlines()
-    assert [line.split()[0] for line in lines] == ["default", "paper"]
+    assert [line.split()[0] for line in lines] == ["default", "paper", "pretraining"]
 
 
 def test_a_profile_is_shown_as_written(project: Path) -> None:
