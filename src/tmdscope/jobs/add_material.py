@@ -1,7 +1,7 @@
 """A user's new class on top of a registered model, and what it gains against training anew."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +50,7 @@ from tmdscope.tracking.registration import with_run
 from tmdscope.tracking.registry import Version, resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import TrackedSequences
-from tmdscope.tracking.store import connect, open_study
+from tmdscope.tracking.store import Store, connect, open_study
 from tmdscope.vision.features import best_device, frozen_backbone, placed, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
 from tmdscope.vision.stored import place_of
@@ -104,16 +104,22 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
         outcome = train_tracked(recorder, models.setup(folds), [known])
     summary = summarise(plan, [known, *outcome.results], cohort, scoring)
     record = AddedRecord(**vars(summary), model=version.uri, versions=outcome.versions)
-    text = describe_gain(record, metric)
     place = layout.added / key_of(material)
-    record.write(place / "added.json", metric)
-    write_text(place / "gain.md", text)
-    for run_id in outcome.runs.values():
-        tracked.client.log_artifact(run_id, str(place / "gain.md"))
-    for made in record.versions:
-        write_card(tracked.client, resolve(tracked.client, f"models:/{made.name}/{made.number}"))
+    text = _write(record, metric, place, tracked, outcome.runs.values())
     resume.finish()  # last: a repeat of what was killed before goes on with the same runs and version
     return text, place
+
+
+def _write(record: AddedRecord, metric: Metric, place: Path, store: Store, runs: Iterable[str]) -> str:
+    """Write what was found into a folder and to the runs, and the cards of what was registered."""
+    text = describe_gain(record, metric)
+    record.write(place / "added.json", metric)
+    write_text(place / "gain.md", text)
+    for run_id in runs:
+        store.client.log_artifact(run_id, str(place / "gain.md"))
+    for made in record.versions:
+        write_card(store.client, resolve(store.client, f"models:/{made.name}/{made.number}"))
+    return text
 
 
 def _read_both(

@@ -17,7 +17,7 @@ from tmdscope.vision.backbones import bare_backbone, feature_count, layers_befor
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head
 from tmdscope.vision.features import frozen_backbone
 from tmdscope.vision.precision import Precision, resolve_precision
-from tmdscope.vision.published import Weights, normalisation_of
+from tmdscope.vision.published import Normalisation, Weights, normalisation_of
 from tmdscope.vision.stored import VALUES, StoredFeatures, place_of
 from tmdscope.vision.targets import Multilabel, Target, make_target
 from tmdscope.vision.weights import load_weights
@@ -88,8 +88,15 @@ def make_experiment(
     inputs = torch.from_numpy(np.array(stored)).to(device)
     labels = torch.from_numpy(dataset.labels(classes)).to(device)
     examples = Examples(inputs[:, 0], labels, inputs) if shared else Examples(inputs, labels)
-    config = EnsembleConfig(
-        architecture=params.architecture,
+    config = _config(params.architecture, encoding, size_px, shared, normalisation)
+    return Experiment(encoding, examples, new_model, _fit_settings(params, device), assemble, config)
+
+
+def _config(
+    architecture: str, encoding: Target, size_px: int, shared: bool, normalisation: Normalisation
+) -> EnsembleConfig:
+    return EnsembleConfig(
+        architecture=architecture,
         target=encoding.name,
         classes=encoding.classes,
         size_px=size_px,
@@ -99,7 +106,6 @@ def make_experiment(
         atoms=encoding.atoms if isinstance(encoding, Multilabel) else None,
         wait=isinstance(encoding, Multilabel) and encoding.wait,
     )
-    return Experiment(encoding, examples, new_model, _fit_settings(params, device), assemble, config)
 
 
 def _fit_settings(params: ExperimentParams, device: torch.device) -> FitSettings:
