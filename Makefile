@@ -16,6 +16,8 @@ SOURCES := src
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc
 PIP := $(BIN)/python -m pip
 INSTALL := $(if $(UV),$(UV) pip install --compile-bytecode --python $(BIN)/python,$(PIP) install --disable-pip-version-check) --quiet
+# The lock holds what each Python gets; pySPM, which AFMReader asks for and nothing here calls, says it is not for 3.13.
+LOCKED := --require-hashes$(if $(UV),, --ignore-requires-python)
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 TORCH_CPU := $(if $(CPU),torch-cpu.lock,$(wildcard torch-cpu.lock))
 
@@ -36,11 +38,11 @@ $(READY): requirements.lock pyproject.toml $(wildcard torch-cpu.lock)
 	  $(if $(UV),$(UV) venv --quiet --allow-existing $(if $(TORCH_CPU),--seed) --python "$$python",$$python -m venv) $(VENV)
 ifneq ($(TORCH_CPU),)
 	@test -e torch-cpu.lock || $(BIN)/python -c "$$LOCK_TORCH" '$(TORCH_INDEX)'
-	$(INSTALL) --no-deps --require-hashes -r torch-cpu.lock
+	$(INSTALL) --no-deps $(LOCKED) -r torch-cpu.lock
 	@awk '/^[a-z]/ {keep = $$1 !~ /^(torch|torchvision)==|^(triton|nvidia-|cuda-)/} keep' requirements.lock > $(VENV)/rest.lock
-	$(INSTALL) --no-deps --require-hashes -r $(VENV)/rest.lock
+	$(INSTALL) --no-deps $(LOCKED) -r $(VENV)/rest.lock
 else
-	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) $(LOCKED) -r requirements.lock
 endif
 	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
