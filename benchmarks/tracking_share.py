@@ -161,7 +161,7 @@ def keep_program(_: TrackedRun, trained: Trained) -> Dossier:
     Dossier
         With the program, and no predictions and facts.
     """
-    return Dossier(trained.program, pd.DataFrame({"fold": []}), make_facts(scores={}))
+    return Dossier(trained.program, pd.DataFrame({"fold": []}), make_facts())
 
 
 def peak_mb() -> int:

@@ -14,6 +14,7 @@ from tmdscope.tracking.crossval import TrackedCrossval, Trained, track_experimen
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, start_run
 from tmdscope.tracking.store import Store
+from tmdscope.tracking.views import SHOWN
 from tmdscope.vision.classifier import Head
 
 
@@ -26,15 +27,15 @@ def test_an_experiment_is_tracked_to_the_fold(store: Store) -> None:
     def on_results(run: TrackedRun, trained: Trained) -> Dossier:
         seen.append(trained.results)
         run.tags({"heard": "yes"})
-        scores = {"val": {"f1": 0.5}, "words": "are no metric", "bounds": [0.4, 0.6]}
-        return Dossier(trained.program, pd.DataFrame({"fold": [0, 1]}), make_facts(scores=scores))
+        return Dossier(trained.program, pd.DataFrame({"fold": [0, 1]}), make_facts())
 
     data = DataUse("features", "cd" * 32, "data/features", 24, "crossval")
     record = track_experiment(
         store, "heads", {"study": "tests"}, data, make_experiment(epochs=2), folds, on_results
     )
     parent = store.client.get_run(record.run_id)
-    assert parent.data.metrics == {"val.f1": 0.5}
+    shown = [metric.name for metric in make_facts().task.metrics]
+    assert set(parent.data.metrics) == {f"{part}_{name}" for part in SHOWN for name in shown}
     assert (parent.data.tags["heard"], parent.data.tags["experiment"]) == ("yes", "heads")
     for number, run_id in enumerate(record.fold_run_ids):
         fold = store.client.get_run(run_id)
