@@ -171,6 +171,7 @@ class Task:
 
 
 ACCURACY = Metric("accuracy", "accuracy", classes.accuracy, percent=True)
+BALANCED_ACCURACY = Metric("balanced_accuracy", "balanced accuracy", classes.balanced_accuracy, percent=True)
 MACRO_F1 = Metric("macro_f1", "macro F1", classes.macro_f1)
 RECALL = Metric("recall", "recall", classes.recall_per_class, percent=True)
 
@@ -192,6 +193,7 @@ ORDERED_CLASSES = replace(
     name="ordered-classes",
     metrics=(
         ACCURACY,
+        BALANCED_ACCURACY,
         Metric("level_error", "mean error in levels", classes.level_error, False, highest=np.inf),
         MACRO_F1,
     ),

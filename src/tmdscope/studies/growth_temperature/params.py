@@ -1,0 +1,46 @@
+"""Sections of this study alone."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from tmdscope.params.common import Key
+from tmdscope.params.families import AnyFamily, FramedSearchParams
+from tmdscope.params.reading import Params, Seed
+
+
+class FramingParams(Params):
+    """Section `framing`: temperatures as classes, in an order, or as numbers with bins."""
+
+    unit: str = Field(min_length=1, max_length=10, description="of temperatures and edges")
+    edges: list[float] = Field(
+        description="between bins of numbers; one on an edge is below it; empty: midway between temperatures"
+    )
+
+    @model_validator(mode="after")
+    def _edges_rise(self) -> Self:
+        if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
+            raise ValueError(f"edges {self.edges} must rise")
+        return self
+
+
+class ModelsParams(Params):
+    """Section `models`: what is compared, by a name of the user's, each searched in every outer fold."""
+
+    seed: Seed
+    outer_folds: int = Field(ge=2, le=100, description="every image is predicted by one that never saw it")
+    inner_folds: int = Field(ge=2, le=100, description="of what an outer fold may see; these choose settings")
+    searches: dict[Key, FramedSearchParams] = Field(min_length=1)
+
+
+class HonestyParams(Params):
+    """Section `honesty`: what tells a score from chance, and from the order in which samples were grown."""
+
+    flips: int = Field(ge=100, le=1_000_000, description="draws of signs for every two models")
+    permutations: int = Field(ge=1, le=100_000, description="of the temperatures among samples")
+    method: Annotated[AnyFamily, Field(discriminator="family")] = Field(
+        description="with fixed settings, that permuted temperatures are given to"
+    )
+    blocks: int = Field(ge=2, le=100, description="of sample numbers, equal in samples, each held out")
+    held_out: list[Key] = Field(min_length=1, description="models that predict held-out blocks")
+    seed: Seed

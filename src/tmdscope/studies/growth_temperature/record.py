@@ -1,0 +1,78 @@
+"""What the comparison of models on one source leaves on disk."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tmdscope.record import JsonRecord
+from tmdscope.scores.every_pair import Pair
+from tmdscope.scores.intervals import Bounds
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of predictions by metric, with 95 % intervals by sample, and of which images.
+
+    `by_class` judges classes, `by_number` numbers; `recall` is by class, where it has images. `invalid`
+    counts images that no class is known of (of NNRank: that its authors would read none from).
+    `calibration_error` is of probabilities, softened by a temperature of inner folds; numbers have none.
+    """
+
+    images: int
+    samples: int
+    by_class: dict[str, float]
+    by_number: dict[str, float]
+    bounds: dict[str, Bounds]
+    recall: dict[str, float]
+    confusion: list[list[int]]
+    invalid: int = 0
+    calibration_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model in a framing: its scores, those on the paper's test, and what its searches chose by fold."""
+
+    scores: Scores
+    test: Scores | None
+    run_id: str
+    choices: list[dict[str, Any]]
+    inner: list[float]
+    trials: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Null:
+    """What a fixed method scores on the true temperatures, and on permuted ones: mean, most, how likely.
+
+    By metric of classes.
+    """
+
+    settings: dict[str, Any]
+    permutations: int
+    true: dict[str, float]
+    mean: dict[str, float]
+    most: dict[str, float]
+    p_value: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison(JsonRecord):
+    """``comparison.json``: models by framing and name; `why_not` says why a source was not run.
+
+    `baselines` see no image; `blocks` are held-out blocks of sample numbers, of models and baselines.
+    """
+
+    source: str
+    why_not: str = ""
+    unit: str = ""
+    classes: list[str] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    samples: int = 0
+    distinct: int = 0
+    test_images: int = 0
+    models: dict[str, dict[str, Model]] = field(default_factory=dict)
+    baselines: dict[str, Scores] = field(default_factory=dict)
+    blocks: dict[str, Scores] = field(default_factory=dict)
+    block_count: int = 0
+    pairs: list[Pair] = field(default_factory=list)
+    null: Null | None = None
