@@ -32,7 +32,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scale:
-    """Classes that stand for numbers: their names, the rising numbers in a unit, and the edges between them."""
+    """Classes that stand for numbers: their names, the rising numbers in a unit, the edges between them."""
 
     classes: tuple[str, ...]
     levels: tuple[float, ...]
@@ -200,6 +200,7 @@ def search_settings(
     if params.prune_folds:
         with quiet():
             pruner = optuna.pruners.WilcoxonPruner(p_threshold=params.prune_folds, n_startup_steps=2)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     with quiet():
         study = optuna.create_study(direction=metric.direction, pruner=pruner)
     trials: list[dict[str, Any]] = []

@@ -1,6 +1,6 @@
 """Sections of this study alone."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -44,3 +44,36 @@ class HonestyParams(Params):
     blocks: int = Field(ge=2, le=100, description="of sample numbers, equal in samples, each held out")
     held_out: list[Key] = Field(min_length=1, description="models that predict held-out blocks")
     seed: Seed
+
+
+class SimulatedGrowthParams(Params):
+    """Section `simulated`: scans of MoS2 by the simulator, driven by a growth temperature."""
+
+    images: int = Field(ge=20, le=1_000_000, description="number of images")
+    samples: int = Field(ge=20, le=1_000_000, description="number of samples the images are taken from")
+    size_px: int = Field(ge=32, le=4096, description="rows and columns of a height map and of its image")
+    frame_nm: float = Field(gt=0, le=1e6, description="width of a scan in nm")
+    temperatures: list[float] = Field(
+        min_length=2, max_length=100, description="that samples are grown at, each as often, rising"
+    )
+    times_min: list[float] = Field(
+        min_length=2, max_length=2, description="shortest and longest growth; a nuisance"
+    )
+    planes: list[Literal["c", "a", "r"]] = Field(
+        min_length=1, max_length=3, description="of the substrate; a nuisance"
+    )
+    spread: float = Field(
+        ge=0, le=3, description="between samples, on what temperature sets: lognormal sigma"
+    )
+    depends: bool = Field(description="false: images do not depend on temperature, so that no model can tell")
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> Self:
+        if self.images < self.samples:
+            raise ValueError(f"{self.images} images cannot come from {self.samples} samples")
+        for name in ("temperatures", "times_min"):
+            values = getattr(self, name)
+            if sorted(set(values)) != values:
+                raise ValueError(f"{name} {values} must rise")
+        return self

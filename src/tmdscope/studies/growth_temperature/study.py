@@ -8,15 +8,24 @@ from tmdscope.jobs.study import Later, Study
 from tmdscope.layout import Layout
 from tmdscope.materials import nearest
 from tmdscope.params.common import ScoringParams, TrackingParams
+from tmdscope.params.images import DescribeParams
 from tmdscope.params.rules import Settings
 from tmdscope.scores.task import ORDERED_CLASSES, quantity
-from tmdscope.studies.growth_temperature.params import FramingParams, HonestyParams, ModelsParams
+from tmdscope.studies.growth_temperature.params import (
+    FramingParams,
+    HonestyParams,
+    ModelsParams,
+    SimulatedGrowthParams,
+)
 from tmdscope.studies.published_features.params import FetchParams
 
 HERE = "tmdscope.studies.growth_temperature"
 LAYOUT = Layout("growth_temperature")
 
-SOURCES = {"published": Later(f"{HERE}.tables", "read_cohort")}
+SOURCES = {
+    "simulated": Later(f"{HERE}.simulated", "read_cohort"),
+    "published": Later(f"{HERE}.tables", "read_cohort"),
+}
 """Where images and temperatures come from, and what reads their cohort."""
 
 
@@ -51,6 +60,8 @@ STUDY = Study(
     name="growth_temperature",
     params={
         "fetch": FetchParams,
+        "simulated": SimulatedGrowthParams,
+        "describe": DescribeParams,
         "framing": FramingParams,
         "models": ModelsParams,
         "honesty": HonestyParams,
@@ -60,7 +71,7 @@ STUDY = Study(
     rules=(models_agree,),
     layout=LAYOUT,
     source=LAYOUT.tables,
-    cohort=SOURCES["published"],
+    cohort=SOURCES["simulated"],
     task={"name": "ordered-classes"},
     verbs=(HERE,),
 )
