@@ -99,7 +99,7 @@ class Asked:
         by_class = estimate(scale.by_class, targets, said.labels, samples, *draws)
         by_number = estimate(scale.by_number, scale.numbers(targets), said.numbers, samples, *draws)
         counted = scale.by_class.counts(targets, said.labels, np.zeros(len(rows), dtype=np.int64))[0]
-        recall = dict(zip(cohort.classes, RECALL.of(counted).tolist(), strict=False))
+        by_label = dict(zip(cohort.classes, RECALL.of(counted).tolist(), strict=False))
         error = None
         if said.probabilities is not None:
             error = expected_calibration_error(said.probabilities, targets)
@@ -109,7 +109,7 @@ class Asked:
             by_class=dict(by_class.values),
             by_number=dict(by_number.values),
             bounds={**by_class.bounds, **by_number.bounds},
-            recall={name: value for name, value in recall.items() if np.isfinite(value)},
+            by_label={name: value for name, value in by_label.items() if np.isfinite(value)},
             confusion=confusion_matrix(targets, said.labels, len(cohort.classes)).tolist(),
             invalid=count_invalid(said),
             calibration_error=error,

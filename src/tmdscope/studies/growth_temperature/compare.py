@@ -25,18 +25,23 @@ from tmdscope.scores.every_pair import compare_every_pair
 from tmdscope.scores.task import ORDERED_CLASSES
 from tmdscope.search.framed import Chosen, Said
 from tmdscope.studies.growth_temperature.asked import ALL, BLOCKS, Asked, Folds
-from tmdscope.studies.growth_temperature.fetch import ABSENT
 from tmdscope.studies.growth_temperature.params import ModelsParams
 from tmdscope.studies.growth_temperature.parts import OuterFold, run_part
-from tmdscope.studies.growth_temperature.record import Comparison, Model, Null, Scores
+from tmdscope.studies.growth_temperature.record import (
+    ABSENT,
+    COMPARISON,
+    CONSTANT,
+    MAJORITY,
+    PREDICTIONS,
+    SAMPLE_NUMBER,
+    Comparison,
+    Model,
+    Null,
+    Scores,
+)
 from tmdscope.studies.growth_temperature.study import source_of
 
 NAME = "compare"
-COMPARISON = "comparison.json"
-PREDICTIONS = "predictions.parquet"
-
-MAJORITY, CONSTANT, SAMPLE_NUMBER = "majority", "constant", "sample_number"
-"""Baselines: the most frequent class, the mean number, and the nearest neighbour by the sample's number."""
 
 
 def run(study: Study, source: str) -> None:

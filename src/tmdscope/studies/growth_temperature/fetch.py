@@ -7,6 +7,7 @@ import platformdirs
 
 from tmdscope.files import atomic_path, read_bytes, write_json
 from tmdscope.jobs.study import Study
+from tmdscope.studies.growth_temperature.record import ABSENT
 from tmdscope.studies.growth_temperature.study import source_of
 from tmdscope.studies.growth_temperature.tables import (
     TEMPERATURES,
@@ -16,9 +17,6 @@ from tmdscope.studies.growth_temperature.tables import (
 )
 from tmdscope.studies.published_features.params import FetchParams
 from tmdscope.studies.published_features.tables import FOLDER_VARIABLE, fetch_tables, read_tables
-
-ABSENT = "absent.json"
-"""In place of tables: why there are none."""
 
 
 def run(study: Study) -> None:

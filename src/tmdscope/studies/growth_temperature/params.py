@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tmdscope.params.common import Key
-from tmdscope.params.families import AnyFamily, FramedSearchParams
+from tmdscope.params.families import AnyFamily, FramedSearchParams, MlpFamily
 from tmdscope.params.reading import Params, Seed
 
 
@@ -43,6 +43,15 @@ class HonestyParams(Params):
     )
     blocks: int = Field(ge=2, le=100, description="of sample numbers, equal in samples, each held out")
     held_out: list[Key] = Field(min_length=1, description="models that predict held-out blocks")
+    seed: Seed
+
+
+class LeakParams(Params):
+    """Section `leak`: a warning, the features of one fold's network for all folds, as in the paper."""
+
+    enabled: bool = Field(description="show what the slip does to scores; off costs nothing")
+    network: MlpFamily = Field(description="whose first hidden layer gives the features; the paper's has 100")
+    method: Annotated[AnyFamily, Field(discriminator="family")] = Field(description="on these features")
     seed: Seed
 
 

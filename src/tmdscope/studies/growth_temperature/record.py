@@ -7,13 +7,24 @@ from tmdscope.record import JsonRecord
 from tmdscope.scores.every_pair import Pair
 from tmdscope.scores.intervals import Bounds
 
+COMPARISON = "comparison.json"
+PREDICTIONS = "predictions.parquet"
+LEAK = "leak.json"
+UNDERSTANDING = "understanding.json"
+
+ABSENT = "absent.json"
+"""In place of a source's tables: why there are none."""
+
+MAJORITY, CONSTANT, SAMPLE_NUMBER = "majority", "constant", "sample_number"
+"""Baselines: the most frequent class, the mean number, and the nearest neighbour by the sample's number."""
+
 
 @dataclass(frozen=True)
 class Scores:
     """Scores of predictions by metric, with 95 % intervals by sample, and of which images.
 
-    `by_class` judges classes, `by_number` numbers; `recall` is by class, where it has images. `invalid`
-    counts images that no class is known of (of NNRank: that its authors would read none from).
+    `by_class` judges classes, `by_number` numbers; `by_label` is the share of each class that is right.
+    `invalid` counts images that no class is known of (of NNRank: that its authors would read none from).
     `calibration_error` is of probabilities, softened by a temperature of inner folds; numbers have none.
     """
 
@@ -22,7 +33,7 @@ class Scores:
     by_class: dict[str, float]
     by_number: dict[str, float]
     bounds: dict[str, Bounds]
-    recall: dict[str, float]
+    by_label: dict[str, float]
     confusion: list[list[int]]
     invalid: int = 0
     calibration_error: float | None = None
@@ -76,3 +87,39 @@ class Comparison(JsonRecord):
     block_count: int = 0
     pairs: list[Pair] = field(default_factory=list)
     null: Null | None = None
+
+
+@dataclass(frozen=True)
+class Leak(JsonRecord):
+    """``leak.json``: scores of a method on features of one fold's network, of each fold's own, and the lift.
+
+    Of the folds that the one network was trained on; values by metric with 95 % intervals by sample.
+    """
+
+    enabled: bool
+    leaky: dict[str, float]
+    honest: dict[str, float]
+    lift: dict[str, float]
+    bounds: dict[str, dict[str, Bounds]]
+    images: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a quantity goes with temperature: Pearson's r, 95 % interval by sample, false discovery rate."""
+
+    name: str
+    r: float
+    bounds: Bounds
+    q_value: float
+    images: int
+
+
+@dataclass(frozen=True)
+class Understanding(JsonRecord):
+    """``understanding.json``: what is measured on images, and what the simulator made them from."""
+
+    measured: list[Change] = field(default_factory=list)
+    true: list[Change] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)

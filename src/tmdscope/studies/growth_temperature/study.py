@@ -14,6 +14,7 @@ from tmdscope.scores.task import ORDERED_CLASSES, quantity
 from tmdscope.studies.growth_temperature.params import (
     FramingParams,
     HonestyParams,
+    LeakParams,
     ModelsParams,
     SimulatedGrowthParams,
 )
@@ -65,6 +66,7 @@ STUDY = Study(
         "framing": FramingParams,
         "models": ModelsParams,
         "honesty": HonestyParams,
+        "leak": LeakParams,
         "scoring": ScoringParams,
         "tracking": TrackingParams,
     },
@@ -73,5 +75,6 @@ STUDY = Study(
     source=LAYOUT.tables,
     cohort=SOURCES["simulated"],
     task={"name": "ordered-classes"},
+    sections=Later(f"{HERE}.report", "report_of"),
     verbs=(HERE,),
 )

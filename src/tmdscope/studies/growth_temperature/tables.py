@@ -97,6 +97,7 @@ def read_cohort(study: Study) -> Cohort:
             "write both in one unit"
         )
     levels, labels = np.unique(known.values, return_inverse=True)
+    described = tables.descriptors
     samples = [tables.sample_ids[row] for row in known.rows]
     return Cohort.of_features(
         ORDERED_CLASSES,
@@ -105,5 +106,6 @@ def read_cohort(study: Study) -> Cohort:
         samples,
         [f"{level:g} {asked.unit}" for level in levels],
         order=sample_numbers(samples)[:, 0],
+        statistics=None if described is None else described.iloc[known.rows].reset_index(drop=True),
         nuisance=pd.DataFrame({"in_test": known.in_test}),
     )

@@ -1,0 +1,86 @@
+"""The report of the study: both sources, and the paper's tables beside the published rows."""
+
+import numpy as np
+
+from tmdscope.files import read_json, read_table, sha256_file
+from tmdscope.jobs.study import Study
+from tmdscope.record import read_record
+from tmdscope.report.part import Part, Report
+from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
+from tmdscope.studies.growth_temperature.extras import ChangesPart, LeakPart, SeenPart
+from tmdscope.studies.growth_temperature.paper import PaperPart, read_paper
+from tmdscope.studies.growth_temperature.record import (
+    ABSENT,
+    COMPARISON,
+    LEAK,
+    PREDICTIONS,
+    UNDERSTANDING,
+    Comparison,
+    Leak,
+    Understanding,
+)
+from tmdscope.studies.growth_temperature.sections import SourcePart
+from tmdscope.studies.growth_temperature.simulated import IMAGES, TABLE
+from tmdscope.studies.growth_temperature.study import SOURCES, source_of
+
+
+def report_of(study: Study) -> Report:
+    """Make the report from what the stages left."""
+    found: list[Comparison] = []
+    runs: list[Run] = []
+    for source in SOURCES:
+        comparison, own = read_comparison(study, source)
+        found.append(comparison)
+        runs += own
+    parts: list[Part] = [SourcePart(one) for one in found]
+    beside = [PaperPart(one, read_paper()) for one in found if one.source == "published" and not one.why_not]
+    changes = [ChangesPart(source, read_changes(study, source)) for source in SOURCES]
+    about = "Runs are named after the source, the framing and the model; every outer fold is a run below it."
+    conditions = (
+        "The command runs every stage that is not up to date, under the settings of "
+        f"{study.layout.settings} of that commit. Another processor or version of a library may change the "
+        "last digits."
+    )
+    return Report(
+        title="Growth temperature of MoS2",
+        lead="Which temperature was this MoS2 grown at, and what can honestly be said.",
+        parts=[
+            *parts,
+            *beside,
+            *changes,
+            *more_of(study, found[0]),
+            Provenance(runs, about),
+            Reproduction(runs, "make growth", conditions),
+        ],
+        said=[*parts, *changes],
+    )
+
+
+def read_comparison(study: Study, source: str) -> tuple[Comparison, list[Run]]:
+    """Read what was compared on a source, and its runs; of other data it is refused."""
+    own = source_of(study, source)
+    path, absent = own.layout.split.parent / COMPARISON, own.layout.tables / ABSENT
+    if absent.is_file():
+        read_json(absent)
+        return Comparison.read(path, {"data": sha256_file(absent)}), []
+    of = own.of(own.cohort(own).digest)
+    comparison = Comparison.read(path, of, [path.with_name(PREDICTIONS)])
+    return comparison, read_runs(read_record(own.layout.run, of), f"{source}.")
+
+
+def read_changes(study: Study, source: str) -> Understanding:
+    """Read which quantities change with temperature on a source."""
+    return Understanding.read(study.layout.scores.with_name(f"{source}_{UNDERSTANDING}"))
+
+
+def more_of(study: Study, found: Comparison) -> list[Part]:
+    """Show what only simulated images have: the leak, and images that a model has right and wrong."""
+    own = source_of(study, found.source)
+    cohort, tables = own.cohort(own), own.layout.tables
+    leak = Leak.read(study.layout.scores.with_name(LEAK), {"data": cohort.digest})
+    said = read_table(own.layout.split.with_name(PREDICTIONS))
+    name = next(iter(found.models["nominal"]))
+    labels = [found.classes[label] if label >= 0 else "none" for label in said[f"nominal.{name}.class"]]
+    grown = read_table(tables / TABLE)
+    seen = SeenPart(name, np.load(tables / IMAGES), grown, labels, cohort.label_names.tolist())
+    return [LeakPart(leak), seen]

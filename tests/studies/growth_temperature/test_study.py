@@ -1,0 +1,95 @@
+"""The whole study at tiny size: simulated images, no published temperatures."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tmdscope.jobs.check import check_study
+from tmdscope.params.reading import ParamsError, read_params, write_settings
+from tmdscope.studies import find_study
+from tmdscope.studies.growth_temperature.compare import in_paper_test
+from tmdscope.studies.growth_temperature.record import ABSENT, COMPARISON, Comparison
+from tmdscope.studies.growth_temperature.study import STUDY, source_of
+from tmdscope.studies.growth_temperature.tables import FILE_VARIABLE
+from tmdscope.studies.published_features.tables import FOLDER_VARIABLE
+
+PARAMS = Path(__file__).parents[3] / "pipelines" / "growth_temperature" / "params.yaml"
+KEPT = ("svc", "ridge", "cnn", "cnn_coral")
+
+
+def write(folder: Path, **changes) -> Path:
+    content = read_params(PARAMS)
+    content["simulated"] |= {"images": 40, "samples": 30, "size_px": 48, "frame_nm": 500.0}
+    models = content["models"] | {"outer_folds": 3, "inner_folds": 2}
+    models["searches"] = {name: models["searches"][name] | {"trials": 2} for name in KEPT}
+    content["models"] = models
+    content["honesty"] |= {"flips": 200, "permutations": 3, "blocks": 3, "held_out": ["svc"]}
+    content["leak"]["network"] |= {"hidden": 8, "epochs": 3}
+    content["scoring"]["bootstrap"] = 100
+    content |= changes
+    path = folder / "pipelines" / "growth_temperature" / "params.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(write_settings(content))
+    return path
+
+
+def test_the_projects_settings_agree() -> None:
+    assert "9 sections" in check_study(find_study("growth_temperature").at(PARAMS))
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "message"),
+    [
+        ("honesty", {"held_out": ["svm"]}, "honesty.held_out: 'svm' is no model.*svc"),
+        ("framing", {"edges": [975, 925]}, "must rise"),
+    ],
+)
+def test_sections_that_disagree_are_refused(tmp_path: Path, section, change, message) -> None:
+    content = read_params(PARAMS)[section] | change
+    with pytest.raises(ParamsError, match=message):
+        check_study(STUDY.at(write(tmp_path, **{section: content})))
+
+
+@pytest.mark.slow
+def test_the_study_runs_from_nothing_to_a_report(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (FOLDER_VARIABLE, FILE_VARIABLE, "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    study = STUDY.at(write(Path()))
+    for verb, *entry in (
+        ("check",),
+        ("simulate",),
+        ("fetch",),
+        ("compare", "simulated"),
+        ("compare", "published"),
+        ("understand", "simulated"),
+        ("understand", "published"),
+        ("leak",),
+        ("report",),
+    ):
+        study.job(verb)(study, *entry)
+    own = source_of(study, "simulated")
+    cohort = own.cohort(own)
+    found = Comparison.read(own.layout.split.with_name(COMPARISON), own.of(cohort.digest))
+    assert set(found.models["nominal"]) == {"svc", "ridge", "cnn"}
+    assert set(found.models["ordinal"]) == set(KEPT)
+    assert set(found.baselines) == {"majority", "constant", "sample_number"} == set(found.blocks) - {"svc"}
+    assert len(found.pairs) == 10 * 9 / 2
+    assert not in_paper_test(cohort).any()
+    assert (source_of(study, "published").layout.tables / ABSENT).is_file()
+    metrics = json.loads(study.layout.metrics.read_text())
+    assert "TMDSCOPE_GROWTH_TEMPERATURES" in metrics["published"]["why_not"]
+    own_numbers = metrics["simulated"]
+    for framing, name in (("nominal", "svc"), ("ordinal", "cnn_coral"), ("regression", "ridge")):
+        scores = own_numbers[framing][name]
+        assert 0 <= scores["accuracy"] <= 1
+        assert 0 <= scores["balanced_accuracy"] <= 1
+        assert scores["rmse"] >= scores["mae"] > 0
+    counts = own_numbers["baselines"]["majority"]
+    assert counts["balanced_accuracy"] == pytest.approx(1 / 3)
+    page = study.layout.page.read_text()
+    assert "Simulated data: how well a method does here says nothing about MoS2" in page
+    assert "one fold" in page
