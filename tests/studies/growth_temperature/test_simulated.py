@@ -14,8 +14,9 @@ from tmdscope.params.images import DescribeParams
 from tmdscope.params.reading import ParamsError, parse_section, read_section
 from tmdscope.scores.cohort import Cohort
 from tmdscope.search.framed import FramedSearch, Rows, Scale
+from tmdscope.studies.growth_temperature.described import DESCRIPTORS, cohort_of
 from tmdscope.studies.growth_temperature.params import SimulatedGrowthParams
-from tmdscope.studies.growth_temperature.simulated import DESCRIPTORS, cohort_of, grow_sample, plan_growth
+from tmdscope.studies.growth_temperature.simulated import grow_sample, plan_growth
 
 PARAMS = Path(__file__).parents[3] / "pipelines" / "growth_temperature" / "params.yaml"
 DESCRIBE = DescribeParams(gaussian_sigma_px=1.0, opening_radius_px=2)

@@ -36,7 +36,7 @@ def write(folder: Path, **changes) -> Path:
 
 
 def test_the_projects_settings_agree() -> None:
-    assert "9 sections" in check_study(find_study("growth_temperature").at(PARAMS))
+    assert "10 sections" in check_study(find_study("growth_temperature").at(PARAMS))
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,12 @@ def test_the_study_runs_from_nothing_to_a_report(tmp_path: Path, monkeypatch) ->
         ("simulate",),
         ("fetch",),
         ("compare", "simulated"),
+        ("images",),
         ("compare", "published"),
+        ("compare", "images"),
         ("understand", "simulated"),
         ("understand", "published"),
+        ("understand", "images"),
         ("leak",),
         ("report",),
     ):

@@ -31,6 +31,7 @@ from tmdscope.studies.growth_temperature.record import (
     ABSENT,
     COMPARISON,
     CONSTANT,
+    IN_TEST,
     MAJORITY,
     PREDICTIONS,
     SAMPLE_NUMBER,
@@ -211,9 +212,9 @@ def _joined(columns: Sequence[NDArray[Any] | None]) -> Any:
 
 def in_paper_test(cohort: Cohort) -> NDArray[np.bool_]:
     """Say which rows are of the paper's test, shape (N,); none where that is not known."""
-    if cohort.nuisance is None or "in_test" not in cohort.nuisance:
+    if cohort.nuisance is None or IN_TEST not in cohort.nuisance:
         return np.zeros(len(cohort), dtype=bool)
-    return np.asarray(cohort.nuisance["in_test"], dtype=bool)
+    return np.asarray(cohort.nuisance[IN_TEST], dtype=bool)
 
 
 def predictions_table(cohort: Cohort, said: Mapping[str, Said]) -> pd.DataFrame:

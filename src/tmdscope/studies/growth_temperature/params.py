@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from tmdscope.params.common import Key
 from tmdscope.params.families import AnyFamily, FramedSearchParams, MlpFamily
+from tmdscope.params.images import FolderParams, PrepareParams
 from tmdscope.params.reading import Params, Seed
 
 
@@ -44,6 +45,18 @@ class HonestyParams(Params):
     blocks: int = Field(ge=2, le=100, description="of sample numbers, equal in samples, each held out")
     held_out: list[Key] = Field(min_length=1, description="models that predict held-out blocks")
     seed: Seed
+
+
+class ImagesParams(Params):
+    """Section `images`: a user's own images with a column of growth temperatures, or the archive's."""
+
+    source: Literal["none", "folder", "archive"] = Field(description="where images come from; none: not run")
+    folder: FolderParams
+    files: str = Field(min_length=1, description="which of the archive's files, as a glob: `*` is all of use")
+    classes: list[str] = Field(
+        min_length=1, description="that the manifest's column names; the archive's are 900C, 950C, 1000C"
+    )
+    prepare: PrepareParams
 
 
 class LeakParams(Params):

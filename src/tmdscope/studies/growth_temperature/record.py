@@ -15,6 +15,9 @@ UNDERSTANDING = "understanding.json"
 ABSENT = "absent.json"
 """In place of a source's tables: why there are none."""
 
+IN_TEST = "in_test"
+"""Column of the paper's own test images."""
+
 MAJORITY, CONSTANT, SAMPLE_NUMBER = "majority", "constant", "sample_number"
 """Baselines: the most frequent class, the mean number, and the nearest neighbour by the sample's number."""
 

@@ -7,6 +7,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.record import read_record
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
+from tmdscope.studies.growth_temperature.described import IMAGES, TABLE
 from tmdscope.studies.growth_temperature.extras import ChangesPart, LeakPart, SeenPart
 from tmdscope.studies.growth_temperature.paper import PaperPart, read_paper
 from tmdscope.studies.growth_temperature.record import (
@@ -20,7 +21,6 @@ from tmdscope.studies.growth_temperature.record import (
     Understanding,
 )
 from tmdscope.studies.growth_temperature.sections import SourcePart
-from tmdscope.studies.growth_temperature.simulated import IMAGES, TABLE
 from tmdscope.studies.growth_temperature.study import SOURCES, source_of
 
 

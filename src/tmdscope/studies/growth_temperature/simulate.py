@@ -7,8 +7,9 @@ from tmdscope.files import atomic_path
 from tmdscope.jobs.study import Study
 from tmdscope.params.images import DescribeParams
 from tmdscope.processes import run_parts
+from tmdscope.studies.growth_temperature.described import IMAGES, TABLE
 from tmdscope.studies.growth_temperature.params import SimulatedGrowthParams
-from tmdscope.studies.growth_temperature.simulated import IMAGES, TABLE, grow_sample, plan_growth
+from tmdscope.studies.growth_temperature.simulated import grow_sample, plan_growth
 from tmdscope.studies.growth_temperature.study import source_of
 
 

@@ -1,34 +1,21 @@
-"""Simulated scans of MoS2 whose growth temperature is known, and their descriptors as features."""
+"""Simulated scans of MoS2 whose growth temperature is known."""
 
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL
 from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.analysis.descriptors.physical import describe_physical
-from tmdscope.dataset.columns import sample_numbers
 from tmdscope.dataset.prepare import prepare_scan
-from tmdscope.files import read_table, sha256_array
-from tmdscope.jobs.study import Study
+from tmdscope.files import sha256_array
 from tmdscope.params.images import DescribeParams, LevellingParams, PrepareParams
 from tmdscope.scan.growth import REFERENCE_C, Conditions, Growth, draw_growth_at
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
-from tmdscope.scores.cohort import Cohort
-from tmdscope.scores.task import ORDERED_CLASSES
-from tmdscope.studies.growth_temperature.params import FramingParams, SimulatedGrowthParams
-
-TABLE = "images.parquet"
-IMAGES = "images.npy"
-
-NUISANCES = ("time_min", "plane")
-"""Columns of what should not matter."""
-
-DESCRIPTORS = tuple(item.name for item in (*PAPER, *PHYSICAL))
+from tmdscope.studies.growth_temperature.described import DESCRIPTORS
+from tmdscope.studies.growth_temperature.params import SimulatedGrowthParams
 
 _PREPARED = ("plane", "row_medians")
 _PERCENTILES = [0.5, 99.5]
@@ -98,26 +85,3 @@ def grow_sample(sample: Sample) -> tuple[list[dict[str, Any]], NDArray[np.uint8]
 
 def _draw(conditions: Conditions, spread: float, _: str, rng: np.random.Generator) -> Growth:
     return draw_growth_at(conditions, spread, rng)
-
-
-def cohort_of(table: pd.DataFrame, unit: str) -> Cohort:
-    """Make the cohort of simulated images: features are descriptors, a median where one is not defined."""
-    levels, labels = np.unique(table["temperature"].to_numpy(float), return_inverse=True)
-    described = table[list(DESCRIPTORS)].astype(float)
-    known = described.loc[:, described.notna().any() & (described.max() > described.min())]
-    return Cohort.of(
-        ORDERED_CLASSES,
-        table,
-        labels.astype(np.int64),
-        [f"{level:g} {unit}" for level in levels],
-        features=known.fillna(known.median()).to_numpy(np.float32),
-        order=sample_numbers(table["sample_id"].tolist())[:, 0],
-        nuisance=table[list(NUISANCES)],
-        statistics=known.fillna(known.median()),
-    )
-
-
-def read_cohort(study: Study) -> Cohort:
-    """Read what stage `simulate` wrote."""
-    table = read_table(study.layout.tables / TABLE, types={"image_id": str, "sample_id": str})
-    return cohort_of(table, study.section("framing", FramingParams).unit)

@@ -14,6 +14,7 @@ from tmdscope.scores.task import ORDERED_CLASSES, quantity
 from tmdscope.studies.growth_temperature.params import (
     FramingParams,
     HonestyParams,
+    ImagesParams,
     LeakParams,
     ModelsParams,
     SimulatedGrowthParams,
@@ -24,8 +25,9 @@ HERE = "tmdscope.studies.growth_temperature"
 LAYOUT = Layout("growth_temperature")
 
 SOURCES = {
-    "simulated": Later(f"{HERE}.simulated", "read_cohort"),
+    "simulated": Later(f"{HERE}.described", "read_cohort"),
     "published": Later(f"{HERE}.tables", "read_cohort"),
+    "images": Later(f"{HERE}.described", "read_cohort"),
 }
 """Where images and temperatures come from, and what reads their cohort."""
 
@@ -62,6 +64,7 @@ STUDY = Study(
     params={
         "fetch": FetchParams,
         "simulated": SimulatedGrowthParams,
+        "images": ImagesParams,
         "describe": DescribeParams,
         "framing": FramingParams,
         "models": ModelsParams,

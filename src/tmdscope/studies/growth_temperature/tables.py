@@ -14,6 +14,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import ORDERED_CLASSES
 from tmdscope.studies.growth_temperature.params import FramingParams
+from tmdscope.studies.growth_temperature.record import IN_TEST
 from tmdscope.studies.published_features.tables import FOLDER_VARIABLE, PublishedTables, read_tables
 
 TEMPERATURES = "mos2_growth_temperature.csv"
@@ -107,5 +108,5 @@ def read_cohort(study: Study) -> Cohort:
         [f"{level:g} {asked.unit}" for level in levels],
         order=sample_numbers(samples)[:, 0],
         statistics=None if described is None else described.iloc[known.rows].reset_index(drop=True),
-        nuisance=pd.DataFrame({"in_test": known.in_test}),
+        nuisance=pd.DataFrame({IN_TEST: known.in_test}),
     )

@@ -9,8 +9,8 @@ from tmdscope.files import read_table, sha256_file
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.cohort import Cohort
+from tmdscope.studies.growth_temperature.described import TABLE
 from tmdscope.studies.growth_temperature.record import ABSENT, UNDERSTANDING, Change, Understanding
-from tmdscope.studies.growth_temperature.simulated import TABLE
 from tmdscope.studies.growth_temperature.study import source_of
 
 _LEAST = 10
