@@ -5,17 +5,26 @@ import os
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tmdscope.jobs.check import check_study
-from tmdscope.params.reading import ParamsError, read_params, write_settings
+from tmdscope.params.reading import ParamsError, load_settings, read_params, write_settings
+from tmdscope.profiles import merge_profile
 from tmdscope.studies import find_study
 from tmdscope.studies.growth_temperature.compare import in_paper_test
+from tmdscope.studies.growth_temperature.paper import read_paper
 from tmdscope.studies.growth_temperature.record import ABSENT, COMPARISON, Comparison
 from tmdscope.studies.growth_temperature.study import STUDY, source_of
 from tmdscope.studies.growth_temperature.tables import FILE_VARIABLE
 from tmdscope.studies.published_features.tables import FOLDER_VARIABLE
 
 PARAMS = Path(__file__).parents[3] / "pipelines" / "growth_temperature" / "params.yaml"
+
+
+def yaml_of(text: str):
+    return load_settings(YAML(typ="safe"), text, "here")
+
+
 KEPT = ("svc", "ridge", "cnn", "cnn_coral")
 
 
@@ -37,6 +46,28 @@ def write(folder: Path, **changes) -> Path:
 
 def test_the_projects_settings_agree() -> None:
     assert "10 sections" in check_study(find_study("growth_temperature").at(PARAMS))
+
+
+@pytest.mark.parametrize("name", ["default", "paper"])
+def test_profiles_give_settings_that_agree(name: str) -> None:
+    before, text = PARAMS.read_text(), (PARAMS.parent / "profiles" / f"{name}.yaml").read_text()
+    after = merge_profile(before, text, name, STUDY.params, STUDY.rules)
+    assert (after == before) == (name == "default")
+    assert merge_profile(after, text, name, STUDY.params, STUDY.rules) == after
+
+
+def test_every_row_of_the_paper_that_can_be_run_is_in_both_profiles() -> None:
+    paper = read_paper()
+    asked = [key.split() for table in paper.tables for _, key in table.rows if key]
+    for name in ("default", "paper"):
+        text = (PARAMS.parent / "profiles" / f"{name}.yaml").read_text()
+        content = yaml_of(merge_profile(PARAMS.read_text(), text, name, STUDY.params, STUDY.rules))
+        known = {
+            f"{framing}.{model}"
+            for model, search in content["models"]["searches"].items()
+            for framing in search["framings"]
+        }
+        assert [keys for keys in asked if not known & set(keys)] == []
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,11 @@ class PaperPart(Part):
         return Table(f"{table.name}: {table.about}{why}", [*table.header, *heads], rows)
 
     def _measured(self, key: str, width: int) -> Sequence[str]:
-        framing, _, name = key.partition(".")
-        model = found_model(self.comparison.models, framing, name)
-        if model is None:
+        run = [found_model(self.comparison.models, *one.split(".")) for one in key.split()]
+        known = [model for model in run if model is not None]
+        if not known:
             return ["not run"] * width
-        scores = model.scores
+        scores = known[0].scores
         metrics = ORDERED_CLASSES.metrics[:width]
         return [ranged(one, scores.by_class[one.name], scores.bounds[one.name]) for one in metrics]
 
