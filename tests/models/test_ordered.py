@@ -36,10 +36,11 @@ FAMILIES = {
 
 
 def _rising(images=120):
-    """Six features that rise with the class, and noise."""
+    """Features that rise with the class, others that are highest in the middle, and noise."""
     rng = np.random.default_rng(4)
     labels = np.arange(images) % 3
-    return labels[:, None] * 1.5 + rng.normal(size=(images, 6)), labels
+    means = np.array([[0, 0, 0, 0, 0, 0], [1.5, 1.5, 1.5, 2, 2, 2], [3, 3, 3, 0, 0, 0]])
+    return means[labels] + rng.normal(size=(images, 6)), labels
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
@@ -56,7 +57,7 @@ def test_every_family_learns_in_every_framing(name, framing):
     assert np.mean(said == labels[90:]) > 0.7
     found = fitted.probabilities(features[90:], 3)
     np.testing.assert_allclose(found.sum(axis=1), 1)
-    assert np.mean(found.argmax(axis=1) == said) > 0.8
+    assert np.mean(found.argmax(axis=1) == said) > 0.7
 
 
 def test_thresholds_give_probabilities_that_never_rise():

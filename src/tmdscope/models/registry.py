@@ -193,7 +193,7 @@ def _svr(family: SvcFamily, inputs: Features, *_: Any) -> Any:
 
 def _kernel_ridge(family: KernelRidgeFamily, inputs: Features, *_: Any) -> Any:
     _refuse_balanced(family)
-    return KernelRidge(alpha=family.alpha, **_kernel_of(family, inputs))
+    return _standardised(KernelRidge(alpha=family.alpha, **_kernel_of(family, inputs)))  # it has no intercept
 
 
 def _refuse_balanced(family: Any) -> None:

@@ -11,7 +11,7 @@ from tmdscope.jobs.check import check_study
 from tmdscope.params.reading import ParamsError, load_settings, read_params, write_settings
 from tmdscope.profiles import merge_profile
 from tmdscope.studies import find_study
-from tmdscope.studies.growth_temperature.compare import in_paper_test
+from tmdscope.studies.growth_temperature.blind import in_paper_test
 from tmdscope.studies.growth_temperature.paper import read_paper
 from tmdscope.studies.growth_temperature.record import ABSENT, COMPARISON, Comparison
 from tmdscope.studies.growth_temperature.study import STUDY, source_of
@@ -52,7 +52,7 @@ def test_the_projects_settings_agree() -> None:
 def test_profiles_give_settings_that_agree(name: str) -> None:
     before, text = PARAMS.read_text(), (PARAMS.parent / "profiles" / f"{name}.yaml").read_text()
     after = merge_profile(before, text, name, STUDY.params, STUDY.rules)
-    assert (after == before) == (name == "default")
+    assert (yaml_of(after) == yaml_of(before)) == (name == "default")
     assert merge_profile(after, text, name, STUDY.params, STUDY.rules) == after
 
 
@@ -110,7 +110,11 @@ def test_the_study_runs_from_nothing_to_a_report(tmp_path: Path, monkeypatch) ->
     found = Comparison.read(own.layout.split.with_name(COMPARISON), own.of(cohort.digest))
     assert set(found.models["nominal"]) == {"svc", "ridge", "cnn"}
     assert set(found.models["ordinal"]) == set(KEPT)
-    assert set(found.baselines) == {"majority", "constant", "sample_number"} == set(found.blocks) - {"svc"}
+    assert (
+        set(found.baselines)
+        == {"majority", "constant", "sample_number", "nuisances"}
+        == set(found.blocks) - {"svc"}
+    )
     assert len(found.pairs) == 10 * 9 / 2
     assert not in_paper_test(cohort).any()
     assert (source_of(study, "published").layout.tables / ABSENT).is_file()

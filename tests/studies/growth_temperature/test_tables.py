@@ -52,7 +52,7 @@ def test_rows_and_their_temperatures_are_read(tmp_path: Path) -> None:
         ({"growth_temperature_C": [900, "hot", 950]}, "row 0 has no number as growth_temperature_C"),
         ({"row": [3, 0, 9]}, r"different numbers in 0\.\.3"),
         ({"row": [3, 3, 1]}, r"different numbers in 0\.\.3"),
-        ({"sample_id": ["0171", "13164", "999"]}, "row 1 is of sample 7408, not of 999"),
+        ({"sample_id": ["0171", "13164", "999"]}, "row 1 is of sample 7408, the table says 999"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(tmp_path: Path, changes, message) -> None:

@@ -15,8 +15,6 @@ from tmdscope.files import read_json, sha256_file, write_table
 from tmdscope.jobs.split import check_split
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import Tracked, tracked_stage
-from tmdscope.models.scales import Labels
-from tmdscope.models.tabular import SampleIdMethod
 from tmdscope.params.families import FRAMINGS, Framing
 from tmdscope.processes import run_parts
 from tmdscope.record import write_record
@@ -24,17 +22,14 @@ from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.every_pair import compare_every_pair
 from tmdscope.scores.task import ORDERED_CLASSES
 from tmdscope.search.framed import Chosen, Said
-from tmdscope.studies.growth_temperature.asked import ALL, BLOCKS, Asked, Folds
+from tmdscope.studies.growth_temperature.asked import ALL, BLOCKS, Asked
+from tmdscope.studies.growth_temperature.blind import blind, in_paper_test, nuisances_of, pool, take
 from tmdscope.studies.growth_temperature.params import ModelsParams
 from tmdscope.studies.growth_temperature.parts import OuterFold, run_part
 from tmdscope.studies.growth_temperature.record import (
     ABSENT,
     COMPARISON,
-    CONSTANT,
-    IN_TEST,
-    MAJORITY,
     PREDICTIONS,
-    SAMPLE_NUMBER,
     Comparison,
     Model,
     Null,
@@ -129,6 +124,7 @@ def _compare(asked: Asked, tracked: Tracked, source: str, folder: Path) -> Compa
         test_images=len(test),
         models=models,
         baselines=baselines,
+        nuisances=_by_nuisance(asked, said[f"{FRAMINGS[0]}.{asked.honesty.held_out[0]}"]),
         blocks=_score_blocks(asked, found),
         block_count=len(asked.blocks),
         pairs=compare_every_pair(hits, cohort.sample_ids, asked.honesty.flips, asked.honesty.seed),
@@ -151,6 +147,20 @@ def _score_blocks(asked: Asked, found: Mapping[tuple[str, Framing], Any]) -> dic
     return {name: asked.scores(one, everything) for name, one in both.items()}
 
 
+def _by_nuisance(asked: Asked, said: Said) -> dict[str, Scores]:
+    """Score a model on the images of each value of a nuisance, and of each half of a number."""
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for name, values in nuisances_of(asked.cohort).items():
+        if pd.api.types.is_numeric_dtype(values):
+            middle = float(values.median())
+            masks |= {f"{name} to {middle:.3g}": values.to_numpy() <= middle}
+            masks |= {f"{name} above {middle:.3g}": values.to_numpy() > middle}
+        else:
+            masks |= {f"{name} {value}": (values == value).to_numpy() for value in sorted(set(values))}
+    rows = {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
+    return {name: asked.scores(take(said, own), own) for name, own in rows.items()}
+
+
 def _null(asked: Asked, scores: Sequence[Mapping[str, float]]) -> Null:
     """Compare the score on true temperatures, the first, with those on permuted ones."""
     true, *permuted = scores
@@ -170,51 +180,6 @@ def _null(asked: Asked, scores: Sequence[Mapping[str, float]]) -> Null:
         },
         p_value={name: (count + 1) / (len(permuted) + 1) for name, count in as_good.items()},
     )
-
-
-def blind(asked: Asked, folds: Folds) -> dict[str, Said]:
-    """Predict every row without its image, from the training parts of folds; where samples have numbers."""
-    cohort, scale = asked.cohort, asked.scale
-    constants, means, nearest = [], [], []
-    for number, (seen, unseen) in enumerate(folds):
-        label = cohort.task.naive(cohort.targets[seen])
-        mean = np.full(len(unseen), scale.numbers(cohort.targets[seen]).mean())
-        labels = np.full(len(unseen), label, dtype=np.int64)
-        constants.append(Said(labels, scale.numbers(labels)))
-        means.append(Said(scale.classify(mean), mean))
-        if cohort.order is not None:
-            near = SampleIdMethod(cohort).predict_unseen(seen, unseen, number, 2)
-            nearest.append(Said(near, scale.numbers(near)))
-    found = {MAJORITY: pool(constants, folds), CONSTANT: pool(means, folds)}
-    return {**found, **({SAMPLE_NUMBER: pool(nearest, folds)} if nearest else {})}
-
-
-def pool(said: Sequence[Said], folds: Folds) -> Said:
-    """Put what outer folds say of their rows together, row by row."""
-    rows = np.concatenate([unseen for _, unseen in folds])
-    columns: list[Any] = [_joined([getattr(one, name) for one in said]) for name in _COLUMNS]
-    return take(Said(*columns), np.argsort(rows))
-
-
-def take(said: Said, rows: Labels) -> Said:
-    """Copy what is said of some rows."""
-    columns: list[Any] = [getattr(said, name) for name in _COLUMNS]
-    return Said(*(None if column is None else column[rows] for column in columns))
-
-
-_COLUMNS = ("labels", "numbers", "probabilities", "decoded")
-
-
-def _joined(columns: Sequence[NDArray[Any] | None]) -> Any:
-    known = [column for column in columns if column is not None]
-    return np.concatenate(known) if len(known) == len(columns) else None
-
-
-def in_paper_test(cohort: Cohort) -> NDArray[np.bool_]:
-    """Say which rows are of the paper's test, shape (N,); none where that is not known."""
-    if cohort.nuisance is None or IN_TEST not in cohort.nuisance:
-        return np.zeros(len(cohort), dtype=bool)
-    return np.asarray(cohort.nuisance[IN_TEST], dtype=bool)
 
 
 def predictions_table(cohort: Cohort, said: Mapping[str, Said]) -> pd.DataFrame:

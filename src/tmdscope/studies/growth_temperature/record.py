@@ -18,8 +18,9 @@ ABSENT = "absent.json"
 IN_TEST = "in_test"
 """Column of the paper's own test images."""
 
-MAJORITY, CONSTANT, SAMPLE_NUMBER = "majority", "constant", "sample_number"
-"""Baselines: the most frequent class, the mean number, and the nearest neighbour by the sample's number."""
+MAJORITY, CONSTANT, SAMPLE_NUMBER, NUISANCES = "majority", "constant", "sample_number", "nuisances"
+"""Baselines: the most frequent class, the mean number, the nearest neighbour by the sample's number, and the
+nearest ones by growth time and substrate."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Null:
 class Comparison(JsonRecord):
     """``comparison.json``: models by framing and name; `why_not` says why a source was not run.
 
-    `baselines` see no image; `blocks` are held-out blocks of sample numbers, of models and baselines.
+    `baselines` see no image; `nuisances` has the first held-out model's scores by growth time and substrate;
+    `blocks` are held-out blocks of sample numbers, of models and baselines.
     """
 
     source: str
@@ -86,6 +88,7 @@ class Comparison(JsonRecord):
     test_images: int = 0
     models: dict[str, dict[str, Model]] = field(default_factory=dict)
     baselines: dict[str, Scores] = field(default_factory=dict)
+    nuisances: dict[str, Scores] = field(default_factory=dict)
     blocks: dict[str, Scores] = field(default_factory=dict)
     block_count: int = 0
     pairs: list[Pair] = field(default_factory=list)

@@ -16,6 +16,7 @@ from tmdscope.scores.text import capital, heading, points_of, ranged, valued
 from tmdscope.studies.growth_temperature.record import (
     CONSTANT,
     MAJORITY,
+    NUISANCES,
     SAMPLE_NUMBER,
     Comparison,
     Model,
@@ -31,7 +32,12 @@ _CALLED = {
     "regression": "numbers, with bins",
 }
 
-_BLIND = {MAJORITY: "most frequent class", CONSTANT: "mean temperature", SAMPLE_NUMBER: "sample number alone"}
+_BLIND = {
+    MAJORITY: "most frequent class",
+    CONSTANT: "mean temperature",
+    SAMPLE_NUMBER: "sample number alone",
+    NUISANCES: "growth time and substrate alone",
+}
 
 
 @dataclass(frozen=True)
@@ -157,6 +163,9 @@ class SourcePart(Part):
         tables: list[Block] = [self._framing(framing) for framing in FRAMINGS if found.models.get(framing)]
         if found.blocks:
             tables.append(self._plain_table("Blocks of sample numbers held out", found.blocks))
+        if found.nuisances:
+            about = "The first held-out model, nominal, by growth time and substrate"
+            tables.append(self._plain_table(about, found.nuisances))
         blind = self._plain_table("Without an image", found.baselines)
         return Section(title, [*lead, *tables, blind, self._pairs(), self._drawn()])
 

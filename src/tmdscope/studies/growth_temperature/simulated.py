@@ -17,7 +17,7 @@ from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 from tmdscope.studies.growth_temperature.described import DESCRIPTORS
 from tmdscope.studies.growth_temperature.params import SimulatedGrowthParams
 
-_PREPARED = ("plane", "row_medians")
+_LEVELLING = LevellingParams(crop_nm="whole", steps=["plane", "row_medians"])
 _PERCENTILES = [0.5, 99.5]
 
 
@@ -40,7 +40,7 @@ def plan_growth(settings: SimulatedGrowthParams, describe: DescribeParams) -> li
             plan,
             Conditions(
                 temperature_c=float(plan.material),
-                time_min=float(rng.uniform(*settings.times_min)),
+                time_min=float(rng.uniform(settings.times_min[0], settings.times_min[1])),
                 plane=str(rng.choice(np.array(settings.planes))),  # type: ignore[arg-type]
             ),
             settings,
@@ -59,7 +59,7 @@ def grow_sample(sample: Sample) -> tuple[list[dict[str, Any]], NDArray[np.uint8]
     prepare = PrepareParams(
         size_px=settings.size_px,
         percentiles=_PERCENTILES,
-        levelling=LevellingParams(crop_nm="whole", steps=list(_PREPARED)),
+        levelling=_LEVELLING,
     )
     rows, images = [], []
     scans = simulate_sample(sample.plan, settings.size_px, settings.frame_nm, settings.seed, draw)
