@@ -25,7 +25,8 @@ def blind(asked: Asked, folds: Folds) -> dict[str, Said]:
     """Predict every row without its image, from the training parts of folds; where samples have numbers."""
     cohort, scale = asked.cohort, asked.scale
     constants, means, nearest, by_nuisance = [], [], [], []
-    known = pd.get_dummies(nuisances_of(cohort), dtype=float).to_numpy()
+    table = nuisances_of(cohort)
+    known = pd.get_dummies(table, dtype=float).to_numpy() if table.size else table.to_numpy()
     for number, (seen, unseen) in enumerate(folds):
         label = cohort.task.naive(cohort.targets[seen])
         mean = np.full(len(unseen), scale.numbers(cohort.targets[seen]).mean())
@@ -36,7 +37,7 @@ def blind(asked: Asked, folds: Folds) -> dict[str, Said]:
             near = SampleIdMethod(cohort).predict_unseen(seen, unseen, number, 2)
             nearest.append(Said(near, scale.numbers(near)))
         if known.size:
-            own = make_pipeline(StandardScaler(), KNeighborsClassifier(_NEIGHBOURS))
+            own = make_pipeline(StandardScaler(), KNeighborsClassifier(min(_NEIGHBOURS, len(seen))))
             near = own.fit(known[seen], cohort.targets[seen]).predict(known[unseen])
             by_nuisance.append(Said(near, scale.numbers(near)))
     found = {MAJORITY: pool(constants, folds), CONSTANT: pool(means, folds)}
