@@ -4,9 +4,9 @@ import numpy as np
 
 from tmdscope.files import read_json, read_table, sha256_file
 from tmdscope.jobs.study import Study
-from tmdscope.record import read_record
 from tmdscope.report.part import Part, Report
-from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, read_runs
+from tmdscope.report.sections.provenance import Provenance, Reproduction, Run
+from tmdscope.run_record import StageRuns
 from tmdscope.studies.growth_temperature.described import IMAGES, TABLE
 from tmdscope.studies.growth_temperature.extras import ChangesPart, LeakPart, SeenPart
 from tmdscope.studies.growth_temperature.paper import PaperPart, read_paper
@@ -32,7 +32,8 @@ def report_of(study: Study) -> Report:
         comparison, own = read_comparison(study, source)
         found.append(comparison)
         runs += own
-    parts: list[Part] = [SourcePart(one) for one in found]
+    parts = [SourcePart(one) for one in found]
+    told = next((part for part in parts if part.found.source == "published" and part.is_run), parts[0])
     beside = [PaperPart(one, read_paper()) for one in found if one.source == "published" and not one.why_not]
     changes = [ChangesPart(source, read_changes(study, source)) for source in SOURCES]
     about = "Runs are named after the source, the framing and the model; every outer fold is a run below it."
@@ -44,6 +45,8 @@ def report_of(study: Study) -> Report:
     return Report(
         title="Growth temperature of MoS2",
         lead="Which temperature was this MoS2 grown at, and what can honestly be said.",
+        answer=told.answer(),
+        note=told.warning,
         parts=[
             *parts,
             *beside,
@@ -52,7 +55,6 @@ def report_of(study: Study) -> Report:
             Provenance(runs, about),
             Reproduction(runs, "make growth", conditions),
         ],
-        said=[*parts, *changes],
     )
 
 
@@ -65,7 +67,8 @@ def read_comparison(study: Study, source: str) -> tuple[Comparison, list[Run]]:
         return Comparison.read(path, {"data": sha256_file(absent)}), []
     of = own.of(own.cohort(own).digest)
     comparison = Comparison.read(path, of, [path.with_name(PREDICTIONS)])
-    return comparison, read_runs(read_record(own.layout.run, of), f"{source}.")
+    stage = StageRuns.read(own.layout.run, of)
+    return comparison, [Run.of(stage, f"{source}.{name}", run_id) for name, run_id in stage.runs.items()]
 
 
 def read_changes(study: Study, source: str) -> Understanding:

@@ -7,12 +7,24 @@ from typing import Any
 import numpy as np
 
 from tmdscope.params.families import FRAMINGS
+from tmdscope.report.answer import answer
 from tmdscope.report.figures.scores import confusion_matrices
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import (
+    Block,
+    Claim,
+    Figure,
+    Gauge,
+    Note,
+    Paragraph,
+    Reading,
+    Section,
+    Table,
+)
 from tmdscope.report.part import Part
 from tmdscope.report.text import percent, readable, spelled
+from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.task import ORDERED_CLASSES, Metric, quantity
-from tmdscope.scores.text import capital, heading, points_of, ranged, valued
+from tmdscope.scores.text import capital, heading, points_of, ranged, rounded, valued
 from tmdscope.studies.growth_temperature.record import (
     CONSTANT,
     MAJORITY,
@@ -39,16 +51,26 @@ _BLIND = {
     NUISANCES: "growth time and substrate alone",
 }
 
+_GOING_BY = {
+    MAJORITY: ORDERED_CLASSES.unseen,
+    SAMPLE_NUMBER: "going by the sample's number",
+    NUISANCES: "going by growth time and substrate",
+}
+
+_WARNINGS = {
+    "simulated": "Simulated data: how well a method does here says nothing about MoS2.",
+    "published": "These temperatures were reconstructed from the order of points in published figures: good for a "
+    "pipeline, not for a claim about MoS2.",
+    "images": "",
+}
+"""What a reader must not miss, by source."""
+
 
 @dataclass(frozen=True)
 class SourcePart(Part):
     """The comparison on one source."""
 
     found: Comparison
-
-    @property
-    def _simulated(self) -> bool:
-        return self.found.source == "simulated"
 
     @property
     def _numbers(self) -> list[Metric]:
@@ -72,6 +94,44 @@ class SourcePart(Part):
             pair for pair in self.found.pairs if pair.first.partition(".")[2] == pair.second.partition(".")[2]
         ]
         return len(pairs), sum(pair.adjusted < LEVEL for pair in pairs)
+
+    @property
+    def is_run(self) -> bool:
+        """Whether there was anything to compare."""
+        return not self.found.why_not
+
+    @property
+    def warning(self) -> str:
+        """Say what these temperatures are good for."""
+        return _WARNINGS[self.found.source]
+
+    def answer(self) -> Claim:
+        """Say how often the first model names the right temperature, and what no image gives."""
+        name, model = next(iter(self.found.models[FRAMINGS[0]].items()))
+        plain, found = ORDERED_CLASSES.told.name, model.scores
+        beside = {
+            _GOING_BY[blind]: one.by_class[plain]
+            for blind, one in self.found.baselines.items()
+            if blind in _GOING_BY
+        }
+        estimate = Estimate(found.by_class, found.bounds, found.images, found.samples)
+        rows = f"{self.found.source} images"
+        return answer(ORDERED_CLASSES, estimate, beside, readable(name), "temperature", rows)
+
+    def claim(self) -> Claim:
+        """Say what can be told apart, and draw the highest score of each framing."""
+        found = self.found
+        if not self.is_run:
+            return Claim(f"Not run: {found.why_not}.")
+        plain = ORDERED_CLASSES.plain
+        told, (across, across_told) = sum(pair.adjusted < LEVEL for pair in found.pairs), self.across
+        said = f"Of {len(found.pairs)} pairs of models {told} can be told apart; of one model in two framings "
+        readings = [
+            _reading(plain, f"{framing}, {readable(name)}", model.scores)
+            for framing, (name, model) in self.best.items()
+        ]
+        blind = [_reading(plain, _BLIND[name], one) for name, one in found.baselines.items()]
+        return Claim(f"{said}{across_told} of {across}.", Gauge(0.0, 1.0, [*readings, *blind]))
 
     def metrics(self) -> dict[str, Any]:
         """Collect every model's scores, those of baselines and blocks, and what is told apart."""
@@ -150,16 +210,8 @@ class SourcePart(Part):
                 "transforms and PCA are chosen and fitted inside each outer fold."
             )
         ]
-        if self._simulated:
-            lead.insert(0, Note("Simulated data: how well a method does here says nothing about MoS2."))
-        else:
-            lead.insert(
-                0,
-                Note(
-                    "These temperatures were reconstructed from the order of points in published figures: "
-                    "good for a pipeline, not for a claim about MoS2."
-                ),
-            )
+        if self.warning:
+            lead.insert(0, Note(self.warning))
         tables: list[Block] = [self._framing(framing) for framing in FRAMINGS if found.models.get(framing)]
         if found.blocks:
             tables.append(self._plain_table("Blocks of sample numbers held out", found.blocks))
@@ -249,6 +301,11 @@ def _numbers_of(scores: Scores, numbers: list[str]) -> dict[str, Any]:
     wanted = {key: value for key, value in bounds.items() if key.removesuffix("_ci95") in own}
     error = {} if scores.calibration_error is None else {"calibration_error": scores.calibration_error}
     return {**own, **wanted, "by_label": scores.by_label, "invalid": scores.invalid, **error}
+
+
+def _reading(metric: Metric, label: str, scores: Scores) -> Reading:
+    value, bounds = scores.by_class[metric.name], scores.bounds[metric.name]
+    return Reading(label, value, rounded(metric, value, bounds), bounds)
 
 
 def _told(metric: Metric, scores: Scores) -> str:
