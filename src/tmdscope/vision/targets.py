@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tmdscope.materials import INVALID, atom_vector, atoms_of
+from tmdscope.scores.levels import levels_of
 
 
 class Target(ABC):
@@ -213,7 +214,7 @@ class Levels(Target):
 
     def __init__(self, classes: Sequence[str]) -> None:
         super().__init__(classes, ("number",))
-        self.levels = torch.tensor([float(name.split()[0]) for name in classes])
+        self.levels = torch.tensor(levels_of(classes).numbers)
         self.middle = self.levels.mean()
         self.spread = self.levels.std(correction=0).clamp_min(1e-6)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tmdscope.dataset.splits import outer_folds
+from tmdscope.errors import UserError
 from tmdscope.jobs.study import Study
 from tmdscope.models.scales import Labels
 from tmdscope.params.common import ScoringParams
@@ -15,9 +16,10 @@ from tmdscope.reliability.calibration import expected_calibration_error
 from tmdscope.scores.classes import confusion_matrix
 from tmdscope.scores.cohort import Cohort, cut_blocks
 from tmdscope.scores.intervals import estimate
+from tmdscope.scores.levels import levels_of
 from tmdscope.scores.task import RECALL
 from tmdscope.search.framed import Rows, Said, Scale, count_invalid
-from tmdscope.studies.growth_temperature.params import FramingParams, HonestyParams, ModelsParams
+from tmdscope.studies.growth_temperature.params import FramingParams, HonestyParams, ModelsParams, edges_problem
 from tmdscope.studies.growth_temperature.parts import OuterFold, Part, Permutations
 from tmdscope.studies.growth_temperature.record import Scores
 
@@ -37,8 +39,10 @@ class Asked:
         self.honesty = study.section("honesty", HonestyParams)
         self.scoring = study.section("scoring", ScoringParams)
         framing = study.section("framing", FramingParams)
-        levels = tuple(float(name.split()[0]) for name in cohort.classes)
+        levels = levels_of(cohort.classes).numbers
         edges = framing.edges or [(low + high) / 2 for low, high in pairwise(levels)]
+        if problem := edges_problem(edges, levels):
+            raise UserError(f"{study.layout.settings}: framing.{problem}")
         self.scale = Scale(cohort.classes, levels, tuple(edges), framing.unit)
         samples = cohort.sample_ids.tolist()
         self.folds: Folds = outer_folds(cohort.stratum, samples, self.models.outer_folds)

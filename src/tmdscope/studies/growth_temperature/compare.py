@@ -50,7 +50,7 @@ def run(study: Study, source: str) -> None:
         Comparison(source, why_not=why).write(folder / COMPARISON, {"data": sha256_file(absent)})
         print(f"source {source!r} is not run: {why}")
         return
-    cohort = own.cohort(own)
+    cohort = study.cohort(own)
     _write_split(own, cohort)
     asked = Asked(own, cohort)
     settings = {name: own.section(name, own.params[name]).model_dump(mode="json") for name in SECTIONS}

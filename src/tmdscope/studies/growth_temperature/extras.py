@@ -1,17 +1,20 @@
 """What the report says beside scores: quantities that change, what leaks, images right and wrong."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.dataset.store import Dataset
+from tmdscope.report.answer import correlation, difference
 from tmdscope.report.figures.images import Tile, contact_sheet
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import readable, with_interval
+from tmdscope.report.sections.audit import AuditPart
+from tmdscope.report.sections.provenance import Run
+from tmdscope.report.text import decided, readable, with_interval
 from tmdscope.scores.intervals import tell
 from tmdscope.scores.task import ORDERED_CLASSES
 from tmdscope.scores.text import points_of, ranged
@@ -43,6 +46,15 @@ class ChangesPart(Part):
             f"{self.source} data (false discovery rate 5 %){strongest}."
         )
         return [said]
+
+    def claim(self) -> Claim | None:
+        """Say how many are found, and draw the strongest."""
+        if not self.found.measured:
+            return None
+        found, most = [one for one in self.found.measured if one.q_value < _RATE], self.found.measured[0]
+        said = f"{len(found)} of {len(self.found.measured)} surface quantities go with temperature."
+        drawn = None if most.bounds is None else correlation(readable(most.name), most.r, most.bounds)
+        return Claim(said, drawn)
 
     def section(self) -> Section | None:
         """Write measured quantities, and the simulator's own."""
@@ -80,6 +92,17 @@ class LeakPart(Part):
     def metrics(self) -> dict[str, Any]:
         """Collect both scores, and the lift."""
         return {"leak": {key: value for key, value in asdict(self.found).items() if key != "version"}}
+
+    def claim(self) -> Claim | None:
+        """Say what the slip is worth."""
+        if not self.found.enabled:
+            return None
+        metric = ORDERED_CLASSES.plain
+        told = self.found.lift[metric.name], self.found.bounds["lift"][metric.name]
+        said = decided(told[1], "lifts scores", "lowers scores")
+        return Claim(
+            f"One fold's features for all folds: {said}.", difference("leaky less honest", *told, metric)
+        )
 
     def section(self) -> Section | None:
         """Write both scores, and the lift."""
@@ -123,20 +146,29 @@ class SeenPart(Part):
     """Some images that a model has right and some that it has wrong, with how they were grown (Figure 6)."""
 
     model: str
-    images: NDArray[np.uint8]
-    table: pd.DataFrame
+    dataset: Dataset
     predicted: Sequence[str]
-    true: Sequence[str]
+
+    @property
+    def _right(self) -> NDArray[np.bool_]:
+        true = self.dataset.manifest["label"]
+        return np.array([said == own for said, own in zip(self.predicted, true, strict=True)])
+
+    def claim(self) -> Claim:
+        """Say how many are right."""
+        right = self._right
+        return Claim(f"{self.model} has {right.sum()} of {len(right)} simulated images right.")
 
     def section(self) -> Section:
         """Draw them."""
-        right = np.array([said == own for said, own in zip(self.predicted, self.true, strict=True)])
+        table = self.dataset.manifest
+        true, planes, times = (table[name].tolist() for name in ("label", "plane", "time_min"))
+        right = self._right
         shown = [*np.flatnonzero(right)[:_SHOWN], *np.flatnonzero(~right)[:_SHOWN]]
-        planes, times = self.table["plane"].tolist(), self.table["time_min"].tolist()
         tiles = [
             Tile(
-                self.images[row],
-                f"{self.true[row]}, {planes[row]}, {times[row]:.0f} min",
+                np.array(self.dataset.images[row]),
+                f"{true[row]}, {planes[row]}, {times[row]:.0f} min",
                 [(self.predicted[row], bool(right[row]))],
             )
             for row in shown
@@ -147,3 +179,24 @@ class SeenPart(Part):
         )
         drawn = Figure(caption, "Images with predictions.", contact_sheet(tiles))
         return Section("Images that are right, and wrong", [drawn])
+
+
+@dataclass(frozen=True)
+class SourceAuditPart(AuditPart):
+    """What a score on a source is worth."""
+
+    source: str
+
+    @property
+    def run(self) -> Run:
+        """The audit's run in MLflow."""
+        return Run.of(self.found.origin, f"{self.source}.audit", self.found.run_id or "")
+
+    def metrics(self) -> dict[str, Any]:
+        """Collect the audit's numbers under the source's name."""
+        return {f"{key}_{self.source}": own for key, own in super().metrics().items()}
+
+    def section(self) -> Section:
+        """Write the audit's section under the source's name."""
+        section = super().section()
+        return replace(section, title=f"{section.title}, {self.source} data")

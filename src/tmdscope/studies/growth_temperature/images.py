@@ -2,25 +2,20 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from tmdscope.analysis.descriptors.table import describe
 from tmdscope.dataset.archive import ingest_archive
 from tmdscope.dataset.folder import ingest_folder
-from tmdscope.dataset.heights import Heights
 from tmdscope.dataset.place import check_apart
-from tmdscope.dataset.prepare import prepare
 from tmdscope.dataset.records import PAPER_TEST, TEMPERATURE
-from tmdscope.dataset.sources import NOTE, PICTURES
-from tmdscope.dataset.store import IMAGES as PREPARED
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
+from tmdscope.dataset.sources import NOTE
+from tmdscope.dataset.store import PICTURES
 from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, write_json
 from tmdscope.jobs.study import Study
 from tmdscope.params.images import ArchiveParams, DescribeParams
-from tmdscope.studies.growth_temperature.described import IMAGES, TABLE
-from tmdscope.studies.growth_temperature.params import FramingParams, ImagesParams
+from tmdscope.studies.growth_temperature.described import RAW, fill
+from tmdscope.studies.growth_temperature.params import ARCHIVE, FramingParams, ImagesParams
 from tmdscope.studies.growth_temperature.record import ABSENT, IN_TEST
 from tmdscope.studies.growth_temperature.study import source_of
 
@@ -37,26 +32,19 @@ def run(study: Study) -> None:
             write_json(workspace / ABSENT, {"why": "section `images` names no folder and no archive"})
             print("source `images` is not run: section `images` names none")
             return
-        raw, prepared = workspace / "raw", workspace / "prepared"
-        raw.mkdir()
-        manifest = _ingest(asked, raw)
+        (workspace / RAW).mkdir()
+        manifest = _ingest(asked, workspace / RAW)
         temperatures = read_temperatures(manifest, unit)
-        write_manifest(raw / MANIFEST, manifest, RAW_SCHEMA)
-        dataset = prepare(raw, prepared, asked.prepare)
-        heights = Heights.of(raw, dataset.manifest, asked.prepare.levelling.side_nm)
-        described = describe(prepared / PREPARED, heights, study.section("describe", DescribeParams))
-        columns = dataset.manifest[["image_id", "sample_id", "image_sha256"]]
-        table = pd.concat([columns.assign(temperature=temperatures), described], axis=1)
         if PAPER_TEST in manifest:
-            table[IN_TEST] = manifest[PAPER_TEST].to_numpy()
-        table.to_parquet(workspace / TABLE, index=False)
-        np.save(workspace / IMAGES, np.array(dataset.images))
+            manifest = manifest.rename(columns={PAPER_TEST: IN_TEST})
+        describing = study.section("describe", DescribeParams)
+        table = fill(workspace, manifest, temperatures, unit, asked.prepare, describing).manifest
     print(f"{len(table)} images of {table['sample_id'].nunique()} samples, from the {asked.source}")
 
 
 def _ingest(asked: ImagesParams, raw: Path) -> pd.DataFrame:
     if asked.source == "archive":
-        archive = ArchiveParams(record="growth-temperature", files=asked.files)
+        archive = ArchiveParams(record=ARCHIVE, files=asked.files)
         return ingest_archive(archive, asked.classes, raw / PICTURES, raw / NOTE)
     folder = Path(asked.folder.path)
     check_apart(folder)
@@ -72,9 +60,13 @@ def read_temperatures(manifest: pd.DataFrame, unit: str) -> pd.Series:
     if (found := named[0].removeprefix(_COLUMN)) != unit:
         raise UserError(f"column {named[0]} is in {found}, framing.unit is {unit}: write both in one unit")
     values = pd.to_numeric(manifest[named[0]], errors="coerce").astype(float)
-    if values.isna().any():
-        first = manifest["image_id"][values.isna()].iloc[0]
+    if not (values.abs() < float("inf")).all():
+        first = manifest["image_id"][~(values.abs() < float("inf"))].iloc[0]
         raise UserError(f"image {first!r} has no number as {named[0]}: fill it, or leave the image out")
     if values.nunique() < 2:
         raise UserError(f"all images have the same {named[0]}: there is nothing to tell apart")
+    several = values.groupby(manifest["sample_id"]).unique()
+    for sample, own in several[several.map(len) > 1].items():
+        told = " and ".join(f"{value:g}" for value in sorted(own))
+        raise UserError(f"sample {sample!r} has {named[0]} {told}: a sample is grown at one temperature")
     return values.reset_index(drop=True)

@@ -33,7 +33,7 @@ Values = NDArray[np.float32]
 def run(study: Study) -> None:
     """Measure the lift on simulated images; `leak.enabled: false` leaves it out."""
     asked, own = study.section("leak", LeakParams), source_of(study, "simulated")
-    path, cohort = study.layout.scores.with_name(LEAK), own.cohort(own)
+    path, cohort = study.layout.scores.with_name(LEAK), study.cohort(own)
     of = {"data": cohort.digest}
     if not asked.enabled:
         Leak(False, {}, {}, {}, {}, 0, 0).write(path, of)

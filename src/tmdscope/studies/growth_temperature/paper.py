@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from tmdscope.params.reading import Params
 from tmdscope.report.figures.scores import confusion_matrices
-from tmdscope.report.page import Block, Figure, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.scores.task import ORDERED_CLASSES
 from tmdscope.scores.text import heading, ranged
@@ -48,16 +48,25 @@ class PaperPart(Part):
     comparison: Comparison
     paper: PaperTables
 
+    def claim(self) -> Claim:
+        """Say what stands beside what."""
+        rows = [key for table in self.paper.tables for _, key in table.rows]
+        run = sum("not run" not in self._measured(key, 1) for key in rows)
+        return Claim(f"Of {len(rows)} rows of the paper's tables {run} were run here.")
+
     def section(self) -> Section:
         """Write every table, with measured values or that there are none."""
         found = self.comparison
-        lead = Paragraph(
-            f"As printed in {self.paper.source}; test columns there are of 27 images, so that their standard "
-            "deviations over ten models say nothing of how other samples would score. Measured here: "
-            f"{sum(found.counts)} images, each predicted by a model that never saw its sample, with a 95 % "
-            "interval by sample; the paper's validation columns rest on features of a network that was "
-            "trained on most of these images."
+        told = f"As printed in {self.paper.source}; test columns there are of 27 images, so that their standard "
+        told += "deviations over ten models say nothing of how other samples would score; its validation columns "
+        told += "rest on features of a network that was trained on most of these images. "
+        told += (
+            f"Nothing is measured beside it: {found.why_not}."
+            if found.why_not
+            else f"Measured here: {sum(found.counts)} images, each predicted by a model that never saw its "
+            "sample, with a 95 % interval by sample."
         )
+        lead = Paragraph(told)
         blocks: list[Block] = [lead, *(self._table(one) for one in self.paper.tables)]
         matrices = {name: np.array(counts) for name, counts in self.paper.confusion.items()}
         drawn = confusion_matrices(

@@ -1,19 +1,26 @@
 """Sections of this study alone."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tmdscope.params.common import Key
+from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.families import AnyFamily, FramedSearchParams, MlpFamily
 from tmdscope.params.images import FolderParams, PrepareParams
 from tmdscope.params.reading import Params, Seed
 
 
+ARCHIVE = "growth-temperature"
+"""The archive's record of images with temperatures."""
+
+
 class FramingParams(Params):
     """Section `framing`: temperatures as classes, in an order, or as numbers with bins."""
 
-    unit: str = Field(min_length=1, max_length=10, description="of temperatures and edges")
+    unit: str = Field(min_length=1, max_length=10, pattern=r"^\S+$", description="of temperatures and edges")
     edges: list[float] = Field(
         description="between bins of numbers; one on an edge is below it; empty: midway between temperatures"
     )
@@ -23,6 +30,16 @@ class FramingParams(Params):
         if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
             raise ValueError(f"edges {self.edges} must rise")
         return self
+
+
+def edges_problem(edges: Sequence[float], levels: Sequence[float]) -> str | None:
+    """Say why edges do not part some temperatures, both rising, and the remedy; None where they do."""
+    if len(edges) == len(levels) - 1 and all(
+        low <= edge < high for edge, (low, high) in zip(edges, pairwise(levels), strict=True)
+    ):
+        return None
+    told = ", ".join(f"{level:g}" for level in levels)
+    return f"edges {list(edges)} do not part the temperatures {told}: name one between every two, or [] for midway"
 
 
 class ModelsParams(Params):
@@ -58,6 +75,18 @@ class ImagesParams(Params):
     )
     prepare: PrepareParams
 
+    @property
+    def origin(self) -> str:
+        """The source in one word: ``folder``, or the archive's record."""
+        return ARCHIVE if self.source == "archive" else self.source
+
+
+class NetworkParams(Params):
+    """Section `network`: the registered model, a network on images."""
+
+    source: Literal["simulated", "images"] = Field(description="whose images it is trained on")
+    training: ExperimentParams
+
 
 class LeakParams(Params):
     """Section `leak`: a warning, the features of one fold's network for all folds, as in the paper."""
@@ -88,6 +117,7 @@ class SimulatedGrowthParams(Params):
         ge=0, le=3, description="between samples, on what temperature sets: lognormal sigma"
     )
     depends: bool = Field(description="false: images do not depend on temperature, so that no model can tell")
+    prepare: PrepareParams
     seed: Seed
 
     @model_validator(mode="after")

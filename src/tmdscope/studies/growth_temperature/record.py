@@ -15,8 +15,17 @@ UNDERSTANDING = "understanding.json"
 ABSENT = "absent.json"
 """In place of a source's tables: why there are none."""
 
+PREPARED = "prepared"
+"""Folder of a source's images."""
+
+NETWORK = "network"
+"""The experiment behind the registered model, and its run."""
+
 IN_TEST = "in_test"
 """Column of the paper's own test images."""
+
+NUISANCE_COLUMNS = ("time_min", "plane")
+"""Columns of what should not matter, where a source knows it: growth time and the substrate's plane."""
 
 MAJORITY, CONSTANT, SAMPLE_NUMBER, NUISANCES = "majority", "constant", "sample_number", "nuisances"
 """Baselines: the most frequent class, the mean number, the nearest neighbour by the sample's number, and the

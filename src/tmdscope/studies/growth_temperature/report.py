@@ -1,27 +1,33 @@
 """The report of the study: both sources, and the paper's tables beside the published rows."""
 
-import numpy as np
-
-from tmdscope.files import read_json, read_table, sha256_file
+from tmdscope.audit.record import Audit
+from tmdscope.dataset.store import Dataset
+from tmdscope.files import broken, read_json, read_table, sha256_file
 from tmdscope.jobs.study import Study
+from tmdscope.params.common import ScoringParams
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run
-from tmdscope.run_record import StageRuns
-from tmdscope.studies.growth_temperature.described import IMAGES, TABLE
-from tmdscope.studies.growth_temperature.extras import ChangesPart, LeakPart, SeenPart
+from tmdscope.run_record import Registration, StageRuns
+from tmdscope.scores.scored import Scored
+from tmdscope.scores.task import read_task
+from tmdscope.studies.growth_temperature.extras import ChangesPart, LeakPart, SeenPart, SourceAuditPart
 from tmdscope.studies.growth_temperature.paper import PaperPart, read_paper
+from tmdscope.studies.growth_temperature.params import NetworkParams
 from tmdscope.studies.growth_temperature.record import (
     ABSENT,
     COMPARISON,
     LEAK,
+    NETWORK,
     PREDICTIONS,
+    PREPARED,
     UNDERSTANDING,
     Comparison,
     Leak,
     Understanding,
 )
+from tmdscope.studies.growth_temperature.registered import RegisteredPart
 from tmdscope.studies.growth_temperature.sections import SourcePart
-from tmdscope.studies.growth_temperature.study import SOURCES, source_of
+from tmdscope.studies.growth_temperature.study import SOURCES, network_of, source_of
 
 
 def report_of(study: Study) -> Report:
@@ -34,8 +40,11 @@ def report_of(study: Study) -> Report:
         runs += own
     parts = [SourcePart(one) for one in found]
     told = next((part for part in parts if part.found.source == "published" and part.is_run), parts[0])
-    beside = [PaperPart(one, read_paper()) for one in found if one.source == "published" and not one.why_not]
+    beside = [PaperPart(one, read_paper()) for one in found if one.source == "published"]
     changes = [ChangesPart(source, read_changes(study, source)) for source in SOURCES]
+    audits = [part for source in SOURCES if (part := read_audit(study, source))]
+    registered = read_registered(study)
+    runs += [*(part.run for part in audits), registered.run]
     about = "Runs are named after the source, the framing and the model; every outer fold is a run below it."
     conditions = (
         "The command runs every stage that is not up to date, under the settings of "
@@ -50,6 +59,8 @@ def report_of(study: Study) -> Report:
         parts=[
             *parts,
             *beside,
+            *audits,
+            registered,
             *changes,
             *more_of(study, found[0]),
             Provenance(runs, about),
@@ -65,7 +76,7 @@ def read_comparison(study: Study, source: str) -> tuple[Comparison, list[Run]]:
     if absent.is_file():
         read_json(absent)
         return Comparison.read(path, {"data": sha256_file(absent)}), []
-    of = own.of(own.cohort(own).digest)
+    of = own.of(study.cohort(own).digest)
     comparison = Comparison.read(path, of, [path.with_name(PREDICTIONS)])
     stage = StageRuns.read(own.layout.run, of)
     return comparison, [Run.of(stage, f"{source}.{name}", run_id) for name, run_id in stage.runs.items()]
@@ -76,14 +87,33 @@ def read_changes(study: Study, source: str) -> Understanding:
     return Understanding.read(study.layout.scores.with_name(f"{source}_{UNDERSTANDING}"))
 
 
+def read_audit(study: Study, source: str) -> SourceAuditPart | None:
+    """Read what a source's score is worth; None where there was nothing to audit."""
+    own = source_of(study, source)
+    if (own.layout.tables / ABSENT).is_file():
+        return None
+    of = own.of(study.cohort(own).digest)
+    return SourceAuditPart(Audit.read(own.layout.audit, read_task(study.task), of), source)
+
+
+def read_registered(study: Study) -> RegisteredPart:
+    """Read the network and the version that it is registered as."""
+    own, asked = network_of(study), study.section("network", NetworkParams)
+    of = own.of(Dataset.load(own.layout.prepared).digest)
+    found = Scored.read(own.layout.experiments / NETWORK, of)
+    registered = Registration.read(own.layout.registered, of)
+    if registered.versions[registered.best].run_id != found.run.run_id:
+        raise broken(own.layout.registered, f"is of another run than {own.layout.experiments} holds")
+    return RegisteredPart(found, registered, study.section("scoring", ScoringParams), asked.source)
+
+
 def more_of(study: Study, found: Comparison) -> list[Part]:
     """Show what only simulated images have: the leak, and images that a model has right and wrong."""
     own = source_of(study, found.source)
-    cohort, tables = own.cohort(own), own.layout.tables
+    cohort = study.cohort(own)
     leak = Leak.read(study.layout.scores.with_name(LEAK), {"data": cohort.digest})
     said = read_table(own.layout.split.with_name(PREDICTIONS))
     name = next(iter(found.models["nominal"]))
     labels = [found.classes[label] if label >= 0 else "none" for label in said[f"nominal.{name}.class"]]
-    grown = read_table(tables / TABLE)
-    seen = SeenPart(name, np.load(tables / IMAGES), grown, labels, cohort.label_names.tolist())
+    seen = SeenPart(name, Dataset.load(own.layout.tables / PREPARED), labels)
     return [LeakPart(leak), seen]

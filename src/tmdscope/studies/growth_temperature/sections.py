@@ -23,6 +23,7 @@ from tmdscope.report.page import (
 from tmdscope.report.part import Part
 from tmdscope.report.text import percent, readable, spelled
 from tmdscope.scores.intervals import Estimate
+from tmdscope.scores.levels import levels_of
 from tmdscope.scores.task import ORDERED_CLASSES, Metric, quantity
 from tmdscope.scores.text import capital, heading, points_of, ranged, rounded, valued
 from tmdscope.studies.growth_temperature.record import (
@@ -74,7 +75,7 @@ class SourcePart(Part):
 
     @property
     def _numbers(self) -> list[Metric]:
-        levels = [float(name.split()[0]) for name in self.found.classes]
+        levels = levels_of(self.found.classes).numbers
         return [one for one in quantity(self.found.unit, levels, ".1f").metrics if one.unit]
 
     @property

@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tmdscope.dataset.columns import NO_ORDER, SAMPLE_ID
 from tmdscope.errors import UserError
 from tmdscope.jobs.study import Later, Study
 from tmdscope.layout import Layout
 from tmdscope.materials import nearest
-from tmdscope.params.common import ScoringParams, TrackingParams
-from tmdscope.params.images import DescribeParams
+from tmdscope.params.architectures import weights_of
+from tmdscope.params.audit import ManifestAuditParams
+from tmdscope.params.common import ScoringParams
+from tmdscope.params.families import FRAMINGS
+from tmdscope.params.images import DescribeParams, ModelTrackingParams, PromotionParams
 from tmdscope.params.rules import Settings
 from tmdscope.scores.task import ORDERED_CLASSES, quantity
 from tmdscope.studies.growth_temperature.params import (
@@ -17,25 +21,27 @@ from tmdscope.studies.growth_temperature.params import (
     ImagesParams,
     LeakParams,
     ModelsParams,
+    NetworkParams,
     SimulatedGrowthParams,
+    edges_problem,
 )
+from tmdscope.studies.growth_temperature.record import NETWORK, NUISANCE_COLUMNS, PREPARED
 from tmdscope.studies.published_features.params import FetchParams
 
 HERE = "tmdscope.studies.growth_temperature"
 LAYOUT = Layout("growth_temperature")
 
-SOURCES = {
-    "simulated": Later(f"{HERE}.described", "read_cohort"),
-    "published": Later(f"{HERE}.tables", "read_cohort"),
-    "images": Later(f"{HERE}.described", "read_cohort"),
-}
-"""Where images and temperatures come from, and what reads their cohort."""
+SOURCES = ("simulated", "published", "images")
+"""Where images and temperatures come from."""
 
 
 def models_agree(settings: Settings) -> Iterator[str]:
     """Compare what the sections say of models, metrics and draws."""
     models, honesty = settings.get("models", ModelsParams), settings.get("honesty", HonestyParams)
     framing = settings.get("framing", FramingParams)
+    levels = settings.get("simulated", SimulatedGrowthParams).temperatures
+    if framing.edges and (problem := edges_problem(framing.edges, levels)):
+        yield f"framing.{problem}"
     tasks = {"regression": quantity(framing.unit, [0, 1])}
     for name, search in models.searches.items():
         for framed, metric in search.select.items():
@@ -43,20 +49,57 @@ def models_agree(settings: Settings) -> Iterator[str]:
             if metric not in known:
                 where = f"models.searches.{name}.select.{framed}"
                 yield f"{where}: {metric!r} is no metric; {nearest(metric, known)}"
+    plain = [name for name, one in models.searches.items() if FRAMINGS[0] in one.framings]
     for name in honesty.held_out:
-        if name not in models.searches:
-            yield f"honesty.held_out: {name!r} is no model; {nearest(name, list(models.searches))}"
+        if name not in plain:
+            yield f"honesty.held_out: {name!r} is no {FRAMINGS[0]} model; {nearest(name, plain)}"
+
+
+def network_agrees(settings: Settings) -> Iterator[str]:
+    """Compare the network with what this study has of images, weights and names of classes."""
+    asked, images = settings.get("network", NetworkParams), settings.get("images", ImagesParams)
+    training, where = asked.training, "network.training"
+    if asked.source == "images" and images.source == "none":
+        yield "network.source is images, and images.source names none: name one, or take simulated"
+    if training.target == "multilabel":
+        yield f"{where}.target: temperatures have no atoms; take multiclass or ordinal"
+    has = weights_of(training.architecture)
+    if training.weights not in (*has, "none"):
+        yield f"{where}: no weights {training.weights!r} of {training.architecture} here; take {', '.join(has)}"
+
+
+def audit_agrees(settings: Settings) -> Iterator[str]:
+    """Compare what the audit asks for with what is known of rows here."""
+    asked = settings.get("audit", ManifestAuditParams)
+    if asked.order not in (SAMPLE_ID, NO_ORDER):
+        yield f"audit.order: {asked.order!r}: samples are in the order of their numbers here; take {SAMPLE_ID}"
+    for name in asked.nuisance:
+        if name not in NUISANCE_COLUMNS:
+            yield f"audit.nuisance: {name!r} is not known here; {nearest(name, NUISANCE_COLUMNS)}"
 
 
 def source_of(study: Study, source: str) -> Study:
     """Give the study on one of its sources, with files of its own."""
     if source not in SOURCES:
-        raise UserError(f"unknown source {source!r}; {nearest(source, list(SOURCES))}")
+        raise UserError(f"unknown source {source!r}; {nearest(source, SOURCES)}")
     whole = study.layout
     layout = Layout(f"growth_temperature/{source}", whole.root, whole.settings)
     layout.tables = whole.tables / source
     layout.attempts = whole.attempts / source
-    return replace(study, layout=layout, source=layout.tables, cohort=SOURCES[source])
+    layout.audit = whole.audit.with_name(f"{source}_{whole.audit.name}")
+    return replace(study, layout=layout, source=layout.tables)
+
+
+def network_of(study: Study) -> Study:
+    """Give the study on the source that the network is trained on, with the network's files."""
+    whole, own = study.layout, source_of(study, study.section("network", NetworkParams).source)
+    folder, layout = whole.experiments.with_name(NETWORK), own.layout
+    layout.prepared, layout.pretrained = layout.tables / PREPARED, folder / whole.pretrained.name
+    layout.features, layout.experiments = folder / "features", folder
+    layout.experiment_plots = folder / "plots"
+    layout.attempts = whole.attempts
+    layout.registered = whole.registered
+    return own
 
 
 STUDY = Study(
@@ -70,13 +113,16 @@ STUDY = Study(
         "models": ModelsParams,
         "honesty": HonestyParams,
         "leak": LeakParams,
+        "network": NetworkParams,
+        "audit": ManifestAuditParams,
         "scoring": ScoringParams,
-        "tracking": TrackingParams,
+        "tracking": ModelTrackingParams,
+        "promotion": PromotionParams,
     },
-    rules=(models_agree,),
+    rules=(models_agree, network_agrees, audit_agrees),
     layout=LAYOUT,
     source=LAYOUT.tables,
-    cohort=SOURCES["simulated"],
+    cohort=Later(f"{HERE}.cohorts", "read_cohort"),
     task={"name": "ordered-classes"},
     sections=Later(f"{HERE}.report", "report_of"),
     verbs=(HERE,),

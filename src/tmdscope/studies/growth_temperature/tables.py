@@ -12,6 +12,7 @@ from tmdscope.errors import UserError
 from tmdscope.files import read_table
 from tmdscope.jobs.study import Study
 from tmdscope.scores.cohort import Cohort
+from tmdscope.scores.levels import name_level
 from tmdscope.scores.task import ORDERED_CLASSES
 from tmdscope.studies.growth_temperature.params import FramingParams
 from tmdscope.studies.growth_temperature.record import IN_TEST
@@ -105,7 +106,7 @@ def read_cohort(study: Study) -> Cohort:
         tables.features[known.rows],
         labels.astype(np.int64),
         samples,
-        [f"{level:g} {asked.unit}" for level in levels],
+        [name_level(level, asked.unit) for level in levels],
         order=sample_numbers(samples)[:, 0],
         statistics=None if described is None else described.iloc[known.rows].reset_index(drop=True),
         nuisance=pd.DataFrame({IN_TEST: known.in_test}),

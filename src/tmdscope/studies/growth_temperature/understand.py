@@ -5,12 +5,19 @@ from collections.abc import Sequence
 import pandas as pd
 
 from tmdscope.analysis.relations import Sampling, normalise_descriptors, relate
-from tmdscope.files import read_table, sha256_file
+from tmdscope.dataset.store import Dataset
+from tmdscope.files import sha256_file
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.cohort import Cohort
-from tmdscope.studies.growth_temperature.described import TABLE
-from tmdscope.studies.growth_temperature.record import ABSENT, UNDERSTANDING, Change, Understanding
+from tmdscope.scores.levels import levels_of
+from tmdscope.studies.growth_temperature.record import (
+    ABSENT,
+    PREPARED,
+    UNDERSTANDING,
+    Change,
+    Understanding,
+)
 from tmdscope.studies.growth_temperature.study import source_of
 
 _LEAST = 10
@@ -26,13 +33,13 @@ def run(study: Study, source: str) -> None:
     if (absent := own.layout.tables / ABSENT).is_file():
         Understanding().write(path, {"data": sha256_file(absent)})
         return
-    cohort, scoring = own.cohort(own), study.section("scoring", ScoringParams)
+    cohort, scoring = study.cohort(own), study.section("scoring", ScoringParams)
     known = cohort.statistics
     measured = pd.DataFrame(index=range(len(cohort))) if known is None else known
     changes, left_out = changes_of(cohort, measured, scoring)
     truth: list[Change] = []
-    if (table := own.layout.tables / TABLE).is_file():
-        known = read_table(table).filter(regex="^true_")
+    if (prepared := own.layout.tables / PREPARED).is_dir():
+        known = Dataset.load(prepared).manifest.filter(regex="^true_")
         truth, _ = changes_of(cohort, known, scoring)
     Understanding(changes, truth, left_out).write(path, {"data": cohort.digest})
     told = sum(change.q_value < 0.05 for change in changes)
@@ -47,8 +54,7 @@ def changes_of(
     kept, left_out = normalise_descriptors(quantities, samples, _LEAST, _LEAST)
     if kept.empty:
         return [], left_out
-    numbers = [float(str(name).split()[0]) for name in cohort.label_names]
-    temperatures = pd.DataFrame({"temperature": numbers})
+    temperatures = pd.DataFrame({"temperature": levels_of(cohort.classes).values[cohort.targets]})
     kept = kept.reset_index(drop=True)
     found = relate(temperatures, kept, Sampling(samples, _FOLDS, scoring.bootstrap, scoring.seed))
     changes = [

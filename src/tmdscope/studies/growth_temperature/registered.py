@@ -1,0 +1,115 @@
+"""What the report says of the registered network: its scores as classes and as a number, and its trust."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tmdscope.params.common import ScoringParams
+from tmdscope.report.answer import scored
+from tmdscope.report.page import Claim, Paragraph, Section, Table
+from tmdscope.report.part import Part
+from tmdscope.report.sections.provenance import Run
+from tmdscope.run_record import Registration
+from tmdscope.scores.intervals import Estimate, estimate, tell_interval
+from tmdscope.scores.levels import Levels, levels_of
+from tmdscope.scores.scored import PROBABILITY, Scored
+from tmdscope.scores.task import Task, quantity
+from tmdscope.scores.text import heading, rounded, unit_of
+from tmdscope.studies.growth_temperature.record import NETWORK
+
+
+@dataclass(frozen=True)
+class RegisteredPart(Part):
+    """The network on its held-out test, and out of fold."""
+
+    found: Scored
+    registered: Registration
+    scoring: ScoringParams
+    source: str
+
+    @property
+    def _levels(self) -> Levels:
+        return levels_of(self.found.facts.classes)
+
+    @property
+    def _numbers(self) -> Task:
+        return quantity(self._levels.unit, self._levels.numbers, ".1f")
+
+    @property
+    def _name(self) -> str:
+        version = self.registered.versions[self.registered.best].version
+        return f"{self.registered.model} version {version}"
+
+    def _parts(self) -> dict[str, Estimate]:
+        """Judge the expected number of the held-out test, by all folds' mean, and of what a fold held out."""
+        predictions, columns = self.found.predictions, [f"{PROBABILITY}{name}" for name in self._classes]
+        test = predictions[predictions["part"] == "test"].groupby("image_id", sort=False)
+        together = test[columns].mean().join(test[["sample_id", "label"]].first())
+        return {
+            "held-out test": self._judge(together, columns),
+            "out of fold": self._judge(predictions[predictions["part"] == "val"], columns),
+        }
+
+    @property
+    def _classes(self) -> list[str]:
+        return self.found.facts.classes
+
+    @property
+    def run(self) -> Run:
+        """Its run in MLflow, and its version."""
+        own = self.registered.versions[self.registered.best]
+        return Run.of(self.found.run, NETWORK, own.run_id, str(own.version))
+
+    def _judge(self, table: pd.DataFrame, columns: list[str]) -> Estimate:
+        values = self._levels.values
+        true = values[pd.Index(self._classes).get_indexer(table["label"])]
+        expected = table[columns].to_numpy() @ values
+        draws = self.scoring.bootstrap, self.scoring.seed
+        return estimate(self._numbers, true, expected, table["sample_id"].to_numpy(), *draws)
+
+    def metrics(self) -> dict[str, Any]:
+        """Collect scores of both parts, and how often the interval holds the true temperature."""
+        facts, trust = self.found.facts, self.found.facts.reliability
+        classes = {"held-out test": facts.ensemble_test, "out of fold": facts.out_of_fold}
+        scores = {
+            name.replace(" ", "_").replace("-", "_"): {**own.record(), **classes[name].record()}
+            for name, own in self._parts().items()
+        }
+        told = {"coverage": trust.coverage, "set_size": trust.set_size, "flagged": trust.flagged}
+        return {"registered": {**scores, **told, "source": self.source}}
+
+    def claim(self) -> Claim:
+        """Say how far the expected temperature is off on held-out images."""
+        metric, found = self._numbers.primary, self._parts()["held-out test"]
+        off = rounded(metric, found.values[metric.name], found.bounds[metric.name])
+        sentence = (
+            f"{self._name} is off by {off} {unit_of(metric)} on average on {found.images} held-out "
+            f"{self.source} images."
+        )
+        return Claim(sentence, scored(metric, metric.title, found))
+
+    def section(self) -> Section:
+        """Write both parts, and what its intervals and its flag are worth."""
+        facts, trust, numbers = self.found.facts, self.found.facts.reliability, self._numbers
+        shown = [metric for metric in numbers.metrics if metric.unit]
+        classes = {"held-out test": facts.ensemble_test, "out of fold": facts.out_of_fold}
+        rows = [
+            [
+                name,
+                str(own.images),
+                *(classes[name].tell(metric) for metric in facts.task.metrics),
+                *(own.tell(metric) for metric in shown),
+            ]
+            for name, own in self._parts().items()
+        ]
+        heads = [heading(metric) for metric in (*facts.task.metrics, *shown)]
+        told = (
+            f"The interval of 90 % holds the true temperature in {tell_interval(trust.coverage, trust.coverage_ci95)} "
+            f"of {trust.images} held-out images; {tell_interval(trust.flagged, trust.flagged_ci95)} of them "
+            "are called unfamiliar, though they are not. `tmdscope predict --model "
+            f"models:/{self.registered.model}@production FILE` says class, expected temperature and interval."
+        )
+        about = f"{self._name}: {facts.architecture}, {facts.encoding} targets, {self.source} images"
+        table = Table(f"{about}; 95 % intervals by sample", ["Part", "images", *heads], rows)
+        return Section("The registered model", [table, Paragraph(told)])
