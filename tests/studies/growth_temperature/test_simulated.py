@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from tmdscope.dataset.splits import outer_folds
+from tmdscope.dataset.store import Dataset
+from tmdscope.jobs.study import Study
 from tmdscope.models.registry import fit_family
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.families import SvcFamily
@@ -14,9 +16,12 @@ from tmdscope.params.images import DescribeParams
 from tmdscope.params.reading import ParamsError, parse_section, read_section
 from tmdscope.scores.cohort import Cohort
 from tmdscope.search.framed import FramedSearch, Rows, Scale
-from tmdscope.studies.growth_temperature.described import DESCRIPTORS, cohort_of
+from tmdscope.studies.growth_temperature.described import DESCRIPTORS, read_cohort
 from tmdscope.studies.growth_temperature.params import SimulatedGrowthParams
+from tmdscope.studies.growth_temperature.record import PREPARED
+from tmdscope.studies.growth_temperature.simulate import simulate
 from tmdscope.studies.growth_temperature.simulated import grow_sample, plan_growth
+from tmdscope.studies.growth_temperature.study import STUDY, source_of
 
 PARAMS = Path(__file__).parents[3] / "pipelines" / "growth_temperature" / "params.yaml"
 DESCRIBE = DescribeParams(gaussian_sigma_px=1.0, opening_radius_px=2)
@@ -29,8 +34,16 @@ def settings(**changes) -> SimulatedGrowthParams:
     return project.model_copy(update={**small, **changes})
 
 
+def grown(folder: Path, asked: SimulatedGrowthParams) -> Study:
+    """Give the study on simulated scans, which lie in a folder."""
+    study = source_of(STUDY.at(folder / "pipelines" / "growth_temperature" / "params.yaml"), "simulated")
+    study.layout.tables.mkdir(parents=True)
+    simulate(study.layout.tables, asked, "C", DESCRIBE)
+    return study
+
+
 def table_of(asked: SimulatedGrowthParams) -> pd.DataFrame:
-    return pd.DataFrame([row for sample in plan_growth(asked, DESCRIBE) for row in grow_sample(sample)[0]])
+    return pd.DataFrame([row for sample in plan_growth(asked) for row in grow_sample(sample)[0]])
 
 
 def predicted(cohort: Cohort, folds: int = 5) -> np.ndarray:
@@ -42,7 +55,7 @@ def predicted(cohort: Cohort, folds: int = 5) -> np.ndarray:
 
 
 def test_the_same_settings_give_the_same_images() -> None:
-    one, other = plan_growth(settings(), DESCRIBE), plan_growth(settings(), DESCRIBE)
+    one, other = plan_growth(settings()), plan_growth(settings())
     assert one == other
     np.testing.assert_array_equal(grow_sample(one[3])[1], grow_sample(other[3])[1])
     assert len({sample.plan.sample_id for sample in one}) == 30
@@ -50,12 +63,12 @@ def test_the_same_settings_give_the_same_images() -> None:
 
 def test_a_temperature_that_is_cut_off_leaves_no_trace_in_an_image() -> None:
     warm, cold = (
-        plan_growth(settings(depends=False, temperatures=[level, 1100.0]), DESCRIBE)
+        plan_growth(settings(depends=False, temperatures=[level, 1100.0]))
         for level in (700.0, 1000.0)
     )
     for one, other in zip(warm[:4], cold[:4], strict=True):
         np.testing.assert_array_equal(grow_sample(one)[1], grow_sample(other)[1])
-    depending = plan_growth(settings(temperatures=[700.0, 1100.0]), DESCRIBE)
+    depending = plan_growth(settings(temperatures=[700.0, 1100.0]))
     assert any(
         not np.array_equal(grow_sample(one)[1], grow_sample(other)[1])
         for one, other in zip(warm[:4], depending[:4], strict=True)
@@ -66,7 +79,16 @@ def test_grains_get_fewer_with_temperature() -> None:
     table = table_of(settings(images=60, samples=60, spread=0.0))
     found = table.groupby("temperature")["true_grain_density_per_um2"].median()
     assert found[900] > found[950] > found[1000]
-    assert set(DESCRIPTORS) <= set(table)
+
+
+def test_a_source_has_images_descriptors_and_classes_in_order(tmp_path: Path) -> None:
+    study = grown(tmp_path, settings(temperatures=[900.0, 1000.0, 1050.5]))
+    cohort, dataset = read_cohort(study), Dataset.load(study.layout.tables / PREPARED)
+    assert cohort.classes == ("900 C", "1000 C", "1050.5 C")
+    assert cohort.digest == dataset.digest
+    assert cohort.features is not None and cohort.features.shape[1] <= len(DESCRIPTORS)
+    assert cohort.nuisance is not None and list(cohort.nuisance) == ["time_min", "plane"]
+    assert not (study.layout.tables / "raw").exists()
 
 
 @pytest.mark.parametrize(
@@ -84,11 +106,12 @@ def test_settings_that_cannot_be_are_refused(changes, message) -> None:
 
 
 @pytest.mark.slow
-def test_no_model_tells_a_temperature_that_images_do_not_depend_on() -> None:
+def test_no_model_tells_a_temperature_that_images_do_not_depend_on(tmp_path: Path) -> None:
     """In 19 of 20 seeds at least, the interval of the gain over the majority holds 0."""
     scoring, fooled = ScoringParams(bootstrap=500, seed=1), 0
     for seed in range(20):
-        cohort = cohort_of(table_of(settings(images=45, samples=45, depends=False, seed=seed)), "C")
+        asked = settings(images=45, samples=45, depends=False, seed=seed)
+        cohort = read_cohort(grown(tmp_path / str(seed), asked))
         everything = np.arange(len(cohort))
         constant = np.full(len(cohort), cohort.task.naive(cohort.targets))
         gain = cohort.difference(everything, predicted(cohort), constant, scoring)
@@ -98,11 +121,11 @@ def test_no_model_tells_a_temperature_that_images_do_not_depend_on() -> None:
 
 
 @pytest.mark.slow
-def test_regression_recovers_the_temperature_better_than_the_constant() -> None:
+def test_regression_recovers_the_temperature_better_than_the_constant(tmp_path: Path) -> None:
     """By at least 30 % at the project's own size of images, in fewer of them."""
     project = read_section("simulated", SimulatedGrowthParams, PARAMS)
     asked = project.model_copy(update={"images": 160, "samples": 160})
-    cohort = cohort_of(table_of(asked), "C")
+    cohort = read_cohort(grown(tmp_path, asked))
     scale = Scale(cohort.classes, (900.0, 950.0, 1000.0), (925.0, 975.0), "C")
     rows = Rows(cohort.inputs, cohort.targets, cohort.sample_ids)
     numbers, true = np.zeros(len(cohort)), scale.numbers(cohort.targets)

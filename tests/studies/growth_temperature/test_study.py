@@ -14,7 +14,7 @@ from tmdscope.studies import find_study
 from tmdscope.studies.growth_temperature.blind import in_paper_test
 from tmdscope.studies.growth_temperature.paper import read_paper
 from tmdscope.studies.growth_temperature.record import ABSENT, COMPARISON, Comparison
-from tmdscope.studies.growth_temperature.study import STUDY, source_of
+from tmdscope.studies.growth_temperature.study import SOURCES, STUDY, source_of
 from tmdscope.studies.growth_temperature.tables import FILE_VARIABLE
 from tmdscope.studies.published_features.tables import FOLDER_VARIABLE
 
@@ -36,6 +36,9 @@ def write(folder: Path, **changes) -> Path:
     content["models"] = models
     content["honesty"] |= {"flips": 200, "permutations": 3, "blocks": 3, "held_out": ["svc"]}
     content["leak"]["network"] |= {"hidden": 8, "epochs": 3}
+    content["simulated"]["prepare"] |= {"size_px": 48}
+    content["network"]["training"] |= {"epochs": 2}
+    content["audit"] |= {"draws": 1, "arrangements": 2, "permutations": 19, "folds": 3, "blocks": 3}
     content["scoring"]["bootstrap"] = 100
     content |= changes
     path = folder / "pipelines" / "growth_temperature" / "params.yaml"
@@ -45,7 +48,7 @@ def write(folder: Path, **changes) -> Path:
 
 
 def test_the_projects_settings_agree() -> None:
-    assert "10 sections" in check_study(find_study("growth_temperature").at(PARAMS))
+    assert "13 sections" in check_study(find_study("growth_temperature").at(PARAMS))
 
 
 @pytest.mark.parametrize("name", ["default", "paper"])
@@ -75,6 +78,10 @@ def test_every_row_of_the_paper_that_can_be_run_is_in_both_profiles() -> None:
     [
         ("honesty", {"held_out": ["svm"]}, "honesty.held_out: 'svm' is no model.*svc"),
         ("framing", {"edges": [975, 925]}, "must rise"),
+        ("framing", {"edges": [925]}, r"edges \[925\.0\] do not part the temperatures 900, 950, 1000"),
+        ("audit", {"order": "date"}, "audit.order: 'date'"),
+        ("audit", {"nuisance": ["operator"]}, "audit.nuisance: 'operator' is not known here"),
+        ("network", {"source": "images"}, "network.source is images, and images.source names none"),
     ],
 )
 def test_sections_that_disagree_are_refused(tmp_path: Path, section, change, message) -> None:
@@ -101,6 +108,9 @@ def test_the_study_runs_from_nothing_to_a_report(tmp_path: Path, monkeypatch) ->
         ("understand", "simulated"),
         ("understand", "published"),
         ("understand", "images"),
+        *(("audit", source) for source in SOURCES),
+        ("train",),
+        ("register",),
         ("leak",),
         ("report",),
     ):
@@ -131,3 +141,7 @@ def test_the_study_runs_from_nothing_to_a_report(tmp_path: Path, monkeypatch) ->
     page = study.layout.page.read_text()
     assert "Simulated data: how well a method does here says nothing about MoS2" in page
     assert "one fold" in page
+    registered = metrics["registered"]
+    for part in ("held_out_test", "out_of_fold"):
+        assert registered[part]["rmse"] >= registered[part]["mae"] > 0
+    assert "mos2-growth-temperature version 1" in page

@@ -21,7 +21,7 @@ TABLES = PublishedTables(
     np.zeros((4, 1), np.float32),
     None,
     ["13164", "7408", "7408", "0171"],
-    ["MoS2"] * 4,
+    ["MoS2", "MoS2", "WS2", "MoS2"],
 )
 
 
@@ -53,6 +53,7 @@ def test_rows_and_their_temperatures_are_read(tmp_path: Path) -> None:
         ({"row": [3, 0, 9]}, r"different numbers in 0\.\.3"),
         ({"row": [3, 3, 1]}, r"different numbers in 0\.\.3"),
         ({"sample_id": ["0171", "13164", "999"]}, "row 1 is of sample 7408, the table says 999"),
+        ({"row": [3, 0, 2]}, "row 2 is of WS2, only those of MoS2 count"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(tmp_path: Path, changes, message) -> None:

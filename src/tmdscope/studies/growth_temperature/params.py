@@ -7,11 +7,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tmdscope.params.common import Key
-from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.experiments import BackboneParams, ExperimentParams
 from tmdscope.params.families import AnyFamily, FramedSearchParams, MlpFamily
 from tmdscope.params.images import FolderParams, PrepareParams
 from tmdscope.params.reading import Params, Seed
 
+
+PolicyName = Literal["aug1", "aug2", "aug3", "aug4", "aug1-paper-defects", "aug2-paper-defects"]
+"""Augmentations of the MoS2 paper, and two as its released code did them."""
 
 ARCHIVE = "growth-temperature"
 """The archive's record of images with temperatures."""
@@ -97,6 +100,25 @@ class LeakParams(Params):
     seed: Seed
 
 
+class VariantsParams(Params):
+    """Section `variants`: depth of features, pretraining domain and augmentation, on simulated images."""
+
+    enabled: bool = Field(description="off costs nothing")
+    backbone: BackboneParams = Field(description="frozen")
+    stages: list[str] = Field(max_length=20, description="of the network, whose maps are features beside the pool")
+    variance: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        max_length=5, description="shares that principal components keep, fitted inside each fold"
+    )
+    others: list[BackboneParams] = Field(max_length=10, description="to compare with")
+    policies: list[PolicyName] = Field(max_length=6, description="augmentations by the paper's name")
+    copies: int = Field(ge=1, le=100, description="of each image of the commonest temperature")
+    crop_share: float = Field(gt=0, le=1, description="side of a crop in that of its image")
+    methods: dict[Key, Annotated[AnyFamily, Field(discriminator="family")]] = Field(
+        min_length=1, description="with fixed settings"
+    )
+    seed: Seed
+
+
 class SimulatedGrowthParams(Params):
     """Section `simulated`: scans of MoS2 by the simulator, driven by a growth temperature."""
 
@@ -104,10 +126,10 @@ class SimulatedGrowthParams(Params):
     samples: int = Field(ge=20, le=1_000_000, description="number of samples the images are taken from")
     size_px: int = Field(ge=32, le=4096, description="rows and columns of a height map and of its image")
     frame_nm: float = Field(gt=0, le=1e6, description="width of a scan in nm")
-    temperatures: list[float] = Field(
-        min_length=2, max_length=100, description="that samples are grown at, each as often, rising"
+    temperatures: list[Annotated[float, Field(ge=600, le=1300)]] = Field(
+        min_length=2, max_length=100, description="in C, that samples are grown at, each as often, rising"
     )
-    times_min: list[float] = Field(
+    times_min: list[Annotated[float, Field(gt=0, le=600)]] = Field(
         min_length=2, max_length=2, description="shortest and longest growth; a nuisance"
     )
     planes: list[Literal["c", "a", "r"]] = Field(

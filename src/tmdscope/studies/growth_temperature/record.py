@@ -11,6 +11,7 @@ COMPARISON = "comparison.json"
 PREDICTIONS = "predictions.parquet"
 LEAK = "leak.json"
 UNDERSTANDING = "understanding.json"
+VARIANTS = "variants.json"
 
 ABSENT = "absent.json"
 """In place of a source's tables: why there are none."""
@@ -138,3 +139,29 @@ class Understanding(JsonRecord):
     measured: list[Change] = field(default_factory=list)
     true: list[Change] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Scores of one variant of features or training images under a method, and its gain over the reference.
+
+    By metric, with 95 % intervals by sample; the reference is the method's first variant.
+    """
+
+    group: str
+    name: str
+    method: str
+    values: dict[str, float]
+    bounds: dict[str, Bounds]
+    gains: dict[str, float]
+    gain_bounds: dict[str, Bounds]
+
+
+@dataclass(frozen=True)
+class Variants(JsonRecord):
+    """``variants.json``: every variant, on simulated images."""
+
+    enabled: bool
+    found: list[Variant] = field(default_factory=list)
+    images: int = 0
+    samples: int = 0

@@ -21,13 +21,16 @@ from tmdscope.studies.growth_temperature.record import (
     PREDICTIONS,
     PREPARED,
     UNDERSTANDING,
+    VARIANTS,
     Comparison,
     Leak,
     Understanding,
+    Variants,
 )
 from tmdscope.studies.growth_temperature.registered import RegisteredPart
 from tmdscope.studies.growth_temperature.sections import SourcePart
 from tmdscope.studies.growth_temperature.study import SOURCES, network_of, source_of
+from tmdscope.studies.growth_temperature.varied import VariantsPart
 
 
 def report_of(study: Study) -> Report:
@@ -44,6 +47,8 @@ def report_of(study: Study) -> Report:
     changes = [ChangesPart(source, read_changes(study, source)) for source in SOURCES]
     audits = [part for source in SOURCES if (part := read_audit(study, source))]
     registered = read_registered(study)
+    of = {"data": study.cohort(source_of(study, found[0].source)).digest}
+    varied = VariantsPart(Variants.read(study.layout.scores.with_name(VARIANTS), of))
     runs += [*(part.run for part in audits), registered.run]
     about = "Runs are named after the source, the framing and the model; every outer fold is a run below it."
     conditions = (
@@ -62,6 +67,7 @@ def report_of(study: Study) -> Report:
             *audits,
             registered,
             *changes,
+            varied,
             *more_of(study, found[0]),
             Provenance(runs, about),
             Reproduction(runs, "make growth", conditions),

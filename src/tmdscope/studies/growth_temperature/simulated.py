@@ -23,7 +23,7 @@ class Sample:
 
 def plan_growth(settings: SimulatedGrowthParams) -> list[Sample]:
     """Say which samples are grown, and how; ids say nothing of the temperature."""
-    shares = {f"{level:g}": 1.0 for level in settings.temperatures}
+    shares = {f"{level:.15g}": 1.0 for level in settings.temperatures}
     rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(1,)))
     return [
         Sample(

@@ -23,6 +23,7 @@ from tmdscope.studies.growth_temperature.params import (
     ModelsParams,
     NetworkParams,
     SimulatedGrowthParams,
+    VariantsParams,
     edges_problem,
 )
 from tmdscope.studies.growth_temperature.record import NETWORK, NUISANCE_COLUMNS, PREPARED
@@ -63,9 +64,14 @@ def network_agrees(settings: Settings) -> Iterator[str]:
         yield "network.source is images, and images.source names none: name one, or take simulated"
     if training.target == "multilabel":
         yield f"{where}.target: temperatures have no atoms; take multiclass or ordinal"
-    has = weights_of(training.architecture)
-    if training.weights not in (*has, "none"):
-        yield f"{where}: no weights {training.weights!r} of {training.architecture} here; take {', '.join(has)}"
+    variants = settings.get("variants", VariantsParams)
+    named = {where: training, "variants.backbone": variants.backbone}
+    named |= {f"variants.others[{number}]": one for number, one in enumerate(variants.others)}
+    for place, one in named.items():
+        has = weights_of(one.architecture)
+        if one.weights not in (*has, "none"):
+            known = ", ".join(has)
+            yield f"{place}: no weights {one.weights!r} of {one.architecture} here; take {known} or none"
 
 
 def audit_agrees(settings: Settings) -> Iterator[str]:
@@ -113,6 +119,7 @@ STUDY = Study(
         "models": ModelsParams,
         "honesty": HonestyParams,
         "leak": LeakParams,
+        "variants": VariantsParams,
         "network": NetworkParams,
         "audit": ManifestAuditParams,
         "scoring": ScoringParams,

@@ -27,6 +27,9 @@ FILE_VARIABLE = "TMDSCOPE_GROWTH_TEMPERATURES"
 BESIDE = "growth_temperature"
 """Folder beside that of the published tables, where the table is looked for too."""
 
+MATERIAL = "MoS2"
+"""What was grown."""
+
 _COLUMN = "growth_temperature_"
 
 
@@ -84,6 +87,9 @@ def read_temperatures(path: Path, tables: PublishedTables) -> Temperatures:
             raise UserError(
                 f"{path}: row {row} is of sample {tables.sample_ids[row]}, the table says {sample}"
             )
+    other = next((int(row) for row in rows if tables.labels[row] != MATERIAL), None)
+    if other is not None:
+        raise UserError(f"{path}: row {other} is of {tables.labels[other]}, only those of {MATERIAL} count; leave it out")
     test = table.get("in_paper_test_set", pd.Series(np.zeros(len(table))))
     return Temperatures(rows, values, test.to_numpy() == 1, str(named[0]).removeprefix(_COLUMN))
 
