@@ -25,10 +25,10 @@ from tmdscope.params.images import DescribeParams, PrepareParams
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.levels import levels_of, name_level
 from tmdscope.scores.task import ORDERED_CLASSES
-from tmdscope.studies.growth_temperature.record import IN_TEST, NUISANCE_COLUMNS, PREPARED
+from tmdscope.studies.growth_temperature.record import DESCRIBED, IN_TEST, NUISANCE_COLUMNS, PREPARED
 
-RAW, DESCRIBED = "raw", "descriptors.parquet"
-"""In the folder of a source: what it gave, while that is worked on; descriptors of its images."""
+RAW = "raw"
+"""In the folder of a source: what it gave, while that is worked on."""
 
 DESCRIPTORS = tuple(item.name for item in (*PAPER, *PHYSICAL))
 

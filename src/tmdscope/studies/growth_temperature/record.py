@@ -16,8 +16,8 @@ VARIANTS = "variants.json"
 ABSENT = "absent.json"
 """In place of a source's tables: why there are none."""
 
-PREPARED = "prepared"
-"""Folder of a source's images."""
+PREPARED, DESCRIBED = "prepared", "descriptors.parquet"
+"""A source's images, and their descriptors."""
 
 NETWORK = "network"
 """The experiment behind the registered model, and its run."""

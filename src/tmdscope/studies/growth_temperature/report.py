@@ -2,22 +2,19 @@
 
 from tmdscope.audit.record import Audit
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import broken, read_json, read_table, sha256_file
+from tmdscope.files import read_json, read_table, sha256_file
 from tmdscope.jobs.study import Study
-from tmdscope.params.common import ScoringParams
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run
-from tmdscope.run_record import Registration, StageRuns
-from tmdscope.scores.scored import Scored
+from tmdscope.run_record import StageRuns
 from tmdscope.scores.task import read_task
 from tmdscope.studies.growth_temperature.extras import ChangesPart, LeakPart, SeenPart, SourceAuditPart
 from tmdscope.studies.growth_temperature.paper import PaperPart, read_paper
-from tmdscope.studies.growth_temperature.params import NetworkParams
+from tmdscope.studies.growth_temperature.network import Network
 from tmdscope.studies.growth_temperature.record import (
     ABSENT,
     COMPARISON,
     LEAK,
-    NETWORK,
     PREDICTIONS,
     PREPARED,
     UNDERSTANDING,
@@ -27,9 +24,8 @@ from tmdscope.studies.growth_temperature.record import (
     Understanding,
     Variants,
 )
-from tmdscope.studies.growth_temperature.registered import RegisteredPart
 from tmdscope.studies.growth_temperature.sections import SourcePart
-from tmdscope.studies.growth_temperature.study import SOURCES, network_of, source_of
+from tmdscope.studies.growth_temperature.study import SOURCES, source_of
 from tmdscope.studies.growth_temperature.varied import VariantsPart
 
 
@@ -46,10 +42,10 @@ def report_of(study: Study) -> Report:
     beside = [PaperPart(one, read_paper()) for one in found if one.source == "published"]
     changes = [ChangesPart(source, read_changes(study, source)) for source in SOURCES]
     audits = [part for source in SOURCES if (part := read_audit(study, source))]
-    registered = read_registered(study)
+    network = Network(study)
     of = {"data": study.cohort(source_of(study, found[0].source)).digest}
     varied = VariantsPart(Variants.read(study.layout.scores.with_name(VARIANTS), of))
-    runs += [*(part.run for part in audits), registered.run]
+    runs += [*(part.run for part in audits), network.registered.run]
     about = "Runs are named after the source, the framing and the model; every outer fold is a run below it."
     conditions = (
         "The command runs every stage that is not up to date, under the settings of "
@@ -65,7 +61,7 @@ def report_of(study: Study) -> Report:
             *parts,
             *beside,
             *audits,
-            registered,
+            *network.parts,
             *changes,
             varied,
             *more_of(study, found[0]),
@@ -100,17 +96,6 @@ def read_audit(study: Study, source: str) -> SourceAuditPart | None:
         return None
     of = own.of(study.cohort(own).digest)
     return SourceAuditPart(Audit.read(own.layout.audit, read_task(study.task), of), source)
-
-
-def read_registered(study: Study) -> RegisteredPart:
-    """Read the network and the version that it is registered as."""
-    own, asked = network_of(study), study.section("network", NetworkParams)
-    of = own.of(Dataset.load(own.layout.prepared).digest)
-    found = Scored.read(own.layout.experiments / NETWORK, of)
-    registered = Registration.read(own.layout.registered, of)
-    if registered.versions[registered.best].run_id != found.run.run_id:
-        raise broken(own.layout.registered, f"is of another run than {own.layout.experiments} holds")
-    return RegisteredPart(found, registered, study.section("scoring", ScoringParams), asked.source)
 
 
 def more_of(study: Study, found: Comparison) -> list[Part]:

@@ -12,7 +12,13 @@ from tmdscope.params.architectures import weights_of
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.families import FRAMINGS
-from tmdscope.params.images import DescribeParams, ModelTrackingParams, PromotionParams
+from tmdscope.params.images import (
+    AttributionParams,
+    DescribeParams,
+    LatentParams,
+    ModelTrackingParams,
+    PromotionParams,
+)
 from tmdscope.params.rules import Settings
 from tmdscope.scores.task import ORDERED_CLASSES, quantity
 from tmdscope.studies.growth_temperature.params import (
@@ -26,7 +32,7 @@ from tmdscope.studies.growth_temperature.params import (
     VariantsParams,
     edges_problem,
 )
-from tmdscope.studies.growth_temperature.record import NETWORK, NUISANCE_COLUMNS, PREPARED
+from tmdscope.studies.growth_temperature.record import DESCRIBED, NETWORK, NUISANCE_COLUMNS, PREPARED
 from tmdscope.studies.published_features.params import FetchParams
 
 HERE = "tmdscope.studies.growth_temperature"
@@ -104,7 +110,9 @@ def network_of(study: Study) -> Study:
     layout.features, layout.experiments = folder / "features", folder
     layout.experiment_plots = folder / "plots"
     layout.attempts = whole.attempts
-    layout.registered = whole.registered
+    layout.descriptors = layout.tables / DESCRIBED
+    for name in ("registered", "latent", "latent_table", "latent_plot", "attribution"):
+        setattr(layout, name, getattr(whole, name))
     return own
 
 
@@ -122,6 +130,8 @@ STUDY = Study(
         "variants": VariantsParams,
         "network": NetworkParams,
         "audit": ManifestAuditParams,
+        "latent": LatentParams,
+        "attribution": AttributionParams,
         "scoring": ScoringParams,
         "tracking": ModelTrackingParams,
         "promotion": PromotionParams,

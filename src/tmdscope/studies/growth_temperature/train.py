@@ -7,7 +7,7 @@ from tmdscope.jobs.images.features import store_features
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.training import Training, cross_validate
 from tmdscope.memory import keep_freed_memory
-from tmdscope.params.experiments import FeaturesParams, Strategy
+from tmdscope.params.experiments import FeaturesParams
 from tmdscope.studies.growth_temperature.described import classes_by_number
 from tmdscope.studies.growth_temperature.params import ImagesParams, NetworkParams, SimulatedGrowthParams
 from tmdscope.studies.growth_temperature.record import ABSENT, NETWORK
@@ -25,7 +25,6 @@ def run(study: Study) -> None:
     made = {"simulated": (simulated.prepare, "simulated"), "images": (images.prepare, images.origin)}
     dataset = Dataset.load(layout.prepared)
     keep_freed_memory()
-    if training.strategy is Strategy.FEATURES:
-        store_features(FeaturesParams.behind(training), dataset, layout)
+    store_features(FeaturesParams.behind(training), dataset, layout)
     classes = classes_by_number(dataset)
     cross_validate(own, Training(NETWORK, training, dataset, classes, *made[asked.source]))
