@@ -91,7 +91,5 @@ def test_a_word_in_the_audit_or_a_report_trains_nothing() -> None:
         "report": {"report"},
         "tracking": set(),
     }.items():
-        again = {
-            one.stage.name for one in STAGES if any(n.startswith(f"{room}.") for n in one.rooms())
-        }
+        again = {one.stage.name for one in STAGES if any(n.startswith(f"{room}.") for n in one.rooms())}
         assert again <= allowed, room

@@ -13,7 +13,13 @@ def test_names_of_levels_are_read_back() -> None:
 
 @pytest.mark.parametrize(
     ("classes", "unit"),
-    [(("900 C", "950 C"), "C"), (("1", "2"), ""), (("900 C", "950 K"), None), (("MoS2", "WS2"), None), ((), None)],
+    [
+        (("900 C", "950 C"), "C"),
+        (("1", "2"), ""),
+        (("900 C", "950 K"), None),
+        (("MoS2", "WS2"), None),
+        ((), None),
+    ],
 )
 def test_only_numbers_of_one_unit_are_levels(classes, unit) -> None:
     found = read_levels(classes)

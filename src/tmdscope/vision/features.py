@@ -109,7 +109,7 @@ def stage_features(
     device: torch.device,
     brightness: float = 1.0,
 ) -> NDArray[np.float32]:
-    """Compute what a frozen backbone sees in images, N x F; of a `stage` all values of its maps, of `POOL` its own.
+    """Compute what a frozen backbone sees in images, N x F: all values of a stage's maps, or behind `POOL`.
 
     Grey values are multiplied by `brightness` before they are normalised.
     """

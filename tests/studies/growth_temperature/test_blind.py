@@ -11,7 +11,8 @@ import pytest
 from tests.support.cohorts import make_cohort
 from tmdscope.scores.task import ORDERED_CLASSES
 from tmdscope.search.framed import Said, Scale
-from tmdscope.studies.growth_temperature.blind import blind, in_paper_test, pool
+from tmdscope.studies.growth_temperature.blind import blind, pool
+from tmdscope.studies.growth_temperature.cohorts import in_paper_test
 from tmdscope.studies.growth_temperature.record import IN_TEST
 
 SCALE = Scale(("900 C", "950 C"), (900.0, 950.0), (925.0,), "C")

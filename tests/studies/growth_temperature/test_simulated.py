@@ -21,7 +21,8 @@ from tmdscope.studies.growth_temperature.params import SimulatedGrowthParams
 from tmdscope.studies.growth_temperature.record import PREPARED
 from tmdscope.studies.growth_temperature.simulate import simulate
 from tmdscope.studies.growth_temperature.simulated import grow_sample, plan_growth
-from tmdscope.studies.growth_temperature.study import STUDY, source_of
+from tmdscope.studies.growth_temperature.sources import source_of
+from tmdscope.studies.growth_temperature.study import STUDY
 
 PARAMS = Path(__file__).parents[3] / "pipelines" / "growth_temperature" / "params.yaml"
 DESCRIBE = DescribeParams(gaussian_sigma_px=1.0, opening_radius_px=2)
@@ -63,8 +64,7 @@ def test_the_same_settings_give_the_same_images() -> None:
 
 def test_a_temperature_that_is_cut_off_leaves_no_trace_in_an_image() -> None:
     warm, cold = (
-        plan_growth(settings(depends=False, temperatures=[level, 1100.0]))
-        for level in (700.0, 1000.0)
+        plan_growth(settings(depends=False, temperatures=[level, 1100.0])) for level in (700.0, 1000.0)
     )
     for one, other in zip(warm[:4], cold[:4], strict=True):
         np.testing.assert_array_equal(grow_sample(one)[1], grow_sample(other)[1])
@@ -86,8 +86,10 @@ def test_a_source_has_images_descriptors_and_classes_in_order(tmp_path: Path) ->
     cohort, dataset = read_cohort(study), Dataset.load(study.layout.tables / PREPARED)
     assert cohort.classes == ("900 C", "1000 C", "1050.5 C")
     assert cohort.digest == dataset.digest
-    assert cohort.features is not None and cohort.features.shape[1] <= len(DESCRIPTORS)
-    assert cohort.nuisance is not None and list(cohort.nuisance) == ["time_min", "plane"]
+    assert cohort.features is not None
+    assert cohort.features.shape[1] <= len(DESCRIPTORS)
+    assert cohort.nuisance is not None
+    assert list(cohort.nuisance) == ["time_min", "plane"]
     assert not (study.layout.tables / "raw").exists()
 
 

@@ -11,10 +11,11 @@ from tmdscope.jobs.check import check_study
 from tmdscope.params.reading import ParamsError, load_settings, read_params, write_settings
 from tmdscope.profiles import merge_profile
 from tmdscope.studies import find_study
-from tmdscope.studies.growth_temperature.blind import in_paper_test
+from tmdscope.studies.growth_temperature.cohorts import in_paper_test
 from tmdscope.studies.growth_temperature.paper import read_paper
 from tmdscope.studies.growth_temperature.record import ABSENT, COMPARISON, Comparison
-from tmdscope.studies.growth_temperature.study import SOURCES, STUDY, source_of
+from tmdscope.studies.growth_temperature.sources import SOURCES, source_of
+from tmdscope.studies.growth_temperature.study import STUDY
 from tmdscope.studies.growth_temperature.tables import FILE_VARIABLE
 from tmdscope.studies.published_features.tables import FOLDER_VARIABLE
 
@@ -48,7 +49,7 @@ def write(folder: Path, **changes) -> Path:
 
 
 def test_the_projects_settings_agree() -> None:
-    assert "13 sections" in check_study(find_study("growth_temperature").at(PARAMS))
+    assert "16 sections" in check_study(find_study("growth_temperature").at(PARAMS))
 
 
 @pytest.mark.parametrize("name", ["default", "paper"])
@@ -76,7 +77,7 @@ def test_every_row_of_the_paper_that_can_be_run_is_in_both_profiles() -> None:
 @pytest.mark.parametrize(
     ("section", "change", "message"),
     [
-        ("honesty", {"held_out": ["svm"]}, "honesty.held_out: 'svm' is no model.*svc"),
+        ("honesty", {"held_out": ["svm"]}, "honesty.held_out: 'svm' is no nominal model.*svc"),
         ("framing", {"edges": [975, 925]}, "must rise"),
         ("framing", {"edges": [925]}, r"edges \[925\.0\] do not part the temperatures 900, 950, 1000"),
         ("audit", {"order": "date"}, "audit.order: 'date'"),

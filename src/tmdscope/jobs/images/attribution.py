@@ -11,6 +11,7 @@ from tmdscope.analysis.record import ExplainedModel
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.dataset.truth import simulated_masks
+from tmdscope.errors import UserError
 from tmdscope.files import atomic_path
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import ScoringParams
@@ -37,7 +38,7 @@ def explain_registered(
     settings: AttributionParams,
     simulated: SimulatedParams | None = None,
 ) -> None:
-    """Write the numbers and the maps of the images that are shown; masks of `simulated` images are the truth."""
+    """Write numbers, and maps of the images that are shown; masks of `simulated` ones are the truth."""
     layout = study.layout
     dataset = Dataset.load(layout.prepared)
     split = read_split(layout.split, dataset.digest, dataset.manifest)
@@ -48,7 +49,11 @@ def explain_registered(
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()
     classifier = placed(program.ensemble.member(fold), device)
-    layer = map_stages(classifier.backbone.network)[-1] if settings.layer == "last" else settings.layer
+    maps = map_stages(classifier.backbone.network)
+    if settings.layer not in ("last", *maps):
+        told = f"{program.config.architecture} has no maps of a stage {settings.layer!r}"
+        raise UserError(f"attribution.layer: {told}; it has those of {', '.join(maps)}")
+    layer = maps[-1] if settings.layer == "last" else settings.layer
     explained = Explained(classifier, program.config.make_target(), layer, settings.batch_size, device)
     rows = np.flatnonzero(dataset.manifest["image_id"].isin(split.test))
     held_out = dataset.manifest.iloc[rows]

@@ -21,9 +21,7 @@ def run(study: Study, *arguments: str) -> None:
     keep_freed_memory()
     data, prepare = study.section("data", DataParams), study.section("prepare", PrepareParams)
     dataset = Dataset.load(study.layout.prepared)
-    cross_validate(
-        study, Training(name, params, dataset, data.classes, prepare, data.origin, searched)
-    )
+    cross_validate(study, Training(name, params, dataset, data.classes, prepare, data.origin, searched))
 
 
 def read_arguments(study: Study, arguments: Sequence[str]) -> tuple[str, ExperimentParams, float | None]:

@@ -19,7 +19,12 @@ from tmdscope.scores.intervals import estimate
 from tmdscope.scores.levels import levels_of
 from tmdscope.scores.task import RECALL
 from tmdscope.search.framed import Rows, Said, Scale, count_invalid
-from tmdscope.studies.growth_temperature.params import FramingParams, HonestyParams, ModelsParams, edges_problem
+from tmdscope.studies.growth_temperature.params import (
+    FramingParams,
+    HonestyParams,
+    ModelsParams,
+    edges_problem,
+)
 from tmdscope.studies.growth_temperature.parts import OuterFold, Part, Permutations
 from tmdscope.studies.growth_temperature.record import Scores
 

@@ -5,7 +5,7 @@ from tmdscope.jobs.images.attribution import explain_registered
 from tmdscope.jobs.study import Study
 from tmdscope.params.images import AttributionParams
 from tmdscope.studies.growth_temperature.described import classes_by_number
-from tmdscope.studies.growth_temperature.study import network_of
+from tmdscope.studies.growth_temperature.network import network_of
 
 
 def run(study: Study) -> None:

@@ -12,10 +12,10 @@ from tmdscope.learn.recorder import Silent
 from tmdscope.models.tabular import FixedMethod
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.scores.cohort import Targets
-from tmdscope.studies.growth_temperature.blind import nuisances_of
+from tmdscope.studies.growth_temperature.cohorts import nuisances_of
 from tmdscope.studies.growth_temperature.params import HonestyParams
 from tmdscope.studies.growth_temperature.record import ABSENT
-from tmdscope.studies.growth_temperature.study import source_of
+from tmdscope.studies.growth_temperature.sources import source_of
 
 
 def run(study: Study, source: str) -> None:

@@ -1,8 +1,8 @@
 """The MoS2 paper's augmentations of training images, as it meant them, and as its released code did them.
 
-What is published of them: Aug1, balanced random crops; Aug2, AutoAugment; Aug3, rare classes drawn more often;
-Aug4, none. In the code all crops of a file are its last one, some images have the label of another file, and
-images of Aug2 reach the network 255 times too bright.
+Aug1: balanced random crops; Aug2: AutoAugment; Aug3: rare classes drawn more often; Aug4: none. In the code
+all crops of a file are its last one, some images have the label of another file, and images of Aug2 reach the
+network 255 times too bright.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,8 +33,10 @@ class Augmented:
     bright: bool = False
 
 
-def augment(policy: PolicyName, images: Images, labels: Labels, copies: int, share: float, seed: int) -> Augmented:
-    """Augment images, (N, S, S), of labels; crops show a `share` of the side, and `copies` are of the commonest."""
+def augment(
+    policy: PolicyName, images: Images, labels: Labels, copies: int, share: float, seed: int
+) -> Augmented:
+    """Augment images, (N, S, S); crops show a `share` of the side, `copies` are of the commonest class."""
     return POLICIES[policy](images, labels, copies, share, np.random.default_rng(seed))
 
 

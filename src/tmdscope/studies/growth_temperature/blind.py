@@ -12,10 +12,10 @@ from sklearn.preprocessing import StandardScaler
 
 from tmdscope.models.scales import Labels
 from tmdscope.models.tabular import SampleIdMethod
-from tmdscope.scores.cohort import Cohort
 from tmdscope.search.framed import Said
 from tmdscope.studies.growth_temperature.asked import Asked, Folds
-from tmdscope.studies.growth_temperature.record import CONSTANT, IN_TEST, MAJORITY, NUISANCES, SAMPLE_NUMBER
+from tmdscope.studies.growth_temperature.cohorts import nuisances_of
+from tmdscope.studies.growth_temperature.record import CONSTANT, MAJORITY, NUISANCES, SAMPLE_NUMBER
 
 _NEIGHBOURS = 5
 """Samples of like growth time and substrate that are asked."""
@@ -65,17 +65,3 @@ _COLUMNS = ("labels", "numbers", "probabilities", "decoded")
 def _joined(columns: Sequence[NDArray[Any] | None]) -> Any:
     known = [column for column in columns if column is not None]
     return np.concatenate(known) if len(known) == len(columns) else None
-
-
-def in_paper_test(cohort: Cohort) -> NDArray[np.bool_]:
-    """Say which rows are of the paper's test, shape (N,); none where that is not known."""
-    if cohort.nuisance is None or IN_TEST not in cohort.nuisance:
-        return np.zeros(len(cohort), dtype=bool)
-    return np.asarray(cohort.nuisance[IN_TEST], dtype=bool)
-
-
-def nuisances_of(cohort: Cohort) -> pd.DataFrame:
-    """Give what should not matter of each image; without columns where nothing is known."""
-    if cohort.nuisance is None:
-        return pd.DataFrame(index=range(len(cohort)))
-    return cohort.nuisance.drop(columns=IN_TEST, errors="ignore")

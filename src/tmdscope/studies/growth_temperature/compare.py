@@ -23,7 +23,8 @@ from tmdscope.scores.every_pair import compare_every_pair
 from tmdscope.scores.task import ORDERED_CLASSES
 from tmdscope.search.framed import Chosen, Said
 from tmdscope.studies.growth_temperature.asked import ALL, BLOCKS, Asked
-from tmdscope.studies.growth_temperature.blind import blind, in_paper_test, nuisances_of, pool, take
+from tmdscope.studies.growth_temperature.blind import blind, pool, take
+from tmdscope.studies.growth_temperature.cohorts import in_paper_test, nuisances_of
 from tmdscope.studies.growth_temperature.params import ModelsParams
 from tmdscope.studies.growth_temperature.parts import OuterFold, run_part
 from tmdscope.studies.growth_temperature.record import (
@@ -35,7 +36,7 @@ from tmdscope.studies.growth_temperature.record import (
     Null,
     Scores,
 )
-from tmdscope.studies.growth_temperature.study import source_of
+from tmdscope.studies.growth_temperature.sources import source_of
 
 NAME = "compare"
 

@@ -8,7 +8,7 @@ import platformdirs
 from tmdscope.files import atomic_path, read_bytes, write_json
 from tmdscope.jobs.study import Study
 from tmdscope.studies.growth_temperature.record import ABSENT
-from tmdscope.studies.growth_temperature.study import source_of
+from tmdscope.studies.growth_temperature.sources import source_of
 from tmdscope.studies.growth_temperature.tables import (
     TEMPERATURES,
     find_temperatures,

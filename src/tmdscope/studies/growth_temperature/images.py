@@ -17,7 +17,7 @@ from tmdscope.params.images import ArchiveParams, DescribeParams
 from tmdscope.studies.growth_temperature.described import RAW, fill
 from tmdscope.studies.growth_temperature.params import ARCHIVE, FramingParams, ImagesParams
 from tmdscope.studies.growth_temperature.record import ABSENT, IN_TEST
-from tmdscope.studies.growth_temperature.study import source_of
+from tmdscope.studies.growth_temperature.sources import source_of
 
 _COLUMN = TEMPERATURE.rpartition("_")[0] + "_"
 """Beginning of the name of the column with temperatures; their unit is its end."""

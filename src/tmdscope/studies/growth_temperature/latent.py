@@ -1,10 +1,10 @@
-"""Stage `latent`: the network's embedding as principal components, and what they have to do with descriptors."""
+"""Stage `latent`: principal components of the network's embedding, beside descriptors."""
 
 from tmdscope.jobs.images.latent import relate_registered
 from tmdscope.jobs.study import Study
 from tmdscope.params.images import LatentParams
+from tmdscope.studies.growth_temperature.network import network_of
 from tmdscope.studies.growth_temperature.params import NetworkParams
-from tmdscope.studies.growth_temperature.study import network_of
 
 
 def run(study: Study) -> None:

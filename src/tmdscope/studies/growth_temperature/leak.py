@@ -23,7 +23,7 @@ from tmdscope.scores.intervals import Estimate, difference, estimate
 from tmdscope.studies.growth_temperature.asked import Asked
 from tmdscope.studies.growth_temperature.params import LeakParams
 from tmdscope.studies.growth_temperature.record import LEAK, Leak
-from tmdscope.studies.growth_temperature.study import source_of
+from tmdscope.studies.growth_temperature.sources import source_of
 from tmdscope.tracking.runs import numbers
 from tmdscope.vision.targets import Multiclass
 

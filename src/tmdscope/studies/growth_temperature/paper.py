@@ -57,8 +57,12 @@ class PaperPart(Part):
     def section(self) -> Section:
         """Write every table, with measured values or that there are none."""
         found = self.comparison
-        told = f"As printed in {self.paper.source}; test columns there are of 27 images, so that their standard "
-        told += "deviations over ten models say nothing of how other samples would score; its validation columns "
+        told = (
+            f"As printed in {self.paper.source}; test columns there are of 27 images, so that their standard "
+        )
+        told += (
+            "deviations over ten models say nothing of how other samples would score; its validation columns "
+        )
         told += "rest on features of a network that was trained on most of these images. "
         told += (
             f"Nothing is measured beside it: {found.why_not}."

@@ -12,11 +12,10 @@ from tmdscope.params.families import AnyFamily, FramedSearchParams, MlpFamily
 from tmdscope.params.images import FolderParams, PrepareParams
 from tmdscope.params.reading import Params, Seed
 
-
 PolicyName = Literal["aug1", "aug2", "aug3", "aug4", "aug1-paper-defects", "aug2-paper-defects"]
 """Augmentations of the MoS2 paper, and two as its released code did them."""
 
-ARCHIVE = "growth-temperature"
+ARCHIVE: Literal["growth-temperature"] = "growth-temperature"
 """The archive's record of images with temperatures."""
 
 
@@ -42,7 +41,8 @@ def edges_problem(edges: Sequence[float], levels: Sequence[float]) -> str | None
     ):
         return None
     told = ", ".join(f"{level:g}" for level in levels)
-    return f"edges {list(edges)} do not part the temperatures {told}: name one between every two, or [] for midway"
+    remedy = "name one between every two, or [] for midway"
+    return f"edges {list(edges)} do not part the temperatures {told}: {remedy}"
 
 
 class ModelsParams(Params):
@@ -105,7 +105,7 @@ class VariantsParams(Params):
 
     enabled: bool = Field(description="off costs nothing")
     backbone: BackboneParams = Field(description="frozen")
-    stages: list[str] = Field(max_length=20, description="of the network, whose maps are features beside the pool")
+    stages: list[str] = Field(max_length=20, description="whose maps are features beside the pool")
     variance: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         max_length=5, description="shares that principal components keep, fitted inside each fold"
     )

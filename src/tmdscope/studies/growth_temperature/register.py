@@ -8,9 +8,9 @@ from tmdscope.record import record_of
 from tmdscope.run_record import RegisteredVersion, Registration
 from tmdscope.scores.scored import Scored
 from tmdscope.scores.task import read_task
+from tmdscope.studies.growth_temperature.network import network_of
 from tmdscope.studies.growth_temperature.params import NetworkParams
 from tmdscope.studies.growth_temperature.record import NETWORK
-from tmdscope.studies.growth_temperature.study import network_of
 from tmdscope.tracking.registration import register_model, version_tags
 from tmdscope.tracking.registry import BEST
 from tmdscope.tracking.store import connect

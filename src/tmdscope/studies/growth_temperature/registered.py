@@ -1,14 +1,21 @@
 """What the report says of the registered network: its scores as classes and as a number, and its trust."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from tmdscope.analysis.record import Attribution, ModelLatent, read_maps
+from tmdscope.dataset.store import Dataset, read_descriptors
+from tmdscope.files import broken, read_table
+from tmdscope.jobs.study import Study
 from tmdscope.params.common import ScoringParams
 from tmdscope.report.answer import scored
 from tmdscope.report.page import Claim, Paragraph, Section, Table
 from tmdscope.report.part import Part
+from tmdscope.report.sections.attribution import Attributions
+from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Run
 from tmdscope.run_record import Registration
 from tmdscope.scores.intervals import Estimate, estimate, tell_interval
@@ -16,6 +23,9 @@ from tmdscope.scores.levels import Levels, levels_of
 from tmdscope.scores.scored import PROBABILITY, Scored
 from tmdscope.scores.task import Task, quantity
 from tmdscope.scores.text import heading, rounded, unit_of
+from tmdscope.studies.growth_temperature.described import classes_by_number
+from tmdscope.studies.growth_temperature.network import network_of
+from tmdscope.studies.growth_temperature.params import NetworkParams
 from tmdscope.studies.growth_temperature.record import NETWORK
 
 
@@ -104,12 +114,75 @@ class RegisteredPart(Part):
             for name, own in self._parts().items()
         ]
         heads = [heading(metric) for metric in (*facts.task.metrics, *shown)]
+        covered = tell_interval(trust.coverage, trust.coverage_ci95)
+        flagged = tell_interval(trust.flagged, trust.flagged_ci95)
         told = (
-            f"The interval of 90 % holds the true temperature in {tell_interval(trust.coverage, trust.coverage_ci95)} "
-            f"of {trust.images} held-out images; {tell_interval(trust.flagged, trust.flagged_ci95)} of them "
-            "are called unfamiliar, though they are not. `tmdscope predict --model "
+            f"The interval of 90 % holds the true temperature in {covered} of {trust.images} "
+            f"held-out images; {flagged} of them are called unfamiliar, though they are not. "
+            "`tmdscope predict --model "
             f"models:/{self.registered.model}@production FILE` says class, expected temperature and interval."
         )
         about = f"{self._name}: {facts.architecture}, {facts.encoding} targets, {self.source} images"
         table = Table(f"{about}; 95 % intervals by sample", ["Part", "images", *heads], rows)
         return Section("The registered model", [table, Paragraph(told)])
+
+
+def read_network(study: Study) -> "Network":
+    """Find what was left of it."""
+    own, scoring = network_of(study), study.section("scoring", ScoringParams)
+    source = study.section("network", NetworkParams).source
+    return Network(own, Dataset.load(own.layout.prepared), source, scoring)
+
+
+@dataclass(frozen=True)
+class Network:
+    """What its stages left, in its `own` files; what is damaged or of other data is refused."""
+
+    own: Study
+    dataset: Dataset
+    source: str
+    scoring: ScoringParams
+
+    @property
+    def what(self) -> str:
+        """The data set in a few words."""
+        samples = self.dataset.manifest["sample_id"].nunique()
+        return f"{len(self.dataset.images)} {self.source} images of {samples} samples"
+
+    @property
+    def parts(self) -> list[Part]:
+        """Everything in the order of the page."""
+        return [self.registered, self._latent(), self._attribution()]
+
+    @cached_property
+    def registered(self) -> RegisteredPart:
+        """Scores, and the version."""
+        layout, of = self.own.layout, self.own.of(self.dataset.digest)
+        found = Scored.read(layout.experiments / NETWORK, of)
+        registered = Registration.read(layout.registered, of)
+        if registered.versions[registered.best].run_id != found.run.run_id:
+            raise broken(layout.registered, f"is of another run than {layout.experiments} holds")
+        return RegisteredPart(found, registered, self.scoring, self.source)
+
+    def _latent(self) -> LatentSpace:
+        layout, of = self.own.layout, self.own.of(self.dataset.digest)
+        found = ModelLatent.read(layout.latent, of, [layout.latent_plot, layout.latent_table])
+        model, before = found.model, found.before
+        return LatentSpace(
+            found=found,
+            points=read_table(layout.latent_plot),
+            table=read_table(layout.latent_table),
+            descriptors=read_descriptors(layout.descriptors, self.dataset.manifest),
+            images=self.dataset.images,
+            classes=classes_by_number(self.dataset),
+            embedding=f"version {model.version} of {model.name} (alias {model.alias}, fold {model.fold}), "
+            f"the 100 values {'after' if model.after_relu else 'before'} the last ReLU",
+            before=f"frozen {before.architecture}, weights {before.weights}",
+            what=self.what,
+        )
+
+    def _attribution(self) -> Attributions:
+        folder = self.own.layout.attribution
+        path = folder / "maps.npz"
+        found = Attribution.read(folder / "attribution.json", self.own.of(self.dataset.digest), [path])
+        return Attributions(found, read_maps(path), self.dataset, self.what)

@@ -10,7 +10,6 @@ from tmdscope.run_record import StageRuns
 from tmdscope.scores.task import read_task
 from tmdscope.studies.growth_temperature.extras import ChangesPart, LeakPart, SeenPart, SourceAuditPart
 from tmdscope.studies.growth_temperature.paper import PaperPart, read_paper
-from tmdscope.studies.growth_temperature.network import Network
 from tmdscope.studies.growth_temperature.record import (
     ABSENT,
     COMPARISON,
@@ -24,8 +23,9 @@ from tmdscope.studies.growth_temperature.record import (
     Understanding,
     Variants,
 )
+from tmdscope.studies.growth_temperature.registered import read_network
 from tmdscope.studies.growth_temperature.sections import SourcePart
-from tmdscope.studies.growth_temperature.study import SOURCES, source_of
+from tmdscope.studies.growth_temperature.sources import SOURCES, source_of
 from tmdscope.studies.growth_temperature.varied import VariantsPart
 
 
@@ -42,7 +42,7 @@ def report_of(study: Study) -> Report:
     beside = [PaperPart(one, read_paper()) for one in found if one.source == "published"]
     changes = [ChangesPart(source, read_changes(study, source)) for source in SOURCES]
     audits = [part for source in SOURCES if (part := read_audit(study, source))]
-    network = Network(study)
+    network = read_network(study)
     of = {"data": study.cohort(source_of(study, found[0].source)).digest}
     varied = VariantsPart(Variants.read(study.layout.scores.with_name(VARIANTS), of))
     runs += [*(part.run for part in audits), network.registered.run]

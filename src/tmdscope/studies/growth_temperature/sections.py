@@ -60,8 +60,8 @@ _GOING_BY = {
 
 _WARNINGS = {
     "simulated": "Simulated data: how well a method does here says nothing about MoS2.",
-    "published": "These temperatures were reconstructed from the order of points in published figures: good for a "
-    "pipeline, not for a claim about MoS2.",
+    "published": "These temperatures were reconstructed from the order of points in published figures: good "
+    "for a pipeline, not for a claim about MoS2.",
     "images": "",
 }
 """What a reader must not miss, by source."""
@@ -126,7 +126,9 @@ class SourcePart(Part):
             return Claim(f"Not run: {found.why_not}.")
         plain = ORDERED_CLASSES.plain
         told, (across, across_told) = sum(pair.adjusted < LEVEL for pair in found.pairs), self.across
-        said = f"Of {len(found.pairs)} pairs of models {told} can be told apart; of one model in two framings "
+        said = (
+            f"Of {len(found.pairs)} pairs of models {told} can be told apart; of one model in two framings "
+        )
         readings = [
             _reading(plain, f"{framing}, {readable(name)}", model.scores)
             for framing, (name, model) in self.best.items()

@@ -14,7 +14,7 @@ from tmdscope.processes import run_parts
 from tmdscope.studies.growth_temperature.described import RAW, fill
 from tmdscope.studies.growth_temperature.params import FramingParams, SimulatedGrowthParams
 from tmdscope.studies.growth_temperature.simulated import grow_sample, plan_growth
-from tmdscope.studies.growth_temperature.study import source_of
+from tmdscope.studies.growth_temperature.sources import source_of
 
 
 def run(study: Study) -> None:
@@ -29,9 +29,7 @@ def run(study: Study) -> None:
     print(f"{len(dataset.images)} simulated images of {settings.samples} samples")
 
 
-def simulate(
-    folder: Path, settings: SimulatedGrowthParams, unit: str, describing: DescribeParams
-) -> Dataset:
+def simulate(folder: Path, settings: SimulatedGrowthParams, unit: str, describing: DescribeParams) -> Dataset:
     """Grow every sample into a folder, see `fill`."""
     raw, side = folder / RAW, settings.size_px
     raw.mkdir()

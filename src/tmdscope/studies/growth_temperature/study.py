@@ -1,16 +1,15 @@
 """Which temperature MoS2 was grown at (Moses & Reinhart, Mater. Charact. 209, 113701)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from tmdscope.dataset.columns import NO_ORDER, SAMPLE_ID
-from tmdscope.errors import UserError
 from tmdscope.jobs.study import Later, Study
 from tmdscope.layout import Layout
 from tmdscope.materials import nearest
 from tmdscope.params.architectures import weights_of
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.common import ScoringParams
+from tmdscope.params.experiments import BackboneParams, ExperimentParams
 from tmdscope.params.families import FRAMINGS
 from tmdscope.params.images import (
     AttributionParams,
@@ -32,14 +31,11 @@ from tmdscope.studies.growth_temperature.params import (
     VariantsParams,
     edges_problem,
 )
-from tmdscope.studies.growth_temperature.record import DESCRIBED, NETWORK, NUISANCE_COLUMNS, PREPARED
+from tmdscope.studies.growth_temperature.record import NUISANCE_COLUMNS
 from tmdscope.studies.published_features.params import FetchParams
 
 HERE = "tmdscope.studies.growth_temperature"
 LAYOUT = Layout("growth_temperature")
-
-SOURCES = ("simulated", "published", "images")
-"""Where images and temperatures come from."""
 
 
 def models_agree(settings: Settings) -> Iterator[str]:
@@ -71,7 +67,10 @@ def network_agrees(settings: Settings) -> Iterator[str]:
     if training.target == "multilabel":
         yield f"{where}.target: temperatures have no atoms; take multiclass or ordinal"
     variants = settings.get("variants", VariantsParams)
-    named = {where: training, "variants.backbone": variants.backbone}
+    named: dict[str, ExperimentParams | BackboneParams] = {
+        where: training,
+        "variants.backbone": variants.backbone,
+    }
     named |= {f"variants.others[{number}]": one for number, one in enumerate(variants.others)}
     for place, one in named.items():
         has = weights_of(one.architecture)
@@ -84,36 +83,10 @@ def audit_agrees(settings: Settings) -> Iterator[str]:
     """Compare what the audit asks for with what is known of rows here."""
     asked = settings.get("audit", ManifestAuditParams)
     if asked.order not in (SAMPLE_ID, NO_ORDER):
-        yield f"audit.order: {asked.order!r}: samples are in the order of their numbers here; take {SAMPLE_ID}"
+        yield f"audit.order: {asked.order!r}: samples come in the order of their numbers: {SAMPLE_ID}"
     for name in asked.nuisance:
         if name not in NUISANCE_COLUMNS:
             yield f"audit.nuisance: {name!r} is not known here; {nearest(name, NUISANCE_COLUMNS)}"
-
-
-def source_of(study: Study, source: str) -> Study:
-    """Give the study on one of its sources, with files of its own."""
-    if source not in SOURCES:
-        raise UserError(f"unknown source {source!r}; {nearest(source, SOURCES)}")
-    whole = study.layout
-    layout = Layout(f"growth_temperature/{source}", whole.root, whole.settings)
-    layout.tables = whole.tables / source
-    layout.attempts = whole.attempts / source
-    layout.audit = whole.audit.with_name(f"{source}_{whole.audit.name}")
-    return replace(study, layout=layout, source=layout.tables)
-
-
-def network_of(study: Study) -> Study:
-    """Give the study on the source that the network is trained on, with the network's files."""
-    whole, own = study.layout, source_of(study, study.section("network", NetworkParams).source)
-    folder, layout = whole.experiments.with_name(NETWORK), own.layout
-    layout.prepared, layout.pretrained = layout.tables / PREPARED, folder / whole.pretrained.name
-    layout.features, layout.experiments = folder / "features", folder
-    layout.experiment_plots = folder / "plots"
-    layout.attempts = whole.attempts
-    layout.descriptors = layout.tables / DESCRIBED
-    for name in ("registered", "latent", "latent_table", "latent_plot", "attribution"):
-        setattr(layout, name, getattr(whole, name))
-    return own
 
 
 STUDY = Study(

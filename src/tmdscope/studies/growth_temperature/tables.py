@@ -89,7 +89,9 @@ def read_temperatures(path: Path, tables: PublishedTables) -> Temperatures:
             )
     other = next((int(row) for row in rows if tables.labels[row] != MATERIAL), None)
     if other is not None:
-        raise UserError(f"{path}: row {other} is of {tables.labels[other]}, only those of {MATERIAL} count; leave it out")
+        raise UserError(
+            f"{path}: row {other} is of {tables.labels[other]}, only those of {MATERIAL} count; leave it out"
+        )
     test = table.get("in_paper_test_set", pd.Series(np.zeros(len(table))))
     return Temperatures(rows, values, test.to_numpy() == 1, str(named[0]).removeprefix(_COLUMN))
 

@@ -9,9 +9,9 @@ from tmdscope.jobs.training import Training, cross_validate
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import FeaturesParams
 from tmdscope.studies.growth_temperature.described import classes_by_number
+from tmdscope.studies.growth_temperature.network import network_of
 from tmdscope.studies.growth_temperature.params import ImagesParams, NetworkParams, SimulatedGrowthParams
 from tmdscope.studies.growth_temperature.record import ABSENT, NETWORK
-from tmdscope.studies.growth_temperature.study import network_of
 
 
 def run(study: Study) -> None:
@@ -21,7 +21,10 @@ def run(study: Study) -> None:
     if (absent := layout.tables / ABSENT).is_file():
         why = read_json(absent)["why"]
         raise UserError(f"network.source is {asked.source}, which was not run: {why}")
-    simulated, images = study.section("simulated", SimulatedGrowthParams), study.section("images", ImagesParams)
+    simulated, images = (
+        study.section("simulated", SimulatedGrowthParams),
+        study.section("images", ImagesParams),
+    )
     made = {"simulated": (simulated.prepare, "simulated"), "images": (images.prepare, images.origin)}
     dataset = Dataset.load(layout.prepared)
     keep_freed_memory()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tmdscope.analysis.relations import Sampling, normalise_descriptors, relate
+from tmdscope.analysis.relations import Resampling, normalise_descriptors, relate
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_file
 from tmdscope.jobs.study import Study
@@ -18,7 +18,7 @@ from tmdscope.studies.growth_temperature.record import (
     Change,
     Understanding,
 )
-from tmdscope.studies.growth_temperature.study import source_of
+from tmdscope.studies.growth_temperature.sources import source_of
 
 _LEAST = 10
 """Samples that a quantity must be known for."""
@@ -56,7 +56,7 @@ def changes_of(
         return [], left_out
     temperatures = pd.DataFrame({"temperature": levels_of(cohort.classes).values[cohort.targets]})
     kept = kept.reset_index(drop=True)
-    found = relate(temperatures, kept, Sampling(samples, _FOLDS, scoring.bootstrap, scoring.seed))
+    found = relate(temperatures, kept, Resampling(samples, _FOLDS, scoring.bootstrap, scoring.seed))
     changes = [
         Change(
             name,

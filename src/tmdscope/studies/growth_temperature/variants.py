@@ -1,8 +1,8 @@
 """Stage `variants`: features and training images as the paper varied them, under methods with fixed settings.
 
-Depth (Table 2), pretraining domain (Table 3) and augmentation (Figure 3) of frozen features, and the 100 values
-of a head trained inside each fold. Every image is predicted, as it is, by a fit that never saw its sample; copies of
-an image train where it does.
+Depth (Table 2), pretraining domain (Table 3) and augmentation (Figure 3) of frozen features, and the 100
+values of a head trained inside each fold. Every image is predicted, as it is, by a fit that never saw its
+sample; copies of an image train where it does.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ from tmdscope.studies.growth_temperature.augmentation import augment
 from tmdscope.studies.growth_temperature.leak import extract
 from tmdscope.studies.growth_temperature.params import LeakParams, VariantsParams
 from tmdscope.studies.growth_temperature.record import PREPARED, VARIANTS, Variant, Variants
-from tmdscope.studies.growth_temperature.study import source_of
+from tmdscope.studies.growth_temperature.sources import source_of
 from tmdscope.tracking.runs import numbers
 from tmdscope.vision.backbones import on_paper, stages_of
 from tmdscope.vision.features import POOL, best_device, frozen_backbone, stage_features
@@ -105,16 +105,21 @@ def trials_of(
     leak: LeakParams,
     pretrained: Path,
 ) -> Iterator[Trial]:
-    """Make every variant under every method; the reference, pooled features of images as they are, is first."""
+    """Make every variant under every method; the reference, the pool of images as they are, is first."""
     everything, labels, size_px = np.arange(len(images)), cohort.targets, images.shape[1]
 
     def see(
-        shown: NDArray[np.uint8], stage: str = POOL, by: BackboneParams = asked.backbone, brightness: float = 1.0
+        shown: NDArray[np.uint8],
+        stage: str = POOL,
+        by: BackboneParams = asked.backbone,
+        brightness: float = 1.0,
     ) -> Features:
         backbone = frozen_backbone(by.weights, by.architecture, pretrained, size_px)
         return stage_features(backbone, stage, shown, _BATCH, best_device(), brightness)
 
-    def under(group: str, name: str, whole: Sequence[Features], variance: float | None = None) -> Iterator[Trial]:
+    def under(
+        group: str, name: str, whole: Sequence[Features], variance: float | None = None
+    ) -> Iterator[Trial]:
         for method, family in asked.methods.items():
             own = family if variance is None else family.model_copy(update={"pca": variance})
             yield Trial(group, name, method, own, whole, everything, labels, whole, folds, cohort.classes)

@@ -13,11 +13,11 @@ from tmdscope.scores.text import heading, points_of, ranged
 from tmdscope.studies.growth_temperature.record import Variant, Variants
 
 _ABOUT: Mapping[str, str] = {
-    "depth": "Depth of features (the paper's Table 2): maps of a stage, flattened, and the pool; principal "
-    "components fitted inside each fold",
-    "head": "The 100 values of a head trained inside each fold (the paper's fine-tuned features, without its leak)",
+    "depth": "Depth of features (the paper's Table 2): maps of a stage, flattened, and the pool; components "
+    "fitted inside each fold",
+    "head": "The 100 values of a head trained inside each fold (the paper's fine-tuned features, unleaked)",
     "domain": "Pretraining domain (the paper's Table 3)",
-    "augmentation": "Augmentation of training images (the paper's Figure 3); what its code did beside what was meant",
+    "augmentation": "Augmentation of training images (the paper's Figure 3), as meant and as its code did it",
 }
 
 _NOT_RUN = (
@@ -53,7 +53,9 @@ class VariantsPart(Part):
         if not self.found.enabled:
             return None
         metric, (beside, told) = ORDERED_CLASSES.plain, self._told_apart
-        said = f"Of {len(beside)} variants of depth, pretraining and augmentation {len(told)} differ from plain."
+        said = (
+            f"Of {len(beside)} variants of depth, pretraining and augmentation {len(told)} differ from plain."
+        )
         if not told:
             return Claim(said)
         most = max(told, key=lambda one: abs(one.gains[metric.name]))
@@ -65,9 +67,9 @@ class VariantsPart(Part):
         if not self.found.enabled:
             return None
         about = Paragraph(
-            f"{self.found.images} simulated images of {self.found.samples} samples, each predicted by a fit that "
-            "never saw its sample; methods with fixed settings; 95 % intervals by sample, not adjusted for "
-            "how many are compared. The reference is the pool of images as they are."
+            f"{self.found.images} simulated images of {self.found.samples} samples, each predicted by a fit "
+            "that never saw its sample; methods with fixed settings; 95 % intervals by sample, not adjusted "
+            "for how many are compared. The reference is the pool of images as they are."
         )
         tables: list[Block] = [
             Table(caption, self._header, [self._row(one) for one in self.found.found if one.group == group])

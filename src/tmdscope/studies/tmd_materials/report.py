@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tmdscope.analysis.record import Attribution, ModelLatent, read_maps
 from tmdscope.audit.record import Audit
@@ -334,4 +333,3 @@ def read_study_settings(path: Path) -> dict[str, Any]:
     """
     unrelated = ("compute", "promotion")
     return {name: content for name, content in read_params(path).items() if name not in unrelated}
-
