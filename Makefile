@@ -23,7 +23,7 @@ TORCH_CPU := $(if $(CPU),torch-cpu.lock,$(wildcard torch-cpu.lock))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup repro published ui dashboard serve check test test-all lint format bench docs sbom audit-deps clean
+.PHONY: help setup repro published growth ui dashboard serve check test test-all lint format bench docs sbom audit-deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ repro: $(READY) ## Run the main study; stages that are up to date are skipped
 published: $(READY) ## Run the study on the authors' published features (fetches them)
 	$(DVC) repro pipelines/published_features/dvc.yaml
 	@echo "Report: reports/published_features/index.html"
+
+growth: $(READY) ## Run the study on growth temperatures of MoS2 (docs/growth.md)
+	$(DVC) repro pipelines/growth_temperature/dvc.yaml
+	@echo "Report: reports/growth_temperature/index.html"
 
 ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
 	@mkdir -p mlruns/artifacts

@@ -139,3 +139,14 @@ def test_facts_of_another_version_are_refused() -> None:
         Facts.parse({**written, "version": 2})
     first = {key: value for key, value in written.items() if key not in ("version", "task", "not_trained")}
     assert Facts.parse(first).task.record() == CLASSES.record()
+
+
+def test_classes_that_are_no_materials_are_called_classes() -> None:
+    facts = make_facts()
+    data = replace(
+        facts.data, images_of_class={"900 C": 3, "950 C": 4}, samples_of_class={"900 C": 1, "950 C": 2}
+    )
+    text = card(replace(facts, classes=["900 C", "950 C"], data=data))
+    assert "which of 2 classes (900 C, 950 C)" in text
+    assert "| class | images | samples |" in text
+    assert "material" not in text.partition("## Licence")[0]

@@ -7,6 +7,7 @@ import pytest
 
 from tmdscope.lifecycle.predict import Form, writer
 from tmdscope.lifecycle.predictor import Prediction
+from tmdscope.scores.levels import Expected
 
 CLASSES, ATOMS = ("MoS2", "WSe2"), ("Mo", "W", "S", "Se")
 GOOD = Prediction(
@@ -82,3 +83,21 @@ def test_a_file_is_no_formula_to_a_spreadsheet() -> None:
     head, write = writer("csv", CLASSES, ATOMS)
     (row,) = csv.DictReader(StringIO(head + write(Prediction(file="=1+1.png", problem="-x"))))
     assert (row["file"], row["problem"]) == ("'=1+1.png", "'-x")
+
+
+def test_an_expected_number_has_an_interval_and_a_unit() -> None:
+    classes = ("900 C", "950 C")
+    graded = replace(
+        GOOD, material="950 C", candidates=classes, probabilities={}, expected=Expected(941.25, 900, 950, "C")
+    )
+    lines = {}
+    for form in ("csv", "json", "table"):
+        head, write = writer(form, classes, ())
+        lines[form] = head + write(graded) + write(BAD)
+    row, bad = csv.DictReader(StringIO(lines["csv"]))
+    assert [row[name] for name in ("expected", "low", "high", "unit")] == ["941.25", "900", "950", "C"]
+    assert bad["problem"] == BAD.problem
+    told = json.loads(lines["json"].splitlines()[0])["expected"]
+    assert told == {"value": 941.25, "low": 900, "high": 950, "unit": "C"}
+    assert "; 941.2 C (900 to 950)" in lines["table"]
+    assert "expected" not in json.loads(written("json").splitlines()[0])

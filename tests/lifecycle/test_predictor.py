@@ -212,3 +212,16 @@ def test_the_channel_and_doubts_of_an_instrument_file_are_told(tmp_path: Path) -
     wanted, without = predictor.stream([named, stopped], channel="Height")
     assert wanted.channel == "Height"
     assert "no channel 'Height'" in without.problem
+
+
+def test_a_model_of_numbers_tells_the_expected_one_and_an_interval() -> None:
+    program, levels = make_complete(), ("900 C", "950 C", "1000 C")[: len(CLASSES)]
+    graded = replace(program, config=replace(program.config, classes=levels))
+    named = Predictor(program, "a model", CPU).predict(IMAGES, ["a", "b", "c"])
+    for plain, found in zip(named, Predictor(graded, "a model", CPU).predict(IMAGES, "abc"), strict=True):
+        assert plain.expected is None
+        number = found.expected
+        assert number is not None
+        numbers = [float(name.split()[0]) for name in (found.material, *found.candidates)]
+        assert (number.low, number.high, number.unit) == (min(numbers), max(numbers), "C")
+        assert 900 <= number.value <= 1000

@@ -6,7 +6,7 @@ from scipy.spatial.distance import mahalanobis
 
 from tests.scan.samples import growth, stream
 from tmdscope.materials import MATERIALS
-from tmdscope.scan.growth import draw_growth
+from tmdscope.scan.growth import Conditions, draw_growth, draw_growth_at
 
 
 @pytest.mark.parametrize("material", MATERIALS)
@@ -72,3 +72,25 @@ def test_a_second_layer_needs_a_first() -> None:
 def test_the_miscut_sets_the_terrace_width() -> None:
     assert growth(miscut_deg=0.1).step_spacing_nm == pytest.approx(0.22 / np.tan(np.radians(0.1)))
     assert growth(miscut_deg=0).step_spacing_nm == np.inf
+
+
+def grown_at(temperature: float, minutes: float = 18.0, plane: str = "c") -> list:
+    conditions = Conditions(temperature_c=temperature, time_min=minutes, plane=plane)
+    return [draw_growth_at(conditions, 0.2, stream(seed)) for seed in range(200)]
+
+
+def test_nuclei_get_fewer_and_second_layers_spread_with_temperature() -> None:
+    cold, warm = grown_at(900.0), grown_at(1000.0)
+    assert np.median([s.nucleation_density_per_um2 for s in cold]) > 3 * np.median(
+        [s.nucleation_density_per_um2 for s in warm]
+    )
+    for name in ("second_layer_coverage",):
+        assert np.median([getattr(s, name) for s in cold]) < np.median([getattr(s, name) for s in warm])
+
+
+def test_time_closes_the_film_and_the_plane_sets_the_steps() -> None:
+    assert np.median([s.coverage for s in grown_at(950.0, 10.0)]) < np.median(
+        [s.coverage for s in grown_at(950.0, 30.0)]
+    )
+    spacing = {plane: np.median([s.step_spacing_nm for s in grown_at(950.0, 18.0, plane)]) for plane in "car"}
+    assert spacing["a"] < spacing["c"] < spacing["r"]

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score, recall_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
 from sklearn.metrics import confusion_matrix as reference_confusion
 
 from tmdscope.scores import classes
 from tmdscope.scores.folds import mean_std
 from tmdscope.scores.task import CLASSES as TASK
+from tmdscope.scores.task import ORDERED_CLASSES
 
 CLASSES = 5
 NAMES = "abcde"
@@ -55,6 +56,14 @@ def test_confusion_and_invalid_count_account_for_every_image(pair):
 def test_invalid_prediction_lowers_recall_but_adds_no_class():
     labels, predicted = [0, 0, 1, 1], [0, -1, 1, 1]
     assert TASK.scores(labels, predicted) == {"accuracy": 0.75, "macro_f1": pytest.approx((2 / 3 + 1) / 2)}
+
+
+def test_balanced_accuracy_is_scikit_learns():
+    rng = np.random.default_rng(3)
+    labels, predicted = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
+    found = ORDERED_CLASSES.scores(labels, predicted)["balanced_accuracy"]
+    assert found == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert ORDERED_CLASSES.scores([0, 0, 2], [0, 1, -1])["balanced_accuracy"] == pytest.approx(0.25)
 
 
 def test_mean_std_is_of_the_population():

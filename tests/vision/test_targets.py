@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from tmdscope.materials import INVALID, MATERIALS
-from tmdscope.vision.targets import TARGETS, Coded, Multiclass, Multilabel, Ordinal, Target, make_target
+from tmdscope.vision.targets import (
+    TARGETS,
+    Coded,
+    Coral,
+    Levels,
+    Multiclass,
+    Multilabel,
+    Ordinal,
+    Target,
+    make_target,
+)
 
 LOGITS = st.lists(st.floats(-8, 8), min_size=4, max_size=4)
 
@@ -171,3 +181,27 @@ def test_atoms_that_all_trained_classes_hold_or_none_are_not_learnt(
     trained: tuple[str, ...], told: tuple[str, ...]
 ) -> None:
     assert Multilabel(["MoS2", "WS2", "MoSe2", "WSe2"]).told_apart(trained) == told
+
+
+def test_coral_asks_one_score_of_all_thresholds() -> None:
+    target = Coral(["900", "950", "1000"])
+    layer = target.make_output(5)
+    outputs = layer(torch.randn(7, 5))
+    assert outputs.shape == (7, 2)
+    apart = outputs[:, 0] - outputs[:, 1]
+    torch.testing.assert_close(apart, apart[:1].expand(7))
+    probabilities = target.probabilities(outputs)
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(7))
+    assert target.decode(torch.tensor([[-1.0, -2.0], [1.0, -1.0], [2.0, 1.0]])).tolist() == [0, 1, 2]
+    sure = target.losses(torch.tensor([[9.0, -9.0]]), torch.tensor([1]))
+    assert float(sure) < 1e-3 < float(target.losses(torch.tensor([[9.0, -9.0]]), torch.tensor([2])))
+
+
+def test_levels_are_the_numbers_of_their_names() -> None:
+    target = Levels(["900 C", "950 C", "1000 C"])
+    outputs = (torch.tensor([[900.0], [960.0], [1000.0]]) - target.middle) / target.spread
+    torch.testing.assert_close(target.numbers(outputs), torch.tensor([900.0, 960.0, 1000.0]))
+    assert target.decode(outputs).tolist() == target.predict(outputs).tolist() == [0, 1, 2]
+    torch.testing.assert_close(
+        target.losses(outputs, torch.tensor([0, 1, 2])).round(decimals=3)[0::2], torch.zeros(2)
+    )

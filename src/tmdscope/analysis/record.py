@@ -2,8 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
+from zipfile import BadZipFile
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tmdscope.files import broken
 from tmdscope.params.common import LatentAnalysisParams
 from tmdscope.record import JsonRecord
 from tmdscope.scores.bootstrap import Interval
@@ -188,3 +194,12 @@ class Attribution(JsonRecord):
     agreement: dict[str, Agreement]
     sanity: dict[str, dict[str, Interval]]
     truth: dict[str, dict[str, OnTruth]]
+
+
+def read_maps(path: Path) -> dict[str, NDArray[Any]]:
+    """Read attribution maps from an ``.npz``: ``image_ids``, and method to maps."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, BadZipFile) as error:
+        raise broken(path, f"is no archive of arrays ({error})") from error

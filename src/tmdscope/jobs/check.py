@@ -55,7 +55,7 @@ def _checked(study: Study) -> Settings:
 def _asks_networks(settings: Settings) -> bool:
     """Say whether there is anything that only a network itself can answer."""
     attribution = settings.sections.get("attribution")
-    if not isinstance(attribution, AttributionParams):
+    if not isinstance(attribution, AttributionParams) or "features" not in settings.sections:
         return False
     named = (entry.architecture for _, entry in backbones(settings))
     partial = (entry.train_from for _, entry in settings.trainings())

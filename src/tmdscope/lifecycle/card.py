@@ -3,16 +3,18 @@
 After Mitchell et al. 2019 (arXiv:1810.03993). Every number is a fact that the model's own run recorded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
 from tmdscope.dataset.records import RECORDS
 from tmdscope.errors import UserError
+from tmdscope.materials import elements_of
 from tmdscope.names import markdown
 from tmdscope.scores.facts import Facts
 from tmdscope.scores.intervals import tell_interval
+from tmdscope.scores.text import plural
 from tmdscope.tracking.audits import find_audit
 from tmdscope.tracking.registration import read_facts, run_tags
 from tmdscope.tracking.registry import Client, Version, check_pinned
@@ -54,6 +56,7 @@ def compose_card(version: Version, facts: Facts, tags: Mapping[str, str], audit:
     template = environment.from_string(files(__package__).joinpath("card.md.j2").read_text(encoding="utf-8"))
     source, trust, metrics = facts.data.source, facts.reliability, facts.task.metrics
     counts, (origin, licence) = facts.data.samples_of_class.items(), _origin(source)
+    one = "material" if _are_materials(facts.classes) else "class"
     known = {**facts.settings, **facts.settings.get("training", {})}  # the latter are of sequences
     baseline = None
     if facts.baseline is not None:
@@ -69,6 +72,8 @@ def compose_card(version: Version, facts: Facts, tags: Mapping[str, str], audit:
         licence=licence,
         few=[f"{name} ({count})" for name, count in counts if count < _FEW_SAMPLES],
         settings=[(name, known[name]) for name in _SETTINGS if name in known],
+        one=one,
+        kind=plural(one),
         metrics=metrics,
         baseline=baseline,
         coverage=tell_interval(trust.coverage, trust.coverage_ci95),
@@ -79,6 +84,13 @@ def compose_card(version: Version, facts: Facts, tags: Mapping[str, str], audit:
             ("the same, distinct images", facts.distinct_test),
         ],
     )
+
+
+def _are_materials(classes: Sequence[str]) -> bool:
+    try:
+        return bool([elements_of(name) for name in classes])
+    except ValueError:
+        return False
 
 
 def _origin(source: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from tmdscope.lifecycle.inputs import find_files
 from tmdscope.lifecycle.predictor import Prediction, Predictor
 from tmdscope.names import cell, shown
 from tmdscope.progress import progress
+from tmdscope.scores.levels import Expected, read_quantity
 from tmdscope.stage import say
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.predictions import resolve_model
@@ -31,6 +32,7 @@ NOT_TRAINED = "not trained"
 _FILE_COLUMNS = 36
 _CSV = ("file", "material", "probability", "calibrated", "set", "unfamiliar", "novelty", "spread")
 _CSV_FILE = ("scale", "channel", "warnings")
+_CSV_NUMBER = ("expected", "low", "high", "unit")
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,10 @@ def writer(
         return "", lambda prediction: json.dumps(_to_json(prediction)) + "\n"
     if form == "csv":
         shares = (*(f"p_{name}" for name in classes), *(f"atom_{name}" for name in atoms))
-        header = [*_CSV, *shares, *_CSV_FILE, "problem"]
-        return _csv_line(header), lambda prediction: _csv_line(_cells(prediction, classes, atoms))
+        number = _CSV_NUMBER if read_quantity(classes) else ()
+        header = [*_CSV, *shares, *number, *_CSV_FILE, "problem"]
+        width = len(header) - 2
+        return _csv_line(header), lambda one: _csv_line(_cells(one, classes, atoms, width))
     width = max(map(len, classes))
     head = f"{'file':{_FILE_COLUMNS}}  {'material':{max(width, 8)}}  prob.  calib.  spread  90 % set"
     return head + ("; atoms\n" if atoms else "\n"), lambda prediction: _table_line(prediction, width)
@@ -139,13 +143,12 @@ def _to_json(prediction: Prediction) -> dict[str, Any]:
         return {"file": prediction.file, "problem": prediction.problem}
     content = asdict(prediction)
     content["set"] = content.pop("candidates")
-    return {key: value for key, value in content.items() if key != "problem" and value != {}}
+    return {key: value for key, value in content.items() if key != "problem" and value not in ({}, None)}
 
 
-def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str]) -> list[str]:
+def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str], width: int) -> list[str]:
     if prediction.problem:
-        empty = [""] * (len(_CSV) - 1 + len(classes) + len(atoms) + len(_CSV_FILE))
-        return [prediction.file, *empty, prediction.problem]
+        return [prediction.file, *[""] * width, prediction.problem]
     return [
         prediction.file,
         prediction.material,
@@ -157,11 +160,19 @@ def _cells(prediction: Prediction, classes: Sequence[str], atoms: Sequence[str])
         f"{prediction.spread:.6f}",
         *_told(prediction.probabilities, classes),
         *_told(prediction.atoms, atoms),
+        *_number(prediction.expected),
         prediction.scale,
         prediction.channel,
         "; ".join(prediction.warnings),
         "",
     ]
+
+
+def _number(expected: Expected | None) -> list[str]:
+    if expected is None:
+        return []
+    numbers = (expected.value, expected.low, expected.high)
+    return [*(f"{number:.6g}" for number in numbers), expected.unit]
 
 
 def _told(values: Mapping[str, float], names: Sequence[str]) -> list[str]:
@@ -184,7 +195,8 @@ def _table_line(prediction: Prediction, width: int) -> str:
     silent = f"{', '.join(prediction.not_trained)} {NOT_TRAINED}" if prediction.not_trained else ""
     scale = f"scale {prediction.scale}" if prediction.scale else ""
     told = " ".join(prediction.candidates) or "none"
-    parts = (told, atoms, silent, scale, prediction.channel, *prediction.warnings)
+    number = prediction.expected.text if prediction.expected else ""
+    parts = (told, number, atoms, silent, scale, prediction.channel, *prediction.warnings)
     ending = shown("; ".join(part for part in parts if part))
     material = shown(prediction.material)
     line = (

@@ -14,6 +14,7 @@ from tmdscope.dataset.prepare import Prepared, prepare_content
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import Given, read_ahead
 from tmdscope.reliability.reliability import assess
+from tmdscope.scores.levels import Expected, expect, read_quantity
 from tmdscope.tracking.models import Program
 from tmdscope.vision.features import best_device, placed
 from tmdscope.vision.targets import Multilabel
@@ -40,6 +41,9 @@ class Prediction:
         Atom to the probability that the material holds it; empty unless targets are multilabel.
     not_trained : tuple of str
         Classes and atoms that training could not tell, of which therefore nothing is said.
+    expected : Expected or None
+        The number that the classes stand for, with an interval as often right as `candidates`; None where
+        they are no numbers of a unit.
     scale : str
         How wide the image is beside those of training, where that is not the same: ``cropped: ...``,
         ``differs: ...``, or ``unknown``.
@@ -60,6 +64,7 @@ class Prediction:
     probabilities: dict[str, float] = field(default_factory=dict)
     atoms: dict[str, float] = field(default_factory=dict)
     not_trained: tuple[str, ...] = ()
+    expected: Expected | None = None
     scale: str = ""
     channel: str = field(default="", compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
@@ -77,6 +82,7 @@ class Predictor:
             )
         self.reliability, self.prepare = program.reliability, program.prepare
         self.scale, self.config = program.scale, program.config
+        self.levels = read_quantity(self.config.classes)
         self.device = best_device() if device is None else device
         self.ensemble = placed(program.ensemble, self.device).to(memory_format=torch.channels_last)
 
@@ -142,6 +148,16 @@ class Predictor:
                 probabilities={classes[label]: float(found.probabilities[k, label]) for label in told},
                 atoms={a: p for a, p in zip(atoms, present[k], strict=False) if a not in silent},
                 not_trained=silent,
+                expected=self._expected(found.calibrated[k], found.sets[k], told),
             )
             for k, (name, label) in enumerate(zip(names, best, strict=True))
         ]
+
+    def _expected(
+        self, calibrated: NDArray[np.float64], among: NDArray[np.bool_], told: Sequence[int]
+    ) -> Expected | None:
+        """Give the number that the classes stand for, of those that training could tell."""
+        if self.levels is None:
+            return None
+        known = np.isin(np.arange(len(calibrated)), told)
+        return expect(self.levels, np.where(known, calibrated, 0.0), among & known)

@@ -1,6 +1,6 @@
 """Networks with hidden layers on stored features, as the paper's ImageNet* classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -14,14 +14,17 @@ from tmdscope.vision.targets import Target
 
 
 class Mlp(nn.Sequential):
-    """Hidden layers with ReLU, dropout (in [0, 1)), and a linear output (the sibling study's network)."""
+    """Hidden layers with ReLU, dropout (in [0, 1)), and an output layer: linear if its width is given."""
 
-    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> None:
+    def __init__(
+        self, inputs: int, hidden: Sequence[int], outputs: int | Callable[[int], nn.Module], dropout: float
+    ) -> None:
         widths = [inputs, *hidden]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), nn.ReLU()]
-        super().__init__(*layers, nn.Dropout(dropout), nn.Linear(widths[-1], outputs))
+        last = nn.Linear(widths[-1], outputs) if isinstance(outputs, int) else outputs(widths[-1])
+        super().__init__(*layers, nn.Dropout(dropout), last)
 
 
 def mlp_settings(params: MlpParams | MlpFamily, seed: int) -> FitSettings:
@@ -48,7 +51,10 @@ def train_mlp(
 ) -> Mlp:
     """Train a network on some rows of the examples; others validate it."""
     torch.manual_seed(seed)
-    hidden = params.hidden if isinstance(params, MlpParams) else [params.hidden]
-    model = Mlp(examples.inputs.shape[1], hidden, target.outputs, params.dropout)
+    if isinstance(params, MlpParams):
+        hidden = list(params.hidden)
+    else:
+        hidden = [width for width in (params.hidden, params.second) if width]
+    model = Mlp(examples.inputs.shape[1], hidden, target.make_output, params.dropout)
     fit(model, target, examples, train, val, mlp_settings(params, seed), listener)
     return model

@@ -4,45 +4,53 @@ Fixed runs and searches share them: each is a family of `tmdscope.params.familie
 transforms of the features before it.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
+from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, SVR
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.class_weight import compute_sample_weight
 from threadpoolctl import threadpool_limits
 
-from tmdscope.errors import UserError
-from tmdscope.learn.fit import Examples, predict_logits
-from tmdscope.learn.recorder import Silent
-from tmdscope.models.mlp import Mlp, train_mlp
+from tmdscope.models.neighbours import MeanWithinRadius, WithinRadius, make_nearest
+from tmdscope.models.networks import NetworkClassifier, NetworkRegressor
+from tmdscope.models.ordered import Cumulative
+from tmdscope.models.scales import (
+    FamilyError,
+    Features,
+    Labels,
+    Targets,
+    kernel_width,
+    median_distance,
+)
 from tmdscope.params.families import (
     AnyFamily,
+    Framing,
+    GaussianProcessFamily,
+    KernelParams,
     KernelRidgeFamily,
-    KnnFamily,
-    LogisticFamily,
     MlpFamily,
     SvcFamily,
 )
-from tmdscope.vision.targets import Multiclass
-
-Features = NDArray[np.floating[Any]]
-Labels = NDArray[np.int64]
-Targets = NDArray[Any]
 
 _MAX_ITERATIONS = 3000
-
-
-class FamilyError(UserError):
-    """A method cannot be fitted with its settings; the message names the family and says why."""
+_LEAST = 1e-6  # of a share of votes, before its logarithm
 
 
 @dataclass(frozen=True)
@@ -57,124 +65,211 @@ class Fitted:
         """Predict the target of each image, shape (images,)."""
         return np.asarray(self.estimator.predict(self.transforms.transform(features)), dtype=self.dtype)
 
+    def probabilities(self, features: Features, classes: int) -> NDArray[np.float64]:
+        """Give what speaks for each class as probabilities, not calibrated, shape (images, classes).
+
+        Those of a margin are its softmax. A class that no training image showed has none to speak of.
+        """
+        inputs, own = self.transforms.transform(features), self.estimator
+        if hasattr(own, "predict_proba"):
+            outputs = np.log(np.maximum(own.predict_proba(inputs), _LEAST))
+        else:
+            outputs = np.asarray(own.decision_function(inputs), dtype=np.float64)
+            if outputs.ndim == 1:
+                outputs = np.stack([-outputs, outputs], axis=1)
+        found = np.full((len(outputs), classes), np.log(_LEAST))
+        found[:, np.asarray(own.classes_, dtype=np.int64)] = outputs
+        return np.asarray(np.exp(log_softmax(found, axis=1)))
+
+    def decode(self, features: Features) -> Targets | None:
+        """Give classes as the authors of an encoding decode them; None where there is no encoding."""
+        decode = getattr(self.estimator, "decode", None)
+        return None if decode is None else np.asarray(decode(self.transforms.transform(features)))
+
 
 def fit_family(
-    family: AnyFamily, features: Features, targets: Targets, classes: Sequence[str], seed: int = 0
+    family: AnyFamily,
+    features: Features,
+    targets: Targets,
+    classes: Sequence[str],
+    seed: int = 0,
+    ordered: bool = False,
 ) -> Fitted:
-    """Fit transforms and estimator; the seed is of networks, the other families draw nothing.
+    """Fit transforms and estimator; the seed is of networks and trees, the other families draw nothing.
 
-    Targets are labels of classes, or numbers where there are none.
+    Targets are labels of classes, or numbers where there are none. Classes that rise may be framed as
+    `ordered`: each threshold between them is asked for itself.
 
     One thread, because a fit of this size spends its time waiting when BLAS threads share busy cores
     (measured: 0.1 s becomes 5 s), and because the result then does not depend on their number.
     """
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings():
+        if getattr(family, "steps", -1) != -1:
+            warnings.simplefilter("ignore", ConvergenceWarning)  # it was asked to stop there
         transforms = make_transforms(family)
         inputs = transforms.fit_transform(features)
         makers, what = (_CLASSIFIERS, "classes") if classes else (_REGRESSORS, "numbers")
         make = makers.get(family.family)
         if make is None:
             raise FamilyError(f"{family.family} does not predict {what}: take {', '.join(makers)}")
-        return Fitted(transforms, make(family, inputs, classes, seed).fit(inputs, targets), targets.dtype)
+        if ordered and isinstance(family, MlpFamily):
+            estimator: Any = NetworkClassifier(family, classes, seed, ordered=True)
+        elif ordered:
+            estimator = Cumulative(make(family, inputs, ("below", "reached"), seed), len(classes))
+        else:
+            estimator = make(family, inputs, classes, seed)
+        return Fitted(transforms, estimator.fit(inputs, targets), targets.dtype)
+
+
+def framed(
+    framing: Framing, targets: Targets, classes: Sequence[str], levels: Sequence[float]
+) -> dict[str, Any]:
+    """Say what `fit_family` is given of labels in a framing: ``targets``, ``classes`` and ``ordered``.
+
+    `levels` are the numbers that the classes stand for.
+    """
+    if framing == "regression":
+        return {"targets": np.asarray(levels, dtype=np.float64)[targets], "classes": ()}
+    return {"targets": targets, "classes": classes, "ordered": framing == "ordinal"}
 
 
 def make_transforms(family: AnyFamily) -> Pipeline:
-    """Make the transforms, unfitted: a power, then unit length, then mean 0 and variance 1 of each value."""
+    """Make the transforms, unfitted: a power, unit length, mean 0 and variance 1 of each value, PCA."""
     power = FunctionTransformer(lambda features: features**family.power)
-    wanted = {"power": family.power != 1, "l2": family.l2, "standardise": family.standardise}
-    steps = {"power": power, "l2": Normalizer(), "standardise": StandardScaler()}
+    wanted = {
+        "power": family.power != 1,
+        "l2": family.l2,
+        "standardise": family.standardise,
+        "pca": family.pca is not None,
+    }
+    components = PCA(family.pca, svd_solver="full")
+    steps = {"power": power, "l2": Normalizer(), "standardise": StandardScaler(), "pca": components}
     return make_pipeline("passthrough", *(steps[name] for name, is_wanted in wanted.items() if is_wanted))
 
 
-class _KernelRidgeClassifier:
+class _KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     """Ridge regression on -1 and +1 for each class; the largest output is the class."""
 
-    def __init__(self, family: KernelRidgeFamily, gamma: float, classes: int) -> None:
-        self.balanced = family.balanced
+    def __init__(self, machine: KernelRidge, balanced: bool, classes: int) -> None:
+        self.machine = machine
+        self.balanced = balanced
         self.classes = classes
-        self.machine = KernelRidge(alpha=family.alpha, kernel="rbf", gamma=gamma)
 
     def fit(self, inputs: Features, labels: Labels) -> Self:
-        targets = np.where(labels[:, None] == np.arange(self.classes), 1.0, -1.0)
+        self.classes_ = np.arange(self.classes)
+        targets = np.where(labels[:, None] == self.classes_, 1.0, -1.0)
         weights = compute_sample_weight("balanced", labels) if self.balanced else None
         self.machine.fit(inputs, targets, sample_weight=weights)
         return self
 
-    def predict(self, inputs: Features) -> NDArray[Any]:
+    def decision_function(self, inputs: Features) -> NDArray[Any]:
         outputs = self.machine.predict(inputs)
         if not np.isfinite(outputs).all():
             raise FamilyError("kernel_ridge: an output is no number")
-        largest: NDArray[Any] = outputs.argmax(axis=1)
+        found: NDArray[Any] = outputs if self.classes > 2 else (outputs[:, 1] - outputs[:, 0]) / 2
+        return found
+
+    def predict(self, inputs: Features) -> NDArray[Any]:
+        outputs = self.decision_function(inputs)
+        largest: NDArray[Any] = outputs.argmax(axis=1) if outputs.ndim > 1 else (outputs > 0).astype(int)
         return largest
 
 
-class _MlpClassifier:
-    """A network that trains for all epochs and keeps the last, so that no image chooses one."""
-
-    def __init__(self, family: MlpFamily, classes: Sequence[str], seed: int) -> None:
-        self.family = family
-        self.target = Multiclass(tuple(classes))
-        self.seed = seed
-        self.model: Mlp | None = None
-
-    def fit(self, inputs: Features, labels: Labels) -> Self:
-        examples = Examples(torch.tensor(inputs, dtype=torch.float32), torch.tensor(labels))
-        rows = torch.arange(len(labels))  # scores after each epoch are of training images
-        self.model = train_mlp(self.family, self.seed, self.target, examples, rows, rows, Silent())
-        return self
-
-    def predict(self, inputs: Features) -> NDArray[Any]:
-        assert self.model is not None
-        logits = predict_logits(self.model, torch.tensor(inputs, dtype=torch.float32))
-        labels: NDArray[Any] = logits.argmax(dim=1).numpy()
-        return labels
+def _standardised(regressor: Any) -> TransformedTargetRegressor:
+    """Let a regressor see numbers of mean 0 and variance 1 over the training images."""
+    return TransformedTargetRegressor(regressor, transformer=StandardScaler())
 
 
-def _make_knn(family: KnnFamily, inputs: Features, classes: Sequence[str], _: int) -> Any:
-    if family.neighbours > len(inputs):
-        raise FamilyError(f"knn: {family.neighbours} neighbours, but {len(inputs)} images to learn from")
-    kind = KNeighborsClassifier if classes else KNeighborsRegressor
-    return kind(family.neighbours, weights=family.votes)
+def _kernel_of(family: KernelParams, inputs: Features) -> dict[str, Any]:
+    shape = {"degree": family.degree, "coef0": family.coef0}
+    return {"kernel": family.kernel, "gamma": kernel_width(family.gamma, inputs), **shape}
+
+
+def _svr(family: SvcFamily, inputs: Features, *_: Any) -> Any:
+    _refuse_balanced(family)
+    kernel = _kernel_of(family, inputs)
+    return _standardised(SVR(C=family.svc_c, epsilon=family.epsilon, max_iter=family.steps, **kernel))
 
 
 def _kernel_ridge(family: KernelRidgeFamily, inputs: Features, *_: Any) -> Any:
+    _refuse_balanced(family)
+    return _standardised(KernelRidge(alpha=family.alpha, **_kernel_of(family, inputs)))  # it has no intercept
+
+
+def _refuse_balanced(family: Any) -> None:
     if family.balanced:
-        raise FamilyError("kernel_ridge: balanced is of classes; set it to false for numbers")
-    return KernelRidge(alpha=family.alpha, kernel="rbf", gamma=_gamma(family, inputs))
+        raise FamilyError(f"{family.family}: balanced is of classes; set it to false for numbers")
+
+
+def _process_kernel(family: GaussianProcessFamily, inputs: Features) -> Any:
+    length = family.length * median_distance(inputs)
+    return ConstantKernel(family.amplitude, "fixed") * RBF(length, "fixed")
+
+
+def _considered(family: Any) -> str | None:
+    return None if family.considered == "all" else str(family.considered)
+
+
+def _tree(family: Any, seed: int) -> dict[str, Any]:
+    return {
+        "min_samples_split": family.split_share,
+        "max_features": _considered(family),
+        "random_state": seed % 2**32,
+    }
+
+
+def _boosting(family: Any, seed: int) -> dict[str, Any]:
+    return {
+        "n_estimators": family.trees,
+        "learning_rate": family.rate,
+        "max_depth": family.depth,
+        "min_samples_split": family.split_images,
+        "max_features": _considered(family),
+        "random_state": seed % 2**32,
+    }
 
 
 Maker = Callable[[Any, Features, Sequence[str], int], Any]
 
 _CLASSIFIERS: Mapping[str, Maker] = {
-    "mlp": lambda family, _, classes, seed: _MlpClassifier(family, classes, seed),
+    "mlp": lambda family, _, classes, seed: NetworkClassifier(family, classes, seed),
     "logistic": lambda family, *_: LogisticRegression(
         C=family.logistic_c, class_weight=_weight(family), max_iter=_MAX_ITERATIONS
     ),
     "svc": lambda family, inputs, *_: SVC(
-        C=family.svc_c, kernel="rbf", gamma=_gamma(family, inputs), class_weight=_weight(family)
+        C=family.svc_c, class_weight=_weight(family), max_iter=family.steps, **_kernel_of(family, inputs)
     ),
     "kernel_ridge": lambda family, inputs, classes, _: _KernelRidgeClassifier(
-        family, _gamma(family, inputs), len(classes)
+        KernelRidge(alpha=family.alpha, **_kernel_of(family, inputs)), family.balanced, len(classes)
     ),
-    "knn": _make_knn,
+    "knn": lambda family, inputs, classes, _: make_nearest(family, inputs, classes),
+    "radius": lambda family, *_: WithinRadius(family),
+    "ridge": lambda family, *_: RidgeClassifier(family.ridge_alpha, class_weight=_weight(family)),
+    "gaussian_process": lambda family, inputs, *_: GaussianProcessClassifier(
+        _process_kernel(family, inputs), optimizer=None
+    ),
+    "tree": lambda family, _, __, seed: DecisionTreeClassifier(
+        criterion=family.criterion, class_weight=_weight(family), **_tree(family, seed)
+    ),
+    "boosting": lambda family, _, __, seed: GradientBoostingClassifier(**_boosting(family, seed)),
 }
 """Families by name: what makes an unfitted classifier from its settings, for inputs, classes and a seed."""
 
 _REGRESSORS: Mapping[str, Maker] = {
+    "svc": _svr,
     "ridge": lambda family, *_: Ridge(family.ridge_alpha),
     "kernel_ridge": _kernel_ridge,
-    "knn": _make_knn,
+    "knn": lambda family, inputs, *_: make_nearest(family, inputs, ()),
+    "radius": lambda family, *_: MeanWithinRadius(family),
+    "gaussian_process": lambda family, inputs, *_: _standardised(
+        GaussianProcessRegressor(_process_kernel(family, inputs), alpha=family.noise, optimizer=None)
+    ),
+    "tree": lambda family, _, __, seed: DecisionTreeRegressor(**_tree(family, seed)),
+    "boosting": lambda family, _, __, seed: GradientBoostingRegressor(**_boosting(family, seed)),
+    "mlp": lambda family, _, __, seed: NetworkRegressor(family, seed),
 }
 """The same of numbers."""
 
 
-def _weight(family: LogisticFamily | SvcFamily) -> str | None:
+def _weight(family: Any) -> str | None:
     return "balanced" if family.balanced else None
-
-
-def _gamma(family: SvcFamily | KernelRidgeFamily, inputs: Features) -> float:
-    """Give a kernel's gamma, in units of scikit-learn's `scale`: 1 / (values x variance)."""
-    spread: float = inputs.shape[1] * float(inputs.astype(np.float64).var())
-    if spread == 0:
-        raise FamilyError("all features are equal: the kernel has no width")
-    return family.gamma / spread

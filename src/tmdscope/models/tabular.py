@@ -15,7 +15,8 @@ from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.fit import Examples, predict_logits
 from tmdscope.learn.recorder import FoldRecorder, Silent
 from tmdscope.models.mlp import train_mlp
-from tmdscope.models.registry import Labels, Targets, fit_family
+from tmdscope.models.registry import fit_family
+from tmdscope.models.scales import Labels, Targets
 from tmdscope.params.families import AnyFamily, MethodsParams, MlpParams
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import PARTS, mean_over_folds

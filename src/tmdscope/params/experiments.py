@@ -52,6 +52,13 @@ class FeaturesParams(Params):
                 raise ValueError(f"backbones hold {told} twice")
         return self
 
+    @classmethod
+    def behind(cls, training: "ExperimentParams", batch_size: int = 64) -> Self:
+        """Ask for what one experiment on stored features reads."""
+        backbone = BackboneParams(architecture=training.architecture, weights=training.weights)
+        symmetries = {name: getattr(training, name) for name in ("flips", "rotations", "precision")}
+        return cls(backbones=[backbone], batch_size=batch_size, **symmetries)
+
     @property
     def symmetries(self) -> int:
         """How many versions of an image are stored: 1, 4 with flips, 8 with rotations."""

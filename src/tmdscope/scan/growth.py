@@ -7,8 +7,9 @@ are measured carry their source.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -138,6 +139,58 @@ def draw_growth(material: str, rng: np.random.Generator) -> Growth:
         adsorbate_density_per_um2=around(tendency.adsorbates, 0.50),
         adsorbate_height_nm=around(2.2, 0.25),
         adsorbate_radius_nm=float(rng.uniform(6.0, 12.0)),
+    )
+
+
+@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False))
+class Conditions:
+    """How a sample of MoS2 was grown: temperature, time, and the substrate's plane."""
+
+    temperature_c: Annotated[float, Field(ge=600, le=1300)]
+    time_min: Annotated[float, Field(gt=0, le=600)]
+    plane: Literal["c", "a", "r"]
+
+
+NUCLEATION_EV = 3.2
+"""How fast nuclei get fewer with temperature, as an activation energy: a choice of this simulator."""
+
+SECOND_LAYER_EV = 2.4
+"""How fast second layers spread with temperature: a choice of this simulator."""
+
+REFERENCE_C = 950.0
+"""Temperature at which MoS2 grows by its tendency, in 18 minutes."""
+
+REFERENCE_MIN = 18.0
+
+_BOLTZMANN_EV = 8.617333262e-5  # per kelvin (CODATA 2018)
+
+_PLANES: Mapping[str, tuple[float, float]] = {"c": (1.0, 1.0), "a": (2.0, 1.5), "r": (3.0, 0.7)}
+"""Of each plane: spread of orientations, and miscut, relative to c-plane sapphire's."""
+
+
+def draw_growth_at(conditions: Conditions, spread: float, rng: np.random.Generator) -> Growth:
+    """Draw the growth of one sample of MoS2 under some conditions.
+
+    Nuclei get fewer and domains larger with temperature, second layers spread, and grains turn into line;
+    time lets the film close and second layers grow; the plane sets orientations and steps. `spread` >= 0 is
+    the sigma of a lognormal between samples on what temperature sets, beside that of `draw_growth`.
+    """
+    usual = draw_growth("MoS2", rng)
+    warm = (1 / (REFERENCE_C + 273.15) - 1 / (conditions.temperature_c + 273.15)) / _BOLTZMANN_EV
+    turned, tilted = _PLANES[conditions.plane]
+    longer = conditions.time_min / REFERENCE_MIN
+    own = rng.lognormal(0.0, spread, 4)
+    coverage = 1 - (1 - usual.coverage) ** longer
+    second = usual.second_layer_coverage * math.exp(SECOND_LAYER_EV * warm) * longer * own[1]
+    return replace(
+        usual,
+        nucleation_density_per_um2=usual.nucleation_density_per_um2
+        * math.exp(-NUCLEATION_EV * warm)
+        * own[0],
+        coverage=coverage,
+        second_layer_coverage=min(float(second), 0.5 * coverage),
+        orientation_spread_deg=usual.orientation_spread_deg * turned * math.exp(-0.5 * warm) * own[2],
+        miscut_deg=usual.miscut_deg * tilted * own[3],
     )
 
 

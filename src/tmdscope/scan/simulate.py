@@ -6,7 +6,7 @@ and process. Results on these scans are results on simulated data and must be la
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,10 +88,19 @@ def simulate_scan(
     return SimulatedScan(scan, _truth(surface, growth, pixel_nm), masks, surface, growth, instrument)
 
 
-def simulate_sample(plan: SamplePlan, size_px: int, frame_nm: float, seed: int) -> list[SimulatedScan]:
-    """Simulate every scan of a sample; the first ones do not change when more are asked for."""
+def simulate_sample(
+    plan: SamplePlan,
+    size_px: int,
+    frame_nm: float,
+    seed: int,
+    draw: Callable[[str, np.random.Generator], Growth] = draw_growth,
+) -> list[SimulatedScan]:
+    """Simulate every scan of a sample; the first ones do not change when more are asked for.
+
+    `draw` gives the growth of a sample of some material.
+    """
     of_sample = _stream(seed, plan.sample_id, 0)
-    growth, instrument = draw_growth(plan.material, of_sample), draw_instrument(of_sample)
+    growth, instrument = draw(plan.material, of_sample), draw_instrument(of_sample)
     return [
         simulate_scan(growth, instrument, size_px, frame_nm, _stream(seed, plan.sample_id, image + 1))
         for image in range(plan.images)

@@ -103,6 +103,13 @@ def accuracy(counts: NDArray[Any]) -> Scores:
     return share(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
 
+def balanced_accuracy(counts: NDArray[Any]) -> Scores:
+    """Compute the mean recall of the classes that occur, shape (..., K, K + 1) to (...); NaN without any."""
+    recalls = recall_per_class(counts)
+    present = np.isfinite(recalls)
+    return share(np.where(present, recalls, 0).sum(axis=-1), present.sum(axis=-1))
+
+
 def f1_per_class(counts: NDArray[Any]) -> Scores:
     """Compute F1 = 2 TP / (2 TP + FP + FN) per class, 0 for a class neither true nor predicted."""
     total = counts.sum(axis=-1) + counts.sum(axis=-2)[..., :-1]

@@ -186,6 +186,7 @@ ACCURACY = Metric(
     percent=True,
     words="names the right {what} on {value} of 100 unseen {rows}",
 )
+BALANCED_ACCURACY = Metric("balanced_accuracy", "balanced accuracy", classes.balanced_accuracy, percent=True)
 MACRO_F1 = Metric("macro_f1", "macro F1", classes.macro_f1)
 RECALL = Metric("recall", "recall", classes.recall_per_class, percent=True)
 
@@ -208,6 +209,7 @@ ORDERED_CLASSES = replace(
     name="ordered-classes",
     metrics=(
         ACCURACY,
+        BALANCED_ACCURACY,
         Metric("level_error", "mean error in levels", classes.level_error, False, highest=np.inf),
         MACRO_F1,
     ),

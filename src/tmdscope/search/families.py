@@ -18,7 +18,8 @@ from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
 from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.fit import DivergedError
-from tmdscope.models.registry import FamilyError, Labels, Targets, fit_family
+from tmdscope.models.registry import fit_family
+from tmdscope.models.scales import FamilyError, Labels, Targets
 from tmdscope.params.families import AnyFamily, FamilySearchParams, MlpFamily, read_family
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import Metric, Task
@@ -73,7 +74,7 @@ def predict_unseen(family: AnyFamily, table: Cohort, seen: Labels, unseen: Label
     features, others = (table.inputs[rows].astype(np.float64) for rows in (seen, unseen))
     if family.power != 1 and not ((features >= 0).all() and (others >= 0).all()):
         raise UserError("a feature is negative or no number: its power is not defined; set power to 1")
-    with threadpool_limits(1), _faults(family.family):
+    with threadpool_limits(1), faults(family.family):
         return fit_family(family, features, table.targets[seen], table.classes, seed).predict(others)
 
 
@@ -115,7 +116,7 @@ def outer_seed(seed: int, fold: int) -> int:
 
 
 @contextmanager
-def _faults(family: str) -> Iterator[None]:
+def faults(family: str) -> Iterator[None]:
     """Turn what a library says of a fit that did not succeed into an error."""
     with warnings.catch_warnings():
         for kind in _WARNINGS:

@@ -16,6 +16,7 @@ from tmdscope import __version__
 from tmdscope.errors import UserError
 from tmdscope.limits import HEADER_SECONDS, MAX_CONNECTIONS
 from tmdscope.memory import give_back_freed_memory
+from tmdscope.scores.levels import read_quantity
 from tmdscope.serving.app import make_app
 from tmdscope.serving.door import LOCAL
 from tmdscope.serving.scorer import Scorer
@@ -103,6 +104,7 @@ def serve(
 def describe(version: Version, program: Program, asked: str) -> dict[str, Any]:
     """Say what a model is, JSON-like, for who sends it images; `asked` is its name at the start."""
     config = program.config
+    levels = read_quantity(config.classes)
     return {
         "model": version.uri,
         "asked": asked,
@@ -111,6 +113,7 @@ def describe(version: Version, program: Program, asked: str) -> dict[str, Any]:
         FILES_SHA256: version.tags.get(FILES_SHA256),
         "classes": list(config.classes),
         "not_trained": list(config.not_trained),
+        "levels": None if levels is None else {"numbers": levels.numbers, "unit": levels.unit},
         "size_px": config.size_px,
         "prepare": None if program.prepare is None else program.prepare.model_dump(mode="json"),
         "scale": None if program.scale is None else json.loads(program.scale.to_json()),

@@ -11,9 +11,10 @@ from mlflow.entities import RunTag
 
 from tmdscope.errors import UserError
 from tmdscope.files import read_json
+from tmdscope.params.experiments import ExperimentParams
 from tmdscope.scores.facts import Facts
 from tmdscope.scores.intervals import Bounds
-from tmdscope.scores.scored import FACTS
+from tmdscope.scores.scored import FACTS, Scored
 from tmdscope.scores.task import CLASSES, Metric
 from tmdscope.tracking.artifacts import fetch_artifact
 from tmdscope.tracking.registry import (
@@ -103,6 +104,18 @@ def register_model(
     own[FILES_SHA256] = recorded_sha256(client, model_uri) or "none"
     client.log_batch(run_id, tags=[RunTag(key, value) for key, value in known.items()])
     return with_run(client, register(client, name, model_uri, run_id, own))
+
+
+def version_tags(name: str, params: ExperimentParams, found: Scored) -> dict[str, str]:
+    """Say of an experiment what its version's facts do not."""
+    return {
+        "experiment": name,
+        "strategy": params.strategy.value,
+        "weights": params.weights,
+        "best_fold": str(found.facts.best_fold),
+        "epochs": str(params.epochs),
+        "split.sha256": found.run.split_sha256,
+    }
 
 
 def with_run(client: MlflowClient, version: Version) -> Version:

@@ -23,6 +23,9 @@ Network = TypeVar("Network", bound=nn.Module)
 
 _RANDOM_SEED = 0
 
+POOL = "pool"
+"""In place of a stage's name: what a network gives behind all of them."""
+
 
 def best_device() -> torch.device:
     """Give the fastest device at hand: CUDA, then Apple's MPS, then the CPU."""
@@ -96,6 +99,32 @@ def symmetric_features(
         return features.float().reshape(symmetries, len(batch), -1).transpose(0, 1)
 
     return apply_in_batches(see, images, max(1, batch_size // symmetries), device)
+
+
+def stage_features(
+    backbone: Backbone,
+    stage: str,
+    images: NDArray[np.uint8],
+    batch_size: int,
+    device: torch.device,
+    brightness: float = 1.0,
+) -> NDArray[np.float32]:
+    """Compute what a frozen backbone sees in images, N x F: all values of a stage's maps, or behind `POOL`.
+
+    Grey values are multiplied by `brightness` before they are normalised.
+    """
+    seen: list[Tensor] = []
+    placed_one = placed(backbone, device)
+    network = placed_one.network
+
+    def look(images: Tensor) -> Tensor:
+        scaled = images.to(torch.float32).mul(brightness / 255.0).unsqueeze(1)
+        features: Tensor = network((scaled - placed_one.mean) / placed_one.std)
+        return (seen.pop() if seen else features).flatten(1).float()
+
+    if stage != POOL:
+        network.get_submodule(stage).register_forward_hook(lambda _, __, given: seen.append(given))
+    return apply_in_batches(look, images, batch_size, device)
 
 
 def embed(

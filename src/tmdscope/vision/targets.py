@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from tmdscope.materials import INVALID, atom_vector, atoms_of
+from tmdscope.scores.levels import levels_of
 
 
 class Target(ABC):
@@ -25,6 +26,10 @@ class Target(ABC):
         self.classes = tuple(classes)
         self.output_names = tuple(output_names)
         self.outputs = len(self.output_names)
+
+    def make_output(self, width: int) -> nn.Module:
+        """Make the layer that gives the outputs from so many values."""
+        return nn.Linear(width, self.outputs)
 
     @abstractmethod
     def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -157,6 +162,83 @@ class Ordinal(Coded):
         """Give the last of the leading outputs above one half, see `Target.decode`."""
         run = (logits > 0).long().cumprod(dim=1).sum(dim=1)
         return torch.where(run > 0, run - 1, torch.full_like(run, INVALID))
+
+
+class Coral(Coded):
+    """Classes in a rising order: a score that all thresholds share, and a bias for each of them.
+
+    Cao, Mirjalili & Raschka 2020 (doi:10.1016/j.patrec.2020.11.008). Its output layer is no plain one: it is
+    for networks on features, not among `TARGETS`.
+    """
+
+    name = "coral"
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        below = torch.tril(torch.ones(len(classes), len(classes)), diagonal=-1)[:, :-1]
+        super().__init__(classes, below, tuple(classes)[1:])
+
+    def make_output(self, width: int) -> nn.Module:
+        """Make one linear score and a bias for each threshold, see `Target.make_output`."""
+        return nn.Sequential(nn.Linear(width, 1, bias=False), Thresholds(self.outputs))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Give differences of the thresholds' probabilities, see `Target.probabilities`."""
+        reached = torch.sigmoid(logits).cummin(dim=1).values
+        ones, zeros = torch.ones_like(reached[:, :1]), torch.zeros_like(reached[:, :1])
+        return -torch.diff(torch.cat([ones, reached, zeros], dim=1), dim=1)
+
+    def decode(self, logits: Tensor) -> Tensor:
+        """Count the outputs above one half, see `Target.decode`; each number of them is a class."""
+        return (logits > 0).sum(dim=1)
+
+
+class Thresholds(nn.Module):
+    """Adds a bias for each threshold to one score, N x 1 to N x `count`; they begin apart, falling."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.arange(count, 0, -1).float() / max(count, 1))
+
+    def forward(self, score: Tensor) -> Tensor:
+        """Add them."""
+        return score + self.bias
+
+
+class Levels(Target):
+    """Classes that are numbers, such as ``900`` or ``900 C``: one output, the standardised number.
+
+    Squared error. Not among `TARGETS`: the nearest class is no better founded than the number itself.
+    """
+
+    name = "levels"
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        super().__init__(classes, ("number",))
+        self.levels = torch.tensor(levels_of(classes).numbers)
+        self.middle = self.levels.mean()
+        self.spread = self.levels.std(correction=0).clamp_min(1e-6)
+
+    def numbers(self, logits: Tensor) -> Tensor:
+        """Give the number in its unit, N."""
+        return logits[:, 0] * self.spread + self.middle
+
+    def losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:  # noqa: ARG002
+        """Give the squared errors, see `Target.losses`; there is nothing to smooth."""
+        wanted = ((self.levels - self.middle) / self.spread).to(logits.device)[labels]
+        return (logits[:, 0] - wanted) ** 2
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Give shares that fall with the squared distance from each level, see `Target.probabilities`."""
+        return torch.softmax(self.class_scores(logits), dim=1)
+
+    def class_scores(self, logits: Tensor) -> Tensor:
+        """Give the negative squared distance from each level, less what all share: linear in the output."""
+        levels = ((self.levels - self.middle) / self.spread).to(logits.device)
+        return 2 * logits[:, :1] * levels - levels**2
+
+    def decode(self, logits: Tensor) -> Tensor:
+        """Give the nearest level, see `Target.decode`."""
+        return self.class_scores(logits).argmax(dim=1)
 
 
 TARGETS: Mapping[str, Callable[[Sequence[str]], Target]] = {

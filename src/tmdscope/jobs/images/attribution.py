@@ -1,5 +1,6 @@
 """Stage `attribution`: where in held-out images the registered best model finds its reasons."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from tmdscope.analysis.record import ExplainedModel
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.dataset.truth import simulated_masks
+from tmdscope.errors import UserError
 from tmdscope.files import atomic_path
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.images import AttributionParams, DataParams
+from tmdscope.params.images import AttributionParams, DataParams, SimulatedParams
 from tmdscope.run_record import Registration
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.registration import with_run
@@ -24,9 +26,20 @@ from tmdscope.vision.features import best_device, placed
 
 
 def run(study: Study) -> None:
-    """Write the numbers and the maps of the images that are shown."""
-    layout = study.layout
+    """Explain the best model, on the simulator's images beside the truth."""
     settings, data = study.section("attribution", AttributionParams), study.section("data", DataParams)
+    simulated = data.simulated if data.source == "simulated" else None
+    explain_registered(study, data.classes, settings, simulated)
+
+
+def explain_registered(
+    study: Study,
+    classes: Sequence[str],
+    settings: AttributionParams,
+    simulated: SimulatedParams | None = None,
+) -> None:
+    """Write numbers, and maps of the images that are shown; masks of `simulated` ones are the truth."""
+    layout = study.layout
     dataset = Dataset.load(layout.prepared)
     split = read_split(layout.split, dataset.digest, dataset.manifest)
     of = study.of(dataset.digest)
@@ -36,17 +49,20 @@ def run(study: Study) -> None:
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()
     classifier = placed(program.ensemble.member(fold), device)
-    layer = map_stages(classifier.backbone.network)[-1] if settings.layer == "last" else settings.layer
+    maps = map_stages(classifier.backbone.network)
+    if settings.layer not in ("last", *maps):
+        told = f"{program.config.architecture} has no maps of a stage {settings.layer!r}"
+        raise UserError(f"attribution.layer: {told}; it has those of {', '.join(maps)}")
+    layer = maps[-1] if settings.layer == "last" else settings.layer
     explained = Explained(classifier, program.config.make_target(), layer, settings.batch_size, device)
     rows = np.flatnonzero(dataset.manifest["image_id"].isin(split.test))
     held_out = dataset.manifest.iloc[rows]
     size_px = dataset.images.shape[1]
-    simulated = data.source == "simulated"
     tested = AttributionData(
         images=np.array(dataset.images[rows]),
-        labels=dataset.labels(data.classes)[rows],
+        labels=dataset.labels(classes)[rows],
         sample_ids=held_out["sample_id"].tolist(),
-        masks=simulated_masks(held_out, data.simulated, size_px, settings.tolerance_px) if simulated else {},
+        masks=simulated_masks(held_out, simulated, size_px, settings.tolerance_px) if simulated else {},
     )
     model = ExplainedModel(version.name, version.number, settings.alias, fold)
     asked = settings.model_copy(update={"layer": layer})

@@ -2,6 +2,7 @@
 
 from tmdscope.dataset.store import Dataset
 from tmdscope.jobs.study import Study
+from tmdscope.layout import Layout
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import FeaturesParams
 from tmdscope.vision.features import best_device, frozen_backbone, symmetric_features
@@ -11,11 +12,15 @@ from tmdscope.vision.stored import StoredFeatures, place_of
 
 def run(study: Study) -> None:
     """Write, of every backbone, `features.npy` (float32, N x V x F, V symmetries of every image)."""
-    layout = study.layout
     settings = study.section("features", FeaturesParams)
-    dataset, device = Dataset.load(layout.prepared), best_device()
-    precision = resolve_precision(Precision(settings.precision), device)
     keep_freed_memory()
+    store_features(settings, Dataset.load(study.layout.prepared), study.layout)
+
+
+def store_features(settings: FeaturesParams, dataset: Dataset, layout: Layout) -> None:
+    """Write what some backbones see in the images of a data set."""
+    device = best_device()
+    precision = resolve_precision(Precision(settings.precision), device)
     for asked in settings.backbones:
         backbone = frozen_backbone(
             asked.weights, asked.architecture, layout.pretrained, dataset.images.shape[1]

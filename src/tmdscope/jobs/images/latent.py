@@ -15,18 +15,25 @@ from tmdscope.tracking.registration import with_run
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device, embed
-from tmdscope.vision.stored import StoredFeatures, place_of
+from tmdscope.vision.stored import BackboneName, StoredFeatures, place_of
 
 
 def run(study: Study) -> None:
-    """Pull the model by alias, embed every image, relate components to descriptors."""
+    """Look through the first of the frozen backbones before training."""
+    settings, features = study.section("latent", LatentParams), study.section("features", FeaturesParams)
+    relate_registered(study, features.backbones[0], settings)
+
+
+def relate_registered(study: Study, before: BackboneName, settings: LatentParams) -> None:
+    """Pull the model by alias, embed every image, relate components to descriptors.
+
+    `before` is a backbone that was not trained on them, whose features are stored.
+    """
     layout = study.layout
-    settings = study.section("latent", LatentParams)
     dataset = Dataset.load(layout.prepared)
     cohort = study.cohort(study)
     split, of = cohort.read_split(layout.split), study.of(dataset.digest)
-    first = study.section("features", FeaturesParams).backbones[0]
-    stored = StoredFeatures.read(place_of(layout.features, first), dataset, layout.pretrained)
+    stored = StoredFeatures.read(place_of(layout.features, before), dataset, layout.pretrained)
     client, name = connect(), Registration.read(layout.registered, of).model
     version = with_run(client, pull_alias(client, name, settings.alias))
     check_trained_on(version, of)

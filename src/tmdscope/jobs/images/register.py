@@ -11,7 +11,7 @@ from tmdscope.run_record import RegisteredVersion, Registration
 from tmdscope.scores.scored import Scored
 from tmdscope.scores.task import read_task
 from tmdscope.sequential.record import SequenceRecord
-from tmdscope.tracking.registration import register_model
+from tmdscope.tracking.registration import register_model, version_tags
 from tmdscope.tracking.registry import BEST, Version, resolve
 from tmdscope.tracking.store import connect
 
@@ -32,14 +32,7 @@ def run(study: Study) -> None:
     sequential = SequenceRecord.read(stages, panels, of, task.primary)
     for name, params in experiments.items():
         run, own = scored[name].run, facts[name]
-        tags = {
-            "experiment": name,
-            "strategy": params.strategy.value,
-            "weights": params.weights,
-            "best_fold": str(own.best_fold),
-            "epochs": str(params.epochs),
-            "split.sha256": run.split_sha256,
-        }
+        tags = version_tags(name, params, scored[name])
         versions[name] = register_model(client, tracking.model, run.model_uri, run.run_id, own, tags)
         print(
             f"{name}: {versions[name].uri}, selection {metric.title} {metric.tell(own.selection)} "

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tmdscope.analysis.record import Attribution, ModelLatent
+from tmdscope.analysis.record import Attribution, ModelLatent, read_maps
 from tmdscope.audit.record import Audit
 from tmdscope.dataset.audit import count_parts, read_split
 from tmdscope.dataset.splits import Split
@@ -335,12 +333,3 @@ def read_study_settings(path: Path) -> dict[str, Any]:
     """
     unrelated = ("compute", "promotion")
     return {name: content for name, content in read_params(path).items() if name not in unrelated}
-
-
-def read_maps(path: Path) -> dict[str, NDArray[Any]]:
-    """Read attribution maps from an ``.npz``: ``image_ids``, and method to maps."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
-    except (OSError, ValueError, BadZipFile) as error:
-        raise broken(path, f"is no archive of arrays ({error})") from error

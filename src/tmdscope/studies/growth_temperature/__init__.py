@@ -1,0 +1,1 @@
+"""Study `growth_temperature`."""

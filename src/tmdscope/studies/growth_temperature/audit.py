@@ -1,0 +1,42 @@
+"""Stage `audit`: what a score on a source's rows is worth."""
+
+from dataclasses import replace
+
+from threadpoolctl import threadpool_limits
+
+from tmdscope.dataset.columns import NO_ORDER
+from tmdscope.files import read_json, write_json
+from tmdscope.jobs.auditing import audit_cohort
+from tmdscope.jobs.study import Study
+from tmdscope.learn.recorder import Silent
+from tmdscope.models.tabular import FixedMethod
+from tmdscope.params.audit import ManifestAuditParams
+from tmdscope.scores.cohort import Targets
+from tmdscope.studies.growth_temperature.cohorts import nuisances_of
+from tmdscope.studies.growth_temperature.params import HonestyParams
+from tmdscope.studies.growth_temperature.record import ABSENT
+from tmdscope.studies.growth_temperature.sources import source_of
+
+
+def run(study: Study, source: str) -> None:
+    """Audit a source as its features show it; the fixed method runs in another order of folds."""
+    own, asked = source_of(study, source), study.section("audit", ManifestAuditParams)
+    if (absent := own.layout.tables / ABSENT).is_file():
+        write_json(own.layout.audit, read_json(absent))
+        print(f"source {source!r} is not audited: {read_json(absent)['why']}")
+        return
+    cohort, honesty = study.cohort(own), study.section("honesty", HonestyParams)
+    known = nuisances_of(cohort)
+    named = [name for name in asked.nuisance if name in known]
+    if unknown := [name for name in asked.nuisance if name not in known]:
+        print(f"source {source!r} knows no {', '.join(unknown)}")
+    order = None if asked.order == NO_ORDER else cohort.order
+    cohort = replace(cohort, nuisance=known[named] if named else None, order=order)
+    folds = cohort.rows(cohort.read_split(own.layout.split))
+    method = FixedMethod(cohort, honesty.method, honesty.seed)
+
+    def run_fold(number: int) -> Targets:
+        return method.predict_fold(folds[number], number, Silent())
+
+    with threadpool_limits(1):
+        audit_cohort(own, cohort, cohort.take, {honesty.method.family: run_fold})

@@ -1,0 +1,72 @@
+"""Stage `images`: a user's own images, or the archive's, with their growth temperatures, described."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tmdscope.dataset.archive import ingest_archive
+from tmdscope.dataset.folder import ingest_folder
+from tmdscope.dataset.place import check_apart
+from tmdscope.dataset.records import PAPER_TEST, TEMPERATURE
+from tmdscope.dataset.sources import NOTE
+from tmdscope.dataset.store import PICTURES
+from tmdscope.errors import UserError
+from tmdscope.files import atomic_path, write_json
+from tmdscope.jobs.study import Study
+from tmdscope.params.images import ArchiveParams, DescribeParams
+from tmdscope.studies.growth_temperature.described import RAW, fill
+from tmdscope.studies.growth_temperature.params import ARCHIVE, FramingParams, ImagesParams
+from tmdscope.studies.growth_temperature.record import ABSENT, IN_TEST
+from tmdscope.studies.growth_temperature.sources import source_of
+
+_COLUMN = TEMPERATURE.rpartition("_")[0] + "_"
+"""Beginning of the name of the column with temperatures; their unit is its end."""
+
+
+def run(study: Study) -> None:
+    """Bring, prepare and describe the images that section `images` names, if any."""
+    asked, unit = study.section("images", ImagesParams), study.section("framing", FramingParams).unit
+    with atomic_path(source_of(study, "images").layout.tables) as workspace:
+        workspace.mkdir()
+        if asked.source == "none":
+            write_json(workspace / ABSENT, {"why": "section `images` names no folder and no archive"})
+            print("source `images` is not run: section `images` names none")
+            return
+        (workspace / RAW).mkdir()
+        manifest = _ingest(asked, workspace / RAW)
+        temperatures = read_temperatures(manifest, unit)
+        if PAPER_TEST in manifest:
+            manifest = manifest.rename(columns={PAPER_TEST: IN_TEST})
+        describing = study.section("describe", DescribeParams)
+        table = fill(workspace, manifest, temperatures, unit, asked.prepare, describing).manifest
+    print(f"{len(table)} images of {table['sample_id'].nunique()} samples, from the {asked.source}")
+
+
+def _ingest(asked: ImagesParams, raw: Path) -> pd.DataFrame:
+    if asked.source == "archive":
+        archive = ArchiveParams(record=ARCHIVE, files=asked.files)
+        return ingest_archive(archive, asked.classes, raw / PICTURES, raw / NOTE)
+    folder = Path(asked.folder.path)
+    check_apart(folder)
+    return ingest_folder(folder, asked.folder.manifest, asked.classes, raw / PICTURES, asked.folder.channel)
+
+
+def read_temperatures(manifest: pd.DataFrame, unit: str) -> pd.Series:
+    """Read the temperatures of a manifest, a number a row, in a unit that its column names."""
+    named = [str(name) for name in manifest if str(name).startswith(_COLUMN)]
+    if len(named) != 1:
+        held = ", ".join(named) or "none"
+        raise UserError(f"the manifest must hold one column {_COLUMN}UNIT, such as {TEMPERATURE}: {held}")
+    if (found := named[0].removeprefix(_COLUMN)) != unit:
+        raise UserError(f"column {named[0]} is in {found}, framing.unit is {unit}: write both in one unit")
+    values = pd.to_numeric(manifest[named[0]], errors="coerce").astype(float)
+    if not (values.abs() < float("inf")).all():
+        first = manifest["image_id"][~(values.abs() < float("inf"))].iloc[0]
+        raise UserError(f"image {first!r} has no number as {named[0]}: fill it, or leave the image out")
+    if values.nunique() < 2:
+        raise UserError(f"all images have the same {named[0]}: there is nothing to tell apart")
+    several = values.groupby(manifest["sample_id"]).unique()
+    for sample, own in several[several.map(len) > 1].items():
+        told = " and ".join(f"{value:g}" for value in sorted(own))
+        raise UserError(f"sample {sample!r} has {named[0]} {told}: a sample is grown at one temperature")
+    return values.reset_index(drop=True)
