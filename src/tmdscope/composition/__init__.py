@@ -2,6 +2,7 @@
 
 from tmdscope.composition.features import CompositionFeatures
 from tmdscope.composition.formulae import chemical_system, read_formula, reduced, same_compounds
+from tmdscope.composition.intervals import ConformalRegressor
 from tmdscope.composition.transfer import (
     CheapValue,
     Difference,
@@ -14,6 +15,7 @@ from tmdscope.composition.transfer import (
 __all__ = [
     "CheapValue",
     "CompositionFeatures",
+    "ConformalRegressor",
     "Difference",
     "LatentVariable",
     "LinearInCheap",
