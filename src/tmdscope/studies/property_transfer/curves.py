@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
@@ -127,19 +128,23 @@ def predict_curves(cohort: Cohort, params: CurvesParams, ways: WaysParams) -> di
     A draw cuts other folds and orders their training compounds anew, alike for every way. The dear property
     of the first so many is known, the cheap one of all of them.
     """
-    shape = (params.draws, len(cohort))
     labels = [*(str(count) for count in params.labels), ALL]
+    shape = (params.draws, len(cohort))
     predicted = {way: {label: np.full(shape, np.nan) for label in labels} for way in WAYS}
-    for draw in range(params.draws):
-        rng = np.random.default_rng([params.seed, draw])
-        for number, (pool, test) in enumerate(_folds(cohort, params.folds, params.seed + draw)):
-            order = rng.permutation(pool)
-            inputs = CheapInputs.of(cohort, pool, test, ways, number)
-            for label in labels:
-                known = order if label == ALL else order[: int(label)]
-                for way in WAYS:
-                    said = inputs.predict(way, cohort, known, ways)
-                    predicted[way][label][draw, test] = said
+
+    def predict_fold(draw: int, number: int, pool: Rows, test: Rows) -> None:
+        order = np.random.default_rng([params.seed, draw, number]).permutation(pool)
+        inputs = CheapInputs.of(cohort, pool, test, ways, number)
+        for label in labels:
+            known = order if label == ALL else order[: int(label)]
+            for way in WAYS:
+                predicted[way][label][draw, test] = inputs.predict(way, cohort, known, ways)
+
+    Parallel(n_jobs=-1, prefer="threads")(
+        delayed(predict_fold)(draw, number, pool, test)
+        for draw in range(params.draws)
+        for number, (pool, test) in enumerate(_folds(cohort, params.folds, params.seed + draw))
+    )
     return predicted
 
 

@@ -166,10 +166,9 @@ class CurvesPart(Part):
             ]
             for way in found.systems
         ]
+        caption = f"{heading(metric, capital(metric.title))} on less and less familiar chemistry"
         header = ["Way", "other compounds", "other chemical systems", "an element never seen"]
-        return Table(
-            f"{heading(metric, capital(metric.title))} on less and less familiar chemistry", header, rows
-        )
+        return Table(caption, header, rows)
 
     def _covered(self) -> Table:
         rows = [
@@ -239,7 +238,7 @@ class BenchmarkPart(Part):
                 "compounds, none of which, nor nearly the same, is in the benchmark; on those it errs by "
                 f"{found.cheap_error:.3f} {metric.unit} on average."
             ),
-            Table(f"{heading(metric, capital(metric.title))}, inputs each with those above", header, rows),
+            Table(f"{capital(heading(metric))}, inputs each with those above", header, rows),
             self._steps(),
         ]
         if self.simulated:
@@ -292,8 +291,8 @@ class ReactionsPart(Part):
             told = ranged(metric, gap.values[metric.name], gap.bounds[metric.name], sign=True)
             said.append(
                 f"Simulated reaction paths, last barrier less the first, {reactions.WAYS[way]} "
-                f"less {reactions.WAYS[reactions.INDEPENDENT]}: {in_text(metric, told)}: that errors cancel better "
-                f"{verdict(gap.bounds[metric.name])}."
+                f"less {reactions.WAYS[reactions.INDEPENDENT]}: {in_text(metric, told)}: that errors "
+                f"cancel better {verdict(gap.bounds[metric.name])}."
             )
         return said
 
