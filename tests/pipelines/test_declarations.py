@@ -14,7 +14,13 @@ from tests.test_floors import GROUND, MODULES, module_of
 from tmdscope.studies import find_study
 
 ROOT = Path(__file__).parents[2]
-STUDIES = {"tmd_materials": "dvc.yaml", "published_features": "pipelines/published_features/dvc.yaml"}
+STUDIES = {
+    "tmd_materials": "dvc.yaml",
+    "published_features": "pipelines/published_features/dvc.yaml",
+    "property_transfer": "pipelines/property_transfer/dvc.yaml",
+}
+CALLED = {"tmd_materials": "", "published_features": "published ", "property_transfer": "transfer "}
+"""What the docs write before a stage's name."""
 ROOMS = {module_of(path): path for path in MODULES}
 
 
@@ -28,7 +34,7 @@ class Declared:
     @property
     def name(self) -> str:
         """Name in the docs."""
-        return self.stage.name if self.study == "tmd_materials" else f"published {self.stage.name}"
+        return CALLED[self.study] + self.stage.name
 
     def reach(self) -> Reach:
         """What the verb leads to."""

@@ -38,6 +38,7 @@ GROUP = "an address in the reader's own network"
 NOT_RUN = {
     "make repro": SETUP,
     "make published": SETUP,
+    "make transfer": SETUP,
     "make test": "runs this test",
     "make bench": "an hour",
     "make docs": "tests/test_site.py builds the site",

@@ -55,7 +55,7 @@ def test_rows_of_a_compound_are_brought_together(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_a_user_s_own_table_is_told(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(UserError, match="own.csv") as caught:
+    with pytest.raises(UserError, match=r"own\.csv") as caught:
         fetch_tables(own_table(tmp_path, text), None, tmp_path / "tables")
     assert told in str(caught.value)
     assert not (tmp_path / "tables").exists()
@@ -64,7 +64,7 @@ def test_what_is_wrong_with_a_user_s_own_table_is_told(tmp_path: Path, text: str
 def test_a_column_that_is_not_there_is_told(tmp_path: Path) -> None:
     params = own_table(tmp_path, "GaAs,1,1\n")
     other = asked("csv", own=OWN.model_copy(update={"path": str(tmp_path / "own.csv"), "dear": "gap"}))
-    with pytest.raises(UserError, match="no column 'gap'; it has what, measured, computed"):
+    with pytest.raises(UserError, match=r"no column 'gap'; it has what, measured, computed"):
         fetch_tables(other, None, tmp_path / "tables")
     assert fetch_tables(params, None, tmp_path / "tables")
 

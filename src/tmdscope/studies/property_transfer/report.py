@@ -6,18 +6,17 @@ from tmdscope.record import read_record
 from tmdscope.report.part import Report
 from tmdscope.report.sections.provenance import Provenance, Reproduction, read_runs
 from tmdscope.studies.property_transfer.benchmark import Benchmark
+from tmdscope.studies.property_transfer.colours import Colours
 from tmdscope.studies.property_transfer.curves import Curves
 from tmdscope.studies.property_transfer.reactions import Cancelling
-from tmdscope.studies.property_transfer.sections import (
-    SIMULATED,
-    BenchmarkPart,
-    CurvesPart,
-    ReactionsPart,
-    ways_called,
-)
+from tmdscope.studies.property_transfer.sections.benchmark import BenchmarkPart
+from tmdscope.studies.property_transfer.sections.colours import ColoursPart
+from tmdscope.studies.property_transfer.sections.curves import CurvesPart, ways_called
+from tmdscope.studies.property_transfer.sections.reactions import ReactionsPart
+from tmdscope.studies.property_transfer.sections.words import SIMULATED
 from tmdscope.studies.property_transfer.tables import read_tables
 
-_STAGES = ("curves", "benchmark", "reactions")
+_STAGES = ("curves", "benchmark", "colours", "reactions")
 
 
 def report_of(study: Study) -> Report:
@@ -30,6 +29,7 @@ def report_of(study: Study) -> Report:
     more = [run for stage in _STAGES for run in read_runs(read_record(folder / f"{stage}_run.json", of))]
     curves = CurvesPart(cohort, Curves.read(folder / "curves.json", of), simulated)
     benchmark = BenchmarkPart(metric, Benchmark.read(folder / "benchmark.json", of), simulated)
+    colours = ColoursPart(Colours.read(folder / "colours.json", of))
     reactions = ReactionsPart(metric, Cancelling.read(folder / "reactions.json", of))
     data = left.data(
         kind="compounds",
@@ -47,10 +47,10 @@ def report_of(study: Study) -> Report:
         title="What a cheap property knows of a dear one",
         lead="Gaps of compounds from their formulae, helped by gaps that are computed.",
         parts=[
-            *(data, curves, benchmark, reactions, left.audit, *left.methods()),
+            *(data, curves, benchmark, colours, reactions, left.audit, *left.methods()),
             Provenance(runs, f"Data set SHA-256 {cohort.digest}."),
             Reproduction(runs, "make transfer", conditions),
         ],
-        said=[curves, benchmark, reactions, data, left.audit],
+        said=[curves, benchmark, colours, reactions, data, left.audit],
         note=SIMULATED * simulated,
     )
