@@ -128,8 +128,9 @@ def prepare(
     ).fit(features.transform(taught["compound"]), taught["cheap"])
     said = model.predict(own)
     known = wide.set_index("compound").reindex(table["compound"])
-    filled = [known[name].fillna(pd.Series(said, known.index)) for name in ("lowest", "cheap", "highest")]
-    entries = np.log1p(known["entries"].fillna(0))
+    held = known["cheap"].notna().to_numpy()
+    filled = [np.where(held, known[name], said) for name in ("lowest", "cheap", "highest")]
+    entries = np.log1p(known["entries"].fillna(0).to_numpy())
     predicted = np.column_stack([own, said])
     inputs = {
         "composition": own,

@@ -56,8 +56,8 @@ class ColoursPart(Part):
         ]
         counts = ", ".join(f"{count} {name}" for name, count in self.found.counts.items())
         about = (
-            f"{self.found.compounds} compounds ({counts}); {self.found.left_out} of colours that are too rare "
-            f"are left out. The best that one can do without looking: "
+            f"{self.found.compounds} compounds ({counts}); {self.found.left_out} without a gap, or of "
+            "colours that are too rare, are left out. The best that one can do without looking: "
             f"{self.found.chance * 100:.1f} {unit_of(METRIC)}."
         )
         header = ["Inputs", *(heading(metric) for metric in CLASSES.metrics)]
