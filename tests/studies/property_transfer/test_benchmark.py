@@ -59,9 +59,9 @@ def test_a_predicted_cheap_gap_knows_nothing_of_the_benchmark_s_own() -> None:
     columns = {name: rng.random(len(others) + 6) for name in ("lowest", "cheap", "highest")}
     wide = pd.DataFrame({"compound": [*names[:6], *others], **columns, "entries": 1})
     table = pd.DataFrame({"compound": names, "dear": 1.0, "group": names, "system": names, "fold": 0})
-    changed = wide.assign(cheap=np.where(np.arange(len(wide)) < 6, 7.0, wide["cheap"]))
+    changed = wide.assign(cheap=np.where(np.arange(len(wide)) < 6, 7.123, wide["cheap"]))
     (one, taken), (other, _) = (prepare(table, rows, PARAMS, ["magpie"]) for rows in (wide, changed))
     assert sorted(taken) == sorted(names[:6])
     np.testing.assert_array_equal(one.inputs["dft_predicted"], other.inputs["dft_predicted"])
-    assert (other.inputs["dft_known"] == 7.0).any(axis=1).tolist() == [row < 6 for row in range(len(names))]
+    assert (other.inputs["dft_known"] == 7.123).any(axis=1).tolist() == [row < 6 for row in range(len(names))]
     assert np.isfinite(one.inputs["dft_known"]).all()
