@@ -49,7 +49,7 @@ def properties(
     scatter = params.scatter * rng.normal(size=len(formulae))
     raw = 4.5 * unlike + 0.8 * np.sin(mean / 6) - 0.005 * size - 0.4 + scatter
     cheap = np.maximum(raw, 0)
-    offset = 0.35 * cheap + 0.7 + 0.3 * np.cos(mean / 9) + params.noise * rng.normal(size=len(formulae))
+    offset = 0.2 * cheap + 0.8 + 0.8 * np.cos(mean / 9) + params.noise * rng.normal(size=len(formulae))
     return cheap, np.where(raw > -0.4, np.maximum(cheap + offset, 0.05), 0.0)
 
 

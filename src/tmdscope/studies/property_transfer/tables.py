@@ -204,11 +204,11 @@ def _own(asked: CsvParams | None) -> pd.DataFrame:
         if column not in table:
             raise UserError(f"{path} has no column {column!r}; it has {', '.join(map(str, table.columns))}")
     table = table.rename(columns=names)[list(names.values())]
-    for column in ("dear", "cheap"):
+    for column, name in (("dear", asked.dear), ("cheap", asked.cheap)):
         if not pd.api.types.is_numeric_dtype(table[column]):
             wrong = table.index[pd.to_numeric(table[column], errors="coerce").isna()][0]
             told = table[column].iloc[wrong]
-            raise UserError(f"{path}, line {wrong + 2}: {told!r} in column {column!r} is no number")
+            raise UserError(f"{path}, line {wrong + 2}: {told!r} in column {name!r} is no number")
     for row, formula in enumerate(table["formula"]):
         try:
             read_formula(str(formula))

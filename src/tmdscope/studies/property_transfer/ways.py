@@ -83,7 +83,9 @@ def read_cohort(study: Study) -> Cohort:
     pairs = read_tables(study.layout.tables).pairs
     ways, unit = study.section("ways", WaysParams), study.section("tables", TablesParams).unit
     inputs = np.column_stack([features_of(pairs["formula"], ways.tables), pairs["cheap"]])
-    return Cohort.of_features(quantity(unit), inputs, pairs["dear"].to_numpy(), pairs["group"].tolist())
+    return Cohort.of_features(
+        quantity(unit, form=".3f"), inputs, pairs["dear"].to_numpy(), pairs["group"].tolist()
+    )
 
 
 def make_methods(study: Study, cohort: Cohort) -> Mapping[str, Method]:
