@@ -197,7 +197,8 @@ def curves_figure(curves: Mapping[str, pd.DataFrame], x_label: str, y_label: str
     for place, (name, curve) in enumerate(curves.items()):
         colour, marker = shown[name]
         x = curve["x"] * 1.02 ** (place - len(curves) / 2)
-        axis.plot(x, curve["value"], color=colour, marker=marker, markersize=4, label=name)
+        line = "-" if place < len(COLOURS) else "--"
+        axis.plot(x, curve["value"], line, color=colour, marker=marker, markersize=4, label=name)
         axis.vlines(x, curve["low"], curve["high"], color=colour, alpha=0.5)
     ticks = next(iter(curves.values()))
     axis.set(xscale="log", xlabel=x_label, ylabel=y_label)

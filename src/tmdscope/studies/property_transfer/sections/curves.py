@@ -61,11 +61,11 @@ class CurvesPart(Part):
         metric, found = self._metric, self.found
         best = min(WAYS, key=lambda way: found.point(way, ALL).values[metric.name])
         point = found.point(best, ALL)
-        said = [
-            f"{SIMULATED} " * self.simulated + f"With all labels {WAYS[best].title} is best: "
-            f"{in_text(metric, estimated(metric, point))}, {point.samples} compounds, each predicted by a "
-            f"model that never saw it."
-        ]
+        first_said = (
+            f"With all labels {WAYS[best].title} is best: {in_text(metric, estimated(metric, point))}, "
+            f"{point.samples} compounds, each predicted by a model that never saw it."
+        )
+        said = [first_said]
         for pair, label in ((COMPARED[0], self._few), (COMPARED[3], self._few), (COMPARED[3], ALL)):
             gap = found.difference(pair, label)
             first, second = (WAYS[one].title for one in pair)
