@@ -8,16 +8,16 @@ import torch
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
-from tmdscope.jobs.tracked import tracked_stage
+from tmdscope.jobs.tracked import TRAINING, tracked_stage
 from tmdscope.models.tabular import Method, pooled_predictions, score_parts
 from tmdscope.params.common import FoldsParams, ScoringParams
-from tmdscope.record import write_record
+from tmdscope.run_record import StageRuns
 from tmdscope.scores.classes import confusion_matrix
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.folds import mean_over_folds
 from tmdscope.scores.records import StudyScores
 from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.runs import numbers
+from tmdscope.tracking.views import save_views, shown_metrics
 
 
 def run(study: Study) -> None:
@@ -29,7 +29,8 @@ def run(study: Study) -> None:
     methods, plain = methods_of(study, cohort), cohort.task.plain
     settings = {name: dict(method.settings) for name, method in methods.items()}
     scores, runs = {}, {}
-    with tracked_stage(study, "crossval", cohort, settings) as tracked:
+    with tracked_stage(study, TRAINING, cohort, settings) as tracked:
+        save_views(tracked.store, cohort.task)
         for name, method in methods.items():
             tags = {"experiment": name}
             with tracked.run(name, tags) as run:
@@ -37,7 +38,8 @@ def run(study: Study) -> None:
                 found: dict[str, Any] = score_folds(method, cohort, folds, tracked.folds(run, tags))
                 predicted = pooled_predictions(method, cohort, pooled.test_folds, pooled.folds)
                 found["pooled"] = cohort.pooled(np.arange(len(cohort)), predicted, scoring)
-                run.metrics(numbers(found))
+                held_out = {one.name: found[f"test_{one.name}"]["mean"] for one in cohort.task.metrics}
+                run.metrics(shown_metrics(cohort.task, held_out, found["pooled"]))
             if cohort.classes:
                 counts = confusion_matrix(cohort.targets, predicted, len(cohort.classes))
                 found["confusion"] = counts.tolist()
@@ -48,7 +50,7 @@ def run(study: Study) -> None:
                 f"pooled {plain.tell(found['pooled'][plain.name])}"
             )
         StudyScores.parse(scores).write(study.layout.scores, tracked.of)
-        write_record(study.layout.run, {**tracked.where, "runs": runs}, tracked.of)
+        StageRuns(runs, **tracked.where).write(study.layout.run, tracked.of)
 
 
 def score_folds(
