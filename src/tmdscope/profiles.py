@@ -5,7 +5,7 @@ replaced as a whole, so that a profile says exactly which experiments and search
 """
 
 import difflib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from ruamel.yaml import YAML
 
 from tmdscope.errors import UserError
 from tmdscope.materials import nearest
-from tmdscope.params.reading import load_settings, read_settings, settings_yaml, write_settings
-from tmdscope.params.settings import NAMED, check_settings
+from tmdscope.params.reading import Params, load_settings, read_settings, settings_yaml, write_settings
+from tmdscope.params.rules import RULES, Rule
+from tmdscope.params.settings import IMAGE_SECTIONS, NAMED, check_settings
 
 
 def list_profiles(folder: Path) -> dict[str, str]:
@@ -33,13 +34,26 @@ def read_profile(name: str, folder: Path) -> str:
     return read_settings(folder / f"{name}.yaml")
 
 
-def merge_profile(params: str, profile: str, source: str) -> str:
-    """Merge a profile into a `params.yaml`, whose comments and order stay, and check all of the result."""
+_WHOLE = {*NAMED, "models.searches"}
+"""What a profile replaces as a whole: entries that a person names."""
+
+
+def merge_profile(
+    params: str,
+    profile: str,
+    source: str,
+    models: Mapping[str, type[Params]] = IMAGE_SECTIONS,
+    rules: Sequence[Rule] = RULES,
+) -> str:
+    """Merge a profile into a `params.yaml`, whose comments and order stay, and check all of the result.
+
+    `models` and `rules` are those of the study, see `check_settings`.
+    """
     yaml = settings_yaml()
     merged = load_settings(yaml, params, "params.yaml")
     _merge(merged, load_settings(yaml, profile, source))
     text = write_settings(merged)
-    check_settings(load_settings(YAML(typ="safe"), text, source), source)
+    check_settings(load_settings(YAML(typ="safe"), text, source), source, models, rules)
     return text
 
 
@@ -55,7 +69,7 @@ def _merge(params: MutableMapping[str, Any], profile: Mapping[str, Any], path: s
     for key, value in profile.items():
         inside = f"{path}{key}"
         current = params.get(key)
-        if inside not in NAMED and isinstance(value, Mapping) and isinstance(current, MutableMapping):
+        if inside not in _WHOLE and isinstance(value, Mapping) and isinstance(current, MutableMapping):
             _merge(current, value, f"{inside}.")
         elif isinstance(value, list) and isinstance(current, list):
             current.clear()  # a list of another style in its place would swallow the line's end

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor, VotingRegressor
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    HistGradientBoostingRegressor,
+    VotingRegressor,
+)
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -135,9 +140,24 @@ def test_classes_have_a_latent_variable_and_no_difference() -> None:
     way = LatentVariable(LogisticRegression(), cheap_estimator=Ridge()).fit(rows, colours)
     alone = SingleTask(LogisticRegression()).fit(rows, colours)
     assert way.score(rows, colours) > 0.9 > alone.score(rows, colours)
-    for other in (Difference, MultiTask, LinearInCheap, CheapValue):
+    for other in (Difference, LinearInCheap, CheapValue):
         with pytest.raises(ValueError, match="LatentVariable"):
             other(LogisticRegression()).fit(rows, colours)
+
+
+def test_classes_and_a_cheap_property_are_learnt_at_once() -> None:
+    rng = np.random.default_rng(7)
+    inputs = rng.normal(size=(600, 4))
+    cheap = inputs @ [2.0, 1.0, 0.0, 0.0] + 0.1 * rng.normal(size=600)
+    colours = np.where(cheap > 0, "red", "blue").astype(object)
+    few = np.where(np.arange(600) < 12, colours, None)
+    rows = np.column_stack([inputs, cheap])
+    way = MultiTask(ExtraTreesClassifier(200, random_state=0), known=False).fit(rows, few)
+    alone = SingleTask(ExtraTreesClassifier(200, random_state=0)).fit(rows, few)
+    assert set(way.predict(rows[50:])) == {"red", "blue"}
+    assert way.score(rows[50:], colours[50:]) > alone.score(rows[50:], colours[50:])
+    with pytest.raises(ValueError, match="known=False"):
+        MultiTask(LogisticRegression()).fit(rows, colours)
 
 
 def test_what_cannot_be_learnt_from_is_refused() -> None:

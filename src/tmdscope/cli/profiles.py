@@ -51,6 +51,7 @@ def apply(
     from tmdscope.files import write_text
     from tmdscope.params.reading import read_settings
     from tmdscope.profiles import diff_params, merge_profile, read_profile
+    from tmdscope.studies import study_of
 
     text = read_profile(name, params.parent / "profiles")
     if not params.is_file():
@@ -58,7 +59,8 @@ def apply(
             f"{params} does not exist; run from the folder that holds it, or name it with --params"
         )
     before = read_settings(params)
-    after = merge_profile(before, text, f"{params.name} with profile {name!r}")
+    study, merged = study_of(params), f"{params.name} with profile {name!r}"
+    after = merge_profile(before, text, merged, study.params, study.rules)
     if before == after:
         echo(f"{params} already has profile {name!r}")
         return

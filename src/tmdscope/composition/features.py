@@ -86,10 +86,11 @@ class CompositionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         for name in self.statistics:
             if name not in STATISTICS:
                 raise UserError(f"unknown statistic {name!r}; {nearest(name, STATISTICS)}")
-        present = shares(_texts(X)).any(axis=0)
+        present = shares(formulae_of(X)).any(axis=0)
         known = [element_table(name) for name in self.tables]
         values = pd.concat(known, axis=1) if known else pd.DataFrame(index=list(SYMBOLS))
-        self.values_ = values.fillna(values[present].median()).fillna(values.median())
+        filled = values.fillna(values[present].median()).fillna(values.median())
+        self.values_, self.properties_ = filled.to_numpy(), np.array(filled.columns, dtype=str)
         self.present_ = present
         self.n_features_in_ = 1
         return self
@@ -97,9 +98,9 @@ class CompositionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
     def transform(self, X: ArrayLike) -> Values:  # noqa: N803
         """Give the features of formulae, shape (N, features)."""
         check_is_fitted(self)
-        found = shares(_texts(X))
+        found = shares(formulae_of(X))
         parts = [
-            _statistics(found[start : start + _BLOCK], self.values_.to_numpy(), self.statistics)
+            _statistics(found[start : start + _BLOCK], self.values_, self.statistics)
             for start in range(0, len(found), _BLOCK)
         ]
         tables = np.concatenate(parts) if parts else np.zeros((0, 0))
@@ -108,12 +109,13 @@ class CompositionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:  # noqa: ARG002
         """Name the features: ``magpie_Electronegativity_mean``, ``share_Ga``."""
         check_is_fitted(self)
-        names = [f"{column}_{statistic}" for statistic in self.statistics for column in self.values_]
+        names = [f"{column}_{statistic}" for statistic in self.statistics for column in self.properties_]
         own = [f"share_{symbol}" for symbol in np.array(SYMBOLS)[self.present_]] if self.elements else []
         return np.array([*names, *own], dtype=object)
 
 
-def _texts(formulae: ArrayLike) -> list[str]:
+def formulae_of(formulae: ArrayLike) -> list[str]:
+    """Take text of shape (N,) or (N, 1)."""
     given = np.asarray(formulae, dtype=object)
     if given.ndim > 2 or (given.ndim == 2 and given.shape[1] != 1):
         raise ValueError(f"formulae must be of shape (N,) or (N, 1), not {given.shape}")

@@ -67,3 +67,14 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):  # 
         high = np.partition(said + self.error_[:, None], kept - 1, axis=0)[kept - 1]
         low = -np.partition(-said + self.error_[:, None], kept - 1, axis=0)[kept - 1]
         return np.stack([low, high], axis=1)
+
+
+def conformal_bound(errors: Values, level: float) -> float:
+    """Give the error, of rising ones, that a new row's stays below with probability `level`; or infinity.
+
+    `ValueError` unless 0 < level < 1.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} must lie between 0 and 1")
+    kept = int(np.ceil(level * (len(errors) + 1)))
+    return float(errors[kept - 1]) if kept <= len(errors) else float("inf")

@@ -24,6 +24,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 Values = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 
+_FIFTHS = (0.2, 0.4, 0.6, 0.8)
+
 
 class _Transfer(MetaEstimatorMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """What all have in common: which column is cheap, and a model that fills in what is not known of it.
@@ -218,11 +220,15 @@ class MultiTask(_Transfer):
     adaptation*, arXiv:0907.1815), so that any regressor shares what it can, whether both properties are known
     of a row or one. Each property has mean 0 and variance 1. With ``known=True`` the error that the model
     makes on the cheap property is passed on by the slope between both errors on rows that it has not seen.
+
+    Of classes, with ``known=False``, fifths of the cheap property are classes beside those of the dear one.
     """
 
     def _fit(self, rest: Values, cheap: Values, target: NDArray[Any], labelled: Rows) -> None:
-        _require_numbers(self)
         held = np.isfinite(cheap)
+        if is_classifier(self):
+            self._fit_classes(rest, cheap, target, labelled, held)
+            return
         self.centre_ = np.array([_mean(cheap[held]), _mean(target[labelled])])
         self.scale_ = np.array([_spread(cheap[held]), _spread(target[labelled])])
         tasks = (np.stack([cheap, target], axis=1) - self.centre_) / self.scale_
@@ -238,6 +244,20 @@ class MultiTask(_Transfer):
             if spread := float(error[:, 0] @ error[:, 0]):
                 self.slope_ = float(error[:, 0] @ error[:, 1]) / spread
 
+    def _fit_classes(
+        self, rest: Values, cheap: Values, target: NDArray[Any], labelled: Rows, held: Rows
+    ) -> None:
+        if self.known:
+            raise ValueError(
+                "MultiTask learns classes and a cheap property at once, and is told neither of new rows: "
+                "fit with known=False, or take LatentVariable"
+            )
+        self.classes_, own = np.unique(target[labelled], return_inverse=True)
+        edges = np.unique(np.quantile(cheap[held], _FIFTHS)) if held.any() else np.zeros(0)
+        beside = len(self.classes_) + np.searchsorted(edges, cheap[held], side="right")
+        rows = np.concatenate([_task_rows(rest[held], 0), _task_rows(rest[labelled], 1)])
+        self.model_ = clone(self._estimator).fit(rows, np.concatenate([beside, own]))
+
     def _fit_tasks(self, rest: Values, tasks: Values) -> Any:
         held = np.isfinite(tasks)
         rows = np.concatenate([_task_rows(rest[held[:, task]], task) for task in (0, 1)])
@@ -246,6 +266,10 @@ class MultiTask(_Transfer):
         )
 
     def _predict(self, rest: Values, cheap: Values) -> Any:
+        if is_classifier(self):
+            chances, known = self.model_.predict_proba(_task_rows(rest, 1)), self.model_.classes_
+            dear = known < len(self.classes_)
+            return self.classes_[known[dear][chances[:, dear].argmax(axis=1)]]
         said = _both(self.model_, rest)
         if self.known and self.slope_:
             missed = np.nan_to_num((cheap - self.centre_[0]) / self.scale_[0] - said[:, 0])

@@ -31,6 +31,8 @@ def test_rows_of_a_compound_are_one_and_rare_colours_are_counted() -> None:
     assert (first["family"], first["gap"]) == ("gray or black", 1.5)
     assert left_out == 2
     assert found["compound"].is_unique
+    beside = found[found["family"].isna()]
+    assert beside["compound"].tolist() == [COMPOUNDS[1]]  # it has a gap, and a colour that is too rare
 
 
 def test_a_gap_tells_colours_that_follow_from_it() -> None:

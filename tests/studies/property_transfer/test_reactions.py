@@ -12,5 +12,5 @@ def test_errors_of_one_model_of_all_barriers_are_more_alike() -> None:
     assert found.alike["multitask"] > found.alike[INDEPENDENT]
     for way, record in found.between.items():
         assert record["mae"] < 1.5 * found.single[way]["mae"]
-    assert found.gains["multitask"]["mae"] < 0
-    assert found.gains["multitask"]["samples"] == 80
+    assert found.gains["multitask less independent"]["mae"] < 0
+    assert found.gains["latent less multitask"]["samples"] == 80

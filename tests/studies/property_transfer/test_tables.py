@@ -52,6 +52,9 @@ def test_rows_of_a_compound_are_brought_together(tmp_path: Path) -> None:
         ("GaAs,1.4,0.2\nXxO,1,1\n", "line 3: 'XxO' is no chemical formula: unknown element Xx"),
         ("GaAs,1.4 eV,0.2\n", "line 2: '1.4 eV' in column 'measured' is no number"),
         ("In1p1,1.4,0.2\n", "line 2: 'In1p1' is no chemical formula"),
+        ("GaAs,1.4,0.2\n,1,1\n", "line 3: '' is no chemical formula"),
+        ("GaAs,inf,0.2\n", "line 2: 'inf' in column 'measured' is no number"),
+        ("GaAs,True,0.2\n", "line 2: 'True' in column 'measured' is no number"),
     ],
 )
 def test_what_is_wrong_with_a_user_s_own_table_is_told(tmp_path: Path, text: str, told: str) -> None:
@@ -111,10 +114,24 @@ def test_the_published_tables_are_read_whole(tmp_path: Path) -> None:
     if not named:
         pytest.skip(f"{FOLDER_VARIABLE} is not set")
     about = fetch_tables(asked("published", zeros=True), Path(named), tmp_path / "tables")
-    assert about["compounds"] == {"pairs": 972, "wide": 78164, "benchmark": 4604, "colours": 139}
+    assert about["compounds"] == {"pairs": 972, "wide": 78164, "benchmark": 4604, "colours": 1459}
     held = read_tables(tmp_path / "tables")
     assert (held.pairs["dear"] == 0).sum() == 204
-    assert held.get("colours")["compound"].nunique() == 81
+    coloured = held.get("colours").query("colour != ''")
+    assert (len(coloured), coloured["compound"].nunique()) == (139, 81)
     assert "NNa" in set(held.pairs["compound"]) | set(held.get("wide")["compound"])
     groups = held.get("benchmark").groupby("group")["compound"].nunique()
     assert set(groups[groups > 1].index) == {"Rh67S200", "Rh67Se200"}
+
+
+def test_a_column_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("what,measured,computed,measured\nGaAs,1,1,2\n")
+    params = asked("csv", own=OWN.model_copy(update={"path": str(path)}))
+    with pytest.raises(UserError, match=r"own\.csv has 2 columns 'measured'"):
+        fetch_tables(params, None, tmp_path / "tables")
+
+
+def test_one_column_is_not_two_properties() -> None:
+    with pytest.raises(ValueError, match="three columns"):
+        CsvParams(path="own.csv", formula="what", dear="gap", cheap="gap")

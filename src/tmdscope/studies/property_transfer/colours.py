@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.model_selection import StratifiedKFold
 
-from tmdscope.composition.transfer import LatentVariable, SingleTask
+from tmdscope.composition.transfer import LatentVariable, MultiTask, SingleTask
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.params.common import ScoringParams
-from tmdscope.record import JsonRecord, write_record
+from tmdscope.record import JsonRecord
+from tmdscope.run_record import NO_RUNS, StageRuns
 from tmdscope.scores.cohort import Cohort, Rows, Values
 from tmdscope.scores.task import CLASSES
 from tmdscope.studies.property_transfer.params import CurvesParams, WaysParams
@@ -37,8 +38,15 @@ WAYS = {
     "gap": "gap alone",
     "latent_known": "composition and gap",
     "latent_predicted": "composition and a gap predicted from it",
+    "multitask": "composition, colour and gap learnt at once",
 }
-COMPARED = (("latent_known", "composition"), ("gap", "composition"), ("latent_predicted", "composition"))
+COMPARED = (
+    ("latent_known", "composition"),
+    ("gap", "composition"),
+    ("latent_predicted", "composition"),
+    ("multitask", "composition"),
+    ("multitask", "latent_predicted"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ def run(study: Study) -> None:
     path, run_path = folder / "colours.json", folder / "colours_run.json"
     if COLOURS not in tables.tables:
         Colours({}, {}, {}, 0, 0, 0.0).write(path, of)
-        write_record(run_path, {"runs": {}}, of)
+        NO_RUNS.write(run_path, of)
         print(f"not run: source {tables.about['source']!r} has no colours")
         return
     settings = {"draws": curves.draws, "seed": curves.seed, "tables": ways.tables}
@@ -71,23 +79,25 @@ def run(study: Study) -> None:
             run.params(settings)
             run.metrics({way: one[CLASSES.plain.name] for way, one in found.ways.items()})
         found.write(path, of)
-        write_record(run_path, {**tracked.where, "runs": {NAME: run.run_id}}, of)
+        StageRuns({NAME: run.run_id}, **tracked.where).write(run_path, of)
     for way, one in found.ways.items():
         print(f"{WAYS[way]}: {CLASSES.plain.title} {one[CLASSES.plain.name]:.3f}")
 
 
 def compare(table: pd.DataFrame, curves: CurvesParams, ways: WaysParams, scoring: ScoringParams) -> Colours:
     """Compare the ways on compounds, each with its median gap and its most frequent colour."""
-    compounds, left_out = by_compound(table)
+    everything, left_out = by_compound(table)
+    compounds = everything[everything["family"].notna()]
     names = tuple(name for name in FAMILIES if name in set(compounds["family"]))
     labels = np.array([names.index(family) for family in compounds["family"]], dtype=np.int64)
-    inputs = np.column_stack([features_of(compounds["compound"], ways.tables), compounds["gap"]])
+    whole = np.column_stack([features_of(everything["compound"], ways.tables), everything["gap"]])
+    inputs, beside = whole[: len(compounds)], whole[len(compounds) :]
     cohort = Cohort.of_features(CLASSES, inputs, labels, compounds["group"].tolist(), names)
     predicted = {way: np.zeros((curves.draws, len(labels)), dtype=np.int64) for way in WAYS}
     for draw in range(curves.draws):
         cut = StratifiedKFold(curves.folds, shuffle=True, random_state=curves.seed + draw)
         for pool, test in cut.split(inputs, labels):
-            for way, said in _predict(inputs, labels, pool, test, ways.seed + draw).items():
+            for way, said in _predict(inputs, labels, beside, pool, test, ways.seed + draw).items():
                 predicted[way][draw, test] = said
     rows = np.arange(len(cohort))
     return Colours(
@@ -106,31 +116,42 @@ def compare(table: pd.DataFrame, curves: CurvesParams, ways: WaysParams, scoring
 
 
 def by_compound(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Bring the rows of a compound together; gives also how many compounds have another colour or no gap."""
+    """Bring the rows of a compound that has a gap together, those of a known colour first.
+
+    ``family`` lacks where no colour of `FAMILIES` is known. Gives also how many have another colour,
+    or a colour and no gap.
+    """
     family = {colour: name for name, own in FAMILIES.items() for colour in own}
-    known = table.assign(
-        family=table["colour"].map(family), gap=pd.to_numeric(table["gap"], errors="coerce")
-    ).dropna(subset=["family", "gap"])
-    grouped = known.groupby("group").agg(
+    told = table.assign(family=table["colour"].map(family), gap=pd.to_numeric(table["gap"], errors="coerce"))
+    known = told.dropna(subset=["family", "gap"])
+    coloured = known.groupby("group").agg(
         compound=("compound", "first"),
         gap=("gap", "median"),
         family=("family", lambda own: own.mode().iloc[0]),
     )
-    return grouped.reset_index(), table["group"].nunique() - len(grouped)
+    rest = told[~told["group"].isin(coloured.index)].dropna(subset=["gap"])
+    beside = rest.groupby("group").agg(compound=("compound", "first"), gap=("gap", "median"))
+    named = told.loc[told["colour"] != "", "group"].nunique()
+    return pd.concat([coloured, beside]).reset_index(), named - len(coloured)
 
 
 def _predict(
-    inputs: Values, labels: NDArray[np.int64], pool: Rows, test: Rows, seed: int
+    inputs: Values, labels: NDArray[np.int64], beside: Values, pool: Rows, test: Rows, seed: int
 ) -> Mapping[str, NDArray[np.int64]]:
+    """Predict the test; compounds `beside`, of no known colour, teach what a gap is, shape (M, F)."""
     trees = ExtraTreesClassifier(200, max_features=1 / 3, class_weight="balanced", random_state=seed)
     gap = ExtraTreesRegressor(100, max_features=1 / 3, random_state=seed)
     models = {
         "composition": SingleTask(trees),
         "latent_known": LatentVariable(trees),
         "latent_predicted": LatentVariable(trees, known=False, cheap_estimator=gap, random_state=seed),
+        "multitask": MultiTask(trees, known=False),
     }
     alone = ExtraTreesClassifier(200, min_samples_leaf=3, class_weight="balanced", random_state=seed)
+    taught = np.concatenate([inputs[pool], beside])
+    known = np.concatenate([labels[pool], np.full(len(beside), np.nan)])
     found = {
-        name: model.fit(inputs[pool], labels[pool]).predict(inputs[test]) for name, model in models.items()
+        name: model.fit(taught, known).predict(inputs[test]).astype(np.int64)
+        for name, model in models.items()
     }
     return {**found, "gap": alone.fit(inputs[pool, -1:], labels[pool]).predict(inputs[test, -1:])}

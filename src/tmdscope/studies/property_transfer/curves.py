@@ -16,10 +16,11 @@ from tmdscope.composition.regressors import REGRESSORS
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import Tracked, tracked_stage
 from tmdscope.params.common import ScoringParams
-from tmdscope.record import JsonRecord, write_record
-from tmdscope.scores.bootstrap import mean_with_interval
+from tmdscope.record import JsonRecord
+from tmdscope.run_record import StageRuns
 from tmdscope.scores.cohort import Cohort, Rows, Values
 from tmdscope.scores.intervals import Estimate
+from tmdscope.studies.property_transfer.coverage import LEVELS, Coverage, measure_coverage
 from tmdscope.studies.property_transfer.params import CurvesParams, WaysParams
 from tmdscope.studies.property_transfer.tables import read_tables
 from tmdscope.studies.property_transfer.ways import WAYS, make_way
@@ -28,15 +29,15 @@ NAME = "curves"
 ALL = "all"
 """The last point of a curve: every compound that is not tested has its dear property known."""
 
-LEVELS = (0.8, 0.9, 0.95)
 COVERED = "difference_known"
-"""Levels of prediction intervals, and the way whose are measured."""
+"""The way whose prediction intervals are measured."""
 
 COMPARED = (
     ("difference_known", "composition"),
     ("latent_known", "composition"),
     ("multitask_known", "composition"),
     ("difference_known", "latent_known"),
+    ("difference_known", "multitask_known"),
     ("difference_known", "linear"),
     ("difference_predicted", "composition"),
     ("latent_predicted", "composition"),
@@ -45,15 +46,6 @@ COMPARED = (
 """Ways that are held against one another, first less second."""
 
 Predicted = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """Of a level: the share of compounds whose value lay inside, with its interval, and the mean width."""
-
-    share: float
-    ci95: tuple[float, float] | None
-    width: float
 
 
 @dataclass(frozen=True)
@@ -115,7 +107,7 @@ def run(study: Study) -> None:
         )
         run_id = _track(tracked, points, settings)
         found.write(folder / "curves.json", of)
-        write_record(folder / "curves_run.json", {**tracked.where, "runs": {NAME: run_id}}, of)
+        StageRuns({NAME: run_id}, **tracked.where).write(folder / "curves_run.json", of)
     metric = cohort.task.primary
     for way, own in points.items():
         told = ", ".join(f"{label}: {metric.tell(one.values[metric.name])}" for label, one in own.items())
@@ -231,23 +223,13 @@ def _coverage(
     cohort: Cohort, params: CurvesParams, ways: WaysParams, scoring: ScoringParams
 ) -> dict[str, Coverage]:
     """Measure how often values of compounds that were not learnt from lie inside prediction intervals."""
-    inside = {level: np.zeros(len(cohort)) for level in LEVELS}
-    width = {level: np.zeros(len(cohort)) for level in LEVELS}
+    bounds = {level: np.zeros((len(cohort), 2)) for level in LEVELS}
     for pool, test in _folds(cohort, params.folds, params.seed):
         model = ConformalRegressor(make_way(COVERED, ways), folds=ways.folds, random_state=params.seed)
         model.fit(cohort.inputs[pool], cohort.targets[pool], groups=cohort.groups[pool])
         for level in LEVELS:
-            low, high = model.predict_interval(cohort.inputs[test], level).T
-            inside[level][test] = (low <= cohort.targets[test]) & (cohort.targets[test] <= high)
-            width[level][test] = high - low
-    found = {}
-    for level in LEVELS:
-        share = mean_with_interval(
-            inside[level], cohort.groups.tolist(), scoring.bootstrap, scoring.seed, (0, 1)
-        )
-        assert share.mean is not None
-        found[f"{level:g}"] = Coverage(share.mean, share.ci95, float(width[level].mean()))
-    return found
+            bounds[level][test] = model.predict_interval(cohort.inputs[test], level)
+    return measure_coverage(cohort.targets, bounds, cohort.groups.tolist(), scoring)
 
 
 def _track(

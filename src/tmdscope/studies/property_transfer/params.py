@@ -4,7 +4,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tmdscope.params.reading import Params, Seed
+from tmdscope.materials import nearest
+from tmdscope.params.reading import Params, ParamsError, Seed
+from tmdscope.params.search import SpaceParams, check_value
 
 
 class SimulatedParams(Params):
@@ -24,6 +26,15 @@ class CsvParams(Params):
     formula: str = Field(min_length=1, description="column of the formula")
     dear: str = Field(min_length=1, description="column of the property that is to be predicted")
     cheap: str = Field(min_length=1, description="column of the property that helps")
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        if len({self.formula, self.dear, self.cheap}) < 3:
+            raise ValueError(
+                f"formula, dear and cheap must be three columns, they are {self.formula!r}, "
+                f"{self.dear!r} and {self.cheap!r}"
+            )
+        return self
 
 
 class TablesParams(Params):
@@ -48,7 +59,19 @@ class WaysParams(Params):
     regressor: Literal[
         "forest", "extra_trees", "boosting", "kernel_ridge", "svr", "gaussian_process", "ridge"
     ]
-    tables: list[str] = Field(min_length=1, description="of ElementEmbeddings, by its names")
+    tables: list[
+        Literal[
+            "magpie",
+            "mat2vec",
+            "matscholar",
+            "megnet16",
+            "oliynyk",
+            "skipatom",
+            "xenonpy",
+            "mace_mp0",
+            "orb_v2",
+        ]
+    ] = Field(min_length=1, description="of ElementEmbeddings, by its names")
     folds: int = Field(ge=2, le=20, description="in which training rows are predicted as new ones are")
     seed: Seed
 
@@ -68,13 +91,35 @@ class CurvesParams(Params):
         return self
 
 
+class TreesParams(Params):
+    """What `benchmark.search.space` varies of the trees."""
+
+    max_features: float = Field(gt=0, le=1, description="share of the inputs that a node considers")
+    min_samples_leaf: int = Field(ge=1, le=100, description="compounds of a leaf")
+
+
 class BenchmarkParams(Params):
     """Section `benchmark`: a table with official folds, and a wide one of the cheap property."""
 
     enabled: bool = Field(description="off costs nothing")
     trees: int = Field(ge=10, le=2000, description="of every forest")
+    inner_trees: int = Field(ge=10, le=2000, description="of those that a search tries")
+    inner_folds: int = Field(ge=2, le=10, description="of every outer fold, by which a search chooses")
     rounds: int = Field(ge=10, le=2000, description="of boosting on the wide table")
     seed: Seed
+    search: SpaceParams = Field(description="of the trees, one in every outer fold; see section `search`")
+
+    @model_validator(mode="after")
+    def _space_is_of_trees(self) -> Self:
+        space, known = self.search.space, list(TreesParams.model_fields)
+        for key, dimension in space.items():
+            if key not in known:
+                raise ParamsError(f"search.space: trees have no {key!r}; {nearest(key, known)}")
+            if dimension.when:
+                raise ParamsError(f"search.space.{key}: it depends on nothing, take `when` out")
+            for value in dimension.ends:
+                check_value(f"search.space.{key}", TreesParams, {key: value}, key)
+        return self
 
 
 class ReactionsParams(Params):

@@ -17,7 +17,8 @@ from sklearn.multioutput import RegressorChain
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.params.common import ScoringParams
-from tmdscope.record import JsonRecord, write_record
+from tmdscope.record import JsonRecord
+from tmdscope.run_record import StageRuns
 from tmdscope.scores.intervals import difference, estimate
 from tmdscope.scores.task import quantity
 from tmdscope.studies.property_transfer.params import ReactionsParams, TablesParams
@@ -30,6 +31,7 @@ WAYS = {
     "multitask": "one model of all barriers",
     "latent": "each barrier an input of the next",
 }
+COMPARED = (("multitask", INDEPENDENT), ("latent", INDEPENDENT), ("latent", "multitask"))
 
 Values = NDArray[np.float64]
 
@@ -38,7 +40,7 @@ Values = NDArray[np.float64]
 class Cancelling(JsonRecord):
     """``reactions.json``: by way, of single barriers, and of the last less the first, in eV, with intervals.
 
-    `gains` are of the latter, less that of independent models; `alike` is the correlation between the errors
+    `gains` are of the latter, ``FIRST less SECOND``; `alike` is the correlation between the errors
     of the last and of the first barrier.
     """
 
@@ -50,7 +52,7 @@ class Cancelling(JsonRecord):
 
 def run(study: Study) -> None:
     """Score every way on several simulated sets."""
-    params, scoring = study.section(NAME, ReactionsParams), study.section("scoring", ScoringParams)
+    params, scoring = study.section("reactions", ReactionsParams), study.section("scoring", ScoringParams)
     cohort, folder = study.cohort(study), study.layout.scores.parent
     of, settings = study.of(cohort.digest), params.model_dump(mode="json")
     with tracked_stage(study, NAME, cohort, settings) as tracked:
@@ -59,7 +61,7 @@ def run(study: Study) -> None:
             run.params(settings)
             run.metrics({f"alike_{way}": value for way, value in found.alike.items()})
         found.write(folder / "reactions.json", of)
-        write_record(folder / "reactions_run.json", {**tracked.where, "runs": {NAME: run.run_id}}, of)
+        StageRuns({NAME: run.run_id}, **tracked.where).write(folder / "reactions_run.json", of)
     for way, value in found.alike.items():
         print(f"{WAYS[way]}: errors of the first and last barrier correlate by {value:.2f}")
 
@@ -85,9 +87,10 @@ def compare(params: ReactionsParams, scoring: ScoringParams, unit: str) -> Cance
         },
         between={way: estimate(task, last["true"], last[way], surface, *asked).record() for way in WAYS},
         gains={
-            way: difference(task, last["true"], last[way], last[INDEPENDENT], surface, *asked).record()
-            for way in WAYS
-            if way != INDEPENDENT
+            f"{first} less {second}": difference(
+                task, last["true"], last[first], last[second], surface, *asked
+            ).record()
+            for first, second in COMPARED
         },
         alike={way: _alike(one - barriers) for way, one in predicted.items()},
     )

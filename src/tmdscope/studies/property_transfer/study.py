@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tmdscope.jobs.study import Later, Study
 from tmdscope.layout import Layout
+from tmdscope.params.images import ModelTrackingParams, PromotionParams
 from tmdscope.params.rules import Settings
 from tmdscope.params.settings import TABLE_SECTIONS
 from tmdscope.studies.property_transfer.params import (
@@ -40,6 +41,8 @@ STUDY = Study(
         "curves": CurvesParams,
         "benchmark": BenchmarkParams,
         "reactions": ReactionsParams,
+        "tracking": ModelTrackingParams,
+        "promotion": PromotionParams,
     },
     rules=(source_suits,),
     layout=LAYOUT,

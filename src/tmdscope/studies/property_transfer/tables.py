@@ -1,7 +1,7 @@
 """The tables of the study: what was published, a user's own, or made ones, in one form.
 
 `PAIRS` has compounds of which both properties are known, `WIDE` those of which the cheap one is, `BENCHMARK`
-those of which the dear one is, each with its official fold; `COLOURS` is of compounds whose colour is known.
+those of which the dear one is, each with its official fold; `COLOURS` those of which a gap or a colour is.
 """
 
 import hashlib
@@ -112,7 +112,7 @@ def fetch_tables(params: TablesParams, folder: Path | None, target: Path) -> dic
             name: _bring_together(name, rows) for name, rows in make_tables(params.simulated).items()
         },
         "published": lambda: _published(folder),
-        "csv": lambda: {PAIRS: _by_compound(_own(params.csv))},
+        "csv": lambda: {PAIRS: _by_compound(_own(params.csv, params.unit))},
     }
     made = makers[params.source]()
     if not params.zeros:
@@ -187,28 +187,35 @@ def _published(folder: Path | None) -> dict[str, pd.DataFrame]:
         PAIRS: _by_compound(read_published(folder, GAPS)),
         WIDE: _cheap_by_compound(read_published(folder, COMPUTED)),
         BENCHMARK: _named(measured.assign(fold=official_folds(measured["formula"], tests))),
-        COLOURS: _named(colours[colours["colour"] != ""]),
+        COLOURS: _named(colours),
     }
 
 
-def _own(asked: CsvParams | None) -> pd.DataFrame:
+def _own(asked: CsvParams | None, unit: str) -> pd.DataFrame:
     assert asked is not None  # the section was checked
     path = Path(asked.path)
     names = {asked.formula: "formula", asked.dear: "dear", asked.cheap: "cheap"}
     content = BytesIO(read_bytes(path))
     try:
-        table = pd.read_csv(content, keep_default_na=False, na_values={asked.dear: [""], asked.cheap: [""]})
+        header = pd.read_csv(content, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0].tolist()
+        content.seek(0)
+        table = pd.read_csv(content, keep_default_na=False, dtype=str, index_col=False)
     except ValueError as error:
         raise UserError(f"{path} is no CSV table: {str(error)[:200]}") from error
     for column in names:
+        if header.count(column) > 1:
+            raise UserError(f"{path} has {header.count(column)} columns {column!r}: name each otherwise")
         if column not in table:
             raise UserError(f"{path} has no column {column!r}; it has {', '.join(map(str, table.columns))}")
     table = table.rename(columns=names)[list(names.values())]
     for column, name in (("dear", asked.dear), ("cheap", asked.cheap)):
-        if not pd.api.types.is_numeric_dtype(table[column]):
-            wrong = table.index[pd.to_numeric(table[column], errors="coerce").isna()][0]
-            told = table[column].iloc[wrong]
-            raise UserError(f"{path}, line {wrong + 2}: {told!r} in column {name!r} is no number")
+        text = table[column].astype(str).str.strip()
+        numbers = pd.to_numeric(text, errors="coerce")
+        wrong = np.flatnonzero((text != "") & ~np.isfinite(numbers))
+        if len(wrong):
+            told = f"{text.iloc[wrong[0]]!r} in column {name!r} is no number, in {unit}, without its unit"
+            raise UserError(f"{path}, line {wrong[0] + 2}: {told}")
+        table[column] = numbers
     for row, formula in enumerate(table["formula"]):
         try:
             read_formula(str(formula))

@@ -1,6 +1,6 @@
 """The ways that are compared, by name, and the cohort that they are compared on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,7 @@ def make_way(name: str, params: WaysParams, seed: int = 0) -> Any:
     return way.make(inner, known=way.known, folds=params.folds, random_state=params.seed + seed)
 
 
-def features_of(formulae: pd.Series, tables: list[str]) -> Values:
+def features_of(formulae: pd.Series, tables: Sequence[str]) -> Values:
     """Give what a model sees of formulae, shape (N, F): no label is in it, and constant columns are not."""
     found = CompositionFeatures(tuple(tables), elements=True).fit_transform(formulae.tolist())
     return np.asarray(found[:, np.ptp(found, axis=0) > 0])
@@ -84,7 +84,7 @@ def read_cohort(study: Study) -> Cohort:
     ways, unit = study.section("ways", WaysParams), study.section("tables", TablesParams).unit
     inputs = np.column_stack([features_of(pairs["formula"], ways.tables), pairs["cheap"]])
     return Cohort.of_features(
-        quantity(unit, form=".3f"), inputs, pairs["dear"].to_numpy(), pairs["group"].tolist()
+        quantity(unit, form=".3f"), inputs, pairs["dear"].to_numpy(), pairs["group"].tolist(), row="compound"
     )
 
 

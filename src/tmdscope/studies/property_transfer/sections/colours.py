@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tmdscope.report.page import Paragraph, Section, Table
+from tmdscope.report.answer import difference
+from tmdscope.report.page import Claim, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.task import CLASSES
@@ -45,6 +46,19 @@ class ColoursPart(Part):
                 f"{in_text(METRIC, told).removesuffix('%')}points: that the first is better {verdict(worse)}."
             )
         return said
+
+    def claim(self) -> Claim | None:
+        """Say whether the gap tells a colour better than the formula does."""
+        if not self.found.ways:
+            return None
+        name, key = METRIC.name, "gap less composition"
+        one = self.found.differences[key]
+        value, bounds = one[name], one[f"{name}_ci95"]
+        worse = None if bounds is None else (-bounds[1], -bounds[0])
+        word = {"holds": "better than", "fails": "worse than"}.get(
+            verdict(worse), "not for certain better than"
+        )
+        return Claim(f"A gap tells colours {word} a formula.", difference(key, value, bounds, METRIC))
 
     def section(self) -> Section | None:
         """Tabulate the ways; nothing where no colour is known."""

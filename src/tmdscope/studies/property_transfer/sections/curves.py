@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tmdscope.report.answer import difference
 from tmdscope.report.figures.scores import curves_figure, drawable
-from tmdscope.report.page import Block, Figure, Note, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Note, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import with_interval
 from tmdscope.scores.cohort import Cohort
@@ -32,16 +33,18 @@ class CurvesPart(Part):
     simulated: bool
 
     @property
-    def _metric(self) -> Metric:
+    def metric(self) -> Metric:
+        """By which ways are compared."""
         return self.cohort.task.primary
 
     @property
-    def _few(self) -> str:
+    def few(self) -> str:
+        """A small number of labels that the curves have."""
         return _FEW if _FEW in self.found.labels else self.found.labels[0]
 
     def metrics(self) -> dict[str, Any]:
         """Collect every point, and the differences."""
-        name, found = self._metric.name, self.found
+        name, found = self.metric.name, self.found
         points = {
             way: {label: {name: found.point(way, label).values[name]} for label in own}
             for way, own in found.points.items()
@@ -58,7 +61,7 @@ class CurvesPart(Part):
 
     def sentences(self) -> list[str]:
         """Say which way is best with few labels and with all, and what of the paper's claims holds."""
-        metric, found = self._metric, self.found
+        metric, found = self.metric, self.found
         best = min(WAYS, key=lambda way: found.point(way, ALL).values[metric.name])
         point = found.point(best, ALL)
         first_said = (
@@ -66,19 +69,44 @@ class CurvesPart(Part):
             f"{point.samples} compounds, each predicted by a model that never saw it."
         )
         said = [first_said]
-        for pair, label in ((COMPARED[0], self._few), (COMPARED[3], self._few), (COMPARED[3], ALL)):
+        told = (COMPARED[0], self.few), (("difference_known", "latent_known"), self.few), (COMPARED[0], ALL)
+        for pair, label in told:
             gap = found.difference(pair, label)
             first, second = (WAYS[one].title for one in pair)
-            told = ranged(metric, gap.values[metric.name], gap.bounds[metric.name], sign=True)
+            by = ranged(metric, gap.values[metric.name], gap.bounds[metric.name], sign=True)
             said.append(
-                f"With {label} labels, {first} less {second}: {in_text(metric, told)}: that the first is "
+                f"With {label} labels, {first} less {second}: {in_text(metric, by)}: that the first is "
                 f"better {verdict(gap.bounds[metric.name])}."
             )
+        return [*said, *self.pays()]
+
+    def pays(self) -> list[str]:
+        """Say with how many labels each way is better, or worse, than composition alone."""
+        said = []
+        for first, second in COMPARED:
+            if second != "composition":
+                continue
+            gaps = {label: self.found.difference((first, second), label) for label in self.found.labels}
+            words = {label: verdict(gap.bounds[self.metric.name]) for label, gap in gaps.items()}
+            better, worse = ([k for k, w in words.items() if w == asked] for asked in ("holds", "fails"))
+            told = f"better with {', '.join(better)} labels" if better else "nowhere better for certain"
+            hurts = f", worse with {', '.join(worse)}" if worse else ""
+            said.append(f"{capital(WAYS[first].title)}, beside {WAYS[second].title}: {told}{hurts}.")
         return said
+
+    def claim(self) -> Claim:
+        """Say what a known cheap value is worth with few labels."""
+        metric, pair = self.metric, COMPARED[0]
+        gap = self.found.difference(pair, self.few)
+        value, bounds = gap.values[metric.name], gap.bounds[metric.name]
+        first, second = (WAYS[one].title for one in pair)
+        word = {"holds": "is better than", "fails": "is worse than"}.get(verdict(bounds), "is not told from")
+        said = f"With {self.few} labels {first} {word} {second}."
+        return Claim(said, difference("difference less composition", value, bounds, metric))
 
     def section(self) -> Section:
         """Draw the curves; tabulate them, the differences, other chemistry, and what intervals cover."""
-        metric, found = self._metric, self.found
+        metric, found = self.metric, self.found
         drawn = Figure(
             f"{capital(metric.title)} on compounds that were not learnt from, by the number of compounds "
             f"whose dear property is known; mean of {found.draws} draws, 95 % intervals by compound.",
@@ -91,7 +119,7 @@ class CurvesPart(Part):
         )
 
     def _lines(self) -> dict[str, pd.DataFrame]:
-        metric, found = self._metric, self.found
+        metric, found = self.metric, self.found
         most = len(self.cohort)
         x = [most if label == ALL else int(label) for label in found.labels]
         lines = {}
@@ -110,7 +138,7 @@ class CurvesPart(Part):
         return lines
 
     def _points(self) -> Table:
-        metric, found = self._metric, self.found
+        metric, found = self.metric, self.found
         rows = [
             [WAYS[way].title, *(estimated(metric, found.point(way, label)) for label in found.labels)]
             for way in found.points
@@ -121,7 +149,7 @@ class CurvesPart(Part):
 
     def _claims(self) -> Table:
         """Hold the first of two ways against the second at every number of labels."""
-        metric, found = self._metric, self.found
+        metric, found = self.metric, self.found
         rows = []
         for pair in COMPARED:
             gaps = [found.difference(pair, label) for label in found.labels]
@@ -135,7 +163,7 @@ class CurvesPart(Part):
         return Table(caption, ["First less second", *found.labels], rows)
 
     def _chemistry(self) -> Table:
-        metric, found = self._metric, self.found
+        metric, found = self.metric, self.found
         rows = [
             [
                 WAYS[way].title,
@@ -154,7 +182,7 @@ class CurvesPart(Part):
             [f"{float(level):.0%}", with_interval(one.share, one.ci95, percent=True), f"{one.width:.2f}"]
             for level, one in self.found.coverage.items()
         ]
-        unit = unit_of(self._metric)
+        unit = unit_of(self.metric)
         caption = "Prediction intervals of the difference, cheap value known: how many compounds lie inside"
         return Table(caption, ["Promised", "inside (%)", f"mean width ({unit})"], rows)
 

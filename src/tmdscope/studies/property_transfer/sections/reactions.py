@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tmdscope.report.page import Note, Section, Table
+from tmdscope.report.answer import difference
+from tmdscope.report.page import Claim, Note, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.task import Metric
 from tmdscope.scores.text import capital, estimated, heading, in_text, ranged
-from tmdscope.studies.property_transfer.reactions import INDEPENDENT, WAYS, Cancelling
+from tmdscope.studies.property_transfer.reactions import WAYS, Cancelling
 from tmdscope.studies.property_transfer.sections.words import verdict
 
 
@@ -36,15 +37,25 @@ class ReactionsPart(Part):
     def sentences(self) -> list[str]:
         """Say whether errors cancel."""
         metric, said = self.metric, []
-        for way, record in self.found.gains.items():
-            gap = Estimate.read(record)
+        for name, record in self.found.gains.items():
+            gap, (first, second) = Estimate.read(record), (WAYS[way] for way in name.split(" less "))
             told = ranged(metric, gap.values[metric.name], gap.bounds[metric.name], sign=True)
             said.append(
-                f"Simulated reaction paths, last barrier less the first, {WAYS[way]} "
-                f"less {WAYS[INDEPENDENT]}: {in_text(metric, told)}: that errors "
+                f"Simulated reaction paths, last barrier less the first, {first} "
+                f"less {second}: {in_text(metric, told)}: that errors "
                 f"cancel better {verdict(gap.bounds[metric.name])}."
             )
         return said
+
+    def claim(self) -> Claim:
+        """Say whether errors cancel in one model of all barriers."""
+        (name, record), metric = next(iter(self.found.gains.items())), self.metric
+        value, bounds = record[metric.name], record[f"{metric.name}_ci95"]
+        word = {"holds": "cancel better", "fails": "cancel worse"}.get(
+            verdict(bounds), "do not cancel better for certain"
+        )
+        said = f"Simulated: errors of one model of all barriers {word} than those of a model for each."
+        return Claim(said, difference(name, value, bounds, metric))
 
     def section(self) -> Section:
         """Tabulate both errors."""
