@@ -23,7 +23,7 @@ TORCH_CPU := $(if $(CPU),torch-cpu.lock,$(wildcard torch-cpu.lock))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup repro published growth ui dashboard serve check test test-all lint format bench docs sbom audit-deps clean
+.PHONY: help setup repro published growth transfer ui dashboard serve check test test-all lint format bench docs sbom audit-deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ published: $(READY) ## Run the study on the authors' published features (fetches
 growth: $(READY) ## Run the study on growth temperatures of MoS2 (docs/growth.md)
 	$(DVC) repro pipelines/growth_temperature/dvc.yaml
 	@echo "Report: reports/growth_temperature/index.html"
+
+transfer: $(READY) ## Run the study on properties that help one another (docs/property-transfer.md)
+	$(DVC) repro pipelines/property_transfer/dvc.yaml
+	@echo "Report: reports/property_transfer/index.html"
 
 ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
 	@mkdir -p mlruns/artifacts

@@ -16,7 +16,7 @@ GROUND = {"errors", "params", "profiles", "progress", "record", "run_record", "s
 """Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 FLOORS = [
     {"ground"},
-    {"scan"},
+    {"composition", "scan"},
     {"dataset"},
     {"scores"},
     {"vision"},

@@ -38,6 +38,15 @@ GROUP = "an address in the reader's own network"
 NOT_RUN = {
     "make repro": SETUP,
     "make published": SETUP,
+    "make transfer": SETUP,
+    **dict.fromkeys(
+        (
+            "tmdscope promote --params pipelines/property_transfer/params.yaml",
+            "tmdscope predict --model models:/experimental-band-gap@production GaAs ZnO",
+            "tmdscope card models:/experimental-band-gap/1",
+        ),
+        "test_transfer_study.py runs it on a study of its own",
+    ),
     "make test": "runs this test",
     "make setup CPU=1 TORCH_INDEX=ADDRESS": "tests/test_setup.py does, from an index of files",
     "make bench": "an hour",

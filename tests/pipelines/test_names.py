@@ -28,7 +28,10 @@ def write_folder(clone: Clone, classes: list[str], samples: int = 12) -> None:
     clone.edit({"data.source": "folder", "data.classes": classes})
 
 
-@pytest.mark.parametrize("name", ["dvc.yaml", "pipelines/published_features/dvc.yaml"])
+PIPELINES = ["dvc.yaml", "pipelines/published_features/dvc.yaml", "pipelines/property_transfer/dvc.yaml"]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
 def test_no_command_holds_anything_from_params(name: str) -> None:
     stages = YAML(typ="safe").load(ROOT / name)["stages"].values()
     commands = [stage.get("do", stage)["cmd"] for stage in stages]

@@ -32,14 +32,17 @@ Sha256 = Annotated[
 
 
 def read(params: Path, *sections: str) -> Any:
-    """Read sections of the settings of a study on images, in this order; outside a project the shipped."""
-    from tmdscope.params.reading import read_section
+    """Read sections of a study's settings, in this order; outside a project those shipped, on images."""
+    from tmdscope.params.reading import read_params, read_section
     from tmdscope.params.settings import IMAGE_SECTIONS
+    from tmdscope.studies import study_of
 
     if params == SETTINGS and not params.exists():
         echo("no params.yaml here or above: with the settings that tmdscope ships", err=True)
         params = shipped_settings()
-    return [read_section(name, IMAGE_SECTIONS[name], params) for name in sections]
+    own = study_of(params).params
+    models = own if own.keys() <= read_params(params).keys() else IMAGE_SECTIONS
+    return [read_section(name, models[name], params) for name in sections]
 
 
 def model_name(params: Path) -> str:

@@ -101,7 +101,10 @@ def card(
 
 
 def predict(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scans, pictures, or folders.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Scans, pictures, or folders; formulae for a model of such."),
+    ],
     model: Model = "production",
     as_csv: Annotated[bool, typer.Option("--csv", help="Every value, comma-separated.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
@@ -121,6 +124,7 @@ def predict(
     """Say which material images show, how sure that is, and whether the model knows such images.
 
     Instrument files and heights are levelled as the model's own were, and wider ones cropped to their width.
+    A model of formulae says its property, with an interval, of each formula in place of a file.
     A file that cannot be used is named and the rest goes on; the exit status is then 3.
     """
     from tmdscope.lifecycle.predict import predict_files
@@ -128,11 +132,27 @@ def predict(
     if as_csv and as_json:
         raise UserError("--csv and --json exclude each other")
     form: Any = "csv" if as_csv else "json" if as_json else "table"
-    how = (form, heights, sys.stdout, pixel_size_nm or float("nan"), channel, sha256)
-    counts = predict_files(files, model, model_name(params), *how)
+    if _is_of_formulae(model):
+        from tmdscope.lifecycle.formulae import predict_with
+
+        counts: Any = predict_with(model, files, form, sys.stdout, sha256)
+    else:
+        how = (form, heights, sys.stdout, pixel_size_nm or float("nan"), channel, sha256)
+        counts = predict_files([Path(file) for file in files], model, model_name(params), *how)
     echo(counts.text, err=True)
     if counts.unusable:
         raise typer.Exit(3)
+
+
+def _is_of_formulae(model: str) -> bool:
+    """Say whether an address, ``models:/...``, is of a model of formulae."""
+    if not model.startswith("models:/"):
+        return False
+    from tmdscope.tracking.contract import reads_formulae
+    from tmdscope.tracking.store import connect
+
+    connect()
+    return reads_formulae(model)
 
 
 def serve(

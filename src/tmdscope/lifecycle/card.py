@@ -6,17 +6,18 @@ After Mitchell et al. 2019 (arXiv:1810.03993). Every number is a fact that the m
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from tmdscope.dataset.records import RECORDS
 from tmdscope.errors import UserError
 from tmdscope.materials import elements_of
 from tmdscope.names import markdown
-from tmdscope.scores.facts import Facts
-from tmdscope.scores.intervals import tell_interval
+from tmdscope.scores.facts import Facts, FormulaFacts
+from tmdscope.scores.intervals import Estimate, tell_interval
 from tmdscope.scores.text import plural
 from tmdscope.tracking.audits import find_audit
-from tmdscope.tracking.registration import read_facts, run_tags
+from tmdscope.tracking.contract import reads_formulae
+from tmdscope.tracking.registration import read_facts, read_formula_facts, run_tags
 from tmdscope.tracking.registry import Client, Version, check_pinned
 
 CARD = "model_card.md"
@@ -38,7 +39,11 @@ def write_card(client: Client, version: Version) -> str:
         audit = f"{', '.join(found.failed) or 'no check'} failed ({found.text})"
     except UserError as error:
         audit = str(error)
-    text = compose_card(version, read_facts(client, version), run_tags(client, version), audit)
+    tags = run_tags(client, version)
+    if reads_formulae(version.uri):
+        text = compose_formula_card(version, read_formula_facts(client, version), tags, audit)
+    else:
+        text = compose_card(version, read_facts(client, version), tags, audit)
     client.update_model_version(version.name, str(version.number), text)
     client.log_text(version.run_id, text, CARD)
     return text
@@ -49,11 +54,7 @@ def compose_card(version: Version, facts: Facts, tags: Mapping[str, str], audit:
 
     `audit` is what the study's audit says, one sentence without its full stop.
     """
-    environment = Environment(  # noqa: S701 - what people write is escaped as Markdown
-        undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters["markdown"] = markdown
-    template = environment.from_string(files(__package__).joinpath("card.md.j2").read_text(encoding="utf-8"))
+    template = _template("card.md.j2")
     source, trust, metrics = facts.data.source, facts.reliability, facts.task.metrics
     counts, (origin, licence) = facts.data.samples_of_class.items(), _origin(source)
     one = "material" if _are_materials(facts.classes) else "class"
@@ -91,6 +92,32 @@ def _are_materials(classes: Sequence[str]) -> bool:
         return bool([elements_of(name) for name in classes])
     except ValueError:
         return False
+
+
+def compose_formula_card(version: Version, facts: FormulaFacts, tags: Mapping[str, str], audit: str) -> str:
+    """Write the card of a model of formulae; arguments are as for `compose_card`."""
+    metric = facts.task.primary
+    return _template("formula_card.md.j2").render(
+        version=version,
+        facts=facts,
+        tags=tags,
+        audit=audit,
+        metrics=facts.task.metrics,
+        unit=metric.unit,
+        folds=f"{metric.title} {', '.join(map(metric.tell, facts.folds))}",
+        scored=[
+            ("outer folds, pooled", Estimate.read(facts.pooled)),
+            ("other chemical systems", Estimate.read(facts.systems)),
+        ],
+    )
+
+
+def _template(name: str) -> Template:
+    environment = Environment(  # noqa: S701 - what people write is escaped as Markdown
+        undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters["markdown"] = markdown
+    return environment.from_string(files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
 def _origin(source: str) -> tuple[str, str]:

@@ -8,10 +8,12 @@ import pandas as pd
 
 from tmdscope.dataset.store import classes_of
 from tmdscope.errors import UserError
-from tmdscope.scores.intervals import Estimate
+from tmdscope.files import read_table
+from tmdscope.scores.intervals import Estimate, difference
 from tmdscope.scores.paired import IMAGE_FACTS, PairedScores, Pairs, held_out
-from tmdscope.scores.scored import classes_of_predictions
+from tmdscope.scores.scored import PREDICTIONS, classes_of_predictions
 from tmdscope.scores.task import Task
+from tmdscope.tracking.artifacts import fetch_artifact
 from tmdscope.tracking.predictions import ScoredModel, read_predictions
 from tmdscope.tracking.registry import Client, Version
 
@@ -25,6 +27,8 @@ _REASONS = (
     "a class that one model does not know",
     "not held out in the same part by both",
 )
+
+_FORMULA_COLUMNS = ("compound", "group", "dear", "predicted")
 
 
 @dataclass(frozen=True)
@@ -184,3 +188,28 @@ def _compared(common: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return table.rename_axis("image_id").reset_index()
+
+
+def compare_formula_models(
+    client: Client, task: Task, first: Version, second: Version, resamples: int, seed: int
+) -> Estimate:
+    """Compare two models, first less second, on compounds that outer folds of both held out.
+
+    `UserError` where there are none, or a run's predictions are not such.
+    """
+    one, other = (_read_predictions(client, version) for version in (first, second))
+    both = one.merge(other, on=["compound", "dear"], suffixes=("_first", "_second"))
+    if both.empty:
+        raise UserError(
+            "the two models held out no compound in common with the same value: compare models of one table"
+        )
+    dear, said, theirs = (both[name].to_numpy() for name in ("dear", "predicted_first", "predicted_second"))
+    return difference(task, dear, said, theirs, both["group_first"].tolist(), resamples, seed)
+
+
+def _read_predictions(client: Client, version: Version) -> pd.DataFrame:
+    with fetch_artifact(client, version.run_id, PREDICTIONS) as path:
+        table = read_table(path)
+    if lacking := [name for name in _FORMULA_COLUMNS if name not in table]:
+        raise UserError(f"run {version.run_id}: {PREDICTIONS} has no column {lacking[0]}; run it again")
+    return table

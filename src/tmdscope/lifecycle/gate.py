@@ -14,14 +14,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from tmdscope.address import without_secrets
-from tmdscope.lifecycle.comparison import compare_versions
+from tmdscope.lifecycle.comparison import HELD_OUT, compare_formula_models, compare_versions
 from tmdscope.lifecycle.not_worse import Finding, judge_difference
 from tmdscope.limits import LOADING_MEMORY_BYTES, LOADING_S
 from tmdscope.scores.intervals import Estimate
 from tmdscope.tracking.audits import StudyAudit, find_audit
 from tmdscope.tracking.check_model import ModelCheck
-from tmdscope.tracking.contract import Contract, read_contract
-from tmdscope.tracking.registration import read_facts, run_tags, with_run
+from tmdscope.tracking.contract import Contract, read_contract, reads_formulae
+from tmdscope.tracking.registration import read_facts, read_formula_facts, run_tags, with_run
 from tmdscope.tracking.registry import Client, Version, check_pinned, task_of
 from tmdscope.tracking.store import tracking_uri
 
@@ -68,6 +68,9 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
 
     def compare(first: Version, second: Version) -> dict[str, Estimate]:
         one, other = (with_run(client, version) for version in (first, second))
+        if reads_formulae(first.uri):
+            asked = one.task, one, other, resamples, seed
+            return {HELD_OUT["test"]: compare_formula_models(client, *asked)}
         found = compare_versions(client, one, other, resamples, seed)
         return {scores.name: scores.difference for scores in found.held_out}
 
@@ -75,11 +78,15 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
         check_pinned(client, version)
         return read_contract(version)
 
+    def split_problems(version: Version) -> list[str]:
+        read = read_formula_facts if reads_formulae(version.uri) else read_facts
+        return read(client, version).audit.problems
+
     return Gate(
         margin=margin,
         contract=contract,
         run_tags=partial(run_tags, client),
-        split_problems=lambda version: read_facts(client, version).audit.problems,
+        split_problems=split_problems,
         audit=lambda version: find_audit(client, version, audited),
         compare=compare,
         load=load_in_fresh_process,
@@ -152,6 +159,13 @@ def _attempt(name: str, check: Callable[[], _Found]) -> Requirement:
 
 
 def _classes(candidate: Version, own: Contract, theirs: Contract) -> _Found:
+    if own.formulae or theirs.formulae:
+        told = "a number, of formulae" if own.formulae else "classes, of images"
+        same = own.formulae == theirs.formulae
+        return (
+            same,
+            told if same else f"{told}; production says another thing: register it under another name",
+        )
     if not own.classes:
         return False, f"{candidate.uri} names no classes; log it with tmdscope"
     told = ", ".join(own.classes)
@@ -165,13 +179,13 @@ def _inputs(candidate: Version, own: Contract, theirs: Contract) -> _Found:
     problems = []
     for what, mine, other in (
         ("signature", own.inputs, theirs.inputs),
-        ("preparation", own.prepare, theirs.prepare),
+        *(() if own.formulae else (("preparation", own.prepare, theirs.prepare),)),
     ):
         if mine is None:
             problems.append(f"{candidate.uri} states no {what} of its inputs; run its experiment again")
         elif mine != other:
             problems.append(f"{what} {json.dumps(mine)}, production has {json.dumps(other)}")
-    return not problems, "; ".join(problems) or "same signature and preparation"
+    return not problems, "; ".join(problems) or f"same signature{'' if own.formulae else ' and preparation'}"
 
 
 def _data(candidate: Version, gate: Gate) -> _Found:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.neighbors import KNeighborsClassifier
 
 from tmdscope.dataset.columns import sample_numbers
@@ -95,6 +96,18 @@ class FixedMethod:
         cohort = self.cohort
         fitted = fit_family(self.family, cohort.inputs[train], cohort.targets[train], cohort.classes, seed)
         return fitted.predict(cohort.inputs[rows])
+
+
+class EstimatorMethod(FixedMethod):
+    """Any estimator of scikit-learn, which draws what is random from its own seed; see `Method`."""
+
+    def __init__(self, cohort: Cohort, estimator: Any, settings: Mapping[str, Any]) -> None:
+        self.cohort, self.estimator, self.settings, self.seed = cohort, estimator, settings, 0
+
+    def _predict(self, train: Labels, rows: Labels, seed: int) -> Targets:  # noqa: ARG002
+        inputs, targets = self.cohort.inputs, self.cohort.targets
+        fitted = clone(self.estimator).fit(inputs[train], targets[train])
+        return np.asarray(fitted.predict(inputs[rows]), dtype=targets.dtype)
 
 
 class SampleIdMethod(FixedMethod):

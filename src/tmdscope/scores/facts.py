@@ -93,3 +93,28 @@ class Facts(JsonRecord):
     def over_folds(self, part: str, metric: Metric) -> MeanStd:
         """Give a score of all folds' ``train``, ``val`` or ``test``."""
         return MeanStd(**self.scores[part][metric.name])
+
+
+@dataclass(frozen=True)
+class FormulaFacts(JsonRecord):
+    """The facts of a model of formulae that a card, a listing and a gate are written from.
+
+    `prop` is what it predicts, `inputs` what it sees of a formula, in words. `compounds` with the dear
+    property taught it, `wide` ones with the cheap one alone. `folds` are scores of outer folds, `pooled` and
+    `systems` are of every compound by a model that has seen none like it, and none of its chemical system;
+    `coverage` is by level: ``share``, ``ci95`` and mean ``width`` of intervals.
+    """
+
+    task: Annotated[Task, PlainValidator(read_task), PlainSerializer(Task.record)]
+    prop: str
+    inputs: str
+    source: str
+    data_sha256: str
+    compounds: int
+    wide: int
+    folds: list[float]
+    pooled: dict[str, Any]
+    systems: dict[str, Any]
+    coverage: dict[str, Any]
+    settings: dict[str, Any]
+    audit: SplitAudit

@@ -12,9 +12,8 @@ from tmdscope.errors import UserError
 from tmdscope.files import sha256_json
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
-from tmdscope.scores.task import CLASSES
 from tmdscope.tracking.artifacts import fetch_artifact
-from tmdscope.tracking.registry import Version
+from tmdscope.tracking.registry import Version, task_of
 from tmdscope.tracking.store import all_pages, experiments_of
 
 NAME = "audit"
@@ -66,7 +65,7 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
     what, remedy = f"{_RECORD} of run {info.run_id}", "make it anew: `dvc repro --force audit`"
     with fetch_artifact(client, info.run_id, _RECORD) as path:
         try:
-            audit = Audit.read(path, CLASSES)
+            audit = Audit.read(path, task_of(trained.data.tags))
         except UserError as error:
             raise UserError(f"{what} cannot be used: {error}; {remedy}") from error
     made_of = audit.provenance or {}

@@ -17,6 +17,8 @@ import numpy as np
 
 from tmdscope.errors import UserError
 from tmdscope.limits import LOADING_MEMORY_BYTES, LOADING_S, MAX_MODEL_BYTES
+from tmdscope.tracking.contract import reads_formulae
+from tmdscope.tracking.estimators import FormulaModel, load_estimator
 from tmdscope.tracking.models import ModelFiles, open_model
 from tmdscope.tracking.store import connect
 
@@ -48,6 +50,8 @@ class ModelCheck:
 def check_model(uri: str) -> ModelCheck:
     """Check a model's files and repeat its reference predictions with MLflow's loader; connect first."""
     try:
+        if reads_formulae(uri):
+            return _repeat_formulae(load_estimator(uri))
         with open_model(uri) as model:
             return _repeat(uri, model)
     except UserError as error:
@@ -74,6 +78,17 @@ def _repeat(uri: str, files: ModelFiles) -> ModelCheck:
         return ModelCheck(None, f"{uri} does not predict its own images: {str(error)[:_MESSAGE_CHARACTERS]}")
     if not difference <= TOLERANCE:
         return ModelCheck(None, f"probabilities differ by {difference:.2g} from those stored", difference)
+    return ModelCheck(None, None, difference)
+
+
+def _repeat_formulae(model: FormulaModel) -> ModelCheck:
+    reference = model.about.reference
+    if not reference:
+        return ModelCheck(None, "it holds no reference predictions: run its stage again")
+    said = model.predict([*reference], 0.9)[:, 0]
+    difference = float(np.abs(said - np.array([*reference.values()])).max())
+    if not difference <= TOLERANCE:
+        return ModelCheck(None, f"values differ by {difference:.2g} from those stored", difference)
     return ModelCheck(None, None, difference)
 
 

@@ -20,22 +20,21 @@ from tmdscope.tracking.store import shown_uri
 
 @dataclass(frozen=True)
 class Contract:
-    """What a model takes in and what it tells apart, JSON-like; empty or None where it does not say."""
+    """What a model takes in and what it tells apart, JSON-like; empty or None where it does not say.
+
+    A model of `formulae` has no classes, and its inputs are not prepared.
+    """
 
     classes: tuple[str, ...]
     inputs: Any
     prepare: Any
     scale: Scale | None = None
+    formulae: bool = False
 
 
 def read_contract(version: Version) -> Contract:
     """Read what a version takes in and tells apart from its ``MLmodel``, without fetching its weights."""
-    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, expect_ours(version.uri):
-        try:
-            path = mlflow.artifacts.download_artifacts(artifact_uri=f"{version.uri}/MLmodel", dst_path=folder)
-        except MlflowException as error:
-            raise UserError(f"cannot read MLmodel of {version.uri} from {shown_uri()}: {error}") from error
-        described = read_description(Path(path))
+    described = _describe(version.uri)
     facts, inputs = described["metadata"], (described.get("signature") or {}).get("inputs")
     prepare = facts.get("prepare")
     if prepare is not None:
@@ -45,4 +44,22 @@ def read_contract(version: Version) -> Contract:
         inputs=None if inputs is None else Schema.from_json(inputs).to_dict(),
         prepare=prepare,
         scale=Scale.from_json(facts["scale"]) if "scale" in facts else None,
+        formulae="sklearn" in described["flavors"],
     )
+
+
+def reads_formulae(uri: str) -> bool:
+    """Say whether a model takes formulae, not images; of one that says nothing sound: no."""
+    try:
+        return "sklearn" in _describe(uri)["flavors"]
+    except UserError:
+        return False
+
+
+def _describe(uri: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, expect_ours(uri):
+        try:
+            path = mlflow.artifacts.download_artifacts(artifact_uri=f"{uri}/MLmodel", dst_path=folder)
+        except MlflowException as error:
+            raise UserError(f"cannot read MLmodel of {uri} from {shown_uri()}: {error}") from error
+        return read_description(Path(path))

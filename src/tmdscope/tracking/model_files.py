@@ -41,6 +41,18 @@ RELIABILITY = "extra_files/reliability.safetensors"
 REFERENCE = "extra_files/reference.safetensors"
 """Files of a model: how far it can be trusted, and images with what it says of them."""
 
+ESTIMATOR, COMPOUNDS = "model.skops", "extra_files/compounds.txt"
+"""Files of a model of formulae: the estimator, and the compounds that it was trained on."""
+
+TRUSTED = [
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+    "tmdscope.composition.cheap.CheapProperty",
+    "tmdscope.composition.features.CompositionFeatures",
+    "tmdscope.composition.regressors.MedianTrees",
+]
+"""Types that its reader makes beside those that skops trusts by itself."""
+
 WRITTEN_LATER = "registered_model_meta"
 """File that MLflow writes where a version's files are when they are read."""
 
@@ -50,14 +62,13 @@ _DEEPEST = 10
 _DIRECTORY_BYTES = 1 << 24
 _PLAIN_BYTES = 1 << 25
 _FOLDERS = {"data", "extra_files"}
-_FILES = {
+_AROUND = {
     "MLmodel": _MLMODEL_BYTES,
-    PROGRAM: MAX_MODEL_BYTES,
-    RELIABILITY: MAX_BESIDE_BYTES,
-    REFERENCE: MAX_BESIDE_BYTES,
     **dict.fromkeys(("input_example.json", "serving_input_example.json"), MAX_BESIDE_BYTES),
     **dict.fromkeys(("conda.yaml", "python_env.yaml", "requirements.txt", WRITTEN_LATER), _MLMODEL_BYTES),
 }
+_FILES = {**_AROUND, PROGRAM: MAX_MODEL_BYTES, RELIABILITY: MAX_BESIDE_BYTES, REFERENCE: MAX_BESIDE_BYTES}
+_ESTIMATOR_FILES = {**_AROUND, ESTIMATOR: MAX_MODEL_BYTES, COMPOUNDS: MAX_BESIDE_BYTES}
 
 _DESCRIBED = set(
     "artifact_path flavors is_signature_from_type_hint metadata mlflow_version model_id model_size_bytes "
@@ -84,6 +95,25 @@ _FLAVOURS: dict[str, dict[str, list[Any] | None]] = {
 }
 """What ``MLmodel`` may say of each flavour; None: any text."""
 
+_ESTIMATOR_FLAVOURS: dict[str, dict[str, list[Any] | None]] = {
+    "python_function": {
+        "env": [{"conda": "conda.yaml", "virtualenv": "python_env.yaml"}],
+        "loader_module": ["mlflow.sklearn"],
+        "model_path": [ESTIMATOR],
+        "predict_fn": ["predict"],
+        "python_version": None,
+    },
+    "sklearn": {
+        "code": [None],
+        "extra_files": [[{"path": COMPOUNDS}]],
+        "pickled_model": [ESTIMATOR],
+        "serialization_format": ["skops"],
+        "skops_trusted_types": [TRUSTED],
+        "sklearn_version": None,
+    },
+}
+"""The same of a model of formulae."""
+
 _WEIGHTS = "data/weights/model_weights_config.json"
 _CONSTANTS = "data/constants/model_constants_config.json"
 _EXAMPLE = "data/sample_inputs/model.pt"
@@ -103,6 +133,15 @@ _EXAMPLE_NAMES = {"torch._utils _rebuild_tensor_v2", "torch ByteStorage", "colle
 
 def check_list(folder: Path) -> None:
     """See that a model's folder holds its files, no others, no links and none that is too large."""
+    _check_list(folder, _FILES, PROGRAM)
+
+
+def check_estimator_list(folder: Path) -> None:
+    """See the same of a model of formulae."""
+    _check_list(folder, _ESTIMATOR_FILES, ESTIMATOR)
+
+
+def _check_list(folder: Path, files: Mapping[str, int], model: str) -> None:
     found = set()
     for place, folders, names in os.walk(folder):
         for name in (*folders, *names):
@@ -110,12 +149,12 @@ def check_list(folder: Path) -> None:
             shown, kind = path.relative_to(folder).as_posix(), path.lstat()
             if shown in _FOLDERS and stat.S_ISDIR(kind.st_mode):
                 continue
-            if shown not in _FILES or not stat.S_ISREG(kind.st_mode):
+            if shown not in files or not stat.S_ISREG(kind.st_mode):
                 raise ValueError(f"it holds {shown!r}, which is no file that belongs to a model")
-            if kind.st_size > _FILES[shown]:
-                raise ValueError(f"{shown} has {kind.st_size} bytes, {_FILES[shown]} at most are read")
+            if kind.st_size > files[shown]:
+                raise ValueError(f"{shown} has {kind.st_size} bytes, {files[shown]} at most are read")
             found.add(shown)
-    for needed in ("MLmodel", PROGRAM):
+    for needed in ("MLmodel", model):
         if needed not in found:
             raise ValueError(f"it was not made by tmdscope: it has no {needed}")
 
@@ -135,9 +174,11 @@ def read_description(path: Path) -> dict[str, Any]:
         raise ValueError(f"MLmodel is not YAML ({' '.join(str(error).split())[:200]})") from error
     expect_keys("MLmodel", described, _DESCRIBED, {"flavors"})
     flavours, metadata = described["flavors"], described.setdefault("metadata", {})
-    expect_keys("flavors of MLmodel", flavours, set(_FLAVOURS), set(_FLAVOURS))
-    for name, allowed in _FLAVOURS.items():
-        needed = {"loader_module", "model_data"} & set(allowed)
+    formulae = "sklearn" in flavours
+    known_flavours = _ESTIMATOR_FLAVOURS if formulae else _FLAVOURS
+    expect_keys("flavors of MLmodel", flavours, set(known_flavours), set(known_flavours))
+    for name, allowed in known_flavours.items():
+        needed = {"loader_module", "model_data", "pickled_model"} & set(allowed)
         expect_keys(f"flavour {name}", flavours[name], set(allowed), needed)
         for key, value in flavours[name].items():
             known = allowed[key]
@@ -146,9 +187,10 @@ def read_description(path: Path) -> dict[str, Any]:
     for key in ("prompts", "is_signature_from_type_hint", "type_hint_from_example"):
         if described.get(key):
             raise ValueError(f"MLmodel has {key}")
-    if "ensemble" not in (metadata or {}):
-        raise ValueError("it was not made by tmdscope: its metadata names no ensemble")
-    expect_keys("metadata of MLmodel", metadata, _METADATA)
+    own = "about" if formulae else "ensemble"
+    if own not in (metadata or {}):
+        raise ValueError(f"it was not made by tmdscope: its metadata names no {own}")
+    expect_keys("metadata of MLmodel", metadata, {own} if formulae else _METADATA)
     for key, value in metadata.items():
         words = value if key in ("classes", "not_trained") else [value]
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):

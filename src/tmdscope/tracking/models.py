@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
@@ -109,7 +109,7 @@ def log_program(run_id: str, program: Program, name: str) -> str:
         metadata["prepare"] = program.prepare.model_dump_json()
     if program.scale is not None:
         metadata["scale"] = program.scale.to_json()
-    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, _active(run_id):
+    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder, active_run(run_id):
         info = mlflow.pytorch.log_model(
             ensemble,
             name=name,
@@ -127,7 +127,7 @@ def log_program(run_id: str, program: Program, name: str) -> str:
 
 
 @contextmanager
-def _active(run_id: str) -> Iterator[None]:
+def active_run(run_id: str) -> Iterator[None]:
     """Make a run MLflow's active one, and leave it running: by itself MLflow would call it finished."""
     mlflow.start_run(run_id=run_id)
     try:
@@ -187,11 +187,12 @@ def expect_ours(what: str) -> Iterator[None]:
         ) from error
 
 
-def fetch_files(uri: str, sha256: str | None = None) -> Path:
+def fetch_files(uri: str, sha256: str | None = None, check: Callable[[Path], None] = check_list) -> Path:
     """Bring a model's files here and see that they are what was logged and nothing that runs.
 
     `uri` is ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or ``models:/m-...``; the store must be
-    connected. `sha256`, 64 hexadecimal digits, must be that of its files, whatever the store says.
+    connected. `sha256`, 64 hexadecimal digits, must be that of its files, whatever the store says; `check`
+    raises `ValueError` where the folder holds what is none of its files.
     `UserError` where there is no such model, no hash is recorded for it, or its files are not what was
     logged, not what was made production, not those of `sha256`, or not such as `log_program` writes.
     """
@@ -213,7 +214,7 @@ def fetch_files(uri: str, sha256: str | None = None) -> Path:
             "an earlier version; run its experiment again with `dvc repro --force`"
         )
     with expect_ours(uri):
-        check_list(folder)
+        check(folder)
         found = hash_files(folder)
     if found != recorded:
         raise UserError(

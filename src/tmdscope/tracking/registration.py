@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import RunTag
@@ -12,8 +12,8 @@ from mlflow.entities import RunTag
 from tmdscope.errors import UserError
 from tmdscope.files import read_json
 from tmdscope.params.experiments import ExperimentParams
-from tmdscope.scores.facts import Facts
-from tmdscope.scores.intervals import Bounds
+from tmdscope.scores.facts import Facts, FormulaFacts
+from tmdscope.scores.intervals import Bounds, Estimate
 from tmdscope.scores.scored import FACTS, Scored
 from tmdscope.scores.task import CLASSES, Metric
 from tmdscope.tracking.artifacts import fetch_artifact
@@ -26,6 +26,8 @@ from tmdscope.tracking.registry import (
     register,
     task_of,
 )
+
+F = TypeVar("F", Facts, FormulaFacts)
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,32 @@ def version_tags(name: str, params: ExperimentParams, found: Scored) -> dict[str
     }
 
 
+def register_estimator(
+    client: MlflowClient,
+    name: str,
+    model_uri: str,
+    run_id: str,
+    facts: FormulaFacts,
+    tags: Mapping[str, str],
+) -> Version:
+    """Register a logged model of formulae once; its scores are those of outer folds, which chose nothing."""
+    found, metric = Estimate.read(facts.pooled), facts.task.primary
+    score, bounds = found.values[metric.name], found.bounds[metric.name]
+    scores = ScoreTags(metric, None, None, score, bounds, score, 0.0)
+    known = {
+        TASK: json.dumps(facts.task.record()),
+        "target": facts.prop,
+        "architecture": "trees",
+        **scores.write(),
+        **tags,
+    }
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in known.items()])
+    kept = (f"test_{metric.name}", f"test_{metric.name}_ci95", "experiment")
+    own = {key: known[key] for key in kept} | {"data.sha256": facts.data_sha256}
+    own[FILES_SHA256] = recorded_sha256(client, model_uri) or "none"
+    return with_run(client, register(client, name, model_uri, run_id, own))
+
+
 def with_run(client: MlflowClient, version: Version) -> Version:
     """Give a version with the tags of its run below its own: all that was known as it was registered.
 
@@ -143,9 +171,18 @@ def fact_tags(facts: Facts) -> dict[str, str]:
 
 def read_facts(client: MlflowClient, version: Version) -> Facts:
     """Read what a version's run recorded."""
+    return _read_facts(client, version, Facts)
+
+
+def read_formula_facts(client: MlflowClient, version: Version) -> FormulaFacts:
+    """Read what the run of a model of formulae recorded."""
+    return _read_facts(client, version, FormulaFacts)
+
+
+def _read_facts(client: MlflowClient, version: Version, kind: type[F]) -> F:
     with fetch_artifact(client, version.run_id, FACTS) as path:
         try:
-            return Facts.parse(read_json(path))
+            return kind.parse(read_json(path))
         except ValueError as error:
             raise UserError(
                 f"{FACTS} of run {version.run_id} {error}; run its experiment again with `dvc repro --force`"

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from tmdscope.audit.learning_curve import LearningCurve, scores_of
-from tmdscope.report.figures.base import COLOURS, colours, png
+from tmdscope.report.figures.base import COLOURS, colours, png, styles
 from tmdscope.scores.task import Metric
 from tmdscope.scores.text import capital, heading, scale_of
 
@@ -183,4 +183,27 @@ def learning_curve_figure(curve: LearningCurve, metric: Metric) -> bytes:
     axis.set_xticks([], minor=True)
     axis.grid(alpha=0.3)
     figure.legend(loc="outside upper center", ncols=3)
+    return png(figure)
+
+
+def curves_figure(curves: Mapping[str, pd.DataFrame], x_label: str, y_label: str) -> bytes:
+    """Draw a value with its interval along a logarithmic axis, a line for each name.
+
+    Curves have columns ``x``, ``label`` (of the tick), ``value``, ``low`` and ``high``.
+    """
+    figure = Figure(figsize=(8.5, 4.6), layout="constrained")
+    axis = figure.subplots()
+    shown = styles(curves)
+    for place, (name, curve) in enumerate(curves.items()):
+        colour, marker = shown[name]
+        x = curve["x"] * 1.02 ** (place - len(curves) / 2)
+        line = "-" if place < len(COLOURS) else "--"
+        axis.plot(x, curve["value"], line, color=colour, marker=marker, markersize=4, label=name)
+        axis.vlines(x, curve["low"], curve["high"], color=colour, alpha=0.5)
+    ticks = next(iter(curves.values()))
+    axis.set(xscale="log", xlabel=x_label, ylabel=y_label)
+    axis.set_xticks(ticks["x"], ticks["label"])
+    axis.set_xticks([], minor=True)
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=2, fontsize=8)
     return png(figure)

@@ -1,0 +1,87 @@
+"""Learning curves: the same compounds for every way, and nothing of a test compound but what it may know."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.studies.property_transfer.small import CURVES, SCORING, compounds
+from tests.studies.property_transfer.small import WAYS as PARAMS
+from tmdscope.studies.property_transfer.curves import (
+    ALL,
+    CheapInputs,
+    _coverage,
+    _element_folds,
+    _folds,
+    predict_curves,
+)
+from tmdscope.studies.property_transfer.ways import WAYS
+
+PREDICTED = [name for name, way in WAYS.items() if not way.known]
+KNOWN = [name for name, way in WAYS.items() if way.known and name != "composition"]
+
+
+def test_every_compound_is_predicted_in_every_draw_and_again_the_same() -> None:
+    cohort = compounds()
+    found, again = (predict_curves(cohort, CURVES, PARAMS) for _ in range(2))
+    for way, own in found.items():
+        assert list(own) == ["10", "20", ALL]
+        for label, said in own.items():
+            assert said.shape == (2, 60)
+            assert np.isfinite(said).all()
+            np.testing.assert_array_equal(said, again[way][label])
+    error = {way: abs(own[ALL] - cohort.targets).mean() for way, own in found.items()}
+    assert error["difference_known"] < 0.3 * error["composition"]
+    assert error["difference_predicted"] > 0.7 * error["composition"]
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_way_sees_of_a_test_compound_what_it_may(name: str) -> None:
+    cohort = compounds()
+    pool, test = _folds(cohort, 3, 1)[0]
+    hidden = cohort.inputs.copy()
+    hidden[test, -1] += 1
+    dear = cohort.targets.copy()
+    dear[test] += 5
+    said = []
+    for one in (cohort, replace(cohort, features=hidden), replace(cohort, targets=dear)):
+        inputs = CheapInputs.of(one, pool, test, PARAMS, 0)
+        said.append(inputs.predict(name, one, pool[:20], PARAMS))
+    np.testing.assert_array_equal(said[0], said[2])
+    assert (said[0] != said[1]).all() == (name in KNOWN)
+    if name in PREDICTED:
+        np.testing.assert_array_equal(said[0], said[1])
+
+
+def test_labels_that_are_not_known_are_not_learnt_from() -> None:
+    cohort = compounds()
+    pool, test = _folds(cohort, 3, 1)[0]
+    dear = cohort.targets.copy()
+    dear[pool[20:]] += 5
+    for name in WAYS:
+        one, other = (
+            CheapInputs.of(of, pool, test, PARAMS, 0).predict(name, of, pool[:20], PARAMS)
+            for of in (cohort, replace(cohort, targets=dear))
+        )
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_element_is_left_out_whole_unless_most_compounds_or_few_have_it() -> None:
+    systems = np.array(["Ga-O"] * 12 + ["O-Zn"] * 20 + ["Ga-S"] * 12 + ["S-Zn"] * 3 + ["Li-O"] * 2)
+    left_out = {}
+    for pool, test in _element_folds(systems):
+        assert sorted([*pool, *test]) == list(range(len(systems)))
+        (element,) = set.intersection(*(set(system.split("-")) for system in systems[test]))
+        left_out[element] = len(test)
+        assert not any(element in system.split("-") for system in systems[pool])
+    assert left_out == {"Ga": 24, "S": 15, "Zn": 23}
+
+
+def test_intervals_are_measured_on_compounds_that_were_not_learnt_from() -> None:
+    found = _coverage(compounds(200), CURVES, PARAMS, SCORING)
+    assert list(found) == ["0.8", "0.9", "0.95"]
+    for level, one in found.items():
+        assert abs(one.share - float(level)) < 0.08
+        assert one.ci95 is not None
+    widths = [one.width for one in found.values()]
+    assert widths == sorted(widths)
