@@ -1,0 +1,292 @@
+"""Where defects are: methods under one protocol, from a frame to a table of places.
+
+Every method gives a row per defect: ``x_px`` (column) and ``y_px`` (row) of its middle, ``score`` (higher is
+surer) and what it knows besides. Places within holes, or at an edge, are left out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.ndimage import center_of_mass, gaussian_filter, label, map_coordinates, maximum_filter, sum_labels
+from scipy.spatial import cKDTree
+from scipy.stats import norm
+
+from tmdscope.stem.lattice import Bragg, Sites, find_bragg, find_sites
+
+Image = NDArray[np.floating]
+Values = NDArray[np.float64]
+
+COLUMNS = ("x_px", "y_px", "score")
+"""That every method gives."""
+
+FLOOR = 0.025
+"""Least noise that is believed, in column peaks: without noise all that is not perfect would stand out."""
+
+_EDGE_A = 1.5
+"""Width of the border where nothing is looked for, in lattice constants."""
+
+_MAD = 1.4826
+
+
+class Localiser(Protocol):
+    """A method that finds defects."""
+
+    def __call__(self, image: Image) -> pd.DataFrame:
+        """Find the defects of a frame."""
+
+
+@dataclass(frozen=True)
+class Fourier:
+    """The seed's method: a map of local means, scaled from 0 to 1, and blobs of what is dark or bright in it.
+
+    It takes a disc about the middle of the spectrum. Its radius is a tenth of the frame, as published, which
+    ends within the Bragg ring at one magnification alone; or a share of the ring's, `of_ring`.
+    """
+
+    of_ring: float | None = None
+    dark: float = 0.25
+    bright: float = 0.75
+    least_px: int = 5
+    most_px: int = 700
+
+    def __call__(self, image: Image) -> pd.DataFrame:
+        """Find the defects of a frame."""
+        values = np.asarray(image, dtype=np.float32)
+        bragg = find_bragg(values)
+        radius = 0.1 if self.of_ring is None else self.of_ring * bragg.radius  # cycles a pixel
+        mean = _low_pass(values, radius)
+        scaled = (mean - mean.min()) / max(float(np.ptp(mean)), 1e-12)
+        tables = []
+        for inside in (scaled < self.dark, scaled > self.bright):
+            blobs, count = label(inside, np.ones((3, 3)))
+            numbers = np.arange(1, count + 1)
+            area = sum_labels(inside, blobs, numbers)
+            kept = numbers[(area > self.least_px) & (area < self.most_px)]
+            if not len(kept):
+                continue
+            places = np.array(center_of_mass(inside, blobs, kept))
+            at = tuple(np.round(places).astype(int).T)
+            tables.append(_table(places[:, ::-1], np.abs(scaled[at] - 0.5)))
+        return _whole(tables, values.shape, bragg)
+
+
+@dataclass(frozen=True)
+class BandPass:
+    """Extrema of what is left between slow changes and the Bragg ring, in units of a robust spread."""
+
+    threshold: float = 5.0
+
+    def __call__(self, image: Image) -> pd.DataFrame:
+        """Find the defects of a frame."""
+        values = np.asarray(image, dtype=np.float32)
+        bragg = find_bragg(values)
+        a = bragg.a_px()
+        smooth = gaussian_filter(values, 0.42 * a)
+        left = smooth - gaussian_filter(values, 1.5 * a)
+        return _extrema(left, 0.2 * FLOOR * _unit(values), self.threshold, bragg)
+
+
+@dataclass(frozen=True)
+class BraggSubtracted:
+    """Extrema of a frame less its lattice: the peaks of its spectrum, broadened by strain."""
+
+    threshold: float = 5.0
+    width: float = 0.06
+    """Of what is subtracted about each peak, in radii of the ring."""
+
+    def __call__(self, image: Image) -> pd.DataFrame:
+        """Find the defects of a frame."""
+        values = np.asarray(image, dtype=np.float32)
+        bragg = find_bragg(values)
+        spectrum, spread = fft.rfft2(values - values.mean()), self.width * bragg.radius
+        fy, fx = np.fft.fftfreq(values.shape[0])[:, None], np.fft.rfftfreq(values.shape[1])[None]
+        lattice, order = np.zeros(spectrum.shape, np.float32), range(-4, 5)
+        for g in (m * bragg.waves[0] + n * bragg.waves[1] for m in order for n in order if (m, n) != (0, 0)):
+            if -0.05 < g[0] < 0.55 and abs(g[1]) < 0.55:
+                away = (fx - g[0]) ** 2 + (fy - g[1]) ** 2
+                np.maximum(lattice, np.exp(-away / (2 * spread**2)), out=lattice)
+        rest = fft.irfft2(spectrum * (1 - lattice), values.shape)
+        a = bragg.a_px()
+        smooth = gaussian_filter(rest, 0.2 * a)
+        left = smooth - gaussian_filter(rest, 1.5 * a)
+        return _extrema(left, 0.8 * FLOOR * _unit(values), self.threshold, bragg)
+
+
+@dataclass(frozen=True)
+class SiteIntensity:
+    """Intensities on the fitted lattice, each less what its neighbours of the same sublattice have.
+
+    The threshold on their robust score lets through `alarms` sites of a frame by chance, of normal noise.
+    Besides the place it gives ``column`` (0: the brightest sublattice) and ``change``, the intensity less the
+    neighbours' in units of column 0.
+    """
+
+    alarms: float = 0.05
+    neighbours: int = 18
+    blur: float = 0.15
+    """Width of the filter, about the probe's, in lattice constants."""
+
+    def __call__(self, image: Image) -> pd.DataFrame:
+        """Find the defects of a frame."""
+        read = read_sites(image, self.blur, self.neighbours)
+        threshold = float(norm.isf(self.alarms / (2 * max(len(read.change), 1))))
+        found = np.flatnonzero(np.abs(read.score) > threshold)
+        found = found[_strongest(read.places[found], np.abs(read.change[found]), 0.8 * read.bragg.a_px())]
+        table = _table(read.places[found], np.abs(read.score[found]) / threshold)
+        table["column"], table["change"] = read.column[found], read.change[found]
+        return _whole([table], np.shape(image), read.bragg)
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the columns of a frame read: places (x, y), column (0: the brightest), change and its score.
+
+    `unit` is the brightness of the brightest column, `dark` that of hollow sites, `ratio` what the second
+    column has of the first's intensity.
+    """
+
+    places: Values
+    column: NDArray[np.int64]
+    change: Values
+    score: Values
+    unit: float
+    dark: float
+    ratio: float
+    bragg: Bragg
+
+
+def read_sites(image: Image, blur: float = 0.15, neighbours: int = 18) -> Readings:
+    """Read the intensity of every column of a frame, holes left out."""
+    values = np.asarray(image, dtype=np.float32)
+    sites = find_sites(values)
+    smooth = gaussian_filter(values, blur * sites.bragg.a_px())
+    light = _sample(smooth, sites.places)
+    column, levels = _by_light(sites, light)
+    height = max(levels[0] - levels[2], 1e-6)
+    ratio = (levels[1] - levels[2]) / height
+    unit = height / (1 - 3 * _overlap(values, sites.bragg, ratio, blur))
+    kept = sites.held & (column < 2)
+    places, column, light = sites.places[kept], column[kept], light[kept]
+    change, score = np.empty(len(places)), np.empty(len(places))
+    for own in (column == 0, column == 1):
+        change[own] = _less_neighbours(places[own], light[own], neighbours) / unit
+        spread = _MAD * np.median(np.abs(change[own])) if own.any() else np.inf
+        score[own] = change[own] / max(spread, FLOOR)
+    return Readings(places, column, change, score, unit, levels[2], ratio, sites.bragg)
+
+
+def _overlap(values: Image, bragg: Bragg, ratio: float, blur: float) -> float:
+    """Say which share of a column's peak, blurred, its neighbours hold: three of them light up a hollow site.
+
+    How wide columns are follows from how the second Bragg ring falls behind the first: a honeycomb whose
+    columns have a `ratio` r of intensities has structure factors of sqrt(1 + r^2 - r) and 1 + r.
+    """
+    first, second = bragg.waves, bragg.waves - np.roll(bragg.waves, 1, axis=0)
+    window = [np.hanning(side) for side in values.shape]
+    strengths = []
+    for waves in (first, second):
+        down = np.exp(-2j * np.pi * np.outer(waves[:, 1], np.arange(values.shape[0]))) * window[0]
+        across = np.exp(-2j * np.pi * np.outer(waves[:, 0], np.arange(values.shape[1]))) * window[1]
+        strengths.append(float(np.abs(((down @ (values - values.mean())) * across).sum(axis=1)).mean()))
+    r = min(max(ratio, 0.0), 1.0)
+    fall = np.log(strengths[0] / np.sqrt(1 + r**2 - r) * (1 + r) / max(strengths[1], 1e-12))
+    variance = max(float(fall), 0.0) / (4 * np.pi**2 * bragg.radius**2) + (blur * bragg.a_px()) ** 2
+    return float(min(np.exp(-(bragg.a_px() ** 2) / 3 / (2 * variance)), 0.15))
+
+
+def _by_light(sites: Sites, light: Values) -> tuple[NDArray[np.int64], list[float]]:
+    """Rank the three columns of a cell by their median light: their ranks by site, and the medians."""
+    medians = [float(np.median(light[sites.held & (sites.column == k)])) for k in range(3)]
+    order = np.argsort(medians)[::-1]
+    return np.argsort(order)[sites.column], [medians[k] for k in order]
+
+
+def _less_neighbours(places: Values, light: Values, neighbours: int) -> Values:
+    """Subtract from each site the median of its neighbours, itself left out."""
+    count = min(neighbours, len(places) - 1)
+    if count < 1:
+        return np.zeros(len(places))
+    _, near = cKDTree(places).query(places, count + 1)
+    return np.asarray(light - np.median(light[near[:, 1:]], axis=1))
+
+
+def _strongest(places: Values, strength: Values, within_px: float) -> NDArray[np.bool_]:
+    """Leave out what lies beside something five times as strong: it is that one's tail."""
+    kept = np.ones(len(places), dtype=bool)
+    if len(places) > 1:
+        for first, second in cKDTree(places).query_pairs(within_px):
+            weak, strong = sorted((first, second), key=lambda k: strength[k])
+            kept[weak] &= strength[weak] > 0.2 * strength[strong]
+    return kept
+
+
+def _sample(image: Image, places: Values) -> Values:
+    """Read an image between pixels at places, x then y."""
+    return np.asarray(map_coordinates(image, places[:, ::-1].T, order=1, mode="nearest"), dtype=np.float64)
+
+
+def _low_pass(values: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
+    """Keep what varies slower than `radius`, cycles a pixel."""
+    fy, fx = np.fft.fftfreq(values.shape[0])[:, None], np.fft.rfftfreq(values.shape[1])[None]
+    spectrum = fft.rfft2(values)
+    spectrum[np.hypot(fy, fx) > radius] = 0
+    return np.asarray(fft.irfft2(spectrum, values.shape))
+
+
+def _unit(values: Image) -> float:
+    """Estimate a column's height, robustly, from the range of the pixels."""
+    low, high = np.percentile(values[::2, ::2], [1, 99])
+    return float(high - low)
+
+
+def _extrema(residual: Image, floor: float, threshold: float, bragg: Bragg) -> pd.DataFrame:
+    """Find extrema of a residual above a threshold, in units of its robust spread, which a floor holds up."""
+    strength = np.abs(residual - np.median(residual))
+    strength /= max(_MAD * float(np.median(strength)), floor, 1e-12)
+    size = 2 * int(0.5 * bragg.a_px()) + 1
+    peaks = (strength == maximum_filter(strength, size)) & (strength > threshold)
+    places = np.argwhere(peaks)
+    table = _table(_between(strength, places)[:, ::-1], strength[peaks] / threshold)
+    return _whole([table], residual.shape, bragg)
+
+
+def _between(strength: Image, places: NDArray[np.int64]) -> Values:
+    """Move maxima between pixels, by a parabola along each axis."""
+    moved = places.astype(np.float64)
+    for axis in (0, 1):
+        step = np.eye(2, dtype=int)[axis]
+        below, above = ((places + s * step).clip(0, np.array(strength.shape) - 1) for s in (-1, 1))
+        a, b, c = (strength[tuple(at.T)] for at in (below, places, above))
+        bent = a - 2 * b + c
+        moved[:, axis] += np.where(bent < 0, 0.5 * (a - c) / np.where(bent < 0, bent, 1), 0).clip(-0.5, 0.5)
+    return moved
+
+
+def _table(places: Values, score: Values) -> pd.DataFrame:
+    return pd.DataFrame({"x_px": places[:, 0], "y_px": places[:, 1], "score": score})
+
+
+def _whole(tables: list[pd.DataFrame], shape: tuple[int, ...], bragg: Bragg) -> pd.DataFrame:
+    """Put tables together, without what lies at an edge."""
+    if not tables:
+        return pd.DataFrame({name: np.empty(0) for name in COLUMNS})
+    table = pd.concat(tables, ignore_index=True)
+    edge, inside = _EDGE_A * bragg.a_px(), np.ones(len(table), dtype=bool)
+    for name, side in zip(("x_px", "y_px"), shape[::-1], strict=True):
+        inside &= table[name].between(edge, side - 1 - edge).to_numpy()
+    return table[inside].reset_index(drop=True)
+
+
+METHODS: Mapping[str, Callable[[], Localiser]] = {
+    "seed": Fourier,
+    "seed_ring": lambda: Fourier(of_ring=0.9),
+    "bandpass": BandPass,
+    "bragg": BraggSubtracted,
+    "sites": SiteIntensity,
+}
+"""Methods by name, each with its usual settings; a network is trained: `tmdscope.stem.pixelnet`."""
