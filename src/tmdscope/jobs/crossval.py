@@ -1,5 +1,6 @@
 """Stage `crossval`: methods on a table of features, cross-validated; every fold is an MLflow run."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from tmdscope.dataset.splits import FoldParts
 from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
+from tmdscope.models.registry import Targets
 from tmdscope.models.tabular import Method, pooled_predictions, score_parts
 from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.record import write_record
@@ -22,13 +24,17 @@ from tmdscope.tracking.runs import numbers
 
 def run(study: Study) -> None:
     """Score every method on the folds, and pooled over the outer folds."""
+    cohort = study.cohort(study)
+    cross_validate_methods(study, cohort, methods_of(study, cohort))
+
+
+def cross_validate_methods(study: Study, cohort: Cohort, methods: Mapping[str, Method]) -> dict[str, Targets]:
+    """Write the scores of methods and where their runs are; gives the pooled predictions of each."""
     torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
     pooled, scoring = study.section("pooled", FoldsParams), study.section("scoring", ScoringParams)
-    cohort = study.cohort(study)
-    folds = cohort.rows(cohort.read_split(study.layout.split))
-    methods, plain = methods_of(study, cohort), cohort.task.plain
+    folds, plain = cohort.rows(cohort.read_split(study.layout.split)), cohort.task.plain
     settings = {name: dict(method.settings) for name, method in methods.items()}
-    scores, runs = {}, {}
+    scores, runs, said = {}, {}, {}
     with tracked_stage(study, "crossval", cohort, settings) as tracked:
         for name, method in methods.items():
             tags = {"experiment": name}
@@ -41,7 +47,7 @@ def run(study: Study) -> None:
             if cohort.classes:
                 counts = confusion_matrix(cohort.targets, predicted, len(cohort.classes))
                 found["confusion"] = counts.tolist()
-            scores[name], runs[name] = found, run.run_id
+            scores[name], runs[name], said[name] = found, run.run_id, predicted
             print(
                 f"{name}: validation {plain.tell(found[f'val_{plain.name}']['mean'])}, "
                 f"test {plain.tell(found[f'test_{plain.name}']['mean'])}, "
@@ -49,6 +55,7 @@ def run(study: Study) -> None:
             )
         StudyScores.parse(scores).write(study.layout.scores, tracked.of)
         write_record(study.layout.run, {**tracked.where, "runs": runs}, tracked.of)
+    return said
 
 
 def score_folds(

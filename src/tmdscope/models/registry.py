@@ -4,8 +4,10 @@ Fixed runs and searches share them: each is a family of `tmdscope.params.familie
 transforms of the features before it.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -19,13 +21,16 @@ from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScale
 from sklearn.svm import SVC
 from sklearn.utils.class_weight import compute_sample_weight
 from threadpoolctl import threadpool_limits
+from torch import nn
 
 from tmdscope.errors import UserError
 from tmdscope.learn.fit import Examples, predict_logits
 from tmdscope.learn.recorder import Silent
-from tmdscope.models.mlp import Mlp, train_mlp
+from tmdscope.models.cnn import MIN_SIDE, train_cnn
+from tmdscope.models.mlp import train_mlp
 from tmdscope.params.families import (
     AnyFamily,
+    CnnFamily,
     KernelRidgeFamily,
     KnnFamily,
     LogisticFamily,
@@ -108,26 +113,50 @@ class _KernelRidgeClassifier:
         return largest
 
 
-class _MlpClassifier:
-    """A network that trains for all epochs and keeps the last, so that no image chooses one."""
+Train = Callable[[int, Multiclass, Examples, torch.Tensor], nn.Module]
+"""Trains a network from a seed, on some rows of the examples."""
 
-    def __init__(self, family: MlpFamily, classes: Sequence[str], seed: int) -> None:
-        self.family = family
+
+class _NetworkClassifier:
+    """A network that trains for all epochs and keeps the last, so that no image chooses one.
+
+    `shape` is that of one image's features, as the network takes them.
+    """
+
+    def __init__(self, train: Train, shape: Sequence[int], classes: Sequence[str], seed: int) -> None:
+        self.train, self.shape, self.seed = train, shape, seed
         self.target = Multiclass(tuple(classes))
-        self.seed = seed
-        self.model: Mlp | None = None
+        self.model: nn.Module | None = None
 
     def fit(self, inputs: Features, labels: Labels) -> Self:
-        examples = Examples(torch.tensor(inputs, dtype=torch.float32), torch.tensor(labels))
-        rows = torch.arange(len(labels))  # scores after each epoch are of training images
-        self.model = train_mlp(self.family, self.seed, self.target, examples, rows, rows, Silent())
+        examples = Examples(self._shaped(inputs), torch.tensor(labels))
+        self.model = self.train(self.seed, self.target, examples, torch.arange(len(labels)))
         return self
 
     def predict(self, inputs: Features) -> NDArray[Any]:
         assert self.model is not None
-        logits = predict_logits(self.model, torch.tensor(inputs, dtype=torch.float32))
-        labels: NDArray[Any] = logits.argmax(dim=1).numpy()
+        labels: NDArray[Any] = predict_logits(self.model, self._shaped(inputs)).argmax(dim=1).numpy()
         return labels
+
+    def _shaped(self, inputs: Features) -> torch.Tensor:
+        return torch.tensor(inputs, dtype=torch.float32).reshape(-1, *self.shape)
+
+
+def _make_mlp(family: MlpFamily, inputs: Features, classes: Sequence[str], seed: int) -> Any:
+    def train(seed: int, target: Multiclass, examples: Examples, rows: torch.Tensor) -> nn.Module:
+        return train_mlp(
+            family, seed, target, examples, rows, rows, Silent()
+        )  # scores are of training images
+
+    return _NetworkClassifier(train, inputs.shape[1:], classes, seed)
+
+
+def _make_cnn(family: CnnFamily, inputs: Features, classes: Sequence[str], seed: int) -> Any:
+    side = math.isqrt(inputs.shape[1])
+    if side * side != inputs.shape[1] or side < MIN_SIDE:
+        told = f"{inputs.shape[1]} features are no square image of {MIN_SIDE} x {MIN_SIDE} px or more"
+        raise FamilyError(f"cnn: {told}; take another family")
+    return _NetworkClassifier(partial(train_cnn, family), (side, side), classes, seed)
 
 
 def _make_knn(family: KnnFamily, inputs: Features, classes: Sequence[str], _: int) -> Any:
@@ -146,7 +175,8 @@ def _kernel_ridge(family: KernelRidgeFamily, inputs: Features, *_: Any) -> Any:
 Maker = Callable[[Any, Features, Sequence[str], int], Any]
 
 _CLASSIFIERS: Mapping[str, Maker] = {
-    "mlp": lambda family, _, classes, seed: _MlpClassifier(family, classes, seed),
+    "mlp": _make_mlp,
+    "cnn": _make_cnn,
     "logistic": lambda family, *_: LogisticRegression(
         C=family.logistic_c, class_weight=_weight(family), max_iter=_MAX_ITERATIONS
     ),

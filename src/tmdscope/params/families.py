@@ -39,6 +39,20 @@ class MlpFamily(FamilyParams):
     batch_size: int = Field(ge=2, le=4096)
 
 
+class CnnFamily(FamilyParams):
+    """A small convolutional network on square images, which the features are the pixels of, row by row.
+
+    Trained for a fixed number of epochs, oversampled to the largest class, each image turned and mirrored at
+    random.
+    """
+
+    family: Literal["cnn"]
+    learning_rate: float = Field(gt=0, le=1)
+    dropout: float = Field(ge=0, lt=1, description="share of values set to 0 after each pooling")
+    epochs: int = Field(ge=1, le=10_000)
+    batch_size: int = Field(ge=2, le=4096)
+
+
 class LogisticFamily(FamilyParams):
     """Logistic regression."""
 
@@ -80,10 +94,11 @@ class RidgeFamily(FamilyParams):
     ridge_alpha: float = Field(gt=0, le=1e9, description="strength of the regularisation")
 
 
-AnyFamily = MlpFamily | LogisticFamily | SvcFamily | KernelRidgeFamily | KnnFamily | RidgeFamily
+AnyFamily = MlpFamily | CnnFamily | LogisticFamily | SvcFamily | KernelRidgeFamily | KnnFamily | RidgeFamily
 
 FAMILIES: Mapping[str, type[AnyFamily]] = {
     "mlp": MlpFamily,
+    "cnn": CnnFamily,
     "logistic": LogisticFamily,
     "svc": SvcFamily,
     "kernel_ridge": KernelRidgeFamily,

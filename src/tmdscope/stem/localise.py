@@ -146,14 +146,15 @@ class SiteIntensity:
 class Readings:
     """What the columns of a frame read: places (x, y), column (0: the brightest), change and its score.
 
-    `unit` is the brightness of the brightest column, `dark` that of hollow sites, `ratio` what the second
-    column has of the first's intensity.
+    `haze` is how much brighter than usual it is around, `unit` the brightness of the brightest column, `dark`
+    that of hollow sites, `ratio` what the second column has of the first's intensity.
     """
 
     places: Values
     column: NDArray[np.int64]
     change: Values
     score: Values
+    haze: Values
     unit: float
     dark: float
     ratio: float
@@ -172,12 +173,14 @@ def read_sites(image: Image, blur: float = 0.15, neighbours: int = 18) -> Readin
     unit = height / (1 - 3 * _overlap(values, sites.bragg, ratio, blur))
     kept = sites.held & (column < 2)
     places, column, light = sites.places[kept], column[kept], light[kept]
-    change, score = np.empty(len(places)), np.empty(len(places))
+    change, score, haze = (np.empty(len(places)) for _ in range(3))
     for own in (column == 0, column == 1):
-        change[own] = _less_neighbours(places[own], light[own], neighbours) / unit
+        usual = _of_neighbours(places[own], light[own], neighbours)
+        change[own] = (light[own] - usual) / unit
+        haze[own] = usual - np.median(light[own])
         spread = _MAD * np.median(np.abs(change[own])) if own.any() else np.inf
         score[own] = change[own] / max(spread, FLOOR)
-    return Readings(places, column, change, score, unit, levels[2], ratio, sites.bragg)
+    return Readings(places, column, change, score, haze, unit, levels[2], ratio, sites.bragg)
 
 
 def _overlap(values: Image, bragg: Bragg, ratio: float, blur: float) -> float:
@@ -206,13 +209,13 @@ def _by_light(sites: Sites, light: Values) -> tuple[NDArray[np.int64], list[floa
     return np.argsort(order)[sites.column], [medians[k] for k in order]
 
 
-def _less_neighbours(places: Values, light: Values, neighbours: int) -> Values:
-    """Subtract from each site the median of its neighbours, itself left out."""
+def _of_neighbours(places: Values, light: Values, neighbours: int) -> Values:
+    """Give for each site the median light of its neighbours, itself left out."""
     count = min(neighbours, len(places) - 1)
     if count < 1:
-        return np.zeros(len(places))
+        return light.copy()
     _, near = cKDTree(places).query(places, count + 1)
-    return np.asarray(light - np.median(light[near[:, 1:]], axis=1))
+    return np.asarray(np.median(light[near[:, 1:]], axis=1))
 
 
 def _strongest(places: Values, strength: Values, within_px: float) -> NDArray[np.bool_]:

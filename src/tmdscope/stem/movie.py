@@ -98,10 +98,9 @@ class Movie:
             defects = dict(self.alive.values())
             grown = self.dynamics.hole_px * number
             holes = [(middle, middle, grown)] if grown else []
-            image = self.scene.render(defects, self.rng, drift, holes)
-            yield MovieFrame(
-                number, image, self._truth(number, drift, holes), (float(drift[0]), float(drift[1]))
-            )
+            shift = float(drift[0]), float(drift[1])
+            image = self.scene.render(defects, self.rng, shift, holes)
+            yield MovieFrame(number, image, self._truth(number, shift, holes), shift)
             self._step()
             drift = drift + steady + self.rng.normal(0, self.dynamics.wander_px, 2)
 
