@@ -42,7 +42,7 @@ OWN: dict[str, dict[str, Any]] = {
     "kernel_ridge": {"alpha": 0.1, "gamma": 1.0, "balanced": True},
     "knn": {"neighbours": 3, "votes": "distance"},
 }
-OF_CLASSES = tuple(name for name in FAMILIES if name != "ridge")
+OF_CLASSES = tuple(name for name in FAMILIES if name not in ("ridge", "cnn"))  # of numbers, of windows
 PLAIN = {"power": 1.0, "l2": False, "standardise": False}
 
 

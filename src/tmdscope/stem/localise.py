@@ -27,7 +27,7 @@ COLUMNS = ("x_px", "y_px", "score")
 FLOOR = 0.025
 """Least noise that is believed, in column peaks: without noise all that is not perfect would stand out."""
 
-_EDGE_A = 1.5
+EDGE_A = 1.5
 """Width of the border where nothing is looked for, in lattice constants."""
 
 _MAD = 1.4826
@@ -133,13 +133,17 @@ class SiteIntensity:
 
     def __call__(self, image: Image) -> pd.DataFrame:
         """Find the defects of a frame."""
+        return self.located(image)[0]
+
+    def located(self, image: Image) -> tuple[pd.DataFrame, "Readings", NDArray[np.int64]]:
+        """Find the defects of a frame; gives also what all sites read, and which of them are the defects'."""
         read = read_sites(image, self.blur, self.neighbours)
         threshold = float(norm.isf(self.alarms / (2 * max(len(read.change), 1))))
         found = np.flatnonzero(np.abs(read.score) > threshold)
         found = found[_strongest(read.places[found], np.abs(read.change[found]), 0.8 * read.bragg.a_px())]
+        found = found[inner(read.places[found], np.shape(image), read.bragg.a_px())]
         table = _table(read.places[found], np.abs(read.score[found]) / threshold)
-        table["column"], table["change"] = read.column[found], read.change[found]
-        return _whole([table], np.shape(image), read.bragg)
+        return table.assign(column=read.column[found], change=read.change[found]), read, found
 
 
 @dataclass(frozen=True)
@@ -274,15 +278,27 @@ def _table(places: Values, score: Values) -> pd.DataFrame:
     return pd.DataFrame({"x_px": places[:, 0], "y_px": places[:, 1], "score": score})
 
 
+def whole_table(places: Values, score: Values, shape: tuple[int, ...], a_px: float) -> pd.DataFrame:
+    """Make a table of defects of a frame of a shape (rows, columns), without what lies at an edge."""
+    return _inner(_table(places, score), shape, a_px)
+
+
 def _whole(tables: list[pd.DataFrame], shape: tuple[int, ...], bragg: Bragg) -> pd.DataFrame:
     """Put tables together, without what lies at an edge."""
     if not tables:
         return pd.DataFrame({name: np.empty(0) for name in COLUMNS})
-    table = pd.concat(tables, ignore_index=True)
-    edge, inside = _EDGE_A * bragg.a_px(), np.ones(len(table), dtype=bool)
-    for name, side in zip(("x_px", "y_px"), shape[::-1], strict=True):
-        inside &= table[name].between(edge, side - 1 - edge).to_numpy()
-    return table[inside].reset_index(drop=True)
+    return _inner(pd.concat(tables, ignore_index=True), shape, bragg.a_px())
+
+
+def _inner(table: pd.DataFrame, shape: tuple[int, ...], a_px: float) -> pd.DataFrame:
+    return table[inner(table[["x_px", "y_px"]].to_numpy(), shape, a_px)].reset_index(drop=True)
+
+
+def inner(places: Values, shape: tuple[int, ...], a_px: float) -> NDArray[np.bool_]:
+    """Say which places, x then y, count: not those at an edge of a frame of a shape (rows, columns)."""
+    edge = EDGE_A * a_px
+    fits = (places >= edge) & (places <= np.array(shape[::-1]) - 1 - edge)
+    return np.asarray(fits.all(axis=1))
 
 
 METHODS: Mapping[str, Callable[[], Localiser]] = {

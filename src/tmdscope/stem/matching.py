@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from tmdscope.stem.localise import inner
+
 RADIUS_A = 0.57
 """Radius of a match in lattice constants: the distance of two neighbouring columns."""
-
-EDGE_A = 1.5
-"""Width of the border where objects do not count, in lattice constants."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,7 @@ def match(truth: pd.DataFrame, found: pd.DataFrame, a_px: float, shape: tuple[in
     rows, columns = linear_sum_assignment(np.where(near, away, 1e6))
     paired = near[rows, columns]
     rows, columns = rows[paired], columns[paired]
-    size = np.array(shape[::-1]) - 1
-    counts = _inside(true, size, EDGE_A * a_px)
-    false = np.setdiff1d(np.flatnonzero(_inside(said, size, EDGE_A * a_px)), columns)
+    counts = inner(true, shape, a_px)
+    false = np.setdiff1d(np.flatnonzero(inner(said, shape, a_px)), columns)
     hits = counts[rows]
     return Match(np.flatnonzero(counts), rows[hits], columns[hits], away[rows[hits], columns[hits]], false)
-
-
-def _inside(places: NDArray[np.float64], size: NDArray[np.int64], edge: float) -> NDArray[np.bool_]:
-    return np.asarray(((places >= edge) & (places <= size - edge)).all(axis=1))
