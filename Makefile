@@ -19,7 +19,7 @@ REQUIRE_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup repro published ui dashboard serve test lint format bench docs sbom audit-deps clean
+.PHONY: help setup repro published stem ui dashboard serve test lint format bench docs sbom audit-deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ repro: $(READY) ## Run the main study; stages that are up to date are skipped
 published: $(READY) ## Run the study on the authors' published features (fetches them)
 	$(DVC) repro pipelines/published_features/dvc.yaml
 	@echo "Report: reports/published_features/index.html"
+
+stem: $(READY) ## Run the study of defects in simulated STEM movies
+	$(DVC) repro pipelines/stem_defects/dvc.yaml
+	@echo "Report: reports/stem_defects/index.html"
 
 ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
 	@mkdir -p mlruns/artifacts

@@ -92,12 +92,13 @@ class Figure:
     caption: str
     alt: str
     png: bytes
+    media: str = "image/png"
     kind = "figure"
 
     @property
     def source(self) -> str:
         """The picture as a data address."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+        return f"data:{self.media};base64," + base64.b64encode(self.png).decode("ascii")
 
 
 Block = Paragraph | Note | Points | Commands | Table | Figure

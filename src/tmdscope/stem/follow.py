@@ -71,5 +71,10 @@ class Follower:
         radius = search_radius_px(a_px, _DRIFT_PX, _ERROR_PX, nearest_px(found))
         linked = link(found, radius, self.memory)
         drift = frame_drift(linked, a_px, self.frames)
-        tracks = smoothed_classes(linked, (*self.crystal.names, PRISTINE))
+        named = bool(self.crystal.kinds)
+        tracks = (
+            smoothed_classes(linked, (*self.crystal.names, PRISTINE))
+            if named
+            else linked.assign(smoothed=linked["label"])
+        )
         return Followed(tracks, drift, self.failed)

@@ -3,8 +3,6 @@
 The exponent of the atomic number is read off the frame, by how bright its second column is beside the first.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -20,9 +18,15 @@ USUAL_EXPONENT = 1.7
 """Where a frame's columns, being alike, do not tell it."""
 
 _EXPONENTS = (1.2, 2.2)
+_TAIL = 0.1
+"""Share of a column's peak in the wide tails of a usual probe: a lattice shows them as an even background."""
+
+DIMMER, BRIGHTER = "dimmer", "brighter"
+"""What sites are called whose crystal is not named."""
+
 _REJECT = 4.5
 """Standard deviations from every kind beyond which a site is unknown."""
-_OWN_SPREAD = 0.04
+_OWN_SPREAD = 0.05
 """Share of a change by which it varies for reasons other than noise: disorder, relaxation."""
 
 
@@ -39,12 +43,14 @@ def exponent_of(crystal: Crystal, ratio: float) -> float | None:
 def class_chances(read: Readings, sites: NDArray[np.int64], crystal: Crystal) -> pd.DataFrame:
     """Give a row per site, ``label`` and ``p_KIND`` of every kind of the crystal, pristine last.
 
-    Kinds are as likely as one another.
+    Kinds are as likely as one another. Of a crystal without kinds a site is dimmer or brighter than others.
     """
+    if not crystal.kinds:
+        return pd.DataFrame({"label": np.where(read.change[sites] < 0, DIMMER, BRIGHTER)})
     told = exponent_of(crystal, read.ratio) or USUAL_EXPONENT
     first = crystal.intensity(crystal.columns[1], told) <= 1
     unit = 1.0 if first else crystal.intensity(crystal.columns[1], told)
-    names, changes = [*crystal.names, PRISTINE], np.append(crystal.changes(told) / unit, 0.0)
+    names, changes = [*crystal.names, PRISTINE], np.append(crystal.changes(told) / unit / (1 - _TAIL), 0.0)
     on = np.array([kind.site if first else 1 - kind.site for kind in crystal.kinds] + [-1])
     column, change = read.column[sites], read.change[sites]
     spread = np.array([_spread(read, k) for k in (0, 1)])[column]
@@ -59,20 +65,6 @@ def class_chances(read: Readings, sites: NDArray[np.int64], crystal: Crystal) ->
     return pd.DataFrame({"label": label, **{f"p_{name}": chance[:, k] for k, name in enumerate(names)}})
 
 
-def nearest_sites(read: Readings, places: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Find the site (row of the readings) nearest to each place."""
-    from scipy.spatial import cKDTree
-
-    return np.asarray(cKDTree(read.places).query(places)[1], dtype=np.int64)
-
-
 def _spread(read: Readings, column: int) -> float:
     own = read.change[read.column == column]
     return max(1.4826 * float(np.median(np.abs(own))), FLOOR) if len(own) else FLOOR
-
-
-def merged(names: Sequence[str] | NDArray[np.object_], alike: Sequence[str]) -> NDArray[np.object_]:
-    """Call some kinds by one name: those that noise leaves alike."""
-    table = np.array(names, dtype=object)
-    table[np.isin(table.astype(str), list(alike))] = "+".join(alike)
-    return table

@@ -96,7 +96,7 @@ def see(image: Image) -> Seen:
 def spots(truth: pd.DataFrame, seen: Seen) -> NDArray[np.float32]:
     """Mark defects by spots of height 1."""
     target = np.zeros(seen.values.shape, np.float32)
-    y, x = np.mgrid[: target.shape[0], : target.shape[1]]
+    y, x = np.indices(seen.values.shape)
     for column, row in truth[["x_px", "y_px"]].to_numpy():
         away = (x - (column + 0.5) / seen.scale + 0.5) ** 2 + (y - (row + 0.5) / seen.scale + 0.5) ** 2
         np.maximum(target, np.exp(-away / (2 * _SPOT_PX**2)), out=target)
