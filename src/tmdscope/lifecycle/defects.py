@@ -137,11 +137,7 @@ def _page(
     counts = counts_over_time(tracks, label, names, source.frames)
     figures = [
         Figure(f"The first {len(shown)} frames.", "frames with marks", marked, "image/gif"),
-        Figure(
-            "Defects of each class, frame by frame.",
-            "counts",
-            counts_over_time(tracks, label, names, source.frames),
-        ),
+        Figure("Defects of each class, frame by frame.", "counts", counts),
         Figure("Tracks, without the stage's drift.", "tracks", trajectories(shown[0], still, label, names)),
         Figure("Tracks through time.", "tracks in space and time", broom(still, label, names)),
     ]

@@ -35,19 +35,19 @@ class Detector:
         self.outcomes: list[pd.DataFrame] = []
         self.known: dict[int, pd.DataFrame] = {}
 
-    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Rows:
+    def predict_fold(self, parts: FoldParts, number: int, listener: FoldRecorder) -> Rows:  # noqa: ARG002
         """Count hits and false alarms of every frame."""
         localiser = self.trained(parts.train, number)
         return self._counts([self._judged(localiser, row) for row in range(len(self.frames.manifest))])
 
-    def predict_unseen(self, seen: Rows, unseen: Rows, number: int, inner_folds: int) -> Rows:
+    def predict_unseen(self, seen: Rows, unseen: Rows, number: int, inner_folds: int) -> Rows:  # noqa: ARG002
         """Count them of some frames after training on others; keeps what became of every object."""
         localiser = self.trained(seen, 1000 + number)
         judged = [self._judged(localiser, int(row)) for row in unseen]
         self.outcomes += judged
         return self._counts(judged)
 
-    def trained(self, rows: Rows, number: int) -> Localiser:
+    def trained(self, rows: Rows, number: int) -> Localiser:  # noqa: ARG002
         """Give the method; trains nothing."""
         return METHODS[self.name]()
 

@@ -186,11 +186,7 @@ class Naming(Part):
         """Say what the best method does."""
         own = self.by_method[self.best][self.target_noise]
         border = self.by_method.get(BORDER, {}).get(self.target_noise, {}).get("pair")
-        told = (
-            f"the border of the window alone tells these two in {percent(border)} % of cases"
-            if border
-            else ""
-        )
+        told = f"; the border of the window alone tells these two in {percent(border)} %" if border else ""
         return [
             (
                 f"At noise {self.target_noise:g}, on conditions never seen, {self.best} names "
@@ -216,10 +212,7 @@ class Naming(Part):
         pooled = [
             {
                 "Method": name,
-                **{
-                    m.title: with_interval(one.pooled.all.values[m.name], one.pooled.all.bounds.get(m.name))
-                    for m in CLASSES.metrics
-                },
+                **_with_intervals(one.pooled.all),
             }
             for name, one in self.scores.classifiers.items()
         ]
