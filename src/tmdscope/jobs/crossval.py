@@ -48,9 +48,9 @@ def cross_validate_methods(study: Study, cohort: Cohort, methods: Mapping[str, M
                 counts = confusion_matrix(cohort.targets, predicted, len(cohort.classes))
                 found["confusion"] = counts.tolist()
             scores[name], runs[name], said[name] = found, run.run_id, predicted
+            val, test = (found.get(f"{part}_{plain.name}", {}).get("mean") for part in ("val", "test"))
             print(
-                f"{name}: validation {plain.tell(found[f'val_{plain.name}']['mean'])}, "
-                f"test {plain.tell(found[f'test_{plain.name}']['mean'])}, "
+                f"{name}: validation {plain.tell(val)}, test {plain.tell(test)}, "
                 f"pooled {plain.tell(found['pooled'][plain.name])}"
             )
         StudyScores.parse(scores).write(study.layout.scores, tracked.of)

@@ -1,5 +1,6 @@
 """How fast defects move and change, read off linked tracks, with 95 % intervals over the tracks."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -190,8 +191,10 @@ def transitions(
             return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
 
     bounds = np.full((2, size, size), np.nan)
-    if len(sums) > 1:
-        bounds = percentile_interval(chances(drawn_sums(sums, resamples, seed)), len(sums))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of classes that no track has
+        if len(sums) > 1:
+            bounds = percentile_interval(chances(drawn_sums(sums, resamples, seed)), len(sums))
     total = sums.sum(axis=0)
     return Transitions(tuple(classes), chances(total), bounds, total.reshape(size, size))
 

@@ -133,9 +133,9 @@ def judge(
         {"true": dynamics.hop[first], **_told(hop_chance(moving, a_px, *draws))},
         {
             "true": chance,
-            "estimated": float(pair.chance[0, 1]),
-            "ci95": pair.ci95[:, 0, 1].tolist(),
-            "unsmoothed": float(raw.chance[0, 1]),
+            "estimated": _known(pair.chance[0, 1]),
+            "ci95": [_known(bound) for bound in pair.ci95[:, 0, 1]],
+            "unsmoothed": _known(raw.chance[0, 1]),
         },
         {name: float((tracks[name] == tracks["true"])[named].mean()) for name in ("label", "smoothed")},
     )
@@ -144,6 +144,10 @@ def judge(
 def _mostly(tracks: pd.DataFrame, label: str, kinds: list[str]) -> NDArray[np.bool_]:
     """Say which rows are of tracks that are of some kinds for more than half of the time."""
     return np.asarray(tracks[label].isin(kinds).groupby(tracks[TRACK]).transform("mean") > 0.5)
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _told(rate: Rate) -> dict[str, Any]:

@@ -383,8 +383,11 @@ class Following(Part):
 
 
 def _interval(told: Mapping[str, Any], scale: float) -> str:
-    low, high = told["ci95"] or (float("nan"), float("nan"))
-    return f"{told['estimated'] * scale:.3g} [{low * scale:.3g}, {high * scale:.3g}]"
+    if told["estimated"] is None:
+        return "-"
+    bounds = [bound for bound in told["ci95"] or [] if bound is not None]
+    words = f" [{', '.join(f'{bound * scale:.3g}' for bound in bounds)}]" if bounds else ""
+    return f"{told['estimated'] * scale:.3g}{words}"
 
 
 def report_of(study: Study) -> Report:
