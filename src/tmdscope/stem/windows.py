@@ -22,6 +22,13 @@ SIZE = 32
 PER_A = 10.6
 """Pixels of a window to a lattice constant, as 0.03 nm a pixel have it of WS2."""
 
+BORDER_PX = 6
+"""Width of the border in which no defect in the middle is seen."""
+
+BORDER = np.ones((SIZE, SIZE), dtype=bool)
+BORDER[BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX] = False
+"""Pixels of the border."""
+
 _SMOOTH_A = 0.05
 """Width of the filter before resampling, in lattice constants: less than a third of a usual probe."""
 

@@ -4,11 +4,10 @@ import pandas as pd
 
 from tmdscope.files import read_table, write_table
 from tmdscope.jobs import split
-from tmdscope.jobs.crossval import cross_validate_methods
+from tmdscope.jobs.crossvalidating import cross_validate_methods
 from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
-from tmdscope.studies.stem_defects.data import MANIFEST
-from tmdscope.studies.stem_defects.study import windows_of
+from tmdscope.studies.stem_defects.study import MANIFEST, windows_of
 
 
 def run(study: Study) -> None:

@@ -1,28 +1,20 @@
 """The study's data: simulated frames and windows, as they lie on disk and as cohorts."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.dataset.splits import Split, make_split
 from tmdscope.files import open_array, read_table
 from tmdscope.jobs.study import Study
-from tmdscope.params.common import FoldsParams
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES, DETECTIONS
 from tmdscope.stem.crystal import PRISTINE
 from tmdscope.stem.localise import inner
-from tmdscope.stem.simulate import Condition
 from tmdscope.studies.stem_defects.params import SimulateParams
-
-IMAGES, MANIFEST, OBJECTS = "images.npy", "manifest.parquet", "objects.parquet"
-"""In the folder of a source: frames or windows, a row for each, and the defects of each frame."""
-
-CONDITIONS = tuple(asdict(Condition()))
-"""Columns of the manifest that say how an image was taken."""
+from tmdscope.studies.stem_defects.study import IMAGES, MANIFEST, OBJECTS
 
 
 @dataclass(frozen=True)
@@ -63,15 +55,6 @@ def read_frames(study: Study) -> Cohort:
 def _counted(frames: Frames, row: int, a_nm: float) -> int:
     places = frames.truth(row)[["x_px", "y_px"]].to_numpy()
     return int(inner(places, frames.images.shape[1:], a_nm / frames.manifest["pixel_nm"][row]).sum())
-
-
-def folds_by_condition(study: Study, cohort: Cohort) -> Split:
-    """Cut folds that share no condition, and hold every noise alike."""
-    asked = study.section("split", FoldsParams)
-    noise = frames_of(study).manifest["noise"].to_numpy()
-    level = np.unique(noise, return_inverse=True)[1]
-    ids, groups = cohort.image_ids.tolist(), cohort.groups.tolist()
-    return make_split(level, groups, ids, asked.test_folds, asked.folds)
 
 
 def read_windows(study: Study) -> Cohort:

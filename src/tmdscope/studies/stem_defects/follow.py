@@ -1,6 +1,6 @@
 """Stage `follow`: a simulated movie, frame by frame, to defects, tracks and rates."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.params.common import ScoringParams
 from tmdscope.progress import progress
-from tmdscope.record import JsonRecord, write_record
+from tmdscope.record import write_record
 from tmdscope.stem.crystal import Crystal
 from tmdscope.stem.follow import Followed, Follower
 from tmdscope.stem.matching import match
@@ -21,29 +21,8 @@ from tmdscope.stem.rates import Rate, diffusion, hop_chance, published_formula, 
 from tmdscope.stem.simulate import Condition
 from tmdscope.stem.tracks import TRACK, score_links, without_drift
 from tmdscope.studies.stem_defects.params import MovieParams, SimulateParams
+from tmdscope.studies.stem_defects.records import MOVIE, RATES, RUN, TRACKS, TRUTH, Rates
 from tmdscope.tracking.runs import numbers
-
-MOVIE, TRACKS, TRUTH = "movie.npy", "tracks.parquet", "truth.parquet"
-RATES, RUN = "rates.json", "rates_run.json"
-
-
-@dataclass(frozen=True)
-class Rates(JsonRecord):
-    """What a movie gave: links, drift, motion and changes, beside the truth.
-
-    `diffusion` (nm2/s), `hop` and `change` (chances from frame to frame) hold ``true, estimated, ci95``; of
-    diffusion also ``walked``, from the true paths, and ``published_formula``.
-    """
-
-    seconds: float
-    pixel_nm: float
-    frames: int
-    links: dict[str, float]
-    drift_rms_px: float
-    diffusion: dict[str, Any]
-    hop: dict[str, Any]
-    change: dict[str, Any]
-    flicker: dict[str, float]
 
 
 def run(study: Study) -> None:

@@ -16,13 +16,13 @@ from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.models.registry import fit_family
 from tmdscope.params.families import CnnFamily, LogisticFamily
-from tmdscope.record import JsonRecord, write_record
+from tmdscope.record import write_record
 from tmdscope.scores.task import CLASSES
 from tmdscope.stem.crystal import Crystal
 from tmdscope.stem.simulate import Condition, Scene, draw_condition
-from tmdscope.stem.windows import SIZE
-from tmdscope.studies.stem_defects.classifiers import BORDER_PX
+from tmdscope.stem.windows import BORDER, SIZE
 from tmdscope.studies.stem_defects.params import LeakParams, SimulateParams
+from tmdscope.studies.stem_defects.records import Leak
 from tmdscope.tracking.runs import numbers
 
 Pictures = NDArray[np.float64]
@@ -33,19 +33,6 @@ _TEST = 5
 """One in so many pictures, or originals, is tested on."""
 _PLAIN = Condition(noise=0, disorder=0, disorder_nm=0, relaxation_nm=0, jitter_px=0, shear=0)
 _PAIR = ("SW", "VW")
-
-
-@dataclass(frozen=True)
-class Leak(JsonRecord):
-    """Scores by order of scaling and noise, and by split; and of the border, where no defect is seen.
-
-    `border` tells the two kinds whose columns are nearly empty from one another; half right is chance.
-    """
-
-    metric: str
-    scores: dict[str, dict[str, float]]
-    border: dict[str, float]
-    pictures: int
 
 
 @dataclass(frozen=True)
@@ -150,9 +137,7 @@ def _score(
 def _border(made: _Set, seen: Pictures, classes: Sequence[str]) -> float:
     """Tell two kinds apart from the border of pictures alone, tested on other originals."""
     pair = np.isin(made.labels, [classes.index(name) for name in _PAIR if name in classes])
-    inside = np.zeros((SIZE, SIZE), dtype=bool)
-    inside[BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX] = True
-    border, labels = seen[pair][:, ~inside], np.unique(made.labels[pair], return_inverse=True)[1]
+    border, labels = seen[pair][:, BORDER], np.unique(made.labels[pair], return_inverse=True)[1]
     sums = np.stack([border.mean(axis=1), border.std(axis=1)], axis=1)
     test = made.original[pair] % 2 == 0
     family = LogisticFamily(

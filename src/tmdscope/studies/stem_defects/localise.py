@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tmdscope.files import write_table
-from tmdscope.jobs.crossval import cross_validate_methods
+from tmdscope.jobs.crossvalidating import cross_validate_methods
 from tmdscope.jobs.study import Study
 from tmdscope.studies.stem_defects.data import frames_of
 from tmdscope.studies.stem_defects.detectors import make_detectors

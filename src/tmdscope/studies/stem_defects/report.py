@@ -31,10 +31,8 @@ from tmdscope.scores.records import StudyScores
 from tmdscope.scores.task import CLASSES, DETECTIONS
 from tmdscope.stem.crystal import PRISTINE
 from tmdscope.stem.rates import transitions
-from tmdscope.studies.stem_defects.classifiers import BORDER
-from tmdscope.studies.stem_defects.follow import MOVIE, RATES, RUN, TRACKS, TRUTH, Rates
-from tmdscope.studies.stem_defects.leak import Leak
 from tmdscope.studies.stem_defects.params import SimulateParams
+from tmdscope.studies.stem_defects.records import BORDER_ONLY, MOVIE, RATES, RUN, TRACKS, TRUTH, Leak, Rates
 from tmdscope.studies.stem_defects.study import windows_of
 
 ALIKE = ("SW", "VW")
@@ -78,7 +76,7 @@ class Detection(Part):
     outcomes: pd.DataFrame
 
     @cached_property
-    def scores(self) -> dict[str, dict[float, dict[str, float]]]:
+    def scores(self) -> dict[str, dict[float, dict[str, Any]]]:
         """Scores by detector and noise; ``found_by_kind`` has the share of each kind that is found."""
         return {
             str(name): {float(noise): self._scored(own) for noise, own in of.groupby("noise")}
@@ -172,7 +170,7 @@ class Naming(Part):
     @property
     def best(self) -> str:
         """The method that names most of the six right at usual noise."""
-        honest = [name for name in self.by_method if name != BORDER]
+        honest = [name for name in self.by_method if name != BORDER_ONLY]
         return max(honest, key=lambda name: self.by_method[name][self.target_noise]["six"])
 
     def metrics(self) -> dict[str, Any]:
@@ -185,7 +183,7 @@ class Naming(Part):
     def sentences(self) -> list[str]:
         """Say what the best method does."""
         own = self.by_method[self.best][self.target_noise]
-        border = self.by_method.get(BORDER, {}).get(self.target_noise, {}).get("pair")
+        border = self.by_method.get(BORDER_ONLY, {}).get(self.target_noise, {}).get("pair")
         told = f"; the border of the window alone tells these two in {percent(border)} %" if border else ""
         return [
             (

@@ -14,9 +14,8 @@ from tmdscope.progress import progress
 from tmdscope.stem.localise import read_sites
 from tmdscope.stem.simulate import Condition, Frame, draw_condition, simulate_frames
 from tmdscope.stem.windows import cut_windows, label_sites
-from tmdscope.studies.stem_defects.data import IMAGES, MANIFEST, OBJECTS
 from tmdscope.studies.stem_defects.params import SimulateParams
-from tmdscope.studies.stem_defects.study import windows_of
+from tmdscope.studies.stem_defects.study import IMAGES, MANIFEST, OBJECTS, windows_of
 
 
 def run(study: Study) -> None:

@@ -15,6 +15,9 @@ from tmdscope.studies.stem_defects.params import DetectorsParams, LeakParams, Mo
 HERE = "tmdscope.studies.stem_defects"
 LAYOUT = Layout("stem_defects")
 
+IMAGES, MANIFEST, OBJECTS = "images.npy", "manifest.parquet", "objects.parquet"
+"""In the folder of a source: frames or windows, a row for each, and the defects of each frame."""
+
 STUDY = Study(
     name="stem_defects",
     params={
@@ -31,7 +34,7 @@ STUDY = Study(
     layout=LAYOUT,
     source=LAYOUT.raw,
     cohort=Later(f"{HERE}.data", "read_frames"),
-    folds=Later(f"{HERE}.data", "folds_by_condition"),
+    folds=Later(f"{HERE}.folds", "folds_by_condition"),
     task={"name": "detections"},
     sections=Later(f"{HERE}.report", "report_of"),
     verbs=(HERE,),
