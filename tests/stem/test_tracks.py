@@ -53,8 +53,8 @@ def linked(found: pd.DataFrame) -> pd.DataFrame:
 def test_defects_are_followed(movie):
     found, _, _ = movie
     scores = score_links(linked(found))
-    assert scores["precision"] > 0.98
-    assert scores["recall"] > 0.98
+    assert scores["link_precision"] > 0.98
+    assert scores["link_recall"] > 0.98
 
 
 def test_a_radius_below_one_hop_loses_what_hops(movie):

@@ -1,7 +1,7 @@
 """Movies as microscopes and people leave them: frame after frame, and the size of a pixel if it is told.
 
 NPY, HDF5, TIFF stacks, pictures (PNG, JPEG, GIF) and folders of these are read here; ``.dm3``, ``.dm4``,
-``.emd`` and ``.ser`` by rosettasciio (GPL, extra `stem`), in a process of its own that nothing here imports.
+``.emd`` and ``.ser`` by rosettasciio (GPL, installed beside), in a process of its own that nothing here imports.
 """
 
 import subprocess
@@ -211,7 +211,7 @@ def _microscope(path: Path) -> Source:
         if done.returncode:
             said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
             raise UserError(
-                f"{path} was not read by rosettasciio ({said[0][:200]}); pip install 'tmdscope[stem]'"
+                f"{path} was not read by rosettasciio ({said[0][:200]}); pip install rosettasciio"
             )
         values = np.load(target, mmap_mode="r", allow_pickle=False)
     step, _, unit = done.stdout.strip().partition(" ")

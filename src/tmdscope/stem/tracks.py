@@ -95,7 +95,7 @@ def _summed(steps: pd.DataFrame, frames: int, how: str) -> NDArray[np.float64]:
 def score_links(tracks: pd.DataFrame) -> dict[str, float]:
     """Compare links between consecutive frames with the truth: tracks with ``defect``, -1 for false alarms.
 
-    ``precision``: of the links made, those of one true defect; ``recall``: of the links there are between
+    ``link_precision``: of the links made, those of one true defect; ``link_recall``: of the links there are between
     places that were found; ``switches``: how often a track goes over to another defect.
     """
     ordered = tracks.sort_values([TRACK, "frame"])
@@ -110,8 +110,8 @@ def score_links(tracks: pd.DataFrame) -> dict[str, float]:
     names = ordered[ordered["defect"] >= 0].groupby(TRACK)["defect"]
     switches = int((names.transform(lambda d: d.diff().fillna(0)) != 0).sum())
     return {
-        "precision": float(right.sum() / made.sum()) if made.any() else float("nan"),
-        "recall": float(right.sum() / there.sum()) if there.any() else float("nan"),
+        "link_precision": float(right.sum() / made.sum()) if made.any() else float("nan"),
+        "link_recall": float(right.sum() / there.sum()) if there.any() else float("nan"),
         "switches": switches,
     }
 

@@ -25,7 +25,7 @@ from tmdscope.report.figures.defects import (
 from tmdscope.report.page import Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.provenance import Provenance, Reproduction, read_runs
-from tmdscope.report.text import percent, with_interval
+from tmdscope.report.text import percent, readable, with_interval
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.records import StudyScores
 from tmdscope.scores.task import CLASSES, DETECTIONS
@@ -308,10 +308,9 @@ class Following(Part):
 
     def metrics(self) -> dict[str, Any]:
         """Collect all."""
-        links = {f"link_{name}": value for name, value in self.rates.links.items()}
         own = asdict(self.rates)
         kept = {name: own[name] for name in ("diffusion", "hop", "change", "flicker", "drift_rms_px")}
-        return {"track": {**links, **kept}}
+        return {"track": {**self.rates.links, **kept}}
 
     def sentences(self) -> list[str]:
         """Say what diffusion was found."""
@@ -344,7 +343,7 @@ class Following(Part):
             for k, frame in enumerate(self.frames)
         ]
         told = transitions(own, "smoothed", self.names, self.scoring.bootstrap, self.scoring.seed)
-        links = ", ".join(f"{name} {value:.4g}" for name, value in rates.links.items())
+        links = ", ".join(f"{readable(name)} {value:.4g}" for name, value in rates.links.items())
         return Section(
             "Following defects",
             [
