@@ -1,7 +1,7 @@
 """Movies as microscopes and people leave them: frame after frame, and the size of a pixel if it is told.
 
 NPY, HDF5, TIFF stacks, pictures (PNG, JPEG, GIF) and folders of these are read here; ``.dm3``, ``.dm4``,
-``.emd`` and ``.ser`` by rosettasciio (GPL, installed beside), in a process of its own that nothing here imports.
+``.emd`` and ``.ser`` by rosettasciio (GPL, installed beside), in a process of its own.
 """
 
 import subprocess

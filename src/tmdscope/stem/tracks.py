@@ -95,8 +95,8 @@ def _summed(steps: pd.DataFrame, frames: int, how: str) -> NDArray[np.float64]:
 def score_links(tracks: pd.DataFrame) -> dict[str, float]:
     """Compare links between consecutive frames with the truth: tracks with ``defect``, -1 for false alarms.
 
-    ``link_precision``: of the links made, those of one true defect; ``link_recall``: of the links there are between
-    places that were found; ``switches``: how often a track goes over to another defect.
+    ``link_precision``: of the links made, those of one true defect; ``link_recall``: of the links there are
+    between places that were found; ``switches``: how often a track goes over to another defect.
     """
     ordered = tracks.sort_values([TRACK, "frame"])
     made = _pairs(ordered, TRACK)
