@@ -1,6 +1,6 @@
 # Every target sets up what it needs; `make help` lists them.
-PYTHON ?= python3.11
 UV ?= $(shell command -v uv)
+PYTHON ?= $(shell $(NEWEST_PYTHON))
 PORT ?= 5000
 DASHBOARD_PORT ?= 8080
 SERVE_PORT ?= 5001
@@ -14,32 +14,37 @@ READY := $(VENV)/ready
 SOURCES := src
 
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc
-REQUIRE_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
-  || { echo "$(PYTHON) is not Python 3.11: name one, as in: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+PIP := $(BIN)/python -m pip
+INSTALL := $(if $(UV),$(UV) pip install --compile-bytecode --python $(BIN)/python,$(PIP) install --disable-pip-version-check) --quiet
+# The lock holds what each Python gets; pySPM, which AFMReader asks for and nothing here calls, says it is not for 3.13.
+LOCKED := --require-hashes$(if $(UV),, --ignore-requires-python)
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
+TORCH_CPU := $(if $(CPU),torch-cpu.lock,$(wildcard torch-cpu.lock))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup repro published stem ui dashboard serve test lint format bench docs sbom audit-deps clean
+.PHONY: help setup repro published stem ui dashboard serve check test test-all lint format bench docs sbom audit-deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Variables: PYTHON=$(PYTHON)  UV=$(UV) (empty: install with pip)  PORT=$(PORT)  DASHBOARD_PORT=$(DASHBOARD_PORT)  SERVE_PORT=$(SERVE_PORT)  MODEL=$(MODEL)"
 
-setup: $(READY) ## Install the locked environment into .venv (uv when it is there, else pip)
+setup: $(READY) ## Install the locked environment into .venv (uv when it is there, else pip); CPU=1: without CUDA (README)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml $(wildcard torch-cpu.lock)
 	@rm -f $@
-ifeq ($(strip $(UV)),)
-	@$(PYTHON) $(REQUIRE_311)
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(CHECK_PYTHON); echo "$(VENV): $$found ($$python)"; \
+	  test "$$found" = "$$($(BIN)/python --version 2>/dev/null)" || rm -rf $(VENV); \
+	  $(if $(UV),$(UV) venv --quiet --allow-existing $(if $(TORCH_CPU),--seed) --python "$$python",$$python -m venv) $(VENV)
+ifneq ($(TORCH_CPU),)
+	@test -e torch-cpu.lock || $(BIN)/python -c "$$LOCK_TORCH" '$(TORCH_INDEX)'
+	$(INSTALL) --no-deps $(LOCKED) -r torch-cpu.lock
+	@awk '/^[a-z]/ {keep = $$1 !~ /^(torch|torchvision)==|^(triton|nvidia-|cuda-)/} keep' requirements.lock > $(VENV)/rest.lock
+	$(INSTALL) --no-deps $(LOCKED) -r $(VENV)/rest.lock
 else
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	@$(BIN)/python $(REQUIRE_311)
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(INSTALL) $(LOCKED) -r requirements.lock
 endif
+	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 repro: $(READY) ## Run the main study; stages that are up to date are skipped
@@ -56,6 +61,7 @@ stem: $(READY) ## Run the study of defects in simulated STEM movies
 
 ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
 	@mkdir -p mlruns/artifacts
+	@env -u MLFLOW_TRACKING_URI $(BIN)/python -m tmdscope.tracking.views http://127.0.0.1:$(PORT)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 	  --backend-store-uri 'sqlite:///$(CURDIR)/mlruns/mlflow.db' --artifacts-destination '$(CURDIR)/mlruns/artifacts'
 
@@ -67,8 +73,16 @@ dashboard: $(READY) ## Browse the studies of searches on http://127.0.0.1:$(DASH
 serve: $(READY) ## Answer requests with the production model on http://127.0.0.1:$(SERVE_PORT) (docs/models.md)
 	$(BIN)/tmdscope serve --model '$(MODEL)' --port $(SERVE_PORT)
 
-test: lint ## Lint, then run every test; a test whose needs are absent skips and says why
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
+check: $(READY) ## Style, types, and the tests nearest to what changed since the last commit: a minute, while one works
+	$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
+	$(BIN)/mypy
+	$(PYTEST) --quiet --no-header -m 'not slow' tests/test_floors.py $$($(BIN)/python -m tests.support.nearest)
+
+test: lint ## Lint, then every test but the slow ones; a test whose needs are absent skips and says why
+	$(PYTEST) -m 'not slow'
+
+test-all: test ## The same, then the slow tests: every document's commands, kills at every write, crashes
+	$(PYTEST) -m slow
 
 lint: $(READY) ## Check style, types and docstrings
 	$(BIN)/ruff check
@@ -98,6 +112,45 @@ audit-deps: ## Ask which locked packages have known faults (needs a network; err
 	.audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock --format json -o .audit/found.json && exit 0; \
 	test -s .audit/found.json || { echo "not audited: the database of faults could not be asked (see above)" >&2; exit 2; }; \
 	$(PYTHON) -c "$$TELL_FAULTS"; exit 1
+
+# The newest Python of those tested that starts: a pyenv shim may be there without its Python. Its environment stays.
+define NEWEST_PYTHON
+usable() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$1"; }; \
+usable $(BIN)/python && exit; \
+for version in 3.13 3.12 3.11; do \
+  usable "python$$version" && exit; \
+  $(if $(UV),usable "$$($(UV) python find --managed-python --no-python-downloads $$version 2>/dev/null)" && exit;) \
+done; \
+usable python3
+endef
+
+define CHECK_PYTHON
+python='$(PYTHON)'; \
+$(if $(UV),test -n "$$python" || { $(UV) python install --quiet 3.13; python=$$($(UV) python find --managed-python 3.13); };) \
+test -n "$$python" \
+  || { echo "no Python from 3.11 on was found: install one, or name it, as in: make setup PYTHON=/path/to/python3.13" >&2; exit 1; }; \
+found=$$("$$python" --version 2>&1) && "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+  || { echo "PYTHON=$$python is no Python from 3.11 on ($$found)" >&2; exit 1; }
+endef
+
+# The versions of requirements.lock as the address has them for this machine, with their hashes.
+define LOCK_TORCH
+import json, re, subprocess, sys
+from pathlib import Path
+
+if not sys.argv[1]:
+    sys.exit("CPU=1 needs torch-cpu.lock, or TORCH_INDEX=ADDRESS of PyTorch's wheels for CPUs to write it from (README)")
+pins = re.findall(r"(?m)^(?:torch|torchvision)==[^ ]+", Path("requirements.lock").read_text())
+asked = ["install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--report", "-", "--index-url", sys.argv[1]]
+found = json.loads(subprocess.run([sys.executable, "-m", "pip", *asked, *pins], check=True, capture_output=True).stdout)
+lines = [
+    f"{item['metadata']['name']}=={item['metadata']['version']} "
+    f"--hash=sha256:{item['download_info']['archive_info']['hashes']['sha256']}"
+    for item in found["install"]
+]
+Path("torch-cpu.lock").write_text("\n".join([f"--index-url {sys.argv[1]}", *lines, ""]))
+endef
+export LOCK_TORCH
 
 define TELL_FAULTS
 import json

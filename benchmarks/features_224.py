@@ -17,7 +17,7 @@ from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.features import best_device, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
-from tmdscope.vision.weights import IMAGENET_NORMALISATION
+from tmdscope.vision.published import IMAGENET_NORMALISATION
 
 NAME = "features-224"
 UNIT = "images/s"

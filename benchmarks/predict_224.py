@@ -20,8 +20,8 @@ from tmdscope.tracking.models import Program
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import EMBEDDING_WIDTH, Backbone, Ensemble, EnsembleConfig, Head
 from tmdscope.vision.features import best_device
+from tmdscope.vision.published import IMAGENET_NORMALISATION
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import IMAGENET_NORMALISATION
 
 NAME = "predict-224"
 UNIT = "images/s"

@@ -9,8 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from tmdscope.dataset.prepare import prepare
-from tmdscope.dataset.sources import PICTURES
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
+from tmdscope.dataset.store import MANIFEST, PICTURES, RAW_SCHEMA, write_manifest
 from tmdscope.files import sha256_file
 from tmdscope.params.images import PrepareParams
 from tmdscope.scan.surface import correlated_field
@@ -81,7 +80,7 @@ def raw(count: int = ITEMS) -> tempfile.TemporaryDirectory[str]:
             {
                 "image_id": path.name,
                 "sample_id": str(number),
-                "material": "MoS2",
+                "label": "MoS2",
                 "pixel_size_nm": 1000 / RAW_PX,
                 "source": "folder",
                 "source_sha256": sha256_file(path),

@@ -43,8 +43,8 @@ from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Head
 from tmdscope.vision.features import best_device, symmetric_features
 from tmdscope.vision.precision import Precision
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 NAME = "reliability"
 

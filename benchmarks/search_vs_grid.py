@@ -37,8 +37,8 @@ from tmdscope.search.trials import Job
 from tmdscope.search.worker import EPOCHS as TAKEN
 from tmdscope.search.worker import work
 from tmdscope.vision.classifier import EnsembleConfig, Head
+from tmdscope.vision.published import IMAGENET_NORMALISATION
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import IMAGENET_NORMALISATION
 
 NAME = "search-vs-grid"
 

@@ -27,14 +27,14 @@ from tmdscope.tracking import runs
 from tmdscope.tracking.crossval import Trained, track_experiment
 from tmdscope.tracking.models import log_program
 from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun
-from tmdscope.tracking.store import Study, open_study
+from tmdscope.tracking.store import Store, open_study
 from tmdscope.vision.augment import FLIPS
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head
 from tmdscope.vision.features import best_device
 from tmdscope.vision.precision import Precision, resolve_precision
+from tmdscope.vision.published import IMAGENET_NORMALISATION
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import IMAGENET_NORMALISATION
 
 NAME = "tracking-share"
 
@@ -48,9 +48,9 @@ def report() -> dict[str, Any]:
     -------
     dict
         ``share`` of the wall time spent in MLflow; ``share_without_export``, that of everything but
-        logging models; ``export_s_per_fold`` and ``export_s_ensemble``; ``peak_mb``: peak memory of the
+        logging the model; ``export_s``, the seconds of that; ``peak_mb``: peak memory of the
         process in MiB after the first and the last epoch of the first fold, and after the first and the
-        last fold with their models logged.
+        last fold.
     """
     measured: dict[str, Any] = worker(prepare, IMAGES, EPOCHS).work()
     return measured
@@ -84,12 +84,12 @@ def prepare(images: int, epochs: int) -> Callable[[], dict[str, Any]]:
     return work
 
 
-def measure_tracking(study: Study, experiment: Experiment, folds: list[FoldParts]) -> dict[str, Any]:
+def measure_tracking(study: Store, experiment: Experiment, folds: list[FoldParts]) -> dict[str, Any]:
     """Cross-validate and measure what tracking takes.
 
     Parameters
     ----------
-    study : Study
+    study : Store
         An open store.
     experiment : Experiment
         What to run.
@@ -132,8 +132,7 @@ def measure_tracking(study: Study, experiment: Experiment, folds: list[FoldParts
         "wall_s": round(wall, 2),
         "share": round((log + sum(exports)) / wall, 4),
         "share_without_export": round(log / wall, 4),
-        "export_s_per_fold": round(sum(exports[: len(folds)]) / len(folds), 2),
-        "export_s_ensemble": round(exports[-1], 2),
+        "export_s": round(sum(exports), 2),
         "peak_mb": {
             "first epoch": after_epoch[0],
             "last epoch": after_epoch[epochs - 1],
@@ -162,7 +161,7 @@ def keep_program(_: TrackedRun, trained: Trained) -> Dossier:
     Dossier
         With the program, and no predictions and facts.
     """
-    return Dossier(trained.program, pd.DataFrame({"fold": []}), make_facts(scores={}))
+    return Dossier(trained.program, pd.DataFrame({"fold": []}), make_facts())
 
 
 def peak_mb() -> int:

@@ -24,8 +24,8 @@ from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone, Classifier, Head
 from tmdscope.vision.features import best_device
 from tmdscope.vision.precision import Precision, resolve_precision
+from tmdscope.vision.published import IMAGENET_NORMALISATION
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import IMAGENET_NORMALISATION
 
 ARCHITECTURE = "resnet18"
 BATCH = 32

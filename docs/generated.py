@@ -216,7 +216,7 @@ def dictionary() -> str:
                 for name, column in shared
             ],
         ),
-        "A sample has one material in all of its rows. Then come the columns that only one source knows:",
+        "A sample has one label in all of its rows. Then come the columns that only one source knows:",
         _table(
             ["column", "`data.source`", "meaning"],
             [

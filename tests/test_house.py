@@ -57,8 +57,18 @@ def test_conda_lists_what_pyproject_lists() -> None:
         name: str(item) for name, item in DECLARED.items()
     }
     assert itself == "-e ."
-    assert "python=3.11" in dependencies
-    assert PROJECT["requires-python"] == ">=3.11,<3.12"
+    assert "python>=3.11,<3.14" in dependencies
+
+
+def test_the_pythons_of_the_project_are_those_that_make_looks_for() -> None:
+    looked_for = re.findall(
+        r"3\.\d+", re.findall(r"for version in (.*);", (ROOT / "Makefile").read_text())[0]
+    )
+    classes = re.findall(
+        r"(?m)^Programming Language :: Python :: (3\.\d+)$", "\n".join(PROJECT["classifiers"])
+    )
+    assert sorted(looked_for) == sorted(classes) == ["3.11", "3.12", "3.13"]
+    assert PROJECT["requires-python"] == ">=3.11"
 
 
 def test_every_locked_requirement_has_hashes() -> None:

@@ -38,11 +38,26 @@ def test_the_way_to_paper_and_back_restores_the_very_text() -> None:
     assert merged(read_profile("default", PROFILES), paper) == PARAMS
 
 
-@pytest.mark.parametrize("name", ["default", "paper"])
+@pytest.mark.parametrize("name", ["default", "paper", "pretraining"])
 def test_a_profile_applied_twice_changes_nothing_more(name: str) -> None:
     profile = read_profile(name, PROFILES)
     once = merged(profile)
     assert merged(profile, once) == once
+
+
+def test_pretraining_is_one_network_from_three_kinds_of_weights(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(merged(read_profile("pretraining", PROFILES)))
+    experiments = read_experiments(path).values()
+    cells = {(entry.strategy.value, entry.weights): entry for entry in experiments}
+    assert set(cells) == {
+        *(("features", weights) for weights in ("imagenet", "simulated", "none")),
+        *(("finetune", weights) for weights in ("imagenet", "simulated")),
+        ("scratch", "none"),
+    }
+    for frozen in (True, False):
+        alike = [e for e in experiments if (e.strategy == "features") == frozen]
+        assert len({(e.architecture, e.target, e.epochs, e.learning_rate, e.batch_size) for e in alike}) == 1
 
 
 def test_paper_is_the_published_protocol(tmp_path: Path) -> None:

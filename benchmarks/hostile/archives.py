@@ -108,12 +108,9 @@ def _tar(members: Mapping[str, bytes]) -> bytes:
 
 
 def _odd_tar(name: str, kind: bytes, link: str = "", size: int = 0) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        about = tarfile.TarInfo(name)
-        about.type, about.linkname, about.size = kind, link, size
-        archive.addfile(about)
-    return stream.getvalue()
+    about = tarfile.TarInfo(name)
+    about.type, about.linkname, about.size = kind, link, size
+    return about.tobuf().ljust(tarfile.RECORDSIZE, b"\0")  # TarFile refuses to, from 3.13 on
 
 
 def _with(name: str, content: bytes = b"", mode: int = 0, method: int = zipfile.ZIP_DEFLATED) -> bytes:

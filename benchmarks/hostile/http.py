@@ -303,7 +303,8 @@ def _shelf(said: bytes, sent: bytes | None) -> Speak:
 
 def _weights(told: str, speak: Speak) -> Case:
     def door(folder: Path) -> Any:
-        from tmdscope.vision.weights import MIRROR_VARIABLE, Weights, load_weights
+        from tmdscope.vision.published import Weights
+        from tmdscope.vision.weights import MIRROR_VARIABLE, load_weights
 
         os.environ["TORCH_HOME"] = str(folder / "torch")
         os.environ[MIRROR_VARIABLE] = serve(speak)

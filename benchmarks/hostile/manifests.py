@@ -92,6 +92,9 @@ def _headers() -> Iterator[Case]:
     yield _case(
         "a column with an escape", SOUND.replace("material", "material,\x1b[2J").replace("2\n", "2,x\n")
     )
+    yield _case(
+        "both names of the class", SOUND.replace("material", "material,label").replace("2\n", "2,x\n")
+    )
     yield _case("a column without a name", SOUND.replace("material", "material,").replace("2\n", "2,x\n"))
     yield _case(
         "a column of ours", SOUND.replace("material", "material,image_sha256").replace("2\n", "2,x\n")

@@ -107,7 +107,8 @@ def _weights() -> Iterator[Case]:
     """Files of weights, which torch would unpickle."""
 
     def load(folder: Path) -> Any:
-        from tmdscope.vision.weights import Weights, load_weights
+        from tmdscope.vision.published import Weights
+        from tmdscope.vision.weights import load_weights
 
         os.environ["TORCH_HOME"] = str(folder / "torch")
         return load_weights(Weights.MICRONET, "resnet18", folder / "none")

@@ -22,8 +22,9 @@ from tmdscope.learn.resume import Checkpoints, Resume
 from tmdscope.params.reading import read_params
 from tmdscope.params.search import SEARCHED, Searched, read_best_params
 from tmdscope.scores.scored import Scored
+from tmdscope.vision.published import Weights
 from tmdscope.vision.stored import StoredFeatures
-from tmdscope.vision.weights import Weights, load_weights
+from tmdscope.vision.weights import load_weights
 
 Read = Callable[[Path], Any]
 Change = Callable[[bytes], bytes]

@@ -17,10 +17,12 @@ class Layout:
         self.root = root
         self.settings = usual if settings is None else settings
         self.checked = data / "checked.txt"  # the same whenever all settings are right: nothing runs again
+        self.pretraining_needed = data / "pretraining.json"  # whether weights `simulated` are used
         self.raw = data / "raw"  # what the source gave
         self.tables = data / "tables"  # that were fetched
         self.prepared = data / "prepared"  # 8-bit images and their manifest
         self.pretrained = data / "pretrained" / "backbone.safetensors"  # weights `simulated`
+        self.pretraining = data / "pretrained" / "pretrain.json"  # and how well they read quantities
         self.split = data / "split.json"  # held-out test and folds
         self.split_counts = data / "split_counts.csv"  # images of each class in each part
         self.features = data / "features"  # what a frozen backbone sees
@@ -59,6 +61,7 @@ TUNED = "-tuned"
 """Behind the name of an experiment: the one with the settings that its search found."""
 
 _WRITERS = {
+    MAIN.pretraining_needed: "check",
     MAIN.raw: "ingest",
     MAIN.tables: "fetch",
     MAIN.prepared: "prepare",
@@ -123,6 +126,13 @@ def find_project(start: Path | None = None) -> Path:
     here = (start or Path()).resolve()
     marks = ("params.yaml", "dvc.yaml")
     return next((f for f in (here, *here.parents) if all((f / m).is_file() for m in marks)), here)
+
+
+def shipped_settings() -> Path:
+    """Find the settings that a wheel carries; from a checkout they are profile ``default``."""
+    package = Path(__file__).parent
+    carried = package / "shipped.yaml"
+    return carried if carried.exists() else package.parents[1] / "profiles" / "default.yaml"
 
 
 def tracking_home() -> Path:

@@ -51,7 +51,7 @@ def test_the_summary_is_plain_and_whole() -> None:
     assert like.regression_r_cv > 0.9 > noise.regression_r_cv
     assert content["regression_cosine"]["like"]["noise"] == content["regression_cosine"]["noise"]["like"]
     trained, before = (
-        summary.separation[space]["plane"].linear["material"].test.mean for space in ("trained", "before")
+        summary.separation[space]["plane"].linear["label"].test.mean for space in ("trained", "before")
     )
     assert trained is not None
     assert before is not None

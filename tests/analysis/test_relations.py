@@ -9,7 +9,7 @@ from scipy.stats import false_discovery_control, pearsonr
 
 from tmdscope.analysis.components import principal_components
 from tmdscope.analysis.relations import (
-    Sampling,
+    Resampling,
     component_cosines,
     correlate,
     cosines,
@@ -21,7 +21,7 @@ from tmdscope.scores.bootstrap import draw_samples
 
 IMAGES = 60
 SAMPLES = [f"s{k // 2}" for k in range(IMAGES)]
-SAMPLING = Sampling(SAMPLES, folds=5, resamples=200, seed=1)
+SAMPLING = Resampling(SAMPLES, folds=5, resamples=200, seed=1)
 
 
 def _embeddings(seed=0, values=6):
@@ -62,7 +62,7 @@ def test_folds_keep_samples_whole():
     value = rng.normal(size=(IMAGES // 10, 1)).repeat(10)
     names = np.eye(IMAGES // 10).repeat(10, axis=0)
     scores = pd.DataFrame(names + rng.normal(0, 1e-3, names.shape), columns=[f"PC{k}" for k in range(1, 7)])
-    sampling = Sampling([f"s{k // 10}" for k in range(IMAGES)], folds=6, resamples=100, seed=1)
+    sampling = Resampling([f"s{k // 10}" for k in range(IMAGES)], folds=6, resamples=100, seed=1)
     relation = relate(scores, pd.DataFrame({"value": value}), sampling)["value"]
     assert relation.regression_r > 0.99
     assert relation.regression_r_cv < 0.5
@@ -164,7 +164,7 @@ def test_table_5_and_the_explained_variance_of_the_paper(published_dir):
     embeddings = pd.read_parquet(published_dir / "embeddings_resnet152_multilabel.parquet")
     descriptors = pd.read_csv(published_dir / "descriptors_published.csv")
     pca = principal_components(embeddings.filter(regex="^z"), 10)
-    sampling = Sampling(embeddings["sample_id"].astype(str).tolist(), folds=5, resamples=500, seed=1)
+    sampling = Resampling(embeddings["sample_id"].astype(str).tolist(), folds=5, resamples=500, seed=1)
     wanted = descriptors[["local_variation", "dissimilarity", "grain_density"]]
     relations = relate(pca.scores, wanted, sampling)
     assert pca.cumulative_explained_variance[-1] == pytest.approx(0.990, abs=0.001)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tmdscope.analysis.relations import Sampling
+from tmdscope.analysis.relations import Resampling
 from tmdscope.analysis.separation import dividing_lines, divisions, separation
 from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
@@ -13,7 +13,7 @@ EACH = 20
 NAMES = [name for name in PLACES for _ in range(EACH)]
 IDS = [f"{k // 2}" for k in range(len(NAMES))]
 HELD_OUT = np.arange(len(NAMES)) % EACH < 4
-SAMPLING = Sampling(IDS, folds=5, resamples=100, seed=1)
+SAMPLING = Resampling(IDS, folds=5, resamples=100, seed=1)
 
 
 def points(spread: float = 0.5, seed: int = 1) -> np.ndarray:
@@ -50,7 +50,7 @@ def test_what_does_not_lie_apart_is_not() -> None:
     noise = np.random.default_rng(1).normal(size=(len(NAMES), 2))
     found = separation(noise, NAMES, HELD_OUT, SAMPLING)
     assert found.silhouette.all < 0.05
-    low, high = found.linear["material"].test.ci95
+    low, high = found.linear["label"].test.ci95
     assert low <= 0.45
     assert high < 0.8
 
@@ -77,4 +77,4 @@ def test_an_element_that_only_the_test_holds_is_refused() -> None:
     names = ["MoS2"] * 6 + ["MoSe2"] * 2
     held_out = np.array([False] * 5 + [True] * 3)
     with pytest.raises(UserError, match="S or Se: all images outside"):
-        separation(points()[:8], names, held_out, Sampling([str(k) for k in range(8)], 2, 100, 1))
+        separation(points()[:8], names, held_out, Resampling([str(k) for k in range(8)], 2, 100, 1))

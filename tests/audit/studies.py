@@ -57,6 +57,7 @@ def make_table(
         sample_ids=np.array([f"S{number:04d}" for number in sample]),
         targets=labels[sample].astype(np.int64),
         classes=CLASSES,
+        row="image",
         image_sha256=np.array([f"{row:08x}" for row in range(len(sample))]),
         order=times[sample] if order else None,
     )

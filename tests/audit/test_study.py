@@ -206,7 +206,7 @@ def test_what_has_no_interval_decides_nothing() -> None:
     assert judged(unknown.campaigns[0], metric).lost_share is None
     assert {check.name: check.passed for check in checks(unknown)}["campaigns"] is None
     assert {check.name: check.passed for check in checks(unknown)}["beyond metadata"] is None
-    assert "cannot be said" in judge(unknown).headline
+    assert "cannot be said" in judge(unknown, "images").headline
 
 
 def test_perfect_features_have_intervals_with_a_width_and_a_law_without() -> None:

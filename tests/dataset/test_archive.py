@@ -70,7 +70,7 @@ def test_the_tmd_archive_becomes_a_manifest_and_pictures(site: Site, tmp_path: P
     RAW_SCHEMA.validate(table)
     assert table["image_id"].tolist() == sorted(Path(name).name for name in pictures)
     assert table["sample_id"].nunique() == 8
-    assert table["material"].value_counts().to_dict() == {"MoS2": 8, "WS2": 8}
+    assert table["label"].value_counts().to_dict() == {"MoS2": 8, "WS2": 8}
     assert table.groupby("sample_id")["paper_test"].first().to_dict() == {
         f"{number:04d}": number in (0, 1) for number in range(8)
     }
@@ -162,7 +162,7 @@ def test_the_growth_temperature_archive_has_temperatures_for_classes(site: Site,
     publish_growth(site, {**TEMPERATURES, "15000": "", "16000": "600", "11615": "900"})
     table = ingest(tmp_path / "raw", "growth-temperature", ["950C", "1000C"]).set_index("sample_id")
     RAW_SCHEMA.validate(table.reset_index())
-    assert table["material"].to_dict() == {
+    assert table["label"].to_dict() == {
         "10190": "950C",
         "13000": "950C",
         "14729": "1000C",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from tmdscope.dataset.audit import audit_split
+from tmdscope.dataset.audit import audit_split, count_parts
 from tmdscope.dataset.splits import Fold, Split, make_split
 
 
@@ -15,24 +15,24 @@ def table() -> pd.DataFrame:
         {
             "image_id": [f"i{n}" for n in range(24)],
             "sample_id": [f"s{n // 2}" for n in range(24)],
-            "material": ["MoS2" if n < 16 else "WS2" for n in range(24)],
+            "label": ["MoS2" if n < 16 else "WS2" for n in range(24)],
             "image_sha256": [f"{n:064x}" for n in range(24)],
         }
     )
 
 
 def split_of(manifest: pd.DataFrame) -> Split:
-    columns = (manifest[name].tolist() for name in ("material", "sample_id", "image_id"))
+    columns = (manifest[name].tolist() for name in ("label", "sample_id", "image_id"))
     return make_split(*columns, test_folds=4, folds=3)
 
 
 def test_a_sound_split_is_counted_and_passed() -> None:
-    audit = audit_split(table(), split_of(table()))
+    audit, counts = audit_split(table(), split_of(table())), count_parts(table(), split_of(table()))
     assert audit.problems == audit.warnings == []
-    assert list(audit.counts.columns[:3]) == ["test", "fold0_train", "fold0_val"]
-    assert list(audit.counts.index) == ["MoS2", "WS2"]
-    assert audit.counts.loc["MoS2", ["test", "fold0_train", "fold0_val"]].sum() == 16
-    assert audit.counts[["test", "fold2_train", "fold2_val"]].to_numpy().sum() == 24
+    assert list(counts.columns[:3]) == ["test", "fold0_train", "fold0_val"]
+    assert list(counts.index) == ["MoS2", "WS2"]
+    assert counts.loc["MoS2", ["test", "fold0_train", "fold0_val"]].sum() == 16
+    assert counts[["test", "fold2_train", "fold2_val"]].to_numpy().sum() == 24
 
 
 def test_a_sample_on_both_sides_is_named() -> None:
@@ -74,7 +74,7 @@ def test_a_misplaced_image_is_found(change: str) -> None:
 
 def test_a_class_that_only_the_test_lacks_is_a_warning() -> None:
     manifest = table()
-    manifest.loc[0, "material"] = "WSe2"
+    manifest.loc[0, "label"] = "WSe2"
     manifest.loc[:1, "sample_id"] = ["lone", "s0"]
     split = split_of(manifest)
     audit = audit_split(manifest, split)
@@ -87,7 +87,7 @@ def test_a_class_that_only_the_test_lacks_is_a_warning() -> None:
 
 def test_a_training_part_without_a_class_is_a_problem() -> None:
     manifest, split = table(), split_of(table())
-    manifest.loc[manifest["image_id"].isin(split.test), "material"] = "MoSe2"
+    manifest.loc[manifest["image_id"].isin(split.test), "label"] = "MoSe2"
     problems = audit_split(manifest, split).problems
     assert problems == [
         "no image of MoSe2 in fold0_train, fold1_train, fold2_train; add samples of it, or drop the class"

@@ -15,8 +15,7 @@ from tests.scan.read.files import nanoscope
 from tmdscope.dataset.content import read_content
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.prepare import level_square, prepare, prepare_content, prepare_scan
-from tmdscope.dataset.sources import HEIGHTS, PICTURES
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
+from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, write_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.params.images import LevellingParams, PrepareParams

@@ -40,7 +40,7 @@ def test_pictures_are_copied_and_described(user: Path) -> None:
     table = ingest(user)
     assert table["image_id"].tolist() == ["a.png", "sub/b.npy"]
     assert table["sample_id"].tolist() == ["007", "s 1"]
-    assert table["material"].tolist() == ["MoS2", "steel"]
+    assert table["label"].tolist() == ["MoS2", "steel"]
     assert table["pixel_size_nm"].tolist()[0] == 2.5
     assert np.isnan(table["pixel_size_nm"].tolist()[1])
     for row in table.itertuples():
@@ -90,7 +90,7 @@ def test_a_spreadsheet_byte_order_mark_and_quotes_are_understood(user: Path) -> 
         ("sub/c.npy,s  1,steel,", r"samples 's 1' and 's  1' look alike"),
         ("sub/c.npy,s\t1,steel,", r"sample_id 's\\t1' has a control character"),
         ("A.png,1,MoS2,", r"path 'A\.png': there is no such file in .*; did you mean 'a\.png'"),
-        ("sub/b.npy,007,steel,", "sample '007' has two materials, MoS2 and steel"),
+        ("sub/b.npy,007,steel,", "sample '007' has two classes, MoS2 and steel"),
         ("manifest.csv,1,MoS2,", "line 4: picture 'manifest.csv' cannot be used: its ending '.csv'"),
         ("cut.png,1,MoS2,", "line 4: picture 'cut.png' cannot be used: it does not decode"),
         ("nan.npy,1,MoS2,", "line 4: picture 'nan.npy' cannot be used: it holds NaN"),
@@ -158,7 +158,7 @@ def test_a_manifest_without_rows_has_empty_classes(user: Path) -> None:
     ("header", "message"),
     [
         ("path;sample_id;material\n", "column 'path' is missing.*separate columns by commas"),
-        ("path,sample_id\n", "column 'material' is missing"),
+        ("path,sample_id\n", "column 'label' is missing"),
         ("", "column 'path' is missing"),
         ("path,sample_id,material,pixel_size\n", "'pixel_size' is not known; did you mean 'pixel_size_nm'"),
         ("path,path,sample_id,material\n", "column 'path' occurs 2 times"),

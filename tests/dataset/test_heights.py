@@ -9,8 +9,7 @@ import pytest
 
 from tests.scan.read.files import nanoscope
 from tmdscope.dataset.heights import Heights
-from tmdscope.dataset.sources import HEIGHTS, PICTURES
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest, write_manifest
+from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, read_manifest, write_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 
@@ -25,7 +24,7 @@ def write_raw(
         {
             "image_id": image_ids,
             "sample_id": image_ids,
-            "material": "MoS2",
+            "label": "MoS2",
             "pixel_size_nm": np.array(pixel_nm, dtype=float),
             "source": "folder",
             "source_sha256": sha256 or "0" * 64,

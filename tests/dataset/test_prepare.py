@@ -12,8 +12,7 @@ from PIL import Image
 from tests.scan.read.files import nanoscope
 from tmdscope.dataset import prepare as prepare_module
 from tmdscope.dataset.prepare import picture_to_uint8, prepare
-from tmdscope.dataset.sources import HEIGHTS, PICTURES
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, Dataset, write_manifest
+from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, Dataset, write_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.params.images import LevellingParams, PrepareParams
@@ -28,7 +27,7 @@ def raw_manifest(image_ids: list[str]) -> pd.DataFrame:
         {
             "image_id": image_ids,
             "sample_id": [f"s{n}" for n in range(len(image_ids))],
-            "material": "MoS2",
+            "label": "MoS2",
             "pixel_size_nm": [2.0, *[None] * (len(image_ids) - 1)],
             "source": "folder",
             "source_sha256": "0" * 64,

@@ -10,8 +10,8 @@ from PIL import Image
 from tests.dataset.zenodo_site import TMD_AFM, authors_tiff, grey, publish
 from tests.support.web import serve
 from tmdscope.dataset import zenodo
-from tmdscope.dataset.sources import HEIGHTS, NOTE, PICTURES, ingest
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
+from tmdscope.dataset.sources import NOTE, ingest
+from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, read_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import open_array, sha256_file
 from tmdscope.params.images import DataParams
@@ -42,7 +42,7 @@ def test_simulated_scans_are_heights_with_their_truth(tmp_path: Path) -> None:
     assert heights.shape == (14, 16, 16)
     assert heights.dtype == np.float32
     assert manifest["sample_id"].nunique() == 10
-    assert manifest["material"].value_counts().index.tolist() == ["MoS2", "WSe2"]
+    assert manifest["label"].value_counts().index.tolist() == ["MoS2", "WSe2"]
     assert (manifest["pixel_size_nm"] == 25.0).all()
     assert (manifest["source"] == "simulated").all()
     assert manifest.filter(like="true_").shape[1] > 0

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tmdscope.dataset.label import take_label
 from tmdscope.dataset.splits import Fold, Split, group_samples, make_split, outer_folds, split_rest
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
@@ -168,13 +169,14 @@ def test_duplicates_within_a_sample_merge_nothing() -> None:
 
 @pytest.mark.realdata
 def test_the_published_split(published_dir: Path) -> None:
-    table = pd.read_parquet(published_dir / "features_resnet18_imagenet.parquet")
+    path = published_dir / "features_resnet18_imagenet.parquet"
+    table = take_label(path, pd.read_parquet(path))
     hashes = [sha256_array(features) for features in table.filter(like="f").to_numpy()]
     assert group_samples(table["sample_id"].tolist(), hashes) == table["sample_id"].tolist()
     assert 1026 - len(set(hashes)) == 121
     images = [str(n) for n in range(len(table))]
-    split = make_split(table["material"].tolist(), table["sample_id"].tolist(), images, 10, 5)
-    counts = Counter(table["material"].iloc[[int(image) for image in split.test]])
+    split = make_split(table["label"].tolist(), table["sample_id"].tolist(), images, 10, 5)
+    counts = Counter(table["label"].iloc[[int(image) for image in split.test]])
     assert [counts[material] for material in MATERIALS] == [47, 18, 13, 12, 14]
-    first = Counter(table["material"].iloc[[int(image) for image in split.folds[0].train]])
+    first = Counter(table["label"].iloc[[int(image) for image in split.folds[0].train]])
     assert [first[material] for material in MATERIALS] == [343, 131, 99, 93, 71]

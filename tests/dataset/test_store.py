@@ -32,7 +32,7 @@ def small_dataset(images: int = 6, size_px: int = 4) -> Dataset:
         {
             "image_id": [f"i{n}" for n in range(images)],
             "sample_id": [f"00{n // 2}" for n in range(images)],
-            "material": ["WS2" if n // 2 % 2 else "MoS2" for n in range(images)],
+            "label": ["WS2" if n // 2 % 2 else "MoS2" for n in range(images)],
             "pixel_size_nm": [None, *[2.5] * (images - 1)],
             "source": "simulated",
             "source_sha256": ["a" * 64] * images,
@@ -73,7 +73,15 @@ def test_rows_of_images() -> None:
         small_dataset().rows(["i4", "gone"])
 
 
-@pytest.mark.parametrize("column", ["image_id", "image_sha256", "sample_id", "material"])
+def test_a_manifest_of_an_earlier_version_is_refused_with_the_stage_to_run(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "prepared" / MANIFEST
+    path.parent.mkdir(parents=True)
+    small_dataset().manifest.rename(columns={"label": "material"}).to_parquet(path)
+    with pytest.raises(UserError, match=r"has no column 'label'"):
+        read_manifest(path, SCHEMA)
+
+
+@pytest.mark.parametrize("column", ["image_id", "image_sha256", "sample_id", "label"])
 def test_the_digest_depends_on(column: str) -> None:
     dataset = small_dataset()
     changed = dataset.manifest.copy()
@@ -91,7 +99,7 @@ def test_classes_come_in_class_order_then_by_alphabet() -> None:
         ("image_id", "i1"),
         ("image_id", ""),
         ("sample_id", "001"),
-        ("material", ""),
+        ("label", ""),
         ("pixel_size_nm", -1.0),
         ("pixel_size_nm", np.inf),
         ("source_sha256", "A" * 64),
@@ -117,7 +125,7 @@ def test_numbers_are_no_sample_ids(tmp_path: Path) -> None:
 
 
 def test_two_class_samples_are_named() -> None:
-    table = pd.DataFrame({"sample_id": ["1", "1", "01", "1"], "material": ["WS2", "MoS2", "MoS2", "WS2"]})
+    table = pd.DataFrame({"sample_id": ["1", "1", "01", "1"], "label": ["WS2", "MoS2", "MoS2", "WS2"]})
     assert two_class_samples(table) == {"1": ["MoS2", "WS2"]}
 
 

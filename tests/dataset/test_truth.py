@@ -33,7 +33,7 @@ def test_masks_are_those_of_the_images(manifest) -> None:
     for place, (_, row) in enumerate(rows.iterrows()):
         from tmdscope.scan.simulate import SamplePlan
 
-        plan = SamplePlan(row["sample_id"], row["material"], 3)
+        plan = SamplePlan(row["sample_id"], row["label"], 3)
         scan = simulate_sample(plan, 32, 500.0, 3)[int(row["image_id"].split("-")[1])]
         for name, mask in scan.masks.items():
             np.testing.assert_array_equal(masks[name][place], mask)

@@ -23,7 +23,7 @@ from tmdscope.sequential.plan import Arm
 from tmdscope.sequential.record import (
     AddedRecord,
     Changed,
-    Comparison,
+    Differences,
     Point,
     StageSummary,
     StageVersion,
@@ -59,7 +59,7 @@ def test_the_gain_sets_both_controls_beside() -> None:
             point("direct-equal-budget", 3, 0.72, 0.6),
         ],
         comparisons=[
-            Comparison(f"sequential - {arm}", [], together, encoding="multiclass")
+            Differences(f"sequential - {arm}", [], together, encoding="multiclass")
             for arm in ("direct", "direct-equal-budget")
         ],
         chains=[],
@@ -90,7 +90,7 @@ def new_images(samples: int, twins: bool = False) -> Dataset:
     table = dataset().manifest.iloc[:0].reindex(range(count))
     table["image_id"] = [f"n{k}" for k in range(count)]
     table["sample_id"] = [f"t{k // 2}" for k in range(count)]
-    table["material"] = "MoTe2"
+    table["label"] = "MoTe2"
     hashes = [f"{k:064x}" for k in range(count)]
     table["image_sha256"] = [hashes[0] if twins and k == 2 else value for k, value in enumerate(hashes)]
     return Dataset(np.zeros((count, 16, 16), np.uint8), table)

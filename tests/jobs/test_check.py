@@ -45,6 +45,46 @@ def test_too_few_samples_are_found_before_any_is_simulated(
         check(changes, tmp_path)
 
 
+FINETUNE = "experiments.finetune-multiclass"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {f"{FINETUNE}.architecture": "timm:vit_small_patch14_dinov2"},
+            r"finetune-multiclass: timm:vit_small_patch14_dinov2: its patches of 14 px do not divide 96",
+        ),
+        (
+            {f"{FINETUNE}.architecture": "timm:swin_tiny_patch4_window7_224"},
+            "its models could not be kept .* which no model has",
+        ),
+        (
+            {f"{FINETUNE}.strategy": "partial", f"{FINETUNE}.train_from": "layer4"},
+            r"train_from: efficientnet-lite0 has no stage 'layer4'; it has blocks\.0, .*blocks\.6",
+        ),
+        (
+            {"attribution.layer": "layer4"},
+            "efficientnet-lite0 .* has no maps of a stage 'layer4'.*`last` is each",
+        ),
+    ],
+)
+def test_what_a_network_cannot_do_is_found_before_it_is_trained(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ParamsError, match=message):
+        check(changes, tmp_path)
+
+
+def test_a_network_that_can_do_all_passes(tmp_path: Path) -> None:
+    changes = {
+        f"{FINETUNE}.architecture": "timm:vit_tiny_patch16_224",
+        f"{FINETUNE}.strategy": "partial",
+        f"{FINETUNE}.train_from": "blocks.9",
+    }
+    assert "every setting is right" in check(changes, tmp_path)
+
+
 def test_a_class_is_named_once(tmp_path: Path) -> None:
     with pytest.raises(ParamsError) as caught:
         check({"data.simulated.samples": 10}, tmp_path)

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from tests.tracking.killed import make_experiment
 from tests.tracking.programs import CLASSES
+from tmdscope.dataset.audit import SplitAudit
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_array
@@ -21,15 +22,16 @@ from tmdscope.learn.recorder import Silent
 from tmdscope.learn.selection import leave_out_each, selection_score
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import PrepareParams
-from tmdscope.scores.facts import SplitAudit, SplitFacts
+from tmdscope.scores.facts import SplitFacts
 from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import CLASSES as TASK
 from tmdscope.tracking.crossval import Trained
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.registration import fact_tags, read_facts, register_model
+from tmdscope.tracking.registration import fact_tags, read_facts, register_model, with_run
+from tmdscope.tracking.registry import to_version
 from tmdscope.tracking.runs import Dossier, start_run
 from tmdscope.tracking.scale import Scale
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 from tmdscope.vision.classifier import EnsembleConfig
 from tmdscope.vision.features import embed_inputs
 
@@ -46,7 +48,7 @@ def make_dataset() -> Dataset:
         {
             "image_id": [f"i{k}" for k in rows],
             "sample_id": [str(k // 2) for k in rows],
-            "material": [CLASSES[k // 2 % 3] for k in rows],
+            "label": [CLASSES[k // 2 % 3] for k in rows],
             "image_sha256": [sha256_array(image) for image in images],
             "duplicate_of": [None] * IMAGES,
         }
@@ -177,11 +179,15 @@ def test_embeddings_are_those_before_the_relu(trained: Trained) -> None:
 
 
 @pytest.mark.slow
-def test_a_dossier_is_kept_with_its_run_and_comes_back(store: Study, dossier: Dossier) -> None:
+def test_a_dossier_is_kept_with_its_run_and_comes_back(store: Store, dossier: Dossier) -> None:
     with start_run(store, "dossier", {"git.commit": "abc"}) as run:
         uri = run.dossier(dossier)
     version = register_model(store.client, "kept", uri, run.run_id, dossier.facts, {"experiment": "dossier"})
     assert version.tags["git.commit"] == "abc"
+    own = store.client.get_model_version("kept", "1").tags
+    assert set(own) == {"data.sha256", "experiment", "files.sha256", "test_macro_f1", "test_macro_f1_ci95"}
+    assert own.items() <= version.tags.items()
+    assert with_run(store.client, to_version(store.client.get_model_version("kept", "1"))) == version
     assert len(version.tags["files.sha256"]) == 64
     assert read_facts(store.client, version).data == dossier.facts.data
     program = load_program(version.uri)

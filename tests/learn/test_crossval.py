@@ -14,8 +14,8 @@ from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.recorder import Silent
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 SETTINGS = FitSettings(2, 4, 1e-3, CheckpointRule.IMPROVES_BOTH, "weighted", seed=1)
 FLIPPED = replace(SETTINGS, symmetries=4)

@@ -18,8 +18,8 @@ from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Head
 from tmdscope.vision.features import best_device, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 pytestmark = pytest.mark.gpu
 

@@ -22,7 +22,7 @@ from tmdscope.params.reading import ParamsError
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Classifier, Head
 from tmdscope.vision.precision import Precision
-from tmdscope.vision.stored import StoredFeatures
+from tmdscope.vision.stored import StoredFeatures, place_of
 
 
 def dataset(classes: tuple[str, ...] = MATERIALS) -> Dataset:
@@ -31,7 +31,7 @@ def dataset(classes: tuple[str, ...] = MATERIALS) -> Dataset:
         {
             "image_id": f"i{k}",
             "sample_id": f"s{k // 2}",
-            "material": classes[k // 2 % len(classes)],
+            "label": classes[k // 2 % len(classes)],
             "pixel_size_nm": 10.0,
             "source": "simulated",
             "source_sha256": sha256_array(images[k]),
@@ -75,7 +75,7 @@ def make(folder: Path, classes: tuple[str, ...] = MATERIALS, **changes: object) 
 def store_features(folder: Path, features: NDArray[np.float32], weights: str = "simulated") -> None:
     save_file(bare_backbone("resnet18").state_dict(), folder / "backbone.safetensors")
     stored = StoredFeatures(features, "resnet18", weights, "fp32")
-    stored.write(folder / "features", dataset().digest, folder / "backbone.safetensors")
+    stored.write(place_of(folder / "features", stored), dataset().digest, folder / "backbone.safetensors")
 
 
 def test_scratch_trains_a_backbone_and_a_head_on_images(tmp_path: Path) -> None:
@@ -104,9 +104,8 @@ def test_stored_features_must_be_of_the_experiments_backbone(tmp_path: Path) -> 
     experiment = make(tmp_path, **changes)
     assert isinstance(experiment.build(), Head)
     assert experiment.examples.inputs.shape == (30, 512)
-    store_features(tmp_path, np.ones((30, 4, 512), np.float32), weights="imagenet-v1")
-    with pytest.raises(UserError, match="dvc repro features"):
-        make(tmp_path, **changes)
+    with pytest.raises(UserError, match="no features of resnet18 with weights 'none': add these to features"):
+        make(tmp_path, strategy="features", weights="none")
     store_features(tmp_path, np.ones((30, 1, 512), np.float32))
     with pytest.raises(UserError, match="dvc repro features"):
         make(tmp_path, **changes)

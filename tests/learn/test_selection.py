@@ -6,7 +6,7 @@ import pytest
 from tmdscope.errors import UserError
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, kept_epoch
 from tmdscope.learn.selection import (
-    LeftOut,
+    LeftOutFold,
     choose_best,
     describe_selection,
     leave_out_each,
@@ -44,8 +44,8 @@ def test_rule_last_has_no_epoch_to_choose() -> None:
 
 
 def test_each_fold_scores_the_candidate_that_the_others_choose() -> None:
-    one = [LeftOut(0.5, 0.1), LeftOut(0.2, 0.9)]
-    two = [LeftOut(0.4, 0.7), LeftOut(0.2, 0.3)]
+    one = [LeftOutFold(0.5, 0.1), LeftOutFold(0.2, 0.9)]
+    two = [LeftOutFold(0.4, 0.7), LeftOutFold(0.2, 0.3)]
     assert selection_score([one, two], MACRO_F1) == pytest.approx((0.1 + 0.9) / 2)
     assert selection_score([two], MACRO_F1) == pytest.approx(0.5)
 

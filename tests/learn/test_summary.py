@@ -33,7 +33,7 @@ MANIFEST = pd.DataFrame(
     {
         "image_id": [f"i{k}" for k in range(12)],
         "sample_id": [f"s{k // 2}" for k in range(12)],
-        "material": ["a", "b"] * 6,
+        "label": ["a", "b"] * 6,
         "image_sha256": [f"{k:064x}" for k in range(12)],
     }
 )

@@ -9,7 +9,7 @@ from tmdscope.lifecycle.listing import list_versions
 from tmdscope.lifecycle.promotion import Outcome, promote, rollback
 from tmdscope.tracking.lock import PREFIX
 from tmdscope.tracking.registry import PRODUCTION, read_standing
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 Numbers = tuple[int | None, int | None, int | None]
 
@@ -17,27 +17,27 @@ ANN = "Ann <ann@example.org>"
 BEN = "Ben <ben@example.org>"
 
 
-def accept(study: Study, name: str, number: int | None) -> Outcome:
+def accept(study: Store, name: str, number: int | None) -> Outcome:
     return promote(study, name, number, OPEN, ANN, force=False, reason="")
 
 
-def back(study: Study, name: str) -> Outcome:
+def back(study: Store, name: str) -> Outcome:
     return rollback(study, name, lambda _: SOUND, BEN, "it drifts")
 
 
-def by_hand(study: Study, name: str, number: int) -> None:
+def by_hand(study: Store, name: str, number: int) -> None:
     study.client.set_registered_model_alias(name, PRODUCTION, str(number))
 
 
-def numbers(study: Study, name: str = NAME) -> Numbers:
+def numbers(study: Store, name: str = NAME) -> Numbers:
     return read_standing(study.client, name).numbers
 
 
-def tags_of(study: Study, name: str, number: int) -> dict[str, str]:
+def tags_of(study: Store, name: str, number: int) -> dict[str, str]:
     return dict(study.client.get_model_version(name, str(number)).tags)
 
 
-def notes(study: Study, name: str = NAME) -> dict[int, str]:
+def notes(study: Store, name: str = NAME) -> dict[int, str]:
     return {row.version: row.note for row in list_versions(study.client, name) if row.note}
 
 
@@ -46,7 +46,7 @@ def locks(data: Data) -> list[str]:
 
 
 def cut_off(
-    data: Data, act: Callable[[Study], object], trouble: Callable[[int], Callable[[int], None]], at: int
+    data: Data, act: Callable[[Store], object], trouble: Callable[[int], Callable[[int], None]], at: int
 ) -> bool:
     """Do something whose write number `at` goes wrong; says whether it came that far."""
     study = data.study(trouble(at))

@@ -15,7 +15,7 @@ from mlflow.protos.databricks_pb2 import (
     RESOURCE_DOES_NOT_EXIST,
 )
 
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 
 class KilledError(BaseException):
@@ -35,9 +35,9 @@ class Data:
     models: dict[str, SimpleNamespace] = field(default_factory=dict)
     runs: dict[str, SimpleNamespace] = field(default_factory=dict)
 
-    def study(self, at_write: Callable[[int], None] = lambda _: None) -> Study:
+    def study(self, at_write: Callable[[int], None] = lambda _: None) -> Store:
         """A client of its own, which calls `at_write` with the number of each write before it, from 0."""
-        return Study(MemoryClient(self, at_write), "0", "promotions", "memory:")  # type: ignore[arg-type]
+        return Store(MemoryClient(self, at_write), "0", "promotions", "memory:")  # type: ignore[arg-type]
 
 
 class MemoryClient:
@@ -161,7 +161,12 @@ class MemoryClient:
         data.tags |= {tag.key: tag.value for tag in tags}
 
     def get_run(self, run_id: str) -> SimpleNamespace:
+        if run_id not in self.data.runs:
+            raise MlflowException(f"no {run_id}", RESOURCE_DOES_NOT_EXIST)
         return self.data.runs[run_id]
+
+    def search_experiments(self) -> Page:
+        return Page([SimpleNamespace(experiment_id="0", name="promotions")])
 
     def search_runs(self, experiment_ids: list[str], query: str) -> Page:
         assert query == "attributes.status = 'RUNNING'"

@@ -46,7 +46,7 @@ def table(
                     "fold": fold,
                     "image_id": f"i{k:02}",
                     "sample_id": f"s{k // 2}",
-                    "material": CLASSES[k // 2 % 2],
+                    "label": CLASSES[k // 2 % 2],
                     "image_sha256": sha256_array(pixels_of(f"i{k}")),
                     "part": part_of(k, fold),
                     "decoded": classes[said[k]],
@@ -84,7 +84,7 @@ def dataset(changes: Mapping[int, str] | None = None, source: str = "simulated")
         {
             "image_id": [f"i{k:02}" for k in ids],
             "sample_id": [f"s{k // 2}" for k in ids],
-            "material": [CLASSES[k // 2 % 2] for k in ids],
+            "label": [CLASSES[k // 2 % 2] for k in ids],
             "pixel_size_nm": 1.0,
             "source": source,
             "source_sha256": [sha(f"source {k}") for k in ids],

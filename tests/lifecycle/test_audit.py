@@ -78,7 +78,7 @@ def test_pictures_are_seen_as_spectra(project: Path) -> None:
         ("audit manifest.csv --order none --features short.npy", "expected a row for each of 96 images"),
         ("audit manifest.csv --order none --features none.npy", "none.npy has shape (96, 0)"),
         ("audit manifest.csv --order none", "no column 'path'"),
-        ("audit bad.csv --order none --features features.npy", "column 'material' is missing"),
+        ("audit bad.csv --order none --features features.npy", "column 'label' is missing"),
         ("audit manifest.csv --order none --features words.npy", "expected real numbers"),
         ("audit manifest.csv --order none --features complex.npy", "expected real numbers"),
         ("audit alike.csv --order none --features features.npy", "has one class, 'MoS2'"),
@@ -101,11 +101,30 @@ def test_faults_are_named(project: Path, command: str, message: str) -> None:
     assert not (project / "reports").exists()
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_the_class_may_be_called_label_or_material_but_not_both(project: Path, form: str) -> None:
+    write_features(project, 0.0, 1.0)
+    table = pd.read_csv(project / "manifest.csv")
+    tables = {"material": table, "label": table.rename(columns={"material": "label"})}
+    tables["both"] = table.assign(label=table["material"])
+    found = {}
+    for name, rows in tables.items():
+        path = project / f"{name}.{form}"
+        rows.to_csv(path, index=False) if form == "csv" else rows.to_parquet(path)
+        command = f"audit {path} --features features.npy --order day --out {name}"
+        found[name] = RUNNER.invoke(app, command.split())
+    assert found["label"].exit_code == found["material"].exit_code == 0
+    records = [json.loads((project / name / "audit.json").read_text()) for name in ("label", "material")]
+    assert records[0]["verdict"] == records[1]["verdict"]
+    assert found["both"].exit_code == 1
+    assert re.search(r"columns 'label' and\s+'material'", found["both"].output)
+
+
 @pytest.mark.parametrize(
     ("column", "old", "new", "message"),
     [
         ("sample_id", "S1", "s1", r"samples 's1' and 'S1' look alike"),
-        ("material", "WS2", "WS\u2082", "materials .* look alike"),
+        ("material", "WS2", "WS\u2082", "classes .* look alike"),
         ("sample_id", "S1", "", "sample_id is empty"),
     ],
 )

@@ -7,11 +7,12 @@ import pytest
 
 from tests.support.cohorts import make_cohort
 from tests.tracking.programs import make_facts
+from tmdscope.dataset.audit import SplitAudit
 from tmdscope.files import plain
 from tmdscope.lifecycle.card import compose_card
 from tmdscope.params.common import ScoringParams
 from tmdscope.reliability.reliability import Assessment, measure
-from tmdscope.scores.facts import Facts, SplitAudit
+from tmdscope.scores.facts import Facts
 from tmdscope.scores.task import CLASSES, quantity
 from tmdscope.tracking.registry import Version
 

@@ -9,20 +9,19 @@ from tests.lifecycle.tables import dataset, table, truth, wrong_on
 from tests.tracking.programs import make_program
 from tmdscope.errors import UserError
 from tmdscope.files import write_table
-from tmdscope.lifecycle.compare import STUDY, compare
+from tmdscope.lifecycle.compare import EXPERIMENT, compare
 from tmdscope.lifecycle.comparison import compare_versions
 from tmdscope.lifecycle.cost import measure_speeds
 from tmdscope.scores.scored import PREDICTIONS
-from tmdscope.tracking.models import FILES_SHA256, recorded_sha256
-from tmdscope.tracking.registry import Version, register
+from tmdscope.tracking.registry import FILES_SHA256, Version, recorded_sha256, register
 from tmdscope.tracking.runs import start_run
-from tmdscope.tracking.store import Study, open_study
+from tmdscope.tracking.store import Store, open_study
 
 NAME = "compared-classifier"
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(tmp_path_factory.mktemp("store")))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -30,7 +29,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
 
 
 @pytest.fixture(scope="module")
-def versions(study: Study, tmp_path_factory: pytest.TempPathFactory) -> list[Version]:
+def versions(study: Store, tmp_path_factory: pytest.TempPathFactory) -> list[Version]:
     """Two versions, the second with three images wrong."""
     path = tmp_path_factory.mktemp("predictions") / PREDICTIONS
     made = []
@@ -44,7 +43,7 @@ def versions(study: Study, tmp_path_factory: pytest.TempPathFactory) -> list[Ver
     return made
 
 
-def test_a_comparison_is_written_and_tracked(study: Study, versions: list[Version], tmp_path: Path) -> None:
+def test_a_comparison_is_written_and_tracked(study: Store, versions: list[Version], tmp_path: Path) -> None:
     prepared, folder = tmp_path / "prepared", tmp_path / "out"
     dataset().write(prepared)
     told = compare(study.client, "1", versions[1].uri, NAME, prepared, folder, 100, 1, measure_speed=True)
@@ -53,7 +52,7 @@ def test_a_comparison_is_written_and_tracked(study: Study, versions: list[Versio
     run_id = told.rsplit("MLflow run ", 1)[1].split()[0]
     run = study.client.get_run(run_id)
     experiment = study.client.get_experiment(run.info.experiment_id)
-    assert (experiment.name, run.info.status) == (STUDY, "FINISHED")
+    assert (experiment.name, run.info.status) == (EXPERIMENT, "FINISHED")
     assert run.data.tags["first"] == f"{NAME} version 1"
     assert run.data.tags["second.run_id"] == versions[1].run_id
     assert run.data.tags["data.sha256"] == "ab" * 32
@@ -66,7 +65,7 @@ def test_a_comparison_is_written_and_tracked(study: Study, versions: list[Versio
 
 
 def test_without_a_data_set_the_source_is_unknown(
-    study: Study, versions: list[Version], tmp_path: Path
+    study: Store, versions: list[Version], tmp_path: Path
 ) -> None:
     prepared, folder = tmp_path / "prepared", tmp_path / "out"
     told = compare(study.client, versions[0].run_id, "2", NAME, prepared, folder, 50, 1, measure_speed=False)
@@ -76,7 +75,7 @@ def test_without_a_data_set_the_source_is_unknown(
     assert "holds no prepared data set" in (folder / "index.html").read_text(encoding="utf-8")
 
 
-def test_real_images_are_not_called_simulated(study: Study, versions: list[Version], tmp_path: Path) -> None:
+def test_real_images_are_not_called_simulated(study: Store, versions: list[Version], tmp_path: Path) -> None:
     dataset(source="archive").write(tmp_path / "prepared")
     told = compare(
         study.client, "1", "2", NAME, tmp_path / "prepared", tmp_path / "out", 50, 1, measure_speed=False
@@ -84,13 +83,13 @@ def test_real_images_are_not_called_simulated(study: Study, versions: list[Versi
     assert "held-out test: 4 images of 2 samples" in told
 
 
-def test_versions_are_compared_by_their_runs(study: Study, versions: list[Version]) -> None:
+def test_versions_are_compared_by_their_runs(study: Store, versions: list[Version]) -> None:
     found = compare_versions(study.client, versions[1], versions[0], 50, 1)
     assert [scores.difference.values["accuracy"] for scores in found.held_out] == [-0.125, -0.5]
 
 
 def test_a_run_without_predictions_is_refused_and_writes_nothing(
-    study: Study, versions: list[Version], tmp_path: Path
+    study: Store, versions: list[Version], tmp_path: Path
 ) -> None:
     with start_run(study, "bare", {}) as run:
         pass

@@ -95,16 +95,16 @@ def test_changed_content_under_one_name_is_left_out() -> None:
 
 
 def test_an_image_that_was_given_another_material_is_left_out() -> None:
-    found = compared(table(truth()), change(table(truth()), 2, material="MoS2"))
+    found = compared(table(truth()), change(table(truth()), 2, label="MoS2"))
     assert "i02" not in ids(found)
-    assert found.left_out == {"another material or sample": 1}
+    assert found.left_out == {"another label or sample": 1}
 
 
 def test_materials_that_one_model_does_not_know_are_left_out() -> None:
     first, second = table(truth()), table([0] * IMAGES, ["MoS2", "WSe2"])
     found = compared(first, second)
-    assert set(found.compared["material"]) == {"MoS2"}
-    assert found.left_out == {"a material that one model does not know": 6}
+    assert set(found.compared["label"]) == {"MoS2"}
+    assert found.left_out == {"a class that one model does not know": 6}
     assert found.classes == (CLASSES, ("MoS2", "WSe2"))
 
 

@@ -12,7 +12,7 @@ from tests.lifecycle.tables import CLASSES, IMAGES, dataset, table, truth, wrong
 from tmdscope.files import read_json
 from tmdscope.lifecycle.compare import metrics, write_comparison
 from tmdscope.lifecycle.comparison import compare_predictions
-from tmdscope.lifecycle.comparison_report import Report, compose, describe, number, verdict
+from tmdscope.lifecycle.comparison_report import ComparisonReport, compose, describe, number, verdict
 from tmdscope.lifecycle.contact_sheet import make_sheet
 from tmdscope.lifecycle.cost import Cost, Costs
 from tmdscope.report.page import Note, Page, Paragraph, Table
@@ -30,7 +30,7 @@ def report(
     costs: Costs = COSTS,
     simulated: bool = True,
     task: Task = TASK,
-) -> Report:
+) -> ComparisonReport:
     models = [
         ScoredModel(
             f"classifier version {k}", f"{k}" * 32, f"models:/classifier/{k}", {"experiment": f"e{k}"}
@@ -40,7 +40,7 @@ def report(
     comparison = compare_predictions(table(first), table(second), task, 200, 1)
     sheet = make_sheet(comparison.disagreements, dataset(), "")
     what = "simulated images" if simulated else "images"
-    return Report(models[0], models[1], comparison, costs, sheet, what, 200, 1)
+    return ComparisonReport(models[0], models[1], comparison, costs, sheet, what, 200, 1)
 
 
 def text(page: Page) -> str:
@@ -109,7 +109,7 @@ def test_the_numbers_are_on_the_page() -> None:
 def test_models_of_unequal_classes_are_said_to_have_unequal_tasks() -> None:
     comparison = compare_predictions(table(truth(), [*CLASSES, "WSe2"]), table(truth()), TASK, 20, 1)
     found = report(truth(), truth())
-    page = compose(Report(**{**vars(found), "comparison": comparison}))
+    page = compose(ComparisonReport(**{**vars(found), "comparison": comparison}))
     assert "A also knows WSe2" in text(page)
 
 

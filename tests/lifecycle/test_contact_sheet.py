@@ -8,7 +8,8 @@ from PIL import Image
 from tests.lifecycle.tables import IMAGES, dataset, table, truth, wrong_on
 from tmdscope.lifecycle import contact_sheet
 from tmdscope.lifecycle.comparison import compare_predictions
-from tmdscope.lifecycle.contact_sheet import find_images, make_sheet, percent
+from tmdscope.lifecycle.contact_sheet import find_images, make_sheet
+from tmdscope.report.text import percent
 from tmdscope.scores.task import CLASSES
 
 
@@ -65,4 +66,4 @@ def test_without_a_data_set_it_says_why() -> None:
 
 @pytest.mark.parametrize(("share", "told"), [(0.976, "98 %"), (1.0, "100 %"), (0.0, "0 %")])
 def test_probabilities_are_written_in_percent(share: float, told: str) -> None:
-    assert percent(share) == told
+    assert f"{percent(share, 0)} %" == told

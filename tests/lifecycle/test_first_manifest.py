@@ -57,8 +57,8 @@ def test_samples_and_classes_are_guessed(
     assert {row["path"] for row in found.rows} == set(told)
     for row in found.rows:
         expected = told[row["path"]] or row["path"].rpartition(".")[0]
-        assert row["sample_id"] == (f"{row['material']}-{expected}" if crossing else expected)
-        assert row["material"] in row["path"]
+        assert row["sample_id"] == (f"{row['label']}-{expected}" if crossing else expected)
+        assert row["label"] in row["path"]
     assert (found.pattern is None) == (samples is None)
 
 
@@ -131,7 +131,7 @@ def test_one_class_is_for_a_model_that_is_there(tmp_path: Path) -> None:
         (["a/1.png", "A /2.png"], [], "look alike"),
         (["a/1.png", "b/2.png"], ["--sample", "("], "is no regular expression"),
         (["a/1.png", "b/2.png"], ["--sample", "x"], "finds nothing in 2 of 2 paths"),
-        (["a/x1.png", "b/x2.png"], ["--sample", "x"], "sample 'x' has two materials"),
+        (["a/x1.png", "b/x2.png"], ["--sample", "x"], "sample 'x' has two classes"),
         (["a/1.png", "b/2.png"], ["--manifest", "../m.csv"], "give the name of a CSV"),
         (["a/gr\u00e9.png", "a/gre\u0301.png", "b/1.png"], [], "two encodings of its accents"),
         (["a/x.png", "a/X.png", "b/1.png"], [], "look alike"),

@@ -10,8 +10,8 @@ import pytest
 from tests.lifecycle.gates import AUDITED, CONTRACT, HASH, OPEN, SOUND, TAGS
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.gate import (
-    Check,
     Gate,
+    Requirement,
     check_loading,
     load_in_fresh_process,
     make_gate,
@@ -28,7 +28,7 @@ NEW = Version("tmd-test", 2, "run-2", TAGS)
 ORDER = ["classes", "input contract", "data hash", "audits", "not worse", "files", "reference predictions"]
 
 
-def failed(gate: Gate, candidate: Version = NEW, production: Version | None = OLD) -> list[Check]:
+def failed(gate: Gate, candidate: Version = NEW, production: Version | None = OLD) -> list[Requirement]:
     checks = run_gate(candidate, production, gate)
     assert [check.name for check in checks] == ORDER
     return [check for check in checks if not check.passed]
@@ -111,7 +111,7 @@ def refuse(*_: Version) -> Any:
     ("part", "names"),
     [
         ("contract", ["classes", "input contract"]),
-        ("run_tags", ["data hash"]),
+        ("run_tags", ["data hash", "not worse"]),
         ("split_problems", ["audits"]),
         ("audit", ["audits"]),
         ("compare", ["not worse"]),

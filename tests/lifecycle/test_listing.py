@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlflow.entities import RunTag
 
 from tests.lifecycle.gates import NAME, OPEN, fill
 from tests.lifecycle.memory import Data
@@ -14,9 +15,9 @@ from tests.tracking.programs import make_facts
 from tmdscope.lifecycle.listing import Row, age, as_json, list_versions, render
 from tmdscope.lifecycle.promotion import promote
 from tmdscope.scores.task import CLASSES, quantity
-from tmdscope.tracking.registration import ScoreTags, fact_tags
-from tmdscope.tracking.registry import BEST, PRODUCTION
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.registration import ScoreTags, fact_tags, with_run
+from tmdscope.tracking.registry import BEST, FILES_SHA256, PRODUCTION, pull_version
+from tmdscope.tracking.store import Store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FULL = Row(
@@ -45,13 +46,13 @@ BARE = replace(
 
 
 @pytest.fixture
-def study() -> Study:
+def study() -> Store:
     made = Data().study()
     fill(made.client, NAME, 3)
     return made
 
 
-def test_tags_become_columns(study: Study) -> None:
+def test_tags_become_columns(study: Store) -> None:
     tags = {
         "experiment": "a",
         "target": "multilabel",
@@ -76,7 +77,24 @@ def test_tags_become_columns(study: Study) -> None:
     assert (third.experiment, third.encoding, third.version) == (None, None, 3)
 
 
-def test_a_move_by_hand_is_told_with_what_to_do(study: Study) -> None:
+def test_what_a_version_does_not_say_its_run_does_but_for_the_hash_of_its_files(study: Store) -> None:
+    run = study.client.create_run("0", {}, "stage").info.run_id
+    facts = {"experiment": "sequential", "stage": "4-materials", "target": "multilabel", "git.commit": "fc1"}
+    scores = {"val_macro_f1": "0.8", "test_macro_f1": "0.1", FILES_SHA256: "of another"}
+    study.client.log_batch(run, tags=[RunTag(*pair) for pair in (facts | scores).items()])
+    study.client.get_model_version(NAME, "1").run_id = run
+    own = {"experiment": "stage 4-materials", "test_macro_f1": "0.7"}
+    for key, value in own.items():
+        study.client.set_model_version_tag(NAME, "1", key, value)
+    (found, *_) = list_versions(study.client, NAME)
+    assert (found.experiment, found.encoding, found.git_commit) == ("stage 4-materials", "multilabel", "fc1")
+    assert (found.scores.val, found.scores.test) == (0.8, 0.7)
+    version = with_run(study.client, pull_version(study.client, NAME, 1))
+    assert version.tags["stage"] == "4-materials"
+    assert version.sha256 == ""
+
+
+def test_a_move_by_hand_is_told_with_what_to_do(study: Store) -> None:
     promote(study, NAME, 1, OPEN, "Ann", force=False, reason="")
     assert "outside tmdscope" not in render(list_versions(study.client, NAME), NOW, 200)
     study.client.set_registered_model_alias(NAME, PRODUCTION, str(2))
@@ -138,7 +156,7 @@ def test_a_program_reads_all_digits_and_nothing_for_what_is_missing() -> None:
     )
 
 
-def test_versions_of_another_task_show_their_own_metric(study: Study) -> None:
+def test_versions_of_another_task_show_their_own_metric(study: Store) -> None:
     for key, value in fact_tags(make_facts(quantity("eV"))).items():
         study.client.set_model_version_tag(NAME, "2", key, value)
     rows = list_versions(study.client, NAME)

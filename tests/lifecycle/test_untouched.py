@@ -21,8 +21,8 @@ from tmdscope.dataset.columns import read_nuisance, read_order
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.place import write_new
 from tmdscope.dataset.prepare import prepare
-from tmdscope.dataset.sources import PICTURES, ingest
-from tmdscope.dataset.store import Dataset
+from tmdscope.dataset.sources import ingest
+from tmdscope.dataset.store import PICTURES, Dataset
 from tmdscope.errors import UserError
 from tmdscope.jobs.new_class import read_new
 from tmdscope.layout import Layout

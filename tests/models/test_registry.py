@@ -12,6 +12,7 @@ from sklearn.svm import SVC
 
 from tests.support.cohorts import make_cohort
 from tmdscope.dataset.columns import sample_numbers
+from tmdscope.dataset.label import take_label
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
@@ -130,8 +131,9 @@ def test_transforms_rest_on_the_images_that_they_learn_from():
 
 @pytest.mark.realdata
 def test_published_features_reproduce_the_measured_test_scores(published_dir):
-    table = pd.read_parquet(published_dir / "features_resnet18_imagenet.parquet")
-    labels = table["material"].map(MATERIALS.index).to_numpy()
+    path = published_dir / "features_resnet18_imagenet.parquet"
+    table = take_label(path, pd.read_parquet(path))
+    labels = table["label"].map(MATERIALS.index).to_numpy()
     samples = table["sample_id"].tolist()
     cohort = make_cohort(table.filter(regex="^f").to_numpy(), samples, labels, MATERIALS)
     train, test = outer_folds(labels, samples, 10)[0]

@@ -28,7 +28,7 @@ def test_experiments_keep_their_order_and_parse() -> None:
         ("experiments", {}, "no section 'experiments' with at least one"),
         ("experiments.scratch-multiclass.weights", "simulated", "'scratch' goes with weights 'none'"),
         ("experiments.finetune-multiclass.weights", "none", "'scratch' goes with weights 'none'"),
-        ("experiments.finetune-multiclass.weights", "imagenet", r"finetune-multiclass\.weights"),
+        ("experiments.finetune-multiclass.weights", "imagenet-v3", r"finetune-multiclass\.weights"),
         ("experiments.finetune-multiclass.strategy", "partial", "'partial' names the first layer"),
         ("experiments.finetune-multiclass.train_from", "layer4", "only 'partial' does"),
         ("experiments.finetune-multiclass.learning_rat", 1.0, "did you mean 'learning_rate'"),

@@ -90,7 +90,6 @@ def test_no_section_of_the_repository_is_unread() -> None:
         ("data", "data.folder.manifest", "/m.csv", r"data\.folder\.manifest: .*move it there"),
         ("latent", "latent.alias", "bset", r"latent\.alias: .*'best'"),
         ("attribution", "attribution.stride_px", 16, r"stride_px 16 above patch_px 15 leaves gaps"),
-        ("attribution", "attribution.layer", "layer5", r"attribution\.layer: .*'layer3' or 'layer4'"),
         ("compute", "compute.scheduler", "host:8786", r"compute\.scheduler: .*pattern"),
         ("latent", "latent.folds", 1, r"latent\.folds: .*2 \(got 1\)"),
         ("pretrain", "pretrain.seed", -1, r"pretrain\.seed: .*0 \(got -1\)"),

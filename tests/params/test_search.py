@@ -124,7 +124,6 @@ def test_a_value_that_the_experiment_cannot_have_is_named(
         ("batchsize", r"'batchsize' cannot be varied; did you mean 'batch_size'"),
         ("seed", "'seed' cannot be varied"),
         ("target", "'target' cannot be varied"),
-        ("weights", "'weights' cannot be varied"),
         ("precision", "'precision' cannot be varied"),
     ],
 )

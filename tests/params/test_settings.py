@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tmdscope.params.experiments import ONLY_FOR, Architecture
+from tmdscope.params.architectures import LITES, RESNETS, weights_of
 from tmdscope.params.reading import ParamsError, read_params
 from tmdscope.params.rules import volume_problems
 from tmdscope.params.sequential import SequentialParams
 from tmdscope.params.settings import check_settings
 from tmdscope.studies import study_of
 from tmdscope.studies.published_features.study import STUDY
-from tmdscope.vision.weights import Weights
+from tmdscope.vision.published import PUBLISHED as WEIGHTS
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "pipelines" / "published_features" / "params.yaml"
@@ -50,21 +50,56 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({f"{SPACE}.dropout.high": 1.5}, r"searches\.features-multiclass\.space\.dropout.*1\.5"),
     (
         {f"{SPACE}.architecture": {"kind": "categorical", "choices": ["resnet18", "resnet34"]}},
-        r"space\.architecture: architecture 'resnet34' with strategy features, but features\.architecture",
+        r"space\.architecture: there are no weights 'imagenet' of resnet34",
+    ),
+    (
+        {f"{SPACE}.architecture": {"kind": "categorical", "choices": ["efficientnet-lite2"]}},
+        r"space\.architecture: strategy features of efficientnet-lite2 .*features\.backbones do not hold",
+    ),
+    (
+        {
+            f"{SPACE}.architecture": {"kind": "categorical", "choices": ["efficientnet-lite0", "resnet18"]},
+            f"{SPACE}.weights": {
+                "kind": "categorical",
+                "choices": ["micronet", "simulated"],
+                "when": {"architecture": ["resnet18"]},
+            },
+        },
+        r"space\.architecture\+weights: strategy features of resnet18 with weights 'micronet', which",
     ),
     ({"sequential.order": ["MoS2", "WS2", "graphene"]}, "the data set has no class 'graphene'"),
     ({"sequential.first": 5}, "none is left to be added"),
     ({"sequential.paper_fold": 5}, r"sequential\.paper_fold is 5, split\.folds gives the folds 0 to 4"),
     ({"split.folds": 2}, r"sequential\.paper_fold is 2"),
-    ({"sequential.training.architecture": "resnet34"}, "sequential.training: architecture 'resnet34'"),
+    ({"sequential.training.architecture": "efficientnet-lite2"}, "sequential.training: strategy features of"),
     ({"sequential.training.rotations": True}, "sequential.training: rotations true"),
-    ({"features.architecture": "resnet50"}, r"features: weights 'simulated' are of resnet18"),
+    (
+        {"features.backbones": [{"architecture": "resnet50", "weights": "simulated"}]},
+        r"features\.backbones\[0\]: weights 'simulated' are of resnet18",
+    ),
+    (
+        {"features.backbones": [{"architecture": "resnet50", "weights": "none"}] * 2},
+        r"backbones hold resnet50 with weights none twice",
+    ),
     ({"features.flips": False}, f"{FEATURES}: flips true .* features.flips is false"),
-    ({f"{FEATURES}.weights": "imagenet-v1"}, f"{FEATURES}: weights 'imagenet-v1' with strategy features"),
+    ({f"{FEATURES}.weights": "imagenet-v1"}, f"{FEATURES}: there are no weights 'imagenet-v1' of efficient"),
+    ({f"{FEATURES}.weights": "none"}, f"{FEATURES}: strategy features of efficientnet-lite0 .*'none'"),
     ({f"{FEATURES}.rotations": True}, f"{FEATURES}: rotations true with strategy features"),
-    ({f"{FINETUNE}.architecture": "resnet50"}, f"{FINETUNE}: weights 'simulated' are of resnet18"),
-    ({f"{FINETUNE}.weights": "imagenet-v2"}, f"{FINETUNE}: weights 'imagenet-v2' are of resnet50"),
-    ({"pretrain.architecture": "resnet34"}, "weights 'simulated' are of resnet34, not of resnet18"),
+    ({f"{FINETUNE}.architecture": "resnet50"}, f"{FINETUNE}: there are no weights 'imagenet' of resnet50"),
+    ({f"{FINETUNE}.architecture": "resnet5"}, f"{FINETUNE}.architecture: .*did you mean 'resnet50'"),
+    ({f"{FINETUNE}.architecture": "timm:vit_tny_patch16_224"}, "did you mean 'timm:vit_tiny_patch16_224'"),
+    ({f"{FINETUNE}.architecture": "timm:convnextv2_atto.fcmea"}, "no weights 'fcmea'; did you mean 'fcmae'"),
+    ({f"{FINETUNE}.architecture": "timm:hf-hub:a/b"}, "timm has no network 'hf-hub:a/b'"),
+    ({f"{FINETUNE}.weights": "imagenet-v2"}, f"{FINETUNE}: there are no weights 'imagenet-v2' of efficient"),
+    ({f"{FINETUNE}.weights": "simulated"}, f"{FINETUNE}: weights 'simulated' are of resnet18"),
+    (
+        {
+            "pretrain.architecture": "resnet34",
+            f"{FINETUNE}.architecture": "resnet18",
+            f"{FINETUNE}.weights": "simulated",
+        },
+        "weights 'simulated' are of resnet34, not of resnet18",
+    ),
     ({"split.test": "paper"}, "split.test is paper, but data.source is simulated"),
     (
         {"prepare.levelling.crop_nm": 2000.0},
@@ -125,10 +160,9 @@ def test_the_repositorys_own_settings_agree(path: Path) -> None:
 
 
 def test_weights_that_are_not_for_every_architecture_are_known() -> None:
-    every = set(Architecture.__args__)  # type: ignore[attr-defined]
-    published = {weights.value: set(weights.source.files) for weights in Weights if weights.source.files}
-    partly = {name: files for name, files in published.items() if files != every}
-    assert partly == {name: set(known) for name, known in ONLY_FOR.items()}
+    for architecture in (*RESNETS, *LITES):
+        known = {weights.value for weights, files in WEIGHTS.items() if architecture in files}
+        assert set(weights_of(architecture)) == known
 
 
 def test_a_volume_that_no_fold_can_give_is_named_once() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from playwright.sync_api import Browser, Page
 from ruamel.yaml import YAML
 
@@ -30,8 +31,22 @@ UNDECLARED_MODULES = {"jobs.study", "studies.__main__"}
 """The same of modules: they find what a stage is."""
 
 TINY_EXPERIMENTS = {
-    "finetune-multilabel": {"strategy": "finetune", "target": "multilabel", "epochs": 1, "flips": True},
-    "features-multiclass": {"strategy": "features", "target": "multiclass", "epochs": 20, "flips": True},
+    "finetune-multilabel": {
+        "strategy": "finetune",
+        "target": "multilabel",
+        "architecture": "resnet18",
+        "weights": "simulated",
+        "epochs": 1,
+        "flips": True,
+    },
+    "features-multiclass": {
+        "strategy": "features",
+        "target": "multiclass",
+        "architecture": "efficientnet-lite0",
+        "weights": "imagenet",
+        "epochs": 20,
+        "flips": True,
+    },
 }
 
 SEARCHED = "features-multiclass"
@@ -46,7 +61,15 @@ TINY_SEARCH = {
     "together": 2,
     "prune_epochs": "none",
     "prune_folds": 0.2,
-    "space": {"learning_rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2}},
+    "space": {
+        "learning_rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2},
+        "architecture": {"kind": "categorical", "choices": ["efficientnet-lite0", "resnet18"]},
+        "weights": {
+            "kind": "categorical",
+            "choices": ["simulated", "none"],
+            "when": {"architecture": ["resnet18"]},
+        },
+    },
 }
 
 
@@ -68,6 +91,13 @@ class Clone:
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         return MlflowClient(self.uri, self.uri)
+
+    def runs(self, experiment: str, query: str = "") -> list[Run]:
+        """Runs of an MLflow experiment, and of those below it."""
+        client = self.client
+        found = [one for one in client.search_experiments() if f"{one.name}/".startswith(f"{experiment}/")]
+        ids = [one.experiment_id for one in found]
+        return list(client.search_runs(ids, query, max_results=10_000))
 
     def environment(self) -> dict[str, str]:
         """Variables of a user in the project, with its environment first on the path."""
@@ -155,8 +185,6 @@ def undeclared_above_ground(gaps: Mapping[str, Gap]) -> dict[str, set[str]]:
 def tiny(clone: Clone) -> None:
     """Make the study small enough for a test."""
     shared = {
-        "architecture": "resnet18",
-        "weights": "simulated",
         "batch_size": 8,
         "learning_rate": 1e-3,
         "dropout": 0.0,
@@ -169,6 +197,11 @@ def tiny(clone: Clone) -> None:
             "data.simulated.samples": 48,
             "data.simulated.size_px": 32,
             "prepare.size_px": 32,
+            "features.backbones": [
+                {"architecture": "efficientnet-lite0", "weights": "imagenet"},
+                {"architecture": "resnet18", "weights": "simulated"},
+                {"architecture": "resnet18", "weights": "none"},
+            ],
             "pretrain.images": 48,
             "pretrain.size_px": 32,
             "pretrain.epochs": 1,

@@ -39,6 +39,7 @@ NOT_RUN = {
     "make repro": SETUP,
     "make published": SETUP,
     "make test": "runs this test",
+    "make setup CPU=1 TORCH_INDEX=ADDRESS": "tests/test_setup.py does, from an index of files",
     "make bench": "an hour",
     "make docs": "tests/test_site.py builds the site",
     "make ui": FOREGROUND,
@@ -137,10 +138,13 @@ def _write_the_readers_files(root: Path) -> None:
         date=pd.date_range("2024-01-01", periods=len(images)).strftime("%Y-%m-%d"),
         operator=[f"operator {k % 2}" for k in range(len(images))],
         scan_size_nm=[1000.0 + k % 3 for k in range(len(images))],
-    )[["path", "sample_id", "material", "date", "operator", "scan_size_nm"]].to_csv(
+    )[["path", "sample_id", "label", "date", "operator", "scan_size_nm"]].to_csv(
         root / "manifest.csv", index=False
     )
-    np.save(root / "embedding.npy", np.load(root / "data" / "features" / "features.npy")[:, 0])
+    np.save(
+        root / "embedding.npy",
+        np.load(root / "data" / "features" / "efficientnet-lite0-imagenet" / "features.npy")[:, 0],
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -148,10 +148,9 @@ def what_was_added(clone: Clone, label: str) -> Any:
         for point in found["points"]
     ]
     versions = clone.client.search_model_versions(f"name = '{MODEL}-6'")
-    (version,) = [found for found in versions if label in found.tags["materials"]]
-    (experiment,) = [e for e in clone.client.search_experiments() if e.name == "tmd-materials"]
-    query = f"tags.material = '{label}'"
-    runs = clone.client.search_runs([experiment.experiment_id], query, max_results=1000)
+    runs = clone.runs("tmd-materials/add-material", f"tags.material = '{label}'")
+    known = {run.info.run_id for run in runs}
+    (version,) = [found for found in versions if found.run_id in known]
     assert not [run for run in runs if run.info.status == "RUNNING"]
     done = Counter(run.info.run_name for run in runs if run.info.status == "FINISHED")
     return numbers, sorted(version.tags), done

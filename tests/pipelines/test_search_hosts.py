@@ -80,7 +80,7 @@ def test_four_workers_on_two_hosts_share_a_study(study: Clone, tmp_path: Path) -
         with mlflow_server.serve(runs, tmp_path / "artifacts", "0.0.0.0", names) as tracking:
             four = search([(hosts[n % 2], projects[n % 2]) for n in range(4)], server, tracking)
             client = MlflowClient(tracking_uri=tracking)
-            experiment = client.get_experiment_by_name("tmd-materials")
+            experiment = client.get_experiment_by_name("tmd-materials/search")
             assert experiment is not None
             tracked = client.search_runs([experiment.experiment_id], max_results=1000)
     assert {trial.state.name for trial in four} == {"COMPLETE"}

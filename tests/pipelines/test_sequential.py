@@ -13,6 +13,8 @@ from mlflow.entities import Run
 from PIL import Image
 
 from tests.pipelines.conftest import Clone
+from tmdscope.tracking.registration import with_run
+from tmdscope.tracking.registry import Version, to_version
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +29,14 @@ def children(study: Clone, parent: Run) -> dict[str, Run]:
 
 def start(study: Clone) -> str:
     """The registered model of all classes that the sequence has made."""
+    return f"{MODEL}/{of_all(study).number}"
+
+
+def of_all(study: Clone) -> Version:
+    """The version of all classes that the sequence has made, with its run's tags."""
     found = study.client.search_model_versions(f"name = '{MODEL}'")
-    (version,) = (version.version for version in found if "arm" in version.tags)
-    return f"{MODEL}/{version}"
+    (version,) = (one for one in found if one.tags["experiment"].startswith("stage "))
+    return with_run(study.client, to_version(version))
 
 
 def add(study: Clone, images: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -62,8 +69,8 @@ def test_stages_and_controls_are_tracked_to_the_fold(study: Clone) -> None:
 
 def test_every_full_stage_is_registered_with_its_parent(study: Clone) -> None:
     client = study.client
-    (first,) = client.search_model_versions(f"name = '{MODEL}-4'")
-    (last,) = (v for v in client.search_model_versions(f"name = '{MODEL}'") if "arm" in v.tags)
+    (found,) = client.search_model_versions(f"name = '{MODEL}-4'")
+    first, last = with_run(client, to_version(found)), of_all(study)
     assert first.tags["parent_version"] == "none"
     assert last.tags["parent_version"] == f"{MODEL}-4/1"
     assert last.tags["materials"] == "MoS2, WS2, WSe2, MoSe2, Mo-WSe2"
@@ -72,7 +79,7 @@ def test_every_full_stage_is_registered_with_its_parent(study: Clone) -> None:
     assert last.run_id == children(study, sequence(study))["5-materials-full"].info.run_id
     images = np.zeros((3, 32, 32), np.uint8)
     for version, classes in ((first, 4), (last, 5)):
-        model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
+        model = mlflow.pyfunc.load_model(version.uri)
         assert model.predict(images).shape == (3, classes)
 
 
@@ -112,8 +119,8 @@ def test_a_users_material_grows_a_registered_model(study: Clone, bricks: Path) -
     assert "MoTe2 brings Te" in added.stderr
     assert "Against training anew, the epochs of both" in added.stdout
     (version,) = client.search_model_versions(f"name = '{MODEL}-6'")
-    assert version.tags["parent_version"] == start(study)
-    assert version.tags["epochs"] == "6"
+    tags = with_run(client, to_version(version)).tags
+    assert (tags["parent_version"], tags["epochs"]) == (start(study), "6")
     model = mlflow.pyfunc.load_model(f"models:/{MODEL}-6/{version.version}")
     assert model.metadata.metadata["classes"] == ["MoS2", "WS2", "WSe2", "MoSe2", "Mo-WSe2", "MoTe2"]
     assert model.predict(np.zeros((2, 32, 32), np.uint8)).shape == (2, 6)
@@ -128,7 +135,7 @@ def test_a_users_material_grows_a_registered_model(study: Clone, bricks: Path) -
     ("material", "message"),
     [
         ("WS2", "knows WS2 already"),
-        ("", "holds materials none"),
+        ("", "holds classes none"),
         ("SMo", "start from a multiclass model"),
         ("=brick", "begins as a spreadsheet's formula does"),
     ],

@@ -15,6 +15,7 @@ from tmdscope.audit.record import Audit
 from tmdscope.audit.study import audit
 from tmdscope.report.page import Page, Table, write_page
 from tmdscope.report.sections.provenance import Run
+from tmdscope.run_record import ExperimentRun, Origin, SearchRun, StageRuns
 
 POOL = {
     "images": 8,
@@ -46,7 +47,7 @@ _READOUT = {
     "test": {"mean": 0.8, "ci95": [0.7, 0.9], "images": 2, "samples": 2},
     "test_majority": 0.5,
 }
-_SPACE = {"silhouette": {"all": 0.25, "test": None}, "linear": {"Mo or W": _READOUT, "material": _READOUT}}
+_SPACE = {"silhouette": {"all": 0.25, "test": None}, "linear": {"Mo or W": _READOUT, "label": _READOUT}}
 RELATIONS = {
     "settings": {"components": 3, "folds": 2, "false_discovery_rate": 0.05},
     "cumulative_explained_variance_3": 0.987,
@@ -75,7 +76,7 @@ def component_scores(materials: Sequence[str]) -> pd.DataFrame:
     row = np.arange(float(len(materials)))
     places = {"PC1": row, "PC2": row % 3, "PC3": row % 2, "before_PC1": -row, "before_PC2": row}
     part = np.where(row < 2, "test", "train and validation")
-    return pd.DataFrame({"material": list(materials), "part": part, **places})
+    return pd.DataFrame({"label": list(materials), "part": part, **places})
 
 
 def correlations() -> pd.DataFrame:
@@ -118,9 +119,30 @@ def run_record(**changes: Any) -> dict[str, Any]:
     return {**where, **made, **changes}
 
 
+def experiment_run(name: str) -> ExperimentRun:
+    """The runs of an experiment."""
+    own = {"fold_run_ids": [], "model_uri": "models:/m"}
+    return ExperimentRun(**run_record(experiment=name, data_sha256="d", split_sha256="s", **own))
+
+
+def search_run(name: str) -> SearchRun:
+    """The run of a search."""
+    return SearchRun(**run_record(study=name, storage="sqlite"))
+
+
+def stage_runs(**runs: str) -> StageRuns:
+    """The runs of a stage by name."""
+    record = run_record(runs=runs)
+    del record["run_id"]
+    return StageRuns(**record)
+
+
 def made_run(name: str, version: str = "", **changes: Any) -> Run:
     """A run that a report rests on."""
-    return Run.of(run_record(**changes), name, version=version)
+    record = run_record(**changes)
+    return Run.of(
+        Origin(**{key: record[key] for key in Origin.__dataclass_fields__}), name, record["run_id"], version
+    )
 
 
 def words(page: Page) -> str:

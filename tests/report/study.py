@@ -20,7 +20,9 @@ from tests.report.numbers import (
     audited,
     component_scores,
     correlations,
+    experiment_run,
     run_record,
+    search_run,
 )
 from tmdscope.analysis.record import Attribution, ModelLatent
 from tmdscope.audit.record import Audit
@@ -33,7 +35,8 @@ from tmdscope.params.images import DataParams, ModelTrackingParams, ReportParams
 from tmdscope.params.reading import parse_section, read_params
 from tmdscope.report.part import Part, Report
 from tmdscope.report.sections.training import SearchResult
-from tmdscope.scores.records import ExperimentScores
+from tmdscope.run_record import NO_RUNS, RegisteredVersion, Registration
+from tmdscope.scores.records import ExperimentScores, Pretraining
 from tmdscope.scores.scored import IDENTITY
 from tmdscope.scores.task import CLASSES as TASK
 from tmdscope.sequential.record import SequenceRecord
@@ -73,7 +76,7 @@ def dataset() -> Dataset:
         {
             "image_id": [f"i{k}" for k in range(8)],
             "sample_id": ["s0", "s0", "s1", "s1", "s2", "s3", "s3", "s3"],
-            "material": ["MoS2", "WS2"] * 4,
+            "label": ["MoS2", "WS2"] * 4,
             "image_sha256": [f"{k:064x}" for k in range(8)],
             "duplicate_of": [None] * 7 + ["i6"],
         }
@@ -155,11 +158,11 @@ class Left:
             [tuple(ids[k] for k, of in enumerate(parts) if of == p) for p in ("train", "val")]
             for parts in PARTS
         ]
-        counts = pd.DataFrame({"test": [2, 2]}, index=pd.Index(CLASSES, name="material"))
+        counts = pd.DataFrame({"test": [2, 2]}, index=pd.Index(CLASSES, name="label"))
         columns = ["epoch", "train_loss", "train_macro_f1", "val_loss", "val_macro_f1"]
         tables = {
             MAIN.split_counts: counts.reset_index(),
-            MAIN.latent_plot: component_scores(self.dataset.manifest["material"]),
+            MAIN.latent_plot: component_scores(self.dataset.manifest["label"]),
             MAIN.latent_table: correlations(),
             **{
                 MAIN.experiment_plots / name / "history.csv": pd.DataFrame(
@@ -169,23 +172,10 @@ class Left:
             },
             **{MAIN.searches / name / "trials.csv": one.trials for name, one in self.searches.items()},
         }
-        runs = {name: run_record(run_id=32 * "a", experiment=name) for name in self.experiments}
-        records = {
-            MAIN.registered: {
-                "model": "m",
-                "best": next(iter(self.experiments)),
-                "versions": {
-                    name: {"run_id": 32 * "a", "version": k}
-                    for k, name in enumerate(self.experiments, start=3)
-                },
-            },
-            MAIN.pretrained.with_name("pretrain.json"): {"images": 48, "r_squared": {"true_coverage": 0.5}},
-            MAIN.sequential / "run.json": {"runs": {}},
-            **{MAIN.searches / name / "run.json": run_record() for name in self.searches},
-        }
+        listed = {name: RegisteredVersion(k, 32 * "a") for k, name in enumerate(self.experiments, start=3)}
         scored = {
             name: SimpleNamespace(
-                scores=self.scores[name], predictions=self.predictions[name], run=runs[name]
+                scores=self.scores[name], predictions=self.predictions[name], run=experiment_run(name)
             )
             for name in self.experiments
         }
@@ -193,11 +183,16 @@ class Left:
         return {
             "Dataset": SimpleNamespace(load=lambda _: self.dataset),
             "read_split": lambda *_: Split(tuple(ids[:2]), tuple(Fold(*parts) for parts in held)),
-            "audit_split": lambda *_: SimpleNamespace(counts=counts),
+            "count_parts": lambda *_: counts,
             "read_all_experiments": lambda *_: self.experiments,
             "read_searches": lambda *_: self.searches,
             "read_table": lambda path, *_: tables[path],
-            "read_record": lambda path, *_, **__: records[path],
+            "Registration": SimpleNamespace(read=lambda *_: Registration("m", next(iter(listed)), listed)),
+            "Pretraining": SimpleNamespace(
+                read=lambda *_, **__: Pretraining("simulated", 48, [], {"true_coverage": 0.5})
+            ),
+            "StageRuns": SimpleNamespace(read=lambda *_: NO_RUNS),
+            "SearchRun": SimpleNamespace(read=lambda path, *_: search_run(path.parent.name)),
             "Scored": SimpleNamespace(read=lambda folder, *_: scored[folder.name]),
             "Searched": SimpleNamespace(read=lambda path, *_: self.searches[path.parent.name].found),
             "SequenceRecord": SimpleNamespace(read=lambda *_: self.sequential),

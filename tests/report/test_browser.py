@@ -12,13 +12,16 @@ from playwright.sync_api import Page as Tab
 from tmdscope.report.figures.embeddings import Plane, component_planes
 from tmdscope.report.figures.images import image_grid
 from tmdscope.report.page import (
+    Claim,
     Commands,
     Figure,
+    Gauge,
     Link,
     Note,
     Page,
     Paragraph,
     Points,
+    Reading,
     Section,
     Table,
     write_page,
@@ -44,7 +47,7 @@ AS_WRITTEN = [str(row[0]) for row in SCORES.rows]
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(1)
     scores = pd.DataFrame(rng.normal(size=(20, 2)), columns=["PC1", "PC2"])
-    scores["material"] = ["MoS2", "WS2"] * 10
+    scores["label"] = ["MoS2", "WS2"] * 10
     grid = {name: list(rng.integers(0, 255, (3, 16, 16), dtype=np.uint8)) for name in ("MoS2", "WS2")}
     cells = [f"{k}.000 ± 0.000" for k in range(12)]
     wide = Table("A wide table", [f"column {k}" for k in range(12)], [cells])
@@ -216,6 +219,59 @@ def test_paper_has_whole_tables_and_the_addresses_of_runs(opened: Opened) -> Non
     assert RUN in shown
     opened.tab.emulate_media(media="screen")
     opened.tab.set_viewport_size({"width": 1200, "height": 800})
+
+
+@pytest.fixture
+def claims(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
+    """A report of two folded sections."""
+    gauge = Gauge(0, 1, [Reading("model", 0.71, "71 (50 to 86)", (0.5, 0.86))])
+    said = Claim("The model is right on 71 of 100 unseen images.", gauge)
+    path = tmp_path / "index.html"
+    sections = [
+        Section("In short", [said]),
+        Section("Data", [Paragraph("Counted.")], said, folded=True),
+        Section("Scores", [SCORES], folded=True),
+    ]
+    write_page(path, Page("A report", "Its lead.", sections))
+    tab = browser.new_page(viewport={"width": 400, "height": 800})
+    tab.set_default_timeout(20_000)
+    yield Opened(tab, path)
+    tab.close()
+
+
+def test_a_claim_opens_by_mouse_keyboard_and_address(claims: Opened) -> None:
+    tab = claims.tab
+    data, scores = tab.get_by_text("Counted."), tab.get_by_role("table")
+    expect(data).not_to_be_visible()
+    tab.locator("summary").first.click()
+    expect(data).to_be_visible()
+    tab.locator("summary").first.focus()
+    tab.keyboard.press("Enter")
+    expect(data).not_to_be_visible()
+    tab.evaluate("location.hash = '#scores'")
+    expect(scores).to_be_visible()
+    expect(data).not_to_be_visible()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 400
+    assert claims.errors == []
+
+
+def test_all_open_at_once_and_shut_again(claims: Opened) -> None:
+    tab = claims.tab
+    tab.get_by_role("button", name="Open all").click()
+    expect(tab.locator("details[open]")).to_have_count(2)
+    tab.get_by_role("button", name="Close all").click()
+    expect(tab.locator("details[open]")).to_have_count(0)
+
+
+def test_paper_has_what_is_folded_and_the_screen_is_as_before(claims: Opened) -> None:
+    tab = claims.tab
+    tab.locator("summary").nth(1).click()
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(tab.get_by_text("Counted.")).to_be_visible()
+    expect(tab.locator("details[open]")).to_have_count(2)
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(tab.locator("details[open]")).to_have_count(1)
+    expect(tab.get_by_role("table")).to_be_visible()
 
 
 def test_without_script_the_page_is_whole(browser: Browser, report: Path) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 from tests.report.reading import Written, assert_sound
 from tests.report.study import Left, experiment, predictions, study
 from tmdscope.report.page import Note, Page, Section, Table, write_page
-from tmdscope.studies.tmd_materials.paper import Comparison, read_published
+from tmdscope.studies.tmd_materials.paper import PaperTables, read_published
 
 
 def comparison_section(results: Left) -> Section:
-    return results.part(Comparison).section()
+    return results.part(PaperTables).section()
 
 
 def tables_of(results: Left) -> list[Table]:

@@ -62,8 +62,9 @@ def test_multiclass_studies_do_not_speak_of_atoms() -> None:
 
 
 def test_targets_are_compared_image_by_image() -> None:
-    section = experiments_section(multilabel())
-    compared = [b for b in section.blocks if isinstance(b, Table) and b.caption.startswith("Multiclass less")]
+    sections = multilabel().report().page().sections
+    blocks = [block for section in sections for block in section.blocks]
+    compared = [b for b in blocks if isinstance(b, Table) and b.caption.startswith("Multiclass less")]
     assert [row[0] for row in compared[0].rows] == ["classes less atoms"] * 2
 
 
@@ -90,7 +91,7 @@ def test_a_task_of_numbers_has_columns_of_its_own() -> None:
         out_of_fold=Pooled(pool, pool),
         ensemble_test=Pooled(pool, pool),
     )
-    part = Experiments(task, {"a": score}, "a", [], {}, {"test_r2": MeanStd(0.25, 0.125)}, [], "8 scans")
+    part = Experiments(task, {"a": score}, "a", [], {}, {"test_r2": MeanStd(0.25, 0.125)}, "8 scans")
     best, base = part.sentences()
     assert "by selection MAE" in best
     assert "RMSE 0.25 [0.125, 0.5] eV, MAE 0.25 [0.125, 0.5] eV" in best

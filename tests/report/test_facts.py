@@ -285,7 +285,7 @@ def materials() -> Left:
             }
         ),
         baseline={name: scattered(score, places) for name, score in (results.baseline or {}).items()},
-        sequential=replace(found, panels=found.panels[found.panels["material"].isin(CLASSES)]),
+        sequential=replace(found, panels=found.panels[found.panels["label"].isin(CLASSES)]),
     )
 
 
@@ -361,7 +361,9 @@ def test_a_number_that_the_metrics_lack_is_noticed(tmp_path: Path) -> None:
 def test_the_sections_come_in_their_order() -> None:
     titles = [section.title for section in materials().report().page().sections]
     assert titles == [
-        *("In short", "Data", "What the score is worth", "Experiments", "Training", "Paper beside measured"),
+        *("In short", "Data", "What the score is worth", "Experiments"),
+        *("Did pre-training help?", "Is an output for each material better than one for each atom?"),
+        *("Training", "Paper beside measured"),
         *("Confusion matrices", "Materials added one after another", "Latent space"),
         *("What the network looks at", "Environment and provenance", "How to reproduce"),
     ]

@@ -40,7 +40,7 @@ def test_an_odd_number_of_matrices_leaves_no_empty_axes() -> None:
 def test_more_classes_than_colours_can_be_drawn() -> None:
     classes = [f"class {k}" for k in range(11)]
     scores = pd.DataFrame(np.random.default_rng(1).normal(size=(22, 2)), columns=["PC1", "PC2"])
-    scores["material"] = classes * 2
+    scores["label"] = classes * 2
     plain = component_planes([Plane("", scores)], classes)
     scores["part"] = ["test"] * 11 + ["train and validation"] * 11
     assert component_planes([Plane("", scores)], classes) != plain
@@ -53,7 +53,7 @@ def test_a_class_with_fewer_images_leaves_its_row_short() -> None:
 
 
 def test_every_figure_is_a_png() -> None:
-    scores = pd.DataFrame({"PC1": [0.0, 1.0], "PC2": [1.0, 0.0], "material": ["a", "b"]})
+    scores = pd.DataFrame({"PC1": [0.0, 1.0], "PC2": [1.0, 0.0], "label": ["a", "b"]})
     figures = [
         training_curves({"a": history(1)}, METRIC),
         confusion_matrices({"a": np.zeros((2, 2))}, ("a", "b")),

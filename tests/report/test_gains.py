@@ -7,7 +7,16 @@ import pytest
 from tests.report.study import CLASSES, SCORING, experiment, predictions
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.report.page import Block, Figure, Paragraph, Table
-from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gain, Gains, Question, find_gains
+from tmdscope.report.sections.gains import (
+    PRETRAINING,
+    QUESTIONS,
+    TARGETS,
+    TUNING,
+    Gain,
+    Gains,
+    Question,
+    find_gains,
+)
 from tmdscope.report.text import UNDECIDED
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.task import CLASSES as TASK
@@ -28,11 +37,12 @@ def gain(bounds: tuple[float, float], task: Task = TASK) -> Gain:
     return Gain("pre", "zero", 4, (), {"ensemble_test": one, "out_of_fold": one})
 
 
-def gain_blocks(found: list[Gain], what: str, question: Question, task: Task = TASK) -> list[Block]:
-    return Gains(question, found, task).blocks(what)
+def gain_blocks(found: list[Gain], what: str, question: Question, task: Task = TASK) -> Sequence[Block]:
+    section = Gains(question, found, task, what).section()
+    return [] if section is None else section.blocks
 
 
-def said(blocks: list[Block]) -> str:
+def said(blocks: Sequence[Block]) -> str:
     return " ".join(block.text for block in blocks if isinstance(block, Paragraph))
 
 
@@ -92,7 +102,6 @@ def test_a_clear_gain_is_stated_with_its_interval() -> None:
         "0.500 [0.200, 0.800]",
         "above zero",
     ]
-    assert said(blocks) == ""
     assert isinstance(blocks[-1], Figure)
 
 
@@ -104,7 +113,7 @@ def test_an_interval_with_zero_is_said_plainly() -> None:
 
 
 def test_harm_is_said_plainly() -> None:
-    (words,) = Gains(PRETRAINING, [gain((-0.8, -0.2))], TASK).sentences()
+    (words,) = Gains(PRETRAINING, [gain((-0.8, -0.2))], TASK, "40 images").sentences()
     assert "on the held-out test -0.500 [-0.800, -0.200]: pre-training did harm here" in words
 
 
@@ -126,6 +135,45 @@ def test_other_settings_that_differ_are_named() -> None:
     assert "pre and zero also differ in batch size, learning rate." in said(blocks)
 
 
+def test_what_intervals_say_together_is_the_answer() -> None:
+    better, worse, open_ = gain((0.2, 0.8)), gain((-0.8, -0.2)), gain((-0.2, 0.8))
+    for found, answer in (
+        ([better, better], "Yes."),
+        ([better, open_], "Yes, but not every interval leaves out zero."),
+        ([worse, worse], "No."),
+        ([worse, open_], "No, but not every interval leaves out zero."),
+        ([open_], "These images do not decide it."),
+        ([better, worse], "It depends on the experiment and the images."),
+    ):
+        assert Gains(TUNING, found, TASK, "40 images").answer() == answer
+    assert Gains(TUNING, [], TASK, "40 images").sentences() == []
+
+
+def test_frozen_tuned_and_scratch_are_compared_with_each_other() -> None:
+    settings = {
+        "tuned": experiment(weights="imagenet-v1"),
+        "frozen": experiment("features", weights="imagenet-v1", epochs=60),
+        "simulated": experiment("features", weights="simulated", epochs=60),
+        "random": experiment("features", weights="none", epochs=60),
+        "zero": experiment("scratch"),
+    }
+    tables = {name: predictions() for name in settings}
+    found = {
+        asked.key: [gain.pair for gain in find_gains(asked, settings, tables, CLASSES, SCORING)]
+        for asked in QUESTIONS
+    }
+    assert found == {
+        "pretraining": ["tuned less zero"],
+        "frozen_pretraining": ["frozen less random", "simulated less random"],
+        "sources": ["frozen less simulated"],
+        "fine_tuning": ["tuned less frozen"],
+        "frozen_against_scratch": ["frozen less zero", "simulated less zero", "random less zero"],
+        "targets": [],
+    }
+    (tuned,) = find_gains(TUNING, settings, tables, CLASSES, SCORING)
+    assert "epochs" in tuned.unequal
+
+
 def test_without_a_pair_nothing_is_written() -> None:
     assert gain_blocks([], "8 images", PRETRAINING) == []
 
@@ -142,19 +190,18 @@ def test_targets_are_compared_where_all_else_is_the_same() -> None:
     )
     assert isinstance(blocks[0], Table)
     assert blocks[0].rows[0][0] == "m less l"
-    (words,) = Gains(TARGETS, [gain((-0.8, -0.2))], TASK).sentences()
+    (words,) = Gains(TARGETS, [gain((-0.8, -0.2))], TASK, "40 images").sentences()
     assert words.count(": multilabel is better here") == 2
 
 
 def test_of_an_error_less_is_better() -> None:
     task = quantity("eV")
-    (worse,) = Gains(PRETRAINING, [gain((0.2, 0.8), task)], task).sentences()
+    (worse,) = Gains(PRETRAINING, [gain((0.2, 0.8), task)], task, "40 scans").sentences()
     assert worse.count("0.5 [0.2, 0.8]: pre-training did harm here") == 2
-    assert worse.startswith("pre less zero, MAE: ")
+    assert worse.startswith("Did pre-training help? No. pre less zero, MAE: ")
     blocks = gain_blocks([gain((-0.8, -0.2), task)], "40 scans", PRETRAINING, task)
     assert isinstance(blocks[0], Table)
     assert blocks[0].header[4:] == ["R2", "RMSE (eV)", "MAE (eV)", "MAE interval"]
     assert blocks[0].rows[0][4:] == ["-0.500 [-0.800, -0.200]", *["-0.5 [-0.8, -0.2]"] * 2, "below zero"]
     assert isinstance(blocks[-1], Figure)
     assert "Left of zero, pre-training helps." in blocks[-1].caption
-    assert said(blocks) == ""

@@ -54,7 +54,7 @@ def test_a_row_says_what_was_found_of_a_descriptor() -> None:
 
 def test_separation_has_intervals_and_the_majority_beside() -> None:
     table = next(block for block in view().section().blocks if isinstance(block, Table))
-    assert table.header[-2:] == ["Mo or W", "material"]
+    assert table.header[-2:] == ["Mo or W", "label"]
     assert table.rows[0] == ["PC1 and PC2, before fine-tuning", "0.25", "-", *["80.0 [70.0, 90.0] (50)"] * 2]
     assert len(table.rows) == 4
 

@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -8,15 +9,20 @@ import pytest
 
 from tests.report.reading import Written, assert_sound
 from tmdscope.report.page import (
+    Claim,
     Commands,
     Figure,
+    Gauge,
     Link,
     Note,
     Page,
     Paragraph,
     Points,
+    Reading,
     Section,
     Table,
+    Tile,
+    Tiles,
     write_page,
 )
 from tmdscope.report.text import averaged, plus_minus, with_interval
@@ -42,6 +48,33 @@ def page(tmp_path: Path) -> Written:
     return Written.read(path)
 
 
+def folded() -> Section:
+    reading = Reading("model", 0.71, "71 (50 to 86)", (0.5, 0.86))
+    said = Claim("The model is right on 71 of 100.", Gauge(0, 1, [reading], 0.46, ["0 %", "100 %"]))
+    return Section("Scores", [Points(["In full."])], said, folded=True)
+
+
+def test_a_folded_section_shows_its_claim_and_figure_and_holds_the_rest(tmp_path: Path) -> None:
+    tiles = Tiles("Not picked.", [Tile(Figure("WS2", "Grey image of WS2", PNG), "says MoS2, 54 %", False)])
+    first = Section("In short", [Claim("One sentence."), tiles])
+    write_page(tmp_path / "index.html", Page("Title", "Lead.", [first, folded()]))
+    page = Written.read(tmp_path / "index.html")
+    assert_sound(page)
+    summary, _, rest = page.html.partition("<summary")[2].partition("</summary>")
+    assert "The model is right on 71 of 100." in summary
+    assert 'aria-label="model: 71 (50 to 86)"' in summary
+    assert "left: 50.0%; right: 14.0%" in summary
+    assert "In full." in rest
+    assert "<nav" not in page.html
+    assert page.alts == ["Grey image of WS2"]
+    assert "✗ says MoS2, 54 %" in page.html
+
+
+def test_a_value_beyond_a_scale_lies_at_its_end() -> None:
+    gauge = Gauge(-1.0, 1.0, [Reading("r", 0.5, "0.5")])
+    assert [gauge.place(value) for value in (-2, -1, 0, 0.5, 7)] == [0, 0, 50, 75, 100]
+
+
 def test_text_is_escaped(page: Written) -> None:
     assert "a &lt; b &amp; c" in page.html
     assert "<title>Title &lt;1&gt;</title>" in page.html
@@ -55,8 +88,10 @@ def test_no_block_lets_markup_through(tmp_path: Path) -> None:
     blocks = [
         *(Paragraph(evil), Note(evil), Points([evil]), Commands([evil])),
         *(Table(evil, [evil], [[evil, evil], [link]]), Figure(evil, evil, PNG)),
+        *(Claim(evil, Gauge(0, 1, [Reading(evil, 0.5, evil)], ends=[evil])), Tiles(evil, [])),
     ]
-    write_page(tmp_path / "index.html", Page(evil, evil, [Section(evil, blocks)]))
+    shut = Section(evil, [], Claim(evil, Gauge(0, 1, [Reading(evil, 0.5, evil)])), folded=True)
+    write_page(tmp_path / "index.html", Page(evil, evil, [Section(evil, blocks), replace(shut, title="x")]))
     written = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert len(re.findall("<script", written)) == 1
     assert len(re.findall("<img", written)) == 1

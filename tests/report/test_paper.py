@@ -1,8 +1,5 @@
 """The published values, and what an experiment must be to stand beside one of them."""
 
-import subprocess
-import sys
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,17 +171,3 @@ def test_values_are_printed_as_published() -> None:
     assert printed([91.0, 5.2], 1) == "91.0 ± 5.2"
     assert printed([0.9, 0.02], 2) == "0.90 ± 0.02"
     assert printed(None, 1) == "not given"
-
-
-def test_the_package_ships_its_tables_and_page(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as content:
-        assert {"tmdscope/studies/tmd_materials/paper_tables.yaml", "tmdscope/report/page.html"} <= set(
-            content.namelist()
-        )

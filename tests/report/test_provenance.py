@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.report.numbers import made_run, run_record
+from tests.report.numbers import made_run, stage_runs
 from tmdscope.report.page import Block, Commands, Link, Note, Paragraph, Table
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, changed_settings, read_runs
+from tmdscope.run_record import NO_RUNS
 
 
 def tables(runs: list[Run]) -> tuple[dict[str, Any], Table]:
@@ -77,9 +78,9 @@ def test_without_git_there_is_nothing_to_check_out() -> None:
 
 
 def test_stages_with_several_runs_or_none() -> None:
-    record = run_record(runs={"svc": "1", "mlp": "2"})
-    assert [(run.name, run.run_id) for run in read_runs(record)] == [("svc", "1"), ("mlp", "2")]
-    assert read_runs({"runs": {}}) == []
+    found = read_runs(stage_runs(svc="1", mlp="2"))
+    assert [(run.name, run.run_id) for run in found] == [("svc", "1"), ("mlp", "2")]
+    assert read_runs(NO_RUNS) == []
 
 
 def test_only_settings_that_differ_are_listed() -> None:

@@ -21,6 +21,7 @@ from tests.report.numbers import (
     component_scores,
     correlations,
     run_record,
+    stage_runs,
     tables,
     words,
 )
@@ -29,6 +30,7 @@ from tmdscope.dataset.splits import Fold, Split
 from tmdscope.jobs import table_report
 from tmdscope.jobs.study import Study
 from tmdscope.report.part import Report
+from tmdscope.run_record import NO_RUNS
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.records import ClassifierScores, FamilySearch, StudyScores
 from tmdscope.sequential.record import SequenceRecord
@@ -90,11 +92,12 @@ class Left:
             layout.latent_table: correlations(),
         }
         split = Split(("0000", "0001"), (Fold(("0002",), ("0003",)),))
-        made = {layout.run: run_record(runs={"svc": 32 * "a"})}
         given = {
             "read_tables": lambda _: self.tables,
             "read_table": lambda path: plots[path],
-            "read_record": lambda path, _: made.get(path, {"runs": {}}),
+            "StageRuns": SimpleNamespace(
+                read=lambda path, _: stage_runs(svc=32 * "a") if path == layout.run else NO_RUNS
+            ),
             "StudyScores": SimpleNamespace(read=lambda *_: StudyScores(dict(self.scores))),
             "FamilySearch": SimpleNamespace(read=lambda *_: FamilySearch.parse(SEARCH)),
             "Latent": SimpleNamespace(read=lambda *_: self.latent),

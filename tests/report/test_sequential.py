@@ -18,11 +18,11 @@ from tmdscope.files import write_table
 from tmdscope.materials import MATERIALS
 from tmdscope.record import write_record
 from tmdscope.report.page import Figure, Note, Page, Paragraph, Section, Table
-from tmdscope.report.sections.sequential import Sequences
+from tmdscope.report.sections.sequential import SequencesPart
 from tmdscope.scores.task import CLASSES as TASK
 from tmdscope.scores.task import Metric
 from tmdscope.sequential.outcome import verdict
-from tmdscope.sequential.record import PANELS, SequenceRecord, write_left_out
+from tmdscope.sequential.record import PANEL_COLUMNS, SequenceRecord, write_left_out
 from tmdscope.studies.tmd_materials.paper import read_figure_4
 
 METRIC = TASK.primary
@@ -166,20 +166,20 @@ def panels(content: Mapping[str, Any]) -> pd.DataFrame:
             for name in stage["classes"]
             for k in range(3)
         ],
-        columns=list(PANELS),
+        columns=list(PANEL_COLUMNS),
     )
 
 
 def sequential_section(
     record: SequenceRecord, metric: Metric = METRIC, classes: Sequence[str] = MATERIALS, note: str = ""
 ) -> Section:
-    made = Sequences(record, metric, classes, read_figure_4(), note).section()
+    made = SequencesPart(record, metric, classes, read_figure_4(), note).section()
     assert made is not None
     return made
 
 
 def sequential_metrics(record: SequenceRecord | None) -> Any:
-    return Sequences(record, METRIC, MATERIALS).metrics()["sequential"]
+    return SequencesPart(record, METRIC, MATERIALS).metrics()["sequential"]
 
 
 def section(record: SequenceRecord, note: str = "") -> Section:

@@ -17,7 +17,7 @@ from tmdscope.report.sections.attribution import Attributions
 from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.experiments import Experiments
 from tmdscope.report.sections.gains import PRETRAINING, Gain, Gains
-from tmdscope.report.sections.sequential import Sequences
+from tmdscope.report.sections.sequential import SequencesPart
 from tmdscope.report.text import UNDECIDED, decided
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.intervals import NO_INTERVAL, Estimate
@@ -52,8 +52,11 @@ def test_pretraining_helps_only_where_both_intervals_say_so(bounds: Any, says: s
     names = [metric.name for metric in CLASSES.metrics]
     one = Estimate(dict.fromkeys(names, 0.5), dict.fromkeys(names, bounds), 20, 10)
     gains = [Gain("pre", "zero", 4, (), {"ensemble_test": one, "out_of_fold": one})]
-    (said,) = Gains(PRETRAINING, gains, CLASSES).sentences()
-    assert said.startswith("pre less zero, macro F1: on the held-out test ")
+    part = Gains(PRETRAINING, gains, CLASSES, "20 images")
+    (said,), claim = part.sentences(), part.claim()
+    assert " pre less zero, macro F1: on the held-out test " in said
+    assert claim is not None
+    assert claim.sentence == ("Yes." if bounds and bounds[0] > 0 else "These images do not decide it.")
     assert said.count(says) == 2
 
 
@@ -97,10 +100,10 @@ def test_failed_and_open_checks_are_named() -> None:
 
 def test_sequences_are_held_against_equal_training() -> None:
     questions = {"sequential - direct-equal-budget": -0.1, "sequential - direct": 0.5}
-    (said,) = Sequences(sequence(differences=questions), METRIC, []).sentences()
+    (said,) = SequencesPart(sequence(differences=questions), METRIC, []).sentences()
     assert said.count("-0.100 [-0.120, -0.080]: training anew is better") == 2
     assert "0.500" not in said
-    assert Sequences(None, METRIC, []).sentences() == []
+    assert SequencesPart(None, METRIC, []).sentences() == []
 
 
 def test_the_strongest_measured_descriptor_is_named_with_its_rate() -> None:

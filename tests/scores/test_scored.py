@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from tests.dataset.test_store import small_dataset
-from tests.report.numbers import POOLED, RELIABILITY
+from tests.report.numbers import POOLED, RELIABILITY, experiment_run
+from tests.tracking.programs import make_facts
 from tmdscope.errors import UserError
 from tmdscope.record import write_record
 from tmdscope.scores.folds import mean_std
@@ -25,7 +26,7 @@ Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 def predictions() -> pd.DataFrame:
     """Two folds of four images each, and a test of four."""
-    manifest = DATASET.manifest[["image_id", "sample_id", "material", "image_sha256"]]
+    manifest = DATASET.manifest[["image_id", "sample_id", "label", "image_sha256"]]
     share = np.random.default_rng(1).uniform(size=(2, 12)).astype(np.float32)
     parts = [["test"] * 4 + ["train"] * 4 + ["val"] * 4, ["test"] * 4 + ["val"] * 4 + ["train"] * 4]
     folds = []
@@ -37,7 +38,7 @@ def predictions() -> pd.DataFrame:
 
 
 def score(table: pd.DataFrame) -> dict[str, Any]:
-    labels = (table["material"] == "WS2").to_numpy().astype(int)
+    labels = (table["label"] == "WS2").to_numpy().astype(int)
     predicted = (table["p_WS2"] > table["p_MoS2"]).to_numpy().astype(int)
     found: dict[str, Any] = {}
     rows = {
@@ -70,15 +71,15 @@ def write(folder: Path, table: pd.DataFrame, scores: dict[str, Any], experiment:
     place.mkdir(parents=True)
     table.to_parquet(place / PREDICTIONS, index=False)
     write_record(place / SCORES, whole(scores), OF)
-    write_record(place / FACTS, {"scores": score(predictions())}, OF)
-    write_record(place / RUN, {"experiment": experiment, "run_id": "1"}, OF, [place / PREDICTIONS])
+    make_facts(scores=score(predictions())).write(place / FACTS, OF)
+    experiment_run(experiment).write(place / RUN, OF, [place / PREDICTIONS])
     return place
 
 
 def test_round_trip(tmp_path: Path) -> None:
     found = Scored.read(write(tmp_path, predictions(), score(predictions())), OF)
-    assert found.run == {"experiment": "mine", "run_id": "1"}
-    assert found.facts["scores"] == score(predictions())
+    assert found.run == experiment_run("mine")
+    assert found.facts.scores == score(predictions())
     assert found.scores == ExperimentScores.parse(whole(score(predictions())))
     pd.testing.assert_frame_equal(found.predictions, predictions(), check_dtype=False)
 
@@ -96,7 +97,8 @@ def test_a_raised_score_is_refused(tmp_path: Path, key: str, value: Any) -> None
     place[last] = place[last] + value if value == -1e-3 else value
     folder = write(tmp_path, predictions(), scores)
     with pytest.raises(
-        UserError, match=rf"scores\.json is not of predictions\.parquet.*{key}.*crossval@mine"
+        UserError,
+        match=rf"scores\.json is not (of predictions\.parquet.*{key}|what tmdscope writes).*crossval@mine",
     ):
         Scored.read(folder, OF)
 
@@ -128,7 +130,7 @@ def with_value(column: str, value: Any) -> Change:
         with_value("p_WS2", np.nan),
         with_value("p_WS2", 0.9),
         with_value("image_id", "foreign"),
-        with_value("material", "MoS2"),
+        with_value("label", "MoS2"),
         with_value("part", "val"),
         with_value("part", "all"),
     ],

@@ -36,8 +36,8 @@ from tmdscope.search.study import open_search
 from tmdscope.search.trials import FoldOutcome, Job, Settings
 from tmdscope.search.worker import work
 from tmdscope.vision.classifier import EnsembleConfig, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import Weights
 
 IMAGES, FEATURES, VERSIONS = 90, 6, 4
 BASE = ExperimentParams(
@@ -56,9 +56,7 @@ BASE = ExperimentParams(
 NETWORK = with_settings(BASE, {"strategy": "finetune"})
 SPACE: Space = {"learning_rate": LogUniform(kind="log-uniform", low=1e-3, high=1e-1)}
 TARGET = Multiclass(MATERIALS)
-CONFIG = EnsembleConfig(
-    "resnet18", "multiclass", MATERIALS, 8, 1, True, Weights.SIMULATED.source.normalisation
-)
+CONFIG = EnsembleConfig("resnet18", "multiclass", MATERIALS, 8, 1, True, GREY_NORMALISATION)
 
 
 def draw_parts() -> list[FoldParts]:
@@ -358,3 +356,27 @@ def test_an_experiment_is_made_once_for_all_folds_of_a_trial(storage: PatientSto
 
     search(storage, "counted", objective_of(counted, together=3))
     assert len(calls) == 6
+
+
+def test_heads_on_different_backbones_train_on_their_own_features() -> None:
+    seen = {"resnet18": EXAMPLES, "resnet34": replace_values(EXAMPLES)}
+
+    def make(params: ExperimentParams) -> Experiment:
+        return maker(seen[params.architecture])(params)
+
+    space = {"architecture": Categorical(kind="categorical", choices=list(seen))}
+    together = objective_of(make, space=space, together=2)
+    jobs = jobs_of(*({"architecture": name} for name in seen))
+    found = together.run_fold(0, jobs, [lambda *_: False] * 2)
+    for outcome, name in zip(found, seen, strict=True):
+        alone = objective_of(make, space=space)
+        (same,) = alone.run_fold(0, jobs_of({"architecture": name}), [lambda *_: False])
+        assert outcome.score == pytest.approx(same.score, abs=1e-6)
+    assert found[0].score != found[1].score
+
+
+def replace_values(examples: Examples) -> Examples:
+    """Give other features of the same labels, which tell nothing of them."""
+    generator = torch.Generator().manual_seed(9)
+    values = torch.randn(IMAGES, VERSIONS, FEATURES, generator=generator)
+    return Examples(values[:, 0], examples.labels, values)

@@ -176,7 +176,7 @@ def test_the_chosen_family_is_described(
     assert choice["images"] == len(unseen)
     assert choice["accuracy"] == (predicted == table.targets[unseen]).mean()
     assert sum(choice["trials"].values()) == 6
-    method = describe_method(search(), CLASSES.primary, 10, 5)
+    method = describe_method(search(), CLASSES.primary, 10, 5, "image")
     assert "10 outer folds" in method
     assert all(name in method for name in OF_CLASSES)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.sequential.small import NAMES, ORDER, plan_of
-from tmdscope.sequential.drift import align, centroid_drift, latent_panels, measure_drift
+from tmdscope.sequential.drift import align, centroid_drift, latent_panels, measure_latent_drift
 from tmdscope.sequential.plan import Plan
 from tmdscope.sequential.run import StageResult
 
@@ -136,7 +136,7 @@ def test_drift_is_measured_from_the_stage_before_over_known_classes() -> None:
         ("direct", 1): [odd, space],
         ("direct", 2): [odd, odd],
     }
-    first, second = measure_drift(plan, embedded(plan, spaces), labels)
+    first, second = measure_latent_drift(plan, embedded(plan, spaces), labels)
     assert [(entry.encoding, entry.materials) for entry in (first, second)] == [
         ("multiclass", 3),
         ("multiclass", 4),
@@ -165,12 +165,12 @@ def test_panels_show_known_images_only_and_lie_over_the_panel_before() -> None:
         ("direct", 1): [flat, flat],
     }
     table = latent_panels(plan, embedded(plan, spaces), labels, IDS)
-    assert list(table.columns) == ["encoding", "materials", "image_id", "material", "PC1", "PC2"]
+    assert list(table.columns) == ["encoding", "materials", "image_id", "label", "PC1", "PC2"]
     assert table.groupby(["encoding", "materials"]).size().to_dict() == {
         (encoding, count): 24 * count for encoding in ("multiclass", "multilabel") for count in (2, 3)
     }
-    assert "WS2" not in set(table["material"])  # in the data, of no stage
-    assert dict(zip(table["image_id"], table["material"], strict=True)) == {
+    assert "WS2" not in set(table["label"])  # in the data, of no stage
+    assert dict(zip(table["image_id"], table["label"], strict=True)) == {
         image: name for image, name in zip(IDS, NAMES, strict=True) if name in ORDER[:3]
     }
     for _, own in table.groupby("encoding"):

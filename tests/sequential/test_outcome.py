@@ -22,7 +22,7 @@ from tmdscope.scores.folds import PARTS, MeanStd
 from tmdscope.scores.task import CLASSES, Task
 from tmdscope.sequential.outcome import say_claims, seen_share, summarise, verdict
 from tmdscope.sequential.plan import Plan, Training, stage_parts
-from tmdscope.sequential.record import Changed, Comparison, Point, StageSummary, Summary
+from tmdscope.sequential.record import Changed, Differences, Point, StageSummary, Summary
 from tmdscope.sequential.run import StageResult, stage_target
 from tmdscope.vision.targets import Coded
 
@@ -95,7 +95,7 @@ def test_a_verdict_holds_only_for_what_is_never_below_zero(one: float, other: fl
     assert (verdict([low, high]) == "fails") == (high < 0)
 
 
-def comparison(found: Summary, question: str, encoding: str | None = "multiclass") -> Comparison:
+def comparison(found: Summary, question: str, encoding: str | None = "multiclass") -> Differences:
     (one,) = [
         entry for entry in found.comparisons if (entry.question, entry.encoding) == (question, encoding)
     ]

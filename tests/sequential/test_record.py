@@ -14,10 +14,10 @@ from tmdscope.errors import UserError
 from tmdscope.record import read_record, write_record
 from tmdscope.scores.task import CLASSES
 from tmdscope.sequential.record import (
-    PANELS,
+    PANEL_COLUMNS,
     AddedRecord,
     SequenceRecord,
-    Settings,
+    SequenceSettings,
     StageVersion,
     write_left_out,
 )
@@ -31,9 +31,9 @@ SETTINGS = {**params(encodings=BOTH).model_dump(mode="json"), "training": {"epoc
 RECORD = SequenceRecord(
     **vars(SUMMARY),
     versions=VERSIONS,
-    settings=Settings.model_validate(SETTINGS),
+    settings=SequenceSettings.model_validate(SETTINGS),
     seconds=1.5,
-    panels=pd.DataFrame([("multiclass", 2, "i1", "MoS2", 0.5, -0.25)], columns=list(PANELS)),
+    panels=pd.DataFrame([("multiclass", 2, "i1", "MoS2", 0.5, -0.25)], columns=list(PANEL_COLUMNS)),
 )
 
 

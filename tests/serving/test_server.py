@@ -13,9 +13,8 @@ from tests.tracking.conftest import logged, store  # noqa: F401
 from tests.tracking.programs import CLASSES, IMAGES, Logged
 from tmdscope.errors import UserError
 from tmdscope.serving import server
-from tmdscope.tracking.models import recorded_sha256
-from tmdscope.tracking.registry import FILES_SHA256, register
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.registry import FILES_SHA256, recorded_sha256, register
+from tmdscope.tracking.store import Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,7 +69,7 @@ def test_an_address_that_is_not_to_be_had_is_named(host: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_serves_a_registered_version(store: Study, logged: Logged, tmp_path: Path) -> None:  # noqa: F811
+def test_the_command_serves_a_registered_version(store: Store, logged: Logged, tmp_path: Path) -> None:  # noqa: F811
     name = "served"
     sha256 = recorded_sha256(store.client, logged.uri)
     assert sha256 is not None

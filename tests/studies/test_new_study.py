@@ -17,8 +17,6 @@ from tmdscope.scores.records import FamilySearch, StudyScores
 from tmdscope.scores.task import CLASSES, quantity
 from tmdscope.studies import find_study
 
-pytestmark = pytest.mark.slow
-
 FILES = ("study.py", "params.yaml", "dvc.yaml")
 PAGE = ROOT / "docs" / "adding-a-study.md"
 LINES = 120
@@ -42,7 +40,8 @@ def read_cohort(study: Study) -> Cohort:
     """Read the table; people of the same age and sex stay together."""
     table = load_diabetes()
     kinds = np.unique(table.data[:, :2], axis=0, return_inverse=True)[1]
-    return Cohort.of_features(TASK, table.data, table.target, [f"kind-{kind}" for kind in kinds])
+    people = [f"kind-{kind}" for kind in kinds]
+    return Cohort.of_features(TASK, table.data, table.target, people, row="patient")
 
 
 LAYOUT = Layout("diabetes")
@@ -121,8 +120,9 @@ def check_what_comes_for_free(name: str, task: Any, folds: int, trials: int) -> 
     assert FamilySearch.read(layout.search, {"data": cohort.digest}).folds
     assert Audit.read(layout.audit, task, of).verdict.headline
     client = mlflow.MlflowClient(f"sqlite:///{Path.cwd() / 'mlruns' / 'mlflow.db'}")
-    (experiment,) = [found for found in client.search_experiments() if found.name == name]
-    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    kinds = {one.name: one.experiment_id for one in client.search_experiments() if one.name.startswith(name)}
+    assert set(kinds) == {name, f"{name}/search", f"{name}/audit"}
+    runs = client.search_runs([*kinds.values()], max_results=1000)
     assert {run.info.status for run in runs} == {"FINISHED"}
     named = [run.info.run_name for run in runs]
     assert {*scores, "search", "audit"} <= {*named}
@@ -130,6 +130,10 @@ def check_what_comes_for_free(name: str, task: Any, folds: int, trials: int) -> 
     page = layout.page.read_text()
     assert all(method in page for method in scores)
     assert task.primary.title in page
+    text = re.sub(r"(?s)<(style|script|svg)\b.*?</\1>|<[^>]+>", "", page)
+    foreign = ["image", "frozen", *([] if cohort.classes else ["classifier"])]
+    assert [word for word in foreign if word in text] == []
+    assert f"{cohort.row}s" in text
 
 
 def test_classes_of_wines_as_the_docs_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,6 +143,7 @@ def test_classes_of_wines_as_the_docs_have_it(tmp_path: Path, monkeypatch: pytes
     assert metrics["dataset"]["images"] == 178
 
 
+@pytest.mark.slow
 def test_numbers_of_the_diabetes_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = repro(written(tmp_path, "diabetes", of_numbers()), "diabetes", monkeypatch)
     check_what_comes_for_free("diabetes", quantity("points"), folds=4, trials=5 * 6)

@@ -21,4 +21,4 @@ def make_cohort(
     """Rows of features, named by their number; without other hashes all are different images."""
     ids = np.array([f"{row:04d}" for row in range(len(targets))], dtype=object)
     own = ids if hashes is None else hashes
-    return Cohort(task, ids, np.asarray(sample_ids), own, targets, classes, features=features)
+    return Cohort(task, ids, np.asarray(sample_ids), own, targets, classes, features=features, row="image")

@@ -8,11 +8,11 @@ import torch
 
 from tests.tracking.programs import IMAGES, Logged, make_program
 from tmdscope.tracking.runs import start_run
-from tmdscope.tracking.store import Study, open_study
+from tmdscope.tracking.store import Store, open_study
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     root = tmp_path_factory.mktemp("store") / "a project's folder"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
@@ -20,7 +20,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
         yield open_study("tests")
 
 
-def point_at(study: Study) -> None:
+def point_at(study: Store) -> None:
     """MLflow's address is one for the process, and other tests open stores of their own."""
     mlflow.set_tracking_uri(study.uri)
     mlflow.set_registry_uri(study.uri)
@@ -34,7 +34,7 @@ def point_at_store(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def logged(store: Study) -> Logged:
+def logged(store: Store) -> Logged:
     """An ensemble of two, logged once: an export takes seconds."""
     program = make_program(members=2)
     with torch.inference_mode():

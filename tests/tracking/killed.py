@@ -15,7 +15,8 @@ from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.resume import Resume
-from tmdscope.tracking.crossval import RunRecord, track_experiment
+from tmdscope.run_record import ExperimentRun
+from tmdscope.tracking.crossval import track_experiment
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.classifier import Ensemble, Head
@@ -44,7 +45,7 @@ def make_experiment(epochs: int = EPOCHS) -> Experiment:
     )
 
 
-def run(folder: Path, name: str) -> RunRecord:
+def run(folder: Path, name: str) -> ExperimentRun:
     """Cross-validate two folds, going on with what the folder holds."""
     os.environ["DVC_ROOT"] = str(folder)
     rows = np.arange(24)

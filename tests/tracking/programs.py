@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tmdscope.scores.facts import DataFacts, Facts, SplitAudit, SplitFacts
+from tmdscope.dataset.audit import SplitAudit
+from tmdscope.scores.facts import DataFacts, Facts, SplitFacts
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.records import Trust
@@ -17,8 +18,8 @@ from tmdscope.tracking.models import Program
 from tmdscope.tracking.runs import Dossier
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import Multiclass
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 CLASSES = ("MoS2", "WS2", "WSe2")
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 32, 32), dtype=np.uint8)

@@ -20,10 +20,10 @@ from tmdscope.sequential.run import Setup, StageResult, stage_target
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.runs import DataUse, Dossier
 from tmdscope.tracking.sequential import Package, TrackedSequences
-from tmdscope.tracking.store import Study, open_study
+from tmdscope.tracking.store import Store, open_study
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import Multilabel
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 SIZE_PX, FOLDS = 8, 2
 DATA = DataUse("features", "ef" * 32, "data/features", 96, "sequential")
@@ -70,7 +70,7 @@ def resume_in(folder: Path, identity: Mapping[str, str] = IDENTITY) -> Resume:
 
 
 def track(
-    study: Study,
+    study: Store,
     resume: Resume,
     model: str,
     plan: Plan | None = None,

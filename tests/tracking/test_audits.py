@@ -17,13 +17,13 @@ from tmdscope.params.reading import read_section
 from tmdscope.tracking.audits import NAME, audit_settings, find_audit
 from tmdscope.tracking.registry import Version
 from tmdscope.tracking.runs import start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store, open_study
 
 SETTINGS = {"folds": 10}
 of_its_own = (f"{number:064x}" for number in itertools.count())
 
 
-def train(study: Study, **tags: str) -> Version:
+def train(study: Store, /, **tags: str) -> Version:
     """A version of data of its own."""
     with start_run(
         study, "model", {"data.sha256": next(of_its_own), "split.sha256": "12" * 32, **tags}
@@ -33,7 +33,7 @@ def train(study: Study, **tags: str) -> Version:
 
 
 def log_audit(
-    study: Study,
+    study: Store,
     folder: Path,
     version: Version,
     failed: list[str],
@@ -51,7 +51,7 @@ def log_audit(
     return run.run_id
 
 
-def test_an_audit_made_again_is_the_one_that_counts(store: Study, tmp_path: Path) -> None:
+def test_an_audit_made_again_is_the_one_that_counts(store: Store, tmp_path: Path) -> None:
     version = train(store)
     log_audit(store, tmp_path, version, [])
     assert find_audit(store.client, version, SETTINGS).failed == ()
@@ -61,7 +61,17 @@ def test_an_audit_made_again_is_the_one_that_counts(store: Study, tmp_path: Path
     assert again in found.text
 
 
-def test_an_audit_of_something_else_does_not_count(store: Study, tmp_path: Path) -> None:
+def test_an_audit_is_found_in_the_experiment_of_audits(store: Store, tmp_path: Path) -> None:
+    version = train(store, study=store.name)
+    before = log_audit(store, tmp_path, version, ["folds"])  # beside the trainings, by an earlier tmdscope
+    assert find_audit(store.client, version, SETTINGS).run_id == before
+    own = log_audit(open_study(store.name, NAME), tmp_path, version, [])
+    assert find_audit(store.client, version, SETTINGS).run_id == own
+    log_audit(open_study("another", NAME), tmp_path, version, ["samples"])
+    assert find_audit(store.client, version, SETTINGS).run_id == own
+
+
+def test_an_audit_of_something_else_does_not_count(store: Store, tmp_path: Path) -> None:
     version = train(store)
     log_audit(store, tmp_path, version, [], **{"data.sha256": "ee" * 32})
     log_audit(store, tmp_path, version, [], **{"split.sha256": "ee" * 32})
@@ -75,7 +85,7 @@ def test_an_audit_of_something_else_does_not_count(store: Study, tmp_path: Path)
         find_audit(store.client, version, SETTINGS)
 
 
-def test_one_that_did_not_end_does_not_count(store: Study, tmp_path: Path) -> None:
+def test_one_that_did_not_end_does_not_count(store: Store, tmp_path: Path) -> None:
     version = train(store)
     sound = log_audit(store, tmp_path, version, [])
     failing = log_audit(store, tmp_path, version, ["duplicates"])
@@ -83,7 +93,7 @@ def test_one_that_did_not_end_does_not_count(store: Study, tmp_path: Path) -> No
     assert find_audit(store.client, version, SETTINGS).run_id == sound
 
 
-def test_a_record_of_something_else_than_its_tags_say_is_refused(store: Study, tmp_path: Path) -> None:
+def test_a_record_of_something_else_than_its_tags_say_is_refused(store: Store, tmp_path: Path) -> None:
     version = train(store)
     run_id = log_audit(store, tmp_path, version, [])
     replace(audited(), provenance={"data.sha256": "ee" * 32}).write(tmp_path / "audit.json")
@@ -94,7 +104,7 @@ def test_a_record_of_something_else_than_its_tags_say_is_refused(store: Study, t
 
 @pytest.mark.parametrize("content", [{}, {"version": 2}, {"version": 1, "failed_checks": []}])
 def test_a_record_of_another_version_is_refused(
-    store: Study, tmp_path: Path, content: dict[str, Any]
+    store: Store, tmp_path: Path, content: dict[str, Any]
 ) -> None:
     version = train(store)
     run_id = log_audit(store, tmp_path, version, [])
@@ -104,7 +114,7 @@ def test_a_record_of_another_version_is_refused(
         find_audit(store.client, version, SETTINGS)
 
 
-def test_a_class_that_was_added_needs_an_audit_of_all_images(store: Study) -> None:
+def test_a_class_that_was_added_needs_an_audit_of_all_images(store: Store) -> None:
     version = train(store, experiment="add-material")
     with pytest.raises(UserError, match=r"not audited.*add the class's images to the study's own source"):
         find_audit(store.client, version, SETTINGS)

@@ -22,10 +22,10 @@ from tmdscope.learn.resume import Resume
 from tmdscope.tracking.crossval import Trained, track_experiment
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, Head
-from tmdscope.vision.weights import GREY_NORMALISATION
+from tmdscope.vision.published import GREY_NORMALISATION
 
 DATA = DataUse("tmd", "ab" * 32, "data/prepared", IMAGES, "crossval")
 
@@ -79,7 +79,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCard]:
 
 @pytest.mark.parametrize("kind", [heads, networks])
 def test_a_crossval_on_a_card_ends_in_a_logged_dossier(
-    kind: Any, store: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Any, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiler = Compiler(make_dataset(), make_folds(), PREPARE, SCORING, "folder")
     held: list[bool] = []
@@ -105,7 +105,7 @@ def test_a_crossval_on_a_card_ends_in_a_logged_dossier(
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("kind", [heads, networks])
-def test_a_crossval_on_a_real_card_ends_in_a_logged_dossier(kind: Any, store: Study, tmp_path: Path) -> None:
+def test_a_crossval_on_a_real_card_ends_in_a_logged_dossier(kind: Any, store: Store, tmp_path: Path) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device on this machine")
     compiler = Compiler(make_dataset(), make_folds(), PREPARE, SCORING, "folder")

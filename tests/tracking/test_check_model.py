@@ -21,11 +21,11 @@ from tmdscope.tracking.models import (
     log_program,
 )
 from tmdscope.tracking.runs import start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 
 @pytest.fixture(scope="module")
-def uri(store: Study) -> str:
+def uri(store: Store) -> str:
     """A model with reference predictions."""
     mlflow.set_tracking_uri(store.uri)  # other modules have stores of their own
     mlflow.set_registry_uri(store.uri)
@@ -38,14 +38,14 @@ def folder_of(uri: str) -> Path:
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
 
 
-def test_an_untouched_model_repeats_its_predictions(store: Study, uri: str) -> None:
+def test_an_untouched_model_repeats_its_predictions(store: Store, uri: str) -> None:
     found = check_model(uri)
     assert found.ok
     assert found.max_difference is not None
     assert found.max_difference <= TOLERANCE
 
 
-def test_a_fresh_process_says_it_as_json(store: Study, uri: str) -> None:
+def test_a_fresh_process_says_it_as_json(store: Store, uri: str) -> None:
     command = [sys.executable, "-m", "tmdscope.tracking.check_model", uri]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -53,7 +53,7 @@ def test_a_fresh_process_says_it_as_json(store: Study, uri: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["data/model.pt2", "extra_files/reference.safetensors", "MLmodel"])
-def test_one_byte_altered_is_refused(store: Study, uri: str, name: str) -> None:
+def test_one_byte_altered_is_refused(store: Store, uri: str, name: str) -> None:
     path = folder_of(uri) / name
     before = path.read_bytes()
     middle = len(before) // 2
@@ -69,7 +69,7 @@ def test_one_byte_altered_is_refused(store: Study, uri: str, name: str) -> None:
     assert check_model(uri).ok
 
 
-def test_a_file_more_is_refused(store: Study, uri: str) -> None:
+def test_a_file_more_is_refused(store: Store, uri: str) -> None:
     added = folder_of(uri) / "data" / "more.pkl"
     added.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     try:
@@ -79,7 +79,7 @@ def test_a_file_more_is_refused(store: Study, uri: str) -> None:
         added.unlink()
 
 
-def test_a_pickle_is_named_even_where_the_hash_is_its_own(store: Study) -> None:
+def test_a_pickle_is_named_even_where_the_hash_is_its_own(store: Store) -> None:
     program = make_program(members=1)
     with start_run(store, "pickled", {}) as run:
         uri = log_program(run.run_id, program, "model")
@@ -90,7 +90,7 @@ def test_a_pickle_is_named_even_where_the_hash_is_its_own(store: Study) -> None:
     assert "state.pth" in str(found.files)
 
 
-def test_a_program_that_hides_a_pickle_does_not_load(store: Study) -> None:
+def test_a_program_that_hides_a_pickle_does_not_load(store: Store) -> None:
     program = make_program(members=1)
     with start_run(store, "hidden", {}) as run:
         uri = log_program(run.run_id, program, "model")
@@ -109,7 +109,7 @@ def test_a_program_that_hides_a_pickle_does_not_load(store: Study) -> None:
     assert "pickle" in str(check_model(uri).files)
 
 
-def test_a_model_without_reference_predictions_fails(store: Study) -> None:
+def test_a_model_without_reference_predictions_fails(store: Store) -> None:
     program = make_program(members=1)
     with start_run(store, "unreferenced", {}) as run:
         uri = log_program(run.run_id, program, "model")
@@ -119,7 +119,7 @@ def test_a_model_without_reference_predictions_fails(store: Study) -> None:
 
 
 def test_predictions_that_are_not_repeated_fail(
-    store: Study, uri: str, monkeypatch: pytest.MonkeyPatch
+    store: Store, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = ModelFiles.reference
 

@@ -11,10 +11,10 @@ from tmdscope.tracking.models import load_program, log_program
 from tmdscope.tracking.registry import pull_version, register
 from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.scale import Scale
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 
-def test_a_contract_says_what_goes_in_and_what_is_told_apart(store: Study, logged: Logged) -> None:
+def test_a_contract_says_what_goes_in_and_what_is_told_apart(store: Store, logged: Logged) -> None:
     version = register(store.client, "contract", logged.uri, logged.run_id, {})
     contract = read_contract(version)
     assert contract.classes == CLASSES
@@ -23,7 +23,7 @@ def test_a_contract_says_what_goes_in_and_what_is_told_apart(store: Study, logge
     assert contract.prepare is None or contract.prepare["size_px"] == 32
 
 
-def test_preparation_scale_and_what_was_not_trained_travel_with_a_model(store: Study) -> None:
+def test_preparation_scale_and_what_was_not_trained_travel_with_a_model(store: Store) -> None:
     prepare, scale = PrepareParams(size_px=32, percentiles=[5.0, 95.0]), Scale(900.0, 1000.0, 2, 3)
     program = make_program(members=1)
     config = replace(program.config, trained=CLASSES[:2])
@@ -36,7 +36,7 @@ def test_preparation_scale_and_what_was_not_trained_travel_with_a_model(store: S
     assert mlflow.pyfunc.load_model(uri).metadata.metadata["not_trained"] == [CLASSES[2]]
 
 
-def test_a_model_that_is_not_there_has_none(store: Study) -> None:
+def test_a_model_that_is_not_there_has_none(store: Store) -> None:
     store.client.create_registered_model("hollow")
     store.client.create_model_version("hollow", source="file:///nowhere")
     with pytest.raises(UserError, match="MLmodel"):

@@ -13,12 +13,13 @@ from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.crossval import TrackedCrossval, Trained, track_experiment
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
+from tmdscope.tracking.views import SHOWN
 from tmdscope.vision.classifier import Head
 
 
 @pytest.mark.slow
-def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
+def test_an_experiment_is_tracked_to_the_fold(store: Store) -> None:
     rows = np.arange(24)
     folds = [FoldParts(rows[8:16], rows[16:], rows[:8]), FoldParts(rows[16:], rows[8:16], rows[:8])]
     seen: list[Sequence[FoldResult]] = []
@@ -26,15 +27,15 @@ def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
     def on_results(run: TrackedRun, trained: Trained) -> Dossier:
         seen.append(trained.results)
         run.tags({"heard": "yes"})
-        scores = {"val": {"f1": 0.5}, "words": "are no metric", "bounds": [0.4, 0.6]}
-        return Dossier(trained.program, pd.DataFrame({"fold": [0, 1]}), make_facts(scores=scores))
+        return Dossier(trained.program, pd.DataFrame({"fold": [0, 1]}), make_facts())
 
     data = DataUse("features", "cd" * 32, "data/features", 24, "crossval")
     record = track_experiment(
         store, "heads", {"study": "tests"}, data, make_experiment(epochs=2), folds, on_results
     )
     parent = store.client.get_run(record.run_id)
-    assert parent.data.metrics == {"val.f1": 0.5}
+    shown = [metric.name for metric in make_facts().task.metrics]
+    assert set(parent.data.metrics) == {f"{part}_{name}" for part in SHOWN for name in shown}
     assert (parent.data.tags["heard"], parent.data.tags["experiment"]) == ("yes", "heads")
     for number, run_id in enumerate(record.fold_run_ids):
         fold = store.client.get_run(run_id)
@@ -46,10 +47,15 @@ def test_an_experiment_is_tracked_to_the_fold(store: Study) -> None:
     kept = {entry.path for entry in store.client.list_artifacts(record.run_id)}
     assert kept == {PREDICTIONS, FACTS}
     assert load_program(record.model_uri).config.members == 2
-    assert [load_program(uri).config.members for uri in record.fold_model_uris] == [1, 1]
+    for run_id in (record.run_id, *record.fold_run_ids):  # the folds' run shows the model that holds them
+        outputs = store.client.get_run(run_id).outputs.model_outputs
+        assert [f"models:/{model.model_id}" for model in outputs] == [record.model_uri]
+    logged = store.client.search_logged_models([store.experiment_id])
+    ours = [model for model in logged if model.source_run_id in (record.run_id, *record.fold_run_ids)]
+    assert [model.source_run_id for model in ours] == [record.run_id]
 
 
-def test_an_interrupted_study_keeps_the_folds_that_ended(store: Study) -> None:
+def test_an_interrupted_study_keeps_the_folds_that_ended(store: Store) -> None:
     experiment, rows, opened = make_experiment(epochs=2), np.arange(24), []
 
     def build() -> nn.Module:
@@ -80,4 +86,4 @@ def test_an_interrupted_study_keeps_the_folds_that_ended(store: Study) -> None:
     ]
     assert [child.data.tags["fold"] for child in children] == ["0", "1"]
     assert store.client.get_run(run.run_id).info.status == "KILLED"
-    assert recorder.run_ids == [children[0].info.run_id]
+    assert [run.run_id for run in recorder.runs] == [children[0].info.run_id]

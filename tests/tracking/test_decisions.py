@@ -8,7 +8,7 @@ from tests.lifecycle.memory import Data, failing_at
 from tmdscope.errors import UserError
 from tmdscope.tracking.decisions import Move, decide, moves_in, open_decisions, who
 from tmdscope.tracking.registry import read_standing
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_where_git_names_no_one_the_account_does_and_says_so(
     assert who() == "ann@bench (git names no one)"
 
 
-def test_a_decision_is_a_run_of_their_experiment(store: Study) -> None:
+def test_a_decision_is_a_run_of_their_experiment(store: Store) -> None:
     study = open_decisions()
     assert study.name == "promotions"
     with decide(study, "model 3", {"by": "Ann"}) as run:
@@ -56,7 +56,7 @@ def test_a_decision_is_a_run_of_their_experiment(store: Study) -> None:
     assert stored.info.experiment_id == study.experiment_id
 
 
-def test_what_stops_a_decision_is_kept(store: Study) -> None:
+def test_what_stops_a_decision_is_kept(store: Store) -> None:
     study = open_decisions()
     with pytest.raises(UserError, match="moved"), decide(study, "model 3", {}) as run:
         raise UserError("production moved " + "x" * 20_000)
@@ -71,7 +71,7 @@ def test_a_store_that_fails_hides_nothing() -> None:
         raise UserError("the first problem")
 
 
-def test_a_move_is_kept_until_it_is_struck_out(store: Study) -> None:
+def test_a_move_is_kept_until_it_is_struck_out(store: Store) -> None:
     client = store.client
 
     def left() -> list[Move]:

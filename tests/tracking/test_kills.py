@@ -30,7 +30,7 @@ from tmdscope.tracking.registry import read_standing
 from tmdscope.tracking.search import lead_search
 from tmdscope.tracking.store import connect, open_study
 
-pytestmark = pytest.mark.own_process
+pytestmark = [pytest.mark.own_process, pytest.mark.slow]
 
 KILLS = int(os.environ.get("TMDSCOPE_KILLS", "4"))
 """Troubles of each command; 60 take half an hour."""
@@ -92,12 +92,14 @@ def sequential_result(folder: Path, name: str) -> Any:
         end: [{k: v for k, v in version.tags.items() if k not in own} for version in found]
         for end, found in zip("abc", versions_of(study, name).values(), strict=True)
     }
+    told = ("stage", "materials", "volume", "epochs", "selection_macro_f1", "val_macro_f1")
+    facts = {path: [run.data.tags.get(key) for key in told] for path, run in runs.items()}
     files = [
         (path, file.path)
         for path, run in sorted(runs.items())
         for file in study.client.list_artifacts(run.info.run_id)
     ]
-    return histories(study, runs), kept, len(models), files
+    return histories(study, runs), kept, facts, len(models), files
 
 
 def decision_result(folder: Path, name: str) -> Any:
@@ -147,7 +149,6 @@ def check_whole(folder: Path, name: str) -> None:
     assert not list(folder.rglob(f"*{SUFFIX}"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_trouble_at_a_write_leaves_what_a_repeat_makes_right(folder: Path, command: str) -> None:
     act, result = COMMANDS[command]

@@ -28,11 +28,11 @@ from tmdscope.tracking.model_files import open_program
 from tmdscope.tracking.models import Program, fetch_files, hash_files, load_program, log_program
 from tmdscope.tracking.registry import FILES_SHA256, REVIEWED, pull_version, register
 from tmdscope.tracking.runs import start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone, Ensemble, EnsembleConfig, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import make_target
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 WEIGHTS, CONSTANTS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
 GRAPH, EXAMPLE = "models/model.json", "data/sample_inputs/model.pt"
@@ -41,7 +41,7 @@ GRAPH, EXAMPLE = "models/model.json", "data/sample_inputs/model.pt"
 class Model:
     """A logged model whose files are edited, and brought back afterwards."""
 
-    def __init__(self, store: Study, folder: Path, uri: str, marker: Path) -> None:
+    def __init__(self, store: Store, folder: Path, uri: str, marker: Path) -> None:
         self.store, self.folder, self.uri, self.marker = store, folder, uri, marker
 
     @property
@@ -115,7 +115,7 @@ class _Touch:
 
 
 @pytest.fixture(scope="module")
-def honest(store: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Path]:
+def honest(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Path]:
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_registry_uri(store.uri)
     program = make_program(members=2)
@@ -126,7 +126,7 @@ def honest(store: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[str,
 
 
 @pytest.fixture
-def model(store: Study, honest: tuple[str, Path, Path], tmp_path: Path) -> Iterator[Model]:
+def model(store: Store, honest: tuple[str, Path, Path], tmp_path: Path) -> Iterator[Model]:
     uri, folder, copy = honest
     given = Model(store, folder, uri, tmp_path / "marker")
     given.retag()
@@ -144,11 +144,23 @@ def test_an_honest_model_passes_at_little_cost(model: Model) -> None:
 
 
 @pytest.mark.parametrize("target", ["multiclass", "multilabel", "ordinal"])
-@pytest.mark.parametrize(("architecture", "shared"), [("resnet18", False), ("resnet50", True)])
-def test_every_kind_of_model_passes(store: Study, target: str, architecture: str, shared: bool) -> None:
+@pytest.mark.parametrize(
+    ("architecture", "shared"),
+    [
+        ("resnet18", False),
+        ("resnet50", True),
+        ("efficientnet-lite0", False),
+        ("timm:test_convnext", True),
+        ("timm:convnextv2_atto", True),
+        ("timm:mobilenetv3_small_050", True),
+        ("timm:vit_tiny_patch16_224", True),
+    ],
+)
+def test_every_kind_of_model_passes(store: Store, target: str, architecture: str, shared: bool) -> None:
     classes = ("MoS2", "WS2", "Mo-WSe2")
     made = make_target(target, classes)
-    backbones = [Backbone(bare_backbone(architecture), GREY_NORMALISATION) for _ in range(1 if shared else 2)]
+    networks = [bare_backbone(architecture, size_px=32) for _ in range(1 if shared else 2)]
+    backbones = [Backbone(network, GREY_NORMALISATION) for network in networks]
     heads = [Head(feature_count(architecture), made.outputs) for _ in range(2)]
     config = EnsembleConfig(architecture, target, classes, 32, 2, shared, GREY_NORMALISATION)
     ensemble = Ensemble(backbones, heads, made).eval()
@@ -406,7 +418,7 @@ def test_a_hash_from_outside_is_believed_before_the_store(model: Model) -> None:
         load_program(model.uri, sha256[:12])
 
 
-def test_files_changed_with_their_tags_are_not_those_of_the_decision(store: Study, model: Model) -> None:
+def test_files_changed_with_their_tags_are_not_those_of_the_decision(store: Store, model: Model) -> None:
     client, sha256 = store.client, hash_files(model.folder)
     version = register(client, "pinned", model.uri, "0" * 32, {FILES_SHA256: sha256})
     with decide(store, "pinned 1", {"by": "A", "at": "today", FILES_SHA256: sha256}) as run:

@@ -10,7 +10,7 @@ from mlflow.models import Model
 from tests.tracking.programs import CLASSES, IMAGES, Logged, make_program
 from tmdscope.errors import UserError
 from tmdscope.tracking.models import FILES_SHA256, hash_files, load_program
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 
 def test_a_logged_program_is_loaded_bit_for_bit(logged: Logged) -> None:
@@ -34,12 +34,12 @@ def test_wrong_shapes_are_refused(logged: Logged, shape: tuple[int, ...]) -> Non
         model.predict(np.zeros(shape, np.uint8))
 
 
-def test_a_missing_model_says_what_to_do(store: Study) -> None:
+def test_a_missing_model_says_what_to_do(store: Store) -> None:
     with pytest.raises(UserError, match="dvc repro --force register"):
         load_program(f"models:/nothing-in-{store.name}/1")
 
 
-def test_a_model_of_another_maker_is_refused(store: Study, tmp_path: Path) -> None:
+def test_a_model_of_another_maker_is_refused(store: Store, tmp_path: Path) -> None:
     Model(artifact_path="model").save(str(tmp_path / "MLmodel"))
     made = store.client.create_logged_model(store.experiment_id, name="other")
     store.client.log_model_artifacts(made.model_id, str(tmp_path))

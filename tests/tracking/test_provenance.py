@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tmdscope.tracking.provenance import provenance, whereabouts
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 REQUIRED = {
     "study",
@@ -67,7 +67,7 @@ def test_what_the_pipeline_writes_is_no_uncommitted_change(
     ],
 )
 def test_whereabouts_name_the_store_without_its_password(uri: str, shown: str) -> None:
-    study = Study(None, "7", "study", uri)  # type: ignore[arg-type]
+    study = Store(None, "7", "study", uri)  # type: ignore[arg-type]
     found = whereabouts(study, provenance("study", "ab" * 32, {}))
     assert (found["tracking_uri"], found["experiment_id"]) == (shown, "7")
     assert found["provenance"]["data.sha256"] == "ab" * 32

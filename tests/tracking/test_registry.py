@@ -12,13 +12,13 @@ from tmdscope.tracking.registry import (
     register,
 )
 from tmdscope.tracking.runs import start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 NAME = "test-classifier"
 
 
 @pytest.fixture(scope="module")
-def versions(store: Study, logged: Logged) -> list[Version]:
+def versions(store: Store, logged: Logged) -> list[Version]:
     """Two versions of one registered model, each logged by a run of its own."""
     mlflow.set_tracking_uri(store.uri)  # other modules have stores of their own
     mlflow.set_registry_uri(store.uri)
@@ -30,14 +30,14 @@ def versions(store: Study, logged: Logged) -> list[Version]:
     ]
 
 
-def test_versions_count_up_and_remember_their_run(store: Study, logged: Logged) -> None:
+def test_versions_count_up_and_remember_their_run(store: Store, logged: Logged) -> None:
     version = register(store.client, "counted", logged.uri, logged.run_id, {"experiment": "a"})
     assert (version.number, version.run_id, version.uri) == (1, logged.run_id, "models:/counted/1")
     stored = store.client.get_model_version("counted", "1")
     assert (stored.run_id, stored.tags) == (logged.run_id, {"experiment": "a"})
 
 
-def test_a_run_is_registered_once(store: Study, logged: Logged) -> None:
+def test_a_run_is_registered_once(store: Store, logged: Logged) -> None:
     first = register(store.client, "once", logged.uri, logged.run_id, {"experiment": "a"})
     again = register(store.client, "once", logged.uri, logged.run_id, {"experiment": "renamed"})
     assert (again.number, again.tags) == (first.number, {"experiment": "renamed"})
@@ -45,7 +45,7 @@ def test_a_run_is_registered_once(store: Study, logged: Logged) -> None:
     assert len(store.client.search_model_versions("name = 'once'")) == 1
 
 
-def test_an_alias_moves(store: Study, versions: list[Version]) -> None:
+def test_an_alias_moves(store: Store, versions: list[Version]) -> None:
     for version in versions:
         store.client.set_registered_model_alias(NAME, BEST, str(version.number))
         assert pull_alias(store.client, NAME, BEST) == version
@@ -56,7 +56,7 @@ def test_an_alias_moves(store: Study, versions: list[Version]) -> None:
 )
 @pytest.mark.parametrize("name", ["without-aliases", "never-registered"])
 def test_an_alias_that_does_not_exist_says_what_to_do(
-    store: Study, logged: Logged, name: str, alias: str, remedy: str
+    store: Store, logged: Logged, name: str, alias: str, remedy: str
 ) -> None:
     register(store.client, "without-aliases", logged.uri, logged.run_id, {})
     with pytest.raises(UserError, match=rf"no alias '{alias}' in sqlite.*{remedy}"):

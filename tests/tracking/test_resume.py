@@ -19,7 +19,7 @@ from tests.tracking.programs import IMAGES, make_program
 from tmdscope.learn.resume import Resume
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.runs import end_attempt, start_run
-from tmdscope.tracking.store import Study, open_study
+from tmdscope.tracking.store import Store, open_study
 
 KILLS = 4
 
@@ -40,7 +40,7 @@ def finish(folder: Path, name: str) -> tuple[dict[str, Any], float]:
     return record, time.monotonic() - began
 
 
-def metrics_of(study: Study, run: Run) -> dict[str, list[tuple[int, float]]]:
+def metrics_of(study: Store, run: Run) -> dict[str, list[tuple[int, float]]]:
     """Every metric's points; histories that hold a step twice show it."""
     return {
         key: [(point.step, point.value) for point in study.client.get_metric_history(run.info.run_id, key)]
@@ -79,10 +79,12 @@ def test_kills_leave_no_trace_in_the_tracker(tmp_path: Path, monkeypatch: pytest
     for whole, mended in pairs:
         wanted, got = (metrics_of(study, study.client.get_run(run_id)) for run_id in (whole, mended))
         assert got == wanted
-        models = study.client.search_logged_models(
-            [study.experiment_id], filter_string=f"source_run_id = '{mended}'"
-        )
-        assert len(models) == 1
+    logged = study.client.search_logged_models([study.experiment_id])
+    assert {model.source_run_id for model in logged} == {unbroken["run_id"], broken["run_id"]}
+    assert len(logged) == 2
+    for run_id in broken["fold_run_ids"]:
+        outputs = study.client.get_run(run_id).outputs.model_outputs
+        assert [f"models:/{model.model_id}" for model in outputs] == [broken["model_uri"]]
     assert len(metrics_of(study, study.client.get_run(broken["fold_run_ids"][0]))["epoch_val_loss"]) == EPOCHS
     images = torch.from_numpy(IMAGES)
     with torch.inference_mode():
@@ -90,7 +92,7 @@ def test_kills_leave_no_trace_in_the_tracker(tmp_path: Path, monkeypatch: pytest
     assert torch.equal(got, wanted)
 
 
-def test_a_reopened_run_takes_no_metric_twice(store: Study) -> None:
+def test_a_reopened_run_takes_no_metric_twice(store: Store) -> None:
     for value in (1.0, 2.0):
         with start_run(store, "again", {}, attempt="attempt-1") as run:
             run.metrics({"loss": value}, step=3)
@@ -99,7 +101,7 @@ def test_a_reopened_run_takes_no_metric_twice(store: Study) -> None:
     assert sorted((point.step, point.value) for point in points) == [(3, 1.0), (4, 1.0), (5, 2.0)]
 
 
-def test_runs_of_other_attempts_and_names_are_left_alone(store: Study) -> None:
+def test_runs_of_other_attempts_and_names_are_left_alone(store: Store) -> None:
     ids = []
     for name, attempt in (("one", "attempt-2"), ("two", "attempt-2"), ("one", "attempt-3"), ("one", None)):
         with start_run(store, name, {}, attempt=attempt) as run:
@@ -109,7 +111,7 @@ def test_runs_of_other_attempts_and_names_are_left_alone(store: Study) -> None:
         assert run.run_id == ids[2]
 
 
-def test_folds_are_found_below_their_parent(store: Study) -> None:
+def test_folds_are_found_below_their_parent(store: Store) -> None:
     ids = []
     for _ in range(2):
         with (
@@ -120,7 +122,7 @@ def test_folds_are_found_below_their_parent(store: Study) -> None:
     assert ids[0] == ids[1]
 
 
-def test_an_abandoned_attempt_is_marked_killed(store: Study, tmp_path: Path) -> None:
+def test_an_abandoned_attempt_is_marked_killed(store: Store, tmp_path: Path) -> None:
     first = Resume.open(tmp_path / "a", {"settings": "1"}, {})
     created = store.client.create_run(store.experiment_id, tags={"attempt": first.attempt}, run_name="left")
     second = Resume.open(tmp_path / "a", {"settings": "2"}, {})
@@ -129,7 +131,7 @@ def test_an_abandoned_attempt_is_marked_killed(store: Study, tmp_path: Path) -> 
     assert store.client.get_run(created.info.run_id).info.status == "KILLED"
 
 
-def test_a_run_is_not_over_when_its_model_is_logged(store: Study) -> None:
+def test_a_run_is_not_over_when_its_model_is_logged(store: Store) -> None:
     """Whoever is killed between the model and the metrics has to find the run unfinished."""
 
     def status() -> str:
@@ -141,7 +143,7 @@ def test_a_run_is_not_over_when_its_model_is_logged(store: Study) -> None:
     assert status() == "FINISHED"
 
 
-def test_a_half_logged_model_is_replaced(store: Study) -> None:
+def test_a_half_logged_model_is_replaced(store: Store) -> None:
     with start_run(store, "models", {}, attempt="attempt-5") as run:
         half = store.client.create_logged_model(store.experiment_id, name="model", source_run_id=run.run_id)
     with start_run(store, "models", {}, attempt="attempt-5") as run:

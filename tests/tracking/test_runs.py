@@ -6,10 +6,10 @@ import pytest
 
 from tmdscope.tracking.owner import owned
 from tmdscope.tracking.runs import OWNER, DataUse, TrackedRun, end_orphans, flatten, start_run
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store, open_study
 
 
-def test_children_hang_below_their_parent(store: Study) -> None:
+def test_children_hang_below_their_parent(store: Store) -> None:
     with start_run(store, "parent", {"a": "1"}) as parent, start_run(store, "child", {}, parent) as child:
         pass
     found = store.client.get_run(child.run_id)
@@ -19,16 +19,17 @@ def test_children_hang_below_their_parent(store: Study) -> None:
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
-def test_a_run_ends_as_what_it_was(store: Study, error: type[BaseException], status: str) -> None:
+def test_a_run_ends_as_what_it_was(store: Store, error: type[BaseException], status: str) -> None:
     with pytest.raises(error), start_run(store, "ends", {}) as run:
         raise error
     assert store.client.get_run(run.run_id).info.status == status
 
 
-def test_the_next_run_ends_those_of_killed_processes_and_no_others(store: Study) -> None:
+def test_the_next_run_ends_those_of_killed_processes_and_no_others(store: Store) -> None:
     own = start_run(store, "own", {})
     with owned() as owner:
         gone = [start_run(store, name, {OWNER: owner}, own) for name in ("killed", "its child")]
+        other = start_run(open_study(store.name, "search"), "of another kind", {OWNER: owner}, own)
     elsewhere = start_run(store, "elsewhere", {OWNER: json.dumps({**json.loads(owner), "place": "another"})})
     with start_run(store, "next", {}):
         pass
@@ -37,6 +38,7 @@ def test_the_next_run_ends_those_of_killed_processes_and_no_others(store: Study)
         return str(store.client.get_run(run.run_id).info.status)
 
     assert [status(run) for run in gone] == ["KILLED", "KILLED"]
+    assert status(other) == "KILLED"
     assert "cut off" in store.client.get_run(gone[0].run_id).data.tags["problem"]
     assert [status(run) for run in (own, elsewhere)] == ["RUNNING", "RUNNING"]
     end_orphans(store, 600, clock=lambda: time.time() - 3600)  # a clock that was put back ends nothing
@@ -45,7 +47,7 @@ def test_the_next_run_ends_those_of_killed_processes_and_no_others(store: Study)
     assert [status(run) for run in (own, elsewhere)] == ["KILLED", "KILLED"]
 
 
-def test_a_failed_child_fails_its_parent(store: Study) -> None:
+def test_a_failed_child_fails_its_parent(store: Store) -> None:
     opened = []
 
     def study() -> None:
@@ -63,7 +65,7 @@ def test_a_failed_child_fails_its_parent(store: Study) -> None:
     assert statuses == ["FAILED", "FINISHED", "FAILED"]
 
 
-def test_an_epoch_is_written_in_one_call(store: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_epoch_is_written_in_one_call(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     write = store.client.log_batch
 
@@ -80,7 +82,7 @@ def test_an_epoch_is_written_in_one_call(store: Study, monkeypatch: pytest.Monke
     assert (point.step, point.value) == (3, 7.0)
 
 
-def test_params_metrics_data_and_files_are_logged(store: Study, tmp_path: Path) -> None:
+def test_params_metrics_data_and_files_are_logged(store: Store, tmp_path: Path) -> None:
     note = tmp_path / "note.txt"
     note.write_text("x")
     data = DataUse("scans", "ab" * 32, "data/prepared", 12, "crossval")
@@ -106,7 +108,7 @@ def test_flatten_joins_names_with_dots() -> None:
     assert flatten({"a": 1, "b": {"c": 2, "d": {"e": 3}}}) == {"a": 1, "b.c": 2, "b.d.e": 3}
 
 
-def test_a_class_of_any_name_has_metrics_of_its_own(store: Study) -> None:
+def test_a_class_of_any_name_has_metrics_of_its_own(store: Store) -> None:
     names = ["Fe(II) 100%", "Fe[II] 100%", "a-MoO3; thick/rough", "Größe μ", "MoS2"]
     with start_run(store, "names", {}) as run:
         run.metrics({f"test_recall.{name}": number for number, name in enumerate(names)})

@@ -13,7 +13,7 @@ from tmdscope.errors import UserError
 from tmdscope.search.storage import PatientStorage, StorageError, open_storage
 from tmdscope.tracking.runs import TrackedRun
 from tmdscope.tracking.search import SearchTask, TrackedSearch, join_search, lead_search
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 TRIALS = 5
 
@@ -29,13 +29,13 @@ def task(request: pytest.FixtureRequest) -> SearchTask:
     return make_task(TRIALS, pause_s=0.0, name=request.node.name)
 
 
-def runs_of(store: Study, task: SearchTask) -> list[Run]:
+def runs_of(store: Store, task: SearchTask) -> list[Run]:
     query = f"tags.`optuna.study` = '{task.name}'"
     return list(store.client.search_runs([store.experiment_id], query, max_results=1000))
 
 
 def test_study_trial_and_fold_are_runs_below_one_another(
-    store: Study, storage: PatientStorage, task: SearchTask
+    store: Store, storage: PatientStorage, task: SearchTask
 ) -> None:
     found, run_id = lead_search(store, storage, task)
     runs = {run.info.run_id: run for run in runs_of(store, task)}
@@ -55,7 +55,7 @@ def test_study_trial_and_fold_are_runs_below_one_another(
 
 
 def test_the_studys_run_says_what_was_found_and_how(
-    store: Study, storage: PatientStorage, task: SearchTask
+    store: Store, storage: PatientStorage, task: SearchTask
 ) -> None:
     found, run_id = lead_search(store, storage, task)
     run = store.client.get_run(run_id)
@@ -72,7 +72,7 @@ def test_the_studys_run_says_what_was_found_and_how(
 
 
 def test_a_pruned_trial_is_finished_and_says_that_it_was_pruned(
-    store: Study, storage: PatientStorage
+    store: Store, storage: PatientStorage
 ) -> None:
     task = make_task(9, pause_s=0.0, name="pruned", prune_folds=0.3)
     found, _ = lead_search(store, storage, task)
@@ -83,7 +83,7 @@ def test_a_pruned_trial_is_finished_and_says_that_it_was_pruned(
     assert states == {"COMPLETE": found.progress.complete, "PRUNED": found.progress.pruned}
 
 
-def test_more_trials_go_on_with_the_same_study_and_run(store: Study, storage: PatientStorage) -> None:
+def test_more_trials_go_on_with_the_same_study_and_run(store: Store, storage: PatientStorage) -> None:
     few, run_id = lead_search(store, storage, make_task(3, pause_s=0.0, name="more"))
     more, again = lead_search(store, storage, make_task(5, pause_s=0.0, name="more"))
     assert again == run_id
@@ -96,7 +96,7 @@ def test_more_trials_go_on_with_the_same_study_and_run(store: Study, storage: Pa
 
 
 def test_an_interrupted_search_leaves_no_run_open_and_goes_on(
-    store: Study, storage: PatientStorage, task: SearchTask, monkeypatch: pytest.MonkeyPatch
+    store: Store, storage: PatientStorage, task: SearchTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objective = task.objective
     folds = iter(range(100))
@@ -121,7 +121,7 @@ def test_an_interrupted_search_leaves_no_run_open_and_goes_on(
 
 
 def test_only_runs_of_trials_that_are_over_are_ended(
-    store: Study, storage: PatientStorage, task: SearchTask
+    store: Store, storage: PatientStorage, task: SearchTask
 ) -> None:
     _, run_id = lead_search(store, storage, task)
     recorder = TrackedSearch(TrackedRun(store, run_id), task)
@@ -137,7 +137,7 @@ def test_only_runs_of_trials_that_are_over_are_ended(
 
 
 def test_a_worker_needs_the_leaders_study_and_its_run(
-    store: Study, storage: PatientStorage, task: SearchTask
+    store: Store, storage: PatientStorage, task: SearchTask
 ) -> None:
     with pytest.raises(UserError, match="has no study"):
         join_search(store, storage, task)
@@ -150,7 +150,7 @@ def test_a_worker_needs_the_leaders_study_and_its_run(
 
 
 def test_a_full_disk_stops_the_search_and_loses_no_finished_trial(
-    store: Study, storage: PatientStorage, task: SearchTask
+    store: Store, storage: PatientStorage, task: SearchTask
 ) -> None:
     lead_search(store, storage, make_task(2, pause_s=0.0, name=task.name))
 

@@ -36,7 +36,9 @@ from tmdscope.sequential.plan import Plan
 from tmdscope.sequential.record import StageVersion
 from tmdscope.sequential.run import Setup, StageResult
 from tmdscope.tracking.models import Program, log_program
-from tmdscope.tracking.store import Study, open_study
+from tmdscope.tracking.registration import with_run
+from tmdscope.tracking.registry import to_version
+from tmdscope.tracking.store import Store, open_study
 
 STAGES = [f"{count}-materials-full" for count in (2, 3, 4)]
 EVERY = [STAGES[0], *(s + arm for s in STAGES[1:] for arm in ("", "-direct", "-direct-equal-budget"))]
@@ -53,7 +55,7 @@ Path_ = tuple[str, ...]
 History = dict[str, list[tuple[int, float]]]
 
 
-def runs_of(study: Study, attempt: str | None = None) -> dict[Path_, Run]:
+def runs_of(study: Store, attempt: str | None = None) -> dict[Path_, Run]:
     """All runs of an attempt, or of a store, by their place; no two have the same."""
     query = "" if attempt is None else f"tags.attempt = '{attempt}'"
     found = {run.info.run_id: run for run in study.client.search_runs([study.experiment_id], query)}
@@ -67,7 +69,7 @@ def runs_of(study: Study, attempt: str | None = None) -> dict[Path_, Run]:
     return {path(run): run for run in found.values()}
 
 
-def histories(study: Study, runs: Mapping[Path_, Run]) -> dict[Path_, History]:
+def histories(study: Store, runs: Mapping[Path_, Run]) -> dict[Path_, History]:
     """Every metric's points, as the store has them; those that were logged twice show it."""
     points: dict[str, History] = defaultdict(lambda: defaultdict(list))
     with closing(sqlite3.connect(study.uri.removeprefix("sqlite:///"))) as connection:
@@ -77,7 +79,7 @@ def histories(study: Study, runs: Mapping[Path_, Run]) -> dict[Path_, History]:
     return {path: dict(points[run.info.run_id]) for path, run in runs.items()}
 
 
-def versions_of(study: Study, model: str) -> dict[str, list[Any]]:
+def versions_of(study: Store, model: str) -> dict[str, list[Any]]:
     """Versions of the models of all stages, by name."""
     return {model + end: list(study.client.search_model_versions(f"name = '{model}{end}'")) for end in MODELS}
 
@@ -93,7 +95,7 @@ class Unbroken:
 
 
 @pytest.fixture(scope="module")
-def quick_export(store: Study) -> Iterator[None]:
+def quick_export(store: Store) -> Iterator[None]:
     """Log models of no content: an export takes longer than the rest of a sequence."""
 
     def log(run_id: str, program: Program, name: str) -> str:
@@ -109,7 +111,7 @@ def quick_export(store: Study) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def unbroken(
-    store: Study,
+    store: Store,
     quick_export: None,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
@@ -123,7 +125,7 @@ def unbroken(
 
 
 @of_networks
-def test_sequence_stage_and_fold_are_runs_below_one_another(store: Study, unbroken: Unbroken) -> None:
+def test_sequence_stage_and_fold_are_runs_below_one_another(store: Store, unbroken: Unbroken) -> None:
     runs = runs_of(store, unbroken.attempt)
     top = "sequential-multilabel-1"
     folds = [f"fold-{number}" for number in range(FOLDS)]
@@ -153,7 +155,7 @@ def test_sequence_stage_and_fold_are_runs_below_one_another(store: Study, unbrok
 
 
 @of_both
-def test_runs_hold_the_scores_of_their_training(store: Study, unbroken: Unbroken) -> None:
+def test_runs_hold_the_scores_of_their_training(store: Store, unbroken: Unbroken) -> None:
     runs = runs_of(store, unbroken.attempt)
     found = histories(store, runs)
     for result in unbroken.outcome.results:
@@ -177,7 +179,7 @@ def test_runs_hold_the_scores_of_their_training(store: Study, unbroken: Unbroken
 
 
 @of_networks
-def test_stages_are_registered_under_their_number_of_classes(store: Study, unbroken: Unbroken) -> None:
+def test_stages_are_registered_under_their_number_of_classes(store: Store, unbroken: Unbroken) -> None:
     model, runs = unbroken.model, runs_of(store, unbroken.attempt)
     found = versions_of(store, model)
     assert [len(found[model + end]) for end in MODELS] == [1, 1, 1]
@@ -187,7 +189,9 @@ def test_stages_are_registered_under_their_number_of_classes(store: Study, unbro
         run = runs["sequential-multilabel-1", stage]
         assert version.run_id == run.info.run_id
         assert run.data.tags["version"] == f"models:/{model}{end}/1"
-        tags = version.tags
+        assert len(version.tags) <= 8 - len(("promoted.run", "demoted.run"))
+        assert version.tags["experiment"] == f"stage {number + 2}-materials"
+        tags = with_run(store.client, to_version(version)).tags
         assert tags["stage"] == f"{number + 2}-materials"
         assert tags["materials"] == ", ".join(ORDER[: number + 2])
         assert (tags["volume"], tags["encoding"], tags["arm"]) == ("full", "multilabel", "sequential")
@@ -235,7 +239,7 @@ def statuses(runs: Mapping[Path_, Run]) -> Counter[str]:
 
 
 def check_like_unbroken(
-    store: Study, unbroken: Unbroken, attempt: str, model: str, outcome: TrackedOutcome
+    store: Store, unbroken: Unbroken, attempt: str, model: str, outcome: TrackedOutcome
 ) -> None:
     """No run is there twice, all are finished, and they hold what those of the unbroken one hold."""
     exact = "networks" in unbroken.model  # products of fewer heads round otherwise
@@ -250,7 +254,10 @@ def check_like_unbroken(
             values = [value for _, value in theirs[path][key]]
             assert [value for _, value in points] == (values if exact else pytest.approx(values, abs=1e-4))
     found = versions_of(store, model)
-    assert [[version.tags["parent_version"] for version in found[model + end]] for end in MODELS] == [
+    parents = [
+        [with_run(store.client, to_version(version)).tags for version in found[model + end]] for end in MODELS
+    ]
+    assert [[tags["parent_version"] for tags in known] for known in parents] == [
         ["none"],
         [f"{model}-2/1"],
         [f"{model}-3/1"],
@@ -262,7 +269,7 @@ def check_like_unbroken(
 
 @of_heads
 def test_a_sequence_that_stops_between_stages_goes_on(
-    store: Study, unbroken: Unbroken, tmp_path: Path
+    store: Store, unbroken: Unbroken, tmp_path: Path
 ) -> None:
     heads = unbroken.model.endswith("heads")
     model, plan = f"between-{heads}", make_plan()
@@ -280,7 +287,7 @@ def test_a_sequence_that_stops_between_stages_goes_on(
 
 @of_networks
 def test_a_sequence_that_stops_in_a_stages_run_goes_on(
-    store: Study, unbroken: Unbroken, tmp_path: Path
+    store: Store, unbroken: Unbroken, tmp_path: Path
 ) -> None:
     heads = unbroken.model.endswith("heads")
     model, plan = f"within-{heads}", make_plan()
@@ -298,7 +305,7 @@ def test_a_sequence_that_stops_in_a_stages_run_goes_on(
 
 @of_heads
 def test_a_run_that_ended_before_its_result_was_stored_is_left_as_it_is(
-    store: Study, unbroken: Unbroken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, unbroken: Unbroken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heads = unbroken.model.endswith("heads")
     model, plan = f"stored-{heads}", make_plan()
@@ -323,7 +330,7 @@ def test_a_run_that_ended_before_its_result_was_stored_is_left_as_it_is(
 
 
 def test_a_sequence_that_is_done_leaves_its_runs_alone(
-    store: Study, quick_export: None, tmp_path: Path
+    store: Store, quick_export: None, tmp_path: Path
 ) -> None:
     plan = make_plan(order=list(ORDER[:3]))
     setup, first = make_setup(plan, heads=True), resume_in(tmp_path / "a")
@@ -336,7 +343,7 @@ def test_a_sequence_that_is_done_leaves_its_runs_alone(
     assert_same(two.results, one.results)
 
 
-def test_runs_of_an_abandoned_attempt_are_ended_as_killed(store: Study, tmp_path: Path) -> None:
+def test_runs_of_an_abandoned_attempt_are_ended_as_killed(store: Store, tmp_path: Path) -> None:
     plan = make_plan(order=list(ORDER[:3]))
     first = resume_in(tmp_path / "a")
     client = store.client

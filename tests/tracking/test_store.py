@@ -14,8 +14,9 @@ from tmdscope.errors import UserError
 from tmdscope.tracking import store as store_module
 from tmdscope.tracking.decisions import open_decisions
 from tmdscope.tracking.store import (
-    Study,
+    Store,
     connect,
+    experiments_of,
     explain_error,
     open_study,
     search_storage_url,
@@ -24,18 +25,36 @@ from tmdscope.tracking.store import (
 )
 
 
-def test_the_store_lies_at_an_absolute_path_in_the_project(store: Study) -> None:
+def test_the_store_lies_at_an_absolute_path_in_the_project(store: Store) -> None:
     assert store.uri.startswith("sqlite:////")
     experiment = store.client.get_experiment(store.experiment_id)
     assert experiment.artifact_location.startswith("file:///")
     assert experiment.artifact_location.endswith("mlruns/artifacts/tests")
 
 
-def test_a_study_is_opened_again_by_name(store: Study) -> None:
+def test_a_study_is_opened_again_by_name(store: Store) -> None:
     assert open_study("tests").experiment_id == store.experiment_id
 
 
-def test_a_deleted_study_comes_back(store: Study) -> None:
+def test_each_kind_of_a_study_has_an_experiment_of_model_training(store: Store) -> None:
+    own, searches = open_study("kinds"), open_study("kinds", "search")
+    others = open_study("kinds-of-another")
+    assert {own.name, searches.name} == {"kinds"}
+    found = store.client.get_experiment(searches.experiment_id)
+    assert found.name == "kinds/search"
+    assert found.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert found.artifact_location.endswith("mlruns/artifacts/kinds")
+    assert set(experiments_of(store.client, "kinds")) == {own.experiment_id, searches.experiment_id}
+    assert experiments_of(store.client, others.name) == [others.experiment_id]
+
+
+def test_an_experiment_of_an_earlier_tmdscope_becomes_one_of_model_training(store: Store) -> None:
+    made = store.client.create_experiment("of before")
+    assert open_study("of before").experiment_id == made
+    assert "mlflow.experimentKind" in store.client.get_experiment(made).tags
+
+
+def test_a_deleted_study_comes_back(store: Store) -> None:
     gone = open_study("gone")
     store.client.delete_experiment(gone.experiment_id)
     assert open_study("gone").experiment_id == gone.experiment_id

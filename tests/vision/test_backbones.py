@@ -6,7 +6,8 @@ from safetensors.torch import save_file
 
 from tmdscope.errors import UserError
 from tmdscope.vision.backbones import bare_backbone, feature_count
-from tmdscope.vision.weights import Weights, load_weights
+from tmdscope.vision.published import Weights
+from tmdscope.vision.weights import load_weights
 
 
 @pytest.mark.parametrize(("architecture", "width"), [("resnet18", 512), ("resnet50", 2048)])

@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 from tmdscope.materials import MATERIALS
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head, rebuild_ensemble
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import Multiclass, Multilabel
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 IMAGES = torch.randint(0, 256, (5, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 

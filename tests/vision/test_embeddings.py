@@ -4,7 +4,7 @@ import torch
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Head
 from tmdscope.vision.features import embed
-from tmdscope.vision.weights import GREY_NORMALISATION
+from tmdscope.vision.published import GREY_NORMALISATION
 
 
 def test_embeddings_are_named_by_image() -> None:

@@ -8,7 +8,7 @@ from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.features import apply_in_batches, best_device, symmetric_features
 from tmdscope.vision.precision import Precision
-from tmdscope.vision.weights import GREY_NORMALISATION
+from tmdscope.vision.published import GREY_NORMALISATION
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (5, 32, 32), dtype=np.uint8)
 CPU = torch.device("cpu")

@@ -1,5 +1,6 @@
 import pickle
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, get_args
@@ -12,23 +13,23 @@ from safetensors.torch import save_file
 from tests.support.web import NOWHERE, Site, serve
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_file
-from tmdscope.params.experiments import Architecture, WeightsName
+from tmdscope.params.architectures import RESNETS, WeightsName
 from tmdscope.vision import weights as module
 from tmdscope.vision.backbones import bare_backbone
-from tmdscope.vision.weights import (
+from tmdscope.vision.published import (
     GREY_NORMALISATION,
     IMAGENET_NORMALISATION,
-    SOURCES,
+    PUBLISHED,
     Weights,
     WeightsFile,
-    WeightsSource,
-    load_weights,
+    normalisation_of,
+    published,
 )
+from tmdscope.vision.weights import load_weights
 
-NAME = SOURCES[Weights.IMAGENET_V1].files["resnet18"].name
-MICRONET = SOURCES[Weights.MICRONET].files["resnet18"].name
+NAME = published(Weights.IMAGENET_V1, "resnet18").file.name
+MICRONET = published(Weights.MICRONET, "resnet18").file.name
 STORED = torchvision.models.resnet18().state_dict()
-ARCHITECTURES = get_args(Architecture)
 
 
 def saved(content: object) -> bytes:
@@ -69,10 +70,10 @@ def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def publish(monkeypatch: pytest.MonkeyPatch, start: str) -> None:
     """Pretend that the published file of ResNet18 has this hash."""
-    source = SOURCES[Weights.IMAGENET_V1]
-    file = WeightsFile(source.files["resnet18"].url, start)
-    changed = WeightsSource(source.normalisation, source.publication, {"resnet18": file})
-    monkeypatch.setitem(SOURCES, Weights.IMAGENET_V1, changed)
+    known = published(Weights.IMAGENET_V1, "resnet18")
+    assert isinstance(known.file, WeightsFile)
+    changed = replace(known, file=WeightsFile.at(known.file.url, start))
+    monkeypatch.setitem(PUBLISHED, Weights.IMAGENET_V1, {"resnet18": changed})
 
 
 def load(weights: Weights = Weights.IMAGENET_V1, architecture: str = "resnet18") -> Mapping[str, Any] | None:
@@ -88,23 +89,24 @@ def is_stored(state: Mapping[str, Any] | None) -> bool:
 @pytest.mark.parametrize("weights", [Weights.IMAGENET_V1, Weights.IMAGENET_V2])
 def test_files_and_hashes_are_torchvisions(weights: Weights) -> None:
     member = weights.value.replace("imagenet-", "IMAGENET1K_").upper()
-    for architecture in ARCHITECTURES:
+    for architecture in RESNETS:
         known = torchvision.models.get_model_weights(architecture).__members__
-        file = weights.source.files.get(architecture)
-        assert (file is None) == (member not in known)
-        if file is not None:
-            assert file.url == known[member].url
-            assert file.name == f"{architecture}-{file.sha256_start}.pth"
+        ours = PUBLISHED[weights].get(architecture)
+        assert (ours is None) == (member not in known)
+        if ours is not None:
+            assert isinstance(ours.file, WeightsFile)
+            assert ours.file.url == known[member].url
+            assert ours.file.name == f"{architecture}-{ours.file.sha256_start}.pth"
             transform = known[member].transforms()
             assert (tuple(transform.mean), tuple(transform.std)) == (
-                weights.source.normalisation.mean,
-                weights.source.normalisation.std,
+                ours.normalisation.mean,
+                ours.normalisation.std,
             )
 
 
 def test_micronet_has_every_architecture_and_no_invented_hash() -> None:
-    files = Weights.MICRONET.source.files
-    assert set(files) == set(ARCHITECTURES)
+    files = {name: found.file for name, found in PUBLISHED[Weights.MICRONET].items()}
+    assert set(files) == set(RESNETS)
     assert {file.sha256_start for file in files.values()} == {None}
     assert files["resnet50"].name == "resnet50_pretrained_microscopynet_v1.1.pth.tar"
     assert files["resnet152"].name == "resnet152_pretrained_microscopynet_v1.0.pth.tar"
@@ -115,8 +117,8 @@ def test_params_know_every_source() -> None:
 
 
 def test_every_source_says_where_it_was_published() -> None:
-    assert set(SOURCES) == set(Weights)
-    assert all(weights.source.publication for weights in Weights)
+    assert set(PUBLISHED) == set(Weights) - {Weights.SIMULATED, Weights.NONE}
+    assert all(found.publication for files in PUBLISHED.values() for found in files.values())
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:
@@ -285,6 +287,6 @@ def test_no_weights_are_none() -> None:
 
 
 def test_normalisation_goes_with_the_weights() -> None:
-    assert Weights.IMAGENET_V2.source.normalisation == IMAGENET_NORMALISATION
-    assert Weights.MICRONET.source.normalisation == IMAGENET_NORMALISATION
-    assert Weights.SIMULATED.source.normalisation == GREY_NORMALISATION
+    assert normalisation_of(Weights.IMAGENET_V2, "resnet50") == IMAGENET_NORMALISATION
+    assert normalisation_of(Weights.MICRONET, "resnet18") == IMAGENET_NORMALISATION
+    assert normalisation_of(Weights.SIMULATED, "efficientnet-lite0") == GREY_NORMALISATION

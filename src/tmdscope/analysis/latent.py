@@ -11,7 +11,7 @@ from tmdscope.analysis.components import Pca, principal_components
 from tmdscope.analysis.record import Described, Extreme, Latent, Strongest
 from tmdscope.analysis.relations import (
     Relation,
-    Sampling,
+    Resampling,
     component_cosines,
     cosines,
     normalise_descriptors,
@@ -65,7 +65,7 @@ def analyse(data: LatentData, settings: LatentAnalysisParams, scoring: ScoringPa
     The components are of all images, as in the paper; regression across samples, linear readouts and the
     held-out silhouette leave samples out.
     """
-    sampling = Sampling(data.sample_ids, settings.folds, scoring.bootstrap, scoring.seed)
+    sampling = Resampling(data.sample_ids, settings.folds, scoring.bootstrap, scoring.seed)
     pca = principal_components(data.embeddings, settings.components)
     before = principal_components(data.before, settings.components)
     relations: Mapping[str, Relation] = {}

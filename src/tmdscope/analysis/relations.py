@@ -26,7 +26,7 @@ _ALMOST_ONE = 1 - 1e-12
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Resampling:
     """Which images belong together, how samples are drawn for intervals and left out (at least 2 folds)."""
 
     sample_ids: Sequence[str]
@@ -79,7 +79,7 @@ def normalise_descriptors(
     return kept / kept.abs().max(), left_out
 
 
-def relate(scores: pd.DataFrame, descriptors: pd.DataFrame, sampling: Sampling) -> dict[str, Relation]:
+def relate(scores: pd.DataFrame, descriptors: pd.DataFrame, sampling: Resampling) -> dict[str, Relation]:
     """Relate each descriptor (NaN does not count) to component scores, shape (images, components)."""
     if not scores.index.equals(descriptors.index):
         raise UserError(

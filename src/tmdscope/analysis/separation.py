@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tmdscope.analysis.record import Readout, Separation, Silhouette
-from tmdscope.analysis.relations import Sampling
+from tmdscope.analysis.relations import Resampling
 from tmdscope.errors import UserError
 from tmdscope.materials import ATOMS, elements_of
 from tmdscope.scores.bootstrap import mean_with_interval
@@ -47,16 +47,16 @@ def divisions(materials: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
 
 
 def separation(
-    points: Values, materials: Sequence[str], held_out: NDArray[np.bool_], sampling: Sampling
+    points: Values, materials: Sequence[str], held_out: NDArray[np.bool_], sampling: Resampling
 ) -> Separation:
     """Measure how far apart materials lie in points, shape (images, dimensions).
 
-    By the silhouette (Rousseeuw 1987), and for each of `divisions` and for ``material`` by a logistic
+    By the silhouette (Rousseeuw 1987), and for each of `divisions` and for ``label`` by a logistic
     regression on standardised coordinates, fitted on images that are not of held-out samples.
     """
     names = np.asarray(materials, dtype=str)
     targets = {name: inside.astype(str) for name, inside in divisions(materials).items()}
-    targets["material"] = names
+    targets["label"] = names
     return Separation(
         silhouette=Silhouette(
             all=_silhouette(points, names, sampling.seed),
@@ -81,7 +81,7 @@ def dividing_lines(
 
 
 def _readout(
-    name: str, points: Values, target: Names, held_out: NDArray[np.bool_], sampling: Sampling
+    name: str, points: Values, target: Names, held_out: NDArray[np.bool_], sampling: Resampling
 ) -> Readout:
     right = _fit(name, points, target, held_out).predict(points) == target
     ids = np.asarray(sampling.sample_ids, dtype=str)[held_out].tolist()

@@ -20,7 +20,7 @@ from scipy.stats import t as student
 
 from tmdscope.audit.confounds import FEATURES
 from tmdscope.audit.holding_out import HeldOut, matched_training, rearranged
-from tmdscope.audit.kernel import Predictor
+from tmdscope.audit.kernel import Learner
 from tmdscope.audit.scores import Scores, gained, known
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
@@ -38,7 +38,7 @@ _SIDES = [(key, side) for key in (FEATURES, "order") for side in (0, 1)]
 
 
 @dataclass(frozen=True)
-class Part:
+class HeldOutPart:
     """What came out for one held-out part.
 
     `first` and `last` are the lowest and highest order of its samples; `excluded` maps a class that training
@@ -82,7 +82,7 @@ class Campaigns:
     beyond_order: Scores
     chance: float
     excluded: dict[str, int]
-    parts: list[Part]
+    parts: list[HeldOutPart]
     effect: str | None = None
     lost_share: tuple[float, float, float] | None = None
 
@@ -103,7 +103,7 @@ _Said = Mapping[str, tuple[Targets, Targets]]
 
 def hold_out(
     cohort: Cohort,
-    predictors: Mapping[str, Predictor],
+    predictors: Mapping[str, Learner],
     held: Sequence[HeldOut],
     name: str,
     method: str,
@@ -177,7 +177,7 @@ def campaign_effect(found: Campaigns, metric: Metric, ways: int = 1) -> str | No
 
 def _spread(
     cohort: Cohort,
-    predictor: Predictor,
+    predictor: Learner,
     held: Sequence[HeldOut],
     arrangements: int,
     rng: np.random.Generator,
@@ -220,7 +220,7 @@ def _scorable(cohort: Cohort, part: HeldOut) -> tuple[dict[str, int], Rows]:
 
 def _predict_part(
     cohort: Cohort,
-    predictors: Mapping[str, Predictor],
+    predictors: Mapping[str, Learner],
     part: HeldOut,
     rows: Rows,
     draws: int,
@@ -239,12 +239,12 @@ def _predict_part(
     return {key: (held_out[key], control[key]) for key in predictors}
 
 
-def _describe(cohort: Cohort, part: HeldOut, lost: dict[str, int], rows: Rows, said: _Said) -> Part:
+def _describe(cohort: Cohort, part: HeldOut, lost: dict[str, int], rows: Rows, said: _Said) -> HeldOutPart:
     times = cohort.group_order[part.test]
     held_out, control, order_held_out, order_control = (
         known(cohort.score(rows, said[key][side])) if said else None for key, side in _SIDES
     )
-    return Part(
+    return HeldOutPart(
         name=part.name,
         first=float(times.min()),
         last=float(times.max()),

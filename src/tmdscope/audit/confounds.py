@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from tmdscope.audit.kernel import OrderPredictor, Predictor
+from tmdscope.audit.kernel import Learner, OrderPredictor
 from tmdscope.audit.scores import Scores
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.cohort import Cohort, Rows, Targets
@@ -19,7 +19,7 @@ _TREES = 200
 
 
 class ForestPredictor:
-    """A random forest on a few columns, see `Predictor`; for metadata, whose scales and kinds differ.
+    """A random forest on a few columns, see `Learner`; for metadata, whose scales and kinds differ.
 
     Text becomes a column for each word, a missing number its column's lowest less 1.
     """
@@ -32,7 +32,7 @@ class ForestPredictor:
         self.seed = seed
 
     def predict(self, train: Rows, test: Rows) -> Targets:
-        """Ask 200 trees, see `Predictor.predict`."""
+        """Ask 200 trees, see `Learner.predict`."""
         forest = self.kind(_TREES, random_state=self.seed, n_jobs=1)
         fitted = forest.fit(self.values[train], self.targets[train])
         return np.asarray(fitted.predict(self.values[test]))
@@ -55,9 +55,9 @@ class Confound:
     test: Scores | None
 
 
-def metadata_predictors(cohort: Cohort, seed: int) -> dict[str, Predictor]:
+def metadata_predictors(cohort: Cohort, seed: int) -> dict[str, Learner]:
     """Make, where they are known, the predictors that see ``order``, ``nuisance`` or ``statistics``."""
-    made: dict[str, Predictor] = {}
+    made: dict[str, Learner] = {}
     if cohort.order is not None:
         made["order"] = OrderPredictor(cohort.order, cohort.targets)
     for name, columns in (("nuisance", cohort.nuisance), ("statistics", cohort.statistics)):
@@ -66,7 +66,7 @@ def metadata_predictors(cohort: Cohort, seed: int) -> dict[str, Predictor]:
     return made
 
 
-def predict_all(cohort: Cohort, predictor: Predictor, folds: Sequence[tuple[Rows, Rows]]) -> Targets:
+def predict_all(cohort: Cohort, predictor: Learner, folds: Sequence[tuple[Rows, Rows]]) -> Targets:
     """Predict every image by a model that never saw its sample; folds test every row once."""
     predicted = np.empty_like(cohort.targets)
     for train, test in folds:
@@ -76,7 +76,7 @@ def predict_all(cohort: Cohort, predictor: Predictor, folds: Sequence[tuple[Rows
 
 def compare_confounds(
     cohort: Cohort,
-    predictors: Mapping[str, Predictor],
+    predictors: Mapping[str, Learner],
     predictions: Mapping[str, Targets],
     test: Rows | None,
     scoring: ScoringParams,

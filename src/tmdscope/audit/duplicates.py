@@ -15,7 +15,7 @@ _SHOWN = 50
 
 
 @dataclass(frozen=True)
-class Pairs:
+class LikePairs:
     """Pairs of like images, in all and across samples, classes and parts.
 
     `across_parts` maps a boundary (``test | fold0_train`` ...) to the pairs on both sides of it, without
@@ -41,10 +41,10 @@ class Duplicates:
     images: int
     distinct: int
     repeated_by_class: dict[str, int]
-    exact: Pairs
+    exact: LikePairs
     threshold: float | None
     within_pairs: int
-    near: Pairs | None
+    near: LikePairs | None
 
 
 def find_duplicates(cohort: Cohort, parts: Mapping[str, Rows], quantile: float) -> Duplicates:
@@ -83,12 +83,12 @@ def _describe(
     second: Rows,
     like: Values,
     chosen: NDArray[np.bool_],
-) -> Pairs:
+) -> LikePairs:
     one, other = first[chosen], second[chosen]
     strange = cohort.sample_ids[one] != cohort.sample_ids[other]
     order = np.argsort(-like[chosen][strange], kind="stable")[:_SHOWN]
     pairs = zip(one[strange][order].tolist(), other[strange][order].tolist(), strict=True)
-    return Pairs(
+    return LikePairs(
         pairs=len(one),
         across_samples=int(strange.sum()),
         across_classes=int((cohort.targets[one] != cohort.targets[other]).sum()),

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.model_selection import StratifiedGroupKFold
 
-from tmdscope.audit.kernel import Predictor
+from tmdscope.audit.kernel import Learner
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.cohort import Cohort, Rows, Targets, Values
 from tmdscope.scores.intervals import Bounds, Estimate
@@ -94,7 +94,7 @@ FoldRunner = Callable[[int], Targets]
 
 def check_folds(
     cohort: Cohort,
-    predictor: Predictor,
+    predictor: Learner,
     outer: Sequence[tuple[Rows, Rows]],
     predicted: Targets,
     parts: Mapping[str, Rows],
@@ -134,7 +134,7 @@ def check_folds(
     )
 
 
-def shuffled_tests(cohort: Cohort, predictor: Predictor, folds: int, shuffles: int, seed: int) -> Values:
+def shuffled_tests(cohort: Cohort, predictor: Learner, folds: int, shuffles: int, seed: int) -> Values:
     """Give scores, (shuffles * folds,), of splits cut as the study's is, but from shuffled samples."""
     found = []
     for number in range(shuffles):

@@ -19,7 +19,7 @@ ALPHA = 0.1
 """Strength of the ridge, in units of the kernel's diagonal."""
 
 
-class Predictor(Protocol):
+class Learner(Protocol):
     """Whatever can be trained on some images and asked about others."""
 
     def predict(self, train: Rows, test: Rows) -> Targets:
@@ -61,7 +61,7 @@ class KernelRidge:
 
 
 class KernelPredictor(KernelRidge):
-    """`KernelRidge` on a cohort's targets, see `Predictor`.
+    """`KernelRidge` on a cohort's targets, see `Learner`.
 
     Of classes on -1 and +1 for each, and the largest output is the class; of numbers less the mean of those
     that train.
@@ -78,7 +78,7 @@ class KernelPredictor(KernelRidge):
         )
 
     def predict(self, train: Rows, test: Rows) -> Targets:
-        """Give the class, or the number, see `Predictor.predict`."""
+        """Give the class, or the number, see `Learner.predict`."""
         outputs = self.outputs(train, test, self.columns)
         if self.of_classes:
             return np.asarray(outputs.argmax(axis=1).astype(np.int64))
@@ -87,14 +87,14 @@ class KernelPredictor(KernelRidge):
 
 
 class OrderPredictor:
-    """The target of the training sample nearest in order, see `Predictor`; it sees no image."""
+    """The target of the training sample nearest in order, see `Learner`; it sees no image."""
 
     def __init__(self, order: Values, targets: Targets) -> None:
         self.order = order
         self.targets = targets
 
     def predict(self, train: Rows, test: Rows) -> Targets:
-        """Give the target of the nearest, of two as near the earlier, see `Predictor.predict`."""
+        """Give the target of the nearest, of two as near the earlier, see `Learner.predict`."""
         sequence = train[np.argsort(self.order[train], kind="stable")]
         known, asked = self.order[sequence], self.order[test]
         after = np.searchsorted(known, asked).clip(0, len(known) - 1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmdscope.audit.kernel import Predictor
+from tmdscope.audit.kernel import Learner
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.bootstrap import is_bootstrap_enough, percentile_interval
@@ -52,7 +52,7 @@ class LearningCurve:
 
 def learning_curve(
     cohort: Cohort,
-    predictor: Predictor,
+    predictor: Learner,
     folds: Sequence[tuple[Rows, Rows]],
     params: AuditParams,
     scoring: ScoringParams,
@@ -146,7 +146,7 @@ def _bounds(values: Values) -> tuple[float, float]:
 
 def _draw(
     cohort: Cohort,
-    predictor: Predictor,
+    predictor: Learner,
     folds: Sequence[tuple[Rows, Rows]],
     share: float,
     rng: np.random.Generator,

@@ -16,6 +16,7 @@ from tmdscope.audit.groups import Groups
 from tmdscope.audit.learning_curve import LearningCurve
 from tmdscope.files import broken, read_json, write_json
 from tmdscope.record import read_record, write_record
+from tmdscope.run_record import Origin
 from tmdscope.scores.task import Task
 
 VERSION = 1
@@ -71,13 +72,14 @@ class Findings:
 class Audit(Findings):
     """Findings, the verdict, and where they come from.
 
-    `images_of` are the images that the audited ones were drawn from; what follows is its run in the store,
-    see `tmdscope.tracking.provenance.whereabouts`, None without a run.
+    `images_of` are the images that the audited ones were drawn from, `row` what a reader calls one of them;
+    what follows is its run in the store, see `tmdscope.tracking.provenance.whereabouts`, None without a run.
     """
 
     verdict: Verdict
     failed_checks: list[str]
     images_of: int | None = None
+    row: str = "image"
     run_id: str | None = None
     tracking_uri: str | None = None
     experiment_id: str | None = None
@@ -113,6 +115,16 @@ class Audit(Findings):
             place = ".".join(map(str, first["loc"]))
             raise broken(path, f"is no audit of {task.name}: {place}: {first['msg']}") from error
         return found
+
+    @property
+    def origin(self) -> Origin:
+        """Where its run is, and what made it; empty without a run."""
+        return Origin(
+            tracking_uri=self.tracking_uri or "",
+            experiment_id=self.experiment_id or "",
+            made_at=self.made_at or "",
+            provenance=self.provenance or {},
+        )
 
     @property
     def numbers(self) -> dict[str, float]:

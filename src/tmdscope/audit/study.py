@@ -11,7 +11,7 @@ from tmdscope.audit.duplicates import find_duplicates
 from tmdscope.audit.folds import FoldRunner, check_folds
 from tmdscope.audit.groups import count_groups
 from tmdscope.audit.holding_out import blocks_over_all, blocks_within_classes, embargoed, runs
-from tmdscope.audit.kernel import KernelPredictor, Predictor
+from tmdscope.audit.kernel import KernelPredictor, Learner
 from tmdscope.audit.learning_curve import learning_curve
 from tmdscope.audit.record import Audit, Findings
 from tmdscope.audit.verdict import judge
@@ -20,6 +20,7 @@ from tmdscope.errors import UserError
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.cohort import Cohort, Rows
+from tmdscope.scores.text import plural
 
 MOST_IMAGES = 6000
 """Images that are audited at most: the kernel between all of them is held in memory (3 x 288 MB)."""
@@ -39,8 +40,8 @@ def audit(
     """
     if len(cohort) > MOST_IMAGES:
         raise UserError(
-            f"audit: {len(cohort)} images, {MOST_IMAGES} can be audited at most; "
-            "draw some images of every sample"
+            f"audit: {len(cohort)} {plural(cohort.row)}, {MOST_IMAGES} can be audited at most; "
+            "draw some of every sample"
         )
     with threadpool_limits(1):  # thousands of small systems would spend their time waiting for a second
         kernel, ordered = KernelPredictor(cohort), cohort.order is not None
@@ -59,13 +60,13 @@ def audit(
             learning_curve=learning_curve(cohort, kernel, folds, params, scoring),
             folds=check_folds(cohort, kernel, folds, own, parts, runners, test, scoring),
         )
-    verdict = judge(findings)
+    verdict = judge(findings, plural(cohort.row))
     failed = [check.name for check in verdict.checks if check.passed is False]
-    return Audit(**vars(findings), verdict=verdict, failed_checks=failed)
+    return Audit(**vars(findings), verdict=verdict, failed_checks=failed, row=cohort.row)
 
 
 def _hold_out_all(
-    cohort: Cohort, predictors: Mapping[str, Predictor], params: AuditParams, scoring: ScoringParams
+    cohort: Cohort, predictors: Mapping[str, Learner], params: AuditParams, scoring: ScoringParams
 ) -> list[Campaigns]:
     asked = {name: predictors[name] for name in (FEATURES, "order")}
     blocks = params.blocks

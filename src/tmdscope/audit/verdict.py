@@ -9,7 +9,7 @@ from tmdscope.audit.record import Check, Findings, Verdict
 from tmdscope.audit.scores import gained
 from tmdscope.scores.intervals import Bounds, Estimate
 from tmdscope.scores.task import Metric
-from tmdscope.scores.text import estimated, in_text, points_of, ranged, valued
+from tmdscope.scores.text import estimated, in_text, plural, points_of, ranged, valued
 
 _RISING = (NONE, SOME, MOSTLY)
 
@@ -43,12 +43,12 @@ def _telling(campaigns: Sequence[Campaigns], metric: Metric) -> list[Campaigns]:
     return [found for found in campaigns if campaign_effect(found, metric, len(campaigns)) == MOSTLY]
 
 
-def judge(findings: Findings) -> Verdict:
-    """Draw the verdict."""
+def judge(findings: Findings, rows: str) -> Verdict:
+    """Draw the verdict; `rows` is what a reader calls what was audited."""
     claims = [
         claim
         for part in (_score_claims, _campaign_claims, _sample_claims, _metadata_claims)
-        for claim in part(findings)
+        for claim in part(findings, rows)
     ]
     may, may_not, following = (
         [text for kind, text in claims if kind == wanted] for wanted in ("may", "may not", "next")
@@ -65,7 +65,7 @@ def judge(findings: Findings) -> Verdict:
 
 def checks(findings: Findings) -> list[Check]:
     """Say which of the things that a gate asks for hold."""
-    exact, groups = findings.duplicates.exact, findings.groups
+    exact, groups, strata = findings.duplicates.exact, findings.groups, plural(findings.task.stratum)
     crossing = sum(exact.across_parts.values())
     dependent = [name for name, same in findings.folds.order_independent.items() if not same]
     sound = not (groups.two_class_samples or groups.shared)
@@ -73,13 +73,13 @@ def checks(findings: Findings) -> list[Check]:
         Check(
             "duplicates",
             not (exact.across_samples or exact.across_classes or crossing),
-            f"identical images: {exact.across_samples} pairs across samples, {exact.across_classes} across "
-            f"classes, {crossing} across parts of the split",
+            f"identical pairs: {exact.across_samples} across samples, {exact.across_classes} across "
+            f"{strata}, {crossing} across parts of the split",
         ),
         Check(
             "samples",
             sound,
-            f"{len(groups.two_class_samples)} samples in two classes, "
+            f"{len(groups.two_class_samples)} samples in two {strata}, "
             f"{len({s for names in groups.shared.values() for s in names})} on both sides of the split",
         ),
         Check(
@@ -87,7 +87,7 @@ def checks(findings: Findings) -> list[Check]:
             not dependent if findings.folds.order_independent else None,
             f"depend on the order in which folds run: {', '.join(dependent) or 'none'}"
             if findings.folds.order_independent
-            else "no classifier of the study was run in another order of folds",
+            else f"no {findings.task.method} of the study was run in another order of folds",
         ),
         _campaign_check(findings),
         _metadata_check(findings),
@@ -97,7 +97,8 @@ def checks(findings: Findings) -> list[Check]:
 def _campaign_check(findings: Findings) -> Check:
     campaigns, metric = findings.campaigns, findings.task.plain
     if not campaigns:
-        return Check("campaigns", None, "no order column, or no class that trains beside a held-out campaign")
+        alone = f"no {findings.task.stratum} that trains beside a held-out campaign"
+        return Check("campaigns", None, f"no order column, or {alone}")
     told = "; ".join(f"{found.name}: {_difference(metric, found.drop)}" for found in campaigns)
     effect = overall_effect(campaigns, metric)
     passed = None if effect is None else effect != MOSTLY
@@ -153,15 +154,15 @@ def _difference(metric: Metric, scores: Estimate) -> str:
 Claims = Iterator[tuple[Literal["may", "may not", "next"], str]]
 
 
-def _score_claims(findings: Findings) -> Claims:
+def _score_claims(findings: Findings, rows: str) -> Claims:
     own, metric = findings.confounds[0], findings.task.plain
     score, distinct = (_score(metric, scores) for scores in (own.score, own.distinct))
-    told = f"{score} of {own.score.images} images, {distinct} of the {own.distinct.images} distinct ones"
+    told = f"{score} of {own.score.images} {rows}, {distinct} of the {own.distinct.images} distinct ones"
     yield "may", f"On new samples of the same campaigns: {told}."
     duplicates = findings.duplicates
     repeated = duplicates.images - duplicates.distinct
     if repeated:
-        yield "may not", f"{duplicates.images} independent images: {repeated} repeat one."
+        yield "may not", f"{duplicates.images} independent {rows}: {repeated} repeat one."
     test = findings.folds.test
     if test is not None and test.is_unusual:
         score = in_text(metric, valued(metric, test.score))
@@ -176,13 +177,13 @@ def _score_claims(findings: Findings) -> Claims:
         yield "next", f"Twice the samples would bring {gain} by {law}."
 
 
-def _campaign_claims(findings: Findings) -> Claims:
+def _campaign_claims(findings: Findings, rows: str) -> Claims:
     metric = findings.task.plain
     effects = [campaign_effect(found, metric) for found in findings.campaigns]
     if not findings.campaigns:
         yield "next", "When each sample was grown or measured: with an order, campaigns can be held out."
     for found in _told(findings.campaigns):
-        left = "".join(f"; {count} images of {name} not scored" for name, count in found.excluded.items())
+        left = "".join(f"; {count} {rows} of {name} not scored" for name, count in found.excluded.items())
         told = f"control less held out {_difference(metric, found.drop)}{left}."
         effect = campaign_effect(found, metric)
         if effect == NONE:
@@ -193,11 +194,11 @@ def _campaign_claims(findings: Findings) -> Claims:
     drifting = [found for found in findings.drift if found.p_value < 0.05 / max(1, len(findings.drift))]
     if drifting:
         told = ", ".join(f"{found.name} (AUC {found.auc:.2f}, p {found.p_value:.2g})" for found in drifting)
-        lead = "That images of one class are alike over time"
+        lead = f"That {rows} of one {findings.task.stratum} are alike over time"
         yield "may not", f"{lead}: early and late are told apart in {told}."
     if SOME in effects or MOSTLY in effects:
         how = "grown and measured in turn, in random order"
-        yield "next", f"Samples of every class from the same campaigns: {how}."
+        yield "next", f"Samples of every {findings.task.stratum} from the same campaigns: {how}."
 
 
 def _told(campaigns: list[Campaigns]) -> list[Campaigns]:
@@ -206,12 +207,12 @@ def _told(campaigns: list[Campaigns]) -> list[Campaigns]:
     return [found for found in campaigns if not found.is_embargo] + embargoes[-1:]
 
 
-def _sample_claims(findings: Findings) -> Claims:
+def _sample_claims(findings: Findings, rows: str) -> Claims:
     groups = findings.groups
     for found in groups.classes:
         if found.name in groups.few:
             samples = f"{found.samples} samples (effective {found.effective_samples:.1f})"
-            yield "may not", f"{found.name}: {found.images} images rest on {samples}."
+            yield "may not", f"{found.name}: {found.images} {rows} rest on {samples}."
     for name in groups.one_sample_tests:
         yield "may not", f"{name}: its held-out test is one sample."
     scarce = dict.fromkeys([*groups.few, *groups.one_sample_tests])
@@ -219,7 +220,7 @@ def _sample_claims(findings: Findings) -> Claims:
         yield "next", f"More samples of {', '.join(scarce)}."
 
 
-def _metadata_claims(findings: Findings) -> Claims:
+def _metadata_claims(findings: Findings, _: str) -> Claims:
     metric = findings.task.plain
     for found in findings.confounds:
         if found.name == FEATURES or found.beyond is None:

@@ -28,10 +28,11 @@ from tmdscope.errors import UserError
 from tmdscope.files import read_bytes, sha256_file, write_json
 from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TEXT_BYTES
 from tmdscope.params.images import ArchiveParams
+from tmdscope.stage import say
 
-PICTURES = (".tif", ".tiff")
+PICTURE_SUFFIXES = (".tif", ".tiff")
 TABLES = (".csv",)
-_USED = (*SUFFIXES, *PICTURES, *TABLES)
+_USED = (*SUFFIXES, *PICTURE_SUFFIXES, *TABLES)
 _DEFLATE = (8, 32946)
 _COMPRESSIONS = (1, 5, 32773, *_DEFLATE)
 
@@ -52,7 +53,7 @@ class _Intake:
         """Write one picture and its row, or note why not."""
         try:
             shown = self.parse(name, self.temperatures)
-            if (material := find_class(shown.label, self.classes)) is None:
+            if (label := find_class(shown.label, self.classes)) is None:
                 raise LeftOut(f"of {shown.label}, which data.classes does not name")
             if (self.pictures / name).exists():
                 raise ValueError("the archive holds this name twice")
@@ -65,7 +66,7 @@ class _Intake:
             known = {
                 "image_id": name,
                 "sample_id": shown.sample_id,
-                "material": material,
+                "label": label,
                 "pixel_size_nm": math.nan,
                 "source": "archive",
                 "source_sha256": hashlib.sha256(content).hexdigest(),
@@ -89,7 +90,7 @@ def ingest_archive(
     temperatures = _read_temperatures(paths, record.doi) if record.has_table else {}
     intake = _Intake(record.parse, temperatures, classes, pictures)
     pictures.mkdir(parents=True)
-    for name, content in _contents(paths, PICTURES, MAX_PICTURE_BYTES):
+    for name, content in _contents(paths, PICTURE_SUFFIXES, MAX_PICTURE_BYTES):
         intake.add(name, content)
     _check(intake, record.doi, paths)
     about = {
@@ -104,6 +105,8 @@ def ingest_archive(
         "left_out": dict(sorted(intake.left_out.items())),
     }
     write_json(note, about)
+    for why, count in sorted(intake.left_out.items()):
+        say(f"left out: {count} pictures {why}")
     return pd.DataFrame(sorted(intake.rows, key=lambda row: str(row["image_id"])))
 
 
@@ -168,12 +171,12 @@ def _contents(paths: Sequence[Path], wanted: tuple[str, ...], most: int) -> Iter
 
 
 def _check(intake: _Intake, doi: str, paths: Sequence[Path]) -> None:
-    table = pd.DataFrame(intake.rows, columns=["image_id", "sample_id", "material"])
+    table = pd.DataFrame(intake.rows, columns=["image_id", "sample_id", "label"])
     problems = intake.problems + [
         f"sample {sample!r} has two classes, {' and '.join(names)}"
         for sample, names in two_class_samples(table).items()
     ]
-    empty = [name for name in intake.classes if name not in set(table["material"])]
+    empty = [name for name in intake.classes if name not in set(table["label"])]
     problems += [f"class {name!r} of data.classes has no picture" for name in empty]
     if problems:
         left_out = "".join(f"\n  ({count} left out: {why})" for why, count in intake.left_out.items())
@@ -194,7 +197,8 @@ def _other_kinds(paths: Sequence[Path], table: pd.DataFrame) -> str:
     names = [name for path in paths for name in (list_members(path) if _is_packed(path) else [path.name])]
     kinds = Counter(PurePosixPath(name).suffix.lower() for name in names)
     listed = ", ".join(f"{count} {kind or 'without an ending'}" for kind, count in sorted(kinds.items()))
-    return f"\n  (it holds {listed}; pictures must be {' or '.join(PICTURES)}, instrument files are not read)"
+    wanted = " or ".join(PICTURE_SUFFIXES)
+    return f"\n  (it holds {listed}; pictures must be {wanted}, instrument files are not read)"
 
 
 def _read_temperatures(paths: Sequence[Path], doi: str) -> dict[str, float]:

@@ -14,30 +14,36 @@ from tmdscope.files import broken
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """What the audit of a split found; `counts`: images by class and part (``test, fold0_train, ...``).
+    """What the audit of a split found.
 
     `problems` make scores on this split wrong: there are none when it is sound. `warnings` make them weak: a
     class that a test or validation part lacks, one image in two classes.
     """
 
-    counts: pd.DataFrame
     problems: list[str]
     warnings: list[str]
 
 
+def count_parts(manifest: pd.DataFrame, split: Split) -> pd.DataFrame:
+    """Count the images of the data set by class and part of a split (``test, fold0_train, ...``)."""
+    label = manifest.set_index("image_id")["label"]
+    classes = classes_of(label)
+    counted = {
+        name: label[label.index.isin(ids)].value_counts().reindex(classes, fill_value=0)
+        for name, ids in split.parts.items()
+    }
+    return pd.DataFrame(counted).rename_axis("label")
+
+
 def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
-    """Check a split against its data set: columns ``image_id, sample_id, material, image_sha256``."""
+    """Check a split against its data set: columns ``image_id, sample_id, label, image_sha256``."""
     table = manifest.set_index("image_id")
     strays = {image for part in split.parts.values() for image in part} - set(table.index)
     problems = [f"{image!r} is in the split but not in the data set" for image in sorted(strays)]
     parts = {name: table.loc[[i for i in ids if i not in strays]] for name, ids in split.parts.items()}
-    classes = classes_of(table["material"])
-    counts = pd.DataFrame(
-        {name: part["material"].value_counts().reindex(classes, fill_value=0) for name, part in parts.items()}
-    ).rename_axis("material")
     problems += _misplaced(list(table.index), split) + _crossings(parts, len(split.folds))
-    lacking, warnings = _lacking(counts)
-    return SplitAudit(counts, problems + lacking, warnings + _two_faced(table))
+    lacking, warnings = _lacking(count_parts(manifest, split))
+    return SplitAudit(problems + lacking, warnings + _two_faced(table))
 
 
 def read_split(path: Path, digest: str, manifest: pd.DataFrame) -> Split:
@@ -104,8 +110,8 @@ def _lacking(counts: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def _two_faced(table: pd.DataFrame) -> list[str]:
-    """Find identical images that carry different materials."""
-    faces = table.groupby("image_sha256")["material"].unique()
+    """Find identical images that carry different labels."""
+    faces = table.groupby("image_sha256")["label"].unique()
     return [
         f"image {table.index[table['image_sha256'] == sha256][0]!r} occurs as " + " and ".join(sorted(names))
         for sha256, names in faces[faces.map(len) > 1].items()

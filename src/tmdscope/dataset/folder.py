@@ -13,6 +13,7 @@ import pandas as pd
 
 from tmdscope.alike import plain_name
 from tmdscope.dataset.content import read_content, room_for
+from tmdscope.dataset.label import LABEL
 from tmdscope.dataset.manifest_csv import Sheet, alike_problems, listed, read_sheet, text_problems
 from tmdscope.dataset.place import manifest_file, user_file, write_new
 from tmdscope.dataset.store import two_class_samples
@@ -50,7 +51,7 @@ class Entry:
     file: Path
     image_id: str
     sample_id: str
-    material: str
+    label: str
     pixel_size_nm: float
     channel: str
     kind: str
@@ -88,7 +89,7 @@ def ingest_sheet(
     """Check the files of a manifest that was read and copy them, as `ingest_folder` does."""
     entries, problems, unusable = _read_entries(folder, sheet, classes)
     table = pd.DataFrame([asdict(entry) for entry in entries], columns=list(Entry.__dataclass_fields__))
-    table = table.astype({"image_id": str, "sample_id": str, "material": str, "pixel_size_nm": float})
+    table = table.astype({"image_id": str, "sample_id": str, "label": str, "pixel_size_nm": float})
     copied = _copy_files(entries, pictures, channel)
     warnings = []
     for entry, one in zip(entries, copied, strict=True):
@@ -102,7 +103,7 @@ def ingest_sheet(
         raise FolderError(sheet.source, problems, unusable)
     for warning in warnings:
         say(warning)
-    described = table[["image_id", "sample_id", "material"]].assign(
+    described = table[["image_id", "sample_id", "label"]].assign(
         pixel_size_nm=[one.pixel_size_nm for one in copied],
         source="folder",
         source_sha256=[one.sha256 for one in copied],
@@ -114,12 +115,12 @@ def ingest_sheet(
     return pd.concat([described, sheet.table(sheet.further)], axis=1)
 
 
-def match_class(name: str, classes: Sequence[str]) -> str:
+def match_class(name: str, classes: Sequence[str], column: str = LABEL) -> str:
     """Find the declared class that a manifest means, see `find_class`; the error names the nearest ones."""
     found = find_class(name, classes)
     if found is None:
         raise UserError(
-            f"material {name!r} is not declared in data.classes of params.yaml; {nearest(name, classes)}"
+            f"{column} {name!r} is not declared in data.classes of params.yaml; {nearest(name, classes)}"
         )
     return found
 
@@ -148,7 +149,7 @@ def _read_entries(
     problems: list[str] = []
     unusable: dict[str, str] = {}
     for line, cells in zip(sheet.lines, sheet.rows, strict=True):
-        found, image_id, file, material = text_problems(cells), "", folder, ""
+        found, image_id, file, label = text_problems(cells, sheet.required), "", folder, ""
         if cells["path"].strip():
             try:
                 image_id, file = user_file(folder, cells["path"])
@@ -157,9 +158,9 @@ def _read_entries(
                 unusable[cells["path"]] = str(error)
                 if len(unusable) > MAX_TOLD:
                     return entries, [*problems, f"line {line}: {error}; later lines were not read"], unusable
-        if cells["material"].strip():
+        if cells[sheet.label].strip():
             try:
-                material = match_class(cells["material"].strip(), classes)
+                label = match_class(cells[sheet.label].strip(), classes, sheet.label)
             except UserError as error:
                 found.append(str(error))
         size = cells.get("pixel_size_nm", "").strip()
@@ -175,7 +176,7 @@ def _read_entries(
         problems += [f"line {line}: {problem}" for problem in found]
         if not found:
             sample, channel = cells["sample_id"], cells.get("channel", "").strip()
-            entries.append(Entry(line, cells["path"], file, image_id, sample, material, width, channel, kind))
+            entries.append(Entry(line, cells["path"], file, image_id, sample, label, width, channel, kind))
     return entries, problems, unusable
 
 
@@ -188,10 +189,10 @@ def _whole_table_problems(table: pd.DataFrame, classes: Sequence[str]) -> list[s
     for column, what in (("image_id", "paths"), ("sample_id", "samples")):
         problems += alike_problems(table[column].tolist(), table["line"].tolist(), what)
     problems += [
-        f"sample {sample!r} has two materials, {' and '.join(materials)}; a sample is one material"
-        for sample, materials in two_class_samples(table).items()
+        f"sample {sample!r} has two classes, {' and '.join(names)}; a sample is of one"
+        for sample, names in two_class_samples(table).items()
     ]
-    empty = [name for name in classes if name not in set(table["material"])]
+    empty = [name for name in classes if name not in set(table["label"])]
     return problems + [
         f"class {name!r} of data.classes has no usable image; add some or remove the class" for name in empty
     ]

@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.content import read_content
-from tmdscope.dataset.sources import HEIGHTS, PICTURES
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, read_manifest
+from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, read_manifest
 from tmdscope.errors import UserError
 from tmdscope.files import broken, open_array, read_bytes, require_finite, sha256_array
 from tmdscope.limits import MAX_SCAN_BYTES

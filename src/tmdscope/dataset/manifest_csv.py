@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from tmdscope.alike import find_alike, plain_name, tell_alike
+from tmdscope.dataset.label import LABEL, LABELS, find_label
 from tmdscope.dataset.records import PAPER_TEST
 from tmdscope.dataset.store import SCHEMA
 from tmdscope.errors import UserError
@@ -21,13 +22,15 @@ from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_COLUMNS, MAX_ROWS, MAX_TOLD
 from tmdscope.names import LONGEST
 
-REQUIRED = ("path", "sample_id", "material")
-"""Columns of a study's manifest."""
+REQUIRED = ("path", "sample_id", LABEL)
+"""Columns of a study's manifest; the last may have its other name, see `tmdscope.dataset.label`."""
 
 OPTIONAL = ("pixel_size_nm", "kind", "channel")
 """Columns that mean something where they are there; any further column is kept as it is."""
 
-TRUTH = "true_"
+_KNOWN = (*REQUIRED[:-1], *LABELS, *OPTIONAL)
+
+TRUTH_PREFIX = "true_"
 """Beginning of the names of what only the simulator knows."""
 
 _RESERVED = {*SCHEMA.columns, PAPER_TEST, "warnings", "none"} - {*REQUIRED, *OPTIONAL}
@@ -45,17 +48,26 @@ _LARGEST = 2**53
 
 @dataclass(frozen=True)
 class Sheet:
-    """A manifest as it was written: cells as text by column, and the line that each row ends on."""
+    """A manifest as it was written: cells as text by column, and the line that each row ends on.
+
+    `label` is what it calls the column of the class.
+    """
 
     source: Path
+    label: str
     columns: tuple[str, ...]
     lines: list[int]
     rows: list[dict[str, str]]
 
     @property
+    def required(self) -> tuple[str, ...]:
+        """`REQUIRED` as it calls them."""
+        return (*REQUIRED[:-1], self.label)
+
+    @property
     def further(self) -> tuple[str, ...]:
         """Columns of the user's own: operator, date, instrument ..."""
-        return tuple(name for name in self.columns if name not in (*REQUIRED, *OPTIONAL))
+        return tuple(name for name in self.columns if name not in _KNOWN)
 
     def table(self, columns: Sequence[str]) -> pd.DataFrame:
         """Read some columns: numbers where all that is written is a number, else text; empty is missing."""
@@ -91,6 +103,8 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
     while header and not header[-1].strip() and all(len(c) == len(header) and not c[-1] for _, c in rows):
         header.pop()  # a spreadsheet's empty column
         rows = [(line, cells[:-1]) for line, cells in rows]
+    label = find_label(source, header)
+    required = [label if name == LABEL else name for name in required]
     if problems := _header_problems(header, required, stored):
         raise UserError(f"{source}: {'; '.join(problems)}; separate columns by commas")
     wrong = [f"line {line}: {len(cells)} cells" for line, cells in rows if len(cells) != len(header)]
@@ -100,7 +114,7 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
             "put quotes around cells that hold commas"
         )
     cells_of = [dict(zip(header, cells, strict=True)) for _, cells in rows]
-    return Sheet(source, tuple(header), [line for line, _ in rows], cells_of)
+    return Sheet(source, label, tuple(header), [line for line, _ in rows], cells_of)
 
 
 def listed(problems: Sequence[str]) -> str:
@@ -109,12 +123,13 @@ def listed(problems: Sequence[str]) -> str:
     return "".join(f"\n  {problem}" for problem in (*problems[:MAX_TOLD], *more))
 
 
-def text_problems(cells: Mapping[str, str], required: Sequence[str] = REQUIRED) -> list[str]:
+def text_problems(cells: Mapping[str, str], required: Sequence[str]) -> list[str]:
     """Say what is wrong with a row's cells as text, each with a remedy."""
     problems = [f"{name} is empty" for name in required if not cells[name].strip()]
     problems += [
         f"{name} {cells[name]!r} has a control character; remove it"
-        for name in ("sample_id", "material")
+        for name in required
+        if name != "path"
         if any(unicodedata.category(c).startswith("C") for c in cells[name])
     ]
     if cells["sample_id"].strip() != cells["sample_id"]:
@@ -132,8 +147,7 @@ def alike_problems(names: Sequence[str], lines: Sequence[int], what: str) -> lis
 
 
 def _header_problems(header: Sequence[str], required: Sequence[str], stored: bool) -> list[str]:
-    known = (*REQUIRED, *OPTIONAL)
-    if header and not set(header) & set(known):  # another's file, which is not quoted
+    if header and not set(header) & set(_KNOWN):  # another's file, which is not quoted
         return [
             f"column {required[0]!r} is missing, as are all others: is it the right file, a CSV in UTF-8?"
         ]
@@ -143,27 +157,27 @@ def _header_problems(header: Sequence[str], required: Sequence[str], stored: boo
     ]
     problems += [tell_alike("columns", group) for group in find_alike(header)]
     for name in header:
-        if name in known:
+        if name in _KNOWN:
             continue
         if not name.strip() or not name.isprintable() or len(name) > LONGEST:
             problems.append(f"a column is called {name[:LONGEST]!r}; give it a short name or remove it")
         elif stored and (
-            plain_name(name) in map(plain_name, _RESERVED) or plain_name(name).startswith(TRUTH)
+            plain_name(name) in map(plain_name, _RESERVED) or plain_name(name).startswith(TRUTH_PREFIX)
         ):
             problems.append(
                 f"column {name!r} has the name of a column of this software's own; call it otherwise, "
                 f"for example 'my_{name}'"
             )
-        elif near := _meant(name, known):
+        elif near := _meant(name):
             problems.append(
                 f"column {name!r} is not known; did you mean {near!r}? If not, call it something else"
             )
     return problems
 
 
-def _meant(name: str, known: Sequence[str]) -> str | None:
+def _meant(name: str) -> str | None:
     """Find the known column that a further one may be meant to be."""
-    same = [one for one in known if plain_name(one) == plain_name(name)]
+    same = [one for one in _KNOWN if plain_name(one) == plain_name(name)]
     close = difflib.get_close_matches(plain_name(name), OPTIONAL, n=1, cutoff=_SAME_NAME)
     return next(iter(same or close), None)
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from tmdscope.dataset.content import read_content, room_for
 from tmdscope.dataset.heights import check_heights, open_heights, read_file, with_kinds
 from tmdscope.dataset.pictures import PictureError
-from tmdscope.dataset.sources import HEIGHTS, PICTURES
 from tmdscope.dataset.store import (
+    HEIGHTS,
     IMAGES,
     MANIFEST,
+    PICTURES,
     RAW_SCHEMA,
     SCHEMA,
     Dataset,

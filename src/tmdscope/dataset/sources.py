@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from tmdscope.dataset.archive import ingest_archive
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.place import check_apart
-from tmdscope.dataset.store import MANIFEST, RAW_SCHEMA, write_manifest
+from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, write_manifest
 from tmdscope.files import atomic_path, write_array
 from tmdscope.materials import PUBLISHED_IMAGES
 from tmdscope.params.images import DataParams, SimulatedParams
 from tmdscope.progress import progress
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample, surface_truth
 
-HEIGHTS = "heights.npy"
-PICTURES = "images"
 NOTE = "source.json"
 
 
@@ -73,7 +71,7 @@ def _scan_heights(
                 {
                     "image_id": f"{plan.sample_id}-{number}",
                     "sample_id": plan.sample_id,
-                    "material": plan.material,
+                    "label": plan.material,
                     "pixel_size_nm": simulated.scan.pixel_size_nm[0],
                     "source": "simulated",
                     "source_sha256": simulated.scan.sha256,

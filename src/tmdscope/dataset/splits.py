@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import StratifiedGroupKFold
 
 from tmdscope.errors import UserError
 from tmdscope.files import broken
@@ -137,6 +136,10 @@ def outer_folds(
             f"{samples} samples cannot fill {folds} folds; "
             "lower split.test_folds or split.folds in params.yaml, or add samples"
         )
+    from sklearn.model_selection import (
+        StratifiedGroupKFold,
+    )  # seconds, for who makes folds alone
+
     classes, groups = np.asarray(labels), np.asarray(sample_ids, dtype=str)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)

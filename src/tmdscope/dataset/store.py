@@ -25,6 +25,8 @@ from tmdscope.files import (
 from tmdscope.materials import MATERIALS, nearest
 
 IMAGES = "images.npy"
+HEIGHTS = "heights.npy"
+PICTURES = "images"
 MANIFEST = "manifest.parquet"
 
 _CHECKED_PIXELS = 1 << 28  # hashed in a quarter of a second
@@ -33,7 +35,7 @@ _SHA256 = pa.Check.str_matches(r"^[0-9a-f]{64}$")
 _SOURCE_COLUMNS = {
     "image_id": pa.Column(str, _TEXT, unique=True, description="name of the image, never used twice"),
     "sample_id": pa.Column(str, _TEXT, description="the grown piece it was taken from; a name, not a number"),
-    "material": pa.Column(str, _TEXT, description="class, one of `data.classes`"),
+    "label": pa.Column(str, _TEXT, description="class, one of `data.classes`"),
     "pixel_size_nm": pa.Column(
         float,
         pa.Check.in_range(0, np.inf, False, False),
@@ -43,7 +45,7 @@ _SOURCE_COLUMNS = {
     "source": pa.Column(str, _TEXT, description="`simulated`, `folder`, or an archive's record"),
     "source_sha256": pa.Column(str, _SHA256, description="SHA-256 of what the source gave for this image"),
 }
-_ONE_CLASS = pa.Check(lambda table: len(two_class_samples(table)) == 0, name="a sample has one material")
+_ONE_CLASS = pa.Check(lambda table: len(two_class_samples(table)) == 0, name="a sample has one label")
 RAW_SCHEMA = pa.DataFrameSchema(_SOURCE_COLUMNS, checks=_ONE_CLASS)
 """What a source knows of its images; further columns (``true_*``, a user's own) are the source's."""
 
@@ -84,8 +86,8 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Materials that occur: the five of the study in class order, then others by alphabet."""
-        return classes_of(self.manifest["material"])
+        """Classes that occur, see `classes_of`."""
+        return classes_of(self.manifest["label"])
 
     @property
     def image_ids(self) -> list[str]:
@@ -94,18 +96,18 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over every row's image id, image hash, sample and material, in order."""
+        """SHA-256 over every row's image id, image hash, sample and label, in order."""
         return digest_of(self.manifest)
 
     def labels(self, classes: Sequence[str]) -> NDArray[np.int64]:
-        """Give each image the number of its material in `classes`: int64, shape (N,)."""
+        """Give each image the number of its label in `classes`: int64, shape (N,)."""
         unknown = [name for name in self.classes if name not in classes]
         if unknown:
             raise UserError(
                 f"the data set holds {unknown[0]!r}, which data.classes in params.yaml does not declare; "
                 f"{nearest(unknown[0], classes)}"
             )
-        numbers: NDArray[np.int64] = pd.Index(classes).get_indexer(self.manifest["material"]).astype(np.int64)
+        numbers: NDArray[np.int64] = pd.Index(classes).get_indexer(self.manifest["label"]).astype(np.int64)
         return numbers
 
     def rows(self, image_ids: Sequence[str]) -> NDArray[np.int64]:
@@ -152,22 +154,22 @@ class Dataset:
 
 
 def digest_of(manifest: pd.DataFrame) -> str:
-    """SHA-256 over ``image_id, image_sha256, sample_id, material``, row by row in order, 64 hex digits."""
-    columns = ["image_id", "image_sha256", "sample_id", "material"]
+    """SHA-256 over ``image_id, image_sha256, sample_id, label``, row by row in order, 64 hex digits."""
+    columns = ["image_id", "image_sha256", "sample_id", "label"]
     return sha256_json(manifest[columns].to_numpy().tolist())
 
 
-def classes_of(materials: Iterable[str]) -> tuple[str, ...]:
-    """List classes that occur: the five materials of the study in class order, then others by alphabet."""
-    present = set(materials)
+def classes_of(labels: Iterable[str]) -> tuple[str, ...]:
+    """List classes that occur: the five of the paper in its order, then others by alphabet."""
+    present = set(labels)
     return (*[name for name in MATERIALS if name in present], *sorted(present - set(MATERIALS)))
 
 
 def two_class_samples(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Find samples whose images claim different materials: sample id to these materials."""
-    pairs = table[["sample_id", "material"]].drop_duplicates()
+    """Find samples whose images have different labels: sample id to these."""
+    pairs = table[["sample_id", "label"]].drop_duplicates()
     repeated = pairs[pairs["sample_id"].duplicated(keep=False)]
-    return {str(sample): sorted(group) for sample, group in repeated.groupby("sample_id")["material"]}
+    return {str(sample): sorted(group) for sample, group in repeated.groupby("sample_id")["label"]}
 
 
 def write_manifest(path: Path, table: pd.DataFrame, schema: pa.DataFrameSchema) -> None:
@@ -180,7 +182,7 @@ def write_manifest(path: Path, table: pd.DataFrame, schema: pa.DataFrameSchema) 
 
 def read_manifest(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a manifest, and check it by `RAW_SCHEMA` or `SCHEMA` and by the hash that it holds."""
-    table = read_table(path)
+    table = read_table(path, [str(name) for name in schema.columns])
     _validate(path, table, schema)
     if table.attrs.get("sha256") != _content_sha256(table):
         raise broken(path, "was changed since it was written: its SHA-256 is not the one that it holds")

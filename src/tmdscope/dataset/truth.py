@@ -21,8 +21,8 @@ def simulated_masks(
     """
     found: dict[str, dict[str, NDArray[np.bool_]]] = {}
     table = manifest.assign(number=manifest["image_id"].str.rsplit("-", n=1).str[1].astype(int))
-    for (sample, material), rows in table.groupby(["sample_id", "material"]):
-        plan = SamplePlan(str(sample), str(material), int(rows["number"].max()) + 1)
+    for (sample, label), rows in table.groupby(["sample_id", "label"]):
+        plan = SamplePlan(str(sample), str(label), int(rows["number"].max()) + 1)
         scans = simulate_sample(plan, settings.size_px, settings.frame_nm, settings.seed)
         for image, number, sha256 in zip(
             rows["image_id"], rows["number"], rows["source_sha256"], strict=True

@@ -1,7 +1,7 @@
 """A user's new class on top of a registered model, and what it gains against training anew."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tmdscope.dataset.store import Dataset
 from tmdscope.files import sha256_json, write_text
 from tmdscope.jobs.compiler import Compiler
 from tmdscope.jobs.new_class import (
-    check_model,
+    check_fits,
     check_scale,
     join_folds,
     own_preparation,
@@ -24,7 +24,7 @@ from tmdscope.jobs.sequences import StageModels, train_tracked
 from tmdscope.jobs.study import Study
 from tmdscope.layout import Layout
 from tmdscope.learn.crossval import score_fold
-from tmdscope.learn.experiment import read_features
+from tmdscope.learn.experiment import files_of, read_features
 from tmdscope.learn.fit import FitResult, predict_logits
 from tmdscope.learn.resume import Resume
 from tmdscope.lifecycle.card import write_card
@@ -46,16 +46,15 @@ from tmdscope.sequential.run import StageResult
 from tmdscope.stage import say
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.provenance import identity, machine, provenance
+from tmdscope.tracking.registration import with_run
 from tmdscope.tracking.registry import Version, resolve
 from tmdscope.tracking.runs import DataUse
 from tmdscope.tracking.sequential import TrackedSequences
-from tmdscope.tracking.store import connect, open_study
-from tmdscope.vision.backbones import bare_backbone
-from tmdscope.vision.classifier import Backbone
-from tmdscope.vision.features import best_device, placed, symmetric_features
+from tmdscope.tracking.store import Store, connect, open_study
+from tmdscope.vision.features import best_device, frozen_backbone, placed, symmetric_features
 from tmdscope.vision.precision import Precision, resolve_precision
+from tmdscope.vision.stored import place_of
 from tmdscope.vision.targets import Multilabel
-from tmdscope.vision.weights import Weights, load_weights
 
 NAME = "add-material"
 
@@ -73,8 +72,8 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     layout, scoring = study.layout, study.section("scoring", ScoringParams)
     registered = study.section("tracking", ModelTrackingParams).model
     connect()
-    tracked = open_study(study.experiment)
-    version = resolve(tracked.client, model)
+    tracked = open_study(study.experiment, NAME)
+    version = with_run(tracked.client, resolve(tracked.client, model))
     program = load_program(version.uri)
     old, new, own, folds = _read_both(study, version, program, images)
     material, target = str(new.classes[0]), program.config.make_target()
@@ -86,15 +85,15 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
     split = sha256_json([[part.tolist() for part in vars(fold).values()] for fold in folds])
     tags = provenance(tracked.name, dataset.digest, {**settings, "model": version.uri})
     tags |= {"experiment": NAME, "material": material, "model": version.uri, "split.sha256": split}
-    heads = params.strategy is Strategy.FEATURES
-    resume = _open_attempt(study, plan, tags, version, heads)
+    asked, heads = params.experiment(params.encodings[0], 0), params.strategy is Strategy.FEATURES
+    files = files_of(asked, layout.features, layout.pretrained)
+    resume = _open_attempt(study, plan, files, tags, version)
     use = DataUse(tracked.name, dataset.digest, str(images), len(dataset.images), NAME)
-    task, labels = read_task(target.task), plan.label(manifest["material"].tolist())
+    task, labels = read_task(target.task), plan.label(manifest["label"].tolist())
     cohort, metric = Cohort.of(task, manifest, labels, plan.order), task.primary
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         features = Path(folder)
         if heads:
-            asked = params.experiment(params.encodings[0], 0)
             _write_features(layout, asked, old, new, features, dataset.digest)
         origin = f"{study.section('data', DataParams).origin} and {images.name}"
         compiler = Compiler(dataset, folds, own, scoring, origin)
@@ -105,16 +104,22 @@ def add_material(study: Study, model: str, images: Path) -> tuple[str, Path]:
         outcome = train_tracked(recorder, models.setup(folds), [known])
     summary = summarise(plan, [known, *outcome.results], cohort, scoring)
     record = AddedRecord(**vars(summary), model=version.uri, versions=outcome.versions)
-    text = describe_gain(record, metric)
     place = layout.added / key_of(material)
-    record.write(place / "added.json", metric)
-    write_text(place / "gain.md", text)
-    for run_id in outcome.runs.values():
-        tracked.client.log_artifact(run_id, str(place / "gain.md"))
-    for made in record.versions:
-        write_card(tracked.client, resolve(tracked.client, f"models:/{made.name}/{made.number}"))
+    text = _write(record, metric, place, tracked, outcome.runs.values())
     resume.finish()  # last: a repeat of what was killed before goes on with the same runs and version
     return text, place
+
+
+def _write(record: AddedRecord, metric: Metric, place: Path, store: Store, runs: Iterable[str]) -> str:
+    """Write what was found into a folder and to the runs, and the cards of what was registered."""
+    text = describe_gain(record, metric)
+    record.write(place / "added.json", metric)
+    write_text(place / "gain.md", text)
+    for run_id in runs:
+        store.client.log_artifact(run_id, str(place / "gain.md"))
+    for made in record.versions:
+        write_card(store.client, resolve(store.client, f"models:/{made.name}/{made.number}"))
+    return text
 
 
 def _read_both(
@@ -123,14 +128,16 @@ def _read_both(
     """Read the study's images and the new ones, how both are prepared, and the folds of all together."""
     old = Dataset.load(study.layout.prepared)
     split = read_split(study.layout.split, old.digest, old.manifest)
-    check_model(study, version, program, old, len(split.folds))
+    check_fits(study, version, program, old, len(split.folds))
     own = own_preparation(study.section("prepare", PrepareParams), images, version, program)
     new = read_new(study, images, own, version, program.config.classes, old)
     check_scale(version, program, new)
     return old, new, own, join_folds(split.rows(old.image_ids), new, len(old.images))
 
 
-def _open_attempt(study: Study, plan: Plan, tags: Mapping[str, str], version: Version, heads: bool) -> Resume:
+def _open_attempt(
+    study: Study, plan: Plan, files: Mapping[str, Path], tags: Mapping[str, str], version: Version
+) -> Resume:
     """Go on with an interrupted addition of the same class to the same model, or begin it."""
     sections: dict[str, type[Params]] = {
         "data": DataParams,
@@ -138,13 +145,11 @@ def _open_attempt(study: Study, plan: Plan, tags: Mapping[str, str], version: Ve
         "scoring": ScoringParams,
     }
     layout = study.layout
-    stored = {"features": layout.features / "features.npy"} if heads else {}
     determining = identity(
         tags,
         plan.order,
-        **stored,
+        **files,
         split=tags["split.sha256"],
-        weights=layout.pretrained,
         model=version.run_id,
         kept=[study.section(name, model).model_dump(mode="json") for name, model in sections.items()],
         registered=study.section("tracking", ModelTrackingParams).model,
@@ -218,16 +223,14 @@ def _write_features(
 ) -> None:
     """Store the features of all images: the study's as they are, those of the new ones made now."""
     stored = read_features(layout.features, settings, old, layout.pretrained)
-    weights, device = Weights(settings.weights), best_device()
-    state = load_weights(weights, settings.architecture, layout.pretrained)
-    network = bare_backbone(settings.architecture, state)
-    backbone = Backbone(network, weights.source.normalisation).to(device).eval()
+    size_px, device = new.images.shape[1], best_device()
+    backbone = frozen_backbone(settings.weights, settings.architecture, layout.pretrained, size_px)
     precision = resolve_precision(Precision(settings.precision), device)
     fresh = symmetric_features(
-        backbone, new.images, stored.symmetries, settings.batch_size, device, precision
+        backbone.to(device), new.images, stored.symmetries, settings.batch_size, device, precision
     )
     both = replace(stored, features=np.concatenate([stored.features, fresh]))
-    both.write(folder, digest, layout.pretrained)
+    both.write(place_of(folder, settings), digest, layout.pretrained)
 
 
 def _known_stage(

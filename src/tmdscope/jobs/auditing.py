@@ -12,6 +12,7 @@ from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.cohort import Cohort, Rows, Targets
+from tmdscope.scores.text import plural
 from tmdscope.tracking.audits import NAME, audit_settings
 
 Runners = Mapping[str, Callable[[int], Targets]]
@@ -44,4 +45,4 @@ def audit_cohort(study: Study, cohort: Cohort, taken: Callable[[Rows], Cohort], 
         whole.write(study.layout.audit, tracked.of)
         run.metrics(found.numbers)
         run.artifact(study.layout.audit)
-    print(f"{len(chosen)} of {len(cohort)} images: {found.verdict.headline}")
+    print(f"{len(chosen)} of {len(cohort)} {plural(cohort.row)}: {found.verdict.headline}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.dataset.audit import audit_split
+from tmdscope.dataset.audit import SplitAudit, audit_split
 from tmdscope.dataset.splits import Fold, FoldParts, Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.selection import describe_selection, leave_out_each, selection_score
@@ -18,7 +18,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import PrepareParams
 from tmdscope.reliability.reliability import assess, fit_reliability, measure
 from tmdscope.scores.cohort import Cohort
-from tmdscope.scores.facts import DataFacts, Facts, SplitAudit, SplitFacts
+from tmdscope.scores.facts import DataFacts, Facts, SplitFacts
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.task import read_task
 from tmdscope.tracking.crossval import Trained
@@ -91,8 +91,8 @@ class Compiler:
     def _describe_data(self, labels: Labels, folds: Sequence[FoldParts], classes: Sequence[str]) -> DataFacts:
         manifest = self.dataset.manifest
         used = _rows(folds)
-        table = manifest.iloc[used].assign(material=[classes[label] for label in labels[used]])
-        of_class = table.groupby("material", observed=True)
+        table = manifest.iloc[used].assign(label=[classes[label] for label in labels[used]])
+        of_class = table.groupby("label", observed=True)
         return DataFacts(
             source=self.source,
             sha256=self.dataset.digest,
@@ -111,8 +111,7 @@ class Compiler:
             tuple(ids[self.folds[0].test]),
             tuple(Fold(tuple(ids[fold.train]), tuple(ids[fold.val])) for fold in self.folds),
         )
-        found = audit_split(self.dataset.manifest, split)
-        return SplitAudit(found.problems, found.warnings)
+        return audit_split(self.dataset.manifest, split)
 
 
 def _rows(folds: Sequence[FoldParts]) -> NDArray[np.int64]:

@@ -36,7 +36,7 @@ def relate_embedding(
     data = LatentData(embeddings, before, descriptors, cohort.label_names.tolist(), samples, held_out)
     found = analyse(data, settings, study.section("scoring", ScoringParams))
     part = np.where(held_out, "test", "train and validation")
-    images = cohort.manifest[["image_id", "sample_id", "material"]].assign(part=part)
+    images = cohort.manifest[["image_id", "sample_id", "label"]].assign(part=part)
     write_table(layout.latent_table, found.table)
     write_table(layout.latent_plot, pd.concat([images, found.scores.reset_index(drop=True)], axis=1))
     summary = record(**vars(found.summary), **(about or {}))

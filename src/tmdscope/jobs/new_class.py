@@ -24,10 +24,10 @@ from tmdscope.stage import say
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.registry import Version, check_trained_on
 from tmdscope.tracking.scale import widths_nm
-from tmdscope.vision.weights import Weights
+from tmdscope.vision.published import Weights, normalisation_of
 
 
-def check_model(study: Study, version: Version, program: Program, old: Dataset, folds: int) -> None:
+def check_fits(study: Study, version: Version, program: Program, old: Dataset, folds: int) -> None:
     """Refuse a model of other data, another split, or another kind than section `sequential` names."""
     config = program.config
     check_trained_on(version, study.of(old.digest))
@@ -47,7 +47,7 @@ def check_model(study: Study, version: Version, program: Program, old: Dataset, 
             f"{version.uri} is made of {kind}, sequential.training.strategy is {settings.strategy.value!r}: "
             f"set it to {wanted!r} in params.yaml"
         )
-    normalisation = Weights(settings.weights).source.normalisation
+    normalisation = normalisation_of(Weights(settings.weights), settings.architecture)
     if (config.architecture, config.normalisation) != (settings.architecture, normalisation):
         raise UserError(
             f"{version.uri} has architecture {config.architecture}, sequential.training names "
@@ -96,14 +96,15 @@ def read_new(
     data = study.section("data", DataParams)
     manifest = manifest_file(images, data.folder.manifest)
     check_apart(images, study.layout.root)
-    named = sorted({row["material"].strip() for row in read_sheet(manifest).rows} - {""})
+    sheet = read_sheet(manifest)
+    named = sorted({row[sheet.label].strip() for row in sheet.rows} - {""})
     if len(named) != 1:
         raise UserError(
-            f"{manifest} holds materials {', '.join(named) or 'none'}: add one new class at a time, "
+            f"{manifest} holds classes {', '.join(named) or 'none'}: add one new class at a time, "
             "a folder each"
         )
     if problem := text_problem(named[0]):
-        raise UserError(f"{manifest}: material {problem}")
+        raise UserError(f"{manifest}: {sheet.label} {problem}")
     if (twin := find_class(named[0], known)) is not None:
         raise UserError(f"{manifest}: {version.uri} knows {twin} already; name a new class")
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:

@@ -12,7 +12,7 @@ from tmdscope.files import sha256_json
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.params.families import FamilySearchParams, read_family
-from tmdscope.record import write_record
+from tmdscope.run_record import StageRuns
 from tmdscope.scores.records import FamilySearch
 from tmdscope.search.families import (
     FamilyObjective,
@@ -33,7 +33,7 @@ def run(study: Study) -> None:
     """Search on all outer folds but one and predict that one, for each; score all predictions pooled."""
     torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
     search, pooled = study.section("search", FamilySearchParams), study.section("pooled", FoldsParams)
-    scoring, tracked = study.section("scoring", ScoringParams), open_study(study.experiment)
+    scoring, tracked = study.section("scoring", ScoringParams), open_study(study.experiment, NAME)
     storage, cohort = open_searches(), study.cohort(study)
     task, of = cohort.task, {"data": cohort.digest}
     settings = {"search": search.model_dump(mode="json", exclude={"trials"}), "pooled": pooled.model_dump()}
@@ -62,10 +62,10 @@ def run(study: Study) -> None:
             print(f"{asked.run}: {family.family}, {said}", flush=True)
         result = cohort.pooled(np.arange(len(cohort)), predicted, scoring)
         run.metrics(numbers({"pooled": result}), search.trials)
-    method = describe_method(search, task.primary, pooled.test_folds, pooled.folds)
+    method = describe_method(search, task.primary, pooled.test_folds, pooled.folds, cohort.row)
     FamilySearch.parse({"method": method, "folds": chosen, "pooled": result}).write(study.layout.search, of)
-    where = {**whereabouts(tracked, tags), "storage": storage.shown}
-    write_record(study.layout.search_run, {**where, "runs": {NAME: run.run_id}, "outer_runs": runs}, of)
+    made = StageRuns({NAME: run.run_id}, runs, storage.shown, **whereabouts(tracked, tags))
+    made.write(study.layout.search_run, of)
     print("pooled: " + ", ".join(f"{one.title} {one.tell(result[one.name])}" for one in task.metrics))
 
 

@@ -13,7 +13,7 @@ import torch
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
-from tmdscope.files import write_table, write_text
+from tmdscope.files import sha256_file, write_table, write_text
 from tmdscope.jobs.study import Study
 from tmdscope.learn.experiment import Experiment, make_experiment
 from tmdscope.memory import keep_freed_memory
@@ -21,7 +21,8 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.images import DataParams
 from tmdscope.params.reading import write_settings
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, experiment_of, read_search
-from tmdscope.record import write_record
+from tmdscope.run_record import SearchRun
+from tmdscope.scores.scored import RUN
 from tmdscope.search.experiments import ExperimentObjective, with_settings
 from tmdscope.search.outcome import SearchOutcome
 from tmdscope.stage import say
@@ -37,6 +38,9 @@ from tmdscope.tracking.search import (
 )
 from tmdscope.tracking.store import open_study, search_storage_url
 from tmdscope.vision.features import best_device
+from tmdscope.vision.stored import VALUES
+
+NAME = "search"
 
 
 def make_task(study: Study, experiment: str) -> SearchTask:
@@ -62,8 +66,9 @@ def make_task(study: Study, experiment: str) -> SearchTask:
     }
     name = study.experiment
     tags = provenance(name, dataset.digest, settings)
-    stored = layout.features / "features.npy"
-    determining = identity(tags, classes, split=layout.split, features=stored, weights=layout.pretrained)
+    seen = {path.parent.name: sha256_file(path) for path in sorted(layout.features.glob(f"*/{VALUES}"))}
+    weights = {"weights": layout.pretrained} if layout.pretrained.is_file() else {}
+    determining = identity(tags, classes, split=layout.split, features=seen, **weights)
     return SearchTask(
         name=study_name(experiment, determining),
         params=search,
@@ -71,7 +76,7 @@ def make_task(study: Study, experiment: str) -> SearchTask:
         identity=determining,
         run=f"search-{experiment}",
         tags={**tags, "experiment": experiment},
-        data=DataUse(name, dataset.digest, study.source.as_posix(), len(objective.rows), "search"),
+        data=DataUse(name, dataset.digest, study.source.as_posix(), len(objective.rows), NAME),
     )
 
 
@@ -82,12 +87,12 @@ def search_experiment(study: Study, experiment: str) -> SearchOutcome:
     ``search.json`` and ``run.json``. `UserError` where no trial is complete.
     """
     task, folder = make_task(study, experiment), study.layout.searches / experiment
-    storage, tracked = open_searches(), open_study(study.experiment)
+    storage, tracked = open_searches(), open_study(study.experiment, NAME)
     found, run_id = lead_search(tracked, storage, task)
     _write_outcome(folder, task, found)
-    where = {"study": task.name, "storage": storage.shown, "run_id": run_id}
+    made = SearchRun(task.name, storage.shown, run_id, **whereabouts(tracked, task.tags))
     of = {key: task.identity[key] for key in ("data", "split")}
-    write_record(folder / "run.json", {**where, **whereabouts(tracked, task.tags)}, of)
+    made.write(folder / RUN, of)
     return found
 
 
@@ -105,7 +110,7 @@ def join_experiment_search(study: Study, name: str, wait_s: float = 0.0) -> int:
     _require_server()
     storage = open_searches()
     await_search(storage, task.name, wait_s)
-    return join_search(open_study(study.experiment), storage, task)
+    return join_search(open_study(study.experiment, NAME), storage, task)
 
 
 @contextmanager

@@ -19,12 +19,12 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.sequential import Encoding, SequenceParams, SequentialParams
 from tmdscope.processes import run_parts
-from tmdscope.record import write_record
+from tmdscope.run_record import NO_RUNS, StageRuns
 from tmdscope.scores.cohort import Cohort
 from tmdscope.sequential.drift import latent_panels
 from tmdscope.sequential.outcome import say_claims, summarise
 from tmdscope.sequential.plan import Plan, make_plan
-from tmdscope.sequential.record import SequenceRecord, Settings, StageVersion, write_left_out
+from tmdscope.sequential.record import SequenceRecord, SequenceSettings, StageVersion, write_left_out
 from tmdscope.sequential.run import Setup, StageResult, run_sequences
 from tmdscope.tracking.crossval import Trained
 from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts
@@ -76,7 +76,7 @@ class Sequences:
         self, plan: Plan, resume: Resume, package: Package | None = None, model: str = ""
     ) -> TrackedSequences:
         """Prepare the tracking of a plan."""
-        tracked, source = open_study(self.tags["study"]), self.study.source.as_posix()
+        tracked, source = open_study(self.tags["study"], NAME), self.study.source.as_posix()
         use = DataUse(tracked.name, self.of["data"], source, len(self.cohort), NAME)
         settings = plan.params.model_dump(mode="json")
         return TrackedSequences(tracked, plan, self.tags, use, settings, resume, package, model)
@@ -112,9 +112,10 @@ def run_sequential(
     record, panels, runs = (study.layout.sequential / name for name in (RECORD, PANELS, RUNS))
     if not params.enabled:
         write_left_out(record, panels, of)
-        write_record(runs, {"runs": {}}, of)
+        NO_RUNS.write(runs, of)
         return [f"not run: sequential.enabled is false in {study.layout.settings}"]
-    plan, tracked, metric = sequences.plan(), open_study(study.experiment), sequences.cohort.task.primary
+    plan, tracked = sequences.plan(), open_study(study.experiment, NAME)
+    metric = sequences.cohort.task.primary
     resume = sequences.open_attempt()
     parts = [[encoding] for encoding in params.encodings] if apart else [params.encodings]
     outcomes = run_parts(partial(train, resume), parts)
@@ -125,13 +126,15 @@ def run_sequential(
     found = SequenceRecord(
         **vars(summary),
         versions=[version for outcome in outcomes for version in outcome.versions],
-        settings=Settings.model_validate({**params.model_dump(mode="json"), "epochs": sequences.epochs}),
+        settings=SequenceSettings.model_validate(
+            {**params.model_dump(mode="json"), "epochs": sequences.epochs}
+        ),
         seconds=round(time.monotonic() - began, 1),
         panels=latent_panels(plan, results, cohort.targets, cohort.image_ids.tolist()),
     )
     found.write(record, panels, of, metric)
     made = {name: run for outcome in outcomes for name, run in outcome.runs.items()}
-    write_record(runs, {**whereabouts(tracked, sequences.tags), "runs": made}, of)
+    StageRuns(made, **whereabouts(tracked, sequences.tags)).write(runs, of)
     resume.finish()
     return say_claims(summary, metric)
 

@@ -1,6 +1,8 @@
 """Stage `split`: the held-out test and the folds, and whether they are sound."""
 
-from tmdscope.dataset.audit import SplitAudit, audit_split
+import pandas as pd
+
+from tmdscope.dataset.audit import audit_split, count_parts
 from tmdscope.dataset.splits import Split, make_split
 from tmdscope.errors import UserError
 from tmdscope.files import write_table
@@ -24,13 +26,13 @@ def grouped_folds(study: Study, cohort: Cohort) -> Split:
     return make_split(cohort.stratum, cohort.groups.tolist(), ids, asked.test_folds, asked.folds)
 
 
-def check_split(study: Study, cohort: Cohort, split: Split) -> SplitAudit:
-    """Write how many images each part has; `UserError` where the split is unsound."""
-    audit = audit_split(cohort.by_stratum, split)
-    write_table(study.layout.split_counts, audit.counts.reset_index())
-    print(audit.counts.to_string())
+def check_split(study: Study, cohort: Cohort, split: Split) -> pd.DataFrame:
+    """Write how many images each part has, and give it; `UserError` where the split is unsound."""
+    audit, counts = audit_split(cohort.by_stratum, split), count_parts(cohort.by_stratum, split)
+    write_table(study.layout.split_counts, counts.reset_index())
+    print(counts.to_string())
     print("".join(f"warning: {warning}\n" for warning in audit.warnings), end="")
     if audit.problems:
         unsound = f"{study.layout.split} is not written, the split is unsound: "
         raise UserError(unsound + "; ".join(audit.problems))
-    return audit
+    return counts

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from tmdscope.errors import UserError
 from tmdscope.files import broken, sha256_file
 from tmdscope.layout import Layout
+from tmdscope.materials import nearest
 from tmdscope.params.common import TrackingParams
 from tmdscope.params.reading import Params, read_section
 from tmdscope.params.rules import Rule
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tmdscope.scores.cohort import Cohort
 
 Section = TypeVar("Section", bound=Params)
+
+_RUN = "\ndef run("
+"""Where a module defines a verb."""
 
 
 class Written(Protocol):
@@ -99,10 +102,19 @@ class Study:
 
     def job(self, verb: str) -> Callable[..., None]:
         """Find what does a verb, of its own or of all studies."""
+        modules = self._modules()
+        if verb not in modules:
+            told = nearest(verb, [*modules])
+            raise UserError(f"no stage of study {self.name} is called {verb!r}; {told}")
+        job: Callable[..., None] = import_module(modules[verb]).run
+        return job
+
+    def _modules(self) -> dict[str, str]:
+        """Name the module of each verb, of its own packages before those of all: each defines ``run``."""
+        found: dict[str, str] = {}
         for package in (*self.verbs, "tmdscope.jobs"):
-            if verb.isidentifier() and find_spec(f"{package}.{verb}"):
-                module = import_module(f"{package}.{verb}")
-                if hasattr(module, "run"):
-                    job: Callable[..., None] = module.run
-                    return job
-        raise UserError(f"no stage of study {self.name} is called {verb!r}")
+            for folder in import_module(package).__path__:
+                for path in sorted(Path(folder).glob("*.py")):
+                    if _RUN in path.read_text(encoding="utf-8"):
+                        found.setdefault(path.stem, f"{package}.{path.stem}")
+        return found

@@ -11,8 +11,11 @@ from tmdscope.scores.cohort import Cohort
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, TrackedRun, start_run
-from tmdscope.tracking.store import Study as Store
+from tmdscope.tracking.store import Store as Store
 from tmdscope.tracking.store import open_study
+
+TRAINING = "crossval"
+"""The verb whose runs are the study's own; those of any other are of a kind called as the verb."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def tracked_stage(
 
     `rows` are those of the cohort that it reads, if not all; what it leaves is written inside the block.
     """
-    store, of = open_study(study.experiment), study.of(cohort.digest)
+    store = open_study(study.experiment, "" if verb == TRAINING else verb)
+    of = study.of(cohort.digest)
     tags = {**provenance(store.name, cohort.digest, settings), "split.sha256": of["split"]}
     data = DataUse(store.name, cohort.digest, study.source.as_posix(), rows or len(cohort), verb)
     deciding = identity(tags, cohort.classes, split=study.layout.split)

@@ -13,12 +13,14 @@ from tmdscope.errors import UserError
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.params.experiments import ExperimentParams, Strategy, require_formulae
-from tmdscope.vision.backbones import bare_backbone, feature_count, frozen_layers
+from tmdscope.vision.backbones import bare_backbone, feature_count, layers_before
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head
+from tmdscope.vision.features import frozen_backbone
 from tmdscope.vision.precision import Precision, resolve_precision
-from tmdscope.vision.stored import StoredFeatures
+from tmdscope.vision.published import Normalisation, Weights, normalisation_of
+from tmdscope.vision.stored import VALUES, StoredFeatures, place_of
 from tmdscope.vision.targets import Multilabel, Target, make_target
-from tmdscope.vision.weights import Weights, load_weights
+from tmdscope.vision.weights import load_weights
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,15 @@ def make_experiment(
     if target is None and params.target == Multilabel.name:
         require_formulae(list(classes))
     encoding = make_target(params.target, classes) if target is None else target
-    normalisation = Weights(params.weights).source.normalisation
+    weights, size_px = Weights(params.weights), dataset.images.shape[1]
+    normalisation = normalisation_of(weights, params.architecture)
     shared = params.strategy is Strategy.FEATURES
     width = feature_count(params.architecture)
-    state = load_weights(Weights(params.weights), params.architecture, pretrained)
+    state = None if shared else load_weights(weights, params.architecture, pretrained, size_px)
 
     def new_backbone() -> Backbone:
-        network = bare_backbone(params.architecture, state)
-        frozen = frozen_layers(network, params.train_from) if params.train_from else []
+        network = bare_backbone(params.architecture, state, size_px)
+        frozen = layers_before(network, params.train_from) if params.train_from else []
         return Backbone(network, normalisation, frozen).to(device).to(memory_format=torch.channels_last)
 
     def new_model() -> nn.Module:
@@ -76,7 +79,8 @@ def make_experiment(
 
     def assemble(models: Sequence[nn.Module]) -> Ensemble:
         if shared:
-            return Ensemble([new_backbone()], [m for m in models if isinstance(m, Head)], encoding)
+            seen = frozen_backbone(params.weights, params.architecture, pretrained, size_px).to(device)
+            return Ensemble([seen], [m for m in models if isinstance(m, Head)], encoding)
         members = [model for model in models if isinstance(model, Classifier)]
         return Ensemble([m.backbone for m in members], [m.head for m in members], encoding)
 
@@ -84,18 +88,24 @@ def make_experiment(
     inputs = torch.from_numpy(np.array(stored)).to(device)
     labels = torch.from_numpy(dataset.labels(classes)).to(device)
     examples = Examples(inputs[:, 0], labels, inputs) if shared else Examples(inputs, labels)
-    config = EnsembleConfig(
-        architecture=params.architecture,
+    config = _config(params.architecture, encoding, size_px, shared, normalisation)
+    return Experiment(encoding, examples, new_model, _fit_settings(params, device), assemble, config)
+
+
+def _config(
+    architecture: str, encoding: Target, size_px: int, shared: bool, normalisation: Normalisation
+) -> EnsembleConfig:
+    return EnsembleConfig(
+        architecture=architecture,
         target=encoding.name,
         classes=encoding.classes,
-        size_px=dataset.images.shape[1],
+        size_px=size_px,
         members=1,
         shared_backbone=shared,
         normalisation=normalisation,
         atoms=encoding.atoms if isinstance(encoding, Multilabel) else None,
         wait=isinstance(encoding, Multilabel) and encoding.wait,
     )
-    return Experiment(encoding, examples, new_model, _fit_settings(params, device), assemble, config)
 
 
 def _fit_settings(params: ExperimentParams, device: torch.device) -> FitSettings:
@@ -123,13 +133,25 @@ def read_features(
     folder: Path, params: ExperimentParams, dataset: Dataset, pretrained: Path
 ) -> StoredFeatures:
     """Read what the features stage stored: every image under at least the symmetries that are asked for."""
-    made = StoredFeatures.read(folder, dataset, pretrained)
-    wanted = (params.architecture, params.weights)
-    if (made.architecture, made.weights) != wanted or made.symmetries < params.symmetries:
+    place = place_of(folder, params)
+    if folder.is_dir() and not place.is_dir():
         raise UserError(
-            f"{folder} holds features of {made.architecture} with weights {made.weights!r} under "
-            f"{made.symmetries} symmetries, the experiment asks for {params.architecture} with "
-            f"{params.weights!r} under {params.symmetries} (flips make 4, rotations 8): make section "
-            "'features' of params.yaml agree with the experiment and run `dvc repro features`"
+            f"{folder} holds no features of {params.architecture} with weights {params.weights!r}: add "
+            "these to features.backbones in params.yaml and run `dvc repro features`"
+        )
+    made = StoredFeatures.read(place, dataset, pretrained)
+    if made.symmetries < params.symmetries:
+        raise UserError(
+            f"{place} holds features under {made.symmetries} symmetries, the experiment asks for "
+            f"{params.symmetries} (flips make 4, rotations 8): make section 'features' of params.yaml agree "
+            "with the experiment and run `dvc repro features`"
         )
     return made
+
+
+def files_of(params: ExperimentParams, features: Path, pretrained: Path) -> dict[str, Path]:
+    """List the files of other stages that an experiment rests on, by what they are."""
+    rests = {"weights": pretrained} if params.weights == "simulated" else {}
+    if params.strategy is Strategy.FEATURES:
+        rests["features"] = place_of(features, params) / VALUES
+    return rests

@@ -20,7 +20,7 @@ from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 from tmdscope.vision.augment import FLIPS, apply_symmetry
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone
-from tmdscope.vision.weights import GREY_NORMALISATION
+from tmdscope.vision.published import GREY_NORMALISATION
 
 _HELD_OUT = 0.1
 
@@ -79,7 +79,7 @@ def pretrain(
     train, val = torch.arange(len(images) - held_out), torch.arange(len(images) - held_out, len(images))
     inputs = torch.from_numpy(images).to(device)
     wanted = torch.tensor(targets.to_numpy(np.float32), device=device)
-    network = bare_backbone(settings.architecture)
+    network = bare_backbone(settings.architecture, size_px=images.shape[1])
     regressor = nn.Linear(feature_count(settings.architecture), targets.shape[1])
     model = nn.Sequential(Backbone(network, GREY_NORMALISATION), regressor)
     model.to(device).to(memory_format=torch.channels_last)

@@ -22,7 +22,7 @@ import torch
 
 from tmdscope.errors import UserError
 from tmdscope.files import atomic_path
-from tmdscope.record import read_record, write_record
+from tmdscope.record import JsonRecord
 from tmdscope.stage import say
 from tmdscope.temporary import lock_folder, workspace
 
@@ -83,6 +83,15 @@ class Checkpoints:
 
 
 @dataclass(frozen=True)
+class Attempt(JsonRecord):
+    """``attempt.json``: the attempt's name, what determines its result, and what may change last digits."""
+
+    attempt: str
+    identity: dict[str, str]
+    machine: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Resume:
     """An attempt at a cross-validation that a killed process left behind, or a new one.
 
@@ -121,22 +130,22 @@ class Resume:
         every_s = float(os.environ.get("TMDSCOPE_CHECKPOINT_S", EVERY_S)) if every_s is None else every_s
         path, abandoned = folder / _ATTEMPT, None
         if path.is_file():
-            found = read_record(path)
-            changed = _changed(found["identity"], identity)
+            found = Attempt.read(path)
+            changed = _changed(found.identity, identity)
             if not changed:
-                differs = _changed(found["machine"], machine)
+                differs = _changed(found.machine, machine)
                 say(f"{folder}: going on where it was interrupted")
                 if differs:
                     say(f"{folder}: began with other {', '.join(differs)}; last digits may differ")
-                return cls(folder, found["attempt"], None, differs, every_s, begun=True)
+                return cls(folder, found.attempt, None, differs, every_s, begun=True)
             if not (folder / _ENDED).is_file():
                 say(f"{folder}: cannot go on, changed since: {', '.join(changed)}; starting anew")
-                abandoned = found["attempt"]
+                abandoned = found.attempt
         path.unlink(missing_ok=True)  # first: what a kill leaves of the rest belongs to no attempt
         for left in folder.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         attempt = uuid.uuid4().hex
-        write_record(path, {"attempt": attempt, "identity": dict(identity), "machine": dict(machine)}, {})
+        Attempt(attempt, dict(identity), dict(machine)).write(path, {})
         return cls(folder, attempt, abandoned, (), every_s, begun=False)
 
     def fold(self, number: int) -> Checkpoints:

@@ -17,7 +17,7 @@ from tmdscope.scores.task import Metric
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOutFold:
     """A candidate, one fold left out of the choice of its epoch.
 
     `others` is the mean validation score of the other folds at the epoch that they choose, `own` that of the
@@ -30,7 +30,7 @@ class LeftOut:
 
 def leave_out_each(
     histories: Sequence[Sequence[EpochScores]], rule: CheckpointRule, metric: Metric
-) -> list[LeftOut]:
+) -> list[LeftOutFold]:
     """Leave each of at least two folds out of the choice of an epoch, by the others' mean scores, in turn.
 
     A training that stopped early stands where it stopped.
@@ -42,11 +42,11 @@ def leave_out_each(
         mean = np.delete(curves, fold, axis=0).mean(axis=0)
         others = [EpochScores(*scores) for scores in mean.tolist()]
         kept = kept_epoch(rule, metric, others) - 1
-        found.append(LeftOut(others[kept].val_score, EpochScores(*own[kept].tolist()).val_score))
+        found.append(LeftOutFold(others[kept].val_score, EpochScores(*own[kept].tolist()).val_score))
     return found
 
 
-def selection_score(candidates: Sequence[Sequence[LeftOut]], metric: Metric) -> float:
+def selection_score(candidates: Sequence[Sequence[LeftOutFold]], metric: Metric) -> float:
     """Score what the other folds choose, mean over the folds left out.
 
     A candidate is an experiment alone, or a trial of a search. Of equal ones the first is chosen.

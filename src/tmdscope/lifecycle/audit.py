@@ -13,6 +13,7 @@ from tmdscope.audit.record import Verdict
 from tmdscope.audit.statistics import image_statistics, spectra
 from tmdscope.audit.study import MOST_IMAGES, audit
 from tmdscope.dataset.columns import draw_images, read_nuisance, read_order
+from tmdscope.dataset.label import find_label, take_label
 from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, text_problems
 from tmdscope.dataset.place import find_file
 from tmdscope.dataset.prepare import prepare_content
@@ -47,7 +48,7 @@ def audit_manifest(
 ) -> str:
     """Audit the data set of a manifest: `RECORD` and `PAGE` into the folder, the verdict in lines.
 
-    `source` is CSV or Parquet: ``sample_id``, ``material``, ``path`` of pictures where there are no features,
+    `source` is CSV or Parquet: ``sample_id``, ``label``, ``path`` of pictures where there are no features,
     and any further columns. `features` is NPY, a row of numbers per row of the manifest; None: spectra of the
     pictures. `order` is as for `tmdscope.dataset.columns.read_order`; columns `nuisance` should not matter.
     """
@@ -61,18 +62,19 @@ def audit_manifest(
     else:
         seen, statistics = _load(features, len(manifest))[chosen], None
         hashes = [sha256_array(row) for row in seen]
-    classes = classes_of(images["material"])
+    classes = classes_of(images["label"])
     table = Cohort(
         task=CLASSES,
         features=seen,
         image_ids=chosen.astype(str),
         sample_ids=images["sample_id"].to_numpy(dtype=str),
-        targets=np.array([classes.index(name) for name in images["material"]], dtype=np.int64),
+        targets=np.array([classes.index(name) for name in images["label"]], dtype=np.int64),
         classes=classes,
         image_sha256=np.array(hashes),
         order=read_order(images, order),
         nuisance=read_nuisance(images, nuisance),
         statistics=statistics,
+        row="image",
     )
     if len(classes) < 2:
         raise UserError(f"{source} has one class, {classes[0]!r}: nothing to tell apart")
@@ -108,7 +110,6 @@ def tell(verdict: Verdict) -> str:
 
 def _read(path: Path, pictured: bool) -> pd.DataFrame:
     """Read a table, a CSV by the rules of a study's folder; names that look alike are refused."""
-    named = list(REQUIRED if pictured else REQUIRED[1:])
     try:
         if path.suffix == ".parquet":
             table = read_table(path)
@@ -116,7 +117,7 @@ def _read(path: Path, pictured: bool) -> pd.DataFrame:
         else:
             path.stat()
             sheet = read_sheet(path, REQUIRED[1:], stored=False)
-            text = [name for name in REQUIRED if name in sheet.columns]
+            text = [name for name in sheet.required if name in sheet.columns]
             further = sheet.table([name for name in sheet.columns if name not in text])
             table = pd.concat([pd.DataFrame(sheet.rows, columns=text, dtype=object), further], axis=1)
             lines = sheet.lines
@@ -126,6 +127,8 @@ def _read(path: Path, pictured: bool) -> pd.DataFrame:
         raise UserError(f"{path} lists no image")
     if pictured and "path" not in table:
         raise UserError(f"{path} has no column 'path'; add one, or name --features")
+    label = find_label(path, table)
+    named = [*REQUIRED[:-1], label] if pictured else [*REQUIRED[1:-1], label]
     for name in named:
         if name not in table:
             raise UserError(f"{path}: column {name!r} is missing; every image needs one")
@@ -135,11 +138,11 @@ def _read(path: Path, pictured: bool) -> pd.DataFrame:
         table[name] = table[name].fillna("").astype(str)
     rows = zip(lines, table[named].to_dict("records"), strict=True)
     problems = [f"line {line}: {told}" for line, cells in rows for told in text_problems(cells, named)]
-    for name, what in (("sample_id", "samples"), ("material", "materials")):
+    for name, what in (("sample_id", "samples"), (label, "classes")):
         problems += alike_problems(table[name].tolist(), lines, what)
     if problems:
         raise UserError(f"{path}: {len(problems)} problem(s)" + "".join(f"\n  {told}" for told in problems))
-    return table
+    return take_label(path, table)
 
 
 def _load(path: Path, rows: int) -> NDArray[Any]:

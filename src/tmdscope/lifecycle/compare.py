@@ -5,7 +5,7 @@ from pathlib import Path
 from tmdscope.dataset.store import MANIFEST, Dataset
 from tmdscope.files import atomic_path, write_json, write_table
 from tmdscope.lifecycle.comparison import Comparison, compare_versions, figures_of
-from tmdscope.lifecycle.comparison_report import Report, compose, describe
+from tmdscope.lifecycle.comparison_report import ComparisonReport, compose, describe
 from tmdscope.lifecycle.contact_sheet import find_images, make_sheet
 from tmdscope.lifecycle.cost import measure_costs
 from tmdscope.report.page import write_page
@@ -15,7 +15,7 @@ from tmdscope.tracking.registry import Client
 from tmdscope.tracking.runs import DataUse, start_run
 from tmdscope.tracking.store import open_study
 
-STUDY = "comparisons"
+EXPERIMENT = "comparisons"
 """MLflow experiment of all comparisons."""
 
 _PAGE = "index.html"
@@ -46,13 +46,13 @@ def compare(
     dataset, missing, what = _find_images(comparison, prepared)
     costs = measure_costs(first, second, measure_speed)
     sheet = make_sheet(comparison.disagreements, dataset, missing)
-    report = Report(first, second, comparison, costs, sheet, what, resamples, seed)
+    report = ComparisonReport(first, second, comparison, costs, sheet, what, resamples, seed)
     write_comparison(folder, report)
     run_id = track_comparison(folder, report)
-    return f"{describe(report)}\nin full: {folder / _PAGE}; MLflow run {run_id} in experiment {STUDY}"
+    return f"{describe(report)}\nin full: {folder / _PAGE}; MLflow run {run_id} in experiment {EXPERIMENT}"
 
 
-def write_comparison(folder: Path, report: Report) -> None:
+def write_comparison(folder: Path, report: ComparisonReport) -> None:
     """Write a comparison, every file whole or not at all; other files of the folder stay."""
     write_json(folder / _NUMBERS, report.to_dict())
     write_page(folder / _PAGE, compose(report))
@@ -64,18 +64,18 @@ def write_comparison(folder: Path, report: Report) -> None:
             temporary.write_bytes(report.sheet.png)
 
 
-def track_comparison(folder: Path, report: Report) -> str:
-    """Log a comparison and the files of `write_comparison` as a run of `STUDY`; gives its id."""
+def track_comparison(folder: Path, report: ComparisonReport) -> str:
+    """Log a comparison and the files of `write_comparison` as a run of `EXPERIMENT`; gives its id."""
     models = {"first": report.first, "second": report.second}
     known = [model.tags["data.sha256"] for model in models.values() if "data.sha256" in model.tags]
     data = list(dict.fromkeys(known))
     runs = {side: model.run_id for side, model in models.items()}
     settings = {**runs, "resamples": report.resamples, "seed": report.seed}
-    tags = provenance(STUDY, " ".join(data) or "none", settings)
+    tags = provenance(EXPERIMENT, " ".join(data) or "none", settings)
     tags |= {side: model.title for side, model in models.items()}
     tags |= {f"{side}.run_id": run_id for side, run_id in runs.items()}
     count = len(report.comparison.compared)
-    with start_run(open_study(STUDY), f"{report.first.title} beside {report.second.title}", tags) as run:
+    with start_run(open_study(EXPERIMENT), f"{report.first.title} beside {report.second.title}", tags) as run:
         for sha256 in data:
             run.dataset(DataUse(report.what, sha256, "runs of the two models", count, "compare"))
         run.params(settings)
@@ -86,7 +86,7 @@ def track_comparison(folder: Path, report: Report) -> str:
     return run.run_id
 
 
-def metrics(report: Report) -> dict[str, float]:
+def metrics(report: ComparisonReport) -> dict[str, float]:
     """Collect the numbers of a comparison that MLflow shows, by part and by side, where they are known."""
     comparison = report.comparison
     found: dict[str, float | None] = {

@@ -9,7 +9,7 @@ import pandas as pd
 from tmdscope.dataset.store import classes_of
 from tmdscope.errors import UserError
 from tmdscope.scores.intervals import Estimate
-from tmdscope.scores.paired import FACTS, PairedScores, Pairs, held_out
+from tmdscope.scores.paired import IMAGE_FACTS, PairedScores, Pairs, held_out
 from tmdscope.scores.scored import classes_of_predictions
 from tmdscope.scores.task import Task
 from tmdscope.tracking.predictions import ScoredModel, read_predictions
@@ -21,8 +21,8 @@ HELD_OUT = {"val": "out-of-fold", "test": "held-out test"}
 _REASONS = (
     "in the table of one model only",
     "other content under the same name",
-    "another material or sample",
-    "a material that one model does not know",
+    "another label or sample",
+    "a class that one model does not know",
     "not held out in the same part by both",
 )
 
@@ -32,7 +32,7 @@ class Comparison:
     """Two models on the images that both held out.
 
     `held_out` has ``out-of-fold`` and ``held-out test``, each where the two have such images in common.
-    `compared` has a row per image, by name: ``image_id, sample_id, material, image_sha256, part`` (a value of
+    `compared` has a row per image, by name: ``image_id, sample_id, label, image_sha256, part`` (a value of
     `HELD_OUT`), ``first, second`` (what each says) and ``p_first, p_second`` (the probability of that).
     `left_out` is why images were not compared to their number; `classes` are those that each model knows.
     """
@@ -117,7 +117,7 @@ def compare_predictions(
     """Compare two models, first less second, by what their folds say.
 
     Images are matched by name and content. Only those count that both models held out in the same part, and
-    whose material both know; `UserError` where there are none. The tables are those of
+    whose class both know; `UserError` where there are none. The tables are those of
     `tmdscope.tracking.predictions.read_predictions`.
     """
     one, other = (classes_of_predictions(table) for table in (first, second))
@@ -144,12 +144,12 @@ def compare_predictions(
 
 def _reasons(joined: pd.DataFrame, known: set[str]) -> pd.Series:
     """Say of each image why it is not compared; an empty text where it is."""
-    differs = {fact: joined[f"{fact}_first"] != joined[f"{fact}_second"] for fact in (*FACTS, "part")}
+    differs = {fact: joined[f"{fact}_first"] != joined[f"{fact}_second"] for fact in (*IMAGE_FACTS, "part")}
     found = [
         joined["part_first"].isna() | joined["part_second"].isna(),
         differs["image_sha256"],
-        differs["material"] | differs["sample_id"],
-        ~joined["material_first"].isin(known),
+        differs["label"] | differs["sample_id"],
+        ~joined["label_first"].isin(known),
         differs["part"] | ~joined["part_first"].isin(list(HELD_OUT)),
     ]
     return pd.Series(np.select(found, _REASONS, ""), joined.index)
@@ -159,7 +159,7 @@ def _pairs(images: pd.DataFrame, classes: tuple[str, ...], task: Task) -> Pairs:
     names = pd.Index(classes)
     labels, one, other = (
         names.get_indexer(images[column]).astype(np.int64)
-        for column in ("material_first", "predicted_first", "predicted_second")
+        for column in ("label_first", "predicted_first", "predicted_second")
     )
     return Pairs(
         labels=labels,
@@ -175,7 +175,7 @@ def _pairs(images: pd.DataFrame, classes: tuple[str, ...], task: Task) -> Pairs:
 def _compared(common: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(
         {
-            **{fact: common[f"{fact}_first"] for fact in FACTS},
+            **{fact: common[f"{fact}_first"] for fact in IMAGE_FACTS},
             "part": common["part_first"].map(HELD_OUT),
             "first": common["predicted_first"],
             "second": common["predicted_second"],

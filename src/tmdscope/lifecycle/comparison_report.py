@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from tmdscope.lifecycle.comparison import Comparison
-from tmdscope.lifecycle.contact_sheet import LARGEST, ContactSheet, percent
+from tmdscope.lifecycle.contact_sheet import LARGEST, ContactSheet
 from tmdscope.lifecycle.cost import BATCH, REPEATS, Cost, Costs
 from tmdscope.report.figures.scores import drawable, intervals
 from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Section, Table
+from tmdscope.report.text import percent
 from tmdscope.scores.paired import PER_CLASS, PairedScores
 from tmdscope.scores.task import Metric, Task
 from tmdscope.tracking.predictions import ScoredModel
@@ -33,7 +34,7 @@ _HASH_DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Report:
+class ComparisonReport:
     """All that is said of two models, A and B; `what` are the images, such as ``simulated images``."""
 
     first: ScoredModel
@@ -87,7 +88,7 @@ def verdict(scores: PairedScores, metric: Metric) -> str:
     )
 
 
-def describe(report: Report) -> str:
+def describe(report: ComparisonReport) -> str:
     """Write a comparison for a terminal, in lines of about 90 characters before the last sentences."""
     lines = [f"A  {report.first.title}", f"B  {report.second.title}", ""]
     lines += [f"{'':24}{'A':>8}{'B':>8}   A less B, 95 % interval by sample   McNemar p"]
@@ -120,7 +121,7 @@ def number(value: float | None, scale: float) -> str:
     return "-" if value is None else f"{value * scale:.1f}"
 
 
-def compose(report: Report) -> Page:
+def compose(report: ComparisonReport) -> Page:
     """Write a comparison as a page."""
     return Page(
         title=f"A: {report.first.title}, B: {report.second.title}",
@@ -135,7 +136,7 @@ def compose(report: Report) -> Page:
     )
 
 
-def _models(report: Report) -> Section:
+def _models(report: ComparisonReport) -> Section:
     models = (report.first, report.second)
     columns = {"": ["A", "B"], "Model": [model.title for model in models]}
     columns["MLflow run"] = [model.run_id[:_HASH_DIGITS] for model in models]
@@ -144,7 +145,7 @@ def _models(report: Report) -> Section:
     rows = [list(row) for row in zip(*filled.values(), strict=True)]
     blocks: list[Block] = [
         Paragraph(
-            "Every number is of images that both models held out in the same part and whose material both "
+            "Every number is of images that both models held out in the same part and whose class both "
             "know: on the held-out test the folds' mean speaks, on out-of-fold images the fold that was not "
             "trained on them (its stopping was chosen on them, so that they flatter both). The most probable "
             "class counts. " + _left_out(report.comparison)
@@ -176,7 +177,7 @@ def _left_out(comparison: Comparison) -> str:
     return told
 
 
-def _difference(report: Report) -> Section:
+def _difference(report: ComparisonReport) -> Section:
     task, held_out = report.comparison.task, report.comparison.held_out
     rows = [
         [
@@ -220,7 +221,7 @@ def _gains(held_out: Sequence[PairedScores], task: Task, unit: str) -> Figure:
     )
 
 
-def _tested(report: Report) -> list[Block]:
+def _tested(report: ComparisonReport) -> list[Block]:
     metric = report.comparison.task.primary
     rows = [
         [
@@ -247,7 +248,7 @@ def _tested(report: Report) -> list[Block]:
     ]
 
 
-def _classes(report: Report) -> Section:
+def _classes(report: ComparisonReport) -> Section:
     told = [(f"{metric.title} A", f"{metric.title} B", "A less B") for metric in PER_CLASS]
     tables = [
         Table(
@@ -267,7 +268,7 @@ def _classes(report: Report) -> Section:
     return Section("Classes", tables)
 
 
-def _disagreements(report: Report) -> Section:
+def _disagreements(report: ComparisonReport) -> Section:
     table, sheet = report.comparison.disagreements, report.sheet
     blocks: list[Block] = [
         Paragraph(f"A and B disagree on {len(table)} of {len(report.comparison.compared)} images."),
@@ -288,8 +289,8 @@ def _disagreements(report: Report) -> Section:
 
 
 def _said(number: int, entry: pd.Series) -> list[str]:
-    said = [f"{entry[side]} {percent(entry[f'p_{side}'])}" for side in ("first", "second")]
-    return [str(number), entry["image_id"], entry["sample_id"], entry["part"], entry["material"], *said]
+    said = [f"{entry[side]} {percent(entry[f'p_{side}'], 0)} %" for side in ("first", "second")]
+    return [str(number), entry["image_id"], entry["sample_id"], entry["part"], entry["label"], *said]
 
 
 def _costs(costs: Costs) -> Section:

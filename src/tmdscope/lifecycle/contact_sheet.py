@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tmdscope.dataset.store import Dataset
 from tmdscope.report.figures.images import Tile, contact_sheet
+from tmdscope.report.text import percent
 
 LARGEST = 48
 """Most images on a sheet."""
@@ -36,7 +37,7 @@ def make_sheet(disagreements: pd.DataFrame, dataset: Dataset | None, missing: st
         return ContactSheet(None, f"No contact sheet: {told}.", "")
     tiles = [_tile(disagreements, int(k), dataset.images[rows[k]]) for k in shown]
     part = disagreements.iloc[shown]
-    right = [int((part[side] == part["material"]).sum()) for side in ("first", "second")]
+    right = [int((part[side] == part["label"]).sum()) for side in ("first", "second")]
     alt = (
         f"Grid of {len(part)} grey images with what A and B say of each: A is right on {right[0]}, "
         f"B on {right[1]}. The table below lists the same in words."
@@ -52,18 +53,13 @@ def find_images(disagreements: pd.DataFrame, dataset: Dataset) -> NDArray[np.int
     return rows
 
 
-def percent(share: float) -> str:
-    """Write a probability in 0..1 as ``98 %``."""
-    return f"{share * 100:.0f} %"
-
-
 def _tile(disagreements: pd.DataFrame, row: int, image: NDArray[np.uint8]) -> Tile:
     entry = disagreements.iloc[row]
     says = [
-        (f"{letter}: {entry[side]} {percent(entry[f'p_{side}'])}", bool(entry[side] == entry["material"]))
+        (f"{letter}: {entry[side]} {percent(entry[f'p_{side}'], 0)} %", bool(entry[side] == entry["label"]))
         for letter, side in (("A", "first"), ("B", "second"))
     ]
-    return Tile(np.array(image), f"{row + 1}. true {entry['material']}", says)
+    return Tile(np.array(image), f"{row + 1}. true {entry['label']}", says)
 
 
 def _caption(count: int, shown: int, rows: NDArray[np.int64]) -> str:
@@ -74,6 +70,6 @@ def _caption(count: int, shown: int, rows: NDArray[np.int64]) -> str:
     if absent:
         parts.append(f"{absent} are not in the data set at hand")
     return (
-        "; ".join(parts) + ". Each with its number in the table below, its true material, what each model "
+        "; ".join(parts) + ". Each with its number in the table below, its true class, what each model "
         "says, and how probable it finds that."
     )

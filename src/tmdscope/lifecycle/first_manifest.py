@@ -94,7 +94,7 @@ class InitRequest:
 class Proposal:
     """A manifest that could be written.
 
-    `rows` hold ``path``, ``sample_id`` and ``material`` of each file; without a `pattern` every file is a
+    `rows` hold ``path``, ``sample_id`` and ``label`` of each file; without a `pattern` every file is a
     sample of its own; `left_out` is path to reason.
     """
 
@@ -104,8 +104,8 @@ class Proposal:
 
     @property
     def classes(self) -> list[str]:
-        """Materials by their first files."""
-        return list(dict.fromkeys(row["material"] for row in self.rows))
+        """Classes by their first files."""
+        return list(dict.fromkeys(row["label"] for row in self.rows))
 
 
 def make_manifest(request: InitRequest, show: Callable[[str], None], ask: Callable[[str], str] | None) -> str:
@@ -184,8 +184,8 @@ def check(folder: Path, proposal: Proposal) -> Proposal:
 def describe(folder: Path, proposal: Proposal) -> str:
     """Say what a manifest would hold: files and samples of each class, examples, what is left out."""
     rows = proposal.rows
-    files = Counter(row["material"] for row in rows)
-    samples = Counter(material for material, _ in {(row["material"], row["sample_id"]) for row in rows})
+    files = Counter(row["label"] for row in rows)
+    samples = Counter(name for name, _ in {(row["label"], row["sample_id"]) for row in rows})
     width = max(map(len, (*proposal.classes, "class")))
     lines = [
         f"{folder}: {len(rows)} files of {sum(samples.values())} samples of {len(files)} classes",

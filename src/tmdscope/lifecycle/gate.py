@@ -21,15 +21,15 @@ from tmdscope.scores.intervals import Estimate
 from tmdscope.tracking.audits import StudyAudit, find_audit
 from tmdscope.tracking.check_model import ModelCheck
 from tmdscope.tracking.contract import Contract, read_contract
-from tmdscope.tracking.registration import read_facts, run_tags
-from tmdscope.tracking.registry import Client, Version, check_pinned
+from tmdscope.tracking.registration import read_facts, run_tags, with_run
+from tmdscope.tracking.registry import Client, Version, check_pinned, task_of
 from tmdscope.tracking.store import tracking_uri
 
 AGAIN = "`dvc repro --force register`"
 
 
 @dataclass(frozen=True)
-class Check:
+class Requirement:
     """One thing that a version must show: what was found, with a remedy, and numbers for the record."""
 
     name: str
@@ -67,7 +67,8 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
     """Make the gate that reads a store; `audited` is as `tmdscope.tracking.audits.audit_settings` gives."""
 
     def compare(first: Version, second: Version) -> dict[str, Estimate]:
-        found = compare_versions(client, first, second, resamples, seed)
+        one, other = (with_run(client, version) for version in (first, second))
+        found = compare_versions(client, one, other, resamples, seed)
         return {scores.name: scores.difference for scores in found.held_out}
 
     def contract(version: Version) -> Contract:
@@ -85,7 +86,7 @@ def make_gate(client: Client, margin: float, resamples: int, seed: int, audited:
     )
 
 
-def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list[Check]:
+def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list[Requirement]:
     """Judge a version; every check runs, whatever the others found. No `production`: nothing to beat."""
     own = cache(lambda: gate.contract(candidate))
     theirs = cache(lambda: own() if production is None else gate.contract(production))
@@ -99,7 +100,7 @@ def run_gate(candidate: Version, production: Version | None, gate: Gate) -> list
     return [_attempt(name, check) for name, check in checks.items()] + check_loading(candidate, gate.load)
 
 
-def check_loading(version: Version, load: Load) -> list[Check]:
+def check_loading(version: Version, load: Load) -> list[Requirement]:
     """Check that a version loads intact (``files``) and repeats its ``reference predictions``."""
     try:
         found = load(version)
@@ -108,8 +109,8 @@ def check_loading(version: Version, load: Load) -> list[Check]:
     figures = {} if found.max_difference is None else {"max_difference": found.max_difference}
     largest = "" if found.max_difference is None else f", largest difference {found.max_difference:.1g}"
     return [
-        Check("files", found.files is None, found.files or "hash as recorded, no pickle"),
-        Check(
+        Requirement("files", found.files is None, found.files or "hash as recorded, no pickle"),
+        Requirement(
             "reference predictions", found.reference is None, found.reference or f"repeated{largest}", figures
         ),
     ]
@@ -143,11 +144,11 @@ def parse_report(uri: str, status: int, output: str, errors: str) -> ModelCheck:
     return ModelCheck(f"loading {uri} ended with status {status}: {last}", "not repeated")
 
 
-def _attempt(name: str, check: Callable[[], _Found]) -> Check:
+def _attempt(name: str, check: Callable[[], _Found]) -> Requirement:
     try:
-        return Check(name, *check())
+        return Requirement(name, *check())
     except Exception as error:
-        return Check(name, False, without_secrets(str(error)) or type(error).__name__)
+        return Requirement(name, False, without_secrets(str(error)) or type(error).__name__)
 
 
 def _classes(candidate: Version, own: Contract, theirs: Contract) -> _Found:
@@ -198,4 +199,5 @@ def _not_worse(candidate: Version, production: Version | None, gate: Gate) -> _F
     if production is None:
         return True, "no production yet"
     found = gate.compare(candidate, production)
-    return judge_difference(found, candidate.task.primary, gate.margin, f"version {production.number}")
+    task = task_of({**gate.run_tags(candidate), **candidate.tags})
+    return judge_difference(found, task.primary, gate.margin, f"version {production.number}")

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from tmdscope.names import shown
 from tmdscope.scores.intervals import tell
-from tmdscope.tracking.registration import ScoreTags
+from tmdscope.tracking.registration import ScoreTags, with_run
 from tmdscope.tracking.registry import PRODUCTION, Client, Registered, Version, list_registered
 
 UNREVIEWED = "unreviewed"
@@ -53,7 +53,8 @@ class Row:
 
 def list_versions(client: Client, name: str) -> list[Row]:
     """List all versions, by name and number, of a registered model and of ``NAME-2`` and the like."""
-    return [_row(model, version) for model in list_registered(client, name) for version in model.versions]
+    found = list_registered(client, name)
+    return [_row(model, with_run(client, version)) for model in found for version in model.versions]
 
 
 def _row(model: Registered, version: Version) -> Row:
@@ -66,7 +67,7 @@ def _row(model: Registered, version: Version) -> Row:
         version=number,
         aliases=sorted(alias for alias, of in model.aliases.items() if of == number),
         note=note,
-        experiment=tags.get("experiment", f"stage {tags['stage']}" if "stage" in tags else None),
+        experiment=f"stage {tags['stage']}" if "stage" in tags else tags.get("experiment"),
         encoding=tags.get("target", tags.get("encoding")),
         architecture=tags.get("architecture"),
         scores=ScoreTags.read(tags),

@@ -72,8 +72,8 @@ class Predictor:
     def __init__(self, program: Program, name: str, device: torch.device | None = None) -> None:
         if program.reliability is None or program.prepare is None:
             raise UserError(
-                f"{name} does not say how its images were prepared or how far it can be trusted: it is a "
-                "fold's own model or of an earlier version; name a registered version that `dvc repro` made"
+                f"{name} does not say how its images were prepared or how far it can be trusted: it is "
+                "of an earlier version; name a registered version that `dvc repro` made"
             )
         self.reliability, self.prepare = program.reliability, program.prepare
         self.scale, self.config = program.scale, program.config

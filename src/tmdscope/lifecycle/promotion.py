@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal, cast
 
 from tmdscope.errors import UserError
-from tmdscope.lifecycle.gate import Check, Gate, Load, check_loading, run_gate
+from tmdscope.lifecycle.gate import Gate, Load, Requirement, check_loading, run_gate
 from tmdscope.tracking.decisions import Move, decide, moves_in
 from tmdscope.tracking.lock import LAPSES_AFTER_S, Lock, is_left_behind, locked
 from tmdscope.tracking.registry import (
@@ -29,7 +29,7 @@ from tmdscope.tracking.registry import (
     read_standing,
 )
 from tmdscope.tracking.runs import TrackedRun, end_orphans
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 Decision = Literal["promoted", "forced", "refused", "rolled-back", "unchanged"]
 """What became of a request; ``forced`` is a promotion in spite of failed checks."""
@@ -51,7 +51,7 @@ class Outcome:
     old: int | None
     new: int
     run_id: str | None = None
-    checks: list[Check] = field(default_factory=list)
+    checks: list[Requirement] = field(default_factory=list)
     note: str = ""
     sha256: str = ""
 
@@ -76,7 +76,7 @@ class Outcome:
 
 
 def promote(
-    study: Study, name: str, number: int | None, gate: Gate, by: str, force: bool, reason: str
+    study: Store, name: str, number: int | None, gate: Gate, by: str, force: bool, reason: str
 ) -> Outcome:
     """Make a version production if the gate lets it pass, and remember what it was as previous.
 
@@ -105,7 +105,7 @@ def promote(
     )
 
 
-def rollback(study: Study, name: str, load: Load, by: str, reason: str) -> Outcome:
+def rollback(study: Store, name: str, load: Load, by: str, reason: str) -> Outcome:
     """Undo the last move of production: production and previous change places.
 
     A rollback that was cut off is completed, not undone. Production that was moved by hand goes back to the
@@ -144,7 +144,7 @@ def _outcome_of(name: str, done: Move, new: Version, note: str) -> Outcome:
 class _Case:
     """What is decided on by whom, and what was seen of the model before that was judged."""
 
-    study: Study
+    study: Store
     name: str
     by: str
     reason: str
@@ -166,7 +166,7 @@ class _Case:
         self,
         old: Version | None,
         new: Version,
-        checks: list[Check],
+        checks: list[Requirement],
         decision: Decision,
         refusal: str,
         remedy: str,
@@ -219,7 +219,7 @@ class _Case:
         pull_version(self.study.client, name, move.new)
 
 
-def _settle_all(study: Study, name: str, by: str) -> tuple[Move | None, str]:
+def _settle_all(study: Store, name: str, by: str) -> tuple[Move | None, str]:
     """Complete or give up what a killed process has left of a decision, and end its run.
 
     Gives the move that was completed, None where it was given up, and what to tell a person; or None and an
@@ -238,7 +238,7 @@ def _settle_all(study: Study, name: str, by: str) -> tuple[Move | None, str]:
     return found
 
 
-def _carry_out(study: Study, name: str, move: Move, lock: Lock) -> None:
+def _carry_out(study: Store, name: str, move: Move, lock: Lock) -> None:
     """Make a move that was written down, or the rest of it, under the lock: every write may be repeated.
 
     A promotion saves what production is before it moves it. A rollback's goal is in `previous`, so that is
@@ -254,13 +254,12 @@ def _carry_out(study: Study, name: str, move: Move, lock: Lock) -> None:
             client.set_registered_model_alias(name, alias, str(number))
     for number, what in ((move.new, "promoted"), (move.old, "demoted")):
         if number is not None and find_number(client, name, number):
-            for key, value in {"at": move.at, "by": move.by, "run": move.run_id}.items():
-                client.set_model_version_tag(name, str(number), f"{what}.{key}", value)
+            client.set_model_version_tag(name, str(number), f"{what}.run", move.run_id)
     TrackedRun(study, move.run_id).tags({"decision": move.decision})
     client.set_registered_model_tag(name, REVIEWED, f"{move.new}@{move.run_id}")
 
 
-def _settle(study: Study, name: str, move: Move, lock: Lock, by: str) -> tuple[Move | None, str]:
+def _settle(study: Store, name: str, move: Move, lock: Lock, by: str) -> tuple[Move | None, str]:
     client, run = study.client, TrackedRun(study, move.run_id)
     production, previous, _ = read_standing(client, name).numbers
     at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -285,5 +284,5 @@ def _first_other(than: int | None, *versions: Version | None) -> Version | None:
     return next((version for version in versions if version and version.number != than), None)
 
 
-def _line(check: Check) -> str:
+def _line(check: Requirement) -> str:
     return f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.finding}"

@@ -1,6 +1,6 @@
 """Sections `features` and `experiments` of a study on images: networks and how they are trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Self
@@ -8,16 +8,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from tmdscope.materials import atoms_of
+from tmdscope.params.architectures import Architecture, WeightsName
 from tmdscope.params.reading import Params, ParamsError, Seed, parse_section, read_params
 
-Architecture = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
-WeightsName = Literal["imagenet-v1", "imagenet-v2", "micronet", "simulated", "none"]
-
-ONLY_FOR: Mapping[str, tuple[Architecture, ...]] = {
-    "imagenet-v2": ("resnet50", "resnet101", "resnet152"),
-}
-"""Weights that are not published for every architecture, and those they are for (tmdscope.vision.weights)."""
 
 
 class Strategy(StrEnum):
@@ -29,11 +23,19 @@ class Strategy(StrEnum):
     SCRATCH = "scratch"
 
 
-class FeaturesParams(Params):
-    """Section `features`: the frozen backbone whose features are stored."""
+class BackboneParams(Params):
+    """A network, and what it was trained on."""
 
     architecture: Architecture = Field(description="of the backbone")
-    weights: WeightsName = Field(description="what it was trained on")
+    weights: WeightsName = Field(description="what it was trained on; `none`: random numbers, for comparison")
+
+
+class FeaturesParams(Params):
+    """Section `features`: the frozen backbones whose features are stored."""
+
+    backbones: list[BackboneParams] = Field(
+        min_length=1, max_length=100, description="stages `audit` and `latent` look through the first"
+    )
     batch_size: int = Field(ge=1, le=4096, description="images at a time")
     flips: bool = Field(description="store the features of every image's flips too, for training heads")
     rotations: bool = Field(default=False, description="store those of quarter turns as well")
@@ -42,8 +44,12 @@ class FeaturesParams(Params):
     )
 
     @model_validator(mode="after")
-    def _rotations_flip(self) -> Self:
+    def _agrees(self) -> Self:
         _require_flips(self.flips, self.rotations)
+        for number, backbone in enumerate(self.backbones):
+            if backbone in self.backbones[:number]:
+                told = f"{backbone.architecture} with weights {backbone.weights}"
+                raise ValueError(f"backbones hold {told} twice")
         return self
 
     @property
@@ -59,8 +65,11 @@ class ExperimentParams(Params):
     target: Literal["multiclass", "multilabel", "ordinal"] = Field(description="what the outputs stand for")
     architecture: Architecture = Field(description="of the backbone")
     weights: WeightsName = Field(description="what the backbone starts from")
-    train_from: Literal["layer1", "layer2", "layer3", "layer4"] | None = Field(
-        default=None, description="strategy `partial`: the first trained layer; those before it are frozen"
+    train_from: str | None = Field(
+        default=None,
+        max_length=200,
+        description="strategy `partial`: the first trained stage (`layer1` to `layer4` of a ResNet, "
+        "`blocks.0` and on of an EfficientNet); those before it are frozen",
     )
     epochs: int = Field(ge=1, le=100_000, description="passes over the training part")
     batch_size: int = Field(ge=2, le=4096, description="images per step")
@@ -85,10 +94,11 @@ class ExperimentParams(Params):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        if (self.strategy is Strategy.SCRATCH) != (self.weights == "none"):
+        random = {Strategy.SCRATCH: (True,), Strategy.FEATURES: (True, False)}.get(self.strategy, (False,))
+        if (self.weights == "none") not in random:
             raise ValueError(
                 f"strategy {self.strategy.value!r} with weights {self.weights!r}: "
-                "'scratch' goes with weights 'none', and only 'scratch' does"
+                "'scratch' goes with weights 'none', and only 'scratch' and 'features' do"
             )
         if (self.strategy is Strategy.PARTIAL) != (self.train_from is not None):
             raise ValueError(

@@ -8,8 +8,8 @@ from pydantic import Field, field_validator, model_validator
 from tmdscope.alike import find_alike, tell_alike
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.names import text_problem
+from tmdscope.params.architectures import Architecture
 from tmdscope.params.common import Address, FoldsParams, LatentAnalysisParams, Name, TrackingParams
-from tmdscope.params.experiments import Architecture
 from tmdscope.params.reading import Params, Seed
 
 
@@ -30,7 +30,7 @@ class SimulatedParams(Params):
 
 
 class FolderParams(Params):
-    """A user's own images: a folder with a manifest CSV (path, sample_id, material[, ...])."""
+    """A user's own images: a folder with a manifest CSV (path, sample_id, label[, ...])."""
 
     path: str = Field(min_length=1, description="the folder; relative paths start at params.yaml")
     manifest: str = Field(min_length=1, description="name of the CSV inside the folder")
@@ -58,7 +58,7 @@ class DataParams(Params):
     """Section `data`: where images come from and which classes they may have."""
 
     source: Literal["simulated", "folder", "archive"] = Field(description="where images come from")
-    classes: list[str] = Field(min_length=2, max_length=1000, description="materials, in class order")
+    classes: list[str] = Field(min_length=2, max_length=1000, description="their names, in class order")
     simulated: SimulatedParams
     folder: FolderParams
     archive: ArchiveParams | None = None
@@ -191,8 +191,9 @@ class AttributionParams(Params):
     """Section `attribution`: where in an image a registered model finds its reasons."""
 
     alias: Literal["best", "production", "previous"] = Field(description="of the registered model to pull")
-    layer: Literal["layer1", "layer2", "layer3", "layer4"] = Field(
-        description="of the ResNet, whose maps are shown; the paper's is layer4"
+    layer: str = Field(
+        max_length=200,
+        description="stage of the network whose maps are shown; `last`: its last, a ResNet's `layer4`",
     )
     images_per_class: int = Field(
         ge=1, le=100, description="held-out, correctly predicted images that are occluded and shown"

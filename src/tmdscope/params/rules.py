@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from tmdscope.errors import UserError
 from tmdscope.names import name_problem
+from tmdscope.params.architectures import weights_of
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.experiments import (
-    ONLY_FOR,
+    BackboneParams,
     ExperimentParams,
     FeaturesParams,
     Strategy,
@@ -30,7 +31,7 @@ from tmdscope.params.sequential import SequenceParams, SequentialParams, part_si
 _TAKEN_NAMES = ("sequential", "audit")
 """Names that runs and folders of other stages have."""
 
-_VARIED = ("strategy", "architecture", "flips", "rotations")
+_VARIED = ("strategy", "architecture", "weights", "train_from", "flips", "rotations")
 """Settings that a search may vary and other sections speak of."""
 
 _LEAST_SAMPLES = 3
@@ -65,16 +66,29 @@ class Settings:
         for name, search in self.searches.items():
             if (base := self.experiments.get(name)) is None:
                 continue
-            varied = [
-                (key, value) for key in _VARIED if key in search.space for value in search.space[key].ends
-            ]
-            for key, value in varied:
-                with suppress(ValueError):  # it goes only with others in the space
-                    made = {**base.model_dump(mode="json"), key: value}
-                    yield f"searches.{name}.space.{key}", ExperimentParams.model_validate(made)
+            for drawn in _drawn(search, base):
+                with suppress(ValueError):  # a trial that fails
+                    made = {**base.model_dump(mode="json"), **drawn}
+                    yield f"searches.{name}.space.{'+'.join(drawn)}", ExperimentParams.model_validate(made)
         sequential = self.sections.get("sequential")
         if isinstance(sequential, SequentialParams) and sequential.enabled:
             yield "sequential.training", sequential.experiment(sequential.encodings[0], 0)
+
+
+def _drawn(search: SearchParams, base: ExperimentParams) -> Iterator[dict[str, Any]]:
+    """Give every combination that a search may draw of the settings that other sections speak of."""
+    found: list[dict[str, Any]] = [{}]
+    for key, dimension in search.space.items():
+        if key not in _VARIED:
+            continue
+        settings = base.model_dump(mode="json")
+        for drawn in list(found):
+            told, asked = {**settings, **drawn}, dimension.when
+            if all(told[other] in values for other, values in asked.items() if other in _VARIED):
+                if asked.keys() <= set(_VARIED):  # else it may be left as it is
+                    found.remove(drawn)
+                found += [{**drawn, key: value} for value in dimension.ends]
+    yield from filter(None, found)
 
 
 def sample_problems(
@@ -180,34 +194,48 @@ def sequence_problems(params: SequenceParams, classes: Iterable[str], folds: int
         )
 
 
+def backbones(settings: Settings) -> Iterator[tuple[str, ExperimentParams | BackboneParams]]:
+    """Give every backbone that is trained or looked through, after where it stands."""
+    yield from settings.trainings()
+    stored = settings.get("features", FeaturesParams).backbones
+    yield from ((f"features.backbones[{number}]", each) for number, each in enumerate(stored))
+
+
+def uses_simulated(settings: Settings) -> bool:
+    """Say whether anything starts from weights `simulated`, which stage `pretrain` makes."""
+    return any(entry.weights == "simulated" for _, entry in backbones(settings))
+
+
 def _weights(settings: Settings) -> Iterator[str]:
     """Weights are published for some architectures; those called `simulated` are of one."""
     made = settings.get("pretrain", PretrainParams).architecture
-    entries: list[tuple[str, ExperimentParams | FeaturesParams]] = [*settings.trainings()]
-    entries.append(("features", settings.get("features", FeaturesParams)))
-    for where, entry in entries:
-        known = (made,) if entry.weights == "simulated" else ONLY_FOR.get(entry.weights)
-        if known is not None and entry.architecture not in known:
-            remedy = ", set pretrain.architecture" if entry.weights == "simulated" else ""
+    for where, entry in backbones(settings):
+        has = weights_of(entry.architecture)
+        if entry.weights == "simulated" and entry.architecture != made:
             yield (
-                f"{where}: weights {entry.weights!r} are of {', '.join(known)}, not of {entry.architecture}: "
-                f"take another architecture, other weights{remedy}"
+                f"{where}: weights 'simulated' are of {made}, not of {entry.architecture}: take another "
+                "architecture, other weights, set pretrain.architecture"
+            )
+        elif entry.weights not in (*has, "simulated", "none"):
+            yield (
+                f"{where}: there are no weights {entry.weights!r} of {entry.architecture}: take another "
+                f"architecture, or {', '.join(has)}"
             )
 
 
 def _stored_features(settings: Settings) -> Iterator[str]:
     """Strategy `features` reads what stage `features` stored."""
     stored = settings.get("features", FeaturesParams)
+    there = {(each.architecture, each.weights) for each in stored.backbones}
     for where, entry in settings.trainings():
         if entry.strategy is not Strategy.FEATURES:
             continue
-        for key in ("architecture", "weights"):
-            asked, there = getattr(entry, key), getattr(stored, key)
-            if asked != there:
-                yield (
-                    f"{where}: {key} {asked!r} with strategy features, but features.{key} is {there!r}: make "
-                    "them agree"
-                )
+        if (entry.architecture, entry.weights) not in there:
+            yield (
+                f"{where}: strategy features of {entry.architecture} with weights {entry.weights!r}, which "
+                f"features.backbones do not hold: add {{architecture: {entry.architecture!r}, weights: "
+                f"{entry.weights}}} to them"
+            )
         for key in ("flips", "rotations"):
             if getattr(entry, key) and not getattr(stored, key):
                 yield (

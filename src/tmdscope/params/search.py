@@ -24,7 +24,7 @@ BEST_PARAMS = "best_params.yaml"
 SEARCHED = "search.json"
 """Name of the record of a search: what it found, and how."""
 
-_TAKEN = ("target", "seed", "weights", "precision")
+_TAKEN = ("target", "seed", "precision")
 """Settings of an experiment that say what is asked, not how well it is answered."""
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 TEMPERATURES = (0.05, 20.0)
@@ -26,6 +25,8 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     1 / T. scikit-learn's ``CalibratedClassifierCV(method="temperature")`` fits one temperature to each fold
     and keeps it to itself; here one serves the held-out images of all folds, and softens single members.
     """
+    from scipy.optimize import minimize_scalar  # a second, which only who fits should wait
+
     given, true = check_labelled(probabilities, labels)
 
     def loss(log_temperature: float) -> float:

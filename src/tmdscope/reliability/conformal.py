@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom
 
 _ROUNDING = 1e-9  # p-values are sums of fractions; equal ones differ in their last digits
 
@@ -88,5 +87,7 @@ def tolerance_cut(samples: int, share: float, confidence: float) -> float:
     """
     if samples < 1 or not 0 < share < 1 or not 0 < confidence < 1:
         raise ValueError(f"{samples} samples, share {share} and confidence {confidence} are out of range")
+    from scipy.stats import binom  # a second, which only who fits should wait
+
     careful = np.flatnonzero(binom.cdf(np.arange(samples), samples, share) <= 1 - confidence)
     return float(careful[-1] + 1) / (samples + 1) if careful.size else 0.0

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve_triangular
-from sklearn.covariance import LedoitWolf
 
 Values = NDArray[np.float64]
 
@@ -41,6 +40,8 @@ def fit_gaussians(embeddings: ArrayLike, labels: ArrayLike) -> ClassGaussians:
     few images too. Embeddings, (images, width), are before the ReLU, which would hide how far below 0 they
     lie.
     """
+    from sklearn.covariance import LedoitWolf  # a second, which only who fits should wait
+
     given: NDArray[Any] = np.asarray(embeddings, dtype=np.float64)
     true = np.asarray(labels)
     if given.ndim != 2 or true.shape != given.shape[:1] or not given.size:

@@ -75,6 +75,42 @@
     document.querySelector("header").prepend(button);
   };
 
+  const foldable = () => {
+    const all = [...document.querySelectorAll("details")];
+    if (!all.length) return;
+    const button = document.createElement("button");
+    const open = () => all.every((one) => one.open);
+    const show = () => (button.textContent = open() ? "Close all" : "Open all");
+    button.type = "button";
+    button.className = "scheme";
+    button.addEventListener("click", () => {
+      const next = !open();
+      all.forEach((one) => (one.open = next));
+    });
+    all.forEach((one) => one.addEventListener("toggle", show));
+    show();
+    document.querySelector("header").prepend(button);
+
+    const unfold = () => {
+      const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      const folded = target && target.closest("details");
+      if (folded) {
+        folded.open = true;
+        folded.scrollIntoView();
+      }
+    };
+    addEventListener("hashchange", unfold);
+    unfold();
+
+    let shut = []; // paper has everything
+    addEventListener("beforeprint", () => {
+      shut = all.filter((one) => !one.open);
+      shut.forEach((one) => (one.open = true));
+    });
+    addEventListener("afterprint", () => shut.forEach((one) => (one.open = false)));
+  };
+
   document.querySelectorAll("table").forEach(sortable);
+  foldable();
   switchable();
 })();

@@ -101,15 +101,78 @@ class Figure:
         return f"data:{self.media};base64," + base64.b64encode(self.png).decode("ascii")
 
 
-Block = Paragraph | Note | Points | Commands | Table | Figure
+@dataclass(frozen=True)
+class Reading:
+    """A value on a `Gauge`, what it is of, and how it is written; its interval where it has one."""
+
+    label: str
+    value: float
+    text: str
+    bounds: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A small figure: values from `lowest` to `highest`, each on a line of its own; a stroke at `mark`.
+
+    `ends` are written below where there are any.
+    """
+
+    lowest: float
+    highest: float
+    readings: Sequence[Reading]
+    mark: float | None = None
+    ends: Sequence[str] = ()
+
+    @property
+    def alt(self) -> str:
+        """What it shows for who cannot see it."""
+        return "; ".join(f"{one.label}: {one.text}" for one in self.readings)
+
+    def place(self, value: float) -> float:
+        """Say where a value lies, in hundredths of the width; what lies beyond is at the end."""
+        share = (value - self.lowest) / (self.highest - self.lowest)
+        return round(100 * min(max(share, 0.0), 1.0), 2)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence that a reader takes along, and its figure."""
+
+    sentence: str
+    gauge: Gauge | None = None
+    kind = "claim"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture of some, what it is and what is said of it, and whether that is right."""
+
+    picture: Figure
+    says: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Pictures beside one another, and a caption below."""
+
+    caption: str
+    tiles: Sequence[Tile]
+    kind = "tiles"
+
+
+Block = Paragraph | Note | Points | Commands | Table | Figure | Claim | Tiles
 
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of a page."""
+    """A titled part of a page; a `folded` one shows its title and claim until a reader opens it."""
 
     title: str
     blocks: Sequence[Block]
+    claim: Claim | None = None
+    folded: bool = False
 
     @property
     def anchor(self) -> str:

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
 
 from tmdscope.errors import UserError
 
@@ -74,6 +72,9 @@ def percentile_interval(drawn: Values, samples: int = MANY) -> Values:
     """
     percentiles = _PERCENTILES
     if samples < MANY:
+        from scipy.stats import norm  # a second, which who only reads intervals should not wait
+        from scipy.stats import t as student
+
         far = np.sqrt(samples / (samples - 1)) * student.ppf(0.975, samples - 1)
         percentiles = (100 * float(norm.cdf(-far)), 100 * float(norm.cdf(far)))
     return np.nanpercentile(drawn, percentiles, axis=0)

@@ -46,6 +46,8 @@ class Cohort:
     nuisance, statistics : pandas.DataFrame or None
         A row per image: what should not matter (instrument, operator, scan size ...), numbers or text; plain
         statistics (mean, contrast ...), numbers.
+    row : str
+        What a reader calls one of them: image, patient, composition ...
     """
 
     task: Task
@@ -58,15 +60,16 @@ class Cohort:
     order: Values | None = None
     nuisance: pd.DataFrame | None = None
     statistics: pd.DataFrame | None = None
+    row: str = "row"
 
     @classmethod
     def of(
         cls, task: Task, manifest: pd.DataFrame, targets: Targets, classes: Sequence[str], **columns: Any
     ) -> Self:
-        """Take the ids, samples and hashes of a manifest (``image_id, sample_id, image_sha256``)."""
+        """Take ids, samples and hashes of images from a manifest (``image_id, sample_id, image_sha256``)."""
         names = ("image_id", "sample_id", "image_sha256")
         ids, samples, hashes = (manifest[name].to_numpy(dtype=object) for name in names)
-        return cls(task, ids, samples, hashes, targets, tuple(classes), **columns)
+        return cls(task, ids, samples, hashes, targets, tuple(classes), row="image", **columns)
 
     @classmethod
     def of_features(
@@ -128,8 +131,8 @@ class Cohort:
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
-        """A row per image: ``image_id, sample_id, material, image_sha256``."""
-        columns = {"image_id": self.image_ids, "sample_id": self.sample_ids, "material": self.label_names}
+        """A row per image: ``image_id, sample_id, label, image_sha256``."""
+        columns = {"image_id": self.image_ids, "sample_id": self.sample_ids, "label": self.label_names}
         return pd.DataFrame({**columns, "image_sha256": self.image_sha256})
 
     @cached_property
@@ -143,7 +146,7 @@ class Cohort:
         return (
             self.manifest
             if self.classes
-            else self.manifest.assign(material=np.array(self.strata, dtype=object)[self.stratum])
+            else self.manifest.assign(label=np.array(self.strata, dtype=object)[self.stratum])
         )
 
     def read_split(self, path: Path) -> Split:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator
 
+from tmdscope.dataset.audit import SplitAudit
 from tmdscope.record import JsonRecord
 from tmdscope.scores.folds import MeanStd
 from tmdscope.scores.intervals import Estimate
@@ -35,14 +36,6 @@ class SplitFacts:
     folds: int
     test_images: int
     test_samples: int
-
-
-@dataclass(frozen=True)
-class SplitAudit:
-    """What the audit of a split found."""
-
-    problems: list[str]
-    warnings: list[str]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tmdscope.scores.intervals import Estimate, difference, estimate
 from tmdscope.scores.scored import IDENTITY, PROBABILITY, classes_of_predictions
 from tmdscope.scores.task import CLASSES, RECALL, Metric, Task
 
-FACTS = IDENTITY[1:]
+IMAGE_FACTS = IDENTITY[1:]
 """What a table of predictions knows of an image beside its name."""
 
 Labels = NDArray[np.int64]
@@ -127,7 +127,7 @@ def mcnemar(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> McNemar:
 def held_out(predictions: pd.DataFrame) -> pd.DataFrame:
     """Give what a model says of the images that it was not trained on, from its `predictions_table`.
 
-    One row per image, by ``image_id``: `FACTS`; ``part``; ``predicted``, the most probable class; and
+    One row per image, by ``image_id``: `IMAGE_FACTS`; ``part``; ``predicted``, the most probable class; and
     ``probability`` of it. Part ``test`` is judged by the mean of all folds' probabilities, ``val`` by
     the fold that held the image out. All other images have an empty part and no prediction: those that
     are only trained on, that a fold of several validates on, that are tested by some folds only, or
@@ -135,7 +135,7 @@ def held_out(predictions: pd.DataFrame) -> pd.DataFrame:
     """
     columns = [PROBABILITY + name for name in classes_of_predictions(predictions)]
     table = predictions.astype(dict.fromkeys(columns, np.float64))
-    facts = table.drop_duplicates("image_id").set_index("image_id")[list(FACTS)].sort_index()
+    facts = table.drop_duplicates("image_id").set_index("image_id")[list(IMAGE_FACTS)].sort_index()
     part = _roles(table)
     judged = table[table["part"] == table["image_id"].map(part)]
     mean = judged.groupby("image_id")[columns].mean()
@@ -164,7 +164,7 @@ def compare(
             raise ValueError(f"{name}: the two experiments were scored on different images")
         found[name] = difference(
             CLASSES,
-            names.get_indexer(one["material"]),
+            names.get_indexer(one["label"]),
             names.get_indexer(one["predicted"]),
             names.get_indexer(other["predicted"]),
             one["sample_id"].to_numpy(dtype=str),

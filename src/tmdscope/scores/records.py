@@ -1,4 +1,4 @@
-"""The scores of a study as they lie on disk: those of cross-validated networks, and of classifiers."""
+"""The scores of a study as they lie on disk: of cross-validated networks, pre-training, and classifiers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -155,6 +155,16 @@ class StudyScores(JsonRecord):
         version = {key: content[key] for key in ("version",) if key in content}
         others = {key: value for key, value in content.items() if key not in version}
         return super().parse({**version, "classifiers": others})
+
+
+@dataclass(frozen=True)
+class Pretraining(JsonRecord):
+    """``pretrain.json``: losses epoch by epoch, and R2 of each quantity on images that were held out."""
+
+    data: str
+    images: int
+    history: list[dict[str, float]]
+    r_squared: dict[str, float]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from tmdscope.dataset.label import take_label
 from tmdscope.dataset.store import digest_of
 from tmdscope.files import broken, read_table
-from tmdscope.record import read_record
+from tmdscope.run_record import ExperimentRun
+from tmdscope.scores.facts import Facts
 from tmdscope.scores.folds import PARTS, mean_over_folds
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.task import CLASSES
@@ -21,7 +23,7 @@ PREDICTIONS = "predictions.parquet"
 FACTS = "facts.json"
 RUN = "run.json"
 
-IDENTITY = ("image_id", "sample_id", "material", "image_sha256")
+IDENTITY = ("image_id", "sample_id", "label", "image_sha256")
 """Columns of a table of predictions that say which image it is."""
 
 PROBABILITY = "p_"
@@ -35,7 +37,7 @@ _SCHEMA = pa.DataFrameSchema(
         "fold": pa.Column(int, pa.Check.ge(0), coerce=True),
         "image_id": pa.Column(str),
         "sample_id": pa.Column(str),
-        "material": pa.Column(str),
+        "label": pa.Column(str),
         "image_sha256": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{64}$")),
         "part": pa.Column(str, pa.Check.isin(PARTS)),
         _PROBABILITIES: pa.Column(float, pa.Check.in_range(0, 1.001), coerce=True, regex=True),
@@ -59,8 +61,8 @@ class Scored:
     """What a cross-validated experiment left: its JSON files and its `summary.predictions_table`."""
 
     scores: ExperimentScores
-    facts: dict[str, Any]
-    run: dict[str, Any]
+    facts: Facts
+    run: ExperimentRun
     predictions: pd.DataFrame
 
     @classmethod
@@ -71,14 +73,14 @@ class Scored:
         it.
         """
         scores_path, facts_path, path = folder / SCORES, folder / FACTS, folder / PREDICTIONS
-        run = read_record(folder / RUN, of, [path, *files])
-        if run.get("experiment") != folder.name:
-            raise broken(folder / RUN, f"is of experiment {run.get('experiment')!r}, not of {folder.name!r}")
-        scores, facts = read_record(scores_path, of), read_record(facts_path, of)
-        predictions = read_table(path)
+        run = ExperimentRun.read(folder / RUN, of, [path, *files])
+        if run.experiment != folder.name:
+            raise broken(folder / RUN, f"is of experiment {run.experiment!r}, not of {folder.name!r}")
+        scores, facts = ExperimentScores.read(scores_path, of), Facts.read(facts_path, of)
+        predictions = take_label(path, read_table(path))
         problems = find_problems(predictions)
-        if not problems and not set(predictions["material"]) <= set(classes_of_predictions(predictions)):
-            problems = ["a material has no probability"]
+        if not problems and not set(predictions["label"]) <= set(classes_of_predictions(predictions)):
+            problems = ["a class has no probability"]
         if problems:
             raise broken(path, "is no table of predictions: " + "; ".join(problems))
         for number, fold in predictions.groupby("fold"):
@@ -89,11 +91,11 @@ class Scored:
             raise broken(path, "does not hold train, val and test of every fold")
         if len(set(placed["test"])) > 1:
             raise broken(path, "does not hold one test for all folds")
-        for where, found in ((scores_path, scores), (facts_path, facts.get("scores", {}))):
+        for where, found in ((scores_path, scores.to_dict()), (facts_path, facts.scores)):
             wrong = find_contradictions(found, predictions)
             if wrong:
                 raise broken(where, f"is not of {PREDICTIONS} beside it: {'; '.join(wrong)}")
-        return cls(ExperimentScores.read(scores_path, of), facts, run, predictions)
+        return cls(scores, facts, run, predictions)
 
 
 def find_problems(predictions: pd.DataFrame) -> list[str]:
@@ -126,7 +128,7 @@ def find_contradictions(scores: Mapping[str, Any], predictions: pd.DataFrame) ->
 def _recompute(predictions: pd.DataFrame) -> dict[str, float]:
     classes = pd.Index(classes_of_predictions(predictions))
     values = predictions.filter(regex=_PROBABILITIES).to_numpy()
-    labels, predicted = classes.get_indexer(predictions["material"]), values.argmax(axis=1)
+    labels, predicted = classes.get_indexer(predictions["label"]), values.argmax(axis=1)
     fold, part = predictions["fold"].to_numpy(), predictions["part"].to_numpy()
     folds = np.unique(fold)
     found: dict[str, float] = {}

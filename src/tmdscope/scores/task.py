@@ -23,7 +23,8 @@ Details = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], Sequence[str]], di
 class Metric:
     """One number by which predictions are judged.
 
-    `name` is of records, tags and runs, `title` of text. `of` turns added-up statistics, shape (..., *shape),
+    `name` is of records, tags and runs, `title` of text; `words` tell a reader what a model does, of
+    ``{what}``, with a ``{value}``. `of` turns added-up statistics, shape (..., *shape),
     into values, shape (...), NaN where it is not defined; they lie between `lowest` and `highest`. `unit` is
     empty for pure numbers, `form` the format of values in text; `percent` is a share of images, in hundredths
     in reports.
@@ -38,6 +39,7 @@ class Metric:
     lowest: float = 0.0
     highest: float = 1.0
     percent: bool = False
+    words: str = ""
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
@@ -74,7 +76,8 @@ class Task:
         From statistics by sample, shape (samples, *shape), to what one more sample would hold at worst and at
         best, shape (2, *shape), as many images as samples have on average.
     naive : callable
-        From targets, shape (N,), to the one prediction that is best without looking at an image.
+        From targets, shape (N,), to the one prediction that is best without looking at an image; `unseen`
+        says which that is.
     details : callable, optional
         From targets, predictions, what the model's decoder gives, and names of the classes to what is
         reported of a part without intervals; ``key.CLASS`` is of a class. Tables show `also`, and `by_class`
@@ -92,12 +95,15 @@ class Task:
     count: Callable[[ArrayLike, NDArray[Any], ArrayLike], NDArray[Any]]
     extremes: Callable[[NDArray[Any]], Values]
     naive: Callable[[NDArray[Any]], Any]
+    unseen: str
     details: Details = lambda *_: {}
     also: tuple[Metric, ...] = ()
     by_class: tuple[Metric, ...] = ()
     axes: int = 1
     each: Callable[[NDArray[Any], NDArray[Any], NDArray[np.bool_]], Values] | None = None
     made_of: Mapping[str, Any] = field(default_factory=dict)
+    stratum: str = "class"
+    method: str = "classifier"
 
     def record(self) -> dict[str, Any]:
         """Write what it is, JSON-like, as `read_task` reads it: ``name`` and `made_of`."""
@@ -107,6 +113,11 @@ class Task:
     def plain(self) -> Metric:
         """What is said first."""
         return self.metrics[0]
+
+    @property
+    def told(self) -> Metric:
+        """What a reader understands at once: the first that has words, else what decides."""
+        return next((metric for metric in self.metrics if metric.words), self.primary)
 
     @property
     def primary(self) -> Metric:
@@ -170,7 +181,11 @@ class Task:
         return models
 
 
-ACCURACY = Metric("accuracy", "accuracy", classes.accuracy, percent=True)
+ACCURACY = Metric(
+    *("accuracy", "accuracy", classes.accuracy),
+    percent=True,
+    words="names the right {what} on {value} of 100 unseen {rows}",
+)
 MACRO_F1 = Metric("macro_f1", "macro F1", classes.macro_f1)
 RECALL = Metric("recall", "recall", classes.recall_per_class, percent=True)
 
@@ -183,6 +198,7 @@ CLASSES = Task(
     count=classes.count,
     extremes=classes.extremes,
     naive=classes.most_frequent,
+    unseen="always naming the commonest",
     each=classes.macro_f1_of_each,
 )
 """One class of several, by whatever target: nominal, by atoms (multilabel)."""
@@ -204,18 +220,25 @@ def quantity(unit: str, levels: Sequence[float] = (), form: str = ".3g") -> Task
 
     Where targets take few values, `levels`, rising, a prediction is right where the nearest is the target's.
     """
-    binned = Metric("binned_accuracy", "accuracy in bins", quantities.binned_accuracy, percent=True)
+    near = "comes nearest to the true level of {what} on {value} of 100 unseen {rows}"
+    off = "is within {value} of the true {what} on average, on unseen {rows}"
+    binned = Metric(
+        *("binned_accuracy", "accuracy in bins", quantities.binned_accuracy), percent=True, words=near
+    )
     return Task(
         name="quantity",
         metrics=(
             *([binned] if len(levels) else []),
             Metric("r2", "R2", quantities.r2, lowest=-np.inf),
             Metric("rmse", "RMSE", quantities.rmse, False, unit, form, highest=np.inf),
-            Metric("mae", "MAE", quantities.mae, False, unit, form, highest=np.inf),
+            Metric("mae", "MAE", quantities.mae, False, unit, form, highest=np.inf, words=off),
         ),
         count=quantities.counter(levels),
         extremes=quantities.extremes,
         naive=quantities.median,
+        stratum="range",
+        method="method",
+        unseen="always saying the median",
         made_of={"unit": unit, "levels": list(levels), "form": form},
     )
 
@@ -224,7 +247,11 @@ DETECTIONS = Task(
     name="detections",
     metrics=(
         Metric("precision", "precision", detections.precision, percent=True),
-        Metric("recall", "recall", detections.recall, percent=True),
+        Metric(
+            *("recall", "recall", detections.recall),
+            percent=True,
+            words="finds {value} of 100 {what} in unseen {rows}",
+        ),
         Metric(
             "false_alarms", "false alarms", detections.false_alarms, False, "a frame", ".2f", highest=np.inf
         ),
@@ -233,6 +260,7 @@ DETECTIONS = Task(
     count=detections.count,
     extremes=detections.extremes,
     naive=detections.nothing,
+    unseen="finding nothing",
     axes=2,
 )
 """Objects in frames: targets are true objects a frame, predictions hits and false alarms a frame, (N, 2)."""

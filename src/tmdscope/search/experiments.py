@@ -92,11 +92,12 @@ class ExperimentObjective:
         train, val = self.parts[fold]
         experiments = {number: self._experiment(job, params[number]) for number, job in jobs.items()}
         members: dict[int, HeadMember] = {}
-        batches: dict[FitSettings, list[int]] = {}
+        batches: dict[tuple[FitSettings, str, str], list[int]] = {}
         for number, entry in experiments.items():
             settings = replace(entry.settings, seed=fold_seed(entry.settings.seed, fold))
             members[number] = HeadMember(train, val, settings, params[number].dropout)
-            batches.setdefault(shared_settings(settings), []).append(number)
+            seen = params[number].architecture, params[number].weights
+            batches.setdefault((shared_settings(settings), *seen), []).append(number)
         outcomes: dict[int, FoldOutcome] = {}
         for batch in batches.values():
             first = experiments[batch[0]]

@@ -22,6 +22,7 @@ from tmdscope.models.registry import FamilyError, Labels, Targets, fit_family
 from tmdscope.params.families import AnyFamily, CnnFamily, FamilySearchParams, MlpFamily, read_family
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import Metric, Task
+from tmdscope.scores.text import plural
 from tmdscope.search.outcome import SearchOutcome
 from tmdscope.search.sampling import suggest
 from tmdscope.search.trials import FoldOutcome, Job, OnEpoch, Settings
@@ -90,8 +91,10 @@ def describe_choice(found: SearchOutcome, task: Task, targets: Targets, predicte
     }
 
 
-def describe_method(search: FamilySearchParams, metric: Metric, folds: int, inner_folds: int) -> str:
-    """Say in words how the search is made."""
+def describe_method(
+    search: FamilySearchParams, metric: Metric, folds: int, inner_folds: int, row: str
+) -> str:
+    """Say in words how the search is made; `row` is what a reader calls one."""
     families = ", ".join(map(str, search.space["family"].ends))
     p = search.prune_folds
     early = f", fewer where a Wilcoxon test gives one up (p < {p})" if p else ""
@@ -101,8 +104,8 @@ def describe_method(search: FamilySearchParams, metric: Metric, folds: int, inne
         f"{search.sampler}, {search.trials} trials, the first {search.startup} drawn at random, seed "
         f"{search.seed}. A trial is scored by its mean {metric.title} over {inner_folds} inner "
         f"folds of the other {folds - 1} outer folds, grouped by sample{early}. The best trial's settings "
-        "are fitted once on all of these images and predict the outer fold, no image, label or sample of "
-        "which its search has seen; all outer folds pooled give one prediction for every image."
+        f"are fitted once on all of these {plural(row)} and predict the outer fold, no {row}, label or "
+        f"sample of which its search has seen; all outer folds pooled give one prediction for every {row}."
     )
 
 

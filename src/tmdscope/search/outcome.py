@@ -14,7 +14,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from tmdscope.errors import UserError
-from tmdscope.learn.selection import LeftOut, selection_score
+from tmdscope.learn.selection import LeftOutFold, selection_score
 from tmdscope.scores.task import Metric
 from tmdscope.search.places import ERROR, PLACE, Progress
 from tmdscope.search.storage import quiet
@@ -108,7 +108,7 @@ def _selection(complete: list[FrozenTrial], metric: Metric) -> float | None:
     noted = [trial.user_attrs.get(LEFT_OUT) for trial in complete]
     if any(folds is None for folds in noted):
         return None
-    return selection_score([[LeftOut(*fold) for fold in folds or ()] for folds in noted], metric)
+    return selection_score([[LeftOutFold(*fold) for fold in folds or ()] for folds in noted], metric)
 
 
 def _value(trial: FrozenTrial) -> float:

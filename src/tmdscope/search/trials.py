@@ -8,7 +8,7 @@ import optuna
 
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores
 from tmdscope.learn.recorder import Recorder
-from tmdscope.learn.selection import LeftOut, leave_out_each
+from tmdscope.learn.selection import LeftOutFold, leave_out_each
 from tmdscope.scores.task import Metric
 
 Settings = Mapping[str, Any]
@@ -48,7 +48,7 @@ class Job:
         """Of the folds that were scored."""
         return [outcome.score for outcome in self.outcomes]
 
-    def left_out(self, metric: Metric) -> list[LeftOut] | None:
+    def left_out(self, metric: Metric) -> list[LeftOutFold] | None:
         """Leave each fold out of the choice of the epoch in turn; None where no epochs were looked at."""
         rules = {outcome.rule for outcome in self.outcomes}
         rule = rules.pop() if len(rules) == 1 else None

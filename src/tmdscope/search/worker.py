@@ -22,7 +22,7 @@ EPOCHS = "epochs"
 """Note on a trial: passes over training parts that it took."""
 
 LEFT_OUT = "left_out"
-"""Note on a complete trial: for each fold what `tmdscope.learn.selection.LeftOut` holds."""
+"""Note on a complete trial: for each fold what `tmdscope.learn.selection.LeftOutFold` holds."""
 
 _IDLE_S = 1.0
 

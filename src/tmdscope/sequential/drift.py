@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 
 from tmdscope.scores.folds import mean_std
 from tmdscope.sequential.plan import Plan
-from tmdscope.sequential.record import PANELS, Drift, Moved
+from tmdscope.sequential.record import PANEL_COLUMNS, LatentDrift, Moved
 from tmdscope.sequential.run import StageResult
 
 Points = NDArray[np.floating[Any]]
@@ -58,7 +58,9 @@ def centroid_drift(before: Points, after: Points, labels: NDArray[np.int64]) -> 
     return {int(number): float(value) for number, value in zip(classes, moved, strict=True)}
 
 
-def measure_drift(plan: Plan, results: Sequence[StageResult], labels: NDArray[np.int64]) -> list[Drift]:
+def measure_latent_drift(
+    plan: Plan, results: Sequence[StageResult], labels: NDArray[np.int64]
+) -> list[LatentDrift]:
     """Measure the drift of every stage at full volume, and that of a model trained anew beside it.
 
     Labels are in the order of the classes' coming; what moves is the classes of the sequence's stage before.
@@ -79,7 +81,7 @@ def measure_drift(plan: Plan, results: Sequence[StageResult], labels: NDArray[np
                 _moved(before, shown[encoding, stage.number, arm], labels, known, stage.classes)
                 for arm in ("sequential", "direct")
             )
-            found.append(Drift(encoding, len(stage.classes), sequential, direct))
+            found.append(LatentDrift(encoding, len(stage.classes), sequential, direct))
     return found
 
 
@@ -105,7 +107,7 @@ def latent_panels(
 ) -> pd.DataFrame:
     """Give the first two principal components of every stage (fold 0), each laid over the one before.
 
-    Labels are in the order of the classes' coming; columns are `PANELS`; only images of known classes.
+    Labels are in the order of the classes' coming; columns are `PANEL_COLUMNS`; only images of known classes.
     """
     tables = []
     last: dict[str, Points] = {}
@@ -122,5 +124,5 @@ def latent_panels(
         names = [plan.order[label] for label in labels[rows]]
         images = np.asarray(image_ids, dtype=object)[rows]
         columns = (training.encoding, len(training.stage.classes), images, names, *points.T)
-        tables.append(pd.DataFrame(dict(zip(PANELS, columns, strict=True))))
+        tables.append(pd.DataFrame(dict(zip(PANEL_COLUMNS, columns, strict=True))))
     return pd.concat(tables, ignore_index=True)

@@ -18,12 +18,13 @@ from tmdscope.scores.intervals import tell_interval
 from tmdscope.scores.paired import PER_CLASS
 from tmdscope.scores.task import Metric
 from tmdscope.sequential.drawing import Cell, Drawn, draw_cells, mean_drawn, members_of
-from tmdscope.sequential.drift import measure_drift
+from tmdscope.sequential.drift import measure_latent_drift
 from tmdscope.sequential.plan import Arm, Plan
 from tmdscope.sequential.record import (
     Chain,
     Changed,
-    Comparison,
+    ClaimState,
+    Differences,
     Leak,
     Point,
     PointDifference,
@@ -32,7 +33,6 @@ from tmdscope.sequential.record import (
     Summary,
     Together,
     Transfer,
-    Verdict,
 )
 from tmdscope.sequential.run import StageResult
 
@@ -55,7 +55,7 @@ def summarise(plan: Plan, results: Sequence[StageResult], cohort: Cohort, scorin
         chains=[scored.chain(encoding) for encoding in plan.params.encodings],
         comparisons=scored.comparisons(),
         leak=scored.leak() if plan.params.measure_leak else [],
-        drift=measure_drift(plan, results, cohort.targets),
+        drift=measure_latent_drift(plan, results, cohort.targets),
     )
 
 
@@ -70,7 +70,7 @@ def say_claims(found: Summary, metric: Metric) -> list[str]:
     return lines
 
 
-def verdict(interval: Sequence[float] | None) -> Verdict:
+def verdict(interval: Sequence[float] | None) -> ClaimState:
     """Say whether a difference is at least zero; undecided where its interval holds zero, or is none."""
     if interval is None:
         return "undecided"
@@ -153,7 +153,7 @@ class _Scored:
             float(np.mean([entry.forgetting for entry in classes.values()])),
         )
 
-    def comparisons(self) -> list[Comparison]:
+    def comparisons(self) -> list[Differences]:
         """Compare sequences with both controls, and encodings where there are two."""
         encodings, stages = self.plan.params.encodings, self.plan.stages[1:]
         points = [(stage.number, volume) for stage in stages for volume in self.plan.params.volumes]
@@ -198,7 +198,7 @@ class _Scored:
                 )
         return found
 
-    def _compare(self, question: str, pairs: _Pairs, encoding: Encoding | None = None) -> Comparison:
+    def _compare(self, question: str, pairs: _Pairs, encoding: Encoding | None = None) -> Differences:
         """Compare at every point, over all of them, and over those with a small volume if there are any."""
         gains = {point: self._gain(*pair) for point, pair in pairs.items()}
         draws = {point: self._drawn_gain(*pair) for point, pair in pairs.items()}
@@ -211,7 +211,7 @@ class _Scored:
             not_below = sum(value >= 0 for value in own)
             return Together(difference, interval, verdict(interval), len(own), not_below)
 
-        return Comparison(
+        return Differences(
             question,
             [
                 PointDifference(self._materials(p[0]), p[1], gains[p], draws[p].interval(gains[p]))

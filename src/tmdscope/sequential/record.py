@@ -23,10 +23,10 @@ from tmdscope.sequential.plan import Arm
 VERSION = 1
 """Of both records; others are refused."""
 
-PANELS = ("encoding", "materials", "image_id", "material", "PC1", "PC2")
+PANEL_COLUMNS = ("encoding", "materials", "image_id", "label", "PC1", "PC2")
 """Columns of the latent panels, see `tmdscope.sequential.drift.latent_panels`."""
 
-Verdict = Literal["holds", "fails", "undecided"]
+ClaimState = Literal["holds", "fails", "undecided"]
 Shares = dict[str, float]
 """Class to the share of its test images that are named rightly, mean over members."""
 
@@ -112,13 +112,13 @@ class Together:
 
     difference: float
     ci95: Bounds
-    verdict: Verdict
+    verdict: ClaimState
     points: int
     points_not_below: int
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Differences:
     """Paired differences in the test's primary metric, over all volumes and over the small ones.
 
     `encoding` is None where encodings are compared.
@@ -165,7 +165,7 @@ class Moved(MeanStd):
 
 
 @dataclass(frozen=True)
-class Drift:
+class LatentDrift:
     """Movement since the sequence's stage before, of the sequence and of a model trained anew."""
 
     encoding: Encoding
@@ -186,7 +186,7 @@ class StageVersion:
     seed: int
 
 
-class Settings(SequenceParams):
+class SequenceSettings(SequenceParams):
     """How a sequence was made: what all sequences have, and what the study's own has beside."""
 
     model_config = ConfigDict(extra="allow")
@@ -202,9 +202,9 @@ class Summary:
     members: int
     points: list[Point]
     chains: list[Chain]
-    comparisons: list[Comparison]
+    comparisons: list[Differences]
     leak: list[Leak]
-    drift: list[Drift]
+    drift: list[LatentDrift]
 
     @property
     def added(self) -> list[StageSummary]:
@@ -219,7 +219,7 @@ class SequenceRecord(Summary):
     __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
 
     versions: list[StageVersion]
-    settings: Settings
+    settings: SequenceSettings
     seconds: float
     panels: Annotated[pd.DataFrame, Field(exclude=True)] = field(compare=False)
 
@@ -234,7 +234,7 @@ class SequenceRecord(Summary):
         content = read_record(path, of, [panels])
         if not _take_version(path, content).pop("enabled", None):
             return None
-        return _from_json(cls, path, {**content, "panels": read_table(panels, PANELS)}, metric)
+        return _from_json(cls, path, {**content, "panels": read_table(panels, PANEL_COLUMNS)}, metric)
 
 
 @dataclass(frozen=True)

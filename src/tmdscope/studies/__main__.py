@@ -2,17 +2,15 @@
 
 import sys
 
-from tmdscope.errors import UserError
 from tmdscope.stage import run_stage
 from tmdscope.studies import find_study
 
 
 def main() -> None:
     """Do what the command line names."""
-    if len(sys.argv) < 3:
-        raise UserError("name a study and a stage of it, as dvc.yaml does")
-    study = find_study(sys.argv[1])
-    study.job(sys.argv[2])(study, *sys.argv[3:])
+    name, verb = [*sys.argv[1:3], "", ""][:2]
+    study = find_study(name)
+    study.job(verb)(study, *sys.argv[3:])
 
 
 if __name__ == "__main__":

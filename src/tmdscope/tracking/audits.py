@@ -13,12 +13,12 @@ from tmdscope.files import sha256_json
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.task import CLASSES
+from tmdscope.tracking.artifacts import fetch_artifact
 from tmdscope.tracking.registry import Version
-from tmdscope.tracking.runs import fetch_artifact
-from tmdscope.tracking.store import all_pages
+from tmdscope.tracking.store import all_pages, experiments_of
 
 NAME = "audit"
-"""Tag ``experiment`` of an audit's run."""
+"""Tag ``experiment`` of an audit's run, and the kind that it is of, see `open_study`."""
 
 _RECORD = "audit.json"
 _OF = ("data.sha256", "split.sha256")
@@ -54,8 +54,9 @@ def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, An
     of = {name: trained.data.tags.get(name, "none") for name in _OF}
     clauses = [f"tags.`{name}` = '{value}'" for name, value in {"experiment": NAME, **of}.items()]
     query = " and ".join([*clauses, "attributes.status = 'FINISHED'"])
-    where, latest = [trained.info.experiment_id], ["attributes.end_time DESC"]
-    ended = all_pages(client.search_runs, where, query, order_by=latest)
+    where = {trained.info.experiment_id, *experiments_of(client, trained.data.tags.get("study", ""))}
+    latest = ["attributes.end_time DESC"]
+    ended = all_pages(client.search_runs, sorted(where), query, order_by=latest)
     wanted = None if settings is None else sha256_json(dict(settings))
     fitting = [run for run in ended if wanted in (None, run.data.tags.get("params.sha256"))]
     if not fitting:

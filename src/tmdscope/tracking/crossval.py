@@ -1,4 +1,7 @@
-"""A cross-validation in MLflow: the experiment's run, a child run per fold, a model for each."""
+"""A cross-validation in MLflow: the experiment's run with its model, a child run per fold.
+
+The model holds every fold's network; a fold's run has it as its output, so that no tensor is stored twice.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,31 +16,13 @@ from tmdscope.learn.experiment import Experiment
 from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.learn.resume import Resume
 from tmdscope.progress import TrainingTable
-from tmdscope.record import JsonRecord
+from tmdscope.run_record import ExperimentRun
 from tmdscope.scores.task import read_task
 from tmdscope.tracking.models import Program
 from tmdscope.tracking.provenance import whereabouts
-from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, end_attempt, numbers, start_run
-from tmdscope.tracking.store import Study
-
-Package = Callable[[nn.Module], Program]
-
-
-@dataclass(frozen=True)
-class RunRecord(JsonRecord):
-    """Runs and models of an experiment, and what made them, see `whereabouts`: ``run.json`` of a stage."""
-
-    experiment: str
-    run_id: str
-    fold_run_ids: list[str]
-    model_uri: str
-    fold_model_uris: list[str]
-    tracking_uri: str
-    experiment_id: str
-    made_at: str
-    provenance: dict[str, str]
-    data_sha256: str
-    split_sha256: str
+from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun, end_attempt, start_run
+from tmdscope.tracking.store import Store
+from tmdscope.tracking.views import save_views, shown_metrics
 
 
 @dataclass(frozen=True)
@@ -61,13 +46,12 @@ class Trained:
 
 @dataclass
 class TrackedFold(FoldRecorder):
-    """A fold's listener that writes to its run, see `FoldRecorder`; without `package` it logs no model."""
+    """A fold's listener that writes to its run, see `FoldRecorder`; `model` is the kept one."""
 
     run: TrackedRun
     number: int
-    package: Package | None
     table: TrainingTable | None
-    model_uri: str = ""
+    model: nn.Module | None = None
     epochs: Sequence[Mapping[str, float]] = ()
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
@@ -87,10 +71,9 @@ class TrackedFold(FoldRecorder):
             self.table.resumed(self.number, number)
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
-        """Log the final scores and the model, see `FoldRecorder.finish`."""
+        """Log the final scores and keep the model, see `FoldRecorder.finish`."""
         self.run.history([scores, *self.epochs], first_step=0)
-        if self.package is not None and model is not None:
-            self.model_uri = self.run.program(self.package(model))
+        self.model = model
 
 
 @dataclass
@@ -100,12 +83,11 @@ class TrackedCrossval:
     parent: TrackedRun
     tags: Mapping[str, str]
     data: DataUse
-    package: Package | None = None
     table: TrainingTable | None = None
     attempt: str | None = None
     fresh: bool = False
-    run_ids: list[str] = field(default_factory=list)
-    model_uris: list[str] = field(default_factory=list)
+    runs: list[TrackedRun] = field(default_factory=list)
+    models: list[nn.Module] = field(default_factory=list)
 
     @contextmanager
     def fold(self, number: int) -> Iterator[TrackedFold]:
@@ -115,14 +97,15 @@ class TrackedCrossval:
         with start_run(study, name, tags, self.parent, self.data, self.attempt, self.fresh) as run:
             if self.table is not None:
                 self.table.fold(number)
-            listener = TrackedFold(run, number, self.package, self.table)
+            listener = TrackedFold(run, number, self.table)
             yield listener
-        self.run_ids.append(run.run_id)
-        self.model_uris.append(listener.model_uri)
+        self.runs.append(run)
+        if listener.model is not None:
+            self.models.append(listener.model)
 
 
 def track_experiment(
-    study: Study,
+    study: Store,
     name: str,
     tags: Mapping[str, str],
     data: DataUse,
@@ -130,34 +113,32 @@ def track_experiment(
     folds: Sequence[FoldParts],
     on_results: Callable[[TrackedRun, Trained], Dossier],
     resume: Resume | None = None,
-) -> RunRecord:
+) -> ExperimentRun:
     """Cross-validate an experiment and track all of it; `name` is the experiment's and its run's.
 
     `on_results` gets the open run and the trained model and returns what is kept with it, whose scores become
     metrics. The runs of an attempt to `resume` are reopened, and nothing is logged twice.
     """
-    models: list[nn.Module] = []
-
-    def package(model: nn.Module) -> Program:
-        models.append(model)
-        return Program(experiment.assemble([model]), experiment.config)
-
     attempt = None if resume is None else resume.attempt
     if resume is not None and resume.abandoned is not None:
         end_attempt(study, resume.abandoned)
-    metric = read_task(experiment.target.task).primary
+    task, epochs = read_task(experiment.target.task), experiment.settings.epochs
+    save_views(study, task)
     with (
         start_run(study, name, {**tags, "experiment": name}, data=data, attempt=attempt) as run,
-        TrainingTable(name, len(folds), experiment.settings.epochs, len(folds[0].train), metric) as table,
+        TrainingTable(name, len(folds), epochs, len(folds[0].train), task.primary) as table,
     ):
-        recorder = TrackedCrossval(run, {**tags, "experiment": name}, data, package, table, attempt)
+        recorder = TrackedCrossval(run, {**tags, "experiment": name}, data, table, attempt)
         of = (experiment.build, experiment.target, experiment.examples)
         results = cross_validate(*of, folds, experiment.settings, recorder, resume=resume)
-        dossier = on_results(run, Trained(experiment, models, results, folds))
-        run.metrics(numbers(dossier.facts.scores))
+        dossier = on_results(run, Trained(experiment, recorder.models, results, folds))
+        facts = dossier.facts
+        run.metrics(shown_metrics(task, facts.ensemble_test.values, facts.out_of_fold.values))
         uri = run.dossier(dossier)
-    return RunRecord(
-        *(name, run.run_id, recorder.run_ids, uri, recorder.model_uris),
+        for fold in recorder.runs:
+            fold.output(uri)
+    return ExperimentRun(
+        *(name, run.run_id, [fold.run_id for fold in recorder.runs], uri),
         **whereabouts(study, tags),
         data_sha256=data.sha256,
         split_sha256=tags.get("split.sha256", "none"),

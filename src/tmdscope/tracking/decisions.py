@@ -14,7 +14,7 @@ from tmdscope.record import JsonRecord
 from tmdscope.tracking.owner import owned
 from tmdscope.tracking.provenance import git
 from tmdscope.tracking.runs import OWNER, TrackedRun, start_run
-from tmdscope.tracking.store import Study, connect, open_study
+from tmdscope.tracking.store import Store, connect, open_study
 
 EXPERIMENT = "promotions"
 """MLflow experiment of the decisions."""
@@ -23,7 +23,7 @@ _TAG_CHARACTERS = 5000
 _MOVE = "production.moving."  # tag of a registered model, with the decision's run behind it
 
 
-def open_decisions() -> Study:
+def open_decisions() -> Store:
     """Open the experiment of the decisions; its client is the one that they are carried out with."""
     connect()  # nothing can be decided where there is no store
     return open_study(EXPERIMENT)
@@ -42,7 +42,7 @@ def who() -> str:
 
 
 @contextmanager
-def decide(study: Study, name: str, tags: Mapping[str, str]) -> Iterator[TrackedRun]:
+def decide(study: Store, name: str, tags: Mapping[str, str]) -> Iterator[TrackedRun]:
     """Open the run of a decision; what stops it is raised, and kept as its tag ``problem``."""
     with owned() as owner, start_run(study, name, {**tags, OWNER: owner}) as run:
         try:

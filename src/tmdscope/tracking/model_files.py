@@ -27,7 +27,15 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 
 from tmdscope.files import open_regular, read_bytes
 from tmdscope.limits import MAX_BESIDE_BYTES, MAX_MODEL_BYTES, MAX_TEXT_BYTES
-from tmdscope.tracking.model_graph import DOTTED, PROGRAM, check_graph, check_words, expect_keys, json_of
+from tmdscope.tracking.model_graph import (
+    DOTTED,
+    GRAPH,
+    PROGRAM,
+    check_graph,
+    check_words,
+    expect_keys,
+    json_of,
+)
 
 RELIABILITY = "extra_files/reliability.safetensors"
 REFERENCE = "extra_files/reference.safetensors"
@@ -78,7 +86,7 @@ _FLAVOURS: dict[str, dict[str, list[Any] | None]] = {
 
 _WEIGHTS = "data/weights/model_weights_config.json"
 _CONSTANTS = "data/constants/model_constants_config.json"
-_GRAPH, _EXAMPLE = "models/model.json", "data/sample_inputs/model.pt"
+_EXAMPLE = "data/sample_inputs/model.pt"
 _TEXTS = {
     "archive_format": rb"pt2",
     "archive_version": rb"\d{1,3}",
@@ -161,7 +169,7 @@ class ProgramFile:
         self.weights = _read_payloads(read(_WEIGHTS), "weight_")
         self.constants = _read_payloads(read(_CONSTANTS), "tensor_")
         _check_example(read(_EXAMPLE))
-        self.graph = check_graph(json_of(_GRAPH, read(_GRAPH)))
+        self.graph = check_graph(json_of(GRAPH, read(GRAPH)))
 
     def tensors(
         self, expected: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
@@ -186,7 +194,7 @@ class ProgramFile:
                 for record in sorted({entry["path_name"] for entry in entries.values()}):
                     archive.writestr(f"model/data/{folder}/{record}", self._read(f"data/{folder}/{record}"))
                 archive.writestr(f"model/{config}", json.dumps({"config": entries}))
-            archive.writestr(f"model/{_GRAPH}", json.dumps(self.graph))
+            archive.writestr(f"model/{GRAPH}", json.dumps(self.graph))
             archive.writestr(f"model/{_EXAMPLE}", example)
             archive.writestr("model/.data/version", b"6")
             for name in ("archive_format", "archive_version", "byteorder"):
@@ -201,7 +209,7 @@ def open_program(path: Path) -> Iterator[ProgramFile]:
         records = archive.namelist()
         prefix = min(records).partition("/")[0] + "/" if records else ""
         names = {name.removeprefix(prefix) for name in records if name.startswith(prefix)}
-        needed = {_GRAPH, _EXAMPLE, _WEIGHTS, _CONSTANTS, "archive_format", "archive_version", "byteorder"}
+        needed = {GRAPH, _EXAMPLE, _WEIGHTS, _CONSTANTS, "archive_format", "archive_version", "byteorder"}
         if missing := sorted(needed - names):
             raise ValueError(f"{PROGRAM} has no record {missing[0]}")
         for name in records:

@@ -11,14 +11,18 @@ from typing import Any
 PROGRAM = "data/model.pt2"
 """File of a model: its exported program."""
 
+GRAPH = "models/model.json"
+"""Record of a program: its graph."""
+
 _PROGRAM_KEYS = set(
     "graph_module guards_code opset_version range_constraints schema_version torch_version verifiers".split()
 )
 _MODULE_KEYS = set("graph metadata module_call_graph signature treespec_namedtuple_fields".split())
 _GRAPH_KEYS = set(
-    "arg as_bool as_device as_expr as_float as_int as_ints as_layout as_memory_format as_none "
-    "as_scalar_type as_tensor as_tensors buffer buffer_name custom_obj_values device dtype expr_str "
-    "hint index input_specs inputs is_hop_single_tensor_return is_single_tensor_return kind layout "
+    "arg as_bool as_device as_expr as_float as_int as_ints as_layout as_memory_format as_name as_none "
+    "as_scalar_type as_string as_sym_int as_sym_ints as_tensor as_tensors buffer buffer_name "
+    "custom_obj_values device dtype expr_str hint index input_specs inputs "
+    "is_hop_single_tensor_return is_single_tensor_return kind layout "
     "name nodes output_specs outputs parameter parameter_name persistent requires_grad sizes "
     "storage_offset strides sym_bool_values sym_float_values sym_int_values target tensor_constant "
     "tensor_constant_name tensor_values type user_input user_output".split()
@@ -28,10 +32,13 @@ _SPEC = (
     r'(?:[\[\]{}:, \d]|"(?:type|context|children_spec|builtins\.(?:tuple|dict|list)|null|\[\])"|null){1,2000}'
 )
 _OPERATORS = (
-    "_assert_tensor_metadata adaptive_avg_pool2d add add_ batch_norm conv2d div dropout flatten linear "
-    "log_sigmoid log_softmax matmul max_pool2d mean mul neg numpy_T permute relu relu_ rsub sigmoid "
-    "softmax stack sub t to transpose unsqueeze"
+    "_assert_tensor_metadata adaptive_avg_pool2d add add_ addcmul avg_pool2d batch_norm cat conv2d div "
+    "dropout expand flatten gelu hardsigmoid hardswish hardswish_ hardtanh hardtanh_ layer_norm "
+    "linalg_vector_norm linear log_sigmoid log_softmax matmul max_pool2d mean mul neg numpy_T pad permute "
+    "relu relu_ reshape rsub scaled_dot_product_attention select sigmoid silu silu_ slice softmax stack sub "
+    "sym_size t to transpose unbind unsqueeze view"
 )
+"""Of the heads, ResNets, EfficientNets, MobileNets, ConvNeXts and vision transformers."""
 _SYMBOL = r"Symbol\('s\d{1,6}', positive=True, integer=True\)"
 _WORDS = {
     "name": _NAME,
@@ -40,6 +47,8 @@ _WORDS = {
     "tensor_constant_name": DOTTED,
     "target": rf"torch\.ops\.aten\.(?:{_OPERATORS.replace(' ', '|')})\.\w{{1,30}}",
     "type": r"cpu",
+    "as_string": r"constant|none|tanh",
+    "as_name": _NAME,
     "expr_str": rf"(?:{_SYMBOL}|Integer\(\d{{1,15}}\)|Mul\(|Add\(|\)|, ){{1,50}}",
 }
 """What a text of the graph may be, by the key that it stands under. torch evaluates `expr_str`."""
@@ -75,10 +84,11 @@ def check_graph(program: Any) -> dict[str, Any]:
     for node in graph["nodes"]:
         expect_keys("a node of the graph", node, {*_GRAPH_KEYS, "metadata"}, {"target"})
         node["metadata"] = {}  # texts of its making, which are for nobody but who reads it
-    tensors = graph.get("tensor_values", {})
-    expect_keys("the graph", tensors, {name for name in tensors if re.fullmatch(_NAME, name)})
+    values = {kind: graph.get(kind, {}) for kind in ("tensor_values", "sym_int_values")}
+    for named in values.values():
+        expect_keys("the graph", named, {name for name in named if re.fullmatch(_NAME, name)})
     nodes = [{key: value for key, value in node.items() if key != "metadata"} for node in graph["nodes"]]
-    parts = {**graph, "nodes": nodes, "tensor_values": list(tensors.values())}
+    parts = {**graph, "nodes": nodes, **{kind: list(named.values()) for kind, named in values.items()}}
     for key, part in (*parts.items(), ("signature", module["signature"])):
         check_words(part, key)
     for call in module["module_call_graph"]:

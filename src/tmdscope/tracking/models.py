@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import mlflow
 import mlflow.pytorch
@@ -31,7 +31,7 @@ from tmdscope.errors import UserError
 from tmdscope.files import sha256_file, sha256_json
 from tmdscope.limits import MAX_CLASSES, MAX_MODEL_BYTES
 from tmdscope.names import text_problem
-from tmdscope.params.experiments import Architecture
+from tmdscope.params.architectures import check_architecture
 from tmdscope.params.images import PrepareParams
 from tmdscope.reliability.reliability import Reliability
 from tmdscope.tracking.model_files import (
@@ -44,9 +44,10 @@ from tmdscope.tracking.model_files import (
     read_description,
 )
 from tmdscope.tracking.model_graph import PROGRAM
-from tmdscope.tracking.registry import FILES_SHA256, check_pinned, resolve
+from tmdscope.tracking.registry import FILES_SHA256, check_pinned, is_registered, recorded_sha256, resolve
 from tmdscope.tracking.scale import Scale
-from tmdscope.tracking.store import Study, shown_uri
+from tmdscope.tracking.store import Store, shown_uri
+from tmdscope.vision.backbones import on_paper
 from tmdscope.vision.classifier import (
     EMBEDDING_WIDTH,
     Ensemble,
@@ -58,7 +59,7 @@ from tmdscope.vision.features import placed
 
 _EXAMPLE_BATCH = 2
 _REFERENCE_VERSION = "1"
-_TENSORS_OF_HEAD, _TENSORS_OF_NETWORK = 4, 64
+_TENSORS_OF_HEAD = 4
 
 logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it warns where uv left out pip
 
@@ -157,19 +158,7 @@ def hash_files(folder: Path) -> str:
     return sha256_json({name: sha256_file(folder / name) for name in names})
 
 
-def recorded_sha256(client: MlflowClient, uri: str) -> str | None:
-    """Give the hash that a model's files had when it was logged, from its tag or its version's; or None."""
-    if _is_registered(uri):
-        return resolve(client, uri).tags.get(FILES_SHA256)
-    tags: Mapping[str, str] = client.get_logged_model(uri.removeprefix("models:/")).tags
-    return tags.get(FILES_SHA256)
-
-
-def _is_registered(uri: str) -> bool:
-    return "@" in uri or uri.count("/") > 1
-
-
-def find_program(study: Study, run_id: str, name: str) -> str | None:
+def find_program(study: Store, run_id: str, name: str) -> str | None:
     """Find the URI of a whole model that a run has logged, or None; what was logged by half is removed."""
     logged = study.client.search_logged_models(
         [study.experiment_id], filter_string=f"source_run_id = '{run_id}' and name = '{name}'"
@@ -236,7 +225,7 @@ def fetch_files(uri: str, sha256: str | None = None) -> Path:
             f"{uri}: its files have SHA-256 {found}, {sha256.lower()} was asked for: it is another "
             "version, or its files were changed"
         )
-    if _is_registered(uri):
+    if is_registered(uri):
         check_pinned(client, resolve(client, uri))
     return folder
 
@@ -324,7 +313,9 @@ def _read_config(metadata: Mapping[str, Any], weights: int) -> EnsembleConfig:
     for name in (*config.classes, *(config.atoms or ())):
         if problem := text_problem(name):
             raise ValueError(f"class {problem}")
-    most = weights // (_TENSORS_OF_HEAD if config.shared_backbone else _TENSORS_OF_NETWORK)
+    check_architecture(config.architecture)
+    own = 0 if config.shared_backbone else len(on_paper(config.architecture).state_dict())
+    most = weights // (_TENSORS_OF_HEAD + own)
     for what, number, lowest, highest in (
         ("classes", len(set(config.classes)), max(1, len(config.classes)), MAX_CLASSES),
         ("atoms", len(config.atoms or ()), 0, MAX_CLASSES),
@@ -333,8 +324,6 @@ def _read_config(metadata: Mapping[str, Any], weights: int) -> EnsembleConfig:
     ):
         if not lowest <= number <= highest:
             raise ValueError(f"its metadata say {what} {number}, {lowest} to {highest} is possible")
-    if config.architecture not in get_args(Architecture):
-        raise ValueError(f"its metadata say architecture {config.architecture[:80]!r}")
     if list(metadata.get("classes", config.classes)) != list(config.classes):
         raise ValueError("its metadata name two lists of classes")
     if not set(config.trained or ()) <= set(config.classes):

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import pandas as pd
 from mlflow import MlflowClient
 
+from tmdscope.dataset.label import take_label
 from tmdscope.errors import UserError
 from tmdscope.files import read_table
 from tmdscope.scores.scored import PREDICTIONS, find_problems
 from tmdscope.scores.task import Task
+from tmdscope.tracking.artifacts import fetch_artifact
+from tmdscope.tracking.registration import with_run
 from tmdscope.tracking.registry import Version, pull, pull_alias, resolve, task_of
-from tmdscope.tracking.runs import fetch_artifact
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ def resolve_model(client: MlflowClient, text: str, default_name: str) -> ScoredM
         uri = f"models:/{logged[-1].model_id}" if logged else None
         return ScoredModel(f"run {run.info.run_name} ({text[:8]})", text, uri, dict(run.data.tags))
     version = resolve_version(client, text, default_name)
-    run = pull(f"run {version.run_id}", client.get_run, version.run_id)
-    tags = {**run.data.tags, **version.tags}
+    pull(f"run {version.run_id}", client.get_run, version.run_id)
+    tags = with_run(client, version).tags
     return ScoredModel(f"{version.name} version {version.number}", version.run_id, version.uri, tags)
 
 
@@ -71,7 +73,7 @@ def read_predictions(client: MlflowClient, run_id: str) -> pd.DataFrame:
     remedy = "run the experiment again with `dvc repro --force`"
     with fetch_artifact(client, run_id, PREDICTIONS) as path:
         try:
-            table = read_table(path)
+            table = take_label(path, read_table(path))
         except UserError as error:
             raise UserError(f"{PREDICTIONS} of run {run_id} cannot be read: {error}; {remedy}") from error
     problems = find_problems(table)

@@ -15,7 +15,7 @@ import torch
 import tmdscope
 from tmdscope.address import without_secrets
 from tmdscope.files import sha256_file, sha256_json
-from tmdscope.tracking.store import Study
+from tmdscope.tracking.store import Store
 
 _WRITTEN_BY_DVC = (":(exclude,glob)**/dvc.lock", ":(exclude)reports")
 """What a run of the pipeline changes by itself: no uncommitted change of its own."""
@@ -50,7 +50,7 @@ def provenance(study: str, data_sha256: str, params: Mapping[str, Any]) -> dict[
     }
 
 
-def whereabouts(study: Study, tags: Mapping[str, str]) -> dict[str, Any]:
+def whereabouts(study: Store, tags: Mapping[str, str]) -> dict[str, Any]:
     """Say where a stage's runs are and what made them: the part that every ``run.json`` has.
 
     ``tracking_uri`` (without password), ``experiment_id``, ``made_at`` (now, UTC) and ``provenance``, its

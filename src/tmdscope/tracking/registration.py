@@ -3,43 +3,33 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import RunTag
 
 from tmdscope.errors import UserError
 from tmdscope.files import read_json
-from tmdscope.record import JsonRecord
 from tmdscope.scores.facts import Facts
 from tmdscope.scores.intervals import Bounds
 from tmdscope.scores.scored import FACTS
 from tmdscope.scores.task import CLASSES, Metric
-from tmdscope.tracking.models import recorded_sha256
-from tmdscope.tracking.registry import FILES_SHA256, TASK, Version, register, task_of
-from tmdscope.tracking.runs import fetch_artifact
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A registered version of an experiment."""
-
-    version: int
-    run_id: str
-
-
-@dataclass(frozen=True)
-class Registration(JsonRecord):
-    """What stage `register` leaves in ``registered.json``: of each experiment its version, and the best."""
-
-    model: str
-    best: str
-    versions: dict[str, Entry]
+from tmdscope.tracking.artifacts import fetch_artifact
+from tmdscope.tracking.registry import (
+    FILES_SHA256,
+    TASK,
+    Version,
+    if_there,
+    recorded_sha256,
+    register,
+    task_of,
+)
 
 
 @dataclass(frozen=True)
 class ScoreTags:
-    """Scores by the metric that decides, as a version's tags hold them; None where these do not say.
+    """Scores by the metric that decides, as tags hold them; None where these do not say.
 
     Out of fold (`val`) and of the ensemble on the held-out test, with 95 % intervals; `selection` is what
     `BEST` is chosen by, `optimism` how much better the mean validation score is.
@@ -100,19 +90,33 @@ def _numbers(text: str, count: int) -> Any:
 def register_model(
     client: MlflowClient, name: str, model_uri: str, run_id: str, facts: Facts, tags: Mapping[str, str]
 ) -> Version:
-    """Register a logged model once, with its scores, the hash of its files and the commit of its code.
+    """Register a logged model once; a run that has a version keeps it.
 
-    What can change after the training, such as an audit of its data, is looked up when it is needed. A run
-    that has a version keeps it.
+    The version's own tags are few: experiment, test score, hashes of data and files. All others, and what its
+    facts say, are tags of its run (`with_run`). What can change after the training, such as an audit of its
+    data, is looked up when it is needed.
     """
-    commit = client.get_run(run_id).data.tags.get("git.commit", "none")
-    sha256 = recorded_sha256(client, model_uri) or "none"
-    tags = {**fact_tags(facts), **tags, "git.commit": commit, FILES_SHA256: sha256}
-    return register(client, name, model_uri, run_id, tags)
+    score = f"test_{facts.task.primary.name}"
+    known = {**fact_tags(facts), **tags}
+    own = {key: known.pop(key) for key in ("data.sha256", score, f"{score}_ci95")}
+    own["experiment"] = known.pop("experiment", f"stage {known.get('stage')}")
+    own[FILES_SHA256] = recorded_sha256(client, model_uri) or "none"
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in known.items()])
+    return with_run(client, register(client, name, model_uri, run_id, own))
+
+
+def with_run(client: MlflowClient, version: Version) -> Version:
+    """Give a version with the tags of its run below its own: all that was known as it was registered.
+
+    The hash of its files is its own alone. An earlier tmdscope wrote all of it on the version.
+    """
+    run = if_there(client.get_run, version.run_id)
+    found = {} if run is None else {key: v for key, v in run.data.tags.items() if key != FILES_SHA256}
+    return replace(version, tags={**found, **version.tags})
 
 
 def fact_tags(facts: Facts) -> dict[str, str]:
-    """Write facts as the tags that a version carries: `ScoreTags`, ``val_NAME_mean`` over folds, the task."""
+    """Write facts as tags: `ScoreTags`, ``val_NAME_mean`` over folds, the task."""
     metric = facts.task.primary
     return {
         "target": facts.encoding,

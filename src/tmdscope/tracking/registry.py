@@ -20,7 +20,7 @@ FILES_SHA256 = "files.sha256"
 """Tag of a logged model, of its versions and of the decision that promoted one: the hash of its files."""
 
 TASK = "task"
-"""Tag of a run and of a version: what its model predicts, JSON."""
+"""Tag of a run, once of a version too: what its model predicts, JSON."""
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Version:
 
     @property
     def task(self) -> Task:
-        """What it predicts."""
+        """What it predicts, of a version with its run's tags."""
         return task_of(self.tags)
 
 
@@ -127,6 +127,19 @@ def resolve(client: MlflowClient, uri: str) -> Version:
     if alias is not None:
         return pull_alias(client, name, alias)
     return to_version(pull(uri, client.get_model_version, name, number))
+
+
+def is_registered(uri: str) -> bool:
+    """Say whether an address is of a registered version or alias; else it is of a logged model."""
+    return "@" in uri or uri.count("/") > 1
+
+
+def recorded_sha256(client: MlflowClient, uri: str) -> str | None:
+    """Give the hash that a model's files had when it was logged, from its tag or its version's; or None."""
+    if is_registered(uri):
+        return resolve(client, uri).tags.get(FILES_SHA256)
+    tags: Mapping[str, str] = client.get_logged_model(uri.removeprefix("models:/")).tags
+    return tags.get(FILES_SHA256)
 
 
 def pull_alias(client: MlflowClient, name: str, alias: str) -> Version:

@@ -29,7 +29,7 @@ _HOLDERS = (("runs", "artifact_uri", False), ("logged_models", "artifact_locatio
 
 
 @dataclass(frozen=True)
-class Moved:
+class Relocated:
     """What was rewritten; no folders and no backup where the store named its own folder already."""
 
     folders: tuple[Path, ...]
@@ -63,7 +63,7 @@ def check_location(root: Path) -> None:
         )
 
 
-def move_store(root: Path) -> Moved:
+def move_store(root: Path) -> Relocated:
     """Rewrite the addresses in a local store whose project was copied or renamed to where it lies now.
 
     Every text that begins with another project's folder ``mlruns`` is rewritten, in whatever table, in one
@@ -82,7 +82,7 @@ def move_store(root: Path) -> Moved:
             folders = _foreign(store, root)
             if not folders:
                 store.rollback()
-                return Moved((), 0, None)
+                return Relocated((), 0, None)
             _check_artifacts(store, folders, root)
             backup = _back_up(database)
             addresses = sum(_rewrite(store, old, root) for old in folders)
@@ -95,7 +95,7 @@ def move_store(root: Path) -> Moved:
         except BaseException:
             store.rollback()
             raise
-    return Moved(tuple(folders), addresses, backup)
+    return Relocated(tuple(folders), addresses, backup)
 
 
 def _open(database: Path) -> sqlite3.Connection:

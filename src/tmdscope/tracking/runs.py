@@ -3,20 +3,16 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import pandas as pd
-from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
 
 from tmdscope.address import without_secrets
-from tmdscope.errors import UserError
 from tmdscope.files import write_json, write_table
 from tmdscope.names import key_of
 from tmdscope.scores.facts import Facts
@@ -24,7 +20,7 @@ from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.tracking.models import Program, find_program, log_program
 from tmdscope.tracking.owner import is_left, mine
 from tmdscope.tracking.registry import TASK
-from tmdscope.tracking.store import Study, all_pages, shown_uri
+from tmdscope.tracking.store import Store, all_pages, experiments_of
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends."""
@@ -68,7 +64,7 @@ class Dossier:
 class TrackedRun:
     """One MLflow run, ended as its block ends; what one that is `reopened` holds is not logged again."""
 
-    study: Study
+    study: Store
     run_id: str
     reopened: bool = False
 
@@ -137,6 +133,13 @@ class TrackedRun:
         logged = find_program(self.study, self.run_id, name) if self.reopened else None
         return logged or log_program(self.run_id, program, name)
 
+    def output(self, uri: str) -> None:
+        """Note a model that another run has logged, ``models:/m-...``, as an output of this one, once."""
+        model_id = uri.removeprefix("models:/")
+        outputs = self.study.client.get_run(self.run_id).outputs
+        if model_id not in [model.model_id for model in outputs.model_outputs]:
+            self.study.client.log_outputs(self.run_id, [LoggedModelOutput(model_id, step=0)])
+
     def dossier(self, dossier: Dossier) -> str:
         """Log a model with its predictions and facts, and give MLflow's URI of it."""
         with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
@@ -152,22 +155,8 @@ class TrackedRun:
         return any(entry.step == step for entry in self.study.client.get_metric_history(self.run_id, key))
 
 
-@contextmanager
-def fetch_artifact(client: MlflowClient, run_id: str, name: str) -> Iterator[Path]:
-    """Bring a file of a run here for as long as the block lasts; `UserError` where there is none."""
-    with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
-        try:
-            path = Path(client.download_artifacts(run_id, name, folder))
-        except (MlflowException, OSError) as error:
-            raise UserError(
-                f"run {run_id} in {shown_uri()} has no {name}: an earlier version made it; run "
-                "its experiment again with `dvc repro --force` (registering it again writes no such file)"
-            ) from error
-        yield path
-
-
 def start_run(
-    study: Study,
+    study: Store,
     name: str,
     tags: Mapping[str, str],
     parent: TrackedRun | None = None,
@@ -204,16 +193,17 @@ def start_run(
     return run
 
 
-def end_attempt(study: Study, attempt: str) -> None:
+def end_attempt(study: Store, attempt: str) -> None:
     """Mark the runs of an attempt that will not go on as killed."""
     query = f"tags.{ATTEMPT} = '{attempt}' and attributes.status = 'RUNNING'"
     for run in all_pages(study.client.search_runs, [study.experiment_id], query):
         study.client.set_terminated(run.info.run_id, "KILLED")
 
 
-def end_orphans(study: Study, lapses_s: float = float("inf"), clock: Callable[[], float] = time.time) -> None:
-    """End the runs that killed processes have left running, and those older than `lapses_s`."""
-    for run in all_pages(study.client.search_runs, [study.experiment_id], "attributes.status = 'RUNNING'"):
+def end_orphans(study: Store, lapses_s: float = float("inf"), clock: Callable[[], float] = time.time) -> None:
+    """End the runs of a study that killed processes have left, and those older than `lapses_s`."""
+    of_study = experiments_of(study.client, study.name)
+    for run in all_pages(study.client.search_runs, of_study, "attributes.status = 'RUNNING'"):
         age_s = clock() - run.info.start_time / 1000
         if is_left(run.data.tags.get(OWNER, "")) or age_s > lapses_s:
             orphan = TrackedRun(study, run.info.run_id)

@@ -24,9 +24,9 @@ from tmdscope.search.worker import await_running, work
 from tmdscope.stage import say
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.runs import DataUse, Status, TrackedRun, start_run
-from tmdscope.tracking.store import Study, all_pages, search_storage_url
+from tmdscope.tracking.store import Store, all_pages, search_storage_url
 
-STUDY = "optuna.study"
+STUDY_TAG = "optuna.study"
 TRIAL = "optuna.trial"
 STATE = "optuna.state"
 """Tags of the runs of a search."""
@@ -93,7 +93,7 @@ class TrackedSearch:
 
     def trial(self, number: int, settings: Settings, retry_of: int | None) -> TrackedTrial:
         """Open a trial's run, see `SearchRecorder.trial`."""
-        tags = {**self.task.tags, STUDY: self.task.name, TRIAL: str(number)}
+        tags = {**self.task.tags, STUDY_TAG: self.task.name, TRIAL: str(number)}
         if retry_of is not None:
             tags["retry_of"] = str(retry_of)
         running, study = {**tags, STATE: "RUNNING"}, self.parent.study
@@ -104,7 +104,7 @@ class TrackedSearch:
     def settle(self, states: Mapping[int, str]) -> None:
         """End the runs of trials that are over, see `SearchRecorder.settle`."""
         study = self.parent.study
-        query = f"tags.`{STUDY}` = '{self.task.name}' and attributes.status != 'FINISHED'"
+        query = f"tags.`{STUDY_TAG}` = '{self.task.name}' and attributes.status != 'FINISHED'"
         for run in all_pages(study.client.search_runs, [study.experiment_id], query):
             number = run.data.tags.get(TRIAL)
             state = None if number is None else states.get(int(number))
@@ -120,7 +120,7 @@ def status_of(state: str) -> Status:
 
 
 def lead_search(
-    study: Study, storage: PatientStorage, task: SearchTask, parent: TrackedRun | None = None
+    study: Store, storage: PatientStorage, task: SearchTask, parent: TrackedRun | None = None
 ) -> tuple[SearchOutcome, str]:
     """Make a search or go on with it, work on it to its end, and log what it found.
 
@@ -129,7 +129,7 @@ def lead_search(
     be written; trials that had ended are safe.
     """
     search = task.open(storage)
-    tags = {**task.tags, STUDY: task.name, "sampler": task.params.sampler, "seed": str(task.params.seed)}
+    tags = {**task.tags, STUDY_TAG: task.name, "sampler": task.params.sampler, "seed": str(task.params.seed)}
     with _store_errors(study), start_run(study, task.run, tags, parent, task.data, task.name) as run:
         storage.retry(partial(search.study.set_user_attr, _RUN, run.run_id))
         if not run.reopened:
@@ -156,7 +156,7 @@ def await_search(storage: PatientStorage, name: str, wait_s: float) -> None:
         time.sleep(_LOOK_EVERY_S)
 
 
-def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
+def join_search(study: Store, storage: PatientStorage, task: SearchTask) -> int:
     """Work on a search that another process leads, and count the trials that ended here.
 
     `study` is in the leader's store, and `task` the same as the leader's. `UserError` where there is no such
@@ -178,7 +178,7 @@ def join_search(study: Study, storage: PatientStorage, task: SearchTask) -> int:
 
 
 @contextmanager
-def _store_errors(study: Study) -> Iterator[None]:
+def _store_errors(study: Store) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:

@@ -14,10 +14,10 @@ from tmdscope.sequential.plan import Plan, Training
 from tmdscope.sequential.record import StageVersion
 from tmdscope.sequential.run import StageResult, stage_target
 from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.registration import register_model
+from tmdscope.tracking.registration import register_model, with_run
 from tmdscope.tracking.registry import Version, find_version
 from tmdscope.tracking.runs import ATTEMPT, DataUse, Dossier, TrackedRun, end_attempt, flatten, start_run
-from tmdscope.tracking.store import Study, all_pages
+from tmdscope.tracking.store import Store, all_pages
 
 Package = Callable[[StageResult], Dossier | None]
 """Compiles what is kept with the model of a training; None where it is not to be registered."""
@@ -32,7 +32,7 @@ class TrackedSequences:
     their number behind the name); `before` are versions of first stages that were there before.
     """
 
-    study: Study
+    study: Store
     plan: Plan
     tags: Mapping[str, str]
     data: DataUse
@@ -74,7 +74,7 @@ class TrackedSequences:
         if ended is not None:
             version = find_version(self.study.client, self.model_of(training), ended)
             if version is not None:
-                self._registered[training] = version
+                self._registered[training] = with_run(self.study.client, version)
             yield Silent()
             return
         tags = {**self.tags, **self._facts(training)}

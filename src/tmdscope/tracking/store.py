@@ -52,10 +52,13 @@ _LOCAL = {
 }
 """What sqlite, and MLflow of its file, say, and what to do."""
 
+_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+"""What MLflow's pages call an experiment of trained models; without it they show one of language models."""
+
 
 @dataclass(frozen=True)
-class Study:
-    """An open MLflow experiment, the study of that name; its client is connected to the tracking `uri`."""
+class Store:
+    """An open MLflow experiment of the study of that name; its client is connected to the tracking `uri`."""
 
     client: MlflowClient
     experiment_id: str
@@ -221,19 +224,30 @@ def all_pages(search: Callable[..., Any], *arguments: Any, **named: Any) -> list
     return found
 
 
-def open_study(name: str) -> Study:
-    """Open an MLflow experiment, creating it when it is new."""
-    client = connect(create=True)
-    found = client.get_experiment_by_name(name)
+def open_study(name: str, kind: str = "") -> Store:
+    """Open the MLflow experiment of a study's runs of a kind, its own or ``NAME/KIND``; make it if it is new.
+
+    All kinds keep their artifacts in one folder.
+    """
+    client, title = connect(create=True), f"{name}/{kind}" if kind else name
+    found = client.get_experiment_by_name(title)
     if found is None:
         local = tracking_uri().startswith("sqlite:")
         artifacts = (tracking_root() / "artifacts" / name).as_uri() if local else None
         try:
-            found = client.get_experiment(client.create_experiment(name, artifact_location=artifacts))
+            found = client.get_experiment(client.create_experiment(title, artifacts, _TRAINING))
         except MlflowException:
-            found = client.get_experiment_by_name(name)  # another process was quicker
+            found = client.get_experiment_by_name(title)  # another process was quicker
             if found is None:
                 raise
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
-    return Study(client, str(found.experiment_id), name, tracking_uri())
+    for key, value in _TRAINING.items() - found.tags.items():  # an earlier tmdscope made it
+        client.set_experiment_tag(found.experiment_id, key, value)
+    return Store(client, str(found.experiment_id), name, tracking_uri())
+
+
+def experiments_of(client: MlflowClient, name: str) -> list[str]:
+    """Give the ids of all MLflow experiments of a study: its own and those of other kinds of runs."""
+    found = all_pages(client.search_experiments)
+    return [str(one.experiment_id) for one in found if one.name.partition("/")[0] == name]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from tmdscope.vision.backbones import bare_backbone, feature_count
+from tmdscope.vision.published import Normalisation
 from tmdscope.vision.targets import Multilabel, Target, make_target
-from tmdscope.vision.weights import Normalisation
 
 EMBEDDING_WIDTH = 100
 """Values of the penultimate layer (TMD paper: features -> 100 -> ReLU -> dropout -> classes)."""
@@ -40,22 +40,25 @@ class Head(nn.Module):
 
 
 class Backbone(nn.Module):
-    """A ResNet that takes 8-bit grey images; `network` turns float images N x 3 x H x W into features N x F.
+    """A network that takes 8-bit grey images; `network` turns float images N x 3 x H x W into features N x F.
 
-    Frozen layers stay as they are: no gradient, batch normalisation by the stored statistics.
+    Frozen layers and numbers stay as they are: no gradient, batch normalisation by the stored statistics.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self, network: nn.Module, normalisation: Normalisation, frozen: Sequence[nn.Module] = ()
+        self,
+        network: nn.Module,
+        normalisation: Normalisation,
+        frozen: Sequence[nn.Module | nn.Parameter] = (),
     ) -> None:
         super().__init__()
         self.network = network
-        self._frozen = tuple(frozen)
-        for layer in self._frozen:
-            layer.requires_grad_(False)
+        for part in frozen:
+            part.requires_grad_(False)
+        self._frozen = tuple(part for part in frozen if isinstance(part, nn.Module))
         self.register_buffer("mean", torch.tensor(normalisation.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(normalisation.std).view(1, 3, 1, 1), persistent=False)
 
@@ -162,10 +165,13 @@ class Ensemble(nn.Module):
 
 def bare_ensemble(config: EnsembleConfig) -> Ensemble:
     """Build an ensemble from its configuration, with weights of chance, in training mode."""
-    backbones = 1 if config.shared_backbone else config.members
+    backbones, of = (
+        1 if config.shared_backbone else config.members,
+        (config.architecture, None, config.size_px),
+    )
     target = config.make_target()
     return Ensemble(
-        [Backbone(bare_backbone(config.architecture), config.normalisation) for _ in range(backbones)],
+        [Backbone(bare_backbone(*of), config.normalisation) for _ in range(backbones)],
         [Head(feature_count(config.architecture), target.outputs) for _ in range(config.members)],
         target,
     )

@@ -1,20 +1,50 @@
-"""Features of a frozen backbone on disk, and what they are of."""
+"""Features of frozen backbones on disk, a folder for each, and what they are of."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.dataset.store import Dataset
 from tmdscope.files import atomic_path, broken, open_array, require_finite, sha256_file
-from tmdscope.record import read_record, write_record
+from tmdscope.names import key_of
+from tmdscope.record import JsonRecord
 from tmdscope.vision.backbones import feature_count
-from tmdscope.vision.weights import Weights
+from tmdscope.vision.published import Weights
+
+VALUES = "features.npy"
+"""Name of the file with what a backbone sees."""
 
 _RECORD = "features.json"
-_VALUES = "features.npy"
+
+
+class BackboneName(Protocol):
+    """Settings that name a backbone."""
+
+    @property
+    def architecture(self) -> str:
+        """Of the network."""
+
+    @property
+    def weights(self) -> str:
+        """What it was trained on."""
+
+
+def place_of(features: Path, backbone: BackboneName) -> Path:
+    """Say in which folder of stored features those of a backbone are."""
+    return features / key_of(f"{backbone.architecture}-{backbone.weights}")
+
+
+@dataclass(frozen=True)
+class About(JsonRecord):
+    """``features.json``: by which backbone the features beside it are."""
+
+    architecture: str
+    weights: str
+    symmetries: int
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -33,28 +63,23 @@ class StoredFeatures:
 
     def write(self, folder: Path, data_sha256: str, pretrained: Path) -> None:
         """Write ``features.npy`` and ``features.json``, replacing what the folder held."""
-        about = {
-            "architecture": self.architecture,
-            "weights": self.weights,
-            "symmetries": self.symmetries,
-            "precision": self.precision,
-        }
+        about = About(self.architecture, self.weights, self.symmetries, self.precision)
         with atomic_path(folder) as temporary:
             temporary.mkdir()
-            np.save(temporary / _VALUES, self.features)
+            np.save(temporary / VALUES, self.features)
             of = _of(data_sha256, self.weights, pretrained)
-            write_record(temporary / _RECORD, about, of, [temporary / _VALUES])
+            about.write(temporary / _RECORD, of, [temporary / VALUES])
 
     @classmethod
     def read(cls, folder: Path, dataset: Dataset, pretrained: Path) -> "StoredFeatures":
         """Read the features of a data set, from disk when they are used; those of others are refused."""
         path = folder / _RECORD
-        about: dict[str, Any] = read_record(path)
-        about = read_record(path, _of(dataset.digest, about["weights"], pretrained), [folder / _VALUES])
-        shape = (len(dataset.images), about["symmetries"], feature_count(about["architecture"]))
-        values = open_array(folder / _VALUES, shape, np.float32)
-        require_finite(folder / _VALUES, values)
-        return cls(values, about["architecture"], about["weights"], about["precision"])
+        of = _of(dataset.digest, About.read(path).weights, pretrained)
+        about = About.read(path, of, [folder / VALUES])
+        shape = (len(dataset.images), about.symmetries, feature_count(about.architecture))
+        values = open_array(folder / VALUES, shape, np.float32)
+        require_finite(folder / VALUES, values)
+        return cls(values, about.architecture, about.weights, about.precision)
 
 
 def _of(data_sha256: str, weights: str, pretrained: Path) -> dict[str, str]:

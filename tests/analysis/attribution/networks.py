@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from tmdscope.analysis.attribution.maps import Explained
 from tmdscope.params.images import AttributionParams
-from tmdscope.vision.backbones import bare_backbone
+from tmdscope.vision.backbones import bare_backbone, feature_count, map_stages
 from tmdscope.vision.classifier import Backbone, Classifier, Head
+from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.targets import make_target
-from tmdscope.vision.weights import GREY_NORMALISATION
 
 SETTINGS = AttributionParams(
     alias="best",
@@ -64,14 +64,12 @@ def image() -> np.ndarray:
 
 
 def random_network(architecture: str = "resnet18", target: str = "multiclass") -> Explained:
-    """A ResNet with seeded random weights."""
+    """A network with seeded random weights; maps are those of its last stage."""
     torch.manual_seed(3)
     made = make_target(target, ["MoS2", "WS2", "WSe2"])
-    features = 512 if architecture in ("resnet18", "resnet34") else 2048
-    backbone = Backbone(bare_backbone(architecture), GREY_NORMALISATION)
-    return Explained(
-        Classifier(backbone, Head(features, made.outputs)).eval(), made, "layer4", 3, torch.device("cpu")
-    )
+    backbone = Backbone(bare_backbone(architecture, size_px=64), GREY_NORMALISATION)
+    classifier = Classifier(backbone, Head(feature_count(architecture), made.outputs)).eval()
+    return Explained(classifier, made, map_stages(backbone.network)[-1], 3, torch.device("cpu"))
 
 
 def noise(images: int = 4) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from tests.analysis.attribution.networks import noise, random_network
-from tmdscope.analysis.attribution.checks import STEPS, pointing, randomised, rank_correlation
+from tmdscope.analysis.attribution.checks import pointing, randomised, rank_correlation
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -42,6 +42,20 @@ def test_weights_are_drawn_anew_from_the_top_down() -> None:
     assert all(torch.equal(value, trained[name]) for name, value in explained.classifier.state_dict().items())
 
 
+@pytest.mark.parametrize("architecture", ["efficientnet-lite0", "timm:convnextv2_atto"])
+def test_every_layer_of_other_networks_is_drawn_anew_once(architecture: str) -> None:
+    explained = random_network(architecture)
+    trained = {name: value.clone() for name, value in explained.classifier.state_dict().items()}
+    changed: set[str] = set()
+    for _, classifier in randomised(explained.classifier, seed=1):
+        state = classifier.state_dict()
+        now = {name for name, value in state.items() if not torch.equal(value, trained[name])}
+        assert now > changed
+        changed = now
+    convolutions = {name for name, value in trained.items() if value.ndim == 4}
+    assert {name for name in convolutions if "grn" not in name} <= changed
+
+
 def test_drawing_anew_repeats_and_leaves_the_global_generator() -> None:
     explained, images = random_network(), noise(2)
     state = torch.random.get_rng_state()
@@ -51,7 +65,7 @@ def test_drawing_anew_repeats_and_leaves_the_global_generator() -> None:
         )
         for _ in range(2)
         for step, network in randomised(explained.classifier, seed=1)
-        if step == STEPS[-1]
+        if step == "conv1"
     ]
     np.testing.assert_array_equal(*maps)
     assert torch.equal(state, torch.random.get_rng_state())

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from captum.attr import LayerGradCam
+from torch.nn import functional
 
 from tests.analysis.attribution.networks import (
     BRIGHT,
@@ -69,6 +71,30 @@ def test_maps_of_any_resnet_have_the_images_size(architecture: str, target: str,
         assert maps.dtype == np.float32
         assert np.isfinite(maps).all()
     assert explained.map_px(images) == {"layer2": 8, "layer4": 2}[layer]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "map_px"),
+    [("efficientnet-lite0", 2), ("timm:convnextv2_atto", 2), ("timm:vit_tiny_patch16_224", 4)],
+)
+def test_maps_of_other_networks_have_the_images_size_too(architecture: str, map_px: int) -> None:
+    explained, images = random_network(architecture), noise()
+    labels = explained.predict(images)
+    assert explained.map_px(images) == map_px
+    for maps in (explained.cam(images, labels), explained.grad_cam(images, labels)):
+        assert maps.shape == images.shape
+        assert np.isfinite(maps).all()
+        assert maps.std() > 0
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "efficientnet-lite0"])
+def test_weighed_maps_are_captums(architecture: str) -> None:
+    explained, images = random_network(architecture), noise()
+    labels = explained.predict(images)
+    layer = LayerGradCam(explained.scores, explained.module)
+    theirs = layer.attribute(torch.tensor(images, dtype=torch.float32), target=torch.tensor(labels))
+    theirs = functional.interpolate(theirs.detach(), size=images.shape[-2:], mode="bilinear")
+    np.testing.assert_allclose(explained.grad_cam(images, labels), theirs[:, 0].numpy(), atol=1e-6)
 
 
 def test_maps_do_not_depend_on_the_batch() -> None:

@@ -20,6 +20,7 @@ from tmdscope.tracking.provenance import provenance
 
 ROOT = Path(__file__).parents[3]
 EXPERIMENT = "features-multiclass"
+FEATURES = MAIN.features / "resnet18-simulated" / "features.npy"
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project as far as an attempt looks at it."""
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, lambda content: None)
-    for path in (MAIN.features / "features.npy", MAIN.pretrained, MAIN.split):
+    for path in (FEATURES, MAIN.pretrained, MAIN.split):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("1")
     return tmp_path
@@ -35,6 +36,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_params(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     content = read_params(ROOT / "params.yaml")
+    for entry in (content["experiments"][EXPERIMENT], content["sequential"]["training"]):
+        entry.update(architecture="resnet18", weights="simulated")
     change(content)
     YAML(typ="safe").dump(content, folder / "params.yaml")
 
@@ -83,9 +86,7 @@ def test_another_order_of_the_classes_begins_anew(project: Path, open_attempt: C
 
 
 @pytest.mark.parametrize("open_attempt", BOTH)
-@pytest.mark.parametrize(
-    "path", [MAIN.features / "features.npy", MAIN.pretrained, MAIN.split], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", [FEATURES, MAIN.pretrained, MAIN.split], ids=lambda path: path.name)
 def test_other_inputs_begin_anew(project: Path, open_attempt: Callable[[], Resume], path: Path) -> None:
     first = open_attempt()
     path.write_text("2")

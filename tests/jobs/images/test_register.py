@@ -14,9 +14,10 @@ from tmdscope.jobs.images import register
 from tmdscope.layout import MAIN
 from tmdscope.params.reading import read_params
 from tmdscope.record import write_record
+from tmdscope.run_record import ExperimentRun
+from tmdscope.scores.facts import Facts
 from tmdscope.sequential.record import write_left_out
 from tmdscope.studies.tmd_materials.study import STUDY
-from tmdscope.tracking.crossval import RunRecord
 from tmdscope.tracking.registry import Version
 
 ROOT = Path(__file__).parents[3]
@@ -49,13 +50,19 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     of = {"data": "ab" * 32, "split": sha256_file(MAIN.split)}
     write_left_out(MAIN.sequential / "sequential.json", MAIN.sequential / "latent.csv", of)
     found = Registry()
-    monkeypatch.setattr(register, "Scored", SimpleNamespace(read=lambda *_: None))  # see tests/scores
+    monkeypatch.setattr(register, "Scored", SimpleNamespace(read=read_scored))  # see tests/scores
     audit = SimpleNamespace(read=lambda *_: SimpleNamespace(failed_checks=[]))  # see tests/audit
     monkeypatch.setattr(register, "Audit", audit)
     monkeypatch.setattr(register, "connect", lambda: found)
     monkeypatch.setattr(register, "write_card", lambda *_: None)
     monkeypatch.setattr(register, "register_model", found.register_model)
     return found
+
+
+def read_scored(folder: Path, of: dict[str, str]) -> SimpleNamespace:
+    """What is written below, unchecked."""
+    run, facts = ExperimentRun.read(folder / "run.json", of), Facts.read(folder / "facts.json", of)
+    return SimpleNamespace(run=run, facts=facts)
 
 
 def write_scores(name: str, validation: float, selection: float) -> None:
@@ -67,7 +74,7 @@ def write_scores(name: str, validation: float, selection: float) -> None:
     }
     make_facts(scores=scores).write(MAIN.experiments / name / "facts.json", of)
     made = {"tracking_uri": "sqlite:", "experiment_id": "1", "made_at": "now", "provenance": {}}
-    run = RunRecord(name, name, [], f"models:/{name}", [], **made, data_sha256="ab" * 32, split_sha256="ab")
+    run = ExperimentRun(name, name, [], f"models:/{name}", **made, data_sha256="ab" * 32, split_sha256="ab")
     run.write(MAIN.experiments / name / "run.json", of)
 
 

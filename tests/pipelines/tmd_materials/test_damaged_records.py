@@ -94,15 +94,15 @@ CASES: list[tuple[str, dict[str, Damage], tuple[str, ...]]] = [
     ("data/prepared/images.npy", ARRAY, ("split", "features", f"crossval {SEARCHED}")),
     (
         "data/prepared/manifest.parquet",
-        {**TABLE, "labels": table(lambda rows: rows.assign(material="MoS2"))},
+        {**TABLE, "labels": table(lambda rows: rows.assign(label="MoS2"))},
         ("split", f"crossval {SEARCHED}"),
     ),
     ("data/split.json", {**JSON, "leak": content(leak)}, (f"crossval {SEARCHED}", "latent", "report")),
     ("data/split_counts.csv", TABLE, ("report",)),
     ("data/pretrained/backbone.safetensors", FILE, ("features", "crossval finetune-multilabel")),
     ("data/pretrained/pretrain.json", {**FILE, "list": JSON["list"]}, ("report",)),
-    ("data/features/features.npy", FLOATS, (f"crossval {SEARCHED}", "latent")),
-    ("data/features/features.json", JSON, (f"crossval {SEARCHED}",)),
+    ("data/features/efficientnet-lite0-imagenet/features.npy", FLOATS, (f"crossval {SEARCHED}", "latent")),
+    ("data/features/efficientnet-lite0-imagenet/features.json", JSON, (f"crossval {SEARCHED}",)),
     (
         f"{SEARCH}/best_params.yaml",
         {**FILE, "edited": lambda path: path.write_text(path.read_text() + "# mine\n")},

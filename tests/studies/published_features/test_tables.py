@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tmdscope.dataset.label import take_label
 from tmdscope.dataset.splits import make_split
 from tmdscope.errors import UserError
 from tmdscope.files import read_json
@@ -79,7 +80,7 @@ def _pickles(authors: Path) -> Path:
 
 
 def _descriptors():
-    keys = pd.DataFrame({"sample_id": SAMPLES, "material": FORMULAE})
+    keys = pd.DataFrame({"sample_id": SAMPLES, "label": FORMULAE})
     return keys.assign(local_variation=[0.1, 1.0, 0.5, 0.2], grain_density=[1.0, 0.0, 0.3, 0.3])
 
 
@@ -90,7 +91,7 @@ def test_download_is_converted_and_kept(server, authors, tmp_path):
     np.testing.assert_array_equal(found.features, _values(4))
     np.testing.assert_array_equal(found.embeddings, _values(3))
     assert found.sample_ids == SAMPLES
-    assert found.materials == FORMULAE
+    assert found.labels == FORMULAE
     assert found.cohort.targets.tolist() == [2, 4, 4, 0]
     assert found.cohort.image_ids.tolist() == ["0000", "0001", "0002", "0003"]
     assert found.cohort.distinct.tolist() == [True, True, False, True]
@@ -150,6 +151,16 @@ def test_pickle_of_something_else_is_refused(authors, tmp_path):
         convert_pickle(path, source)
 
 
+def test_a_users_tables_may_call_the_class_material(tables):
+    before = read_tables(tables)
+    _descriptors().rename(columns={"label": "material"}).to_csv(tables / published.DESCRIPTORS, index=False)
+    for source in (published.FEATURES, published.EMBEDDINGS):
+        _edit(tables, source.table, lambda table: table.rename(columns={"label": "material"}))
+    found = read_tables(tables)
+    assert found.labels == before.labels
+    assert found.descriptors is not None
+
+
 def _edit(folder, name, change):
     table = pd.read_parquet(folder / name)
     change(table).to_parquet(folder / name, index=False)
@@ -163,7 +174,7 @@ def _edit(folder, name, change):
         (lambda table: table.drop(columns="z001"), "must hold the columns"),
         (lambda table: table.assign(z001=np.float32(np.nan)), "not finite"),
         (lambda table: table.assign(z001=1.0), "float32"),
-        (lambda table: table.assign(material="WSe3"), "'WSe2'"),
+        (lambda table: table.assign(label="WSe3"), "'WSe2'"),
     ],
     ids=["reversed", "shorter", "column-missing", "nan", "float64", "unknown-material"],
 )
@@ -179,7 +190,7 @@ def test_table_that_does_not_fit_is_refused(tables, change, message):
         (lambda table: table[::-1], "same order"),
         (lambda table: table.assign(grain_density=7.0), "'grain_density' is not"),
         (lambda table: table.assign(grain_density="many"), "'grain_density' is not"),
-        (lambda table: table[["sample_id", "material"]], "it has none"),
+        (lambda table: table[["sample_id", "label"]], "it has none"),
     ],
     ids=["reversed", "not-normalised", "text", "none"],
 )
@@ -236,7 +247,7 @@ def test_the_authors_pickles_convert_bit_for_bit(published_dir, source):
     path = published_dir / "original" / source.pickle
     if not path.is_file():
         pytest.skip("the authors' pickles are not beside the published tables")
-    expected = pd.read_parquet(published_dir / source.table)
+    expected = take_label(path, pd.read_parquet(published_dir / source.table))
     pd.testing.assert_frame_equal(convert_pickle(path, source), expected, check_exact=True)
 
 
@@ -245,7 +256,7 @@ def test_class_indices_in_the_papers_order_give_the_papers_test(published_dir):
     tables = read_tables(published_dir)
     split = make_split(tables.cohort.targets, tables.sample_ids, tables.cohort.image_ids.tolist(), 10, 5)
     test = tables.cohort.manifest.set_index("image_id").loc[list(split.test)]
-    assert test["material"].value_counts().reindex(MATERIALS).tolist() == [47, 18, 13, 12, 14]
+    assert test["label"].value_counts().reindex(MATERIALS).tolist() == [47, 18, 13, 12, 14]
     assert test["sample_id"].nunique() == 62
     assert test["image_sha256"].nunique() == 91
-    assert set(test.loc[test["material"] == "Mo-WSe2", "sample_id"]) == {"7424"}
+    assert set(test.loc[test["label"] == "Mo-WSe2", "sample_id"]) == {"7424"}

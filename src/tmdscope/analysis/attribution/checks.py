@@ -13,14 +13,21 @@ from scipy.stats import rankdata
 from torch import nn
 
 from tmdscope.analysis.attribution.maps import Maps
+from tmdscope.vision.backbones import layers_before, stages_of
 from tmdscope.vision.classifier import Classifier
 
 Values = NDArray[np.float64]
 
-STEPS = ("output", "embedding", "layer4", "layer3", "layer2", "layer1", "conv1")
-"""Parts of a network from the top down, in the order in which they lose what they learnt."""
-
 _HEAD = ("output", "embedding")
+
+
+def steps(network: nn.Module) -> tuple[str, ...]:
+    """Name the parts of a classifier from the top down, in the order in which they lose what they learnt.
+
+    `network` is its backbone's; what comes before the first stage is called by its first layer: ``conv1``.
+    """
+    first = next(name for name, _ in network.named_children())
+    return (*_HEAD, *(name for name in reversed(stages_of(network)) if name != first), first)
 
 
 def rank_correlation(first: Maps, second: Maps) -> Values:
@@ -35,19 +42,24 @@ def rank_correlation(first: Maps, second: Maps) -> Values:
 def randomised(classifier: Classifier, seed: int) -> Iterator[tuple[str, Classifier]]:
     """Take from a copy of a network what it learnt, part by part from the top down.
 
-    Cascading randomisation (Adebayo et al. 2018, arXiv:1810.03292). Yields the part of `STEPS` that was drawn
-    anew last, and the network, which goes on being changed.
+    Cascading randomisation (Adebayo et al. 2018, arXiv:1810.03292). Yields the part of `steps` that was drawn
+    anew last, and the network, which goes on being changed. A stage goes with all that follows it.
     """
     changed = copy.deepcopy(classifier).eval()
-    network = changed.backbone.network
-    for number, step in enumerate(STEPS):
-        part = changed.head.get_submodule(step) if step in _HEAD else network.get_submodule(step)
+    network, done = changed.backbone.network, set[nn.Module]()
+    for number, step in enumerate(steps(network)):
+        if step in _HEAD:
+            parts = set(changed.head.get_submodule(step).modules())
+        else:
+            before = layers_before(network, step)
+            kept = {inner for outer in before if isinstance(outer, nn.Module) for inner in outer.modules()}
+            parts = set(network.modules()) - kept
         with torch.random.fork_rng():
             torch.manual_seed(seed + number)
-            parts = [part, network.get_submodule("bn1")] if step == "conv1" else [part]
-            for module in (inner for outer in parts for inner in outer.modules()):
-                if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
-                    module.reset_parameters()
+            for module in changed.modules():  # in the network's own order
+                if module in parts - done and callable(draw := getattr(module, "reset_parameters", None)):
+                    draw()
+        done |= parts
         yield step, changed
 
 

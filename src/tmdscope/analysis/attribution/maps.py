@@ -3,9 +3,10 @@
 ``cam`` is the TMD paper's: the last layer's maps summed over channels and divided by the largest value. No
 class enters it. ``grad_cam`` (Selvaraju et al. 2017, arXiv:1610.02391) weighs the channels by the class
 score's gradient. ``occlusion`` (Zeiler & Fergus 2014, arXiv:1311.2901) hides a square of the image and takes
-what the score loses. The last two are captum's.
+what the score loses. The last is captum's.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -26,9 +27,10 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Explained:
-    """One fold's network of any ResNet, on `device`, in evaluation mode, and what is asked of it.
+    """One fold's network, on `device`, in evaluation mode, and what is asked of it.
 
-    Maps are those of `layer`, ``layer1`` to ``layer4``, interpolated linearly to the images' N x S x S.
+    Maps are those of `layer`, one of its stages (`tmdscope.vision.backbones.stages`), interpolated linearly
+    to the images' N x S x S; tokens of a transformer are maps of its patches.
     """
 
     classifier: Classifier
@@ -69,13 +71,20 @@ class Explained:
 
     def grad_cam(self, images: NDArray[np.uint8], labels: Labels) -> Maps:
         """Weigh the layer's maps by the mean gradient of a class's score; below 0 speaks against it."""
-        from captum.attr import LayerGradCam
-
-        layer = LayerGradCam(self.scores, self.module)
 
         def _weighed(batch: Tensor, wanted: Tensor) -> Tensor:
-            maps: Tensor = layer.attribute(batch, target=wanted)
-            return maps.detach()
+            seen: list[Tensor] = []
+
+            def keep(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+                seen.append(output)
+                return output.clone()  # a layer behind may write into it
+
+            handle = self.module.register_forward_hook(keep)
+            score = self.scores(batch).gather(1, wanted[:, None]).sum()
+            handle.remove()
+            (gradient,) = torch.autograd.grad(score, seen[0])
+            weights = self._as_maps(gradient).mean(dim=(2, 3), keepdim=True)
+            return (weights * self._as_maps(seen[0])).sum(dim=1, keepdim=True).detach()
 
         return self._maps(_weighed, images, labels)
 
@@ -105,7 +114,16 @@ class Explained:
         from captum.attr import LayerActivation
 
         maps: Tensor = LayerActivation(self.classifier, self.module).attribute(batch.float())
-        return maps
+        return self._as_maps(maps)
+
+    def _as_maps(self, output: Tensor) -> Tensor:
+        """Bring what a layer gives into the form N x channels x h x w."""
+        network = self.classifier.backbone.network
+        if output.ndim == 3:
+            patches = output[:, int(getattr(network, "num_prefix_tokens", 0)) :].transpose(1, 2)
+            side = math.isqrt(patches.shape[2])
+            return patches.reshape(*patches.shape[:2], side, side)
+        return output.permute(0, 3, 1, 2) if getattr(network, "output_fmt", "NCHW") == "NHWC" else output
 
     def _maps(
         self, method: Callable[[Tensor, Tensor], Tensor], images: NDArray[np.uint8], labels: Labels

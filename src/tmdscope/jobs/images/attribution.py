@@ -14,10 +14,12 @@ from tmdscope.files import atomic_path
 from tmdscope.jobs.study import Study
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import AttributionParams, DataParams
+from tmdscope.run_record import Registration
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.registration import Registration
+from tmdscope.tracking.registration import with_run
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
+from tmdscope.vision.backbones import map_stages
 from tmdscope.vision.features import best_device, placed
 
 
@@ -28,14 +30,14 @@ def run(study: Study) -> None:
     dataset = Dataset.load(layout.prepared)
     split = read_split(layout.split, dataset.digest, dataset.manifest)
     of = study.of(dataset.digest)
-    version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
+    client, name = connect(), Registration.read(layout.registered, of).model
+    version = with_run(client, pull_alias(client, name, settings.alias))
     check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     program, device = load_program(version.uri), best_device()
     classifier = placed(program.ensemble.member(fold), device)
-    explained = Explained(
-        classifier, program.config.make_target(), settings.layer, settings.batch_size, device
-    )
+    layer = map_stages(classifier.backbone.network)[-1] if settings.layer == "last" else settings.layer
+    explained = Explained(classifier, program.config.make_target(), layer, settings.batch_size, device)
     rows = np.flatnonzero(dataset.manifest["image_id"].isin(split.test))
     held_out = dataset.manifest.iloc[rows]
     size_px = dataset.images.shape[1]
@@ -47,7 +49,8 @@ def run(study: Study) -> None:
         masks=simulated_masks(held_out, data.simulated, size_px, settings.tolerance_px) if simulated else {},
     )
     model = ExplainedModel(version.name, version.number, settings.alias, fold)
-    found = explain(explained, tested, settings, study.section("scoring", ScoringParams), model)
+    asked = settings.model_copy(update={"layer": layer})
+    found = explain(explained, tested, asked, study.section("scoring", ScoringParams), model)
     with atomic_path(layout.attribution) as temporary:
         temporary.mkdir()
         image_ids = held_out["image_id"].to_numpy(str)[found.shown]

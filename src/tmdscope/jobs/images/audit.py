@@ -15,17 +15,18 @@ from tmdscope.learn.crossval import cross_validate
 from tmdscope.learn.experiment import Experiment, make_experiment
 from tmdscope.learn.recorder import Silent
 from tmdscope.params.audit import ManifestAuditParams
-from tmdscope.params.experiments import Strategy, read_experiments
+from tmdscope.params.experiments import FeaturesParams, Strategy, read_experiments
 from tmdscope.scores.cohort import Cohort, Rows, Targets
 from tmdscope.vision.features import best_device
-from tmdscope.vision.stored import StoredFeatures
+from tmdscope.vision.stored import StoredFeatures, place_of
 
 
 def run(study: Study) -> None:
     """Audit the images as frozen features see them; experiments on these run in another order of folds."""
     params, layout, cohort = study.section("audit", ManifestAuditParams), study.layout, study.cohort(study)
     dataset = Dataset.load(layout.prepared)
-    stored = StoredFeatures.read(layout.features, dataset, layout.pretrained)
+    first = study.section("features", FeaturesParams).backbones[0]
+    stored = StoredFeatures.read(place_of(layout.features, first), dataset, layout.pretrained)
     folds, device = cohort.rows(cohort.read_split(layout.split)), best_device()
 
     def taken(rows: Rows) -> Cohort:

@@ -1,4 +1,4 @@
-"""Stage `crossval`: one experiment, cross-validated; every fold is an MLflow run with its model."""
+"""Stage `crossval`: one experiment, cross-validated; every fold is an MLflow run."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from tmdscope.errors import UserError
 from tmdscope.files import write_table
 from tmdscope.jobs.compiler import Compiler
 from tmdscope.jobs.study import Study
-from tmdscope.learn.experiment import make_experiment
+from tmdscope.learn.experiment import files_of, make_experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.learn.summary import confusion_pairs, mean_confusion, mean_history
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.experiments import ExperimentParams, Strategy
+from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.images import DataParams, ModelTrackingParams, PrepareParams
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, read_best_params, tuned_name
 from tmdscope.scores.records import ExperimentScores
@@ -27,7 +27,7 @@ from tmdscope.tracking.runs import DataUse, Dossier, TrackedRun
 from tmdscope.tracking.store import open_study
 from tmdscope.vision.features import best_device
 
-TUNED = "--tuned"
+TUNED_OPTION = "--tuned"
 
 
 def run(study: Study, *arguments: str) -> None:
@@ -76,8 +76,8 @@ def read_arguments(study: Study, arguments: Sequence[str]) -> tuple[str, Experim
 
     ``--tuned`` takes the settings that its search found; the last value is that search's selection score.
     """
-    name = name_of_entry([word for word in arguments if word != TUNED], "experiments")
-    if TUNED not in arguments:
+    name = name_of_entry([word for word in arguments if word != TUNED_OPTION], "experiments")
+    if TUNED_OPTION not in arguments:
         return name, study.section(f"experiments.{name}", ExperimentParams), None
     settings = read_best_params(study.layout.searches / name / BEST_PARAMS)
     found = study.layout.searches / name / SEARCHED
@@ -92,9 +92,7 @@ def open_attempt(
 ) -> Resume:
     """Go on with an interrupted cross-validation of the same data, settings and code, or begin one."""
     layout = study.layout
-    files = {"split": layout.split, "weights": layout.pretrained}
-    if params.strategy is Strategy.FEATURES:
-        files["features"] = layout.features / "features.npy"
+    files = {"split": layout.split, **files_of(params, layout.features, layout.pretrained)}
     return Resume.open(layout.attempts / name, identity(tags, classes, **files), machine(tags))
 
 

@@ -1,7 +1,6 @@
 """Stage `ingest`: simulate scans, check and copy a user's images, or fetch a published archive."""
 
-from tmdscope.dataset.sources import NOTE, ingest
-from tmdscope.files import read_json
+from tmdscope.dataset.sources import ingest
 from tmdscope.jobs.study import Study
 from tmdscope.params.images import DataParams
 
@@ -11,11 +10,8 @@ def run(study: Study) -> None:
     layout = study.layout
     data = study.section("data", DataParams)
     manifest = ingest(data, layout.raw)
-    images = ", ".join(f"{name} {(manifest['material'] == name).sum()}" for name in data.classes)
+    images = ", ".join(f"{name} {(manifest['label'] == name).sum()}" for name in data.classes)
     print(
         f"{layout.raw}: {len(manifest)} {data.source} images of {manifest['sample_id'].nunique()} samples "
         f"({images})"
     )
-    if data.source == "archive":
-        for why, count in read_json(layout.raw / NOTE)["left_out"].items():
-            print(f"left out: {count} pictures {why}")

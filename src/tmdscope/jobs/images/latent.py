@@ -7,13 +7,15 @@ from tmdscope.analysis.record import Before, LatentModel, ModelLatent
 from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.jobs.latent import relate_embedding
 from tmdscope.jobs.study import Study
+from tmdscope.params.experiments import FeaturesParams
 from tmdscope.params.images import LatentParams
+from tmdscope.run_record import Registration
 from tmdscope.tracking.models import load_program
-from tmdscope.tracking.registration import Registration
+from tmdscope.tracking.registration import with_run
 from tmdscope.tracking.registry import check_trained_on, pull_alias
 from tmdscope.tracking.store import connect
 from tmdscope.vision.features import best_device, embed
-from tmdscope.vision.stored import StoredFeatures
+from tmdscope.vision.stored import StoredFeatures, place_of
 
 
 def run(study: Study) -> None:
@@ -23,8 +25,10 @@ def run(study: Study) -> None:
     dataset = Dataset.load(layout.prepared)
     cohort = study.cohort(study)
     split, of = cohort.read_split(layout.split), study.of(dataset.digest)
-    stored = StoredFeatures.read(layout.features, dataset, layout.pretrained)
-    version = pull_alias(connect(), Registration.read(layout.registered, of).model, settings.alias)
+    first = study.section("features", FeaturesParams).backbones[0]
+    stored = StoredFeatures.read(place_of(layout.features, first), dataset, layout.pretrained)
+    client, name = connect(), Registration.read(layout.registered, of).model
+    version = with_run(client, pull_alias(client, name, settings.alias))
     check_trained_on(version, of)
     fold = int(version.tags.get("best_fold", "0"))
     classifier = load_program(version.uri).ensemble.member(fold)

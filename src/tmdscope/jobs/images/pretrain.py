@@ -2,18 +2,24 @@
 
 from safetensors.torch import save_file
 
-from tmdscope.files import atomic_path
+from tmdscope.files import atomic_path, read_json
 from tmdscope.jobs.study import Study
-from tmdscope.learn.pretrain import pretrain, simulate_corpus
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.images import PrepareParams, PretrainParams
-from tmdscope.record import write_record
-from tmdscope.vision.features import best_device
+from tmdscope.scores.records import Pretraining
 
 
 def run(study: Study) -> None:
-    """Write the backbone and how well it reads each quantity."""
+    """Write the backbone and how well it reads each quantity, or that no setting asks for it."""
     layout = study.layout
+    if not read_json(layout.pretraining_needed)["needed"]:
+        layout.pretrained.unlink(missing_ok=True)
+        Pretraining("simulated", 0, [], {}).write(layout.pretraining, {}, [])
+        print(f"no setting asks for weights `simulated`: {layout.pretraining} says so, nothing was trained")
+        return
+    from tmdscope.learn.pretrain import pretrain, simulate_corpus
+    from tmdscope.vision.features import best_device
+
     keep_freed_memory()
     settings = study.section("pretrain", PretrainParams)
     prepare = study.section("prepare", PrepareParams)
@@ -27,10 +33,5 @@ def run(study: Study) -> None:
     )
     with atomic_path(layout.pretrained) as temporary:
         save_file(result.state, temporary, metadata={"architecture": settings.architecture})
-    content = {
-        "data": "simulated",
-        "images": len(images),
-        "history": result.history,
-        "r_squared": result.r_squared,
-    }
-    write_record(layout.pretrained.with_name("pretrain.json"), content, {}, [layout.pretrained])
+    found = Pretraining("simulated", len(images), result.history, result.r_squared)
+    found.write(layout.pretraining, {}, [layout.pretrained])

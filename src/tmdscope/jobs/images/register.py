@@ -7,12 +7,11 @@ from tmdscope.lifecycle.card import write_card
 from tmdscope.params.images import ModelTrackingParams
 from tmdscope.params.search import read_all_experiments
 from tmdscope.record import record_of
-from tmdscope.scores.facts import Facts
-from tmdscope.scores.scored import FACTS, RUN, Scored
+from tmdscope.run_record import RegisteredVersion, Registration
+from tmdscope.scores.scored import Scored
 from tmdscope.scores.task import read_task
 from tmdscope.sequential.record import SequenceRecord
-from tmdscope.tracking.crossval import RunRecord
-from tmdscope.tracking.registration import Entry, Registration, register_model
+from tmdscope.tracking.registration import register_model
 from tmdscope.tracking.registry import BEST, Version, resolve
 from tmdscope.tracking.store import connect
 
@@ -24,16 +23,15 @@ def run(study: Study) -> None:
     of = study.of(record_of(layout.split)["data"])
     client, failed = connect(), Audit.read(layout.audit, task, of).failed_checks
     experiments = read_all_experiments(layout.searches, layout.settings)
-    for name in experiments:
-        Scored.read(layout.experiments / name, of)
-    facts = {name: Facts.read(layout.experiments / name / FACTS, of) for name in experiments}
+    scored = {name: Scored.read(layout.experiments / name, of) for name in experiments}
+    facts = {name: found.facts for name, found in scored.items()}
     metric = next(iter(facts.values())).task.primary
     best = choose_best({name: one.scores for name, one in facts.items()}, metric)
     versions: dict[str, Version] = {}
     stages, panels = layout.sequential / "sequential.json", layout.sequential / "latent.csv"
     sequential = SequenceRecord.read(stages, panels, of, task.primary)
     for name, params in experiments.items():
-        run, own = RunRecord.read(layout.experiments / name / RUN, of), facts[name]
+        run, own = scored[name].run, facts[name]
         tags = {
             "experiment": name,
             "strategy": params.strategy.value,
@@ -55,5 +53,5 @@ def run(study: Study) -> None:
     print(f"alias {BEST!r}: {versions[best].uri} ({best})")
     if failed:
         print(f"the study's audit failed: {', '.join(failed)}; the gate lets no version pass")
-    listed = {name: Entry(version.number, version.run_id) for name, version in versions.items()}
+    listed = {name: RegisteredVersion(version.number, version.run_id) for name, version in versions.items()}
     Registration(tracking.model, best, listed).write(layout.registered, of)

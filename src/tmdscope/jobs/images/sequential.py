@@ -15,6 +15,7 @@ from tmdscope.jobs.sequences import (
     train_tracked,
 )
 from tmdscope.jobs.study import Study
+from tmdscope.learn.experiment import files_of
 from tmdscope.learn.resume import Resume
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.common import ScoringParams
@@ -41,8 +42,8 @@ def sequences_of(study: Study, cohort: Cohort) -> Sequences:
         study.section("tracking", ModelTrackingParams),
     )
     kept = [section.model_dump(mode="json") for section in kept_with]  # with an ended stage
-    stored = {"features": layout.features / "features.npy"} if params.strategy is Strategy.FEATURES else {}
-    deciding = {"split": layout.split, "weights": layout.pretrained, **stored, "kept": kept}
+    files = files_of(params.experiment(params.encodings[0], 0), layout.features, layout.pretrained)
+    deciding = {"split": layout.split, **files, "kept": kept}
     return Sequences(study, cohort, params, params.training["epochs"], deciding)
 
 

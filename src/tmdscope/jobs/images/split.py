@@ -26,15 +26,15 @@ def run(study: Study) -> None:
     if merged:
         print(f"kept together with another sample, for they share identical images: {', '.join(merged)}")
     # Class indices, the five materials in the paper's order: the order decides ties between samples.
-    classes = classes_of(manifest["material"])
+    classes = classes_of(manifest["label"])
     check(study, settings, manifest, groups)
-    labels = [classes.index(name) for name in manifest["material"]]
+    labels = [classes.index(name) for name in manifest["label"]]
     images = manifest["image_id"].tolist()
     if settings.test == "paper":
         split = split_rest(labels, groups, images, _paper_test(study, manifest), settings.folds)
     else:
         split = make_split(labels, groups, images, settings.test_folds, settings.folds)
-    counts = check_split(study, cohort, split).counts
+    counts = check_split(study, cohort, split)
     parts = {kind: counts.filter(regex=f"^fold.*_{kind}$").min(axis="columns") for kind in ("train", "val")}
     fewest = {name: (int(parts["train"][name]), int(parts["val"][name])) for name in counts.index}
     refuse(volume_problems(study.section("sequential", SequentialParams), cohort.classes, fewest))
@@ -48,7 +48,7 @@ def check(study: Study, settings: SplitParams, manifest: pd.DataFrame, groups: l
     does not have.
     """
     audit = study.section("audit", ManifestAuditParams)
-    counts = manifest.assign(group=groups).groupby("material", sort=False)["group"].nunique()
+    counts = manifest.assign(group=groups).groupby("label", sort=False)["group"].nunique()
     problems = sample_problems(
         settings, audit, study.section("latent", LatentParams), counts.to_dict(), len(manifest)
     )

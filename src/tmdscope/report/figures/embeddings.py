@@ -29,7 +29,7 @@ class Plane:
     Attributes
     ----------
     points : pandas.DataFrame
-        Columns ``PC1``, ``PC2``, ``material``, and optionally ``part``: ``test`` is drawn with a dark edge.
+        Columns ``PC1``, ``PC2``, ``label``, and optionally ``part``: ``test`` is drawn with a dark edge.
     lines : mapping, optional
         Name to a, b, c of a line ``a x + b y + c = 0`` that is drawn through the plane.
     """
@@ -58,7 +58,7 @@ def _draw_classes(axis: Axes, points: pd.DataFrame, classes: Sequence[str]) -> N
     held_out = points["part"] == "test" if "part" in points else pd.Series(False, index=points.index)
     for name, (colour, marker) in styles(classes).items():
         for part, edge, label in ((~held_out, "none", name), (held_out, "black", None)):
-            drawn = points[(points["material"] == name) & part]
+            drawn = points[(points["label"] == name) & part]
             dots = axis.scatter(drawn["PC1"], drawn["PC2"], s=22, c=colour, marker=marker, label=label)
             dots.set(alpha=0.8, edgecolors=edge, linewidths=0.8)
 
@@ -81,7 +81,7 @@ def images_in_plane(images: NDArray[np.uint8], points: pd.DataFrame, classes: Se
     """Draw images where they lie in the plane of the first two components (the TMD paper's Figure 6).
 
     uint8, N x S x S; a memory map is read only where an image is drawn. Images that would hide another are
-    left out; a frame has the colour of its class. `points` has N rows: ``PC1``, ``PC2``, ``material``.
+    left out; a frame has the colour of its class. `points` has N rows: ``PC1``, ``PC2``, ``label``.
     """
     figure = Figure(figsize=(10, 8), layout="constrained")
     axis = figure.subplots()
@@ -93,7 +93,7 @@ def images_in_plane(images: NDArray[np.uint8], points: pd.DataFrame, classes: Se
         left, bottom = places[row] - size / 2
         box = (left, left + size[0], bottom, bottom + size[1])
         axis.imshow(np.array(images[row]), cmap="gray", vmin=0, vmax=255, extent=box, aspect="auto", zorder=2)
-        colour = frames[points["material"].iloc[row]]
+        colour = frames[points["label"].iloc[row]]
         axis.add_patch(Rectangle(box[::2], *size, fill=False, edgecolor=colour, linewidth=2, zorder=3))
     axis.set(xlabel="PC1", ylabel="PC2")
     axis.set(xlim=(low[0] - size[0], high[0] + size[0]), ylim=(low[1] - size[1], high[1] + size[1]))
@@ -113,7 +113,7 @@ def _apart(places: NDArray[np.float64], size: NDArray[np.float64]) -> list[int]:
 def latent_stages(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
     """Draw embeddings stage by stage, one row of panels with common axes for every encoding.
 
-    `scores` has columns ``encoding``, ``materials`` (how many are known), ``material``, ``PC1`` and ``PC2``.
+    `scores` has columns ``encoding``, ``materials`` (how many are known), ``label``, ``PC1`` and ``PC2``.
     A large mark with a dark edge is the mean of its class.
     """
     encodings = list(dict.fromkeys(scores["encoding"]))
@@ -123,8 +123,8 @@ def latent_stages(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
     marks = styles(classes)
     for (encoding, stage), panel in scores.groupby(["encoding", "materials"], sort=False):
         axis = axes[encodings.index(encoding), stages.index(stage)]
-        for name in panel["material"].value_counts().index:
-            points, (colour, marker) = panel[panel["material"] == name], marks[name]
+        for name in panel["label"].value_counts().index:
+            points, (colour, marker) = panel[panel["label"] == name], marks[name]
             axis.plot(points["PC1"], points["PC2"], marker, color=colour, markersize=3, alpha=0.6, mew=0)
             centre = points[["PC1", "PC2"]].mean()
             axis.plot(*centre, marker, color=colour, markersize=9, markeredgecolor="black", zorder=3)
@@ -134,7 +134,7 @@ def latent_stages(scores: pd.DataFrame, classes: Sequence[str]) -> bytes:
         axis.set_ylabel("PC2")
     for axis in axes[-1]:
         axis.set_xlabel("PC1")
-    drawn = set(scores["material"])
+    drawn = set(scores["label"])
     keys = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=6, label=name)
         for name, (colour, marker) in marks.items()
@@ -183,7 +183,7 @@ def cosine_map(cosine: Mapping[str, Mapping[str, float]]) -> bytes:
 class Against:
     """A descriptor against the component that it goes with most.
 
-    `points` has a row per image: ``score``, ``value`` and ``material``; `r` is Pearson's, with its 95 %
+    `points` has a row per image: ``score``, ``value`` and ``label``; `r` is Pearson's, with its 95 %
     interval.
     """
 
@@ -200,7 +200,7 @@ def descriptor_scatter(panels: Sequence[Against], classes: Sequence[str]) -> byt
     for axis, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         known = panel.points.dropna()
         for name, colour in colours(classes).items():
-            part = known[known["material"] == name]
+            part = known[known["label"] == name]
             axis.plot(part["score"], part["value"], "o", color=colour, markersize=3, alpha=0.7, label=name)
         slope, offset = np.polyfit(known["score"], known["value"], 1)
         ends = np.array([known["score"].min(), known["score"].max()])

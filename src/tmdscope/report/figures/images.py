@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image
 
 from tmdscope.report.figures.base import png, styles
 from tmdscope.report.figures.scores import drawable
@@ -30,6 +32,13 @@ def image_grid(images: Mapping[str, Sequence[NDArray[Any]]]) -> bytes:
                 axis.imshow(row[number], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axis_row[0].set_ylabel(name)
     return png(figure)
+
+
+def grey_png(image: NDArray[np.uint8]) -> bytes:
+    """Write an image, S x S, as a PNG of its own pixels."""
+    stream = BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from tmdscope.analysis.record import Attribution
 from tmdscope.dataset.store import Dataset
+from tmdscope.report.answer import correlation
 from tmdscope.report.figures.images import Overlay, overlays, sanity_curves
-from tmdscope.report.page import Block, Figure, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import decided, percent, readable, with_interval
 from tmdscope.scores.bootstrap import Interval
@@ -59,6 +60,18 @@ class Attributions(Part):
         )
         return [lead + "; ".join(parts) + "."] if parts else []
 
+    def claim(self) -> Claim | None:
+        """Say of a method whether its maps show what was learnt; None where no image was shown."""
+        last = {method: list(steps.values())[-1] for method, steps in self.found.sanity.items()}
+        for method in sorted(last, key=lambda name: name not in SIGNED):
+            mean, bounds = last[method].mean, last[method].ci95
+            if mean is not None and bounds is not None:
+                told = "stay alike, so they show in part what was not learnt"
+                told = told if bounds[0] > 0 else "change, as they should"
+                said = f"{METHODS[method]} maps of a network whose weights are drawn anew {told}."
+                return Claim(said, correlation(METHODS[method], mean, bounds))
+        return None
+
     def section(self) -> Section:
         """Write where a network finds its reasons, and how far that can be believed."""
         found, model, settings = self.found, self.found.model, self.found.settings
@@ -92,7 +105,7 @@ def _shown(maps: Maps, dataset: Dataset) -> list[Overlay]:
     return [
         Overlay(
             np.array(dataset.images[row]),
-            f"{table['material'].iloc[place]}\n{table['image_id'].iloc[place]}",
+            f"{table['label'].iloc[place]}\n{table['image_id'].iloc[place]}",
             float(scale[place]),
             {method: maps[method][place] for method in METHODS},
         )

@@ -9,10 +9,11 @@ from pydantic import TypeAdapter
 from tmdscope.audit.campaigns import Campaigns
 from tmdscope.audit.record import Audit
 from tmdscope.audit.scores import gained
+from tmdscope.report.answer import difference
 from tmdscope.report.figures.scores import drawable, intervals, learning_curve_figure
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import counted, decided, percent, with_interval
+from tmdscope.report.text import counted, decided, percent, spelled, with_interval
 from tmdscope.scores.bootstrap import FEW
 from tmdscope.scores.intervals import NO_INTERVAL, Bounds, Estimate
 from tmdscope.scores.task import Metric
@@ -22,6 +23,7 @@ from tmdscope.scores.text import (
     heading,
     in_text,
     named,
+    plural,
     points_of,
     ranged,
     scale_of,
@@ -29,13 +31,21 @@ from tmdscope.scores.text import (
 )
 
 _SEES = {
-    "features": "features of the images",
+    "features": "features of the {rows}",
     "order": "order of the samples only",
     "nuisance": "what is known of the measurement",
     "statistics": "a few image statistics",
 }
+"""What a predictor sees of some rows."""
+
 _RESULTS = {True: "passed", False: "failed", None: "cannot be told"}
 _SHOWN = {"confounds", "campaigns", "drift", "learning_curve", "folds", "groups"}
+_NOT_SHOWN: Mapping[str, Any] = {
+    "campaigns": {"__all__": {"method", "parts"}},
+    "folds": {"counts", "overlaps"},
+}
+"""What nobody compares between commits; ``audit.json`` has it."""
+
 _RECORD = TypeAdapter(Audit)
 
 
@@ -50,11 +60,26 @@ class AuditPart(Part):
         """By which it is told."""
         return self.found.task.plain
 
+    @property
+    def rows(self) -> str:
+        """What a reader calls what was audited."""
+        return plural(self.found.row)
+
+    @property
+    def strata(self) -> str:
+        """What a reader calls classes, or ranges of numbers."""
+        return plural(self.found.task.stratum)
+
+    @property
+    def features(self) -> str:
+        """What is audited: features of images are those of a frozen network."""
+        return "frozen features" if self.found.row == "image" else "features"
+
     def metrics(self) -> dict[str, Any]:
         """Collect the numbers of the section.
 
         The plain metric, under its name, by what a predictor sees, ``campaigns`` by way of holding out,
-        ``early_late`` by class, ``twice_the_samples`` and ``checks``; under ``shown`` what the record says.
+        ``early_late`` by class, ``twice_the_samples``, ``checks``; ``shown`` is what else the record says.
         """
         found, name = self.found, self.metric.name
         campaigns = {
@@ -73,7 +98,9 @@ class AuditPart(Part):
             "early_late": {item.name: item.auc for item in found.drift},
             "twice_the_samples": found.learning_curve.gain,
             "checks": {check.name: check.passed for check in found.verdict.checks},
-            "shown": _by_name(_RECORD.dump_python(found, include=_SHOWN, exclude_none=True)),
+            "shown": _by_name(
+                _RECORD.dump_python(found, include=_SHOWN, exclude=_NOT_SHOWN, exclude_none=True)
+            ),
         }
         return {"audit": numbers}
 
@@ -87,22 +114,47 @@ class AuditPart(Part):
         )
         return [
             *filter(None, [self.order()]),
-            f"Audit of frozen features: {self.found.verdict.headline.rstrip('.')}.",
+            f"Audit of {self.features}: {self.found.verdict.headline.rstrip('.')}.",
             told + (f"; cannot be told: {', '.join(open_ones)}." if open_ones else "."),
         ]
 
+    def claim(self) -> Claim:
+        """Say whether images tell more than the order of the samples, and whether a check failed."""
+        checks, beyond = self.found.verdict.checks, self._beyond_order
+        failed = [check.name for check in checks if check.passed is False]
+        told = f"{spelled(len(failed))} of {len(checks)} checks failed: {', '.join(failed)}"
+        told = capital(told) if failed else f"None of {len(checks)} checks failed"
+        if beyond is None:
+            return Claim(f"{told}.")
+        value, bounds = gained(self.metric, beyond)
+        more = "The images tell more than the order in which the samples came"
+        less = "The order in which the samples came tells more than the images"
+        said = decided(bounds, more, less)
+        said = (
+            f"Whether the images tell more than the samples' order is {said}"
+            if said not in (more, less)
+            else said
+        )
+        return Claim(f"{said}. {told}.", difference("features less order", value, bounds, self.metric))
+
+    @property
+    def _beyond_order(self) -> Estimate | None:
+        """What features know less what the samples' order knows; None where no order is known."""
+        return next((item.beyond for item in self.found.confounds if item.name == "order"), None)
+
     def order(self) -> str | None:
         """Set what features know beside what the samples' order knows; None where no order is known."""
-        for item in self.found.confounds:
-            if item.name == "order" and item.beyond is not None:
-                _, gain = gained(self.metric, item.beyond)
-                says = decided(gain, "the images say more", "the order alone says more")
-                return (
-                    "Frozen features of the images less the order of the samples alone, the same "
-                    f"{item.score.images} images: {estimated(self.metric, item.beyond)} "
-                    f"{points_of(self.metric)} of {self.metric.title}: {says}."
-                )
-        return None
+        beyond = self._beyond_order
+        if beyond is None:
+            return None
+        says = decided(
+            gained(self.metric, beyond)[1], f"the {self.rows} say more", "the order alone says more"
+        )
+        return (
+            f"{capital(self.features)} of the {self.rows} less the order of the samples alone, the same "
+            f"{beyond.images} {self.rows}: {estimated(self.metric, beyond)} "
+            f"{points_of(self.metric)} of {self.metric.title}: {says}."
+        )
 
     def section(self) -> Section:
         """Write the verdict, and the numbers behind it."""
@@ -141,7 +193,7 @@ class AuditPart(Part):
 
         rows = [
             {
-                "Sees": _SEES[item.name],
+                "Sees": _SEES[item.name].format(rows=self.rows),
                 **{heading(of): estimated(of, item.score) for of in self.found.task.metrics},
                 heading(metric, "distinct"): cell(item.distinct),
                 heading(metric, "test"): cell(item.test),
@@ -150,10 +202,10 @@ class AuditPart(Part):
             for item in self.found.confounds
         ]
         return Table.of(
-            f"The same split, other eyes: {own.score.images} images, each predicted by a model that never "
-            f"saw its sample; {own.distinct.images} distinct images; the held-out test by a model of all "
-            "others. 95 % intervals by sample. Features: kernel ridge regression; order: the nearest sample; "
-            "others: random forest",
+            f"The same split, other eyes: {own.score.images} {self.rows}, each predicted by a model that "
+            f"never saw its sample; {own.distinct.images} distinct {self.rows}; the held-out test by a model "
+            "of all others. 95 % intervals by sample. Features: kernel ridge regression; order: the nearest "
+            "sample; others: random forest",
             rows,
         )
 
@@ -164,7 +216,7 @@ class AuditPart(Part):
         rows = [
             {
                 "Held out": item.name,
-                "images of samples": f"{item.held_out.images} of {item.held_out.samples}",
+                f"{self.rows} of samples": f"{item.held_out.images} of {item.held_out.samples}",
                 "held out": estimated(metric, item.held_out),
                 "control": estimated(metric, item.control),
                 "drop": estimated(metric, item.drop),
@@ -178,7 +230,8 @@ class AuditPart(Part):
         told = " ".join(f"{item.name}: {item.method}{_excluded(item.excluded)}" for item in campaigns)
         lead = (
             "A held-out campaign is predicted by a model that trained on none of its samples, and by matched "
-            "controls: as many training samples of each class, the campaign's other samples among them. "
+            f"controls: as many training samples of each {self.found.task.stratum}, the campaign's other "
+            "samples among them. "
         )
         caption = (
             f"Held-out campaigns, {named([metric])}; drop: control less held out, in {points_of(metric)}, "
@@ -205,7 +258,7 @@ class AuditPart(Part):
                 "Part": part.name,
                 "order": f"{part.first:g} - {part.last:g}",
                 "samples": str(part.samples),
-                "images": str(part.images),
+                self.rows: str(part.images),
                 "held out": self._number(part.held_out),
                 "control": self._number(part.control),
                 "order only, held out": self._number(part.order_held_out),
@@ -219,8 +272,8 @@ class AuditPart(Part):
     def _drift(self) -> list[Block]:
         rows = [
             {
-                "Class": item.name,
-                "images of samples": f"{item.images} of {item.samples}",
+                capital(self.found.task.stratum): item.name,
+                f"{self.rows} of samples": f"{item.images} of {item.samples}",
                 "late from": f"{item.split_at:g}",
                 "AUC": with_interval(item.auc, item.auc_ci95),
                 "shuffled, mean": f"{item.null_mean:.3f}",
@@ -232,8 +285,8 @@ class AuditPart(Part):
         if not rows:
             return []
         caption = (
-            "Early or late, within one class: area under the ROC curve over samples, cross-validated by "
-            f"sample, beside {self.found.drift[0].permutations} shuffles of early and late"
+            f"Early or late, within one {self.found.task.stratum}: area under the ROC curve over samples, "
+            f"cross-validated by sample, beside {self.found.drift[0].permutations} shuffles of early and late"
         )
         return [Table.of(caption, rows)]
 
@@ -269,15 +322,15 @@ class AuditPart(Part):
         )
 
     def _groups(self) -> Table:
-        caption = "What classes rest on; effective: as many samples of equal size weigh alike"
+        caption = f"What {self.strata} rest on; effective: as many samples of equal size weigh alike"
         rows = [
             {
-                "Class": item.name,
-                "images": str(item.images),
+                capital(self.found.task.stratum): item.name,
+                self.rows: str(item.images),
                 "samples": str(item.samples),
                 "effective": f"{item.effective_samples:.1f}",
-                "most images of one": str(item.most_images),
-                "test images of samples": ""
+                f"most {self.rows} of one": str(item.most_images),
+                f"test {self.rows} of samples": ""
                 if item.test_images is None
                 else f"{item.test_images} of {item.test_samples}",
             }
@@ -294,8 +347,8 @@ class AuditPart(Part):
         rows = [
             {
                 "Fold": str(number),
-                "images of samples": f"{fold.images} of {fold.samples}",
-                "per class": "/".join(map(str, fold.counts.values())),
+                f"{self.rows} of samples": f"{fold.images} of {fold.samples}",
+                f"per {self.found.task.stratum}": "/".join(map(str, fold.counts.values())),
                 self.metric.title: self._number(fold.score),
                 "binomial": bounds(fold.binomial_ci95, ""),
                 "by sample": bounds(fold.bootstrap_ci95, NO_INTERVAL),
@@ -309,8 +362,8 @@ class AuditPart(Part):
         shared = sum(len(samples) for samples in groups.shared.values())
         return [
             Table.of(
-                f"The audit's own folds: images, classes and {named([self.metric])}; binomial intervals take "
-                "images for independent",
+                f"The audit's own folds: {self.rows}, {self.strata} and {named([self.metric])}; binomial "
+                f"intervals take {self.rows} for independent",
                 rows,
             ),
             Paragraph(
@@ -332,7 +385,7 @@ class AuditPart(Part):
         score = in_text(self.metric, self._number(test.score))
         return (
             f"The held-out test of the split ({score}, by a model of all "
-            f"others) lies {test.z:+.1f} standard deviations from the folds of other images; "
+            f"others) lies {test.z:+.1f} standard deviations from the folds of other {self.rows}; "
             f"{percent(test.share_below, 0)} % of {test.shuffled_tests} shuffled tests of its size "
             f"({self._spread(test.shuffled_mean, test.shuffled_std)}) score less. "
         )
@@ -341,8 +394,8 @@ class AuditPart(Part):
         found = self.found.duplicates
         exact, near = found.exact, found.near
         text = (
-            f"{found.images} images, {found.distinct} distinct: {exact.pairs} identical pairs, "
-            f"{exact.across_samples} across samples, {exact.across_classes} across classes, "
+            f"{found.images} {self.rows}, {found.distinct} distinct: {exact.pairs} identical pairs, "
+            f"{exact.across_samples} across samples, {exact.across_classes} across {self.strata}, "
             f"{sum(exact.across_parts.values())} across parts of the split. "
         )
         if near is None:
@@ -350,14 +403,14 @@ class AuditPart(Part):
         parts = ", ".join(f"{name} {count}" for name, count in near.across_parts.items()) or "none"
         return Paragraph(
             f"{text}Near duplicates (cosine above {found.threshold:.3f}, set by {found.within_pairs} pairs "
-            f"of distinct images of one sample): {near.pairs} pairs, {near.across_samples} across samples, "
-            f"{near.across_classes} across classes; across parts of the split: {parts}."
+            f"of distinct {self.rows} of one sample): {near.pairs} pairs, {near.across_samples} across "
+            f"samples, {near.across_classes} across {self.strata}; across parts of the split: {parts}."
         )
 
 
 def _excluded(excluded: Mapping[str, int]) -> str:
     told = ", ".join(f"{count} of {name}" for name, count in excluded.items())
-    return f" Not scored, for no sample of their class trains: {told}." if told else ""
+    return f" Not scored, as no sample like theirs trains: {told}." if told else ""
 
 
 def _by_name(content: Any) -> Any:
@@ -365,5 +418,6 @@ def _by_name(content: Any) -> Any:
     if isinstance(content, Mapping):
         return {key: _by_name(value) for key, value in content.items()}
     if isinstance(content, list) and content and isinstance(content[0], Mapping):
-        return {str(own.get("name", place)): _by_name(own) for place, own in enumerate(content)}
+        owns = {str(own.get("name", place)): {**own} for place, own in enumerate(content)}
+        return {key: _by_name({k: v for k, v in own.items() if k != "name"}) for key, own in owns.items()}
     return content

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tmdscope.report.figures.scores import confusion_matrices
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import averaged, counted, digits_of, percent, printed, setting, spelled
 from tmdscope.scores.folds import PARTS
 from tmdscope.scores.records import Choice, ClassifierScores, FamilySearch, Pooled
 from tmdscope.scores.task import Metric, Task
-from tmdscope.scores.text import capital, estimated, heading, named, valued
+from tmdscope.scores.text import capital, estimated, heading, named, plural, valued
 
-Published = Mapping[str, Mapping[Any, Sequence[float]]]
+PublishedScores = Mapping[str, Mapping[Any, Sequence[float]]]
 """Metric and part to a published mean and standard deviation."""
 
 _TRANSFORMS = ("power", "l2", "standardise")
@@ -28,7 +28,8 @@ _ENDS = ("complete", "pruned", "failed")
 class Classifiers(Part):
     """Methods by how they are called in the record, and in text, and published scores to stand beside.
 
-    `order` says what the samples' order alone explains, where it is known; `test_images` are held out.
+    `order` says what the samples' order alone explains, where it is known; `test_images` of the `rows`,
+    as a reader calls them, are held out.
     """
 
     task: Task
@@ -36,8 +37,9 @@ class Classifiers(Part):
     order: str | None
     test_images: int
     folds: int
+    rows: str
     called: Mapping[str, str] = field(default_factory=dict)
-    published: Mapping[str, Published] = field(default_factory=dict)
+    published: Mapping[str, PublishedScores] = field(default_factory=dict)
 
     @property
     def _shown(self) -> list[tuple[str, Metric]]:
@@ -58,6 +60,10 @@ class Classifiers(Part):
             "confusion": {name: score.confusion for name, score in self.scores.items()},
         }
 
+    def claim(self) -> Claim:
+        """Say what was cross-validated."""
+        return Claim(f"{capital(spelled(len(self.scores)))} methods over {spelled(self.folds)} folds.")
+
     def section(self) -> Section:
         """Write scores over the folds beside the published, and what the samples' order alone explains."""
         rows = [
@@ -71,18 +77,17 @@ class Classifiers(Part):
             cells = [printed(row.get(of.name, {}).get(part), digits_of(of)) for part, of in self._shown]
             rows.append([name, *cells])
         warning = (
-            f"{self.order} Ids count up over the years and materials were grown in campaigns: a score on "
-            "this split does not by itself prove that a model recognises the material rather than the "
-            "campaign."
+            f"{self.order} Where samples come in campaigns, a score on this split does not by itself prove "
+            f"that a model recognises the {self.task.stratum} rather than the campaign."
         )
         folds = f"{spelled(self.folds)} folds"
         return Section(
-            f"Classifiers, {folds}",
+            f"{capital(plural(self.task.method))}, {folds}",
             [
                 Table(
                     f"{capital(named(self.task.metrics))}, mean ± population standard deviation over "
-                    f"{folds}; test: {self.test_images} images",
-                    ["Classifier", *(f"{part} {metric.title}" for part, metric in self._shown)],
+                    f"{folds}; test: {self.test_images} {self.rows}",
+                    [capital(self.task.method), *(f"{part} {metric.title}" for part, metric in self._shown)],
                     rows,
                 ),
                 *([Note(warning)] if self.order else []),
@@ -97,13 +102,18 @@ class PooledPart(Part):
     task: Task
     pooled: Mapping[str, Pooled]
     folds: int
+    row: str
     called: Mapping[str, str] = field(default_factory=dict)
+
+    def claim(self) -> Claim:
+        """Say how it was predicted."""
+        return Claim("Every row predicted by a model that never saw its sample, with intervals.")
 
     def section(self) -> Section:
         """Write the scores with their intervals."""
-        about = "Every image predicted by a model that never saw its sample"
-        rows = {self.called.get(name, name): found for name, found in self.pooled.items()}
-        table = pooled_table(self.task, "Classifier", rows, about)
+        about = f"Every {self.row} predicted by a model that never saw its sample"
+        scores = {self.called.get(name, name): found for name, found in self.pooled.items()}
+        table = pooled_table(self.task, capital(self.task.method), scores, about, plural(self.row))
         return Section(f"Pooled over {spelled(self.folds)} outer folds", [table])
 
     def metrics(self) -> dict[str, Any]:
@@ -111,17 +121,17 @@ class PooledPart(Part):
         return {"pooled": {name: found.record() for name, found in self.pooled.items()}}
 
 
-def pooled_table(task: Task, first: str, rows: Mapping[str, Pooled], about: str) -> Table:
-    """Lay out the metrics of predictions, of all images and of distinct ones; `first` heads the names."""
-    of = next(iter(rows.values()))
+def pooled_table(task: Task, first: str, scores: Mapping[str, Pooled], about: str, rows: str) -> Table:
+    """Lay out the metrics of all `rows`, as a reader calls them, and distinct ones; `first` heads names."""
+    of = next(iter(scores.values()))
     heads = [heading(metric) for metric in task.metrics]
     return Table(
-        f"{about}; 95 % intervals bootstrapped by sample. All: {of.all.images} images of {of.all.samples} "
-        f"samples; distinct: {of.distinct.images} images",
+        f"{about}; 95 % intervals bootstrapped by sample. All: {of.all.images} {rows} of {of.all.samples} "
+        f"samples; distinct: {of.distinct.images} {rows}",
         [first, *heads, *(f"{head}, distinct" for head in heads)],
         [
             [name, *(estimated(metric, part) for part in (one.all, one.distinct) for metric in task.metrics)]
-            for name, one in rows.items()
+            for name, one in scores.items()
         ],
     )
 
@@ -133,6 +143,7 @@ class Families(Part):
     task: Task
     search: FamilySearch
     fixed: Mapping[str, Pooled]
+    rows: str
 
     @property
     def trials(self) -> dict[str, int]:
@@ -149,12 +160,17 @@ class Families(Part):
         families = dict(sorted(Counter(fold.family for fold in self.search.folds).items()))
         return {"search": {**scores, "distinct": distinct, "families": families, "trials": self.trials}}
 
+    def claim(self) -> Claim:
+        """Say what was searched, in how many trials."""
+        trials, folds = sum(self.trials.values()), spelled(len(self.search.folds))
+        return Claim(f"A method chosen anew for each of {folds} outer folds, in {trials} trials.")
+
     def section(self) -> Section:
         """Write how it was searched, the scores beside those of fixed settings, and what was chosen."""
         compared = {"searched, nested": self.search.pooled, **self.fixed}
         title, metrics = self.task.primary.title, self.task.metrics
         warning = (
-            "The ranges that these searches draw from were set by hand, in sight of the same images: "
+            f"The ranges that these searches draw from were set by hand, in sight of the same {self.rows}: "
             "what was chosen inside them is nested, the ranges are not."
         )
         choices = Table(
@@ -162,13 +178,15 @@ class Families(Part):
             f"which it never saw; trials of all searches: {counted(self.trials)}",
             [
                 *("Outer fold", "family", "transforms", "settings"),
-                *(f"inner {title}", "images", *(heading(metric) for metric in metrics)),
+                *(f"inner {title}", self.rows, *(heading(metric) for metric in metrics)),
             ],
             [self._choice(number, fold) for number, fold in enumerate(self.search.folds)],
         )
-        pooled = pooled_table(self.task, "Classifier", compared, "Pooled over the outer folds")
+        first, about = capital(self.task.method), "Pooled over the outer folds"
+        pooled = pooled_table(self.task, first, compared, about, self.rows)
         lead = Paragraph(self.search.method), Note(warning)
-        return Section("A search over families of classifiers", [*lead, pooled, choices])
+        title = f"A search over families of {plural(self.task.method)}"
+        return Section(title, [*lead, pooled, choices])
 
     def _choice(self, number: int, fold: Choice) -> list[str]:
         drawn, primary = fold.settings, self.task.primary
@@ -208,6 +226,7 @@ class Confusion(Part):
         scores: Mapping[str, ClassifierScores],
         classes: Sequence[str],
         folds: int,
+        rows: str,
         called: Mapping[str, str] = {},
         never_best: Sequence[str] = (),
     ) -> Self:
@@ -218,12 +237,22 @@ class Confusion(Part):
         return cls(
             matrices={called.get(name, name): np.array(of.confusion) for name, of in scores.items()},
             classes=classes,
-            about=f"Pooled over {spelled(folds)} outer folds: {images} images, rows true, and their share of "
+            about=f"Pooled over {spelled(folds)} outer folds: {images} {rows}, rows true, and their share of "
             "the row.",
             best=called.get(best, best),
-            about_best=f"{called.get(best, best)}: {images} images, each predicted by a model that never saw "
+            about_best=f"{called.get(best, best)}: {images} {rows}, each predicted by a model that never saw "
             "its sample",
         )
+
+    def claim(self) -> Claim:
+        """Name the two classes that are taken for one another most."""
+        counts = np.asarray(self.matrices[self.best], dtype=np.float64)
+        of_row = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        np.fill_diagonal(of_row, 0)
+        if not of_row.any():
+            return Claim(f"{self.best} takes no class for another.")
+        true, named = (self.classes[place] for place in np.unravel_index(of_row.argmax(), of_row.shape))
+        return Claim(f"{self.best} takes {true} for {named} more than any class for another.")
 
     def section(self) -> Section:
         """Draw all matrices, and write the best one's counts."""

@@ -10,13 +10,13 @@ import pandas as pd
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.report.figures.images import image_grid
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import readable, spelled
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.records import Pooled
-from tmdscope.scores.text import capital, estimated, unit_of
+from tmdscope.scores.text import capital, estimated, plural, unit_of
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,19 @@ class Data(Part):
         )
         return [said]
 
+    def claim(self) -> Claim:
+        """Say how many images there are, and how many nothing was trained or chosen with."""
+        return Claim(
+            f"{capital(self.what)}; {self.test.images} images of {self.test.samples} samples were held out "
+            "of everything."
+        )
+
     def section(self) -> Section:
         """Count the images of each class, show some, and list the files that are doubtful."""
         manifest = self.dataset.manifest
         grid = {}
         for name in self.classes:
-            of_class = manifest[manifest["material"] == name].drop_duplicates("sample_id")
+            of_class = manifest[manifest["label"] == name].drop_duplicates("sample_id")
             grid[name] = [np.array(self.dataset.images[row]) for row in of_class.index[: self.shown]]
         header = ["Class", *(readable(column) for column in self.counts.columns)]
         rows = [[str(name), *(str(int(value)) for value in row)] for name, row in self.counts.iterrows()]
@@ -147,10 +154,15 @@ class TableData(Part):
         scores = (
             f"{capital(plain.title)} when the sample was never seen, pooled over {spelled(self.folds)} outer "
             "folds (95 % intervals bootstrapped by sample, as all in brackets here): "
-            f"{'; '.join(map(str.rstrip, told))}. The intervals of two classifiers alone do not say which is "
-            "better."
+            f"{'; '.join(map(str.rstrip, told))}. The intervals of two {plural(self.cohort.task.method)} "
+            "alone do not say which is better."
         )
         return [data, scores, *self.more]
+
+    def claim(self) -> Claim:
+        """Say how many rows there are."""
+        numbers = self.metrics()["dataset"]
+        return Claim(f"{numbers['images']} {self.kind} of {numbers['samples']} samples{self.seen_as}.")
 
     def section(self) -> Section:
         """Count the rows of each class, or range of numbers."""
@@ -159,5 +171,9 @@ class TableData(Part):
             [name, str(everything[name]), str(count), *(str(of[name]) for of in self.beside.values())]
             for name, count in self._counts().items()
         ]
-        table = Table(f"Images per {self.each.lower()}", [self.each, "all", "test", *self.beside], rows)
+        table = Table(
+            f"{capital(plural(self.cohort.row))} per {self.each.lower()}",
+            [self.each, "all", "test", *self.beside],
+            rows,
+        )
         return Section("Data and split", [Paragraph(self.about), table])

@@ -1,13 +1,13 @@
-"""Cross-validated experiments: scores, and what pre-training and the targets are worth."""
+"""Cross-validated experiments: scores, intervals and reliability of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tmdscope.report.page import Block, Section, Table
+from tmdscope.report.answer import scored
+from tmdscope.report.page import Block, Claim, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.sections.classifiers import pooled_table
-from tmdscope.report.sections.gains import Gains
 from tmdscope.report.text import averaged, plus_minus, with_interval
 from tmdscope.scores.folds import PARTS, MeanStd
 from tmdscope.scores.records import ExperimentScores
@@ -25,7 +25,7 @@ class Experiments(Part):
     """Experiments of a study; `decoded` are those whose outputs can be read in two ways.
 
     `baseline` has ``PART_METRIC`` of a classifier that sees the sample's number alone; None where the ids
-    carry no number.
+    carry no number. `what` counts the images.
     """
 
     task: Task
@@ -34,11 +34,10 @@ class Experiments(Part):
     classes: Sequence[str]
     decoded: Mapping[str, Decoded]
     baseline: Mapping[str, MeanStd] | None
-    gains: Sequence[Gains]
     what: str
 
     def metrics(self) -> dict[str, Any]:
-        """Collect the scores of every experiment, of the baseline, and what pairs of experiments say."""
+        """Collect the scores of every experiment and of the baseline."""
         experiments = {}
         for name, score in self.scores.items():
             experiments[name] = {key: value for key, value in score.to_dict().items() if key != "version"}
@@ -48,16 +47,14 @@ class Experiments(Part):
                     for part, found in self.decoded[name].items()
                 }
         base = None if self.baseline is None else {k: asdict(score) for k, score in self.baseline.items()}
-        gains = {key: found for one in self.gains for key, found in one.metrics().items()}
         return {
             "best": self.best,
             "experiments": experiments,
             "baseline": {"sample_id_only": base},
-            **gains,
         }
 
     def sentences(self) -> list[str]:
-        """Say which is best and how good it is, what pairs of experiments say, and the baseline."""
+        """Say which is best and how good it is, and the baseline."""
         score, primary = self.scores[self.best], self.task.primary
         ensemble = [
             f"{metric.title} {estimated(metric, score.ensemble_test.all)} {unit_of(metric)}".rstrip()
@@ -70,7 +67,13 @@ class Experiments(Part):
             f"ensemble on the held-out test: {', '.join(ensemble)} (95 % intervals bootstrapped by sample, "
             "as all in brackets here)."
         )
-        return [best, *(said for one in self.gains for said in one.sentences()), self._base_sentence()]
+        return [best, self._base_sentence()]
+
+    def claim(self) -> Claim:
+        """Say which is best, by what decides."""
+        found, metric = self.scores[self.best].ensemble_test.all, self.task.primary
+        told = f"{self.best} is the best of {len(self.scores)} experiments; beside, its {metric.title}."
+        return Claim(told, scored(metric, self.best, found))
 
     def _base_sentence(self) -> str:
         """Set the best beside the baseline: no claim, as deviations over folds are no interval."""
@@ -85,7 +88,7 @@ class Experiments(Part):
         )
 
     def section(self) -> Section:
-        """Write scores, intervals and reliability, and what pairs of experiments say."""
+        """Write scores, intervals and reliability."""
         pooled = {name: score.out_of_fold for name, score in self.scores.items()}
         about = "Pooled: every image predicted by the fold that validates on it"
         blocks: list[Block] = [
@@ -93,12 +96,10 @@ class Experiments(Part):
             self._parts(),
             *(self._of_classes(metric) for metric in self.task.by_class),
             *self._decoded(),
-            pooled_table(self.task, "Experiment", pooled, about),
+            pooled_table(self.task, "Experiment", pooled, about, "images"),
             *self._reliability(),
         ]
-        return Section(
-            "Experiments", blocks + [block for one in self.gains for block in one.blocks(self.what)]
-        )
+        return Section("Experiments", blocks)
 
     def _means(self, score: ExperimentScores, part: str, metrics: Sequence[Metric] = ()) -> list[str]:
         metrics = metrics or self.task.metrics

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.analysis.record import Latent, Readout
+from tmdscope.report.answer import correlation
 from tmdscope.report.figures.embeddings import (
     Against,
     Plane,
@@ -19,7 +20,7 @@ from tmdscope.report.figures.embeddings import (
     images_in_plane,
 )
 from tmdscope.report.figures.images import image_grid
-from tmdscope.report.page import Block, Figure, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import decided, percent, readable, with_interval
 
@@ -40,7 +41,7 @@ class LatentSpace(Part):
     Attributes
     ----------
     points : pandas.DataFrame
-        A row per image: ``material, part, PC1, ..., before_PC1, before_PC2``.
+        A row per image: ``label, part, PC1, ..., before_PC1, before_PC2``.
     table : pandas.DataFrame
         Every correlation, see `tmdscope.analysis.latent.relation_table`.
     images : numpy.ndarray or None
@@ -71,10 +72,9 @@ class LatentSpace(Part):
         """Name the measured descriptor that goes most with a component; none where none was related."""
         if isinstance(self.found.descriptors, str):
             return [f"Descriptors and the embedding: {self.found.descriptors.rstrip('.')}."]
-        measured = self.found.measured
-        if not measured:
+        measured, name = self.found.measured, self._most
+        if name is None:
             return []
-        name = max(measured, key=lambda key: abs(measured[key].strongest.r))
         best, rate = measured[name].strongest, self.found.settings.false_discovery_rate
         passes = "survives" if best.q <= rate else "does not survive"
         direction = decided(best.r_ci95, "it rises with the component", "it falls as the component rises")
@@ -86,6 +86,22 @@ class LatentSpace(Part):
             f"over the table (q {best.q:.2g}); picked as the largest, it is likely too large."
         )
         return [said]
+
+    @property
+    def _most(self) -> str | None:
+        """The measured descriptor that goes most with a component."""
+        measured = self.found.measured
+        return max(measured, key=lambda key: abs(measured[key].strongest.r), default=None)
+
+    def claim(self) -> Claim | None:
+        """Name the descriptor that goes most with what the network sees."""
+        if isinstance(self.found.descriptors, str) or self._most is None:
+            return None
+        name, best = readable(self._most), self.found.measured[self._most].strongest
+        said = f"Of what can be measured on a surface, {name} goes most with what the network tells images by"
+        return Claim(
+            f"{said}; as the largest of many it is likely too large.", correlation(name, best.r, best.r_ci95)
+        )
 
     def section(self) -> Section:
         """Write Figures 5 to 9, S1 and S13 of the TMD paper as far as the study has what they need."""
@@ -260,7 +276,7 @@ def _against(view: LatentSpace, name: str, values: pd.Series) -> Against:
         {
             "score": view.points[component].to_numpy(),
             "value": values.to_numpy(np.float64),
-            "material": view.points["material"].to_numpy(),
+            "label": view.points["label"].to_numpy(),
         }
     )
     return Against(name, component, points, best.r, best.r_ci95)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tmdscope.report.page import Block, Cell, Commands, Link, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Cell, Claim, Commands, Link, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
+from tmdscope.run_record import Origin, StageRuns
 
 LOCAL = "http://127.0.0.1:5000"
 """What `make ui` serves."""
@@ -56,16 +57,15 @@ class Run:
     version: str = ""
 
     @classmethod
-    def of(cls, record: Mapping[str, Any], name: str, run_id: str | None = None, version: str = "") -> "Run":
-        """Read a run from a stage's ``run.json``; `run_id` where the file names several.
+    def of(cls, origin: Origin, name: str, run_id: str, version: str = "") -> "Run":
+        """Take a run of a stage.
 
         Its page is on the tracking server, or on what `make ui` serves where the store is a file.
         """
-        found = run_id or record["run_id"]
-        uri = record["tracking_uri"]
+        uri = origin.tracking_uri
         server = uri.rstrip("/") if uri.startswith(("http://", "https://")) else LOCAL
-        address = f"{server}/#/experiments/{record['experiment_id']}/runs/{found}"
-        return cls(name, found, address, record["made_at"], record["provenance"], version)
+        address = f"{server}/#/experiments/{origin.experiment_id}/runs/{run_id}"
+        return cls(name, run_id, address, origin.made_at, origin.provenance, version)
 
     @property
     def commit(self) -> str:
@@ -78,9 +78,9 @@ class Run:
         return self.tags["git.dirty"] == "true"
 
 
-def read_runs(record: Mapping[str, Any], prefix: str = "") -> list[Run]:
-    """Read the runs (``runs``: name to id) of a stage's ``run.json``; none where the stage did nothing."""
-    return [Run.of(record, prefix + name, run_id) for name, run_id in record["runs"].items()]
+def read_runs(stage: StageRuns) -> list[Run]:
+    """Give the runs of a stage; none where it did nothing."""
+    return [Run.of(stage, name, run_id) for name, run_id in stage.runs.items()]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,10 @@ class Provenance(Part):
 
     runs: Sequence[Run]
     about: str
+
+    def claim(self) -> Claim:
+        """Say how many runs the numbers are from."""
+        return Claim(f"{len(self.runs)} runs in MLflow, with their commit, data and versions.")
 
     def section(self) -> Section:
         """Write the environment, a row per fact with the runs that differ in it, and a row per run."""
@@ -130,6 +134,10 @@ class Reproduction(Part):
     command: str
     conditions: str
     changed: Sequence[Block] = ()
+
+    def claim(self) -> Claim:
+        """Say which command."""
+        return Claim(f"{self.command} gives these numbers again.")
 
     def section(self) -> Section:
         """Write it; the newest run's commit is checked out: DVC found all older ones valid there."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tmdscope.progress import duration
+from tmdscope.report.answer import difference
 from tmdscope.report.figures.embeddings import latent_stages
-from tmdscope.report.page import Block, Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Block, Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.sections.arms import ARMS, Arms, PublishedSequences, stage_name
 from tmdscope.report.text import decided, percent, plus_minus
@@ -15,7 +16,7 @@ from tmdscope.scores.paired import PER_CLASS
 from tmdscope.scores.task import Metric
 from tmdscope.sequential.outcome import SMALL
 from tmdscope.sequential.plan import Arm
-from tmdscope.sequential.record import Chain, Drift, Leak, SequenceRecord, Together, Transfer
+from tmdscope.sequential.record import Chain, LatentDrift, Leak, SequenceRecord, Together, Transfer
 
 _BUDGET = "sequential - direct-equal-budget"
 _CLAIMS = {
@@ -46,7 +47,7 @@ _COMPARED: tuple[Arm, ...] = ("sequential", "direct")
 
 
 @dataclass(frozen=True)
-class Sequences(Part):
+class SequencesPart(Part):
     """What sequences gave, None where they are left out, told by the task's primary metric.
 
     `published` stands beside; `note` is what a reader must know of the images before the numbers.
@@ -83,6 +84,20 @@ class Sequences(Part):
             f"{self.metric.title} over stages and volumes: "
         )
         return [lead + "; ".join(parts) + "."] if parts else []
+
+    def claim(self) -> Claim | None:
+        """Say of one encoding whether going on beats training anew; None if nothing ran."""
+        asked = [one for one in (self.found.comparisons if self.found else []) if one.question == _BUDGET]
+        if not asked:
+            return None
+        found, sign = asked[0].all, 1 if self.metric.higher_is_better else -1
+        bounds = found.ci95 and sorted(sign * bound for bound in found.ci95)
+        better, worse = "helps against training anew for as long", "does worse than training anew for as long"
+        says = decided(bounds, better, worse)
+        said = says if says in (better, worse) else f"against training anew for as long: {says}"
+        label = f"{asked[0].encoding or 'both encodings'}, going on less anew"
+        gauge = difference(label, found.difference, found.ci95, self.metric)
+        return Claim(f"Going on from a model of fewer materials {said}.", gauge)
 
     def section(self) -> Section | None:
         """Write what was trained, which claims of the paper hold here, its Figures 4 and 5, and tables."""
@@ -341,7 +356,7 @@ class _Shown(Arms):
         ]
         return [Table.of("Registered models of the stages", rows)] if rows else []
 
-    def _stage(self, entry: Leak | Drift) -> dict[str, str]:
+    def _stage(self, entry: Leak | LatentDrift) -> dict[str, str]:
         stage = next(of for of in self.record.added if len(of.classes) == entry.materials)
         return {"Stage": stage_name(stage), "encoding": entry.encoding}
 
@@ -359,7 +374,7 @@ def _span(values: Sequence[float], form: Callable[[float], str]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _stage_key(entry: Leak | Drift) -> tuple[str, str]:
+def _stage_key(entry: Leak | LatentDrift) -> tuple[str, str]:
     return entry.encoding, f"{entry.materials}-materials"
 
 

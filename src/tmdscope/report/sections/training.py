@@ -9,7 +9,7 @@ import pandas as pd
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import Categorical, Dimension, Searched, tuned_name
 from tmdscope.report.figures.scores import search_histories, training_curves
-from tmdscope.report.page import Figure, Paragraph, Section, Table
+from tmdscope.report.page import Claim, Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import averaged, percent, readable, setting
 from tmdscope.scores.records import ExperimentScores
@@ -18,7 +18,7 @@ from tmdscope.scores.text import capital, valued
 
 
 @dataclass(frozen=True)
-class Training(Part):
+class TrainingPart(Part):
     """Fold-mean curves of every experiment, and of weights `simulated` the share of variance by quantity."""
 
     metric: Metric
@@ -26,11 +26,12 @@ class Training(Part):
     scans: int
     r_squared: Mapping[str, float]
 
+    def claim(self) -> Claim:
+        """Say what is drawn."""
+        return Claim("Scores after every epoch, mean over folds.")
+
     def section(self) -> Section:
         """Draw the curves, and write how well each quantity is read."""
-        rows = [
-            [readable(name.replace("true_", "")), f"{share:.2f}"] for name, share in self.r_squared.items()
-        ]
         return Section(
             "Training",
             [
@@ -39,14 +40,20 @@ class Training(Part):
                     f"Loss and {self.metric.title} over epochs for " + ", ".join(self.histories) + ".",
                     training_curves(self.histories, self.metric),
                 ),
-                Table(
-                    f"Weights `simulated`: what the backbone learnt to read off {self.scans} "
-                    "simulated scans (share of variance on the held-out tenth)",
-                    ["Quantity", "R²"],
-                    rows,
-                ),
+                *self._read_off(),
             ],
         )
+
+    def _read_off(self) -> list[Table]:
+        """Say what the backbone of weights `simulated` learnt, where there is one."""
+        rows = [
+            [readable(name.replace("true_", "")), f"{share:.2f}"] for name, share in self.r_squared.items()
+        ]
+        about = (
+            f"Weights `simulated`: what the backbone learnt to read off {self.scans} simulated scans "
+            "(share of variance on the held-out tenth)"
+        )
+        return [Table(about, ["Quantity", "R²"], rows)] if rows else []
 
 
 _ENDS = ("complete", "pruned", "failed")
@@ -78,6 +85,11 @@ class Searches(Part):
                 name: {key: getattr(one.found, key) for key in kept} for name, one in self.searches.items()
             }
         }
+
+    def claim(self) -> Claim:
+        """Say what was searched, in how many trials."""
+        trials = sum(sum(one.found.progress[end] for end in _ENDS) for one in self.searches.values())
+        return Claim(f"Settings of {', '.join(self.searches)} were searched in {trials} trials.")
 
     def section(self) -> Section | None:
         """Write work, settings found and before, their importance, and the tuned experiments' scores."""

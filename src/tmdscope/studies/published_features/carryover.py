@@ -10,7 +10,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import Tracked, tracked_stage
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Recorder
-from tmdscope.record import write_record
+from tmdscope.run_record import NO_RUNS, StageRuns
 from tmdscope.scores.folds import mean_std
 from tmdscope.studies.published_features.layers import (
     COMPARED,
@@ -34,7 +34,7 @@ def run(study: Study) -> None:
     scores, runs = folder / "carryover.json", folder / "carryover_run.json"
     if not params.enabled:
         Carryover(enabled=False).write(scores, of)
-        write_record(runs, {"runs": {}}, of)
+        NO_RUNS.write(runs, of)
         print(f"not run: carryover.enabled is false in {study.layout.settings}")
         return
     folds = cohort.rows(cohort.read_split(study.layout.split))
@@ -49,7 +49,7 @@ def run(study: Study) -> None:
             found = compare(trials)
             run.metrics(flatten({"gain": {name: vars(score) for name, score in found.gain.items()}}))
         found.write(scores, of)
-        write_record(runs, {**tracked.where, "runs": {NAME: run.run_id}}, of)
+        StageRuns({NAME: run.run_id}, **tracked.where).write(runs, of)
     gain = {name: 100 * score.mean for name, score in found.gain.items()}
     print(
         f"layers carried from fold to fold: validation {gain[COMPARED[0]]:+.1f} points, "

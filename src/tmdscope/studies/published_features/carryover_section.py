@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tmdscope.report.page import Note, Paragraph, Section, Table
+from tmdscope.report.page import Claim, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import averaged
 from tmdscope.scores.task import Task
@@ -30,6 +30,10 @@ class CarryoverPart(Part):
         }
         gain = {name: asdict(score) for name, score in found.gain.items()}
         return {"carryover": {"enabled": True, "trials": trials, "gain": gain}}
+
+    def claim(self) -> Claim:
+        """Say what it warns of."""
+        return Claim("A slip made on purpose: what it does to the scores of validation.")
 
     def section(self) -> Section | None:
         """Write the warning, for every seed."""

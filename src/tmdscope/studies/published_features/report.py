@@ -8,13 +8,13 @@ from tmdscope.jobs.study import Study
 from tmdscope.jobs.table_report import TableParts, read_parts
 from tmdscope.materials import MATERIALS
 from tmdscope.models.tabular import SAMPLE_ID_ONLY
-from tmdscope.record import read_record
 from tmdscope.report.part import Report
 from tmdscope.report.sections.data import TableData
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, read_runs
-from tmdscope.report.sections.sequential import Sequences
+from tmdscope.report.sections.sequential import SequencesPart
 from tmdscope.report.text import averaged, digits_of, printed
+from tmdscope.run_record import StageRuns
 from tmdscope.scores.text import unit_of
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.published_features.carryover_section import CarryoverPart
@@ -22,7 +22,7 @@ from tmdscope.studies.published_features.layers import Carryover
 from tmdscope.studies.published_features.tables import PublishedTables, read_tables
 from tmdscope.studies.tmd_materials.paper import read_figure_4, read_published
 
-PAPER_TEST = {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}
+PAPER_TEST_IMAGES = {"MoS2": 47, "WS2": 18, "WSe2": 13, "MoSe2": 12, "Mo-WSe2": 14}
 """Held-out images per material: Table 1 of the TMD paper."""
 
 PAPER_TABLE_5 = {
@@ -57,9 +57,9 @@ def report_of(study: Study) -> Report:
     task, of, left = cohort.task, study.of(cohort.digest), read_parts(study, cohort, CALLED)
     found = SequenceRecord.read(folder / "sequential.json", folder / "latent.csv", of, task.primary)
     data, latent = _data(left), _latent(study, tables, of)
-    sequences = Sequences(found, task.primary, MATERIALS, read_figure_4(), _HEADS_ONLY)
+    sequences = SequencesPart(found, task.primary, MATERIALS, read_figure_4(), _HEADS_ONLY)
     more = carryover.with_name("carryover_run.json"), folder / "run.json"
-    runs = [*left.runs, *(run for path in more for run in read_runs(read_record(path, of)))]
+    runs = [*left.runs, *(run for path in more for run in read_runs(StageRuns.read(path, of)))]
     about = (
         f"Data set SHA-256 {cohort.digest}. This study has features and embeddings but no images: there is "
         "nothing that attribution maps could be drawn on."
@@ -73,6 +73,12 @@ def report_of(study: Study) -> Report:
         title="The published TMD-AFM features, measured again",
         lead="Features and embeddings of the TMD paper's images, its classifiers and others, and what their "
         "scores are worth.",
+        answer=left.answer(
+            "a method that a search chose",
+            "material",
+            "images",
+            {SAMPLE_ID_ONLY: "going by the sample's number"},
+        ),
         parts=[
             *(data, left.audit),
             *left.methods({"paper's ImageNet* (Table 2)": PAPER_ROW.scores}, [SAMPLE_ID_ONLY]),
@@ -82,7 +88,6 @@ def report_of(study: Study) -> Report:
             Provenance(runs, about),
             Reproduction(runs, "make published", conditions),
         ],
-        said=[data, left.audit, sequences, latent],
     )
 
 
@@ -105,7 +110,7 @@ def _data(left: TableParts) -> TableData:
         "(doi:10.5281/zenodo.13961220). Split: StratifiedGroupKFold without shuffling, grouped by sample "
         "id as text; the test is fold 0 of 10, then 5 folds on the rest.",
         each="Material",
-        beside={"test in the paper's Table 1": PAPER_TEST},
+        beside={"test in the paper's Table 1": PAPER_TEST_IMAGES},
         more=more,
     )
 

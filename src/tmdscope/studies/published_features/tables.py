@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.dataset.columns import sample_numbers
+from tmdscope.dataset.label import LABEL, LABELS, take_label
 from tmdscope.dataset.safe_pickle import read_pickle
 from tmdscope.download import DownloadError, download
 from tmdscope.errors import UserError
@@ -38,7 +39,7 @@ DESCRIPTORS = "descriptors_published.csv"
 NO_DESCRIPTORS = f"not available: the authors' repository holds none and no {DESCRIPTORS} was given"
 """What stands in place of every figure that needs descriptors where there are none."""
 
-_KEYS = ["sample_id", "material"]
+_KEYS = ["sample_id", LABEL]
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,12 @@ class PublishedTables:
     embeddings: NDArray[np.float32]
     descriptors: pd.DataFrame | None
     sample_ids: list[str]
-    materials: list[str]
+    labels: list[str]
 
     @cached_property
     def cohort(self) -> Cohort:
         """The features as rows of the study."""
-        labels = np.array([MATERIALS.index(name) for name in self.materials], dtype=np.int64)
+        labels = np.array([MATERIALS.index(name) for name in self.labels], dtype=np.int64)
         return Cohort.of_features(
             CLASSES,
             self.features,
@@ -110,6 +111,7 @@ class PublishedTables:
             MATERIALS,
             order=sample_numbers(self.sample_ids)[:, 0],
             statistics=self.descriptors,
+            row="image",
         )
 
 
@@ -149,7 +151,8 @@ def read_tables(folder: Path) -> PublishedTables:
     _check_rows(features, embeddings, folder / EMBEDDINGS.table)
     descriptors = None
     if (folder / DESCRIPTORS).is_file():
-        table = read_table(folder / DESCRIPTORS, types=dict.fromkeys(_KEYS, str))
+        table = read_table(folder / DESCRIPTORS, types=dict.fromkeys(("sample_id", *LABELS), str))
+        table = take_label(folder / DESCRIPTORS, table)
         _check_rows(features, table, folder / DESCRIPTORS)
         descriptors = _read_descriptors(table, folder / DESCRIPTORS)
     return PublishedTables(
@@ -157,12 +160,12 @@ def read_tables(folder: Path) -> PublishedTables:
         embeddings=embeddings[EMBEDDINGS.columns].to_numpy(np.float32),
         descriptors=descriptors,
         sample_ids=features["sample_id"].tolist(),
-        materials=features["material"].tolist(),
+        labels=features["label"].tolist(),
     )
 
 
 def convert_pickle(path: Path, source: Source) -> pd.DataFrame:
-    """Turn a pickle into its table: ``sample_id``, ``material`` (text), values (float32), a row per image."""
+    """Turn a pickle into its table: ``sample_id``, ``label`` (text), values (float32), a row per image."""
     found = hashlib.sha256(read_bytes(path)).hexdigest()
     if found != source.sha256:
         raise UserError(
@@ -178,7 +181,7 @@ def convert_pickle(path: Path, source: Source) -> pd.DataFrame:
     values = np.stack(cells)
     if values.shape != (len(table), source.width) or values.dtype != np.float32:
         raise UserError(f"{path} holds {values.dtype} {values.shape}, expected float32, {source.width} wide")
-    keys = pd.DataFrame({"sample_id": table["sampleId"], "material": table["targets"]}, dtype="str")
+    keys = pd.DataFrame({"sample_id": table["sampleId"], "label": table["targets"]}, dtype="str")
     return pd.concat([keys, pd.DataFrame(values, columns=source.columns)], axis=1)
 
 
@@ -237,7 +240,7 @@ def _describe(tables: PublishedTables, origin: str, commit: str, folder: Path) -
             "features": sha256_array(tables.features),
             "embeddings": sha256_array(tables.embeddings),
         },
-        "images": Counter(tables.materials),
+        "images": Counter(tables.labels),
         "descriptors": NO_DESCRIPTORS if tables.descriptors is None else list(tables.descriptors.columns),
     }
 
@@ -245,17 +248,17 @@ def _describe(tables: PublishedTables, origin: str, commit: str, folder: Path) -
 def _read_values(path: Path, source: Source) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path} does not exist; run the fetch stage of the published study")
-    table = read_table(path)
+    table = take_label(path, read_table(path))
     if list(table.columns) != _KEYS + source.columns:
         raise UserError(
-            f"{path} must hold the columns sample_id, material, "
+            f"{path} must hold the columns sample_id, label, "
             f"{source.columns[0]}..{source.columns[-1]}; it holds {len(table.columns)} others"
         )
     if not (table.dtypes[source.columns] == np.float32).all():
         raise UserError(f"{path} must hold float32 values, it holds {set(map(str, table.dtypes))}")
     if not np.isfinite(table[source.columns].to_numpy()).all():
         raise UserError(f"{path} holds values that are not finite")
-    unknown = sorted(set(table["material"]) - set(MATERIALS))
+    unknown = sorted(set(table["label"]) - set(MATERIALS))
     if unknown:
         raise UserError(f"{path} names an unknown material {unknown[0]!r}; {nearest(unknown[0], MATERIALS)}")
     return table
@@ -283,6 +286,6 @@ def _read_descriptors(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 def _check_rows(features: pd.DataFrame, other: pd.DataFrame, path: Path) -> None:
     if not set(_KEYS) <= set(other.columns) or not features[_KEYS].equals(other[_KEYS].astype("str")):
         raise UserError(
-            f"{path} must name the same sample_id and material in the same order as {FEATURES.table}; "
+            f"{path} must name the same sample_id and label in the same order as {FEATURES.table}; "
             "take all tables from one source"
         )

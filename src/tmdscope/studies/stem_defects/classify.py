@@ -15,7 +15,7 @@ def run(study: Study) -> None:
     windows = windows_of(study)
     split.run(windows)
     cohort = windows.cohort(windows)
-    said = cross_validate_methods(windows, cohort, methods_of(windows, cohort))
+    said = cross_validate_methods(windows, cohort, methods_of(windows, cohort), "classify")
     told = read_table(windows.layout.raw / MANIFEST)[["image_id", "sample_id", "label", "noise"]]
     names = [told.assign(method=name, predicted=[cohort.classes[k] for k in of]) for name, of in said.items()]
     write_table(windows.layout.tables / "predictions.parquet", pd.concat(names, ignore_index=True))

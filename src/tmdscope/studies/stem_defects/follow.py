@@ -12,7 +12,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.params.common import ScoringParams
 from tmdscope.progress import progress
-from tmdscope.record import write_record
+from tmdscope.run_record import StageRuns
 from tmdscope.stem.crystal import Crystal
 from tmdscope.stem.follow import Followed, Follower
 from tmdscope.stem.matching import match
@@ -54,7 +54,7 @@ def run(study: Study) -> None:
         write_table(folder / TRACKS, followed.tracks)
         write_table(folder / TRUTH, true)
         rates.write(folder / RATES, tracked.of, [folder / TRACKS, folder / TRUTH])
-        write_record(folder / RUN, {**tracked.where, "runs": {"follow": run.run_id}}, tracked.of)
+        StageRuns({"follow": run.run_id}, **tracked.where).write(folder / RUN, tracked.of)
     print(f"{len(followed.tracks)} defects on {followed.tracks[TRACK].nunique()} tracks; {rates.diffusion}")
 
 

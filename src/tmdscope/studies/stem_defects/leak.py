@@ -16,7 +16,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.models.registry import fit_family
 from tmdscope.params.families import CnnFamily, LogisticFamily
-from tmdscope.record import write_record
+from tmdscope.run_record import StageRuns
 from tmdscope.scores.task import CLASSES
 from tmdscope.stem.crystal import Crystal
 from tmdscope.stem.simulate import Condition, Scene, draw_condition
@@ -63,8 +63,7 @@ def run(study: Study) -> None:
             found = Leak(CLASSES.plain.name, scores, border, len(made.labels))
             run.metrics(numbers({"scores": scores, "border": border}))
         found.write(study.layout.tables / "leak.json", tracked.of)
-        where = {**tracked.where, "runs": {"leak": run.run_id}}
-        write_record(study.layout.tables / "leak_run.json", where, tracked.of)
+        StageRuns({"leak": run.run_id}, **tracked.where).write(study.layout.tables / "leak_run.json", tracked.of)
     print("; ".join(f"{order}: {told}" for order, told in asdict(found)["scores"].items()))
 
 

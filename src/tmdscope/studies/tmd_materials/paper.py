@@ -21,7 +21,7 @@ from tmdscope.params.images import DataParams, SplitParams
 from tmdscope.params.reading import Params
 from tmdscope.params.sequential import Encoding, Volume
 from tmdscope.report.figures.scores import confusion_matrices
-from tmdscope.report.page import Figure, Note, Paragraph, Section, Table
+from tmdscope.report.page import Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.sections.experiments import Decoded
 from tmdscope.report.text import digits_of, printed, readable, setting
@@ -222,7 +222,7 @@ _WARNING = (
 
 
 @dataclass(frozen=True)
-class Comparison(Part):
+class PaperTables(Part):
     """Published tables, experiments decoded as in the paper, and how their images differ from the paper's."""
 
     task: Task
@@ -230,6 +230,10 @@ class Comparison(Part):
     experiments: Mapping[str, ExperimentParams]
     decoded: Mapping[str, Decoded]
     other_data: Sequence[str]
+
+    def claim(self) -> Claim:
+        """Say what stands beside what."""
+        return Claim("The TMD paper's Tables 2 to 4 as printed, and the same measured here.")
 
     def section(self) -> Section:
         """Set the paper's Tables 2 to 4 beside the study: every published row, measured or "not run"."""

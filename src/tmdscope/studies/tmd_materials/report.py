@@ -8,11 +8,12 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from tmdscope.analysis.record import Attribution, ModelLatent
 from tmdscope.audit.record import Audit
-from tmdscope.dataset.audit import audit_split, read_split
+from tmdscope.dataset.audit import count_parts, read_split
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.files import broken, read_table
@@ -25,26 +26,27 @@ from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.images import DataParams, ModelTrackingParams, ReportParams, SplitParams
 from tmdscope.params.reading import read_params
 from tmdscope.params.search import SEARCHED, Searched, read_all_experiments, read_searches
-from tmdscope.record import read_record
-from tmdscope.report.page import Paragraph
+from tmdscope.report.answer import answer, held_out_tiles, without_looking
+from tmdscope.report.page import Claim, Paragraph, Tiles
 from tmdscope.report.part import Report
 from tmdscope.report.sections.attribution import Attributions
 from tmdscope.report.sections.audit import AuditPart
 from tmdscope.report.sections.classifiers import Confusion
 from tmdscope.report.sections.data import Data
 from tmdscope.report.sections.experiments import Decoded, Experiments
-from tmdscope.report.sections.gains import PRETRAINING, TARGETS, Gains, find_gains
+from tmdscope.report.sections.gains import QUESTIONS, Gains, find_gains
 from tmdscope.report.sections.latent import LatentSpace
 from tmdscope.report.sections.provenance import Provenance, Reproduction, Run, changed_settings, read_runs
-from tmdscope.report.sections.sequential import Sequences
-from tmdscope.report.sections.training import Searches, SearchResult, Training
+from tmdscope.report.sections.sequential import SequencesPart
+from tmdscope.report.sections.training import Searches, SearchResult, TrainingPart
+from tmdscope.run_record import Registration, SearchRun, StageRuns
 from tmdscope.scores.folds import MeanStd
-from tmdscope.scores.records import ExperimentScores
-from tmdscope.scores.scored import Scored
+from tmdscope.scores.records import ExperimentScores, Pretraining
+from tmdscope.scores.scored import PROBABILITY, RUN, Scored
 from tmdscope.scores.task import Task, read_task
 from tmdscope.sequential.record import SequenceRecord
 from tmdscope.studies.tmd_materials.paper import (
-    Comparison,
+    PaperTables,
     data_that_differ,
     published_confusion,
     read_figure_4,
@@ -78,22 +80,24 @@ def report_of(study: Study) -> Report:
     split, note = read_split(layout.split, dataset.digest, dataset.manifest), _SIMULATED if simulated else ""
     searches = {name: left.search(name) for name in read_searches(layout.settings)}
     images = left.images(split, note, study.section("report", ReportParams).images_per_class)
-    experiments = left.compared(split, study.section("scoring", ScoringParams))
+    experiments = left.compared(split)
     audit = AuditPart(Audit.read(layout.audit, task, left.of))
     folder = layout.sequential
     found = SequenceRecord.read(folder / "sequential.json", folder / "latent.csv", left.of, task.primary)
     noted = _SEQUENCES if simulated else ""
-    sequences = Sequences(found, task.primary, classes, read_figure_4(), noted)
+    sequences = SequencesPart(found, task.primary, classes, read_figure_4(), noted)
     latent, attribution = left.latent(), left.attribution()
     histories = {name: read_table(path) for name, path in left.histories.items()}
-    pretrained = read_record(layout.pretrained.with_name("pretrain.json"), files=[layout.pretrained])
-    runs = [*left.runs(searches), Run.of(vars(audit.found), "audit")]
+    pretrained = Pretraining.read(layout.pretraining)
+    if pretrained.images:
+        pretrained = Pretraining.read(layout.pretraining, files=[layout.pretrained])
+    runs = [*left.runs(searches), Run.of(audit.found.origin, "audit", audit.found.run_id or "")]
     if found:
-        runs += read_runs(read_record(folder / "run.json", left.of))
+        runs += read_runs(StageRuns.read(folder / RUN, left.of))
     name = study.section("tracking", ModelTrackingParams).study
     about = (
-        f"Data set SHA-256 {dataset.digest}. Runs are in MLflow experiment {name}; versions are of "
-        f"registered model {left.registered['model']}; `make ui` opens both."
+        f"Data set SHA-256 {dataset.digest}. Runs are in MLflow experiment {name} and those below it; "
+        f"versions are of registered model {left.registered.model}; `make ui` opens both."
     )
     changed = changed_settings(read_study_settings(layout.settings), read_study_settings(SHIPPED))
     return Report(
@@ -101,16 +105,17 @@ def report_of(study: Study) -> Report:
         lead=f"{what} in {len(classes)} classes, {len(left.scores)} experiments, every number with the "
         "images it was measured on.",
         note=note,
+        answer=left.answer(experiments.baseline),
+        shown=[left.pictures()],
         parts=[
-            *(images, audit, experiments),
+            *(images, audit, experiments, *left.gains(study.section("scoring", ScoringParams))),
             Searches(task.primary, searches, left.experiments, left.scores, what),
-            Training(task.primary, histories, pretrained["images"], pretrained["r_squared"]),
+            TrainingPart(task.primary, histories, pretrained.images, pretrained.r_squared),
             left.comparison(study.section("split", SplitParams)),
             *(left.confusion(), sequences, latent, attribution),
             Provenance(runs, about),
             Reproduction(runs, "make repro", f"{_CONDITIONS[data.source]} {_SAME}", changed),
         ],
-        said=[images, experiments, audit, sequences, latent, attribution],
     )
 
 
@@ -167,28 +172,28 @@ class _Left:
         }
 
     @cached_property
-    def registered(self) -> dict[str, Any]:
+    def registered(self) -> Registration:
         """``registered.json``; refused where it is of other experiments or runs."""
-        registered = read_record(self.layout.registered, self.of)
-        listed = {name: entry["run_id"] for name, entry in registered["versions"].items()}
-        if listed != {name: found.run["run_id"] for name, found in self.scored.items()}:
+        registered = Registration.read(self.layout.registered, self.of)
+        listed = {name: entry.run_id for name, entry in registered.versions.items()}
+        if listed != {name: found.run.run_id for name, found in self.scored.items()}:
             problem = f"is of other experiments or runs than {self.layout.experiments} holds"
             raise broken(self.layout.registered, problem)
         return registered
 
     @property
     def best(self) -> str:
-        return str(self.registered["best"])
+        return self.registered.best
 
     def runs(self, searches: Iterable[str]) -> list[Run]:
         """Read the runs of experiments, with their registered versions, then of searches."""
         experiments = [
-            Run.of(self.scored[name].run, name, version=str(entry["version"]))
-            for name, entry in self.registered["versions"].items()
+            Run.of(self.scored[name].run, name, entry.run_id, str(entry.version))
+            for name, entry in self.registered.versions.items()
         ]
         folder = self.layout.searches
-        records = {name: read_record(folder / name / "run.json", self.of) for name in searches}
-        return experiments + [Run.of(record, f"search of {name}") for name, record in records.items()]
+        found = {name: SearchRun.read(folder / name / RUN, self.of) for name in searches}
+        return experiments + [Run.of(run, f"search of {name}", run.run_id) for name, run in found.items()]
 
     def search(self, name: str) -> SearchResult:
         """Read what a search left."""
@@ -198,8 +203,8 @@ class _Left:
 
     def images(self, split: Split, note: str, shown: int) -> Data:
         """Show some images of each class, and how many each part of the split has."""
-        counts = read_table(self.layout.split_counts, ["material"]).set_index("material")
-        if not counts.equals(audit_split(self.dataset.manifest, split).counts):
+        counts = read_table(self.layout.split_counts, ["label"]).set_index("label")
+        if not counts.equals(count_parts(self.dataset.manifest, split)):
             raise broken(self.layout.split_counts, f"is not of {self.layout.split}")
         return Data(
             dataset=self.dataset,
@@ -212,12 +217,43 @@ class _Left:
             shown=shown,
         )
 
-    def compared(self, split: Split, scoring: ScoringParams) -> Experiments:
+    def answer(self, baseline: Mapping[str, MeanStd] | None) -> Claim:
+        """Say how often the best experiment names the right material, and what naming without images does."""
+        found, metric = self.scores[self.best].ensemble_test.all, self.task.told
+        beside = {self.task.unseen: without_looking(self.task, self.labels, self._held_out_labels)}
+        if baseline is not None:
+            beside["going by the sample's number"] = baseline[f"test_{metric.name}"].mean
+        return answer(self.task, found, beside, "this model", "material", "images")
+
+    @cached_property
+    def _test(self) -> pd.DataFrame:
+        """The folds' mean probabilities of held-out images, by id, in the order of the data set."""
+        table = self.scored[self.best].predictions
+        test = table[table["part"] == "test"].groupby("image_id", sort=False)
+        return test[[f"{PROBABILITY}{name}" for name in self.data.classes]].mean()
+
+    @property
+    def _held_out_labels(self) -> Labels:
+        return self.labels[np.isin(self.dataset.image_ids, self._test.index)]
+
+    def pictures(self) -> Tiles:
+        """Show a held-out image of each class beside what the best experiment says of it."""
+        said = self._test
+        manifest = self.dataset.manifest
+        first = manifest[manifest["image_id"].isin(said.index)].drop_duplicates("label")
+        row_of = dict(zip(first["label"], first.index, strict=True))
+        shown = [name for name in self.data.classes if name in row_of]
+        rows = {name: said.loc[manifest["image_id"][row_of[name]]] for name in shown}
+        return held_out_tiles(
+            {name: np.array(self.dataset.images[row_of[name]]) for name in shown},
+            {name: (str(row.idxmax()).removeprefix(PROBABILITY), row.max()) for name, row in rows.items()},
+            "The first held-out image of each class, not picked, and what the model says.",
+        )
+
+    def compared(self, split: Split) -> Experiments:
         """Compare the experiments, with one another and with what a sample's number says."""
         samples, ids = self.dataset.manifest["sample_id"].to_numpy(), self.dataset.image_ids
         baseline = sample_id_baseline(samples, self.labels, split.rows(ids))
-        predictions = {name: found.predictions for name, found in self.scored.items()}
-        of = self.experiments, predictions, self.data.classes, scoring
         return Experiments(
             task=self.task,
             scores=self.scores,
@@ -225,15 +261,20 @@ class _Left:
             classes=self.data.classes,
             decoded={name: self.decoded[name] for name in self.multilabel},
             baseline=None if baseline is None else {name: MeanStd(**own) for name, own in baseline.items()},
-            gains=[Gains(asked, find_gains(asked, *of), self.task) for asked in (PRETRAINING, TARGETS)],
             what=self.what,
         )
 
-    def comparison(self, split: SplitParams) -> Comparison:
+    def gains(self, scoring: ScoringParams) -> list[Gains]:
+        """Ask pairs of experiments what pre-training, fine-tuning and the target are worth."""
+        predictions = {name: found.predictions for name, found in self.scored.items()}
+        of = self.experiments, predictions, self.data.classes, scoring
+        return [Gains(asked, find_gains(asked, *of), self.task, self.what) for asked in QUESTIONS]
+
+    def comparison(self, split: SplitParams) -> PaperTables:
         """Set the paper's tables beside."""
         published = read_published()
         other = data_that_differ(published.data, self.data, split, self.dataset)
-        return Comparison(self.task, published, self.experiments, self.decoded, list(other))
+        return PaperTables(self.task, published, self.experiments, self.decoded, list(other))
 
     def confusion(self) -> Confusion:
         """Count which class is taken for which, as most probable and by the paper's decoding."""
