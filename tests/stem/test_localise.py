@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from tmdscope.stem.crystal import CRYSTALS, GRAPHENE, WS2, Crystal
-from tmdscope.stem.localise import COLUMNS, METHODS, SiteIntensity, read_sites
+from tmdscope.stem.localise import COLUMNS, METHODS, SiteIntensity
 from tmdscope.stem.matching import match
 from tmdscope.stem.simulate import Condition, Scene, simulate_frames
+from tmdscope.stem.sites import read_sites
 
 
 def tried(method, condition, crystal: Crystal = WS2, size=384, frames=2, seed=7):

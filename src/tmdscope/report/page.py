@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -102,6 +103,24 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Space:
+    """Lines in space that a reader turns; who runs no script, or prints, sees the `still` one.
+
+    `lines` are a colour each, ``#rrggbb``, and points from 0 to 1 along three `axes`.
+    """
+
+    still: Figure
+    axes: tuple[str, str, str]
+    lines: Sequence[tuple[str, Sequence[Sequence[float]]]]
+    kind = "space"
+
+    @property
+    def data(self) -> str:
+        """What the page's script draws."""
+        return json.dumps({"axes": self.axes, "lines": self.lines}, allow_nan=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
 class Reading:
     """A value on a `Gauge`, what it is of, and how it is written; its interval where it has one."""
 
@@ -162,7 +181,7 @@ class Tiles:
     kind = "tiles"
 
 
-Block = Paragraph | Note | Points | Commands | Table | Figure | Claim | Tiles
+Block = Paragraph | Note | Points | Commands | Table | Figure | Space | Claim | Tiles
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Estimate:
         None where it is not defined.
         """
         bounds = {f"{name}{_CI95}": found and list(found) for name, found in self.bounds.items()}
-        values = {name: value if np.isfinite(value) else None for name, value in self.values.items()}
+        values = {name: None if value != value else value for name, value in self.values.items()}
         return {"images": self.images, "samples": self.samples, **values, **bounds}
 
     @classmethod

@@ -21,10 +21,21 @@ _LOWEST = 0.02
 _HIGHEST = 0.35
 _SHARP = 40.0
 """Power of a Bragg peak over the median at its radius: noise of a million pixels stays below 20."""
+_SHARP_WHERE_KNOWN = 15.0
+"""The same in the narrow ring where peaks must be."""
+AGREE = 0.12
+"""Share by which a lattice may differ from the one that is known."""
+_STEPS = (-2, -1, 0, 1, 2)
 _FILTER = 0.07
 """Width of the demodulating filter, in radii of the ring: an average over about two lattice constants."""
 _GRID_PX = 4
-_HOLE = 0.35
+_FILTER_OF_HOLES = 0.14
+"""The same where the strength of waves is asked for: about one lattice constant."""
+_WEAK = 0.3
+"""Share of the usual amplitude below which a phase says nothing."""
+_USUAL = 75
+"""Percentile of amplitudes, in hundredths, that is the usual one: holes may take more than half."""
+_HOLE = 0.5
 """Share of the usual amplitude of the waves below which there is no lattice."""
 
 
@@ -52,28 +63,64 @@ class Bragg:
         return 2 / float(np.sqrt(3)) / self.radius
 
 
-def find_bragg(image: Image) -> Bragg:
-    """Find the first Bragg ring; `LatticeError` where three sharp peaks 60 degrees apart are not found."""
+def find_bragg(image: Image, a_px: float | None = None) -> Bragg:
+    """Find the first Bragg ring; `LatticeError` where three sharp peaks 60 degrees apart are not found.
+
+    Where the lattice constant is known, px, the ring is looked for where it must be, and may be fainter.
+    """
     values = np.asarray(image, dtype=np.float32)
     if values.ndim != 2 or min(values.shape) < 64:
         raise LatticeError(f"a frame of shape {values.shape} is too small for a lattice: 64 x 64 px at least")
     if not np.isfinite(values).all():
         raise LatticeError("a frame holds values that are not finite: repair them, or leave the frame out")
+    power, excess = _spectrum(values)
+    radius = np.hypot(np.fft.fftfreq(values.shape[0])[:, None], np.fft.rfftfreq(values.shape[1])[None])
+    low, high, sharp = _LOWEST, _HIGHEST, _SHARP
+    if a_px is not None:
+        expected = 2 / float(np.sqrt(3)) / a_px
+        low, high, sharp = (1 - AGREE) * expected, (1 + AGREE) * expected, _SHARP_WHERE_KNOWN
+    peaks = (excess > sharp) & (radius > low) & (radius < high)
+    candidates, strength = np.argwhere(peaks), power[peaks]
+    found = [_refine(power, candidates[k], values.shape) for k in np.argsort(-strength)[:60]]
+    waves = _hexagon([wave for wave in found if wave is not None])
+    if a_px is None:
+        waves = _innermost(waves, power, excess, values.shape)
+    return Bragg(waves)
+
+
+def _spectrum(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give the power of each wave, and its ratio to the median of waves as long."""
     window = np.outer(*(np.hanning(side).astype(np.float32) for side in values.shape))
     power = np.abs(fft.rfft2((values - values.mean()) * window)) ** 2
     fy, fx = np.fft.fftfreq(values.shape[0]), np.fft.rfftfreq(values.shape[1])
-    radius = np.hypot(fy[:, None], fx[None])
-    ring = (radius * max(values.shape) / 2).astype(np.int64)
-    flat, order = ring.ravel(), np.argsort(ring, axis=None, kind="stable")
-    starts = np.searchsorted(flat[order], np.arange(flat.max() + 2))
-    sorted_power = power.ravel()[order]
-    rings = np.split(sorted_power, starts[1:-1])
-    usual = np.array([np.median(own) if len(own) else np.inf for own in rings])
-    sharp = (power > _SHARP * usual[ring]) & (radius > _LOWEST) & (radius < _HIGHEST)
-    candidates = np.argwhere(sharp)
-    strength = power[sharp]
-    found = [_refine(power, candidates[k], values.shape) for k in np.argsort(-strength)[:60]]
-    return Bragg(_hexagon([wave for wave in found if wave is not None]))
+    ring = (np.hypot(fy[:, None], fx[None]) * max(values.shape) / 2).astype(np.int64)
+    order = np.argsort(ring, axis=None, kind="stable")
+    starts = np.searchsorted(ring.ravel()[order], np.arange(1, ring.max() + 1))
+    rings = np.split(power.ravel()[order], starts)
+    usual = np.array([np.median(own) if len(own) else np.inf for own in rings], dtype=np.float32)
+    return power, power / np.maximum(usual[ring], np.finfo(np.float32).tiny)
+
+
+def _innermost(
+    waves: Points, power: NDArray[np.float32], excess: NDArray[np.float32], shape: tuple[int, ...]
+) -> Points:
+    """Give the ring within, where there is one: a second ring may be the stronger, as of graphene's."""
+    inner = (waves - np.roll(waves, 1, axis=0)) / 3
+    rows, columns = shape
+    found = []
+    for wave in inner:
+        x, y = wave if wave[0] >= 0 else -wave
+        row, column = round(y * rows), round(x * columns)
+        near = [((row + i) % rows, min(abs(column + j), power.shape[1] - 1)) for i in _STEPS for j in _STEPS]
+        peak = max(near, key=lambda at: power[at])
+        if excess[peak] < _SHARP:
+            return waves
+        refined = _refine(power, np.array(peak), shape)
+        if refined is None:
+            return waves
+        found.append(refined * np.sign(refined @ wave))
+    middle = np.stack(found)
+    return np.asarray(middle - middle.mean(axis=0))
 
 
 def _refine(power: NDArray[np.float32], peak: NDArray[np.int64], shape: tuple[int, ...]) -> Points | None:
@@ -128,16 +175,16 @@ class Sites:
     bragg: Bragg
 
 
-def find_sites(image: Image, bragg: Bragg | None = None) -> Sites:
+def find_sites(image: Image, a_px: float | None = None) -> Sites:
     """Find every site of a frame's lattice, the hollow ones included, with `column` not yet ordered by light.
 
     Column k lies k thirds along the long diagonal of the cell.
     """
     values = np.asarray(image, dtype=np.float32)
-    bragg = bragg or find_bragg(values)
+    bragg = find_bragg(values, a_px)
     fields, strengths = _demodulate(values, bragg)
     phases = [_phase(field) for field in fields]
-    common = np.angle(np.exp(1j * sum(phase.mean() for phase in phases))) / 3
+    common = float(np.angle(np.prod(fields, axis=0).sum())) / 3  # of all three no strain is left
     vectors = np.linalg.inv(bragg.waves[:2]).T  # rows: lattice vectors in px
     rows, columns = values.shape
     corners = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]]) @ bragg.waves[:2].T
@@ -157,38 +204,45 @@ def find_sites(image: Image, bragg: Bragg | None = None) -> Sites:
         found.append(places[inside])
         kinds.append(np.full(int(inside.sum()), column))
     places = np.concatenate(found)
-    light = np.mean([_at(s / np.median(s), places) for s in strengths], axis=0)
+    usual = [np.percentile(s, _USUAL) for s in strengths]
+    light = np.mean([_at(s / u, places) for s, u in zip(strengths, usual, strict=True)], axis=0)
     return Sites(places, np.concatenate(kinds), light > _HOLE, bragg)
 
 
 def _demodulate(
     values: NDArray[np.float32], bragg: Bragg
 ) -> tuple[list[NDArray[np.complex64]], list[Points]]:
-    """Give each wave's field, complex, on a grid of `_GRID_PX`; beyond the edges there is nothing.
+    """Give each wave's field, complex, and its strength, on a grid of `_GRID_PX`; beyond edges is nothing.
 
-    The fields are averages over a Gaussian of what lies within the frame.
+    The fields are averages over a Gaussian of what lies within the frame; strengths are of a narrower one.
     """
-    width = _FILTER * bragg.radius
-    pad = int(np.ceil(3 / (2 * np.pi * width)))
+    pad = int(np.ceil(3 / (2 * np.pi * _FILTER * bragg.radius)))
     shape = [int(np.ceil(fft.next_fast_len(side + pad) / _GRID_PX) * _GRID_PX) for side in values.shape]
     spectrum = fft.fft2(values - values.mean(), shape)
+    sides = [-(-side // _GRID_PX) for side in values.shape]
+    fields, strengths = [], []
+    narrow = _FILTER_OF_HOLES * bragg.radius
+    weight = _coverage(values.shape, sides, narrow)
+    for wave in bragg.waves:
+        fields.append(_field(spectrum, wave, _FILTER * bragg.radius)[: sides[0], : sides[1]])
+        strengths.append(np.abs(_field(spectrum, wave, narrow)[: sides[0], : sides[1]]) / weight)
+    return fields, strengths
+
+
+def _field(spectrum: NDArray[np.complex64], wave: Points, width: float) -> NDArray[np.complex64]:
+    """Demodulate one wave, with a filter of some width in cycles a pixel."""
+    shape = spectrum.shape
     small = [side // _GRID_PX for side in shape]
     fy, fx = np.fft.fftfreq(small[0], _GRID_PX), np.fft.fftfreq(small[1], _GRID_PX)
-    weight = _coverage(values.shape, small, width)
-    fields, strengths = [], []
-    for wave in bragg.waves:
-        bins = np.round(wave * shape[::-1]).astype(int)
-        rows = (np.round(fy * shape[0]).astype(int) + bins[1]) % shape[0]
-        columns = (np.round(fx * shape[1]).astype(int) + bins[0]) % shape[1]
-        rest = wave - bins / shape[::-1]
-        damp = np.exp(-((fy[:, None] - rest[1]) ** 2 + (fx[None] - rest[0]) ** 2) / (2 * width**2))
-        block = fft.ifft2(spectrum[np.ix_(rows, columns)] * damp) / _GRID_PX**2
-        y, x = (np.arange(side) * _GRID_PX for side in small)
-        carrier = np.exp(-2j * np.pi * (rest[0] * x[None] + rest[1] * y[:, None]))
-        field = (block * carrier)[: -(-values.shape[0] // _GRID_PX), : -(-values.shape[1] // _GRID_PX)]
-        fields.append(field.astype(np.complex64))
-        strengths.append(np.abs(field) / weight[: field.shape[0], : field.shape[1]])
-    return fields, strengths
+    bins = np.round(wave * shape[::-1]).astype(int)
+    rows = (np.round(fy * shape[0]).astype(int) + bins[1]) % shape[0]
+    columns = (np.round(fx * shape[1]).astype(int) + bins[0]) % shape[1]
+    rest = wave - bins / shape[::-1]
+    damp = np.outer(*(np.exp(-((f - r) ** 2) / (2 * width**2)) for f, r in ((fy, rest[1]), (fx, rest[0]))))
+    block = fft.ifft2(spectrum[np.ix_(rows, columns)] * damp.astype(np.float32)) / _GRID_PX**2
+    y, x = (np.arange(side) * _GRID_PX for side in small)
+    carrier = np.outer(*(np.exp(-2j * np.pi * r * at) for r, at in ((rest[1], y), (rest[0], x))))
+    return np.asarray(block * carrier, dtype=np.complex64)
 
 
 def _coverage(shape: tuple[int, ...], small: list[int], width: float) -> Points:
@@ -207,7 +261,7 @@ def _phase(field: NDArray[np.complex64]) -> Points:
     """Give a wave's phase, unwrapped from the middle of what is strong."""
     from skimage.restoration import unwrap_phase
 
-    weak = np.abs(field) < 0.1 * np.median(np.abs(field))
+    weak = np.abs(field) < _WEAK * np.percentile(np.abs(field), _USUAL)
     phase = np.angle(field)
     middle = float(np.angle(field.sum()))
     centred = np.angle(np.exp(1j * (phase - middle)))

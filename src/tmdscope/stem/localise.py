@@ -12,25 +12,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.ndimage import center_of_mass, gaussian_filter, label, map_coordinates, maximum_filter, sum_labels
+from scipy.ndimage import center_of_mass, gaussian_filter, label, maximum_filter, sum_labels
 from scipy.spatial import cKDTree
 from scipy.stats import norm
 
-from tmdscope.stem.lattice import Bragg, Sites, find_bragg, find_sites
-
-Image = NDArray[np.floating]
-Values = NDArray[np.float64]
+from tmdscope.stem.lattice import Bragg, find_bragg
+from tmdscope.stem.sites import FLOOR, MAD, Image, Values, in_holes, read_sites
 
 COLUMNS = ("x_px", "y_px", "score")
 """That every method gives."""
 
-FLOOR = 0.025
-"""Least noise that is believed, in column peaks: without noise all that is not perfect would stand out."""
 
 EDGE_A = 1.5
-"""Width of the border where nothing is looked for, in lattice constants."""
+"""Width of the border that does not count, in lattice constants: methods by frequency see edges there."""
 
-_MAD = 1.4826
+_EDGE_OF_SITES_A = 0.6
+"""Width of the border where sites are not looked for."""
 
 
 class Localiser(Protocol):
@@ -122,104 +119,28 @@ class SiteIntensity:
     """Intensities on the fitted lattice, each less what its neighbours of the same sublattice have.
 
     The threshold on their robust score lets through `alarms` sites of a frame by chance, of normal noise.
-    Besides the place it gives ``column`` (0: the brightest sublattice) and ``change``, the intensity less the
-    neighbours' in units of column 0.
+    Besides the place it gives ``column`` (0: the brightest sublattice), ``change``, the intensity less the
+    neighbours' in units of column 0, its deviation ``spread`` among usual sites of the sublattice, and
+    ``ratio``, what the second column has of the first's intensity. `a_px` is the lattice constant if known.
     """
 
     alarms: float = 0.05
     neighbours: int = 18
     blur: float = 0.15
     """Width of the filter, about the probe's, in lattice constants."""
+    a_px: float | None = None
 
     def __call__(self, image: Image) -> pd.DataFrame:
         """Find the defects of a frame."""
-        return self.located(image)[0]
-
-    def located(self, image: Image) -> tuple[pd.DataFrame, "Readings", NDArray[np.int64]]:
-        """Find the defects of a frame; gives also what all sites read, and which of them are the defects'."""
-        read = read_sites(image, self.blur, self.neighbours)
+        read = read_sites(image, self.blur, self.neighbours, self.a_px)
         threshold = float(norm.isf(self.alarms / (2 * max(len(read.change), 1))))
-        found = np.flatnonzero(np.abs(read.score) > threshold)
+        found = np.flatnonzero((np.abs(read.score) > threshold) & ~in_holes(read))
         found = found[_strongest(read.places[found], np.abs(read.change[found]), 0.8 * read.bragg.a_px())]
-        found = found[inner(read.places[found], np.shape(image), read.bragg.a_px())]
+        found = found[inner(read.places[found], np.shape(image), read.bragg.a_px(), _EDGE_OF_SITES_A)]
         table = _table(read.places[found], np.abs(read.score[found]) / threshold)
-        return table.assign(column=read.column[found], change=read.change[found]), read, found
-
-
-@dataclass(frozen=True)
-class Readings:
-    """What the columns of a frame read: places (x, y), column (0: the brightest), change and its score.
-
-    `haze` is how much brighter than usual it is around, `unit` the brightness of the brightest column, `dark`
-    that of hollow sites, `ratio` what the second column has of the first's intensity.
-    """
-
-    places: Values
-    column: NDArray[np.int64]
-    change: Values
-    score: Values
-    haze: Values
-    unit: float
-    dark: float
-    ratio: float
-    bragg: Bragg
-
-
-def read_sites(image: Image, blur: float = 0.15, neighbours: int = 18) -> Readings:
-    """Read the intensity of every column of a frame, holes left out."""
-    values = np.asarray(image, dtype=np.float32)
-    sites = find_sites(values)
-    smooth = gaussian_filter(values, blur * sites.bragg.a_px())
-    light = _sample(smooth, sites.places)
-    column, levels = _by_light(sites, light)
-    height = max(levels[0] - levels[2], 1e-6)
-    ratio = (levels[1] - levels[2]) / height
-    unit = height / (1 - 3 * _overlap(values, sites.bragg, ratio, blur))
-    kept = sites.held & (column < 2)
-    places, column, light = sites.places[kept], column[kept], light[kept]
-    change, score, haze = (np.empty(len(places)) for _ in range(3))
-    for own in (column == 0, column == 1):
-        usual = _of_neighbours(places[own], light[own], neighbours)
-        change[own] = (light[own] - usual) / unit
-        haze[own] = usual - np.median(light[own])
-        spread = _MAD * np.median(np.abs(change[own])) if own.any() else np.inf
-        score[own] = change[own] / max(spread, FLOOR)
-    return Readings(places, column, change, score, haze, unit, levels[2], ratio, sites.bragg)
-
-
-def _overlap(values: Image, bragg: Bragg, ratio: float, blur: float) -> float:
-    """Say which share of a column's peak, blurred, its neighbours hold: three of them light up a hollow site.
-
-    How wide columns are follows from how the second Bragg ring falls behind the first: a honeycomb whose
-    columns have a `ratio` r of intensities has structure factors of sqrt(1 + r^2 - r) and 1 + r.
-    """
-    first, second = bragg.waves, bragg.waves - np.roll(bragg.waves, 1, axis=0)
-    window = [np.hanning(side) for side in values.shape]
-    strengths = []
-    for waves in (first, second):
-        down = np.exp(-2j * np.pi * np.outer(waves[:, 1], np.arange(values.shape[0]))) * window[0]
-        across = np.exp(-2j * np.pi * np.outer(waves[:, 0], np.arange(values.shape[1]))) * window[1]
-        strengths.append(float(np.abs(((down @ (values - values.mean())) * across).sum(axis=1)).mean()))
-    r = min(max(ratio, 0.0), 1.0)
-    fall = np.log(strengths[0] / np.sqrt(1 + r**2 - r) * (1 + r) / max(strengths[1], 1e-12))
-    variance = max(float(fall), 0.0) / (4 * np.pi**2 * bragg.radius**2) + (blur * bragg.a_px()) ** 2
-    return float(min(np.exp(-(bragg.a_px() ** 2) / 3 / (2 * variance)), 0.15))
-
-
-def _by_light(sites: Sites, light: Values) -> tuple[NDArray[np.int64], list[float]]:
-    """Rank the three columns of a cell by their median light: their ranks by site, and the medians."""
-    medians = [float(np.median(light[sites.held & (sites.column == k)])) for k in range(3)]
-    order = np.argsort(medians)[::-1]
-    return np.argsort(order)[sites.column], [medians[k] for k in order]
-
-
-def _of_neighbours(places: Values, light: Values, neighbours: int) -> Values:
-    """Give for each site the median light of its neighbours, itself left out."""
-    count = min(neighbours, len(places) - 1)
-    if count < 1:
-        return light.copy()
-    _, near = cKDTree(places).query(places, count + 1)
-    return np.asarray(np.median(light[near[:, 1:]], axis=1))
+        spread = read.change[found] / read.score[found]
+        told = {"column": read.column[found], "change": read.change[found], "spread": spread}
+        return table.assign(**told, ratio=read.ratio)
 
 
 def _strongest(places: Values, strength: Values, within_px: float) -> NDArray[np.bool_]:
@@ -230,11 +151,6 @@ def _strongest(places: Values, strength: Values, within_px: float) -> NDArray[np
             weak, strong = sorted((first, second), key=lambda k: strength[k])
             kept[weak] &= strength[weak] > 0.2 * strength[strong]
     return kept
-
-
-def _sample(image: Image, places: Values) -> Values:
-    """Read an image between pixels at places, x then y."""
-    return np.asarray(map_coordinates(image, places[:, ::-1].T, order=1, mode="nearest"), dtype=np.float64)
 
 
 def _low_pass(values: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
@@ -254,7 +170,7 @@ def _unit(values: Image) -> float:
 def _extrema(residual: Image, floor: float, threshold: float, bragg: Bragg) -> pd.DataFrame:
     """Find extrema of a residual above a threshold, in units of its robust spread, which a floor holds up."""
     strength = np.abs(residual - np.median(residual))
-    strength /= max(_MAD * float(np.median(strength)), floor, 1e-12)
+    strength /= max(MAD * float(np.median(strength)), floor, 1e-12)
     size = 2 * int(0.5 * bragg.a_px()) + 1
     peaks = (strength == maximum_filter(strength, size)) & (strength > threshold)
     places = np.argwhere(peaks)
@@ -294,9 +210,9 @@ def _inner(table: pd.DataFrame, shape: tuple[int, ...], a_px: float) -> pd.DataF
     return table[inner(table[["x_px", "y_px"]].to_numpy(), shape, a_px)].reset_index(drop=True)
 
 
-def inner(places: Values, shape: tuple[int, ...], a_px: float) -> NDArray[np.bool_]:
+def inner(places: Values, shape: tuple[int, ...], a_px: float, edge_a: float = EDGE_A) -> NDArray[np.bool_]:
     """Say which places, x then y, count: not those at an edge of a frame of a shape (rows, columns)."""
-    edge = EDGE_A * a_px
+    edge = edge_a * a_px
     fits = (places >= edge) & (places <= np.array(shape[::-1]) - 1 - edge)
     return np.asarray(fits.all(axis=1))
 

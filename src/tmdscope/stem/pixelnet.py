@@ -16,7 +16,8 @@ from scipy.ndimage import gaussian_filter, maximum_filter, zoom
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
-from tmdscope.stem.localise import Image, read_sites, whole_table
+from tmdscope.stem.localise import whole_table
+from tmdscope.stem.sites import Image, read_sites
 
 _PER_A = 5.3
 """Pixels of what the network sees to a lattice constant."""

@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.errors import UserError
-
 TRACK = "track"
 _STILL_A = 0.45
 """A track whose defect never strays farther from its middle, in lattice constants, has not hopped."""
@@ -38,20 +36,15 @@ def link(found: pd.DataFrame, radius_px: float, memory: int = 3) -> pd.DataFrame
     """Link the places of defects, ``frame, x_px, y_px``, from frame to frame; adds column ``track``.
 
     By trackpy (Crocker & Grier 1996, doi:10.1006/jcis.1996.0217). A defect may be missed in `memory` frames;
-    what it is called plays no part, for defects change.
+    what it is called plays no part, for defects change. Where they are too dense for it the radius is less.
     """
     import trackpy
 
     if found.empty:
         return found.assign(**{TRACK: np.empty(0, dtype=np.int64)})
-    try:
-        with _quiet():
-            linked = trackpy.link(
-                found, radius_px, memory=memory, pos_columns=["x_px", "y_px"], t_column="frame"
-            )
-    except trackpy.SubnetOversizeException as error:
-        told = f"defects are too dense to be linked within {radius_px:.1f} px ({error})"
-        raise UserError(f"{told}; lower the radius, or take frames at shorter intervals") from error
+    near = {"pos_columns": ["x_px", "y_px"], "t_column": "frame", "memory": memory}
+    with _quiet():
+        linked = trackpy.link(found, radius_px, adaptive_stop=0.05 * radius_px, adaptive_step=0.8, **near)
     linked = linked.reset_index(drop=True).rename(columns={"particle": TRACK})
     return linked.astype({TRACK: np.int64}).sort_values([TRACK, "frame"], ignore_index=True)
 

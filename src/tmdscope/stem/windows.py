@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
 from tmdscope.stem.crystal import PRISTINE
-from tmdscope.stem.localise import Image, Readings
 from tmdscope.stem.matching import RADIUS_A
+from tmdscope.stem.sites import Image, Readings
 
 SIZE = 32
 """Side of a window, px."""

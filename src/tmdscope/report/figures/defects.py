@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
 from tmdscope.report.figures.base import colours, legend, png, styles
+from tmdscope.report.page import Figure as PageFigure
+from tmdscope.report.page import Space
 
 Grey = NDArray[np.uint8]
 
@@ -18,15 +20,16 @@ _RADIUS = 9
 _MOVING_MEAN = 5
 
 
-def annotated(frame: Grey, marks: pd.DataFrame, names: Sequence[str], side_px: int = 512) -> Image.Image:
-    """Mark defects (``x_px, y_px, label``) on a frame by circles in the colour of their class."""
-    scale = min(1.0, side_px / max(frame.shape))
-    size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
-    picture = Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR).convert("RGB")
+def annotated(frame: Grey, marks: pd.DataFrame, names: Sequence[str], step: int = 1) -> Image.Image:
+    """Mark defects (``x_px, y_px, label``) on a frame by circles in the colour of their class.
+
+    A pixel of the frame is so many, `step`, of those that places are in.
+    """
+    picture = Image.fromarray(frame).convert("RGB")
     draw, colour = ImageDraw.Draw(picture), colours(names)
     for x, y, label in marks[["x_px", "y_px", "label"]].itertuples(index=False):
-        at = np.array([x, y]) * scale
-        box = [*(at - _RADIUS * max(scale, 0.5)), *(at + _RADIUS * max(scale, 0.5))]
+        at = (np.array([x, y]) + 0.5) / step - 0.5
+        box = [*(at - _RADIUS), *(at + _RADIUS)]
         draw.ellipse(box, outline=ImageColor.getrgb(colour.get(str(label), "#ffffff")), width=2)
     return picture
 
@@ -73,11 +76,13 @@ def broom(tracks: pd.DataFrame, label: str, names: Sequence[str]) -> bytes:
     return png(figure)
 
 
-def trajectories(frame: Grey, tracks: pd.DataFrame, label: str, names: Sequence[str]) -> bytes:
-    """Draw tracks without drift on the first frame, in the colour of their most frequent class."""
+def trajectories(frame: Grey, tracks: pd.DataFrame, label: str, names: Sequence[str], step: int = 1) -> bytes:
+    """Draw tracks without drift on the first frame, see `annotated`, in the colour of their usual class."""
     figure = Figure(figsize=(7, 7), layout="constrained")
     axis, colour = figure.subplots(), colours(names)
-    axis.imshow(frame, cmap="gray", interpolation="nearest")
+    rows, columns = (side * step for side in frame.shape)
+    extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+    axis.imshow(frame, cmap="gray", interpolation="nearest", extent=extent)
     for _, own in tracks.groupby("track"):
         most = own[label].mode()[0]
         axis.plot(own["x_px"], own["y_px"], color=colour.get(most, "#ffffff"), linewidth=1.2)
@@ -120,3 +125,23 @@ def transition_diagram(names: Sequence[str], chance: NDArray[np.float64], seen: 
     axis.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
     axis.axis("off")
     return png(figure)
+
+
+def paths(tracks: pd.DataFrame, label: str, names: Sequence[str], frames: int) -> Space:
+    """Give every track through time as lines that can be turned, in the colours of its classes."""
+    colour, ends = colours(names), tracks[["x_px", "y_px"]].max().clip(lower=1)
+    scaled = tracks.assign(x=tracks["x_px"] / ends["x_px"], y=1 - tracks["y_px"] / ends["y_px"])
+    scaled = scaled.assign(z=scaled["frame"] / max(frames - 1, 1)).round({"x": 4, "y": 4, "z": 4})
+    lines = []
+    for _, own in scaled.groupby("track"):
+        run = (own[label] != own[label].shift()).cumsum().to_numpy()
+        points = own[["x", "y", "z"]].to_numpy()
+        for number in np.unique(run):
+            rows = np.flatnonzero(run == number)
+            until = min(rows[-1] + 2, len(points))  # on to where the next class begins
+            kind = str(own[label].iloc[rows[0]])
+            lines.append((colour.get(kind, "#888888"), points[rows[0] : until].tolist()))
+    still = PageFigure(
+        "Tracks through time, upwards; drag to turn.", "tracks in space and time", broom(tracks, label, names)
+    )
+    return Space(still, ("x", "y", "frame"), lines)

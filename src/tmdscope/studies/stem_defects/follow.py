@@ -30,7 +30,7 @@ def run(study: Study) -> None:
     asked, layer = study.section("movie", MovieParams), study.section("simulate", SimulateParams).layer
     cohort, folder = study.cohort(study), study.layout.tables
     movie = make_movie(asked, layer)
-    follower = Follower(layer, movie.condition.pixel_nm, memory=asked.memory)
+    follower = Follower(layer, movie.condition.pixel_nm, asked.memory)
     truth, drift = [], []
     shown: list[NDArray[np.uint8]] = []
     for frame in progress(movie, asked.frames, "movie"):

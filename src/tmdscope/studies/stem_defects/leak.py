@@ -63,7 +63,9 @@ def run(study: Study) -> None:
             found = Leak(CLASSES.plain.name, scores, border, len(made.labels))
             run.metrics(numbers({"scores": scores, "border": border}))
         found.write(study.layout.tables / "leak.json", tracked.of)
-        StageRuns({"leak": run.run_id}, **tracked.where).write(study.layout.tables / "leak_run.json", tracked.of)
+        StageRuns({"leak": run.run_id}, **tracked.where).write(
+            study.layout.tables / "leak_run.json", tracked.of
+        )
     print("; ".join(f"{order}: {told}" for order, told in asdict(found)["scores"].items()))
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 from tmdscope.files import atomic_path, sha256_array, write_table
 from tmdscope.jobs.study import Study
 from tmdscope.progress import progress
-from tmdscope.stem.localise import read_sites
 from tmdscope.stem.simulate import Condition, Frame, draw_condition, simulate_frames
+from tmdscope.stem.sites import read_sites
 from tmdscope.stem.windows import cut_windows, label_sites
 from tmdscope.studies.stem_defects.params import SimulateParams
 from tmdscope.studies.stem_defects.study import IMAGES, MANIFEST, OBJECTS, windows_of

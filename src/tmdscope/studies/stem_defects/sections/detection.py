@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tmdscope.params.common import ScoringParams
 from tmdscope.report.answer import answer, scored
@@ -31,7 +32,6 @@ DETECTORS = {
 }
 
 _KEYS = {"false_alarms": "false_alarms_per_frame"}
-_RECALL = DETECTIONS.metric("recall")
 
 
 def level(noise: float) -> str:
@@ -50,7 +50,7 @@ def per_frame(table: pd.DataFrame) -> dict[str, float | None]:
     return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
 
-def _counted(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _counted(table: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Give the condition of each frame, how many objects it has, and hits and false alarms."""
     frames = table.assign(alarm=table["label"] == "").groupby("image_id")
     hits, alarms = frames["hit"].sum().to_numpy(), frames["alarm"].sum().to_numpy()
@@ -83,7 +83,7 @@ class Detection(Part):
     @property
     def usual(self) -> float:
         """The noise that sentences speak of."""
-        return min(self.outcomes["noise"].unique().tolist(), key=lambda noise: abs(noise - 0.1))
+        return float(min(self.outcomes["noise"].unique().tolist(), key=lambda noise: abs(noise - 0.1)))
 
     @property
     def best(self) -> str:
@@ -102,7 +102,7 @@ class Detection(Part):
         what, rows = f"defects (all kinds but {DIMMEST})", f"simulated frames of noise {self.usual:g}"
         beside = {DETECTIONS.unseen: 0.0}
         if SEED in self.scores:
-            beside = {"the seed's method": self.estimate(SEED).values[_RECALL.name]}
+            beside = {"the seed's method": self.estimate(SEED).values[DETECTIONS.told.name]}
         subject = f"the best detector ({DETECTORS.get(self.best, self.best)})"
         return answer(DETECTIONS, self.estimate(self.best), beside, subject, what, rows)
 
@@ -113,7 +113,7 @@ class Detection(Part):
         told = f"The best of {len(self.scores)} detectors gives {alarms:.2f} false alarms a frame"
         dim = self.scores[self.best][self.usual]["recall_by_kind"].get(DIMMEST)
         rest = "" if dim is None else f" and finds {percent(dim, 0)} of 100 {DIMMEST}, a dip in a dim column"
-        return Claim(f"{told}{rest}.", scored(_RECALL, DETECTORS.get(self.best, self.best), found))
+        return Claim(f"{told}{rest}.", scored(DETECTIONS.told, DETECTORS.get(self.best, self.best), found))
 
     def metrics(self) -> dict[str, Any]:
         """Collect all."""
@@ -123,11 +123,11 @@ class Detection(Part):
     def sentences(self) -> list[str]:
         """Say what the best one does at usual noise."""
         own = self.scores[self.best][self.usual]
+        found, off = percent(own[f"recall_but_{DIMMEST}"]), own["rms_px"] or float("nan")
         return [
             (
-                f"At noise {self.usual:g} the best detector finds {percent(own[f'recall_but_{DIMMEST}'])} % of "
-                f"all defects but {DIMMEST}, with {own['false_alarms_per_frame']:.2f} false alarms a frame; "
-                f"its places are {own['rms_px'] or float('nan'):.2f} px rms off."
+                f"At noise {self.usual:g} it finds {found} % of all defects but {DIMMEST}; its places are "
+                f"{off:.2f} px rms off."
             )
         ]
 

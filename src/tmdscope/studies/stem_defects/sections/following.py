@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tmdscope.params.common import ScoringParams
 from tmdscope.report.figures.defects import (
     annotated,
-    broom,
     counts_over_time,
     gif,
+    paths,
     trajectories,
     transition_diagram,
 )
@@ -58,9 +58,7 @@ class Following(Part):
         readings = [
             Reading("estimated", told["estimated"], _interval(told, 1e3), bounds),
             Reading("true", told["true"], f"{told['true'] * 1e3:.3g}"),
-            Reading(
-                "published formula", told["published_formula"], f"{told['published_formula'] * 1e3:.3g}"
-            ),
+            Reading("published formula", told["published_formula"], f"{told['published_formula'] * 1e3:.3g}"),
         ]
         highest = 1.2 * max(told["true"], told["estimated"], *(bounds or ()))
         return Claim(
@@ -108,9 +106,7 @@ class Following(Part):
                     "counts",
                     counts_over_time(own, "smoothed", self.names, rates.frames),
                 ),
-                Figure(
-                    "Tracks through time.", "tracks in space and time", broom(own, "smoothed", self.names)
-                ),
+                paths(own, "smoothed", self.names, rates.frames),
                 Figure(
                     "Tracks on the first frame.",
                     "tracks",

@@ -22,7 +22,9 @@ class Leaky(Part):
     def claim(self) -> Claim:
         """Say what the seed's way makes of a score."""
         first, *_ = self.leak.scores.values()
-        told = f"Split and scaled as the seed did, a network seems right on {percent(first['random'], 0)} of 100"
+        told = (
+            f"Split and scaled as the seed did, a network seems right on {percent(first['random'], 0)} of 100"
+        )
         readings = [
             Reading(words, first[split], f"{percent(first[split])} %")
             for split, words in (("random", "random split"), ("by_condition", "other conditions"))
