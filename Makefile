@@ -23,7 +23,7 @@ TORCH_CPU := $(if $(CPU),torch-cpu.lock,$(wildcard torch-cpu.lock))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup repro published growth transfer ui dashboard serve check test test-all lint format bench docs sbom audit-deps clean
+.PHONY: help setup repro published growth transfer stem ui dashboard serve check test test-all lint format bench docs sbom audit-deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ growth: $(READY) ## Run the study on growth temperatures of MoS2 (docs/growth.md
 transfer: $(READY) ## Run the study on properties that help one another (docs/property-transfer.md)
 	$(DVC) repro pipelines/property_transfer/dvc.yaml
 	@echo "Report: reports/property_transfer/index.html"
+
+stem: $(READY) ## Run the study of defects in simulated STEM movies (docs/stem.md)
+	$(DVC) repro pipelines/stem_defects/dvc.yaml
+	@echo "Report: reports/stem_defects/index.html"
 
 ui: $(READY) ## Browse the tracked runs on http://127.0.0.1:$(PORT)
 	@mkdir -p mlruns/artifacts

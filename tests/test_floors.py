@@ -21,7 +21,7 @@ FLOORS = [
     {"scores"},
     {"vision"},
     {"analysis", "learn"},
-    {"models", "reliability", "sequential"},
+    {"models", "reliability", "sequential", "stem"},
     {"audit", "search"},
     {"tracking", "report"},
     {"lifecycle"},

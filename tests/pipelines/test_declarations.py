@@ -14,19 +14,15 @@ from tests.test_floors import GROUND, MODULES, module_of
 from tmdscope.studies import find_study
 
 ROOT = Path(__file__).parents[2]
-STUDIES = {
-    "tmd_materials": "dvc.yaml",
-    "published_features": "pipelines/published_features/dvc.yaml",
-    "growth_temperature": "pipelines/growth_temperature/dvc.yaml",
-    "property_transfer": "pipelines/property_transfer/dvc.yaml",
-}
 CALLED = {
     "tmd_materials": "",
     "published_features": "published ",
     "growth_temperature": "growth ",
     "property_transfer": "transfer ",
+    "stem_defects": "stem ",
 }
 """What stands before the name of a study's stage in the docs."""
+STUDIES = {name: f"pipelines/{name}/dvc.yaml" if short else "dvc.yaml" for name, short in CALLED.items()}
 ROOMS = {module_of(path): path for path in MODULES}
 
 

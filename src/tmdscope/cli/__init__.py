@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from tmdscope import __version__
 from tmdscope.cli.data import audit, check, init, inspect
+from tmdscope.cli.movies import defects
 from tmdscope.cli.options import echo
 from tmdscope.cli.profiles import profile
 from tmdscope.cli.registered import card, compare, models, predict, promote, rollback, serve
@@ -54,7 +55,7 @@ def main(
 
 for _command in (
     *(check, init, models, compare, promote, rollback, card, audit),
-    *(search, search_worker, add_material, predict, serve, inspect),
+    *(search, search_worker, add_material, predict, serve, inspect, defects),
 ):
     app.command()(_command)
 app.add_typer(profile, name="profile")

@@ -1,66 +1,11 @@
 """Stage `crossval`: methods on a table of features, cross-validated; every fold is an MLflow run."""
 
-from typing import Any
-
-import numpy as np
-import torch
-
-from tmdscope.dataset.splits import FoldParts
+from tmdscope.jobs.crossvalidating import cross_validate_methods
 from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
-from tmdscope.jobs.tracked import TRAINING, tracked_stage
-from tmdscope.models.tabular import Method, pooled_predictions, score_parts
-from tmdscope.params.common import FoldsParams, ScoringParams
-from tmdscope.run_record import StageRuns
-from tmdscope.scores.classes import confusion_matrix
-from tmdscope.scores.cohort import Cohort
-from tmdscope.scores.folds import mean_over_folds
-from tmdscope.scores.records import StudyScores
-from tmdscope.tracking.crossval import TrackedCrossval
-from tmdscope.tracking.views import save_views, shown_metrics
 
 
 def run(study: Study) -> None:
     """Score every method on the folds, and pooled over the outer folds."""
-    torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
-    pooled, scoring = study.section("pooled", FoldsParams), study.section("scoring", ScoringParams)
     cohort = study.cohort(study)
-    folds = cohort.rows(cohort.read_split(study.layout.split))
-    methods, plain = methods_of(study, cohort), cohort.task.plain
-    settings = {name: dict(method.settings) for name, method in methods.items()}
-    scores, runs = {}, {}
-    with tracked_stage(study, TRAINING, cohort, settings) as tracked:
-        save_views(tracked.store, cohort.task)
-        for name, method in methods.items():
-            tags = {"experiment": name}
-            with tracked.run(name, tags) as run:
-                run.params(settings[name])
-                found: dict[str, Any] = score_folds(method, cohort, folds, tracked.folds(run, tags))
-                predicted = pooled_predictions(method, cohort, pooled.test_folds, pooled.folds)
-                found["pooled"] = cohort.pooled(np.arange(len(cohort)), predicted, scoring)
-                held_out = {one.name: found[f"test_{one.name}"]["mean"] for one in cohort.task.metrics}
-                run.metrics(shown_metrics(cohort.task, held_out, found["pooled"]))
-            if cohort.classes:
-                counts = confusion_matrix(cohort.targets, predicted, len(cohort.classes))
-                found["confusion"] = counts.tolist()
-            scores[name], runs[name] = found, run.run_id
-            print(
-                f"{name}: validation {plain.tell(found[f'val_{plain.name}']['mean'])}, "
-                f"test {plain.tell(found[f'test_{plain.name}']['mean'])}, "
-                f"pooled {plain.tell(found['pooled'][plain.name])}"
-            )
-        StudyScores.parse(scores).write(study.layout.scores, tracked.of)
-        StageRuns(runs, **tracked.where).write(study.layout.run, tracked.of)
-
-
-def score_folds(
-    method: Method, cohort: Cohort, folds: list[FoldParts], recorder: TrackedCrossval
-) -> dict[str, dict[str, float]]:
-    """Run a method on every fold, each in a child run: score to mean and population standard deviation."""
-    scores = []
-    for number, parts in enumerate(folds):
-        with recorder.fold(number) as listener:
-            predicted = method.predict_fold(parts, number, listener)
-            scores.append(score_parts(cohort.task, cohort.targets, predicted, parts))
-            listener.finish(scores[-1], None)
-    return mean_over_folds(scores)
+    cross_validate_methods(study, cohort, methods_of(study, cohort))

@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from torch import Tensor
+from torch import Tensor, nn
 
 from tmdscope.learn.fit import Examples, predict_logits
 from tmdscope.learn.recorder import Silent
-from tmdscope.models.mlp import Mlp, train_mlp
+from tmdscope.models.cnn import side_of, train_cnn
+from tmdscope.models.mlp import train_mlp
 from tmdscope.models.scales import Features, Labels, Targets
-from tmdscope.params.families import MlpFamily
+from tmdscope.params.families import CnnFamily, MlpFamily
 from tmdscope.vision.targets import Coral, Levels, Multiclass, Ordinal, Target
 
 Values = NDArray[np.float64]
@@ -23,26 +24,36 @@ class _Network(BaseEstimator):
     """A network that trains for all epochs and keeps the last, so that no image chooses one."""
 
     target_: Target
-    model_: Mlp
+    model_: nn.Module
 
-    def __init__(self, family: MlpFamily, seed: int) -> None:
+    def __init__(self, family: MlpFamily | CnnFamily, seed: int) -> None:
         self.family = family
         self.seed = seed
 
     def _train(self, target: Target, inputs: Features, labels: Labels) -> None:
-        examples = Examples(torch.tensor(inputs, dtype=torch.float32), torch.tensor(labels))
+        examples = Examples(self._shaped(inputs), torch.tensor(labels))
         rows = torch.arange(len(labels))  # scores after each epoch are of training images
         self.target_ = target
-        self.model_ = train_mlp(self.family, self.seed, target, examples, rows, rows, Silent())
+        if isinstance(self.family, CnnFamily):
+            self.model_ = train_cnn(self.family, self.seed, target, examples, rows)
+        else:
+            self.model_ = train_mlp(self.family, self.seed, target, examples, rows, rows, Silent())
 
     def _outputs(self, inputs: Features) -> Tensor:
-        return predict_logits(self.model_, torch.tensor(inputs, dtype=torch.float32))
+        return predict_logits(self.model_, self._shaped(inputs))
+
+    def _shaped(self, inputs: Features) -> Tensor:
+        """Give features as the network takes them: pixels as a square image."""
+        values = torch.tensor(inputs, dtype=torch.float32)
+        return values.unflatten(1, (side_of(inputs), -1)) if isinstance(self.family, CnnFamily) else values
 
 
 class NetworkClassifier(ClassifierMixin, _Network):
     """A network of classes; in an `ordered` framing with NNRank's outputs or CORAL's."""
 
-    def __init__(self, family: MlpFamily, classes: Sequence[str], seed: int, ordered: bool = False) -> None:
+    def __init__(
+        self, family: MlpFamily | CnnFamily, classes: Sequence[str], seed: int, ordered: bool = False
+    ) -> None:
         super().__init__(family, seed)
         self.classes = classes
         self.ordered = ordered
@@ -50,7 +61,9 @@ class NetworkClassifier(ClassifierMixin, _Network):
     def fit(self, inputs: Features, labels: Labels) -> Self:
         """Train it."""
         self.classes_ = np.arange(len(self.classes))
-        kind = (Coral if self.family.ordinal == Coral.name else Ordinal) if self.ordered else Multiclass
+        kind: type[Target] = Multiclass
+        if self.ordered and isinstance(self.family, MlpFamily):
+            kind = Coral if self.family.ordinal == Coral.name else Ordinal
         self._train(kind(tuple(self.classes)), inputs, labels)
         return self
 

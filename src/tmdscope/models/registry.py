@@ -233,6 +233,7 @@ Maker = Callable[[Any, Features, Sequence[str], int], Any]
 
 _CLASSIFIERS: Mapping[str, Maker] = {
     "mlp": lambda family, _, classes, seed: NetworkClassifier(family, classes, seed),
+    "cnn": lambda family, _, classes, seed: NetworkClassifier(family, classes, seed),
     "logistic": lambda family, *_: LogisticRegression(
         C=family.logistic_c, class_weight=_weight(family), max_iter=_MAX_ITERATIONS
     ),

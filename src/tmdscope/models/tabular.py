@@ -149,13 +149,14 @@ def make_methods(cohort: Cohort, params: MethodsParams) -> dict[str, Method]:
 
 
 def pooled_predictions(method: Method, cohort: Cohort, folds: int, inner_folds: int) -> Targets:
-    """Predict every image, shape (N,), by a model that has seen no image of its sample.
+    """Predict every image, shape (N, ...), by a model that has seen no image of its sample.
 
     The outer folds are stratified and grouped by sample.
     """
-    predicted = np.empty_like(cohort.targets)
-    for number, (seen, unseen) in enumerate(outer_folds(cohort.stratum, cohort.sample_ids.tolist(), folds)):
-        predicted[unseen] = method.predict_unseen(seen, unseen, number, inner_folds)
+    cut = outer_folds(cohort.stratum, cohort.sample_ids.tolist(), folds)
+    said = [method.predict_unseen(*rows, number, inner_folds) for number, rows in enumerate(cut)]
+    predicted = np.concatenate(said)
+    predicted[np.concatenate([unseen for _, unseen in cut])] = predicted.copy()
     return predicted
 
 

@@ -47,6 +47,20 @@ class MlpFamily(FamilyParams):
     batch_size: int = Field(ge=2, le=4096)
 
 
+class CnnFamily(FamilyParams):
+    """A small convolutional network on square images, which the features are the pixels of, row by row.
+
+    Trained for a fixed number of epochs, oversampled to the largest class, each image turned and mirrored at
+    random.
+    """
+
+    family: Literal["cnn"]
+    learning_rate: float = Field(gt=0, le=1)
+    dropout: float = Field(ge=0, lt=1, description="share of values set to 0 after each pooling")
+    epochs: int = Field(ge=1, le=10_000)
+    batch_size: int = Field(ge=2, le=4096)
+
+
 class LogisticFamily(FamilyParams):
     """Logistic regression."""
 
@@ -151,6 +165,7 @@ class BoostingFamily(TreeParams):
 
 AnyFamily = (
     MlpFamily
+    | CnnFamily
     | LogisticFamily
     | SvcFamily
     | KernelRidgeFamily
@@ -164,6 +179,7 @@ AnyFamily = (
 
 FAMILIES: Mapping[str, type[AnyFamily]] = {
     "mlp": MlpFamily,
+    "cnn": CnnFamily,
     "logistic": LogisticFamily,
     "svc": SvcFamily,
     "kernel_ridge": KernelRidgeFamily,

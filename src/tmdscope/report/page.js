@@ -110,7 +110,68 @@
     addEventListener("afterprint", () => shut.forEach((one) => (one.open = false)));
   };
 
+  const turnable = (figure) => {
+    const picture = figure.querySelector("img");
+    const { lines, axes } = JSON.parse(figure.dataset.space);
+    const canvas = document.createElement("canvas");
+    const view = { turn: 0.6, tilt: 0.45 };
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `${picture.alt}: drag it, or use the arrow keys, to turn it`);
+
+    const draw = () => {
+      const width = canvas.clientWidth;
+      const height = Math.round(width * 0.75);
+      const ratio = window.devicePixelRatio || 1;
+      canvas.width = width * ratio;
+      canvas.height = height * ratio;
+      const pen = canvas.getContext("2d");
+      pen.scale(ratio, ratio);
+      const [ct, st] = [Math.cos(view.turn), Math.sin(view.turn)];
+      const [ci, si] = [Math.cos(view.tilt), Math.sin(view.tilt)];
+      const place = ([x, y, z]) => {
+        const [u, v, w] = [x - 0.5, y - 0.5, z - 0.5];
+        const [across, deep] = [u * ct - v * st, u * st + v * ct];
+        return [width / 2 + across * width * 0.62, height / 2 - (w * ci - deep * si) * height * 0.62];
+      };
+      const stroke = (points, colour, wide) => {
+        pen.beginPath();
+        points.forEach((point, k) => (k ? pen.lineTo : pen.moveTo).apply(pen, place(point)));
+        pen.strokeStyle = colour;
+        pen.lineWidth = wide;
+        pen.stroke();
+      };
+      const ink = getComputedStyle(canvas).color;
+      const floor = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]];
+      stroke(floor, ink, 0.5);
+      stroke([[0, 0, 0], [0, 0, 1]], ink, 0.5);
+      pen.fillStyle = ink;
+      pen.font = "13px system-ui, sans-serif";
+      [[1.06, 0, 0], [0, 1.06, 0], [0, 0, 1.06]].forEach((end, k) => pen.fillText(axes[k], ...place(end)));
+      lines.forEach(([colour, points]) => stroke(points, colour, 1.4));
+    };
+
+    const turned = (right, up) => {
+      view.turn += right;
+      view.tilt = Math.min(Math.PI / 2, Math.max(0, view.tilt + up));
+      draw();
+    };
+    canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
+    canvas.addEventListener("pointermove", (event) => {
+      if (event.buttons) turned(event.movementX * 0.01, event.movementY * 0.01);
+    });
+    canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      turned(...step);
+    });
+    picture.after(canvas);
+    new ResizeObserver(draw).observe(figure);
+  };
+
   document.querySelectorAll("table").forEach(sortable);
+  document.querySelectorAll("figure.space").forEach(turnable);
   foldable();
   switchable();
 })();

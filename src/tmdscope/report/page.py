@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -92,12 +93,31 @@ class Figure:
     caption: str
     alt: str
     png: bytes
+    media: str = "image/png"
     kind = "figure"
 
     @property
     def source(self) -> str:
         """The picture as a data address."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+        return f"data:{self.media};base64," + base64.b64encode(self.png).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Space:
+    """Lines in space that a reader turns; who runs no script, or prints, sees the `still` one.
+
+    `lines` are a colour each, ``#rrggbb``, and points from 0 to 1 along three `axes`.
+    """
+
+    still: Figure
+    axes: tuple[str, str, str]
+    lines: Sequence[tuple[str, Sequence[Sequence[float]]]]
+    kind = "space"
+
+    @property
+    def data(self) -> str:
+        """What the page's script draws."""
+        return json.dumps({"axes": self.axes, "lines": self.lines}, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -161,7 +181,7 @@ class Tiles:
     kind = "tiles"
 
 
-Block = Paragraph | Note | Points | Commands | Table | Figure | Claim | Tiles
+Block = Paragraph | Note | Points | Commands | Table | Figure | Space | Claim | Tiles
 
 
 @dataclass(frozen=True)

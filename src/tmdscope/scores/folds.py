@@ -31,6 +31,7 @@ def mean_std(values: Sequence[float] | NDArray[Any]) -> dict[str, float]:
 
 
 def mean_over_folds(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Give ``mean`` and population ``std`` of each score over the folds that have it."""
-    names = dict.fromkeys(name for fold in scores for name in fold)
-    return {name: mean_std([fold[name] for fold in scores if name in fold]) for name in names}
+    """Give ``mean`` and population ``std`` of each score over the folds that have it, as a number."""
+    names = dict.fromkeys(name for fold in scores for name, value in fold.items() if np.isfinite(value))
+    known = {name: [fold[name] for fold in scores if np.isfinite(fold.get(name, np.nan))] for name in names}
+    return {name: mean_std(values) for name, values in known.items()}

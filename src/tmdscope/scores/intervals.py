@@ -32,9 +32,13 @@ class Estimate:
     samples: int
 
     def record(self) -> dict[str, Any]:
-        """Write it flat: ``images``, ``samples``, and ``NAME`` and ``NAME_ci95`` of every metric."""
+        """Write it flat: ``images``, ``samples``, and ``NAME`` and ``NAME_ci95`` of every metric.
+
+        None where it is not defined.
+        """
         bounds = {f"{name}{_CI95}": found and list(found) for name, found in self.bounds.items()}
-        return {"images": self.images, "samples": self.samples, **self.values, **bounds}
+        values = {name: None if value != value else value for name, value in self.values.items()}
+        return {"images": self.images, "samples": self.samples, **values, **bounds}
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> "Estimate":
@@ -42,7 +46,7 @@ class Estimate:
         names = [key.removesuffix(_CI95) for key in record if key.endswith(_CI95)]
         bounds = {name: record[f"{name}{_CI95}"] for name in names}
         return cls(
-            {name: record[name] for name in names},
+            {name: np.nan if record[name] is None else record[name] for name in names},
             {name: None if found is None else (found[0], found[1]) for name, found in bounds.items()},
             record["images"],
             record["samples"],

@@ -249,7 +249,11 @@ DETECTIONS = Task(
     name="detections",
     metrics=(
         Metric("precision", "precision", detections.precision, percent=True),
-        Metric("recall", "recall", detections.recall, percent=True),
+        Metric(
+            *("recall", "recall", detections.recall),
+            percent=True,
+            words="finds {value} of 100 {what} in unseen {rows}",
+        ),
         Metric(
             "false_alarms", "false alarms", detections.false_alarms, False, "a frame", ".2f", highest=np.inf
         ),

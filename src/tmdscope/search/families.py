@@ -20,7 +20,7 @@ from tmdscope.learn.crossval import fold_seed
 from tmdscope.learn.fit import DivergedError
 from tmdscope.models.registry import fit_family
 from tmdscope.models.scales import FamilyError, Labels, Targets
-from tmdscope.params.families import AnyFamily, FamilySearchParams, MlpFamily, read_family
+from tmdscope.params.families import AnyFamily, CnnFamily, FamilySearchParams, MlpFamily, read_family
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import Metric, Task
 from tmdscope.scores.text import plural
@@ -56,7 +56,7 @@ class FamilyObjective:
     def _score(self, fold: int, job: Job) -> FoldOutcome:
         train, val = self.parts[fold]
         family = read_family(job.settings)
-        epochs = family.epochs if isinstance(family, MlpFamily) else 1
+        epochs = family.epochs if isinstance(family, MlpFamily | CnnFamily) else 1
         with job.recorder.fold(fold) as listener:
             try:
                 predicted = predict_unseen(family, self.table, train, val, fold_seed(self.search.seed, fold))

@@ -9,7 +9,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.materials import nearest
 from tmdscope.params.reading import read_params
 
-NAMES = ("tmd_materials", "published_features", "growth_temperature", "property_transfer")
+NAMES = ("tmd_materials", "published_features", "growth_temperature", "property_transfer", "stem_defects")
 """Of the studies of this package; another one is a Python file that holds `STUDY`."""
 
 

@@ -1,0 +1,1 @@
+"""Scanning transmission electron microscopy of single layers: frames, lattice, defects, tracks, rates."""

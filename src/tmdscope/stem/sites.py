@@ -1,0 +1,158 @@
+"""What every column of a frame reads, beside its neighbours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.spatial import cKDTree
+
+from tmdscope.stem.lattice import Bragg, Sites, find_sites
+
+Image = NDArray[np.floating]
+Values = NDArray[np.float64]
+
+FLOOR = 0.025
+"""Least noise that is believed, in column peaks: without noise all that is not perfect would stand out."""
+
+MAD = 1.4826
+"""Standard deviations in a median absolute deviation, of normal numbers."""
+
+_HAZE_A = 1.5
+"""Distance in lattice constants within which sites of all three kinds tell how hazy it is."""
+_BESIDE_A = 0.75
+"""Between the distances of nearest and of next sites, in lattice constants."""
+_MISSING = 0.5
+"""Share of its column that a site has lost that may belong to a hole."""
+_MOST_AROUND, _LEAST_AROUND = 30, 6
+"""Sites that tell it."""
+_FEWEST_OF_HOLE = 6
+"""Missing columns beside one another that are a hole and not defects."""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the columns of a frame read: places (x, y), column (0: the brightest), change and its score.
+
+    `haze` is how much brighter than usual it is around, `unit` the brightness of the brightest column, `dark`
+    that of hollow sites, `ratio` what the second column has of the first's intensity, `lost` are the places
+    in holes.
+    """
+
+    places: Values
+    column: NDArray[np.int64]
+    change: Values
+    score: Values
+    haze: Values
+    unit: float
+    dark: float
+    ratio: float
+    lost: Values
+    bragg: Bragg
+
+
+def read_sites(image: Image, blur: float = 0.15, neighbours: int = 18, a_px: float | None = None) -> Readings:
+    """Read the intensity of every column of a frame, holes left out; `a_px` is its lattice constant if known.
+
+    A column's change is its light less the median of its neighbours', and less what sites of all kinds around
+    it have changed by, which is haze.
+    """
+    values = np.asarray(image, dtype=np.float32)
+    sites = find_sites(values, a_px)
+    smooth = gaussian_filter(values, blur * sites.bragg.a_px())
+    light = _sample(smooth, sites.places)
+    column, levels = _by_light(sites, light)
+    height = max(levels[0] - levels[2], 1e-6)
+    ratio = (levels[1] - levels[2]) / height
+    unit = height / (1 - 3 * _overlap(values, sites.bragg, ratio, blur))
+    places, column, light = sites.places[sites.held], column[sites.held], light[sites.held]
+    change, haze = np.zeros((2, len(places)))
+    for own in (column == 0, column == 1, column == 2):
+        usual = _of_neighbours(places[own], light[own], neighbours)
+        change[own] = (light[own] - usual) / unit
+        haze[own] = usual - np.median(light[own])
+    around = _around(places, change, _HAZE_A * sites.bragg.a_px())
+    change, haze = change - around, haze + around * unit
+    score = np.zeros(len(places))
+    for own in (column == 0, column == 1):
+        spread = MAD * np.median(np.abs(change[own])) if own.any() else np.inf
+        score[own] = change[own] / max(spread, FLOOR)
+    kept, lost = column < 2, sites.places[~sites.held]
+    of = (places[kept], column[kept], change[kept], score[kept], haze[kept])
+    return Readings(*of, unit, levels[2], ratio, lost, sites.bragg)
+
+
+def in_holes(read: Readings) -> NDArray[np.bool_]:
+    """Say which columns are missing at the edge of a hole, or in one too small to lose its lattice."""
+    brightness = np.where(read.column == 0, 1.0, max(read.ratio, 0.1))
+    missing = np.flatnonzero((read.change < -_MISSING * brightness) & (read.score < -3))
+    found = np.zeros(len(read.places), dtype=bool)
+    if not len(missing):
+        return found
+    near, beside = cKDTree(read.places[missing]), _BESIDE_A * read.bragg.a_px()
+    groups = connected(near.query_pairs(beside, output_type="ndarray"), len(missing))
+    away = cKDTree(read.lost).query(read.places[missing])[0] if len(read.lost) else np.inf
+    at_edge = np.bincount(groups, np.broadcast_to(away < beside, len(missing))) > 0
+    found[missing] = (at_edge | (np.bincount(groups) >= _FEWEST_OF_HOLE))[groups]
+    return found
+
+
+def connected(pairs: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Give the number of the group of each thing, which pairs connect."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    return np.asarray(connected_components(links, directed=False)[1])
+
+
+def _overlap(values: Image, bragg: Bragg, ratio: float, blur: float) -> float:
+    """Say which share of a column's peak, blurred, its neighbours hold: three of them light up a hollow site.
+
+    How wide columns are follows from how the second Bragg ring falls behind the first: a honeycomb whose
+    columns have a `ratio` r of intensities has structure factors of sqrt(1 + r^2 - r) and 1 + r.
+    """
+    first, second = bragg.waves, bragg.waves - np.roll(bragg.waves, 1, axis=0)
+    window = [np.hanning(side) for side in values.shape]
+    strengths = []
+    for waves in (first, second):
+        down = np.exp(-2j * np.pi * np.outer(waves[:, 1], np.arange(values.shape[0]))) * window[0]
+        across = np.exp(-2j * np.pi * np.outer(waves[:, 0], np.arange(values.shape[1]))) * window[1]
+        strengths.append(float(np.abs(((down @ (values - values.mean())) * across).sum(axis=1)).mean()))
+    r = min(max(ratio, 0.0), 1.0)
+    fall = np.log(strengths[0] / np.sqrt(1 + r**2 - r) * (1 + r) / max(strengths[1], 1e-12))
+    variance = max(float(fall), 0.0) / (4 * np.pi**2 * bragg.radius**2) + (blur * bragg.a_px()) ** 2
+    return float(min(np.exp(-(bragg.a_px() ** 2) / 3 / (2 * variance)), 0.15))
+
+
+def _by_light(sites: Sites, light: Values) -> tuple[NDArray[np.int64], list[float]]:
+    """Rank the three columns of a cell by their median light: their ranks by site, and the medians."""
+    medians = [float(np.median(light[sites.held & (sites.column == k)])) for k in range(3)]
+    order = np.argsort(medians)[::-1]
+    return np.argsort(order)[sites.column], [medians[k] for k in order]
+
+
+def _of_neighbours(places: Values, light: Values, neighbours: int) -> Values:
+    """Give for each site the median light of its neighbours, itself left out."""
+    count = min(neighbours, len(places) - 1)
+    if count < 1:
+        return light.copy()
+    _, near = cKDTree(places).query(places, count + 1)
+    return np.asarray(np.median(light[near[:, 1:]], axis=1))
+
+
+def _sample(image: Image, places: Values) -> Values:
+    """Read an image between pixels at places, x then y."""
+    return np.asarray(map_coordinates(image, places[:, ::-1].T, order=1, mode="nearest"), dtype=np.float64)
+
+
+def _around(places: Values, change: Values, within_px: float) -> Values:
+    """Give for each site the median change of the sites around it, itself left out."""
+    if len(places) < 2:
+        return np.zeros(len(places))
+    _, near = cKDTree(places).query(places, min(_MOST_AROUND, len(places)), distance_upper_bound=within_px)
+    values = np.append(change, np.nan)[near[:, 1:]]
+    counted = np.isfinite(values).sum(axis=1) >= _LEAST_AROUND
+    found = np.zeros(len(places))
+    found[counted] = np.nanmedian(values[counted], axis=1)
+    return found

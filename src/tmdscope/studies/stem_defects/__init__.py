@@ -1,0 +1,1 @@
+"""Defects in movies of a scanning transmission electron microscope: found, named, followed."""

@@ -1,0 +1,44 @@
+"""What stages of this study leave: names of files, and what is in them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tmdscope.record import JsonRecord
+
+INTENSITY_ONLY, BORDER_ONLY = "intensity", "border"
+"""Names of the methods that see the site's intensity alone, and the border of the window alone."""
+
+MOVIE, TRACKS, TRUTH = "movie.npy", "tracks.parquet", "truth.parquet"
+RATES, RUN = "rates.json", "rates_run.json"
+
+
+@dataclass(frozen=True)
+class Rates(JsonRecord):
+    """What a movie gave: links, drift, motion and changes, beside the truth.
+
+    `diffusion` (nm2/s), `hop` and `change` (chances from frame to frame) hold ``true, estimated, ci95``; of
+    diffusion also ``walked``, from the true paths, and ``published_formula``.
+    """
+
+    seconds: float
+    pixel_nm: float
+    frames: int
+    links: dict[str, float]
+    drift_rms_px: float
+    diffusion: dict[str, Any]
+    hop: dict[str, Any]
+    change: dict[str, Any]
+    flicker: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Leak(JsonRecord):
+    """Scores by order of scaling and noise, and by split; and of the border, where no defect is seen.
+
+    `border` tells the two kinds whose columns are nearly empty from one another; half right is chance.
+    """
+
+    metric: str
+    scores: dict[str, dict[str, float]]
+    border: dict[str, float]
+    pictures: int
