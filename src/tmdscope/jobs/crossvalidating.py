@@ -9,7 +9,7 @@ import torch
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import TRAINING, tracked_stage
-from tmdscope.models.registry import Targets
+from tmdscope.models.scales import Targets
 from tmdscope.models.tabular import Method, pooled_predictions, score_parts
 from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.run_record import StageRuns

@@ -61,7 +61,7 @@ class NetworkClassifier(ClassifierMixin, _Network):
     def fit(self, inputs: Features, labels: Labels) -> Self:
         """Train it."""
         self.classes_ = np.arange(len(self.classes))
-        kind: type[Target] = Multiclass
+        kind: type[Multiclass | Ordinal | Coral] = Multiclass
         if self.ordered and isinstance(self.family, MlpFamily):
             kind = Coral if self.family.ordinal == Coral.name else Ordinal
         self._train(kind(tuple(self.classes)), inputs, labels)
