@@ -8,9 +8,8 @@ import pandas as pd
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 
-from tmdscope.composition import reduced
+from tmdscope.composition import MedianTrees, SpreadConformalRegressor, reduced
 from tmdscope.composition.cheap import CheapProperty
-from tmdscope.composition.regressors import MedianTrees
 from tmdscope.dataset.audit import SplitAudit
 from tmdscope.scores.facts import FormulaFacts
 from tmdscope.scores.intervals import estimate
@@ -37,7 +36,7 @@ def make_pipeline(seed: int = 0) -> Pipeline:
     dear = gaps()
     cheap = np.repeat(dear[::2, None] / 2, 4, axis=1)
     first = CheapProperty(Ridge()).fit(COMPOUNDS[::2], cheap)
-    trees = MedianTrees(20, bootstrap=True, random_state=seed).fit(first.transform(COMPOUNDS), dear)
+    trees = SpreadConformalRegressor(MedianTrees(20, random_state=seed)).fit(first.transform(COMPOUNDS), dear)
     return Pipeline([("inputs", first), ("model", trees)])
 
 

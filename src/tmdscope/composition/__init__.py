@@ -3,7 +3,7 @@
 from tmdscope.composition.cheap import CheapProperty
 from tmdscope.composition.features import CompositionFeatures
 from tmdscope.composition.formulae import chemical_system, read_formula, reduced, same_compounds
-from tmdscope.composition.intervals import ConformalRegressor
+from tmdscope.composition.intervals import ConformalRegressor, SpreadConformalRegressor
 from tmdscope.composition.regressors import MedianTrees
 from tmdscope.composition.transfer import (
     CheapValue,
@@ -25,6 +25,7 @@ __all__ = [
     "MedianTrees",
     "MultiTask",
     "SingleTask",
+    "SpreadConformalRegressor",
     "chemical_system",
     "read_formula",
     "reduced",

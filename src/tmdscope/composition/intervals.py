@@ -69,12 +69,58 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):  # 
         return np.stack([low, high], axis=1)
 
 
-def conformal_bound(errors: Values, level: float) -> float:
-    """Give the error, of rising ones, that a new row's stays below with probability `level`; or infinity.
+class SpreadConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """A forest with prediction intervals that are wider where its trees disagree.
 
-    `ValueError` unless 0 < level < 1.
+    Every training row is predicted by a forest that has not seen its group; its error counts in units of
+    that forest's spread there (normalised nonconformity: Papadopoulos et al. 2011, *Regression conformal
+    prediction with nearest neighbours*, JAIR 40). Only the forest of all rows is kept.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A regressor with a method `spread`, such as `tmdscope.composition.MedianTrees`.
+    folds : int
+        Into which training rows are cut.
+    random_state : int or None
+        Of the folds.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must lie between 0 and 1")
-    kept = int(np.ceil(level * (len(errors) + 1)))
-    return float(errors[kept - 1]) if kept <= len(errors) else float("inf")
+
+    def __init__(self, estimator: Any, *, folds: int = 5, random_state: int | None = None) -> None:
+        self.estimator = estimator
+        self.folds = folds
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:  # noqa: N803
+        """Learn from rows, (N, F), and find what errors are made on rows of groups that were not learnt."""
+        inputs, targets = np.asarray(X), np.asarray(y, dtype=np.float64)
+        of = np.arange(len(targets)) if groups is None else np.asarray(groups)
+        cut = GroupKFold(self.folds, shuffle=True, random_state=self.random_state)
+        error, spread = np.zeros(len(targets)), np.zeros(len(targets))
+        for taught, asked in cut.split(inputs, targets, of):
+            model = clone(self.estimator).fit(inputs[taught], targets[taught])
+            error[asked] = abs(model.predict(inputs[asked]) - targets[asked])
+            spread[asked] = model.spread(inputs[asked])
+        self.least_spread_ = float(error.mean()) or 1.0
+        self.errors_ = np.sort(error / (spread + self.least_spread_))
+        self.model_ = clone(self.estimator).fit(inputs, targets)
+        return self
+
+    def predict(self, X: ArrayLike) -> Values:  # noqa: N803
+        """Predict with the forest of all training rows, shape (N,)."""
+        check_is_fitted(self)
+        return np.asarray(self.model_.predict(X))
+
+    def predict_interval(self, X: ArrayLike, level: float = 0.9) -> Values:  # noqa: N803
+        """Give the bounds, shape (N, 2), between which a new row's value lies with probability `level`.
+
+        Unbounded where there are too few training rows to say. `ValueError` unless 0 < level < 1.
+        """
+        check_is_fitted(self)
+        if not 0 < level < 1:
+            raise ValueError(f"level {level} must lie between 0 and 1")
+        kept = int(np.ceil(level * (len(self.errors_) + 1)))
+        most = self.errors_[kept - 1] if kept <= len(self.errors_) else np.inf
+        half = most * (self.model_.spread(X) + self.least_spread_)
+        said = self.predict(X)
+        return np.stack([said - half, said + half], axis=1)

@@ -49,6 +49,7 @@ TRUSTED = [
     "sklearn.tree._tree.Tree",
     "tmdscope.composition.cheap.CheapProperty",
     "tmdscope.composition.features.CompositionFeatures",
+    "tmdscope.composition.intervals.SpreadConformalRegressor",
     "tmdscope.composition.regressors.MedianTrees",
 ]
 """Types that its reader makes beside those that skops trusts by itself."""

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from tmdscope.composition.intervals import SpreadConformalRegressor
 from tmdscope.dataset.audit import SplitAudit
 from tmdscope.files import write_json, write_table
 from tmdscope.jobs.study import Study
@@ -135,12 +136,29 @@ def predict_folds(
             seen = inputs[taught], setting.dear[taught], setting.group[taught]
             name, tags = f"{rung}-fold-{number}-search", {"experiment": NAME, "fold": str(number)}
             own = searching.choose(name, TreesObjective(params, task, *seen), tags)
-        model = make_trees(params, own, params.trees).fit(inputs[taught], setting.dear[taught])
+        model = with_intervals(params, own)
+        model.fit(inputs[taught], setting.dear[taught], groups=setting.group[taught])
         values[test] = model.predict(inputs[test])
         for level in LEVELS:
             bounds[level][test] = model.predict_interval(inputs[test], level)
         chosen.append(own)
     return Said(values, bounds, chosen)
+
+
+def with_intervals(params: BenchmarkParams, settings: Mapping[str, Any]) -> SpreadConformalRegressor:
+    """Make the trees of a rung, unfitted."""
+    trees = make_trees(params, settings, params.trees)
+    return SpreadConformalRegressor(trees, folds=params.inner_folds, random_state=params.seed)
+
+
+def predict_systems(setting: Setting, rung: str, params: BenchmarkParams) -> Values:
+    """Predict every compound by untuned trees that have seen none of its fold, shape (N,)."""
+    inputs, values = setting.inputs[rung], np.full(len(setting.fold), np.nan)
+    for number in np.unique(setting.fold):
+        test = setting.fold == number
+        model = make_trees(params, _UNTUNED, params.trees).fit(inputs[~test], setting.dear[~test])
+        values[test] = model.predict(inputs[test])
+    return values
 
 
 def system_folds(systems: NDArray[Any], folds: int) -> NDArray[np.int64]:
@@ -160,7 +178,7 @@ def summarise(
     apart = setting.cut(system_folds(setting.system, len(np.unique(setting.fold))))
     rungs = {}
     for rung, own in said.items():
-        other = predict_folds(apart, rung, params, task, None).values
+        other = predict_systems(apart, rung, params)
         rungs[rung] = Rung(
             setting.by_fold(task, own.values),
             cohort.estimate(rows, own.values, scoring).record(),
@@ -208,8 +226,8 @@ def _log_best(
     inputs = setting.inputs[best]
     objective = TreesObjective(params, task, inputs, setting.dear, setting.group)
     own = searching.choose(f"{best}-search", objective, {"experiment": NAME})
-    model = make_trees(params, own, params.trees).fit(inputs, setting.dear)
-    model.set_params(n_jobs=None)
+    model = with_intervals(params, own).fit(inputs, setting.dear, groups=setting.group)
+    model.model_.set_params(n_jobs=None)
     facts = FormulaFacts(
         task=task,
         prop="band gap",

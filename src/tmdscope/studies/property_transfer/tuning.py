@@ -26,7 +26,7 @@ Values = NDArray[np.float64]
 
 def make_trees(params: BenchmarkParams, settings: Settings, trees: int) -> MedianTrees:
     """Make a forest of so many trees with some settings of `BenchmarkParams.search`."""
-    return MedianTrees(trees, bootstrap=True, n_jobs=-1, random_state=params.seed, **settings)
+    return MedianTrees(trees, n_jobs=-1, random_state=params.seed, **settings)
 
 
 @dataclass
