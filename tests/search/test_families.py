@@ -48,6 +48,7 @@ OWN: dict[str, dict[str, Any]] = {
     "boosting": {"trees": 30, "rate": 0.2, "depth": 3, "split_images": 4, "considered": "sqrt"},
 }
 SEARCHED = ("mlp", "logistic", "svc", "kernel_ridge", "knn")
+OF_TABLES = [name for name in FAMILIES if name != "cnn"]  # it is of images
 PLAIN = {"power": 1.0, "l2": False, "standardise": False}
 
 
@@ -103,7 +104,7 @@ def spoilt(table: Cohort, rows: NDArray[np.int64]) -> Cohort:
     return replace(table, features=features, targets=labels, sample_ids=samples)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", OF_TABLES)
 def test_every_family_learns_and_repeats(
     family: str, table: Cohort, outer: tuple[NDArray[np.int64], NDArray[np.int64]]
 ) -> None:
@@ -113,7 +114,7 @@ def test_every_family_learns_and_repeats(
     assert (predicted[0] == table.targets[unseen]).mean() > 0.8
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", OF_TABLES)
 def test_labels_of_unseen_images_are_not_read(
     family: str, table: Cohort, outer: tuple[NDArray[np.int64], NDArray[np.int64]]
 ) -> None:
