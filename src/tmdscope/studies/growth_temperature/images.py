@@ -1,12 +1,15 @@
 """Stage `images`: a user's own images, or the archive's, with their growth temperatures, described."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from tmdscope.dataset.archive import ingest_archive
-from tmdscope.dataset.folder import ingest_folder
-from tmdscope.dataset.place import check_apart
+from tmdscope.dataset.folder import ingest_sheet
+from tmdscope.dataset.label import LABEL
+from tmdscope.dataset.manifest_csv import Sheet, read_sheet
+from tmdscope.dataset.place import check_apart, manifest_file
 from tmdscope.dataset.records import PAPER_TEST, TEMPERATURE
 from tmdscope.dataset.sources import NOTE
 from tmdscope.dataset.store import PICTURES
@@ -14,10 +17,14 @@ from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, write_json
 from tmdscope.jobs.study import Study
 from tmdscope.params.images import ArchiveParams, DescribeParams
+from tmdscope.scores.levels import name_level
 from tmdscope.studies.growth_temperature.described import RAW, fill
 from tmdscope.studies.growth_temperature.params import ARCHIVE, FramingParams, ImagesParams
 from tmdscope.studies.growth_temperature.record import ABSENT, IN_TEST
 from tmdscope.studies.growth_temperature.sources import source_of
+
+_ARCHIVED = ("900C", "950C", "1000C")
+"""Classes of the archive."""
 
 _COLUMN = TEMPERATURE.rpartition("_")[0] + "_"
 """Beginning of the name of the column with temperatures; their unit is its end."""
@@ -33,7 +40,7 @@ def run(study: Study) -> None:
             print("source `images` is not run: section `images` names none")
             return
         (workspace / RAW).mkdir()
-        manifest = _ingest(asked, workspace / RAW)
+        manifest = _ingest(asked, workspace / RAW, unit)
         temperatures = read_temperatures(manifest, unit)
         if PAPER_TEST in manifest:
             manifest = manifest.rename(columns={PAPER_TEST: IN_TEST})
@@ -42,13 +49,28 @@ def run(study: Study) -> None:
     print(f"{len(table)} images of {table['sample_id'].nunique()} samples, from the {asked.source}")
 
 
-def _ingest(asked: ImagesParams, raw: Path) -> pd.DataFrame:
+def _ingest(asked: ImagesParams, raw: Path, unit: str) -> pd.DataFrame:
     if asked.source == "archive":
         archive = ArchiveParams(record=ARCHIVE, files=asked.files)
-        return ingest_archive(archive, asked.classes, raw / PICTURES, raw / NOTE)
+        return ingest_archive(archive, _ARCHIVED, raw / PICTURES, raw / NOTE)
     folder = Path(asked.folder.path)
     check_apart(folder)
-    return ingest_folder(folder, asked.folder.manifest, asked.classes, raw / PICTURES, asked.folder.channel)
+    sheet = labelled(manifest_file(folder, asked.folder.manifest), unit)
+    names = dict.fromkeys(row[LABEL] for row in sheet.rows)
+    return ingest_sheet(folder, sheet, list(names), raw / PICTURES, asked.folder.channel)
+
+
+def labelled(manifest: Path, unit: str) -> Sheet:
+    """Read a person's manifest; its temperatures stand in place of the class, whatever that may be."""
+    sheet = read_sheet(manifest, ("path", "sample_id"))
+    ids = [{"image_id": row["path"], "sample_id": row["sample_id"]} for row in sheet.rows]
+    known = pd.concat([pd.DataFrame(ids), sheet.table(sheet.further)], axis=1)
+    try:
+        values = read_temperatures(known, unit)
+    except UserError as error:
+        raise UserError(f"{manifest}: {error}") from error
+    rows = [{**row, LABEL: name_level(value, unit)} for row, value in zip(sheet.rows, values, strict=True)]
+    return replace(sheet, label=LABEL, rows=rows)
 
 
 def read_temperatures(manifest: pd.DataFrame, unit: str) -> pd.Series:

@@ -73,9 +73,6 @@ class ImagesParams(Params):
     source: Literal["none", "folder", "archive"] = Field(description="where images come from; none: not run")
     folder: FolderParams
     files: str = Field(min_length=1, description="which of the archive's files, as a glob: `*` is all of use")
-    classes: list[str] = Field(
-        min_length=1, description="that the manifest's column names; the archive's are 900C, 950C, 1000C"
-    )
     prepare: PrepareParams
 
     @property

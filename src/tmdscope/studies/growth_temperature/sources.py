@@ -19,5 +19,5 @@ def source_of(study: Study, source: str) -> Study:
     layout = Layout(f"growth_temperature/{source}", whole.root, whole.settings)
     layout.tables = whole.tables / source
     layout.attempts = whole.attempts / source
-    layout.audit = whole.audit.with_name(f"{source}_{whole.audit.name}")
+    layout.audit = whole.audit.parent / "audits" / source / whole.audit.name
     return replace(study, layout=layout, source=layout.tables)
