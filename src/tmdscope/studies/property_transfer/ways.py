@@ -60,14 +60,15 @@ WAYS: Mapping[str, Way] = {
 }
 """Of Hutchinson et al. 2017 (arXiv:1711.05099), and what they must improve on."""
 
-_STACKED = ("extra_trees", "median_trees", "kernel_ridge")
+STACKED = ("extra_trees", "median_trees", "kernel_ridge")
+"""Regressors whose mean `stack_known` is."""
 
 
 def make_way(name: str, params: WaysParams, seed: int = 0) -> Any:
     """Make the estimator of a way, unfitted."""
     way, inner = WAYS[name], REGRESSORS[params.regressor](params.seed + seed)
     if way.make is None:
-        regressors = _STACKED if name == "stack_known" else (params.regressor,)
+        regressors = STACKED if name == "stack_known" else (params.regressor,)
         several = [params.model_copy(update={"regressor": regressor}) for regressor in regressors]
         parts = [
             (f"{one}_{own.regressor}", make_way(one, own, seed))
