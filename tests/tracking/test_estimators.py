@@ -27,7 +27,7 @@ from tmdscope.tracking.check_model import check_model
 from tmdscope.tracking.contract import read_contract, reads_formulae
 from tmdscope.tracking.estimators import load_estimator
 from tmdscope.tracking.model_files import TRUSTED
-from tmdscope.tracking.models import hash_files
+from tmdscope.tracking.models import hash_files, load_program
 from tmdscope.tracking.registration import read_formula_facts
 from tmdscope.tracking.registry import FILES_SHA256, Version
 from tmdscope.tracking.store import Store
@@ -92,6 +92,11 @@ def test_formulae_are_predicted_and_wrong_ones_named(version: Version) -> None:
         out = io.StringIO()
         predict_with(version.uri, ["GaAs", "Xx2"], form, out)  # type: ignore[arg-type]
         assert len(out.getvalue().splitlines()) == 3
+
+
+def test_whoever_asks_for_images_is_told(version: Version) -> None:
+    with pytest.raises(UserError, match="takes formulae, not images"):
+        load_program(version.uri)
 
 
 def test_a_version_is_listed_and_has_a_card(store: Store, version: Version) -> None:

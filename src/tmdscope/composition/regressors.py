@@ -42,7 +42,7 @@ class MedianTrees(ExtraTreesRegressor):  # type: ignore[misc]
     def _each(self, X: ArrayLike) -> Values:  # noqa: N803
         """Ask every tree, shape (trees, N)."""
         check_is_fitted(self)
-        rows = validate_data(self, X, reset=False, dtype=np.float32)
+        rows = validate_data(self, X, reset=False, dtype=np.float32, ensure_all_finite="allow-nan")
         return np.stack([tree.predict(rows, check_input=False) for tree in self.estimators_])
 
 

@@ -107,7 +107,6 @@ def log_estimator(run: TrackedRun, estimator: Any, compounds: Sequence[str], **a
             signature=ModelSignature(
                 Schema([ColSpec("string", FORMULA)]), Schema([ColSpec("double", f"{own.prop} ({own.unit})")])
             ),
-            input_example=example,
             pip_requirements=[
                 f"{package}=={version(package)}" for package in ("scikit-learn", "skops", "tmdscope")
             ],

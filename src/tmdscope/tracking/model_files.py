@@ -25,6 +25,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
+from tmdscope.errors import UserError
 from tmdscope.files import open_regular, read_bytes
 from tmdscope.limits import MAX_BESIDE_BYTES, MAX_MODEL_BYTES, MAX_TEXT_BYTES
 from tmdscope.tracking.model_graph import (
@@ -134,6 +135,10 @@ _EXAMPLE_NAMES = {"torch._utils _rebuild_tensor_v2", "torch ByteStorage", "colle
 
 def check_list(folder: Path) -> None:
     """See that a model's folder holds its files, no others, no links and none that is too large."""
+    if (folder / ESTIMATOR).is_file():
+        raise UserError(
+            "it takes formulae, not images: `tmdscope predict --model ADDRESS GaAs ZnO` says what it predicts"
+        )
     _check_list(folder, _FILES, PROGRAM)
 
 

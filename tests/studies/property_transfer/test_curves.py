@@ -7,6 +7,7 @@ import pytest
 
 from tests.studies.property_transfer.small import CURVES, SCORING, compounds
 from tests.studies.property_transfer.small import WAYS as PARAMS
+from tmdscope.studies.property_transfer import ways
 from tmdscope.studies.property_transfer.curves import (
     ALL,
     CheapInputs,
@@ -19,6 +20,12 @@ from tmdscope.studies.property_transfer.ways import WAYS
 
 PREDICTED = [name for name, way in WAYS.items() if not way.known]
 KNOWN = [name for name, way in WAYS.items() if way.known and name != "composition"]
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mean of several regressors is one of fast ones here."""
+    monkeypatch.setattr(ways, "STACKED", ("ridge", "svr"))
 
 
 def test_every_compound_is_predicted_in_every_draw_and_again_the_same() -> None:

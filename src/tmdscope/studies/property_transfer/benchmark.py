@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from tmdscope.composition.intervals import SpreadConformalRegressor
 from tmdscope.dataset.audit import SplitAudit
@@ -96,7 +97,7 @@ def run(study: Study) -> None:
     asked = study.section("tables", TablesParams)
     task, held = quantity(asked.unit, form=".3f"), read_tables(study.layout.tables)
     settings = {NAME: params.model_dump(mode="json"), "tables": ways.tables}
-    with tracked_stage(study, NAME, cohort, settings) as tracked:
+    with threadpool_limits(1), tracked_stage(study, NAME, cohort, settings) as tracked:
         with tracked.run(NAME, {"experiment": NAME}) as run:
             run.params(settings)
             setting = prepare(held.get(BENCHMARK), held.get(WIDE), params, ways.tables)

@@ -69,5 +69,6 @@ def _answer(cohort: Cohort, found: Curves, simulated: bool) -> Claim:
     beside = {task.unseen: without_looking(task, cohort.targets, cohort.targets)}
     others = {way: found.point(way, ALL).values[name] for way in ("lookup", "composition") if way != best}
     beside |= {WAYS[way].title: value for way, value in others.items()}
-    what = "made dear property" if simulated else "measured gap"
-    return answer(task, found.point(best, ALL), beside, WAYS[best].title, what, "compounds")
+    what = "made gap" if simulated else "measured gap"
+    subject = f"the best way ({WAYS[best].title})"
+    return answer(task, found.point(best, ALL), beside, subject, what, "compounds")

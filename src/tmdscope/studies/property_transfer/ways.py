@@ -51,6 +51,7 @@ WAYS: Mapping[str, Way] = {
     "latent_known": Way("latent variable, cheap value known", LatentVariable),
     "multitask_known": Way("multi-task, cheap value known", MultiTask),
     "average_known": Way("mean of difference and latent variable, known", None),
+    "stack_known": Way("mean of both with three regressors each, known", None),
     "difference_predicted": Way("difference, cheap value predicted", Difference, known=False),
     "latent_predicted": Way(
         "latent variable, cheap value predicted", LatentVariable, known=False, unseen=True
@@ -59,12 +60,21 @@ WAYS: Mapping[str, Way] = {
 }
 """Of Hutchinson et al. 2017 (arXiv:1711.05099), and what they must improve on."""
 
+STACKED = ("extra_trees", "median_trees", "kernel_ridge")
+"""Regressors whose mean `stack_known` is."""
+
 
 def make_way(name: str, params: WaysParams, seed: int = 0) -> Any:
     """Make the estimator of a way, unfitted."""
     way, inner = WAYS[name], REGRESSORS[params.regressor](params.seed + seed)
     if way.make is None:
-        parts = [(one, make_way(one, params, seed)) for one in ("difference_known", "latent_known")]
+        regressors = STACKED if name == "stack_known" else (params.regressor,)
+        several = [params.model_copy(update={"regressor": regressor}) for regressor in regressors]
+        parts = [
+            (f"{one}_{own.regressor}", make_way(one, own, seed))
+            for own in several
+            for one in ("difference_known", "latent_known")
+        ]
         return VotingRegressor(parts)
     return way.make(inner, known=way.known, folds=params.folds, random_state=params.seed + seed)
 

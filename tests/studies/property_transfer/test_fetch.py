@@ -1,0 +1,46 @@
+"""Stage `fetch` says what it does not use, and when too few compounds are there to learn from."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tmdscope.errors import UserError
+from tmdscope.jobs.study import Study
+from tmdscope.studies.property_transfer import fetch
+from tmdscope.studies.property_transfer.study import STUDY
+from tmdscope.studies.property_transfer.tables import FOLDER_VARIABLE
+
+SETTINGS = Path("pipelines", "property_transfer", "params.yaml")
+
+
+def study_in(folder: Path, tables: dict[str, Any]) -> Study:
+    path, yaml = folder / SETTINGS, YAML()
+    path.parent.mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[3] / SETTINGS, path)
+    content = yaml.load(path)
+    content["tables"] |= tables
+    yaml.dump(content, path)
+    return STUDY.at(path)
+
+
+def test_too_few_compounds_are_told_before_anything_trains(tmp_path: Path) -> None:
+    rows = "".join(f"Ga{count}As,1.0,0.5\n" for count in range(1, 31))
+    (tmp_path / "own.csv").write_text("what,measured,computed\n" + rows)
+    own = {"formula": "what", "dear": "measured", "cheap": "computed"}
+    study = study_in(tmp_path, {"source": "csv", "csv": {**own, "path": str(tmp_path / "own.csv")}})
+    with pytest.raises(UserError, match=r"30 compounds have both.*24 are left.*ends with 200: lower it"):
+        fetch.run(study)
+
+
+def test_a_folder_that_is_named_and_not_used_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("elementembeddings")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    fetch.run(study_in(tmp_path, {"source": "simulated"}))
+    written = capfd.readouterr()
+    assert f"{FOLDER_VARIABLE} is set and not used" in written.out + written.err
+    assert "source simulated" in written.out
