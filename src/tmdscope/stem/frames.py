@@ -167,7 +167,8 @@ def _tiff(path: Path) -> Source:
     pixel = _tiff_pixel(tiff, page)
     whole = tiff.series[0]
     if count == 1 and whole.ndim == 3 and whole.shape[-1] > 4:  # one page for a whole stack
-        return _stack(path, tifffile.memmap(path, mode="r"), pixel)
+        mapped = page.is_memmappable
+        return _stack(path, tifffile.memmap(path, mode="r") if mapped else whole.asarray(), pixel)
     return Source(path, count, shape, pixel, lambda number: tiff.pages[number].asarray())
 
 
