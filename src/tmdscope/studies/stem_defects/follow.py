@@ -13,8 +13,9 @@ from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.params.common import ScoringParams
 from tmdscope.progress import progress
 from tmdscope.run_record import StageRuns
-from tmdscope.stem.crystal import Crystal
+from tmdscope.stem.crystal import PRISTINE, Crystal
 from tmdscope.stem.follow import Followed, Follower
+from tmdscope.stem.histories import fit_histories
 from tmdscope.stem.matching import match
 from tmdscope.stem.movie import Dynamics, Movie
 from tmdscope.stem.rates import Rate, diffusion, hop_chance, published_formula, transitions
@@ -23,6 +24,9 @@ from tmdscope.stem.tracks import TRACK, score_links, without_drift
 from tmdscope.studies.stem_defects.params import MovieParams, SimulateParams
 from tmdscope.studies.stem_defects.records import MOVIE, RATES, RUN, TRACKS, TRUTH, Rates
 from tmdscope.tracking.runs import numbers
+
+_REFITS = 100
+"""Fits of the classes of tracks to tracks that are drawn, for an interval."""
 
 
 def run(study: Study) -> None:
@@ -94,8 +98,12 @@ def judge(
     named = tracks["defect"].map(lambda d: d >= 0)
     true = truth.set_index(["frame", "defect"])["label"].rename("true")
     tracks = tracks.join(true, on=["frame", "defect"])
-    pair = transitions(moving, "smoothed", mobile, *draws)
     raw = transitions(moving, "label", mobile, *draws)
+    names = (*layer.names, PRISTINE)
+    pair, at = (
+        fit_histories(moving, names).transitions(_REFITS, scoring.seed),
+        (names.index(first), names.index(second)),
+    )
     chance = dynamics.change[first][second]
     return Rates(
         dynamics.seconds,
@@ -112,8 +120,8 @@ def judge(
         {"true": dynamics.hop[first], **_told(hop_chance(moving, a_px, *draws))},
         {
             "true": chance,
-            "estimated": _known(pair.chance[0, 1]),
-            "ci95": [_known(bound) for bound in pair.ci95[:, 0, 1]],
+            "estimated": _known(pair.chance[at]),
+            "ci95": [_known(bound) for bound in pair.ci95[:, *at]],
             "unsmoothed": _known(raw.chance[0, 1]),
         },
         {name: float((tracks[name] == tracks["true"])[named].mean()) for name in ("label", "smoothed")},
