@@ -12,6 +12,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.params.common import ScoringParams
 from tmdscope.progress import progress
+from tmdscope.reliability.calibration import expected_calibration_error
 from tmdscope.run_record import StageRuns
 from tmdscope.stem.crystal import PRISTINE, Crystal
 from tmdscope.stem.follow import Followed, Follower
@@ -100,10 +101,8 @@ def judge(
     tracks = tracks.join(true, on=["frame", "defect"])
     raw = transitions(moving, "label", mobile, *draws)
     names = (*layer.names, PRISTINE)
-    pair, at = (
-        fit_histories(moving, names).transitions(_REFITS, scoring.seed),
-        (names.index(first), names.index(second)),
-    )
+    pair = fit_histories(moving, names).transitions(_REFITS, scoring.seed)
+    at = names.index(first), names.index(second)
     chance = dynamics.change[first][second]
     return Rates(
         dynamics.seconds,
@@ -124,8 +123,16 @@ def judge(
             "ci95": [_known(bound) for bound in pair.ci95[:, *at]],
             "unsmoothed": _known(raw.chance[0, 1]),
         },
-        {name: float((tracks[name] == tracks["true"])[named].mean()) for name in ("label", "smoothed")},
+        _naming(tracks[named], names),
     )
+
+
+def _naming(tracks: pd.DataFrame, names: tuple[str, ...]) -> dict[str, float]:
+    """Say how many are named right, frame by frame and along tracks, and how far chances are from shares."""
+    right = {name: float((tracks[name] == tracks["true"]).mean()) for name in ("label", "smoothed")}
+    chances = tracks[[f"p_{name}" for name in names]].to_numpy()
+    true = pd.Categorical(tracks["true"], categories=names).codes.astype(np.int64)
+    return {**right, "calibration_error": expected_calibration_error(chances, true)}
 
 
 def _mostly(tracks: pd.DataFrame, label: str, kinds: list[str]) -> NDArray[np.bool_]:
