@@ -8,7 +8,7 @@ from tmdscope.errors import UserError
 from tmdscope.lifecycle.defects import DefectsRequest, find_defects
 from tmdscope.stem.crystal import GRAPHENE, WS2
 from tmdscope.stem.movie import Dynamics, Movie
-from tmdscope.stem.simulate import Condition, simulate_frames
+from tmdscope.stem.simulate import Condition, Scene, simulate_frames
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,9 @@ def test_a_bad_frame_is_told_and_the_rest_goes_on(movie, tmp_path):
     assert set(table["label"]) <= {"Mo", "VW", "SW"}
     assert table["x_nm"].to_numpy() == pytest.approx(table["x_px"].to_numpy() * 0.03, rel=0.01)
     assert (tmp_path / "marked.gif").read_bytes().startswith(b"GIF89a")
-    assert "data:image/gif" in (tmp_path / "index.html").read_text()
+    page = (tmp_path / "index.html").read_text()
+    assert "data:image/gif" in page
+    assert 'class="space"' in page
 
 
 def test_lattice_and_pixel_alone_are_enough_for_another_material(tmp_path):
@@ -47,12 +49,22 @@ def test_lattice_and_pixel_alone_are_enough_for_another_material(tmp_path):
         assert nearest["label"] == "brighter"
 
 
+def test_a_layer_without_defects_gives_an_empty_table(tmp_path):
+    rng = np.random.default_rng(1)
+    np.save(tmp_path / "one.npy", Scene.draw(WS2, Condition(), 256, rng).render({}, rng))
+    assert "0 defects" in find_defects(DefectsRequest(tmp_path / "one.npy", tmp_path, 0.03, 0.318))
+    table = pd.read_csv(tmp_path / "defects.csv")
+    assert (len(table), list(table.columns[:4])) == (0, ["frame", "x_px", "y_px", "score"])
+
+
 @pytest.mark.parametrize(
     ("known", "match"),
     [
         ({}, "--crystal WS2"),
         ({"crystal": "WS3"}, "unknown crystal 'WS3'.*WS2"),
         ({"crystal": "WS2", "pixel_nm": 0.05}, "0.05 nm as given, but 0.0[23]"),
+        ({"crystal": "WS2", "pixel_nm": 0.02}, "0.02 nm as given, but 0.0[23]"),
+        ({"crystal": "WS2", "pixel_nm": float("nan")}, "--pixel-nm nan"),
     ],
 )
 def test_what_is_not_known_or_contradicts_is_told(known, match, movie, tmp_path):

@@ -23,6 +23,7 @@ from tmdscope.report.page import (
     Points,
     Reading,
     Section,
+    Space,
     Table,
     write_page,
 )
@@ -63,6 +64,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "Scatter.", "Scatter of PC1 and PC2.", component_planes([Plane("Plane", scores)], ["MoS2", "WS2"])
         ),
         Figure("Grid.", "Grid of images.", image_grid(grid)),
+        Space(
+            Figure("Paths.", "Paths in space.", image_grid(grid)),
+            ("x", "y", "frame"),
+            [("#0072b2", [[0.1, 0.2, 0.0], [0.9, 0.4, 1.0]])],
+        ),
     ]
     path = tmp_path_factory.mktemp("report") / "index.html"
     sections = [Section("Data", blocks), Section("More", [SCORES])]
@@ -111,8 +117,22 @@ def test_opens_from_disk_without_requests(opened: Opened, report: Path) -> None:
     images = opened.tab.locator("img").evaluate_all(
         "all => all.map(i => [i.alt.length > 0, i.naturalWidth > 0])"
     )
-    assert images == [[True, True]] * 2
+    assert images == [[True, True]] * 3
     assert opened.tab.get_by_role("note").inner_text() == "Simulated <data> & more."
+
+
+def test_paths_in_space_are_turned_by_hand_and_by_keys_and_lie_still_on_paper(opened: Opened) -> None:
+    canvas = opened.tab.get_by_role("img", name="Paths in space.: drag it")
+    drawn = "canvas => canvas.toDataURL()"
+    first = canvas.evaluate(drawn)
+    canvas.press("ArrowRight")
+    second = canvas.evaluate(drawn)
+    canvas.drag_to(canvas, source_position={"x": 50, "y": 50}, target_position={"x": 120, "y": 90})
+    assert len({first, second, canvas.evaluate(drawn)}) == 3
+    opened.tab.emulate_media(media="print")
+    expect(canvas).to_be_hidden()
+    expect(opened.tab.locator(".space img")).to_be_visible()
+    opened.tab.emulate_media(media="screen")
 
 
 def test_the_policy_of_the_page_stops_a_request(opened: Opened) -> None:

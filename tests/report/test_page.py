@@ -20,6 +20,7 @@ from tmdscope.report.page import (
     Points,
     Reading,
     Section,
+    Space,
     Table,
     Tile,
     Tiles,
@@ -89,12 +90,13 @@ def test_no_block_lets_markup_through(tmp_path: Path) -> None:
         *(Paragraph(evil), Note(evil), Points([evil]), Commands([evil])),
         *(Table(evil, [evil], [[evil, evil], [link]]), Figure(evil, evil, PNG)),
         *(Claim(evil, Gauge(0, 1, [Reading(evil, 0.5, evil)], ends=[evil])), Tiles(evil, [])),
+        Space(Figure(evil, evil, PNG), (evil, evil, evil), [(evil, [[0.0, 0.0, 0.0]])]),
     ]
     shut = Section(evil, [], Claim(evil, Gauge(0, 1, [Reading(evil, 0.5, evil)])), folded=True)
     write_page(tmp_path / "index.html", Page(evil, evil, [Section(evil, blocks), replace(shut, title="x")]))
     written = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert len(re.findall("<script", written)) == 1
-    assert len(re.findall("<img", written)) == 1
+    assert len(re.findall("<img", written)) == 2
     assert "onerror=&#34;" in written
 
 

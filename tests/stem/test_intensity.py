@@ -30,13 +30,17 @@ def frame(noise=0.05, tail=0.1):
 
 @pytest.mark.parametrize("tail", [0.02, 0.1, 0.18])
 def test_kinds_are_named_whatever_the_tails_of_the_probe_and_chances_add_up(tail):
-    one = frame(noise=0.02, tail=tail)
-    found = SiteIntensity()(one.image)
-    told = class_chances(found, WS2)
-    pairs = match(one.truth, found, WS2.a_nm / 0.03, one.image.shape)
-    true, said = one.truth["label"].iloc[pairs.hit].to_numpy(), told["label"].iloc[pairs.by].to_numpy()
-    assert (true == said).mean() > 0.85
+    condition, size = Condition(noise=0.05, tail=tail), (384, 384)
+    frames = list(simulate_frames(WS2, condition, size[0], 2, 4, 3))
+    found = [SiteIntensity()(one.image) for one in frames]
+    told = class_chances(pd.concat(found, keys=range(4)), WS2)
     assert told.filter(regex="^p_").to_numpy().sum(axis=1) == pytest.approx(1)
+    right = []
+    for number, (one, own) in enumerate(zip(frames, found, strict=True)):
+        pairs = match(one.truth, own, WS2.a_nm / 0.03, size)
+        true, said = one.truth["label"].iloc[pairs.hit], told["label"][number].iloc[pairs.by]
+        right += (true.to_numpy() == said.to_numpy()).tolist()
+    assert np.mean(right) > 0.85
 
 
 def test_a_usual_site_is_pristine():

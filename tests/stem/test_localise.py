@@ -59,6 +59,35 @@ def test_graphene_works_by_its_lattice_alone():
     assert false <= 1
 
 
+def test_a_second_ring_that_is_stronger_is_not_taken_for_the_first():
+    condition = Condition(pixel_nm=0.02, probe_nm=0.025, noise=0.1)
+    true, hit, false, _ = tried(METHODS["sites"](), condition, GRAPHENE)
+    assert hit.count("SiC") == true.count("SiC")
+    assert false <= 1
+
+
+@pytest.mark.parametrize("radius", [15, 60, 110], ids=lambda radius: f"{radius} px")
+def test_holes_are_no_defects(radius):
+    rng = np.random.default_rng(2)
+    scene = Scene.draw(WS2, Condition(contamination=0.2), 384, rng)
+    far = [site for site in np.flatnonzero(scene.inside(20)) if np.hypot(*(scene.places[site] - 192)) > 140]
+    defects = {int(site): "VW" for site in rng.choice([s for s in far if scene.sublattice[s] == 0], 4)}
+    found = SiteIntensity(a_px=WS2.a_nm / 0.03)(scene.render(defects, rng, holes=[(192, 192, radius)]))
+    places = found[["x_px", "y_px"]].to_numpy()
+    away = np.hypot(*(scene.places[list(defects)][:, None] - places).transpose(2, 0, 1))
+    assert (away.min(axis=1) < 2).all()
+    assert len(found) <= len(defects) + 1
+
+
+def test_blobs_of_contamination_are_no_defects():
+    rng = np.random.default_rng(4)
+    image = Scene.draw(WS2, Condition(), 384, rng).render({}, rng)
+    y, x = np.indices(image.shape)
+    for middle in rng.uniform(40, 340, (8, 2)):
+        image += 0.4 * np.exp(-((x - middle[0]) ** 2 + (y - middle[1]) ** 2) / (2 * 20**2))
+    assert len(METHODS["sites"]()(image)) <= 1
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_perfect_layer_without_noise_has_few_alarms(name):
     condition = Condition(noise=0, disorder=0, disorder_nm=0)

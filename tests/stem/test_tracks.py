@@ -6,10 +6,11 @@ import pytest
 
 from tmdscope.errors import UserError
 from tmdscope.stem.crystal import WS2
+from tmdscope.stem.histories import fit_histories
 from tmdscope.stem.localise import SiteIntensity
 from tmdscope.stem.matching import match
 from tmdscope.stem.movie import Dynamics, Movie, check_dynamics
-from tmdscope.stem.rates import diffusion, hop_chance, published_formula, smoothed_classes, transitions
+from tmdscope.stem.rates import diffusion, hop_chance, published_formula, transitions
 from tmdscope.stem.simulate import Condition
 from tmdscope.stem.tracks import (
     TRACK,
@@ -150,13 +151,26 @@ def test_chances_of_classes_are_read_off_tracks():
 
 def test_flicker_is_smoothed():
     tracks = flickering()
-    smooth = smoothed_classes(tracks, ("a", "b"))
+    found = fit_histories(tracks, ("a", "b"))
     raw = (tracks["label"] != tracks["true"]).mean()
-    mended = (smooth["smoothed"] != smooth["true"]).mean()
+    mended = (found.tracks["smoothed"] != found.tracks["true"]).mean()
     assert mended < 0.7 * raw
     wrong = transitions(tracks, "label", ("a", "b"), 100, 1).chance[0, 1]
-    right = transitions(smooth, "smoothed", ("a", "b"), 100, 1).chance[0, 1]
-    assert abs(right - 0.05) < 0.03 < wrong - 0.05
+    right = found.transitions(10, 1).chance[0, 1]
+    assert abs(right - 0.05) < 0.02 < wrong - 0.05
+
+
+@pytest.mark.slow
+def test_intervals_of_changes_cover_the_truth():
+    told = [fit_histories(flickering(seed), ("a", "b")).transitions(40, 1) for seed in range(40)]
+    covered = [one.ci95[0, 0, 1] <= 0.05 <= one.ci95[1, 0, 1] for one in told]
+    assert 0.85 <= np.mean(covered) < 1
+    assert np.mean([one.chance[0, 1] for one in told]) == pytest.approx(0.05, abs=0.01)
+
+
+def test_what_is_seen_in_no_frame_has_no_history():
+    empty = flickering().iloc[:0]
+    assert fit_histories(empty, ("a", "b")).tracks.empty
 
 
 def test_nothing_found_links_to_nothing():

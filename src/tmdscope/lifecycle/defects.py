@@ -26,6 +26,8 @@ from tmdscope.stem.tracks import TRACK, without_drift
 FIRST = ("frame", *COLUMNS)
 """Columns that the table begins with."""
 
+_INNER = ("spread", "ratio")
+"""What only naming needs."""
 _SHOWN = 120
 _SHOWN_PX = 512
 _TRIED = 20
@@ -65,7 +67,7 @@ def find_defects(request: DefectsRequest) -> str:
     """Write ``defects.csv``, ``defects.parquet``, ``index.html`` and ``marked.gif``; gives what was found."""
     source = open_movie(request.movie)
     crystal = _crystal(request)
-    pixel_nm, told = _pixel(request, source, crystal)
+    pixel_nm, where = _pixel(request, source, crystal)
     request.out.mkdir(parents=True, exist_ok=True)
     follower = Follower(crystal, pixel_nm, memory=request.memory)
     shown = _Shown([], -(-max(source.shape) // _SHOWN_PX))
@@ -81,17 +83,18 @@ def find_defects(request: DefectsRequest) -> str:
             shown.frames.append(_grey(frame, shown.step))
     followed = follower.end()
     tracks = followed.tracks
-    table = tracks[[*FIRST, *(name for name in tracks if name not in FIRST)]].sort_values(["frame", TRACK])
+    told = [name for name in tracks if name not in (*FIRST, *_INNER)]
+    table = tracks[[*FIRST, *told]].sort_values(["frame", TRACK]).round(5)
     write_table(request.out / "defects.csv", table)
     write_table(request.out / "defects.parquet", table)
     names = list(dict.fromkeys(tracks["smoothed"]))
     marked = gif(_marked(shown, tracks, names))
     with atomic_path(request.out / "marked.gif") as temporary:
         temporary.write_bytes(marked)
-    write_page(request.out / "index.html", _page(request, source, followed, shown, names, marked, told))
+    write_page(request.out / "index.html", _page(request, source, followed, shown, names, marked, where))
     counted = f"{len(table)} defects on {tracks[TRACK].nunique()} tracks in {source.frames} frames"
-    where = f"{request.out / 'index.html'}: open it in a browser"
-    return "\n".join([f"{request.movie}: {counted}; {told}", where, *_failures(followed)])
+    page = f"{request.out / 'index.html'}: open it in a browser"
+    return "\n".join([f"{request.movie}: {counted}; {where}", page, *_failures(followed)])
 
 
 def _failures(followed: Followed) -> list[str]:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from tmdscope.errors import UserError
 from tmdscope.stem.crystal import PRISTINE, Crystal
+from tmdscope.stem.histories import fit_histories
 from tmdscope.stem.intensity import class_chances
 from tmdscope.stem.localise import SiteIntensity
-from tmdscope.stem.rates import smoothed_classes
 from tmdscope.stem.sites import Image
 from tmdscope.stem.tracks import frame_drift, link, nearest_px, search_radius_px
 
@@ -82,7 +82,7 @@ class Follower:
         tracks = link(found, radius, self.memory)
         drift = frame_drift(tracks, self.a_px, self.frames)
         if self.crystal.kinds and len(tracks):
-            tracks = smoothed_classes(tracks, (*self.crystal.names, PRISTINE))
+            tracks = fit_histories(tracks, (*self.crystal.names, PRISTINE)).tracks
         else:
             tracks = tracks.assign(smoothed=tracks["label"])
         return Followed(tracks, drift, self.failed)

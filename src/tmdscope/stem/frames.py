@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,12 @@ def _grey(frame: NDArray[Any]) -> NDArray[np.float32]:
         return np.asarray(frame, dtype=np.float32)
 
 
-def _stack(path: Path, values: Any, pixel_nm: float | None) -> Source:
-    """Take an array of frames, or of one; it may lie on disk. Axes of length 1 before the frames go."""
+def _stack(path: Path, open_array: Callable[[], Any], pixel_nm: float | None) -> Source:
+    """Take an array of frames, or of one. Axes of length 1 before the frames go.
+
+    What lies on disk is opened for each frame: what stays mapped stays in memory, once it is read.
+    """
+    values = open_array()
     shape, lead = tuple(values.shape), 0
     while len(shape) - lead > 3 and shape[lead] == 1:
         lead += 1
@@ -124,18 +129,18 @@ def _stack(path: Path, values: Any, pixel_nm: float | None) -> Source:
     at, rest = (0,) * lead, shape[lead:]
     coloured = len(rest) == 4 and rest[-1] in (3, 4)
     if len(rest) == 2:
-        return Source(path, 1, (rest[0], rest[1]), pixel_nm, lambda _: values[(*at, slice(None))])
+        return Source(path, 1, (rest[0], rest[1]), pixel_nm, lambda _: open_array()[at])
     if len(rest) != 3 and not coloured:
         raise UserError(
             f"{path} holds an array of shape {shape}; frames are (rows, columns) or (frames, rows, columns)"
         )
     if rest[-1] in (3, 4) and not coloured:  # one coloured picture
-        return Source(path, 1, (rest[0], rest[1]), pixel_nm, lambda _: values[(*at, slice(None))])
-    return Source(path, rest[0], (rest[1], rest[2]), pixel_nm, lambda number: values[(*at, number)])
+        return Source(path, 1, (rest[0], rest[1]), pixel_nm, lambda _: open_array()[at])
+    return Source(path, rest[0], (rest[1], rest[2]), pixel_nm, lambda number: open_array()[(*at, number)])
 
 
 def _npy(path: Path) -> Source:
-    return _stack(path, np.load(path, mmap_mode="r", allow_pickle=False), None)
+    return _stack(path, partial(np.load, path, mmap_mode="r", allow_pickle=False), None)
 
 
 def _hdf5(path: Path) -> Source:
@@ -155,7 +160,7 @@ def _hdf5(path: Path) -> Source:
         raise UserError(f"{path}: {values.name} lies in other files; copy it into one file: h5repack")
     told = {key: values.attrs.get(key, file.attrs.get(key)) for key in ("pixel_nm", "pixel_size_nm")}
     pixel = next((float(np.ravel(size)[0]) for size in told.values() if size is not None), None)
-    return _stack(path, values, pixel)
+    return _stack(path, lambda: values, pixel)
 
 
 def _tiff(path: Path) -> Source:
@@ -167,7 +172,8 @@ def _tiff(path: Path) -> Source:
     pixel = _tiff_pixel(tiff, page)
     whole = tiff.series[0]
     if count == 1 and whole.ndim == 3 and whole.shape[-1] > 4:  # one page for a whole stack
-        return _stack(path, tifffile.memmap(path, mode="r"), pixel)
+        mapped = partial(tifffile.memmap, path, mode="r") if page.is_memmappable else None
+        return _stack(path, mapped or cache(whole.asarray), pixel)
     return Source(path, count, shape, pixel, lambda number: tiff.pages[number].asarray())
 
 
@@ -237,4 +243,4 @@ def _microscope(path: Path) -> Source:
         values = np.load(target, mmap_mode="r", allow_pickle=False)
     step, _, unit = done.stdout.strip().partition(" ")
     size = _NM.get(unit.lower()) if step else None
-    return _stack(path, values, None if size is None else float(step) * size)
+    return _stack(path, lambda: values, None if size is None else float(step) * size)

@@ -27,8 +27,8 @@ _EXPONENTS = (1.2, 2.2)
 _TAILS = np.linspace(0, 0.25, 51)
 _USUAL_TAIL, _SPREAD_OF_TAILS = 0.1, 0.05
 """Of usual probes."""
-_OWN_SPREAD = 0.03
-"""Share of a change by which it varies for reasons other than noise: disorder, relaxation."""
+_OWN_SPREAD = 0.01
+"""Share of a change by which it varies beyond what usual sites do, as by relaxation."""
 _REJECT = 4.5
 """Standard deviations from every kind beyond which a site is unknown."""
 _OTHER = 1e-4

@@ -167,10 +167,12 @@ class Sites:
 
     `places` are x and y in px, shape (sites, 2), `column` which of three columns of the cell each is of: 0,
     the brightest, 1, or 2, the darkest, shape (sites,); `held` is False in holes and where lattice is lost.
+    `cell` are whole numbers, shape (sites, 2), of the triangular lattice that all sites together are.
     """
 
     places: Points
     column: NDArray[np.int64]
+    cell: NDArray[np.int64]
     held: NDArray[np.bool_]
     bragg: Bragg
 
@@ -191,22 +193,24 @@ def find_sites(image: Image, a_px: float | None = None) -> Sites:
     low, high = np.floor(corners.min(axis=0)).astype(int) - 2, np.ceil(corners.max(axis=0)).astype(int) + 2
     steps = (np.arange(a, b) for a, b in zip(low, high, strict=True))
     cells = np.stack(np.meshgrid(*steps), axis=-1).reshape(-1, 2)
-    found, kinds = [], []
+    found, kinds, whole = [], [], []
     for column in range(3):
         wanted = cells + column / 3
         places = wanted @ vectors
         keep = ((places > -20) & (places < np.array([columns, rows]) + 20)).all(axis=1)
-        wanted, places = wanted[keep], places[keep]
+        wanted, places, own = wanted[keep], places[keep], cells[keep]
         for _ in range(4):
             moved = np.stack([_at(phase, places) for phase in phases[:2]], axis=1) - common
             places = (wanted - moved / (2 * np.pi)) @ vectors
         inside = ((places >= 0) & (places <= np.array([columns, rows]) - 1)).all(axis=1)
         found.append(places[inside])
         kinds.append(np.full(int(inside.sum()), column))
+        i, j = own[inside].T
+        whole.append(np.stack([2 * i + j + column, j - i], axis=1))
     places = np.concatenate(found)
     usual = [np.percentile(s, _USUAL) for s in strengths]
     light = np.mean([_at(s / u, places) for s, u in zip(strengths, usual, strict=True)], axis=0)
-    return Sites(places, np.concatenate(kinds), light > _HOLE, bragg)
+    return Sites(places, np.concatenate(kinds), np.concatenate(whole), light > _HOLE, bragg)
 
 
 def _demodulate(

@@ -124,15 +124,14 @@ class SiteIntensity:
     ``ratio``, what the second column has of the first's intensity. `a_px` is the lattice constant if known.
     """
 
-    alarms: float = 0.05
-    neighbours: int = 18
+    alarms: float = 0.1
     blur: float = 0.15
     """Width of the filter, about the probe's, in lattice constants."""
     a_px: float | None = None
 
     def __call__(self, image: Image) -> pd.DataFrame:
         """Find the defects of a frame."""
-        read = read_sites(image, self.blur, self.neighbours, self.a_px)
+        read = read_sites(image, self.blur, self.a_px)
         threshold = float(norm.isf(self.alarms / (2 * max(len(read.change), 1))))
         found = np.flatnonzero((np.abs(read.score) > threshold) & ~in_holes(read))
         found = found[_strongest(read.places[found], np.abs(read.change[found]), 0.8 * read.bragg.a_px())]

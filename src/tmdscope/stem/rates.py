@@ -103,74 +103,6 @@ class Transitions:
     seen: Values
 
 
-def smoothed_classes(tracks: pd.DataFrame, classes: Sequence[str], stay: float = 0.9) -> pd.DataFrame:
-    """Take flicker out of the classes of tracks: adds ``smoothed``, the likeliest history of each track.
-
-    `tracks` hold the chance of each class, ``p_CLASS``, which is what a hidden Markov model sees. How often
-    classes follow one another is learnt from all tracks (Baum & Welch, at most 20 rounds, from `stay` on the
-    diagonal); then each track's likeliest sequence is Viterbi's. In a missed frame nothing is seen.
-    """
-    size = len(classes)
-    if size < 2 or tracks.empty:
-        return tracks.assign(smoothed=classes[0] if size else "")
-    ordered = tracks.sort_values([TRACK, "frame"], ignore_index=True)
-    seen = ordered[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64).clip(1e-6)
-    chains = [_filled(ordered["frame"].to_numpy()[rows], seen[rows]) for rows in _rows_of(ordered)]
-    chance = np.full((size, size), (1 - stay) / (size - 1)) + np.eye(size) * (stay - (1 - stay) / (size - 1))
-    start = np.full(size, 1 / size)
-    for _ in range(20):
-        counts = sum(_expected(chain, chance, start) for chain, _ in chains) + 0.1 / size + 0.5 * np.eye(size)
-        new = counts / counts.sum(axis=1, keepdims=True)
-        done, chance = np.abs(new - chance).max() < 1e-4, new
-        if done:
-            break
-    states = np.concatenate([_viterbi(chain, chance, start)[own] for chain, own in chains])
-    return ordered.assign(smoothed=np.array(classes, dtype=object)[states])
-
-
-def _rows_of(ordered: pd.DataFrame) -> list[NDArray[np.int64]]:
-    _, starts = np.unique(ordered[TRACK].to_numpy(), return_index=True)
-    return np.split(np.arange(len(ordered)), starts[1:])
-
-
-def _filled(frames: NDArray[np.int64], seen: Values) -> tuple[Values, NDArray[np.int64]]:
-    """Put even chances where a track was missed; and say which steps were seen."""
-    own = (frames - frames[0]).astype(np.int64)
-    chain = np.ones((own[-1] + 1, seen.shape[1]))
-    chain[own] = seen
-    return chain, own
-
-
-def _expected(chain: Values, chance: Values, start: Values) -> Values:
-    """Count the transitions that a chain is expected to hold: forward and backward."""
-    forward, backward = np.empty_like(chain), np.ones_like(chain)
-    forward[0] = start * chain[0]
-    forward[0] /= forward[0].sum()
-    for step in range(1, len(chain)):
-        forward[step] = (forward[step - 1] @ chance) * chain[step]
-        forward[step] /= forward[step].sum()
-    for step in range(len(chain) - 2, -1, -1):
-        backward[step] = chance @ (chain[step + 1] * backward[step + 1])
-        backward[step] /= backward[step].sum()
-    both = forward[:-1, :, None] * chance[None] * (chain[1:] * backward[1:])[:, None, :]
-    return np.asarray((both / both.sum(axis=(1, 2), keepdims=True)).sum(axis=0))
-
-
-def _viterbi(chain: Values, chance: Values, start: Values) -> NDArray[np.int64]:
-    """Find the likeliest history of a chain."""
-    steps, seen = np.log(chance + 1e-12), np.log(chain)
-    best, came = np.log(start) + seen[0], np.zeros(chain.shape, dtype=np.int64)
-    for step in range(1, len(chain)):
-        each = best[:, None] + steps
-        came[step] = each.argmax(axis=0)
-        best = each.max(axis=0) + seen[step]
-    states = np.empty(len(chain), dtype=np.int64)
-    states[-1] = best.argmax()
-    for step in range(len(chain) - 1, 0, -1):
-        states[step - 1] = came[step, states[step]]
-    return states
-
-
 def transitions(
     tracks: pd.DataFrame, label: str, classes: Sequence[str], resamples: int, seed: int
 ) -> Transitions:
@@ -186,9 +118,9 @@ def transitions(
     np.add.at(sums, (row, pair[known].astype(int)), 1)
 
     def chances(held: Values) -> Values:
-        counts = held.reshape(*held.shape[:-1], size, size)
+        of = held.reshape(*held.shape[:-1], size, size)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
+            return np.asarray(of / of.sum(axis=-1, keepdims=True))
 
     bounds = np.full((2, size, size), np.nan)
     with warnings.catch_warnings():

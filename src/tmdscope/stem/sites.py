@@ -18,14 +18,16 @@ FLOOR = 0.025
 MAD = 1.4826
 """Standard deviations in a median absolute deviation, of normal numbers."""
 
-_HAZE_A = 1.5
-"""Distance in lattice constants within which sites of all three kinds tell how hazy it is."""
+_CLEAR, _HAZY = (36, 30), (18, 18)
+"""Neighbours of the same sublattice, and then of all three, that a site is compared with: fewer in haze."""
+_FEWEST = 4
+"""Neighbours that say what is usual."""
+_SEEN = 0.6
+"""Change of all sites around, in standard deviations of one, that is haze."""
 _BESIDE_A = 0.75
 """Between the distances of nearest and of next sites, in lattice constants."""
 _MISSING = 0.5
 """Share of its column that a site has lost that may belong to a hole."""
-_MOST_AROUND, _LEAST_AROUND = 30, 6
-"""Sites that tell it."""
 _FEWEST_OF_HOLE = 6
 """Missing columns beside one another that are a hole and not defects."""
 
@@ -51,7 +53,7 @@ class Readings:
     bragg: Bragg
 
 
-def read_sites(image: Image, blur: float = 0.15, neighbours: int = 18, a_px: float | None = None) -> Readings:
+def read_sites(image: Image, blur: float = 0.15, a_px: float | None = None) -> Readings:
     """Read the intensity of every column of a frame, holes left out; `a_px` is its lattice constant if known.
 
     A column's change is its light less the median of its neighbours', and less what sites of all kinds around
@@ -65,18 +67,18 @@ def read_sites(image: Image, blur: float = 0.15, neighbours: int = 18, a_px: flo
     height = max(levels[0] - levels[2], 1e-6)
     ratio = (levels[1] - levels[2]) / height
     unit = height / (1 - 3 * _overlap(values, sites.bragg, ratio, blur))
-    places, column, light = sites.places[sites.held], column[sites.held], light[sites.held]
-    change, haze = np.zeros((2, len(places)))
-    for own in (column == 0, column == 1, column == 2):
-        usual = _of_neighbours(places[own], light[own], neighbours)
-        change[own] = (light[own] - usual) / unit
-        haze[own] = usual - np.median(light[own])
-    around = _around(places, change, _HAZE_A * sites.bragg.a_px())
-    change, haze = change - around, haze + around * unit
+    places, cell = sites.places[sites.held], sites.cell[sites.held]
+    column, light = column[sites.held], light[sites.held] / unit
+    change, around = _compared(cell, light, *_CLEAR)
+    hazy = np.abs(around) > _SEEN * MAD * np.median(np.abs(change))
+    if hazy.any():
+        change = np.where(hazy, _compared(cell, light, *_HAZY)[0], change)
+    haze = np.zeros(len(places))
     score = np.zeros(len(places))
-    for own in (column == 0, column == 1):
+    for own in (column == 0, column == 1, column == 2):
         spread = MAD * np.median(np.abs(change[own])) if own.any() else np.inf
         score[own] = change[own] / max(spread, FLOOR)
+        haze[own] = (light[own] - change[own] - np.median(light[own])) * unit
     kept, lost = column < 2, sites.places[~sites.held]
     of = (places[kept], column[kept], change[kept], score[kept], haze[kept])
     return Readings(*of, unit, levels[2], ratio, lost, sites.bragg)
@@ -132,13 +134,27 @@ def _by_light(sites: Sites, light: Values) -> tuple[NDArray[np.int64], list[floa
     return np.argsort(order)[sites.column], [medians[k] for k in order]
 
 
-def _of_neighbours(places: Values, light: Values, neighbours: int) -> Values:
-    """Give for each site the median light of its neighbours, itself left out."""
-    count = min(neighbours, len(places) - 1)
-    if count < 1:
-        return light.copy()
-    _, near = cKDTree(places).query(places, count + 1)
-    return np.asarray(np.median(light[near[:, 1:]], axis=1))
+def _offsets(count: int, same: bool) -> NDArray[np.int64]:
+    """List the steps to the nearest neighbours in the triangular lattice, or in one of its three columns."""
+    steps = np.stack(np.meshgrid(np.arange(-12, 13), np.arange(-12, 13)), axis=-1).reshape(-1, 2)
+    u, v = steps.T
+    far = u**2 + v**2 + u * v
+    kept = (far > 0) & (((u - v) % 3 == 0) | (not same))
+    return np.asarray(steps[kept][np.argsort(far[kept], kind="stable")[:count]])
+
+
+def _of_neighbours(cell: NDArray[np.int64], light: Values, count: int, same: bool) -> Values:
+    """Give for each site the median light of its neighbours; its own where it has but few."""
+    steps = _offsets(count, same)
+    origin = cell.min(axis=0) + steps.min(axis=0)
+    grid = np.full(cell.max(axis=0) + steps.max(axis=0) - origin + 1, np.nan, dtype=np.float32)
+    u, v = (cell - origin).T
+    grid[u, v] = light
+    near = np.sort(grid[u[:, None] + steps[:, 0], v[:, None] + steps[:, 1]], axis=1)  # nan comes last
+    there = count - np.isnan(near).sum(axis=1)
+    rows = np.arange(len(near))
+    middle = near[rows, np.maximum(there - 1, 0) // 2] + near[rows, np.minimum(there // 2, count - 1)]
+    return np.where(there >= _FEWEST, middle / 2, light)
 
 
 def _sample(image: Image, places: Values) -> Values:
@@ -146,13 +162,8 @@ def _sample(image: Image, places: Values) -> Values:
     return np.asarray(map_coordinates(image, places[:, ::-1].T, order=1, mode="nearest"), dtype=np.float64)
 
 
-def _around(places: Values, change: Values, within_px: float) -> Values:
-    """Give for each site the median change of the sites around it, itself left out."""
-    if len(places) < 2:
-        return np.zeros(len(places))
-    _, near = cKDTree(places).query(places, min(_MOST_AROUND, len(places)), distance_upper_bound=within_px)
-    values = np.append(change, np.nan)[near[:, 1:]]
-    counted = np.isfinite(values).sum(axis=1) >= _LEAST_AROUND
-    found = np.zeros(len(places))
-    found[counted] = np.nanmedian(values[counted], axis=1)
-    return found
+def _compared(cell: NDArray[np.int64], light: Values, same: int, around: int) -> tuple[Values, Values]:
+    """Give by how much sites differ from so many of the same column and from all around; and the latter."""
+    change = light - _of_neighbours(cell, light, same, same=True)
+    usual = _of_neighbours(cell, change, around, same=False)
+    return change - usual, usual

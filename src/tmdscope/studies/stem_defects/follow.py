@@ -12,9 +12,11 @@ from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
 from tmdscope.params.common import ScoringParams
 from tmdscope.progress import progress
+from tmdscope.reliability.calibration import expected_calibration_error
 from tmdscope.run_record import StageRuns
-from tmdscope.stem.crystal import Crystal
+from tmdscope.stem.crystal import PRISTINE, Crystal
 from tmdscope.stem.follow import Followed, Follower
+from tmdscope.stem.histories import fit_histories
 from tmdscope.stem.matching import match
 from tmdscope.stem.movie import Dynamics, Movie
 from tmdscope.stem.rates import Rate, diffusion, hop_chance, published_formula, transitions
@@ -23,6 +25,9 @@ from tmdscope.stem.tracks import TRACK, score_links, without_drift
 from tmdscope.studies.stem_defects.params import MovieParams, SimulateParams
 from tmdscope.studies.stem_defects.records import MOVIE, RATES, RUN, TRACKS, TRUTH, Rates
 from tmdscope.tracking.runs import numbers
+
+_REFITS = 100
+"""Fits of the classes of tracks to tracks that are drawn, for an interval."""
 
 
 def run(study: Study) -> None:
@@ -94,8 +99,10 @@ def judge(
     named = tracks["defect"].map(lambda d: d >= 0)
     true = truth.set_index(["frame", "defect"])["label"].rename("true")
     tracks = tracks.join(true, on=["frame", "defect"])
-    pair = transitions(moving, "smoothed", mobile, *draws)
     raw = transitions(moving, "label", mobile, *draws)
+    names = (*layer.names, PRISTINE)
+    pair = fit_histories(moving, names).transitions(_REFITS, scoring.seed)
+    at = names.index(first), names.index(second)
     chance = dynamics.change[first][second]
     return Rates(
         dynamics.seconds,
@@ -112,12 +119,20 @@ def judge(
         {"true": dynamics.hop[first], **_told(hop_chance(moving, a_px, *draws))},
         {
             "true": chance,
-            "estimated": _known(pair.chance[0, 1]),
-            "ci95": [_known(bound) for bound in pair.ci95[:, 0, 1]],
+            "estimated": _known(pair.chance[at]),
+            "ci95": [_known(bound) for bound in pair.ci95[:, *at]],
             "unsmoothed": _known(raw.chance[0, 1]),
         },
-        {name: float((tracks[name] == tracks["true"])[named].mean()) for name in ("label", "smoothed")},
+        _naming(tracks[named], names),
     )
+
+
+def _naming(tracks: pd.DataFrame, names: tuple[str, ...]) -> dict[str, float]:
+    """Say how many are named right, frame by frame and along tracks, and how far chances are from shares."""
+    right = {name: float((tracks[name] == tracks["true"]).mean()) for name in ("label", "smoothed")}
+    chances = tracks[[f"p_{name}" for name in names]].to_numpy()
+    true = pd.Categorical(tracks["true"], categories=names).codes.astype(np.int64)
+    return {**right, "calibration_error": expected_calibration_error(chances, true)}
 
 
 def _mostly(tracks: pd.DataFrame, label: str, kinds: list[str]) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from tmdscope.report.figures.defects import (
 from tmdscope.report.page import Claim, Figure, Gauge, Paragraph, Reading, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import readable
-from tmdscope.stem.rates import transitions
+from tmdscope.stem.histories import fit_histories
 from tmdscope.studies.stem_defects.records import Rates
 
 
@@ -86,7 +86,7 @@ class Following(Part):
             annotated(frame, own[own["frame"] == k].assign(label=own["smoothed"]), self.names)
             for k, frame in enumerate(self.frames)
         ]
-        told = transitions(own, "smoothed", self.names, self.scoring.bootstrap, self.scoring.seed)
+        told = fit_histories(own, self.names)
         links = ", ".join(f"{readable(name)} {value:.4g}" for name, value in rates.links.items())
         return Section(
             "Following defects",
@@ -115,7 +115,7 @@ class Following(Part):
                 Figure(
                     "How often classes become one another from frame to frame.",
                     "transitions",
-                    transition_diagram(self.names, told.chance, told.seen),
+                    transition_diagram(self.names, told.chance, told.expected.sum(axis=0).round()),
                 ),
             ],
         )
