@@ -166,7 +166,7 @@ def test_a_metric_of_which_less_is_better_is_told_and_drawn_so() -> None:
     scores = found.comparison.held_out[1]
     told = replace(scores, difference=differing(scores.difference, -0.5, (-0.9, -0.1), metric.name))
     assert "A is better: the interval lies below zero" in verdict(told, metric)
-    assert tables(compose(found), "Difference")[0].rows[4][2] == "mean error in levels"
+    assert tables(compose(found), "Difference")[0].rows[6][2] == "mean error in levels"
     assert any(line.split()[:4] == ["mean", "error", "in", "levels"] for line in describe(found).splitlines())
     assert metrics(found)["held_out_test.level_error_difference"] == -0.5
 

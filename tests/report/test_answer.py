@@ -1,5 +1,7 @@
 """What a report says first: a sentence of the task's own words, and a picture of the same numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,9 +48,9 @@ def test_numbers_are_told_in_their_unit() -> None:
 
 def test_a_metric_without_words_and_without_an_interval_is_told_by_its_name() -> None:
     values = {"precision": 0.8, "recall": 0.5, "false_alarms": 2.0, "f1": 0.6}
-    said = answer(
-        DETECTIONS, Estimate(values, dict.fromkeys(values), 4, 1), {}, "this model", "defects", "frames"
-    )
+    task = replace(DETECTIONS, metrics=tuple(replace(metric, words="") for metric in DETECTIONS.metrics))
+    found = Estimate(values, dict.fromkeys(values), 4, 1)
+    said = answer(task, found, {}, "this model", "defects", "frames")
     assert said.sentence == "This model has F1 0.600 on unseen frames."
 
 

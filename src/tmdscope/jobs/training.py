@@ -63,9 +63,7 @@ def cross_validate(study: Study, training: Training) -> None:
     tags = provenance(called, dataset.digest, settings)
     of = study.of(dataset.digest)
     tags |= {"precision": experiment.settings.precision.value, "split.sha256": of["split"]}
-    files = {"split": layout.split, **files_of(params, *stored)}
-    deciding = identity(tags, training.classes, **files)
-    resume = Resume.open(layout.attempts / name, deciding, machine(tags))
+    resume = open_attempt(study, name, params, tags, training.classes)
     data = DataUse(called, dataset.digest, layout.prepared.as_posix(), len(dataset.images), "crossval")
     record = track_experiment(open_study(called), name, tags, data, experiment, folds, on_results, resume)
     results = [
@@ -74,6 +72,15 @@ def cross_validate(study: Study, training: Training) -> None:
     ]
     record.write(layout.experiments / name / RUN, of, results)
     resume.finish()
+
+
+def open_attempt(
+    study: Study, name: str, params: ExperimentParams, tags: dict[str, str], classes: Sequence[str]
+) -> Resume:
+    """Go on with an interrupted cross-validation of the same data, settings and code, or begin one."""
+    layout = study.layout
+    files = {"split": layout.split, **files_of(params, layout.features, layout.pretrained)}
+    return Resume.open(layout.attempts / name, identity(tags, classes, **files), machine(tags))
 
 
 def _write_results(study: Study, name: str, dossier: Dossier, trained: Trained, of: dict[str, str]) -> None:

@@ -9,7 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.support.cohorts import make_cohort
-from tmdscope.jobs.images import crossval, sequential
+from tmdscope.jobs import training
+from tmdscope.jobs.images import sequential
 from tmdscope.layout import MAIN
 from tmdscope.learn.resume import Resume
 from tmdscope.params.experiments import ExperimentParams
@@ -51,7 +52,7 @@ def open_sequential() -> Resume:
 def open_crossval() -> Resume:
     params = STUDY.section(f"experiments.{EXPERIMENT}", ExperimentParams)
     tags = provenance("study", "ab" * 32, params.model_dump(mode="json"))
-    return crossval.open_attempt(STUDY, EXPERIMENT, params, tags, STUDY.section("data", DataParams).classes)
+    return training.open_attempt(STUDY, EXPERIMENT, params, tags, STUDY.section("data", DataParams).classes)
 
 
 def reorder(content: dict[str, Any]) -> None:
