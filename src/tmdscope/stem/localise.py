@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import norm
 
 from tmdscope.stem.lattice import Bragg, find_bragg
-from tmdscope.stem.sites import FLOOR, MAD, Image, Values, in_holes, read_sites
+from tmdscope.stem.sites import FLOOR, MAD, Image, Readings, Values, in_holes, read_sites
 
 COLUMNS = ("x_px", "y_px", "score")
 """That every method gives."""
@@ -28,6 +28,11 @@ EDGE_A = 1.5
 
 _EDGE_OF_SITES_A = 0.6
 """Width of the border where sites are not looked for."""
+
+_NEAR_A = 0.8
+"""Beyond the nearest sites, within the next ones, in lattice constants."""
+_TAIL = 0.2
+"""Least share of a defect's change that a site beside it may have changed by without being one."""
 
 
 class Localiser(Protocol):
@@ -134,7 +139,7 @@ class SiteIntensity:
         read = read_sites(image, self.blur, self.a_px)
         threshold = float(norm.isf(self.alarms / (2 * max(len(read.change), 1))))
         found = np.flatnonzero((np.abs(read.score) > threshold) & ~in_holes(read))
-        found = found[_strongest(read.places[found], np.abs(read.change[found]), 0.8 * read.bragg.a_px())]
+        found = found[_strongest(read, found)]
         found = found[inner(read.places[found], np.shape(image), read.bragg.a_px(), _EDGE_OF_SITES_A)]
         table = _table(read.places[found], np.abs(read.score[found]) / threshold)
         spread = read.change[found] / read.score[found]
@@ -142,13 +147,14 @@ class SiteIntensity:
         return table.assign(**told, ratio=read.ratio)
 
 
-def _strongest(places: Values, strength: Values, within_px: float) -> NDArray[np.bool_]:
-    """Leave out what lies beside something five times as strong: it is that one's tail."""
-    kept = np.ones(len(places), dtype=bool)
-    if len(places) > 1:
-        for first, second in cKDTree(places).query_pairs(within_px):
+def _strongest(read: Readings, found: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Leave out of sites that were found what lies beside a much stronger one: it is that one's tail."""
+    kept, strength = np.ones(len(found), dtype=bool), np.abs(read.change[found])
+    share = max(_TAIL, 2 * read.overlap)
+    if len(found) > 1:
+        for first, second in cKDTree(read.places[found]).query_pairs(_NEAR_A * read.bragg.a_px()):
             weak, strong = sorted((first, second), key=lambda k: strength[k])
-            kept[weak] &= strength[weak] > 0.2 * strength[strong]
+            kept[weak] &= strength[weak] > share * strength[strong]
     return kept
 
 

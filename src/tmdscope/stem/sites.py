@@ -38,7 +38,7 @@ class Readings:
 
     `haze` is how much brighter than usual it is around, `unit` the brightness of the brightest column, `dark`
     that of hollow sites, `ratio` what the second column has of the first's intensity, `lost` are the places
-    in holes.
+    in holes, `overlap` which share of a column's peak is seen at the nearest sites.
     """
 
     places: Values
@@ -50,6 +50,7 @@ class Readings:
     dark: float
     ratio: float
     lost: Values
+    overlap: float
     bragg: Bragg
 
 
@@ -66,7 +67,8 @@ def read_sites(image: Image, blur: float = 0.15, a_px: float | None = None) -> R
     column, levels = _by_light(sites, light)
     height = max(levels[0] - levels[2], 1e-6)
     ratio = (levels[1] - levels[2]) / height
-    unit = height / (1 - 3 * _overlap(values, sites.bragg, ratio, blur))
+    overlap = _overlap(values, sites.bragg, ratio, blur)
+    unit = height / (1 - 3 * overlap)
     places, cell = sites.places[sites.held], sites.cell[sites.held]
     column, light = column[sites.held], light[sites.held] / unit
     change, around = _compared(cell, light, *_CLEAR)
@@ -81,7 +83,7 @@ def read_sites(image: Image, blur: float = 0.15, a_px: float | None = None) -> R
         haze[own] = (light[own] - change[own] - np.median(light[own])) * unit
     kept, lost = column < 2, sites.places[~sites.held]
     of = (places[kept], column[kept], change[kept], score[kept], haze[kept])
-    return Readings(*of, unit, levels[2], ratio, lost, sites.bragg)
+    return Readings(*of, unit, levels[2], ratio, lost, overlap, sites.bragg)
 
 
 def in_holes(read: Readings) -> NDArray[np.bool_]:
