@@ -11,7 +11,7 @@ from tmdscope.errors import UserError
 from tmdscope.jobs.study import Study
 from tmdscope.studies.property_transfer import fetch
 from tmdscope.studies.property_transfer.study import STUDY
-from tmdscope.studies.property_transfer.tables import FOLDER_VARIABLE
+from tmdscope.studies.property_transfer.tables import FOLDER_VARIABLE, read_tables
 
 SETTINGS = Path("pipelines", "property_transfer", "params.yaml")
 
@@ -44,3 +44,14 @@ def test_a_folder_that_is_named_and_not_used_is_told(
     written = capfd.readouterr()
     assert f"{FOLDER_VARIABLE} is set and not used" in written.out + written.err
     assert "source simulated" in written.out
+
+
+def test_what_is_available_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("elementembeddings")
+    study = study_in(tmp_path, {"source": "available"})
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    fetch.run(study)
+    assert read_tables(study.layout.tables).about["source"] == "simulated"
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match=r"nowhere.* does not exist"):
+        fetch.run(study)

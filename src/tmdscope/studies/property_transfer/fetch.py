@@ -14,15 +14,15 @@ def run(study: Study) -> None:
     """Fill the folder of tables and say what they hold; `UserError` where too few compounds are there."""
     named = os.environ.get(FOLDER_VARIABLE)
     params, curves = study.section("tables", TablesParams), study.section("curves", CurvesParams)
-    if named and params.source != "published":
+    if named and params.source not in ("available", "published"):
         say(f"{FOLDER_VARIABLE} is set and not used: tables.source is {params.source!r}, not 'published'")
     about = fetch_tables(params, Path(named) if named else None, study.layout.tables)
-    pairs, last = about["compounds"][PAIRS], curves.labels[-1]
+    source, pairs, last = about["source"], about["compounds"][PAIRS], curves.labels[-1]
     if (left := pairs - -(-pairs // curves.folds)) < last:
         raise UserError(
-            f"{params.csv.path if params.csv else params.source}: {pairs} compounds have both properties, so "
+            f"{params.csv.path if params.csv else source}: {pairs} compounds have both properties, so "
             f"that {left} are left to learn from beside a fold; curves.labels ends with {last}: lower it in "
             f"{study.layout.settings}, or bring more compounds"
         )
     held = ", ".join(f"{count} {name}" for name, count in about["compounds"].items())
-    print(f"{study.layout.tables}: {held}; source {about['source']}")
+    print(f"{study.layout.tables}: {held}; source {source}")

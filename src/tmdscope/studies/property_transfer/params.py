@@ -40,7 +40,9 @@ class CsvParams(Params):
 class TablesParams(Params):
     """Section `tables`: where the properties come from."""
 
-    source: Literal["simulated", "published", "csv"]
+    source: Literal["available", "simulated", "published", "csv"] = Field(
+        description="`available`: published where their folder is named, else simulated"
+    )
     unit: str = Field(min_length=1, max_length=20, description="of both properties")
     zeros: bool = Field(description="whether compounds whose dear property is 0 are kept")
     simulated: SimulatedParams

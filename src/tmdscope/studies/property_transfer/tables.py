@@ -114,11 +114,14 @@ def fetch_tables(params: TablesParams, folder: Path | None, target: Path) -> dic
         "published": lambda: _published(folder),
         "csv": lambda: {PAIRS: _by_compound(_own(params.csv, params.unit))},
     }
-    made = makers[params.source]()
+    source: str = params.source
+    if source == "available":
+        source = "simulated" if folder is None else "published"
+    made = makers[source]()
     if not params.zeros:
         made[PAIRS] = made[PAIRS][made[PAIRS]["dear"] != 0].reset_index(drop=True)
     about = {
-        "source": params.source,
+        "source": source,
         "unit": params.unit,
         "compounds": {name: len(table) for name, table in made.items()},
     }
