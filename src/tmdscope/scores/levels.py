@@ -70,8 +70,8 @@ class Expected:
 def expect(levels: Levels, probabilities: NDArray[np.float64], among: NDArray[np.bool_]) -> Expected:
     """Give the mean number by the probabilities of its classes, (K,), and the ends of those it is `among`.
 
-    The most probable class always counts, and the mean itself, so that there is an interval around it where no
-    class is a candidate.
+    The most probable class always counts, and the mean itself, so that there is an interval where no class is
+    a candidate.
     """
     values = levels.values
     kept = values[among | (np.arange(len(values)) == probabilities.argmax())]
