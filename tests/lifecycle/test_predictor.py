@@ -223,5 +223,6 @@ def test_a_model_of_numbers_tells_the_expected_one_and_an_interval() -> None:
         number = found.expected
         assert number is not None
         numbers = [float(name.split()[0]) for name in (found.material, *found.candidates)]
-        assert (number.low, number.high, number.unit) == (min(numbers), max(numbers), "C")
+        ends = min(*numbers, number.value), max(*numbers, number.value)
+        assert (number.low, number.high, number.unit) == (*ends, "C")
         assert 900 <= number.value <= 1000

@@ -148,16 +148,18 @@ class Predictor:
                 probabilities={classes[label]: float(found.probabilities[k, label]) for label in told},
                 atoms={a: p for a, p in zip(atoms, present[k], strict=False) if a not in silent},
                 not_trained=silent,
-                expected=self._expected(found.calibrated[k], found.sets[k], told),
+                expected=self._expected(found.calibrated[k], found.sets[k], told, label),
             )
             for k, (name, label) in enumerate(zip(names, best, strict=True))
         ]
 
     def _expected(
-        self, calibrated: NDArray[np.float64], among: NDArray[np.bool_], told: Sequence[int]
+        self, calibrated: NDArray[np.float64], among: NDArray[np.bool_], told: Sequence[int], said: int
     ) -> Expected | None:
-        """Give the number that the classes stand for, of those that training could tell."""
+        """Give the number that classes stand for, of those that training could tell; one of them is said."""
         if self.levels is None:
             return None
-        known = np.isin(np.arange(len(calibrated)), told)
-        return expect(self.levels, np.where(known, calibrated, 0.0), among & known)
+        places = np.arange(len(calibrated))
+        known = np.isin(places, told)
+        among = among & known | (places == said)
+        return expect(self.levels, np.where(known, calibrated, 0.0), among)

@@ -70,9 +70,11 @@ class Expected:
 def expect(levels: Levels, probabilities: NDArray[np.float64], among: NDArray[np.bool_]) -> Expected:
     """Give the mean number by the probabilities of its classes, (K,), and the ends of those it is `among`.
 
-    The most probable class always counts, so that there is an interval where no class is a candidate.
+    The most probable class always counts, and the mean itself, so that there is an interval where no class is
+    a candidate.
     """
     values = levels.values
     kept = values[among | (np.arange(len(values)) == probabilities.argmax())]
     mean = float(probabilities @ values / probabilities.sum())
-    return Expected(mean, float(kept.min()), float(kept.max()), levels.unit)
+    low, high = min(mean, float(kept.min())), max(mean, float(kept.max()))
+    return Expected(mean, low, high, levels.unit)

@@ -39,6 +39,10 @@ def write(folder: Path, **changes) -> Path:
     content["leak"]["network"] |= {"hidden": 8, "epochs": 3}
     content["simulated"]["prepare"] |= {"size_px": 48}
     content["network"]["training"] |= {"epochs": 2}
+    content["attribution"] |= {"images_per_class": 1}
+    content["latent"] |= {"components": 3, "folds": 2}
+    content["variants"] |= {"stages": ["blocks.6"], "variance": [0.85], "others": [], "policies": ["aug1"]}
+    content["variants"] |= {"copies": 1, "methods": {"svc": content["variants"]["methods"]["svc"]}}
     content["audit"] |= {"draws": 1, "arrangements": 2, "permutations": 19, "folds": 3, "blocks": 3}
     content["scoring"]["bootstrap"] = 100
     content |= changes
@@ -112,6 +116,9 @@ def test_the_study_runs_from_nothing_to_a_report(tmp_path: Path, monkeypatch) ->
         *(("audit", source) for source in SOURCES),
         ("train",),
         ("register",),
+        ("latent",),
+        ("attribution",),
+        ("variants",),
         ("leak",),
         ("report",),
     ):
@@ -146,3 +153,4 @@ def test_the_study_runs_from_nothing_to_a_report(tmp_path: Path, monkeypatch) ->
     for part in ("held_out_test", "out_of_fold"):
         assert registered[part]["rmse"] >= registered[part]["mae"] > 0
     assert "mos2-growth-temperature version 1" in page
+    assert set(metrics["variants"]["depth"]) == {"pool", "pool, 85%", "blocks.6, 85%"}

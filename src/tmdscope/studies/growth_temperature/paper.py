@@ -12,7 +12,7 @@ from tmdscope.params.reading import Params
 from tmdscope.report.figures.scores import confusion_matrices
 from tmdscope.report.page import Block, Claim, Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.scores.task import ORDERED_CLASSES
+from tmdscope.scores.task import ORDERED_CLASSES, Metric, quantity
 from tmdscope.scores.text import heading, ranged
 from tmdscope.studies.growth_temperature.record import Comparison, Model
 
@@ -23,6 +23,7 @@ class PaperTable(Params):
     name: str
     about: str
     not_run: str = Field(default="", description="why rows without a model are not run")
+    numbers: bool = Field(default=False, description="whether errors in the temperature stand beside shares")
     header: list[str]
     rows: list[tuple[list[str], str]]
 
@@ -51,7 +52,7 @@ class PaperPart(Part):
     def claim(self) -> Claim:
         """Say what stands beside what."""
         rows = [key for table in self.paper.tables for _, key in table.rows]
-        run = sum("not run" not in self._measured(key, 1) for key in rows)
+        run = sum("not run" not in self._measured(key, self._shown(False)) for key in rows)
         return Claim(f"Of {len(rows)} rows of the paper's tables {run} were run here.")
 
     def section(self) -> Section:
@@ -80,20 +81,25 @@ class PaperPart(Part):
         return Section("Beside the paper", [*blocks, Figure(caption, ", ".join(matrices), drawn)])
 
     def _table(self, table: PaperTable) -> Table:
-        metrics = ORDERED_CLASSES.metrics[:2]
+        metrics = self._shown(table.numbers)
         heads = [f"here: {heading(metric)}" for metric in metrics]
-        rows = [[*cells, *self._measured(model, len(metrics))] for cells, model in table.rows]
+        rows = [[*cells, *self._measured(model, metrics)] for cells, model in table.rows]
         why = f"; not run: {table.not_run}" if table.not_run else ""
         return Table(f"{table.name}: {table.about}{why}", [*table.header, *heads], rows)
 
-    def _measured(self, key: str, width: int) -> Sequence[str]:
+    def _shown(self, numbers: bool) -> list[Metric]:
+        """List the plain and the balanced share, and the errors in the temperature."""
+        errors = [one for one in quantity(self.comparison.unit, (), ".1f").metrics if one.unit]
+        return [*ORDERED_CLASSES.metrics[:2], *(errors if numbers else [])]
+
+    def _measured(self, key: str, metrics: Sequence[Metric]) -> Sequence[str]:
         run = [found_model(self.comparison.models, *one.split(".")) for one in key.split()]
         known = [model for model in run if model is not None]
         if not known:
-            return ["not run"] * width
+            return ["not run"] * len(metrics)
         scores = known[0].scores
-        metrics = ORDERED_CLASSES.metrics[:width]
-        return [ranged(one, scores.by_class[one.name], scores.bounds[one.name]) for one in metrics]
+        values = {**scores.by_number, **scores.by_class}
+        return [ranged(one, values[one.name], scores.bounds[one.name]) for one in metrics]
 
 
 def found_model(models: Mapping[str, Mapping[str, Model]], framing: str, name: str) -> Model | None:

@@ -118,4 +118,5 @@ def read_cohort(study: Study) -> Cohort:
         order=sample_numbers(samples)[:, 0],
         statistics=None if described is None else described.iloc[known.rows].reset_index(drop=True),
         nuisance=pd.DataFrame({IN_TEST: known.in_test}),
+        row="image",
     )
