@@ -34,7 +34,7 @@ def gains(
 def gain(bounds: tuple[float, float], task: Task = TASK) -> Gain:
     names = [metric.name for metric in task.metrics]
     one = Estimate(dict.fromkeys(names, sum(bounds) / 2), dict.fromkeys(names, bounds), 40, 20)
-    return Gain("pre", "zero", 4, (), {"ensemble_test": one, "out_of_fold": one})
+    return Gain("pre", "zero", ("imagenet", "none"), 4, (), {"ensemble_test": one, "out_of_fold": one})
 
 
 def gain_blocks(found: list[Gain], what: str, question: Question, task: Task = TASK) -> Sequence[Block]:

@@ -51,12 +51,14 @@ def test_only_an_interval_without_0_decides(interval: tuple[float, float], says:
 def test_pretraining_helps_only_where_both_intervals_say_so(bounds: Any, says: str) -> None:
     names = [metric.name for metric in CLASSES.metrics]
     one = Estimate(dict.fromkeys(names, 0.5), dict.fromkeys(names, bounds), 20, 10)
-    gains = [Gain("pre", "zero", 4, (), {"ensemble_test": one, "out_of_fold": one})]
+    gains = [Gain("pre", "zero", ("imagenet", "none"), 4, (), {"ensemble_test": one, "out_of_fold": one})]
     part = Gains(PRETRAINING, gains, CLASSES, "20 images")
     (said,), claim = part.sentences(), part.claim()
     assert " pre less zero, macro F1: on the held-out test " in said
     assert claim is not None
-    assert claim.sentence == ("Yes." if bounds and bounds[0] > 0 else "These images do not decide it.")
+    answer, _, shown = claim.sentence.partition(" Beside: ")
+    assert answer == ("Yes." if bounds and bounds[0] > 0 else "These images do not decide it.")
+    assert shown == "pre (imagenet weights) less zero (random weights), held-out test."
     assert said.count(says) == 2
 
 

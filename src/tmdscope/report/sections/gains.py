@@ -150,7 +150,7 @@ QUESTIONS = (PRETRAINING, FROZEN, SOURCES, TUNING, HEADS, TARGETS)
 
 @dataclass(frozen=True)
 class Gain:
-    """An experiment less its counterpart; `unequal` are further settings in which the two differ.
+    """An experiment less its counterpart, with both weights; `unequal` are further settings that differ.
 
     `differences` holds ``ensemble_test`` and ``out_of_fold``; the latter not where a search found the
     settings of one of the two on these very images.
@@ -158,6 +158,7 @@ class Gain:
 
     first: str
     second: str
+    weights: tuple[str, str]
     epochs: int
     unequal: tuple[str, ...]
     differences: Mapping[str, Estimate]
@@ -166,6 +167,14 @@ class Gain:
     def pair(self) -> str:
         """The two, as a reader names the difference."""
         return f"{self.first} less {self.second}"
+
+    @property
+    def weighted(self) -> str:
+        """The two with what their backbones start from."""
+        return " less ".join(
+            f"{name} ({'random' if weights == 'none' else weights} weights)"
+            for name, weights in zip((self.first, self.second), self.weights, strict=True)
+        )
 
 
 def find_gains(
@@ -182,6 +191,7 @@ def find_gains(
         Gain(
             first=name,
             second=other,
+            weights=(entry.weights, base.weights),
             epochs=entry.epochs,
             unequal=question.unequal(entry, base),
             differences={
@@ -249,7 +259,8 @@ class Gains(Part):
             return None
         one, metric = self.found[0].differences["ensemble_test"], self.metric
         value, bounds = one.values[metric.name], one.bounds[metric.name]
-        return Claim(self.answer(), difference(self.found[0].pair, value, bounds, metric))
+        said = f"{self.answer()} Beside: {self.found[0].weighted}, held-out test."
+        return Claim(said, difference(self.found[0].pair, value, bounds, metric))
 
     def _says(self, gain: Gain) -> str:
         better, worse = self.question.better, self.question.worse
