@@ -39,7 +39,6 @@ NOT_RUN = {
     "make repro": SETUP,
     "make published": SETUP,
     "make growth": SETUP,
-    "make transfer": SETUP,
     **dict.fromkeys(
         (
             "tmdscope promote --params pipelines/property_transfer/params.yaml",
@@ -47,6 +46,13 @@ NOT_RUN = {
             "tmdscope card models:/experimental-band-gap/1",
         ),
         "test_transfer_study.py runs it on a study of its own",
+    ),
+    **dict.fromkeys(
+        (
+            "tmdscope defects movie.tif --crystal WS2 --out defects",
+            "tmdscope defects movie.npy --pixel-nm 0.02 --lattice-nm 0.246 --out defects",
+        ),
+        "tests/lifecycle/test_defects.py runs it on movies of its own",
     ),
     "make test": "runs this test",
     "make setup CPU=1 TORCH_INDEX=ADDRESS": "tests/test_setup.py does, from an index of files",

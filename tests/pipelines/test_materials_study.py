@@ -48,7 +48,7 @@ def runs_of(study: Clone) -> tuple[dict[str, object], dict[str, list[object]]]:
 
 
 NOT_ASKED = {
-    "check": {"src/tmdscope/jobs/networks.py", "src/tmdscope/vision"},
+    "check": {"src/tmdscope/jobs/networks.py", "src/tmdscope/scores", "src/tmdscope/vision"},
     **{stage: {"data/pretrained"} for stage in ("audit", "latent", "sequential")},
 }
 """Read where settings name a network's stages, or look through weights `simulated`: these do not."""
