@@ -19,6 +19,7 @@ METHODS = (
     *("difference_predicted", "latent_predicted"),
 )
 TINY: dict[str, dict[str, Any]] = {
+    "tables": {"source": "simulated"},
     "ways": {"regressor": "ridge"},
     "split": {"test_folds": 5, "folds": 2},
     "pooled": {"test_folds": 2, "folds": 2},
