@@ -1,5 +1,6 @@
 """Prediction intervals around any regressor that hold what they promise, whatever is wrong with it."""
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils.validation import check_is_fitted
 
 Values = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 
 class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -35,10 +37,8 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):  # 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:  # noqa: N803
         """Learn from rows, (N, F), and find what errors are made on rows of groups that were not learnt."""
         inputs, targets = np.asarray(X), np.asarray(y, dtype=np.float64)
-        of = np.arange(len(targets)) if groups is None else np.asarray(groups)
-        cut = GroupKFold(self.folds, shuffle=True, random_state=self.random_state)
         self.models_, self.error_, self.fold_ = [], np.zeros(len(targets)), np.zeros(len(targets), np.int64)
-        for number, (taught, asked) in enumerate(cut.split(inputs, targets, of)):
+        for number, (taught, asked) in enumerate(_parts(targets, groups, self.folds, self.random_state)):
             model = clone(self.estimator).fit(inputs[taught], targets[taught])
             self.error_[asked] = abs(model.predict(inputs[asked]) - targets[asked])
             self.fold_[asked] = number
@@ -94,10 +94,8 @@ class SpreadConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:  # noqa: N803
         """Learn from rows, (N, F), and find what errors are made on rows of groups that were not learnt."""
         inputs, targets = np.asarray(X), np.asarray(y, dtype=np.float64)
-        of = np.arange(len(targets)) if groups is None else np.asarray(groups)
-        cut = GroupKFold(self.folds, shuffle=True, random_state=self.random_state)
         error, spread = np.zeros(len(targets)), np.zeros(len(targets))
-        for taught, asked in cut.split(inputs, targets, of):
+        for taught, asked in _parts(targets, groups, self.folds, self.random_state):
             model = clone(self.estimator).fit(inputs[taught], targets[taught])
             error[asked] = abs(model.predict(inputs[asked]) - targets[asked])
             spread[asked] = model.spread(inputs[asked])
@@ -124,3 +122,11 @@ class SpreadConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         half = most * (self.model_.spread(X) + self.least_spread_)
         said = self.predict(X)
         return np.stack([said - half, said + half], axis=1)
+
+
+def _parts(
+    targets: Values, groups: ArrayLike | None, folds: int, seed: int | None
+) -> Iterator[tuple[Rows, Rows]]:
+    """Cut rows into those that a model learns from and those whose errors it makes; groups are not parted."""
+    of = np.arange(len(targets)) if groups is None else np.asarray(groups)
+    yield from GroupKFold(folds, shuffle=True, random_state=seed).split(targets, targets, of)
