@@ -60,8 +60,8 @@ def read_sites(image: Image, blur: float = 0.15, a_px: float | None = None) -> R
     A column's change is its light less the median of its neighbours', and less what sites of all kinds around
     it have changed by, which is haze.
     """
-    values = np.asarray(image, dtype=np.float32)
-    sites = find_sites(values, a_px)
+    sites = find_sites(image, a_px)
+    values = sites.image
     smooth = gaussian_filter(values, blur * sites.bragg.a_px())
     light = _sample(smooth, sites.places)
     column, levels = _by_light(sites, light)
