@@ -26,6 +26,8 @@ _SHARP_WHERE_KNOWN = 15.0
 """The same in the narrow ring where peaks must be."""
 AGREE = 0.12
 """Share by which a lattice may differ from the one that is known."""
+_LARGEST = 1e15
+"""Light whose square is no number of 32 bits any more lies beyond."""
 _STEPS = (-2, -1, 0, 1, 2)
 _FILTER = 0.07
 """Width of the demodulating filter, in radii of the ring: an average over about two lattice constants."""
@@ -74,8 +76,9 @@ def find_bragg(image: Image, a_px: float | None = None) -> Bragg:
     values = np.asarray(image, dtype=np.float32)
     if values.ndim != 2 or min(values.shape) < 64:
         raise LatticeError(f"a frame of shape {values.shape} is too small for a lattice: 64 x 64 px at least")
-    if not np.isfinite(values).all():
-        raise LatticeError("a frame holds values that are not finite: repair them, or leave the frame out")
+    if not (np.abs(values) < _LARGEST).all():
+        told = f"a frame holds values that are not finite, or beyond {_LARGEST:g}"
+        raise LatticeError(f"{told}: repair them, or leave the frame out")
     power, excess = _spectrum(values)
     radius = np.hypot(np.fft.fftfreq(values.shape[0])[:, None], np.fft.rfftfreq(values.shape[1])[None])
     low, high, sharp = _LOWEST, _HIGHEST, _SHARP

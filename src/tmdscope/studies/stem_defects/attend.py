@@ -19,6 +19,7 @@ from tmdscope.params.families import CnnFamily
 from tmdscope.run_record import StageRuns
 from tmdscope.stem.crystal import PRISTINE
 from tmdscope.stem.windows import SIZE
+from tmdscope.studies.stem_defects.data import read_windows
 from tmdscope.studies.stem_defects.records import ATTENTION, ATTENTION_RUN, Attention
 from tmdscope.studies.stem_defects.study import windows_of
 from tmdscope.tracking.runs import numbers
@@ -39,7 +40,7 @@ _NETWORK = CnnFamily(
 def run(study: Study) -> None:
     """Train on the windows of the first fold, and ask why it names the test's as they are."""
     windows = windows_of(study)
-    cohort, tables = windows.cohort(windows), study.layout.tables
+    cohort, tables = read_windows(windows), study.layout.tables
     pictures = cohort.inputs.reshape(-1, SIZE, SIZE)
     parts = cohort.rows(cohort.read_split(windows.layout.split))[0]
     torch.set_num_threads(1)
