@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tmdscope.report.page import Paragraph, Section, Table
+from tmdscope.report.page import Claim, Gauge, Paragraph, Reading, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.studies.stem_defects.records import Attention
 
@@ -17,6 +17,18 @@ class Reasons(Part):
     def metrics(self) -> dict[str, Any]:
         """Collect all."""
         return {"attention": asdict(self.attention)}
+
+    def claim(self) -> Claim:
+        """Say how far maps point from defects, beside the middle of the window."""
+        away, middle = self.attention.rms_px["all"], self.attention.middle_px
+        readings = [
+            Reading(words, px, f"{px:.2f} px")
+            for words, px in (("the map", away), ("the middle of the window", middle))
+        ]
+        told = (
+            f"Class activation maps point {away:.1f} px rms from the defect, where a lattice constant is 10.6"
+        )
+        return Claim(f"{told}.", Gauge(0.0, 10.6, readings))
 
     def section(self) -> Section:
         """Write the table."""
