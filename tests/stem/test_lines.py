@@ -43,3 +43,13 @@ def test_lines_that_do_not_jitter_stay(turn, noise):
     condition = Condition(noise=noise, jitter_px=0.1, rotation_deg=turn, contamination=0.3)
     image = Scene.draw(WS2, condition, 256, rng).render({}, rng)
     assert (find_sites(image).image == image).all()
+
+
+def test_few_lines_that_jump_and_lines_of_other_brightness_give_no_alarms():
+    rng = np.random.default_rng(3)
+    image = Scene.draw(WS2, Condition(rotation_deg=17), 320, rng).render({}, rng)
+    for y in (40, 120, 200):
+        image[y] = np.roll(image[y], 4)
+    striped = image + rng.normal(0, 0.15, (320, 1)).astype(np.float32)
+    assert len(SiteIntensity()(image)) <= 1
+    assert len(SiteIntensity()(striped)) <= 2

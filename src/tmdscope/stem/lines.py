@@ -14,6 +14,8 @@ _REACH_A = 0.7
 _STEP_PX = 0.1
 _LEAST_PX = 0.2
 """Standard deviation of the shifts below which lines stay as they are."""
+_GLITCH_PX = 1.0
+"""Shift of a single line that is moved back although the others stay."""
 _WEAK, _USUAL = 0.4, 75
 """Share of the usual stiffness, a percentile, below which a line is of what the three waves leave out."""
 _MEDIAN_OF_SQUARE = 0.455
@@ -31,15 +33,17 @@ def in_line(
     seen = _against(values, waves, fields, step)
     (first, of_first), (second, of_second) = (_shift(half, waves) for half in seen)
     usual = _WEAK * float(np.percentile([of_first, of_second], _USUAL))
-    weight = np.where(np.minimum(of_first, of_second) > usual, of_first * of_second, 0)
-    if not weight.any():
+    clear = np.minimum(of_first, of_second) > usual
+    if not clear.any():
         return None
-    weight /= np.maximum(of_first + of_second, 1e-30)
-    jitter = float(np.average(first * second, weights=weight))
-    if jitter < _LEAST_PX**2:
+    weight = np.where(clear, of_first * of_second, 0) / np.maximum(of_first + of_second, 1e-30)
+    both = first * second
+    jitter = float(np.average(both, weights=weight))
+    if jitter < _LEAST_PX**2 and not (both[clear] > _GLITCH_PX**2).any():
         return None
     error = float(np.median(weight * (first - second) ** 2)) / _MEDIAN_OF_SQUARE
-    shift, _ = _shift(seen.sum(axis=0), waves, error / jitter + usual)
+    shift, stiff = _shift(seen.sum(axis=0), waves, error / max(jitter, _LEAST_PX**2))
+    shift *= stiff**2 / (stiff**2 + usual**2)
     y, x = np.indices(values.shape, dtype=np.float32)
     return np.asarray(map_coordinates(values, [y, x + shift[:, None]], order=3, mode="nearest"))
 
