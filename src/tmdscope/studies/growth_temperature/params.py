@@ -98,9 +98,10 @@ class LeakParams(Params):
 
 
 class VariantsParams(Params):
-    """Section `variants`: depth of features, pretraining domain and augmentation, on simulated images."""
+    """Section `variants`: depth of features, pretraining domain and augmentation, on images."""
 
     enabled: bool = Field(description="off costs nothing")
+    source: Literal["simulated", "images"] = Field(description="whose images")
     backbone: BackboneParams = Field(description="frozen")
     stages: list[str] = Field(max_length=20, description="whose maps are features beside the pool")
     variance: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
@@ -112,6 +113,9 @@ class VariantsParams(Params):
     crop_share: float = Field(gt=0, le=1, description="side of a crop in that of its image")
     methods: dict[Key, Annotated[AnyFamily, Field(discriminator="family")]] = Field(
         min_length=1, description="with fixed settings"
+    )
+    networks: dict[Key, ExperimentParams] = Field(
+        max_length=10, description="whole ones, trained inside each fold under each policy"
     )
     seed: Seed
 
