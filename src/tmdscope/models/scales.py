@@ -31,7 +31,7 @@ def distances(inputs: Features, others: Features, minkowski: int) -> Features:
     Products in place of SciPy's powers: a fifth of the time.
     """
     if minkowski <= 2:
-        return cdist(inputs, others, "minkowski", p=minkowski)
+        return np.asarray(cdist(inputs, others, "minkowski", p=minkowski))
     found = np.empty((len(inputs), len(others)))
     for row, image in enumerate(inputs):
         apart = np.abs(others - image)

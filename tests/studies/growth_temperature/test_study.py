@@ -87,6 +87,8 @@ def test_every_row_of_the_paper_that_can_be_run_is_in_both_profiles() -> None:
         ("audit", {"order": "date"}, "audit.order: 'date'"),
         ("audit", {"nuisance": ["operator"]}, "audit.nuisance: 'operator' is not known here"),
         ("network", {"source": "images"}, "network.source is images, and images.source names none"),
+        ("variants", {"source": "images"}, "variants.source is images, and images.source names none"),
+        ("framing", {"unit": "banana"}, "framing.unit"),
     ],
 )
 def test_sections_that_disagree_are_refused(tmp_path: Path, section, change, message) -> None:

@@ -55,12 +55,12 @@ def measure(work: Asked, asked: LeakParams) -> Leak:
     """Score both kinds of features on all outer folds but the last, whose network the leaky ones are of."""
     cohort, folds, scoring = work.cohort, list(work.folds), work.scoring
     *judged, (seen, _) = folds
-    about = cohort.inputs, cohort.targets, cohort.classes
-    shared = extract(*about, seen, asked, len(judged))
+    known = cohort.inputs, cohort.targets, cohort.classes
+    shared = extract(*known, seen, asked, len(judged))
     leaky, honest = [], []
     for number, (train, unseen) in enumerate(judged):
         leaky.append(predict(cohort, shared, train, unseen, asked))
-        honest.append(predict(cohort, extract(*about, train, asked, number), train, unseen, asked))
+        honest.append(predict(cohort, extract(*known, train, asked, number), train, unseen, asked))
     rows = np.concatenate([unseen for _, unseen in judged])
     both = np.concatenate(leaky), np.concatenate(honest)
     about = cohort.targets[rows], cohort.sample_ids[rows]

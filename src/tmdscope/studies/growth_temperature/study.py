@@ -30,6 +30,7 @@ from tmdscope.studies.growth_temperature.params import (
     SimulatedGrowthParams,
     VariantsParams,
     edges_problem,
+    in_unit,
 )
 from tmdscope.studies.growth_temperature.record import NUISANCE_COLUMNS
 from tmdscope.studies.published_features.params import FetchParams
@@ -42,7 +43,8 @@ def models_agree(settings: Settings) -> Iterator[str]:
     """Compare what the sections say of models, metrics and draws."""
     models, honesty = settings.get("models", ModelsParams), settings.get("honesty", HonestyParams)
     framing = settings.get("framing", FramingParams)
-    levels = settings.get("simulated", SimulatedGrowthParams).temperatures
+    simulated = settings.get("simulated", SimulatedGrowthParams).temperatures
+    levels = [in_unit(celsius, framing.unit) for celsius in simulated]
     if framing.edges and (problem := edges_problem(framing.edges, levels)):
         yield f"framing.{problem}"
     tasks = {"regression": quantity(framing.unit, [0, 1])}

@@ -7,6 +7,7 @@ as it is, by a fit that never saw its sample; copies of an image train where it 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +78,7 @@ class Trial:
         """Predict every image with every method."""
         found = {name: np.empty(len(self.whole), dtype=np.int64) for name in self.methods}
         alike = self.training is self.whole and any(map(_turns, self.methods.values()))
-        turned = np.linalg.qr(self.whole.T.astype(np.float64), mode="r").T if alike else self.whole
+        turned = _turned(self.whole) if alike else self.whole
         for number, (seen, unseen) in enumerate(self.folds):
             training, whole, kept = self.training, self.whole, np.isin(self.rows, seen)
             if self.head is not None:
@@ -88,6 +89,12 @@ class Trial:
                 fitted = fit_family(family, inputs, self.labels[kept], self.classes)
                 found[name][unseen] = fitted.predict(asked[unseen].astype(np.float64))
         return [Said(self.group, self.name, method, labels) for method, labels in found.items()]
+
+
+def _turned(features: Features) -> NDArray[Any]:
+    """Turn features of N images, (N, F), so that N values, (N, N), hold all products of two images."""
+    found: NDArray[Any] = np.asarray(np.linalg.qr(features.T.astype(np.float64), mode="r"))
+    return found.T
 
 
 def _turns(family: AnyFamily) -> bool:
@@ -103,7 +110,7 @@ def run(study: Study) -> None:
     asked = study.section("variants", VariantsParams)
     own, path = source_of(study, asked.source), study.layout.scores.with_name(VARIANTS)
     if not asked.enabled:
-        Variants(False).write(path)
+        Variants(False).write(path, {})
         print(f"not run: variants.enabled is false in {study.layout.settings}")
         return
     if (absent := own.layout.tables / ABSENT).is_file():
@@ -180,8 +187,8 @@ def trials_of(
         yield under(DOMAIN, f"{other.architecture}, {other.weights}", see(other, images)[0])
     for policy in asked.policies:
         made = augment(policy, images, labels, asked.copies, asked.crop_share, asked.seed)
-        bright = made.bright and see(asked.backbone, made.images, brightness=BRIGHT)[0]
-        shown = bright if made.bright else pooled(made.images)
+        bright = partial(see, asked.backbone, brightness=BRIGHT)
+        shown = bright(made.images)[0] if made.bright else pooled(made.images)
         about = made.rows, made.labels, maps[POOL], folds, cohort.classes
         yield Trial(AUGMENTATION, policy, asked.methods, shown, *about)
 
