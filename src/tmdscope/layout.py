@@ -57,6 +57,7 @@ class Layout:
 MAIN = Layout()
 """Where the main study, on images, keeps its files."""
 
+
 def layout_beside(settings: Path) -> Layout:
     """Say where the study of some settings keeps its files: below ``pipelines``, or the main one."""
     folder = settings.parent

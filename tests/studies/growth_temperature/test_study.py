@@ -97,6 +97,20 @@ def test_sections_that_disagree_are_refused(tmp_path: Path, section, change, mes
         check_study(STUDY.at(write(tmp_path, **{section: content})))
 
 
+def test_the_settings_that_the_page_gives_for_what_is_not_run_agree(tmp_path: Path) -> None:
+    page = (PARAMS.parents[2] / "docs" / "growth.md").read_text()
+    given = yaml_of(page.partition("```yaml\n")[2].partition("```")[0])
+    content = {name: read_params(PARAMS)[name] | own for name, own in given.items()}
+    assert "16 sections" in check_study(STUDY.at(write(tmp_path, **content)))
+    for change, message in (
+        ({"strategy": "features"}, "strategy: features trains no whole network"),
+        ({"checkpoint": "paper"}, "checkpoint: no image is left"),
+    ):
+        content["variants"]["networks"]["cnn"] |= change
+        with pytest.raises(ParamsError, match=f"variants.networks.cnn.{message}"):
+            check_study(STUDY.at(write(tmp_path, **content)))
+
+
 @pytest.mark.slow
 def test_the_study_runs_from_nothing_to_a_report(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -86,7 +86,7 @@ def network_agrees(settings: Settings) -> Iterator[str]:
         if network.target == "multilabel":
             yield f"{place}.target: temperatures have no atoms; take multiclass or ordinal"
     for place, one in named.items():
-        has = weights_of(one.architecture)
+        has = (*weights_of(one.architecture), *(() if place == where else ("simulated",)))
         if one.weights not in (*has, "none"):
             known = ", ".join(has)
             yield f"{place}: no weights {one.weights!r} of {one.architecture} here; take {known} or none"

@@ -20,6 +20,7 @@ from tmdscope.errors import UserError
 from tmdscope.files import read_json
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
+from tmdscope.layout import Layout
 from tmdscope.models.registry import fit_family
 from tmdscope.models.scales import Labels
 from tmdscope.params.common import ScoringParams
@@ -122,11 +123,11 @@ def run(study: Study) -> None:
         raise UserError(f"{study.layout.settings}: variants.stages: no stage {unknown[0]!r}; {has}")
     cohort = study.cohort(own)
     work, images = Asked(own, cohort), np.array(Dataset.load(own.layout.tables / PREPARED).images)
-    made = cohort, images, work.folds, asked
-    trials = list(trials_of(*made, study.section("leak", LeakParams), study.layout.pretrained))
+    made, pretrained = (cohort, images, work.folds, asked), Layout("", study.layout.root).pretrained
+    trials = list(trials_of(*made, study.section("leak", LeakParams), pretrained))
     with tracked_stage(own, "variants", cohort, asked.model_dump(mode="json")) as tracked:
         said = [one for several in run_parts(_run, trials) for one in several]
-        said += networks_of(*made, study.layout.pretrained)
+        said += networks_of(*made, pretrained)
         found = score(cohort, said, work.scoring)
         with tracked.run("variants", {"experiment": "variants"}) as run:
             run.metrics(numbers({f"{one.group}.{one.name}.{one.method}": one.values for one in found}))

@@ -26,9 +26,10 @@ _CALLED = {"simulated": "simulated images", "images": "images"}
 
 _LACKING: Mapping[str, tuple[str, str]] = {
     "micronet": ("MicroNet's weights", "name them in variants.others where there is a network"),
+    "simulated": ("weights from simulated scans", "variants.others, after the main study's `pretrain`"),
     "layer2": ("torchvision's ImageNet ResNet18 (layer2 to layer4)", "name it in variants.backbone"),
     "network": ("whole networks fine-tuned under each augmentation", "hours on two cores: variants.networks"),
-    "images": ("the paper's own images", "images.source: archive, variants.source: images"),
+    "source:images": ("the paper's own images", "images.source: archive, variants.source: images"),
 }
 """Of the paper's variants those that may be missing: what they are called, and what runs them."""
 
@@ -90,7 +91,7 @@ class VariantsPart(Part):
     def _lacking(self) -> str:
         """Say which of the paper's variants were not run, and what runs them."""
         found = self.found
-        told = " ".join([found.source, *(f"{one.group} {one.name}" for one in found.found)])
+        told = " ".join([f"source:{found.source}", *(f"{one.group} {one.name}" for one in found.found)])
         return "; ".join(
             f"{what} ({how})"
             for key, (what, how) in _LACKING.items()
