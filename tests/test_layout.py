@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tmdscope.layout import find_project, tracking_home
+from tmdscope.layout import find_project, layout_beside, tracking_home
 
 
 def make_project(folder: Path) -> Path:
@@ -33,3 +33,10 @@ def test_runs_lie_in_dvcs_own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert tracking_home() == project
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     assert tracking_home() == tmp_path
+
+
+def test_settings_below_pipelines_are_of_a_study_of_that_name() -> None:
+    own = layout_beside(Path("p/pipelines/other/params.yaml"))
+    assert own.comparisons == Path("p/reports/other/comparisons")
+    assert layout_beside(Path("p/params.yaml")).comparisons == Path("p/reports/comparisons")
+    assert layout_beside(Path("params.yaml")).prepared == Path("data/prepared")

@@ -57,6 +57,15 @@ class Layout:
 MAIN = Layout()
 """Where the main study, on images, keeps its files."""
 
+
+def layout_beside(settings: Path) -> Layout:
+    """Say where the study of some settings keeps its files: below ``pipelines``, or the main one."""
+    folder = settings.parent
+    if folder.parent.name == "pipelines":
+        return Layout(folder.name, folder.parents[1], settings)
+    return Layout("", folder, settings)
+
+
 TUNED = "-tuned"
 """Behind the name of an experiment: the one with the settings that its search found."""
 

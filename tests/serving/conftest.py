@@ -28,8 +28,15 @@ def serve(scorer: Scorer) -> Iterator[Serve]:
     """Serve until the test ends; gives the port. Takes what `make_app` takes."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def start(token: str = "", at_once: int = 32, work: Scorer = scorer, **names: str) -> int:
-        app = make_app(work, 32, {"classes": list(CLASSES)}, [*LOCAL, *names.values()], token, at_once)
+    def start(
+        token: str = "",
+        at_once: int = 32,
+        work: Scorer = scorer,
+        teller: Scorer | None = None,
+        **names: str,
+    ) -> int:
+        known = [*LOCAL, *names.values()]
+        app = make_app(work, 32, {"classes": list(CLASSES)}, known, token, at_once, teller)
         listening = server._listen("127.0.0.1", 0)
         made = uvicorn.Server(server._config(app))
         thread = threading.Thread(target=made.run, args=([listening],), daemon=True)

@@ -3,18 +3,22 @@ import json
 import socket
 import threading
 import time
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
 import pytest
 import torch
 
+from tests.lifecycle.programs import make_complete
 from tests.serving.conftest import Serve
 from tests.support.serving import ask
 from tests.tracking.programs import CLASSES, IMAGES, make_program
 from tmdscope import limits
+from tmdscope.lifecycle.predict import as_record
+from tmdscope.lifecycle.predictor import Predictor
 from tmdscope.serving import app
-from tmdscope.serving.scorer import Scorer
+from tmdscope.serving.scorer import Scorer, Teller
 
 BODY = {"inputs": IMAGES.tolist()}
 
@@ -42,6 +46,24 @@ def test_the_answer_is_what_the_model_says(serve: Serve, key: str) -> None:
     with torch.inference_mode():
         expected = make_program(members=2).ensemble(torch.from_numpy(IMAGES)).numpy()
     np.testing.assert_allclose(answer["predictions"], expected, atol=1e-5)
+
+
+def test_what_the_command_says_of_an_image_is_told(serve: Serve) -> None:
+    program = make_complete()
+    graded = replace(program, config=replace(program.config, classes=("900 C", "950 C", "1000 C")))
+    predictor = Predictor(graded, "m")
+    teller = Teller(predictor)
+    port = serve(teller=teller, token="a token of some length")
+    assert ask(port, "/predict", BODY)[0] == 401
+    status, answer = ask(port, "/predict", BODY, {"Authorization": "Bearer a token of some length"})
+    teller.close()
+    assert status == 200
+    for found, said in zip(answer["predictions"], predictor.predict(IMAGES, "abc"), strict=True):
+        wanted = json.loads(json.dumps(as_record(said)))
+        assert set(wanted) - set(found) == {"file", "scale", "channel", "warnings"}
+        assert found["expected"] == pytest.approx(wanted["expected"], abs=1e-2)
+        assert (found["set"], found["unfamiliar"]) == (wanted["set"], wanted["unfamiliar"])
+    assert ask(serve(), "/predict", BODY) == (404, {"error": "Not Found"})
 
 
 def test_the_other_addresses_are_those_of_the_protocol(serve: Serve) -> None:

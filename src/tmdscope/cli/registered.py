@@ -38,15 +38,15 @@ def compare(
 
     Writes a page, the images on which they disagree, and an MLflow run in experiment `comparisons`.
     """
-    from tmdscope.layout import MAIN
+    from tmdscope.layout import layout_beside
     from tmdscope.lifecycle.compare import compare as compare_models
     from tmdscope.tracking.store import connect
 
     scoring, tracking = read(params, "scoring", "tracking")
     named = "-".join(key_of(model.removeprefix("models:/")) for model in (first, second))
-    prepared, folder = params.parent / MAIN.prepared, params.parent / MAIN.comparisons / named
-    draws = (scoring.bootstrap, scoring.seed)
-    echo(compare_models(connect(), first, second, tracking.model, prepared, folder, *draws, speed))
+    layout, draws = layout_beside(params), (scoring.bootstrap, scoring.seed)
+    folder = layout.comparisons / named
+    echo(compare_models(connect(), first, second, tracking.model, layout.prepared, folder, *draws, speed))
 
 
 def promote(

@@ -66,16 +66,11 @@ def make_experiment(
     normalisation = normalisation_of(weights, params.architecture)
     shared = params.strategy is Strategy.FEATURES
     width = feature_count(params.architecture)
-    state = None if shared else load_weights(weights, params.architecture, pretrained, size_px)
 
-    def new_backbone() -> Backbone:
-        network = bare_backbone(params.architecture, state, size_px)
-        frozen = layers_before(network, params.train_from) if params.train_from else []
-        return Backbone(network, normalisation, frozen).to(device).to(memory_format=torch.channels_last)
+    def new_head() -> Head:
+        return Head(width, encoding.outputs, params.dropout).to(device)
 
-    def new_model() -> nn.Module:
-        head = Head(width, encoding.outputs, params.dropout).to(device)
-        return head if shared else Classifier(new_backbone(), head)
+    whole = None if shared else classifier_maker(params, encoding, size_px, pretrained, device)
 
     def assemble(models: Sequence[nn.Module]) -> Ensemble:
         if shared:
@@ -89,7 +84,25 @@ def make_experiment(
     labels = torch.from_numpy(dataset.labels(classes)).to(device)
     examples = Examples(inputs[:, 0], labels, inputs) if shared else Examples(inputs, labels)
     config = _config(params.architecture, encoding, size_px, shared, normalisation)
-    return Experiment(encoding, examples, new_model, _fit_settings(params, device), assemble, config)
+    return Experiment(encoding, examples, whole or new_head, fit_settings(params, device), assemble, config)
+
+
+def classifier_maker(
+    params: ExperimentParams, target: Target, size_px: int, pretrained: Path, device: torch.device
+) -> Callable[[], Classifier]:
+    """Load the weights that whole networks of an experiment begin with; what is given makes one."""
+    weights = Weights(params.weights)
+    state = load_weights(weights, params.architecture, pretrained, size_px)
+    normalisation, width = normalisation_of(weights, params.architecture), feature_count(params.architecture)
+
+    def new_model() -> Classifier:
+        head = Head(width, target.outputs, params.dropout).to(device)
+        network = bare_backbone(params.architecture, state, size_px)
+        frozen = layers_before(network, params.train_from) if params.train_from else []
+        backbone = Backbone(network, normalisation, frozen).to(device)
+        return Classifier(backbone.to(memory_format=torch.channels_last), head)
+
+    return new_model
 
 
 def _config(
@@ -108,7 +121,8 @@ def _config(
     )
 
 
-def _fit_settings(params: ExperimentParams, device: torch.device) -> FitSettings:
+def fit_settings(params: ExperimentParams, device: torch.device) -> FitSettings:
+    """Say how an experiment's network is trained on a device."""
     precision = Precision(params.precision)
     if precision is Precision.AUTO and params.strategy is Strategy.FEATURES:
         precision = Precision.FP32  # a head is too small to gain

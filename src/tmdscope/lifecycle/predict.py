@@ -126,7 +126,7 @@ def writer(
     `atoms` are empty unless the model's targets are multilabel.
     """
     if form == "json":
-        return "", lambda prediction: json.dumps(_to_json(prediction)) + "\n"
+        return "", lambda prediction: json.dumps(as_record(prediction)) + "\n"
     if form == "csv":
         shares = (*(f"p_{name}" for name in classes), *(f"atom_{name}" for name in atoms))
         number = _CSV_NUMBER if read_quantity(classes) else ()
@@ -138,7 +138,8 @@ def writer(
     return head + ("; atoms\n" if atoms else "\n"), lambda prediction: _table_line(prediction, width)
 
 
-def _to_json(prediction: Prediction) -> dict[str, Any]:
+def as_record(prediction: Prediction) -> dict[str, Any]:
+    """Give what is known of a file, JSON-like, as ``--json`` writes it; of one not used its problem."""
     if prediction.problem:
         return {"file": prediction.file, "problem": prediction.problem}
     content = asdict(prediction)

@@ -13,7 +13,7 @@ from sklearn.neighbors import (
 )
 
 from tmdscope.materials import INVALID
-from tmdscope.models.scales import FamilyError, Features, Labels, Targets, median_distance
+from tmdscope.models.scales import FamilyError, Features, Labels, Targets, distances, median_of
 from tmdscope.params.families import KnnFamily, RadiusFamily
 
 
@@ -29,21 +29,26 @@ class _Within(BaseEstimator):
     """What both kinds share: the radius in the unit of the training images, and who has neighbours."""
 
     machine_: Any
+    inputs_: Features
+    radius_: float
 
     def __init__(self, family: RadiusFamily) -> None:
         self.family = family
 
-    def _radius(self, inputs: Features) -> dict[str, Any]:
-        radius = self.family.radius * median_distance(inputs, self.family.minkowski)
-        return {"radius": radius, "weights": self.family.votes, "p": self.family.minkowski}
+    def _learn(self, machine: Callable[..., Any], inputs: Features, targets: Targets) -> None:
+        family = self.family
+        self.inputs_, apart = inputs, distances(inputs, inputs, family.minkowski)
+        self.radius_ = family.radius * median_of(apart[np.triu_indices(len(inputs), 1)])
+        made = machine(radius=self.radius_, weights=family.votes, metric="precomputed")
+        self.machine_ = made.fit(apart, targets)
 
     def _among_others(self, inputs: Features, ask: Callable[[Features], Targets], alone: Targets) -> Targets:
         """Ask the images that have neighbours; the others get what is said of one that is `alone`."""
-        near = self.machine_.radius_neighbors(inputs, return_distance=False)
+        apart = distances(inputs, self.inputs_, self.family.minkowski)
         found = np.repeat(alone[None], len(inputs), axis=0)
-        crowded = np.array([len(own) > 0 for own in near], dtype=bool)
+        crowded = (apart <= self.radius_).any(axis=1)
         if crowded.any():
-            found[crowded] = ask(inputs[crowded])
+            found[crowded] = ask(apart[crowded])
         return found
 
 
@@ -52,7 +57,7 @@ class WithinRadius(ClassifierMixin, _Within):
 
     def fit(self, inputs: Features, labels: Labels) -> Self:
         """Keep the training images."""
-        self.machine_ = RadiusNeighborsClassifier(**self._radius(inputs)).fit(inputs, labels)
+        self._learn(RadiusNeighborsClassifier, inputs, labels)
         self.classes_ = self.machine_.classes_
         return self
 
@@ -71,7 +76,7 @@ class MeanWithinRadius(RegressorMixin, _Within):
 
     def fit(self, inputs: Features, numbers: Targets) -> Self:
         """Keep the training images."""
-        self.machine_ = RadiusNeighborsRegressor(**self._radius(inputs)).fit(inputs, numbers)
+        self._learn(RadiusNeighborsRegressor, inputs, numbers)
         self.mean_ = np.array(np.mean(numbers, dtype=np.float64))
         return self
 

@@ -19,6 +19,9 @@ from tmdscope.vision.targets import Coral, Levels, Multiclass, Ordinal, Target
 
 Values = NDArray[np.float64]
 
+_WATCHED = 32
+"""Training images by whose loss a training that diverges is noticed."""
+
 
 class _Network(BaseEstimator):
     """A network that trains for all epochs and keeps the last, so that no image chooses one."""
@@ -32,12 +35,12 @@ class _Network(BaseEstimator):
 
     def _train(self, target: Target, inputs: Features, labels: Labels) -> None:
         examples = Examples(self._shaped(inputs), torch.tensor(labels))
-        rows = torch.arange(len(labels))  # scores after each epoch are of training images
+        rows = torch.arange(len(labels))
         self.target_ = target
         if isinstance(self.family, CnnFamily):
             self.model_ = train_cnn(self.family, self.seed, target, examples, rows)
         else:
-            self.model_ = train_mlp(self.family, self.seed, target, examples, rows, rows, Silent())
+            self.model_ = train_mlp(self.family, self.seed, target, examples, rows, rows[:_WATCHED], Silent())
 
     def _outputs(self, inputs: Features) -> Tensor:
         return predict_logits(self.model_, self._shaped(inputs))

@@ -7,11 +7,13 @@ transforms of the features before it.
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
@@ -26,7 +28,7 @@ from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScale
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.class_weight import compute_sample_weight
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from tmdscope.models.neighbours import MeanWithinRadius, WithinRadius, make_nearest
 from tmdscope.models.networks import NetworkClassifier, NetworkRegressor
@@ -103,7 +105,8 @@ def fit_family(
     One thread, because a fit of this size spends its time waiting when BLAS threads share busy cores
     (measured: 0.1 s becomes 5 s), and because the result then does not depend on their number.
     """
-    with threadpool_limits(1), warnings.catch_warnings():
+    checked = config_context(skip_parameter_validation=True)  # by `AnyFamily`; a twentieth of a small fit
+    with _threads().limit(limits=1), checked, warnings.catch_warnings():
         if getattr(family, "steps", -1) != -1:
             warnings.simplefilter("ignore", ConvergenceWarning)  # it was asked to stop there
         transforms = make_transforms(family)
@@ -119,6 +122,12 @@ def fit_family(
         else:
             estimator = make(family, inputs, classes, seed)
         return Fitted(transforms, estimator.fit(inputs, targets), targets.dtype)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Find the libraries with threads, once: looking for them takes as long as a small fit."""
+    return ThreadpoolController()
 
 
 def framed(

@@ -23,23 +23,22 @@ _LARGE_BYTES = 1 << 22
 
 
 class Scoring:
-    """Reads, checks and answers requests for probabilities; at most `at_once` are answered or wait."""
+    """Reads, checks and answers requests about images; at most `at_once` are answered or wait."""
 
-    def __init__(self, scorer: Scorer, size_px: int, at_once: int) -> None:
-        self._scorer = scorer
+    def __init__(self, size_px: int, at_once: int) -> None:
         self._size_px = size_px
         self._free = at_once
         self._held = 0
         self._reader = ThreadPoolExecutor(1)
 
-    async def answer(self, request: Request) -> Response:
-        """Answer ``{"predictions": [[...], ...]}``: per image a row of probabilities in class order."""
+    async def answer(self, request: Request, scorer: Scorer) -> Response:
+        """Answer ``{"predictions": [...]}``: what the scorer says of each image."""
         _check_headers(request)
         body = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 await self._read(request, body)
-            return await self._answer(request, body)
+            return await self._answer(request, body, scorer)
         except TimeoutError:
             raise RefusedError(408, f"the body did not arrive within {BODY_SECONDS} s") from None
         except ClientDisconnect:
@@ -56,11 +55,12 @@ class Scoring:
             self._held += len(chunk)
             body += chunk
 
-    async def _answer(self, request: Request, body: bytearray) -> Response:
+    async def _answer(self, request: Request, body: bytearray, scorer: Scorer) -> Response:
         if self._free <= 0:
             raise busy("the server is busy with other requests")
         self._free -= 1
-        work, gone = asyncio.ensure_future(self._score(body)), asyncio.ensure_future(request.receive())
+        work = asyncio.ensure_future(self._score(body, scorer))
+        gone = asyncio.ensure_future(request.receive())
         try:
             await asyncio.wait((work, gone), timeout=ANSWER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -73,10 +73,10 @@ class Scoring:
             gone.cancel()
             self._free += 1
 
-    async def _score(self, body: bytearray) -> Any:
+    async def _score(self, body: bytearray, scorer: Scorer) -> Any:
         loop = asyncio.get_running_loop()
         images = await loop.run_in_executor(self._reader, read_images, body, self._size_px)
-        found = (await self._scorer.score(images)).tolist()
+        found = (await scorer.score(images)).tolist()
         if images.nbytes > _LARGE_BYTES:
             del images
             await loop.run_in_executor(self._reader, give_back_freed_memory)
@@ -104,14 +104,19 @@ def make_app(
     hosts: Collection[str],
     token: str = "",
     at_once: int = 32,
+    teller: Scorer | None = None,
 ) -> FastAPI:
     """Make the app: MLflow's ``/invocations``, ``/ping``, ``/health`` and ``/version``, and ``/metadata``.
 
-    `hosts` are the names it answers to, in lower case, without ports. ``/invocations`` and ``/metadata`` ask
-    for the token, unless it is empty. More requests than `at_once` (answered or waiting) get status 503.
+    With a `teller` also ``/predict``, whose body is that of ``/invocations``. `hosts` are the names it
+    answers to, in lower case, without ports. What is of the model asks for the token, unless it is empty.
+    More requests than `at_once` (answered or waiting) get status 503.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
-    scoring = Scoring(scorer, size_px, at_once)
+    scoring = Scoring(size_px, at_once)
+
+    async def invocations(request: Request) -> Response:
+        return await scoring.answer(request, scorer)
 
     async def ping() -> Response:
         return Response("\n", media_type=_JSON)
@@ -125,7 +130,13 @@ def make_app(
     async def pass_on(_request: Request, error: Exception) -> Response:
         raise error
 
-    app.add_api_route("/invocations", scoring.answer, methods=["POST"])
+    app.add_api_route("/invocations", invocations, methods=["POST"])
+    if teller is not None:
+
+        async def predict(request: Request) -> Response:
+            return await scoring.answer(request, teller)
+
+        app.add_api_route("/predict", predict, methods=["POST"])
     app.add_api_route("/ping", ping)
     app.add_api_route("/health", ping)
     app.add_api_route("/version", mlflow_version)

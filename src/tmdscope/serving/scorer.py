@@ -5,18 +5,24 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tmdscope.lifecycle.predict import as_record
+from tmdscope.lifecycle.predictor import Predictor
 from tmdscope.vision.classifier import Ensemble
 from tmdscope.vision.features import best_device
 
 BATCH = 16
 """Images that are computed at once; a request of more takes turns with the others after each."""
 
-_Piece = tuple[NDArray[np.uint8], "Future[NDArray[np.float32]]"]
+_OF_FILES = ("file", "scale", "channel", "warnings")
+"""What a prediction says of a file, which a request does not bring."""
+
+_Piece = tuple[NDArray[np.uint8], "Future[NDArray[Any]]"]
 
 
 class Scorer:
@@ -38,15 +44,15 @@ class Scorer:
         for worker in self._workers:
             worker.start()
 
-    async def score(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Give the probabilities, float32, N x K, of a request's images, uint8, N x S x S, N at least 1.
+    async def score(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Give what is computed, N x ..., of a request's images, uint8, N x S x S, N at least 1.
 
         Whoever is cancelled meanwhile leaves at most a batch for each thread behind.
         """
         gate = asyncio.Semaphore(len(self._workers))
 
-        async def _one(piece: NDArray[np.uint8]) -> NDArray[np.float32]:
-            future: Future[NDArray[np.float32]] = Future()
+        async def _one(piece: NDArray[np.uint8]) -> NDArray[Any]:
+            future: Future[NDArray[Any]] = Future()
             async with gate:
                 with self._changed:
                     self._waiting.append((piece, future))
@@ -93,6 +99,21 @@ class Scorer:
                     return pieces
 
     @torch.inference_mode()
-    def _compute(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = self._ensemble(torch.from_numpy(images).to(self._device)).cpu().numpy()
+    def _compute(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Give the class probabilities, float32, N x K."""
+        found: NDArray[Any] = self._ensemble(torch.from_numpy(images).to(self._device)).cpu().numpy()
+        return found
+
+
+class Teller(Scorer):
+    """Says all that `tmdscope predict` says of an image: a record (JSON-like) for each, shape (N,)."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        super().__init__(predictor.ensemble)
+
+    def _compute(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        found: NDArray[Any] = np.empty(len(images), dtype=object)
+        for place, one in enumerate(self._predictor.predict(images, [""] * len(images))):
+            found[place] = {key: value for key, value in as_record(one).items() if key not in _OF_FILES}
         return found

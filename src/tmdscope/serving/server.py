@@ -14,12 +14,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tmdscope import __version__
 from tmdscope.errors import UserError
+from tmdscope.lifecycle.predictor import Predictor
 from tmdscope.limits import HEADER_SECONDS, MAX_CONNECTIONS
 from tmdscope.memory import give_back_freed_memory
 from tmdscope.scores.levels import read_quantity
 from tmdscope.serving.app import make_app
 from tmdscope.serving.door import LOCAL
-from tmdscope.serving.scorer import Scorer
+from tmdscope.serving.scorer import Scorer, Teller
 from tmdscope.stage import say
 from tmdscope.tracking.models import Program, load_program
 from tmdscope.tracking.predictions import resolve_version
@@ -83,10 +84,14 @@ def serve(
     with _listen(host, port) as listening:
         version = resolve_version(connect(), model, registered)
         program = load_program(version.uri, sha256)
-        scorer = Scorer(program.ensemble)
+        metadata, size_px = describe(version, program, model), program.config.size_px
+        knows = program.reliability is not None and program.prepare is not None
+        predictor = Predictor(program, version.uri) if knows else None
+        scorer = Scorer(program.ensemble if predictor is None else predictor.ensemble)
+        teller = None if predictor is None else Teller(predictor)
+        del program  # a predictor has a copy of its networks
         give_back_freed_memory()
-        metadata = describe(version, program, model)
-        app = make_app(scorer, program.config.size_px, metadata, set(names), token, at_once)
+        app = make_app(scorer, size_px, metadata, set(names), token, at_once, teller)
         place = f"http://{_host_name(host)}:{listening.getsockname()[1]}"
         say(f"{version.name} version {version.number} answers on {place} to the names {', '.join(names)}")
         if host not in (*LOCAL, "::1") and not token:
@@ -99,6 +104,8 @@ def serve(
             os._exit(0)
         finally:
             scorer.close()
+            if teller is not None:
+                teller.close()
 
 
 def describe(version: Version, program: Program, asked: str) -> dict[str, Any]:

@@ -103,28 +103,32 @@ def symmetric_features(
 
 def stage_features(
     backbone: Backbone,
-    stage: str,
+    stages: Sequence[str],
     images: NDArray[np.uint8],
     batch_size: int,
     device: torch.device,
     brightness: float = 1.0,
-) -> NDArray[np.float32]:
-    """Compute what a frozen backbone sees in images, N x F: all values of a stage's maps, or behind `POOL`.
+) -> list[NDArray[np.float32]]:
+    """Compute what a frozen backbone sees in images, N x F for each stage: its maps' values, or at `POOL`.
 
     Grey values are multiplied by `brightness` before they are normalised.
     """
-    seen: list[Tensor] = []
+    seen: dict[str, Tensor] = {}
     placed_one = placed(backbone, device)
-    network = placed_one.network
+    network = placed_one.network.to(memory_format=torch.channels_last)
 
     def look(images: Tensor) -> Tensor:
         scaled = images.to(torch.float32).mul(brightness / 255.0).unsqueeze(1)
-        features: Tensor = network((scaled - placed_one.mean) / placed_one.std)
-        return (seen.pop() if seen else features).flatten(1).float()
+        seen[POOL] = network((scaled - placed_one.mean) / placed_one.std)
+        return torch.cat([seen[stage].flatten(1).float() for stage in stages], dim=1)
 
-    if stage != POOL:
-        network.get_submodule(stage).register_forward_hook(lambda _, __, given: seen.append(given))
-    return apply_in_batches(look, images, batch_size, device)
+    for stage in set(stages) - {POOL}:
+        network.get_submodule(stage).register_forward_hook(
+            lambda _, __, given, stage=stage: seen.update({stage: given})
+        )
+    found = apply_in_batches(look, images, batch_size, device)
+    widths = [seen[stage].flatten(1).shape[1] for stage in stages]
+    return np.split(found, np.cumsum(widths)[:-1], axis=1)
 
 
 def embed(

@@ -87,12 +87,28 @@ def test_every_row_of_the_paper_that_can_be_run_is_in_both_profiles() -> None:
         ("audit", {"order": "date"}, "audit.order: 'date'"),
         ("audit", {"nuisance": ["operator"]}, "audit.nuisance: 'operator' is not known here"),
         ("network", {"source": "images"}, "network.source is images, and images.source names none"),
+        ("variants", {"source": "images"}, "variants.source is images, and images.source names none"),
+        ("framing", {"unit": "banana"}, "framing.unit"),
     ],
 )
 def test_sections_that_disagree_are_refused(tmp_path: Path, section, change, message) -> None:
     content = read_params(PARAMS)[section] | change
     with pytest.raises(ParamsError, match=message):
         check_study(STUDY.at(write(tmp_path, **{section: content})))
+
+
+def test_the_settings_that_the_page_gives_for_what_is_not_run_agree(tmp_path: Path) -> None:
+    page = (PARAMS.parents[2] / "docs" / "growth.md").read_text()
+    given = yaml_of(page.partition("```yaml\n")[2].partition("```")[0])
+    content = {name: read_params(PARAMS)[name] | own for name, own in given.items()}
+    assert "16 sections" in check_study(STUDY.at(write(tmp_path, **content)))
+    for change, message in (
+        ({"strategy": "features"}, "strategy: features trains no whole network"),
+        ({"checkpoint": "paper"}, "checkpoint: no image is left"),
+    ):
+        content["variants"]["networks"]["cnn"] |= change
+        with pytest.raises(ParamsError, match=f"variants.networks.cnn.{message}"):
+            check_study(STUDY.at(write(tmp_path, **content)))
 
 
 @pytest.mark.slow

@@ -50,8 +50,18 @@ class Asked:
             raise UserError(f"{study.layout.settings}: framing.{problem}")
         self.scale = Scale(cohort.classes, levels, tuple(edges), framing.unit)
         samples = cohort.sample_ids.tolist()
+        self._require_samples(len(set(samples)), study.layout.settings)
         self.folds: Folds = outer_folds(cohort.stratum, samples, self.models.outer_folds)
         self.blocks = self._blocks()
+
+    def _require_samples(self, samples: int, settings: Path) -> None:
+        """Refuse fewer samples than folds, of which no two share one."""
+        outer, inner = self.models.outer_folds, self.models.inner_folds
+        seen = samples - -(-samples // outer)
+        for name, folds, known in (("outer_folds", outer, samples), ("inner_folds", inner, seen)):
+            if known < folds:
+                told = f"{settings}: models.{name} is {folds}, but there are {known} samples for them"
+                raise UserError(f"{told}: lower it, or bring more samples")
 
     def _blocks(self) -> Folds:
         cohort = self.cohort

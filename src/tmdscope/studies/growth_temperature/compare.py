@@ -205,9 +205,9 @@ def _track(tracked: Tracked, name: str, scores: Scores, chosen: Sequence[Chosen]
         for number, one in enumerate(chosen):
             with tracked.run(f"outer-{number}", {**tags, "outer_fold": str(number)}, run) as child:
                 child.params(one.settings)
-                child.metrics({"inner": one.value})
-                values = [trial["value"] for trial in one.trials]
-                child.history([{"trial": value} if value is not None else {} for value in values], 0)
+                trials = [{"trial": trial["value"]} for trial in one.trials]
+                told = [own if own["trial"] is not None else {} for own in trials]
+                child.history([{"inner": one.value, **told[0]}, *told[1:]], 0)
     return run.run_id
 
 

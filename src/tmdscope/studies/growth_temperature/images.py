@@ -19,7 +19,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.params.images import ArchiveParams, DescribeParams
 from tmdscope.scores.levels import name_level
 from tmdscope.studies.growth_temperature.described import RAW, fill
-from tmdscope.studies.growth_temperature.params import ARCHIVE, FramingParams, ImagesParams
+from tmdscope.studies.growth_temperature.params import ARCHIVE, FramingParams, ImagesParams, Unit, in_unit
 from tmdscope.studies.growth_temperature.record import ABSENT, IN_TEST
 from tmdscope.studies.growth_temperature.sources import source_of
 
@@ -49,7 +49,7 @@ def run(study: Study) -> None:
     print(f"{len(table)} images of {table['sample_id'].nunique()} samples, from the {asked.source}")
 
 
-def _ingest(asked: ImagesParams, raw: Path, unit: str) -> pd.DataFrame:
+def _ingest(asked: ImagesParams, raw: Path, unit: Unit) -> pd.DataFrame:
     if asked.source == "archive":
         archive = ArchiveParams(record=ARCHIVE, files=asked.files)
         return ingest_archive(archive, _ARCHIVED, raw / PICTURES, raw / NOTE)
@@ -60,7 +60,7 @@ def _ingest(asked: ImagesParams, raw: Path, unit: str) -> pd.DataFrame:
     return ingest_sheet(folder, sheet, list(names), raw / PICTURES, asked.folder.channel)
 
 
-def labelled(manifest: Path, unit: str) -> Sheet:
+def labelled(manifest: Path, unit: Unit) -> Sheet:
     """Read a person's manifest; its temperatures stand in place of the class, whatever that may be."""
     sheet = read_sheet(manifest, ("path", "sample_id"))
     ids = [{"image_id": row["path"], "sample_id": row["sample_id"]} for row in sheet.rows]
@@ -73,7 +73,7 @@ def labelled(manifest: Path, unit: str) -> Sheet:
     return replace(sheet, label=LABEL, rows=rows)
 
 
-def read_temperatures(manifest: pd.DataFrame, unit: str) -> pd.Series:
+def read_temperatures(manifest: pd.DataFrame, unit: Unit) -> pd.Series:
     """Read the temperatures of a manifest, a number a row, in a unit that its column names."""
     named = [str(name) for name in manifest if str(name).startswith(_COLUMN)]
     if len(named) != 1:
@@ -82,9 +82,14 @@ def read_temperatures(manifest: pd.DataFrame, unit: str) -> pd.Series:
     if (found := named[0].removeprefix(_COLUMN)) != unit:
         raise UserError(f"column {named[0]} is in {found}, framing.unit is {unit}: write both in one unit")
     values = pd.to_numeric(manifest[named[0]], errors="coerce").astype(float)
-    if not (values.abs() < float("inf")).all():
-        first = manifest["image_id"][~(values.abs() < float("inf"))].iloc[0]
-        raise UserError(f"image {first!r} has no number as {named[0]}: fill it, or leave the image out")
+    if (bad := ~(values.abs() < float("inf"))).any():
+        first, cell = manifest["image_id"][bad].iloc[0], manifest[named[0]][bad].iloc[0]
+        said = "the cell is empty" if pd.isna(cell) else f"it says {str(cell)!r}"
+        told = f"image {first!r} has no number as {named[0]} ({said})"
+        raise UserError(f"{told}: write one, with a point, or leave the image out")
+    if (cold := values < in_unit(-273.15, unit)).any():
+        told = f"image {manifest['image_id'][cold].iloc[0]!r} has {named[0]} {values[cold].iloc[0]:g}"
+        raise UserError(f"{told}, which is below absolute zero: is it in another unit?")
     if values.nunique() < 2:
         raise UserError(f"all images have the same {named[0]}: there is nothing to tell apart")
     several = values.groupby(manifest["sample_id"]).unique()

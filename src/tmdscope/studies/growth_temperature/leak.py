@@ -5,6 +5,7 @@ its 100 values as features of every fold, whose validation images that network w
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,11 +55,12 @@ def measure(work: Asked, asked: LeakParams) -> Leak:
     """Score both kinds of features on all outer folds but the last, whose network the leaky ones are of."""
     cohort, folds, scoring = work.cohort, list(work.folds), work.scoring
     *judged, (seen, _) = folds
-    shared = extract(cohort, seen, asked, len(judged))
+    known = cohort.inputs, cohort.targets, cohort.classes
+    shared = extract(*known, seen, asked, len(judged))
     leaky, honest = [], []
     for number, (train, unseen) in enumerate(judged):
         leaky.append(predict(cohort, shared, train, unseen, asked))
-        honest.append(predict(cohort, extract(cohort, train, asked, number), train, unseen, asked))
+        honest.append(predict(cohort, extract(*known, train, asked, number), train, unseen, asked))
     rows = np.concatenate([unseen for _, unseen in judged])
     both = np.concatenate(leaky), np.concatenate(honest)
     about = cohort.targets[rows], cohort.sample_ids[rows]
@@ -76,14 +78,21 @@ def _record(estimates: Sequence[Estimate]) -> Leak:
     return Leak(True, **values, bounds=bounds, images=lift.images, samples=lift.samples)
 
 
-def extract(cohort: Cohort, train: Labels, asked: LeakParams, number: int) -> Values:
+def extract(
+    inputs: NDArray[Any],
+    targets: Labels,
+    classes: Sequence[str],
+    train: Labels,
+    asked: LeakParams,
+    number: int,
+) -> Values:
     """Train a network on some rows, and give its first layer before the ReLU for every row: (N, hidden)."""
-    inputs = cohort.inputs[train].astype(np.float32)
-    middle, spread = inputs.mean(axis=0), np.maximum(inputs.std(axis=0), 1e-6)
-    scaled = torch.tensor((cohort.inputs - middle) / spread, dtype=torch.float32)
-    examples, rows = Examples(scaled, torch.tensor(cohort.targets)), torch.from_numpy(train)
+    seen = inputs[train].astype(np.float32)
+    middle, spread = seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-6)
+    scaled = torch.tensor((inputs - middle) / spread, dtype=torch.float32)
+    examples, rows = Examples(scaled, torch.tensor(targets)), torch.from_numpy(train)
     seed = fold_seed(asked.seed, number)
-    model = train_mlp(asked.network, seed, Multiclass(cohort.classes), examples, rows, rows, Silent())
+    model = train_mlp(asked.network, seed, Multiclass(tuple(classes)), examples, rows, rows[:32], Silent())
     with torch.inference_mode():
         return np.asarray(model[0](scaled).numpy(), dtype=np.float32)
 

@@ -1,6 +1,6 @@
 """Sections of this study alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -15,6 +15,11 @@ from tmdscope.params.reading import Params, Seed
 PolicyName = Literal["aug1", "aug2", "aug3", "aug4", "aug1-paper-defects", "aug2-paper-defects"]
 """Augmentations of the MoS2 paper, and two as its released code did them."""
 
+Unit = Literal["C", "K", "F"]
+
+_OF_CELSIUS: Mapping[Unit, tuple[float, float]] = {"C": (1.0, 0.0), "K": (1.0, 273.15), "F": (1.8, 32.0)}
+"""Size of a degree, and zero Celsius, in each unit."""
+
 ARCHIVE: Literal["growth-temperature"] = "growth-temperature"
 """The archive's record of images with temperatures."""
 
@@ -22,7 +27,7 @@ ARCHIVE: Literal["growth-temperature"] = "growth-temperature"
 class FramingParams(Params):
     """Section `framing`: temperatures as classes, in an order, or as numbers with bins."""
 
-    unit: str = Field(min_length=1, max_length=10, pattern=r"^\S+$", description="of temperatures and edges")
+    unit: Unit = Field(description="of temperatures and edges")
     edges: list[float] = Field(
         description="between bins of numbers; one on an edge is below it; empty: midway between temperatures"
     )
@@ -32,6 +37,12 @@ class FramingParams(Params):
         if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
             raise ValueError(f"edges {self.edges} must rise")
         return self
+
+
+def in_unit(celsius: float, unit: Unit) -> float:
+    """Give a temperature in a unit."""
+    degree, zero = _OF_CELSIUS[unit]
+    return round(celsius * degree + zero, 9)
 
 
 def edges_problem(edges: Sequence[float], levels: Sequence[float]) -> str | None:
@@ -98,9 +109,10 @@ class LeakParams(Params):
 
 
 class VariantsParams(Params):
-    """Section `variants`: depth of features, pretraining domain and augmentation, on simulated images."""
+    """Section `variants`: depth of features, pretraining domain and augmentation, on images."""
 
     enabled: bool = Field(description="off costs nothing")
+    source: Literal["simulated", "images"] = Field(description="whose images")
     backbone: BackboneParams = Field(description="frozen")
     stages: list[str] = Field(max_length=20, description="whose maps are features beside the pool")
     variance: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
@@ -112,6 +124,9 @@ class VariantsParams(Params):
     crop_share: float = Field(gt=0, le=1, description="side of a crop in that of its image")
     methods: dict[Key, Annotated[AnyFamily, Field(discriminator="family")]] = Field(
         min_length=1, description="with fixed settings"
+    )
+    networks: dict[Key, ExperimentParams] = Field(
+        max_length=10, description="whole ones, trained inside each fold under each policy"
     )
     seed: Seed
 

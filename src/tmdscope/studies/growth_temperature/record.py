@@ -159,9 +159,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Variants(JsonRecord):
-    """``variants.json``: every variant, on simulated images."""
+    """``variants.json``: every variant, on images of a source."""
 
     enabled: bool
     found: list[Variant] = field(default_factory=list)
     images: int = 0
     samples: int = 0
+    source: str = "simulated"

@@ -43,8 +43,7 @@ def report_of(study: Study) -> Report:
     changes = [ChangesPart(source, read_changes(study, source)) for source in SOURCES]
     audits = [part for source in SOURCES if (part := read_audit(study, source))]
     network = read_network(study)
-    of = {"data": study.cohort(source_of(study, found[0].source)).digest}
-    varied = VariantsPart(Variants.read(study.layout.scores.with_name(VARIANTS), of))
+    varied = VariantsPart(read_variants(study))
     runs += [*(part.run for part in audits), network.registered.run]
     about = "Runs are named after the source, the framing and the model; every outer fold is a run below it."
     conditions = (
@@ -87,6 +86,15 @@ def read_comparison(study: Study, source: str) -> tuple[Comparison, list[Run]]:
 def read_changes(study: Study, source: str) -> Understanding:
     """Read which quantities change with temperature on a source."""
     return Understanding.read(study.layout.scores.with_name(f"{source}_{UNDERSTANDING}"))
+
+
+def read_variants(study: Study) -> Variants:
+    """Read the variants of features and images; of other data they are refused."""
+    path = study.layout.scores.with_name(VARIANTS)
+    found = Variants.read(path)
+    if not found.enabled:
+        return found
+    return Variants.read(path, {"data": study.cohort(source_of(study, found.source)).digest})
 
 
 def read_audit(study: Study, source: str) -> SourceAuditPart | None:

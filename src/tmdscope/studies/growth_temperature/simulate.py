@@ -1,5 +1,6 @@
 """Stage `simulate`: scans of samples grown at known temperatures, their images and descriptors."""
 
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -12,7 +13,12 @@ from tmdscope.jobs.study import Study
 from tmdscope.params.images import DescribeParams
 from tmdscope.processes import run_parts
 from tmdscope.studies.growth_temperature.described import RAW, fill
-from tmdscope.studies.growth_temperature.params import FramingParams, SimulatedGrowthParams
+from tmdscope.studies.growth_temperature.params import (
+    FramingParams,
+    SimulatedGrowthParams,
+    Unit,
+    in_unit,
+)
 from tmdscope.studies.growth_temperature.simulated import grow_sample, plan_growth
 from tmdscope.studies.growth_temperature.sources import source_of
 
@@ -29,7 +35,9 @@ def run(study: Study) -> None:
     print(f"{len(dataset.images)} simulated images of {settings.samples} samples")
 
 
-def simulate(folder: Path, settings: SimulatedGrowthParams, unit: str, describing: DescribeParams) -> Dataset:
+def simulate(
+    folder: Path, settings: SimulatedGrowthParams, unit: Unit, describing: DescribeParams
+) -> Dataset:
     """Grow every sample into a folder, see `fill`."""
     raw, side = folder / RAW, settings.size_px
     raw.mkdir()
@@ -37,4 +45,11 @@ def simulate(folder: Path, settings: SimulatedGrowthParams, unit: str, describin
     manifest = pd.DataFrame([row for rows, _ in grown for row in rows])
     heights = chain.from_iterable(scans for _, scans in grown)
     write_array(raw / HEIGHTS, heights, (len(manifest), side, side), np.float32)
-    return fill(folder, manifest, manifest["temperature"], unit, settings.prepare, describing)
+    return fill(
+        folder,
+        manifest,
+        manifest["temperature"].map(partial(in_unit, unit=unit)),
+        unit,
+        settings.prepare,
+        describing,
+    )

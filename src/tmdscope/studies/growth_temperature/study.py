@@ -9,7 +9,7 @@ from tmdscope.materials import nearest
 from tmdscope.params.architectures import weights_of
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.experiments import BackboneParams, ExperimentParams
+from tmdscope.params.experiments import BackboneParams, ExperimentParams, Strategy
 from tmdscope.params.families import FRAMINGS
 from tmdscope.params.images import (
     AttributionParams,
@@ -30,6 +30,7 @@ from tmdscope.studies.growth_temperature.params import (
     SimulatedGrowthParams,
     VariantsParams,
     edges_problem,
+    in_unit,
 )
 from tmdscope.studies.growth_temperature.record import NUISANCE_COLUMNS
 from tmdscope.studies.published_features.params import FetchParams
@@ -42,7 +43,8 @@ def models_agree(settings: Settings) -> Iterator[str]:
     """Compare what the sections say of models, metrics and draws."""
     models, honesty = settings.get("models", ModelsParams), settings.get("honesty", HonestyParams)
     framing = settings.get("framing", FramingParams)
-    levels = settings.get("simulated", SimulatedGrowthParams).temperatures
+    simulated = settings.get("simulated", SimulatedGrowthParams).temperatures
+    levels = [in_unit(celsius, framing.unit) for celsius in simulated]
     if framing.edges and (problem := edges_problem(framing.edges, levels)):
         yield f"framing.{problem}"
     tasks = {"regression": quantity(framing.unit, [0, 1])}
@@ -62,18 +64,29 @@ def network_agrees(settings: Settings) -> Iterator[str]:
     """Compare the network with what this study has of images, weights and names of classes."""
     asked, images = settings.get("network", NetworkParams), settings.get("images", ImagesParams)
     training, where = asked.training, "network.training"
+    variants = settings.get("variants", VariantsParams)
     if asked.source == "images" and images.source == "none":
         yield "network.source is images, and images.source names none: name one, or take simulated"
+    if variants.source == "images" and variants.enabled and images.source == "none":
+        yield "variants.source is images, and images.source names none: name one, or take simulated"
     if training.target == "multilabel":
         yield f"{where}.target: temperatures have no atoms; take multiclass or ordinal"
-    variants = settings.get("variants", VariantsParams)
     named: dict[str, ExperimentParams | BackboneParams] = {
         where: training,
         "variants.backbone": variants.backbone,
     }
     named |= {f"variants.others[{number}]": one for number, one in enumerate(variants.others)}
+    for name, network in variants.networks.items():
+        place = f"variants.networks.{name}"
+        named[place] = network
+        if network.strategy is Strategy.FEATURES:
+            yield f"{place}.strategy: features trains no whole network; take finetune, partial or scratch"
+        if network.checkpoint != "last":
+            yield f"{place}.checkpoint: no image is left to choose an epoch; take last"
+        if network.target == "multilabel":
+            yield f"{place}.target: temperatures have no atoms; take multiclass or ordinal"
     for place, one in named.items():
-        has = weights_of(one.architecture)
+        has = (*weights_of(one.architecture), *(() if place == where else ("simulated",)))
         if one.weights not in (*has, "none"):
             known = ", ".join(has)
             yield f"{place}: no weights {one.weights!r} of {one.architecture} here; take {known} or none"

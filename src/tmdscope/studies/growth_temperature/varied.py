@@ -18,13 +18,20 @@ _ABOUT: Mapping[str, str] = {
     "head": "The 100 values of a head trained inside each fold (the paper's fine-tuned features, unleaked)",
     "domain": "Pretraining domain (the paper's Table 3)",
     "augmentation": "Augmentation of training images (the paper's Figure 3), as meant and as its code did it",
+    "network": "Whole networks trained inside each fold under each augmentation (the paper's Figure 3); the "
+    "reference is that of images as they are",
 }
 
-_NOT_RUN = (
-    "Not run: MicroNet's weights and torchvision's ImageNet ResNet18 (layer2 to layer4), which have to be "
-    "downloaded: name them in variants.others and variants.backbone where there is a network; whole networks "
-    "fine-tuned under each augmentation, which take hours on two cores."
-)
+_CALLED = {"simulated": "simulated images", "images": "images"}
+
+_LACKING: Mapping[str, tuple[str, str]] = {
+    "micronet": ("MicroNet's weights", "name them in variants.others where there is a network"),
+    "simulated": ("weights from simulated scans", "variants.others, after the main study's `pretrain`"),
+    "layer2": ("torchvision's ImageNet ResNet18 (layer2 to layer4)", "name it in variants.backbone"),
+    "network": ("whole networks fine-tuned under each augmentation", "hours on two cores: variants.networks"),
+    "source:images": ("the paper's own images", "images.source: archive, variants.source: images"),
+}
+"""Of the paper's variants those that may be missing: what they are called, and what runs them."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +74,29 @@ class VariantsPart(Part):
         if not self.found.enabled:
             return None
         about = Paragraph(
-            f"{self.found.images} simulated images of {self.found.samples} samples, each predicted by a fit "
-            "that never saw its sample; methods with fixed settings; 95 % intervals by sample, not adjusted "
-            "for how many are compared. The reference is the pool of images as they are."
+            f"{self.found.images} {_CALLED[self.found.source]} of {self.found.samples} samples, each "
+            "predicted by a fit that never saw its sample; methods with fixed settings; 95 % intervals by "
+            "sample, not adjusted for how many are compared. The reference is the pool of images as they are."
         )
-        tables: list[Block] = [
+        tables = [
             Table(caption, self._header, [self._row(one) for one in self.found.found if one.group == group])
             for group, caption in _ABOUT.items()
         ]
-        return Section("Depth, pretraining and augmentation", [about, *tables, Note(_NOT_RUN)])
+        blocks: list[Block] = [about, *(one for one in tables if one.rows)]
+        if lacking := self._lacking:
+            blocks.append(Note(f"Not run: {lacking}."))
+        return Section("Depth, pretraining and augmentation", blocks)
+
+    @property
+    def _lacking(self) -> str:
+        """Say which of the paper's variants were not run, and what runs them."""
+        found = self.found
+        told = " ".join([f"source:{found.source}", *(f"{one.group} {one.name}" for one in found.found)])
+        return "; ".join(
+            f"{what} ({how})"
+            for key, (what, how) in _LACKING.items()
+            if key not in told.replace(",", "").split()
+        )
 
     @property
     def _header(self) -> list[str]:
