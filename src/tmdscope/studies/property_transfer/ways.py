@@ -64,19 +64,26 @@ STACKED = ("extra_trees", "median_trees", "kernel_ridge")
 """Regressors whose mean `stack_known` is."""
 
 
-def make_way(name: str, params: WaysParams, seed: int = 0) -> Any:
+def make_way(name: str, params: WaysParams) -> Any:
     """Make the estimator of a way, unfitted."""
-    way, inner = WAYS[name], REGRESSORS[params.regressor](params.seed + seed)
-    if way.make is None:
-        regressors = STACKED if name == "stack_known" else (params.regressor,)
-        several = [params.model_copy(update={"regressor": regressor}) for regressor in regressors]
-        parts = [
-            (f"{one}_{own.regressor}", make_way(one, own, seed))
-            for own in several
-            for one in ("difference_known", "latent_known")
-        ]
-        return VotingRegressor(parts)
-    return way.make(inner, known=way.known, folds=params.folds, random_state=params.seed + seed)
+    parts = parts_of(name, params)
+    if WAYS[name].make is None:
+        return VotingRegressor([("_".join(part), make_part(*part, params)) for part in parts])
+    return make_part(*parts[0], params)
+
+
+def parts_of(name: str, params: WaysParams) -> list[tuple[str, str]]:
+    """Name the ways, each with its regressor, whose mean a way is: itself, or several."""
+    if WAYS[name].make is not None:
+        return [(name, params.regressor)]
+    regressors = STACKED if name == "stack_known" else (params.regressor,)
+    return [(one, regressor) for regressor in regressors for one in ("difference_known", "latent_known")]
+
+
+def make_part(name: str, regressor: str, params: WaysParams) -> Any:
+    """Make the estimator of a way that is no mean, unfitted."""
+    way, inner = WAYS[name], REGRESSORS[regressor](params.seed)
+    return way.make(inner, known=way.known, folds=params.folds, random_state=params.seed)
 
 
 def features_of(formulae: pd.Series, tables: Sequence[str]) -> Values:
