@@ -67,12 +67,12 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
             raise DownloadError(f"{url if url.isprintable() else repr(url)}: {error}") from error
 
 
-def download_published(url: str, target: Path, sha256: str, most: int = MAX_TEXT_BYTES) -> None:
+def download_published(url: str, target: Path, sha256: str) -> None:
     """Download a file of a known SHA-256, unless `target` is it already; another one is a `DownloadError`."""
     if target.is_file() and sha256_file(target) == sha256:
         return
     with atomic_path(target) as temporary:
-        download(url, temporary, most=most)
+        download(url, temporary, most=MAX_TEXT_BYTES)
         if (found := sha256_file(temporary)) != sha256:
             raise DownloadError(f"{url}: SHA-256 {found} came, {sha256} was published")
 

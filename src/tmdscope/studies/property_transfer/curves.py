@@ -24,7 +24,7 @@ from tmdscope.scores.intervals import Estimate
 from tmdscope.studies.property_transfer.coverage import LEVELS, Coverage, measure_coverage
 from tmdscope.studies.property_transfer.params import CurvesParams, WaysParams
 from tmdscope.studies.property_transfer.tables import read_tables
-from tmdscope.studies.property_transfer.ways import WAYS, make_part, make_way, parts_of
+from tmdscope.studies.property_transfer.ways import WAYS, make_way, parts_of
 
 NAME = "curves"
 ALL = "all"
@@ -191,7 +191,7 @@ class CheapInputs:
                 asked[:, -1] = self.unseen[self.test]
             key = way.make, way.unseen, regressor
             if key not in fitted:
-                model = make_part(name, regressor, ways).set_params(known=True)
+                model = make_way(name, ways, regressor).set_params(known=True)
                 fitted[key] = model.fit(*self._taught(name, cohort, known))
             if way.make is MultiTask:  # of others the predicted value is in the column already
                 fitted[key].set_params(known=way.known)
