@@ -30,12 +30,12 @@ def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_compound_is_predicted_in_every_draw_and_again_the_same() -> None:
-    cohort = compounds()
+    cohort = compounds(120)
     found, again = (predict_curves(cohort, CURVES, PARAMS) for _ in range(2))
     for way, own in found.items():
-        assert list(own) == ["20", "30", ALL]  # a fold leaves 40
-        for (label, said), draws in zip(own.items(), (20, 12, 2), strict=True):
-            assert said.shape == (draws, 60)
+        assert list(own) == ["10", "20", ALL]  # a fold leaves 80
+        for (label, said), draws in zip(own.items(), (4, 2, 2), strict=True):
+            assert said.shape == (draws, 120)
             assert np.isfinite(said).all()
             np.testing.assert_array_equal(said, again[way][label])
     error = {way: abs(own[ALL] - cohort.targets).mean() for way, own in found.items()}

@@ -48,8 +48,8 @@ COMPARED = (
 
 Predicted = NDArray[np.float64]
 
-_DRAWN = 200
-"""Labels that a point draws in all, where it has fewer: which ones matters most where they are few."""
+_DRAWN = 0.35
+"""Share of a fold's compounds that a point of fewer draws in all: with few, which ones matters most."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ def predict_curves(cohort: Cohort, params: CurvesParams, ways: WaysParams) -> di
     """
     folds = [_folds(cohort, params.folds, params.seed + draw) for draw in range(params.draws)]
     least = min(len(pool) for own in folds for pool, _ in own)
-    orders = {str(count): max(1, _DRAWN // count) for count in params.labels if count < least} | {ALL: 1}
+    orders = {str(count): max(1, int(_DRAWN * least) // count) for count in params.labels if count < least}
+    orders[ALL] = 1
     predicted = {
         way: {label: np.full((params.draws * most, len(cohort)), np.nan) for label, most in orders.items()}
         for way in WAYS

@@ -31,6 +31,7 @@ class CurvesPart(Part):
     cohort: Cohort
     found: Curves
     simulated: bool
+    key: str
 
     @property
     def metric(self) -> Metric:
@@ -56,8 +57,7 @@ class CurvesPart(Part):
                 gap = found.difference((first, second), label)
                 differences[f"{short}_{label}"] = {name: gap.values[name], "ci95": gap.bounds[name]}
         coverage = {level: vars(one) for level, one in found.coverage.items()}
-        key = "simulated_gap" if self.simulated else "band_gap"
-        return {key: {**points, **differences, "coverage": coverage}}
+        return {self.key: {**points, **differences, "coverage": coverage}}
 
     def sentences(self) -> list[str]:
         """Say which way is best with few labels and with all, and what of the paper's claims holds."""
