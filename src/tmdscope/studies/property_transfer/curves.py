@@ -223,7 +223,7 @@ def _system_folds(systems: NDArray[Any], folds: int) -> list[tuple[Rows, Rows]]:
     return list(GroupKFold(folds).split(systems, groups=systems))
 
 
-def _element_folds(systems: NDArray[Any], least: int = 10) -> Iterator[tuple[Rows, Rows]]:
+def _element_folds(systems: NDArray[Any], least: int = 20) -> Iterator[tuple[Rows, Rows]]:
     """Leave out all compounds of an element, one after another, where at least so many have it."""
     elements = [set(system.split("-")) for system in systems]
     for element in sorted(set().union(*elements)):
