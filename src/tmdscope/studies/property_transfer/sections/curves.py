@@ -109,7 +109,7 @@ class CurvesPart(Part):
         metric, found = self.metric, self.found
         drawn = Figure(
             f"{capital(metric.title)} on compounds that were not learnt from, by the number of compounds "
-            f"whose dear property is known; mean of {found.draws} draws, more where labels are few, 95 % "
+            f"whose dear property is known; mean of draws ({found.draws}, more where labels are few), 95 % "
             "intervals by compound.",
             "A falling line for each way.",
             curves_figure(self._lines(), "compounds with a dear label", heading(metric)),
