@@ -32,7 +32,7 @@ def _trees(one: Any, inputs: int) -> Iterator[tuple[Any, int]]:
     elif hasattr(one, "__dict__"):
         if getattr(one, "_preprocessor", None) is not None:
             raise ValueError("it changes inputs before its trees see them, as no model of ours does")
-        yield from _trees(vars(one), int(getattr(one, "n_features_in_", inputs)))
+        yield from _trees(vars(one), int(getattr(one, "n_features_in_", 0)))
 
 
 def _problem(tree: Any, inputs: int) -> str:
