@@ -10,6 +10,7 @@ INTENSITY_ONLY, BORDER_ONLY = "intensity", "border"
 
 MOVIE, TRACKS, TRUTH = "movie.npy", "tracks.parquet", "truth.parquet"
 RATES, RUN = "rates.json", "rates_run.json"
+ATTENTION, ATTENTION_RUN = "attention.json", "attention_run.json"
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,12 @@ class Leak(JsonRecord):
     scores: dict[str, dict[str, float]]
     border: dict[str, float]
     pictures: int
+
+
+@dataclass(frozen=True)
+class Attention(JsonRecord):
+    """How far class activation maps point from the defect, px rms, by kind and of all, and the middle is."""
+
+    windows: int
+    rms_px: dict[str, float]
+    middle_px: float

@@ -13,11 +13,23 @@ from tmdscope.run_record import StageRuns
 from tmdscope.scores.records import StudyScores
 from tmdscope.stem.crystal import PRISTINE
 from tmdscope.studies.stem_defects.params import SimulateParams
-from tmdscope.studies.stem_defects.records import MOVIE, RATES, RUN, TRACKS, TRUTH, Leak, Rates
+from tmdscope.studies.stem_defects.records import (
+    ATTENTION,
+    ATTENTION_RUN,
+    MOVIE,
+    RATES,
+    RUN,
+    TRACKS,
+    TRUTH,
+    Attention,
+    Leak,
+    Rates,
+)
 from tmdscope.studies.stem_defects.sections.detection import Detection
 from tmdscope.studies.stem_defects.sections.following import Following
 from tmdscope.studies.stem_defects.sections.leaky import Leaky
 from tmdscope.studies.stem_defects.sections.naming import Naming
+from tmdscope.studies.stem_defects.sections.reasons import Reasons
 from tmdscope.studies.stem_defects.study import windows_of
 
 SIMULATED = "All data are simulated; nothing here was measured on a microscope."
@@ -41,6 +53,7 @@ def report_of(study: Study) -> Report:
     runs = [
         *_called("detector", StageRuns.read(study.layout.run, of)),
         *_called("windows", StageRuns.read(windows.layout.run, of_windows)),
+        *read_runs(StageRuns.read(folder / ATTENTION_RUN, of_windows)),
         *read_runs(StageRuns.read(folder / "leak_run.json", of)),
         *read_runs(StageRuns.read(folder / RUN, of)),
     ]
@@ -50,6 +63,7 @@ def report_of(study: Study) -> Report:
         answer=detection.answer(),
         parts=[
             *(detection, Naming(predictions, scores, detection.usual)),
+            Reasons(Attention.read(folder / ATTENTION, of_windows)),
             *(Leaky(Leak.read(folder / "leak.json", of)), following),
             Provenance(runs, f"Frames: SHA-256 {cohort.digest}."),
             Reproduction(runs, "make stem", SIMULATED),
