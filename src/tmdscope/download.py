@@ -11,10 +11,12 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from tmdscope.address import without_secrets
+from tmdscope.files import atomic_path, sha256_file
 from tmdscope.limits import (
     MAX_ARCHIVE_BYTES,
     MAX_DOWNLOAD_S,
     MAX_HEADER_BYTES,
+    MAX_TEXT_BYTES,
     MIN_RATE_BYTES_S,
     SILENCE_S,
 )
@@ -63,6 +65,16 @@ def download(url: str, target: Path, size: int | None = None, most: int = MAX_AR
             download(url, target, size, most)
         else:
             raise DownloadError(f"{url if url.isprintable() else repr(url)}: {error}") from error
+
+
+def download_published(url: str, target: Path, sha256: str) -> None:
+    """Download a file of a known SHA-256, unless `target` is it already; another one is a `DownloadError`."""
+    if target.is_file() and sha256_file(target) == sha256:
+        return
+    with atomic_path(target) as temporary:
+        download(url, temporary, most=MAX_TEXT_BYTES)
+        if (found := sha256_file(temporary)) != sha256:
+            raise DownloadError(f"{url}: SHA-256 {found} came, {sha256} was published")
 
 
 def _copy(response: http.client.HTTPResponse, stream: IO[bytes], most: int) -> int:

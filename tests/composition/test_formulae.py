@@ -84,3 +84,14 @@ def test_compounds_that_are_nearly_the_same_are_one_group() -> None:
     assert groups[3] == groups[4]
     assert groups[5] != groups[6]
     assert len(same_compounds(["GaAs"])) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(["", "1", "2", "0.25", "12", "1.75"])), min_size=1
+    )
+)
+def test_what_has_no_brackets_is_read_as_the_grammar_reads_it(parts: list[tuple[str, str]]) -> None:
+    text = "".join(symbol + amount for symbol, amount in parts[:8])
+    bracketed = "".join(f"({symbol}){amount}" for symbol, amount in parts[:8])
+    assert dict(read_formula(text)) == pytest.approx(dict(read_formula(bracketed)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,21 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 from tmdscope.composition.formulae import SYMBOLS, shares
 from tmdscope.errors import UserError
 from tmdscope.materials import nearest
+from tmdscope.params.common import ElementTable
 
 Values = NDArray[np.float64]
 
-TABLES = (
-    "magpie",
-    "mat2vec",
-    "matscholar",
-    "megnet16",
-    "oliynyk",
-    "skipatom",
-    "xenonpy",
-    "mace_mp0",
-    "orb_v2",
-)
-"""Element properties and embeddings that ElementEmbeddings ships, by its names."""
+TABLES = get_args(ElementTable)
+"""Names of tables of elements."""
 
 STATISTICS = ("mean", "deviation", "minimum", "maximum", "range", "mode")
 """Over the atoms of a composition: those of Ward et al. 2016 (Magpie, doi:10.1038/npjcompumats.2016.28).

@@ -27,6 +27,8 @@ _SPELLINGS = str.maketrans(
     | dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 )
 _CHARACTERS = re.compile(r"[A-Za-z0-9.()+]+")
+_PART = re.compile(r"([A-Z][a-z]?)(\d+(?:\.\d+)?)?")
+_PLAIN = re.compile(rf"(?:{_PART.pattern})+")
 _POINTED_WATER = re.compile(r"\.\d*H2O")
 _LONGEST = 200
 _DENOMINATOR = 10_000
@@ -49,7 +51,7 @@ def read_formula(formula: str) -> tuple[tuple[str, float], ...]:
             f"{wrong}: a point is a decimal point; write water of crystallisation as in CuSO4·5H2O"
         )
     try:
-        atoms = {str(atom): float(amount) for atom, amount in periodictable.formula(text).atoms.items()}
+        atoms = _atoms(text)
     except ParseException as error:
         raise UserError(f"{wrong}: it cannot be read from {text[error.loc :]!r} on") from error
     except (ValueError, OverflowError) as error:
@@ -60,6 +62,17 @@ def read_formula(formula: str) -> tuple[tuple[str, float], ...]:
         if not 0 < amount < float("inf") or not isfinite(amount):
             raise UserError(f"{wrong}: there are {amount:g} of {symbol}; leave out what is not there")
     return tuple(sorted(atoms.items()))
+
+
+def _atoms(text: str) -> dict[str, float]:
+    """Count atoms; without brackets and water not by the grammar, which takes 50 times as long."""
+    parts = _PART.findall(text) if _PLAIN.fullmatch(text) else []
+    if not parts or any(symbol not in _NUMBERS for symbol, _ in parts):
+        return {str(atom): float(amount) for atom, amount in periodictable.formula(text).atoms.items()}
+    found: dict[str, float] = {}
+    for symbol, amount in parts:
+        found[symbol] = found.get(symbol, 0.0) + float(amount or 1)
+    return found
 
 
 def reduced(formula: str) -> str:

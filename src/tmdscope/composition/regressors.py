@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 Values = NDArray[np.float64]
 
-_TREES = 100
+_TREES = 60
 _SHARE = 1 / 3
 
 

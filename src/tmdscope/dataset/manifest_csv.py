@@ -82,6 +82,25 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
 
     `stored`: its columns will lie beside this software's own, whose names they may not have.
     """
+    header, rows = read_cells(
+        source,
+        f"write a CSV with the columns {', '.join(required)} (`tmdscope init` makes one from a folder), or "
+        "set data.folder in params.yaml",
+    )
+    label = find_label(source, header)
+    required = [label if name == LABEL else name for name in required]
+    if problems := _header_problems(header, required, stored):
+        raise UserError(f"{source}: {'; '.join(problems)}; separate columns by commas")
+    require_width(source, header, rows)
+    cells_of = [dict(zip(header, cells, strict=True)) for _, cells in rows]
+    return Sheet(source, label, tuple(header), [line for line, _ in rows], cells_of)
+
+
+def read_cells(source: Path, absent: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Read a person's CSV: its header, and of each row that is not empty the line it ends on and its cells.
+
+    `absent` is what to do where the file is not there.
+    """
     try:
         text = read_bytes(source).decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -89,10 +108,7 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
         filled = ((reader.line_num, cells) for cells in reader if any(cells))
         rows = list(islice(filled, MAX_ROWS + 1))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(
-            f"{source} does not exist; write a CSV with the columns {', '.join(required)} (`tmdscope init` "
-            "makes one from a folder), or set data.folder in params.yaml"
-        ) from error
+        raise UserError(f"{source} does not exist; {absent}") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{source} is not a CSV in UTF-8: {error}; save it as one") from error
     if len(rows) > MAX_ROWS or len(header) > MAX_COLUMNS:
@@ -103,18 +119,17 @@ def read_sheet(source: Path, required: Sequence[str] = REQUIRED, stored: bool = 
     while header and not header[-1].strip() and all(len(c) == len(header) and not c[-1] for _, c in rows):
         header.pop()  # a spreadsheet's empty column
         rows = [(line, cells[:-1]) for line, cells in rows]
-    label = find_label(source, header)
-    required = [label if name == LABEL else name for name in required]
-    if problems := _header_problems(header, required, stored):
-        raise UserError(f"{source}: {'; '.join(problems)}; separate columns by commas")
+    return header, rows
+
+
+def require_width(source: Path, header: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]]) -> None:
+    """Refuse rows that have more or fewer cells than the header."""
     wrong = [f"line {line}: {len(cells)} cells" for line, cells in rows if len(cells) != len(header)]
     if wrong:
         raise UserError(
             f"{source}: the header has {len(header)} columns, but {'; '.join(wrong[:MAX_TOLD])}; "
             "put quotes around cells that hold commas"
         )
-    cells_of = [dict(zip(header, cells, strict=True)) for _, cells in rows]
-    return Sheet(source, label, tuple(header), [line for line, _ in rows], cells_of)
 
 
 def listed(problems: Sequence[str]) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from tmdscope.jobs.study import Study
 from tmdscope.learn.resume import Resume
 from tmdscope.scores.cohort import Cohort
+from tmdscope.tracking.audits import AUDITED
 from tmdscope.tracking.crossval import TrackedCrossval
 from tmdscope.tracking.provenance import identity, machine, provenance, whereabouts
 from tmdscope.tracking.runs import DataUse, TrackedRun, start_run
@@ -37,6 +38,11 @@ class Tracked:
         """Make a recorder of a run per fold, below a run."""
         fresh, attempt = not self.resume.begun, self.resume.attempt
         return TrackedCrossval(run, {**self.tags, **tags}, self.data, attempt=attempt, fresh=fresh)
+
+    def on_table(self, sha256: str, rows: int) -> Self:
+        """Give the same for what is trained on another table of the study than its audit is of."""
+        tags = {**self.tags, "data.sha256": sha256, AUDITED: self.tags["data.sha256"]}
+        return replace(self, tags=tags, data=replace(self.data, sha256=sha256, images=rows))
 
     @property
     def where(self) -> dict[str, Any]:

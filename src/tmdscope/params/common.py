@@ -34,6 +34,12 @@ Address = Annotated[str, _refused(_secret_problem)]
 """Of a server, as everybody may read it."""
 
 
+ElementTable = Literal[
+    "magpie", "mat2vec", "matscholar", "megnet16", "oliynyk", "skipatom", "xenonpy", "mace_mp0", "orb_v2"
+]
+"""Element properties and embeddings that ElementEmbeddings ships, by its names."""
+
+
 class FoldsParams(Params):
     """Folds, stratified and grouped by sample, not shuffled."""
 

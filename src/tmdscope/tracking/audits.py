@@ -19,6 +19,9 @@ from tmdscope.tracking.store import all_pages, experiments_of
 NAME = "audit"
 """Tag ``experiment`` of an audit's run, and the kind that it is of, see `open_study`."""
 
+AUDITED = "audited.sha256"
+"""Tag of what was trained on another table than the one that its study's audit is of: that one's hash."""
+
 _RECORD = "audit.json"
 _OF = ("data.sha256", "split.sha256")
 _ADDED = "add-material"
@@ -44,13 +47,14 @@ def audit_settings(params: AuditParams, scoring: ScoringParams) -> dict[str, Any
 
 
 def find_audit(client: MlflowClient, version: Version, settings: Mapping[str, Any] | None) -> StudyAudit:
-    """Find the newest audit of the data and the split that a version was trained on.
+    """Find the newest audit of the data and the split that a version was trained on, or of `AUDITED`.
 
     An audit with other `settings` than these (as `audit_settings` gives) does not count; None takes any.
     `UserError` where there is none, or its record is not of that data and split.
     """
     trained = client.get_run(version.run_id)
     of = {name: trained.data.tags.get(name, "none") for name in _OF}
+    of["data.sha256"] = trained.data.tags.get(AUDITED, of["data.sha256"])
     clauses = [f"tags.`{name}` = '{value}'" for name, value in {"experiment": NAME, **of}.items()]
     query = " and ".join([*clauses, "attributes.status = 'FINISHED'"])
     where = {trained.info.experiment_id, *experiments_of(client, trained.data.tags.get("study", ""))}

@@ -33,6 +33,7 @@ from tmdscope.tracking.model_files import (
 from tmdscope.tracking.models import active_run, expect_ours, fetch_files, find_program, hash_files
 from tmdscope.tracking.registry import FILES_SHA256
 from tmdscope.tracking.runs import TrackedRun
+from tmdscope.tracking.trees import check_trees
 
 FORMULA = "formula"
 """The input's column."""
@@ -121,7 +122,7 @@ def log_estimator(run: TrackedRun, estimator: Any, compounds: Sequence[str], **a
 
 
 def load_estimator(uri: str, sha256: str | None = None) -> FormulaModel:
-    """Load what `log_estimator` logged; nothing is made of its files but types of `TRUSTED`.
+    """Load what `log_estimator` logged: nothing is made but types of `TRUSTED`, and their trees are checked.
 
     Arguments and errors are as for `tmdscope.tracking.models.fetch_files`.
     """
@@ -132,5 +133,6 @@ def load_estimator(uri: str, sha256: str | None = None) -> FormulaModel:
         if unknown := sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)):
             raise ValueError(f"it holds a {unknown[0][:80]}, which no model of ours does")
         estimator = skops.io.load(path, trusted=TRUSTED)
+        check_trees(estimator)
         learnt = read_bytes(folder / COMPOUNDS).decode().split("\n")
     return FormulaModel(estimator, about, frozenset(learnt))

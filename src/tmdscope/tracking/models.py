@@ -179,7 +179,10 @@ def expect_ours(what: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError, OverflowError) as error:
+    except (
+        *(ValueError, TypeError, LookupError, AttributeError),
+        *(OSError, RecursionError, OverflowError),
+    ) as error:
         problem = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(
             f"{what} is not loaded: {problem}; it is damaged, or nothing that tmdscope logged: bring its "

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from tests.pipelines.conftest import Clone, make_clone, undeclared_above_ground
 from tests.support.reads import undeclared
+from tmdscope.files import sha256_file
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +77,10 @@ def test_the_model_goes_through_the_gate_and_predicts(transfer: Clone) -> None:
     assert promoted.returncode == 0, promoted.stderr
     for check in ("classes", "input contract", "data hash", "files", "reference predictions", "not worse"):
         assert f"passed  {check}" in promoted.stdout
+    assert "not audited" not in promoted.stdout
+    table = transfer.root / "data/property_transfer/tables/benchmark.parquet"
+    (version,) = transfer.client.search_model_versions(f"name = '{MODEL}'")
+    assert version.tags["data.sha256"] == sha256_file(table)
     said = transfer.run("tmdscope", "predict", "--model", production, "GaAs", "ZnO")
     assert [line.split()[0] for line in said.stdout.splitlines()] == ["formula", "GaAs", "ZnO"]
     assert "made compounds" in said.stderr

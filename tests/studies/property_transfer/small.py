@@ -14,7 +14,7 @@ from tmdscope.studies.property_transfer.params import (
 
 SIMULATED = SimulatedParams(compounds=80, wide=60, scatter=0.5, noise=0.2, seed=1)
 WAYS = WaysParams(regressor="ridge", tables=["magpie"], folds=2, seed=1)
-CURVES = CurvesParams(labels=[10, 20], draws=2, folds=3, seed=1)
+CURVES = CurvesParams(labels=[10, 20, 100], draws=2, folds=3, seed=1)
 BENCHMARK = BenchmarkParams.model_validate(
     {
         "enabled": True,

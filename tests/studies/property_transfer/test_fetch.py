@@ -26,13 +26,19 @@ def study_in(folder: Path, tables: dict[str, Any]) -> Study:
     return STUDY.at(path)
 
 
-def test_too_few_compounds_are_told_before_anything_trains(tmp_path: Path) -> None:
+def test_too_few_compounds_are_told_before_anything_trains(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     rows = "".join(f"Ga{count}As,1.0,0.5\n" for count in range(1, 31))
     (tmp_path / "own.csv").write_text("what,measured,computed\n" + rows)
     own = {"formula": "what", "dear": "measured", "cheap": "computed"}
     study = study_in(tmp_path, {"source": "csv", "csv": {**own, "path": str(tmp_path / "own.csv")}})
-    with pytest.raises(UserError, match=r"30 compounds have both.*22 are left.*ends with 200: lower it"):
+    with pytest.raises(UserError, match=r"30 compounds have both.*22 are left.*begins with 25: lower it"):
         fetch.run(study)
+    more = "".join(f"Ga{count}P,1.0,0.5\n" for count in range(1, 31))
+    (tmp_path / "own.csv").write_text("what,measured,computed\n" + rows + more)
+    fetch.run(study)
+    assert "45 are left to learn from beside a fold: points of curves.labels above" in capfd.readouterr().err
 
 
 def test_a_folder_that_is_named_and_not_used_is_told(

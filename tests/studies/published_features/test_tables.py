@@ -218,7 +218,7 @@ def test_descriptors_that_are_no_table_are_said_so(tables, content):
 
 
 def test_a_server_that_sends_too_much_is_told(server, authors, tmp_path, monkeypatch):
-    monkeypatch.setattr(published, "MAX_TEXT_BYTES", 100)
+    monkeypatch.setattr("tmdscope.download.MAX_TEXT_BYTES", 100)
     with pytest.raises(UserError, match="100 at most are read"):
         fetch_tables(server, None, tmp_path / "cache", tmp_path / "target")
 

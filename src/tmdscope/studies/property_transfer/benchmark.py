@@ -97,10 +97,12 @@ def run(study: Study) -> None:
     asked = study.section("tables", TablesParams)
     task, held = quantity(asked.unit, form=".3f"), read_tables(study.layout.tables)
     settings = {NAME: params.model_dump(mode="json"), "tables": ways.tables}
-    with threadpool_limits(1), tracked_stage(study, NAME, cohort, settings) as tracked:
+    table, digest = held.get(BENCHMARK), held.about["files"][f"{BENCHMARK}.parquet"]
+    with threadpool_limits(1), tracked_stage(study, NAME, cohort, settings) as opened:
+        tracked = opened.on_table(digest, len(table))
         with tracked.run(NAME, {"experiment": NAME}) as run:
             run.params(settings)
-            setting = prepare(held.get(BENCHMARK), held.get(WIDE), params, ways.tables)
+            setting = prepare(table, held.get(WIDE), params, ways.tables)
             said = {}
             for rung in RUNGS:
                 tags = {"experiment": NAME, "rung": rung}
@@ -111,7 +113,7 @@ def run(study: Study) -> None:
             found = summarise(task, setting, said, params, scoring)
             searching = Searching(tracked, open_searches(), run)
             source = str(held.about["source"])
-            uri = _log_best(searching, setting, found, said, params, task, (source, cohort.digest))
+            uri = _log_best(searching, setting, found, said, params, task, (source, digest))
         Benchmark(**{**vars(found), "model_uri": uri}).write(path, of)
         StageRuns({NAME: run.run_id}, **tracked.where).write(run_path, of)
     metric = task.primary

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from tmdscope.composition.intervals import ConformalRegressor
 from tmdscope.composition.regressors import REGRESSORS
+from tmdscope.composition.transfer import MultiTask
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import Tracked, tracked_stage
 from tmdscope.params.common import ScoringParams
@@ -23,7 +24,7 @@ from tmdscope.scores.intervals import Estimate
 from tmdscope.studies.property_transfer.coverage import LEVELS, Coverage, measure_coverage
 from tmdscope.studies.property_transfer.params import CurvesParams, WaysParams
 from tmdscope.studies.property_transfer.tables import read_tables
-from tmdscope.studies.property_transfer.ways import WAYS, make_way
+from tmdscope.studies.property_transfer.ways import WAYS, make_way, parts_of
 
 NAME = "curves"
 ALL = "all"
@@ -46,6 +47,9 @@ COMPARED = (
 """Ways that are held against one another, first less second."""
 
 Predicted = NDArray[np.float64]
+
+_DRAWN = 0.35
+"""Share of a fold's compounds that a point of fewer draws in all: with few, which ones matters most."""
 
 
 @dataclass(frozen=True)
@@ -117,25 +121,34 @@ def run(study: Study) -> None:
 def predict_curves(cohort: Cohort, params: CurvesParams, ways: WaysParams) -> dict[str, dict[str, Predicted]]:
     """Predict every compound with each way and number of labels, shape (draws, N).
 
-    A draw cuts other folds and orders their training compounds anew, alike for every way. The dear property
-    of the first so many is known, the cheap one of all of them.
+    A draw cuts other folds and orders their training compounds anew, alike for every way; few labels are
+    drawn from an order several times. The dear property of the first so many is known, the cheap one of all.
+    Numbers of labels that a fold does not leave are left out.
     """
-    labels = [*(str(count) for count in params.labels), ALL]
-    shape = (params.draws, len(cohort))
-    predicted = {way: {label: np.full(shape, np.nan) for label in labels} for way in WAYS}
+    folds = [_folds(cohort, params.folds, params.seed + draw) for draw in range(params.draws)]
+    least = min(len(pool) for own in folds for pool, _ in own)
+    orders = {str(count): max(1, int(_DRAWN * least) // count) for count in params.labels if count < least}
+    orders[ALL] = 1
+    predicted = {
+        way: {label: np.full((params.draws * most, len(cohort)), np.nan) for label, most in orders.items()}
+        for way in WAYS
+    }
 
     def predict_fold(draw: int, number: int, pool: Rows, test: Rows) -> None:
-        order = np.random.default_rng([params.seed, draw, number]).permutation(pool)
+        rng = np.random.default_rng([params.seed, draw, number])
         inputs = CheapInputs.of(cohort, pool, test, ways, number)
-        for label in labels:
-            known = order if label == ALL else order[: int(label)]
-            for way in WAYS:
-                predicted[way][label][draw, test] = inputs.predict(way, cohort, known, ways)
+        for time in range(max(orders.values())):
+            order = rng.permutation(pool)
+            for label, most in orders.items():
+                if time < most:
+                    known = order if label == ALL else order[: int(label)]
+                    for way, said in inputs.predict(cohort, known, ways).items():
+                        predicted[way][label][draw * most + time, test] = said
 
     Parallel(n_jobs=-1, prefer="threads")(
         delayed(predict_fold)(draw, number, pool, test)
-        for draw in range(params.draws)
-        for number, (pool, test) in enumerate(_folds(cohort, params.folds, params.seed + draw))
+        for draw, own in enumerate(folds)
+        for number, (pool, test) in enumerate(own)
     )
     return predicted
 
@@ -164,24 +177,41 @@ class CheapInputs:
         unseen[test] = clone(regressor).fit(inputs[pool], cheap[pool]).predict(inputs[test])
         return cls(test, pool, unseen)
 
-    def predict(self, name: str, cohort: Cohort, known: Rows, ways: WaysParams) -> Values:
-        """Train a way on compounds whose dear property is known and predict the test."""
-        way, inputs = WAYS[name], cohort.inputs
-        if name.startswith("multitask"):  # learns from compounds without the dear property as well
+    def predict(self, cohort: Cohort, known: Rows, ways: WaysParams) -> dict[str, Values]:
+        """Train every way on compounds whose dear property is known and predict the test.
+
+        What ways share, where only the test's cheap property differs or one is a mean of others, is trained
+        once.
+        """
+        fitted: dict[Any, Any] = {}
+        said: dict[tuple[str, str], Values] = {}
+
+        def predict_part(name: str, regressor: str) -> Values:
+            way, asked = WAYS[name], cohort.inputs[self.test].copy()
+            if not way.known:
+                asked[:, -1] = self.unseen[self.test]
+            key = way.make, way.unseen, regressor
+            if key not in fitted:
+                model = make_way(name, ways, regressor).set_params(known=True)
+                fitted[key] = model.fit(*self._taught(name, cohort, known))
+            if way.make is MultiTask:  # of others the predicted value is in the column already
+                fitted[key].set_params(known=way.known)
+            return np.asarray(fitted[key].predict(asked))
+
+        parts = {name: parts_of(name, ways) for name in WAYS}
+        for part in dict.fromkeys(part for own in parts.values() for part in own):
+            said[part] = predict_part(*part)
+        return {name: np.mean([said[part] for part in own], axis=0) for name, own in parts.items()}
+
+    def _taught(self, name: str, cohort: Cohort, known: Rows) -> tuple[Values, Values]:
+        """Give what a way learns from."""
+        inputs = cohort.inputs
+        if WAYS[name].make is MultiTask:  # compounds without the dear property as well
             dear = np.full(len(cohort), np.nan)
             dear[known] = cohort.targets[known]
-            return np.asarray(
-                make_way(name, ways).fit(inputs[self.pool], dear[self.pool]).predict(inputs[self.test])
-            )
-        taught, asked = inputs[known], inputs[self.test].copy()
-        if way.unseen:
-            taught = np.column_stack([taught[:, :-1], self.unseen[known]])
-        if not way.known:
-            asked[:, -1] = self.unseen[self.test]
-        model = make_way(name, ways)
-        if way.make is not None:
-            model.set_params(known=True)  # the predicted value is in the column already
-        return np.asarray(model.fit(taught, cohort.targets[known]).predict(asked))
+            return inputs[self.pool], dear[self.pool]
+        latent = self.unseen[known] if WAYS[name].unseen else inputs[known, -1]
+        return np.column_stack([inputs[known, :-1], latent]), cohort.targets[known]
 
 
 def _folds(cohort: Cohort, folds: int, seed: int) -> list[tuple[Rows, Rows]]:
@@ -193,7 +223,7 @@ def _system_folds(systems: NDArray[Any], folds: int) -> list[tuple[Rows, Rows]]:
     return list(GroupKFold(folds).split(systems, groups=systems))
 
 
-def _element_folds(systems: NDArray[Any], least: int = 10) -> Iterator[tuple[Rows, Rows]]:
+def _element_folds(systems: NDArray[Any], least: int = 20) -> Iterator[tuple[Rows, Rows]]:
     """Leave out all compounds of an element, one after another, where at least so many have it."""
     elements = [set(system.split("-")) for system in systems]
     for element in sorted(set().union(*elements)):

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from tmdscope.materials import nearest
+from tmdscope.params.common import Address, ElementTable
 from tmdscope.params.reading import Params, ParamsError, Seed
 from tmdscope.params.search import SpaceParams, check_value
 
@@ -45,6 +46,9 @@ class TablesParams(Params):
     )
     unit: str = Field(min_length=1, max_length=20, description="of both properties")
     zeros: bool = Field(description="whether compounds whose dear property is 0 are kept")
+    base_url: Address = Field(
+        pattern=r"^https?://", description="of published files as their repositories hold them, or a mirror"
+    )
     simulated: SimulatedParams
     csv: CsvParams | None = None
 
@@ -61,19 +65,7 @@ class WaysParams(Params):
     regressor: Literal[
         "forest", "extra_trees", "boosting", "kernel_ridge", "svr", "gaussian_process", "ridge"
     ]
-    tables: list[
-        Literal[
-            "magpie",
-            "mat2vec",
-            "matscholar",
-            "megnet16",
-            "oliynyk",
-            "skipatom",
-            "xenonpy",
-            "mace_mp0",
-            "orb_v2",
-        ]
-    ] = Field(min_length=1, description="of ElementEmbeddings, by its names")
+    tables: list[ElementTable] = Field(min_length=1, description="of ElementEmbeddings, by its names")
     folds: int = Field(ge=2, le=20, description="in which training rows are predicted as new ones are")
     seed: Seed
 

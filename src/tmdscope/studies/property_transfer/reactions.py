@@ -102,12 +102,12 @@ def _unseen(way: str, surfaces: Values, barriers: Values, seed: int) -> Values:
         seeds = range(seed * barriers.shape[1], (seed + 1) * barriers.shape[1])
         pairs = zip(seeds, barriers.T, strict=True)
         return np.stack([cross_val_predict(_trees(one), surfaces, own, cv=cut) for one, own in pairs], axis=1)
-    model = _trees(seed) if way == "multitask" else RegressorChain(_trees(seed), cv=5)
+    model = _trees(seed) if way == "multitask" else RegressorChain(_trees(seed), cv=3)
     return np.asarray(cross_val_predict(model, surfaces, barriers, cv=cut))
 
 
 def _trees(seed: int) -> ExtraTreesRegressor:
-    return ExtraTreesRegressor(100, min_samples_leaf=3, random_state=seed)
+    return ExtraTreesRegressor(40, min_samples_leaf=3, random_state=seed)
 
 
 def _alike(errors: Values) -> float:

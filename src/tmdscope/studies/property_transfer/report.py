@@ -21,6 +21,9 @@ from tmdscope.studies.property_transfer.sections.words import SIMULATED
 from tmdscope.studies.property_transfer.tables import read_tables
 from tmdscope.studies.property_transfer.ways import WAYS
 
+_KEYS = {"simulated": "simulated_gap", "csv": "own_property"}
+"""Where numbers of the curves are kept, of other tables than the published ones."""
+
 _STAGES = ("curves", "benchmark", "colours", "reactions")
 
 
@@ -32,14 +35,16 @@ def report_of(study: Study) -> Report:
     simulated = about["source"] == "simulated"
     left = read_parts(study, cohort, ways_called())
     more = [run for stage in _STAGES for run in read_runs(StageRuns.read(folder / f"{stage}_run.json", of))]
-    curves = CurvesPart(cohort, Curves.read(folder / "curves.json", of), simulated)
+    curves = CurvesPart(
+        cohort, Curves.read(folder / "curves.json", of), simulated, _KEYS.get(about["source"], "band_gap")
+    )
     benchmark = BenchmarkPart(metric, Benchmark.read(folder / "benchmark.json", of), simulated)
     colours = ColoursPart(Colours.read(folder / "colours.json", of))
     reactions = ReactionsPart(metric, Cancelling.read(folder / "reactions.json", of))
     claims = ClaimsPart(curves, colours, reactions)
     data = left.data(
         kind="compounds",
-        seen_as=", as statistics of element properties and a cheap gap",
+        seen_as=", as statistics of element properties and a cheap value",
         each="Range",
         about=f"Source of the tables: {about['source']}. Compounds that are the same, or nearly, are one "
         "sample; stratified folds that share none.",
@@ -51,7 +56,7 @@ def report_of(study: Study) -> Report:
     )
     return Report(
         title="What a cheap property knows of a dear one",
-        lead="Gaps of compounds from their formulae, helped by gaps that are computed.",
+        lead="A property that is dear to measure, from formulae, helped by one that is cheap.",
         answer=_answer(cohort, curves.found, simulated),
         parts=[
             *(curves, claims, benchmark, colours, reactions, data, left.audit, *left.methods()),
@@ -69,6 +74,6 @@ def _answer(cohort: Cohort, found: Curves, simulated: bool) -> Claim:
     beside = {task.unseen: without_looking(task, cohort.targets, cohort.targets)}
     others = {way: found.point(way, ALL).values[name] for way in ("lookup", "composition") if way != best}
     beside |= {WAYS[way].title: value for way, value in others.items()}
-    what = "made gap" if simulated else "measured gap"
+    what = "made value" if simulated else "measured value"
     subject = f"the best way ({WAYS[best].title})"
     return answer(task, found.point(best, ALL), beside, subject, what, "compounds")

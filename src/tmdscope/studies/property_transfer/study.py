@@ -28,8 +28,8 @@ def source_suits(settings: Settings) -> Iterator[str]:
     if tables.source == "csv" and settings.get("benchmark", BenchmarkParams).enabled:
         yield "tables.source is 'csv', which has no official folds: set benchmark.enabled to false"
     most = tables.simulated.compounds * 4 // 5
-    if tables.source == "simulated" and (last := settings.get("curves", CurvesParams).labels[-1]) > most:
-        yield f"curves.labels ends with {last}, {most} compounds at most are left to learn from: lower it"
+    if tables.source == "simulated" and (first := settings.get("curves", CurvesParams).labels[0]) > most:
+        yield f"curves.labels begins with {first}, {most} compounds at most are left to learn from: lower it"
 
 
 STUDY = Study(

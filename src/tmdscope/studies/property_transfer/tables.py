@@ -17,8 +17,11 @@ import pandas as pd
 from sklearn.model_selection import KFold
 
 from tmdscope.composition.formulae import chemical_system, read_formula, reduced, same_compounds
+from tmdscope.dataset.manifest_csv import read_cells, require_width
+from tmdscope.download import download_published
 from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, broken, read_bytes, read_json, read_table, sha256_file, write_json
+from tmdscope.stage import say
 from tmdscope.studies.property_transfer.params import CsvParams, TablesParams
 from tmdscope.studies.property_transfer.simulated import make_tables
 
@@ -37,17 +40,25 @@ _MISSPELT = {"In1p1": "In1P1"}
 
 @dataclass(frozen=True)
 class Published:
-    """A file that others published, by its path in the folder, its SHA-256, and which columns are of use."""
+    """A file that others published, by its path in the folder, its SHA-256, and which columns are of use.
+
+    `source` is where it is below `tables.base_url`, at a commit; "" where no repository has these bytes.
+    """
 
     path: str
     sha256: str
     columns: Mapping[str, str]
+    source: str = ""
 
+
+_CRABNET = "anthony-wang/CrabNet/709893a9bfcf8a7e999703ab400f7b87fd4e2bc3/crabnet/data"
 
 GAPS = Published(
     "band_gap_experiment_vs_dft.csv",
     "0daa4b610d4ece671371b9a3d1e5aab401a6d6ab34d5f3eb0e921d8e97088d01",
     {"Composition": "formula", "Eg_exp": "dear", "Eg_DFT": "cheap"},
+    "Purna-hub/Descriptor-Guided-DFT-Bandgap-Correction/14d927cd50acfb424042f89ca190c400f4fbac2e/"
+    "Bandgap_Error_ML/data/raw/bandgap_dataset.csv",
 )
 """Measured gaps of Zhuo et al. beside those of Materials Project, by structure, in eV."""
 STREHLOW = Published(
@@ -60,16 +71,23 @@ MEASURED = Published(
     "matbench/expt_gap.csv",
     "3de82c37f1db3ab9bbd92366c96633f131913ded5db0969eb36216bdd11cef2f",
     {"formula": "formula", "target": "dear"},
+    f"{_CRABNET}/matbench/expt_gap.csv",
 )
 """Task ``matbench_expt_gap``, eV."""
 COMPUTED = Published(
     "matbench/mp_gap.csv",
     "4084e584467e6f81ec8bf12c438eeb2c049ae39e11401bae694ef6a9983b9d9f",
     {"formula": "formula", "target": "cheap"},
+    f"{_CRABNET}/matbench/mp_gap.csv",
 )
 """PBE gaps of Materials Project, table ``matbench_mp_gap``, eV."""
 OFFICIAL = tuple(
-    Published(f"matbench/fold_{number}.csv", sha256, {"formula": "formula", "target": "dear"})
+    Published(
+        f"matbench/fold_{number}.csv",
+        sha256,
+        {"formula": "formula", "target": "dear"},
+        f"{_CRABNET}/matbench_cv/expt_gap/test{number}.csv",
+    )
     for number, sha256 in enumerate(
         (
             "ed1c22560eaae188dd0a000e89833f293a7917a0fe792aefd230e921c21a3186",
@@ -105,21 +123,26 @@ class Tables:
         return self.tables[name]
 
 
-def fetch_tables(params: TablesParams, folder: Path | None, target: Path) -> dict[str, Any]:
-    """Bring the tables to `target`, replaced as a whole, with ``source.json``, whose content is returned."""
+def fetch_tables(params: TablesParams, folder: Path | None, cache: Path, target: Path) -> dict[str, Any]:
+    """Bring the tables to `target`, replaced as a whole, with ``source.json``, whose content is returned.
+
+    `folder` holds what was published; None to download it, where it is asked for, to `cache`, where it stays.
+    """
     makers: Mapping[str, Callable[[], dict[str, pd.DataFrame]]] = {
         "simulated": lambda: {
             name: _bring_together(name, rows) for name, rows in make_tables(params.simulated).items()
         },
-        "published": lambda: _published(folder),
+        "published": lambda: _published(_download(params, cache) if folder is None else folder),
         "csv": lambda: {PAIRS: _by_compound(_own(params.csv, params.unit))},
     }
     source: str = params.source
     if source == "available":
         source = "simulated" if folder is None else "published"
     made = makers[source]()
-    if not params.zeros:
-        made[PAIRS] = made[PAIRS][made[PAIRS]["dear"] != 0].reset_index(drop=True)
+    zero = made[PAIRS]["dear"] == 0
+    if not params.zeros and zero.any():
+        made[PAIRS] = made[PAIRS][~zero].reset_index(drop=True)
+        say(f"{zero.sum()} compounds whose dear property is 0 are left out; tables.zeros: true keeps them")
     about = {
         "source": source,
         "unit": params.unit,
@@ -177,54 +200,89 @@ def official_folds(formulae: pd.Series, tests: list[pd.Series]) -> np.ndarray[An
     return number
 
 
-def _published(folder: Path | None) -> dict[str, pd.DataFrame]:
-    if folder is None:
-        raise UserError(
-            f"tables.source is 'published': set {FOLDER_VARIABLE} to a folder that holds {GAPS.path}, "
-            f"{STREHLOW.path} and matbench/, as docs/property-transfer.md has them; or take 'simulated'"
-        )
+def _download(params: TablesParams, cache: Path) -> Path:
+    """Download what repositories hold as it was published."""
+    files = [GAPS, MEASURED, COMPUTED, *OFFICIAL]
+    urls = {one.path: f"{params.base_url.rstrip('/')}/{one.source}" for one in files}
+    for one in files:
+        try:
+            download_published(urls[one.path], cache / one.path, one.sha256)
+        except OSError as error:
+            told = "\n".join(f"  {url} as {path}" for path, url in urls.items())
+            raise UserError(
+                f"cannot download {one.path}: {error}\nWithout a network: put these files into one folder\n"
+                f"{told}\nand set {FOLDER_VARIABLE} to that folder; or take tables.source 'simulated'"
+            ) from error
+    return cache
+
+
+def _published(folder: Path) -> dict[str, pd.DataFrame]:
     measured = read_published(folder, MEASURED)
     tests = [read_published(folder, one)["formula"] for one in OFFICIAL]
-    colours = read_published(folder, STREHLOW)
-    return {
+    tables = {
         PAIRS: _by_compound(read_published(folder, GAPS)),
         WIDE: _cheap_by_compound(read_published(folder, COMPUTED)),
         BENCHMARK: _named(measured.assign(fold=official_folds(measured["formula"], tests))),
-        COLOURS: _named(colours),
     }
+    if (folder / STREHLOW.path).exists():
+        tables[COLOURS] = _named(read_published(folder, STREHLOW))
+    else:
+        say(
+            f"no colours: {folder / STREHLOW.path} does not exist, and no repository holds it as it is read; "
+            f"put it there and set {FOLDER_VARIABLE} to {folder}"
+        )
+    return tables
 
 
 def _own(asked: CsvParams | None, unit: str) -> pd.DataFrame:
+    """Read a user's table, by line: formulae as text, numbers; rows that lack one of both are told."""
     assert asked is not None  # the section was checked
     path = Path(asked.path)
     names = {asked.formula: "formula", asked.dear: "dear", asked.cheap: "cheap"}
-    content = BytesIO(read_bytes(path))
-    try:
-        header = pd.read_csv(content, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0].tolist()
-        content.seek(0)
-        table = pd.read_csv(content, keep_default_na=False, dtype=str, index_col=False)
-    except ValueError as error:
-        raise UserError(f"{path} is no CSV table: {str(error)[:200]}") from error
+    header, rows = read_cells(path, "name the file in tables.csv.path")
     for column in names:
-        if header.count(column) > 1:
-            raise UserError(f"{path} has {header.count(column)} columns {column!r}: name each otherwise")
-        if column not in table:
-            raise UserError(f"{path} has no column {column!r}; it has {', '.join(map(str, table.columns))}")
-    table = table.rename(columns=names)[list(names.values())]
+        if (count := header.count(column)) != 1:
+            told = f"{count} columns" if count else "no column"
+            raise UserError(
+                f"{path} has {told} {column!r}; it has {', '.join(header)}: separate them by commas, and "
+                "name three of them in tables.csv"
+            )
+    require_width(path, header, rows)
+    written = pd.DataFrame([cells for _, cells in rows], index=[line for line, _ in rows], columns=header)
+    table = written[list(names)].rename(columns=names)
     for column, name in (("dear", asked.dear), ("cheap", asked.cheap)):
-        text = table[column].astype(str).str.strip()
+        text = table[column].str.strip()
         numbers = pd.to_numeric(text, errors="coerce")
-        wrong = np.flatnonzero((text != "") & ~np.isfinite(numbers))
-        if len(wrong):
-            told = f"{text.iloc[wrong[0]]!r} in column {name!r} is no number, in {unit}, without its unit"
-            raise UserError(f"{path}, line {wrong[0] + 2}: {told}")
+        for line, cell in text[(text != "") & ~np.isfinite(numbers)].items():
+            raise UserError(
+                f"{path}, line {line}: {cell!r} in column {name!r} is no number: write it in {unit}, with a "
+                "decimal point and without the unit, or leave the cell empty where it is not known"
+            )
         table[column] = numbers
-    for row, formula in enumerate(table["formula"]):
+    for line, formula in table["formula"].items():
         try:
-            read_formula(str(formula))
+            read_formula(formula)
         except UserError as error:
-            raise UserError(f"{path}, line {row + 2}: {error}") from error
-    return table.dropna().reset_index(drop=True)
+            raise UserError(f"{path}, line {line}: {error}") from error
+    whole = table.dropna()
+    if lacking := len(table) - len(whole):
+        first = table.index.difference(whole.index)[0]
+        say(f"{path}: {lacking} of {len(table)} rows lack a property and are left out, first line {first}")
+    _tell_apart(path, whole, asked.dear, unit)
+    return whole
+
+
+def _tell_apart(path: Path, table: pd.DataFrame, name: str, unit: str) -> None:
+    """Tell of compounds that are there with more than one dear value."""
+    grouped = table.groupby(table["formula"].map(reduced))["dear"]
+    apart = grouped.max() - grouped.min()
+    if count := int((apart > 0).sum()):
+        most = grouped.get_group(apart.idxmax())
+        ends = ", ".join(f"{most[line]:g} {unit} in line {line}" for line in (most.idxmin(), most.idxmax()))
+        say(
+            f"{path}: {count} compounds have different values of {name!r}, whose median is taken; furthest "
+            f"apart is {apart.idxmax()} ({ends})"
+        )
 
 
 def _bring_together(name: str, rows: pd.DataFrame) -> pd.DataFrame:

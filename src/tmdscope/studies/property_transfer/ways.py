@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.ensemble import VotingRegressor
 
 from tmdscope.composition.features import CompositionFeatures
 from tmdscope.composition.regressors import REGRESSORS
@@ -31,7 +30,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Way:
-    """A way to use the cheap property: `make` gives its estimator; `unseen` says what it learns with.
+    """A way to use the cheap property: `make` gives its estimator; it is None for a mean of others.
 
     Where the cheap property of new rows is not `known`, it is predicted; `unseen`: that of training rows as
     well, by models that have not seen theirs.
@@ -64,19 +63,18 @@ STACKED = ("extra_trees", "median_trees", "kernel_ridge")
 """Regressors whose mean `stack_known` is."""
 
 
-def make_way(name: str, params: WaysParams, seed: int = 0) -> Any:
-    """Make the estimator of a way, unfitted."""
-    way, inner = WAYS[name], REGRESSORS[params.regressor](params.seed + seed)
-    if way.make is None:
-        regressors = STACKED if name == "stack_known" else (params.regressor,)
-        several = [params.model_copy(update={"regressor": regressor}) for regressor in regressors]
-        parts = [
-            (f"{one}_{own.regressor}", make_way(one, own, seed))
-            for own in several
-            for one in ("difference_known", "latent_known")
-        ]
-        return VotingRegressor(parts)
-    return way.make(inner, known=way.known, folds=params.folds, random_state=params.seed + seed)
+def make_way(name: str, params: WaysParams, regressor: str = "") -> Any:
+    """Make the estimator of a way that is no mean, unfitted, around that of `params` if no other is named."""
+    way, inner = WAYS[name], REGRESSORS[regressor or params.regressor](params.seed)
+    return way.make(inner, known=way.known, folds=params.folds, random_state=params.seed)
+
+
+def parts_of(name: str, params: WaysParams) -> list[tuple[str, str]]:
+    """Name the ways, each with its regressor, whose mean a way is: itself, or several."""
+    if WAYS[name].make is not None:
+        return [(name, params.regressor)]
+    regressors = STACKED if name == "stack_known" else (params.regressor,)
+    return [(one, regressor) for regressor in regressors for one in ("difference_known", "latent_known")]
 
 
 def features_of(formulae: pd.Series, tables: Sequence[str]) -> Values:
@@ -99,7 +97,11 @@ def read_cohort(study: Study) -> Cohort:
 
 
 def make_methods(study: Study, cohort: Cohort) -> Mapping[str, Method]:
-    """Make every way as a method on the cohort."""
+    """Make every way that is no mean of others as a method on the cohort."""
     params = study.section("ways", WaysParams)
     settings = params.model_dump(mode="json")
-    return {name: EstimatorMethod(cohort, make_way(name, params), {"way": name, **settings}) for name in WAYS}
+    return {
+        name: EstimatorMethod(cohort, make_way(name, params), {"way": name, **settings})
+        for name, way in WAYS.items()
+        if way.make is not None
+    }

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from tmdscope.dataset.columns import sample_numbers
 from tmdscope.dataset.label import LABEL, LABELS, take_label
 from tmdscope.dataset.safe_pickle import read_pickle
-from tmdscope.download import DownloadError, download
+from tmdscope.download import download_published
 from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, read_bytes, read_table, sha256_array, sha256_file, write_json
 from tmdscope.jobs.study import Study
-from tmdscope.limits import MAX_TEXT_BYTES
 from tmdscope.materials import MATERIALS, nearest
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES
@@ -193,17 +192,11 @@ def _convert(pickles: Mapping[Source, Path], target: Path) -> None:
 def _download(params: FetchParams, cache: Path) -> dict[Source, Path]:
     paths = {}
     for source in (FEATURES, EMBEDDINGS):
-        url = _url(params, source)
-        path = cache / source.pickle
-        if not path.is_file() or sha256_file(path) != source.sha256:
-            try:
-                with atomic_path(path) as temporary:
-                    download(url, temporary, most=MAX_TEXT_BYTES)
-                    if (found := sha256_file(temporary)) != source.sha256:
-                        raise DownloadError(f"{url}: SHA-256 {found} came, {source.sha256} was published")
-            except OSError as error:
-                raise UserError(f"cannot download {source.pickle}: {error}\n{_by_hand(params)}") from error
-        paths[source] = path
+        paths[source] = cache / source.pickle
+        try:
+            download_published(_url(params, source), paths[source], source.sha256)
+        except OSError as error:
+            raise UserError(f"cannot download {source.pickle}: {error}\n{_by_hand(params)}") from error
     return paths
 
 

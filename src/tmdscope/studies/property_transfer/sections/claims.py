@@ -54,7 +54,7 @@ class ClaimsPart(Part):
                 named = other.removesuffix("_known")
                 yield Tested(
                     f"difference_best.{named}_{label}",
-                    "the difference is the best way to use computed gaps",
+                    "the difference is the best way to use a cheap value",
                     f"difference less {named}, cheap value known, {label} labels",
                     metric,
                     gap.values[metric.name],

@@ -31,6 +31,7 @@ class CurvesPart(Part):
     cohort: Cohort
     found: Curves
     simulated: bool
+    key: str
 
     @property
     def metric(self) -> Metric:
@@ -56,8 +57,7 @@ class CurvesPart(Part):
                 gap = found.difference((first, second), label)
                 differences[f"{short}_{label}"] = {name: gap.values[name], "ci95": gap.bounds[name]}
         coverage = {level: vars(one) for level, one in found.coverage.items()}
-        key = "simulated_gap" if self.simulated else "band_gap"
-        return {key: {**points, **differences, "coverage": coverage}}
+        return {self.key: {**points, **differences, "coverage": coverage}}
 
     def sentences(self) -> list[str]:
         """Say which way is best with few labels and with all, and what of the paper's claims holds."""
@@ -109,7 +109,8 @@ class CurvesPart(Part):
         metric, found = self.metric, self.found
         drawn = Figure(
             f"{capital(metric.title)} on compounds that were not learnt from, by the number of compounds "
-            f"whose dear property is known; mean of {found.draws} draws, 95 % intervals by compound.",
+            f"whose dear property is known; mean of draws ({found.draws}, more where labels are few), 95 % "
+            "intervals by compound.",
             "A falling line for each way.",
             curves_figure(self._lines(), "compounds with a dear label", heading(metric)),
         )
