@@ -69,7 +69,7 @@ def make_experiment(
     state = None if shared else load_weights(weights, params.architecture, pretrained, size_px)
 
     def new_backbone() -> Backbone:
-        network = bare_backbone(params.architecture, state, size_px)
+        network = bare_backbone(params.architecture, state, size_px, params.dropout)
         frozen = layers_before(network, params.train_from) if params.train_from else []
         return Backbone(network, normalisation, frozen).to(device).to(memory_format=torch.channels_last)
 

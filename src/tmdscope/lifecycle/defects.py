@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,9 @@ from tmdscope.stem.lattice import AGREE, LatticeError, find_bragg
 from tmdscope.stem.localise import COLUMNS
 from tmdscope.stem.tracks import TRACK, without_drift
 
+if TYPE_CHECKING:
+    from tmdscope.lifecycle.naming import Namer
+
 FIRST = ("frame", *COLUMNS)
 """Columns that the table begins with."""
 
@@ -38,7 +42,11 @@ _NOTES = 20
 
 @dataclass(frozen=True)
 class DefectsRequest:
-    """A movie, where to write, and what is known of it: pixel and lattice constant in nm, the crystal."""
+    """A movie, where to write, and what is known of it: pixel and lattice constant in nm, the crystal.
+
+    `model` names the registered network that names defects; without one it is the crystal's in production,
+    and where there is none, kinds are told by intensity. Its files have `sha256`, if given.
+    """
 
     movie: Path
     out: Path
@@ -46,6 +54,8 @@ class DefectsRequest:
     lattice_nm: float | None = None
     crystal: str | None = None
     memory: int = 3
+    model: str | None = None
+    sha256: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that are none."""
@@ -65,11 +75,12 @@ class _Shown:
 
 def find_defects(request: DefectsRequest) -> str:
     """Write ``defects.csv``, ``defects.parquet``, ``index.html`` and ``marked.gif``; gives what was found."""
-    source = open_movie(request.movie)
     crystal = _crystal(request)
+    namer, named_by = _namer(request, crystal)
+    source = open_movie(request.movie)
     pixel_nm, where = _pixel(request, source, crystal)
     request.out.mkdir(parents=True, exist_ok=True)
-    follower = Follower(crystal, pixel_nm, memory=request.memory)
+    follower = Follower(crystal, pixel_nm, memory=request.memory, namer=namer)
     shown = _Shown([], -(-max(source.shape) // _SHOWN_PX))
     for number in progress(range(source.frames), source.frames, "frames"):
         try:
@@ -91,10 +102,11 @@ def find_defects(request: DefectsRequest) -> str:
     marked = gif(_marked(shown, tracks, names))
     with atomic_path(request.out / "marked.gif") as temporary:
         temporary.write_bytes(marked)
-    write_page(request.out / "index.html", _page(request, source, followed, shown, names, marked, where))
+    said = (where, named_by)
+    write_page(request.out / "index.html", _page(request, source, followed, shown, names, marked, said))
     counted = f"{len(table)} defects on {tracks[TRACK].nunique()} tracks in {source.frames} frames"
     page = f"{request.out / 'index.html'}: open it in a browser"
-    return "\n".join([f"{request.movie}: {counted}; {where}", page, *_failures(followed)])
+    return "\n".join([f"{request.movie}: {counted}; {where}", named_by, page, *_failures(followed)])
 
 
 def _failures(followed: Followed) -> list[str]:
@@ -114,6 +126,23 @@ def _crystal(request: DefectsRequest) -> Crystal:
         raise UserError(f"unknown crystal {request.crystal!r}; {nearest(request.crystal, list(CRYSTALS))}")
     known = CRYSTALS[request.crystal]
     return replace(known, a_nm=request.lattice_nm or known.a_nm)
+
+
+def _namer(request: DefectsRequest, crystal: Crystal) -> tuple["Namer | None", str]:
+    """Load what names defects, and say what does."""
+    by_intensity = "kinds are told by the intensity of the site alone"
+    if request.model is None and not crystal.kinds:
+        return None, by_intensity
+    from tmdscope.lifecycle.naming import Namer, production_namer  # seconds, for who names kinds alone
+
+    if not crystal.kinds:
+        raise UserError(f"--model {request.model}: name the crystal, too (--crystal WS2)")
+    if request.model is None:
+        namer, told = production_namer(crystal)
+    else:
+        namer = Namer.load(request.model, crystal, request.sha256)
+        told = namer.title
+    return namer, f"{by_intensity} ({told})" if namer is None else f"kinds are told by {told}"
 
 
 def _pixel(request: DefectsRequest, source: Source, crystal: Crystal) -> tuple[float, str]:
@@ -171,7 +200,7 @@ def _page(
     shown: _Shown,
     names: list[str],
     marked: bytes,
-    told: str,
+    told: tuple[str, str],
 ) -> Page:
     tracks, label = followed.tracks, "smoothed"
     still = without_drift(tracks, followed.drift)
@@ -179,8 +208,8 @@ def _page(
     rows = [[str(name), str(one["places"]), str(one["tracks"])] for name, one in counted.iterrows()]
     notes: list[Block] = [Note(line) for line in _failures(followed)]
     short = [
-        f"{len(tracks)} defects on {tracks[TRACK].nunique()} tracks in {source.frames} frames; {told}.",
-        "Classes are told by the intensity of the site alone, smoothed along each track.",
+        f"{len(tracks)} defects on {tracks[TRACK].nunique()} tracks in {source.frames} frames; {told[0]}.",
+        f"{told[1]}; smoothed along each track.",
     ]
     counts = counts_over_time(tracks, label, names, source.frames)
     first = trajectories(shown.frames[0], still, label, names, shown.step)

@@ -32,6 +32,9 @@ BORDER[BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX] = False
 _SMOOTH_A = 0.05
 """Width of the filter before resampling, in lattice constants: less than a third of a usual probe."""
 
+_DARKEST, _BRIGHTEST = -1.0, 3.0
+"""Of windows as 8-bit images, in columns of the brightest sublattice: 0.016 of one to a grey level."""
+
 
 def cut_windows(image: Image, read: Readings, sites: NDArray[np.int64]) -> NDArray[np.float32]:
     """Cut a window around some sites (rows of the readings): float32, shape (sites, SIZE, SIZE).
@@ -47,6 +50,17 @@ def cut_windows(image: Image, read: Readings, sites: NDArray[np.int64]) -> NDArr
     light = map_coordinates(smooth, at, order=1, mode="nearest")
     dark = read.dark + read.haze[sites][:, None, None]
     return np.asarray((light - dark) / read.unit, dtype=np.float32)
+
+
+def to_grey(windows: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Write windows as 8-bit images, all on one scale."""
+    share = (windows - _DARKEST) / (_BRIGHTEST - _DARKEST)
+    return np.asarray(np.clip(np.rint(255 * share), 0, 255), dtype=np.uint8)
+
+
+def from_grey(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Read what `to_grey` wrote."""
+    return np.asarray(images / 255 * (_BRIGHTEST - _DARKEST) + _DARKEST, dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from tmdscope.record import JsonRecord
 INTENSITY_ONLY, BORDER_ONLY = "intensity", "border"
 """Names of the methods that see the site's intensity alone, and the border of the window alone."""
 
+NETWORK = "network"
+"""Name of the experiment that is registered."""
+
 MOVIE, TRACKS, TRUTH = "movie.npy", "tracks.parquet", "truth.parquet"
 RATES, RUN = "rates.json", "rates_run.json"
 
@@ -42,3 +45,12 @@ class Leak(JsonRecord):
     scores: dict[str, dict[str, float]]
     border: dict[str, float]
     pictures: int
+
+
+@dataclass(frozen=True)
+class Strangers(JsonRecord):
+    """What the network calls held-out windows as they are, and moved off their sites: shares by name."""
+
+    windows: int
+    known: dict[str, float]
+    moved: dict[str, float]

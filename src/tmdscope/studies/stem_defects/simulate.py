@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tmdscope.files import atomic_path, sha256_array, write_table
 from tmdscope.jobs.study import Study
 from tmdscope.progress import progress
 from tmdscope.stem.simulate import Condition, Frame, draw_condition, simulate_frames
 from tmdscope.stem.sites import read_sites
-from tmdscope.stem.windows import cut_windows, label_sites
+from tmdscope.stem.windows import cut_windows, label_sites, to_grey
 from tmdscope.studies.stem_defects.params import SimulateParams
 from tmdscope.studies.stem_defects.study import IMAGES, MANIFEST, OBJECTS, windows_of
 
@@ -71,14 +72,15 @@ def _windows(asked: SimulateParams) -> tuple[list[Any], list[dict[str, Any]]]:
     return images, rows
 
 
-def _cut(frame: Frame, pristine: int, rng: np.random.Generator) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _cut(
+    frame: Frame, pristine: int, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]:
     read = read_sites(frame.image)
     found = label_sites(read, frame.truth, pristine, frame.image.shape, rng)
-    for site, label, window in zip(
-        found.sites, found.labels, cut_windows(frame.image, read, found.sites), strict=True
-    ):
+    windows = to_grey(cut_windows(frame.image, read, found.sites))
+    for site, label, window in zip(found.sites, found.labels, windows, strict=True):
         told = {"label": label, "change": read.change[site], "column": read.column[site], "ratio": read.ratio}
-        yield window.astype(np.float16), told
+        yield window, told
 
 
 def _write(
