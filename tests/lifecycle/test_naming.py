@@ -76,9 +76,9 @@ def test_without_production_intensity_names_and_it_is_said(store: Store, movie: 
     assert "kinds are told by the intensity of the site alone (no ws2-defect-classifier in production" in told
     store.client.set_registered_model_alias(own_model(WS2), "production", "1")
     try:
-        assert "kinds are told by ws2-defect-classifier" in find_defects(
-            DefectsRequest(movie, tmp_path, crystal="WS2")
-        )
+        for model, named_by in ((None, "ws2-defect-classifier version 1"), ("intensity", "the intensity")):
+            told = find_defects(DefectsRequest(movie, tmp_path, crystal="WS2", model=model))
+            assert f"kinds are told by {named_by}" in told
     finally:
         store.client.delete_registered_model_alias(own_model(WS2), "production")
 
@@ -92,6 +92,7 @@ def test_without_production_intensity_names_and_it_is_said(store: Store, movie: 
         ({"model": "models:/ws2-defect-classifier/1", "crystal": None, "lattice_nm": 0.318}, "--crystal WS2"),
         ({"model": "no model"}, "names no model"),
         ({"model": "1", "sha256": "ab" * 32}, "was asked for"),
+        ({"sha256": "ab" * 32}, "no network names defects here: no ws2-defect-classifier in production"),
     ],
 )
 def test_another_model_is_refused_before_the_movie(

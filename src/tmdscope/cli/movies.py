@@ -23,7 +23,7 @@ def defects(
     memory: Annotated[int, typer.Option(min=0, max=50, help="Frames in which a defect may be missed.")] = 3,
     model: Annotated[
         str | None,
-        typer.Option(help="Names the defects, as models:/NAME@ALIAS; else the crystal's in production."),
+        typer.Option(help="Names defects: models:/NAME@ALIAS, or intensity."),
     ] = None,
     sha256: Sha256 = None,
 ) -> None:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 FIRST = ("frame", *COLUMNS)
 """Columns that the table begins with."""
 
+INTENSITY = "intensity"
+"""In place of a model's name: kinds are told by intensity, whatever is in production."""
+
 _INNER = ("spread", "ratio")
 """What only naming needs."""
 _SHOWN = 120
@@ -44,8 +47,8 @@ _NOTES = 20
 class DefectsRequest:
     """A movie, where to write, and what is known of it: pixel and lattice constant in nm, the crystal.
 
-    `model` names the registered network that names defects; without one it is the crystal's in production,
-    and where there is none, kinds are told by intensity. Its files have `sha256`, if given.
+    `model` names the registered network that names defects, or `INTENSITY`; without one it is the crystal's
+    in production, and where there is none, kinds are told by intensity. Its files must have `sha256`.
     """
 
     movie: Path
@@ -129,20 +132,19 @@ def _crystal(request: DefectsRequest) -> Crystal:
 
 
 def _namer(request: DefectsRequest, crystal: Crystal) -> tuple["Namer | None", str]:
-    """Load what names defects, and say what does."""
-    by_intensity = "kinds are told by the intensity of the site alone"
-    if request.model is None and not crystal.kinds:
-        return None, by_intensity
-    from tmdscope.lifecycle.naming import Namer, production_namer  # seconds, for who names kinds alone
-
-    if not crystal.kinds:
+    """Load what names defects, and say what does; `UserError` for a network that is asked for in vain."""
+    namer, told, named = None, "", request.model not in (None, INTENSITY)
+    if named and not crystal.kinds:
         raise UserError(f"--model {request.model}: name the crystal, too (--crystal WS2)")
-    if request.model is None:
-        namer, told = production_namer(crystal)
-    else:
-        namer = Namer.load(request.model, crystal, request.sha256)
-        told = namer.title
-    return namer, f"{by_intensity} ({told})" if namer is None else f"kinds are told by {told}"
+    if crystal.kinds and request.model != INTENSITY:
+        from tmdscope.lifecycle.naming import load_namer  # seconds
+
+        namer, told = load_namer(request.model, crystal, request.sha256)
+    if namer is not None:
+        return namer, f"kinds are told by {told}"
+    if request.sha256 is not None:
+        raise UserError(f"--sha256: no network names defects here{told and f': {told}'}; name one by --model")
+    return None, "kinds are told by the intensity of the site alone" + (told and f" ({told})")
 
 
 def _pixel(request: DefectsRequest, source: Source, crystal: Crystal) -> tuple[float, str]:

@@ -58,12 +58,12 @@ def own_model(crystal: Crystal) -> str:
     return f"{crystal.name.lower()}-defect-classifier"
 
 
-def production_namer(crystal: Crystal) -> tuple[Namer | None, str]:
-    """Load a crystal's model if one is in production, else say why there is none."""
-    name = own_model(crystal)
-    try:
-        pull_alias(connect(), name, PRODUCTION)
-    except UserError as error:
-        return None, f"no {name} in production: {error}"
-    namer = Namer.load(f"models:/{name}@{PRODUCTION}", crystal)
+def load_namer(model: str | None, crystal: Crystal, sha256: str | None = None) -> tuple[Namer | None, str]:
+    """Load a model, or the crystal's in production, and give its title; if there is none, say why."""
+    if model is None:
+        try:
+            pull_alias(connect(), own_model(crystal), PRODUCTION)
+        except UserError as error:
+            return None, f"no {own_model(crystal)} in production: {error}"
+    namer = Namer.load(model or PRODUCTION, crystal, sha256)
     return namer, namer.title

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tmdscope.errors import UserError
 from tmdscope.stem.crystal import PRISTINE, Crystal
-from tmdscope.stem.histories import fit_histories
+from tmdscope.stem.histories import fit_histories, sharpened
 from tmdscope.stem.intensity import class_chances
 from tmdscope.stem.localise import SiteIntensity
 from tmdscope.stem.sites import Image
@@ -92,7 +92,9 @@ class Follower:
         tracks = link(found, radius, self.memory)
         drift = frame_drift(tracks, self.a_px, self.frames)
         if self.crystal.kinds and len(tracks):
-            tracks = fit_histories(tracks, (*self.crystal.names, PRISTINE)).tracks
+            names = (*self.crystal.names, PRISTINE)
+            surer = tracks if self.namer is None else sharpened(tracks, names)
+            tracks = fit_histories(surer, names).tracks
         else:
             tracks = tracks.assign(smoothed=tracks["label"])
         return Followed(tracks, drift, self.failed)

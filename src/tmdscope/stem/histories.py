@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.reliability.calibration import soften
 from tmdscope.stem.rates import Transitions, Values
 from tmdscope.stem.tracks import TRACK
 
@@ -21,6 +22,8 @@ _ROUNDS_AGAIN = 15
 _PRIOR = 1e-3
 """Transitions of every kind that are counted beforehand, so that none is impossible."""
 _SIDES = 1.96
+_TEMPERATURES = tuple(np.geomspace(0.05, 1.0, 13).tolist())
+"""Of chances: below 1 they are surer."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,28 @@ def fit_histories(tracks: pd.DataFrame, classes: Sequence[str], stay: float = 0.
     states = chains.likeliest(chance)
     named = ordered.assign(smoothed=np.array(classes, dtype=object)[states])
     return Histories(named, tuple(classes), chance, expected, chains)
+
+
+def sharpened(tracks: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Bring chances that were calibrated over many conditions to those of one movie, which are surer.
+
+    Their temperature is the one with which each frame foretells best what the same defect is called in the
+    next; that this is wrong at times, and that defects change, leaves them a little less sure than they are.
+    """
+    columns = [f"p_{name}" for name in classes]
+    ordered = tracks.sort_values([TRACK, "frame"], ignore_index=True)
+    track, frame = (ordered[name].to_numpy() for name in (TRACK, "frame"))
+    first = np.flatnonzero((np.diff(track) == 0) & (np.diff(frame) == 1))
+    chance = ordered[columns].to_numpy(dtype=np.float64)
+    if not len(first):
+        return ordered
+    said = chance[first + 1].argmax(axis=1)
+    foretold = [
+        np.log(soften(chance[first], t)[np.arange(len(first)), said].clip(_PRIOR)).mean()
+        for t in _TEMPERATURES
+    ]
+    ordered[columns] = soften(chance, _TEMPERATURES[int(np.argmax(foretold))])
+    return ordered
 
 
 @dataclass(frozen=True)
