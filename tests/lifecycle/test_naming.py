@@ -66,9 +66,17 @@ def test_a_network_names_what_is_found(store: Store, movie: Path, tmp_path: Path
     model = f"models:/{own_model(WS2)}/1"
     told = find_defects(DefectsRequest(movie, tmp_path, crystal="WS2", model=model))
     assert f"kinds are told by {own_model(WS2)} version 1" in told
+    assert "defects are found by the intensities of sites" in told
     table = pd.read_csv(tmp_path / "defects.csv")
     assert table[[f"p_{kind}" for kind in KINDS]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-3)
     assert "told by ws2-defect-classifier version 1" in (tmp_path / "index.html").read_text()
+
+
+def test_a_network_finds_what_is_named(store: Store, movie: Path, tmp_path: Path) -> None:
+    model = f"models:/{own_model(WS2)}/1"
+    told = find_defects(DefectsRequest(movie, tmp_path, crystal="WS2", detector=model))
+    assert f"defects are found by {own_model(WS2)} version 1" in told
+    assert "kinds are told by the intensity" in told
 
 
 def test_without_production_intensity_names_and_it_is_said(store: Store, movie: Path, tmp_path: Path) -> None:
@@ -92,6 +100,8 @@ def test_without_production_intensity_names_and_it_is_said(store: Store, movie: 
         ({"model": "models:/ws2-defect-classifier/1", "crystal": None, "lattice_nm": 0.318}, "--crystal WS2"),
         ({"model": "no model"}, "names no model"),
         ({"model": "1", "sha256": "ab" * 32}, "was asked for"),
+        ({"detector": "models:/materials/1"}, "materials version 1 tells apart MoS2, WS2"),
+        ({"detector": "models:/materials/1", "crystal": None, "lattice_nm": 0.318}, "--detector.*--crystal"),
         ({"sha256": "ab" * 32}, "no network names defects here: no ws2-defect-classifier in production"),
     ],
 )

@@ -26,6 +26,9 @@ def defects(
         typer.Option(help="Names defects: models:/NAME@ALIAS, or intensity."),
     ] = None,
     sha256: Sha256 = None,
+    detector: Annotated[
+        str | None, typer.Option(help="Finds defects: models:/NAME@ALIAS; else the sites' intensities do.")
+    ] = None,
 ) -> None:
     """Find the defects of a STEM movie of a single layer, name them, and follow them.
 
@@ -34,4 +37,8 @@ def defects(
     """
     from tmdscope.lifecycle.defects import DefectsRequest, find_defects
 
-    echo(find_defects(DefectsRequest(movie, out, pixel_nm, lattice_nm, crystal, memory, model, sha256)))
+    echo(
+        find_defects(
+            DefectsRequest(movie, out, pixel_nm, lattice_nm, crystal, memory, model, sha256, detector)
+        )
+    )

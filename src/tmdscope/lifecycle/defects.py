@@ -17,11 +17,12 @@ from tmdscope.materials import nearest
 from tmdscope.progress import progress
 from tmdscope.report.figures.defects import annotated, counts_over_time, gif, paths, trajectories
 from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Points, Section, Table, write_page
+from tmdscope.stem.confirmed import Confirmed
 from tmdscope.stem.crystal import CRYSTALS, Crystal
 from tmdscope.stem.follow import Followed, Follower
 from tmdscope.stem.frames import FrameError, Source, open_movie
 from tmdscope.stem.lattice import AGREE, LatticeError, find_bragg
-from tmdscope.stem.localise import COLUMNS
+from tmdscope.stem.localise import COLUMNS, SiteIntensity
 from tmdscope.stem.tracks import TRACK, without_drift
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class DefectsRequest:
 
     `model` names the registered network that names defects, or `INTENSITY`; without one it is the crystal's
     in production, and where there is none, kinds are told by intensity. Its files must have `sha256`.
+    `detector` names the registered network that finds defects; without one the sites' intensities do.
     """
 
     movie: Path
@@ -59,6 +61,7 @@ class DefectsRequest:
     memory: int = 3
     model: str | None = None
     sha256: str | None = None
+    detector: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that are none."""
@@ -80,10 +83,12 @@ def find_defects(request: DefectsRequest) -> str:
     """Write ``defects.csv``, ``defects.parquet``, ``index.html`` and ``marked.gif``; gives what was found."""
     crystal = _crystal(request)
     namer, named_by = _namer(request, crystal)
+    finder, found_by = _finder(request, crystal)
     source = open_movie(request.movie)
     pixel_nm, where = _pixel(request, source, crystal)
     request.out.mkdir(parents=True, exist_ok=True)
-    follower = Follower(crystal, pixel_nm, memory=request.memory, namer=namer)
+    said = f"{found_by}; {named_by}"
+    follower = Follower(crystal, pixel_nm, memory=request.memory, namer=namer, finder=finder)
     shown = _Shown([], -(-max(source.shape) // _SHOWN_PX))
     for number in progress(range(source.frames), source.frames, "frames"):
         try:
@@ -105,11 +110,12 @@ def find_defects(request: DefectsRequest) -> str:
     marked = gif(_marked(shown, tracks, names))
     with atomic_path(request.out / "marked.gif") as temporary:
         temporary.write_bytes(marked)
-    said = (where, named_by)
-    write_page(request.out / "index.html", _page(request, source, followed, shown, names, marked, said))
+    write_page(
+        request.out / "index.html", _page(request, source, followed, shown, names, marked, (where, said))
+    )
     counted = f"{len(table)} defects on {tracks[TRACK].nunique()} tracks in {source.frames} frames"
     page = f"{request.out / 'index.html'}: open it in a browser"
-    return "\n".join([f"{request.movie}: {counted}; {where}", named_by, page, *_failures(followed)])
+    return "\n".join([f"{request.movie}: {counted}; {where}", said, page, *_failures(followed)])
 
 
 def _failures(followed: Followed) -> list[str]:
@@ -145,6 +151,18 @@ def _namer(request: DefectsRequest, crystal: Crystal) -> tuple["Namer | None", s
     if request.sha256 is not None:
         raise UserError(f"--sha256: no network names defects here{told and f': {told}'}; name one by --model")
     return None, "kinds are told by the intensity of the site alone" + (told and f" ({told})")
+
+
+def _finder(request: DefectsRequest, crystal: Crystal) -> tuple[SiteIntensity, str]:
+    """Make what finds defects, and say what it is."""
+    if request.detector is None:
+        return SiteIntensity(), "defects are found by the intensities of sites"
+    if not crystal.kinds:
+        raise UserError(f"--detector {request.detector}: name the crystal, too (--crystal WS2)")
+    from tmdscope.lifecycle.naming import Namer  # seconds
+
+    network = Namer.load(request.detector, crystal)
+    return Confirmed(chance=network.defect), f"defects are found by {network.title}"
 
 
 def _pixel(request: DefectsRequest, source: Source, crystal: Crystal) -> tuple[float, str]:

@@ -52,6 +52,11 @@ class Namer:
         columns = {f"p_{name}": found.calibrated[:, k] for k, name in enumerate(names)}
         return pd.DataFrame({"label": label, **columns})
 
+    def defect(self, windows: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Give the calibrated chance that a defect is in the middle of each window."""
+        place = self.predictor.config.classes.index(PRISTINE)
+        return 1 - self.predictor.assess(windows).calibrated[:, place]
+
 
 def own_model(crystal: Crystal) -> str:
     """Name the registered model of a crystal's defects."""

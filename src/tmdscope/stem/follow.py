@@ -1,7 +1,7 @@
 """A movie frame by frame: found, and at the end linked and named. Only one frame is ever held."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,7 @@ class Follower:
     memory: int = 3
     namer: Callable[[NDArray[np.uint8]], pd.DataFrame] | None = None
     """Names windows (N, SIZE, SIZE): ``label`` and ``p_KIND``; without one sites are named by intensity."""
+    finder: SiteIntensity = field(default_factory=SiteIntensity)
     found: list[pd.DataFrame] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
     frames: int = 0
@@ -52,7 +53,7 @@ class Follower:
     def frame(self, number: int, image: Image) -> pd.DataFrame:
         """Find the defects of a frame, see `add`."""
         try:
-            finder = SiteIntensity(a_px=self.a_px)
+            finder = replace(self.finder, a_px=self.a_px)
             read, sites = finder.sites(image)
         except UserError as error:
             return self.fail(number, str(error))

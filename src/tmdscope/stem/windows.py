@@ -74,7 +74,10 @@ class Labelled:
 def label_sites(
     read: Readings, truth: pd.DataFrame, pristine: int, shape: tuple[int, ...], rng: np.random.Generator
 ) -> Labelled:
-    """Find the sites of true defects, and draw so many that are none; sites at an edge are left out."""
+    """Find the sites of true defects, and so many that are none; sites at an edge are left out.
+
+    Half of the latter are drawn, half are those that look most like a defect.
+    """
     a_px, tree = read.bragg.a_px(), cKDTree(read.places)
     away, site = tree.query(truth[["x_px", "y_px"]].to_numpy())
     margin = SIZE / 2 / PER_A * a_px
@@ -84,6 +87,9 @@ def label_sites(
     free = inside.copy()
     for near in tree.query_ball_point(truth[["x_px", "y_px"]].to_numpy(), RADIUS_A * a_px):
         free[near] = False
-    others = rng.choice(np.flatnonzero(free), min(pristine, int(free.sum())), replace=False)
+    likest = np.flatnonzero(free)[np.argsort(-np.abs(read.score[free]))][: pristine // 2]
+    free[likest] = False
+    drawn = rng.choice(np.flatnonzero(free), min(pristine - len(likest), int(free.sum())), replace=False)
+    others = np.concatenate([likest, drawn])
     names = [*truth["label"][kept], *[PRISTINE] * len(others)]
     return Labelled(np.concatenate([site[kept], others]).astype(np.int64), np.array(names, dtype=object))

@@ -22,7 +22,7 @@ TINY = {
     r"frames: 60": "frames: 10",
     r"per_kind: \d+": "per_kind: 1",
     r"steps: 100": "steps: 2",
-    r"folds: \d": "folds: 2",
+    r"(?m)^  (test_)?folds: \d": r"  \1folds: 2",
     r"epochs: \d+": "epochs: 1",
     r"originals: 10": "originals: 5",
     r"copies: 30": "copies: 3",
@@ -35,7 +35,7 @@ TINY = {
 }
 
 
-NETWORK = ("search", "train", "audit", "register")
+NETWORK = ("search", "train", "detect", "audit", "register")
 
 
 def test_settings_are_right() -> None:

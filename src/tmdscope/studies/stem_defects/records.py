@@ -11,6 +11,12 @@ INTENSITY_ONLY, BORDER_ONLY = "intensity", "border"
 NETWORK = "network"
 """Name of the experiment that is registered."""
 
+CONFIRMED = "confirmed.parquet"
+"""What became of every object of every frame by the registered network."""
+
+DETECTOR = "confirmed"
+"""Name of that network among the detectors."""
+
 MOVIE, TRACKS, TRUTH = "movie.npy", "tracks.parquet", "truth.parquet"
 RATES, RUN = "rates.json", "rates_run.json"
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from tmdscope.files import broken, open_array, read_table
 from tmdscope.jobs.study import Study
@@ -17,6 +18,7 @@ from tmdscope.scores.scored import Scored
 from tmdscope.stem.crystal import PRISTINE
 from tmdscope.studies.stem_defects.params import SimulateParams
 from tmdscope.studies.stem_defects.records import (
+    CONFIRMED,
     MOVIE,
     NETWORK,
     RATES,
@@ -42,7 +44,8 @@ def report_of(study: Study) -> Report:
     cohort, windows, folder = study.cohort(study), windows_of(study), study.layout.tables
     of, of_windows = study.of(cohort.digest), windows.of(windows.cohort(windows).digest)
     scoring = study.section("scoring", ScoringParams)
-    detection = Detection(read_table(folder / "detections.parquet"), scoring)
+    outcomes = [read_table(folder / name) for name in ("detections.parquet", CONFIRMED)]
+    detection = Detection(pd.concat(outcomes, ignore_index=True), scoring)
     predictions = read_table(windows.layout.tables / "predictions.parquet")
     scores = StudyScores.read(windows.layout.scores, of_windows)
     following = Following(

@@ -65,7 +65,7 @@ def _windows(asked: SimulateParams) -> tuple[list[Any], list[dict[str, Any]]]:
         rng = np.random.default_rng([seed, 1])
         of = (asked.layer, condition, asked.size_px, asked.window_per_kind, asked.window_frames, seed)
         for frame in simulate_frames(*of):
-            for window, told in _cut(frame, asked.window_per_kind, rng):
+            for window, told in _cut(frame, 2 * asked.window_per_kind, rng):
                 name = f"{sample}-{len(rows):05d}"
                 rows.append({**_row(name, sample, frame.condition, window), **told})
                 images.append(window)

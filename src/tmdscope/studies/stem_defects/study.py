@@ -13,11 +13,17 @@ from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import FoldsParams, ScoringParams
 from tmdscope.params.experiments import ExperimentParams, FeaturesParams
 from tmdscope.params.families import MethodsParams
-from tmdscope.params.images import ModelTrackingParams, PromotionParams
+from tmdscope.params.images import PromotionParams
 from tmdscope.params.reading import ParamsError
 from tmdscope.params.rules import Settings
 from tmdscope.params.search import SearchParams, check_search
-from tmdscope.studies.stem_defects.params import DetectorsParams, LeakParams, MovieParams, SimulateParams
+from tmdscope.studies.stem_defects.params import (
+    DefectTrackingParams,
+    DetectorsParams,
+    LeakParams,
+    MovieParams,
+    SimulateParams,
+)
 
 HERE = "tmdscope.studies.stem_defects"
 LAYOUT = Layout("stem_defects")
@@ -52,7 +58,7 @@ STUDY = Study(
         "leak": LeakParams,
         "movie": MovieParams,
         "scoring": ScoringParams,
-        "tracking": ModelTrackingParams,
+        "tracking": DefectTrackingParams,
         "promotion": PromotionParams,
     },
     rules=(search_agrees,),
