@@ -69,7 +69,7 @@ def test_a_network_names_what_is_found(store: Store, movie: Path, tmp_path: Path
     assert "defects are found by the intensities of sites" in told
     table = pd.read_csv(tmp_path / "defects.csv")
     assert table[[f"p_{kind}" for kind in KINDS]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-3)
-    assert "told by ws2-defect-classifier version 1" in (tmp_path / "index.html").read_text()
+    assert "kinds are told by ws2-defect-classifier version 1" in (tmp_path / "index.html").read_text()
 
 
 def test_a_network_finds_what_is_named(store: Store, movie: Path, tmp_path: Path) -> None:

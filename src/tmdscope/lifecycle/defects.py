@@ -17,6 +17,7 @@ from tmdscope.materials import nearest
 from tmdscope.progress import progress
 from tmdscope.report.figures.defects import annotated, counts_over_time, gif, paths, trajectories
 from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Points, Section, Table, write_page
+from tmdscope.scores.text import capital
 from tmdscope.stem.confirmed import Confirmed
 from tmdscope.stem.crystal import CRYSTALS, Crystal
 from tmdscope.stem.follow import Followed, Follower
@@ -229,7 +230,7 @@ def _page(
     notes: list[Block] = [Note(line) for line in _failures(followed)]
     short = [
         f"{len(tracks)} defects on {tracks[TRACK].nunique()} tracks in {source.frames} frames; {told[0]}.",
-        f"{told[1]}; smoothed along each track.",
+        f"{capital(told[1])}; smoothed along each track.",
     ]
     counts = counts_over_time(tracks, label, names, source.frames)
     first = trajectories(shown.frames[0], still, label, names, shown.step)
