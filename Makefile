@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip
 INSTALL := $(if $(UV),$(UV) pip install --compile-bytecode --python $(BIN)/python,$(PIP) install --disable-pip-version-check) --quiet
 # The lock holds what each Python gets; pySPM, which AFMReader asks for and nothing here calls, says it is not for 3.13.
 LOCKED := --require-hashes$(if $(UV),, --ignore-requires-python)
-PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
+PYTEST := $(BIN)/python -m pytest --maxprocesses 4 --numprocesses
 TORCH_CPU := $(if $(CPU),torch-cpu.lock,$(wildcard torch-cpu.lock))
 
 .DEFAULT_GOAL := help
@@ -84,13 +84,13 @@ serve: $(READY) ## Answer requests with the production model on http://127.0.0.1
 check: $(READY) ## Style, types, and the tests nearest to what changed since the last commit: a minute, while one works
 	$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
-	$(PYTEST) --quiet --no-header -m 'not slow' tests/test_floors.py $$($(BIN)/python -m tests.support.nearest)
+	$(PYTEST) logical --quiet --no-header -m 'not slow' tests/test_floors.py $$($(BIN)/python -m tests.support.nearest)
 
 test: lint ## Lint, then every test but the slow ones; a test whose needs are absent skips and says why
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) logical --durations 20 -m 'not slow'
 
 test-all: test ## The same, then the slow tests: every document's commands, kills at every write, crashes
-	$(PYTEST) -m slow
+	$(PYTEST) 3 --durations 20 --no-loadscope-reorder -m slow  # they wait half of their time; the longest begin
 
 lint: $(READY) ## Check style, types and docstrings
 	$(BIN)/ruff check

@@ -45,7 +45,7 @@ NOT_RUN = {
             "tmdscope predict --model models:/experimental-band-gap@production GaAs ZnO",
             "tmdscope card models:/experimental-band-gap/1",
         ),
-        "test_transfer_study.py runs it on a study of its own",
+        "property_transfer/test_transfer_study.py runs it on a study of its own",
     ),
     **dict.fromkeys(
         (

@@ -10,6 +10,8 @@ from tests.tracking.programs import IMAGES, Logged, make_program
 from tmdscope.tracking.runs import start_run
 from tmdscope.tracking.store import Store, open_study
 
+_OPEN: list[Store] = []
+
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
@@ -17,7 +19,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield open_study("tests")
+        study = open_study("tests")
+        _OPEN.append(study)
+        yield study
 
 
 def point_at(study: Store) -> None:
@@ -26,11 +30,11 @@ def point_at(study: Store) -> None:
     mlflow.set_registry_uri(study.uri)
 
 
-@pytest.fixture(autouse=True)
-def point_at_store(request: pytest.FixtureRequest) -> None:
-    """Tests that use the store find it, whatever was opened since."""
-    if "store" in request.fixturenames:
-        point_at(request.getfixturevalue("store"))
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Function) -> None:
+    """Tests that use the store, and fixtures of their module, find it, whatever was opened since."""
+    if _OPEN and "store" in item.fixturenames:
+        point_at(_OPEN[0])
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +43,6 @@ def logged(store: Store) -> Logged:
     program = make_program(members=2)
     with torch.inference_mode():
         expected = program.ensemble(torch.from_numpy(IMAGES)).numpy()
-    point_at(store)
     with start_run(store, "model", {}) as run:
         uri = run.program(program)
     return Logged(run.run_id, uri, expected)

@@ -27,8 +27,6 @@ from tmdscope.tracking.store import Store
 @pytest.fixture(scope="module")
 def uri(store: Store) -> str:
     """A model with reference predictions."""
-    mlflow.set_tracking_uri(store.uri)  # other modules have stores of their own
-    mlflow.set_registry_uri(store.uri)
     program = make_program(members=1)
     with start_run(store, "checked", {}) as run:
         return log_program(run.run_id, Program(program.ensemble, program.config, reference=IMAGES), "model")

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pytest
 import torch
@@ -116,8 +115,6 @@ class _Touch:
 
 @pytest.fixture(scope="module")
 def honest(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Path]:
-    mlflow.set_tracking_uri(store.uri)
-    mlflow.set_registry_uri(store.uri)
     program = make_program(members=2)
     with start_run(store, "attacked", {}) as run:
         uri = log_program(run.run_id, Program(program.ensemble, program.config, reference=IMAGES), "model")

@@ -1,4 +1,3 @@
-import mlflow
 import pytest
 
 from tests.tracking.programs import Logged, make_program
@@ -20,8 +19,6 @@ NAME = "test-classifier"
 @pytest.fixture(scope="module")
 def versions(store: Store, logged: Logged) -> list[Version]:
     """Two versions of one registered model, each logged by a run of its own."""
-    mlflow.set_tracking_uri(store.uri)  # other modules have stores of their own
-    mlflow.set_registry_uri(store.uri)
     with start_run(store, "second", {}) as run:
         uri = run.program(make_program(members=1))
     return [

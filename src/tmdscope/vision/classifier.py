@@ -178,7 +178,7 @@ def bare_ensemble(config: EnsembleConfig) -> Ensemble:
 
 
 def rebuild_ensemble(config: EnsembleConfig, state: dict[str, Tensor]) -> Ensemble:
-    """Build an ensemble from its configuration and tensors, in evaluation mode."""
+    """Build an ensemble in evaluation mode from its configuration and tensors, which become its own."""
     ensemble = bare_ensemble(config)
-    ensemble.load_state_dict(state)
+    ensemble.load_state_dict(state, assign=True)
     return ensemble.eval()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.pipelines.conftest import Clone, make_clone, tiny
-from tests.pipelines.test_names import write_folder
+from tests.pipelines.tmd_materials.test_names import write_folder
 from tests.support.reads import undeclared
 
 pytestmark = pytest.mark.slow

@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from tests.pipelines.conftest import Clone, make_clone, tiny
+from tests.pipelines.conftest import ROOT, Clone, make_clone, tiny
 from tests.support.reads import read_stages
 
-ROOT = Path(__file__).parents[2]
 CLASSES = ["Fe(II) 100%", "a-MoO3; thick/rough", "Größe μ"]
 
 
