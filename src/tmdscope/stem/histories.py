@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
 
-from tmdscope.reliability.calibration import soften
 from tmdscope.stem.rates import Transitions, Values
 from tmdscope.stem.tracks import TRACK
 
@@ -83,15 +83,14 @@ def sharpened(tracks: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     ordered = tracks.sort_values([TRACK, "frame"], ignore_index=True)
     track, frame = (ordered[name].to_numpy() for name in (TRACK, "frame"))
     first = np.flatnonzero((np.diff(track) == 0) & (np.diff(frame) == 1))
-    chance = ordered[columns].to_numpy(dtype=np.float64)
+    logs = np.log(ordered[columns].to_numpy(dtype=np.float64).clip(1e-6))
     if not len(first):
         return ordered
-    said = chance[first + 1].argmax(axis=1)
+    said = logs[first + 1].argmax(axis=1)[:, None]
     foretold = [
-        np.log(soften(chance[first], t)[np.arange(len(first)), said].clip(_PRIOR)).mean()
-        for t in _TEMPERATURES
+        np.take_along_axis(log_softmax(logs[first] / t, axis=1), said, axis=1).mean() for t in _TEMPERATURES
     ]
-    ordered[columns] = soften(chance, _TEMPERATURES[int(np.argmax(foretold))])
+    ordered[columns] = softmax(logs / _TEMPERATURES[int(np.argmax(foretold))], axis=1)
     return ordered
 
 

@@ -6,6 +6,7 @@ from tmdscope.jobs.study import Study
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.search import BEST_PARAMS, read_best_params
 from tmdscope.scores.intervals import tell_interval
+from tmdscope.scores.task import DETECTIONS
 from tmdscope.studies.stem_defects.params import DefectTrackingParams
 from tmdscope.studies.stem_defects.records import CONFIRMED, DETECTOR, NETWORK
 from tmdscope.studies.stem_defects.sections.detection import Detection
@@ -21,7 +22,8 @@ def run(study: Study) -> None:
     )
     found = Detection(read_table(study.layout.tables / CONFIRMED), scoring).estimate(DETECTOR)
     facts = {
-        name: tell_interval(found.values[name], found.bounds[name]) for name in ("recall", "false_alarms")
+        name: tell_interval(found.values[name], found.bounds[name])
+        for name in (DETECTIONS.told.name, "false_alarms")
     }
     register_experiment(windows, NETWORK, params, asked.detector, facts)
     register_experiment(windows, NETWORK, params, asked.model)
