@@ -2,8 +2,10 @@ import io
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageColor
 
+from tmdscope.report.figures.base import colours
+from tmdscope.report.figures.defects import annotated, gif
 from tmdscope.report.figures.embeddings import Plane, component_planes
 from tmdscope.report.figures.images import image_grid
 from tmdscope.report.figures.scores import confusion_matrices, training_curves
@@ -68,3 +70,13 @@ def test_every_figure_is_a_png() -> None:
 
 def test_the_same_data_give_the_same_picture() -> None:
     assert training_curves({"a": history(3)}, METRIC) == training_curves({"a": history(3)}, METRIC)
+
+
+def test_marks_of_a_moving_picture_keep_the_colours_of_classes() -> None:
+    names = ("SW", "Mo", "VW")
+    grey = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)
+    marks = pd.DataFrame({"x_px": [12.0, 32.0, 52.0], "y_px": 32.0, "label": names})
+    film = Image.open(io.BytesIO(gif([annotated(grey, marks, names)] * 2)))
+    shown = np.asarray(film.convert("RGB"))
+    for x, colour in zip((12, 32, 52), colours(names).values(), strict=True):
+        assert tuple(shown[32, x - 9]) == ImageColor.getrgb(colour)

@@ -71,6 +71,9 @@ def test_small_frames_and_pickles_are_refused(tmp_path):
     np.save(tmp_path / "small.npy", MOVIE[:, :20])
     with pytest.raises(UserError, match="3 frames of 80 x 20 px"):
         open_movie(tmp_path / "small.npy")
+    np.save(tmp_path / "last.npy", np.moveaxis(MOVIE, 0, -1) / 255)  # three frames, no picture in colours
+    with pytest.raises(UserError, match="64 frames of 3 x 80 px"):
+        open_movie(tmp_path / "last.npy")
     np.save(tmp_path / "objects.npy", np.array([{}] * 3, dtype=object), allow_pickle=True)
     with pytest.raises(UserError, match="cannot be read"):
         open_movie(tmp_path / "objects.npy")

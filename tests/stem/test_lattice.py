@@ -52,8 +52,9 @@ def test_holes_hold_no_sites():
         (np.zeros((256, 256)), "no Bragg ring"),
         (np.zeros((40, 256)), "too small"),
         (np.full((256, 256), np.nan), "not finite"),
+        (np.full((256, 256), 1e30), "beyond"),
     ],
-    ids=["noise", "nothing", "small", "nan"],
+    ids=["noise", "nothing", "small", "nan", "large"],
 )
 def test_what_has_no_lattice_is_refused(image, match):
     with pytest.raises(LatticeError, match=match):

@@ -16,6 +16,7 @@ from tmdscope.files import atomic_path, write_table
 from tmdscope.materials import nearest
 from tmdscope.progress import progress
 from tmdscope.report.figures.defects import annotated, counts_over_time, gif, paths, trajectories
+from tmdscope.report.figures.film import write_mp4
 from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Points, Section, Table, write_page
 from tmdscope.scores.text import capital
 from tmdscope.stem.confirmed import Confirmed
@@ -81,7 +82,7 @@ class _Shown:
 
 
 def find_defects(request: DefectsRequest) -> str:
-    """Write ``defects.csv``, ``defects.parquet``, ``index.html`` and ``marked.gif``; gives what was found."""
+    """Write tables, a page and movies with marks into the folder that is asked for; gives what was found."""
     crystal = _crystal(request)
     namer, named_by = _namer(request, crystal)
     finder, found_by = _finder(request, crystal)
@@ -111,12 +112,15 @@ def find_defects(request: DefectsRequest) -> str:
     marked = gif(_marked(shown, tracks, names))
     with atomic_path(request.out / "marked.gif") as temporary:
         temporary.write_bytes(marked)
+    why = write_mp4(request.out / "marked.mp4", _marked(shown, tracks, names))
     write_page(
         request.out / "index.html", _page(request, source, followed, shown, names, marked, (where, said))
     )
     counted = f"{len(table)} defects on {tracks[TRACK].nunique()} tracks in {source.frames} frames"
     page = f"{request.out / 'index.html'}: open it in a browser"
-    return "\n".join([f"{request.movie}: {counted}; {where}", said, page, *_failures(followed)])
+    return "\n".join(
+        [f"{request.movie}: {counted}; {where}", said, page, *filter(None, [why]), *_failures(followed)]
+    )
 
 
 def _failures(followed: Followed) -> list[str]:

@@ -73,11 +73,20 @@ def percentile_interval(drawn: Values, samples: int = MANY) -> Values:
     percentiles = _PERCENTILES
     if samples < MANY:
         from scipy.stats import norm  # a second, which who only reads intervals should not wait
-        from scipy.stats import t as student
 
-        far = np.sqrt(samples / (samples - 1)) * student.ppf(0.975, samples - 1)
+        far = small_sample(samples)
         percentiles = (100 * float(norm.cdf(-far)), 100 * float(norm.cdf(far)))
     return np.nanpercentile(drawn, percentiles, axis=0)
+
+
+def small_sample(samples: int) -> float:
+    """Give how many standard deviations of resamples of few samples, two or more, 95 % lie within.
+
+    Normal ones of many samples lie within 1.96, see `percentile_interval`.
+    """
+    from scipy.stats import t as student
+
+    return float(np.sqrt(samples / (samples - 1)) * student.ppf(0.975, samples - 1))
 
 
 def interval_over_samples(

@@ -23,7 +23,8 @@ from tmdscope.temporary import workspace
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 MICROSCOPES = (".dm3", ".dm4", ".emd", ".ser")
 
-_NM = {"nm": 1.0, "um": 1e3, "µm": 1e3, "\u03bcm": 1e3, "micron": 1e3, "å": 0.1, "pm": 1e-3, "m": 1e9}
+_NM = {"nm": 1.0, "um": 1e3, "µm": 1e3, "\u03bcm": 1e3, "micron": 1e3, "m": 1e9, "pm": 1e-3}
+_NM.update(dict.fromkeys(("å", "angstrom"), 0.1))
 _RESOLUTION_NM = {2: 2.54e7, 3: 1e7}
 """By the TIFF tag ResolutionUnit: inch, centimetre."""
 _LEAST = 64
@@ -134,7 +135,7 @@ def _stack(path: Path, open_array: Callable[[], Any], pixel_nm: float | None) ->
         raise UserError(
             f"{path} holds an array of shape {shape}; frames are (rows, columns) or (frames, rows, columns)"
         )
-    if rest[-1] in (3, 4) and not coloured:  # one coloured picture
+    if rest[-1] in (3, 4) and not coloured and kind != "f":  # one coloured picture
         return Source(path, 1, (rest[0], rest[1]), pixel_nm, lambda _: open_array()[at])
     return Source(path, rest[0], (rest[1], rest[2]), pixel_nm, lambda number: open_array()[(*at, number)])
 

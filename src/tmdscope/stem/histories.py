@@ -7,12 +7,14 @@ doi:10.1109/5.18626).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
+from tmdscope.scores.bootstrap import small_sample
 from tmdscope.stem.rates import Transitions, Values
 from tmdscope.stem.tracks import TRACK
 
@@ -21,9 +23,10 @@ _ROUNDS_AGAIN = 15
 """When it is fitted to other tracks, from what the first fit found."""
 _PRIOR = 1e-3
 """Transitions of every kind that are counted beforehand, so that none is impossible."""
-_SIDES = 1.96
 _TEMPERATURES = tuple(np.geomspace(0.05, 1.0, 13).tolist())
 """Of chances: below 1 they are surer."""
+_AT_ONCE = 20
+"""Fits that are computed together, so that they need no more memory than these."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,20 @@ class Histories:
     def transitions(self, refits: int, seed: int) -> Transitions:
         """Give the chance of each transition from frame to frame, with intervals over tracks.
 
-        These are 1.96 standard deviations of fits to tracks drawn with replacement.
+        These are as many standard deviations of fits to tracks drawn with replacement as so few tracks ask.
         """
         rng, tracks = np.random.default_rng(seed), len(self.expected)
         bounds = np.full((2, *self.chance.shape), np.nan)
         if tracks > 1:
             drawn = rng.multinomial(tracks, np.full(tracks, 1 / tracks), refits)
-            fits = [self.chains.fit(self.chance, weight, _ROUNDS_AGAIN)[0] for weight in drawn]
-            spread = _SIDES * np.std(fits, axis=0)
+            fits = [self._again(weight) for weight in np.array_split(drawn, -(-refits // _AT_ONCE))]
+            spread = small_sample(tracks) * np.std(np.concatenate(fits), axis=0)
             bounds = np.stack([self.chance - spread, self.chance + spread]).clip(0, 1)
         return Transitions(self.classes, self.chance, bounds, self.expected.sum(axis=0))
+
+    def _again(self, weight: NDArray[np.int64]) -> Values:
+        start = np.repeat(self.chance[None], len(weight), axis=0)
+        return self.chains.fit(start, weight, _ROUNDS_AGAIN)[0]
 
 
 def fit_histories(tracks: pd.DataFrame, classes: Sequence[str], stay: float = 0.9) -> Histories:
@@ -118,12 +125,15 @@ class _Chains:
         filled[rows] = seen
         return cls(filled, length, rows)
 
-    def fit(self, chance: Values, weight: Values, rounds: int) -> tuple[Values, Values]:
-        """Learn the chances of transitions from tracks of some weights; and count those of each track."""
+    def fit(self, chance: Values, weight: NDArray[Any], rounds: int) -> tuple[Values, Values]:
+        """Learn the chances of transitions, (..., K, K), from tracks of some weights, (..., tracks).
+
+        Gives also how often each track is expected to show each, (..., tracks, K, K).
+        """
         for _ in range(rounds):
             expected = self._expected(chance)
-            counts = np.tensordot(weight, expected, 1) + _PRIOR
-            new = counts / counts.sum(axis=1, keepdims=True)
+            counts = np.einsum("...t,...tij->...ij", weight, expected) + _PRIOR
+            new = counts / counts.sum(axis=-1, keepdims=True)
             done, chance = np.abs(new - chance).max(initial=0) < _DONE, new
             if done:
                 break
@@ -144,18 +154,19 @@ class _Chains:
 
     def _expected(self, chance: Values) -> Values:
         """Count the transitions that each track is expected to hold: forward and backward."""
-        found = np.zeros((len(self.length), *chance.shape))
+        found = np.zeros((*chance.shape[:-2], len(self.length), *chance.shape[-2:]))
         for own, block in self._blocks():
-            forward, backward = np.empty_like(block), np.ones_like(block)
-            forward[:, 0] = _even(block[:, 0])
-            for step in range(1, block.shape[1]):
-                forward[:, step] = _even((forward[:, step - 1] @ chance) * block[:, step])
-            for step in range(block.shape[1] - 2, -1, -1):
-                backward[:, step] = _even((block[:, step + 1] * backward[:, step + 1]) @ chance.T)
-            both = forward[:, :-1, :, None] * chance * (block[:, 1:] * backward[:, 1:])[:, :, None]
-            both /= both.sum(axis=(2, 3), keepdims=True)
-            both[np.arange(block.shape[1] - 1) >= self.length[own][:, None] - 1] = 0
-            found[own] = both.sum(axis=1)
+            steps, last = block.shape[1] - 1, self.length[own] - 1
+            forward = [np.broadcast_to(_even(block[:, 0]), (*chance.shape[:-2], *block[:, 0].shape))]
+            for step in range(1, steps):
+                forward.append(_even((forward[-1] @ chance) * block[:, step]))
+            backward = np.ones(block[:, 0].shape)
+            for step in range(steps - 1, -1, -1):
+                after = block[:, step + 1] * backward
+                both = forward[step][..., :, None] * chance[..., None, :, :] * after[..., None, :]
+                both *= (step < last)[:, None, None] / both.sum(axis=(-2, -1), keepdims=True)
+                found[..., own, :, :] += both
+                backward = _even(after @ np.swapaxes(chance, -1, -2))
         return found
 
     def likeliest(self, chance: Values) -> NDArray[np.int64]:

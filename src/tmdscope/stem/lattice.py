@@ -12,6 +12,7 @@ from scipy import fft
 from scipy.ndimage import map_coordinates
 
 from tmdscope.errors import UserError
+from tmdscope.stem.lines import in_line
 
 Image = NDArray[np.floating]
 Points = NDArray[np.float64]
@@ -25,6 +26,8 @@ _SHARP_WHERE_KNOWN = 15.0
 """The same in the narrow ring where peaks must be."""
 AGREE = 0.12
 """Share by which a lattice may differ from the one that is known."""
+_LARGEST = 1e15
+"""Light whose square is no number of 32 bits any more lies beyond."""
 _STEPS = (-2, -1, 0, 1, 2)
 _FILTER = 0.07
 """Width of the demodulating filter, in radii of the ring: an average over about two lattice constants."""
@@ -37,6 +40,8 @@ _USUAL = 75
 """Percentile of amplitudes, in hundredths, that is the usual one: holes may take more than half."""
 _HOLE = 0.5
 """Share of the usual amplitude of the waves below which there is no lattice."""
+_MOVES = 3
+"""How often lines are moved back at most: what they are compared with grows sharper."""
 
 
 class LatticeError(UserError):
@@ -71,8 +76,9 @@ def find_bragg(image: Image, a_px: float | None = None) -> Bragg:
     values = np.asarray(image, dtype=np.float32)
     if values.ndim != 2 or min(values.shape) < 64:
         raise LatticeError(f"a frame of shape {values.shape} is too small for a lattice: 64 x 64 px at least")
-    if not np.isfinite(values).all():
-        raise LatticeError("a frame holds values that are not finite: repair them, or leave the frame out")
+    if not (np.abs(values) < _LARGEST).all():
+        told = f"a frame holds values that are not finite, or beyond {_LARGEST:g}"
+        raise LatticeError(f"{told}: repair them, or leave the frame out")
     power, excess = _spectrum(values)
     radius = np.hypot(np.fft.fftfreq(values.shape[0])[:, None], np.fft.rfftfreq(values.shape[1])[None])
     low, high, sharp = _LOWEST, _HIGHEST, _SHARP
@@ -168,6 +174,7 @@ class Sites:
     `places` are x and y in px, shape (sites, 2), `column` which of three columns of the cell each is of: 0,
     the brightest, 1, or 2, the darkest, shape (sites,); `held` is False in holes and where lattice is lost.
     `cell` are whole numbers, shape (sites, 2), of the triangular lattice that all sites together are.
+    `image` is the frame with lines that jitter moved back.
     """
 
     places: Points
@@ -175,6 +182,7 @@ class Sites:
     cell: NDArray[np.int64]
     held: NDArray[np.bool_]
     bragg: Bragg
+    image: Image
 
 
 def find_sites(image: Image, a_px: float | None = None) -> Sites:
@@ -184,7 +192,7 @@ def find_sites(image: Image, a_px: float | None = None) -> Sites:
     """
     values = np.asarray(image, dtype=np.float32)
     bragg = find_bragg(values, a_px)
-    fields, strengths = _demodulate(values, bragg)
+    values, fields, strengths = _steady(values, bragg)
     phases = [_phase(field) for field in fields]
     common = float(np.angle(np.prod(fields, axis=0).sum())) / 3  # of all three no strain is left
     vectors = np.linalg.inv(bragg.waves[:2]).T  # rows: lattice vectors in px
@@ -210,7 +218,20 @@ def find_sites(image: Image, a_px: float | None = None) -> Sites:
     places = np.concatenate(found)
     usual = [np.percentile(s, _USUAL) for s in strengths]
     light = np.mean([_at(s / u, places) for s, u in zip(strengths, usual, strict=True)], axis=0)
-    return Sites(places, np.concatenate(kinds), np.concatenate(whole), light > _HOLE, bragg)
+    return Sites(places, np.concatenate(kinds), np.concatenate(whole), light > _HOLE, bragg, values)
+
+
+def _steady(
+    values: NDArray[np.float32], bragg: Bragg
+) -> tuple[NDArray[np.float32], list[NDArray[np.complex64]], list[Points]]:
+    """Give the frame, lines that jitter moved back, and what its waves demodulate it to."""
+    seen = _demodulate(values, bragg)
+    for _ in range(_MOVES):
+        moved = in_line(values, bragg.waves, seen[0], _GRID_PX)
+        if moved is None:
+            break
+        values, seen = moved, _demodulate(moved, bragg)
+    return values, *seen
 
 
 def _demodulate(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates, median_filter
 from scipy.spatial import cKDTree
 
 from tmdscope.stem.lattice import Bragg, Sites, find_sites
@@ -26,6 +26,10 @@ _SEEN = 0.6
 """Change of all sites around, in standard deviations of one, that is haze."""
 _BESIDE_A = 0.75
 """Between the distances of nearest and of next sites, in lattice constants."""
+_ALONG = 41
+"""Sites, one after another down the frame, whose median change is that of their few lines."""
+_STRIPED = 3.0
+"""Variance of these over that by chance where lines differ."""
 _MISSING = 0.5
 """Share of its column that a site has lost that may belong to a hole."""
 _FEWEST_OF_HOLE = 6
@@ -60,8 +64,8 @@ def read_sites(image: Image, blur: float = 0.15, a_px: float | None = None) -> R
     A column's change is its light less the median of its neighbours', and less what sites of all kinds around
     it have changed by, which is haze.
     """
-    values = np.asarray(image, dtype=np.float32)
-    sites = find_sites(values, a_px)
+    sites = find_sites(image, a_px)
+    values = sites.image
     smooth = gaussian_filter(values, blur * sites.bragg.a_px())
     light = _sample(smooth, sites.places)
     column, levels = _by_light(sites, light)
@@ -75,6 +79,7 @@ def read_sites(image: Image, blur: float = 0.15, a_px: float | None = None) -> R
     hazy = np.abs(around) > _SEEN * MAD * np.median(np.abs(change))
     if hazy.any():
         change = np.where(hazy, _compared(cell, light, *_HAZY)[0], change)
+    change = change - _of_lines(places[:, 1], change)
     haze = np.zeros(len(places))
     score = np.zeros(len(places))
     for own in (column == 0, column == 1, column == 2):
@@ -84,6 +89,18 @@ def read_sites(image: Image, blur: float = 0.15, a_px: float | None = None) -> R
     kept, lost = column < 2, sites.places[~sites.held]
     of = (places[kept], column[kept], change[kept], score[kept], haze[kept])
     return Readings(*of, unit, levels[2], ratio, lost, overlap, sites.bragg)
+
+
+def _of_lines(y: Values, change: Values) -> Values:
+    """Give how much brighter the lines of each site are than others; 0 where chance accounts for it."""
+    order = np.argsort(y, kind="stable")
+    along = median_filter(change[order], _ALONG, mode="nearest")
+    by_chance = np.pi / 2 / _ALONG * (MAD * np.median(np.abs(change))) ** 2
+    if np.var(along) < _STRIPED * by_chance:
+        return np.zeros_like(change)
+    found = np.empty_like(change)
+    found[order] = along
+    return found
 
 
 def in_holes(read: Readings) -> NDArray[np.bool_]:

@@ -87,7 +87,8 @@ def test_every_stage_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     study = find_study("stem_defects")
-    for verb in ("simulate", "split", "localise", "classify", *NETWORK, "leak", "follow", "report"):
+    verbs = ("simulate", "split", "localise", "classify", *NETWORK, "attend", "leak", "follow", "report")
+    for verb in verbs:
         study.job(verb)(study)
     found = json.loads(Layout("stem_defects").metrics.read_text())
     sites = found["localise"]["sites"]["noise_0.1"]
@@ -99,6 +100,7 @@ def test_every_stage_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert 0 <= found["registered"]["coverage"] <= 1
     assert {"link_precision", "link_recall"} <= set(found["track"])
     assert {"true", "estimated", "ci95", "published_formula"} <= set(found["track"]["diffusion"])
+    assert found["attention"]["middle_px"] > 0
     page = Layout("stem_defects").page.read_text()
     assert "data:image/gif;base64," in page
     assert "All data are simulated" in page

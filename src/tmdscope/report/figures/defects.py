@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
-from tmdscope.report.figures.base import colours, legend, png, styles
+from tmdscope.report.figures.base import COLOURS, colours, legend, png, styles
 from tmdscope.report.page import Figure as PageFigure
 from tmdscope.report.page import Space
 
@@ -18,6 +18,8 @@ Grey = NDArray[np.uint8]
 
 _RADIUS = 9
 _MOVING_MEAN = 5
+_GREYS = 64 - len(COLOURS)
+"""Of a moving picture; the fewer, the smaller it is."""
 
 
 def annotated(frame: Grey, marks: pd.DataFrame, names: Sequence[str], step: int = 1) -> Image.Image:
@@ -35,8 +37,12 @@ def annotated(frame: Grey, marks: pd.DataFrame, names: Sequence[str], step: int 
 
 
 def gif(pictures: Iterable[Image.Image], seconds: float = 0.2) -> bytes:
-    """Join pictures to a moving one."""
-    first, *others = (picture.quantize(64) for picture in pictures)
+    """Join grey pictures with marks in the colours of classes to a moving one."""
+    palette = Image.new("P", (1, 1))
+    marks = [level for colour in COLOURS for level in ImageColor.getrgb(colour)]
+    palette.putpalette([*np.linspace(0, 255, _GREYS).astype(int).repeat(3).tolist(), *marks])
+    plain = Image.Dither.NONE  # a mark is of one colour
+    first, *others = (picture.quantize(palette=palette, dither=plain) for picture in pictures)
     stream = io.BytesIO()
     first.save(stream, "GIF", save_all=True, append_images=others, duration=int(1000 * seconds), loop=0)
     return stream.getvalue()
@@ -117,8 +123,9 @@ def transition_diagram(names: Sequence[str], chance: NDArray[np.float64], seen: 
     for i, j in np.argwhere((seen > 0) & ~np.eye(len(names), dtype=bool)):
         arrow = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=0.2", "shrinkA": 24, "shrinkB": 24}
         axis.annotate("", at[j], at[i], arrowprops={**arrow, "linewidth": 0.8 + 12 * min(chance[i, j], 0.4)})
-        middle, side = (at[i] + at[j]) / 2, (at[j] - at[i])[::-1] * [1, -1] * 0.13
-        axis.annotate(f"{chance[i, j]:.3f}", middle + side, ha="center", va="center", fontsize=9)
+        across = (at[j] - at[i])[::-1] * [1, -1]
+        beside = (at[i] + at[j]) / 2 + across * (0.1 + 0.16 / np.linalg.norm(across))  # 0.1: the arrow's bend
+        axis.annotate(f"{chance[i, j]:.3f}", beside, ha="center", va="center", fontsize=9)
     for name, place in zip(names, at, strict=True):
         axis.plot(*place, "o", markersize=34, color=colour[name], alpha=0.85)
         axis.annotate(name, place, ha="center", va="center", fontsize=9)

@@ -19,6 +19,7 @@ DETECTOR = "confirmed"
 
 MOVIE, TRACKS, TRUTH = "movie.npy", "tracks.parquet", "truth.parquet"
 RATES, RUN = "rates.json", "rates_run.json"
+ATTENTION, ATTENTION_RUN = "attention.json", "attention_run.json"
 
 
 @dataclass(frozen=True)
@@ -60,3 +61,12 @@ class Strangers(JsonRecord):
     windows: int
     known: dict[str, float]
     moved: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Attention(JsonRecord):
+    """How far class activation maps point from the defect, px rms, by kind and of all, and the middle is."""
+
+    windows: int
+    rms_px: dict[str, float]
+    middle_px: float

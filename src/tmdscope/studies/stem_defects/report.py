@@ -18,6 +18,8 @@ from tmdscope.scores.scored import Scored
 from tmdscope.stem.crystal import PRISTINE
 from tmdscope.studies.stem_defects.params import SimulateParams
 from tmdscope.studies.stem_defects.records import (
+    ATTENTION,
+    ATTENTION_RUN,
     CONFIRMED,
     MOVIE,
     NETWORK,
@@ -25,6 +27,7 @@ from tmdscope.studies.stem_defects.records import (
     RUN,
     TRACKS,
     TRUTH,
+    Attention,
     Leak,
     Rates,
     Strangers,
@@ -33,6 +36,7 @@ from tmdscope.studies.stem_defects.sections.detection import Detection
 from tmdscope.studies.stem_defects.sections.following import Following
 from tmdscope.studies.stem_defects.sections.leaky import Leaky
 from tmdscope.studies.stem_defects.sections.naming import Naming
+from tmdscope.studies.stem_defects.sections.reasons import Reasons
 from tmdscope.studies.stem_defects.sections.registered import Registered
 from tmdscope.studies.stem_defects.study import MANIFEST, windows_of
 
@@ -60,6 +64,7 @@ def report_of(study: Study) -> Report:
         registered.run,
         *_called("detector", StageRuns.read(study.layout.run, of)),
         *_called("windows", StageRuns.read(windows.layout.run, of_windows)),
+        *read_runs(StageRuns.read(folder / ATTENTION_RUN, of_windows)),
         *read_runs(StageRuns.read(folder / "leak_run.json", of)),
         *read_runs(StageRuns.read(folder / RUN, of)),
     ]
@@ -69,6 +74,7 @@ def report_of(study: Study) -> Report:
         answer=detection.answer(),
         parts=[
             *(detection, Naming(predictions, scores, detection.usual), registered),
+            Reasons(Attention.read(folder / ATTENTION, of_windows)),
             *(Leaky(Leak.read(folder / "leak.json", of)), following),
             Provenance(runs, f"Frames: SHA-256 {cohort.digest}."),
             Reproduction(runs, "make stem", SIMULATED),

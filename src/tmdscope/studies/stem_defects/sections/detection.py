@@ -147,6 +147,7 @@ class Detection(Part):
                         **told,
                         "false alarms a frame": f"{own['false_alarms_per_frame']:.2f}",
                         "rms (px)": "-" if own["rms_px"] is None else f"{own['rms_px']:.2f}",
+                        f"all but {DIMMEST}": percent(own[f"recall_but_{DIMMEST}"], 0),
                         **shares,
                     }
                 )
