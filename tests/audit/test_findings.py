@@ -167,3 +167,10 @@ def test_statistics_see_line_noise_and_fine_grain() -> None:
     assert found["high_frequency"].idxmax() == 2
     assert found["mean"].tolist() == pytest.approx(images.mean(axis=(1, 2)).tolist())
     assert spectra(images, 8).shape == (3, 25)
+
+
+def test_samples_that_hold_several_classes_by_nature_are_no_fault() -> None:
+    table = make_table(1, by_class=1.0)
+    whole = replace(table, sample_ids=np.array([f"c{row % 6}" for row in range(len(table))], dtype=object))
+    assert len(count_groups(whole, {}, 5).two_class_samples) == 6
+    assert count_groups(replace(whole, mixed=True), {}, 5).two_class_samples == []

@@ -16,14 +16,14 @@ SIZE_PX = 32
 PREPARE = PrepareParams(size_px=SIZE_PX, percentiles=[0.5, 99.5])
 
 
-def make_reliability(members: int = 2, images: int = 160) -> Reliability:
+def make_reliability(members: int = 2, images: int = 160, classes: int = len(CLASSES)) -> Reliability:
     """Of random predictions, two images a sample."""
     rng = np.random.default_rng(1)
     rows, part = np.arange(images), np.arange(images) // 2 % members
     return fit_reliability(
-        rng.dirichlet(np.ones(len(CLASSES)), (members, images)),
+        rng.dirichlet(np.ones(classes), (members, images)),
         rng.normal(size=(members, images, 100)),
-        rng.integers(0, len(CLASSES), images),
+        rng.integers(0, classes, images),
         [f"s{k // 2}" for k in range(images)],
         [FoldParts(rows[part != fold], rows[part == fold], rows[:0]) for fold in range(members)],
     )

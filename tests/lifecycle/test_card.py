@@ -150,3 +150,12 @@ def test_classes_that_are_no_materials_are_called_classes() -> None:
     assert "which of 2 classes (900 C, 950 C)" in text
     assert "| class | images | samples |" in text
     assert "material" not in text.partition("## Licence")[0]
+
+
+def test_a_card_of_windows_speaks_of_frames() -> None:
+    facts = make_facts()
+    text = card(replace(facts, data=replace(facts.data, source="simulated STEM frames")))
+    assert "a window of a scanning transmission electron microscope's frame" in text
+    assert "nothing here says how it does on real frames" in text
+    assert "None: the images are simulated." in text
+    assert "atomic force" not in text

@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from tmdscope.errors import UserError
 from tmdscope.stem.crystal import WS2
-from tmdscope.stem.histories import fit_histories
+from tmdscope.stem.histories import fit_histories, sharpened
 from tmdscope.stem.localise import SiteIntensity
 from tmdscope.stem.matching import match
 from tmdscope.stem.movie import Dynamics, Movie, check_dynamics
@@ -172,6 +172,17 @@ def test_flicker_is_smoothed():
     wrong = transitions(tracks, "label", ("a", "b"), 100, 1).chance[0, 1]
     right = found.transitions(10, 1).chance[0, 1]
     assert abs(right - 0.05) < 0.02 < wrong - 0.05
+
+
+def test_chances_over_many_conditions_are_sharpened_to_those_of_a_movie():
+    tracks, columns = flickering(), ["p_a", "p_b"]
+    flat = tracks.assign(**{name: 0.5 + 0.2 * (tracks[name] - 0.5) for name in columns})
+    wrong = [
+        (found["smoothed"] != found["true"]).mean()
+        for found in (fit_histories(own, ("a", "b")).tracks for own in (flat, sharpened(flat, ("a", "b"))))
+    ]
+    assert wrong[1] < 0.7 * wrong[0]
+    assert sharpened(flat.iloc[:0], ("a", "b")).empty
 
 
 @pytest.mark.slow

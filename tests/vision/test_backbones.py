@@ -10,7 +10,9 @@ from tmdscope.vision.published import Weights
 from tmdscope.vision.weights import load_weights
 
 
-@pytest.mark.parametrize(("architecture", "width"), [("resnet18", 512), ("resnet50", 2048)])
+@pytest.mark.parametrize(
+    ("architecture", "width"), [("resnet18", 512), ("resnet50", 2048), ("small-cnn", 64)]
+)
 def test_feature_count_is_the_networks_width(architecture: str, width: int) -> None:
     features = bare_backbone(architecture).eval()(torch.zeros(1, 3, 32, 32))
     assert features.shape == (1, width)

@@ -51,7 +51,7 @@ def count_groups(cohort: Cohort, parts: Mapping[str, Rows], few_samples: int) ->
         classes=classes,
         few=[found.name for found in classes if found.samples < few_samples],
         one_sample_tests=[found.name for found in classes if found.test_samples == 1],
-        two_class_samples=faces.index[faces > 1].tolist() if cohort.classes else [],
+        two_class_samples=faces.index[faces > 1].tolist() if cohort.classes and not cohort.mixed else [],
         shared={boundary: samples for boundary, samples in sides.items() if samples},
     )
 

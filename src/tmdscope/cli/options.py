@@ -25,6 +25,7 @@ def _of_project(params: Path) -> Path:
 ParamsPath = Annotated[
     Path, typer.Option("--params", callback=_of_project, help="The settings; `profiles` lies beside.")
 ]
+Named = Annotated[str | None, typer.Option("--name", help="Registered model; else that of the settings.")]
 Model = Annotated[str, typer.Option(help="Version, alias, or models:/NAME/VERSION or models:/NAME@ALIAS.")]
 Sha256 = Annotated[
     str | None, typer.Option(help="That the model's files must have, as `tmdscope promote` printed it.")
@@ -45,7 +46,9 @@ def read(params: Path, *sections: str) -> Any:
     return [read_section(name, models[name], params) for name in sections]
 
 
-def model_name(params: Path) -> str:
-    """Name the study's registered model."""
+def model_name(params: Path, name: str | None = None) -> str:
+    """Name the study's registered model, if not `name` does."""
+    if name is not None:
+        return name
     (tracking,) = read(params, "tracking")
     return str(tracking.model)

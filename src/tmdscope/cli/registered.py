@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from tmdscope.cli.options import Model, ParamsPath, Sha256, echo, model_name, read
+from tmdscope.cli.options import Model, Named, ParamsPath, Sha256, echo, model_name, read
 from tmdscope.errors import UserError
 from tmdscope.names import key_of
 
 
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON array, one object per version.")] = False,
+    name: Named = None,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """List the registered versions: aliases, scores, what they were trained on and with."""
@@ -23,7 +24,7 @@ def models(
     from tmdscope.lifecycle.listing import list_versions, render
     from tmdscope.tracking.store import connect
 
-    rows = list_versions(connect(), model_name(params))
+    rows = list_versions(connect(), model_name(params, name))
     width = shutil.get_terminal_size((120, 24)).columns
     echo(write_json(rows) if as_json else render(rows, datetime.now(UTC), width), nl=False)
 
@@ -55,6 +56,7 @@ def promote(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Although checks fail; needs a reason.")] = False,
     reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
+    name: Named = None,
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Point the alias `production` to a version that passes the gate; `previous` remembers the old one.
@@ -72,11 +74,13 @@ def promote(
     promotion, scoring, audited = read(params, "promotion", "scoring", "audit")
     study, asked = open_decisions(), audit_settings(audited, scoring)
     gate = make_gate(study.client, promotion.margin, scoring.bootstrap, scoring.seed, asked)
-    echo(promote_version(study, model_name(params), version, gate, who(), force, reason).text)
+    echo(promote_version(study, model_name(params, name), version, gate, who(), force, reason).text)
 
 
 def rollback(
-    reason: Annotated[str, typer.Option(help="Why; recorded.")] = "", params: ParamsPath = Path("params.yaml")
+    reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
+    name: Named = None,
+    params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Let `production` and `previous` change places, if the one that comes back loads intact."""
     from tmdscope.lifecycle.gate import load_in_fresh_process
@@ -84,7 +88,7 @@ def rollback(
     from tmdscope.tracking.decisions import open_decisions, who
 
     study = open_decisions()
-    echo(roll_back(study, model_name(params), load_in_fresh_process, who(), reason).text)
+    echo(roll_back(study, model_name(params, name), load_in_fresh_process, who(), reason).text)
 
 
 def card(

@@ -1,46 +1,25 @@
-"""A search over the settings of an experiment on images: what it rests on, and what it leaves."""
+"""A search over the settings of an experiment of section `experiments`, led or joined."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
-from tmdscope.files import sha256_file, write_table, write_text
+from tmdscope.jobs.network_search import NAME, run_search, task_of
 from tmdscope.jobs.study import Study
-from tmdscope.learn.experiment import Experiment, make_experiment
-from tmdscope.memory import keep_freed_memory
-from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.images import DataParams
-from tmdscope.params.reading import write_settings
-from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, experiment_of, read_search
-from tmdscope.run_record import SearchRun
-from tmdscope.scores.scored import RUN
-from tmdscope.search.experiments import ExperimentObjective, with_settings
+from tmdscope.params.search import experiment_of, read_search
 from tmdscope.search.outcome import SearchOutcome
 from tmdscope.stage import say
-from tmdscope.tracking.provenance import identity, provenance, whereabouts
-from tmdscope.tracking.runs import DataUse
-from tmdscope.tracking.search import (
-    SearchTask,
-    await_search,
-    join_search,
-    lead_search,
-    open_searches,
-    study_name,
-)
+from tmdscope.tracking.search import SearchTask, await_search, join_search, open_searches
 from tmdscope.tracking.store import open_study, search_storage_url
-from tmdscope.vision.features import best_device
-from tmdscope.vision.stored import VALUES
-
-NAME = "search"
 
 
 def make_task(study: Study, experiment: str) -> SearchTask:
@@ -49,35 +28,9 @@ def make_task(study: Study, experiment: str) -> SearchTask:
     It is named after the experiment and what determines its scores, so that a change of data, settings or
     code begins a new study; more trials go on with the same.
     """
-    keep_freed_memory()
-    layout, classes = study.layout, study.section("data", DataParams).classes
-    search, base = read_search(experiment, layout.settings)
-    dataset = Dataset.load(layout.prepared)
-    parts = read_split(layout.split, dataset.digest, dataset.manifest).rows(dataset.image_ids)
-    device = best_device()
-
-    def make(params: ExperimentParams) -> Experiment:
-        return make_experiment(params, dataset, classes, layout.features, layout.pretrained, device)
-
-    objective = ExperimentObjective(search, base, make, parts)
-    settings = {
-        "experiment": base.model_dump(mode="json"),
-        "search": search.model_dump(mode="json", exclude={"trials"}),
-    }
-    name = study.experiment
-    tags = provenance(name, dataset.digest, settings)
-    seen = {path.parent.name: sha256_file(path) for path in sorted(layout.features.glob(f"*/{VALUES}"))}
-    weights = {"weights": layout.pretrained} if layout.pretrained.is_file() else {}
-    determining = identity(tags, classes, split=layout.split, features=seen, **weights)
-    return SearchTask(
-        name=study_name(experiment, determining),
-        params=search,
-        objective=objective,
-        identity=determining,
-        run=f"search-{experiment}",
-        tags={**tags, "experiment": experiment},
-        data=DataUse(name, dataset.digest, study.source.as_posix(), len(objective.rows), NAME),
-    )
+    search, base = read_search(experiment, study.layout.settings)
+    classes = study.section("data", DataParams).classes
+    return task_of(study, experiment, (search, base), Dataset.load(study.layout.prepared), classes)
 
 
 def search_experiment(study: Study, experiment: str) -> SearchOutcome:
@@ -86,14 +39,7 @@ def search_experiment(study: Study, experiment: str) -> SearchOutcome:
     Its folder gets ``best_params.yaml`` (the experiment with the settings found), ``trials.csv``,
     ``search.json`` and ``run.json``. `UserError` where no trial is complete.
     """
-    task, folder = make_task(study, experiment), study.layout.searches / experiment
-    storage, tracked = open_searches(), open_study(study.experiment, NAME)
-    found, run_id = lead_search(tracked, storage, task)
-    _write_outcome(folder, task, found)
-    made = SearchRun(task.name, storage.shown, run_id, **whereabouts(tracked, task.tags))
-    of = {key: task.identity[key] for key in ("data", "split")}
-    made.write(folder / RUN, of)
-    return found
+    return run_search(study, experiment, make_task(study, experiment))
 
 
 def join_experiment_search(study: Study, name: str, wait_s: float = 0.0) -> int:
@@ -151,31 +97,3 @@ def _require_server() -> None:
             f"{url} is for one process; name a PostgreSQL database in TMDSCOPE_SEARCH_STORAGE to search with "
             "more"
         )
-
-
-def _write_outcome(folder: Path, task: SearchTask, found: SearchOutcome) -> None:
-    assert isinstance(task.objective, ExperimentObjective)
-    best = with_settings(task.objective.base, found.settings).model_dump(mode="json", exclude_none=True)
-    header = (
-        f"# Found by study {task.name}: trial {found.trial} of {found.progress.over}, mean validation macro "
-        f"F1 {found.value:.4f} over {len(found.folds)} folds.\n"
-    )
-    write_text(folder / BEST_PARAMS, header + write_settings(best))
-    write_table(folder / "trials.csv", found.trials)
-    searched = Searched(
-        study=task.name,
-        sampler=task.params.sampler,
-        seed=task.params.seed,
-        images=task.data.images,
-        value=found.value,
-        folds=found.folds,
-        selection=found.selection,
-        trial=found.trial,
-        settings=found.settings,
-        progress=asdict(found.progress),
-        epochs=found.epochs,
-        importance=found.importance,
-        space=dict(task.params.space),
-    )
-    of = {key: task.identity[key] for key in ("data", "split")}
-    searched.write(folder / SEARCHED, of, [folder / BEST_PARAMS, folder / "trials.csv"])

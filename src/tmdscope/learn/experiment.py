@@ -97,7 +97,7 @@ def classifier_maker(
 
     def new_model() -> Classifier:
         head = Head(width, target.outputs, params.dropout).to(device)
-        network = bare_backbone(params.architecture, state, size_px)
+        network = bare_backbone(params.architecture, state, size_px, params.dropout)
         frozen = layers_before(network, params.train_from) if params.train_from else []
         backbone = Backbone(network, normalisation, frozen).to(device)
         return Classifier(backbone.to(memory_format=torch.channels_last), head)

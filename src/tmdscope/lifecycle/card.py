@@ -24,6 +24,9 @@ CARD = "model_card.md"
 """Artifact of a version's run: its card."""
 
 _FEW_SAMPLES = 10
+_SCAN = ("an 8-bit image of an atomic force microscope's height scan", "scans")
+_WINDOW = ("a window of a scanning transmission electron microscope's frame, a site in its middle,", "frames")
+"""What an image is, and what it was taken from."""
 _SETTINGS = ("strategy", "weights", "epochs", "batch_size", "learning_rate", "dropout", "seed")
 
 
@@ -58,6 +61,7 @@ def compose_card(version: Version, facts: Facts, tags: Mapping[str, str], audit:
     source, trust, metrics = facts.data.source, facts.reliability, facts.task.metrics
     counts, (origin, licence) = facts.data.samples_of_class.items(), _origin(source)
     one = "material" if _are_materials(facts.classes) else "class"
+    shown, scans = _WINDOW if "STEM" in source else _SCAN
     known = {**facts.settings, **facts.settings.get("training", {})}  # the latter are of sequences
     baseline = None
     if facts.baseline is not None:
@@ -69,6 +73,8 @@ def compose_card(version: Version, facts: Facts, tags: Mapping[str, str], audit:
         tags=tags,
         audit=audit,
         simulated="simulated" in source,
+        shown=shown,
+        scans=scans,
         source=origin,
         licence=licence,
         few=[f"{name} ({count})" for name, count in counts if count < _FEW_SAMPLES],
@@ -127,5 +133,7 @@ def _origin(source: str) -> tuple[str, str]:
         return f"published archive {doi}", f"That of the archive, {doi}; it is stated there."
     if source == "simulated":
         return "simulated scans", "None: the images are simulated."
+    if "simulated" in source:
+        return source, "None: the images are simulated."
     own = "a user's folder" if source == "folder" else source
     return own, "Not stated: the images are the user's own."

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,15 +18,23 @@ from tmdscope.progress import progress
 from tmdscope.report.figures.defects import annotated, counts_over_time, gif, paths, trajectories
 from tmdscope.report.figures.film import write_mp4
 from tmdscope.report.page import Block, Figure, Note, Page, Paragraph, Points, Section, Table, write_page
+from tmdscope.scores.text import capital
+from tmdscope.stem.confirmed import Confirmed
 from tmdscope.stem.crystal import CRYSTALS, Crystal
 from tmdscope.stem.follow import Followed, Follower
 from tmdscope.stem.frames import FrameError, Source, open_movie
 from tmdscope.stem.lattice import AGREE, LatticeError, find_bragg
-from tmdscope.stem.localise import COLUMNS
+from tmdscope.stem.localise import COLUMNS, SiteIntensity
 from tmdscope.stem.tracks import TRACK, without_drift
+
+if TYPE_CHECKING:
+    from tmdscope.lifecycle.naming import Namer
 
 FIRST = ("frame", *COLUMNS)
 """Columns that the table begins with."""
+
+INTENSITY = "intensity"
+"""In place of a model's name: kinds are told by intensity, whatever is in production."""
 
 _INNER = ("spread", "ratio")
 """What only naming needs."""
@@ -39,7 +48,12 @@ _NOTES = 20
 
 @dataclass(frozen=True)
 class DefectsRequest:
-    """A movie, where to write, and what is known of it: pixel and lattice constant in nm, the crystal."""
+    """A movie, where to write, and what is known of it: pixel and lattice constant in nm, the crystal.
+
+    `model` names the registered network that names defects, or `INTENSITY`; without one it is the crystal's
+    in production, and where there is none, kinds are told by intensity. Its files must have `sha256`.
+    `detector` names the registered network that finds defects; without one the sites' intensities do.
+    """
 
     movie: Path
     out: Path
@@ -47,6 +61,9 @@ class DefectsRequest:
     lattice_nm: float | None = None
     crystal: str | None = None
     memory: int = 3
+    model: str | None = None
+    sha256: str | None = None
+    detector: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that are none."""
@@ -66,11 +83,14 @@ class _Shown:
 
 def find_defects(request: DefectsRequest) -> str:
     """Write tables, a page and movies with marks into the folder that is asked for; gives what was found."""
-    source = open_movie(request.movie)
     crystal = _crystal(request)
+    namer, named_by = _namer(request, crystal)
+    finder, found_by = _finder(request, crystal)
+    source = open_movie(request.movie)
     pixel_nm, where = _pixel(request, source, crystal)
     request.out.mkdir(parents=True, exist_ok=True)
-    follower = Follower(crystal, pixel_nm, memory=request.memory)
+    said = f"{found_by}; {named_by}"
+    follower = Follower(crystal, pixel_nm, memory=request.memory, namer=namer, finder=finder)
     shown = _Shown([], -(-max(source.shape) // _SHOWN_PX))
     for number in progress(range(source.frames), source.frames, "frames"):
         try:
@@ -93,11 +113,13 @@ def find_defects(request: DefectsRequest) -> str:
     with atomic_path(request.out / "marked.gif") as temporary:
         temporary.write_bytes(marked)
     why = write_mp4(request.out / "marked.mp4", _marked(shown, tracks, names))
-    write_page(request.out / "index.html", _page(request, source, followed, shown, names, marked, where))
+    write_page(
+        request.out / "index.html", _page(request, source, followed, shown, names, marked, (where, said))
+    )
     counted = f"{len(table)} defects on {tracks[TRACK].nunique()} tracks in {source.frames} frames"
     page = f"{request.out / 'index.html'}: open it in a browser"
     return "\n".join(
-        [f"{request.movie}: {counted}; {where}", page, *filter(None, [why]), *_failures(followed)]
+        [f"{request.movie}: {counted}; {where}", said, page, *filter(None, [why]), *_failures(followed)]
     )
 
 
@@ -118,6 +140,34 @@ def _crystal(request: DefectsRequest) -> Crystal:
         raise UserError(f"unknown crystal {request.crystal!r}; {nearest(request.crystal, list(CRYSTALS))}")
     known = CRYSTALS[request.crystal]
     return replace(known, a_nm=request.lattice_nm or known.a_nm)
+
+
+def _namer(request: DefectsRequest, crystal: Crystal) -> tuple["Namer | None", str]:
+    """Load what names defects, and say what does; `UserError` for a network that is asked for in vain."""
+    namer, told, named = None, "", request.model not in (None, INTENSITY)
+    if named and not crystal.kinds:
+        raise UserError(f"--model {request.model}: name the crystal, too (--crystal WS2)")
+    if crystal.kinds and request.model != INTENSITY:
+        from tmdscope.lifecycle.naming import load_namer  # seconds
+
+        namer, told = load_namer(request.model, crystal, request.sha256)
+    if namer is not None:
+        return namer, f"kinds are told by {told}"
+    if request.sha256 is not None:
+        raise UserError(f"--sha256: no network names defects here{told and f': {told}'}; name one by --model")
+    return None, "kinds are told by the intensity of the site alone" + (told and f" ({told})")
+
+
+def _finder(request: DefectsRequest, crystal: Crystal) -> tuple[SiteIntensity, str]:
+    """Make what finds defects, and say what it is."""
+    if request.detector is None:
+        return SiteIntensity(), "defects are found by the intensities of sites"
+    if not crystal.kinds:
+        raise UserError(f"--detector {request.detector}: name the crystal, too (--crystal WS2)")
+    from tmdscope.lifecycle.naming import Namer  # seconds
+
+    network = Namer.load(request.detector, crystal)
+    return Confirmed(chance=network.defect), f"defects are found by {network.title}"
 
 
 def _pixel(request: DefectsRequest, source: Source, crystal: Crystal) -> tuple[float, str]:
@@ -175,7 +225,7 @@ def _page(
     shown: _Shown,
     names: list[str],
     marked: bytes,
-    told: str,
+    told: tuple[str, str],
 ) -> Page:
     tracks, label = followed.tracks, "smoothed"
     still = without_drift(tracks, followed.drift)
@@ -183,8 +233,8 @@ def _page(
     rows = [[str(name), str(one["places"]), str(one["tracks"])] for name, one in counted.iterrows()]
     notes: list[Block] = [Note(line) for line in _failures(followed)]
     short = [
-        f"{len(tracks)} defects on {tracks[TRACK].nunique()} tracks in {source.frames} frames; {told}.",
-        "Classes are told by the intensity of the site alone, smoothed along each track.",
+        f"{len(tracks)} defects on {tracks[TRACK].nunique()} tracks in {source.frames} frames; {told[0]}.",
+        f"{capital(told[1])}; smoothed along each track.",
     ]
     counts = counts_over_time(tracks, label, names, source.frames)
     first = trajectories(shown.frames[0], still, label, names, shown.step)

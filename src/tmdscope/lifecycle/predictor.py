@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tmdscope.dataset.prepare import Prepared, prepare_content
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import Given, read_ahead
-from tmdscope.reliability.reliability import assess
+from tmdscope.reliability.reliability import Assessment, assess
 from tmdscope.scores.levels import Expected, expect, read_quantity
 from tmdscope.tracking.models import Program
 from tmdscope.vision.features import best_device, placed
@@ -124,12 +125,24 @@ class Predictor:
                 yield replace(next(said), scale=scale, channel=of.channel or "", warnings=of.warnings)
 
     @torch.inference_mode()
+    def assess(self, images: NDArray[np.uint8]) -> Assessment:
+        """Say of images, as for `predict`, how sure classes are and whether they are familiar."""
+        return self._assess(*self._outputs(images))
+
+    def _outputs(self, images: NDArray[np.uint8]) -> tuple[list[Tensor], list[Tensor]]:
+        return self.ensemble.member_outputs(torch.from_numpy(images).to(self.device))
+
+    def _assess(self, logits: Sequence[Tensor], embeddings: Sequence[Tensor]) -> Assessment:
+        target = self.ensemble.target
+        given = torch.stack([target.probabilities(values) for values in logits]).cpu().numpy()
+        return assess(self.reliability, given, torch.stack(list(embeddings)).cpu().numpy())
+
+    @torch.inference_mode()
     def predict(self, images: NDArray[np.uint8], names: Sequence[str]) -> list[Prediction]:
         """Predict images, uint8, N x S x S, prepared as the model's own."""
         target, classes = self.ensemble.target, self.config.classes
-        logits, embeddings = self.ensemble.member_outputs(torch.from_numpy(images).to(self.device))
-        given = torch.stack([target.probabilities(values) for values in logits]).cpu().numpy()
-        found = assess(self.reliability, given, torch.stack(embeddings).cpu().numpy())
+        logits, embeddings = self._outputs(images)
+        found = self._assess(logits, embeddings)
         silent = self.config.not_trained
         told = [label for label, name in enumerate(classes) if name not in silent]
         best = [told[place] for place in found.probabilities[:, told].argmax(axis=1)]

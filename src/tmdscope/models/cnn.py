@@ -1,7 +1,6 @@
 """A small convolutional network on square windows, as the poster *DefectFinder* describes it."""
 
 import math
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -11,50 +10,31 @@ from tmdscope.learn.fit import Examples, FitSettings, fit
 from tmdscope.learn.recorder import Silent
 from tmdscope.models.scales import FamilyError, Features
 from tmdscope.params.families import CnnFamily
+from tmdscope.vision.cnn import FEATURES, Convolutions
 from tmdscope.vision.targets import Target
 
 MIN_SIDE = 16
 """Least side of a window, px: it is halved four times."""
 
-_KERNELS = (7, 5, 3, 3)
-_WIDTHS = (1, 8, 16, 32, 64)
-
 
 class Cnn(nn.Module):
-    """Four convolutions, each with batch norm, ReLU, pooling and dropout, then their mean and a linear layer.
-
-    Takes windows N x S x S. `maps` are the activations before the last pooling, from which `attention` says
-    where the reasons for a class lie.
-    """
+    """`Convolutions` on windows N x S x S and a linear layer; `attention` says where reasons lie."""
 
     def __init__(self, outputs: int, dropout: float) -> None:
         super().__init__()
-        blocks = [
-            nn.Sequential(nn.Conv2d(a, b, k, padding=k // 2, bias=False), nn.BatchNorm2d(b), nn.ReLU())
-            for (a, b), k in zip(pairwise(_WIDTHS), _KERNELS, strict=True)
-        ]
-        pools = [nn.Sequential(nn.MaxPool2d(2), nn.Dropout(dropout)) for _ in blocks]
-        self.first = nn.Sequential(
-            *(layer for pair in zip(blocks[:-1], pools[:-1], strict=True) for layer in pair)
-        )
-        self.last, self.pool = blocks[-1], pools[-1]
-        self.head = nn.Linear(_WIDTHS[-1], outputs)
-
-    def maps(self, windows: Tensor) -> Tensor:
-        """Give the activations before the last pooling, N x 64 x S/8 x S/8."""
-        activations: Tensor = self.last(self.first(windows[:, None]))
-        return activations
+        self.body = Convolutions(dropout)
+        self.head = nn.Linear(FEATURES, outputs)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Give logits, N x outputs."""
-        logits: Tensor = self.head(self.pool(self.maps(windows)).mean(dim=(2, 3)))
+        logits: Tensor = self.head(self.body(windows[:, None]))
         return logits
 
     @torch.inference_mode()
     def attention(self, windows: Tensor, labels: Tensor) -> Tensor:
         """Map where a class (labels, N) has its reasons: class activation, N x S x S (Zhou et al. 2016)."""
         weights = self.head.weight[labels]
-        small = torch.einsum("nchw,nc->nhw", self.maps(windows), weights)
+        small = torch.einsum("nchw,nc->nhw", self.body.maps(windows[:, None]), weights)
         size = windows.shape[-2:]
         return nn.functional.interpolate(small[:, None], size=size, mode="bicubic", align_corners=False)[:, 0]
 

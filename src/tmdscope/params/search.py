@@ -148,6 +148,12 @@ def parse_search(
     if name not in experiments:
         raise ParamsError(f"{where} names no experiment; {nearest(name, list(experiments))}")
     experiment = parse_section(f"experiments.{name}", experiments[name], ExperimentParams, source)
+    check_search(where, search, experiment)
+    return search, experiment
+
+
+def check_search(where: str, search: SearchParams, experiment: ExperimentParams) -> None:
+    """Check a search against the experiment that it varies, as `parse_search` does."""
     base = experiment.model_dump(mode="json")
     free = [key for key in ExperimentParams.model_fields if key not in _TAKEN]
     for key, dimension in search.space.items():
@@ -163,7 +169,6 @@ def parse_search(
             f"{where}.together: {search.together} trials at once go with strategy 'features' only, "
             f"not {', '.join(sorted(map(repr, strategies)))}: set it to 1"
         )
-    return search, experiment
 
 
 def check_conditions(space: Space, settings: Mapping[str, Any], where: str) -> None:

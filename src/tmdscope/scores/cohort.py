@@ -46,6 +46,8 @@ class Cohort:
     nuisance, statistics : pandas.DataFrame or None
         A row per image: what should not matter (instrument, operator, scan size ...), numbers or text; plain
         statistics (mean, contrast ...), numbers.
+    mixed : bool
+        Whether a sample holds several classes by nature, as an imaging condition does.
     row : str
         What a reader calls one of them: image, patient, composition ...
     """
@@ -61,6 +63,7 @@ class Cohort:
     nuisance: pd.DataFrame | None = None
     statistics: pd.DataFrame | None = None
     row: str = "row"
+    mixed: bool = False
 
     @classmethod
     def of(

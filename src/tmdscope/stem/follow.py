@@ -1,6 +1,7 @@
 """A movie frame by frame: found, and at the end linked and named. Only one frame is ever held."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -8,11 +9,12 @@ from numpy.typing import NDArray
 
 from tmdscope.errors import UserError
 from tmdscope.stem.crystal import PRISTINE, Crystal
-from tmdscope.stem.histories import fit_histories
+from tmdscope.stem.histories import fit_histories, sharpened
 from tmdscope.stem.intensity import class_chances
 from tmdscope.stem.localise import SiteIntensity
 from tmdscope.stem.sites import Image
 from tmdscope.stem.tracks import frame_drift, link, nearest_px, search_radius_px
+from tmdscope.stem.windows import cut_windows, to_grey
 
 _ERROR_PX, _DRIFT_PX = 0.2, 1.5
 """Of places, and of the stage from frame to frame, at least: what the search for a defect allows for."""
@@ -36,6 +38,9 @@ class Follower:
     crystal: Crystal
     pixel_nm: float
     memory: int = 3
+    namer: Callable[[NDArray[np.uint8]], pd.DataFrame] | None = None
+    """Names windows (N, SIZE, SIZE): ``label`` and ``p_KIND``; without one sites are named by intensity."""
+    finder: SiteIntensity = field(default_factory=SiteIntensity)
     found: list[pd.DataFrame] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
     frames: int = 0
@@ -48,9 +53,14 @@ class Follower:
     def frame(self, number: int, image: Image) -> pd.DataFrame:
         """Find the defects of a frame, see `add`."""
         try:
-            return self.add(number, SiteIntensity(a_px=self.a_px)(image))
+            finder = replace(self.finder, a_px=self.a_px)
+            read, sites = finder.sites(image)
         except UserError as error:
             return self.fail(number, str(error))
+        table = finder.table(read, sites)
+        if self.namer is not None and len(sites):
+            table = table.join(self.namer(to_grey(cut_windows(image, read, sites))))
+        return self.add(number, table)
 
     def add(self, number: int, table: pd.DataFrame) -> pd.DataFrame:
         """Take the defects that were found in a frame; adds ``x_nm, y_nm, frame``."""
@@ -77,12 +87,15 @@ class Follower:
             raise UserError(f"none of {self.frames} frames can be used: {next(iter(self.failed.values()))}")
         found = pd.concat([own for own in self.found if len(own)] or [_NOTHING.assign(frame=0)])
         found = found.reset_index(drop=True)
-        found = found.join(class_chances(found, self.crystal))
+        if self.namer is None or found.empty:
+            found = found.join(class_chances(found, self.crystal))
         radius = search_radius_px(self.a_px, _DRIFT_PX, _ERROR_PX, nearest_px(found))
         tracks = link(found, radius, self.memory)
         drift = frame_drift(tracks, self.a_px, self.frames)
         if self.crystal.kinds and len(tracks):
-            tracks = fit_histories(tracks, (*self.crystal.names, PRISTINE)).tracks
+            names = (*self.crystal.names, PRISTINE)
+            surer = tracks if self.namer is None else sharpened(tracks, names)
+            tracks = fit_histories(surer, names).tracks
         else:
             tracks = tracks.assign(smoothed=tracks["label"])
         return Followed(tracks, drift, self.failed)

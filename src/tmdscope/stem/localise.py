@@ -136,15 +136,25 @@ class SiteIntensity:
 
     def __call__(self, image: Image) -> pd.DataFrame:
         """Find the defects of a frame."""
+        return self.table(*self.sites(image))
+
+    def sites(self, image: Image) -> tuple[Readings, NDArray[np.int64]]:
+        """Read a frame, and say which of its sites are defects."""
         read = read_sites(image, self.blur, self.a_px)
-        threshold = float(norm.isf(self.alarms / (2 * max(len(read.change), 1))))
-        found = np.flatnonzero((np.abs(read.score) > threshold) & ~in_holes(read))
+        found = np.flatnonzero((np.abs(read.score) > self._threshold(read)) & ~in_holes(read))
         found = found[_strongest(read, found)]
         found = found[inner(read.places[found], np.shape(image), read.bragg.a_px(), _EDGE_OF_SITES_A)]
-        table = _table(read.places[found], np.abs(read.score[found]) / threshold)
+        return read, found
+
+    def table(self, read: Readings, found: NDArray[np.int64]) -> pd.DataFrame:
+        """List some sites as defects."""
+        table = _table(read.places[found], np.abs(read.score[found]) / self._threshold(read))
         spread = read.change[found] / read.score[found]
         told = {"column": read.column[found], "change": read.change[found], "spread": spread}
         return table.assign(**told, ratio=read.ratio)
+
+    def _threshold(self, read: Readings) -> float:
+        return float(norm.isf(self.alarms / (2 * max(len(read.change), 1))))
 
 
 def _strongest(read: Readings, found: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -32,6 +32,9 @@ BORDER[BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX] = False
 _SMOOTH_A = 0.05
 """Width of the filter before resampling, in lattice constants: less than a third of a usual probe."""
 
+_DARKEST, _BRIGHTEST = -1.0, 3.0
+"""Of windows as 8-bit images, in columns of the brightest sublattice: 0.016 of one to a grey level."""
+
 
 def cut_windows(image: Image, read: Readings, sites: NDArray[np.int64]) -> NDArray[np.float32]:
     """Cut a window around some sites (rows of the readings): float32, shape (sites, SIZE, SIZE).
@@ -49,6 +52,17 @@ def cut_windows(image: Image, read: Readings, sites: NDArray[np.int64]) -> NDArr
     return np.asarray((light - dark) / read.unit, dtype=np.float32)
 
 
+def to_grey(windows: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Write windows as 8-bit images, all on one scale."""
+    share = (windows - _DARKEST) / (_BRIGHTEST - _DARKEST)
+    return np.asarray(np.clip(np.rint(255 * share), 0, 255), dtype=np.uint8)
+
+
+def from_grey(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Read what `to_grey` wrote."""
+    return np.asarray(images / 255 * (_BRIGHTEST - _DARKEST) + _DARKEST, dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class Labelled:
     """Sites of a simulated frame and what they are: rows of the readings, and names."""
@@ -60,7 +74,10 @@ class Labelled:
 def label_sites(
     read: Readings, truth: pd.DataFrame, pristine: int, shape: tuple[int, ...], rng: np.random.Generator
 ) -> Labelled:
-    """Find the sites of true defects, and draw so many that are none; sites at an edge are left out."""
+    """Find the sites of true defects, and so many that are none; sites at an edge are left out.
+
+    Half of the latter are drawn, half are those that look most like a defect.
+    """
     a_px, tree = read.bragg.a_px(), cKDTree(read.places)
     away, site = tree.query(truth[["x_px", "y_px"]].to_numpy())
     margin = SIZE / 2 / PER_A * a_px
@@ -70,6 +87,9 @@ def label_sites(
     free = inside.copy()
     for near in tree.query_ball_point(truth[["x_px", "y_px"]].to_numpy(), RADIUS_A * a_px):
         free[near] = False
-    others = rng.choice(np.flatnonzero(free), min(pristine, int(free.sum())), replace=False)
+    likest = np.flatnonzero(free)[np.argsort(-np.abs(read.score[free]))][: pristine // 2]
+    free[likest] = False
+    drawn = rng.choice(np.flatnonzero(free), min(pristine - len(likest), int(free.sum())), replace=False)
+    others = np.concatenate([likest, drawn])
     names = [*truth["label"][kept], *[PRISTINE] * len(others)]
     return Labelled(np.concatenate([site[kept], others]).astype(np.int64), np.array(names, dtype=object))

@@ -1,4 +1,4 @@
-"""Networks that turn an image into a feature vector: torchvision's ResNets, and those of timm."""
+"""Networks that turn an image into a feature vector: torchvision's ResNets, those of timm, a small one."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -7,23 +7,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tmdscope.params.architectures import timm_name
+from tmdscope.params.architectures import OWN, timm_name
+from tmdscope.vision.cnn import Convolutions
 
 _RESNET_STAGES = ("layer1", "layer2", "layer3", "layer4")
 
 
 def bare_backbone(
-    architecture: str, state: Mapping[str, Tensor] | None = None, size_px: int | None = None
+    architecture: str,
+    state: Mapping[str, Tensor] | None = None,
+    size_px: int | None = None,
+    dropout: float = 0.0,
 ) -> nn.Module:
     """Build a network without its classification layer: float N x 3 x H x W to features N x F.
 
     Its state dict is that of `tmdscope.vision.weights.load_weights`; without one torch's generator draws it.
-    `size_px` is H and W, for networks that are built for one size (None: their own).
+    `size_px` is H and W, for networks that are built for one size (None: their own). `dropout` is of the
+    small network alone, after each pooling.
     """
     if name := timm_name(architecture):
         import timm  # seconds, which only who builds such a network should wait
 
         backbone: nn.Module = timm.create_model(name, num_classes=0, **size_options(name, size_px))
+    elif architecture == OWN:
+        backbone = Convolutions(dropout)
     else:
         import torchvision
 

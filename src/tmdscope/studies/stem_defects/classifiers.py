@@ -1,31 +1,45 @@
-"""What windows are named by: networks and others of section `methods`, and two that see less."""
+"""What windows are named by: section `methods`, frozen networks, and two controls."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tmdscope.jobs.study import Study
 from tmdscope.models.tabular import FixedMethod, Method, make_methods
-from tmdscope.params.families import LogisticFamily, MethodsParams
+from tmdscope.params.experiments import FeaturesParams
+from tmdscope.params.families import MethodsParams
 from tmdscope.scores.cohort import Cohort
-from tmdscope.stem.windows import BORDER, SIZE
-from tmdscope.studies.stem_defects.records import BORDER_ONLY, INTENSITY_ONLY
+from tmdscope.stem.windows import SIZE, to_grey
+from tmdscope.studies.stem_defects.controls import LOGISTIC, controls
+from tmdscope.vision.features import best_device, frozen_backbone, symmetric_features
+from tmdscope.vision.precision import Precision, resolve_precision
 
-_LOGISTIC = LogisticFamily(
-    family="logistic", power=1.0, l2=False, standardise=True, logistic_c=10.0, balanced=False
-)
+_WEAK = LOGISTIC.model_copy(update={"logistic_c": 0.01})
+"""For hundreds of features."""
+_ENLARGED = 3
+"""Frozen networks, which halve an image five times, see windows so many times as wide."""
 
 
 def make_classifiers(study: Study, cohort: Cohort) -> Mapping[str, Method]:
-    """Make the methods: the border tells which sublattice a site is of, and must tell nothing more."""
+    """Make the methods, the controls last."""
     asked = study.section("methods", MethodsParams)
-    windows = cohort.inputs.reshape(-1, SIZE, SIZE)
-    assert cohort.statistics is not None
-    change, column, ratio = cohort.statistics.to_numpy(dtype=np.float64).T
-    light = np.stack([change, column, change * column, change**2, ratio, change * ratio], axis=1)
-    return {
-        **make_methods(cohort, asked),
-        INTENSITY_ONLY: FixedMethod(replace(cohort, features=light), _LOGISTIC, asked.seed),
-        BORDER_ONLY: FixedMethod(replace(cohort, features=windows[:, BORDER]), _LOGISTIC, asked.seed),
-    }
+    return {**make_methods(cohort, asked), **_frozen(study, cohort), **controls(cohort)}
+
+
+def _frozen(study: Study, cohort: Cohort) -> dict[str, Method]:
+    """Look at the windows through frozen networks."""
+    asked, device = study.section("features", FeaturesParams), best_device()
+    images: NDArray[np.uint8] = to_grey(cohort.inputs.reshape(-1, SIZE, SIZE))
+    for axis in (1, 2):
+        images = images.repeat(_ENLARGED, axis=axis)
+    precision = resolve_precision(Precision(asked.precision), device)
+    made: dict[str, Method] = {}
+    for one in asked.backbones:
+        backbone = frozen_backbone(
+            one.weights, one.architecture, study.layout.pretrained, SIZE * _ENLARGED
+        ).to(device)
+        seen = symmetric_features(backbone, images, 1, asked.batch_size, device, precision)[:, 0]
+        made[f"frozen_{one.architecture}"] = FixedMethod(replace(cohort, features=seen), _WEAK)
+    return made

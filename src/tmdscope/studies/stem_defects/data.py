@@ -2,26 +2,35 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.dataset.store import Dataset
 from tmdscope.files import open_array, read_table
 from tmdscope.jobs.study import Study
+from tmdscope.params.images import LevellingParams, PrepareParams
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES, DETECTIONS
 from tmdscope.stem.crystal import PRISTINE
 from tmdscope.stem.localise import inner
+from tmdscope.stem.windows import PER_A, SIZE, from_grey
 from tmdscope.studies.stem_defects.params import SimulateParams
 from tmdscope.studies.stem_defects.study import IMAGES, MANIFEST, OBJECTS
+
+PREPARE = PrepareParams(
+    size_px=SIZE, percentiles=[0, 100], levelling=LevellingParams(crop_nm="whole", steps=[])
+)
+"""Of windows: they are 8-bit images, all on one scale, as `tmdscope.stem.windows.to_grey` writes them."""
 
 
 @dataclass(frozen=True)
 class Frames:
     """Frames, their manifest and, by frame, their true defects."""
 
-    images: NDArray[np.float16]
+    images: NDArray[Any]
     manifest: pd.DataFrame
     objects: pd.DataFrame
 
@@ -37,11 +46,11 @@ class Frames:
 def frames_of(study: Study) -> Frames:
     """Read the frames of a study."""
     raw = study.layout.raw
-    return Frames(_images(raw), read_table(raw / MANIFEST), read_table(raw / OBJECTS))
+    return Frames(_images(raw, np.float16), read_table(raw / MANIFEST), read_table(raw / OBJECTS))
 
 
-def _images(raw: Path) -> NDArray[np.float16]:
-    return np.asarray(open_array(raw / IMAGES, (None, None, None), np.float16))
+def _images(raw: Path, dtype: type[np.generic]) -> NDArray[Any]:
+    return np.asarray(open_array(raw / IMAGES, (None, None, None), dtype))
 
 
 def read_frames(study: Study) -> Cohort:
@@ -60,9 +69,24 @@ def _counted(frames: Frames, row: int, a_nm: float) -> int:
 def read_windows(study: Study) -> Cohort:
     """Take a row per window: its pixels, its class, as its sample its condition, and what its site reads."""
     raw = study.layout.raw
-    manifest, images = read_table(raw / MANIFEST), _images(raw)
-    classes = (*study.section("simulate", SimulateParams).layer.names, PRISTINE)
+    manifest, images = read_table(raw / MANIFEST), _images(raw, np.uint8)
+    classes = classes_of(study)
     labels = pd.Categorical(manifest["label"], categories=classes).codes.astype(np.int64)
-    features = images.reshape(len(images), -1).astype(np.float32)
+    features = from_grey(images.reshape(len(images), -1))
     statistics = manifest[["change", "column", "ratio"]]
-    return Cohort.of(CLASSES, manifest, labels, classes, features=features, statistics=statistics)
+    known = {"features": features, "statistics": statistics, "mixed": True}
+    return Cohort.of(CLASSES, manifest, labels, classes, **known)
+
+
+def classes_of(study: Study) -> tuple[str, ...]:
+    """Name the kinds of defect, and none, in label order."""
+    return (*study.section("simulate", SimulateParams).layer.names, PRISTINE)
+
+
+def windows_dataset(windows: Study) -> Dataset:
+    """Take the windows as 8-bit images, as networks of images are trained on."""
+    raw, manifest = windows.layout.raw, read_table(windows.layout.raw / MANIFEST)
+    a_nm = windows.section("simulate", SimulateParams).layer.a_nm
+    first = manifest.groupby("image_sha256")["image_id"].transform("first")
+    told = {"pixel_size_nm": a_nm / PER_A, "duplicate_of": first.where(first != manifest["image_id"])}
+    return Dataset(_images(raw, np.uint8), manifest.assign(**told))

@@ -1,6 +1,6 @@
 """Detectors as methods that are cross-validated: hits and false alarms of every frame."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,25 @@ class PixelDetector(Detector):
         )
         images = [self.frames.image(int(row)) for row in rows]
         return train_unet(images, [self.frames.truth(int(row)) for row in rows], settings)
+
+
+class FittedDetector(Detector):
+    """A detector that was made elsewhere, from none of these frames."""
+
+    def __init__(self, name: str, frames: Frames, crystal: Crystal, localiser: Localiser) -> None:
+        super().__init__(name, frames, crystal, {})
+        self.localiser = localiser
+
+    def trained(self, rows: Rows, number: int) -> Localiser:  # noqa: ARG002
+        """Give it."""
+        return self.localiser
+
+
+def outcomes_of(detectors: Iterable[Detector], frames: Frames) -> pd.DataFrame:
+    """Put together what became of every object of every frame, with what is known of the frame."""
+    kept = pd.concat([one for detector in detectors for one in detector.outcomes], ignore_index=True)
+    told = frames.manifest.set_index("image_id")[["sample_id", "noise", "pixel_nm", "contamination"]]
+    return kept.join(told, on="image_id")
 
 
 def make_detectors(frames: Frames, crystal: Crystal, params: DetectorsParams) -> dict[str, Detector]:

@@ -1,12 +1,10 @@
 """Stage `localise`: detectors, cross-validated by condition; every fold is an MLflow run."""
 
-import pandas as pd
-
 from tmdscope.files import write_table
 from tmdscope.jobs.crossvalidating import cross_validate_methods
 from tmdscope.jobs.study import Study
 from tmdscope.studies.stem_defects.data import frames_of
-from tmdscope.studies.stem_defects.detectors import make_detectors
+from tmdscope.studies.stem_defects.detectors import make_detectors, outcomes_of
 from tmdscope.studies.stem_defects.params import DetectorsParams, SimulateParams
 
 
@@ -15,6 +13,4 @@ def run(study: Study) -> None:
     frames, crystal = frames_of(study), study.section("simulate", SimulateParams).layer
     detectors = make_detectors(frames, crystal, study.section("detectors", DetectorsParams))
     cross_validate_methods(study, study.cohort(study), detectors)
-    kept = pd.concat([one for detector in detectors.values() for one in detector.outcomes], ignore_index=True)
-    told = frames.manifest.set_index("image_id")[["sample_id", "noise", "pixel_nm", "contamination"]]
-    write_table(study.layout.tables / "detections.parquet", kept.join(told, on="image_id"))
+    write_table(study.layout.tables / "detections.parquet", outcomes_of(detectors.values(), frames))

@@ -5,6 +5,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from tmdscope.materials import nearest
+from tmdscope.params.common import Name
+from tmdscope.params.images import ModelTrackingParams
 from tmdscope.params.reading import Params, Seed
 from tmdscope.stem.crystal import CRYSTALS, Crystal
 
@@ -35,6 +37,12 @@ class SimulateParams(Params):
     def layer(self) -> Crystal:
         """The crystal."""
         return CRYSTALS[self.crystal]
+
+
+class DefectTrackingParams(ModelTrackingParams):
+    """Section `tracking`: the network of windows is registered under two names."""
+
+    detector: Name = Field(description="registered model that finds defects; `model` names them")
 
 
 class DetectorsParams(Params):

@@ -8,6 +8,15 @@ from tmdscope.record import JsonRecord
 INTENSITY_ONLY, BORDER_ONLY = "intensity", "border"
 """Names of the methods that see the site's intensity alone, and the border of the window alone."""
 
+NETWORK = "network"
+"""Name of the experiment that is registered."""
+
+CONFIRMED = "confirmed.parquet"
+"""What became of every object of every frame by the registered network."""
+
+DETECTOR = "confirmed"
+"""Name of that network among the detectors."""
+
 MOVIE, TRACKS, TRUTH = "movie.npy", "tracks.parquet", "truth.parquet"
 RATES, RUN = "rates.json", "rates_run.json"
 ATTENTION, ATTENTION_RUN = "attention.json", "attention_run.json"
@@ -43,6 +52,15 @@ class Leak(JsonRecord):
     scores: dict[str, dict[str, float]]
     border: dict[str, float]
     pictures: int
+
+
+@dataclass(frozen=True)
+class Strangers(JsonRecord):
+    """What the network calls held-out windows as they are, and moved off their sites: shares by name."""
+
+    windows: int
+    known: dict[str, float]
+    moved: dict[str, float]
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tmdscope.files import atomic_path, sha256_array, write_table
 from tmdscope.jobs.study import Study
 from tmdscope.progress import progress
 from tmdscope.stem.simulate import Condition, Frame, draw_condition, simulate_frames
 from tmdscope.stem.sites import read_sites
-from tmdscope.stem.windows import cut_windows, label_sites
+from tmdscope.stem.windows import cut_windows, label_sites, to_grey
 from tmdscope.studies.stem_defects.params import SimulateParams
 from tmdscope.studies.stem_defects.study import IMAGES, MANIFEST, OBJECTS, windows_of
 
@@ -64,21 +65,22 @@ def _windows(asked: SimulateParams) -> tuple[list[Any], list[dict[str, Any]]]:
         rng = np.random.default_rng([seed, 1])
         of = (asked.layer, condition, asked.size_px, asked.window_per_kind, asked.window_frames, seed)
         for frame in simulate_frames(*of):
-            for window, told in _cut(frame, asked.window_per_kind, rng):
+            for window, told in _cut(frame, 2 * asked.window_per_kind, rng):
                 name = f"{sample}-{len(rows):05d}"
                 rows.append({**_row(name, sample, frame.condition, window), **told})
                 images.append(window)
     return images, rows
 
 
-def _cut(frame: Frame, pristine: int, rng: np.random.Generator) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _cut(
+    frame: Frame, pristine: int, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]:
     read = read_sites(frame.image)
     found = label_sites(read, frame.truth, pristine, frame.image.shape, rng)
-    for site, label, window in zip(
-        found.sites, found.labels, cut_windows(frame.image, read, found.sites), strict=True
-    ):
+    windows = to_grey(cut_windows(frame.image, read, found.sites))
+    for site, label, window in zip(found.sites, found.labels, windows, strict=True):
         told = {"label": label, "change": read.change[site], "column": read.column[site], "ratio": read.ratio}
-        yield window.astype(np.float16), told
+        yield window, told
 
 
 def _write(

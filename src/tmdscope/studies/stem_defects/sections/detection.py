@@ -29,6 +29,7 @@ DETECTORS = {
     "bragg": "Bragg peaks subtracted",
     "sites": "site intensities",
     "unet": "network (U-Net)",
+    "confirmed": "sites that the registered network confirms",
 }
 
 _KEYS = {"false_alarms": "false_alarms_per_frame"}
