@@ -19,7 +19,7 @@ from tests.search.silent import SilentSearch
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import fold_seed
-from tmdscope.learn.experiment import Experiment, _fit_settings
+from tmdscope.learn.experiment import Experiment, fit_settings
 from tmdscope.learn.fit import Examples, FitResult, fit
 from tmdscope.learn.recorder import Silent
 from tmdscope.learn.selection import leave_out_each, selection_score
@@ -90,7 +90,7 @@ def maker(examples: Examples = EXAMPLES, faster: float = 1.0) -> Make:
                 return Head(FEATURES, TARGET.outputs, params.dropout)
             return nn.Linear(FEATURES, TARGET.outputs)
 
-        given_ = _fit_settings(params, torch.device("cpu"))
+        given_ = fit_settings(params, torch.device("cpu"))
         used = replace(given_, learning_rate=given_.learning_rate * faster)
         return Experiment(TARGET, examples, build, used, lambda models: NotImplemented, CONFIG)
 

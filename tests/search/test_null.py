@@ -12,7 +12,7 @@ from tests.search.test_experiments import BASE, CONFIG, TARGET
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.batched import HeadMember, train_heads
 from tmdscope.learn.crossval import fold_seed
-from tmdscope.learn.experiment import Experiment, _fit_settings
+from tmdscope.learn.experiment import Experiment, fit_settings
 from tmdscope.learn.fit import Examples
 from tmdscope.learn.selection import leave_out_each, selection_score
 from tmdscope.params.experiments import ExperimentParams
@@ -52,7 +52,7 @@ class Null:
         def build() -> Head:
             return Head(FEATURES, TARGET.outputs, params.dropout)
 
-        settings = _fit_settings(params, torch.device("cpu"))
+        settings = fit_settings(params, torch.device("cpu"))
         return Experiment(TARGET, self.examples, build, settings, lambda models: NotImplemented, CONFIG)
 
     def untuned(self, params: ExperimentParams) -> tuple[float, float]:

@@ -7,20 +7,18 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.search import BEST_PARAMS, read_best_params
 from tmdscope.scores.intervals import tell_interval
 from tmdscope.scores.task import DETECTIONS
+from tmdscope.studies.stem_defects.outcomes import estimate_detector
 from tmdscope.studies.stem_defects.params import DefectTrackingParams
 from tmdscope.studies.stem_defects.records import CONFIRMED, DETECTOR, NETWORK
-from tmdscope.studies.stem_defects.sections.detection import Detection
 from tmdscope.studies.stem_defects.study import windows_of
 
 
 def run(study: Study) -> None:
     """Register it to name defects and to find them, and say whether the audit lets it pass."""
     windows, asked = windows_of(study), study.section("tracking", DefectTrackingParams)
-    params, scoring = (
-        read_best_params(windows.layout.searches / NETWORK / BEST_PARAMS),
-        study.section("scoring", ScoringParams),
-    )
-    found = Detection(read_table(study.layout.tables / CONFIRMED), scoring).estimate(DETECTOR)
+    params = read_best_params(windows.layout.searches / NETWORK / BEST_PARAMS)
+    outcomes, scoring = read_table(study.layout.tables / CONFIRMED), study.section("scoring", ScoringParams)
+    found = estimate_detector(outcomes, DETECTOR, scoring)
     facts = {
         name: tell_interval(found.values[name], found.bounds[name])
         for name in (DETECTIONS.told.name, "false_alarms")

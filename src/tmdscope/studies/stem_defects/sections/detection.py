@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tmdscope.params.common import ScoringParams
 from tmdscope.report.answer import answer, scored
@@ -14,11 +13,9 @@ from tmdscope.report.figures.defects import by_noise
 from tmdscope.report.page import Claim, Figure, Paragraph, Section, Table
 from tmdscope.report.part import Part
 from tmdscope.report.text import percent
-from tmdscope.scores.intervals import Estimate, estimate
+from tmdscope.scores.intervals import Estimate
 from tmdscope.scores.task import DETECTIONS
-
-DIMMEST = "VS2"
-"""The kind told apart from the others: a dip of 15 % in a dim column."""
+from tmdscope.studies.stem_defects.outcomes import DIMMEST, counted, estimate_detector, usual_noise
 
 SEED = "seed"
 
@@ -45,18 +42,10 @@ def per_frame(table: pd.DataFrame) -> dict[str, float | None]:
 
     None where it is not defined, as the error of places where nothing was found.
     """
-    _, objects, counts = _counted(table)
+    _, objects, counts = counted(table)
     found = {_KEYS.get(name, name): value for name, value in DETECTIONS.scores(objects, counts).items()}
     found["rms_px"] = float(np.sqrt((table["away_px"].dropna() ** 2).mean()))
     return {name: value if np.isfinite(value) else None for name, value in found.items()}
-
-
-def _counted(table: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Give the condition of each frame, how many objects it has, and hits and false alarms."""
-    frames = table.assign(alarm=table["label"] == "").groupby("image_id")
-    hits, alarms = frames["hit"].sum().to_numpy(), frames["alarm"].sum().to_numpy()
-    objects = frames.size().to_numpy() - alarms
-    return frames["sample_id"].first().to_numpy(), objects, np.stack([hits, alarms], axis=1)
 
 
 @dataclass(frozen=True)
@@ -84,7 +73,7 @@ class Detection(Part):
     @property
     def usual(self) -> float:
         """The noise that sentences speak of."""
-        return float(min(self.outcomes["noise"].unique().tolist(), key=lambda noise: abs(noise - 0.1)))
+        return usual_noise(self.outcomes)
 
     @property
     def best(self) -> str:
@@ -93,10 +82,7 @@ class Detection(Part):
 
     def estimate(self, detector: str) -> Estimate:
         """Score a detector at usual noise, without the dimmest kind, with intervals over conditions."""
-        own = self.outcomes[(self.outcomes["detector"] == detector) & (self.outcomes["noise"] == self.usual)]
-        conditions, objects, counts = _counted(own[own["label"] != DIMMEST])
-        draws = self.scoring.bootstrap, self.scoring.seed
-        return estimate(DETECTIONS, objects, counts, conditions.tolist(), *draws)
+        return estimate_detector(self.outcomes, detector, self.scoring)
 
     def answer(self) -> Claim:
         """Say what the best detector finds, beside the seed's method."""
