@@ -54,6 +54,13 @@ NOT_RUN = {
         ),
         "tests/lifecycle/test_defects.py runs it on movies of its own",
     ),
+    **dict.fromkeys(
+        (
+            "tmdscope promote --params pipelines/stem_defects/params.yaml",
+            "tmdscope promote --params pipelines/stem_defects/params.yaml --name ws2-defect-detector",
+        ),
+        "needs the study of movies, six minutes; test_models_life.py promotes another model",
+    ),
     "make test": "runs this test",
     "make setup CPU=1 TORCH_INDEX=ADDRESS": "tests/test_setup.py does, from an index of files",
     "make bench": "an hour",
