@@ -16,7 +16,7 @@ from tmdscope.dataset.label import take_label
 from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
 from tmdscope.materials import MATERIALS
-from tmdscope.models.registry import fit_family, make_transforms
+from tmdscope.models.registry import Transformed, fit_family, make_transforms
 from tmdscope.models.scales import FamilyError
 from tmdscope.models.tabular import FixedMethod, SampleIdMethod
 from tmdscope.params.families import AnyFamily, LogisticFamily, SvcFamily, read_family
@@ -46,6 +46,19 @@ def test_separable_classes_are_separated(name):
     features, labels = _three_classes()
     classifier = _fit(name, features[:60], labels[:60])
     assert (classifier.predict(features[60:]) == labels[60:]).mean() > 0.9
+
+
+def test_transforms_are_fitted_once_for_each_kind_and_change_no_fit():
+    features, labels = _three_classes()
+    known, classes = Transformed(features[:60]), ("0", "1", "2")
+    for name in ("svc", "logistic", "svc"):
+        shared = fit_family(FIXED[name], known, labels[:60], classes)
+        alone = fit_family(FIXED[name], features[:60], labels[:60], classes)
+        assert shared.transforms is known.by(FIXED[name])[0]
+        assert (
+            shared.probabilities(features[60:], 3).tolist() == alone.probabilities(features[60:], 3).tolist()
+        )
+    assert known.by(FIXED["svc"])[0] is not known.by(FIXED["logistic"])[0]
 
 
 def test_svc_ignores_the_length_of_a_feature_vector():

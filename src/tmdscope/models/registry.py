@@ -89,9 +89,25 @@ class Fitted:
         return None if decode is None else np.asarray(decode(self.transforms.transform(features)))
 
 
+class Transformed:
+    """Features of training images, (N, F): what transforms make of them is kept for whoever fits again."""
+
+    def __init__(self, features: Features) -> None:
+        self._features = features
+        self._known: dict[tuple[Any, ...], tuple[Pipeline, Features]] = {}
+
+    def by(self, family: AnyFamily) -> tuple[Pipeline, Features]:
+        """Give a family's transforms, fitted, and the features that they make."""
+        asked = (family.power, family.l2, family.standardise, family.pca)
+        if asked not in self._known:
+            transforms = make_transforms(family)
+            self._known[asked] = (transforms, transforms.fit_transform(self._features))
+        return self._known[asked]
+
+
 def fit_family(
     family: AnyFamily,
-    features: Features,
+    features: Features | Transformed,
     targets: Targets,
     classes: Sequence[str],
     seed: int = 0,
@@ -109,8 +125,8 @@ def fit_family(
     with _threads().limit(limits=1), checked, warnings.catch_warnings():
         if getattr(family, "steps", -1) != -1:
             warnings.simplefilter("ignore", ConvergenceWarning)  # it was asked to stop there
-        transforms = make_transforms(family)
-        inputs = transforms.fit_transform(features)
+        known = features if isinstance(features, Transformed) else Transformed(features)
+        transforms, inputs = known.by(family)
         makers, what = (_CLASSIFIERS, "classes") if classes else (_REGRESSORS, "numbers")
         make = makers.get(family.family)
         if make is None:

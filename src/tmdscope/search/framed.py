@@ -6,6 +6,7 @@ and its choice, fitted once on all of these, predicts the outer fold.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from tmdscope.dataset.splits import outer_folds
 from tmdscope.errors import UserError
 from tmdscope.learn.crossval import fold_seed
 from tmdscope.materials import INVALID
-from tmdscope.models.registry import Fitted, fit_family, framed
+from tmdscope.models.registry import Fitted, Transformed, fit_family, framed
 from tmdscope.models.scales import FamilyError, Labels
 from tmdscope.params.families import AnyFamily, FramedSearchParams, Framing, read_family
 from tmdscope.reliability.calibration import fit_temperature, soften
@@ -64,15 +65,30 @@ class Scale:
 
 @dataclass(frozen=True)
 class Rows:
-    """What a search sees: features (N, F), labels and samples."""
+    """What searches see: features (N, F), labels and samples."""
 
     features: NDArray[Any]
     labels: Labels
     sample_ids: NDArray[Any]
+    _parts: dict[int, "list[tuple[Rows, Labels]]"] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @cached_property
+    def inputs(self) -> Transformed:
+        """Features as methods take them; their transforms are fitted once, whoever searches."""
+        return Transformed(self.features.astype(np.float64))
 
     def take(self, rows: Labels) -> "Rows":
         """Copy some rows."""
         return Rows(*(column[rows] for column in (self.features, self.labels, self.sample_ids)))
+
+    def inner(self, folds: int) -> "list[tuple[Rows, Labels]]":
+        """Cut folds that share no sample, the same for every search: rows seen, and places of the others."""
+        if folds not in self._parts:
+            parts = outer_folds(self.labels, self.sample_ids.tolist(), folds)
+            self._parts[folds] = [(self.take(seen), unseen) for seen, unseen in parts]
+        return self._parts[folds]
 
 
 @dataclass(frozen=True)
@@ -126,14 +142,14 @@ class FramedSearch:
 
     def choose(self, rows: Rows) -> Chosen:
         """Search on these images; `UserError` where no trial is complete."""
-        parts = outer_folds(rows.labels, rows.sample_ids.tolist(), self.inner_folds)
+        parts = rows.inner(self.inner_folds)
         kept: dict[int, _Trial] = {}
 
         def score(place: int, settings: Settings, fold: int) -> float:
             trial = kept.setdefault(place, _Trial())
             seen, unseen = parts[fold]
             said = self.predict(
-                self.fit(read_family(settings), rows.take(seen), fold_seed(self.seed, fold)),
+                self.fit(read_family(settings), seen, fold_seed(self.seed, fold)),
                 rows.features[unseen],
             )
             if said.probabilities is not None:
@@ -157,7 +173,7 @@ class FramedSearch:
         scale = self.scale
         asked = framed(self.framing, rows.labels, scale.classes, scale.levels)
         with faults(family.family):
-            return fit_family(family, rows.features.astype(np.float64), seed=seed, **asked)
+            return fit_family(family, rows.inputs, seed=seed, **asked)
 
     def predict(self, fitted: Fitted, features: NDArray[Any], temperature: float | None = None) -> Said:
         """Predict images in the framing; probabilities are softened where a temperature is given."""
