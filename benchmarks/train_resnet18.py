@@ -23,7 +23,7 @@ from tmdscope.vision.augment import FLIPS
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone, Classifier, Head
 from tmdscope.vision.features import best_device
-from tmdscope.vision.precision import Precision, resolve_precision
+from tmdscope.vision.precision import Precision, multiplies_bfloat16, resolve_precision
 from tmdscope.vision.published import IMAGENET_NORMALISATION
 from tmdscope.vision.targets import Multiclass
 
@@ -218,7 +218,7 @@ def against_peak(flops: float, precision: Precision) -> dict[str, Any]:
     peaks = {key: matrix_peak(dtype, device.type) for key, dtype in dtypes.items()}
     return {
         "precision": resolved.value,
-        "amx": torch.cpu._is_amx_tile_supported(),
+        "amx": multiplies_bfloat16(),
         **{f"peak_gflops_{key}": round(value, 1) for key, value in peaks.items()},
         "fraction_of_peak": round(flops / 1e9 / peaks[resolved], 3),
     }

@@ -8,7 +8,7 @@ CPU = torch.device("cpu")
 
 def test_auto_is_bf16_only_where_the_machine_multiplies_it_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     for amx, wanted in ((True, Precision.BF16), (False, Precision.FP32)):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda amx=amx: {"amx_bf16": amx})
         assert resolve_precision(Precision.AUTO, CPU) is wanted
 
 

@@ -25,8 +25,13 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+        fast = device.type == "cpu" and multiplies_bfloat16()
     return Precision.BF16 if fast else Precision.FP32
+
+
+def multiplies_bfloat16() -> bool:
+    """Say whether the CPU has matrix units for bfloat16 (AMX)."""
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
