@@ -99,7 +99,7 @@ def frames(name: str, count: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Give each frame of a movie a name, and say how many there are; a single one keeps its name."""
     for frame in range(1, count + 1):
         told = (
-            f"it is frame {frame} of {count} of a movie: name the channel {name + ' frame 2'!r} for the next"
+            f"it is frame {frame} of {count} of a movie: name another as channel {f'{name} frame {count}'!r}"
         )
         yield (f"{name} frame {frame}", (told,)) if count > 1 else (name, ())
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, ScanError, StoredChannel, nm_per
+from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, ScanError, StoredChannel, flattened, nm_per
 from tmdscope.scan.read.gwyddion import find_gsf, find_gwy
 from tmdscope.scan.read.hdf5 import find_h5_jpk, find_nhf, find_topostats, frames
 from tmdscope.scan.read.nanonis import find_sxm
@@ -56,11 +56,23 @@ def find_ibw(path: Path) -> list[StoredChannel]:
     unit = _igor_text(wave["wave_header"]["dataUnits"])
     return [
         StoredChannel(
-            Channel(name, unit if _LENGTHS.search(name) else "", (rows, columns), pixel, warnings),
+            Channel(
+                name,
+                unit if _LENGTHS.search(name) else "",
+                (rows, columns),
+                pixel,
+                (*warnings, *_asylum_levelling(note, layer)),
+            ),
             partial(lambda layer: values[:, ::-1, layer].T, layer),
         )
         for layer, name in enumerate(names)
     ]
+
+
+def _asylum_levelling(note: str, layer: int) -> tuple[str, ...]:
+    """Say which orders of a plane or of lines the note says were subtracted from a layer; -1 is none."""
+    orders = {key: _noted(note, f"{key} {layer}") for key in ("PlanefitOrder", "FlattenOrder")}
+    return flattened(*(f"{key} {order:g}" for key, order in orders.items() if order >= 0))
 
 
 def _layer_names(content: bytes) -> list[str]:

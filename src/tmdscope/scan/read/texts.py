@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, nm_per
+from tmdscope.scan.read.nanoscope import planefits
 
 _NUMBER = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(\S*)\s*$")
 _TITLE = re.compile(r'([^\s"(][^("\t]*?)\s*\(([^()\t]*)\)')
@@ -87,8 +88,9 @@ def find_nanoscope_text(path: Path) -> list[StoredChannel]:
             f"it has {values.shape[1]} columns of numbers and {len(columns)} titles: it is damaged"
         )
     _check_count(len(values), width * rows, width, rows)
+    told = planefits(keys)
     return [
-        _channel(name.replace("_", " "), unit, column.reshape(rows, width)[::-1], (frame[0], frame[1]))
+        _channel(name.replace("_", " "), unit, column.reshape(rows, width)[::-1], (frame[0], frame[1]), told)
         for (name, unit), column in zip(columns, values[: width * rows].T, strict=True)
     ]
 

@@ -55,7 +55,10 @@ def find_wsxm(path: Path) -> list[StoredChannel]:
     """
     from SurfaceTopography.IO.WSXM import WSXMReader
 
-    header = path.read_bytes()[:MAX_HEADER].partition(b"[Header end]")[0].decode("latin-1")
+    start, end, _ = path.read_bytes()[:MAX_HEADER].partition(b"[Header end]")
+    if not end:
+        raise ScanError("its header has no end: it is cut off; copy it from the instrument again")
+    header = start.decode("latin-1")
     keys = dict(re.findall(r"^\s*([^:\n]+?): +(.*?)\s*$", header, re.MULTILINE))
     stored = keys.get("Image Data Type", "")
     amplitude, unit = ([*keys.get("Z Amplitude", "").split(), "", ""])[:2]
