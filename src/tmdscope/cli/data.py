@@ -86,7 +86,8 @@ def inspect(
 
     Bruker Nanoscope (.spm, .000 to .999), Asylum .ibw, JPK .jpk, .jpk-qi-image and .h5-jpk, Park .tiff,
     Gwyddion .gwy and .gsf, .topostats, Nanosurf .nid and .nhf, Nanonis .sxm, WSxM .stp and .top, NT-MDT .mdt,
-    Keysight .mi, high-speed .asd, and text of Gwyddion, SPIP, NanoScope and WSxM. A movie's frames are channels.
+    Keysight .mi, high-speed .asd, and text of Gwyddion, SPIP, NanoScope and WSxM. Each frame of a movie is a
+    channel.
     """
     from tmdscope.layout import MAIN
     from tmdscope.lifecycle.inspection import inspect_file

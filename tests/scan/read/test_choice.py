@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.scan.read import files, more_files
+from tmdscope.scan.read.formats import holds_scan
 from tmdscope.scan.read.read import ScanError, decode_file
 
 HEIGHT = np.random.default_rng(7).uniform(-20, 20, (12, 16)).cumsum(axis=0) / 2
@@ -142,6 +143,7 @@ def test_nanoscope_without_a_z_scale_is_refused() -> None:
     ],
 )
 def test_known_files_that_are_not_read_are_named(content: bytes, message: str) -> None:
+    assert holds_scan(content, "named.png")
     with pytest.raises(ScanError, match=message):
         decode_file(content + b"\x00" * 50, "a")
 
@@ -157,10 +159,14 @@ def test_known_files_that_are_not_read_are_named(content: bytes, message: str) -
             "no channel of heights",
         ),
         (more_files.nanoscope_text(HEIGHT, *SQUARE).replace(b"Size: 800.0", b"Side: 800.0"), "no scale"),
-        (more_files.wsxm(HEIGHT, *SQUARE).replace(b"Z Amplitude", b"W Amplitude"), "heights in no unit"),
+        (
+            more_files.wsxm(HEIGHT, *SQUARE).replace(b"Z Amplitude", b"W Amplitude"),
+            "in no unit; expected .* a unit of length",
+        ),
         (more_files.gwyddion_text(HEIGHT, *SQUARE)[:-1], "ends within a line"),
+        (more_files.mi(HEIGHT, *SQUARE).replace(b"BINARY_32", b"ASCII    "), "its kind is not read"),
     ],
-    ids=["grid", "unit of x", "unit of z", "gwyddion", "nanoscope", "wsxm", "cut"],
+    ids=["grid", "unit of x", "unit of z", "gwyddion", "nanoscope", "wsxm", "cut", "mi"],
 )
 def test_text_that_does_not_say_enough_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(ScanError, match=message):

@@ -105,7 +105,7 @@ def is_scan(name: str) -> bool:
 
 def holds_scan(content: bytes, name: str) -> bool:
     """Say whether a file is an instrument's by how it begins, or by its name: what is lost is then told."""
-    return is_scan(name) or recognise(content) is not None
+    return is_scan(name) or recognise(content) is not None or _refusal(content) is not None
 
 
 def recognise(content: bytes) -> Format | None:
@@ -116,6 +116,13 @@ def recognise(content: bytes) -> Format | None:
         if fits and (form.mark is None or form.mark.search(content)):
             return form
     return None
+
+
+def _refusal(content: bytes) -> str | None:
+    """Say what a file that is known and not read is, and what to do; None for any other."""
+    start = content[:_TEXT]
+    known = ((what, remedy) for pattern, what, remedy in _REFUSED if pattern.match(start))
+    return next((f"it is {what}, which is not read: {remedy}" for what, remedy in known), None)
 
 
 def format_of(content: bytes) -> Format:
@@ -135,9 +142,8 @@ def format_of(content: bytes) -> Format:
         return form
     if content.startswith(_TIFF):
         raise ScanError("it is a TIFF without an instrument's tags: a picture (end its name so), or cut off")
-    for start, what, remedy in _REFUSED:
-        if start.match(content[:_TEXT]):
-            raise ScanError(f"it is {what}, which is not read: {remedy}")
+    if refusal := _refusal(content):
+        raise ScanError(refusal)
     known = ", ".join(form.title for form in FORMATS)
     raise ScanError(f"it is no instrument's file that can be read ({known}), or its beginning is lost")
 

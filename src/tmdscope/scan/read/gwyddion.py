@@ -29,9 +29,9 @@ def find_gwy(path: Path) -> list[StoredChannel]:
         whole = dict(_components(content, first, end))
         fields = {int(match[1]): key for key in whole if (match := re.fullmatch(r"/(\d{1,9})/data", key))}
         opened = {number: _field(content, whole[fields[number]]) for number in sorted(fields)}
+        logs = {number: _log(content, whole.get(f"/{number}/data/log")) for number in opened}
     except (struct.error, ValueError, KeyError) as error:
         raise ScanError(f"its parts are not as long as they say ({error}): it is damaged") from error
-    logs = {number: _log(content, whole.get(f"/{number}/data/log")) for number in opened}
     return [
         _found(field, str(whole.get(f"/{number}/data/title", f"channel {number}")), flattened(*logs[number]))
         for number, field in opened.items()
@@ -43,8 +43,8 @@ def _log(content: bytes, where: Any) -> list[str]:
     """List the functions in a field's log that level, each once: lines like ``proc::level(...)@time``."""
     if not isinstance(where, tuple):
         return []
-    lines = dict(_components(content, where[1], where[2])).get("strings") or []
-    named = (line.partition("(")[0].rpartition("::")[2] for line in lines)
+    lines = dict(_components(content, where[1], where[2])).get("strings")
+    named = (str(line).partition("(")[0].rpartition("::")[2] for line in lines or ())
     return [name for name in dict.fromkeys(named) if _LEVELS.search(name)]
 
 

@@ -39,13 +39,9 @@ def find_mdt(path: Path) -> list[StoredChannel]:
 
     SurfaceTopography leaves out all others, spectra, and frames of many dimensions.
     """
-    from SurfaceTopography.Exceptions import UnsupportedFormatFeature
     from SurfaceTopography.IO.MDT import MDTReader
 
-    try:
-        return _found(path, MDTReader, lambda channel: str(channel.name))
-    except UnsupportedFormatFeature as error:
-        raise ScanError("it holds no image that can be read: open it in Gwyddion, save it as .gwy") from error
+    return _found(path, MDTReader, lambda channel: str(channel.name))
 
 
 def find_wsxm(path: Path) -> list[StoredChannel]:
@@ -63,7 +59,8 @@ def find_wsxm(path: Path) -> list[StoredChannel]:
     stored = keys.get("Image Data Type", "")
     amplitude, unit = ([*keys.get("Z Amplitude", "").split(), "", ""])[:2]
     if stored not in _WSXM_BYTES or nm_per(unit) is None:
-        raise ScanError(f"its data are {stored or 'of no kind'}, with heights in {unit or 'no unit'}")
+        told = f"its image is of kind {stored or 'unknown'}, in {unit or 'no unit'}"
+        raise ScanError(f"{told}; expected short, float or double, in a unit of length")
     counted = int(keys["Number of rows"]) * int(keys["Number of columns"]) * _WSXM_BYTES[stored]
     if len(header) + len("[Header end]") + counted > path.stat().st_size:
         raise ScanError("it is cut off: pixels are missing; copy it from the instrument again")
@@ -85,7 +82,12 @@ def _stretch(read: Callable[[], NDArray[np.float64]], over: float) -> NDArray[np
 
 
 def _found(path: Path, reader: Any, name: Callable[[Any], str]) -> list[StoredChannel]:
-    opened = reader(str(path))
+    from SurfaceTopography.Exceptions import UnsupportedFormatFeature
+
+    try:
+        opened = reader(str(path))
+    except UnsupportedFormatFeature as error:
+        raise ScanError(f"its kind is not read ({error}): open it in Gwyddion, save it as .gwy") from error
     found = []
     for channel in opened.channels:
         columns, rows = channel.nb_grid_pts
