@@ -246,6 +246,18 @@ def _mdt_length(content: bytes) -> int:
     return place
 
 
+def _mi_length(content: bytes) -> int:
+    """Add the images of all buffers to the header, which ends with the kind of data (Gwyddion's `mifile`)."""
+    end = content.index(b"\n", content.index(b"\ndata  ", 0, MAX_HEADER) + 1) + 1
+    header = content[:end]
+    if header.rstrip().endswith(b"ASCII"):
+        return end
+    counts = dict(re.findall(rb"^([xy]Pixels) +(\d{1,6})\s*$", header, re.MULTILINE))
+    size = 4 if header.rstrip().endswith(b"BINARY_32") else 2
+    pixels = int(counts.get(b"xPixels", b"")) * int(counts.get(b"yPixels", b""))
+    return end + header.count(b"\nbufferLabel") * pixels * size
+
+
 def _asd_length(content: bytes) -> int:
     """Add the frames of both channels to the header (the library libasd, versions 0 to 2 of the format)."""
     (version,) = struct.unpack_from("<i", content)
@@ -262,4 +274,4 @@ def _asd_length(content: bytes) -> int:
 
 _LENGTHS = {"gwy": _gwy_length, "topostats": _hdf5_length, "h5-jpk": _hdf5_length, "nhf": _hdf5_length}
 _LENGTHS |= {"ibw": _ibw_length, "nid": _nid_length, "gsf": _gsf_length, "mdt": _mdt_length}
-_LENGTHS |= {"asd": _asd_length}
+_LENGTHS |= {"asd": _asd_length, "mi": _mi_length}

@@ -147,12 +147,15 @@ def _length(text: str) -> float:
 
 def _matrix(text: str) -> NDArray[np.float64]:
     """Read lines of as many numbers each."""
-    lines = [line.split() for line in text.splitlines() if line.strip()]
-    if len({len(line) for line in lines}) != 1:
-        raise ScanError(
-            "its lines do not hold as many values each: it is cut off or damaged; export it again"
-        )
-    return np.array(lines, dtype=np.float64)
+    try:
+        lines = [line for line in text.splitlines() if line.strip()]
+        values = np.loadtxt(lines, ndmin=2, comments=None)
+    except ValueError as error:
+        told = f"its lines differ in length, or hold what is no number ({error})"
+        raise ScanError(f"{told}: it is cut off or damaged; export it again, with decimal points") from error
+    if not values.size:
+        raise ScanError("it holds no numbers: it is cut off; export it again")
+    return values
 
 
 def _numbers(text: str) -> NDArray[np.float64]:
