@@ -98,9 +98,8 @@ def _jpk_frames(path: Path, group: Any, grid: dict[str, float]) -> Iterator[Stor
 def frames(name: str, count: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Give each frame of a movie a name, and say how many there are; a single one keeps its name."""
     for frame in range(1, count + 1):
-        told = (
-            f"it is frame {frame} of {count} of a movie: name another as channel {f'{name} frame {count}'!r}"
-        )
+        other = f"{name} frame {1 if frame == count else count}"
+        told = f"it is frame {frame} of {count} of a movie: name another as channel {other!r}"
         yield (f"{name} frame {frame}", (told,)) if count > 1 else (name, ())
 
 
