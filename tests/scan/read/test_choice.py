@@ -165,8 +165,12 @@ def test_known_files_that_are_not_read_are_named(content: bytes, message: str) -
         ),
         (more_files.gwyddion_text(HEIGHT, *SQUARE)[:-1], "ends within a line"),
         (more_files.mi(HEIGHT, *SQUARE).replace(b"BINARY_32", b"ASCII    "), "its kind is not read"),
+        (
+            more_files.asd(HEIGHT, 800, 600).replace(b"\x04\x00\x0c\0\0\0", b"\x04\x00\x10\0\0\0"),
+            "not of 12 bits",
+        ),
     ],
-    ids=["grid", "unit of x", "unit of z", "gwyddion", "nanoscope", "wsxm", "cut", "mi"],
+    ids=["grid", "unit of x", "unit of z", "gwyddion", "nanoscope", "wsxm", "cut", "mi", "asd"],
 )
 def test_text_that_does_not_say_enough_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(ScanError, match=message):

@@ -28,8 +28,8 @@ _ROUNDED = 0.05
 _LENGTHS = re.compile("height|zsensor", re.IGNORECASE)
 """Layers of Asylum's waves that are in the unit of the wave; it states one for all."""
 
-_ASD_FRAME_HEADER = 32
-"""Bytes before each frame of a movie, as AFMReader takes them."""
+_ASD_FRAME_HEADER, _ASD_BITS = 32, 12
+"""Bytes before each frame of a movie, and bits of a height, as AFMReader takes them."""
 
 _SQUARE = 0.01
 """Share by which the sides of a square pixel may differ."""
@@ -164,8 +164,10 @@ def find_asd(path: Path) -> list[StoredChannel]:
     except ValueError as error:
         raise ScanError(f"it has no channel of heights (TP) that can be read ({error})") from error
     if header["frame_header_length"] != _ASD_FRAME_HEADER:
+        raise ScanError(f"its frames' headers are not of {_ASD_FRAME_HEADER} bytes: it is damaged")
+    if header["analogue_digital_data_bits_size"] != _ASD_BITS:
         raise ScanError(
-            f"its frames begin with {header['frame_header_length']} bytes, not {_ASD_FRAME_HEADER}"
+            f"its heights are not of {_ASD_BITS} bits, as its reader takes them: export its frames"
         )
     rows, columns = int(header["y_pixels"]), int(header["x_pixels"])
     pixel = (float(header["x_nm"]) / columns, float(header["y_nm"]) / rows)
