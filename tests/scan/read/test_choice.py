@@ -122,6 +122,12 @@ def test_nanoscope_before_version_4_3(z_scale: str, times: float) -> None:
     assert scan.pixel_size_nm == pytest.approx((50.0, 800 / 12))
 
 
+def test_nanoscope_e_gives_both_counts_in_one_key() -> None:
+    content = old_nanoscope().replace(b"Samps/line: 16\r\n", b"Samps/line: 16 12\r\n")
+    content = content.replace(b"\\Number of lines: 12\r\n", b"\\Strip: 123456789\r\n")
+    np.testing.assert_allclose(decode_file(content, "a.001").scan.height_nm, HEIGHT, atol=2e-3)
+
+
 def test_nanoscope_without_a_z_scale_is_refused() -> None:
     with pytest.raises(
         ScanError, match="no 'Z scale', as in files of the oldest software: open it in Gwyddion"

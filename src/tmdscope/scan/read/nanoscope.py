@@ -44,13 +44,20 @@ def find_channels(content: bytes) -> list[StoredChannel]:
         for key, value in section.items()
         if key.startswith("@sens. ")
     }
-    images = [section for name, section in sections if name in _IMAGES and _title(section) is not None]
+    listed = (section for name, section in sections if name in _IMAGES and _title(section) is not None)
+    images = [_with_lines(section) for section in listed]
     if not images:
         raise ScanError("its header lists no image; it may be a force curve")
     _check_places(content, images)
     images.sort(key=lambda image: image.get("line direction") == "Retrace")
     scan = next((section for name, section in sections if name == _SCAN), {})
     return [_find_image(content, image, scan, sensitivities) for image in images]
+
+
+def _with_lines(image: dict[str, str]) -> dict[str, str]:
+    """Split `Samps/line: 256 128`, as the software Nanoscope E writes pixels of a line and lines."""
+    columns, _, lines = image.get("samps/line", "").partition(" ")
+    return {"number of lines": lines.strip(), **image, "samps/line": columns} if lines else image
 
 
 def _check_places(content: bytes, images: Sequence[Section]) -> None:
