@@ -25,7 +25,10 @@ MAX_ROWS = 1 << 20
 """Most lines of a manifest."""
 
 MAX_COLUMNS = 1000
-"""Most columns of a manifest, and channels of an instrument's file."""
+"""Most columns of a manifest."""
+
+MAX_CHANNELS = 10_000
+"""Most channels of an instrument's file, each frame of a movie being one."""
 
 MAX_TOLD = 200
 """Most problems that one message lists."""

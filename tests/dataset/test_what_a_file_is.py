@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.scan.read import files
+from tests.scan.read import files, more_files
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.heights import Heights
 from tmdscope.dataset.pictures import PictureError, decode_picture
@@ -77,6 +77,18 @@ def test_a_study_reads_what_ingest_checked(
         np.testing.assert_array_equal(image, prepare_scan(scan.height_nm, scan.pixel_size_nm, SETTINGS).image)
         assert read is not None
         np.testing.assert_array_equal(read[0], scan.height_nm)
+
+
+def test_frames_and_ways_back_are_named_by_the_manifest_or_for_all(user: Path, tmp_path: Path) -> None:
+    for name in ("a.asd", "b.asd"):
+        (user / name).write_bytes(more_files.asd(HEIGHT, 480, 480, 3))
+    (user / "c.sxm").write_bytes(more_files.sxm(HEIGHT, 480, 480))
+    lines = "a.asd,1,MoS2,\nb.asd,2,MoS2,Topography frame 2\nc.sxm,3,WS2,Backward Z\n"
+    (user / "manifest.csv").write_text("path,sample_id,label,channel\n" + lines)
+    table = ingest(data(user, "Topography frame 3"), tmp_path / "raw")
+    assert table["channel"].tolist() == ["Topography frame 3", "Topography frame 2", "Backward Z"]
+    told = [str(cell).partition(":")[0] for cell in table["warnings"]]
+    assert told == ["it is frame 3 of 3 of a movie", "it is frame 2 of 3 of a movie", "nan"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.audit.studies import make_table
+from tests.scan.read import files
 from tmdscope.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,16 @@ def test_pictures_are_seen_as_spectra(project: Path) -> None:
     assert found["confounds"][0]["score"]["accuracy"] == 1.0
     assert found["confounds"][1]["name"] == "statistics"
     assert found["campaigns"] == []
+
+
+def test_a_channel_may_be_named_for_scans_whose_row_names_none(project: Path) -> None:
+    for name in ("a.spm", "b.spm"):
+        (project / name).write_bytes(files.nanoscope(np.eye(16)))
+    rows = "path,sample_id,label,channel\na.spm,1,MoS2,Height Sensor\nb.spm,2,WS2,\n"
+    (project / "manifest.csv").write_text(rows)
+    result = RUNNER.invoke(app, ["audit", "manifest.csv", "--order", "none", "--channel", "Error"])
+    assert result.exit_code == 1
+    assert "b.spm cannot be used: it has no channel 'Error'" in result.output
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,9 @@ def audit(
     features: Annotated[
         Path | None, typer.Option(help="NPY, a row per image; without it, spectra of the pictures.")
     ] = None,
+    channel: Annotated[
+        str | None, typer.Option(help="Of scans whose row names none; that of the heights is found.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the page and the record.")] = Path("reports/audit"),
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
@@ -69,7 +72,7 @@ def audit(
     from tmdscope.lifecycle.audit import PAGE, audit_manifest
 
     prepare, asked, scoring = read(params, "prepare", "audit", "scoring")
-    told = audit_manifest(manifest, features, order, nuisance or [], prepare, asked, scoring, out)
+    told = audit_manifest(manifest, features, order, nuisance or [], prepare, asked, scoring, out, channel)
     echo(f"{told}\nin full: {out / PAGE}")
 
 
@@ -81,8 +84,10 @@ def inspect(
 ) -> None:
     """Say what is in an instrument's file and draw it before and after levelling, as section `prepare` asks.
 
-    Bruker Nanoscope (.spm, .000 to .999), Asylum .ibw, JPK .jpk and .jpk-qi-image, Park .tiff, Gwyddion .gwy
-    and .gsf, .topostats, Nanosurf .nid.
+    Bruker Nanoscope (.spm, .000 to .999), Asylum .ibw, JPK .jpk, .jpk-qi-image and .h5-jpk, Park .tiff,
+    Gwyddion .gwy and .gsf, .topostats, Nanosurf .nid and .nhf, Nanonis .sxm, WSxM .stp and .top, NT-MDT .mdt,
+    Keysight .mi, high-speed .asd, and text of Gwyddion, SPIP, NanoScope and WSxM. Each frame of a movie is a
+    channel.
     """
     from tmdscope.layout import MAIN
     from tmdscope.lifecycle.inspection import inspect_file

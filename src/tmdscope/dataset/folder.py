@@ -182,7 +182,8 @@ def _read_entries(
 
 def _whole_table_problems(table: pd.DataFrame, classes: Sequence[str]) -> list[str]:
     problems = [
-        f"path {path!r} occurs on lines {', '.join(map(str, group))}; keep one"
+        f"path {path!r} occurs on lines {', '.join(map(str, group))}; keep one "
+        "(for further images of a file, copy it under further names)"
         for path, group in table.groupby("image_id", sort=False)["line"]
         if len(group) > 1
     ]

@@ -45,19 +45,21 @@ def audit_manifest(
     params: AuditParams,
     scoring: ScoringParams,
     folder: Path,
+    channel: str | None = None,
 ) -> str:
     """Audit the data set of a manifest: `RECORD` and `PAGE` into the folder, the verdict in lines.
 
     `source` is CSV or Parquet: ``sample_id``, ``label``, ``path`` of pictures where there are no features,
     and any further columns. `features` is NPY, a row of numbers per row of the manifest; None: spectra of the
     pictures. `order` is as for `tmdscope.dataset.columns.read_order`; columns `nuisance` should not matter.
+    `channel`: of instrument files whose row names none; None: that of the heights.
     """
     check_free(folder)
     manifest = _read(source, features is None)
     chosen = draw_images(manifest["sample_id"].tolist(), MOST_IMAGES)
     images = manifest.iloc[chosen].reset_index(drop=True)
     if features is None:
-        pictures, hashes = _pictures(images, source, prepare)
+        pictures, hashes = _pictures(images, source, prepare, channel)
         seen, statistics = spectra(pictures, min(_BANDS, pictures.shape[1] // 2)), image_statistics(pictures)
     else:
         seen, statistics = _load(features, len(manifest))[chosen], None
@@ -155,15 +157,15 @@ def _load(path: Path, rows: int) -> NDArray[Any]:
 
 
 def _pictures(
-    manifest: pd.DataFrame, source: Path, prepare: PrepareParams
+    manifest: pd.DataFrame, source: Path, prepare: PrepareParams, channel: str | None
 ) -> tuple[NDArray[np.uint8], list[str]]:
     images = []
     absent = [None] * len(manifest)
     channels, kinds = (manifest.get(name, absent) for name in ("channel", "kind"))
-    for name, channel, kind in zip(manifest["path"], channels, kinds, strict=True):
+    for name, cell, kind in zip(manifest["path"], channels, kinds, strict=True):
         path = find_file(source.parent, name) or source.parent / name
         heights = kind == "heights" if isinstance(kind, str) and kind else None
-        named = channel if isinstance(channel, str) else None
+        named = cell if isinstance(cell, str) and cell.strip() else channel
         try:
             content = read_bytes(path, MAX_PICTURE_BYTES)
             images.append(prepare_content(content, path.name, prepare, heights, channel=named).image)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.scan.read import files
+from tests.scan.read import files, more_files
 from tmdscope.scan.read.formats import holds_scan, is_scan
 from tmdscope.scan.read.read import ScanError, decode_file, read_file
 
@@ -27,6 +27,17 @@ FORMATS: dict[str, tuple[Write, tuple[float, float], float]] = {
     "gwy": (lambda: files.gwy(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-5),
     "topostats": (lambda: files.topostats(HEIGHT, 25.0), (25.0, 25.0), 1e-5),
     "nid": (lambda: files.nid(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 2e-3),
+    "sxm": (lambda: more_files.sxm(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
+    "nhf": (lambda: more_files.nhf(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
+    "h5-jpk": (lambda: more_files.h5_jpk(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-3),
+    "asd": (lambda: more_files.asd(HEIGHT, 500, 600), (25.0, 50.0), 0.08),
+    "mi": (lambda: more_files.mi(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
+    "mdt": (lambda: more_files.mdt(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 6e-3),
+    "stp": (lambda: more_files.wsxm(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
+    "gwyddion.txt": (lambda: more_files.gwyddion_text(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
+    "spip.asc": (lambda: more_files.spip(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
+    "nanoscope.txt": (lambda: more_files.nanoscope_text(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
+    "xyz": (lambda: more_files.xyz(HEIGHT, WIDTH_NM, FRAME_NM), (25.0, 50.0), 1e-4),
 }
 
 
@@ -38,7 +49,7 @@ def test_heights_and_pixels_come_back(tmp_path: Path, ending: str) -> None:
     scan = read_file(path).scan
     assert holds_scan(content, path.name)
     assert holds_scan(content, "named.png")
-    assert is_scan(path.name) is (ending != "tiff")
+    assert is_scan(path.name) is (ending != "tiff" and not ending.endswith(("txt", "asc", "xyz")))
     assert scan.height_nm.dtype == np.float32
     np.testing.assert_allclose(scan.height_nm, HEIGHT, atol=error_nm)
     assert scan.pixel_size_nm == pytest.approx(pixel)

@@ -85,9 +85,17 @@ class Data(Part):
                 f"Grid of grey images, one row per class: {', '.join(self.classes)}.",
                 image_grid(grid),
             ),
+            *channels_read(manifest),
             *doubtful_files(manifest),
         ]
         return Section("Data", [*([Note(self.note)] if self.note else []), *blocks])
+
+
+def channels_read(manifest: pd.DataFrame) -> list[Paragraph]:
+    """Say which channels of instrument files were read, the most frequent first."""
+    counts = manifest["channel"].value_counts() if "channel" in manifest else {}
+    told = ", ".join(f"{name} ({count})" for name, count in counts.items())
+    return [Paragraph(f"Channels of instrument files that were read, with images: {told}.")] if told else []
 
 
 def doubtful_files(manifest: pd.DataFrame) -> list[Table]:

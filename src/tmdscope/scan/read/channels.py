@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.errors import UserError
-from tmdscope.limits import MAX_COLUMNS, MAX_PIXELS
+from tmdscope.limits import MAX_CHANNELS, MAX_PIXELS
 from tmdscope.materials import nearest
 from tmdscope.names import LONGEST
 
@@ -23,7 +23,7 @@ KINDS = (
     ("image",),
 )
 """Beginnings of the names of height channels, the best kind first, without blanks, signs and direction:
-what a sensor measured, what the piezo was driven to, what a program says is the image."""
+what a sensor measured, what the piezo was driven to (or ``Z`` alone), what a program says is the image."""
 
 _DIRECTION = re.compile(r"(re)?trace$|^(forward|backward|fwd|bwd)\b|\[(forward|backward|fwd|bwd)\]")
 _BACK = re.compile(r"retrace|backward|\bbwd\b", re.IGNORECASE)
@@ -104,10 +104,16 @@ def _clean(unit: str) -> str:
     return unit.strip().strip("\x00").replace("\u00c2\u00b5", "\u00b5").replace("\u03bc", "\u00b5")
 
 
+def flattened(*records: str) -> tuple[str, ...]:
+    """Say that records of a file tell of a levelling before it was saved; nothing where there are none."""
+    told = ", ".join(records)
+    return (f"the software that wrote it had already levelled it ({told}): layers may be lost",) * bool(told)
+
+
 def distinct(found: Sequence[StoredChannel]) -> list[StoredChannel]:
     """Give each channel its own name, so that all can be asked for: one that occurs again gets a number."""
-    if len(found) > MAX_COLUMNS:
-        raise ScanError(f"it lists {len(found)} channels, {MAX_COLUMNS} at most are read: it is damaged")
+    if len(found) > MAX_CHANNELS:
+        raise ScanError(f"it lists {len(found)} channels, {MAX_CHANNELS} at most are read: it is damaged")
     seen: Counter[str] = Counter()
     named = []
     for one in found:
@@ -145,7 +151,7 @@ def choose(found: Sequence[StoredChannel], wanted: str | None) -> int:
 def _rank(name: str) -> tuple[int, bool] | None:
     """Place a name among `KINDS`, and say whether it is of the way back; None where it is of none."""
     plain = re.sub(r"[^a-z0-9]", "", _DIRECTION.sub("", name.casefold()))
-    kinds = [k for k, kind in enumerate(KINDS) if plain.startswith(kind)]
+    kinds = [k for k, kind in enumerate(KINDS) if plain.startswith(kind) or (plain == "z" and k == 1)]
     return (kinds[0], _BACK.search(name) is not None) if kinds else None
 
 

@@ -25,31 +25,73 @@ _MAX_DIRECTORIES = 10_000
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file, by beginnings, endings of names, and of a TIFF one of the tags of its first page."""
+    """A kind of file: by how it begins, and by what else it holds.
+
+    `endings`: of names. `tags`: of a TIFF, one of which its first page has. `mark`: what is somewhere in it.
+    """
 
     name: str
     title: str
     starts: tuple[bytes, ...]
     endings: tuple[str, ...]
     tags: frozenset[int] = frozenset()
+    mark: re.Pattern[bytes] | None = None
 
 
 _TIFF = (b"II*\x00", b"MM\x00*")
-NANOSCOPE = Format(
-    "nanoscope", "Bruker Nanoscope", (b"\\*File list", b"\\*EC File list"), (".spm", ".000 to .999")
-)
+_HDF5 = (b"\x89HDF\r\n\x1a\n",)
+_NANOSCOPE_STARTS = (b"\\*File list", b"\\*EC File list")
+_WSXM_STARTS = (b"WSxM file copyright",)
+_TITLES = rb'\*File list end"?\s*"?[A-Za-z][^\x00-\x08\r\n]{0,999}?\([^()\r\n]{0,20}\)[\s"]{1,9}[-+\d.]'
+"""Of Nanoscope's text: titles of columns with units in parentheses, and a number, behind the header."""
+NANOSCOPE = Format("nanoscope", "Bruker Nanoscope", _NANOSCOPE_STARTS, (".spm", ".000 to .999"))
 
 FORMATS = (
+    Format("nanoscope-text", "NanoScope text", _NANOSCOPE_STARTS, (), mark=re.compile(_TITLES)),
     NANOSCOPE,
     Format("ibw", "Asylum Igor binary wave", (b"\x05\x00", b"\x00\x05"), (".ibw",)),
     Format("jpk", "JPK", _TIFF, (".jpk", ".jpk-qi-image"), frozenset({JPK_WIDTH})),
     Format("park", "Park TIFF", _TIFF, (), frozenset({PARK_MARK, PARK_DATA, PARK_HEADER})),
     Format("gwy", "Gwyddion", (b"GWYP",), (".gwy",)),
     Format("gsf", "Gwyddion simple field", (b"Gwyddion Simple Field 1.0",), (".gsf",)),
-    Format("topostats", "TopoStats", (b"\x89HDF\r\n\x1a\n",), (".topostats",)),
+    Format("h5-jpk", "JPK HDF5", _HDF5, (".h5-jpk",), mark=re.compile(rb"position-pattern\.grid")),
+    Format("nhf", "Nanosurf HDF5", _HDF5, (".nhf",), mark=re.compile(rb"nsf_file_version_major")),
+    Format("topostats", "TopoStats", _HDF5, (".topostats",)),
     Format("nid", "Nanosurf", (b"[DataSet]",), (".nid",)),
+    Format("sxm", "Nanonis", (b":NANONIS_VERSION:",), (".sxm",)),
+    Format("wsxm", "WSxM", _WSXM_STARTS, (".stp", ".top"), mark=re.compile(rb"\A[^\n]*\nSxM Image file")),
+    Format("mi", "Keysight, Agilent", (b"fileType      Image",), (".mi",)),
+    Format("mdt", "NT-MDT", (b"\x01\xb0\x93\xff",), (".mdt",)),
+    Format(
+        "asd",
+        "high-speed AFM",
+        (b"\0\0\0\0", b"\1\0\0\0", b"\2\0\0\0"),
+        (".asd",),
+        mark=re.compile(rb"\A(?:\0{4}|[\x01\x02]\0{3}.{20})(?:TP|ER|PH)", re.DOTALL),
+    ),
+    Format("gwyddion-text", "Gwyddion text", (b"# Channel:", b"# Width:"), ()),
+    Format("spip", "SPIP text", (b"# File Format = ASCII",), ()),
+    Format("xyz", "WSxM XYZ text", _WSXM_STARTS, (), mark=re.compile(rb"\A[^\n]*\nWSxM ASCII XYZ file")),
 )
-"""Every format that is read. Park's files end in ``.tiff``, as pictures do."""
+"""Every format that is read; the first that fits counts. Park's files end in ``.tiff``, as pictures do."""
+
+_GWY = "open it in Gwyddion and save it as .gwy"
+_REFUSED = (
+    (re.compile(rb"\?\*(EC )?File list"), "a Nanoscope file whose data are text", _GWY),
+    (re.compile(rb"\\\*Force file list"), "a force curve of a Nanoscope, no scan", "leave it out"),
+    (re.compile(rb"fileType      Spectroscopy"), "a curve of Keysight's, no scan", "leave it out"),
+    (re.compile(rb"WSxM file copyright"), "a file of WSxM that is no image", "save the image as .stp"),
+    (
+        re.compile(rb"PK\x03\x04.{26}header\.properties", re.DOTALL),
+        "a JPK map of curves",
+        "export its height image",
+    ),
+    (re.compile(rb"ONTMATRX"), "an Omicron MATRIX file", _GWY),
+    (re.compile(rb"..S\0T\0i\0M\0a\0g\0e\0", re.DOTALL), "an RHK file", _GWY),
+    (re.compile(rb"\[Param(eter|co32)\]"), "a Createc file", _GWY),
+    (re.compile(rb"(\s*[-+\d.eE]+[\s,;]+){2}[-+\d.eE]+\s*[\r\n]"), "a table of numbers without units", _GWY),
+)
+"""Beginnings of files that are known and not read, what they are, and what to do."""
 
 ENDINGS = tuple(ending for form in FORMATS for ending in form.endings)
 """File names that stand for scans, in words."""
@@ -63,16 +105,24 @@ def is_scan(name: str) -> bool:
 
 def holds_scan(content: bytes, name: str) -> bool:
     """Say whether a file is an instrument's by how it begins, or by its name: what is lost is then told."""
-    return is_scan(name) or recognise(content) is not None
+    return is_scan(name) or recognise(content) is not None or _refusal(content) is not None
 
 
 def recognise(content: bytes) -> Format | None:
     """Tell a file's format from its content; None where no instrument wrote it, such as a picture."""
     tags = _tiff_tags(content) if content.startswith(_TIFF) else frozenset()
     for form in FORMATS:
-        if content.startswith(form.starts) and (not form.tags or form.tags & tags):
+        fits = content.startswith(form.starts) and (not form.tags or form.tags & tags)
+        if fits and (form.mark is None or form.mark.search(content)):
             return form
     return None
+
+
+def _refusal(content: bytes) -> str | None:
+    """Say what a file that is known and not read is, and what to do; None for any other."""
+    start = content[:_TEXT]
+    known = ((what, remedy) for pattern, what, remedy in _REFUSED if pattern.match(start))
+    return next((f"it is {what}, which is not read: {remedy}" for what, remedy in known), None)
 
 
 def format_of(content: bytes) -> Format:
@@ -92,6 +142,8 @@ def format_of(content: bytes) -> Format:
         return form
     if content.startswith(_TIFF):
         raise ScanError("it is a TIFF without an instrument's tags: a picture (end its name so), or cut off")
+    if refusal := _refusal(content):
+        raise ScanError(refusal)
     known = ", ".join(form.title for form in FORMATS)
     raise ScanError(f"it is no instrument's file that can be read ({known}), or its beginning is lost")
 
@@ -184,5 +236,42 @@ def _nid_length(content: bytes) -> int:
     return total
 
 
-_LENGTHS = {"gwy": _gwy_length, "topostats": _hdf5_length, "ibw": _ibw_length}
-_LENGTHS |= {"nid": _nid_length, "gsf": _gsf_length}
+def _mdt_length(content: bytes) -> int:
+    """Go from frame to frame, each of which begins with its size, behind 33 bytes (Gwyddion's `nt-mdt`)."""
+    (last,) = struct.unpack_from("<H", content, 12)
+    place = 33
+    for _ in range(last + 1):
+        (size,) = struct.unpack_from("<I", content, place)
+        place += max(int(size), 1)
+    return place
+
+
+def _mi_length(content: bytes) -> int:
+    """Add the images of all buffers to the header, which ends with the kind of data (Gwyddion's `mifile`)."""
+    end = content.index(b"\n", content.index(b"\ndata  ", 0, MAX_HEADER) + 1) + 1
+    header = content[:end]
+    if header.rstrip().endswith(b"ASCII"):
+        return end
+    counts = dict(re.findall(rb"^([xy]Pixels) +(\d{1,6})\s*$", header, re.MULTILINE))
+    size = 4 if header.rstrip().endswith(b"BINARY_32") else 2
+    pixels = int(counts.get(b"xPixels", b"")) * int(counts.get(b"yPixels", b""))
+    return end + header.count(b"\nbufferLabel") * pixels * size
+
+
+def _asd_length(content: bytes) -> int:
+    """Add the frames of both channels to the header (the library libasd, versions 0 to 2 of the format)."""
+    (version,) = struct.unpack_from("<i", content)
+    if version:
+        header, frame, frames, x, y = (struct.unpack_from("<i", content, at)[0] for at in (4, 8, 36, 48, 52))
+        channels = sum(bool(content[at]) for at in (24, 28))
+    else:
+        header, frame = struct.unpack_from("<2i", content, 8)
+        x, y = struct.unpack_from("<2h", content, 28)
+        (frames,) = struct.unpack_from("<i", content, 95)
+        channels = sum(bool(content[at]) for at in (4, 6))
+    return int(header + channels * frames * (frame + 2 * x * y))
+
+
+_LENGTHS = {"gwy": _gwy_length, "topostats": _hdf5_length, "h5-jpk": _hdf5_length, "nhf": _hdf5_length}
+_LENGTHS |= {"ibw": _ibw_length, "nid": _nid_length, "gsf": _gsf_length, "mdt": _mdt_length}
+_LENGTHS |= {"asd": _asd_length, "mi": _mi_length}

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, nm_per
+from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, flattened, nm_per
 
 _FIXED = {"b": 1, "c": 1, "i": 4, "q": 8, "d": 8}
+_LEVELS = re.compile("level|line_?corr|align_rows|flatten|polynom|median-?_?bg|rotate3d|scars", re.IGNORECASE)
+"""Names of Gwyddion's functions that take slopes or lines' heights off."""
 _ARRAYS = {"C": 1, "I": 4, "Q": 8, "D": 8}
 
 
@@ -27,22 +29,32 @@ def find_gwy(path: Path) -> list[StoredChannel]:
         whole = dict(_components(content, first, end))
         fields = {int(match[1]): key for key in whole if (match := re.fullmatch(r"/(\d{1,9})/data", key))}
         opened = {number: _field(content, whole[fields[number]]) for number in sorted(fields)}
+        logs = {number: _log(content, whole.get(f"/{number}/data/log")) for number in opened}
     except (struct.error, ValueError, KeyError) as error:
         raise ScanError(f"its parts are not as long as they say ({error}): it is damaged") from error
     return [
-        _found(field, str(whole.get(f"/{number}/data/title", f"channel {number}")))
+        _found(field, str(whole.get(f"/{number}/data/title", f"channel {number}")), flattened(*logs[number]))
         for number, field in opened.items()
         if field is not None
     ]
 
 
-def _found(field: Mapping[str, Any], name: str) -> StoredChannel:
+def _log(content: bytes, where: Any) -> list[str]:
+    """List the functions in a field's log that level, each once: lines like ``proc::level(...)@time``."""
+    if not isinstance(where, tuple):
+        return []
+    lines = dict(_components(content, where[1], where[2])).get("strings")
+    named = (str(line).partition("(")[0].rpartition("::")[2] for line in lines or ())
+    return [name for name in dict.fromkeys(named) if _LEVELS.search(name)]
+
+
+def _found(field: Mapping[str, Any], name: str, told: tuple[str, ...]) -> StoredChannel:
     rows, columns = int(field["yres"]), int(field["xres"])
     if min(rows, columns) < 1 or len(field["data"]) != rows * columns:
         raise ScanError(f"channel {name!r} holds {len(field['data'])} values of {columns} x {rows}: damaged")
     scale = nm_per(field["si_unit_xy"]) or math.nan
     pixel = (float(field["xreal"]) * scale / columns, float(field["yreal"]) * scale / rows)
-    channel = Channel(name, field["si_unit_z"], (rows, columns), pixel)
+    channel = Channel(name, field["si_unit_z"], (rows, columns), pixel, told)
     return StoredChannel(channel, partial(np.reshape, field["data"], (rows, columns)))
 
 
@@ -99,9 +111,14 @@ def _value(content: bytes, kind: str, place: int, end: int) -> tuple[Any, int]:
         return numbers, last
     if kind not in "SO":
         raise ValueError(f"kind {kind!r}")
+    texts = []
     for _ in range(count):
-        place = _text(content, place, end)[1] if kind == "S" else _open(content, place, end)[2]
-    return None, place
+        if kind == "S":
+            text, place = _text(content, place, end)
+            texts.append(text)
+        else:
+            place = _open(content, place, end)[2]
+    return texts, place
 
 
 def _text(content: bytes, place: int, end: int) -> tuple[str, int]:

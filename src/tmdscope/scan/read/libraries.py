@@ -14,15 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, ScanError, StoredChannel, nm_per
+from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, ScanError, StoredChannel, flattened, nm_per
 from tmdscope.scan.read.gwyddion import find_gsf, find_gwy
+from tmdscope.scan.read.hdf5 import find_h5_jpk, find_nhf, find_topostats, frames
+from tmdscope.scan.read.nanonis import find_sxm
+from tmdscope.scan.read.texts import find_gwyddion_text, find_nanoscope_text, find_spip, find_xyz
 from tmdscope.scan.read.tiffs import find_jpk, find_park
+from tmdscope.scan.read.topographies import find_mdt, find_mi, find_wsxm
 
 _ROUNDED = 0.05
 """Part of a pixel by which a frame may differ from a whole number of them: sizes in files are rounded."""
 
 _LENGTHS = re.compile("height|zsensor", re.IGNORECASE)
 """Layers of Asylum's waves that are in the unit of the wave; it states one for all."""
+
+_ASD_FRAME_HEADER, _ASD_BITS = 32, 12
+"""Bytes before each frame of a movie, and bits of a height, as AFMReader takes them."""
 
 _SQUARE = 0.01
 """Share by which the sides of a square pixel may differ."""
@@ -49,11 +56,23 @@ def find_ibw(path: Path) -> list[StoredChannel]:
     unit = _igor_text(wave["wave_header"]["dataUnits"])
     return [
         StoredChannel(
-            Channel(name, unit if _LENGTHS.search(name) else "", (rows, columns), pixel, warnings),
+            Channel(
+                name,
+                unit if _LENGTHS.search(name) else "",
+                (rows, columns),
+                pixel,
+                (*warnings, *_asylum_levelling(note, layer)),
+            ),
             partial(lambda layer: values[:, ::-1, layer].T, layer),
         )
         for layer, name in enumerate(names)
     ]
+
+
+def _asylum_levelling(note: str, layer: int) -> tuple[str, ...]:
+    """Say which orders of a plane or of lines the note says were subtracted from a layer; -1 is none."""
+    orders = {key: _noted(note, f"{key} {layer}") for key in ("PlanefitOrder", "FlattenOrder")}
+    return flattened(*(f"{key} {order:g}" for key, order in orders.items() if order >= 0))
 
 
 def _layer_names(content: bytes) -> list[str]:
@@ -133,39 +152,29 @@ def _igor_text(letters: Any) -> str:
     return bytes(np.asarray(letters).tobytes()).partition(b"\0")[0].decode("latin-1")
 
 
-def find_topostats(path: Path) -> list[StoredChannel]:
-    """List the images of a TopoStats file, read by AFMReader; heights are in nm, pixels square."""
-    from AFMReader.topostats import load_topostats
+def find_asd(path: Path) -> list[StoredChannel]:
+    """List the frames of a movie of high-speed AFM, read by AFMReader; other channels than heights are not.
 
-    _refuse_other_files(path)
-    content = load_topostats(path)
-    pixel = float(content.get("pixel_to_nm_scaling", math.nan))
-    arrays = {name: np.asarray(content[name]) for name in ("image", "image_original") if name in content}
-    return [
-        StoredChannel(
-            Channel(name, "nm", (array.shape[0], array.shape[1]), (pixel, pixel)), partial(np.asarray, array)
+    AFMReader gives one size for pixels that may not be square; that of the header is taken.
+    """
+    from AFMReader.asd import load_asd
+
+    try:
+        values, _, header = load_asd(path, "TP")
+    except ValueError as error:
+        raise ScanError(f"it has no channel of heights (TP) that can be read ({error})") from error
+    if header["frame_header_length"] != _ASD_FRAME_HEADER:
+        raise ScanError(f"its frames' headers are not of {_ASD_FRAME_HEADER} bytes: it is damaged")
+    if header["analogue_digital_data_bits_size"] != _ASD_BITS:
+        raise ScanError(
+            f"its heights are not of {_ASD_BITS} bits, as its reader takes them: export its frames"
         )
-        for name, array in arrays.items()
-        if array.ndim == 2
+    rows, columns = int(header["y_pixels"]), int(header["x_pixels"])
+    pixel = (float(header["x_nm"]) / columns, float(header["y_nm"]) / rows)
+    return [
+        StoredChannel(Channel(name, "nm", (rows, columns), pixel, told), partial(np.asarray, values[frame]))
+        for frame, (name, told) in enumerate(frames("Topography", len(values)))
     ]
-
-
-def _refuse_other_files(path: Path) -> None:
-    """Refuse an HDF5 file whose values lie in other files: it would show what its reader may read."""
-    import h5py
-
-    outside = []
-
-    def check(name: str, item: Any) -> None:  # h5py forgets what is raised here
-        stored = isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
-        if stored or isinstance(item, h5py.ExternalLink):
-            outside.append(name)
-
-    with h5py.File(path) as file:
-        file.visititems_links(check)
-        file.visititems(check)
-    if outside:
-        raise ScanError(f"its {outside[0]!r} lies in another file: export it whole")
 
 
 def find_nid(path: Path) -> list[StoredChannel]:
@@ -225,6 +234,17 @@ READERS: Mapping[str, tuple[Callable[[Path], list[StoredChannel]], str]] = Mappi
         "gsf": (find_gsf, "numpy"),
         "topostats": (find_topostats, "AFMReader.topostats"),
         "nid": (find_nid, "NSFopen.read"),
+        "h5-jpk": (find_h5_jpk, "h5py"),
+        "nhf": (find_nhf, "h5py"),
+        "asd": (find_asd, "AFMReader.asd"),
+        "sxm": (find_sxm, "numpy"),
+        "mi": (find_mi, "SurfaceTopography.IO.MI"),
+        "mdt": (find_mdt, "SurfaceTopography.IO.MDT"),
+        "wsxm": (find_wsxm, "SurfaceTopography.IO.WSXM"),
+        "gwyddion-text": (find_gwyddion_text, "numpy"),
+        "spip": (find_spip, "numpy"),
+        "nanoscope-text": (find_nanoscope_text, "numpy"),
+        "xyz": (find_xyz, "numpy"),
     }
 )
 """Name of a format to what lists its channels, and the module that it needs."""

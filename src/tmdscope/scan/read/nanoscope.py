@@ -14,11 +14,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, nm_per, per_unit
+from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, flattened, nm_per, per_unit
 from tmdscope.scan.read.formats import MAX_HEADER
 
 _END = b"\\*File list end"
-_IMAGE, _SCAN = "ciao image list", "ciao scan list"
+_SCAN = "ciao scan list"
+_IMAGES = frozenset({"ciao image list", "afm image list", "stm image list", "ncafm image list", "image list"})
+"""The first since version 4.3 of the software, the others before (Gwyddion's module `nanoscope`)."""
+_KEPT = frozenset({"none", "offset", ""})
+"""Plane fits that leave slopes as they are."""
+_OLD_SCALE = re.compile(r"(?P<value>\S+)\s+(?P<unit>[^\s(]+)\s*(?:\((?P<levels>\d+)\))?")
 _SAME = 0.02
 """Share by which two records of a size may differ."""
 _SCALE = re.compile(
@@ -35,17 +40,24 @@ def find_channels(content: bytes) -> list[StoredChannel]:
     sensitivities = {
         key.removeprefix("@"): value
         for name, section in sections
-        if name != _IMAGE
+        if name not in _IMAGES
         for key, value in section.items()
         if key.startswith("@sens. ")
     }
-    images = [section for name, section in sections if name == _IMAGE and _title(section) is not None]
+    listed = (section for name, section in sections if name in _IMAGES and _title(section) is not None)
+    images = [_with_lines(section) for section in listed]
     if not images:
         raise ScanError("its header lists no image; it may be a force curve")
     _check_places(content, images)
     images.sort(key=lambda image: image.get("line direction") == "Retrace")
     scan = next((section for name, section in sections if name == _SCAN), {})
     return [_find_image(content, image, scan, sensitivities) for image in images]
+
+
+def _with_lines(image: dict[str, str]) -> dict[str, str]:
+    """Split `Samps/line: 256 128`, as the software Nanoscope E writes pixels of a line and lines."""
+    columns, _, lines = image.get("samps/line", "").partition(" ")
+    return {"number of lines": lines.strip(), **image, "samps/line": columns} if lines else image
 
 
 def _check_places(content: bytes, images: Sequence[Section]) -> None:
@@ -101,7 +113,7 @@ def _find_image(content: bytes, image: Section, scan: Section, sensitivities: Se
     window = (slice(top, top + rows), slice(left, left + width))
     step, unit = _z_step(name, image, sensitivities)
     pixel, warnings = _pixel_size_nm(name, image, scan, (rows, width), (lines, columns))
-    channel = Channel(name, unit, (rows, width), pixel, warnings)
+    channel = Channel(name, unit, (rows, width), pixel, (*warnings, *planefits(image)))
     return StoredChannel(channel, partial(_read_values, content, offset, stored, grid, window, step))
 
 
@@ -112,7 +124,7 @@ def _stored(
 
     Since version 9.2 of the software values of 4 bytes may lie under a header that says 2, as the scale's.
     """
-    stated = _whole(image, "bytes/pixel", most=8)
+    stated = _bytes(image)
     for stored in dict.fromkeys((stated, 4) if stated == 2 else (stated,)):
         for rows, columns in grids:
             if stored in (2, 4, 8) and rows * columns * stored == length:
@@ -121,6 +133,14 @@ def _stored(
     raise ScanError(
         f"channel {name!r}: {length} bytes are no {columns} x {rows} integers of {stated} bytes: "
         "the header is damaged"
+    )
+
+
+def planefits(image: Section) -> tuple[str, ...]:
+    """Say which plane fits of the software an image has been through, while it was scanned and after."""
+    kinds = {key: image.get(f"{key} planefit", "") for key in ("realtime", "offline")}
+    return flattened(
+        *(f"{key} planefit {kind}" for key, kind in kinds.items() if kind.casefold() not in _KEPT)
     )
 
 
@@ -148,11 +168,13 @@ def _z_step(name: str, image: Section, sensitivities: Section) -> tuple[float, s
     The range has a unit of its own (``440.0 V``, ``440.0 mV``), which is that below the sensitivity's line
     (``12.95 nm/V``), up to a prefix; where it is another, the value has no unit.
     """
+    if "@2:z scale" not in image:
+        return _old_z_step(name, image)
     text = _text(image, "@2:z scale")
     match = _SCALE.match(text)
     if match is None:
         return math.nan, ""
-    step = _number(match["value"], name) / 256 ** _whole(image, "bytes/pixel", most=8)
+    step = _number(match["value"], name) / 256 ** _bytes(image)
     unit = match["unit"] or ""
     if match["sensitivity"]:
         known = sensitivities.get(match["sensitivity"].casefold())
@@ -166,6 +188,28 @@ def _z_step(name: str, image: Section, sensitivities: Section) -> tuple[float, s
         ours, theirs = per_unit(unit, below[-1]), per_unit(below, below[-1])
         return (math.nan, "") if ours is None or theirs is None else (step * (ours / theirs), above)
     return step, unit
+
+
+def _old_z_step(name: str, image: Section) -> tuple[float, str]:
+    """Size of a step before version 4.3: a length over the levels behind it, or over 65536.
+
+    Files without `Z scale` are older still.
+    """
+    if "z scale" not in image:
+        raise ScanError(
+            f"channel {name!r} has no 'Z scale', as in files of the oldest software: open it in Gwyddion, "
+            "and save it as .gwy"
+        )
+    match = _OLD_SCALE.match(image["z scale"])
+    if match is None:
+        return math.nan, ""
+    levels = int(match["levels"] or 0) or 1 << 16
+    return _number(match["value"], name) / levels, match["unit"]
+
+
+def _bytes(image: Section) -> int:
+    """Bytes of a value; old files do not say, and have two."""
+    return _whole(image, "bytes/pixel", most=8) if "bytes/pixel" in image or "@2:z scale" in image else 2
 
 
 def _pixel_size_nm(
@@ -215,7 +259,7 @@ def _lengths(name: str, text: str) -> tuple[float, float]:
 
 def _title(image: Section) -> str | None:
     match = _TITLE.match(image.get("@2:image data", ""))
-    return None if match is None else match[1]
+    return image.get("image data") if match is None else match[1]
 
 
 def _text(section: Section, key: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, nm_per
+from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, flattened, nm_per
 from tmdscope.scan.read.formats import JPK_WIDTH, PARK_DATA, PARK_HEADER
 
 _HEIGHT, _REFLECT, _COLUMNS, _ROWS = 0x8043, 0x8045, 0x8046, 0x8047
@@ -109,6 +109,7 @@ def find_park(path: Path) -> list[StoredChannel]:
     if kind != 0:
         what = {1: "a line profile", 2: "a force curve"}.get(kind, "no image")
         raise ScanError(f"it is a Park TIFF of {what}, and its picture a plot: leave it out")
+    (levelled,) = struct.unpack_from("<i", header, 92)
     columns, rows = struct.unpack_from("<2i", header, 100)
     width, height = struct.unpack_from("<2d", header, 140)
     (gain,) = struct.unpack_from("<d", header, 220)
@@ -121,9 +122,9 @@ def find_park(path: Path) -> list[StoredChannel]:
             "copy it from the instrument again"
         )
     unit = _wide(header[244:260])
-    channel = Channel(
-        _wide(header[4:68]), unit, (rows, columns), (width * 1e3 / columns, height * 1e3 / rows)
-    )
+    pixel = (width * 1e3 / columns, height * 1e3 / rows)
+    told = flattened("auto flatten") if levelled else ()
+    channel = Channel(_wide(header[4:68]), unit, (rows, columns), pixel, told)
     values = np.frombuffer(data, dtype=stored).reshape(rows, columns)[::-1]  # first line: at the bottom
     return [StoredChannel(channel, lambda: values.astype(np.float64) * gain)]
 

@@ -54,6 +54,7 @@ def _answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], ND
     with tempfile.TemporaryDirectory(prefix="tmdscope-") as folder:
         path = Path(folder) / f"scan.{request['format']}"
         path.write_bytes(content)
+        _unlimit()
         try:  # before the clock runs
             find, library = READERS[request["format"]]
             import_module(library)
@@ -79,6 +80,15 @@ def _answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], ND
             return {"error": told, "last": request["format"] in _KEEPS_STATE}, None
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def _unlimit() -> None:
+    """Take the last file's limit of memory off, which a library that is imported would be held to."""
+    if Path("/proc/self/statm").exists():
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
 def _limit(size: int) -> None:
