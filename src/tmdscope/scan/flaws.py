@@ -1,10 +1,9 @@
-"""What a film may have beside flat layers: islands of many layers, wrinkles, cracks, pinholes; none by default.
+"""Flaws of a film: islands of many layers, wrinkles, cracks, pinholes; none by default.
 
 Sizes are plausible choices of this simulator, **not** measurements.
 """
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated
 
@@ -52,7 +51,7 @@ class Flaws:
 
 @plain_dataclass(frozen=True)
 class Flawed:
-    """A film with its flaws: maps of shape (rows, columns), lengths and numbers within the frame, on the film.
+    """A film with its flaws: maps of shape (rows, columns); lengths and numbers on the film in the frame.
 
     `layers` counts them, `wrinkles_nm` is what wrinkles add, `removed` is where cracks or pinholes took the
     film, `pinholes` where pinholes did.
@@ -67,15 +66,11 @@ class Flawed:
     pinhole_count: int
 
 
-def add_flaws(
-    layers: NDArray[np.int64], flaws: Flaws, pixel_nm: float, rng: np.random.Generator
-) -> Flawed:
+def add_flaws(layers: NDArray[np.int64], flaws: Flaws, pixel_nm: float, rng: np.random.Generator) -> Flawed:
     """Give a film of some layers its flaws; of flaws of density 0 nothing is drawn."""
     film = layers > 0
     higher = _islands(layers, flaws, pixel_nm, rng)
-    wrinkles, wrinkle_nm = _lines(
-        film, flaws.wrinkle_density_per_um2, flaws.wrinkle_length_nm, pixel_nm, rng
-    )
+    wrinkles, wrinkle_nm = _lines(film, flaws.wrinkle_density_per_um2, flaws.wrinkle_length_nm, pixel_nm, rng)
     ridge = np.zeros(film.shape, np.float32)
     if wrinkles.any():
         away_nm = ndimage.distance_transform_edt(~wrinkles, sampling=pixel_nm)
