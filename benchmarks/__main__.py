@@ -13,6 +13,7 @@ from benchmarks import (
     descriptors_224,
     descriptors_stream,
     features_224,
+    film_truth,
     level_512,
     noop_repro,
     predict_224,
@@ -44,6 +45,7 @@ BENCHMARKS = {
         search_vs_grid,
         reliability,
         descriptor_truth,
+        film_truth,
         descriptors_stream,
         audit_seeds,
     )

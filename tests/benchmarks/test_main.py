@@ -25,6 +25,7 @@ ALL = [
     "search-vs-grid",
     "reliability",
     "descriptor-truth",
+    "film-truth",
     "descriptors-stream",
     "audit-seeds",
 ]

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from tmdscope.materials import parse_material
+from tmdscope.scan.flaws import Flaws
 
 SAPPHIRE_STEP_NM = 1.2991 / 6
 """Height of a single step on c-plane sapphire: c/6 with c = 1.2991 nm (Lucht et al. 2003, J. Appl.
@@ -64,6 +65,7 @@ class Growth:
     adsorbate_density_per_um2: NotNegative
     adsorbate_height_nm: NotNegative
     adsorbate_radius_nm: Positive
+    flaws: Flaws = Flaws()
 
     def __post_init__(self) -> None:
         """Refuse a second layer without a first below it, with a ValueError."""

@@ -51,6 +51,16 @@ SURFACE_TRUTH = {
 }
 """What a surface is like as a whole, before any instrument: name with unit, and meaning."""
 
+FLAW_TRUTH = {
+    "true_multilayer_coverage": "fraction of the frame under the third layer",
+    "true_mean_layers": "mean number of layers over the frame",
+    "true_wrinkle_length_per_um": "length of wrinkles on the film per area, um per um2",
+    "true_crack_length_per_um": "length of cracks through the film per area, um per um2",
+    "true_pinhole_density_per_um2": "pinholes in the film per um2 of the frame",
+    "true_pinhole_share": "fraction of the frame that pinholes took",
+}
+"""What is known about a film's flaws: name with unit, and meaning."""
+
 
 @dataclass(frozen=True)
 class SimulatedScan:
@@ -118,6 +128,21 @@ def surface_truth(simulated: SimulatedScan) -> dict[str, float]:
     return dict(zip(SURFACE_TRUTH, values, strict=True))
 
 
+def flaw_truth(simulated: SimulatedScan) -> dict[str, float]:
+    """Give what is true of the film's flaws: `FLAW_TRUTH`."""
+    flawed, (width_nm, height_nm) = simulated.surface.flawed, simulated.scan.pixel_size_nm
+    area_um2 = flawed.layers.size * width_nm * height_nm / 1e6
+    values = (
+        (flawed.layers > 2).mean(),
+        flawed.layers.mean(),
+        flawed.wrinkle_length_nm / 1000 / area_um2,
+        flawed.crack_length_nm / 1000 / area_um2,
+        flawed.pinhole_count / area_um2,
+        flawed.pinholes.mean(),
+    )
+    return {name: float(value) for name, value in zip(FLAW_TRUTH, values, strict=True)}
+
+
 def plan_samples(shares: Mapping[str, float], images: int, samples: int, seed: int) -> list[SamplePlan]:
     """Share images and samples out among materials by relative shares, > 0, in order of the samples' ids.
 
@@ -174,7 +199,7 @@ def _truth(surface: Surface, growth: Growth, pixel_nm: float) -> dict[str, float
         grains / area_um2,
         _equivalent_diameter_nm(surface.first, pixel_nm),
         surface.first.covered.mean(),
-        surface.second.covered.mean(),
+        (surface.flawed.layers > 1).mean(),
         surface.boundary_length_nm / 1000 / area_um2,
         growth.step_height_nm,
         growth.step_spacing_nm,

@@ -9,12 +9,13 @@ over speed. A point belongs to the grain that arrives first. A Poisson process o
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from tmdscope.scan.flaws import Flawed, add_flaws
 from tmdscope.scan.growth import LAYER_NM, Growth
 
 Field = NDArray[np.float32]
@@ -148,6 +149,7 @@ class Surface:
     """A surface as it is, before any instrument; maps have shape (rows, columns).
 
     `substrate_nm` is bare: terraces and roughness. `masks` are ``boundaries``, ``steps``, ``second_layer``.
+    What cracks and pinholes took is not in `first` and `second`.
     """
 
     height_nm: Field
@@ -157,6 +159,7 @@ class Surface:
     masks: Mapping[str, Mask]
     boundary_length_nm: float
     adsorbates: int
+    flawed: Flawed
 
 
 def grow_surface(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.Generator) -> Surface:
@@ -167,12 +170,21 @@ def grow_surface(growth: Growth, size_px: int, pixel_nm: float, rng: np.random.G
     first, second = _layers(growth, size_px, pixel_nm, rng)
     boundaries, edges = boundaries_of(first.grain)
     bumps, adsorbates = _adsorbates(growth, size_px, pixel_nm, rng)
-    film = np.float32(LAYER_NM) * (first.covered.astype(np.float32) + second.covered)
-    height = substrate + film + bumps - _grooves(boundaries, growth, pixel_nm)
-    masks = {"boundaries": boundaries, "steps": steps, "second_layer": second.covered}
+    flawed = add_flaws(first.covered.astype(np.int64) + second.covered, growth.flaws, pixel_nm, rng)
+    first, second = (_without(layer, flawed.removed) for layer in (first, second))
+    film = np.float32(LAYER_NM) * flawed.layers.astype(np.float32)
+    grooves = np.where(flawed.removed, np.float32(0), _grooves(boundaries, growth, pixel_nm))
+    height = substrate + film + bumps - grooves + flawed.wrinkles_nm
+    masks = {"boundaries": boundaries, "steps": steps, "second_layer": flawed.layers > 1}
     # An isotropic line crosses 4 / pi times as many pixel edges as it is long (Cauchy and Crofton).
     length_nm = edges * pixel_nm * np.pi / 4
-    return Surface(height, substrate, first, second, masks, float(length_nm), adsorbates)
+    return Surface(height, substrate, first, second, masks, float(length_nm), adsorbates, flawed)
+
+
+def _without(layer: Layer, removed: Mask) -> Layer:
+    """Take away what cracks and pinholes took."""
+    grain = np.where(removed, np.int32(-1), layer.grain)
+    return replace(layer, covered=layer.covered & ~removed, grain=grain)
 
 
 def correlated_field(size_px: int, correlation_px: float, rng: np.random.Generator) -> Field:

@@ -7,14 +7,15 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 
-Family = Literal["paper", "physical"]
+Family = Literal["paper", "physical", "film"]
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """One column of the table, for a property of the paper's Table 5; unit ``1`` is for pure numbers.
+    """One quantity, for a property of the paper's Table 5 (none: -); unit ``1`` is for pure numbers.
 
-    Family ``paper`` is of the 8-bit image, as the paper's code has it, ``physical`` of the heights in nm.
+    Family ``paper`` is of the 8-bit image, as the paper's code has it, ``physical`` of the heights in nm,
+    ``film`` of a film's flaws, which is a set of its own.
     `truth` is the simulator's column that it measures; empty where there is none.
     """
 
@@ -40,12 +41,15 @@ PAPER = _read("paper")
 PHYSICAL = _read("physical")
 """Their counterparts as quantities of the surface: of heights in nm with a pixel size."""
 
+FILM = _read("film")
+"""A film's flaws: of heights in nm with a pixel size, see `films`; no columns of the table."""
+
 
 def data_dictionary() -> str:
     """Write what every descriptor is, as a Markdown table."""
     rows = ["| column | family | Table 5 | formula | unit | source |", "|---|---|---|---|---|---|"]
     rows += [
         f"| `{item.name}` | {item.family} | {item.property} | {item.formula} | {item.unit} | {item.source} |"
-        for item in (*PAPER, *PHYSICAL)
+        for item in (*PAPER, *PHYSICAL, *FILM)
     ]
     return "\n".join(rows) + "\n"

@@ -17,8 +17,6 @@ _LAGS_NM = (100.0, 160.0)
 """Distances of the height differences that tell tilt and bow from the film: a step or two lies in each."""
 _ROUNDS = 8
 _MOST_JUMP_NM = 0.2
-_MEDIAN_PX = 3
-"""Layers are counted on the median of a square this wide: a scar is one row thick."""
 _HISTOGRAM_NM = 0.02
 _HOLE_SHARE = 0.003
 _HOLE_NM = (0.45, 0.6)
@@ -46,7 +44,7 @@ class Layers:
         return np.asarray(highest != lowest)
 
 
-def find_layers(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Layers:
+def find_layers(height_nm: NDArray[Any], pixel_nm: tuple[float, float], most: int = 2) -> Layers:
     """Tell layers apart by their height, finite, shape (rows, columns), and level on all of them at once.
 
     By turns, every pixel takes the number of layers that its height is nearest to, and a polynomial of degree
@@ -58,19 +56,36 @@ def find_layers(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> Layer
         remove_quadratic(height_nm),
         *(_without_background(height_nm, pixel_nm, lag) for lag in _LAGS_NM),
     ]
-    height = min(map(_settle, starts), key=_misfit)
-    smooth = ndimage.median_filter(height, _MEDIAN_PX)
-    number = _nearest_layer(smooth)
-    lowest = _lowest(smooth, number)
-    return Layers(height - LAYER_NM * lowest, np.clip(number - lowest, 0, 2))
+    height = min((_settle(start, most) for start in starts), key=lambda found: _misfit(found, most))
+    smooth = median_of_nine(height)
+    number = _nearest_layer(smooth, most)
+    lowest = _lowest(smooth, number, most)
+    return Layers(height - LAYER_NM * lowest, np.clip(number - lowest, 0, most))
 
 
-def _settle(start: Heights) -> Heights:
+def median_of_nine(height: Heights) -> Heights:
+    """Give ``ndimage.median_filter(height, 3)`` by comparing whole maps; a scar, one row thick, goes."""
+    padded = np.pad(height, 1, mode="symmetric")
+    low, middle, high = _sorted_three(padded[:-2], padded[1:-1], padded[2:])
+    return _sorted_three(
+        np.maximum(np.maximum(low[:, :-2], low[:, 1:-1]), low[:, 2:]),
+        _sorted_three(middle[:, :-2], middle[:, 1:-1], middle[:, 2:])[1],
+        np.minimum(np.minimum(high[:, :-2], high[:, 1:-1]), high[:, 2:]),
+    )[1]
+
+
+def _sorted_three(one: Heights, two: Heights, three: Heights) -> tuple[Heights, Heights, Heights]:
+    """Sort three maps pixel by pixel."""
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    return np.minimum(low, three), np.maximum(low, np.minimum(high, three)), np.maximum(high, three)
+
+
+def _settle(start: Heights, most: int) -> Heights:
     """Level and count layers by turns until both agree; 0 is the most frequent height."""
     height = start - _most_frequent(start)
     number: NDArray[np.int64] | None = None
     for _ in range(_ROUNDS):
-        before, number = number, _nearest_layer(ndimage.median_filter(height, _MEDIAN_PX))
+        before, number = number, _nearest_layer(median_of_nine(height), most)
         if before is not None and (number == before).all():
             break
         film = LAYER_NM * number
@@ -90,23 +105,23 @@ def _row_medians(bare: Heights, usual: Mask) -> Heights:
     return np.where(np.isfinite(medians), medians, 0.0)[:, None]
 
 
-def _nearest_layer(height: Heights) -> NDArray[np.int64]:
-    return np.clip(np.rint(height / LAYER_NM), -2, 2).astype(np.int64)
+def _nearest_layer(height: Heights, most: int) -> NDArray[np.int64]:
+    return np.clip(np.rint(height / LAYER_NM), -most, most).astype(np.int64)
 
 
-def _misfit(height: Heights) -> float:
+def _misfit(height: Heights, most: int) -> float:
     """Mean distance in nm from the nearest layer."""
-    smooth = ndimage.median_filter(height, _MEDIAN_PX)
-    return float(np.minimum(np.abs(smooth - LAYER_NM * _nearest_layer(smooth)), LAYER_NM / 2).mean())
+    smooth = median_of_nine(height)
+    return float(np.minimum(np.abs(smooth - LAYER_NM * _nearest_layer(smooth, most)), LAYER_NM / 2).mean())
 
 
-def _lowest(smooth: Heights, number: NDArray[np.int64]) -> int:
+def _lowest(smooth: Heights, number: NDArray[np.int64], most: int) -> int:
     """Tell which level is the substrate, counted from the most frequent one."""
     bare = smooth[np.abs(smooth) < LAYER_NM / 2]
     spread = 1.4826 * float(np.median(np.abs(bare - np.median(bare))))
     depth = float(np.clip(3 * spread, *_HOLE_NM))
-    for level in (-2, -1):
-        third = np.abs(smooth - LAYER_NM * (level + 3)) < LAYER_NM / 3
+    for level in range(-most, 0):
+        third = np.abs(smooth - LAYER_NM * (level + most + 1)) < LAYER_NM / 3
         if (smooth < LAYER_NM * (level + 1) - depth).mean() > _HOLE_SHARE and third.mean() < _THIRD_SHARE:
             return level
     return -1 if (number > 0).mean() < CLOSED_BELOW else 0
