@@ -122,8 +122,8 @@ def test_three_points_become_zero() -> None:
 
 def test_points_on_one_line_are_refused() -> None:
     with pytest.raises(ValueError, match="lie on one line: move one of them aside"):
-        LevellingParams(crop_nm="whole", steps=["three_points"], points=[(0, 0), (0.5, 0.5), (1, 1)])
-    assert LevellingParams(crop_nm="whole", steps=[]).points == list(CORNERS)
+        LevellingParams(crop_nm="whole", steps=["three_points"], points=[[0, 0], [0.5, 0.5], [1, 1]])
+    assert LevellingParams(crop_nm="whole", steps=[]).points == [list(point) for point in CORNERS]
 
 
 @pytest.mark.parametrize("seed", range(3))

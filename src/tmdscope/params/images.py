@@ -103,7 +103,7 @@ LevellingStep = Literal[
     "three_points",
 ]
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Point = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=2, max_length=2)]
 
 
 class LevellingParams(Params):
@@ -115,8 +115,8 @@ class LevellingParams(Params):
     steps: list[LevellingStep] = Field(
         max_length=20, description="levelling steps in their order (tmdscope.scan.level.STEPS)"
     )
-    points: list[tuple[Fraction, Fraction]] = Field(
-        default=[(0.05, 0.05), (0.95, 0.05), (0.05, 0.95)],
+    points: list[Point] = Field(
+        default=[[0.05, 0.05], [0.95, 0.05], [0.05, 0.95]],
         min_length=3,
         max_length=3,
         description="of step `three_points`: x and y as shares of width and height from the upper left",
@@ -124,7 +124,7 @@ class LevellingParams(Params):
 
     @field_validator("points")
     @classmethod
-    def _points_span_a_plane(cls, points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    def _points_span_a_plane(cls, points: list[list[float]]) -> list[list[float]]:
         (x, y), (ax, ay), (bx, by) = points
         if abs((ax - x) * (by - y) - (ay - y) * (bx - x)) < 1e-3:
             raise ValueError(f"points {points} lie on one line: move one of them aside")
