@@ -13,6 +13,8 @@ ALL = [
     "simulate-128",
     "prepare-1026",
     "level-512",
+    "level-layers-512",
+    "levelling-truth",
     "descriptors-224",
     "train-resnet18-224",
     "train-resnet18-224-fp32",

@@ -1,5 +1,6 @@
 """`tmdscope inspect`: what is in a file, a picture, and errors before anything slow."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ from PIL import Image
 
 from tests.scan.read.files import ibw, nanoscope
 from tmdscope.errors import UserError
-from tmdscope.lifecycle.inspection import inspect_file
+from tmdscope.lifecycle.inspection import compare_chains, inspect_file
 from tmdscope.params.images import LevellingParams, PrepareParams
+from tmdscope.scan.level_error import CHAINS
 
 SETTINGS = PrepareParams(
     size_px=100, percentiles=[0.5, 99.5], levelling=LevellingParams(crop_nm=500.0, steps=["plane", "scars"])
@@ -48,3 +50,19 @@ def test_doubts_are_told(tmp_path: Path) -> None:
     assert "on 1000 x 800 nm" in said
     assert "warning: it is 40 of 100 pixels high" in said
     assert "warning: neighbouring lines have nothing in common" in said
+
+
+def test_chains_side_by_side_with_the_error_of_each(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:64, :64] / 64
+    heights = 0.7 * (np.hypot((3 * x) % 1 - 0.5, (3 * y) % 1 - 0.5) < 0.3) + x + rng.normal(0, 0.06, (64, 64))
+    path = tmp_path / "scan.ibw"
+    path.write_bytes(ibw(heights, 1000.0, 1000.0, (1000 / 64, 1000 / 64)))
+    settings = SETTINGS.model_copy(update={"levelling": LevellingParams(crop_nm="whole", steps=[])})
+    said = compare_chains(path, settings, tmp_path / "scan.png")
+    assert re.search(r"levels 0\.(6|7)\d* nm apart, the upper one on 2\d%", said)
+    for name, steps in CHAINS.items():
+        assert f"  {name} ({', '.join(steps)}): step off by" in said
+    assert "an estimate on simulated surfaces" in said
+    with Image.open(tmp_path / "scan.png") as drawn:
+        assert drawn.width > drawn.height > 400

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from tmdscope.params.images import LevellingParams
 from tmdscope.scan.level import (
+    LAYERED,
     PAPER,
     SIMPLE,
     STEPS,
@@ -83,7 +84,7 @@ def test_too_high_a_degree_is_refused() -> None:
 def test_params_name_every_step_and_no_other() -> None:
     annotation = LevellingParams.model_fields["steps"].annotation
     assert set(get_args(get_args(annotation)[0])) == set(STEPS)
-    assert {*PAPER, *SIMPLE} <= set(STEPS)
+    assert {*PAPER, *SIMPLE, *LAYERED} <= set(STEPS)
 
 
 @given(MAPS)

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -80,6 +80,9 @@ def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An instrument's file.")],
     channel: Annotated[str | None, typer.Option(help="Its name; that of the heights is found.")] = None,
     picture: Annotated[Path | None, typer.Option(help="PNG to write; else in reports/inspected.")] = None,
+    level: Annotated[
+        Literal["params", "all"], typer.Option(help="all: chains of steps side by side, with errors.")
+    ] = "params",
     params: ParamsPath = Path("params.yaml"),
 ) -> None:
     """Say what is in an instrument's file and draw it before and after levelling, as section `prepare` asks.
@@ -90,10 +93,11 @@ def inspect(
     channel.
     """
     from tmdscope.layout import MAIN
-    from tmdscope.lifecycle.inspection import inspect_file
+    from tmdscope.lifecycle.inspection import compare_chains, inspect_file
 
     if picture is not None and (os.path.lexists(picture) or picture.suffix.lower() != ".png"):
         raise UserError(f"--picture {picture}: name a .png that is not there yet; nothing is overwritten")
     target = picture or params.parent / MAIN.inspected / f"{file.name}.png"
     (prepare,) = read(params, "prepare")
-    echo(inspect_file(file, prepare, target, channel), nl=False)
+    inspected = compare_chains if level == "all" else inspect_file
+    echo(inspected(file, prepare, target, channel), nl=False)

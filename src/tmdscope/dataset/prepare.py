@@ -128,7 +128,7 @@ def level_square(
             )
         pixel_size_nm = (1.0, 1.0)
     square = centred_square(height_nm.shape, pixel_size_nm, levelling.side_nm)
-    return flat(square.cover(height_nm), settings.percentiles, levelling.steps), square
+    return flat(square.cover(height_nm), settings.percentiles, levelling.steps, levelling.points), square
 
 
 def prepare_scan(

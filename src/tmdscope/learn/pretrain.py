@@ -16,6 +16,7 @@ from tmdscope.materials import MATERIALS
 from tmdscope.params.images import PretrainParams
 from tmdscope.progress import progress
 from tmdscope.scan.level import SIMPLE, level
+from tmdscope.scan.robust import CORNERS, Points
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 from tmdscope.vision.augment import FLIPS, apply_symmetry
 from tmdscope.vision.backbones import bare_backbone, feature_count
@@ -39,13 +40,16 @@ class PretrainResult:
 
 
 def simulate_corpus(
-    settings: PretrainParams, percentiles: Sequence[float], steps: Sequence[str] = SIMPLE
+    settings: PretrainParams,
+    percentiles: Sequence[float],
+    steps: Sequence[str] = SIMPLE,
+    points: Points = CORNERS,
 ) -> tuple[NDArray[np.uint8], pd.DataFrame]:
     """Simulate images to pre-train on, one per sample and all materials alike.
 
-    Percentiles (black and white point in %) and levelling steps are those of the study's images. Gives uint8
-    images, N x S x S, and a table of N rows with the simulator's truth. Samples are named ``pretrain-...``,
-    so that none is a sample of a study whatever its seed.
+    Percentiles (black and white point in %), levelling steps and their points are those of the study's
+    images. Gives uint8 images, N x S x S, and a table of N rows with the simulator's truth. Samples are named
+    ``pretrain-...``, so that none is a sample of a study whatever its seed.
     """
     shares = dict.fromkeys(MATERIALS, 1.0)
     plans = plan_samples(shares, settings.images, settings.images, settings.seed)
@@ -54,7 +58,7 @@ def simulate_corpus(
     for row, plan in enumerate(progress(plans, len(plans), "simulate scans to pre-train on")):
         named = SamplePlan(f"pretrain-{plan.sample_id}", plan.material, plan.images)
         (simulated,) = simulate_sample(named, settings.size_px, settings.frame_nm, settings.seed)
-        images[row] = level(simulated.scan.height_nm, percentiles, steps)
+        images[row] = level(simulated.scan.height_nm, percentiles, steps, points)
         truth.append(simulated.truth)
     return images, pd.DataFrame(truth)
 

@@ -88,15 +88,47 @@ class DataParams(Params):
         return self
 
 
+LevellingStep = Literal[
+    "plane",
+    "surface",
+    "row_medians",
+    "row_parabolas",
+    "scars",
+    "median",
+    "row_differences",
+    "row_jumps",
+    "masked_surface",
+    "masked_rows",
+    "facets",
+    "three_points",
+]
+
+Point = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=2, max_length=2)]
+
+
 class LevellingParams(Params):
     """Section `prepare.levelling`: what is done to heights before they become grey values."""
 
     crop_nm: Annotated[float, Field(gt=0, le=1e6)] | Literal["whole"] = Field(
         description="side in nm of the centre that is used; `whole`: the largest centred square"
     )
-    steps: list[Literal["plane", "surface", "row_medians", "row_parabolas", "scars", "median"]] = Field(
+    steps: list[LevellingStep] = Field(
         max_length=20, description="levelling steps in their order (tmdscope.scan.level.STEPS)"
     )
+    points: list[Point] = Field(
+        default=[[0.05, 0.05], [0.95, 0.05], [0.05, 0.95]],
+        min_length=3,
+        max_length=3,
+        description="of step `three_points`: x and y as shares of width and height from the upper left",
+    )
+
+    @field_validator("points")
+    @classmethod
+    def _points_span_a_plane(cls, points: list[list[float]]) -> list[list[float]]:
+        (x, y), (ax, ay), (bx, by) = points
+        if abs((ax - x) * (by - y) - (ay - y) * (bx - x)) < 1e-3:
+            raise ValueError(f"points {points} lie on one line: move one of them aside")
+        return points
 
     @property
     def side_nm(self) -> float | None:

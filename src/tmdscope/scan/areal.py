@@ -1,5 +1,6 @@
 """Areal parameters of one height map: what the surface is like as a whole, in nm."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,34 @@ def quadratic_terms(shape: tuple[int, ...]) -> Heights:
     """Give 1, x, y, x2, xy and y2 of each pixel, x and y from -1 to 1, shape (rows, columns, 6)."""
     y, x = (np.linspace(-1, 1, size) for size in shape)
     x, y = np.broadcast_arrays(x[None, :], y[:, None])
+    return polynomial_terms(x, y)
+
+
+def polynomial_terms(x: Heights, y: Heights) -> Heights:
+    """Give 1, x, y, x2, xy and y2 in a last axis."""
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+
+
+def fit_differences(height_nm: Heights, terms: Heights, lags_px: Sequence[int]) -> Heights:
+    """Fit the polynomial whose differences over some rows, and columns, are nearest to the heights'.
+
+    By absolute values, so that a step between few pairs weighs little. `terms`, shape (rows, columns, n), are
+    without the constant; given are their n weights.
+    """
+    slopes: list[Heights] = []
+    differences: list[Heights] = []
+    for axis, lag in enumerate(lags_px):
+        every = slice(None, None, max(1, lag // 2))
+        for values, kept in ((terms, slopes), (height_nm, differences)):
+            along = np.moveaxis(values, axis, 0)
+            kept.append((along[lag:] - along[:-lag])[every, every].reshape(-1, *values.shape[2:]))
+    slope, difference = np.concatenate(slopes), np.concatenate(differences)
+    weight = np.ones(len(difference))
+    for _ in range(12):
+        weighted = slope * weight[:, None]
+        found = np.linalg.lstsq(weighted.T @ slope, weighted.T @ difference, rcond=None)[0]
+        weight = 1 / np.maximum(np.abs(difference - slope @ found), 0.05)
+    return np.asarray(found)
 
 
 def root_mean_square_height(levelled_nm: Heights) -> float:

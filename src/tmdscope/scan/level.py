@@ -1,8 +1,8 @@
 """From heights in nm to 8-bit images: the levelling steps, each usable alone, and the area resize.
 
 Every step works on one height map (rows, columns) or on a stack (N, rows, columns), map by map. Steps beside
-plane and row medians compute what the MoS2 paper's code does with pySPM 0.6.3 (Moses & Reinhart,
-doi:10.5281/zenodo.8432222).
+plane, row medians and those of `tmdscope.scan.robust` compute what the MoS2 paper's code does with pySPM
+0.6.3 (Moses & Reinhart, doi:10.5281/zenodo.8432222).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tmdscope.scan.robust import (
+    CORNERS,
+    Points,
+    align_masked_rows,
+    align_row_differences,
+    align_row_jumps,
+    level_facets,
+    level_three_points,
+    remove_masked_surface,
+)
 
 Image8 = NDArray[np.uint8]
 
@@ -30,31 +41,46 @@ SIMPLE = ("plane", "row_medians")
 PAPER = ("plane", "surface", "scars", "row_parabolas", "median")
 """Steps of the MoS2 paper's code, in its order (Moses & Reinhart, doi:10.5281/zenodo.8432222)."""
 
+LAYERED = ("row_jumps", "masked_surface", "masked_rows")
+"""Steps that keep the heights of layers best, as `benchmarks/levelling_truth.py` measures."""
 
-def level(height_nm: NDArray[Any], percentiles: Sequence[float], steps: Sequence[str] = SIMPLE) -> Image8:
+THREE_POINTS = "three_points"
+"""The step that asks which points lie on one level."""
+
+
+def level(
+    height_nm: NDArray[Any],
+    percentiles: Sequence[float],
+    steps: Sequence[str] = SIMPLE,
+    points: Points = CORNERS,
+) -> Image8:
     """Turn heights, (..., rows, columns), into 8-bit images: levelling, percentile clip, full grey range.
 
     A map whose contrast is below a millionth of its largest height holds rounding, not surface, and becomes
     0: a tilted plane turns out flat. Percentiles are black and white point in %, rising within 0..100; the
     absolute height is lost.
     """
-    return to_uint8(flat(height_nm, percentiles, steps))
+    return to_uint8(flat(height_nm, percentiles, steps, points))
 
 
 def flat(
-    height_nm: NDArray[Any], percentiles: Sequence[float], steps: Sequence[str] = SIMPLE
+    height_nm: NDArray[Any],
+    percentiles: Sequence[float],
+    steps: Sequence[str] = SIMPLE,
+    points: Points = CORNERS,
 ) -> NDArray[Any]:
     """Level heights and cut them off at two percentiles, in nm: `level` before its 8 bits."""
-    surface = clip_percentiles(flatten(height_nm, steps), *percentiles)
+    surface = clip_percentiles(flatten(height_nm, steps, points), *percentiles)
     largest = np.abs(height_nm).max(axis=(-2, -1), keepdims=True)
     rough = np.ptp(surface, axis=(-2, -1), keepdims=True) > _ROUNDING * largest
     return np.where(rough, surface, np.float32(0))
 
 
-def flatten(height_nm: NDArray[Any], steps: Sequence[str]) -> NDArray[Any]:
-    """Do some levelling steps (keys of `STEPS`) one after another."""
+def flatten(height_nm: NDArray[Any], steps: Sequence[str], points: Points = CORNERS) -> NDArray[Any]:
+    """Do some levelling steps (keys of `STEPS`) one after another; `points` are those of `THREE_POINTS`."""
     for step in steps:
-        height_nm = STEPS[step](height_nm)
+        named = {"points": points} if step == THREE_POINTS else {}
+        height_nm = STEPS[step](height_nm, **named)
     return height_nm
 
 
@@ -141,7 +167,7 @@ def _fit(profile: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np
     return (profile @ basis) @ basis.T
 
 
-STEPS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = MappingProxyType(
+STEPS: Mapping[str, Callable[..., NDArray[Any]]] = MappingProxyType(
     {
         "plane": remove_plane,
         "surface": remove_surface,
@@ -149,6 +175,12 @@ STEPS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = MappingProxyType(
         "row_parabolas": remove_row_polynomials,
         "scars": remove_scars,
         "median": median_of_four,
+        "row_differences": align_row_differences,
+        "row_jumps": align_row_jumps,
+        "masked_surface": remove_masked_surface,
+        "masked_rows": align_masked_rows,
+        "facets": level_facets,
+        THREE_POINTS: level_three_points,
     }
 )
 """What each name in `prepare.levelling.steps` does; every step is usable alone."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tmdscope.scan.areal import Heights, Mask, quadratic_terms, remove_quadratic
+from tmdscope.scan.areal import Heights, Mask, fit_differences, quadratic_terms, remove_quadratic
 from tmdscope.scan.growth import LAYER_NM
 
 CLOSED_BELOW = 0.25
@@ -139,18 +139,8 @@ def _without_background(height_nm: NDArray[Any], pixel_nm: tuple[float, float], 
     """Subtract the polynomial of degree two whose differences fit the heights' best, by absolute values."""
     height = np.asarray(height_nm, dtype=np.float64)
     terms = quadratic_terms(height.shape)[..., 1:]
-    slopes: list[Heights] = []
-    differences: list[Heights] = []
-    for axis, pixel in ((0, pixel_nm[1]), (1, pixel_nm[0])):
-        lag = int(np.clip(round(lag_nm / pixel), 1, height.shape[axis] - 1))
-        every = slice(None, None, max(1, lag // 2))
-        for values, kept in ((terms, slopes), (height, differences)):
-            along = np.moveaxis(values, axis, 0)
-            kept.append((along[lag:] - along[:-lag])[every, every].reshape(-1, *values.shape[2:]))
-    slope, difference = np.concatenate(slopes), np.concatenate(differences)
-    weight = np.ones(len(difference))
-    for _ in range(12):
-        weighted = slope * weight[:, None]
-        found = np.linalg.lstsq(weighted.T @ slope, weighted.T @ difference, rcond=None)[0]
-        weight = 1 / np.maximum(np.abs(difference - slope @ found), 0.05)
-    return height - terms @ found
+    lags = [
+        int(np.clip(round(lag_nm / pixel), 1, size - 1))
+        for pixel, size in zip(reversed(pixel_nm), height.shape, strict=True)
+    ]
+    return height - terms @ fit_differences(height, terms, lags)

@@ -23,7 +23,8 @@ def run(study: Study) -> None:
     keep_freed_memory()
     settings = study.section("pretrain", PretrainParams)
     prepare = study.section("prepare", PrepareParams)
-    images, truth = simulate_corpus(settings, prepare.percentiles, prepare.levelling.steps)
+    levelling = prepare.levelling
+    images, truth = simulate_corpus(settings, prepare.percentiles, levelling.steps, levelling.points)
     result = pretrain(
         images,
         truth,

@@ -1,5 +1,7 @@
 """A scan before and after levelling, in one picture."""
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,20 @@ def before_and_after(scan: Scan, levelled_nm: NDArray[Any], side_nm: float, what
         corner = ((width - side_nm) / 2 * _UM, (height - side_nm) / 2 * _UM)
         side = side_nm * _UM
         before.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="tab:red"))
+    return png(figure)
+
+
+def side_by_side(levelled_nm: Mapping[str, NDArray[Any]], side_nm: float) -> bytes:
+    """Draw one square levelled in several ways, each under its title and with its own grey scale."""
+    columns = 4
+    rows = math.ceil(len(levelled_nm) / columns)
+    figure = Figure(figsize=(4.4 * columns, 4 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, (title, height_nm) in zip(axes, levelled_nm.items(), strict=False):
+        _draw(figure, axis, height_nm, (side_nm, side_nm))
+        axis.set_title(title, wrap=True, fontsize=9)
+    for axis in axes[len(levelled_nm) :]:
+        axis.set_axis_off()
     return png(figure)
 
 
