@@ -26,6 +26,7 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import PrepareParams
 from tmdscope.report.page import Page, write_page
 from tmdscope.report.sections.audit import AuditPart
+from tmdscope.scan.plausible import joined
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES
 
@@ -57,7 +58,8 @@ def audit_manifest(
     chosen = draw_images(manifest["sample_id"].tolist(), MOST_IMAGES)
     images = manifest.iloc[chosen].reset_index(drop=True)
     if features is None:
-        pictures, hashes = _pictures(images, source, prepare)
+        pictures, hashes, doubtful = _pictures(images, source, prepare)
+        images = images.assign(warnings=doubtful)
         seen, statistics = spectra(pictures, min(_BANDS, pictures.shape[1] // 2)), image_statistics(pictures)
     else:
         seen, statistics = _load(features, len(manifest))[chosen], None
@@ -156,8 +158,9 @@ def _load(path: Path, rows: int) -> NDArray[Any]:
 
 def _pictures(
     manifest: pd.DataFrame, source: Path, prepare: PrepareParams
-) -> tuple[NDArray[np.uint8], list[str]]:
-    images = []
+) -> tuple[NDArray[np.uint8], list[str], list[str | None]]:
+    """Prepare pictures; their hashes, and what is doubtful about them."""
+    images, warnings = [], []
     absent = [None] * len(manifest)
     channels, kinds = (manifest.get(name, absent) for name in ("channel", "kind"))
     for name, channel, kind in zip(manifest["path"], channels, kinds, strict=True):
@@ -166,8 +169,10 @@ def _pictures(
         named = channel if isinstance(channel, str) else None
         try:
             content = read_bytes(path, MAX_PICTURE_BYTES)
-            images.append(prepare_content(content, path.name, prepare, heights, channel=named).image)
+            made = prepare_content(content, path.name, prepare, heights, channel=named)
         except (OSError, UserError) as error:
             told = f"{path} cannot be used: {error}; mend it or take its line out of {source}"
             raise UserError(told) from error
-    return np.stack(images), [sha256_array(image) for image in images]
+        images.append(made.image)
+        warnings.append(joined(made.warnings))
+    return np.stack(images), [sha256_array(image) for image in images], warnings
