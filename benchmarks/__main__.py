@@ -13,6 +13,7 @@ from benchmarks import (
     descriptors_224,
     descriptors_stream,
     features_224,
+    ingest_mixed,
     level_512,
     noop_repro,
     predict_224,
@@ -46,6 +47,7 @@ BENCHMARKS = {
         descriptor_truth,
         descriptors_stream,
         audit_seeds,
+        ingest_mixed,
     )
 }
 

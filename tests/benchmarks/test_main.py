@@ -27,6 +27,7 @@ ALL = [
     "descriptor-truth",
     "descriptors-stream",
     "audit-seeds",
+    "ingest-mixed",
 ]
 
 

@@ -47,10 +47,10 @@ def test_each_fault_is_told_by_its_name_alone(
 
 
 def test_clean_simulated_scans_have_none() -> None:
-    """150 scans of five materials; without a size of the frame the range alone is judged more mildly."""
+    """60 scans of five materials."""
     plans = plan_samples(dict.fromkeys(("MoS2", "WS2", "WSe2", "MoSe2", "Mo-WSe2"), 1.0), 60, 60, 3)
     scans = [scan.scan for plan in plans for scan in simulate_sample(plan, 32, 1000.0, 3)]
-    assert [scan.warnings for scan in scans if scan.warnings] == []
+    assert [told for scan in scans for told in doubts(scan.height_nm, 1000.0)] == []
 
 
 def test_a_coarse_digitiser_cuts_nothing_off() -> None:

@@ -16,7 +16,7 @@ from tmdscope.files import atomic_path, write_array
 from tmdscope.materials import PUBLISHED_IMAGES
 from tmdscope.params.images import DataParams, SimulatedParams
 from tmdscope.progress import progress
-from tmdscope.scan.plausible import joined
+from tmdscope.scan.plausible import doubts, joined
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample, surface_truth
 
 NOTE = "source.json"
@@ -76,7 +76,7 @@ def _scan_heights(
                     "pixel_size_nm": simulated.scan.pixel_size_nm[0],
                     "source": "simulated",
                     "source_sha256": simulated.scan.sha256,
-                    "warnings": joined(simulated.scan.warnings),
+                    "warnings": joined(doubts(simulated.scan.height_nm, settings.frame_nm)),
                     **simulated.truth,
                     **surface_truth(simulated),
                 }

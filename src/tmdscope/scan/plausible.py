@@ -49,7 +49,7 @@ _CUT_SHARE, _CUT_STEP = 0.002, 4.0
 """Share of all pixels at one end of the heights from which they are cut off, if they are also so many times
 more than those at the next height inwards."""
 
-_NOISE_ROWS, _NOISE_PAIRS, _NOISE_CORRELATION = 16, 256, 0.1
+_NOISE_ROWS, _NOISE_PAIRS, _NOISE_CORRELATION = 16, 64, 0.1
 """Rows from which noise is told, pairs of neighbours that are looked at, and the median of their
 correlations below which it is."""
 
@@ -79,7 +79,7 @@ def doubts(height_nm: NDArray[np.floating], side_nm: float) -> tuple[str, ...]:
     flat = heights.min(axis=1) == heights.max(axis=1)
     edge = _at_the_edge(flat)
     told = [_of_range(heights, side_nm), _of_edge(edge), _of_dead_lines(heights, flat, edge)]
-    told += [_of_saturation(heights[~flat]), _of_noise(heights)]
+    told += [_of_saturation(heights[~flat] if flat.any() else heights), _of_noise(heights)]
     return tuple(warning for warning in told if warning)
 
 

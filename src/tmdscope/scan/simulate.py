@@ -21,7 +21,6 @@ from tmdscope.scan.areal import (
 )
 from tmdscope.scan.growth import Growth, draw_growth
 from tmdscope.scan.instrument import Instrument, draw_instrument, drift_mask, measure
-from tmdscope.scan.plausible import doubts
 from tmdscope.scan.scan import Scan
 from tmdscope.scan.surface import Layer, Mask, Surface, grow_surface
 
@@ -84,8 +83,7 @@ def simulate_scan(
     pixel_nm = frame_nm / size_px
     surface = grow_surface(growth, size_px, pixel_nm, rng)
     height = measure(surface.height_nm, pixel_nm, instrument, rng)
-    told = doubts(height, frame_nm)
-    scan = Scan(height, (pixel_nm, pixel_nm), "simulated", SIMULATOR, sha256_array(height), told)
+    scan = Scan(height, (pixel_nm, pixel_nm), "simulated", SIMULATOR, sha256_array(height))
     masks = {name: drift_mask(mask, pixel_nm, instrument) for name, mask in surface.masks.items()}
     return SimulatedScan(scan, _truth(surface, growth, pixel_nm), masks, surface, growth, instrument)
 

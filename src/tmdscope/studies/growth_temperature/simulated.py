@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.scan.growth import REFERENCE_C, Conditions, Growth, draw_growth_at
-from tmdscope.scan.plausible import joined
+from tmdscope.scan.plausible import doubts, joined
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 from tmdscope.studies.growth_temperature.params import SimulatedGrowthParams
 
@@ -54,7 +54,7 @@ def grow_sample(sample: Sample) -> tuple[list[dict[str, Any]], list[NDArray[np.f
             "pixel_size_nm": simulated.scan.pixel_size_nm[0],
             "source": "simulated",
             "source_sha256": simulated.scan.sha256,
-            "warnings": joined(simulated.scan.warnings),
+            "warnings": joined(doubts(simulated.scan.height_nm, settings.frame_nm)),
             "temperature": conditions.temperature_c,
             "time_min": conditions.time_min,
             "plane": conditions.plane,
