@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from tests.scan.read import files
 from tmdscope.dataset.folder import ingest_folder
@@ -21,6 +22,7 @@ from tmdscope.params.images import (
     PrepareParams,
     SimulatedParams,
 )
+from tmdscope.scan.plausible import Doubt, names_of
 from tmdscope.scan.read.read import decode_file
 
 HEIGHT = np.random.default_rng(8).normal(size=(24, 24)).cumsum(axis=0)
@@ -111,6 +113,26 @@ def test_the_channel_of_params_is_that_of_lines_without_one(user: Path) -> None:
         assert table["channel"].tolist() == [read]
 
 
+@pytest.mark.parametrize("ending", ["gsf", "npy", "tif"])
+def test_what_is_doubtful_in_a_scan_is_doubtful_in_an_array(
+    tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = np.minimum(HEIGHT, np.quantile(HEIGHT, 0.9)).astype(np.float32)
+    path = tmp_path / f"a.{ending}"
+    if ending == "gsf":
+        path.write_bytes(files.gsf(cut, 480, 480))
+    elif ending == "npy":
+        np.save(path, cut)
+    else:
+        tifffile.imwrite(path, cut)
+    (tmp_path / "manifest.csv").write_text(f"path,sample_id,label\n{path.name},3,WS2\n")
+    table = ingest_folder(tmp_path, "manifest.csv", ["WS2"], None)
+    assert names_of(table["warnings"][0]) == {Doubt.SATURATED}
+    assert "line 2: 'a." in capsys.readouterr().err
+    told = prepare_content(path.read_bytes(), path.name, SETTINGS).warnings
+    assert told == (table["warnings"][0],)
+
+
 def test_no_door_takes_a_preview_for_a_picture() -> None:
     content = files.park(HEIGHT, 480, 480)
     scan = decode_file(content, "a").scan
@@ -123,8 +145,6 @@ def test_no_door_takes_a_preview_for_a_picture() -> None:
 
 def test_pictures_of_other_microscopes_stay_pictures() -> None:
     from io import BytesIO
-
-    import tifffile
 
     values = np.arange(64, dtype=np.uint8).reshape(8, 8)
     for tag in (34118, 34682):  # Zeiss and FEI electron microscopes

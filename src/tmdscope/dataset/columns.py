@@ -87,7 +87,7 @@ def read_nuisance(manifest: pd.DataFrame, columns: Sequence[str]) -> pd.DataFram
 
 def warning_columns(manifest: pd.DataFrame) -> dict[str, pd.Series]:
     """Say of each image whether it has a warning, ``yes`` or ``no``: those that some images have, not all."""
-    if "warnings" not in manifest:
+    if "warnings" not in manifest or manifest.empty:
         return {}
     each = [names_of(told) if isinstance(told, str) else frozenset() for told in manifest["warnings"]]
     some = frozenset[str]().union(*each) - frozenset[str](each[0]).intersection(*each)
