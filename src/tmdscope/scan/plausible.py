@@ -24,6 +24,8 @@ class Doubt(StrEnum):
     """A line between scanned ones has no heights and is closed."""
     DEAD_LINES = "dead-lines"
     """Lines inside the frame hold one value, or those of the line before."""
+    FLATTENED = "flattened"
+    """The software that wrote the file had levelled the heights."""
     SATURATED = "saturated"
     """Many pixels have exactly the highest or the lowest height: the digitiser or a program cut them off."""
     RANGE = "range"

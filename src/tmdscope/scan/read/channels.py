@@ -140,6 +140,11 @@ def _rank(name: str) -> tuple[int, bool] | None:
     return (kinds[0], _BACK.search(name) is not None) if kinds else None
 
 
+def named_as_height(channel: Channel) -> bool:
+    """Say whether a channel is in a unit of length and called as heights are (`KINDS`)."""
+    return channel.is_height and _rank(channel.name) is not None
+
+
 def check_channel(channel: Channel) -> None:
     """Refuse a channel whose header cannot be true: too few or many pixels, no scale, an impossible one."""
     (rows, columns), (low, high) = channel.shape, PIXEL_RANGE_NM
