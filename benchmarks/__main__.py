@@ -14,6 +14,7 @@ from benchmarks import (
     descriptors_stream,
     features_224,
     film_truth,
+    ingest_mixed,
     level_512,
     level_layers_512,
     levelling_truth,
@@ -52,6 +53,7 @@ BENCHMARKS = {
         film_truth,
         descriptors_stream,
         audit_seeds,
+        ingest_mixed,
     )
 }
 

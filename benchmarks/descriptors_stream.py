@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from benchmarks.peak import peak_kb
 from tmdscope.analysis.descriptors.table import Chunk, Values, Work, describe
 from tmdscope.dataset.store import write_array
 from tmdscope.params.images import DescribeParams
@@ -77,19 +78,13 @@ def measure(count: int) -> dict[str, float]:
         "images": len(table),
         "array_mb": round(size / 2**20, 1),
         "images_per_s": round(count / seconds, 1),
-        "peak_mb": round(_peak() / 2**10, 1),
+        "peak_mb": round(peak_kb() / 2**10, 1),
         "worker_peak_mb": round(max(peaks) / 2**10, 1),
     }
 
 
 def _watched(work: Work, chunk: Chunk) -> tuple[Values, int]:
-    return work(chunk), _peak()
-
-
-def _peak() -> int:
-    """Largest memory of this process in kB; `getrusage` would count what started it, too."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.partition("VmHWM:")[2].split()[0])
+    return work(chunk), peak_kb()
 
 
 if __name__ == "__main__":

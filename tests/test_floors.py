@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
-GROUND = {"errors", "params", "profiles", "progress", "record", "run_record", "stage"} | set(
+GROUND = {"doubt", "errors", "params", "profiles", "progress", "record", "run_record", "stage"} | set(
     "address alike download files layout limits materials memory names problem processes temporary".split()
 )
 """Modules and folders that no stage declares: they compute nothing, and everything depends on them."""

@@ -97,6 +97,15 @@ def test_orders_are_numbers_dates_or_the_samples_own() -> None:
     assert list(read_nuisance(manifest, ["n"])) == ["n"]
 
 
+def test_warnings_that_some_images_have_are_nuisances() -> None:
+    told = ["cut off [saturated]; half [unfinished]", "half [unfinished]; odd", "half [unfinished]"]
+    found = read_nuisance(pd.DataFrame({"n": [4, 2, 3], "warnings": told}, index=[5, 6, 7]), ["n"])
+    assert found is not None
+    assert found["warning_saturated"].tolist() == ["yes", "no", "no"]
+    assert sorted(found) == ["n", "warning_saturated"]
+    assert read_nuisance(pd.DataFrame({"warnings": [None, None]}), []) is None
+
+
 def test_nuisance_is_numbers_days_or_words_however_it_was_stored() -> None:
     written = pd.DataFrame(
         {"day": ["2024-05-01", "2024-05-11", None], "n": ["4", "2", None], "who": ["A", None, "B"]}

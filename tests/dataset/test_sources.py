@@ -46,6 +46,7 @@ def test_simulated_scans_are_heights_with_their_truth(tmp_path: Path) -> None:
     assert (manifest["pixel_size_nm"] == 25.0).all()
     assert (manifest["source"] == "simulated").all()
     assert manifest.filter(like="true_").shape[1] > 0
+    assert manifest["warnings"].isna().all()
     read = read_manifest(tmp_path / "raw" / MANIFEST, RAW_SCHEMA)
     assert read["image_id"].tolist() == manifest["image_id"].tolist()
 

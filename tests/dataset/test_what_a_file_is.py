@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from tests.scan.read import files, more_files
 from tmdscope.dataset.folder import ingest_folder
@@ -13,6 +14,7 @@ from tmdscope.dataset.pictures import PictureError, decode_picture
 from tmdscope.dataset.prepare import prepare, prepare_content, prepare_scan
 from tmdscope.dataset.sources import ingest
 from tmdscope.dataset.store import MANIFEST
+from tmdscope.doubt import Doubt, names_of
 from tmdscope.errors import UserError
 from tmdscope.params.images import (
     DataParams,
@@ -123,6 +125,26 @@ def test_the_channel_of_params_is_that_of_lines_without_one(user: Path) -> None:
         assert table["channel"].tolist() == [read]
 
 
+@pytest.mark.parametrize("ending", ["gsf", "npy", "tif"])
+def test_what_is_doubtful_in_a_scan_is_doubtful_in_an_array(
+    tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = np.minimum(HEIGHT, np.quantile(HEIGHT, 0.9)).astype(np.float32)
+    path = tmp_path / f"a.{ending}"
+    if ending == "gsf":
+        path.write_bytes(files.gsf(cut, 480, 480))
+    elif ending == "npy":
+        np.save(path, cut)
+    else:
+        tifffile.imwrite(path, cut)
+    (tmp_path / "manifest.csv").write_text(f"path,sample_id,label\n{path.name},3,WS2\n")
+    table = ingest_folder(tmp_path, "manifest.csv", ["WS2"], None)
+    assert names_of(table["warnings"][0]) == {Doubt.SATURATED}
+    assert "line 2: 'a." in capsys.readouterr().err
+    told = prepare_content(path.read_bytes(), path.name, SETTINGS).warnings
+    assert told == (table["warnings"][0],)
+
+
 def test_no_door_takes_a_preview_for_a_picture() -> None:
     content = files.park(HEIGHT, 480, 480)
     scan = decode_file(content, "a").scan
@@ -135,8 +157,6 @@ def test_no_door_takes_a_preview_for_a_picture() -> None:
 
 def test_pictures_of_other_microscopes_stay_pictures() -> None:
     from io import BytesIO
-
-    import tifffile
 
     values = np.arange(64, dtype=np.uint8).reshape(8, 8)
     for tag in (34118, 34682):  # Zeiss and FEI electron microscopes

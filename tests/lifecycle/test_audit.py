@@ -81,6 +81,24 @@ def test_a_channel_may_be_named_for_scans_whose_row_names_none(project: Path) ->
     assert "b.spm cannot be used: it has no channel 'Error'" in result.output
 
 
+def test_a_label_that_a_warning_tells_is_found_out(project: Path) -> None:
+    """The instrument cut off the heights of one class."""
+    rng, rows = np.random.default_rng(1), []
+    for sample in range(20):
+        heights = rng.normal(size=(32, 32)).cumsum(axis=0)
+        if sample % 2:
+            heights = np.minimum(heights, np.quantile(heights, 0.95))
+        np.save(project / f"{sample}.npy", heights)
+        rows.append({"path": f"{sample}.npy", "sample_id": f"S{sample}", "label": ["a", "b"][sample % 2]})
+    pd.DataFrame(rows).to_csv(project / "manifest.csv", index=False)
+    result = RUNNER.invoke(app, ["audit", "manifest.csv", "--order", "none"])
+    assert result.exit_code == 0, result.output
+    confounds = json.loads((project / "reports" / "audit" / "audit.json").read_text())["confounds"]
+    (nuisance,) = [item for item in confounds if item["name"] == "nuisance"]
+    assert nuisance["columns"] == ["warning_saturated"]
+    assert nuisance["score"]["accuracy"] == 1.0
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [

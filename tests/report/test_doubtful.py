@@ -1,4 +1,4 @@
-"""The report lists the instrument files that ingest had doubts about."""
+"""The report lists the scans and heights that ingest had doubts about."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ FILES = pd.DataFrame({"image_id": ["a.ibw", "b.ibw"], "channel": ["Height", "ZSe
 
 def test_doubtful_files_are_listed_with_what_isdoubtful_files() -> None:
     (table,) = doubtful_files(FILES.assign(warnings=[None, "it is 62 of 256 pixels high"]))
-    assert table.caption == "Instrument files that are doubtful (1 of 2 images)"
+    assert table.caption == "Heights that are doubtful (1 of 2 images)"
     assert list(table.rows) == [["b.ibw", "ZSensorTrace", "it is 62 of 256 pixels high"]]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.doubt import names_of
 from tmdscope.errors import UserError
 from tmdscope.materials import nearest
 from tmdscope.stage import say
@@ -20,6 +21,10 @@ NO_ORDER = "none"
 
 SAMPLE_ID = "sample_id"
 """The column of samples; as an order, the last number in their names."""
+
+
+WARNING = "warning_"
+"""Beginning of the names of columns of warnings."""
 
 
 def read_order(manifest: pd.DataFrame, column: str) -> Values | None:
@@ -68,18 +73,28 @@ def sample_numbers(sample_ids: Sequence[str] | NDArray[Any]) -> NDArray[np.float
 
 
 def read_nuisance(manifest: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame | None:
-    """Read what should not matter, a row per image; None without columns.
+    """Read what should not matter, a row per image: some columns, and `warning_columns`; None where none is.
 
     Numbers as they are, dates in days, or text where a column holds any; NaN or None: not known.
     """
-    if not columns:
-        return None
-    found = {}
+    found = dict(warning_columns(manifest))
     for name in columns:
         values = _column(manifest, name)
         numbers = _measured(values.dropna())
         found[name] = values.astype(object) if numbers is None else numbers.reindex(values.index)
-    return pd.DataFrame(found).reset_index(drop=True)
+    return pd.DataFrame(found).reset_index(drop=True) if found else None
+
+
+def warning_columns(manifest: pd.DataFrame) -> dict[str, pd.Series]:
+    """Say of each image whether it has a warning, ``yes`` or ``no``: those that some images have, not all."""
+    if "warnings" not in manifest or manifest.empty:
+        return {}
+    each = [names_of(told) if isinstance(told, str) else frozenset() for told in manifest["warnings"]]
+    some = frozenset[str]().union(*each) - frozenset[str](each[0]).intersection(*each)
+    return {
+        f"{WARNING}{name}": pd.Series(["yes" if name in told else "no" for told in each], manifest.index)
+        for name in sorted(some)
+    }
 
 
 def draw_images(sample_ids: Sequence[str], most: int) -> Rows:

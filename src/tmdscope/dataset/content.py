@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tmdscope.dataset.pictures import PictureError, decode_picture, memory_of
 from tmdscope.limits import READER_MEMORY_BYTES, READER_MEMORY_PER_BYTE
 from tmdscope.memory import WORK, available_bytes
+from tmdscope.scan.plausible import doubts
 from tmdscope.scan.read.formats import holds_scan
 from tmdscope.scan.read.read import decode_file
 
@@ -26,7 +27,8 @@ _SCAN_PER_BYTE = 64
 class Content(NamedTuple):
     """What a file holds: heights in nm or grey values, shape (rows, columns), finite.
 
-    A pixel's width and height are NaN where nobody says; `channel` and `warnings` are of an instrument's.
+    A pixel's width and height are NaN where nobody says; `channel` is of an instrument's; `warnings` say why
+    heights are doubtful.
     """
 
     kind: Kind
@@ -58,7 +60,8 @@ def read_content(
     if kind == "heights" and np.abs(values).max() > np.finfo(np.float32).max:
         raise PictureError(f"it holds heights of {np.abs(values).max():.3g} nm; mend or crop them")
     held = values.astype(np.float32) if kind == "heights" else values  # as scans are
-    return Content(kind, held, (pixel_size_nm, pixel_size_nm))
+    told = doubts(held, max(held.shape) * pixel_size_nm) if kind == "heights" else ()
+    return Content(kind, held, (pixel_size_nm, pixel_size_nm), warnings=told)
 
 
 @contextmanager

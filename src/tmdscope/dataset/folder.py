@@ -17,6 +17,7 @@ from tmdscope.dataset.label import LABEL
 from tmdscope.dataset.manifest_csv import Sheet, alike_problems, listed, read_sheet, text_problems
 from tmdscope.dataset.place import manifest_file, user_file, write_new
 from tmdscope.dataset.store import two_class_samples
+from tmdscope.doubt import joined
 from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_PICTURE_BYTES, MAX_TOLD
@@ -77,8 +78,9 @@ def ingest_folder(
     that it gives (None: check only). `channel` is that of scans whose line names none; empty: it is found.
 
     The table has a row per picture: ``image_id`` is its relative path, ``pixel_size_nm`` a scan's own or NaN;
-    where there are scans, ``channel`` says which was read and ``warnings`` what is doubtful about it; the
-    manifest's further columns come last. A `FolderError` tells all problems, one to a line.
+    where there are scans, ``channel`` says which was read; where any are heights, ``warnings`` says what is
+    doubtful about them; the manifest's further columns come last. A `FolderError` tells all problems, one to
+    a line.
     """
     return ingest_sheet(folder, read_sheet(manifest_file(folder, manifest)), classes, pictures, channel)
 
@@ -111,7 +113,8 @@ def ingest_sheet(
     )
     if any(one.channel for one in copied):
         described["channel"] = [one.channel for one in copied]
-        described["warnings"] = ["; ".join(one.warnings) or None for one in copied]
+    if any(one.kind != "picture" for one in copied):
+        described["warnings"] = [joined(one.warnings) for one in copied]
     return pd.concat([described, sheet.table(sheet.further)], axis=1)
 
 

@@ -12,10 +12,12 @@ from tmdscope.dataset.archive import ingest_archive
 from tmdscope.dataset.folder import ingest_folder
 from tmdscope.dataset.place import check_apart
 from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, write_manifest
+from tmdscope.doubt import joined
 from tmdscope.files import atomic_path, write_array
 from tmdscope.materials import PUBLISHED_IMAGES
 from tmdscope.params.images import DataParams, SimulatedParams
 from tmdscope.progress import progress
+from tmdscope.scan.plausible import doubts
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample, surface_truth
 
 NOTE = "source.json"
@@ -75,6 +77,7 @@ def _scan_heights(
                     "pixel_size_nm": simulated.scan.pixel_size_nm[0],
                     "source": "simulated",
                     "source_sha256": simulated.scan.sha256,
+                    "warnings": joined(doubts(simulated.scan.height_nm, settings.frame_nm)),
                     **simulated.truth,
                     **surface_truth(simulated),
                 }

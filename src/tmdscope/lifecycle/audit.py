@@ -18,6 +18,7 @@ from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, 
 from tmdscope.dataset.place import find_file
 from tmdscope.dataset.prepare import prepare_content
 from tmdscope.dataset.store import classes_of
+from tmdscope.doubt import joined
 from tmdscope.errors import UserError
 from tmdscope.files import open_array, read_bytes, read_json, read_table, sha256_array
 from tmdscope.limits import MAX_PICTURE_BYTES
@@ -59,7 +60,8 @@ def audit_manifest(
     chosen = draw_images(manifest["sample_id"].tolist(), MOST_IMAGES)
     images = manifest.iloc[chosen].reset_index(drop=True)
     if features is None:
-        pictures, hashes = _pictures(images, source, prepare, channel)
+        pictures, hashes, doubtful = _pictures(images, source, prepare, channel)
+        images = images.assign(warnings=doubtful)
         seen, statistics = spectra(pictures, min(_BANDS, pictures.shape[1] // 2)), image_statistics(pictures)
     else:
         seen, statistics = _load(features, len(manifest))[chosen], None
@@ -158,8 +160,9 @@ def _load(path: Path, rows: int) -> NDArray[Any]:
 
 def _pictures(
     manifest: pd.DataFrame, source: Path, prepare: PrepareParams, channel: str | None
-) -> tuple[NDArray[np.uint8], list[str]]:
-    images = []
+) -> tuple[NDArray[np.uint8], list[str], list[str | None]]:
+    """Prepare pictures; their hashes, and what is doubtful about them."""
+    images, warnings = [], []
     absent = [None] * len(manifest)
     channels, kinds = (manifest.get(name, absent) for name in ("channel", "kind"))
     for name, cell, kind in zip(manifest["path"], channels, kinds, strict=True):
@@ -168,8 +171,10 @@ def _pictures(
         named = cell if isinstance(cell, str) and cell.strip() else channel
         try:
             content = read_bytes(path, MAX_PICTURE_BYTES)
-            images.append(prepare_content(content, path.name, prepare, heights, channel=named).image)
+            made = prepare_content(content, path.name, prepare, heights, channel=named)
         except (OSError, UserError) as error:
             told = f"{path} cannot be used: {error}; mend it or take its line out of {source}"
             raise UserError(told) from error
-    return np.stack(images), [sha256_array(image) for image in images]
+        images.append(made.image)
+        warnings.append(joined(made.warnings))
+    return np.stack(images), [sha256_array(image) for image in images], warnings

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +20,7 @@ from tmdscope.dataset.folder import FolderError, ingest_sheet
 from tmdscope.dataset.manifest_csv import REQUIRED, read_sheet
 from tmdscope.dataset.place import check_apart, nfc, write_new
 from tmdscope.errors import UserError
+from tmdscope.lifecycle.grouping import choose_scans
 from tmdscope.lifecycle.inputs import find_files
 from tmdscope.limits import PATTERN_BYTES, PATTERN_S
 from tmdscope.materials import atoms_of, elements_of, parse_material
@@ -60,6 +61,9 @@ except Exception as error:
 json.dump(["" if m is None else "-".join(filter(None, m.groups())) or m.group() for m in found], sys.stdout)
 """
 
+OTHERS = "_others.csv"
+"""Ending of the file of what is not proposed, behind the manifest's name."""
+
 FEW = 10
 """A class with fewer samples is told to have few."""
 
@@ -94,13 +98,16 @@ class InitRequest:
 class Proposal:
     """A manifest that could be written.
 
-    `rows` hold ``path``, ``sample_id`` and ``label`` of each file; without a `pattern` every file is a
-    sample of its own; `left_out` is path to reason.
+    `rows` hold ``path``, ``sample_id`` and ``label`` of each file, and what `choose_scans` adds; without a
+    `pattern` every file is a sample of its own; `left_out` is path to reason. `others` could be taken in
+    place of rows, `told` says what was grouped.
     """
 
     rows: list[dict[str, str]]
     pattern: str | None
     left_out: dict[str, str]
+    others: list[dict[str, str]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     @property
     def classes(self) -> list[str]:
@@ -116,11 +123,15 @@ def make_manifest(request: InitRequest, show: Callable[[str], None], ask: Callab
     target = request.folder / request.manifest
     if Path(request.manifest).name != request.manifest or target.suffix.lower() != ".csv":
         raise UserError(f"--manifest {request.manifest}: give the name of a CSV in {request.folder}, no path")
-    if os.path.lexists(target):
-        raise UserError(f"{target} is there already and stays as it is: name another with --manifest")
+    others = target.with_name(f"{target.stem}{OTHERS}")
+    for path in (target, others):
+        if os.path.lexists(path):
+            raise UserError(f"{path} is there already and stays as it is: name another with --manifest")
     check_apart(request.folder, request.root)
     while True:
         proposal = check(request.folder, propose(request))
+        chosen = choose_scans(request.folder, proposal.rows)
+        proposal = replace(proposal, rows=chosen.rows, others=chosen.others, told=chosen.told)
         show(describe(request.folder, proposal))
         question = f"Write {target}? (y, n, or another pattern of the sample)"
         answer = "y" if ask is None else ask(question).strip()
@@ -130,7 +141,11 @@ def make_manifest(request: InitRequest, show: Callable[[str], None], ask: Callab
             break
         request = replace(request, sample=answer)
     write_new(target, as_csv(proposal.rows).encode())
-    return f"written: {target}\n\n" + settings(request, proposal)
+    written = f"written: {target}\n"
+    if proposal.others:
+        write_new(others, as_csv(proposal.others).encode())
+        written += f"written: {others}, what could be taken in place of it: same columns, and why not\n"
+    return f"{written}\n" + settings(request, proposal)
 
 
 def propose(request: InitRequest) -> Proposal:
@@ -195,6 +210,7 @@ def describe(folder: Path, proposal: Proposal) -> str:
     if proposal.pattern is not None:
         lines.append(f"samples are what the pattern {proposal.pattern!r} finds in a path, for example")
         lines += [f"  {row['path']} -> {row['sample_id']}" for row in rows[:: max(1, len(rows) // 4)][:4]]
+    lines += proposal.told
     if proposal.left_out:
         lines.append(f"left out: {len(proposal.left_out)} files")
         lines += [f"  {path}: {why}" for path, why in proposal.left_out.items()]
@@ -226,7 +242,7 @@ def settings(request: InitRequest, proposal: Proposal) -> str:
 
 def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
     """Write a manifest as CSV with a header."""
-    return str(pd.DataFrame(rows, columns=list(REQUIRED)).to_csv(index=False, lineterminator="\n"))
+    return str(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
 
 def _classes(request: InitRequest, paths: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -19,8 +19,8 @@ class Scan:
     """One AFM measurement: heights in nm, float32, (rows, columns), finite; pixels by width and height.
 
     `channel` is its name in the instrument's file, or ``simulated``; `source` a file's name or the
-    simulator's version; `sha256` that of the source file, or of simulated heights. `warnings`: records of the
-    file that disagree, lines that were not scanned.
+    simulator's version; `sha256` that of the source file, or of simulated heights. `warnings`: why it is
+    doubtful (`tmdscope.scan.plausible`).
     """
 
     height_nm: NDArray[np.float32]

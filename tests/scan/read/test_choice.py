@@ -53,7 +53,7 @@ def test_each_image_has_a_name(write: Callable[[], bytes], first: str, name: str
 def test_plane_fits_of_nanoscope(changed: dict[str, str], told: str | None) -> None:
     warnings = decode_file(files.nanoscope(HEIGHT, width_nm=800.0, **changed), "a").scan.warnings
     assert [one for one in warnings if LEVELLED in one] == (
-        [f"{LEVELLED} ({told}): layers may be lost"] if told else []
+        [f"{LEVELLED} ({told}): layers may be lost [flattened]"] if told else []
     )
 
 
@@ -79,7 +79,7 @@ def test_flattening_by_park_is_told() -> None:
     levelled[header + 92] = 1
     assert decode_file(whole, "a").scan.warnings == ()
     assert decode_file(bytes(levelled), "a").scan.warnings == (
-        f"{LEVELLED} (auto flatten): layers may be lost",
+        f"{LEVELLED} (auto flatten): layers may be lost [flattened]",
     )
 
 
@@ -92,7 +92,9 @@ def test_levelling_in_a_log_of_gwyddion_is_told() -> None:
     inner = int.from_bytes(whole[size : size + 4], "little") + len(log)
     content = whole[:size] + inner.to_bytes(4, "little") + whole[size + 4 :] + log
     assert decode_file(whole, "a").scan.warnings == ()
-    assert decode_file(content, "a").scan.warnings == (f"{LEVELLED} (align_rows, level): layers may be lost",)
+    assert decode_file(content, "a").scan.warnings == (
+        f"{LEVELLED} (align_rows, level): layers may be lost [flattened]",
+    )
 
 
 def old_nanoscope(z_scale: str | None = "80 nm (32768)", size: str = "800 nm") -> bytes:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.scan.read import files
-from tmdscope.scan.read.channels import doubts
+from tmdscope.scan.plausible import doubts
 from tmdscope.scan.read.read import ScanError, decode_file
 
 SMOOTH = np.random.default_rng(5).normal(size=(40, 30)).cumsum(axis=0)

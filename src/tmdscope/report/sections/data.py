@@ -99,13 +99,16 @@ def channels_read(manifest: pd.DataFrame) -> list[Paragraph]:
 
 
 def doubtful_files(manifest: pd.DataFrame) -> list[Table]:
-    """List the instrument files that ingest had doubts about."""
+    """List the scans and heights that ingest had doubts about."""
     if "warnings" not in manifest:
         return []
     files = manifest[manifest["warnings"].notna()]
-    rows = [[str(cell) for cell in row] for row in files[["image_id", "channel", "warnings"]].to_numpy()]
-    caption = f"Instrument files that are doubtful ({len(files)} of {len(manifest)} images)"
-    return [Table(caption, ["File", "Channel", "What"], rows, words_last=True)] if rows else []
+    named = {"image_id": "Image", "channel": "Channel", "warnings": "What"}
+    columns = [name for name in named if name in manifest]
+    rows = [[str(cell) for cell in row] for row in files[columns].fillna("").to_numpy()]
+    caption = f"Heights that are doubtful ({len(files)} of {len(manifest)} images)"
+    header = [named[name] for name in columns]
+    return [Table(caption, header, rows, words_last=True)] if rows else []
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.doubt import Doubt, named
 from tmdscope.errors import UserError
 from tmdscope.limits import MAX_CHANNELS, MAX_PIXELS
 from tmdscope.materials import nearest
 from tmdscope.names import LONGEST
+from tmdscope.scan.plausible import doubts
 
 PIXEL_RANGE_NM = (1e-3, 1e5)
 """Pixel sizes that a microscope can have: 1 pm to 0.1 mm. Others come from damaged headers."""
@@ -37,18 +39,8 @@ _NAMES = {"\u00e5": 0.1, "angstrom": 0.1, "micron": 1e3, "microns": 1e3, "meter"
 MAX_HEIGHT_NM = 1e6
 """Largest height that a scanner can reach: 1 mm."""
 
-_LARGE_RANGE_NM = 1e4
-"""Range of heights, 10 um, that few scanners reach and no flake has."""
-
-_STEEP = 2.0
-"""Range of heights in sides of the frame, beyond which a tip does not follow."""
-
 _OBLONG = 1.5
 """Longer side of a pixel over the shorter from which it is told."""
-
-_NOISE_ROWS, _NOISE_PAIRS, _NOISE_CORRELATION = 16, 256, 0.1
-"""Rows from which noise is told, pairs of neighbours that are looked at, and the median of their
-correlations below which it is."""
 
 
 class ScanError(UserError):
@@ -107,7 +99,8 @@ def _clean(unit: str) -> str:
 def flattened(*records: str) -> tuple[str, ...]:
     """Say that records of a file tell of a levelling before it was saved; nothing where there are none."""
     told = ", ".join(records)
-    return (f"the software that wrote it had already levelled it ({told}): layers may be lost",) * bool(told)
+    sentence = f"the software that wrote it had already levelled it ({told}): layers may be lost"
+    return (named(Doubt.FLATTENED, sentence),) if told else ()
 
 
 def distinct(found: Sequence[StoredChannel]) -> list[StoredChannel]:
@@ -153,6 +146,11 @@ def _rank(name: str) -> tuple[int, bool] | None:
     plain = re.sub(r"[^a-z0-9]", "", _DIRECTION.sub("", name.casefold()))
     kinds = [k for k, kind in enumerate(KINDS) if plain.startswith(kind) or (plain == "z" and k == 1)]
     return (kinds[0], _BACK.search(name) is not None) if kinds else None
+
+
+def named_as_height(channel: Channel) -> bool:
+    """Say whether a channel is in a unit of length and called as heights are (`KINDS`)."""
+    return channel.is_height and _rank(channel.name) is not None
 
 
 def check_channel(channel: Channel) -> None:
@@ -212,34 +210,18 @@ def heights(found: StoredChannel) -> tuple[NDArray[np.float32], tuple[str, ...]]
     x, y = channel.pixel_size_nm
     if max(x, y) > _OBLONG * min(x, y):
         told.append(
-            f"its pixels are {x:.4g} x {y:.4g} nm, as the file says: if the scan was stopped early, they are "
-            "stretched"
+            named(
+                Doubt.OBLONG,
+                f"its pixels are {x:.4g} x {y:.4g} nm, as the file says: if the scan was stopped early, they "
+                "are stretched",
+            )
         )
     if lost := channel.shape[0] - len(rows):
-        inside = " (a lost line between scanned ones is closed)" if np.ptp(rows) + 1 > len(rows) else ""
-        told.append(f"{lost} of {channel.shape[0]} lines hold no heights and are left out{inside}")
+        closed = np.ptp(rows) + 1 > len(rows)
+        inside = " (a lost line between scanned ones is closed)" if closed else ""
+        sentence = f"{lost} of {channel.shape[0]} lines hold no heights and are left out{inside}"
+        told.append(named(Doubt.LOST_LINES if closed else Doubt.UNFINISHED, sentence))
     return values.astype(np.float32), (*told, *doubts(values, side))
-
-
-def doubts(height_nm: NDArray[np.float64], side_nm: float) -> tuple[str, ...]:
-    """Say why heights can hardly be true, a sentence for each doubt; `side_nm` is the frame's longer side."""
-    told = []
-    reach = float(np.ptp(height_nm))
-    if reach > min(_LARGE_RANGE_NM, _STEEP * side_nm):
-        told.append(
-            f"heights range over {reach:.4g} nm on a frame of {side_nm:.4g} nm: "
-            "the unit or the sensitivity in the file may be wrong"
-        )
-    flat = height_nm.min(axis=1) == height_nm.max(axis=1)
-    held = max(int(np.logical_and.accumulate(lines).sum()) for lines in (flat, flat[::-1]))
-    if 1 < held < len(flat):
-        told.append(f"{held} lines at the edge hold one value each: they may not have been scanned")
-    if len(height_nm) >= _NOISE_ROWS and _correlation(height_nm) < _NOISE_CORRELATION:
-        told.append(
-            "neighbouring lines have nothing in common, as in noise: the file may be damaged "
-            "(copied as text, or its data lie elsewhere)"
-        )
-    return tuple(told)
 
 
 def _scanned_rows(values: NDArray[np.float64], name: str) -> NDArray[np.int64]:
@@ -259,18 +241,3 @@ def _scanned_rows(values: NDArray[np.float64], name: str) -> NDArray[np.int64]:
     if (ragged & ~beside).any() or len(kept) < 2:
         raise ScanError(f"channel {name!r} holds NaN or infinite values; crop or fill them")
     return kept
-
-
-def _correlation(height_nm: NDArray[np.float64]) -> float:
-    """Median of Pearson's correlation of rows with the next, slopes along rows taken off; NaN if flat."""
-    first = np.unique(np.linspace(0, len(height_nm) - 2, _NOISE_PAIRS).astype(int))
-    x = np.linspace(-1, 1, height_nm.shape[1])
-    least = 1e-9 * max(float(np.abs(height_nm).max()), 1e-12)
-    pair = []
-    for rows in (height_nm[first], height_nm[first + 1]):
-        centred = rows - rows.mean(axis=1, keepdims=True)
-        centred -= (centred @ x / (x @ x))[:, None] * x
-        size = np.linalg.norm(centred, axis=1, keepdims=True)
-        pair.append(np.divide(centred, size, out=np.full_like(centred, np.nan), where=size > least))
-    found = (pair[0] * pair[1]).sum(axis=1)
-    return float("nan") if np.isnan(found).all() else float(np.nanmedian(found))

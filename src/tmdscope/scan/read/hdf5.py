@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.doubt import Doubt, named
 from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel
 
 _NHF_TYPES = {np.dtype("i4"), np.dtype("i2")}
@@ -100,7 +101,7 @@ def frames(name: str, count: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     for frame in range(1, count + 1):
         other = f"{name} frame {1 if frame == count else count}"
         told = f"it is frame {frame} of {count} of a movie: name another as channel {other!r}"
-        yield (f"{name} frame {frame}", (told,)) if count > 1 else (name, ())
+        yield (f"{name} frame {frame}", (named(Doubt.MOVIE, told),)) if count > 1 else (name, ())
 
 
 def _jpk_values(

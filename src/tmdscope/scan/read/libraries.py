@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tmdscope.doubt import Doubt, named
 from tmdscope.scan.read.channels import PIXEL_RANGE_NM, Channel, ScanError, StoredChannel, flattened, nm_per
 from tmdscope.scan.read.gwyddion import find_gsf, find_gwy
 from tmdscope.scan.read.hdf5 import find_h5_jpk, find_nhf, find_topostats, frames
@@ -116,10 +117,11 @@ def _asylum_pixel_nm(
         if not math.isfinite(parts) or abs(parts - round(parts)) > _ROUNDED:
             pixel.append(step)
             if math.isfinite(frame):
-                warnings.append(
+                told = (
                     f"its pixels are {step:.6g} nm {axis}, which is no part of the frame of {frame:.6g} nm "
                     "that its note states: the pixels' own size is used"
                 )
+                warnings.append(named(Doubt.RECORDS, told))
             continue
         whole = round(parts) + between
         pixel.append(frame / whole)
@@ -142,9 +144,10 @@ def _share_out(
 
 
 def _stopped(count: int, whole: int, axis: str) -> str:
-    return (
+    return named(
+        Doubt.UNFINISHED,
         f"it is {count} of {whole} pixels {axis}, a part of the frame: "
-        "pixels keep the size that they have in the whole one"
+        "pixels keep the size that they have in the whole one",
     )
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.doubt import Doubt, named
 from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, flattened, nm_per, per_unit
 from tmdscope.scan.read.formats import MAX_HEADER
 
@@ -235,16 +236,17 @@ def _pixel_size_nm(
         shared = (slow / count for count in (shape[0], whole[0], rows))
         y = next((size for size in shared if math.isclose(size, y, rel_tol=_SAME)), slow / rows)
         if not math.isclose(slow, height, rel_tol=_SAME):
-            warnings.append(
-                f"its slow axis is {slow:.6g} nm, but its scan size {height:.6g} nm: a pixel is {y:.6g} nm"
-            )
+            told = f"its slow axis is {slow:.6g} nm, but its scan size {height:.6g} nm: a pixel is {y:.6g} nm"
+            warnings.append(named(Doubt.RECORDS, told))
     if shape != (rows, whole[1]):
-        warnings.append(
+        told = (
             f"it holds {shape[1]} x {shape[0]} of the {whole[1]} x {rows} pixels of its frame, which was "
             "stopped: pixels keep the size that they have in the whole one"
         )
+        warnings.append(named(Doubt.UNFINISHED, told))
     elif square:
-        warnings.append(f"its aspect ratio is {aspect}, its scan size square: pixels are taken as square")
+        told = f"its aspect ratio is {aspect}, its scan size square: pixels are taken as square"
+        warnings.append(named(Doubt.RECORDS, told))
     return (x, y), tuple(warnings)
 
 

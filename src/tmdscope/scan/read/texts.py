@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.doubt import Doubt, named
 from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, nm_per
 from tmdscope.scan.read.nanoscope import planefits
 
@@ -35,7 +36,7 @@ def find_gwyddion_text(path: Path) -> list[StoredChannel]:
         values = _matrix(re.sub(r"^#.*$", "", part, flags=re.MULTILINE))
         width, height = _length(keys.get("width", "")), _length(keys.get("height", ""))
         x, y = width / values.shape[1], height / values.shape[0]
-        told = () if math.isclose(x, y, rel_tol=_SQUARE) else (_MAYBE_CUT,)
+        told = () if math.isclose(x, y, rel_tol=_SQUARE) else (named(Doubt.UNFINISHED, _MAYBE_CUT),)
         name, unit = keys.get("channel", f"field {number}"), keys.get("value units", "")
         found.append(_channel(name, unit, values, (width, height), told))
     return found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.doubt import Doubt, named
 from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, flattened, nm_per
 from tmdscope.scan.read.formats import JPK_WIDTH, PARK_DATA, PARK_HEADER
 
@@ -46,7 +47,7 @@ def find_jpk(path: Path) -> list[StoredChannel]:
                 f"it holds {columns} x {rows} pixels of the {counted[1]} x {counted[0]} of its frame: "
                 "pixels keep the size that they have in the whole one"
             )
-            told = () if (rows, columns) == counted else (part,)
+            told = () if (rows, columns) == counted else (named(Doubt.UNFINISHED, part),)
             channel = Channel(name, unit, (rows, columns), (pixel[0], pixel[1]), told)
             reflect = page.tags.get(_REFLECT) or tags.get(_REFLECT)
             upright = reflect is not None and bool(reflect.value)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.doubt import Doubt, named
 from tmdscope.scan.read.channels import Channel, ScanError, StoredChannel, nm_per
 from tmdscope.scan.read.formats import MAX_HEADER
 
@@ -72,7 +73,7 @@ def find_wsxm(path: Path) -> list[StoredChannel]:
     if math.isclose(reach, over, rel_tol=_SAME):
         return [found]
     told = f"its heights range over {reach:.4g} {unit}, its header says {over:.4g} {unit}"
-    return [replace(found, channel=replace(found.channel, warnings=(told,)))]
+    return [replace(found, channel=replace(found.channel, warnings=(named(Doubt.RECORDS, told),)))]
 
 
 def _stretch(read: Callable[[], NDArray[np.float64]], over: float) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from threadpoolctl import threadpool_limits
 
-from tmdscope.dataset.columns import NO_ORDER
+from tmdscope.dataset.columns import NO_ORDER, WARNING
 from tmdscope.files import read_json, write_json
 from tmdscope.jobs.auditing import audit_cohort
 from tmdscope.jobs.study import Study
@@ -27,7 +27,7 @@ def run(study: Study, source: str) -> None:
         return
     cohort, honesty = study.cohort(own), study.section("honesty", HonestyParams)
     known = nuisances_of(cohort)
-    named = [name for name in asked.nuisance if name in known]
+    named = [name for name in known if name in asked.nuisance or name.startswith(WARNING)]
     if unknown := [name for name in asked.nuisance if name not in known]:
         print(f"source {source!r} knows no {', '.join(unknown)}")
     order = None if asked.order == NO_ORDER else cohort.order

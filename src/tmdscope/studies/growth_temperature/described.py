@@ -8,7 +8,7 @@ import pandas as pd
 
 from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL
 from tmdscope.analysis.descriptors.table import describe
-from tmdscope.dataset.columns import read_order
+from tmdscope.dataset.columns import read_order, warning_columns
 from tmdscope.dataset.heights import Heights
 from tmdscope.dataset.prepare import prepare
 from tmdscope.dataset.store import (
@@ -68,6 +68,7 @@ def read_cohort(study: Study) -> Cohort:
     described = described.reset_index(drop=True)
     known = described.loc[:, described.notna().any() & (described.max() > described.min())]
     nuisances = [name for name in (*NUISANCE_COLUMNS, IN_TEST) if name in manifest]
+    known_of = manifest[nuisances].assign(**warning_columns(manifest))
     return Cohort.of(
         ORDERED_CLASSES,
         manifest,
@@ -75,6 +76,6 @@ def read_cohort(study: Study) -> Cohort:
         classes,
         features=known.fillna(known.median()).to_numpy(np.float32),
         order=read_order(manifest, "sample_id"),
-        nuisance=manifest[nuisances] if nuisances else None,
+        nuisance=known_of if len(known_of.columns) else None,
         statistics=described,
     )

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmdscope.doubt import joined
 from tmdscope.scan.growth import REFERENCE_C, Conditions, Growth, draw_growth_at
+from tmdscope.scan.plausible import doubts
 from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 from tmdscope.studies.growth_temperature.params import SimulatedGrowthParams
 
@@ -53,6 +55,7 @@ def grow_sample(sample: Sample) -> tuple[list[dict[str, Any]], list[NDArray[np.f
             "pixel_size_nm": simulated.scan.pixel_size_nm[0],
             "source": "simulated",
             "source_sha256": simulated.scan.sha256,
+            "warnings": joined(doubts(simulated.scan.height_nm, settings.frame_nm)),
             "temperature": conditions.temperature_c,
             "time_min": conditions.time_min,
             "plane": conditions.plane,
