@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ class Declared:
         assert study == self.study
         return reach_of(find_study(study), verb, frozenset(UNDECLARED))
 
+    @cached_property
     def rooms(self) -> set[str]:
         """Modules below the declared folders and files."""
         paths = [ROOT / dep for dep in self.stage.deps if dep.startswith("src/")]
@@ -73,7 +75,7 @@ def test_params_are_declared(one: Declared) -> None:
 def test_a_stage_depends_on_the_rooms_that_compute_it(one: Declared) -> None:
     needed = {name.removeprefix("tmdscope.") for name in one.reach().modules} & ROOMS.keys()
     needed -= UNDECLARED_MODULES
-    declared = one.rooms()
+    declared = one.rooms
     assert needed <= declared, sorted(needed - declared)
     assert {name.split(".")[0] for name in declared} <= {name.split(".")[0] for name in needed}
 
@@ -83,7 +85,7 @@ def test_the_table_of_what_runs_again_is_true() -> None:
     told = dict(re.findall(r"(?m)^\| `(\w+)/` \| (.+) \|$", text.partition("## What runs again")[2]))
     assert set(told) == {name.split(".")[0] for name in ROOMS} - GROUND - {"cli"}
     for room, words in told.items():
-        again = {one.name for one in STAGES if any(n.startswith(f"{room}.") for n in one.rooms())}
+        again = {one.name for one in STAGES if any(n.startswith(f"{room}.") for n in one.rooms)}
         assert again == (set() if words == "nothing" else set(words.split(", "))), room
 
 
@@ -93,5 +95,5 @@ def test_a_word_in_the_audit_or_a_report_trains_nothing() -> None:
         "report": {"report"},
         "tracking": set(),
     }.items():
-        again = {one.name for one in STAGES if any(n.startswith(f"{room}.") for n in one.rooms())}
+        again = {one.name for one in STAGES if any(n.startswith(f"{room}.") for n in one.rooms)}
         assert {name.rpartition(" ")[2] for name in again} <= allowed, room

@@ -49,9 +49,10 @@ def runs_of(study: Clone) -> tuple[dict[str, object], dict[str, list[object]]]:
 
 NOT_ASKED = {
     "check": {"src/tmdscope/jobs/networks.py", "src/tmdscope/scores", "src/tmdscope/vision"},
-    **{stage: {"data/pretrained"} for stage in ("audit", "latent", "sequential")},
+    **{stage: {"data/pretrained"} for stage in ("audit", "latent", "sequential", "tuned")},
 }
-"""Read where settings name a network's stages, or look through weights `simulated`: these do not."""
+"""Read where settings name a network's stages, or look through weights `simulated`: these do not, and
+what a search chose may not."""
 
 
 def test_every_experiment_is_a_run_with_its_folds(study: Clone) -> None:
