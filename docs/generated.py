@@ -41,6 +41,7 @@ OUTSIDE = (
 SOURCES_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "simulated": {**TRUTH, **SURFACE_TRUTH},
     "folder": {"channel": "channel of the instrument's file that was read; empty for pictures"},
+    "folder, simulated": {"warnings": "why heights are doubtful, each with its name; empty where nothing is"},
     "archive": {
         PAPER_TEST: "whether the authors held the image out as their test",
         TEMPERATURE: "what the sample was grown at, in degrees Celsius (record `growth-temperature`)",
