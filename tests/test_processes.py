@@ -63,7 +63,7 @@ def runs(process: int) -> bool:
 
 
 def wait_until(happened: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not happened():
         assert time.monotonic() < end, what
         time.sleep(0.05)

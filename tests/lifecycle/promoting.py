@@ -13,7 +13,7 @@ from tmdscope.lifecycle.promotion import promote, rollback
 from tmdscope.tracking.decisions import open_decisions
 from tmdscope.tracking.registry import Client
 
-WAIT_S = 120
+WAIT_S = 360
 KILLED = 9
 _WRITES = ("create_", "delete_", "log_", "rename_", "set_")
 

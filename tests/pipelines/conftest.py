@@ -24,6 +24,8 @@ from tests.test_floors import GROUND
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+HANGS_S = 3000
+"""A command that has not ended by then hangs: a slow machine, busy with other tests, takes a third of it."""
 
 UNDECLARED = GROUND | {"tracking"}
 """What computes nothing: a word changed there trains nothing anew."""
@@ -118,7 +120,7 @@ class Clone:
             env=self.environment() | variables,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=HANGS_S,
         )
         if check and finished.returncode != 0:
             pytest.fail(f"{' '.join(command)}\n{finished.stdout[-6000:]}\n{finished.stderr[-6000:]}")

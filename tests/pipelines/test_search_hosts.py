@@ -59,7 +59,7 @@ def search(hosts: list[tuple[Host, Clone]], server: postgres.Server, tracking: s
         start(host, project, server, tracking, *command)
         for (host, project), command in zip(hosts, commands, strict=True)
     ]
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    outputs = [process.communicate(timeout=900)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(hosts), "\n".join(outputs)
     found = (hosts[0][1].root / "data" / "searches" / SEARCHED / "run.json").read_text()
     names = optuna.get_all_study_names(server.url("searches"))

@@ -40,7 +40,7 @@ def serve(store: str, artifacts: Path, host: str = "127.0.0.1", allowed: str = "
         yield address
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
 
 
 def _await_health(address: str) -> None:

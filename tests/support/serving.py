@@ -40,7 +40,7 @@ def ask(
     port: int, path: str, body: Any = None, headers: Mapping[str, str] | None = None, method: str = ""
 ) -> tuple[int, Any]:
     """Ask once; a body that is no text is sent as JSON. Gives status and answer, from JSON where it is."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=180)
     if body is not None and not isinstance(body, str | bytes):
         body = json.dumps(body)
     given = {} if body is None else {"Content-Type": "application/json"}

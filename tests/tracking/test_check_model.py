@@ -45,7 +45,7 @@ def test_an_untouched_model_repeats_its_predictions(store: Store, uri: str) -> N
 
 def test_a_fresh_process_says_it_as_json(store: Store, uri: str) -> None:
     command = [sys.executable, "-m", "tmdscope.tracking.check_model", uri]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["ok"] is True
 

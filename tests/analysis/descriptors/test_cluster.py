@@ -53,8 +53,8 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     end = threading.Timer(LONGEST_S, started[0].kill)
     end.start()
     try:
-        with distributed.Client(scheduler_file=str(folder / "scheduler.json"), timeout=60) as client:
-            client.wait_for_workers(2, timeout=60)
+        with distributed.Client(scheduler_file=str(folder / "scheduler.json"), timeout=180) as client:
+            client.wait_for_workers(2, timeout=180)
             address = client.scheduler.address
         yield address
     finally:
@@ -90,7 +90,7 @@ def test_a_killed_worker_costs_no_image(
         return on_cluster(scheduler)(slow_first, chunks)
 
     assert describe(images, None, SETTINGS, kill_then_map).equals(here)
-    with distributed.Client(scheduler, timeout=60) as client:
+    with distributed.Client(scheduler, timeout=180) as client:
         assert len(client.scheduler_info(n_workers=-1)["workers"]) == 1
 
 

@@ -27,18 +27,20 @@ COSINES = {
 """Measured by an independent script on the published tables."""
 
 
-def shorten_search(path: Path) -> None:
+def shorten(path: Path) -> None:
+    """Search few trials; add materials at two volumes from one seed, of which nothing is asked below."""
     yaml = YAML()
     content = yaml.load(path)
     content["search"] |= {"trials": TRIALS, "startup": 3}
+    content["sequential"] |= {"volumes": ["full", 8], "seeds": [1]}
     yaml.dump(content, path)
 
 
 @pytest.fixture(scope="module")
 def published(published_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = make_clone(tmp_path_factory.mktemp("published"))
-    shorten_search(clone.root / "pipelines" / "published_features" / "params.yaml")
-    clone.commit("Few trials")
+    shorten(clone.root / "pipelines" / "published_features" / "params.yaml")
+    clone.commit("Few trials, few sequences")
     clone.run("dvc", "repro", PIPELINE, TMDSCOPE_PUBLISHED_DIR=str(published_dir.resolve()))
     return clone
 
