@@ -77,10 +77,13 @@ def test_what_is_written_is_what_ingest_takes(tmp_path: Path) -> None:
     )
     (user / "a" / "a9_0.png").write_bytes(b"no picture")
     (user / ".hidden.png").write_bytes(b"")
+    (user / "notes.txt").write_text("grown by Ann")
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     made = RUNNER.invoke(app, ["init", str(user), "--yes", "--params", str(tmp_path / "params.yaml")])
     assert made.exit_code == 0, made.output
     assert "left out: 1 files\n  a/a9_0.png: it is not a PNG" in made.output
+    assert "passed over: 1 files that are no picture and no scan by ending or content (.txt 1)" in made.output
+    assert "Two classes make no sequence: set sequential.enabled: false." in made.output
     assert "NO SAMPLES ARE KNOWN" not in made.output
     assert "A sample_id names the grown piece" in made.output
     section = made.output.partition("In params.yaml:\n")[2].partition("\n\n")[0]

@@ -6,9 +6,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.scan.read import more_files
 from tmdscope.dataset.pictures import PictureError
 from tmdscope.errors import UserError
-from tmdscope.lifecycle.inputs import find_files, read_ahead
+from tmdscope.lifecycle.inputs import find_files, passed_over, read_ahead
 
 
 def read(content: bytes, name: str) -> NDArray[np.uint8]:
@@ -33,6 +34,18 @@ def test_a_folder_stands_for_the_pictures_and_scans_below_it(tmp_path: Path) -> 
     found = find_files([tmp_path / "a", tmp_path / "a" / "2.PNG", Path("named.xyz")])
     inside = [tmp_path / "a" / name for name in ("2.PNG", "b/1.tif", "b/2.spm", "b/3.007")]
     assert found == [*inside, Path("named.xyz")]
+
+
+def test_a_scan_of_a_kind_without_an_ending_is_known_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "scan.txt").write_bytes(more_files.gwyddion_text(np.ones((4, 4)), 800.0, 800.0))
+    for name in ("a/notes.txt", "a/.hidden", "a/table.csv", "a/readme"):
+        (tmp_path / name).write_text("1 2 3\n")
+    found = find_files([tmp_path])
+    assert found == [tmp_path / "a" / "scan.txt"]
+    told = "3 files that are no picture and no scan by ending or content (.csv 1, .txt 1, no ending 1)"
+    assert passed_over([tmp_path], found) == f"passed over: {told}"
+    assert passed_over(found, found) == ""
 
 
 def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:

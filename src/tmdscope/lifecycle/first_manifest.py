@@ -21,7 +21,7 @@ from tmdscope.dataset.manifest_csv import REQUIRED, read_sheet
 from tmdscope.dataset.place import check_apart, nfc, write_new
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.grouping import choose_scans
-from tmdscope.lifecycle.inputs import find_files
+from tmdscope.lifecycle.inputs import find_files, passed_over
 from tmdscope.limits import PATTERN_BYTES, PATTERN_S
 from tmdscope.materials import atoms_of, elements_of, parse_material
 from tmdscope.names import cell, shown, text_problem
@@ -99,13 +99,14 @@ class Proposal:
     """A manifest that could be written.
 
     `rows` hold ``path``, ``sample_id`` and ``label`` of each file, and what `choose_scans` adds; without a
-    `pattern` every file is a sample of its own; `left_out` is path to reason. `others` could be taken in
-    place of rows, `told` says what was grouped.
+    `pattern` every file is a sample of its own; `left_out` is path to reason, `passed_over` counts what was
+    not looked at. `others` could be taken in place of rows, `told` says what was grouped.
     """
 
     rows: list[dict[str, str]]
     pattern: str | None
     left_out: dict[str, str]
+    passed_over: str = ""
     others: list[dict[str, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
@@ -152,7 +153,8 @@ def propose(request: InitRequest) -> Proposal:
     """Read class and sample of every file from where it lies and what it is called; not checked yet."""
     if not request.folder.is_dir():
         raise UserError(f"{request.folder} is no folder; name the one that holds your files")
-    found = [nfc(path.relative_to(request.folder).as_posix()) for path in find_files([request.folder])]
+    files = find_files([request.folder])
+    found = [nfc(path.relative_to(request.folder).as_posix()) for path in files]
     if twice := [path for path, count in Counter(found).items() if count > 1]:
         told = f"{twice[0]!r} is there in two encodings of its accents; rename one"
         raise UserError(f"{request.folder}: {told}")
@@ -172,7 +174,7 @@ def propose(request: InitRequest) -> Proposal:
     named = {path: path if cell(path) == path else f"./{path}" for path in paths}  # text to a spreadsheet
     cells = ((named[path], cell(samples[path]), materials[path]) for path in paths)
     rows = [dict(zip(REQUIRED, each, strict=True)) for each in cells]
-    return Proposal(rows, pattern, left_out)
+    return Proposal(rows, pattern, left_out, passed_over([request.folder], files))
 
 
 def check(folder: Path, proposal: Proposal) -> Proposal:
@@ -214,6 +216,7 @@ def describe(folder: Path, proposal: Proposal) -> str:
     if proposal.left_out:
         lines.append(f"left out: {len(proposal.left_out)} files")
         lines += [f"  {path}: {why}" for path, why in proposal.left_out.items()]
+    lines += [proposal.passed_over] if proposal.passed_over else []
     lines = [shown(line) for line in lines]
     lines += ["", WHAT_IT_IS] if proposal.pattern else ["", WHAT_IT_IS, NONE_KNOWN]
     if few := [name for name in proposal.classes if samples[name] < FEW]:
@@ -237,6 +240,8 @@ def settings(request: InitRequest, proposal: Proposal) -> str:
     except ValueError as error:
         told += "\nLeave out experiments with target: multilabel, their searches, and multilabel in\n"
         told += f"sequential.encodings: {error}.\n"
+    if len(proposal.classes) == 2:
+        told += "\nTwo classes make no sequence: set sequential.enabled: false.\n"
     return f"In params.yaml:\n{told}\nThen: dvc repro"
 
 

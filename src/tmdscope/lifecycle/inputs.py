@@ -1,7 +1,7 @@
 """The files that a person gives to a model: found, read on threads ahead of it, prepared as its own were."""
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.memory import room_to_read
-from tmdscope.scan.read.formats import ENDINGS, is_scan
+from tmdscope.scan.read.formats import ENDINGS, MAX_HEADER, is_scan, recognise
 
 _BATCHES_AHEAD = 2
 
@@ -37,13 +37,35 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found[path] = None
             continue
-        known = (f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES or is_scan(f.name))
-        inside = sorted(file for file in known if file.is_file())
+        inside = sorted(file for file in path.rglob("*") if file.is_file() and _is_known(file))
         if not inside:
             endings = ", ".join((*SUFFIXES, *ENDINGS))
             raise UserError(f"{path} holds no picture and no scan; endings known: {endings}")
         found |= dict.fromkeys(inside)
     return list(found)
+
+
+def passed_over(paths: Sequence[Path], found: Sequence[Path]) -> str:
+    """Say how many files of folders `find_files` did not take, by ending; empty where it took all."""
+    inside = {file for path in paths if path.is_dir() for file in path.rglob("*") if file.is_file()}
+    others = [file for file in inside - set(found) if not file.name.startswith(".")]
+    if not others:
+        return ""
+    endings = Counter(file.suffix.lower() or "no ending" for file in others)
+    told = ", ".join(f"{ending} {count}" for ending, count in sorted(endings.items()))
+    return f"passed over: {len(others)} files that are no picture and no scan by ending or content ({told})"
+
+
+def _is_known(file: Path) -> bool:
+    """Say whether a file is a picture or scan by its ending, or a scan of a kind that has none of its own."""
+    if file.suffix.lower() in SUFFIXES or is_scan(file.name):
+        return True
+    try:
+        with file.open("rb") as opened:
+            form = recognise(opened.read(MAX_HEADER))
+    except OSError:
+        return False
+    return form is not None and not form.endings
 
 
 def read_ahead(

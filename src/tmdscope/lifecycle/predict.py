@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from tmdscope.errors import UserError
-from tmdscope.lifecycle.inputs import find_files
+from tmdscope.lifecycle.inputs import find_files, passed_over
 from tmdscope.lifecycle.predictor import Prediction, Predictor
 from tmdscope.names import cell, shown
 from tmdscope.progress import progress
@@ -78,6 +78,8 @@ def predict_files(
     too. The rest is as for `Predictor.stream`.
     """
     files = find_files(paths)
+    if others := passed_over(paths, files):
+        say(others)
     client = connect()
     found = resolve_model(client, model, registered)
     if found.uri is None:
