@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.scan.read import more_files
+from tests.scan.read.files import nanoscope
 from tmdscope.dataset.pictures import PictureError
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import find_files, passed_over, read_ahead
@@ -36,14 +37,18 @@ def test_a_folder_stands_for_the_pictures_and_scans_below_it(tmp_path: Path) -> 
     assert found == [*inside, Path("named.xyz")]
 
 
-def test_a_scan_of_a_kind_without_an_ending_is_known_by_its_content(tmp_path: Path) -> None:
+def test_a_scan_of_any_ending_is_known_by_its_first_words(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "scan.txt").write_bytes(more_files.gwyddion_text(np.ones((4, 4)), 800.0, 800.0))
+    (tmp_path / "a" / "binary.txt").write_bytes(nanoscope(np.ones((4, 4))))
+    (tmp_path / "a" / "counts.bin").write_bytes(b"\5\0" + bytes(100))  # as an Igor binary wave begins
     for name in ("a/notes.txt", "a/.hidden", "a/table.csv", "a/readme"):
         (tmp_path / name).write_text("1 2 3\n")
     found = find_files([tmp_path])
-    assert found == [tmp_path / "a" / "scan.txt"]
-    told = "3 files that are no picture and no scan by ending or content (.csv 1, .txt 1, no ending 1)"
+    assert found == [tmp_path / "a" / "binary.txt", tmp_path / "a" / "scan.txt"]
+    told = (
+        "4 files that are no picture and no scan by ending or content (.bin 1, .csv 1, .txt 1, no ending 1)"
+    )
     assert passed_over([tmp_path], found) == f"passed over: {told}"
     assert passed_over(found, found) == ""
 

@@ -57,7 +57,7 @@ def passed_over(paths: Sequence[Path], found: Sequence[Path]) -> str:
 
 
 def _is_known(file: Path) -> bool:
-    """Say whether a file is a picture or scan by its ending, or a scan of a kind that has none of its own."""
+    """Say whether a file is a picture or a scan by its ending, or a scan by the words that it begins with."""
     if file.suffix.lower() in SUFFIXES or is_scan(file.name):
         return True
     try:
@@ -65,7 +65,7 @@ def _is_known(file: Path) -> bool:
             form = recognise(opened.read(MAX_HEADER))
     except OSError:
         return False
-    return form is not None and not form.endings
+    return form is not None and all(start.isascii() and start.decode().isprintable() for start in form.starts)
 
 
 def read_ahead(
