@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.scan.read import files
+from tests.scan.read import files, more_files
 
 from benchmarks.hostile.cases import FOREIGN, Case, command, cuts, flips, not_finite, odd_files, put
 from tmdscope.scan.read.read import InstrumentFile, read_file
@@ -22,6 +22,17 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "gwy": lambda: files.gwy(HEIGHT, 500, 500),
     "topostats": lambda: files.topostats(HEIGHT, 25.0),
     "nid": lambda: files.nid(HEIGHT, 500, 500),
+    "sxm": lambda: more_files.sxm(HEIGHT, 500, 500),
+    "nhf": lambda: more_files.nhf(HEIGHT, 500, 500),
+    "h5-jpk": lambda: more_files.h5_jpk(HEIGHT, 500, 500),
+    "asd": lambda: more_files.asd(HEIGHT, 500, 500),
+    "mi": lambda: more_files.mi(HEIGHT, 500, 500),
+    "mdt": lambda: more_files.mdt(HEIGHT, 500, 500),
+    "stp": lambda: more_files.wsxm(HEIGHT, 500, 500),
+    "gwyddion.txt": lambda: more_files.gwyddion_text(HEIGHT, 500, 500),
+    "spip.txt": lambda: more_files.spip(HEIGHT, 500, 500),
+    "nanoscope.txt": lambda: more_files.nanoscope_text(HEIGHT, 500, 500),
+    "xyz": lambda: more_files.xyz(HEIGHT, 500, 500),
 }
 _HEADER = {
     "000": 2000,
@@ -33,6 +44,7 @@ _HEADER = {
     "topostats": 600,
     "nid": 500,
 }
+"""Bytes of their headers, that of others within the first 400."""
 
 
 def wrong(found: Any) -> str | None:
@@ -57,7 +69,7 @@ def cases() -> Iterator[Case]:
     for kind, write in WHOLE.items():
         whole = write()
         yield _case(f"{kind} as it should be", f"a.{kind}", whole, "take")
-        half = _HEADER[kind]
+        half = _HEADER.get(kind, 400)
         for told, content in cuts(whole, [1, 8, half // 2, half, len(whole) // 2, len(whole) - 1]):
             yield _case(f"{kind} {told}", f"a.{kind}", content, "either")
         for told, content in flips(whole, 5, 2, half):
