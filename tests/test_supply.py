@@ -2,15 +2,12 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
+import supply
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "docs"))
-
-import supply  # noqa: E402
 
 PROJECT = supply.project_table()
 PINS = re.findall(r"(?m)^([A-Za-z0-9][\w.-]*)==([^\s;]+)", (ROOT / "requirements.lock").read_text())
