@@ -33,7 +33,8 @@ class FitSettings:
     learning rate stays, or falls along half a cosine, epoch by epoch, towards 0. `label_smoothing`, in [0,
     1), is of the training loss alone. Training ends after `early_stopping` epochs without one that is kept; 0
     is never. `symmetries` are versions of an example to draw from, see `tmdscope.vision.augment`: 1 (none), 4
-    or 8. `compiled` steps pass through `torch.compile`: equal to rounding, after the time that takes.
+    or 8. `compiled` networks pass through `torch.compile` first, which takes its time: they train to the same
+    to rounding, but for dropout, which draws other numbers.
     """
 
     epochs: int
