@@ -57,6 +57,8 @@ class FakeCard(TorchFunctionMode):
             return self.holds(args[0])
         given = list(_tensors((args, kwargs)))
         self._count(function, args, given)
+        if function is Tensor.pin_memory:
+            return args[0]
         if function in _MOVES:
             return self._move(function, args, kwargs)
         if function in _HOST_ONLY and self.holds(args[0]):

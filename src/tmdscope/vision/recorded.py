@@ -88,5 +88,7 @@ def try_out(work: Work, *inputs: Tensor) -> tuple[Outputs, bool]:
 
 
 def send(values: Tensor, device: torch.device) -> Tensor:
-    """Copy a tensor of the CPU to a device; where that is a GPU nothing waits for it."""
-    return values.to(device, non_blocking=device.type == "cuda")
+    """Copy a tensor of the CPU to a device; to a GPU from pinned memory, so that nothing waits for it."""
+    if device.type != "cuda":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
