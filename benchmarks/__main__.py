@@ -1,10 +1,14 @@
 """Run all benchmarks, or those named: `python -m benchmarks [NAME ...]`, one JSON object per line.
 
 `python -m benchmarks hostile [KIND ...]` times nothing: it tries hostile inputs, see docs/security.md.
+`python -m benchmarks gpu` measures a CUDA device in eight minutes at most.
 """
 
 import argparse
 import json
+import os
+
+import torch
 
 from benchmarks import (
     audit_seeds,
@@ -58,7 +62,8 @@ BENCHMARKS = {
 }
 
 HOSTILE = "hostile"
-"""No benchmark: not run unless it is named."""
+GPU = "gpu"
+"""Not run unless named."""
 
 
 def main() -> None:
@@ -70,12 +75,24 @@ def main() -> None:
         from benchmarks.hostile.main import run as try_hostile
 
         raise SystemExit(not try_hostile(names[1:]))
+    if names == [GPU]:
+        names = _measure_gpu()
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(BENCHMARKS)}")
     for name in names:
         print(json.dumps(run(BENCHMARKS[name])), flush=True)
         stop_workers()
+
+
+def _measure_gpu() -> list[str]:
+    if not torch.cuda.is_available():
+        raise SystemExit("python -m benchmarks gpu: PyTorch finds no CUDA device on this machine")
+    from benchmarks import gpu
+
+    for line in gpu.run(gpu.Work(loaders=len(os.sched_getaffinity(0)))):
+        print(json.dumps(line), flush=True)
+    return []
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset, WeightedRandomSampler
 from torchvision import transforms
-from torchvision.models import resnet18
+from torchvision.models import get_model
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Batches = DataLoader[tuple[Tensor, int]]
@@ -116,7 +116,7 @@ def _loader(
 
 @dataclass
 class Trainer:
-    """A ResNet18 with the paper's head and its optimiser.
+    """A ResNet with the paper's head and its optimiser.
 
     Attributes
     ----------
@@ -126,18 +126,30 @@ class Trainer:
         Where to train.
     learning_rate : float
         Of Adam.
+    architecture : str
+        torchvision's name of the network.
+    mixed : bool
+        Whether to train as PyTorch's guides advise for a GPU: bfloat16 by autocast, channels last, copies
+        that do not wait.
     """
 
     classes: int
     device: torch.device
     learning_rate: float = 7.5e-5
+    architecture: str = "resnet18"
+    mixed: bool = False
 
     def __post_init__(self) -> None:  # noqa: D105
-        self.model = resnet18()
+        self.model = get_model(self.architecture, weights=None)
         self.model.fc = nn.Sequential(
-            nn.Linear(512, 100), nn.ReLU(), nn.Dropout(0.0), nn.Linear(100, self.classes)
+            nn.Linear(self.model.fc.in_features, 100),
+            nn.ReLU(),
+            nn.Dropout(0.0),
+            nn.Linear(100, self.classes),
         )
         self.model.to(self.device)
+        if self.mixed:
+            self.model.to(memory_format=torch.channels_last)
         self.criterion = nn.CrossEntropyLoss()
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.learning_rate)
 
@@ -155,16 +167,18 @@ class Trainer:
             Mean loss.
         """
         self.model.train()
-        total, seen = 0.0, 0
+        total, seen = torch.zeros((), device=self.device), 0
         for inputs, targets in loader:
-            inputs, targets = inputs.to(self.device), targets.to(self.device)
+            inputs = inputs.to(self.device, non_blocking=self.mixed)
+            targets = targets.to(self.device, non_blocking=self.mixed)
             self.optimizer.zero_grad()
-            loss = self.criterion(self.model(inputs), targets)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+                loss = self.criterion(self.model(inputs), targets)
             loss.backward()
             self.optimizer.step()
-            total += loss.item() * len(targets)
+            total += loss.detach() * len(targets)
             seen += len(targets)
-        return total / seen
+        return float(total) / seen
 
 
 def extract_features(model: nn.Module, loader: Batches, device: torch.device) -> Tensor:

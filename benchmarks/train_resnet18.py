@@ -3,12 +3,14 @@
 The plain loop has as many DataLoader processes as make it fastest on the machine, found before the pairs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.baseline_training import Trainer, training_loader
@@ -29,6 +31,7 @@ from tmdscope.vision.targets import Multiclass
 
 ARCHITECTURE = "resnet18"
 BATCH = 32
+TARGET = Multiclass([str(number) for number in range(CLASSES)])
 HELD_OUT = 2
 """Images that ours scores after the epoch, as training does; the baseline scores none."""
 
@@ -120,14 +123,67 @@ def prepare_ours(count: int, size_px: int, precision: Precision) -> Callable[[],
         Trains one epoch.
     """
     keep_freed_memory()
-    device = best_device()
     pictures, _ = make_pictures(count + HELD_OUT, size_px)
-    images, labels = torch.from_numpy(pictures.images).to(device), torch.tensor(pictures.labels).to(device)
-    backbone = Backbone(bare_backbone(ARCHITECTURE), IMAGENET_NORMALISATION)
-    model = Classifier(backbone, Head(feature_count(ARCHITECTURE), CLASSES)).to(device)
-    model.to(memory_format=torch.channels_last)
-    target = Multiclass([str(number) for number in range(CLASSES)])
-    settings = FitSettings(
+    examples = make_examples(pictures.images, pictures.labels)
+    model, settings, rows = make_network(), make_settings(precision), torch.arange(count + HELD_OUT)
+
+    def epoch() -> FitResult:
+        return fit(model, TARGET, examples, rows[:count], rows[count:], settings, Silent())
+
+    return epoch
+
+
+def make_examples(images: NDArray[np.uint8], labels: Sequence[int]) -> Examples:
+    """Put images on the device that trains.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        uint8, shape (N, S, S).
+    labels : sequence of int
+        N classes.
+
+    Returns
+    -------
+    tmdscope.learn.fit.Examples
+        To train on.
+    """
+    device = best_device()
+    return Examples(torch.from_numpy(images).to(device), torch.tensor(labels).to(device))
+
+
+def make_network(architecture: str = ARCHITECTURE) -> Classifier:
+    """Build an untrained network as an experiment has it.
+
+    Parameters
+    ----------
+    architecture : str, optional
+        Name of a network.
+
+    Returns
+    -------
+    Classifier
+        On the device that trains.
+    """
+    backbone = Backbone(bare_backbone(architecture), IMAGENET_NORMALISATION)
+    model = Classifier(backbone, Head(feature_count(architecture), CLASSES)).to(best_device())
+    return model.to(memory_format=torch.channels_last)
+
+
+def make_settings(precision: Precision) -> FitSettings:
+    """Give the settings of one epoch.
+
+    Parameters
+    ----------
+    precision : Precision
+        Of training.
+
+    Returns
+    -------
+    FitSettings
+        Batches of 32, flips, weighted sampling.
+    """
+    return FitSettings(
         epochs=1,
         batch_size=BATCH,
         learning_rate=7.5e-5,
@@ -135,14 +191,8 @@ def prepare_ours(count: int, size_px: int, precision: Precision) -> Callable[[],
         sampling="weighted",
         seed=1,
         symmetries=FLIPS,
-        precision=resolve_precision(precision, device),
+        precision=resolve_precision(precision, best_device()),
     )
-    rows = torch.arange(count + HELD_OUT)
-
-    def epoch() -> FitResult:
-        return fit(model, target, Examples(images, labels), rows[:count], rows[count:], settings, Silent())
-
-    return epoch
 
 
 def prepare_baseline(count: int, size_px: int, loaders: int) -> Callable[[], None]:
@@ -173,8 +223,8 @@ def prepare_baseline(count: int, size_px: int, loaders: int) -> Callable[[], Non
     return epoch
 
 
-def count_flops(size_px: int, backward: bool) -> int:
-    """Count the operations of ResNet18 on one image.
+def count_flops(size_px: int, backward: bool, architecture: str = ARCHITECTURE) -> int:
+    """Count the operations of a network on one image.
 
     Parameters
     ----------
@@ -182,6 +232,8 @@ def count_flops(size_px: int, backward: bool) -> int:
         Rows and columns.
     backward : bool
         Whether the gradients of all weights are computed too.
+    architecture : str, optional
+        Name of a network.
 
     Returns
     -------
@@ -189,7 +241,7 @@ def count_flops(size_px: int, backward: bool) -> int:
         Products and sums of its convolutions.
     """
     with torch.device("meta"):  # nothing is computed
-        network, image = bare_backbone(ARCHITECTURE).eval(), torch.zeros(1, 3, size_px, size_px)
+        network, image = bare_backbone(architecture).eval(), torch.zeros(1, 3, size_px, size_px)
     with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
         features = network(image)
         if backward:

@@ -1,5 +1,6 @@
 """The whole of training on a CUDA device: the same code as on the CPU, data and random draws included."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 
 from tests.learn.interrupted import SETTINGS
 from tmdscope.dataset.splits import FoldParts
+from tmdscope.learn.checkpoint import CheckpointRule
 from tmdscope.learn.crossval import FoldResult, cross_validate
 from tmdscope.learn.fit import Examples, FitSettings
 from tmdscope.learn.recorder import Silent
@@ -83,14 +85,76 @@ class KilledAfterOne(Silent):
             raise KeyboardInterrupt
 
 
-def test_a_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, epochs=3, learning_rate=1e-3)
+@pytest.fixture(params=[False, True], ids=["one by one", "recorded"])
+def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether steps are recorded as a CUDA graph, however few there are."""
+    monkeypatch.setattr("tmdscope.learn.fit.pays", lambda *_: request.param)
+    return bool(request.param)
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16])
+def test_a_training_goes_on_from_its_checkpoint_to_the_same_bits(
+    tmp_path: Path, precision: Precision
+) -> None:
+    settings = replace(
+        SETTINGS, epochs=4, batch_size=4, learning_rate=1e-3, schedule="cosine", precision=precision
+    )
     resume = Resume.open(tmp_path / "a", {}, {}, every_s=0)
     with pytest.raises(KeyboardInterrupt):
         run(CUDA, settings, resume, KilledAfterOne())
     mended = run(CUDA, settings, Resume.open(tmp_path / "a", {}, {}, every_s=0))
     for whole, result in zip(run(CUDA, settings), mended, strict=True):
-        assert result.fit.history[-1].train_loss == pytest.approx(whole.fit.history[-1].train_loss, rel=1e-2)
+        assert result.fit == whole.fit
+        assert result.scores == whole.scores
+        np.testing.assert_array_equal(result.probabilities, whole.probabilities)
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16])
+def test_recorded_steps_are_those_one_by_one(precision: Precision, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(SETTINGS, epochs=3, batch_size=4, learning_rate=1e-4, precision=precision)
+    results = []
+    for recorded in (False, True):
+        monkeypatch.setattr("tmdscope.learn.fit.pays", lambda *_, recorded=recorded: recorded)
+        results.append(run(CUDA, settings))
+    for a, b in zip(*results, strict=True):
+        losses = [[scores.train_loss for scores in result.fit.history] for result in (a, b)]
+        assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+        assert losses[0][-1] < losses[0][0]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_an_epoch_waits_for_the_card_once() -> None:
+    """The fold's start and end wait as often as they do, whatever the number of epochs."""
+    counts = []
+    for epochs in (2, 5):
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                folds = run(CUDA, replace(SETTINGS, epochs=epochs, checkpoint=CheckpointRule.LAST))
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        counts.append(sum("synchronizing CUDA operation" in str(warning.message) for warning in heard))
+    assert counts[1] - counts[0] == 3 * len(folds)
+
+
+def test_nothing_waits_for_a_frozen_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images go to the card, recorded or not, without a wait; what is found is read at the end."""
+    images = np.random.default_rng(1).integers(0, 256, (30, 32, 32), dtype=np.uint8)
+    backbone = Backbone(bare_backbone("resnet18"), GREY_NORMALISATION).to(CUDA).eval()
+    found = []
+    for recorded in (False, True):
+        monkeypatch.setattr("tmdscope.vision.features.pays", lambda *_, recorded=recorded: recorded)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                found.append(symmetric_features(backbone, images, 1, 4, CUDA, Precision.BF16))
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        assert sum("synchronizing CUDA operation" in str(warning.message) for warning in heard) == 1
+    np.testing.assert_array_equal(*found)
 
 
 def test_stored_features_are_those_of_the_cpu() -> None:

@@ -20,6 +20,12 @@ _ACROSS = (
     torch._has_compatible_shallow_copy_type,
 )
 _HOST_ONLY = (Tensor.numpy, Tensor.__array__)
+_ASKS = (
+    *(Tensor.item, Tensor.tolist, Tensor.__float__, Tensor.__int__, Tensor.__bool__, Tensor.__index__),
+    *(torch.equal, Tensor.equal, torch.allclose, torch.nonzero, Tensor.nonzero, torch.bincount),
+    *(torch.masked_select, Tensor.masked_select, torch.unique, Tensor.unique),
+)
+"""What makes the processor wait until a card has come so far."""
 
 
 class FakeCard(TorchFunctionMode):
@@ -27,10 +33,12 @@ class FakeCard(TorchFunctionMode):
 
     As on a real one, tensors on it have no `numpy`, tensors of no dimension and indices may be on the CPU,
     and copying crosses over. What is not tensors' functions, such as autograd inside, is not watched.
+    `reads` are the times that the processor waited for the card, `sends` the tensors that went there.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.reads, self.sends = 0, 0
         self._held: dict[int, StorageWeakRef] = {}  # an address means nothing once its storage is gone
 
     def holds(self, tensor: Tensor) -> bool:
@@ -48,12 +56,16 @@ class FakeCard(TorchFunctionMode):
         if function == Tensor.is_cuda.__get__:  # type: ignore[attr-defined]
             return self.holds(args[0])
         given = list(_tensors((args, kwargs)))
+        self._count(function, args, given)
+        if function is Tensor.pin_memory:
+            return args[0]
         if function in _MOVES:
             return self._move(function, args, kwargs)
         if function in _HOST_ONLY and self.holds(args[0]):
             raise TypeError("can't convert cuda device type tensor to numpy")
         device = kwargs.get("device")
         if device is not None:
+            self.sends += function in (torch.tensor, torch.as_tensor) and torch.device(device) == CARD
             kwargs["device"] = _CPU
         where = {self.holds(tensor) for tensor in _mixed(function, args, given)}
         if len(where) > 1:
@@ -79,11 +91,24 @@ class FakeCard(TorchFunctionMode):
             kwargs |= {"device": _CPU} if "device" in kwargs else {}
         before = self.holds(tensor)
         after = before if target is None else target == CARD
+        self.reads += before and not after
+        self.sends += after and not before
         moved: Tensor = tensor.to(*args[1:], **kwargs) if len(args) > 1 or kwargs else tensor
         if after != before and moved.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr():
             moved = moved.clone()
         self._mark(moved, after, ())
         return moved
+
+    def _count(self, function: Any, args: tuple[Any, ...], given: list[Tensor]) -> None:
+        """Count what waits for the card by itself, and indices that are sent there by themselves."""
+        if function in _ASKS:
+            self.reads += any(map(self.holds, given))
+        elif function in (Tensor.__getitem__, Tensor.__setitem__) and self.holds(args[0]):
+            with torch._C.DisableTorchFunction():
+                indices = [index for index in _tensors(args[1]) if index.dim() > 0]
+                masks = [index for index in indices if index.dtype in (torch.bool, torch.uint8)]
+            self.reads += any(map(self.holds, masks))
+            self.sends += sum(not self.holds(index) for index in indices)
 
     def _mark(self, result: Any, held: bool, args: Any) -> None:
         with torch._C.DisableTorchFunction():

@@ -12,7 +12,7 @@ call.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby
+from itertools import chain, groupby, zip_longest
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
 from tmdscope.learn.fit import DivergedError, Examples, FitResult, FitSettings, learning_rate_at
 from tmdscope.learn.sampling import cut_batches, draw_epoch, starting_positions
 from tmdscope.scores.task import read_task
+from tmdscope.vision.recorded import send
 from tmdscope.vision.targets import Target
 
 _CACHE_BYTES = 32 << 20
@@ -95,14 +96,15 @@ class _Chunk:
     ) -> None:
         self.members = list(chain.from_iterable(streams))
         self.streams, self.each = [stream[0] for stream in streams], len(streams[0])
-        self.settings, self.target, self.examples = self.members[0].settings, target, examples
-        self.device = examples.inputs.device
+        self.settings, self.examples = self.members[0].settings, examples
+        self.device, self.labels = examples.inputs.device, examples.labels.cpu()
+        self.target = target.to(self.device)
         states = [_initial_state(build, member, self.device) for member in self.members]
         self.names, self.values = _stack(states)
         self.layers = len(self.values) // 2
         self.kept = [value.clone() for value in self.values]
         self.grads = [torch.zeros_like(value) for value in self.values]
-        self.rates = self._column([1.0] * len(self.members))
+        self.step_sizes, self.rates = [1.0] * len(self.members), self._column([1.0] * len(self.members))
         self.decays = self._column([member.settings.weight_decay for member in self.members])
         self.decaying = any(member.settings.weight_decay for member in self.members)
         self.versions = 1 if examples.variants is None else examples.variants.shape[1]
@@ -110,11 +112,15 @@ class _Chunk:
         self.generators = [torch.Generator().manual_seed(stream.settings.seed) for stream in self.streams]
         self.masks = [torch.Generator().manual_seed(m.settings.seed ^ _MASK_SEED) for m in self.members]
         self.positions = [
-            starting_positions(stream.train, examples.labels, self.settings.sampling, generator)
+            starting_positions(stream.train, self.labels, self.settings.sampling, generator)
             for stream, generator in zip(self.streams, self.generators, strict=True)
         ]
-        self.train_rows = _pad([positions.to(self.device) for positions in self.positions])
-        self.val_rows = _pad([stream.val.to(self.device) for stream in self.streams])
+        self.train_rows = self._rows(self.positions)
+        self.val_rows = self._rows([stream.val.cpu() for stream in self.streams])
+        bounds = [cut_batches(len(rows), self.settings.batch_size) for rows in self.positions]
+        sizes = zip_longest(*([end - start for start, end in steps] for steps in bounds), fillvalue=0)
+        self.sizes = list(sizes)  # of each step, one for each stream
+        self.sizes_there = send(torch.tensor(self.sizes), self.device)
         self.optimiser = self._make_optimiser()
 
     def train(self) -> list[HeadResult]:
@@ -122,10 +128,7 @@ class _Chunk:
         kept = [0] * len(self.members)
         for epoch in range(self.settings.epochs):
             self._set_rates([learning_rate_at(member.settings, epoch) for member in self.members])
-            train_scores = self._run_epoch()
-            val_scores = self._evaluate(*self.val_rows)
-            scores = [EpochScores(*values) for values in zip(*train_scores, *val_scores, strict=True)]
-            self._close_epoch(scores, histories, kept)
+            self._close_epoch(self._run_epoch(), histories, kept)
         return [
             HeadResult(FitResult(kept[number], tuple(history)), *self._kept_member(number))
             for number, history in enumerate(histories)
@@ -133,7 +136,7 @@ class _Chunk:
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         """Adam of step one, with a group of neighbours for each number of steps in an epoch."""
-        steps = [len(cut_batches(len(rows), self.settings.batch_size)) for rows in self.positions]
+        steps = [sum(size > 0 for size in sizes) for sizes in zip(*self.sizes, strict=True)]
         self.spans: list[tuple[int, int]] = []
         for _, same in groupby(range(len(steps)), key=lambda stream: steps[stream]):
             numbers = list(same)
@@ -145,52 +148,59 @@ class _Chunk:
         return torch.optim.Adam(groups, lr=1.0, fused=True)
 
     def _set_rates(self, rates: list[float]) -> None:
-        new = self._column(rates)
-        if not torch.equal(new, self.rates):
+        if rates != self.step_sizes:
+            new = self._column(rates)
             for value in self.values:
                 value.mul_((self.rates / new).view(-1, *[1] * (value.dim() - 1)))
-            self.rates = new
+            self.step_sizes, self.rates = rates, new
 
-    def _run_epoch(self) -> tuple[list[float], list[float]]:
+    def _run_epoch(self) -> list[EpochScores]:
+        """Train every member on its examples once and score; the device is waited for once, at the end."""
         settings = self.settings
         drawn = [
-            draw_epoch(positions, self.examples.labels, settings.sampling, settings.symmetries, generator)
+            draw_epoch(positions, self.labels, settings.sampling, settings.symmetries, generator)
             for positions, generator in zip(self.positions, self.generators, strict=True)
         ]
-        orders, counts = _pad([order for order, _ in drawn])
-        codes = None if settings.symmetries == 1 else _pad([code for _, code in drawn if code is not None])[0]
-        keep = self._draw_masks(counts)
-        bounds = [cut_batches(len(order), settings.batch_size) for order, _ in drawn]
+        train = self._rows([order for order, _ in drawn])
+        orders, codes = train.there, None
+        if settings.symmetries > 1:
+            codes = self._rows([code for _, code in drawn if code is not None]).there
+        keep = self._draw_masks()
         labels = self._each(self.examples.labels[orders])
         outputs = torch.zeros(*labels.shape, self.target.outputs, device=self.device)
-        for step in range(max(map(len, bounds))):
-            sizes = [steps[step][1] - steps[step][0] if step < len(steps) else 0 for steps in bounds]
+        for step, sizes in enumerate(self.sizes):
             start = step * settings.batch_size
             here = slice(start, start + max(sizes))
             code = None if codes is None else codes[:, here]
             mask = None if keep is None else keep[..., here]
-            logits = self._step(self._inputs(orders[:, here], code), labels[:, here], sizes, mask)
+            logits = self._step(self._inputs(orders[:, here], code), labels[:, here], step, mask)
             if min(sizes) < max(sizes):  # a longer last step of one is the next step of another
-                mine = self._counted(logits, self._each(torch.tensor(sizes, device=self.device)))
+                mine = self._counted(logits, self._each(self.sizes_there[step]))
                 logits = torch.where(mine[:, :, None], logits, outputs[:, here])
             outputs[:, here] = logits
+        trained = outputs, settings.label_smoothing
         if settings.checkpoint is CheckpointRule.PAPER and settings.symmetries == 1:
-            return self._evaluate(*self.train_rows)
-        return self._score(outputs, labels, self._each(counts), settings.label_smoothing)
+            train, trained = self.train_rows, (self._look(self.train_rows), 0.0)
+        told = self._tell(train, *trained), self._tell(self.val_rows, self._look(self.val_rows), 0.0)
+        read = torch.cat(told, dim=1).cpu()
+        train_scores = self._score(train, read[:, : told[0].shape[1]])
+        val_scores = self._score(self.val_rows, read[:, told[0].shape[1] :])
+        return [EpochScores(*values) for values in zip(*train_scores, *val_scores, strict=True)]
 
-    def _step(self, inputs: Tensor, labels: Tensor, sizes: list[int], mask: Tensor | None) -> Tensor:
+    def _step(self, inputs: Tensor, labels: Tensor, step: int, mask: Tensor | None) -> Tensor:
         """Train one step on inputs G x B x F; gives the outputs M x B x K."""
+        sizes = self.sizes[step]
         activations, logits = self._forward(inputs, mask)
         logits.requires_grad_()
         losses = self.target.losses(logits.flatten(0, 1), labels.flatten(), self.settings.label_smoothing)
         if min(sizes) == labels.shape[1]:
             weight = torch.full_like(losses, 1 / labels.shape[1])
         else:
-            counts = self._each(torch.tensor(sizes, device=self.device))
+            counts = self._each(self.sizes_there[step])
             weight = (self._counted(labels, counts) / counts.clamp(min=1)[:, None]).flatten()
         (grad,) = torch.autograd.grad(losses, logits, weight)
         self._backward(inputs, activations, grad, mask)
-        self._update(sizes)
+        self._update(step)
         return logits.detach()
 
     def _forward(self, inputs: Tensor, mask: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
@@ -228,13 +238,14 @@ class _Chunk:
                 grad.mul_(dropped)
             grad = torch.ops.aten.threshold_backward(grad, below, 0)
 
-    def _update(self, sizes: list[int]) -> None:
+    def _update(self, step: int) -> None:
         """One step of Adam; members whose epoch is over keep their weights and their count of steps."""
+        sizes = self.sizes[step]
         if self.decaying:
             for value, grad in zip(self.values, self.grads, strict=True):
                 decay = (self.rates * self.decays).view(-1, *[1] * (value.dim() - 1))
                 if self.settings.optimiser == "adamw":
-                    active = self._each(torch.tensor([size > 0 for size in sizes], device=self.device))
+                    active = self._each(self.sizes_there[step] > 0)
                     value.mul_(1 - decay * active.view_as(decay))
                 else:
                     grad.addcmul_(value, decay)
@@ -243,21 +254,24 @@ class _Chunk:
                 parameter.grad = grad[first:last] if sizes[first // self.each] else None
         self.optimiser.step()
 
-    def _evaluate(self, rows: Tensor, counts: Tensor) -> tuple[list[float], list[float]]:
-        _, logits = self._forward(self._inputs(rows, None))
-        return self._score(logits, self._each(self.examples.labels[rows]), self._each(counts))
+    def _look(self, rows: "_Rows") -> Tensor:
+        return self._forward(self._inputs(rows.there, None))[1]
 
-    def _score(
-        self, logits: Tensor, labels: Tensor, counts: Tensor, smoothing: float = 0.0
-    ) -> tuple[list[float], list[float]]:
-        """Mean loss and primary score of each member, from outputs M x N x K; the first `counts` count."""
-        counted, flat = self._counted(labels, counts), logits.flatten(0, 1)
+    def _tell(self, rows: "_Rows", logits: Tensor, smoothing: float) -> Tensor:
+        """Mean loss of each member and what it predicts, M x 1 + N, from outputs M x N x K."""
+        labels, flat = self._each(self.examples.labels[rows.there]), logits.flatten(0, 1)
+        counts = self._each(rows.counts_there)
         losses = self.target.losses(flat, labels.flatten(), smoothing).view_as(labels)
-        mean = torch.where(counted, losses, 0.0).sum(dim=1) / counts
-        predicted = self.target.predict(flat).view_as(labels)
-        true, guess, mask = (values.cpu().numpy() for values in (labels, predicted, counted))
-        scores = read_task(self.target.task).score_each(true, guess, mask)
-        return mean.tolist(), [float(score) for score in scores]
+        mean = torch.where(self._counted(labels, counts), losses, 0.0).sum(dim=1) / counts
+        return torch.cat([mean[:, None], self.target.predict(flat).view_as(labels)], dim=1)
+
+    def _score(self, rows: "_Rows", told: Tensor) -> tuple[list[float], list[float]]:
+        """Mean loss and primary score of each member, from what `_tell` gave, on the CPU."""
+        labels = self._each(self.labels[rows.rows])
+        counted = torch.arange(labels.shape[1]) < self._each(rows.counts)[:, None]
+        said = (values.numpy() for values in (labels, told[:, 1:].to(labels.dtype), counted))
+        scores = read_task(self.target.task).score_each(*said)
+        return told[:, 0].tolist(), [float(score) for score in scores]
 
     def _close_epoch(
         self, scores: list[EpochScores], histories: list[list[EpochScores]], kept: list[int]
@@ -277,7 +291,7 @@ class _Chunk:
             if keeps(member.settings.checkpoint, metric, score, best):
                 kept[number] = len(history)
                 better.append(number)
-        index = torch.tensor(better, dtype=torch.int64, device=self.device)
+        index = send(torch.tensor(better, dtype=torch.int64), self.device)
         for stored, value in zip(self.kept, self.values, strict=True):
             rates = self.rates[index].view(-1, *[1] * (value.dim() - 1))
             stored[index] = value[index] * rates
@@ -295,18 +309,17 @@ class _Chunk:
         index = rows * self.versions if codes is None else rows * self.versions + codes
         return self.table.index_select(0, index.flatten()).view(*rows.shape, -1)
 
-    def _draw_masks(self, counts: Tensor) -> Tensor | None:
+    def _draw_masks(self) -> Tensor | None:
         """Draw what every member keeps of its own examples, M x H x N: whoever trains beside it."""
         rates = [member.dropout or 0.0 for member in self.members]
         if not any(rates):
             return None
         width = self.values[self.layers - 1].shape[2]
+        counts = self._each(self.train_rows.counts)
         kept = torch.ones(len(self.members), width, int(counts.max()))
-        for mask, rate, own, generator in zip(
-            kept, rates, self._each(counts).tolist(), self.masks, strict=True
-        ):
+        for mask, rate, own, generator in zip(kept, rates, counts.tolist(), self.masks, strict=True):
             mask[:, :own] = (rate <= torch.rand(own, width, generator=generator).T) / (1 - rate)
-        return kept.to(self.device)
+        return send(kept, self.device)
 
     def _counted(self, entries: Tensor, counts: Tensor) -> Tensor:
         return torch.arange(entries.shape[1], device=self.device) < counts[:, None]
@@ -316,7 +329,24 @@ class _Chunk:
         return values.repeat_interleave(self.each, dim=0)
 
     def _column(self, values: list[float]) -> Tensor:
-        return torch.tensor(values, device=self.device)[:, None]
+        return send(torch.tensor(values), self.device)[:, None]
+
+    def _rows(self, rows: Sequence[Tensor]) -> "_Rows":
+        """Stack a vector for each stream, filled up with their first value, here and on the device."""
+        counts = torch.tensor([len(row) for row in rows])
+        longest = max(map(len, rows))
+        padded = torch.stack([torch.cat([row, row[:1].expand(longest - len(row))]) for row in rows])
+        return _Rows(padded, counts, send(padded, self.device), send(counts, self.device))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of every stream, G x N, of which the first `counts` count: on the CPU and on the device."""
+
+    rows: Tensor
+    counts: Tensor
+    there: Tensor
+    counts_there: Tensor
 
 
 def shared_settings(settings: FitSettings) -> FitSettings:
@@ -366,10 +396,3 @@ def _stack(states: Sequence[dict[str, Tensor]]) -> tuple[list[str], list[Tensor]
         *[n for n, v in states[0].items() if v.dim() == 1],
     ]
     return names, [torch.stack([state[name] for state in states]) for name in names]
-
-
-def _pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Stack vectors of different lengths, filled up with their first value; gives them and the lengths."""
-    longest = max(map(len, rows))
-    counts = torch.tensor([len(row) for row in rows], device=rows[0].device)
-    return torch.stack([torch.cat([row, row[:1].expand(longest - len(row))]) for row in rows]), counts

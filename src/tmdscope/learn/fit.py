@@ -3,6 +3,7 @@
 import copy
 import math
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -15,7 +16,8 @@ from tmdscope.learn.resume import Checkpoints
 from tmdscope.learn.sampling import Sampling, cut_batches, draw_epoch, starting_positions
 from tmdscope.scores.task import read_task
 from tmdscope.vision.augment import apply_symmetry
-from tmdscope.vision.precision import Precision, autocast
+from tmdscope.vision.precision import Precision, autocast, repeatable
+from tmdscope.vision.recorded import Recorded, pays, send
 from tmdscope.vision.targets import Target
 
 
@@ -31,7 +33,8 @@ class FitSettings:
     learning rate stays, or falls along half a cosine, epoch by epoch, towards 0. `label_smoothing`, in [0,
     1), is of the training loss alone. Training ends after `early_stopping` epochs without one that is kept; 0
     is never. `symmetries` are versions of an example to draw from, see `tmdscope.vision.augment`: 1 (none), 4
-    or 8.
+    or 8. `compiled` networks pass through `torch.compile` first, which takes its time: they train to the same
+    to rounding, but for dropout, which draws other numbers.
     """
 
     epochs: int
@@ -47,6 +50,7 @@ class FitSettings:
     early_stopping: int = 0
     symmetries: int = 1
     precision: Precision = Precision.FP32
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,18 +103,14 @@ def fit(
     checkpoint that training goes on from; the result is that of an unbroken training, bit for bit at the same
     number of threads. `DivergedError` where the training or validation loss is no longer finite.
     """
-    training = _Training(model, target, examples, settings)
-    positions = starting_positions(train, examples.labels, settings.sampling, training.generator)
-    val = val.to(examples.inputs.device)
+    training = _Training(model, target, examples, train, val, settings)
     stored = checkpoints.load() if checkpoints is not None else None
     if stored is not None:
         training.restore(stored)
         recorder.resumed(training.epoch)
     while not training.finished:
-        train_scores = training.run_epoch(positions)
-        if settings.checkpoint is CheckpointRule.PAPER and settings.symmetries == 1:
-            train_scores = evaluate(model, target, examples, positions, settings.precision)
-        scores = EpochScores(*train_scores, *evaluate(model, target, examples, val, settings.precision))
+        with repeatable(training.device):
+            scores = training.run_epoch()
         training.close_epoch(scores)
         kept = training.kept_epoch == training.epoch
         recorder.epoch(training.epoch, scores.named(training.task.primary), kept)
@@ -144,11 +144,22 @@ def evaluate(
     precision: Precision = Precision.FP32,
 ) -> tuple[float, float]:
     """Give mean loss and primary score, without augmentation; positions are int64."""
-    labels = examples.labels[positions]
+    said = _look(model, target, examples, positions, precision).cpu()
+    return float(said[0]), _score(target, examples.labels[positions].cpu(), said[1:])
+
+
+def _look(
+    model: nn.Module, target: Target, examples: Examples, positions: Tensor, precision: Precision
+) -> Tensor:
+    """Give the mean loss, then what is predicted of each example, in one vector: one read takes it all."""
     with autocast(precision, examples.inputs.device):
         logits = predict_logits(model, examples.inputs[positions])
-    score = read_task(target.task).score(labels.cpu().numpy(), target.predict(logits).cpu().numpy())
-    return float(target.loss(logits, labels)), score
+    loss = target.loss(logits, examples.labels[positions])
+    return torch.cat([loss[None], target.predict(logits)])
+
+
+def _score(target: Target, labels: Tensor, predicted: Tensor) -> float:
+    return read_task(target.task).score(labels.numpy(), predicted.to(labels.dtype).numpy())
 
 
 def part_scores(logits: Tensor, target: Target, labels: Tensor) -> dict[str, float]:
@@ -171,21 +182,38 @@ class _Training:
     model: nn.Module
     target: Target
     examples: Examples
+    train: Tensor
+    val: Tensor
     settings: FitSettings
     history: list[EpochScores] = field(default_factory=list)
     kept_epoch: int = 0
     kept_state: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        settings = self.settings
         self.task = read_task(self.target.task)
-        self.generator = torch.Generator().manual_seed(self.settings.seed)
-        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        make = torch.optim.AdamW if self.settings.optimiser == "adamw" else torch.optim.Adam
-        self.optimiser = make(
-            parameters,
-            lr=self.settings.learning_rate,
-            weight_decay=self.settings.weight_decay,
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.labels, self.val = self.examples.labels.cpu(), self.val.cpu()
+        self.positions = starting_positions(self.train, self.labels, settings.sampling, self.generator)
+        self.target, self.val_rows = self.target.to(self.device), send(self.val, self.device)
+        self.scores_train = settings.checkpoint is CheckpointRule.PAPER and settings.symmetries == 1
+        self.train_rows = send(self.positions, self.device) if self.scores_train else None
+        self.forward = torch.compile(self.model, dynamic=False) if settings.compiled else self.model
+        self.recorded, self.rate = None, None
+        if pays(self.device, settings.epochs * len(self.positions) // settings.batch_size):
+            self.recorded = Recorded(settings.batch_size)
+            self.rate = torch.tensor(settings.learning_rate, device=self.device)  # numbers are recorded too
+        self.optimiser = self._make_optimiser()
+
+    def _make_optimiser(self) -> torch.optim.Optimizer:
+        settings = self.settings
+        make = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
+        return make(
+            [parameter for parameter in self.model.parameters() if parameter.requires_grad],
+            lr=settings.learning_rate if self.rate is None else self.rate,
+            weight_decay=settings.weight_decay,
             fused=True,
+            capturable=self.recorded is not None,
         )
 
     @property
@@ -203,29 +231,57 @@ class _Training:
         stopped = patience > 0 and self.epoch - self.kept_epoch >= patience
         return self.epoch >= self.settings.epochs or stopped
 
-    def run_epoch(self, positions: Tensor) -> tuple[float, float]:
-        """Train on every drawn example once; orders and symmetries go to the device in one piece."""
+    def run_epoch(self) -> EpochScores:
+        """Train on every drawn example once and score; the device is waited for once, at the end."""
+        rows, trained = self._train_epoch()
+        count = len(rows)  # of training, the losses are added up
+        if self.train_rows is not None:
+            rows, count = self.positions, 1
+            trained = self._look(self.train_rows)
+        said = torch.cat([trained, self._look(self.val_rows)]).cpu()
+        train, val = said[: 1 + len(rows)], said[1 + len(rows) :]
+        return EpochScores(
+            float(train[0]) / count,
+            _score(self.target, self.labels[rows], train[1:]),
+            float(val[0]),
+            _score(self.target, self.labels[self.val], val[1:]),
+        )
+
+    def _look(self, rows: Tensor) -> Tensor:
+        return _look(self.model, self.target, self.examples, rows, self.settings.precision)
+
+    def _train_epoch(self) -> tuple[Tensor, Tensor]:
+        """Give the rows that were drawn, and the sum of losses with what was predicted of each of them."""
+        settings = self.settings
         self.model.train()
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate_at(self.settings, self.epoch)
-        settings, labels = self.settings, self.examples.labels
-        order, codes = draw_epoch(positions, labels, settings.sampling, settings.symmetries, self.generator)
+        self._set_rate(learning_rate_at(settings, self.epoch))
+        order, codes = draw_epoch(
+            self.positions, self.labels, settings.sampling, settings.symmetries, self.generator
+        )
+        drawn = send(torch.stack([order] if codes is None else [order, codes]), self.device)
         losses, predicted = [], []
         for start, end in cut_batches(len(order), settings.batch_size):
-            batch, symmetry = order[start:end], None if codes is None else codes[start:end]
-            labels = self.examples.labels[batch]
-            with autocast(self.settings.precision, self.device):
-                logits = self.model(self.examples.batch(batch, symmetry)).float()
-            loss = self.target.loss(logits, labels, self.settings.label_smoothing)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimiser.step()
-            losses.append(loss.detach() * len(batch))
-            predicted.append(self.target.predict(logits.detach()))
-        mean_loss = float(torch.stack(losses).sum()) / len(order)
-        labels = self.examples.labels[order]
-        score = self.task.score(labels.cpu().numpy(), torch.cat(predicted).cpu().numpy())
-        return mean_loss, score
+            batch = tuple(drawn[:, start:end])
+            run = self._step if self.recorded is None else partial(self.recorded.run, self._step)
+            loss, said = run(*batch)
+            losses.append(loss)
+            predicted.append(said)
+        return order, torch.cat([torch.stack(losses).sum()[None], *predicted])
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate if self.rate is None else self.rate.fill_(rate)
+
+    def _step(self, batch: Tensor, codes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Train on a batch; gives its summed loss and what was predicted before the step."""
+        forward = self.forward if len(batch) == self.settings.batch_size else self.model
+        with autocast(self.settings.precision, self.device):
+            logits = forward(self.examples.batch(batch, codes)).float()
+        loss = self.target.loss(logits, self.examples.labels[batch], self.settings.label_smoothing)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach() * len(batch), self.target.predict(logits.detach())
 
     def close_epoch(self, scores: EpochScores) -> None:
         """Note the epoch's scores and keep its weights where the rule says so."""

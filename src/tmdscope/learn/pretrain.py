@@ -22,6 +22,7 @@ from tmdscope.vision.augment import FLIPS, apply_symmetry
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone
 from tmdscope.vision.published import GREY_NORMALISATION
+from tmdscope.vision.recorded import send
 
 _HELD_OUT = 0.1
 
@@ -80,7 +81,7 @@ def pretrain(
     generator = torch.Generator().manual_seed(settings.seed)
     targets = _standardise(truth)
     held_out = max(2, round(len(images) * _HELD_OUT))
-    train, val = torch.arange(len(images) - held_out), torch.arange(len(images) - held_out, len(images))
+    train, val = len(images) - held_out, slice(len(images) - held_out, None)
     inputs = torch.from_numpy(images).to(device)
     wanted = torch.tensor(targets.to_numpy(np.float32), device=device)
     network = bare_backbone(settings.architecture, size_px=images.shape[1])
@@ -88,12 +89,11 @@ def pretrain(
     model = nn.Sequential(Backbone(network, GREY_NORMALISATION), regressor)
     model.to(device).to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
-    steps = settings.epochs * -(-len(train) // settings.batch_size)
+    steps = settings.epochs * -(-train // settings.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
     history = []
     for epoch in range(1, settings.epochs + 1):
-        order = train[torch.randperm(len(train), generator=generator)]
-        batches = order.split(settings.batch_size)
+        batches = torch.randperm(train, generator=generator).split(settings.batch_size)
         train_loss = _train_epoch(model, inputs, wanted, batches, schedule, generator)
         predicted = predict_logits(model, inputs[val], settings.batch_size)
         scores = {
@@ -119,10 +119,14 @@ def _train_epoch(
     schedule: torch.optim.lr_scheduler.OneCycleLR,
     generator: torch.Generator,
 ) -> float:
+    """Train on batches (rows, on the CPU) and give the mean loss; rows and flips are sent in one piece."""
     model.train()
+    drawn = [
+        torch.stack([batch, torch.randint(FLIPS, (len(batch),), generator=generator)]) for batch in batches
+    ]
+    there = send(torch.cat(drawn, dim=1), inputs.device)
     losses = []
-    for batch in batches:
-        codes = torch.randint(FLIPS, (len(batch),), generator=generator).to(inputs.device)
+    for batch, codes in there.split([len(batch) for batch in batches], dim=1):
         loss = _loss(model(apply_symmetry(inputs[batch], codes)), wanted[batch])
         schedule.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -12,32 +12,30 @@ Sampling = Literal["weighted", "oversampled"]
 def starting_positions(
     train: Tensor, labels: Tensor, sampling: Sampling, generator: torch.Generator
 ) -> Tensor:
-    """Give the positions (int64, on the CPU) that the epochs of a training draw from.
+    """Give the positions (int64) that the epochs of a training draw from; all is on the CPU.
 
     They are the training part itself, or with the repetitions of `oversampled_positions`.
     """
     positions = train.cpu()
     if sampling == "oversampled":
-        positions = positions[oversampled_positions(labels[train].cpu(), generator)]
+        positions = positions[oversampled_positions(labels[positions], generator)]
     return positions
 
 
 def draw_epoch(
     positions: Tensor, labels: Tensor, sampling: Sampling, symmetries: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor | None]:
-    """Draw the order of an epoch and each example's symmetry; both go to the device in one piece.
+    """Draw the order of an epoch and each example's symmetry; None with 1 symmetry. All is on the CPU.
 
-    `positions` are what `starting_positions` gave. Positions and codes of symmetries are on the device of
-    `labels`; codes are None with 1 symmetry. The generator is on the CPU.
+    `positions` are what `starting_positions` gave.
     """
     if sampling == "weighted":
-        drawn = weighted_order(labels[positions].cpu(), generator)
+        drawn = weighted_order(labels[positions], generator)
     else:
         drawn = torch.randperm(len(positions), generator=generator)
-    order = positions[drawn].to(labels.device)
     if symmetries == 1:
-        return order, None
-    return order, torch.randint(symmetries, (len(drawn),), generator=generator).to(labels.device)
+        return positions[drawn], None
+    return positions[drawn], torch.randint(symmetries, (len(drawn),), generator=generator)
 
 
 def cut_batches(count: int, size: int) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,11 +18,13 @@ from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Head
 from tmdscope.vision.precision import Precision, autocast
 from tmdscope.vision.published import Weights, normalisation_of
+from tmdscope.vision.recorded import Recorded, pays, send
 from tmdscope.vision.weights import load_weights
 
 Network = TypeVar("Network", bound=nn.Module)
 
 _RANDOM_SEED = 0
+_READ_BYTES = 16 << 20
 
 POOL = "pool"
 """In place of a stage's name: what a network gives behind all of them."""
@@ -43,12 +46,24 @@ def placed(network: Network, device: torch.device) -> Network:
 def apply_in_batches(
     function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], batch_size: int, device: torch.device
 ) -> NDArray[Any]:
-    """Apply a function of a network in evaluation mode to uint8 images, N x H x W, batch by batch: N x F."""
-    batches = [
-        function(torch.from_numpy(np.array(images[start : start + batch_size])).to(device)).cpu().numpy()
-        for start in range(0, len(images), batch_size)
-    ]
-    return np.concatenate(batches)
+    """Apply a function of a network in evaluation mode to uint8 images, N x H x W, batch by batch: N x F.
+
+    What is found stays on the device until there are `_READ_BYTES` of it.
+    """
+    starts = range(0, len(images), batch_size)
+
+    def work(batch: Tensor) -> tuple[Tensor, ...]:
+        return (function(batch),)
+
+    run = partial(Recorded(batch_size).run, work) if pays(device, len(starts)) else work
+    found, waiting = [], list[Tensor]()
+    for start in starts:
+        waiting += run(send(torch.from_numpy(np.array(images[start : start + batch_size])), device))
+        last = start + batch_size >= len(images)
+        if last or sum(values.nbytes for values in waiting) >= _READ_BYTES:
+            found.append(torch.cat(waiting).cpu().numpy())
+            waiting.clear()
+    return np.concatenate(found)
 
 
 def frozen_backbone(weights: str, architecture: str, pretrained: Path, size_px: int) -> Backbone:

@@ -1,6 +1,6 @@
 """Number formats that networks compute in: bfloat16 where the machine multiplies it fast, else float32."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 
 import torch
@@ -38,3 +38,11 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     """Open a block in which a network computes in a precision; autocast is off for ``fp32``."""
     enabled = resolve_precision(precision, device) is Precision.BF16
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def repeatable(device: torch.device) -> AbstractContextManager[None]:
+    """Open a block in which convolutions on a GPU give the same bits every time; on a CPU they do anyway."""
+    if device.type != "cuda":
+        return nullcontext()
+    tf32 = torch.backends.cudnn.allow_tf32
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=tf32)

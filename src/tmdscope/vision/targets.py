@@ -1,8 +1,9 @@
 """Target encodings: how classes become a loss, and outputs become class probabilities."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,14 @@ class Target(ABC):
         self.classes = tuple(classes)
         self.output_names = tuple(output_names)
         self.outputs = len(self.output_names)
+
+    def to(self, device: torch.device) -> Self:
+        """Copy it with its constants on a device, so that none has to be sent there in every step."""
+        placed = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(placed, name, value.to(device))
+        return placed
 
     def make_output(self, width: int) -> nn.Module:
         """Make the layer that gives the outputs from so many values."""
