@@ -9,7 +9,7 @@ import pandas as pd
 from tmdscope.analysis.descriptors.catalogue import FILM
 from tmdscope.analysis.descriptors.films import describe_films
 from tmdscope.materials import MATERIALS
-from tmdscope.scan.flaws import Flaws
+from tmdscope.scan.flaws import draw_flaws
 from tmdscope.scan.growth import draw_growth
 from tmdscope.scan.instrument import draw_instrument
 from tmdscope.scan.simulate import flaw_truth, simulate_scan
@@ -55,7 +55,7 @@ def compare(size_px: int = SIZE_PX, samples: int = SAMPLES) -> dict[str, dict[st
         for number in range(samples):
             rng = np.random.default_rng([SEED, place, number])
             growth, instrument = draw_growth(material, rng), draw_instrument(rng)
-            scan = simulate_scan(replace(growth, flaws=_draw(rng)), instrument, size_px, FRAME_NM, rng)
+            scan = simulate_scan(replace(growth, flaws=draw_flaws(rng)), instrument, size_px, FRAME_NM, rng)
             measured = describe_films(scan.scan.height_nm, scan.scan.pixel_size_nm)
             rows.append({**measured, **flaw_truth(scan)})
     table = pd.DataFrame(rows)
@@ -70,18 +70,3 @@ def compare(size_px: int = SIZE_PX, samples: int = SAMPLES) -> dict[str, dict[st
             "truth": float(true.mean()),
         }
     return found
-
-
-def _draw(rng: np.random.Generator) -> Flaws:
-    """Draw densities and sizes of every flaw."""
-    share = rng.uniform(0, 1, 9)
-    return Flaws(
-        island_density_per_um2=2.5 * share[0],
-        island_terrace_nm=30 + 40 * share[6],
-        wrinkle_density_per_um2=6 * share[1],
-        wrinkle_height_nm=2.5 + 4 * share[7],
-        crack_density_per_um2=6 * share[2],
-        crack_width_nm=20 + 25 * share[8],
-        pinhole_density_per_um2=40 * share[3],
-        pinhole_radius_nm=10 + 10 * share[5],
-    )

@@ -26,7 +26,7 @@ from tmdscope.analysis.descriptors.catalogue import data_dictionary
 from tmdscope.dataset.records import PAPER_TEST, TEMPERATURE
 from tmdscope.dataset.store import RAW_SCHEMA, SCHEMA
 from tmdscope.params.settings import IMAGE_SECTIONS, NAMED
-from tmdscope.scan.simulate import SURFACE_TRUTH, TRUTH
+from tmdscope.scan.simulate import FLAW_TRUTH, SURFACE_TRUTH, TRUTH
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,6 +40,7 @@ OUTSIDE = (
 
 SOURCES_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "simulated": {**TRUTH, **SURFACE_TRUTH},
+    "simulated, with flaws": FLAW_TRUTH,
     "folder": {"channel": "channel of the instrument's file that was read; empty for pictures"},
     "folder, simulated": {"warnings": "why heights are doubtful, each with its name; empty where nothing is"},
     "archive": {

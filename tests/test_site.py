@@ -13,12 +13,12 @@ import pytest
 import typer.main
 from ruamel.yaml import YAML
 
-from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL
+from tmdscope.analysis.descriptors.catalogue import FILM, PAPER, PHYSICAL
 from tmdscope.cli import app
 from tmdscope.dataset.store import SCHEMA
 from tmdscope.params.experiments import ExperimentParams
 from tmdscope.params.search import SearchParams
-from tmdscope.scan.simulate import SURFACE_TRUTH, TRUTH
+from tmdscope.scan.simulate import FLAW_TRUTH, SURFACE_TRUTH, TRUTH
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,7 +102,7 @@ def test_every_command_and_option_is_in_the_reference(site: Path) -> None:
 
 def test_every_column_is_in_the_data_dictionary(site: Path) -> None:
     found = rows(site / "reference" / "data-dictionary.html")
-    for name in (*SCHEMA.columns, *TRUTH, *SURFACE_TRUTH):
+    for name in (*SCHEMA.columns, *TRUTH, *SURFACE_TRUTH, *FLAW_TRUTH):
         assert found[name][-1], f"{name} has no meaning"
-    for item in (*PAPER, *PHYSICAL):
+    for item in (*PAPER, *PHYSICAL, *FILM):
         assert item.formula in found[item.name]

@@ -150,11 +150,17 @@ def test_images_out_of_order_are_refused():
 
 def test_descriptors_without_a_correlation_are_left_out_with_the_reason() -> None:
     gap = [1.0, np.nan, 2.0, np.inf]
-    table = pd.DataFrame({"good": [1.0, -4.0, 2.0, np.nan], "flat": [3.0] * 4, "gap": gap})
+    table = pd.DataFrame(
+        {"good": [1.0, -4.0, 2.0, np.nan], "flat": [3.0] * 4, "gap": gap, "rare": [0.0, 0.0, 2.0, 1.0]}
+    )
     kept, left_out = normalise_descriptors(table, ["a", "b", "c", "c"], 3, 2)
     assert kept["good"].tolist()[:3] == [0.25, -1.0, 0.5]
     assert np.isnan(kept["good"][3])
-    assert left_out == {"flat": "the same for all images", "gap": "known for 2 images of 2 samples only"}
+    assert left_out == {
+        "flat": "the same for all images",
+        "gap": "known for 2 images of 2 samples only",
+        "rare": "other than 0 for 2 images only",
+    }
     _, fewer = normalise_descriptors(table, ["a", "a", "a", "a"], 2, 2)
     assert fewer["good"] == "known for 3 images of 1 samples only"
 

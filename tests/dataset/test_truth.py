@@ -10,7 +10,7 @@ from tmdscope.dataset.truth import simulated_masks
 from tmdscope.errors import UserError
 from tmdscope.params.images import DataParams
 from tmdscope.params.reading import parse_section, read_params
-from tmdscope.scan.simulate import simulate_sample
+from tmdscope.scan.simulate import FLAW_TRUTH, simulate_sample
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +37,18 @@ def test_masks_are_those_of_the_images(manifest) -> None:
         scan = simulate_sample(plan, 32, 500.0, 3)[int(row["image_id"].split("-")[1])]
         for name, mask in scan.masks.items():
             np.testing.assert_array_equal(masks[name][place], mask)
+
+
+def test_flaws_are_simulated_and_known_where_they_are_asked_for(manifest, tmp_path: Path) -> None:
+    asked = settings(flaws=True)
+    flawed = ingest(asked, tmp_path / "raw")
+    assert list(flawed.columns) == [*manifest.columns, *FLAW_TRUTH]
+    assert (flawed["true_wrinkle_length_per_um"] > 0).any()
+    assert set(simulated_masks(flawed.iloc[:2], asked.simulated, 32, 0)) == {
+        "boundaries",
+        "steps",
+        "second_layer",
+    }
 
 
 def test_features_keep_their_place_when_images_shrink_and_widen_by_the_tolerance(manifest) -> None:

@@ -63,7 +63,8 @@ def normalise_descriptors(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Divide each descriptor by its largest size over the images, as the paper does; not finite becomes NaN.
 
-    Left out, with the reason, are those known for too few images or samples, or the same for all.
+    Left out, with the reason, are those known for too few images or samples, the same for all, or other than
+    0 for too few images.
     """
     table = descriptors.astype(np.float64).replace([np.inf, -np.inf], np.nan)
     samples = np.asarray(sample_ids, dtype=str)
@@ -75,6 +76,8 @@ def normalise_descriptors(
             left_out[str(name)] = f"known for {int(known.sum())} images of {held} samples only"
         elif np.ptp(table[name][known]) == 0:
             left_out[str(name)] = "the same for all images"
+        elif (occurs := int((table[name][known] != 0).sum())) < least_images:
+            left_out[str(name)] = f"other than 0 for {occurs} images only"
     kept = table.drop(columns=list(left_out))
     return kept / kept.abs().max(), left_out
 

@@ -18,7 +18,14 @@ from tmdscope.materials import PUBLISHED_IMAGES
 from tmdscope.params.images import DataParams, SimulatedParams
 from tmdscope.progress import progress
 from tmdscope.scan.plausible import doubts
-from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample, surface_truth
+from tmdscope.scan.simulate import (
+    SamplePlan,
+    drawing,
+    flaw_truth,
+    plan_samples,
+    simulate_sample,
+    surface_truth,
+)
 
 NOTE = "source.json"
 
@@ -67,7 +74,9 @@ def _scan_heights(
 ) -> Iterator[NDArray[np.float32]]:
     """Yield one height map after another and append what is known of it to `rows`."""
     for plan in progress(plans, len(plans), "simulate samples"):
-        scans = simulate_sample(plan, settings.size_px, settings.frame_nm, settings.seed)
+        scans = simulate_sample(
+            plan, settings.size_px, settings.frame_nm, settings.seed, drawing(settings.flaws)
+        )
         for number, simulated in enumerate(scans):
             rows.append(
                 {
@@ -80,6 +89,7 @@ def _scan_heights(
                     "warnings": joined(doubts(simulated.scan.height_nm, settings.frame_nm)),
                     **simulated.truth,
                     **surface_truth(simulated),
+                    **(flaw_truth(simulated) if settings.flaws else {}),
                 }
             )
             yield simulated.scan.height_nm

@@ -8,7 +8,7 @@ from scipy.ndimage import binary_dilation
 from tmdscope.errors import UserError
 from tmdscope.params.images import SimulatedParams
 from tmdscope.scan.level import resize_area
-from tmdscope.scan.simulate import SamplePlan, simulate_sample
+from tmdscope.scan.simulate import SamplePlan, drawing, simulate_sample
 
 
 def simulated_masks(
@@ -23,7 +23,9 @@ def simulated_masks(
     table = manifest.assign(number=manifest["image_id"].str.rsplit("-", n=1).str[1].astype(int))
     for (sample, label), rows in table.groupby(["sample_id", "label"]):
         plan = SamplePlan(str(sample), str(label), int(rows["number"].max()) + 1)
-        scans = simulate_sample(plan, settings.size_px, settings.frame_nm, settings.seed)
+        scans = simulate_sample(
+            plan, settings.size_px, settings.frame_nm, settings.seed, drawing(settings.flaws)
+        )
         for image, number, sha256 in zip(
             rows["image_id"], rows["number"], rows["source_sha256"], strict=True
         ):

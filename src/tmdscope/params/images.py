@@ -20,6 +20,9 @@ class SimulatedParams(Params):
     samples: int = Field(ge=10, le=10_000_000, description="number of samples the images are taken from")
     size_px: int = Field(ge=16, le=4096, description="rows and columns of a height map")
     frame_nm: float = Field(gt=0, le=1e6, description="width of a scan in nm")
+    flaws: bool = Field(
+        default=False, description="whether films have islands of many layers, wrinkles, cracks and pinholes"
+    )
     seed: Seed
 
     @model_validator(mode="after")

@@ -49,6 +49,21 @@ class Flaws:
     pinhole_radius_nm: _Positive = 15.0
 
 
+def draw_flaws(rng: np.random.Generator) -> Flaws:
+    """Draw densities and sizes of every flaw, evenly from none to many."""
+    share = rng.uniform(0, 1, 9)
+    return Flaws(
+        island_density_per_um2=2.5 * share[0],
+        island_terrace_nm=30 + 40 * share[6],
+        wrinkle_density_per_um2=6 * share[1],
+        wrinkle_height_nm=2.5 + 4 * share[7],
+        crack_density_per_um2=6 * share[2],
+        crack_width_nm=20 + 25 * share[8],
+        pinhole_density_per_um2=40 * share[3],
+        pinhole_radius_nm=10 + 10 * share[5],
+    )
+
+
 @plain_dataclass(frozen=True)
 class Flawed:
     """A film with its flaws: maps of shape (rows, columns); lengths and numbers on the film in the frame.

@@ -7,7 +7,7 @@ and process. Results on these scans are results on simulated data and must be la
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tmdscope.scan.areal import (
     structure_anisotropy,
     texture_aspect_ratio,
 )
+from tmdscope.scan.flaws import draw_flaws
 from tmdscope.scan.growth import Growth, draw_growth
 from tmdscope.scan.instrument import Instrument, draw_instrument, drift_mask, measure
 from tmdscope.scan.scan import Scan
@@ -117,6 +118,11 @@ def simulate_sample(
     ]
 
 
+def drawing(flaws: bool) -> Callable[[str, np.random.Generator], Growth]:
+    """Give what draws the growth of a sample, whose film has flaws or has none."""
+    return _draw_flawed if flaws else draw_growth
+
+
 def surface_truth(simulated: SimulatedScan) -> dict[str, float]:
     """Measure the surface itself, as the instrument cannot: `SURFACE_TRUTH`, see `tmdscope.scan.areal`."""
     surface, pixel_nm = remove_quadratic(simulated.surface.height_nm), simulated.scan.pixel_size_nm
@@ -170,6 +176,10 @@ def plan_samples(shares: Mapping[str, float], images: int, samples: int, seed: i
         SamplePlan(f"S{number + 1:0{digits}d}", *drawn[place])
         for number, place in enumerate(rng.permutation(samples))
     ]
+
+
+def _draw_flawed(material: str, rng: np.random.Generator) -> Growth:
+    return replace(draw_growth(material, rng), flaws=draw_flaws(rng))
 
 
 def _stream(seed: int, sample_id: str, number: int) -> np.random.Generator:

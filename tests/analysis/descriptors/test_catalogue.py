@@ -2,22 +2,22 @@ from pathlib import Path
 
 import pytest
 
-from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL, data_dictionary
-from tmdscope.scan.simulate import SURFACE_TRUTH, TRUTH
+from tmdscope.analysis.descriptors.catalogue import FILM, PAPER, PHYSICAL, data_dictionary
+from tmdscope.scan.simulate import FLAW_TRUTH, SURFACE_TRUTH, TRUTH
 
 PAGE = Path(__file__).parents[3] / "docs" / "descriptors.md"
 
 
 def test_names_are_unique_and_the_paper_has_fourteen() -> None:
-    names = [item.name for item in (*PAPER, *PHYSICAL)]
+    names = [item.name for item in (*PAPER, *PHYSICAL, *FILM)]
     assert len(PAPER) == 14
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("item", PHYSICAL, ids=lambda item: item.name)
+@pytest.mark.parametrize("item", [*PHYSICAL, *FILM], ids=lambda item: item.name)
 def test_every_quantity_has_a_truth_in_the_simulator_and_its_unit_in_the_name(item) -> None:
-    assert item.truth in TRUTH | SURFACE_TRUTH
-    assert {"nm": "_nm", "1/um^2": "_per_um2", "1": ""}[item.unit] in item.name
+    assert item.truth in TRUTH | SURFACE_TRUTH | FLAW_TRUTH
+    assert {"nm": "_nm", "1/um^2": "_per_um2", "1/um": "_per_um", "1": ""}[item.unit] in item.name
 
 
 def test_the_data_dictionary_of_the_docs_is_the_codes() -> None:

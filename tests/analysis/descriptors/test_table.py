@@ -8,7 +8,8 @@ import pytest
 
 from tests.analysis.descriptors.pictures import scan
 from tmdscope.analysis.descriptors import table as tables
-from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL
+from tmdscope.analysis.descriptors.catalogue import FILM, PAPER, PHYSICAL
+from tmdscope.analysis.descriptors.films import describe_films
 from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.analysis.descriptors.physical import describe_physical
 from tmdscope.analysis.descriptors.table import COLUMNS, Chunk, describe, describe_chunk
@@ -22,7 +23,7 @@ from tmdscope.scan.level import level
 SETTINGS = DescribeParams(gaussian_sigma_px=1.0, opening_radius_px=2)
 MAPS = np.stack([scan(name).scan.height_nm for name in MATERIALS])
 PIXEL = scan(MATERIALS[0]).scan.pixel_size_nm
-PHYSICAL_NAMES = [item.name for item in PHYSICAL]
+OF_HEIGHTS = [item.name for item in (*PHYSICAL, *FILM)]
 
 
 @pytest.fixture
@@ -38,17 +39,18 @@ def heights(tmp_path: Path) -> Heights:
     return Heights(tmp_path / "heights.npy", images, len(MAPS))
 
 
-def test_every_row_has_both_families(images: Path, heights: Heights) -> None:
+def test_every_row_has_every_family(images: Path, heights: Heights) -> None:
     table = describe(images, heights, SETTINGS)
     assert tuple(table.columns) == COLUMNS
     for row, (picture, height) in enumerate(zip(np.load(images), MAPS, strict=True)):
         expected = describe_paper(picture, SETTINGS) | describe_physical(height, PIXEL)
+        expected |= describe_films(height, PIXEL)
         assert table.iloc[row].to_dict() == pytest.approx(expected, nan_ok=True)
 
 
 def test_without_heights_the_physical_family_is_not_known(images: Path) -> None:
     table = describe(images, None, SETTINGS)
-    assert table[PHYSICAL_NAMES].isna().all(axis=None)
+    assert table[OF_HEIGHTS].isna().all(axis=None)
     assert table[[item.name for item in PAPER]].notna().all(axis=None)
 
 

@@ -15,7 +15,7 @@ class Descriptor:
     """One quantity, for a property of the paper's Table 5 (none: -); unit ``1`` is for pure numbers.
 
     Family ``paper`` is of the 8-bit image, as the paper's code has it, ``physical`` of the heights in nm,
-    ``film`` of a film's flaws, which is a set of its own.
+    ``film`` of a film's flaws, from heights too.
     `truth` is the simulator's column that it measures; empty where there is none.
     """
 
@@ -42,7 +42,7 @@ PHYSICAL = _read("physical")
 """Their counterparts as quantities of the surface: of heights in nm with a pixel size."""
 
 FILM = _read("film")
-"""A film's flaws: of heights in nm with a pixel size, see `films`; no columns of the table."""
+"""A film's flaws: of heights in nm with a pixel size, see `films`."""
 
 
 def data_dictionary() -> str:

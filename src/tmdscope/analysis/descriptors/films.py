@@ -11,6 +11,8 @@ from tmdscope.analysis.descriptors.layers import Layers, find_layers, median_of_
 from tmdscope.scan.areal import Heights, Mask
 from tmdscope.scan.growth import LAYER_NM
 
+_HIGHER_SHARE = 0.005
+"""Layers are told apart anew when more than this share of the frame stands higher than two."""
 MOST_LAYERS = 20
 """Layers above this are not told apart."""
 NARROW_NM = 64.0
@@ -45,13 +47,17 @@ class _Segments(NamedTuple):
         return long & (self.spread <= evenest * self.width) & (self.width <= NARROW_NM)
 
 
-def describe_films(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> dict[str, float]:
-    """Compute `FILM` of finite heights as measured."""
-    return describe_flaws(find_layers(height_nm, pixel_nm, MOST_LAYERS), pixel_nm)
+def describe_films(
+    height_nm: NDArray[Any], pixel_nm: tuple[float, float], layers: Layers | None = None
+) -> dict[str, float]:
+    """Compute `FILM` of finite heights as measured; `layers`, up to two, where they are known already."""
+    two = layers or find_layers(height_nm, pixel_nm)
+    higher = (median_of_nine(two.height_nm) > 2.5 * LAYER_NM).mean() > _HIGHER_SHARE
+    return describe_flaws(find_layers(height_nm, pixel_nm, MOST_LAYERS) if higher else two, pixel_nm)
 
 
 def describe_flaws(layers: Layers, pixel_nm: tuple[float, float]) -> dict[str, float]:
-    """Compute `FILM` of heights whose layers, up to `MOST_LAYERS`, are known."""
+    """Compute `FILM` of heights above the substrate."""
     area_um2 = layers.number.size * pixel_nm[0] * pixel_nm[1] / 1e6
     smooth = median_of_nine(layers.height_nm)
     wide = _opened(smooth, pixel_nm)

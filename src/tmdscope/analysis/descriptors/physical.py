@@ -53,10 +53,15 @@ _PHASES = 24
 _CLEAN_NM = 0.3
 
 
-def describe_physical(height_nm: NDArray[Any], pixel_nm: tuple[float, float]) -> dict[str, float]:
-    """Compute `PHYSICAL` of finite heights as measured; NaN where a quantity is not defined for the map."""
+def describe_physical(
+    height_nm: NDArray[Any], pixel_nm: tuple[float, float], known: Layers | None = None
+) -> dict[str, float]:
+    """Compute `PHYSICAL` of finite heights as measured; NaN where a quantity is not defined for the map.
+
+    `known` are its layers, up to two, where they were found before.
+    """
     levelled = remove_quadratic(height_nm)
-    layers = find_layers(height_nm, pixel_nm)
+    layers = known or find_layers(height_nm, pixel_nm)
     area_um2 = layers.number.size * pixel_nm[0] * pixel_nm[1] / 1e6
     surface = remove_quadratic(layers.height_nm)  # as its truth is: what islands weigh on one side goes too
     grains, diameter_nm = find_grains(layers, pixel_nm)

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.analysis.descriptors.catalogue import PAPER, PHYSICAL
+from tmdscope.analysis.descriptors.catalogue import FILM, PAPER, PHYSICAL
+from tmdscope.analysis.descriptors.films import describe_films
+from tmdscope.analysis.descriptors.layers import find_layers
 from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.analysis.descriptors.physical import describe_physical
 from tmdscope.dataset.heights import Heights
@@ -17,7 +19,7 @@ from tmdscope.files import open_array
 from tmdscope.params.images import DescribeParams
 from tmdscope.processes import run_parts
 
-COLUMNS = tuple(item.name for item in (*PAPER, *PHYSICAL))
+COLUMNS = tuple(item.name for item in (*PAPER, *PHYSICAL, *FILM))
 _CHUNK = 64
 """Images of one part: about a second of work."""
 
@@ -41,9 +43,9 @@ class Chunk:
 def describe(
     images: Path, heights: Heights | None, settings: DescribeParams, map_chunks: Mapper = run_parts
 ) -> pd.DataFrame:
-    """Compute both families of descriptors, columns `COLUMNS`, of an NPY file's images, uint8, (N, S, S).
+    """Compute all families of descriptors, columns `COLUMNS`, of an NPY file's images, uint8, (N, S, S).
 
-    NaN where one is not defined for an image; the physical family is NaN without heights.
+    NaN where one is not defined for an image; those of heights are NaN without heights.
     """
     count = len(open_array(images))
     chunks = [
@@ -68,6 +70,7 @@ def describe_chunk(chunk: Chunk) -> Values:
     for number, (image, measured) in enumerate(zip(images, maps, strict=False)):
         found = describe_paper(np.array(image), chunk.settings)
         if measured is not None:
-            found |= describe_physical(*measured)
+            layers = find_layers(*measured)
+            found |= describe_physical(*measured, layers) | describe_films(*measured, layers)
         rows[number, : len(found)] = [found[name] for name in COLUMNS[: len(found)]]
     return rows

@@ -1,6 +1,6 @@
 """Stage `describe`: descriptors of every prepared image, and of its heights where there are any."""
 
-from tmdscope.analysis.descriptors.catalogue import PHYSICAL
+from tmdscope.analysis.descriptors.catalogue import FILM, PHYSICAL
 from tmdscope.analysis.descriptors.cluster import on_cluster
 from tmdscope.analysis.descriptors.table import describe
 from tmdscope.dataset.heights import Heights
@@ -22,4 +22,5 @@ def run(study: Study) -> None:
     write_descriptors(layout.descriptors, table, manifest)
     print(f"{layout.descriptors}: {len(table)} images, {', '.join(table.columns)}")
     if heights is None:
-        print(f"pictures without heights in nm: not known are {', '.join(item.name for item in PHYSICAL)}")
+        unknown = ", ".join(item.name for item in (*PHYSICAL, *FILM))
+        print(f"pictures without heights in nm: not known are {unknown}")
