@@ -1,7 +1,7 @@
 """Running networks over many images: frozen features and embeddings."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,16 +39,22 @@ def placed(network: Network, device: torch.device) -> Network:
     return copy.deepcopy(network).to(device).eval()
 
 
-@torch.inference_mode()
 def apply_in_batches(
     function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], batch_size: int, device: torch.device
 ) -> NDArray[Any]:
     """Apply a function of a network in evaluation mode to uint8 images, N x H x W, batch by batch: N x F."""
-    batches = [
-        function(torch.from_numpy(np.array(images[start : start + batch_size])).to(device)).cpu().numpy()
-        for start in range(0, len(images), batch_size)
-    ]
-    return np.concatenate(batches)
+    return np.concatenate([*batches_of(function, images, batch_size, device)])
+
+
+def batches_of(
+    function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], batch_size: int, device: torch.device
+) -> Iterator[NDArray[Any]]:
+    """Do the same, and give each batch when it is there."""
+    for start in range(0, len(images), batch_size):
+        batch = torch.from_numpy(np.array(images[start : start + batch_size]))
+        with torch.inference_mode():
+            seen = function(batch.to(device)).cpu().numpy()
+        yield seen
 
 
 def frozen_backbone(weights: str, architecture: str, pretrained: Path, size_px: int) -> Backbone:
@@ -90,6 +96,18 @@ def symmetric_features(
 
     There are 1, 4 or 8, see `tmdscope.vision.augment`; the first is the image itself.
     """
+    return np.concatenate([*symmetric_batches(backbone, images, symmetries, batch_size, device, precision)])
+
+
+def symmetric_batches(
+    backbone: Backbone,
+    images: NDArray[np.uint8],
+    symmetries: int,
+    batch_size: int,
+    device: torch.device,
+    precision: Precision,
+) -> Iterator[NDArray[np.float32]]:
+    """Compute the same as `symmetric_features`, and give each batch when it is there."""
     frozen = fold_batch_norm(backbone)
 
     def see(batch: Tensor) -> Tensor:
@@ -98,7 +116,7 @@ def symmetric_features(
             features: Tensor = frozen(apply_symmetry(batch.repeat(symmetries, 1, 1), codes))
         return features.float().reshape(symmetries, len(batch), -1).transpose(0, 1)
 
-    return apply_in_batches(see, images, max(1, batch_size // symmetries), device)
+    return batches_of(see, images, max(1, batch_size // symmetries), device)
 
 
 def stage_features(
