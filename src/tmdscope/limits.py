@@ -3,6 +3,9 @@
 MAX_TEXT_BYTES = 1 << 26
 """Largest settings, manifest, JSON or listing (64 MiB): a manifest of a million images has about as much."""
 
+MAX_SPLIT_BYTES = 1 << 29
+"""Largest split (512 MiB): one of a million images in five folds takes about 100 MiB."""
+
 MAX_PIXELS = 1 << 26
 """Largest picture or channel that is decoded (8192 x 8192): beyond it, a small file may be a bomb."""
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 from pydantic import TypeAdapter, ValidationError
 
 from tmdscope.files import broken, plain, read_json, sha256_file, sha256_json, write_json
+from tmdscope.limits import MAX_TEXT_BYTES
 
 _KEY = "record"
 
@@ -31,10 +32,10 @@ def write_record(
 
 
 def read_record(
-    path: Path, of: Mapping[str, str] | None = None, files: Sequence[Path] = ()
+    path: Path, of: Mapping[str, str] | None = None, files: Sequence[Path] = (), most: int = MAX_TEXT_BYTES
 ) -> dict[str, Any]:
-    """Read a record; refuse one that is changed, of something else, or whose files are."""
-    content, about = _open(path)
+    """Read a record; refuse one that is changed, of something else, or whose files are, or of more bytes."""
+    content, about = _open(path, most)
     for what, sha256 in (of or {}).items():
         found = about["of"].get(what, "no record of it")
         if found != sha256:
@@ -53,8 +54,8 @@ def record_of(path: Path) -> dict[str, str]:
     return dict(_open(path)[1]["of"])
 
 
-def _open(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    content = read_json(path)
+def _open(path: Path, most: int = MAX_TEXT_BYTES) -> tuple[dict[str, Any], dict[str, Any]]:
+    content = read_json(path, most)
     about = content.get(_KEY)
     if not isinstance(about, dict) or not isinstance(about.get("sha256"), str):
         raise broken(path, "says nothing of what it is of: another program or an earlier version wrote it")

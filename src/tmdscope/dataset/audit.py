@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import classes_of
@@ -26,10 +28,10 @@ class SplitAudit:
 
 def count_parts(manifest: pd.DataFrame, split: Split) -> pd.DataFrame:
     """Count the images of the data set by class and part of a split (``test, fold0_train, ...``)."""
-    label = manifest.set_index("image_id")["label"]
+    label, images = manifest["label"], pd.Index(manifest["image_id"])
     classes = classes_of(label)
     counted = {
-        name: label[label.index.isin(ids)].value_counts().reindex(classes, fill_value=0)
+        name: label.iloc[_known_rows(images, ids)].value_counts().reindex(classes, fill_value=0)
         for name, ids in split.parts.items()
     }
     return pd.DataFrame(counted).rename_axis("label")
@@ -37,13 +39,13 @@ def count_parts(manifest: pd.DataFrame, split: Split) -> pd.DataFrame:
 
 def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
     """Check a split against its data set: columns ``image_id, sample_id, label, image_sha256``."""
-    table = manifest.set_index("image_id")
-    strays = {image for part in split.parts.values() for image in part} - set(table.index)
+    images = pd.Index(manifest["image_id"])
+    strays = {image for part in split.parts.values() for image in part} - set(images)
     problems = [f"{image!r} is in the split but not in the data set" for image in sorted(strays)]
-    parts = {name: table.loc[[i for i in ids if i not in strays]] for name, ids in split.parts.items()}
-    problems += _misplaced(list(table.index), split) + _crossings(parts, len(split.folds))
+    rows = {name: _known_rows(images, ids) for name, ids in split.parts.items()}
+    problems += _misplaced(list(images), split) + _crossings(manifest, rows, len(split.folds))
     lacking, warnings = _lacking(count_parts(manifest, split))
-    return SplitAudit(problems + lacking, warnings + _two_faced(table))
+    return SplitAudit(problems + lacking, warnings + _two_faced(manifest))
 
 
 def read_split(path: Path, digest: str, manifest: pd.DataFrame) -> Split:
@@ -57,6 +59,12 @@ def read_split(path: Path, digest: str, manifest: pd.DataFrame) -> Split:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise broken(path, f"is unsound: {problems[0]}{more}")
     return split
+
+
+def _known_rows(images: pd.Index, ids: Sequence[str]) -> NDArray[np.intp]:
+    """Find the rows of the images of a part, each once, without those that the data set does not have."""
+    rows = images.get_indexer(np.array(ids, dtype=object))
+    return np.unique(rows[rows >= 0])
 
 
 def _misplaced(image_ids: Sequence[str], split: Split) -> list[str]:
@@ -74,14 +82,15 @@ def _misplaced(image_ids: Sequence[str], split: Split) -> list[str]:
     return problems
 
 
-def _crossings(parts: Mapping[str, pd.DataFrame], folds: int) -> list[str]:
+def _crossings(manifest: pd.DataFrame, rows: Mapping[str, NDArray[np.intp]], folds: int) -> list[str]:
     """Find samples and identical images on both sides of a boundary."""
     pairs = [
         pair for n in range(folds) for pair in combinations(("test", f"fold{n}_train", f"fold{n}_val"), 2)
     ]
     problems = []
     for column, what in (("sample_id", "sample"), ("image_sha256", "duplicated image")):
-        values = {name: set(part[column]) for name, part in parts.items()}
+        known = manifest[column].to_numpy(dtype=object)
+        values = {name: set(known[own]) for name, own in rows.items()}
         problems += [
             f"{what} {value!r} is in both {left} and {right}"
             for left, right in dict.fromkeys(pairs)
@@ -109,10 +118,11 @@ def _lacking(counts: pd.DataFrame) -> tuple[list[str], list[str]]:
     return problems, warnings
 
 
-def _two_faced(table: pd.DataFrame) -> list[str]:
+def _two_faced(manifest: pd.DataFrame) -> list[str]:
     """Find identical images that carry different labels."""
-    faces = table.groupby("image_sha256")["label"].unique()
+    faces = manifest.drop_duplicates(["image_sha256", "label"])
+    faces = faces[faces["image_sha256"].duplicated(keep=False)].sort_values("image_sha256", kind="stable")
     return [
-        f"image {table.index[table['image_sha256'] == sha256][0]!r} occurs as " + " and ".join(sorted(names))
-        for sha256, names in faces[faces.map(len) > 1].items()
+        f"image {own['image_id'].iloc[0]!r} occurs as " + " and ".join(sorted(own["label"]))
+        for _, own in faces.groupby("image_sha256")
     ]

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from tmdscope.errors import UserError
 from tmdscope.files import broken
+from tmdscope.limits import MAX_SPLIT_BYTES
 from tmdscope.record import read_record, write_record
 
 Rows = NDArray[np.int64]
@@ -63,7 +64,8 @@ class Split:
     @classmethod
     def read(cls, path: Path, data_sha256: str | None = None) -> Self:
         """Read a split of the data set of a digest; whether it is sound, the audit says."""
-        content = read_record(path, None if data_sha256 is None else {"data": data_sha256})
+        of = None if data_sha256 is None else {"data": data_sha256}
+        content = read_record(path, of, most=MAX_SPLIT_BYTES)
         if set(content) != {"test", "folds"} or not isinstance(content["folds"], list):
             raise broken(path, f"must hold 'test' and a list 'folds'; it holds {sorted(content)}")
         folds = content["folds"]

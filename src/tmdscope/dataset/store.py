@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -94,7 +95,7 @@ class Dataset:
         """Name of each image."""
         return list(self.manifest["image_id"])
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over every row's image id, image hash, sample and label, in order."""
         return digest_of(self.manifest)

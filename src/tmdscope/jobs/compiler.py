@@ -1,6 +1,6 @@
 """Compiling the dossier of a cross-validated model: reliability, scores, audit, what the data were."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -57,9 +57,17 @@ class Compiler:
         manifest, classes, test = self.dataset.manifest, program.config.classes, folds[0].test
         samples = manifest["sample_id"].to_numpy()
         probabilities = np.stack([result.probabilities for result in results])
-        embeddings = np.stack([embed_inputs(model, inputs) for model in trained.models])
-        reliability = fit_reliability(probabilities, embeddings, labels, samples, folds)
-        held_out = assess(reliability, probabilities[:, test], embeddings[:, test])
+        tested: list[NDArray[np.float32]] = []
+
+        def embedded() -> Iterator[NDArray[np.float32]]:
+            """Embed all images by one model after another, of which those of the test are kept."""
+            for model in trained.models:
+                seen = embed_inputs(model, inputs)
+                tested.append(seen[test])
+                yield seen
+
+        reliability = fit_reliability(probabilities, embedded(), labels, samples, folds)
+        held_out = assess(reliability, probabilities[:, test], np.stack(tested))
         scoring, scale = self.scoring, Scale.of(manifest.iloc[_rows(folds)], self.dataset.images.shape[1])
         task = read_task(trained.experiment.target.task)
         scores = summarise(results, folds, Cohort.of(task, manifest, labels, classes), scoring)

@@ -1,12 +1,14 @@
 """From one entry of `experiments` in params.yaml to what cross-validation needs."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from tmdscope.dataset.store import Dataset
 from tmdscope.errors import UserError
@@ -80,11 +82,18 @@ def make_experiment(
         return Ensemble([m.backbone for m in members], [m.head for m in members], encoding)
 
     stored = read_features(features, params, dataset, pretrained).features if shared else dataset.images
-    inputs = torch.from_numpy(np.array(stored)).to(device)
+    inputs = mapped(stored, device)
     labels = torch.from_numpy(dataset.labels(classes)).to(device)
     examples = Examples(inputs[:, 0], labels, inputs) if shared else Examples(inputs, labels)
     config = _config(params.architecture, encoding, size_px, shared, normalisation)
     return Experiment(encoding, examples, whole or new_head, fit_settings(params, device), assemble, config)
+
+
+def mapped(stored: NDArray[Any], device: torch.device) -> Tensor:
+    """Give a mapped file's values to a device; on the CPU they are read from it when they are used."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(stored).to(device)
 
 
 def classifier_maker(

@@ -130,10 +130,13 @@ def learning_rate_at(settings: FitSettings, done: int) -> float:
 
 
 @torch.inference_mode()
-def predict_logits(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> Tensor:
-    """Run a model in evaluation mode over inputs N x ... on its device; gives N x K, float32."""
+def predict_logits(
+    model: nn.Module, inputs: Tensor, batch_size: int = 256, rows: Tensor | None = None
+) -> Tensor:
+    """Run a model in evaluation mode over inputs N x ... on its device, or some rows; gives N x K, float32."""
     model.eval()
-    return torch.cat([model(batch).float() for batch in inputs.split(batch_size)])
+    batches = inputs.split(batch_size) if rows is None else (inputs[part] for part in rows.split(batch_size))
+    return torch.cat([model(batch).float() for batch in batches])
 
 
 def evaluate(
@@ -153,7 +156,7 @@ def _look(
 ) -> Tensor:
     """Give the mean loss, then what is predicted of each example, in one vector: one read takes it all."""
     with autocast(precision, examples.inputs.device):
-        logits = predict_logits(model, examples.inputs[positions])
+        logits = predict_logits(model, examples.inputs, rows=positions)
     loss = target.loss(logits, examples.labels[positions])
     return torch.cat([loss[None], target.predict(logits)])
 

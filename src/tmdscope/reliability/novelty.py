@@ -42,7 +42,7 @@ def fit_gaussians(embeddings: ArrayLike, labels: ArrayLike) -> ClassGaussians:
     """
     from sklearn.covariance import LedoitWolf  # a second, which only who fits should wait
 
-    given: NDArray[Any] = np.asarray(embeddings, dtype=np.float64)
+    given: NDArray[Any] = np.array(embeddings, dtype=np.float64)
     true = np.asarray(labels)
     if given.ndim != 2 or true.shape != given.shape[:1] or not given.size:
         raise ValueError(f"embeddings {given.shape} and labels {true.shape} do not match")
@@ -50,7 +50,9 @@ def fit_gaussians(embeddings: ArrayLike, labels: ArrayLike) -> ClassGaussians:
         raise ValueError("embeddings must be finite")
     classes, place = np.unique(true, return_inverse=True)
     means = np.stack([given[place == number].mean(axis=0) for number in range(len(classes))])
-    covariance = LedoitWolf(assume_centered=True).fit(given - means[place]).covariance_
+    for number, mean in enumerate(means):
+        given[place == number] -= mean
+    covariance = LedoitWolf(assume_centered=True).fit(given).covariance_
     try:
         lower = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError as error:

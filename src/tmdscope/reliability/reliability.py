@@ -1,6 +1,6 @@
 """What a fold ensemble's held-out images say of a new prediction: how sure, which classes, how familiar."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +132,7 @@ class Assessment:
 
 def fit_reliability(
     probabilities: ArrayLike,
-    embeddings: ArrayLike,
+    embeddings: Iterable[ArrayLike],
     labels: ArrayLike,
     sample_ids: Sequence[str] | NDArray[Any],
     folds: Sequence["FoldParts"],
@@ -143,9 +143,10 @@ def fit_reliability(
     A member's training part gives what it finds familiar, its validation part all else; test parts are not
     looked at. Where validation chose the epoch that is kept, scores are better by as much as that gains.
     Probabilities, (F, N, K), and embeddings before the ReLU, (F, N, width), are of every image by every
-    member; parts of a fold share no sample.
+    member; embeddings are taken one member after another, so that they may be made when they are asked for.
+    Parts of a fold share no sample.
     """
-    given, latent = _check_members(probabilities, embeddings, len(folds))
+    given = _check_probabilities(probabilities, len(folds))
     true, names = np.asarray(labels), np.asarray(sample_ids, dtype=str)
     if not true.shape == names.shape == given.shape[1:2]:
         raise ValueError(f"labels {true.shape} and samples {names.shape} must be of {given.shape[1]} images")
@@ -159,7 +160,8 @@ def fit_reliability(
     labelled, samples = [true[parts.val] for parts in folds], [names[parts.val] for parts in folds]
     temperature = fit_temperature(np.concatenate(held_out), np.concatenate(labelled))
     gaussians, misfits, distances = [], [], []
-    for member, parts, values, wanted in zip(latent, folds, held_out, labelled, strict=True):
+    for seen, parts, values, wanted in zip(embeddings, folds, held_out, labelled, strict=True):
+        member = _check_embeddings(seen, given.shape)
         gaussians.append(fit_gaussians(member[parts.train], true[parts.train]))
         misfits.append(1 - soften(values, temperature)[np.arange(len(wanted)), wanted])
         distances.append(gaussians[-1].distances(member[parts.val]))
@@ -175,20 +177,23 @@ def assess(reliability: Reliability, probabilities: ArrayLike, embeddings: Array
     were likelier than the mean of softened ones and than the mean as it is in all ten. Arrays as for
     `fit_reliability`; there may be no images.
     """
-    given, latent = _check_members(probabilities, embeddings, reliability.members)
+    given, latent = _check_probabilities(probabilities, reliability.members), np.asarray(embeddings)
+    if len(latent) != len(given):
+        raise ValueError(f"embeddings {latent.shape} must be of {reliability.members} members")
     if given.shape[2] != reliability.classes:
         raise ValueError(f"probabilities {given.shape} must be of {reliability.classes} classes")
     mean, softened = given.mean(axis=0), soften(given, reliability.temperature)
-    distances = [known.distances(member) for known, member in zip(reliability.gaussians, latent, strict=True)]
+    members = [_check_embeddings(seen, given.shape) for seen in latent]
+    distances = [known.distances(seen) for known, seen in zip(reliability.gaussians, members, strict=True)]
     novelty = reliability.novelty.p_values(distances)
-    members = np.take_along_axis(given, mean.argmax(axis=1)[None, :, None], axis=2)[..., 0]
+    surest = np.take_along_axis(given, mean.argmax(axis=1)[None, :, None], axis=2)[..., 0]
     return Assessment(
         probabilities=mean,
         calibrated=pool(given, reliability.temperature),
         sets=~within(reliability.sets.p_values(1 - softened), 1 - reliability.level),
         novelty=novelty,
         unfamiliar=within(novelty, reliability.novelty_cut),
-        spread=members.std(axis=0),
+        spread=surest.std(axis=0),
     )
 
 
@@ -226,16 +231,18 @@ def measure(
     )
 
 
-def _check_members(
-    probabilities: ArrayLike, embeddings: ArrayLike, members: int
-) -> tuple[Values, NDArray[Any]]:
-    given, latent = np.asarray(probabilities, dtype=np.float64), np.asarray(embeddings)
-    if given.ndim != 3 or latent.ndim != 3 or given.shape[:2] != latent.shape[:2] or len(given) != members:
-        raise ValueError(
-            f"probabilities {given.shape} and embeddings {latent.shape} must be of {members} members and "
-            "the same images"
-        )
+def _check_probabilities(probabilities: ArrayLike, members: int) -> Values:
+    given = np.asarray(probabilities, dtype=np.float64)
+    if given.ndim != 3 or len(given) != members:
+        raise ValueError(f"probabilities {given.shape} must be of {members} members")
     check_probabilities(given)
-    if not np.isfinite(latent).all():
+    return given
+
+
+def _check_embeddings(member: ArrayLike, probabilities: tuple[int, ...]) -> NDArray[Any]:
+    seen = np.asarray(member)
+    if seen.ndim != 2 or len(seen) != probabilities[1]:
+        raise ValueError(f"probabilities {probabilities} and embeddings {seen.shape} must be of the same images")
+    if not np.isfinite(seen).all():
         raise ValueError("embeddings must be finite")
-    return given, latent
+    return seen

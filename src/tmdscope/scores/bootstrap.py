@@ -19,7 +19,13 @@ MANY = 50
 
 _PERCENTILES = (2.5, 97.5)
 _BLOCK = 4096
-"""Resamples whose draws are held in memory at a time."""
+"""Resamples whose draws are held in memory at a time, at most."""
+
+_DRAWN = 1 << 25
+"""Numbers of samples that are held at a time (256 MiB)."""
+
+_MANY_SAMPLES = 20_000
+"""Samples above which those that hold the same are drawn together: which of them it is makes no difference."""
 
 
 def sums_by_sample(values: NDArray[Any], sample_ids: ArrayLike) -> Values:
@@ -49,14 +55,17 @@ def drawn_sums(sums: NDArray[Any], resamples: int, seed: int, weigh: bool = Fals
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: an interval needs at least one")
-    samples, rng = len(sums), np.random.default_rng(seed)
-    found = []
-    for start in range(0, resamples, _BLOCK):
-        size = min(_BLOCK, resamples - start)
+    samples, rng, alike = len(sums), np.random.default_rng(seed), np.ones(len(sums))
+    if samples > _MANY_SAMPLES:
+        sums, counts = np.unique(sums, axis=0, return_counts=True)
+        alike = counts.astype(np.float64)
+    block, found = min(_BLOCK, max(1, _DRAWN // len(sums))), []
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
         draws = (
-            rng.dirichlet(np.ones(samples), size)
+            rng.dirichlet(alike, size)
             if weigh
-            else rng.multinomial(samples, np.full(samples, 1 / samples), size).astype(np.float64)
+            else rng.multinomial(samples, alike / samples, size).astype(np.float64)
         )
         found.append(draws @ sums)
     return np.concatenate(found)

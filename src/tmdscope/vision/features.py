@@ -1,7 +1,7 @@
 """Running networks over many images: frozen features and embeddings."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,28 +42,31 @@ def placed(network: Network, device: torch.device) -> Network:
     return copy.deepcopy(network).to(device).eval()
 
 
-@torch.inference_mode()
 def apply_in_batches(
     function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], batch_size: int, device: torch.device
 ) -> NDArray[Any]:
-    """Apply a function of a network in evaluation mode to uint8 images, N x H x W, batch by batch: N x F.
+    """Apply a function of a network in evaluation mode to uint8 images, N x H x W, batch by batch: N x F."""
+    return np.concatenate([*pieces_of(function, images, batch_size, device)])
 
-    What is found stays on the device until there are `_READ_BYTES` of it.
-    """
+
+def pieces_of(
+    function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], batch_size: int, device: torch.device
+) -> Iterator[NDArray[Any]]:
+    """Do the same, and give what is found piece by piece: it stays on the device up to `_READ_BYTES`."""
     starts = range(0, len(images), batch_size)
 
     def work(batch: Tensor) -> tuple[Tensor, ...]:
         return (function(batch),)
 
     run = partial(Recorded(batch_size).run, work) if pays(device, len(starts)) else work
-    found, waiting = [], list[Tensor]()
+    waiting = list[Tensor]()
     for start in starts:
-        waiting += run(send(torch.from_numpy(np.array(images[start : start + batch_size])), device))
+        with torch.inference_mode():
+            waiting += run(send(torch.from_numpy(np.array(images[start : start + batch_size])), device))
         last = start + batch_size >= len(images)
         if last or sum(values.nbytes for values in waiting) >= _READ_BYTES:
-            found.append(torch.cat(waiting).cpu().numpy())
+            yield torch.cat(waiting).cpu().numpy()
             waiting.clear()
-    return np.concatenate(found)
 
 
 def frozen_backbone(weights: str, architecture: str, pretrained: Path, size_px: int) -> Backbone:
@@ -105,6 +108,18 @@ def symmetric_features(
 
     There are 1, 4 or 8, see `tmdscope.vision.augment`; the first is the image itself.
     """
+    return np.concatenate([*symmetric_batches(backbone, images, symmetries, batch_size, device, precision)])
+
+
+def symmetric_batches(
+    backbone: Backbone,
+    images: NDArray[np.uint8],
+    symmetries: int,
+    batch_size: int,
+    device: torch.device,
+    precision: Precision,
+) -> Iterator[NDArray[np.float32]]:
+    """Compute the same as `symmetric_features`, and give it piece by piece."""
     frozen = fold_batch_norm(backbone)
 
     def see(batch: Tensor) -> Tensor:
@@ -113,7 +128,7 @@ def symmetric_features(
             features: Tensor = frozen(apply_symmetry(batch.repeat(symmetries, 1, 1), codes))
         return features.float().reshape(symmetries, len(batch), -1).transpose(0, 1)
 
-    return apply_in_batches(see, images, max(1, batch_size // symmetries), device)
+    return pieces_of(see, images, max(1, batch_size // symmetries), device)
 
 
 def stage_features(

@@ -1,5 +1,6 @@
 """Features of frozen backbones on disk, a folder for each, and what they are of."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmdscope.dataset.store import Dataset
-from tmdscope.files import atomic_path, broken, open_array, require_finite, sha256_file
+from tmdscope.files import atomic_path, broken, open_array, require_finite, sha256_file, write_array
 from tmdscope.names import key_of
 from tmdscope.record import JsonRecord
 from tmdscope.vision.backbones import feature_count
@@ -64,11 +65,7 @@ class StoredFeatures:
     def write(self, folder: Path, data_sha256: str, pretrained: Path) -> None:
         """Write ``features.npy`` and ``features.json``, replacing what the folder held."""
         about = About(self.architecture, self.weights, self.symmetries, self.precision)
-        with atomic_path(folder) as temporary:
-            temporary.mkdir()
-            np.save(temporary / VALUES, self.features)
-            of = _of(data_sha256, self.weights, pretrained)
-            about.write(temporary / _RECORD, of, [temporary / VALUES])
+        write_features(folder, about, self.features, len(self.features), data_sha256, pretrained)
 
     @classmethod
     def read(cls, folder: Path, dataset: Dataset, pretrained: Path) -> "StoredFeatures":
@@ -80,6 +77,23 @@ class StoredFeatures:
         values = open_array(folder / VALUES, shape, np.float32)
         require_finite(folder / VALUES, values)
         return cls(values, about.architecture, about.weights, about.precision)
+
+
+def write_features(
+    folder: Path,
+    about: About,
+    rows: Iterable[NDArray[np.float32]],
+    images: int,
+    data_sha256: str,
+    pretrained: Path,
+) -> None:
+    """Write the features of so many images as they come, (V, F) of each, replacing what the folder held."""
+    shape = (images, about.symmetries, feature_count(about.architecture))
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        write_array(temporary / VALUES, rows, shape, np.float32)
+        of = _of(data_sha256, about.weights, pretrained)
+        about.write(temporary / _RECORD, of, [temporary / VALUES])
 
 
 def _of(data_sha256: str, weights: str, pretrained: Path) -> dict[str, str]:

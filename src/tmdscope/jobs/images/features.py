@@ -1,13 +1,15 @@
 """Stage `features`: what frozen backbones see in every image, stored once for all heads."""
 
+from itertools import chain
+
 from tmdscope.dataset.store import Dataset
 from tmdscope.jobs.study import Study
 from tmdscope.layout import Layout
 from tmdscope.memory import keep_freed_memory
 from tmdscope.params.experiments import FeaturesParams
-from tmdscope.vision.features import best_device, frozen_backbone, symmetric_features
+from tmdscope.vision.features import best_device, frozen_backbone, symmetric_batches
 from tmdscope.vision.precision import Precision, resolve_precision
-from tmdscope.vision.stored import StoredFeatures, place_of
+from tmdscope.vision.stored import About, place_of, write_features
 
 
 def run(study: Study) -> None:
@@ -25,12 +27,10 @@ def store_features(settings: FeaturesParams, dataset: Dataset, layout: Layout) -
         backbone = frozen_backbone(
             asked.weights, asked.architecture, layout.pretrained, dataset.images.shape[1]
         )
-        features = symmetric_features(
+        batches = symmetric_batches(
             backbone.to(device), dataset.images, settings.symmetries, settings.batch_size, device, precision
         )
-        stored, place = (
-            StoredFeatures(features, **dict(asked), precision=precision.value),
-            place_of(layout.features, asked),
-        )
-        stored.write(place, dataset.digest, layout.pretrained)
-        print(f"{place}: {' x '.join(map(str, features.shape))}, {precision}")
+        place, about = place_of(layout.features, asked), About(asked.architecture, asked.weights, settings.symmetries, precision.value)
+        count, rows = len(dataset.images), chain.from_iterable(batches)
+        write_features(place, about, rows, count, dataset.digest, layout.pretrained)
+        print(f"{place}: {count} images x {settings.symmetries} symmetries, {precision}")

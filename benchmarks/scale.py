@@ -1,0 +1,259 @@
+"""Processor time and memory of every verb against the number of images: what grows faster than they do shows.
+
+A project of made images (64 px; five classes, two images of a sample on average) is written as stage `prepare`
+leaves it, and the study's own verbs run in it, each in a process of its own. Verbs whose rate does not depend on
+the number are left out above `SEEN` images, and frozen features are then drawn at random, not those of a
+ResNet18. The scores mean nothing. ``TMDSCOPE_BENCH_IMAGES`` sets the sizes, such as ``1000,100000``;
+`python -m benchmarks.scale SIZE ...` prints each line when it is known.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from ruamel.yaml import YAML
+
+from benchmarks.peak import peak_kb
+from tmdscope.dataset.store import HEIGHTS, IMAGES, MANIFEST, RAW_SCHEMA, SCHEMA, write_manifest
+from tmdscope.files import sha256_array, write_array
+from tmdscope.layout import MAIN
+from tmdscope.materials import MATERIALS
+
+NAME = "scale"
+SIZES = tuple(int(size) for size in os.environ.get("TMDSCOPE_BENCH_IMAGES", "500,1000").split(","))
+SEEN = 1000
+"""Images that are levelled, seen by a network, described and predicted at most."""
+
+EPOCHS, BATCH, SIZE_PX, WIDTH = 2, 256, 64, 512
+_EXPERIMENT = "features"
+_BACKBONE = {"architecture": "resnet18", "weights": "none"}
+_CHUNK = 4096
+
+
+def report() -> dict[str, Any]:
+    """Measure every verb at every size of `SIZES`.
+
+    Returns
+    -------
+    dict
+        ``verbs``: for each size and verb, what `measure` found.
+    """
+    return {"benchmark": NAME, "verbs": [line for size in SIZES for line in measure(size)]}
+
+
+def measure(count: int, folder: Path | None = None) -> Iterator[dict[str, Any]]:
+    """Make a project and run its verbs, one after another.
+
+    Parameters
+    ----------
+    count : int
+        Images.
+    folder : pathlib.Path, optional
+        Where the project is left; else it is deleted.
+
+    Yields
+    ------
+    dict
+        ``images``, ``verb``, ``cpu_s`` of all its processes, ``cpu_s_per_1000`` images, ``peak_mb``, the largest
+        memory of a process, pages of mapped files included, and ``own_mb``, that without them.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        root = Path(temporary)
+        make_project(root, count)
+        for verb, command in verbs(count):
+            yield {"images": count, "verb": verb, **run(command, root, count)}
+
+
+def verbs(count: int) -> Iterator[tuple[str, list[str]]]:
+    """List what is run, in order, and how.
+
+    Parameters
+    ----------
+    count : int
+        Images.
+
+    Yields
+    ------
+    tuple of str and list of str
+        Name and command.
+    """
+    few = count <= SEEN
+    stage, own = ("-m", "tmdscope.studies", "tmd_materials"), ("-m", "benchmarks.scale")
+    if few:
+        yield "prepare", [*stage, "prepare"]
+    yield "split", [*stage, "split"]
+    yield ("features", [*stage, "features"]) if few else ("features, drawn", [*own, "features"])
+    yield "crossval", [*stage, "crossval", _EXPERIMENT]
+    yield "audit", [*stage, "audit"]
+    if few:
+        yield "describe", [*stage, "describe"]
+        yield "predict", [*own, "predict"]
+
+
+def run(command: Sequence[str], root: Path, count: int) -> dict[str, float]:
+    """Run a command in a project and watch its memory.
+
+    Parameters
+    ----------
+    command : sequence of str
+        For Python.
+    root : pathlib.Path
+        The project.
+    count : int
+        Images.
+
+    Returns
+    -------
+    dict
+        See `measure`.
+
+    Raises
+    ------
+    RuntimeError
+        It failed.
+    """
+    here = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{here / 'src'}:{here}", "MLFLOW_TRACKING_URI": ""}
+    with (root / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+        own_kb = 0
+        while True:
+            own_kb = max(own_kb, _anonymous_kb(process.pid))
+            number, status, used = os.wait4(process.pid, os.WNOHANG)
+            if number:
+                break
+            time.sleep(0.05)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{command}: {(root / 'log.txt').read_text(encoding='utf-8')[-4000:]}")
+    seconds = used.ru_utime + used.ru_stime
+    return {
+        "cpu_s": round(seconds, 2),
+        "cpu_s_per_1000": round(1000 * seconds / count, 3),
+        "peak_mb": round(used.ru_maxrss / 2**10),
+        "own_mb": round(own_kb / 2**10),
+    }
+
+
+def _anonymous_kb(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    return int(status.partition("RssAnon:")[2].split()[0]) if "RssAnon:" in status else 0
+
+
+def make_project(root: Path, count: int) -> None:
+    """Write settings, raw and prepared images.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The project.
+    count : int
+        Images.
+    """
+    (root / "params.yaml").write_text(_settings(), encoding="utf-8")
+    rng = np.random.default_rng(1)
+    samples = np.sort(rng.integers(0, max(50, count // 2), count))
+    labels = np.asarray(MATERIALS, dtype=object)[samples % len(MATERIALS)]
+    raw, prepared = root / MAIN.raw, root / MAIN.prepared
+    raw.mkdir(parents=True)
+    prepared.mkdir(parents=True)
+    hashes: list[str] = []
+    shape = (count, SIZE_PX, SIZE_PX)
+    write_array(prepared / IMAGES, _images(samples % len(MATERIALS), hashes), shape, np.uint8)
+    manifest = pd.DataFrame(
+        {
+            "image_id": [f"{number:07d}" for number in range(count)],
+            "sample_id": [f"S{sample:06d}" for sample in samples],
+            "label": labels,
+            "pixel_size_nm": 10.0,
+            "source": "simulated",
+            "source_sha256": hashes,
+        }
+    )
+    whole = manifest.assign(image_sha256=hashes, duplicate_of=pd.Series([None] * count, dtype=str))
+    write_manifest(prepared / MANIFEST, whole, SCHEMA)
+    if count <= SEEN:
+        images = np.load(prepared / IMAGES)
+        heights = images.astype(np.float32) / 50
+        write_array(raw / HEIGHTS, heights, shape, np.float32)
+        manifest = manifest.assign(source_sha256=[sha256_array(one) for one in heights])
+        (root / "new").mkdir()
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(root / "new" / f"{number:07d}.png")
+    write_manifest(raw / MANIFEST, manifest, RAW_SCHEMA)
+
+
+def _settings() -> str:
+    yaml = YAML(typ="safe")
+    content = yaml.load(Path(__file__).parents[1] / "params.yaml")
+    content["prepare"]["size_px"] = SIZE_PX
+    content["features"] |= {"backbones": [_BACKBONE], "flips": False}
+    asked = {**content["experiments"]["features-multiclass"], **_BACKBONE}
+    content["experiments"] = {_EXPERIMENT: asked | {"epochs": EPOCHS, "batch_size": BATCH, "flips": False}}
+    content["searches"] = {}
+    return json.dumps(content)
+
+
+def _images(classes: NDArray[np.int64], hashes: list[str]) -> Iterator[NDArray[np.uint8]]:
+    """Draw stripes as wide as the class says, under noise, so that all differ."""
+    rng = np.random.default_rng(2)
+    rows = np.arange(SIZE_PX)[:, None] / (2 + np.arange(len(MATERIALS))[:, None, None])
+    stripes = np.broadcast_to(100 + 80 * np.sin(rows), (len(MATERIALS), SIZE_PX, SIZE_PX)).astype(np.uint8)
+    for start in range(0, len(classes), _CHUNK):
+        own = stripes[classes[start : start + _CHUNK]]
+        for image in own + rng.integers(0, 60, own.shape, dtype=np.uint8):
+            hashes.append(sha256_array(image))
+            yield image
+
+
+def draw_features() -> None:
+    """Write random features of the project in this folder, shifted by class, as stage `features` does."""
+    from tmdscope.dataset.store import Dataset
+    from tmdscope.params.experiments import BackboneParams
+    from tmdscope.vision.stored import StoredFeatures, place_of
+
+    dataset, rng = Dataset.load(MAIN.prepared), np.random.default_rng(3)
+    features = rng.standard_normal((len(dataset.images), 1, WIDTH), dtype=np.float32)
+    features[:, 0, :5] += np.eye(5, dtype=np.float32)[dataset.labels(MATERIALS)]
+    stored = StoredFeatures(features, **_BACKBONE, precision="fp32")
+    stored.write(place_of(MAIN.features, BackboneParams(**_BACKBONE)), dataset.digest, MAIN.pretrained)
+
+
+def predict() -> None:
+    """Predict the pictures of the project in this folder by its cross-validated model, as CSV."""
+    from tmdscope.lifecycle.inputs import find_files
+    from tmdscope.lifecycle.predict import writer
+    from tmdscope.lifecycle.predictor import Predictor
+    from tmdscope.run_record import ExperimentRun
+    from tmdscope.scores.scored import RUN
+    from tmdscope.tracking.models import load_program
+    from tmdscope.tracking.store import connect
+
+    connect()
+    program = load_program(ExperimentRun.read(MAIN.experiments / _EXPERIMENT / RUN).model_uri)
+    head, write = writer("csv", program.config.classes, ())
+    with Path("predicted.csv").open("w", encoding="utf-8") as out:
+        out.write(head)
+        for prediction in Predictor(program, NAME).stream(find_files([Path("new")])):
+            out.write(write(prediction))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] in (["features"], ["predict"]):
+        draw_features() if sys.argv[1] == "features" else predict()
+    else:
+        for size in map(int, sys.argv[1:]):
+            for line in measure(size):
+                print(json.dumps(line), flush=True)
