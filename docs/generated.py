@@ -34,6 +34,7 @@ OUTSIDE = (
     "CHANGELOG.md",
     "data/user/README.md",
     "examples/compose.yaml",
+    "examples/slurm/search-gpus.sbatch",
     "examples/slurm/search.sbatch",
 )
 """Files outside docs/ that pages point to; the site holds them under ``repository/``."""

@@ -1,5 +1,6 @@
 """One version of everything, whoever writes it down, and a CI that cannot skip in silence."""
 
+import os
 import re
 import subprocess
 import tomllib
@@ -105,8 +106,8 @@ def test_make_help_lists_every_target(pytester: pytest.Pytester) -> None:
 
 
 def test_the_examples_are_of_their_form_and_name_our_mlflow() -> None:
-    script = ROOT / "examples" / "slurm" / "search.sbatch"
-    subprocess.run(["bash", "-n", str(script)], check=True)
+    for script in (ROOT / "examples" / "slurm").iterdir():
+        subprocess.run(["bash", "-n", str(script)], check=True)
     services = yaml("examples/compose.yaml")["services"]
     assert set(services) == {"postgres", "runs-database", "objects", "mlflow"}
     pinned = re.search(r'"(mlflow==[^"]+)"', (ROOT / "pyproject.toml").read_text())
@@ -121,6 +122,35 @@ def test_the_examples_are_of_their_form_and_name_our_mlflow() -> None:
     asked = set(re.findall(r"\$\{(\w+):\?", (ROOT / "examples" / "compose.yaml").read_text()))
     given = (ROOT / "examples" / "compose.env.example").read_text()
     assert asked == set(re.findall(r"(?m)^(\w+)=", given))
+
+
+SRUN = """#!/bin/bash
+for process in 0 1 2 3; do
+  SLURM_PROCID=$process SLURM_LOCALID=$((process % 2)) "${@:3}"
+done
+"""
+
+
+def test_a_search_on_whole_nodes_has_a_process_for_each_gpu(tmp_path: Path) -> None:
+    """Stand-ins for two nodes of two GPUs and for the command."""
+    bin_ = tmp_path / ".venv" / "bin"
+    bin_.mkdir(parents=True)
+    said = '#!/bin/bash\necho "$CUDA_VISIBLE_DEVICES $OMP_NUM_THREADS $*"\n'
+    for name, text in (("srun", SRUN), ("tmdscope", said)):
+        (bin_ / name).write_text(text)
+        (bin_ / name).chmod(0o755)
+    needs = {
+        "EXPERIMENT": "one",
+        "TMDSCOPE_SEARCH_STORAGE": "s",
+        "MLFLOW_TRACKING_URI": "m",
+        "SLURM_SUBMIT_DIR": str(tmp_path),
+        "SLURM_GPUS_ON_NODE": "2",
+        "SLURM_CPUS_ON_NODE": "16",
+    }
+    script = ["bash", str(ROOT / "examples" / "slurm" / "search-gpus.sbatch")]
+    ran = subprocess.run(script, env={**os.environ, **needs}, check=True, capture_output=True, text=True)
+    join = "8 search-worker one --wait 3600"
+    assert ran.stdout.splitlines() == ["0 8 search one", f"1 {join}", f"0 {join}", f"1 {join}"]
 
 
 NEEDY = """

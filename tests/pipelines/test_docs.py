@@ -90,6 +90,8 @@ NOT_RUN = {
     "tmdscope search features-multiclass --workers 4": DATABASE,
     "tmdscope search-worker finetune-multiclass --wait 600": DATABASE,
     "tmdscope search-worker features-multiclass --wait 600": DATABASE,
+    "CUDA_VISIBLE_DEVICES=0 tmdscope search finetune-multiclass": DATABASE,
+    "CUDA_VISIBLE_DEVICES=1 tmdscope search-worker finetune-multiclass --wait 600": DATABASE,
     "export TMDSCOPE_SEARCH_STORAGE=postgresql://tmdscope@127.0.0.1:5432/searches": GROUP,
     "export TMDSCOPE_SEARCH_STORAGE=postgresql://tmdscope@HOST:5432/searches": GROUP,
     "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000": GROUP,

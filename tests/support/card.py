@@ -64,8 +64,8 @@ class FakeCard(TorchFunctionMode):
         if function in _HOST_ONLY and self.holds(args[0]):
             raise TypeError("can't convert cuda device type tensor to numpy")
         device = kwargs.get("device")
-        if device is not None:
-            self.sends += function in (torch.tensor, torch.as_tensor) and torch.device(device) == CARD
+        if device is not None and torch.device(device) == CARD:
+            self.sends += function in (torch.tensor, torch.as_tensor)
             kwargs["device"] = _CPU
         where = {self.holds(tensor) for tensor in _mixed(function, args, given)}
         if len(where) > 1:

@@ -5,7 +5,9 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 from pydantic import TypeAdapter
+from torch import nn
 
+from tmdscope.learn.fit import Examples
 from tmdscope.materials import MATERIALS
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Ensemble, EnsembleConfig, Head, rebuild_ensemble
@@ -122,3 +124,23 @@ def test_an_ensemble_of_waiting_atoms_is_rebuilt_to_decode_as_it_did(wait: bool)
     assert again == config
     decoded = again.make_target().decode(torch.tensor([[3.0, -3.0, -3.0, -3.0]]))
     assert decoded.tolist() == [0 if wait else -1]
+
+
+def test_images_stay_in_the_layout_that_suits_convolutions() -> None:
+    """From bytes that are gathered and flipped to the last convolution, in training as in evaluation."""
+    model = Classifier(Backbone(bare_backbone("resnet18"), GREY_NORMALISATION), Head(512, 3))
+    model.to(memory_format=torch.channels_last)
+    layouts: list[bool] = []
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(
+                lambda _, __, maps: layouts.append(maps.is_contiguous(memory_format=torch.channels_last))
+            )
+    images = torch.randint(0, 256, (6, 64, 64), dtype=torch.uint8)
+    rows = torch.tensor([4, 1, 1])
+    seen = Examples(images, torch.zeros(6, dtype=torch.int64)).batch(rows, torch.tensor([1, 2, 7]))
+    assert seen.dtype == torch.uint8
+    for training in (True, False):
+        model.train(training)(seen)
+    assert len(layouts) == 40
+    assert all(layouts)
