@@ -26,6 +26,7 @@ from benchmarks import (
     predict_224,
     prepare_1026,
     reliability,
+    scale,
     search_vs_grid,
     serving,
     simulate_128,
@@ -56,6 +57,7 @@ BENCHMARKS = {
         descriptor_truth,
         film_truth,
         descriptors_stream,
+        scale,
         audit_seeds,
         ingest_mixed,
     )

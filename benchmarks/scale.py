@@ -1,10 +1,10 @@
-"""Processor time and memory of every verb against the number of images: what grows faster than they do shows.
+"""Processor time and memory of every verb against the number of images: shows what grows faster than they do.
 
-A project of made images (64 px; five classes, two images of a sample on average) is written as stage `prepare`
-leaves it, and the study's own verbs run in it, each in a process of its own. Verbs whose rate does not depend on
-the number are left out above `SEEN` images, and frozen features are then drawn at random, not those of a
-ResNet18. The scores mean nothing. ``TMDSCOPE_BENCH_IMAGES`` sets the sizes, such as ``1000,100000``;
-`python -m benchmarks.scale SIZE ...` prints each line when it is known.
+A project of made images (64 px; five classes, two images of a sample on average) is written as stage
+`prepare` leaves it, and the study's own verbs run in it, each in a process of its own. Verbs whose rate does
+not depend on the number are left out above `SEEN` images, and frozen features are then drawn at random, not
+those of a ResNet18. The scores mean nothing. ``TMDSCOPE_BENCH_IMAGES`` sets the sizes, such as
+``1000,100000``; `python -m benchmarks.scale SIZE ...` prints each line when it is known.
 """
 
 import json
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from ruamel.yaml import YAML
 
-from benchmarks.peak import peak_kb
 from tmdscope.dataset.store import HEIGHTS, IMAGES, MANIFEST, RAW_SCHEMA, SCHEMA, write_manifest
 from tmdscope.files import sha256_array, write_array
 from tmdscope.layout import MAIN
@@ -36,7 +35,7 @@ SEEN = 1000
 
 EPOCHS, BATCH, SIZE_PX, WIDTH = 2, 256, 64, 512
 _EXPERIMENT = "features"
-_BACKBONE = {"architecture": "resnet18", "weights": "none"}
+_BACKBONE: dict[str, Any] = {"architecture": "resnet18", "weights": "none"}
 _CHUNK = 4096
 
 
@@ -64,8 +63,8 @@ def measure(count: int, folder: Path | None = None) -> Iterator[dict[str, Any]]:
     Yields
     ------
     dict
-        ``images``, ``verb``, ``cpu_s`` of all its processes, ``cpu_s_per_1000`` images, ``peak_mb``, the largest
-        memory of a process, pages of mapped files included, and ``own_mb``, that without them.
+        ``images``, ``verb``, ``cpu_s`` of all its processes, ``cpu_s_per_1000`` images, ``peak_mb``, the
+        largest memory of a process, pages of mapped files included, and ``own_mb``, that without them.
     """
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         root = Path(temporary)

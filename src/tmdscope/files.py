@@ -141,7 +141,10 @@ def read_json(path: Path, most: int = MAX_TEXT_BYTES) -> dict[str, Any]:
     """Read a JSON object; one that holds a number that is not finite is refused, as a missing file is."""
     with _reading(path, "JSON"):
         content = json.loads(
-            read_bytes(path, most).decode(), parse_float=_finite, parse_constant=_finite, object_pairs_hook=_once
+            read_bytes(path, most).decode(),
+            parse_float=_finite,
+            parse_constant=_finite,
+            object_pairs_hook=_once,
         )
     if not isinstance(content, dict):
         raise broken(path, f"holds a {type(content).__name__}, expected a JSON object")

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.audit.studies import PARAMS, SCORING, make_table
 from tests.audit.test_findings import parts_of
@@ -124,11 +126,25 @@ def test_nuisance_is_numbers_days_or_words_however_it_was_stored() -> None:
 
 
 def test_too_many_images_leave_some_of_every_sample() -> None:
-    samples = ["a"] * 5 + ["b"] * 2 + ["c"]
-    assert draw_images(samples, 8).tolist() == list(range(8))
-    assert draw_images(samples, 5).tolist() == [0, 1, 5, 6, 7]
-    with pytest.raises(UserError, match="3 samples are too many"):
-        draw_images(samples, 2)
+    samples, labels = ["a"] * 5 + ["b"] * 2 + ["c"], ["x"] * 5 + ["y"] * 3
+    assert draw_images(samples, labels, 8, 1, 1).tolist() == list(range(8))
+    assert draw_images(samples, labels, 5, 1, 1).tolist() == [0, 1, 5, 6, 7]
+    assert draw_images(samples, labels, 2, 1, 1).tolist() in ([5, 6], [7])
+
+
+@given(
+    sizes=st.lists(st.integers(1, 4), min_size=20, max_size=60),
+    most=st.integers(8, 19),
+    seed=st.integers(0, 9),
+)
+def test_of_too_many_samples_some_are_drawn_whole(sizes: list[int], most: int, seed: int) -> None:
+    samples = np.repeat([f"S{number}" for number in range(len(sizes))], sizes)
+    labels = np.repeat(np.arange(len(sizes)) % 2, sizes)
+    drawn = draw_images(samples, labels, most, 1, seed)
+    assert most - 3 <= len(drawn) <= most
+    assert drawn.tolist() == np.flatnonzero(np.isin(samples, samples[drawn])).tolist()
+    assert set(labels[drawn]) == {0, 1}
+    assert drawn.tolist() == draw_images(samples, labels, most, 1, seed).tolist()
 
 
 @pytest.mark.slow

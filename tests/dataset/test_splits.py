@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tmdscope.dataset import splits
 from tmdscope.dataset.label import take_label
 from tmdscope.dataset.splits import Fold, Split, group_samples, make_split, outer_folds, split_rest
 from tmdscope.errors import UserError
@@ -180,3 +181,21 @@ def test_the_published_split(published_dir: Path) -> None:
     assert [counts[material] for material in MATERIALS] == [47, 18, 13, 12, 14]
     first = Counter(table["label"].iloc[[int(image) for image in split.folds[0].train]])
     assert [first[material] for material in MATERIALS] == [343, 131, 99, 93, 71]
+
+
+@given(
+    samples=st.lists(st.integers(0, 12), min_size=12, max_size=80),
+    classes=st.integers(1, 4),
+    folds=st.integers(2, 5),
+)
+def test_many_samples_are_cut_as_few_are(samples: list[int], classes: int, folds: int) -> None:
+    assume(len(set(samples)) >= folds)
+    labels = [sample * sample % 7 % classes for sample in samples]
+    names = [f"S{sample}" for sample in samples]
+    few = outer_folds(labels, names, folds)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splits, "_MANY_SAMPLES", 1)
+        many = outer_folds(labels, names, folds)
+    for one, other in zip(few, many, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tmdscope.errors import UserError
-from tmdscope.scores.bootstrap import Interval, draw_samples, mean_with_interval, sums_by_sample
+from tmdscope.scores import bootstrap
+from tmdscope.scores.bootstrap import Interval, draw_samples, drawn_sums, mean_with_interval, sums_by_sample
 
 
 def test_values_are_added_up_by_sample() -> None:
@@ -39,3 +40,22 @@ def test_what_is_not_known_does_not_count() -> None:
     alone = mean_with_interval(np.array([1.0, np.nan]), ["a", "b"], 100, 1)
     assert alone == Interval(1.0, None, images=1, samples=1)
     assert mean_with_interval(np.array([np.nan]), ["a"], 100, 1).mean is None
+
+
+def test_draws_in_small_blocks_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = np.random.default_rng(1).integers(0, 3, (40, 2)).astype(np.float64)
+    whole = drawn_sums(sums, 100, 7)
+    monkeypatch.setattr(bootstrap, "_DRAWN", 120)
+    np.testing.assert_array_equal(drawn_sums(sums, 100, 7), whole)
+
+
+@pytest.mark.parametrize("weigh", [False, True])
+def test_samples_that_hold_the_same_may_be_drawn_together(
+    monkeypatch: pytest.MonkeyPatch, weigh: bool
+) -> None:
+    sums = np.array([[1.0, 0.0]] * 30 + [[0.0, 2.0]] * 10)
+    apart = drawn_sums(sums, 20_000, 1, weigh)
+    monkeypatch.setattr(bootstrap, "_MANY_SAMPLES", 1)
+    together = drawn_sums(sums, 20_000, 1, weigh)
+    np.testing.assert_allclose(together.mean(axis=0), apart.mean(axis=0), rtol=0.02)
+    np.testing.assert_allclose(together.std(axis=0), apart.std(axis=0), rtol=0.03)

@@ -117,6 +117,18 @@ class Audit(Findings):
         return found
 
     @property
+    def is_sampled(self) -> bool:
+        """Whether the audited images were drawn from more."""
+        return self.images_of is not None and self.duplicates.images < self.images_of
+
+    @property
+    def drawn(self) -> str:
+        """How many images were audited, and of how many: ``sampled 6,000 of 1,000,000``."""
+        if not self.is_sampled:
+            return f"{self.duplicates.images} of {self.images_of or self.duplicates.images}"
+        return f"sampled {self.duplicates.images:,} of {self.images_of:,}"
+
+    @property
     def origin(self) -> Origin:
         """Where its run is, and what made it; empty without a run."""
         return Origin(

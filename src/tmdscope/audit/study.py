@@ -22,9 +22,6 @@ from tmdscope.params.common import ScoringParams
 from tmdscope.scores.cohort import Cohort, Rows
 from tmdscope.scores.text import plural
 
-MOST_IMAGES = 6000
-"""Images that are audited at most: the kernel between all of them is held in memory (3 x 288 MB)."""
-
 
 def audit(
     cohort: Cohort,
@@ -33,15 +30,15 @@ def audit(
     scoring: ScoringParams,
     runners: Mapping[str, tuple[FoldRunner, int]],
 ) -> Audit:
-    """Audit a data set of at most `MOST_IMAGES` images.
+    """Audit a data set of at most `AuditParams.most_images` images: kernels between all are held in memory.
 
     `parts` maps a part of the study's split to its rows (``test, fold0_train, fold0_val ...``), empty without
     a split; `runners` a model of the study to what runs one of its folds and their number, may be empty.
     """
-    if len(cohort) > MOST_IMAGES:
+    if len(cohort) > params.most_images:
         raise UserError(
-            f"audit: {len(cohort)} {plural(cohort.row)}, {MOST_IMAGES} can be audited at most; "
-            "draw some of every sample"
+            f"audit: {len(cohort)} {plural(cohort.row)}, audit.most_images is {params.most_images}; "
+            f"{params.most_images} can be audited at most: draw some, or raise it"
         )
     with threadpool_limits(1):  # thousands of small systems would spend their time waiting for a second
         kernel, ordered = KernelPredictor(cohort), cohort.order is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tmdscope.doubt import names_of
 from tmdscope.errors import UserError
@@ -97,16 +97,29 @@ def warning_columns(manifest: pd.DataFrame) -> dict[str, pd.Series]:
     }
 
 
-def draw_images(sample_ids: Sequence[str], most: int) -> Rows:
+def draw_images(sample_ids: ArrayLike, labels: ArrayLike, most: int, few_samples: int, seed: int) -> Rows:
     """Choose images to audit where there are too many: the first of every sample, as many of each as fit.
 
-    Gives rows, rising; all where they fit. More samples than `most` are a `UserError`.
+    Of more samples than `most` some are drawn, whole: at random by the seed, `few_samples` of every class
+    first, then as many of each class as its share. Gives rows, rising; all where they fit.
     """
-    number = pd.Series(sample_ids).groupby(list(sample_ids)).cumcount().to_numpy()
-    fitting = [limit for limit in range(1, int(number.max()) + 2) if (number < limit).sum() <= most]
-    if not fitting:
-        raise UserError(f"{len(set(sample_ids))} samples are too many to audit, {most} at most; audit a part")
-    return np.flatnonzero(number < fitting[-1]).astype(np.int64)
+    names = np.asarray(sample_ids, dtype=object)
+    number = pd.Series(names).groupby(names).cumcount().to_numpy()
+    firsts = np.cumsum(np.bincount(number))  # images with so many of each sample
+    fitting = int((firsts <= most).sum())
+    if fitting:
+        return np.flatnonzero(number < fitting).astype(np.int64)
+    sample, first = pd.factorize(names)[0], np.flatnonzero(number == 0)
+    label = pd.factorize(np.asarray(labels, dtype=object)[first])[0]
+    order = np.random.default_rng(seed).permutation(len(first))
+    rank = np.empty(len(first))
+    rank[order] = pd.Series(label[order]).groupby(label[order]).cumcount()
+    share = np.where(rank < few_samples, -1 / (rank + 1), rank / np.bincount(label)[label])
+    sizes, taken, held = np.bincount(sample), np.zeros(len(first), dtype=bool), 0
+    for one in order[np.argsort(share[order], kind="stable")]:
+        if held + sizes[one] <= most:
+            taken[one], held = True, held + sizes[one]
+    return np.flatnonzero(taken[sample]).astype(np.int64)
 
 
 def _measured(values: pd.Series) -> pd.Series | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tmdscope.audit.study import MOST_IMAGES, audit
+from tmdscope.audit.study import audit
 from tmdscope.dataset.columns import draw_images
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
@@ -28,7 +28,9 @@ def audit_cohort(study: Study, cohort: Cohort, taken: Callable[[Rows], Cohort], 
     assert isinstance(params, AuditParams)
     scoring = study.section("scoring", ScoringParams)
     split = cohort.read_split(study.layout.split)
-    chosen = draw_images(cohort.sample_ids.tolist(), MOST_IMAGES)
+    chosen = draw_images(
+        cohort.sample_ids, cohort.stratum, params.most_images, params.few_samples, params.seed
+    )
     part_ids = {name: np.isin(cohort.image_ids[chosen], ids) for name, ids in split.parts.items()}
     parts = {name: np.flatnonzero(held).astype(np.int64) for name, held in part_ids.items()}
     asked = {
@@ -45,4 +47,4 @@ def audit_cohort(study: Study, cohort: Cohort, taken: Callable[[Rows], Cohort], 
         whole.write(study.layout.audit, tracked.of)
         run.metrics(found.numbers)
         run.artifact(study.layout.audit)
-    print(f"{len(chosen)} of {len(cohort)} {plural(cohort.row)}: {found.verdict.headline}")
+    print(f"{whole.drawn} {plural(cohort.row)}: {found.verdict.headline}")

@@ -133,7 +133,7 @@ def learning_rate_at(settings: FitSettings, done: int) -> float:
 def predict_logits(
     model: nn.Module, inputs: Tensor, batch_size: int = 256, rows: Tensor | None = None
 ) -> Tensor:
-    """Run a model in evaluation mode over inputs N x ... on its device, or some rows; gives N x K, float32."""
+    """Run a model in evaluation mode over inputs N x ... on its device, or some rows: N x K, float32."""
     model.eval()
     batches = inputs.split(batch_size) if rows is None else (inputs[part] for part in rows.split(batch_size))
     return torch.cat([model(batch).float() for batch in batches])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tmdscope.audit.record import Verdict
 from tmdscope.audit.statistics import image_statistics, spectra
-from tmdscope.audit.study import MOST_IMAGES, audit
+from tmdscope.audit.study import audit
 from tmdscope.dataset.columns import draw_images, read_nuisance, read_order
 from tmdscope.dataset.label import find_label, take_label
 from tmdscope.dataset.manifest_csv import REQUIRED, alike_problems, read_sheet, text_problems
@@ -29,6 +29,7 @@ from tmdscope.report.page import Page, write_page
 from tmdscope.report.sections.audit import AuditPart
 from tmdscope.scores.cohort import Cohort
 from tmdscope.scores.task import CLASSES
+from tmdscope.scores.text import capital
 
 RECORD, PAGE = "audit.json", "index.html"
 """What is written."""
@@ -57,7 +58,8 @@ def audit_manifest(
     """
     check_free(folder)
     manifest = _read(source, features is None)
-    chosen = draw_images(manifest["sample_id"].tolist(), MOST_IMAGES)
+    samples, labels = manifest["sample_id"], manifest["label"]
+    chosen = draw_images(samples, labels, params.most_images, params.few_samples, params.seed)
     images = manifest.iloc[chosen].reset_index(drop=True)
     if features is None:
         pictures, hashes, doubtful = _pictures(images, source, prepare, channel)
@@ -83,10 +85,11 @@ def audit_manifest(
     if len(classes) < 2:
         raise UserError(f"{source} has one class, {classes[0]!r}: nothing to tell apart")
     found = audit(table, {}, params, scoring, {})
-    replace(found, images_of=len(manifest)).write(folder / RECORD)
+    whole = replace(found, images_of=len(manifest))
+    whole.write(folder / RECORD)
     told = "spectra of the pictures" if features is None else str(features)
-    lead = f"{len(chosen)} of {len(manifest)} images of {source}, seen as {told}."
-    write_page(folder / PAGE, Page("What a score is worth", lead, [AuditPart(found).section()]))
+    lead = capital(f"{whole.drawn} images of {source}, seen as {told}.")
+    write_page(folder / PAGE, Page("What a score is worth", lead, [AuditPart(whole).section()]))
     return tell(found.verdict)
 
 

@@ -30,6 +30,12 @@ class AuditParams(Params):
         gt=0, lt=1, description="of the likeness of images of one sample; above it images are near duplicates"
     )
     few_samples: int = Field(ge=1, description="a class with fewer samples is said to rest on few")
+    most_images: int = Field(
+        default=6000,
+        ge=100,
+        le=10_000,
+        description="images audited at most, of more some are drawn; memory grows with its square",
+    )
     seed: Seed
 
     @model_validator(mode="after")

@@ -242,7 +242,9 @@ def _check_probabilities(probabilities: ArrayLike, members: int) -> Values:
 def _check_embeddings(member: ArrayLike, probabilities: tuple[int, ...]) -> NDArray[Any]:
     seen = np.asarray(member)
     if seen.ndim != 2 or len(seen) != probabilities[1]:
-        raise ValueError(f"probabilities {probabilities} and embeddings {seen.shape} must be of the same images")
+        raise ValueError(
+            f"probabilities {probabilities} and embeddings {seen.shape} must be of the same images"
+        )
     if not np.isfinite(seen).all():
         raise ValueError("embeddings must be finite")
     return seen

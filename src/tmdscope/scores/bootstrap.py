@@ -25,7 +25,7 @@ _DRAWN = 1 << 25
 """Numbers of samples that are held at a time (256 MiB)."""
 
 _MANY_SAMPLES = 20_000
-"""Samples above which those that hold the same are drawn together: which of them it is makes no difference."""
+"""Samples above which those that hold the same are drawn together: it makes no difference which it is."""
 
 
 def sums_by_sample(values: NDArray[Any], sample_ids: ArrayLike) -> Values:

@@ -30,7 +30,10 @@ def store_features(settings: FeaturesParams, dataset: Dataset, layout: Layout) -
         batches = symmetric_batches(
             backbone.to(device), dataset.images, settings.symmetries, settings.batch_size, device, precision
         )
-        place, about = place_of(layout.features, asked), About(asked.architecture, asked.weights, settings.symmetries, precision.value)
+        place, about = (
+            place_of(layout.features, asked),
+            About(asked.architecture, asked.weights, settings.symmetries, precision.value),
+        )
         count, rows = len(dataset.images), chain.from_iterable(batches)
         write_features(place, about, rows, count, dataset.digest, layout.pretrained)
         print(f"{place}: {count} images x {settings.symmetries} symmetries, {precision}")

@@ -114,6 +114,7 @@ class AuditPart(Part):
         )
         return [
             *filter(None, [self.order()]),
+            *([f"The audit is of some {self.rows}: {self.found.drawn}."] if self.found.is_sampled else []),
             f"Audit of {self.features}: {self.found.verdict.headline.rstrip('.')}.",
             told + (f"; cannot be told: {', '.join(open_ones)}." if open_ones else "."),
         ]
@@ -158,7 +159,9 @@ class AuditPart(Part):
 
     def section(self) -> Section:
         """Write the verdict, and the numbers behind it."""
+        sampled = f"The audit is of some {self.rows}: {self.found.drawn}, drawn by their samples."
         blocks = [
+            *([Paragraph(sampled)] if self.found.is_sampled else []),
             *self._verdict(),
             self._confounds(),
             *self._campaigns(),
