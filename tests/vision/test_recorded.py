@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.support.tape import Tape
-from tmdscope.vision.recorded import PAYS_FROM, WARM_UP, Recorded, Work, pays, send
+from tmdscope.vision.recorded import PAYS_FROM, VARIABLE, WARM_UP, Recorded, Work, pays, send
 
 
 def adding(total: Tensor) -> Work:
@@ -47,8 +47,14 @@ def test_work_that_waits_for_the_device_is_not_recorded(monkeypatch: pytest.Monk
     ("device", "calls", "said"),
     [("cpu", 10**9, False), ("cuda", PAYS_FROM, True), ("cuda", PAYS_FROM - 1, False), ("mps", 10**9, False)],
 )
-def test_work_is_recorded_on_a_gpu_where_it_is_done_often(device: str, calls: int, said: bool) -> None:
+def test_work_is_recorded_on_a_gpu_where_it_is_asked_for_and_done_often(
+    device: str, calls: int, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "1")
     assert pays(torch.device(device), calls) is said
+    for not_asked in ("0", ""):
+        monkeypatch.setenv(VARIABLE, not_asked)
+        assert not pays(torch.device(device), calls)
 
 
 def test_what_is_sent_to_where_it_is_stays() -> None:

@@ -4,6 +4,7 @@ The kernels of a small network end sooner than the processor can launch the next
 them by one call; they are the same kernels, and give the same results.
 """
 
+import os
 import warnings
 from collections.abc import Callable
 
@@ -12,6 +13,9 @@ from torch import Tensor
 
 Outputs = tuple[Tensor, ...]
 Work = Callable[..., Outputs]
+
+VARIABLE = "TMDSCOPE_CUDA_GRAPHS"
+"""Not empty and not 0: work is recorded. It has to be asked for until it was measured on a card."""
 
 WARM_UP = 3
 """Calls one by one before the recording, as `torch.cuda.graph` asks: first uses set things up."""
@@ -23,8 +27,9 @@ _WAITS = "called a synchronizing CUDA operation"
 
 
 def pays(device: torch.device, calls: int) -> bool:
-    """Say whether so many calls of the same work on a device should be recorded."""
-    return device.type == "cuda" and calls >= PAYS_FROM
+    """Say whether so many calls of the same work on a device are to be recorded, see `VARIABLE`."""
+    asked = os.environ.get(VARIABLE, "") not in ("", "0")
+    return asked and device.type == "cuda" and calls >= PAYS_FROM
 
 
 class Recorded:
