@@ -44,8 +44,8 @@ LIMIT_S = 480.0
 FOLDS = 5
 LARGE_BATCH = 256
 NEVER = 1 << 62
-ASKED = patch.dict(os.environ, {recorded.VARIABLE: "1"})
 """Calls from which on work is recorded, where it is not to be."""
+ASKED = patch.dict(os.environ, {recorded.VARIABLE: "1"})
 
 
 class Clocked(Silent):
