@@ -29,8 +29,8 @@ from tmdscope.layout import MAIN
 from tmdscope.materials import MATERIALS
 
 NAME = "scale"
-SIZES = tuple(int(size) for size in os.environ.get("TMDSCOPE_BENCH_IMAGES", "500,1000").split(","))
-SEEN = 1000
+SIZES = tuple(int(size) for size in os.environ.get("TMDSCOPE_BENCH_IMAGES", "200,500").split(","))
+SEEN = 200
 """Images that are levelled, seen by a network, described and predicted at most."""
 
 EPOCHS, BATCH, SIZE_PX, WIDTH = 2, 256, 64, 512
