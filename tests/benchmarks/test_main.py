@@ -30,6 +30,7 @@ ALL = [
     "film-truth",
     "descriptors-stream",
     "audit-seeds",
+    "scale",
     "ingest-mixed",
 ]
 

@@ -25,6 +25,8 @@ def fill(folder: Path, *names: str) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if name.endswith(".png"):
             Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)).save(folder / name)
+        elif name.endswith(".txt"):
+            (folder / name).write_text("grown by Ann")
         else:
             (folder / name).write_bytes(nanoscope(rng.normal(0, 5, (16, 16))))
     return folder
@@ -77,7 +79,7 @@ def test_what_is_written_is_what_ingest_takes(tmp_path: Path) -> None:
     )
     (user / "a" / "a9_0.png").write_bytes(b"no picture")
     (user / ".hidden.png").write_bytes(b"")
-    (user / "notes.txt").write_text("grown by Ann")
+    fill(user, "notes.txt")
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     made = RUNNER.invoke(app, ["init", str(user), "--yes", "--params", str(tmp_path / "params.yaml")])
     assert made.exit_code == 0, made.output
