@@ -29,8 +29,8 @@ ALL = [
     "descriptor-truth",
     "film-truth",
     "descriptors-stream",
-    "audit-seeds",
     "scale",
+    "audit-seeds",
     "ingest-mixed",
 ]
 
