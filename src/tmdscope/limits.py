@@ -42,7 +42,7 @@ READER_MEMORY_BYTES, READER_MEMORY_PER_BYTE = 256 << 20, 24
 READER_CPU_S, READER_CPU_S_PER_BYTE = 0.7, 1 / (16 << 20)
 """Processor time that it may take, and more for each byte of the file."""
 
-READER_WAIT_S, READER_WAIT_S_PER_BYTE = 20.0, 1e-6
+READER_WAIT_S, READER_WAIT_S_PER_BYTE = 120.0, 1e-6
 """How long its process may take in all, busy machine and imports included, before it is ended."""
 
 PATTERN_S, PATTERN_BYTES = 5.0, 1 << 30
