@@ -42,6 +42,8 @@ def test_a_scan_of_any_ending_is_known_by_its_first_words(tmp_path: Path) -> Non
     (tmp_path / "a" / "scan.txt").write_bytes(more_files.gwyddion_text(np.ones((4, 4)), 800.0, 800.0))
     (tmp_path / "a" / "binary.txt").write_bytes(nanoscope(np.ones((4, 4))))
     (tmp_path / "a" / "counts.bin").write_bytes(b"\5\0" + bytes(100))  # as an Igor binary wave begins
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "scan.txt").write_bytes(nanoscope(np.ones((4, 4))))
     for name in ("a/notes.txt", "a/.hidden", "a/table.csv", "a/readme"):
         (tmp_path / name).write_text("1 2 3\n")
     found = find_files([tmp_path])

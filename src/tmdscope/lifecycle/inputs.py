@@ -13,9 +13,10 @@ from tmdscope.errors import UserError
 from tmdscope.files import read_bytes
 from tmdscope.limits import MAX_PICTURE_BYTES
 from tmdscope.memory import room_to_read
-from tmdscope.scan.read.formats import ENDINGS, MAX_HEADER, is_scan, recognise
+from tmdscope.scan.read.formats import ENDINGS, MAX_HEADER, STARTS_IN_WORDS, is_scan, recognise
 
 _BATCHES_AHEAD = 2
+_WORDS = max(map(len, STARTS_IN_WORDS))
 
 T = TypeVar("T")
 """What is made of a file."""
@@ -37,7 +38,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found[path] = None
             continue
-        inside = sorted(file for file in path.rglob("*") if file.is_file() and _is_known(file))
+        inside = sorted(file for file in path.rglob("*") if file.is_file() and _is_known(file, path))
         if not inside:
             endings = ", ".join((*SUFFIXES, *ENDINGS))
             raise UserError(f"{path} holds no picture and no scan; endings known: {endings}")
@@ -47,8 +48,9 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
 def passed_over(paths: Sequence[Path], found: Sequence[Path]) -> str:
     """Say how many files of folders `find_files` did not take, by ending; empty where it took all."""
-    inside = {file for path in paths if path.is_dir() for file in path.rglob("*") if file.is_file()}
-    others = [file for file in inside - set(found) if not file.name.startswith(".")]
+    folders = [path for path in paths if path.is_dir()]
+    inside = {file for path in folders for file in path.rglob("*") if not _is_hidden(file, path)}
+    others = [file for file in inside - set(found) if file.is_file()]
     if not others:
         return ""
     endings = Counter(file.suffix.lower() or "no ending" for file in others)
@@ -56,16 +58,25 @@ def passed_over(paths: Sequence[Path], found: Sequence[Path]) -> str:
     return f"passed over: {len(others)} files that are no picture and no scan by ending or content ({told})"
 
 
-def _is_known(file: Path) -> bool:
+def _is_hidden(file: Path, folder: Path) -> bool:
+    """Say whether a file, or a folder between it and the one given, is hidden."""
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _is_known(file: Path, folder: Path) -> bool:
     """Say whether a file is a picture or a scan by its ending, or a scan by the words that it begins with."""
     if file.suffix.lower() in SUFFIXES or is_scan(file.name):
         return True
+    if _is_hidden(file, folder):
+        return False
     try:
         with file.open("rb") as opened:
-            form = recognise(opened.read(MAX_HEADER))
+            first = opened.read(_WORDS)
+            if not first.startswith(STARTS_IN_WORDS):
+                return False
+            return recognise(first + opened.read(MAX_HEADER)) is not None
     except OSError:
         return False
-    return form is not None and all(start.isascii() and start.decode().isprintable() for start in form.starts)
 
 
 def read_ahead(

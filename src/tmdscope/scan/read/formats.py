@@ -96,6 +96,11 @@ _REFUSED = (
 ENDINGS = tuple(ending for form in FORMATS for ending in form.endings)
 """File names that stand for scans, in words."""
 
+STARTS_IN_WORDS = tuple(
+    start for form in FORMATS for start in form.starts if start.isascii() and start.decode().isprintable()
+)
+"""Beginnings that are text, which nothing else begins with by chance."""
+
 
 def is_scan(name: str) -> bool:
     """Say whether a file's name promises an instrument's file; `holds_scan` says whether it is one."""
