@@ -50,6 +50,23 @@ def test_features_and_columns_are_audited(project: Path) -> None:
     assert "What the score is worth" in (project / "out" / "index.html").read_text()
 
 
+def test_that_some_of_many_samples_were_drawn_is_said_everywhere(project: Path) -> None:
+    params = project / "params.yaml"
+    params.write_text(re.sub(r"most_images: \d+", "most_images: 100", params.read_text()))
+    label = np.arange(120) % 2
+    names = [f"S{number:03d}" for number in range(120)]
+    table = pd.DataFrame({"sample_id": names, "label": np.where(label, "MoS2", "WS2")})
+    table.to_csv(project / "manifest.csv", index=False)
+    np.save(project / "features.npy", np.random.default_rng(1).normal(label[:, None], 1.0, (120, 4)))
+    command = "audit manifest.csv --features features.npy --order none --out out"
+    result = RUNNER.invoke(app, command.split())
+    assert result.exit_code == 0, result.output
+    told = "ampled 100 of 120"
+    assert told in result.output
+    assert told in (project / "out" / "index.html").read_text()
+    assert json.loads((project / "out" / "audit.json").read_text())["images_of"] == 120
+
+
 def test_pictures_are_seen_as_spectra(project: Path) -> None:
     rng = np.random.default_rng(1)
     rows = []

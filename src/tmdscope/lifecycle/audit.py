@@ -90,7 +90,7 @@ def audit_manifest(
     told = "spectra of the pictures" if features is None else str(features)
     lead = capital(f"{whole.drawn} images of {source}, seen as {told}.")
     write_page(folder / PAGE, Page("What a score is worth", lead, [AuditPart(whole).section()]))
-    return tell(found.verdict)
+    return f"{lead}\n\n{tell(found.verdict)}" if whole.is_sampled else tell(found.verdict)
 
 
 def check_free(folder: Path) -> None:
