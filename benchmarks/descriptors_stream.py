@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.peak import peak_kb
+from benchmarks.peak import memory_kb
 from tmdscope.analysis.descriptors.table import Chunk, Values, Work, describe
 from tmdscope.dataset.store import write_array
 from tmdscope.params.images import DescribeParams
@@ -78,13 +78,13 @@ def measure(count: int) -> dict[str, float]:
         "images": len(table),
         "array_mb": round(size / 2**20, 1),
         "images_per_s": round(count / seconds, 1),
-        "peak_mb": round(peak_kb() / 2**10, 1),
+        "peak_mb": round(memory_kb() / 2**10, 1),
         "worker_peak_mb": round(max(peaks) / 2**10, 1),
     }
 
 
 def _watched(work: Work, chunk: Chunk) -> tuple[Values, int]:
-    return work(chunk), peak_kb()
+    return work(chunk), memory_kb()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tests.scan.read import files
 
-from benchmarks.peak import forget_peak, peak_kb
+from benchmarks.peak import forget_peak, memory_kb
 from tmdscope.dataset.folder import FolderError, ingest_folder
 from tmdscope.scan.level import to_uint8
 from tmdscope.scan.surface import correlated_field
@@ -115,7 +116,7 @@ def measure(count: int) -> dict[str, Any]:
     -------
     dict
         ``files``; ``files_per_s``; ``peak_mb``, largest memory of this process during the ingest, and
-        ``reader_peak_mb`` of those that read; ``told``, what was told, without the
+        ``reader_peak_mb`` of those it started that still run; ``told``, what was told, without the
         folder's name.
     """
     with tempfile.TemporaryDirectory() as place:
@@ -134,16 +135,19 @@ def measure(count: int) -> dict[str, Any]:
     return {
         "files": count,
         "files_per_s": round(count / seconds, 1),
-        "peak_mb": round(peak_kb() / 2**10, 1),
-        "reader_peak_mb": [round(peak_kb(child) / 2**10, 1) for child in _children()],
+        "peak_mb": round(memory_kb() / 2**10, 1),
+        "reader_peak_mb": [round(kb / 2**10, 1) for kb in map(memory_kb, _children()) if kb],
         "told": told,
     }
 
 
 def _children() -> list[str]:
     """List the processes that this one started: readers wait for the next file."""
-    tasks = Path("/proc/self/task").glob("*/children")
-    return [child for task in tasks for child in task.read_text(encoding="ascii").split()]
+    found: list[str] = []
+    for task in Path("/proc/self/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread has ended
+            found += task.read_text(encoding="ascii").split()
+    return found
 
 
 if __name__ == "__main__":

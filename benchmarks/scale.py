@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from ruamel.yaml import YAML
 
+from benchmarks.peak import memory_kb
 from tmdscope.dataset.store import HEIGHTS, IMAGES, MANIFEST, RAW_SCHEMA, SCHEMA, write_manifest
 from tmdscope.files import sha256_array, write_array
 from tmdscope.layout import MAIN
@@ -129,7 +130,7 @@ def run(command: Sequence[str], root: Path, count: int) -> dict[str, float]:
         )
         own_kb = 0
         while True:
-            own_kb = max(own_kb, _anonymous_kb(process.pid))
+            own_kb = max(own_kb, memory_kb(process.pid, "RssAnon"))
             number, status, used = os.wait4(process.pid, os.WNOHANG)
             if number:
                 break
@@ -144,11 +145,6 @@ def run(command: Sequence[str], root: Path, count: int) -> dict[str, float]:
         "peak_mb": round(used.ru_maxrss / 2**10),
         "own_mb": round(own_kb / 2**10),
     }
-
-
-def _anonymous_kb(process: int) -> int:
-    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    return int(status.partition("RssAnon:")[2].split()[0]) if "RssAnon:" in status else 0
 
 
 def make_project(root: Path, count: int) -> None:
