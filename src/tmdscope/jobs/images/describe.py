@@ -1,7 +1,8 @@
 """Stage `describe`: descriptors of every prepared image, and of its heights where there are any."""
 
-from tmdscope.analysis.descriptors.catalogue import FILM, PHYSICAL
+from tmdscope.analysis.descriptors.catalogue import FILM, PHYSICAL, bounds_of
 from tmdscope.analysis.descriptors.cluster import on_cluster
+from tmdscope.analysis.descriptors.intervals import FRAMES_NM
 from tmdscope.analysis.descriptors.table import describe
 from tmdscope.dataset.heights import Heights
 from tmdscope.dataset.store import IMAGES, Dataset, write_descriptors
@@ -21,6 +22,11 @@ def run(study: Study) -> None:
     table = describe(layout.prepared / IMAGES, heights, settings, where)
     write_descriptors(layout.descriptors, table, manifest)
     print(f"{layout.descriptors}: {len(table)} images, {', '.join(table.columns)}")
+    if settings.interval_scans and heights is not None:
+        low, _ = bounds_of("roughness_sq_nm")  # every scan has a roughness
+        if unknown := int((table["roughness_sq_nm"].notna() & table[low].isna()).sum()):
+            limits = "{:g} to {:g} nm".format(*FRAMES_NM)
+            print(f"{unknown} images have no intervals: scans of {limits} are simulated, these are of others")
     if heights is None:
-        unknown = ", ".join(item.name for item in (*PHYSICAL, *FILM))
-        print(f"pictures without heights in nm: not known are {unknown}")
+        names = ", ".join(item.name for item in (*PHYSICAL, *FILM))
+        print(f"pictures without heights in nm: not known are {names}")
