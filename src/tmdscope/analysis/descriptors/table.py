@@ -1,6 +1,5 @@
 """Descriptors of many images: chunk by chunk from files, on every core, in flat memory."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -17,16 +16,13 @@ from tmdscope.analysis.descriptors.physical import describe_physical
 from tmdscope.dataset.heights import Heights
 from tmdscope.files import open_array
 from tmdscope.params.images import DescribeParams
-from tmdscope.processes import run_parts
+from tmdscope.processes import Mapper, run_parts
 
 COLUMNS = tuple(item.name for item in (*PAPER, *PHYSICAL, *FILM))
 _CHUNK = 64
 """Images of one part: about a second of work."""
 
 Values = NDArray[np.float64]
-Work = Callable[["Chunk"], Values]
-Mapper = Callable[[Work, Sequence["Chunk"]], list[Values]]
-"""Applies a function to every chunk, in order, wherever it pleases."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ def describe(
     NaN where one is not defined for an image; those of heights are NaN without heights.
     """
     count = len(open_array(images))
-    chunks = [
+    chunks = (
         Chunk(
             images.resolve(),
             heights.part(first, first + _CHUNK) if heights else None,
@@ -57,8 +53,8 @@ def describe(
             settings,
         )
         for first in range(0, count, _CHUNK)
-    ]
-    found = map_chunks(describe_chunk, chunks)
+    )
+    found = [*map_chunks(describe_chunk, chunks)]
     return pd.DataFrame(np.concatenate(found), columns=list(COLUMNS))
 
 
