@@ -1,10 +1,13 @@
 """What a Dask cluster of two worker processes does, one of them killed, is what this machine does."""
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pytest
 import torch
@@ -13,11 +16,13 @@ from PIL import Image
 from tests.analysis.descriptors.pictures import scan
 from tests.dataset.test_prepare import SETTINGS as PREPARE
 from tests.dataset.test_prepare import raw_manifest, write_heights, write_raw
+from tests.lifecycle.programs import make_complete
 from tests.support.dask import Cluster, running
 from tests.support.parts import double, refuse
 from tmdscope import cluster as module
 from tmdscope.analysis.descriptors import table as tables
 from tmdscope.analysis.descriptors.table import describe
+from tmdscope.cli.options import read_cluster
 from tmdscope.cluster import cluster_at
 from tmdscope.dataset import prepare as preparing
 from tmdscope.dataset.prepare import prepare
@@ -26,11 +31,17 @@ from tmdscope.errors import UserError
 from tmdscope.files import sha256_file
 from tmdscope.jobs.images.features import store_features
 from tmdscope.layout import Layout
+from tmdscope.lifecycle import predict_chunks
+from tmdscope.lifecycle.predict import predict_files
+from tmdscope.lifecycle.predictor import BATCH
 from tmdscope.materials import MATERIALS
 from tmdscope.params.experiments import BackboneParams, FeaturesParams
 from tmdscope.params.images import DescribeParams
 from tmdscope.processes import Mapper
 from tmdscope.scan.level import level
+from tmdscope.tracking.models import fetch_files, hash_files, load_files, log_program
+from tmdscope.tracking.runs import start_run
+from tmdscope.tracking.store import open_study
 from tmdscope.vision import chunks as vision_chunks
 from tmdscope.vision.stored import VALUES, place_of
 
@@ -200,6 +211,83 @@ def test_other_images_where_a_worker_looks_are_refused(cluster: Cluster, layout:
         )
 
 
+@pytest.fixture(scope="module")
+def run_id(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The run of a logged model, in a store of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("store")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        patch.chdir(folder)
+        with start_run(open_study("a-study"), "a model", {}) as run:
+            log_program(run.run_id, make_complete(), "model")
+        yield str(run.run_id)
+
+
+def predicted(files: list[Path], run_id: str, map_chunks: Mapper | None) -> list[dict[str, Any]]:
+    out = StringIO()
+    predict_files(files, run_id, "m", "json", None, out, map_chunks=map_chunks)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def write_files(folder: Path, count: int) -> None:
+    for number in range(count):
+        picture = np.random.default_rng(number).integers(0, 256, (32, 40), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / f"{number}.png")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_predictions_are_the_same_and_each_worker_loads_the_model_once(
+    cluster: Cluster, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict_chunks, "_CHUNK", BATCH)
+    monkeypatch.chdir(tmp_path)
+    Path("files").mkdir()
+    write_files(Path("files"), 3 * BATCH + 1)
+    Path("files/5.png").write_bytes(b"no picture")
+    given = [Path("files"), Path("absent.png")]
+    here = predicted(given, run_id, None)
+    assert predicted(given, run_id, cluster.map_and_kill) == here
+    assert cluster.workers() == 1
+    assert [line["file"] for line in here if "problem" in line] == ["files/5.png", "absent.png"]
+    with cluster.client() as client:
+        assert [*client.run(models_loaded).values()] == [1]
+
+
+def models_loaded() -> int:
+    return predict_chunks.load.cache_info().misses
+
+
+@pytest.mark.slow
+def test_files_that_a_worker_does_not_see_are_no_problem_of_theirs(
+    cluster: Cluster, run_id: str, tmp_path: Path
+) -> None:
+    write_files(tmp_path, 1)
+
+    def hide(work: Any, parts: Iterable[Any]) -> Iterator[Any]:
+        (tmp_path / "0.png").rename(tmp_path / "hidden")
+        found = [*at(cluster)(work, parts)]
+        (tmp_path / "hidden").rename(tmp_path / "0.png")
+        yield from found
+
+    with pytest.raises(UserError, match=r"a worker does not see .*0\.png: workers read files under"):
+        predicted([tmp_path / "0.png"], run_id, hide)
+
+
+def test_a_model_that_a_worker_does_not_see_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere does not exist, where the model's files"):
+        load_files(tmp_path / "nowhere", "0" * 64)
+
+
+@pytest.mark.slow
+def test_another_model_where_a_worker_looks_is_refused(run_id: str) -> None:
+    (model,) = mlflow.MlflowClient().get_run(run_id).outputs.model_outputs
+    folder = fetch_files(f"models:/{model.model_id}")
+    assert load_files(folder, hash_files(folder)).config.members == 2
+    with pytest.raises(UserError, match="SHA-256 .*, 000000000000 was asked for"):
+        load_files(folder, "0" * 64)
+
+
 def test_a_scheduler_that_does_not_answer_is_named(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_ANSWER_S", 1.0)
     with pytest.raises(UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 .*empty the"):
@@ -224,5 +312,16 @@ def test_without_dask_the_setting_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         cluster_at(NOBODY)
 
 
-def test_no_address_means_this_machine() -> None:
-    assert cluster_at("") is None
+@pytest.mark.parametrize(
+    ("settings", "here"),
+    [
+        (None, True),
+        ("prepare: {}", True),
+        ("compute: {}", True),
+        (f"compute: {{scheduler: '{NOBODY}'}}", False),
+    ],
+)
+def test_predict_works_where_the_settings_say(tmp_path: Path, settings: str | None, here: bool) -> None:
+    if settings is not None:
+        (tmp_path / "params.yaml").write_text(settings)
+    assert (read_cluster(tmp_path / "params.yaml") is None) == here

@@ -15,7 +15,7 @@ from typing import Any
 from tmdscope.cluster import cluster_at
 
 ROOT = Path(__file__).parents[2]
-LONGEST_S = 240
+LONGEST_S = 900
 
 
 @dataclass
