@@ -284,7 +284,7 @@ def test_another_model_where_a_worker_looks_is_refused(run_id: str) -> None:
     (model,) = mlflow.MlflowClient().get_run(run_id).outputs.model_outputs
     folder = fetch_files(f"models:/{model.model_id}")
     assert load_files(folder, hash_files(folder)).config.members == 2
-    with pytest.raises(UserError, match="SHA-256 .*, 000000000000 was asked for"):
+    with pytest.raises(UserError, match=r"SHA-256 .*, 000000000000 was asked for"):
         load_files(folder, "0" * 64)
 
 
