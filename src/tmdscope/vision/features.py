@@ -120,7 +120,18 @@ def symmetric_batches(
     precision: Precision,
 ) -> Iterator[NDArray[np.float32]]:
     """Compute the same as `symmetric_features`, and give it piece by piece."""
-    frozen = fold_batch_norm(backbone)
+    return folded_batches(fold_batch_norm(backbone), images, symmetries, batch_size, device, precision)
+
+
+def folded_batches(
+    frozen: Backbone,
+    images: NDArray[np.uint8],
+    symmetries: int,
+    batch_size: int,
+    device: torch.device,
+    precision: Precision,
+) -> Iterator[NDArray[np.float32]]:
+    """Compute the same with what `fold_batch_norm` gave."""
 
     def see(batch: Tensor) -> Tensor:
         codes = torch.arange(symmetries, device=device).repeat_interleave(len(batch))

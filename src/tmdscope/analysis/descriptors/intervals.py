@@ -7,7 +7,7 @@ them keep to (split conformal prediction: Lei et al. 2018, doi:10.1080/01621459.
 unlike the simulator's it promises nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tmdscope.analysis.descriptors.catalogue import BOUNDS, PHYSICAL
 from tmdscope.analysis.descriptors.physical import describe_physical
 from tmdscope.materials import MATERIALS
-from tmdscope.processes import run_parts
+from tmdscope.processes import Mapper, run_parts
 from tmdscope.scan.growth import Growth, draw_growth
 from tmdscope.scan.instrument import Instrument, draw_instrument
 from tmdscope.scan.simulate import simulate_scan, surface_truth
@@ -56,10 +56,6 @@ class Scans(NamedTuple):
     end: int
 
 
-Work = Callable[[Scans], Values]
-Mapper = Callable[[Work, Sequence[Scans]], list[Values]]
-
-
 def find_bounds(
     measured: pd.DataFrame,
     geometries: Sequence[Geometry | None],
@@ -74,7 +70,7 @@ def find_bounds(
     known = sorted({one for one in geometries if one and FRAMES_NM[0] <= one.frame_nm <= FRAMES_NM[1]})
     starts = range(0, scans, _PART)
     parts = [Scans(one, first, min(first + _PART, scans)) for one in known for first in starts]
-    errors = map_scans(simulate_errors, parts)
+    errors = [*map_scans(simulate_errors, parts)]
     number = {one: place for place, one in enumerate(known)}
     none = np.empty((0, len(PHYSICAL)))
     kept = [

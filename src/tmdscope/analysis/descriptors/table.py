@@ -1,10 +1,8 @@
 """Descriptors of many images: chunk by chunk from files, on every core, in flat memory."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,16 +17,13 @@ from tmdscope.analysis.descriptors.physical import describe_physical
 from tmdscope.dataset.heights import Heights
 from tmdscope.files import open_array
 from tmdscope.params.images import DescribeParams
-from tmdscope.processes import run_parts
+from tmdscope.processes import Mapper, run_parts
 
 COLUMNS = tuple(item.name for item in (*PAPER, *PHYSICAL, *FILM))
 _CHUNK = 64
 """Images of one part: about a second of work."""
 
 Values = NDArray[np.float64]
-Work = Callable[[Any], Values]
-Mapper = Callable[[Work, Sequence[Any]], list[Values]]
-"""Applies a function to every chunk, in order, wherever it pleases."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ def describe(
     the bounds of `intervals` follow, unless the settings ask for none.
     """
     count = len(open_array(images))
-    chunks = [
+    chunks = (
         Chunk(
             images.resolve(),
             heights.part(first, first + _CHUNK) if heights else None,
@@ -60,8 +55,8 @@ def describe(
             settings,
         )
         for first in range(0, count, _CHUNK)
-    ]
-    found = np.concatenate(map_chunks(describe_chunk, chunks))
+    )
+    found = np.concatenate([*map_chunks(describe_chunk, chunks)])
     table = pd.DataFrame(found[:, : len(COLUMNS)], columns=list(COLUMNS))
     if heights is None or not settings.interval_scans:
         return table

@@ -1,9 +1,9 @@
 """Stage `describe`: descriptors of every prepared image, and of its heights where there are any."""
 
 from tmdscope.analysis.descriptors.catalogue import FILM, PHYSICAL, bounds_of
-from tmdscope.analysis.descriptors.cluster import on_cluster
 from tmdscope.analysis.descriptors.intervals import FRAMES_NM
 from tmdscope.analysis.descriptors.table import describe
+from tmdscope.cluster import cluster_at
 from tmdscope.dataset.heights import Heights
 from tmdscope.dataset.store import IMAGES, Dataset, write_descriptors
 from tmdscope.jobs.study import Study
@@ -17,8 +17,7 @@ def run(study: Study) -> None:
     manifest = Dataset.load(layout.prepared).manifest
     heights = Heights.of(layout.raw, manifest, study.section("prepare.levelling", LevellingParams).side_nm)
     settings = study.section("describe", DescribeParams)
-    scheduler = study.section("compute", ComputeParams).scheduler
-    where = on_cluster(scheduler) if scheduler else run_parts
+    where = cluster_at(study.section("compute", ComputeParams).scheduler) or run_parts
     table = describe(layout.prepared / IMAGES, heights, settings, where)
     write_descriptors(layout.descriptors, table, manifest)
     print(f"{layout.descriptors}: {len(table)} images, {', '.join(table.columns)}")
