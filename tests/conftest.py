@@ -22,6 +22,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # nor do the stages' processes take the
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("tmdscope", deadline=None)  # a busy machine is no failure
+# .ci/run tries the same examples each time
+settings.register_profile("repeated", deadline=None, derandomize=True)
 settings.load_profile("tmdscope")
 
 PIPELINES = "tests/pipelines"

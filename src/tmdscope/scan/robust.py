@@ -49,6 +49,7 @@ _ROW_SHARE = 0.05
 """Rows with less of the most frequent level than this take their offset from the nearest that have more."""
 _ROW_ROUNDS = 3
 _FACET_ROUNDS = 100
+_LEAST = float(np.finfo(np.float32).tiny)  # whose reciprocal is finite, too
 _FACET_SHARE = 1 / 20
 """Of the mean square slope: its root is the slope at which a facet hardly counts (Gwyddion's constant)."""
 _FACET_END = 1e-6
@@ -189,7 +190,7 @@ def level_facets(height_nm: NDArray[Any]) -> NDArray[np.float32]:
     for _ in range(_FACET_ROUNDS if y.size else 0):
         steep = y * y + x * x
         scale = float(steep.mean(dtype=np.float64)) * _FACET_SHARE
-        if scale == 0:
+        if scale < _LEAST:
             break
         weight = np.exp(steep * np.float32(-1 / scale))
         by_y, by_x = (float(np.vdot(weight, slope) / weight.sum()) for slope in (y, x))
