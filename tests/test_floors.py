@@ -10,18 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
-GROUND = {
-    "cluster",
-    "doubt",
-    "errors",
-    "params",
-    "profiles",
-    "progress",
-    "record",
-    "run_record",
-    "stage",
-} | set(
-    "address alike download files layout limits materials memory names problem processes temporary".split()
+GROUND = {"doubt", "errors", "params", "profiles", "progress", "record", "run_record", "stage"} | set(
+    "address alike cluster download files layout limits materials memory names problem processes "
+    "temporary".split()
 )
 """Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 FLOORS = [
