@@ -217,13 +217,21 @@ def draw_features() -> None:
     """Write random features of the project in this folder, shifted by class, as stage `features` does."""
     from tmdscope.dataset.store import Dataset
     from tmdscope.params.experiments import BackboneParams
-    from tmdscope.vision.stored import StoredFeatures, place_of
+    from tmdscope.vision.stored import About, place_of, write_features
 
-    dataset, rng = Dataset.load(MAIN.prepared), np.random.default_rng(3)
-    features = rng.standard_normal((len(dataset.images), 1, WIDTH), dtype=np.float32)
-    features[:, 0, :5] += np.eye(5, dtype=np.float32)[dataset.labels(MATERIALS)]
-    stored = StoredFeatures(features, **_BACKBONE, precision="fp32")
-    stored.write(place_of(MAIN.features, BackboneParams(**_BACKBONE)), dataset.digest, MAIN.pretrained)
+    dataset = Dataset.load(MAIN.prepared)
+    labels, about = dataset.labels(MATERIALS), About(**_BACKBONE, symmetries=1, precision="fp32")
+    place = place_of(MAIN.features, BackboneParams(**_BACKBONE))
+    write_features(place, about, _features(labels), len(labels), dataset.digest, MAIN.pretrained)
+
+
+def _features(labels: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+    """Draw the features of each image, a block at a time: (1, WIDTH)."""
+    rng, shifts = np.random.default_rng(3), np.eye(len(MATERIALS), WIDTH, dtype=np.float32)
+    for start in range(0, len(labels), _CHUNK):
+        own = labels[start : start + _CHUNK]
+        drawn = rng.standard_normal((len(own), 1, WIDTH), dtype=np.float32)
+        yield from drawn + shifts[own][:, None]
 
 
 def predict() -> None:
