@@ -4,7 +4,8 @@ A project of made images (64 px; five classes, two images of a sample on average
 `prepare` leaves it, and the study's own verbs run in it, each in a process of its own. Verbs whose rate does
 not depend on the number are left out above `SEEN` images, and frozen features are then drawn at random, not
 those of a ResNet18. The scores mean nothing. ``TMDSCOPE_BENCH_IMAGES`` sets the sizes, such as
-``1000,100000``; `python -m benchmarks.scale SIZE ...` prints each line when it is known.
+``1000,100000``; `python -m benchmarks.scale SIZE ...` prints each line when it is known, and
+`python -m benchmarks.scale draw LINES.jsonl` draws such lines as an SVG beside them.
 """
 
 import json
@@ -124,6 +125,7 @@ def run(command: Sequence[str], root: Path, count: int) -> dict[str, float]:
     """
     here = Path(__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": f"{here / 'src'}:{here}", "MLFLOW_TRACKING_URI": ""}
+    environment["OMP_NUM_THREADS"] = "1"  # waiting for a second thread would count as processor time
     with (root / "log.txt").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, *command], cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT
@@ -134,7 +136,7 @@ def run(command: Sequence[str], root: Path, count: int) -> dict[str, float]:
             number, status, used = os.wait4(process.pid, os.WNOHANG)
             if number:
                 break
-            time.sleep(0.05)
+            time.sleep(0.2)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command}: {(root / 'log.txt').read_text(encoding='utf-8')[-4000:]}")
@@ -253,8 +255,32 @@ def predict() -> None:
             out.write(write(prediction))
 
 
+def draw(lines: Path) -> None:
+    """Draw processor time and memory against images, of lines that `measure` gave, as an SVG beside them."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    from tmdscope.report.figures.base import styles
+
+    told = pd.read_json(lines, lines=True)
+    shown = {"cpu_s_per_1000": "processor time per 1000 images, s", "own_mb": "memory, MB"}
+    figure = Figure((8, 3.6), layout="constrained")
+    for axes, (column, title) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
+        for verb, (colour, marker) in styles(told["verb"].unique()).items():
+            own = told[told["verb"] == verb]
+            axes.loglog(own["images"], own[column], color=colour, marker=marker, label=verb)
+        axes.set(xlabel="images", ylabel=title)
+        axes.grid(alpha=0.3)
+    keys = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*keys, loc="outside upper center", ncols=4, fontsize=8)
+    with mpl.rc_context({"svg.hashsalt": NAME, "svg.fonttype": "none"}):  # the same lines, the same bytes
+        figure.savefig(lines.with_suffix(".svg"), metadata={"Date": None})
+
+
 if __name__ == "__main__":
-    if sys.argv[1:] in (["features"], ["predict"]):
+    if sys.argv[1:2] == ["draw"]:
+        draw(Path(sys.argv[2]))
+    elif sys.argv[1:] in (["features"], ["predict"]):
         draw_features() if sys.argv[1] == "features" else predict()
     else:
         for size in map(int, sys.argv[1:]):
