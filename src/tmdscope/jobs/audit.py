@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from threadpoolctl import threadpool_limits
 
 from tmdscope.dataset.splits import FoldParts
-from tmdscope.jobs.auditing import Runners, audit_cohort, run_methods
+from tmdscope.jobs.auditing import Runners, audit_cohort
 from tmdscope.jobs.methods import methods_of
 from tmdscope.jobs.study import Study
+from tmdscope.models.tabular import fold_runners
 from tmdscope.scores.cohort import Rows
 
 
@@ -17,7 +18,7 @@ def run(study: Study) -> None:
 
     def models(rows: Rows, folds: Sequence[FoldParts]) -> Runners:
         methods = methods_of(study, cohort.take(rows))
-        return run_methods({name: methods[name] for name in study.audited or methods}, folds)
+        return fold_runners({name: methods[name] for name in study.audited or methods}, folds)
 
     with threadpool_limits(1):  # networks this small spend their time waiting for a second thread
         audit_cohort(study, cohort, cohort.take, models)

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from tmdscope.audit.study import audit
 from tmdscope.dataset.columns import draw_images
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.tracked import tracked_stage
-from tmdscope.learn.recorder import Silent
-from tmdscope.models.tabular import Method
 from tmdscope.params.audit import AuditParams
 from tmdscope.params.common import ScoringParams
 from tmdscope.scores.cohort import Cohort, Rows, Targets
@@ -56,12 +53,3 @@ def audit_cohort(
         run.metrics(found.numbers)
         run.artifact(study.layout.audit)
     print(f"{whole.drawn} {plural(cohort.row)}: {found.verdict.headline}")
-
-
-def run_methods(methods: Mapping[str, Method], folds: Sequence[FoldParts]) -> Runners:
-    """Make what trains methods on one of these folds of their cohort."""
-
-    def run(method: Method, number: int) -> Targets:
-        return method.predict_fold(folds[number], number, Silent())
-
-    return {name: partial(run, method) for name, method in methods.items()}

@@ -8,9 +8,9 @@ from threadpoolctl import threadpool_limits
 from tmdscope.dataset.columns import NO_ORDER, WARNING
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.files import read_json, write_json
-from tmdscope.jobs.auditing import Runners, audit_cohort, run_methods
+from tmdscope.jobs.auditing import Runners, audit_cohort
 from tmdscope.jobs.study import Study
-from tmdscope.models.tabular import FixedMethod
+from tmdscope.models.tabular import FixedMethod, fold_runners
 from tmdscope.params.audit import ManifestAuditParams
 from tmdscope.scores.cohort import Rows
 from tmdscope.studies.growth_temperature.cohorts import nuisances_of
@@ -36,7 +36,7 @@ def run(study: Study, source: str) -> None:
 
     def models(rows: Rows, folds: Sequence[FoldParts]) -> Runners:
         method = FixedMethod(cohort.take(rows), honesty.method, honesty.seed)
-        return run_methods({honesty.method.family: method}, folds)
+        return fold_runners({honesty.method.family: method}, folds)
 
     with threadpool_limits(1):
         audit_cohort(own, cohort, cohort.take, models)

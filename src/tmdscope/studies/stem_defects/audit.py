@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from threadpoolctl import threadpool_limits
 
 from tmdscope.dataset.splits import FoldParts
-from tmdscope.jobs.auditing import Runners, audit_cohort, run_methods
+from tmdscope.jobs.auditing import Runners, audit_cohort
 from tmdscope.jobs.study import Study
+from tmdscope.models.tabular import fold_runners
 from tmdscope.scores.cohort import Rows
 from tmdscope.studies.stem_defects.controls import controls
 from tmdscope.studies.stem_defects.study import windows_of
@@ -18,7 +19,7 @@ def run(study: Study) -> None:
     cohort = windows.cohort(windows)
 
     def models(rows: Rows, folds: Sequence[FoldParts]) -> Runners:
-        return run_methods(controls(cohort.take(rows)), folds)
+        return fold_runners(controls(cohort.take(rows)), folds)
 
     with threadpool_limits(1):
         audit_cohort(windows, cohort, cohort.take, models)
