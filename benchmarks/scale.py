@@ -4,7 +4,8 @@ A project of made images (64 px; five classes, two images of a sample on average
 `prepare` leaves it, and the study's own verbs run in it, each in a process of its own. Verbs whose rate does
 not depend on the number are left out above `SEEN` images, and frozen features are then drawn at random, not
 those of a ResNet18. The scores mean nothing. ``TMDSCOPE_BENCH_IMAGES`` sets the sizes, such as
-``1000,100000``; `python -m benchmarks.scale SIZE ...` prints each line when it is known.
+``1000,100000``; `python -m benchmarks.scale SIZE ...` prints each line when it is known, and
+`python -m benchmarks.scale draw LINES.jsonl` draws such lines as an SVG beside them.
 """
 
 import json
@@ -124,6 +125,7 @@ def run(command: Sequence[str], root: Path, count: int) -> dict[str, float]:
     """
     here = Path(__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": f"{here / 'src'}:{here}", "MLFLOW_TRACKING_URI": ""}
+    environment["OMP_NUM_THREADS"] = "1"  # waiting for a second thread would count as processor time
     with (root / "log.txt").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, *command], cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT
@@ -134,7 +136,7 @@ def run(command: Sequence[str], root: Path, count: int) -> dict[str, float]:
             number, status, used = os.wait4(process.pid, os.WNOHANG)
             if number:
                 break
-            time.sleep(0.05)
+            time.sleep(0.2)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command}: {(root / 'log.txt').read_text(encoding='utf-8')[-4000:]}")
@@ -217,13 +219,21 @@ def draw_features() -> None:
     """Write random features of the project in this folder, shifted by class, as stage `features` does."""
     from tmdscope.dataset.store import Dataset
     from tmdscope.params.experiments import BackboneParams
-    from tmdscope.vision.stored import StoredFeatures, place_of
+    from tmdscope.vision.stored import About, place_of, write_features
 
-    dataset, rng = Dataset.load(MAIN.prepared), np.random.default_rng(3)
-    features = rng.standard_normal((len(dataset.images), 1, WIDTH), dtype=np.float32)
-    features[:, 0, :5] += np.eye(5, dtype=np.float32)[dataset.labels(MATERIALS)]
-    stored = StoredFeatures(features, **_BACKBONE, precision="fp32")
-    stored.write(place_of(MAIN.features, BackboneParams(**_BACKBONE)), dataset.digest, MAIN.pretrained)
+    dataset = Dataset.load(MAIN.prepared)
+    labels, about = dataset.labels(MATERIALS), About(**_BACKBONE, symmetries=1, precision="fp32")
+    place = place_of(MAIN.features, BackboneParams(**_BACKBONE))
+    write_features(place, about, _features(labels), len(labels), dataset.digest, MAIN.pretrained)
+
+
+def _features(labels: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+    """Draw the features of each image, a block at a time: (1, WIDTH)."""
+    rng, shifts = np.random.default_rng(3), np.eye(len(MATERIALS), WIDTH, dtype=np.float32)
+    for start in range(0, len(labels), _CHUNK):
+        own = labels[start : start + _CHUNK]
+        drawn = rng.standard_normal((len(own), 1, WIDTH), dtype=np.float32)
+        yield from drawn + shifts[own][:, None]
 
 
 def predict() -> None:
@@ -245,8 +255,32 @@ def predict() -> None:
             out.write(write(prediction))
 
 
+def draw(lines: Path) -> None:
+    """Draw processor time and memory against images, of lines that `measure` gave, as an SVG beside them."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    from tmdscope.report.figures.base import styles
+
+    told = pd.read_json(lines, lines=True)
+    shown = {"cpu_s_per_1000": "processor time per 1000 images, s", "own_mb": "memory, MB"}
+    figure = Figure((8, 3.6), layout="constrained")
+    for axes, (column, title) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
+        for verb, (colour, marker) in styles(told["verb"].unique()).items():
+            own = told[told["verb"] == verb]
+            axes.loglog(own["images"], own[column], color=colour, marker=marker, label=verb)
+        axes.set(xlabel="images", ylabel=title)
+        axes.grid(alpha=0.3)
+    keys = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*keys, loc="outside upper center", ncols=4, fontsize=8)
+    with mpl.rc_context({"svg.hashsalt": NAME, "svg.fonttype": "none"}):  # the same lines, the same bytes
+        figure.savefig(lines.with_suffix(".svg"), metadata={"Date": None})
+
+
 if __name__ == "__main__":
-    if sys.argv[1:] in (["features"], ["predict"]):
+    if sys.argv[1:2] == ["draw"]:
+        draw(Path(sys.argv[2]))
+    elif sys.argv[1:] in (["features"], ["predict"]):
         draw_features() if sys.argv[1] == "features" else predict()
     else:
         for size in map(int, sys.argv[1:]):

@@ -1,6 +1,7 @@
 """Files appear whole or not at all; hashes depend on content alone."""
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -10,17 +11,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.peak import memory_kb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tmdscope import files
 from tmdscope.errors import UserError
 from tmdscope.files import (
     atomic_path,
+    forget_pages,
+    open_array,
     read_bytes,
     read_json,
+    require_finite,
     sha256_array,
+    sha256_csv,
     sha256_file,
     sha256_json,
+    sha256_rows,
     write_array,
     write_json,
     write_table,
@@ -182,6 +190,37 @@ def test_a_json_hash_ignores_the_order_of_keys(content: dict[str, Any]) -> None:
     assert sha256_json(content) == sha256_json(dict(reversed(content.items())))
     assert sha256_json(content) == sha256_json(json.loads(json.dumps(content)))
     assert sha256_json(content) != sha256_json({**content, "changed": [content]})
+
+
+@given(st.lists(JSON, max_size=6), st.integers(1, 4))
+def test_a_list_has_one_hash_however_it_is_cut(rows: list[Any], size: int) -> None:
+    assert sha256_rows(rows[start : start + size] for start in range(0, len(rows), size)) == sha256_json(rows)
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_table_has_the_hash_of_its_csv(rows: int) -> None:
+    table = pd.DataFrame({"a": ["x", 'é "1"', "z,\n"], "b": [1.0, np.nan, 1e-7]})[:rows]
+    assert sha256_csv(table) == hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
+
+
+def test_the_first_row_that_is_not_finite_is_named_in_whatever_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_ROWS", 4)
+    values = np.zeros((11, 2))
+    require_finite(Path("a.npy"), values)
+    values[9, 1] = np.inf
+    with pytest.raises(UserError, match="first in row 109"):
+        require_finite(Path("a.npy"), values, first=100)
+
+
+def test_what_was_read_of_a_mapped_file_can_be_let_go_of(tmp_path: Path) -> None:
+    path, size = tmp_path / "a.npy", 1 << 25
+    write_array(path, (np.full(size, row, np.uint8) for row in range(2)), (2, size), np.uint8)
+    mapped = open_array(path)
+    assert mapped.sum() == size
+    held = memory_kb(field="RssFile")
+    forget_pages(mapped[1:])
+    assert held - memory_kb(field="RssFile") > size >> 10
+    assert mapped.sum() == size
 
 
 def test_a_csv_holds_no_formula_and_the_numbers_as_they_are(tmp_path: Path) -> None:

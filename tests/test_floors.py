@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tmdscope"
 
 GROUND = {"doubt", "errors", "params", "profiles", "progress", "record", "run_record", "stage"} | set(
-    "address alike download files layout limits materials memory names problem processes temporary".split()
+    "address alike cluster download files layout limits materials memory names problem processes "
+    "temporary".split()
 )
 """Modules and folders that no stage declares: they compute nothing, and everything depends on them."""
 FLOORS = [
@@ -33,6 +34,7 @@ FLOORS = [
 """Rooms from the lowest floor up: a room imports from floors below its own alone."""
 BELOW = {room: set().union(*FLOORS[:number]) for number, rooms in enumerate(FLOORS) for room in rooms}
 ONLY_IN = {
+    "distributed": {"ground"},
     "mlflow": {"tracking"},
     "optuna": {"search"},
     "typer": {"cli"},

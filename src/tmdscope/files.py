@@ -1,8 +1,10 @@
 """Files written whole or not at all, and the hashes that identify them."""
 
 import hashlib
+import io
 import json
 import math
+import mmap
 import os
 import stat
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +23,9 @@ from tmdscope.temporary import workspace
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_ROWS = 4096
+"""Of an array, looked at at a time."""
 
 
 @contextmanager
@@ -205,11 +210,24 @@ def open_array(
     return array
 
 
+def forget_pages(array: np.ndarray[Any, Any]) -> None:
+    """Let go of what was read of a mapped file; it is read again when it is used. Other arrays stay."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap):
+        owner.madvise(mmap.MADV_DONTNEED)
+
+
 def require_finite(path: Path, values: np.ndarray[Any, Any], first: int = 0) -> None:
     """Refuse values, shape (N, ...), that are not finite; messages count rows from `first`."""
-    finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-    if not finite.all():
-        raise broken(path, f"holds values that are not finite, first in row {first + int(np.argmin(finite))}")
+    for start in range(0, len(values), _ROWS):
+        block = values[start : start + _ROWS]
+        finite = np.isfinite(block.reshape(len(block), -1)).all(axis=1)
+        if not finite.all():
+            row = first + start + int(np.argmin(finite))
+            raise broken(path, f"holds values that are not finite, first in row {row}")
+        forget_pages(values)
 
 
 def sha256_file(path: Path) -> str:
@@ -229,6 +247,31 @@ def sha256_json(content: Any) -> str:
     """Hash a JSON-like value, whatever the order of its keys: 64 hexadecimal digits."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=plain)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_rows(blocks: Iterable[Sequence[Any]]) -> str:
+    """Hash a list as `sha256_json` does, from pieces of it, of which one is held at a time."""
+    digest, before = hashlib.sha256(b"["), ""
+    for block in blocks:
+        if block:
+            text = json.dumps(block, sort_keys=True, separators=(",", ":"), default=plain)
+            digest.update(f"{before}{text[1:-1]}".encode())
+            before = ","
+    digest.update(b"]")
+    return digest.hexdigest()
+
+
+def sha256_csv(table: "pd.DataFrame") -> str:
+    """Hash what `to_csv` writes of a table, which is not held in memory."""
+    digest = hashlib.sha256()
+
+    class Hashed(io.TextIOBase):
+        def write(self, text: str) -> int:
+            digest.update(text.encode())
+            return len(text)
+
+    table.to_csv(Hashed(), index=False)
+    return digest.hexdigest()
 
 
 def plain(value: Any) -> Any:

@@ -2,11 +2,11 @@
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from tmdscope.address import keep_secrets
 from tmdscope.errors import UserError
@@ -16,12 +16,20 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
-def run_parts(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+class Mapper(Protocol):
+    """Does some work on parts wherever it pleases, as `run_parts` and `tmdscope.cluster.cluster_at`."""
+
+    def __call__(self, work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterable[Result]:
+        """Give results in the order of the parts."""
+
+
+def run_parts(work: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
     """Run parts of some work side by side, as many as there are cores; results in the order of the parts.
 
     `work` is a function of a module, looked up by name in new processes; parts and results are picklable.
     What the first part that failed has raised is raised; the others are waited for.
     """
+    parts = [*parts]
     processes = min(len(parts), len(os.sched_getaffinity(0)))
     if processes < 2:
         return [work(part) for part in parts]

@@ -1,5 +1,7 @@
 """Planted relations are found, intervals and rates hold, and the paper's Table 5 is reproduced."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +19,6 @@ from tmdscope.analysis.relations import (
     relate,
 )
 from tmdscope.errors import UserError
-from tmdscope.scores.bootstrap import draw_samples
 
 IMAGES = 60
 SAMPLES = [f"s{k // 2}" for k in range(IMAGES)]
@@ -73,7 +74,7 @@ def test_r_is_pearsons_and_lies_in_its_interval(seed):
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(IMAGES, 3)) * 100 + 1e4
     descriptor = points[:, 0] / 100 + rng.normal(size=IMAGES)
-    r, bounds, p = correlate(points, descriptor, SAMPLES, draw_samples(30, 200, seed % 100))
+    r, bounds, p = correlate(points, descriptor, replace(SAMPLING, seed=seed % 100))
     np.testing.assert_allclose(r, [pearsonr(column, descriptor)[0] for column in points.T], atol=1e-9)
     assert (bounds[0] <= r).all()
     assert (r <= bounds[1]).all()
@@ -84,12 +85,11 @@ def test_r_is_pearsons_and_lies_in_its_interval(seed):
 def test_many_images_of_few_samples_are_no_strong_evidence():
     """Of two unrelated quantities that vary by sample only, one in twenty is called related, not most."""
     false, trials = 0, 200
-    draws = draw_samples(20, 300, 1)
-    ids = [f"{k // 10:02d}" for k in range(200)]
+    sampling = Resampling([f"{k // 10:02d}" for k in range(200)], folds=5, resamples=300, seed=1)
     for trial in range(trials):
         rng = np.random.default_rng(trial)
         x, y = rng.normal(size=(2, 20)).repeat(10, axis=1)
-        _, _, p = correlate(x[:, None], y, ids, draws)
+        _, _, p = correlate(x[:, None], y, sampling)
         false += int(p[0] < 0.05)
     assert false / trials < 0.12
     # Taken for independent, the same images would be called related half of the time.
@@ -101,9 +101,8 @@ def test_the_false_discovery_rate_is_that_of_the_whole_table():
     rng = np.random.default_rng(2)
     descriptors = pd.DataFrame({name: rng.normal(size=IMAGES) for name in "abcd"})
     relations = relate(pca.scores, descriptors, SAMPLING)
-    draws = draw_samples(30, 200, 1)
     points = pca.scores.to_numpy()
-    p = [correlate(points, descriptors[name].to_numpy(), SAMPLES, draws)[2] for name in "abcd"]
+    p = [correlate(points, descriptors[name].to_numpy(), SAMPLING)[2] for name in "abcd"]
     expected = false_discovery_control(np.concatenate(p)).reshape(4, 3)
     np.testing.assert_allclose([relations[name].q_values for name in "abcd"], expected)
     assert (expected > 0.05).all()

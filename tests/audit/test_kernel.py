@@ -21,7 +21,7 @@ def test_a_downdate_is_a_fit(left_out: set[int], tested: int) -> None:
     removed = np.array(sorted(left_out))
     train = np.setdiff1d(np.arange(len(TABLE.targets)), removed)
     test = removed[:tested]
-    quick = PREDICTOR.outputs(train, test, PREDICTOR.columns)
+    quick = PREDICTOR.outputs(train, test, PREDICTOR.columns, PREDICTOR.fitted(PREDICTOR.columns))
     assert quick == pytest.approx(PREDICTOR.fit_outputs(train, test, PREDICTOR.columns), abs=1e-9)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tmdscope.dataset import splits
 from tmdscope.dataset.label import take_label
-from tmdscope.dataset.splits import Fold, Split, group_samples, make_split, outer_folds, split_rest
+from tmdscope.dataset.splits import Fold, FoldParts, Split, group_samples, make_split, outer_folds, split_rest
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.materials import MATERIALS
@@ -117,6 +117,16 @@ def test_too_few_samples_are_counted(samples: int, message: str) -> None:
     ids = [f"s{n}" for n in range(samples)]
     with pytest.raises(UserError, match=message):
         make_split(["MoS2"] * samples, ids, ids, 4, 5)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1), st.data())
+def test_a_fold_among_some_rows_holds_the_same_images(parts: list[int], data: st.DataObject) -> None:
+    """Part 3 is none of the fold's."""
+    drawn = data.draw(st.lists(st.booleans(), min_size=len(parts), max_size=len(parts)))
+    part, rows = np.array(parts), np.flatnonzero(drawn)
+    found = FoldParts(*(np.flatnonzero(part == number) for number in range(3))).among(rows)
+    for number, own in enumerate((found.train, found.val, found.test)):
+        assert rows[own].tolist() == [row for row in rows if part[row] == number]
 
 
 def test_split_round_trip(tmp_path: Path) -> None:

@@ -210,6 +210,7 @@ def tiny(clone: Clone) -> None:
             "split.test_folds": 4,
             "split.folds": 2,
             "scoring.bootstrap": 200,
+            "describe.interval_scans": 40,
             "latent.components": 3,
             "attribution.patch_px": 12,
             "attribution.stride_px": 12,

@@ -4,6 +4,7 @@ import json
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.pipelines.conftest import (
@@ -15,6 +16,7 @@ from tests.pipelines.conftest import (
     undeclared_above_ground,
 )
 from tests.support.reads import undeclared
+from tmdscope.analysis.descriptors.catalogue import BOUNDS, bounds_of
 
 MODEL = "tmd-material-classifier"
 TAGS = {
@@ -139,6 +141,18 @@ def test_the_search_is_tracked_to_the_fold_and_its_settings_are_used(study: Clon
     assert float(tuned.data.tags["val_macro_f1_mean"]) == pytest.approx(found["value"], abs=0.05)
     page = (study.root / "reports" / "index.html").read_text()
     assert found["study"] in page
+
+
+def test_intervals_of_descriptors_are_written_and_reported_and_are_no_descriptors(study: Clone) -> None:
+    table = pd.read_parquet(study.root / "data" / "descriptors.parquet").set_index("image_id")
+    truth = pd.read_parquet(study.root / "data" / "prepared" / "manifest.parquet").set_index("image_id")
+    low, high = (table[bound] for bound in bounds_of("coverage"))
+    assert ((low <= truth["true_coverage"]) & (truth["true_coverage"] <= high)).mean() > 0.6
+    related = json.loads((study.root / "data" / "latent.json").read_text())
+    assert "coverage" in related["descriptors"]
+    assert set(BOUNDS).isdisjoint({*related["descriptors"], *related["left_out"]})
+    page = (study.root / "reports" / "index.html").read_text()
+    assert "width of the interval" in page
 
 
 def test_stages_read_what_they_declare(study: Clone) -> None:

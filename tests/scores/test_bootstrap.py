@@ -5,7 +5,7 @@ import pytest
 
 from tmdscope.errors import UserError
 from tmdscope.scores import bootstrap
-from tmdscope.scores.bootstrap import Interval, draw_samples, drawn_sums, mean_with_interval, sums_by_sample
+from tmdscope.scores.bootstrap import Interval, drawn_sums, mean_with_interval, sums_by_sample
 
 
 def test_values_are_added_up_by_sample() -> None:
@@ -14,12 +14,12 @@ def test_values_are_added_up_by_sample() -> None:
 
 
 def test_as_many_samples_are_drawn_as_there_are_and_again_the_same() -> None:
-    draws = draw_samples(7, 50, 3)
+    draws = drawn_sums(np.eye(7), 50, 3)
     assert draws.shape == (50, 7)
     assert (draws.sum(axis=1) == 7).all()
-    np.testing.assert_array_equal(draws, draw_samples(7, 50, 3))
+    np.testing.assert_array_equal(draws, drawn_sums(np.eye(7), 50, 3))
     with pytest.raises(UserError, match="two at least"):
-        draw_samples(1, 50, 3)
+        drawn_sums(np.eye(1), 50, 3)
 
 
 def test_intervals_of_clustered_values_cover_the_mean() -> None:
@@ -47,6 +47,13 @@ def test_draws_in_small_blocks_are_those_of_one(monkeypatch: pytest.MonkeyPatch)
     whole = drawn_sums(sums, 100, 7)
     monkeypatch.setattr(bootstrap, "_DRAWN", 120)
     np.testing.assert_array_equal(drawn_sums(sums, 100, 7), whole)
+
+
+def test_samples_of_no_counts_are_drawn_alike_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = np.random.default_rng(1).normal(size=(40, 2))
+    few = drawn_sums(sums, 100, 7)
+    monkeypatch.setattr(bootstrap, "_MANY_SAMPLES", 1)
+    np.testing.assert_array_equal(drawn_sums(sums, 100, 7), few)
 
 
 @pytest.mark.parametrize("weigh", [False, True])

@@ -9,7 +9,7 @@ from tmdscope.studies import find_study
 @pytest.mark.parametrize(
     ("study", "verb", "sections", "far"),
     [
-        ("tmd_materials", "prepare", {"prepare"}, "tmdscope.dataset.tiff"),
+        ("tmd_materials", "prepare", {"compute", "prepare"}, "tmdscope.dataset.tiff"),
         (
             "tmd_materials",
             "crossval",

@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from tmdscope.errors import UserError
-from tmdscope.scores.bootstrap import draw_samples, percentile_interval, sums_by_sample
+from tmdscope.scores.bootstrap import drawn_sums, percentile_interval, sums_by_sample
 
 Values = NDArray[np.float64]
 
@@ -99,8 +99,7 @@ def relate(scores: pd.DataFrame, descriptors: pd.DataFrame, sampling: Resampling
                 f"{sampling.folds} samples: {name}; leave it out of the descriptor table or lower "
                 "latent.folds"
             )
-    draws = draw_samples(len(np.unique(ids)), sampling.resamples, sampling.seed)
-    correlated = {name: correlate(points, values, ids.tolist(), draws) for name, values in columns.items()}
+    correlated = {name: correlate(points, values, sampling) for name, values in columns.items()}
     p_values = np.array([p for _, _, p in correlated.values()]).reshape(len(columns), -1)
     q_values = false_discovery_control(p_values.ravel()).reshape(p_values.shape) if columns else p_values
     return {
@@ -109,22 +108,20 @@ def relate(scores: pd.DataFrame, descriptors: pd.DataFrame, sampling: Resampling
     }
 
 
-def correlate(
-    points: Values, descriptor: Values, sample_ids: Sequence[str], draws: Values
-) -> tuple[Values, Values, Values]:
+def correlate(points: Values, descriptor: Values, sampling: Resampling) -> tuple[Values, Values, Values]:
     """Correlate a descriptor (NaN where not known) with every component, shape (images, components).
 
-    `draws` is of `draw_samples`. Returned are Pearson's r; its 95 % interval, shape (2, components); and
-    two-sided p-values: Fisher's z over its standard deviation among the resamples, by Student's t with one
-    degree of freedom less than samples, so that many images of few samples are no strong evidence.
+    Returned are Pearson's r; its 95 % interval, shape (2, components); and two-sided p-values: Fisher's z
+    over its standard deviation among the resamples, by Student's t with one degree of freedom less than
+    samples, so that many images of few samples are no strong evidence.
     """
     known = np.isfinite(descriptor)
     y = np.where(known, descriptor - descriptor[known].mean(), 0.0)[:, None]
     x = np.where(known[:, None], points - points[known].mean(axis=0), 0.0)
     moments = np.concatenate([known[:, None], y, y**2, x, x**2, x * y], axis=1)
-    sums = sums_by_sample(moments, sample_ids)
+    sums = sums_by_sample(moments, sampling.sample_ids)
     (r,) = _pearson_of_sums(sums.sum(axis=0, keepdims=True))
-    drawn = _pearson_of_sums(draws @ sums)
+    drawn = _pearson_of_sums(drawn_sums(sums, sampling.resamples, sampling.seed))
     z = np.arctanh(np.clip(drawn, -_ALMOST_ONE, _ALMOST_ONE))
     spread = np.maximum(np.nanstd(z, axis=0, ddof=1), 1e-12)
     samples = int((sums[:, 0] > 0).sum())

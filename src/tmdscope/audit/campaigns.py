@@ -184,13 +184,12 @@ def _spread(
 ) -> dict[str, float]:
     """Score arrangements without campaigns; standard deviation of every metric."""
     scores = []
-    everything = np.arange(len(cohort.group_stratum))
     for _ in range(arrangements):
         targets, predicted = [], []
         for part in rearranged(cohort, held, rng):
             _, rows = _scorable(cohort, part)
             if len(rows):
-                train = cohort.rows_of(np.setdiff1d(everything, part.removed))
+                train = cohort.rows_without(part.removed)
                 targets.append(cohort.targets[rows])
                 predicted.append(predictor.predict(train, rows))
         scores.append(cohort.task.scores(np.concatenate(targets), np.concatenate(predicted)))
@@ -226,8 +225,7 @@ def _predict_part(
     draws: int,
     rng: np.random.Generator,
 ) -> _Said:
-    everything = np.arange(len(cohort.group_stratum))
-    train = cohort.rows_of(np.setdiff1d(everything, part.removed))
+    train = cohort.rows_without(part.removed)
     held_out = {key: predictor.predict(train, rows) for key, predictor in predictors.items()}
     control = {key: np.empty((draws, len(rows)), cohort.targets.dtype) for key in predictors}
     for group in np.unique(cohort.group[rows]):

@@ -38,17 +38,23 @@ class KernelRidge:
         ridge = self.kernel + ALPHA * np.eye(len(features))
         self.inverse: Values = np.asarray(np.linalg.inv(ridge), dtype=np.float64)
 
-    def outputs(self, train: Rows, test: Rows, targets: Values) -> Values:
+    def fitted(self, targets: Values) -> Values:
+        """Fit to the targets of all images, (N, T), once for whatever `outputs` leaves out."""
+        found: Values = self.inverse @ targets
+        return found
+
+    def outputs(self, train: Rows, test: Rows, targets: Values, fitted: Values) -> Values:
         """Fit to targets, (N, T), and give the outputs of other images, shape (len(test), T).
 
-        Train and test have no row in common; targets outside of `train` are not read in effect.
+        Train and test have no row in common; targets outside of `train` are not read in effect. `fitted` is
+        `KernelRidge.fitted` of these targets.
         """
         if 2 * len(train) <= len(self.kernel):
             return self.fit_outputs(train, test, targets)
         trains = np.zeros(len(self.kernel), dtype=bool)
         trains[train] = True
         left_out = np.flatnonzero(~trains)
-        error = np.linalg.solve(self.inverse[np.ix_(left_out, left_out)], self.inverse[left_out] @ targets)
+        error = np.linalg.solve(self.inverse[np.ix_(left_out, left_out)], fitted[left_out])
         place = np.searchsorted(left_out, test)
         found: Values = targets[test] - error[place]
         return found
@@ -76,10 +82,11 @@ class KernelPredictor(KernelRidge):
             if self.of_classes
             else np.hstack([targets, np.ones(targets.shape)]).astype(np.float64)
         )
+        self.all_fitted = self.fitted(self.columns)
 
     def predict(self, train: Rows, test: Rows) -> Targets:
         """Give the class, or the number, see `Learner.predict`."""
-        outputs = self.outputs(train, test, self.columns)
+        outputs = self.outputs(train, test, self.columns, self.all_fitted)
         if self.of_classes:
             return np.asarray(outputs.argmax(axis=1).astype(np.int64))
         numbers, ones = outputs.T  # linear in targets, whose mean is taken off after

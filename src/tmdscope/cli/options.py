@@ -46,6 +46,17 @@ def read(params: Path, *sections: str) -> Any:
     return [read_section(name, models[name], params) for name in sections]
 
 
+def read_cluster(params: Path) -> Any:
+    """Give what works on the Dask cluster that settings name; None for this machine."""
+    from tmdscope.cluster import cluster_at
+    from tmdscope.params.images import ComputeParams
+    from tmdscope.params.reading import read_params, read_section
+
+    if not params.exists() or "compute" not in read_params(params):
+        return None
+    return cluster_at(read_section("compute", ComputeParams, params).scheduler)
+
+
 def model_name(params: Path, name: str | None = None) -> str:
     """Name the study's registered model, if not `name` does."""
     if name is not None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tmdscope.cli.options import Model, Named, ParamsPath, Sha256, echo, model_name, read
+from tmdscope.cli.options import Model, Named, ParamsPath, Sha256, echo, model_name, read, read_cluster
 from tmdscope.errors import UserError
 from tmdscope.names import key_of
 
@@ -141,7 +141,15 @@ def predict(
 
         counts: Any = predict_with(model, files, form, sys.stdout, sha256)
     else:
-        how = (form, heights, sys.stdout, pixel_size_nm or float("nan"), channel, sha256)
+        how = (
+            form,
+            heights,
+            sys.stdout,
+            pixel_size_nm or float("nan"),
+            channel,
+            sha256,
+            read_cluster(params),
+        )
         counts = predict_files([Path(file) for file in files], model, model_name(params), *how)
     echo(counts.text, err=True)
     if counts.unusable:

@@ -1,6 +1,6 @@
 """The proof that a split is sound: every image placed once, no sample and no duplicate across parts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import classes_of
 from tmdscope.files import broken
+
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -28,23 +30,19 @@ class SplitAudit:
 
 def count_parts(manifest: pd.DataFrame, split: Split) -> pd.DataFrame:
     """Count the images of the data set by class and part of a split (``test, fold0_train, ...``)."""
-    label, images = manifest["label"], pd.Index(manifest["image_id"])
-    classes = classes_of(label)
-    counted = {
-        name: label.iloc[_known_rows(images, ids)].value_counts().reindex(classes, fill_value=0)
-        for name, ids in split.parts.items()
-    }
-    return pd.DataFrame(counted).rename_axis("label")
+    return _counts(manifest, _places(manifest, split))
 
 
 def audit_split(manifest: pd.DataFrame, split: Split) -> SplitAudit:
     """Check a split against its data set: columns ``image_id, sample_id, label, image_sha256``."""
-    images = pd.Index(manifest["image_id"])
-    strays = {image for part in split.parts.values() for image in part} - set(images)
+    places = _places(manifest, split)
+    strays = {
+        split.parts[name][at] for name, rows in places.items() for at in np.flatnonzero(rows < 0).tolist()
+    }
     problems = [f"{image!r} is in the split but not in the data set" for image in sorted(strays)]
-    rows = {name: _known_rows(images, ids) for name, ids in split.parts.items()}
-    problems += _misplaced(list(images), split) + _crossings(manifest, rows, len(split.folds))
-    lacking, warnings = _lacking(count_parts(manifest, split))
+    folds = len(split.folds)
+    problems += _misplaced(places, len(manifest), folds) + _crossings(manifest, places, folds)
+    lacking, warnings = _lacking(_counts(manifest, places))
     return SplitAudit(problems + lacking, warnings + _two_faced(manifest))
 
 
@@ -61,40 +59,57 @@ def read_split(path: Path, digest: str, manifest: pd.DataFrame) -> Split:
     return split
 
 
-def _known_rows(images: pd.Index, ids: Sequence[str]) -> NDArray[np.intp]:
-    """Find the rows of the images of a part, each once, without those that the data set does not have."""
-    rows = images.get_indexer(np.array(ids, dtype=object))
+def _places(manifest: pd.DataFrame, split: Split) -> dict[str, Rows]:
+    """Find the row of every image of each part, in its order; -1: the data set does not have it."""
+    images = pd.Index(manifest["image_id"].to_numpy(dtype=object))
+    return {name: images.get_indexer(np.array(ids, dtype=object)) for name, ids in split.parts.items()}
+
+
+def _known(rows: Rows) -> Rows:
+    """Give the rows of the images of a part, each once."""
     return np.unique(rows[rows >= 0])
 
 
-def _misplaced(image_ids: Sequence[str], split: Split) -> list[str]:
+def _counts(manifest: pd.DataFrame, places: Mapping[str, Rows]) -> pd.DataFrame:
+    """Count the images by class and part."""
+    classes = classes_of(manifest["label"])
+    index = pd.Index(list(classes), name="label")
+    label, most = index.get_indexer(manifest["label"]), len(classes)
+    counted = {name: np.bincount(label[_known(rows)], minlength=most) for name, rows in places.items()}
+    return pd.DataFrame(counted, index=index)
+
+
+def _misplaced(places: Mapping[str, Rows], images: int, folds: int) -> list[str]:
     """Find images that are not exactly once in each fold's train, val and test, or in no fold's val."""
-    everything = sorted(image_ids)
-    validated = [image for fold in split.folds for image in fold.val]
+
+    def is_whole(*parts: str) -> bool:
+        rows = np.concatenate([places[part] for part in parts])
+        return bool(np.array_equal(np.sort(rows), np.arange(images)))
+
     problems = []
-    if sorted([*split.test, *validated]) != everything:
+    if not is_whole("test", *(f"fold{number}_val" for number in range(folds))):
         problems.append("not every image is exactly once in the test or in one fold's val")
     problems += [
         f"fold {number}: train, val and test do not hold every image exactly once"
-        for number, fold in enumerate(split.folds)
-        if sorted([*split.test, *fold.train, *fold.val]) != everything
+        for number in range(folds)
+        if not is_whole("test", f"fold{number}_train", f"fold{number}_val")
     ]
     return problems
 
 
-def _crossings(manifest: pd.DataFrame, rows: Mapping[str, NDArray[np.intp]], folds: int) -> list[str]:
+def _crossings(manifest: pd.DataFrame, places: Mapping[str, Rows], folds: int) -> list[str]:
     """Find samples and identical images on both sides of a boundary."""
     pairs = [
         pair for n in range(folds) for pair in combinations(("test", f"fold{n}_train", f"fold{n}_val"), 2)
     ]
     problems = []
     for column, what in (("sample_id", "sample"), ("image_sha256", "duplicated image")):
-        known = manifest[column].to_numpy(dtype=object)
-        values = {name: set(known[own]) for name, own in rows.items()}
+        number, names = pd.factorize(manifest[column].to_numpy(dtype=object))
+        values = {name: np.unique(number[_known(rows)]) for name, rows in places.items()}
         problems += [
             f"{what} {value!r} is in both {left} and {right}"
             for left, right in dict.fromkeys(pairs)
-            for value in sorted(values[left] & values[right])
+            for value in sorted(names[np.intersect1d(values[left], values[right], assume_unique=True)])
         ]
     return problems
 

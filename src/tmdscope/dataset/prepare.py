@@ -4,6 +4,8 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, sha256_array, write_array
 from tmdscope.memory import room_to_read
 from tmdscope.params.images import PrepareParams
+from tmdscope.processes import Mapper
 from tmdscope.progress import progress
 from tmdscope.scan.level import Image8, clip_percentiles, crop_square, flat, resize_area, to_uint8
 from tmdscope.scan.read.channels import ScanError
@@ -56,11 +59,14 @@ class Prepared(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def prepare(raw: Path, prepared: Path, settings: PrepareParams) -> Dataset:
-    """Prepare every raw image, replacing what `prepared` held; memory stays flat however many there are."""
+def prepare(raw: Path, prepared: Path, settings: PrepareParams, map_chunks: Mapper | None = None) -> Dataset:
+    """Prepare every raw image, replacing what `prepared` held; memory stays flat however many there are.
+
+    `map_chunks` says where images are made; None: here.
+    """
     manifest = read_manifest(raw / MANIFEST, RAW_SCHEMA)
-    prepare_all = _from_heights if (raw / HEIGHTS).exists() else _from_files
-    images = progress(prepare_all(raw, manifest, settings), len(manifest), "prepare images")
+    found = _prepare_all(raw if map_chunks is None else raw.resolve(), manifest, settings, map_chunks)
+    images = progress(found, len(manifest), "prepare images")
     hashes: list[str] = []
     shrunk: list[float] = []
 
@@ -148,39 +154,104 @@ def prepare_scan(
     return Prepared(image, shrunk, math.nan if math.isnan(pixel_size_nm[0]) else square.side_nm, scan_nm)
 
 
-def _from_heights(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[Prepared]:
-    """Prepare chunk by chunk; each opens the map anew, so that pages already read leave memory."""
-    path, hashes = raw / HEIGHTS, manifest["source_sha256"].tolist()
+@dataclass(frozen=True)
+class _Maps:
+    """Consecutive maps of an NPY file of `count`, from `first` on: the hash and pixel size in nm of each."""
+
+    path: Path
+    count: int
+    first: int
+    hashes: list[str]
+    sizes: list[float]
+    settings: PrepareParams
+
+
+class _File(NamedTuple):
+    """A file of the raw data; no hash where it is not the one that the manifest has it of."""
+
+    path: Path
+    name: str
+    sha256: str | None
+    heights: bool
+    pixel_size_nm: float
+    channel: str | None
+
+
+@dataclass(frozen=True)
+class _Files:
+    files: list[_File]
+    settings: PrepareParams
+
+
+def _prepare_all(
+    raw: Path, manifest: pd.DataFrame, settings: PrepareParams, map_chunks: Mapper | None
+) -> Iterator[Prepared]:
+    if (raw / HEIGHTS).exists():
+        maps = _maps(raw / HEIGHTS, manifest, settings)
+        return chain.from_iterable((map_chunks or map)(_prepare_maps, maps))
+    files = _files(raw / PICTURES, manifest, settings)
+    if map_chunks is not None:
+        return chain.from_iterable(map_chunks(_prepare_files, files))
+    return _on_threads(files)
+
+
+def _maps(path: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Maps]:
+    hashes, sizes = manifest["source_sha256"].tolist(), manifest["pixel_size_nm"].tolist()
     count, rows, columns = open_heights(path, len(manifest)).shape
     step = max(1, _CHUNK_VALUES // (rows * columns))
-    sizes = manifest["pixel_size_nm"].tolist()
-    for start in range(0, count, step):
-        heights = open_heights(path, count)[start : start + step]
-        check_heights(path, heights, hashes[start : start + step], start)
-        for height_nm, size in zip(heights, sizes[start : start + step], strict=True):
-            yield prepare_scan(height_nm, (size, size), settings)
+    for first in range(0, count, step):
+        end = first + step
+        yield _Maps(path, count, first, hashes[first:end], sizes[first:end], settings)
 
 
-def _from_files(raw: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[Prepared]:
-    """Decode on threads, since PIL frees the interpreter while it decodes; chunks keep memory flat."""
+def _prepare_maps(chunk: _Maps) -> list[Prepared]:
+    """Prepare maps; the file is opened anew, so that pages already read leave memory."""
+    heights = open_heights(chunk.path, chunk.count)[chunk.first : chunk.first + len(chunk.hashes)]
+    check_heights(chunk.path, heights, chunk.hashes, chunk.first)
+    return [
+        prepare_scan(height_nm, (size, size), chunk.settings)
+        for height_nm, size in zip(heights, chunk.sizes, strict=True)
+    ]
+
+
+def _files(folder: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Files]:
     rows = with_kinds(manifest)
+    for start in range(0, len(rows), _CHUNK_PICTURES):
+        files = [
+            _File(
+                folder / row.image_id,
+                row.image_id,
+                None if row.source == "archive" else row.source_sha256,  # whose pictures were turned to grey
+                row.kind == "heights",
+                row.pixel_size_nm,
+                row.channel,
+            )
+            for row in rows.iloc[start : start + _CHUNK_PICTURES].itertuples()
+        ]
+        yield _Files(files, settings)
 
-    def prepare_one(row: Any) -> Prepared:
-        path = raw / PICTURES / row.image_id
-        archived = row.source == "archive"  # whose pictures were turned to grey
-        heights, width = row.kind == "heights", row.pixel_size_nm
-        with room_to_read(path):
-            content = read_file(path, None if archived else row.source_sha256)
-            try:
-                return prepare_content(content, row.image_id, settings, heights, width, channel=row.channel)
-            except (PictureError, ScanError) as error:
-                raise UserError(f"{path}: {error}; run the ingest stage again") from error
-            except UserError as error:
-                raise UserError(f"{path}: {error}") from error
 
+def _prepare_file(file: _File, settings: PrepareParams) -> Prepared:
+    with room_to_read(file.path):
+        content = read_file(file.path, file.sha256)
+        heights, width = file.heights, file.pixel_size_nm
+        try:
+            return prepare_content(content, file.name, settings, heights, width, channel=file.channel)
+        except (PictureError, ScanError) as error:
+            raise UserError(f"{file.path}: {error}; run the ingest stage again") from error
+        except UserError as error:
+            raise UserError(f"{file.path}: {error}") from error
+
+
+def _prepare_files(chunk: _Files) -> list[Prepared]:
+    return [_prepare_file(file, chunk.settings) for file in chunk.files]
+
+
+def _on_threads(chunks: Iterator[_Files]) -> Iterator[Prepared]:
+    """Decode on threads, since PIL frees the interpreter while it decodes; chunks keep memory flat."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(rows), _CHUNK_PICTURES):
-            yield from pool.map(prepare_one, rows.iloc[start : start + _CHUNK_PICTURES].itertuples())
+        for chunk in chunks:
+            yield from pool.map(_prepare_file, chunk.files, repeat(chunk.settings))
 
 
 def _describe(manifest: pd.DataFrame, hashes: list[str], shrunk: list[float]) -> pd.DataFrame:

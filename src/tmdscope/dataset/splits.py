@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,6 +38,10 @@ class FoldParts:
     val: Rows
     test: Rows
 
+    def among(self, rows: Rows) -> "FoldParts":
+        """Keep some rows (rising) of the data set, and give their positions among these."""
+        return FoldParts(*(np.flatnonzero(np.isin(rows, part)) for part in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Split:
@@ -62,7 +66,8 @@ class Split:
 
     def write(self, path: Path, data_sha256: str) -> None:
         """Write the split as JSON, with the digest of the data set that it divides."""
-        write_record(path, asdict(self), {"data": data_sha256})
+        folds = [{"train": fold.train, "val": fold.val} for fold in self.folds]
+        write_record(path, {"test": self.test, "folds": folds}, {"data": data_sha256})
 
     @classmethod
     def read(cls, path: Path, data_sha256: str | None = None) -> Self:

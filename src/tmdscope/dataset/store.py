@@ -1,6 +1,5 @@
 """The prepared data set on disk: one memory-mapped array of images and one table about them."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,10 +15,12 @@ from tmdscope.errors import UserError
 from tmdscope.files import (
     atomic_path,
     broken,
+    forget_pages,
     open_array,
     read_table,
     sha256_array,
-    sha256_json,
+    sha256_csv,
+    sha256_rows,
     write_array,
     write_table,
 )
@@ -31,6 +32,7 @@ PICTURES = "images"
 MANIFEST = "manifest.parquet"
 
 _CHECKED_PIXELS = 1 << 28  # hashed in a quarter of a second
+_ROWS = 4096  # of a table or an array, at a time
 _TEXT = pa.Check.str_length(min_value=1)
 _SHA256 = pa.Check.str_matches(r"^[0-9a-f]{64}$")
 _SOURCE_COLUMNS = {
@@ -141,10 +143,13 @@ class Dataset:
         checked = min(count, max(1, _CHECKED_PIXELS // pixels))
         rows = np.unique(np.linspace(0, count - 1, checked, dtype=np.int64))
         recorded = self.manifest["image_sha256"].to_numpy()
-        for row in rows:
+        for number, row in enumerate(rows):
+            if number % _ROWS == 0:
+                forget_pages(self.images)
             if sha256_array(self.images[row]) != recorded[row]:
                 image_id = self.manifest["image_id"].iloc[row]
                 raise broken(path, f"is not of {MANIFEST} beside it: row {row} is not image {image_id!r}")
+        forget_pages(self.images)
 
     def write(self, folder: Path) -> None:
         """Write ``images.npy`` and ``manifest.parquet``, replacing what the folder held."""
@@ -156,8 +161,9 @@ class Dataset:
 
 def digest_of(manifest: pd.DataFrame) -> str:
     """SHA-256 over ``image_id, image_sha256, sample_id, label``, row by row in order, 64 hex digits."""
-    columns = ["image_id", "image_sha256", "sample_id", "label"]
-    return sha256_json(manifest[columns].to_numpy().tolist())
+    named = manifest[["image_id", "image_sha256", "sample_id", "label"]]
+    starts = range(0, len(named), _ROWS)
+    return sha256_rows(named.iloc[start : start + _ROWS].to_numpy().tolist() for start in starts)
 
 
 def classes_of(labels: Iterable[str]) -> tuple[str, ...]:
@@ -177,7 +183,7 @@ def write_manifest(path: Path, table: pd.DataFrame, schema: pa.DataFrameSchema) 
     """Check a manifest, by `RAW_SCHEMA` or `SCHEMA`, and write it as Parquet; every failure is listed."""
     _validate(path, table, schema)
     sealed = table.copy()
-    sealed.attrs = {"sha256": _content_sha256(table)}
+    sealed.attrs = {"sha256": sha256_csv(table)}
     write_table(path, sealed)
 
 
@@ -185,7 +191,7 @@ def read_manifest(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a manifest, and check it by `RAW_SCHEMA` or `SCHEMA` and by the hash that it holds."""
     table = read_table(path, [str(name) for name in schema.columns])
     _validate(path, table, schema)
-    if table.attrs.get("sha256") != _content_sha256(table):
+    if table.attrs.get("sha256") != sha256_csv(table):
         raise broken(path, "was changed since it was written: its SHA-256 is not the one that it holds")
     table.attrs = {}
     return table
@@ -212,11 +218,6 @@ def read_descriptors(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
         if not pd.api.types.is_numeric_dtype(values) or np.isinf(values).any():
             raise broken(path, f"holds values of {name!r} that are no finite numbers")
     return measured.set_index(pd.Index(ids)).join(manifest.set_index("image_id").filter(regex="^true_"))
-
-
-def _content_sha256(table: pd.DataFrame) -> str:
-    """Hash a table's values, whatever their types are called."""
-    return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
 
 
 def _validate(path: Path, table: pd.DataFrame, schema: pa.DataFrameSchema) -> None:

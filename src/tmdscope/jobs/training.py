@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from tmdscope.dataset.audit import read_split
 from tmdscope.dataset.store import Dataset
@@ -14,7 +15,7 @@ from tmdscope.learn.experiment import files_of, make_experiment
 from tmdscope.learn.resume import Resume
 from tmdscope.learn.summary import confusion_pairs, mean_confusion, mean_history
 from tmdscope.params.common import ScoringParams
-from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.images import PrepareParams
 from tmdscope.scores.records import ExperimentScores
 from tmdscope.scores.scored import FACTS, PREDICTIONS, RUN, SCORES
@@ -45,6 +46,8 @@ class Training:
 def cross_validate(study: Study, training: Training) -> None:
     """Train, track and write an experiment, on the study's split; what was killed goes on."""
     layout, name, params, dataset = study.layout, training.name, training.params, training.dataset
+    if params.strategy is Strategy.FEATURES:
+        torch.set_num_threads(1)  # networks this small spend their time waiting for a second thread
     scoring, called = study.section("scoring", ScoringParams), study.experiment
     folds = read_split(layout.split, dataset.digest, dataset.manifest).rows(dataset.image_ids)
     stored = layout.features, layout.pretrained

@@ -150,14 +150,19 @@ def predictions_table(
     columns, ``part, decoded`` (class name by the paper's decoding, empty where the output stands for no
     class), and ``p_<class>``.
     """
-    known = manifest[list(IDENTITY)].reset_index(drop=True)
-    tables = []
-    for result, fold in zip(results, folds, strict=True):
-        part = np.full(len(known), "", dtype=object)
-        part[fold.train], part[fold.val], part[fold.test] = "train", "val", "test"
-        decoded = [classes[label] if label >= 0 else "" for label in result.decoded]
-        table = known.assign(part=part, decoded=decoded)
-        table.insert(0, "fold", result.fold)
-        named = {PROBABILITY + name: result.probabilities[:, k] for k, name in enumerate(classes)}
-        tables.append(table.assign(**named)[part != ""])
-    return pd.concat(tables, ignore_index=True)
+    rows, parts = [], []
+    for fold in folds:
+        part = np.full(len(manifest), "", dtype=object)
+        for name in PARTS:
+            part[getattr(fold, name)] = name
+        rows.append(np.flatnonzero(part != ""))
+        parts.append(part[rows[-1]])
+    table = manifest[list(IDENTITY)].take(np.concatenate(rows)).reset_index(drop=True)
+    table.insert(0, "fold", np.repeat([result.fold for result in results], [len(own) for own in rows]))
+    pairs = list(zip(results, rows, strict=True))
+    decoded = np.concatenate([result.decoded[own] for result, own in pairs])
+    table["part"] = np.concatenate(parts)
+    table["decoded"] = [classes[label] if label >= 0 else "" for label in decoded]
+    for k, name in enumerate(classes):
+        table[PROBABILITY + name] = np.concatenate([result.probabilities[own, k] for result, own in pairs])
+    return table

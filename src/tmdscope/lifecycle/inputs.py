@@ -80,9 +80,12 @@ def _is_known(file: Path, folder: Path) -> bool:
 
 
 def read_ahead(
-    files: Sequence[Path], read: Callable[[bytes, str], T], batch_size: int
+    files: Sequence[Path], read: Callable[[bytes, str], T], batch_size: int, threads: int | None = None
 ) -> Iterator[list[Given[T]]]:
-    """Read files in order, in batches on threads, a few ahead: memory stays flat however many there are."""
+    """Read files in order, in batches on threads, a few ahead: memory stays flat however many there are.
+
+    Threads are as many as cores where no number is given.
+    """
 
     def take(path: Path) -> Given[T]:
         try:
@@ -95,7 +98,7 @@ def read_ahead(
             return Given(path, None, reason)
 
     waiting: deque[list[Future[Given[T]]]] = deque()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         for start in range(0, len(files), batch_size):
             waiting.append([pool.submit(take, path) for path in files[start : start + batch_size]])
             if len(waiting) > _BATCHES_AHEAD:

@@ -12,12 +12,14 @@ from typing import Any, Literal, TextIO
 
 from tmdscope.errors import UserError
 from tmdscope.lifecycle.inputs import find_files, passed_over
+from tmdscope.lifecycle.predict_chunks import How, predict_apart
 from tmdscope.lifecycle.predictor import Prediction, Predictor
 from tmdscope.names import cell, shown
+from tmdscope.processes import Mapper
 from tmdscope.progress import progress
 from tmdscope.scores.levels import Expected, read_quantity
 from tmdscope.stage import say
-from tmdscope.tracking.models import load_program
+from tmdscope.tracking.models import open_model
 from tmdscope.tracking.predictions import resolve_model
 from tmdscope.tracking.registry import PRODUCTION, read_standing, resolve
 from tmdscope.tracking.scale import Scale
@@ -70,12 +72,13 @@ def predict_files(
     pixel_size_nm: float = math.nan,
     channel: str | None = None,
     sha256: str | None = None,
+    map_chunks: Mapper | None = None,
 ) -> Predicted:
     """Predict files with a registered model and write a line about each as soon as it is known.
 
     `registered` is the registered model of a bare version or alias; `sha256` the hash that its files must
-    have, whatever the store says. Beside CSV and JSON a file that cannot be used is named on standard error
-    too. The rest is as for `Predictor.stream`.
+    have, whatever the store says; `map_chunks` says where files are predicted, None: here. Beside CSV and
+    JSON a file that cannot be used is named on standard error too. The rest is as for `Predictor.stream`.
     """
     files = find_files(paths)
     if others := passed_over(paths, files):
@@ -87,14 +90,20 @@ def predict_files(
     by_alias = model.rpartition("@")[2] == PRODUCTION
     if by_alias and not read_standing(client, resolve(client, found.uri).name).is_reviewed:
         say(f"{found.title} was made production by hand: no decision vouches for its files")
-    program = load_program(found.uri, sha256)
+    with open_model(found.uri, sha256) as opened:
+        program, folder = opened.load(), opened.folder
     predictor = Predictor(program, found.title)
     target = program.config.make_target()
     atoms = target.atoms if isinstance(target, Multilabel) else ()
     head, write = writer(form, program.config.classes, atoms)
     out.write(head)
     counts: Counter[str] = Counter()
-    stream = predictor.stream(files, heights, pixel_size_nm, channel)
+    how = How(heights, pixel_size_nm, channel)
+    stream = (
+        predictor.stream(files, *how)
+        if map_chunks is None
+        else predict_apart(map_chunks, folder, found.title, files, how)
+    )
     for prediction in stream if out.isatty() else progress(stream, len(files), "predict"):
         out.write(write(prediction))
         counts["unusable" if prediction.problem else "images"] += 1

@@ -93,6 +93,7 @@ class Predictor:
         heights: bool | None = None,
         pixel_size_nm: float = math.nan,
         channel: str | None = None,
+        threads: int | None = None,
     ) -> Iterator[Prediction]:
         """Predict files one batch after another, in their order; of one that cannot be used its problem.
 
@@ -100,7 +101,7 @@ class Predictor:
         training the centre is used. `heights` says whether files that are no instrument's hold heights; None:
         floating-point values do. `pixel_size_nm` is the width in nm of the square pixels of files that are no
         instrument's, if known; `channel` that of instrument files, without which that of the heights is
-        found.
+        found. They are read on so many `threads`; None: one for each core.
         """
         prepare = partial(
             prepare_content,
@@ -110,7 +111,7 @@ class Predictor:
             crop=None if self.scale is None else self.scale.crop,
             channel=channel,
         )
-        for batch in read_ahead(files, prepare, BATCH):
+        for batch in read_ahead(files, prepare, BATCH, threads):
             yield from self._of_batch(batch)
 
     def _of_batch(self, batch: Sequence[Given[Prepared]]) -> Iterator[Prediction]:

@@ -1,6 +1,7 @@
 """Methods on the features of a cohort under one face: predict a fold, and predict what no fold has seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -167,3 +168,14 @@ def score_parts(task: Task, targets: Targets, predicted: Targets, parts: FoldPar
         for part in PARTS
         for name, value in task.scores(targets[getattr(parts, part)], predicted[getattr(parts, part)]).items()
     }
+
+
+def fold_runners(
+    methods: Mapping[str, Method], folds: Sequence[FoldParts]
+) -> dict[str, Callable[[int], Targets]]:
+    """Make what trains methods on one of these folds of their cohort, by number, and predicts all of it."""
+
+    def run(method: Method, number: int) -> Targets:
+        return method.predict_fold(folds[number], number, Silent())
+
+    return {name: partial(run, method) for name, method in methods.items()}

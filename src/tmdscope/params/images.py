@@ -204,6 +204,19 @@ class DescribeParams(Params):
 
     gaussian_sigma_px: float = Field(gt=0, le=100, description="smoothing of the paper's descriptors")
     opening_radius_px: int = Field(ge=0, le=100, description="disc that opens the paper's domains")
+    interval_scans: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="simulated for the intervals of physical descriptors, 40 at least; 0: no intervals",
+    )
+
+    @field_validator("interval_scans")
+    @classmethod
+    def _enough(cls, count: int) -> int:
+        if 0 < count < 40:
+            raise ValueError("too few for an interval: ask for 40 at least, or 0 for no intervals")
+        return count
 
 
 class ComputeParams(Params):

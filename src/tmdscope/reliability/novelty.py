@@ -1,13 +1,15 @@
 """How far an embedding lies from all that a network was trained on."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve_triangular
 
 Values = NDArray[np.float64]
+
+_BLOCK = 4096
+"""Embeddings that are looked at at a time."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +42,38 @@ def fit_gaussians(embeddings: ArrayLike, labels: ArrayLike) -> ClassGaussians:
     few images too. Embeddings, (images, width), are before the ReLU, which would hide how far below 0 they
     lie.
     """
-    from sklearn.covariance import LedoitWolf  # a second, which only who fits should wait
+    from sklearn.covariance import shrunk_covariance  # a second, which only who fits should wait
 
-    given: NDArray[Any] = np.array(embeddings, dtype=np.float64)
-    true = np.asarray(labels)
+    given, true = np.asarray(embeddings), np.asarray(labels)
     if given.ndim != 2 or true.shape != given.shape[:1] or not given.size:
         raise ValueError(f"embeddings {given.shape} and labels {true.shape} do not match")
     if not np.isfinite(given).all():
         raise ValueError("embeddings must be finite")
     classes, place = np.unique(true, return_inverse=True)
-    means = np.stack([given[place == number].mean(axis=0) for number in range(len(classes))])
-    for number, mean in enumerate(means):
-        given[place == number] -= mean
-    covariance = LedoitWolf(assume_centered=True).fit(given).covariance_
+    means = np.stack(
+        [given[place == number].mean(axis=0, dtype=np.float64) for number in range(len(classes))]
+    )
+    within, fourth = np.zeros((means.shape[1],) * 2), 0.0
+    for start in range(0, len(given), _BLOCK):
+        block = given[start : start + _BLOCK] - means[place[start : start + _BLOCK]]
+        within += block.T @ block
+        fourth += float(((block**2).sum(axis=1) ** 2).sum())
+    within /= len(given)
+    covariance = shrunk_covariance(within, _shrinkage(within, fourth / len(given), len(given)))
     try:
         lower = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError as error:
         raise ValueError(f"{len(given)} embeddings do not vary within their classes") from error
     whitening: Values = solve_triangular(lower, np.eye(len(lower)), lower=True).T
     return ClassGaussians(means, np.ascontiguousarray(whitening))
+
+
+def _shrinkage(covariance: Values, fourth: float, images: int) -> float:
+    """Give how far Ledoit & Wolf draw a covariance to a multiple of the identity, 0 to 1.
+
+    As `sklearn.covariance.LedoitWolf`, which holds all images three times, from the mean of the fourth power
+    of their lengths.
+    """
+    width, squared = len(covariance), float((covariance**2).sum())
+    far = squared - float(np.trace(covariance)) ** 2 / width
+    return min((fourth - squared) / images, far) / far if far > 0 else 0.0

@@ -41,7 +41,7 @@ _APART = 3.5
 """Half widths from the most frequent level beyond which heights are of another."""
 _SEEN = 0.02
 """Share of a square that makes another level."""
-_EXACT = {
+EXACT = {
     "tilt_x_nm_per_um": 0.0,
     "tilt_y_nm_per_um": 0.0,
     "bow_x_nm": 0.0,
@@ -83,7 +83,7 @@ def level_errors(
     """
     scan = simulate_scan(growth, instrument, size_px, frame_nm, np.random.default_rng(seed))
     exact = simulate_scan(
-        growth, replace(instrument, **_EXACT), size_px, frame_nm, np.random.default_rng(seed)
+        growth, replace(instrument, **EXACT), size_px, frame_nm, np.random.default_rng(seed)
     )
     film = drift_mask(scan.surface.first.covered, frame_nm / size_px, instrument)
     top, open_area = (ndimage.binary_erosion(mask, iterations=_EDGE_PX) for mask in (film, ~film))

@@ -25,7 +25,7 @@ _DRAWN = 1 << 25
 """Numbers of samples that are held at a time (256 MiB)."""
 
 _MANY_SAMPLES = 20_000
-"""Samples above which those that hold the same are drawn together: it makes no difference which it is."""
+"""Samples above which those of the same counts are drawn together: it makes no difference which it is."""
 
 
 def sums_by_sample(values: NDArray[Any], sample_ids: ArrayLike) -> Values:
@@ -36,27 +36,19 @@ def sums_by_sample(values: NDArray[Any], sample_ids: ArrayLike) -> Values:
     return sums
 
 
-def draw_samples(samples: int, resamples: int, seed: int) -> Values:
-    """Draw as many samples as there are, with replacement, and count each: float64, (resamples, samples).
-
-    The cluster bootstrap of Davison & Hinkley, *Bootstrap Methods and their Application* (1997), section 3.8.
-    It needs two samples at least: the spread of one cannot be known.
-    """
-    if samples < 2:
-        raise UserError(f"{samples} sample: an interval over samples needs two at least; add samples")
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(samples, np.full(samples, 1 / samples), size=resamples).astype(np.float64)
-
-
 def drawn_sums(sums: NDArray[Any], resamples: int, seed: int, weigh: bool = False) -> Values:
     """Add up what drawn samples hold, (samples, columns) to float64 (resamples, columns), in flat memory.
 
-    As `draw_samples` times `sums`; or, to `weigh` instead, all samples by uniform Dirichlet draws.
+    As many samples are drawn as there are, with replacement: the cluster bootstrap of Davison & Hinkley,
+    *Bootstrap Methods and their Application* (1997), section 3.8. Or, to `weigh` instead, all samples by
+    uniform Dirichlet draws. It needs two samples at least: the spread of one cannot be known.
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: an interval needs at least one")
+    if len(sums) < 2:
+        raise UserError(f"{len(sums)} sample: an interval over samples needs two at least; add samples")
     samples, rng, alike = len(sums), np.random.default_rng(seed), np.ones(len(sums))
-    if samples > _MANY_SAMPLES:
+    if samples > _MANY_SAMPLES and np.array_equal(sums, np.rint(sums)):
         sums, counts = np.unique(sums, axis=0, return_counts=True)
         alike = counts.astype(np.float64)
     block, found = min(_BLOCK, max(1, _DRAWN // len(sums))), []

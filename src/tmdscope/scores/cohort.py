@@ -216,6 +216,12 @@ class Cohort:
         wanted[groups] = True
         return np.flatnonzero(wanted[self.group]).astype(np.int64)
 
+    def rows_without(self, groups: Rows) -> Rows:
+        """Find the images (rows, rising) of all groups but some."""
+        wanted = np.ones(len(self.group_stratum), dtype=bool)
+        wanted[groups] = False
+        return np.flatnonzero(wanted[self.group]).astype(np.int64)
+
     def count(self, rows: Rows) -> dict[str, int]:
         """Count the images of each stratum among some (rows)."""
         counts = np.bincount(self.stratum[rows], minlength=len(self.strata))

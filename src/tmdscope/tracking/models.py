@@ -291,11 +291,16 @@ class ModelFiles:
 def open_model(uri: str, sha256: str | None = None) -> Iterator[ModelFiles]:
     """Open a model's files for a block; arguments and errors are as for `fetch_files`."""
     folder = fetch_files(uri, sha256)
-    with expect_ours(uri):
-        described = read_description(folder / "MLmodel")
-        with open_program(folder / PROGRAM) as program:
-            config = _read_config(described["metadata"], len(program.weights))
-            yield ModelFiles(folder, described, config, program)
+    with expect_ours(uri), _open_folder(folder) as model:
+        yield model
+
+
+@contextmanager
+def _open_folder(folder: Path) -> Iterator[ModelFiles]:
+    described = read_description(folder / "MLmodel")
+    with open_program(folder / PROGRAM) as program:
+        config = _read_config(described["metadata"], len(program.weights))
+        yield ModelFiles(folder, described, config, program)
 
 
 def load_program(uri: str, sha256: str | None = None) -> Program:
@@ -306,6 +311,18 @@ def load_program(uri: str, sha256: str | None = None) -> Program:
     """
     with open_model(uri, sha256) as model:
         return model.load()
+
+
+def load_files(folder: Path, sha256: str) -> Program:
+    """Load a model as `load_program` from a folder where another process fetched it, by its files' hash."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} does not exist, where the model's files are to be read")
+    with expect_ours(str(folder)):
+        check_list(folder)
+        if (found := hash_files(folder)) != sha256:
+            raise ValueError(f"its files have SHA-256 {found[:12]}, {sha256[:12]} was asked for")
+        with _open_folder(folder) as model:
+            return model.load()
 
 
 def _read_config(metadata: Mapping[str, Any], weights: int) -> EnsembleConfig:

@@ -120,7 +120,18 @@ def symmetric_batches(
     precision: Precision,
 ) -> Iterator[NDArray[np.float32]]:
     """Compute the same as `symmetric_features`, and give it piece by piece."""
-    frozen = fold_batch_norm(backbone)
+    return folded_batches(fold_batch_norm(backbone), images, symmetries, batch_size, device, precision)
+
+
+def folded_batches(
+    frozen: Backbone,
+    images: NDArray[np.uint8],
+    symmetries: int,
+    batch_size: int,
+    device: torch.device,
+    precision: Precision,
+) -> Iterator[NDArray[np.float32]]:
+    """Compute the same with what `fold_batch_norm` gave."""
 
     def see(batch: Tensor) -> Tensor:
         codes = torch.arange(symmetries, device=device).repeat_interleave(len(batch))
@@ -186,5 +197,11 @@ def embed_inputs(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> NDA
     if not isinstance(model, Head | Classifier):
         raise TypeError(f"a {type(model).__name__} has no embedding")
     model.eval()
-    batches = [model.embed(batch).float() for batch in inputs.split(batch_size)]
-    return torch.cat(batches).cpu().numpy()
+    found: Tensor | None = None  # filled batch by batch: joined batches would be held twice
+    for start, batch in zip(range(0, len(inputs), batch_size), inputs.split(batch_size), strict=True):
+        piece = model.embed(batch).float()
+        if found is None:
+            found = piece.new_empty(len(inputs), piece.shape[1])
+        found[start : start + len(piece)] = piece
+    assert found is not None
+    return found.cpu().numpy()

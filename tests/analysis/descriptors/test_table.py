@@ -8,7 +8,7 @@ import pytest
 
 from tests.analysis.descriptors.pictures import scan
 from tmdscope.analysis.descriptors import table as tables
-from tmdscope.analysis.descriptors.catalogue import FILM, PAPER, PHYSICAL
+from tmdscope.analysis.descriptors.catalogue import BOUNDS, FILM, PAPER, PHYSICAL
 from tmdscope.analysis.descriptors.films import describe_films
 from tmdscope.analysis.descriptors.paper import describe_paper
 from tmdscope.analysis.descriptors.physical import describe_physical
@@ -46,6 +46,18 @@ def test_every_row_has_every_family(images: Path, heights: Heights) -> None:
         expected = describe_paper(picture, SETTINGS) | describe_physical(height, PIXEL)
         expected |= describe_films(height, PIXEL)
         assert table.iloc[row].to_dict() == pytest.approx(expected, nan_ok=True)
+
+
+def test_intervals_follow_where_they_are_asked_for(images: Path, heights: Heights) -> None:
+    asked = SETTINGS.model_copy(update={"interval_scans": 40})
+    sizes = [float("nan"), *heights.images["pixel_size_nm"][1:]]
+    partly = replace(heights, images=heights.images.assign(pixel_size_nm=sizes))
+    table = describe(images, partly, asked)
+    assert tuple(table.columns) == (*COLUMNS, *BOUNDS)
+    pd.testing.assert_frame_equal(table[list(COLUMNS)], describe(images, partly, SETTINGS))
+    assert table["coverage_low"].notna().tolist() == [False, True, True, True, True]
+    assert (table["coverage_low"] <= table["coverage_high"])[1:].all()
+    assert tuple(describe(images, None, asked).columns) == COLUMNS
 
 
 def test_without_heights_the_physical_family_is_not_known(images: Path) -> None:

@@ -3,6 +3,7 @@
 from importlib.resources import files
 from typing import Literal
 
+import pandas as pd
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
@@ -41,8 +42,22 @@ PAPER = _read("paper")
 PHYSICAL = _read("physical")
 """Their counterparts as quantities of the surface: of heights in nm with a pixel size."""
 
+
+def bounds_of(name: str) -> tuple[str, str]:
+    """Name the columns of the interval that holds a descriptor's true value: lower and upper bound."""
+    return f"{name}_low", f"{name}_high"
+
+
+BOUNDS = tuple(bound for item in PHYSICAL for bound in bounds_of(item.name))
+"""Columns of the physical descriptors' intervals, lower and upper bound in turn, see `intervals`."""
+
 FILM = _read("film")
 """A film's flaws: of heights in nm with a pixel size, see `films`."""
+
+
+def without_bounds(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out `BOUNDS`."""
+    return table.drop(columns=list(BOUNDS), errors="ignore")
 
 
 def data_dictionary() -> str:
@@ -52,4 +67,8 @@ def data_dictionary() -> str:
         f"| `{item.name}` | {item.family} | {item.property} | {item.formula} | {item.unit} | {item.source} |"
         for item in (*PAPER, *PHYSICAL, *FILM)
     ]
+    low, high = bounds_of("NAME")
+    rows.append(
+        f"| `{low}`, `{high}` | physical | - | where the true `NAME` lies, see Intervals | as `NAME` | ours |"
+    )
     return "\n".join(rows) + "\n"

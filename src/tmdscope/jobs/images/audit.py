@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from tmdscope.audit.statistics import image_statistics
 from tmdscope.dataset.columns import read_nuisance, read_order
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.dataset.store import Dataset
-from tmdscope.jobs.auditing import audit_cohort
+from tmdscope.jobs.auditing import Runners, audit_cohort
 from tmdscope.jobs.study import Study
 from tmdscope.learn.crossval import cross_validate
 from tmdscope.learn.experiment import Experiment, make_experiment
@@ -27,7 +28,7 @@ def run(study: Study) -> None:
     dataset = Dataset.load(layout.prepared)
     first = study.section("features", FeaturesParams).backbones[0]
     stored = StoredFeatures.read(place_of(layout.features, first), dataset, layout.pretrained)
-    folds, device = cohort.rows(cohort.read_split(layout.split)), best_device()
+    device = best_device()
 
     def taken(rows: Rows) -> Cohort:
         manifest = dataset.manifest.iloc[rows]
@@ -39,19 +40,24 @@ def run(study: Study) -> None:
             statistics=image_statistics(dataset.images[rows]),
         )
 
-    made = {
-        name: make_experiment(of, dataset, cohort.classes, layout.features, layout.pretrained, device)
-        for name, of in read_experiments(layout.settings).items()
-        if of.strategy is Strategy.FEATURES  # seconds; whole networks would take as long as the study
-    }
-    audit_cohort(study, cohort, taken, {name: fold_runner(one, folds) for name, one in made.items()})
+    def models(rows: Rows, folds: Sequence[FoldParts]) -> Runners:
+        stored = layout.features, layout.pretrained
+        made = {
+            name: make_experiment(of, dataset, cohort.classes, *stored, device)
+            for name, of in read_experiments(layout.settings).items()
+            if of.strategy is Strategy.FEATURES  # seconds; whole networks would take as long as the study
+        }
+        return {name: fold_runner(one, rows, folds) for name, one in made.items()}
+
+    audit_cohort(study, cohort, taken, models)
 
 
-def fold_runner(experiment: Experiment, folds: Sequence[FoldParts]) -> Callable[[int], Targets]:
-    """Make what trains an experiment on one fold, by number, and decodes the class of every image."""
+def fold_runner(experiment: Experiment, rows: Rows, folds: Sequence[FoldParts]) -> Callable[[int], Targets]:
+    """Make what trains an experiment on one fold of some rows, by number, and decodes the class of each."""
+    examples = experiment.examples.take(torch.from_numpy(rows).to(experiment.examples.labels.device))
 
     def run_fold(number: int) -> Targets:
-        asked = experiment.build, experiment.target, experiment.examples, folds, experiment.settings
+        asked = experiment.build, experiment.target, examples, folds, experiment.settings
         (found,) = cross_validate(*asked, Silent(), only=[number])
         return found.decoded
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from tmdscope.analysis.descriptors.catalogue import without_bounds
 from tmdscope.analysis.record import Before, LatentModel, ModelLatent
 from tmdscope.dataset.store import Dataset, read_descriptors
 from tmdscope.jobs.latent import relate_embedding
@@ -42,7 +43,7 @@ def relate_registered(study: Study, before: BackboneName, settings: LatentParams
     ids, batch = dataset.image_ids, settings.batch_size
     embeddings = embed(classifier, dataset.images, ids, batch, best_device(), settings.after_relu)
     untrained = pd.DataFrame(np.array(stored.features[:, 0]), index=ids)
-    descriptors = read_descriptors(layout.descriptors, dataset.manifest)
+    descriptors = without_bounds(read_descriptors(layout.descriptors, dataset.manifest))
     experiment = version.tags.get("experiment", "unknown")
     model = LatentModel(version.name, version.number, settings.alias, fold, experiment, settings.after_relu)
     about = {"model": model, "before": Before(stored.architecture, stored.weights)}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tmdscope.analysis.descriptors.catalogue import PHYSICAL, bounds_of
 from tmdscope.analysis.record import Latent, Readout
 from tmdscope.report.answer import correlation
 from tmdscope.report.figures.embeddings import (
@@ -118,7 +119,7 @@ class LatentSpace(Part):
         if isinstance(self.found.descriptors, str):
             return Section("Latent space", [*blocks, Paragraph(f"Descriptors: {self.found.descriptors}.")])
         if self.found.descriptors:
-            blocks += [*_relations(self), *_strongest(self)]
+            blocks += [*_relations(self), *_strongest(self), *_known(self)]
         if self.found.left_out:
             reasons = "; ".join(f"{readable(name)} ({why})" for name, why in self.found.left_out.items())
             blocks.append(Paragraph(f"Left out: {reasons}."))
@@ -247,6 +248,32 @@ def _relation_rows(view: LatentSpace) -> tuple[list[str], list[list[str]]]:
     header = ["Descriptor", "lowest r", *beside, "highest r", *beside, "regression R", *beside]
     header += ["R, unseen samples", "strongest r", "its component carries", "components found"]
     return [*header, "variance shared", "images"], rows
+
+
+def _known(view: LatentSpace) -> list[Block]:
+    """Show how well physical descriptors are known, where their table has intervals."""
+    table, rows = view.descriptors, []
+    for item in PHYSICAL:
+        if table is None or not table.columns.isin(bounds_of(item.name)).any():
+            continue
+        low, high = (table[bound] for bound in bounds_of(item.name))
+        if images := int((high - low).notna().sum()):
+            spread = table[item.name].quantile(0.95) - table[item.name].quantile(0.05)
+            width = float((high - low).median())
+            typical = [f"{value:.3g}" for value in (table[item.name].median(), width, spread)]
+            rows.append([readable(item.name), *typical, item.unit, str(images)])
+    if not rows:
+        return []
+    header = ["Descriptor", "median", "width of the interval", "nine in ten images span", "unit", "images"]
+    return [
+        Table(
+            "How well an image's physical descriptors are known: median; median width of the interval that "
+            "holds the true value of nine in ten simulated scans as large as the image; over what width "
+            "nine in ten images spread. Where the interval is as wide as that, one image says little",
+            header,
+            rows,
+        )
+    ]
 
 
 def _strongest(view: LatentSpace) -> list[Block]:

@@ -1,17 +1,18 @@
 """Stage `audit`: what a score on a source's rows is worth."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from threadpoolctl import threadpool_limits
 
 from tmdscope.dataset.columns import NO_ORDER, WARNING
+from tmdscope.dataset.splits import FoldParts
 from tmdscope.files import read_json, write_json
-from tmdscope.jobs.auditing import audit_cohort
+from tmdscope.jobs.auditing import Runners, audit_cohort
 from tmdscope.jobs.study import Study
-from tmdscope.learn.recorder import Silent
-from tmdscope.models.tabular import FixedMethod
+from tmdscope.models.tabular import FixedMethod, fold_runners
 from tmdscope.params.audit import ManifestAuditParams
-from tmdscope.scores.cohort import Targets
+from tmdscope.scores.cohort import Rows
 from tmdscope.studies.growth_temperature.cohorts import nuisances_of
 from tmdscope.studies.growth_temperature.params import HonestyParams
 from tmdscope.studies.growth_temperature.record import ABSENT
@@ -32,11 +33,10 @@ def run(study: Study, source: str) -> None:
         print(f"source {source!r} knows no {', '.join(unknown)}")
     order = None if asked.order == NO_ORDER else cohort.order
     cohort = replace(cohort, nuisance=known[named] if named else None, order=order)
-    folds = cohort.rows(cohort.read_split(own.layout.split))
-    method = FixedMethod(cohort, honesty.method, honesty.seed)
 
-    def run_fold(number: int) -> Targets:
-        return method.predict_fold(folds[number], number, Silent())
+    def models(rows: Rows, folds: Sequence[FoldParts]) -> Runners:
+        method = FixedMethod(cohort.take(rows), honesty.method, honesty.seed)
+        return fold_runners({honesty.method.family: method}, folds)
 
     with threadpool_limits(1):
-        audit_cohort(own, cohort, cohort.take, {honesty.method.family: run_fold})
+        audit_cohort(own, cohort, cohort.take, models)
