@@ -67,7 +67,7 @@ class Compiler:
                 yield seen
 
         reliability = fit_reliability(probabilities, embedded(), labels, samples, folds)
-        held_out = assess(reliability, probabilities[:, test], np.stack(tested))
+        held_out = assess(reliability, probabilities[:, test], tested)
         scoring, scale = self.scoring, Scale.of(manifest.iloc[_rows(folds)], self.dataset.images.shape[1])
         task = read_task(trained.experiment.target.task)
         scores = summarise(results, folds, Cohort.of(task, manifest, labels, classes), scoring)

@@ -170,20 +170,22 @@ def fit_reliability(
     return Reliability(temperature, level, sets, tuple(gaussians), novelty, cut, given.shape[2])
 
 
-def assess(reliability: Reliability, probabilities: ArrayLike, embeddings: ArrayLike) -> Assessment:
+def assess(
+    reliability: Reliability, probabilities: ArrayLike, embeddings: Sequence[ArrayLike] | NDArray[Any]
+) -> Assessment:
     """Say of each image how sure its class is, which classes it may be, and whether it is familiar.
 
     On held-out samples of real and of simulated scans, five seeds each, members joined by `pool`
     were likelier than the mean of softened ones and than the mean as it is in all ten. Arrays as for
     `fit_reliability`; there may be no images.
     """
-    given, latent = _check_probabilities(probabilities, reliability.members), np.asarray(embeddings)
-    if len(latent) != len(given):
-        raise ValueError(f"embeddings {latent.shape} must be of {reliability.members} members")
+    given = _check_probabilities(probabilities, reliability.members)
+    if len(embeddings) != len(given):
+        raise ValueError(f"embeddings of {len(embeddings)} must be of {reliability.members} members")
     if given.shape[2] != reliability.classes:
         raise ValueError(f"probabilities {given.shape} must be of {reliability.classes} classes")
     mean, softened = given.mean(axis=0), soften(given, reliability.temperature)
-    members = [_check_embeddings(seen, given.shape) for seen in latent]
+    members = [_check_embeddings(seen, given.shape) for seen in embeddings]
     distances = [known.distances(seen) for known, seen in zip(reliability.gaussians, members, strict=True)]
     novelty = reliability.novelty.p_values(distances)
     surest = np.take_along_axis(given, mean.argmax(axis=1)[None, :, None], axis=2)[..., 0]

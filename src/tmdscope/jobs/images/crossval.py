@@ -7,7 +7,7 @@ from tmdscope.errors import UserError
 from tmdscope.jobs.study import Study
 from tmdscope.jobs.training import Training, cross_validate
 from tmdscope.memory import keep_freed_memory
-from tmdscope.params.experiments import ExperimentParams
+from tmdscope.params.experiments import ExperimentParams, Strategy
 from tmdscope.params.images import DataParams, PrepareParams
 from tmdscope.params.search import BEST_PARAMS, SEARCHED, Searched, read_best_params, tuned_name
 from tmdscope.stage import name_of_entry
@@ -18,7 +18,8 @@ TUNED_OPTION = "--tuned"
 def run(study: Study, *arguments: str) -> None:
     """Run the experiment that the command line or DVC names."""
     name, params, searched = read_arguments(study, arguments)
-    keep_freed_memory()
+    if params.strategy is not Strategy.FEATURES:
+        keep_freed_memory()  # a head's batches are too small to gain, and what is freed would stay held
     data, prepare = study.section("data", DataParams), study.section("prepare", PrepareParams)
     dataset = Dataset.load(study.layout.prepared)
     cross_validate(study, Training(name, params, dataset, data.classes, prepare, data.origin, searched))
