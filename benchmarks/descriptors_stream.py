@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.peak import memory_kb
-from tmdscope.analysis.descriptors.table import Chunk, Values, Work, describe
+from tmdscope.analysis.descriptors.table import describe
 from tmdscope.dataset.store import write_array
 from tmdscope.params.images import DescribeParams
-from tmdscope.processes import run_parts
+from tmdscope.processes import Part, Result, run_parts
 from tmdscope.scan.level import to_uint8
 
 NAME = "descriptors-stream"
@@ -61,7 +61,7 @@ def measure(count: int) -> dict[str, float]:
     images = np.stack([to_uint8(item) for item in hills])
     peaks: list[int] = []
 
-    def in_processes(work: Work, chunks: Sequence[Chunk]) -> list[Values]:
+    def in_processes(work: Callable[[Part], Result], chunks: Iterable[Part]) -> list[Result]:
         found = run_parts(partial(_watched, work), chunks)
         peaks.extend(peak for _, peak in found)
         return [values for values, _ in found]
@@ -83,7 +83,7 @@ def measure(count: int) -> dict[str, float]:
     }
 
 
-def _watched(work: Work, chunk: Chunk) -> tuple[Values, int]:
+def _watched(work: Callable[[Part], Result], chunk: Part) -> tuple[Result, int]:
     return work(chunk), memory_kb()
 
 
