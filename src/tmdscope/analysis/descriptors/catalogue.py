@@ -67,8 +67,9 @@ def data_dictionary() -> str:
         f"| `{item.name}` | {item.family} | {item.property} | {item.formula} | {item.unit} | {item.source} |"
         for item in (*PAPER, *PHYSICAL, *FILM)
     ]
-    low, high = bounds_of("NAME")
-    rows.append(
-        f"| `{low}`, `{high}` | physical | - | where the true `NAME` lies, see Intervals | as `NAME` | ours |"
-    )
+    rows += [
+        f"| `{low}`, `{high}` | interval | - | 90 % interval of the true `{item.name}` | {item.unit} | ours |"
+        for item in PHYSICAL
+        for low, high in (bounds_of(item.name),)
+    ]
     return "\n".join(rows) + "\n"
