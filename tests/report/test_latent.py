@@ -89,3 +89,27 @@ def test_metrics_are_numbers_only() -> None:
     kept = ("explained_variance", "cumulative_explained_variance_3", "descriptors", "regression_cosine")
     numbers = json.loads(json.dumps(replace(view(), found=found).metrics()))
     assert numbers == {"latent": {key: RELATIONS[key] for key in (*kept, "separation")}}
+
+
+def test_flaws_that_are_not_told_surely_are_no_headline() -> None:
+    known = RELATIONS["descriptors"]["grain_density"]
+    surer = {**known, "strongest": {**known["strongest"], "r": 0.99}}
+    found = view(descriptors={"grain_density": known, "pinhole_density_per_um2": surer})
+    claim = found.claim()
+    assert claim is not None
+    assert "grain density" in claim.sentence
+    assert "Of 1 measured descriptors grain density" in found.sentences()[0]
+
+
+def test_how_well_descriptors_are_known_is_a_table_where_there_are_intervals() -> None:
+    def tables(table: pd.DataFrame) -> list[Table]:
+        blocks = replace(view(), descriptors=table).section().blocks
+        return [block for block in blocks if isinstance(block, Table) and "How well" in block.caption]
+
+    measured = pd.DataFrame({"grain_density": np.linspace(0, 1, 40), "coverage": np.linspace(0, 1, 40)})
+    assert tables(measured) == []
+    bounds = {"coverage_low": measured["coverage"] - 0.1, "coverage_high": measured["coverage"] + 0.15}
+    (table,) = tables(measured.assign(**bounds))
+    assert table.rows == [["coverage", "0.5", "0.25", "0.9", "1", "40"]]
+    (table,) = tables(measured.assign(**bounds).assign(coverage_low=[np.nan] * 39 + [0.9]))
+    assert table.rows == [["coverage", "0.5", "0.25", "0.9", "1", "1"]]

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tmdscope.analysis.descriptors.catalogue import PHYSICAL, bounds_of
-from tmdscope.analysis.record import Latent, Readout
+from tmdscope.analysis.descriptors.catalogue import FILM, PHYSICAL, bounds_of
+from tmdscope.analysis.record import Described, Latent, Readout
 from tmdscope.report.answer import correlation
 from tmdscope.report.figures.embeddings import (
     Against,
@@ -73,7 +73,7 @@ class LatentSpace(Part):
         """Name the measured descriptor that goes most with a component; none where none was related."""
         if isinstance(self.found.descriptors, str):
             return [f"Descriptors and the embedding: {self.found.descriptors.rstrip('.')}."]
-        measured, name = self.found.measured, self._most
+        measured, name = _relied_on(self.found), self._most
         if name is None:
             return []
         best, rate = measured[name].strongest, self.found.settings.false_discovery_rate
@@ -91,7 +91,7 @@ class LatentSpace(Part):
     @property
     def _most(self) -> str | None:
         """The measured descriptor that goes most with a component."""
-        measured = self.found.measured
+        measured = _relied_on(self.found)
         return max(measured, key=lambda key: abs(measured[key].strongest.r), default=None)
 
     def claim(self) -> Claim | None:
@@ -124,6 +124,12 @@ class LatentSpace(Part):
             reasons = "; ".join(f"{readable(name)} ({why})" for name, why in self.found.left_out.items())
             blocks.append(Paragraph(f"Left out: {reasons}."))
         return Section("Latent space", blocks)
+
+
+def _relied_on(found: Latent) -> dict[str, Described]:
+    """Give what was measured, without a film's flaws: gaps between grains count as pinholes and cracks."""
+    flaws = {item.name for item in FILM}
+    return {name: item for name, item in found.measured.items() if name not in flaws}
 
 
 def _lead(view: LatentSpace) -> Paragraph:
@@ -280,7 +286,7 @@ def _strongest(view: LatentSpace) -> list[Block]:
     """Show the descriptors that the embedding knows most of; measured ones, not the simulator's truth."""
     if view.descriptors is None:
         return []
-    measured = view.found.measured or view.found.described
+    measured = _relied_on(view.found) or view.found.described
     order = sorted(measured, key=lambda name: -abs(measured[name].strongest.r))[:_PANELS]
     panels = [_against(view, name, view.descriptors[name]) for name in order]
     blocks: list[Block] = [
