@@ -15,7 +15,7 @@ from typing import Any
 from tmdscope.cluster import cluster_at
 
 ROOT = Path(__file__).parents[2]
-LONGEST_S = 900
+LONGEST_S = 3000
 
 
 @dataclass
@@ -37,16 +37,16 @@ class Cluster:
     def staff(self, workers: int) -> None:
         """See that there are so many workers."""
         for _ in range(workers - self.workers()):
-            self.start("worker", *"--nthreads 1 --no-nanny --death-timeout 60".split())
+            self.start("worker", *"--nthreads 1 --no-nanny --death-timeout 600".split())
         if workers:
             with self.client() as client:
-                client.wait_for_workers(workers, timeout=180)
+                client.wait_for_workers(workers, timeout=600)
 
     def client(self) -> Any:
         """Connect to the scheduler."""
         import distributed
 
-        return distributed.Client(scheduler_file=str(self.folder / "scheduler.json"), timeout=180)
+        return distributed.Client(scheduler_file=str(self.folder / "scheduler.json"), timeout=600)
 
     def workers(self) -> int:
         """Count the workers."""
