@@ -301,6 +301,14 @@ def test_a_scheduler_that_goes_is_told(tmp_path: Path) -> None:
             list(found)
 
 
+def test_a_part_that_cannot_be_made_is_no_workers_fault(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise UserError("heights.npy is cut off")
+
+    with running(tmp_path, 0) as cluster, pytest.raises(UserError, match=r"^heights\.npy is cut off$"):
+        list(at(cluster)(double, parts_then(fail)))
+
+
 def parts_then(end: Any) -> Iterator[float]:
     yield 1.0
     end()

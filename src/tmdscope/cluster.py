@@ -32,6 +32,19 @@ def cluster_at(scheduler: str) -> Mapper | None:
             "or empty the setting to work on this machine"
         ) from error
 
+    def bring(future: Any) -> Any:
+        try:
+            return future.result()
+        except UserError as error:
+            raise UserError(
+                f"a worker of {scheduler}: {error} (workers read files under the path they have here)"
+            ) from error
+        except distributed.KilledWorker as error:
+            raise UserError(
+                f"workers of {scheduler} died of one part of the work again and again; look into their "
+                f"logs, which most often say that memory was short ({error})"
+            ) from error
+
     def map_parts(work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         with _connect(scheduler) as client:
             say(f"{scheduler}: {len(client.nthreads()) or 'waiting for'} workers")
@@ -40,18 +53,9 @@ def cluster_at(scheduler: str) -> Mapper | None:
                 for part in parts:
                     waiting.append(client.submit(work, part, pure=False))
                     while len(waiting) >= _AHEAD * max(1, _count_threads(client)):
-                        yield waiting.popleft().result()
+                        yield bring(waiting.popleft())
                 while waiting:
-                    yield waiting.popleft().result()
-            except UserError as error:
-                raise UserError(
-                    f"a worker of {scheduler}: {error} (workers read files under the path they have here)"
-                ) from error
-            except distributed.KilledWorker as error:
-                raise UserError(
-                    f"workers of {scheduler} died of one part of the work again and again; look into their "
-                    f"logs, which most often say that memory was short ({error})"
-                ) from error
+                    yield bring(waiting.popleft())
             except CancelledError as error:
                 raise UserError(
                     f"the Dask scheduler at {scheduler} has gone ({error}); start it, and this, again"

@@ -215,7 +215,7 @@ def forget_pages(array: np.ndarray[Any, Any]) -> None:
     owner: Any = array
     while isinstance(owner, np.ndarray):
         owner = owner.base
-    if isinstance(owner, mmap.mmap):
+    if isinstance(owner, mmap.mmap) and hasattr(owner, "madvise"):  # not on every system
         owner.madvise(mmap.MADV_DONTNEED)
 
 
