@@ -2,6 +2,7 @@
 
 import copy
 import math
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from tmdscope.learn.resume import Checkpoints
 from tmdscope.learn.sampling import Sampling, cut_batches, draw_epoch, starting_positions
 from tmdscope.scores.task import read_task
 from tmdscope.vision.augment import apply_symmetry
+from tmdscope.vision.convolutions import fast_convolutions
 from tmdscope.vision.precision import Precision, autocast, repeatable
 from tmdscope.vision.recorded import Recorded, pays, send
 from tmdscope.vision.targets import Target
@@ -278,7 +280,8 @@ class _Training:
     def _step(self, batch: Tensor, codes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Train on a batch; gives its summed loss and what was predicted before the step."""
         forward = self.forward if len(batch) == self.settings.batch_size else self.model
-        with autocast(self.settings.precision, self.device):
+        fast = nullcontext() if self.settings.compiled else fast_convolutions(self.device)
+        with autocast(self.settings.precision, self.device), fast:
             logits = forward(self.examples.batch(batch, codes)).float()
         loss = self.target.loss(logits, self.examples.labels[batch], self.settings.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)

@@ -21,6 +21,7 @@ from tmdscope.scan.simulate import SamplePlan, plan_samples, simulate_sample
 from tmdscope.vision.augment import FLIPS, apply_symmetry
 from tmdscope.vision.backbones import bare_backbone, feature_count
 from tmdscope.vision.classifier import Backbone
+from tmdscope.vision.convolutions import fast_convolutions
 from tmdscope.vision.published import GREY_NORMALISATION
 from tmdscope.vision.recorded import send
 
@@ -127,7 +128,8 @@ def _train_epoch(
     there = send(torch.cat(drawn, dim=1), inputs.device)
     losses = []
     for batch, codes in there.split([len(batch) for batch in batches], dim=1):
-        loss = _loss(model(apply_symmetry(inputs[batch], codes)), wanted[batch])
+        with fast_convolutions(inputs.device):
+            loss = _loss(model(apply_symmetry(inputs[batch], codes)), wanted[batch])
         schedule.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         schedule.optimizer.step()
