@@ -1,9 +1,9 @@
 """Convolutions the way a CPU trains them fastest; equal to PyTorch's own to rounding.
 
 oneDNN, by which PyTorch convolves, brings weights and their gradients into an order of its own and back, in
-every step. Where the maps hold few pixels and the weights are many, as in the last layers of a network on images
-of 64 to 112 pixels, that takes longer than one product of matrices. And it has no fast way back through
-convolutions of single channels in bfloat16.
+every step. Where the maps hold few pixels and the weights are many, as in the last layers of a network on
+images of 64 to 112 pixels, that takes longer than one product of matrices. And it has no fast way back
+through convolutions of single channels in bfloat16.
 """
 
 from collections.abc import Callable, Mapping, Sequence
