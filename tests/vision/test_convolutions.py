@@ -80,3 +80,13 @@ def test_other_devices_keep_their_own() -> None:
     with fast_convolutions(torch.device("meta")):
         output = layer(torch.randn(2, 4, 2, 2))
     assert "ConvolutionBackward0" in steps_back(output)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_gradients_lie_in_memory_as_their_weights_do(memory_format: torch.memory_format) -> None:
+    layer = nn.Conv2d(4, 8, 3, padding=1).to(memory_format=memory_format)  # type: ignore[call-overload]
+    with fast_convolutions(CPU):
+        output = layer(torch.randn(2, 4, 2, 2))
+    output.sum().backward()
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.stride() == layer.weight.stride()  # fused Adam takes that for granted on a CPU
