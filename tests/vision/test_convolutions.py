@@ -84,7 +84,7 @@ def test_other_devices_keep_their_own() -> None:
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_gradients_lie_in_memory_as_their_weights_do(memory_format: torch.memory_format) -> None:
-    layer = nn.Conv2d(4, 8, 3, padding=1).to(memory_format=memory_format)  # type: ignore[call-overload]
+    layer = nn.Conv2d(4, 8, 3, padding=1).to(memory_format=memory_format)
     with fast_convolutions(CPU):
         output = layer(torch.randn(2, 4, 2, 2))
     output.sum().backward()
