@@ -24,13 +24,15 @@ class ClassGaussians:
 
     def distances(self, embeddings: ArrayLike) -> Values:
         """Compute the Mahalanobis distance of embeddings, (images, width), to the nearest class mean."""
-        given = np.asarray(embeddings, dtype=np.float64)
+        given = np.asarray(embeddings)
         if given.ndim != 2 or given.shape[1] != self.means.shape[1]:
             raise ValueError(f"embeddings {given.shape} must be images x {self.means.shape[1]}")
-        whitened = given @ self.whitening
-        nearest = np.full(len(given), np.inf)
-        for mean in self.means @ self.whitening:
-            nearest = np.minimum(nearest, np.linalg.norm(whitened - mean, axis=1))
+        nearest, means = np.full(len(given), np.inf), self.means @ self.whitening
+        for start in range(0, len(given), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            whitened = given[block].astype(np.float64) @ self.whitening
+            for mean in means:
+                nearest[block] = np.minimum(nearest[block], np.linalg.norm(whitened - mean, axis=1))
         return nearest
 
 
