@@ -1,10 +1,11 @@
 """Processor time and memory of every verb against the number of images: shows what grows faster than they do.
 
-A project of made images (64 px; five classes, two images of a sample on average) is written as stage
-`prepare` leaves it, and the study's own verbs run in it, each in a process of its own. Verbs whose rate does
-not depend on the number are left out above `SEEN` images, and frozen features are then drawn at random, not
-those of a ResNet18. The scores mean nothing. ``TMDSCOPE_BENCH_IMAGES`` sets the sizes, such as
-``1000,100000``; `python -m benchmarks.scale SIZE ...` prints each line when it is known, and
+A project of made images (five classes, two images of a sample on average) is written as stage `prepare`
+leaves it, and the study's own verbs run in it, each in a process of its own. Verbs whose rate does not depend
+on the number are left out above `SEEN` images, and frozen features are then drawn at random, not those of a
+ResNet18. The scores mean nothing. ``TMDSCOPE_BENCH_IMAGES`` sets the sizes, such as ``1000,100000``,
+``TMDSCOPE_BENCH_SEEN`` and ``TMDSCOPE_BENCH_PX`` `SEEN` and the pixels of a side;
+`python -m benchmarks.scale SIZE ...` prints each line when it is known, and
 `python -m benchmarks.scale draw LINES.jsonl` draws such lines as an SVG beside them.
 """
 
@@ -32,10 +33,11 @@ from tmdscope.materials import MATERIALS
 
 NAME = "scale"
 SIZES = tuple(int(size) for size in os.environ.get("TMDSCOPE_BENCH_IMAGES", "200,500").split(","))
-SEEN = 200
+SEEN = int(os.environ.get("TMDSCOPE_BENCH_SEEN", "200"))
 """Images that are levelled, seen by a network, described and predicted at most."""
 
-EPOCHS, BATCH, SIZE_PX, WIDTH = 2, 256, 64, 512
+SIZE_PX = int(os.environ.get("TMDSCOPE_BENCH_PX", "64"))
+EPOCHS, BATCH, WIDTH = 2, 256, 512
 _EXPERIMENT = "features"
 _BACKBONE: dict[str, Any] = {"architecture": "resnet18", "weights": "none"}
 _CHUNK = 4096

@@ -283,4 +283,6 @@ BENCHMARKS = (
     TrainResnet18("train-resnet18-224", 64 * GPU_FACTOR, 224, Precision.AUTO),
     TrainResnet18("train-resnet18-224-fp32", 64 * GPU_FACTOR, 224, Precision.FP32),
     TrainResnet18("train-resnet18-64", 512 * GPU_FACTOR, 64, Precision.AUTO),
+    TrainResnet18("train-resnet18-64-fp32", 512 * GPU_FACTOR, 64, Precision.FP32),
+    TrainResnet18("train-resnet18-112", 256 * GPU_FACTOR, 112, Precision.AUTO),
 )

@@ -19,6 +19,8 @@ ALL = [
     "train-resnet18-224",
     "train-resnet18-224-fp32",
     "train-resnet18-64",
+    "train-resnet18-64-fp32",
+    "train-resnet18-112",
     "features-224",
     "predict-224",
     "serving",
