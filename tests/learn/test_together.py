@@ -1,7 +1,8 @@
 """Trainings side by side give what they give one after another, to the bit."""
 
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from tmdscope.learn.fit import DivergedError, FitSettings
 from tmdscope.learn.resume import Resume
 from tmdscope.learn.together import MOST, VARIABLE, Turns, alone, folds_at_once, side_by_side
 
-CPU = torch.device("cpu")
+CPU, CARD = torch.device("cpu"), torch.device("cuda")
 STOPS = replace(SETTINGS, epochs=30, early_stopping=3)
 BALANCED = fold_parts(np.arange(36) // 3 % FOLDS)
 """Folds of all classes, which end after different epochs with `STOPS`."""
@@ -50,6 +51,72 @@ def test_works_side_by_side_give_what_each_gives_alone(turns: list[int], at_once
     together = side_by_side([watch(number) for number in range(len(turns))], at_once, CPU)
     assert together == [alone(draw(number, count)) for number, count in enumerate(turns)]
     assert begun == list(range(len(turns)))
+
+
+@dataclass
+class Card:
+    """Streams and random numbers of a card that is not there; notes what is done on it."""
+
+    name: str = "default"
+    told: list[str] = field(default_factory=list)
+
+    def wait_stream(self, other: "Card") -> None:
+        self.told.append(f"{self.name} waits for {other.name}")
+
+    def synchronize(self) -> None:
+        self.told.append(f"{self.name} is waited for")
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        names, here, drawn = iter("12"), [self], [torch.tensor(0)]
+
+        @contextmanager
+        def on_stream(stream: Card) -> Iterator[None]:
+            here.append(stream)
+            yield
+            here.pop()
+
+        for name, function in {
+            "Stream": lambda _: Card(next(names), self.told),
+            "stream": on_stream,
+            "current_stream": lambda _: here[-1],
+            "get_rng_state": lambda _: drawn[-1],
+            "set_rng_state": lambda state, _: drawn.append(state),
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, function)
+
+    def work(self, name: str, fails: bool = False) -> Turns[None]:
+        """Draw a number twice."""
+        for _ in range(2):
+            drawn = torch.cuda.get_rng_state(CARD) + 1
+            torch.cuda.set_rng_state(drawn, CARD)
+            self.told.append(f"{name}{int(drawn)} on {torch.cuda.current_stream(CARD).name}")  # type: ignore[attr-defined]
+            yield
+            if fails:
+                raise ValueError(name)
+
+
+def test_works_on_a_gpu_have_streams_and_random_numbers_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = Card()
+    card.install(monkeypatch)
+    side_by_side([card.work("a"), card.work("b"), card.work("c")], 2, CARD)
+    begun = ["1 waits for default", "2 waits for default", "a1 on 1", "b1 on 2", "a2 on 1", "b2 on 2"]
+    assert card.told == [*begun, "c3 on 1", "c4 on 1", "2 is waited for", "1 is waited for"]
+    assert int(torch.cuda.get_rng_state(CARD)) == 0
+
+
+def test_what_runs_on_a_gpu_is_waited_for_when_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = Card()
+    card.install(monkeypatch)
+    with pytest.raises(ValueError, match="b"):
+        side_by_side([card.work("a"), card.work("b", fails=True)], 2, CARD)
+    assert card.told[-3:] == ["a2 on 1", "2 is waited for", "1 is waited for"]
+
+
+def test_one_alone_runs_where_all_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = Card()
+    card.install(monkeypatch)
+    side_by_side([card.work("a"), card.work("b")], 1, CARD)
+    assert card.told == ["a1 on default", "a2 on default", "b3 on default", "b4 on default"]
 
 
 def test_as_many_as_asked_for_have_launched_before_the_first_is_waited_for(
