@@ -12,7 +12,6 @@ from tests.tracking.programs import make_facts
 from tmdscope.dataset.splits import FoldParts
 from tmdscope.learn.crossval import FoldResult, cross_validate
 from tmdscope.learn.fit import DivergedError
-from tmdscope.learn.together import VARIABLE
 from tmdscope.progress import TrainingTable
 from tmdscope.scores.scored import FACTS, PREDICTIONS
 from tmdscope.scores.task import CLASSES
@@ -25,11 +24,7 @@ from tmdscope.vision.classifier import Head
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at_once", ["1", "2"])
-def test_an_experiment_is_tracked_to_the_fold(
-    store: Store, at_once: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, at_once)
+def test_an_experiment_is_tracked_to_the_fold(store: Store) -> None:
     rows = np.arange(24)
     folds = [FoldParts(rows[8:16], rows[16:], rows[:8]), FoldParts(rows[16:], rows[8:16], rows[:8])]
     seen: list[Sequence[FoldResult]] = []
