@@ -199,8 +199,8 @@ def features(work: Work, compiled: bool = False) -> dict[str, Any]:
     return {"ours": round(own, 1), **told, "compiled": compiled, "ratio": round(own / eager, 3), **used}
 
 
-def five_folds(work: Work) -> dict[str, Any]:
-    """Time a cross-validation: fine-tuning in five folds, all scored."""
+def five_folds(work: Work, at_once: int = 1) -> dict[str, Any]:
+    """Time a cross-validation: fine-tuning in five folds, all scored; so many train side by side."""
     images, labels = work.shown.images[: work.images], work.shown.labels[: work.images]
     settings = replace(work.settings, epochs=work.fold_epochs)
     rows = np.arange(len(images))
@@ -209,15 +209,32 @@ def five_folds(work: Work) -> dict[str, Any]:
         FoldParts(rest[rest % FOLDS != number], rest[rest % FOLDS == number], rows[::10])
         for number in range(FOLDS)
     ]
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     start = time.perf_counter()
-    cross_validate(make_network, TARGET, make_examples(images, labels), folds, settings, Silent())
+    examples = make_examples(images, labels)
+    cross_validate(make_network, TARGET, examples, folds, settings, Silent(), at_once=at_once)
     return {
         "ours": round(time.perf_counter() - start, 2),
         "unit": "s",
+        "memory_mib": round(torch.cuda.max_memory_reserved() / 2**20),
         "images": len(images),
         "epochs": settings.epochs,
         "batch": settings.batch_size,
         "precision": settings.precision.value,
+    }
+
+
+def side_by_side(work: Work) -> dict[str, Any]:
+    """Time all five folds side by side, and one after another; steps are recorded as CUDA graphs in both."""
+    with ASKED:
+        own, alone = five_folds(work, FOLDS), five_folds(work)
+    return {
+        **own,
+        "one_by_one": alone["ours"],
+        "one_by_one_memory_mib": alone["memory_mib"],
+        "ratio": round(alone["ours"] / own["ours"], 3),
     }
 
 
@@ -247,6 +264,7 @@ LINES = (
         {"ours": 4_000, "ratio": 1.5, "fraction_of_peak": 0.15},
     ),
     Line("gpu-five-folds-224", 120, five_folds, {"ours": 60}),
+    Line("gpu-five-folds-224-side-by-side", 120, side_by_side, {"ours": 60, "ratio": 1}),
     Line("gpu-features-224", 20, features),
     Line("gpu-features-224-compiled", 60, partial(features, compiled=True), {"ratio": 1.6}),
     Line(

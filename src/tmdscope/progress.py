@@ -55,9 +55,14 @@ class Score(Protocol):
 
 @dataclass
 class _Fold:
-    """One fold: its last epoch, those that `ran` here in so many seconds, images per s, and scores."""
+    """One fold: its last epoch, those that `ran` here in so many seconds, images per s, and scores.
+
+    What happened to it last was at time `since`.
+    """
 
     number: int
+    since: float
+    ended: bool = False
     epoch: int = 0
     ran: int = 0
     seconds: float = 0.0
@@ -69,8 +74,8 @@ class _Fold:
 class TrainingTable:
     """A live table of a cross-validation on a terminal, a row per fold; elsewhere a line now and then.
 
-    A fold gets a line at its end, and before that at most one every `LINE_EVERY_S` seconds. `epochs` is the
-    most of a fold, `images` the training images of one epoch.
+    Folds may train side by side. One gets a line at its end, and before that there is at most one every
+    `LINE_EVERY_S` seconds. `epochs` is the most of a fold, `images` the training images of one epoch.
     """
 
     def __init__(
@@ -90,7 +95,8 @@ class TrainingTable:
         self.metric = metric
         self.console = console or Console(stderr=True, quiet=is_quiet())
         self.clock = clock
-        self._begun: list[_Fold] = []
+        self._begun: dict[int, _Fold] = {}
+        self._seconds = 0.0  # in which epochs ran
         self._since = self._shown = clock()
         drawn = self.console.is_terminal and not self.console.quiet
         self._live = (
@@ -104,55 +110,45 @@ class TrainingTable:
         self._since = self._shown = self.clock()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Report the last fold, unless it failed, and leave the table as it is."""
-        if kind is None:
-            self._end_fold()
+    def __exit__(self, *_: object) -> None:
+        """Leave the table as it is."""
         if self._live is not None:
             self._live.stop()
 
     def fold(self, number: int) -> None:
-        """Begin a fold, numbered from 0; the one before it has ended."""
-        self._end_fold()
-        self._begun.append(_Fold(number))
+        """Begin a fold, numbered from 0."""
         self._since = self.clock()
-        self._draw(force=True)
+        self._begun[number] = _Fold(number, self._since)
+        self._draw(self._begun[number], force=True)
 
     def resumed(self, fold: int, epoch: int) -> None:
-        """Hear that the fold begun last, or a new one, goes on after this epoch of a checkpoint."""
-        if not self._begun or self._begun[-1].number != fold:
+        """Hear that a fold, begun or new, goes on after this epoch of a checkpoint."""
+        if fold not in self._begun:
             self.fold(fold)
-        self._begun[-1].epoch = epoch
-        self._since = self.clock()
-        self._draw(force=True)
+        state = self._begun[fold]
+        state.epoch = epoch
+        self._since = state.since = self.clock()
+        self._draw(state, force=True)
 
-    def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
-        """Hear the score, ``val_NAME``, of the running fold's epoch, from 1, and whether it is kept."""
-        now, state = self.clock(), self._begun[-1]
-        took = now - self._since
-        self._since = now
+    def epoch(self, fold: int, number: int, scores: Mapping[str, float], kept: bool) -> None:
+        """Hear the score, ``val_NAME``, of a fold's epoch, from 1, and whether it is kept."""
+        now, state = self.clock(), self._begun[fold]
+        took = now - state.since
+        self._seconds += now - self._since
+        self._since = state.since = now
         state.epoch, state.score = number, scores[f"val_{self.metric.name}"]
         state.ran += 1
         state.seconds += took
         state.rate = self.images / took if took > 0 else None
         if kept:
             state.kept = state.score
-        self._draw(force=number == self.epochs)
+        self._draw(state, force=number == self.epochs)
 
-    def seconds_left(self) -> float | None:
-        """Estimate the time that is left, as if folds to come end like those before; None: nothing timed."""
-        ran = sum(state.ran for state in self._begun)
-        if not ran:
-            return None
-        now, ended = self._begun[-1], [state.epoch for state in self._begun[:-1]]
-        length = sum(ended) / len(ended) if ended else float(self.epochs)
-        here = min(max(length, now.epoch + 1.0), float(self.epochs)) - now.epoch
-        epochs = here + length * (self.folds - now.number - 1)
-        return epochs * sum(state.seconds for state in self._begun) / ran
-
-    def _end_fold(self) -> None:
-        if self._begun and self._live is None:
-            state = self._begun[-1]
+    def end(self, fold: int) -> None:
+        """Hear that a fold has ended well."""
+        state = self._begun[fold]
+        state.ended = True
+        if self._live is None:
             how = f"{_epochs(state.ran)} in {duration(state.seconds)}"
             if not state.ran and state.epoch:
                 how = f"{_epochs(state.epoch)} from a checkpoint"
@@ -160,14 +156,29 @@ class TrainingTable:
                 how += f", {state.epoch - state.ran} before from a checkpoint"
             self._line(state, f" done: {how}")
 
-    def _draw(self, force: bool) -> None:
+    def seconds_left(self) -> float | None:
+        """Estimate the time that is left, as if folds to come end like those before; None: nothing timed."""
+        begun = self._begun.values()
+        ran = sum(state.ran for state in begun)
+        if not ran:
+            return None
+        ended = [state.epoch for state in begun if state.ended]
+        length = sum(ended) / len(ended) if ended else float(self.epochs)
+        epochs = length * (self.folds - len(begun)) + sum(
+            min(max(length, state.epoch + 1.0), float(self.epochs)) - state.epoch
+            for state in begun
+            if not state.ended
+        )
+        return epochs * self._seconds / ran
+
+    def _draw(self, state: _Fold, force: bool) -> None:
         now = self.clock()
         if self._live is not None:
             if force or now - self._shown >= _DRAW_EVERY_S:
                 self._live.refresh()
                 self._shown = now
-        elif self._begun[-1].ran and now - self._shown >= LINE_EVERY_S:
-            state, left = self._begun[-1], self.seconds_left()
+        elif state.ran and now - self._shown >= LINE_EVERY_S:
+            left = self.seconds_left()
             self._line(state, f", epoch {state.epoch} of {self.epochs}", f", {duration(left)} left")
 
     def _line(self, state: _Fold, how: str, left: str = "") -> None:
@@ -182,14 +193,14 @@ class TrainingTable:
         table = Table(title=self.experiment, title_justify="left")
         for name in ("fold", "epoch", "images/s", f"val {self.metric.title}", "kept", "left"):
             table.add_column(name, justify="right")
-        for state in self._begun[-_SHOWN_FOLDS:]:
-            current = state is self._begun[-1]
+        shown = list(self._begun.values())[-_SHOWN_FOLDS:]
+        for state in shown:
             table.add_row(
                 f"{state.number + 1} of {self.folds}",
                 f"{state.epoch} of {self.epochs}",
                 _rate(state.rate),
                 *map(self.metric.tell, (state.score, state.kept)),
-                duration(self.seconds_left()) if current else "",
+                duration(self.seconds_left()) if state is shown[-1] else "",
             )
         return table
 

@@ -19,7 +19,10 @@ def ticks(*times: float) -> Any:
     return lambda: next(left)
 
 
-QUICK = ("gpu-peak", "gpu-train-resnet18-224", "gpu-five-folds-224", "gpu-features-224")
+QUICK = (
+    *("gpu-peak", "gpu-train-resnet18-224", "gpu-features-224"),
+    *("gpu-five-folds-224", "gpu-five-folds-224-side-by-side"),
+)
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.name in QUICK], ids=lambda line: line.name)

@@ -1,6 +1,6 @@
 """A tiny cross-validation that tests interrupt."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -36,17 +36,32 @@ class Listener(Silent):
 
     def __init__(self, on_epoch: Callable[[], None]) -> None:
         self.on_epoch = on_epoch
-        self.weights: list[dict[str, Tensor]] = []
+        self.weights: dict[int, dict[str, Tensor]] = {}
 
-    def fold(self, number: int) -> AbstractContextManager["Listener"]:  # type: ignore[override]
-        return nullcontext(self)
+    def fold(self, number: int) -> AbstractContextManager["OfFold"]:  # type: ignore[override]
+        return nullcontext(OfFold(self, number))
+
+
+@dataclass
+class OfFold(Silent):
+    """Passes on what one fold tells."""
+
+    listener: Listener
+    number: int
 
     def epoch(self, number: int, scores: Mapping[str, float], kept: bool) -> None:
-        self.on_epoch()
+        self.listener.on_epoch()
 
     def finish(self, scores: Mapping[str, float], model: nn.Module | None) -> None:
         assert model is not None
-        self.weights.append({name: value.clone() for name, value in model.state_dict().items()})
+        weights = {name: value.clone() for name, value in model.state_dict().items()}
+        self.listener.weights[self.number] = weights
+
+
+def fold_parts(of: np.ndarray[Any, Any]) -> list[FoldParts]:
+    """Folds of images 12 to 47 by the number each is validated in; the others are the test."""
+    rest = np.arange(12, 48)
+    return [FoldParts(rest[of != k], rest[of == k], np.arange(12)) for k in range(FOLDS)]
 
 
 class Net(nn.Sequential):
@@ -68,19 +83,23 @@ class Net(nn.Sequential):
 
 
 def run(
-    resume: Resume | None, settings: FitSettings, on_epoch: Callable[[], None] = lambda: None
+    resume: Resume | None,
+    settings: FitSettings,
+    on_epoch: Callable[[], None] = lambda: None,
+    at_once: int | None = None,
+    build: Callable[[], nn.Module] = Net,
+    folds: Sequence[FoldParts] = fold_parts(np.arange(36) % FOLDS),
 ) -> list[Result]:
     """Cross-validate three folds of 48 images."""
     generator = torch.Generator().manual_seed(9)
     images = torch.randint(0, 256, (48, 8, 8), dtype=torch.uint8, generator=generator)
-    rows = np.arange(48)
-    rest = rows[12:]
-    folds = [FoldParts(rest[rest % FOLDS != k], rest[rest % FOLDS == k], rows[:12]) for k in range(FOLDS)]
     listener = Listener(on_epoch)
     examples = Examples(images, torch.arange(48) % 3)
     target = Multiclass(("a", "b", "c"))
-    results = cross_validate(Net, target, examples, folds, settings, listener, resume=resume)
+    results = cross_validate(
+        build, target, examples, folds, settings, listener, resume=resume, at_once=at_once
+    )
     return [
-        Result(result.scores, result.fit.history, result.probabilities, weights)
-        for result, weights in zip(results, listener.weights, strict=True)
+        Result(result.scores, result.fit.history, result.probabilities, listener.weights[result.fold])
+        for result in results
     ]

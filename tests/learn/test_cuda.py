@@ -48,16 +48,25 @@ def run(
     settings: FitSettings,
     resume: Resume | None = None,
     recorder: Silent | None = None,
+    at_once: int | None = None,
 ) -> list[FoldResult]:
     generator = torch.Generator().manual_seed(3)
     images = torch.randint(0, 256, (48, 32, 32), dtype=torch.uint8, generator=generator)
     rows = np.arange(48)
-    folds = [FoldParts(rows[24:], rows[12:24], rows[:12]), FoldParts(rows[12:36], rows[36:], rows[:12])]
+    thirds = np.split(rows[12:], 3)
+    folds = [FoldParts(np.setdiff1d(rows[12:], val), val, rows[:12]) for val in thirds]
     examples = Examples(images.to(device), (torch.arange(48) % 3).to(device))
     target = Multiclass(("a", "b", "c"))
     listener = recorder or Silent()
     return cross_validate(
-        lambda: classifier(device), target, examples, folds, settings, listener, resume=resume
+        lambda: classifier(device),
+        target,
+        examples,
+        folds,
+        settings,
+        listener,
+        resume=resume,
+        at_once=at_once,
     )
 
 
@@ -92,22 +101,35 @@ def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return bool(request.param)
 
 
+def assert_equal(one: list[FoldResult], other: list[FoldResult]) -> None:
+    for a, b in zip(one, other, strict=True):
+        assert a.fit == b.fit
+        assert a.scores == b.scores
+        np.testing.assert_array_equal(a.probabilities, b.probabilities)
+
+
 @pytest.mark.usefixtures("recorded")
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16])
+def test_folds_side_by_side_are_those_one_by_one_to_the_bit(precision: Precision) -> None:
+    """Dropout draws on the card, for every fold numbers of its own; the third begins when the first ends."""
+    settings = replace(SETTINGS, epochs=6, batch_size=4, learning_rate=1e-3, precision=precision)
+    assert_equal(run(CUDA, settings, at_once=2), run(CUDA, settings, at_once=1))
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("at_once", [1, 2])
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16])
 def test_a_training_goes_on_from_its_checkpoint_to_the_same_bits(
-    tmp_path: Path, precision: Precision
+    tmp_path: Path, precision: Precision, at_once: int
 ) -> None:
     settings = replace(
         SETTINGS, epochs=4, batch_size=4, learning_rate=1e-3, schedule="cosine", precision=precision
     )
     resume = Resume.open(tmp_path / "a", {}, {}, every_s=0)
     with pytest.raises(KeyboardInterrupt):
-        run(CUDA, settings, resume, KilledAfterOne())
-    mended = run(CUDA, settings, Resume.open(tmp_path / "a", {}, {}, every_s=0))
-    for whole, result in zip(run(CUDA, settings), mended, strict=True):
-        assert result.fit == whole.fit
-        assert result.scores == whole.scores
-        np.testing.assert_array_equal(result.probabilities, whole.probabilities)
+        run(CUDA, settings, resume, KilledAfterOne(), at_once)
+    mended = run(CUDA, settings, Resume.open(tmp_path / "a", {}, {}, every_s=0), at_once=3 - at_once)
+    assert_equal(mended, run(CUDA, settings))
 
 
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16])
@@ -124,7 +146,8 @@ def test_recorded_steps_are_those_one_by_one(precision: Precision, monkeypatch: 
 
 
 @pytest.mark.usefixtures("recorded")
-def test_an_epoch_waits_for_the_card_once() -> None:
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_an_epoch_waits_for_the_card_once(at_once: int) -> None:
     """The fold's start and end wait as often as they do, whatever the number of epochs."""
     counts = []
     for epochs in (2, 5):
@@ -132,7 +155,8 @@ def test_an_epoch_waits_for_the_card_once() -> None:
             warnings.simplefilter("always")
             torch.cuda.set_sync_debug_mode("warn")
             try:
-                folds = run(CUDA, replace(SETTINGS, epochs=epochs, checkpoint=CheckpointRule.LAST))
+                settings = replace(SETTINGS, epochs=epochs, checkpoint=CheckpointRule.LAST)
+                folds = run(CUDA, settings, at_once=at_once)
             finally:
                 torch.cuda.set_sync_debug_mode("default")
         counts.append(sum("synchronizing CUDA operation" in str(warning.message) for warning in heard))

@@ -46,6 +46,12 @@ def test_recorded_steps_train_the_same_models(settings: FitSettings, monkeypatch
     assert tape.replays > 0
 
 
+def test_recorded_trainings_side_by_side_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = record(monkeypatch)
+    assert_equal(run(None, SETTINGS, at_once=2), run(None, SETTINGS, at_once=1))
+    assert tape.records == 2 * FOLDS
+
+
 def test_a_recorded_training_goes_on_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def assert_equal(one: list[Result], other: list[Result]) -> None:
         np.testing.assert_array_equal(a.probabilities, b.probabilities)
 
 
-def interrupt_after(epochs: int, folder: Path, settings_: FitSettings) -> None:
+def interrupt_after(epochs: int, folder: Path, settings_: FitSettings, **how: Any) -> None:
     """Run until so many epochs were heard, over all folds."""
     heard = []
 
@@ -47,7 +48,7 @@ def interrupt_after(epochs: int, folder: Path, settings_: FitSettings) -> None:
 
     resume = Resume.open(folder, IDENTITY, MACHINE, every_s=0)
     with pytest.raises(Killed):
-        run(resume, settings_, on_epoch)
+        run(resume, settings_, on_epoch, **how)
 
 
 @pytest.mark.parametrize(

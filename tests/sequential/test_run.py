@@ -173,12 +173,12 @@ DRAWN: set[int] = set()
 def watch(monkeypatch: pytest.MonkeyPatch) -> list[Fitted]:
     """Note every network that is trained, whichever way, in the order of training."""
     found: list[Fitted] = []
-    true_fit, true_heads = crossval_module.fit, run_module.train_heads
+    true_fit, true_heads = crossval_module.fit_in_turns, run_module.train_heads
 
     def watched_fit(model: Any, target: Any, examples: Any, train: Tensor, *rest: Any) -> Any:
         DRAWN.clear()
         start = {name: value.clone() for name, value in model.state_dict().items()}
-        result = true_fit(model, target, examples, train, *rest)
+        result = yield from true_fit(model, target, examples, train, *rest)
         found.append(Fitted(rest[1], start, set(DRAWN), model.state_dict()))
         return result
 
@@ -190,7 +190,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[Fitted]:
             found.append(Fitted(member.settings, start, set(member.train.tolist()), result.state))
         return results
 
-    monkeypatch.setattr(crossval_module, "fit", watched_fit)
+    monkeypatch.setattr(crossval_module, "fit_in_turns", watched_fit)
     monkeypatch.setattr(run_module, "train_heads", watched_heads)
     return found
 

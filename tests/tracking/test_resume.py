@@ -17,6 +17,7 @@ from mlflow.entities import Run
 from tests.tracking.killed import EPOCHS
 from tests.tracking.programs import IMAGES, make_program
 from tmdscope.learn.resume import Resume
+from tmdscope.learn.together import VARIABLE
 from tmdscope.tracking.models import load_program
 from tmdscope.tracking.runs import end_attempt, start_run
 from tmdscope.tracking.store import Store, open_study
@@ -24,9 +25,12 @@ from tmdscope.tracking.store import Store, open_study
 KILLS = 4
 
 
-def start(folder: Path, name: str) -> subprocess.Popen[str]:
+def start(folder: Path, name: str, at_once: int = 1) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.tracking.killed", str(folder), name]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, VARIABLE: str(at_once)}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL, env=environment
+    )
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "training"
     return process
@@ -56,7 +60,7 @@ def test_kills_leave_no_trace_in_the_tracker(tmp_path: Path, monkeypatch: pytest
     unbroken, seconds = finish(tmp_path, "unbroken")
     rng = np.random.default_rng(7)
     for kill in range(KILLS):
-        process = start(tmp_path, "killed")
+        process = start(tmp_path, "killed", at_once=2 - kill % 2)
         time.sleep(rng.uniform(0.1, 0.9) * seconds * (kill + 1) / KILLS)
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() in (-signal.SIGKILL, 0)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tmdscope.dataset.splits import FoldParts
-from tmdscope.learn.fit import Examples, FitResult, FitSettings, fit, part_scores, predict_logits
+from tmdscope.learn.fit import Examples, FitResult, FitSettings, fit_in_turns, part_scores, predict_logits
 from tmdscope.learn.recorder import Recorder
 from tmdscope.learn.resume import Resume
+from tmdscope.learn.together import Turns, folds_at_once, side_by_side
 from tmdscope.scores.folds import PARTS
 from tmdscope.vision.targets import Target
 
@@ -48,15 +49,17 @@ def cross_validate(
     only: Sequence[int] | None = None,
     resume: Resume | None = None,
     starts: Sequence[Mapping[str, Tensor]] | None = None,
+    at_once: int | None = None,
 ) -> list[FoldResult]:
     """Train and score one fresh model per fold, or for some (`only`).
 
     `build` makes a model on the examples' device, after seeding; each fold derives its own seed from that of
     the settings. By `resume` folds save checkpoints and go on from them; those that had ended are only scored
-    again. `starts` are state dicts that folds begin with, in place of the fresh model's own.
+    again. `starts` are state dicts that folds begin with, in place of the fresh model's own. Results do not
+    depend on how many folds train `at_once`, by default `folds_at_once`; an error in one ends all.
     """
-    results = []
-    for number in range(len(folds)) if only is None else only:
+
+    def train(number: int) -> Turns[FoldResult]:
         parts, seed = folds[number], fold_seed(settings.seed, number)
         with recorder.fold(number) as listener:
             torch.manual_seed(seed)
@@ -64,14 +67,16 @@ def cross_validate(
             if starts is not None:
                 model.load_state_dict(dict(starts[number]))
             checkpoints = resume.fold(number) if resume is not None else None
-            train, val = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
-            fold_settings = replace(settings, seed=seed)
-            fitted = fit(model, target, examples, train, val, fold_settings, listener, checkpoints)
+            rows = torch.from_numpy(parts.train), torch.from_numpy(parts.val)
+            own = replace(settings, seed=seed)
+            fitted = yield from fit_in_turns(model, target, examples, *rows, own, listener, checkpoints)
             logits = predict_logits(model, examples.inputs)
             result = score_fold(number, fitted, logits, target, examples.labels, parts)
             listener.finish(result.scores, model)
-        results.append(result)
-    return results
+        return result
+
+    works = [train(number) for number in (range(len(folds)) if only is None else only)]
+    return side_by_side(works, at_once or folds_at_once(), examples.inputs.device)
 
 
 def score_fold(

@@ -15,6 +15,7 @@ from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, keeps
 from tmdscope.learn.recorder import FoldRecorder
 from tmdscope.learn.resume import Checkpoints
 from tmdscope.learn.sampling import Sampling, cut_batches, draw_epoch, starting_positions
+from tmdscope.learn.together import Turns, alone
 from tmdscope.scores.task import read_task
 from tmdscope.vision.augment import apply_symmetry
 from tmdscope.vision.convolutions import fast_convolutions
@@ -105,6 +106,20 @@ def fit(
     checkpoint that training goes on from; the result is that of an unbroken training, bit for bit at the same
     number of threads. `DivergedError` where the training or validation loss is no longer finite.
     """
+    return alone(fit_in_turns(model, target, examples, train, val, settings, recorder, checkpoints))
+
+
+def fit_in_turns(
+    model: nn.Module,
+    target: Target,
+    examples: Examples,
+    train: Tensor,
+    val: Tensor,
+    settings: FitSettings,
+    recorder: FoldRecorder,
+    checkpoints: Checkpoints | None = None,
+) -> Turns[FitResult]:
+    """Train as `fit` does, yielding in every epoch once its work is launched, before it is waited for."""
     training = _Training(model, target, examples, train, val, settings)
     stored = checkpoints.load() if checkpoints is not None else None
     if stored is not None:
@@ -112,8 +127,9 @@ def fit(
         recorder.resumed(training.epoch)
     while not training.finished:
         with repeatable(training.device):
-            scores = training.run_epoch()
-        training.close_epoch(scores)
+            rows, outcome = training.begin_epoch()
+        yield
+        scores = training.close_epoch(rows, outcome)
         kept = training.kept_epoch == training.epoch
         recorder.epoch(training.epoch, scores.named(training.task.primary), kept)
         if checkpoints is not None:
@@ -236,21 +252,12 @@ class _Training:
         stopped = patience > 0 and self.epoch - self.kept_epoch >= patience
         return self.epoch >= self.settings.epochs or stopped
 
-    def run_epoch(self) -> EpochScores:
-        """Train on every drawn example once and score; the device is waited for once, at the end."""
+    def begin_epoch(self) -> tuple[Tensor, Tensor]:
+        """Launch training on every drawn example once and scoring; gives what `close_epoch` takes."""
         rows, trained = self._train_epoch()
-        count = len(rows)  # of training, the losses are added up
         if self.train_rows is not None:
-            rows, count = self.positions, 1
-            trained = self._look(self.train_rows)
-        said = torch.cat([trained, self._look(self.val_rows)]).cpu()
-        train, val = said[: 1 + len(rows)], said[1 + len(rows) :]
-        return EpochScores(
-            float(train[0]) / count,
-            _score(self.target, self.labels[rows], train[1:]),
-            float(val[0]),
-            _score(self.target, self.labels[self.val], val[1:]),
-        )
+            rows, trained = self.positions, self._look(self.train_rows)
+        return rows, torch.cat([trained, self._look(self.val_rows)])
 
     def _look(self, rows: Tensor) -> Tensor:
         return _look(self.model, self.target, self.examples, rows, self.settings.precision)
@@ -289,8 +296,9 @@ class _Training:
         self.optimiser.step()
         return loss.detach() * len(batch), self.target.predict(logits.detach())
 
-    def close_epoch(self, scores: EpochScores) -> None:
-        """Note the epoch's scores and keep its weights where the rule says so."""
+    def close_epoch(self, rows: Tensor, outcome: Tensor) -> EpochScores:
+        """Wait for the device, note the epoch's scores and keep its weights where the rule says so."""
+        scores = self._read(rows, outcome.cpu())
         if not scores.is_finite:
             raise DivergedError(
                 f"epoch {self.epoch + 1} ended with training loss {scores.train_loss} and validation loss "
@@ -300,6 +308,17 @@ class _Training:
         self.history.append(scores)
         if keeps(self.settings.checkpoint, self.task.primary, scores, kept):
             self.kept_epoch, self.kept_state = self.epoch, copy.deepcopy(self.model.state_dict())
+        return scores
+
+    def _read(self, rows: Tensor, said: Tensor) -> EpochScores:
+        train, val = said[: 1 + len(rows)], said[1 + len(rows) :]
+        count = len(rows) if self.train_rows is None else 1  # of training, the losses are added up
+        return EpochScores(
+            float(train[0]) / count,
+            _score(self.target, self.labels[rows], train[1:]),
+            float(val[0]),
+            _score(self.target, self.labels[self.val], val[1:]),
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything that the rest of the training depends on; of an ended one, what is left of it."""

@@ -27,7 +27,10 @@ class Recorder(Protocol):
     """Listener of one cross-validation."""
 
     def fold(self, number: int) -> AbstractContextManager[FoldRecorder]:
-        """Open the listener of one fold, from 0; an error inside the block marks the fold as failed."""
+        """Open the listener of one fold, from 0; an error inside the block marks the fold as failed.
+
+        Others may be open meanwhile, and end before it.
+        """
 
 
 class Silent(FoldRecorder):

@@ -3,9 +3,11 @@
 The model holds every fold's network; a fold's run has it as its output, so that no tensor is stored twice.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 import numpy as np
 from torch import nn
@@ -58,7 +60,7 @@ class TrackedFold(FoldRecorder):
         """Log the epoch's scores in one call, see `FoldRecorder.epoch`."""
         self.run.metrics({f"epoch_{name}": value for name, value in scores.items()}, step=number)
         if self.table is not None:
-            self.table.epoch(number, scores, kept)
+            self.table.epoch(self.number, number, scores, kept)
 
     def history(self, scores: Sequence[Mapping[str, float]]) -> None:
         """Keep the scores of all epochs for one call at the end, see `FoldRecorder.history`."""
@@ -78,7 +80,10 @@ class TrackedFold(FoldRecorder):
 
 @dataclass
 class TrackedCrossval:
-    """A recorder of a run per fold, see `Recorder`; it goes on with an `attempt` that is not `fresh`."""
+    """A recorder of a run per fold, see `Recorder`; it goes on with an `attempt` that is not `fresh`.
+
+    `ended` are the folds that have ended, by their numbers.
+    """
 
     parent: TrackedRun
     tags: Mapping[str, str]
@@ -86,8 +91,12 @@ class TrackedCrossval:
     table: TrainingTable | None = None
     attempt: str | None = None
     fresh: bool = False
-    runs: list[TrackedRun] = field(default_factory=list)
-    models: list[nn.Module] = field(default_factory=list)
+    ended: list[TrackedFold] = field(default_factory=list)
+
+    @property
+    def models(self) -> list[nn.Module]:
+        """The ended folds' kept models."""
+        return [fold.model for fold in self.ended if fold.model is not None]
 
     @contextmanager
     def fold(self, number: int) -> Iterator[TrackedFold]:
@@ -99,9 +108,9 @@ class TrackedCrossval:
                 self.table.fold(number)
             listener = TrackedFold(run, number, self.table)
             yield listener
-        self.runs.append(run)
-        if listener.model is not None:
-            self.models.append(listener.model)
+        if self.table is not None:
+            self.table.end(number)
+        insort(self.ended, listener, key=attrgetter("number"))
 
 
 def track_experiment(
@@ -135,10 +144,10 @@ def track_experiment(
         facts = dossier.facts
         run.metrics(shown_metrics(task, facts.ensemble_test.values, facts.out_of_fold.values))
         uri = run.dossier(dossier)
-        for fold in recorder.runs:
-            fold.output(uri)
+        for fold in recorder.ended:
+            fold.run.output(uri)
     return ExperimentRun(
-        *(name, run.run_id, [fold.run_id for fold in recorder.runs], uri),
+        *(name, run.run_id, [fold.run.run_id for fold in recorder.ended], uri),
         **whereabouts(study, tags),
         data_sha256=data.sha256,
         split_sha256=tags.get("split.sha256", "none"),

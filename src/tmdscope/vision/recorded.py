@@ -67,14 +67,14 @@ class Recorded:
 def record(work: Work, *inputs: Tensor) -> tuple[Callable[[], None], Outputs]:
     """Record work on the current device without doing it; gives what does it, and its future outputs."""
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    with torch.cuda.graph(graph, stream=_own_stream(), capture_error_mode="thread_local"):
         outputs = work(*inputs)
     return graph.replay, outputs
 
 
 def try_out(work: Work, *inputs: Tensor) -> tuple[Outputs, bool]:
     """Do work on a stream of its own, as before a recording; also says whether it waited for the device."""
-    here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+    here, aside = torch.cuda.current_stream(), _own_stream() or torch.cuda.Stream()
     aside.wait_stream(here)
     before = torch.cuda.get_sync_debug_mode()
     with torch.cuda.stream(aside), warnings.catch_warnings(record=True) as heard:
@@ -90,6 +90,16 @@ def try_out(work: Work, *inputs: Tensor) -> tuple[Outputs, bool]:
         if warning not in waits:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return outputs, bool(waits)
+
+
+def _own_stream() -> torch.cuda.Stream | None:
+    """Give the current stream; None for the default one, of which nothing can be recorded.
+
+    Graphs that were recorded on one stream share the workspaces of cuBLAS, so that those that are alive at a
+    time have to be of different ones.
+    """
+    here = torch.cuda.current_stream()
+    return None if here == torch.cuda.default_stream() else here
 
 
 def send(values: Tensor, device: torch.device) -> Tensor:

@@ -16,6 +16,7 @@ from tmdscope.dataset.splits import FoldParts, make_split
 from tmdscope.learn import crossval
 from tmdscope.learn.crossval import FoldResult
 from tmdscope.learn.recorder import Silent
+from tmdscope.learn.together import VARIABLE
 from tmdscope.models.mlp import Mlp
 from tmdscope.params.reading import ParamsError, parse_section, read_section
 from tmdscope.scores.cohort import Cohort
@@ -89,17 +90,22 @@ def run(series: Series, params: CarryoverParams = PARAMS, recorder: Silent | Non
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[Weights]:
     """The weights that every fold starts from, as they are handed to training."""
     starts: list[Weights] = []
-    inner = crossval.fit
+    inner = crossval.fit_in_turns
 
     def fit(model: nn.Module, *arguments: Any) -> Any:
         starts.append(weights(model))
         return inner(model, *arguments)
 
-    monkeypatch.setattr(crossval, "fit", fit)
+    monkeypatch.setattr(crossval, "fit_in_turns", fit)
     return starts
 
 
-def test_carried_folds_start_from_the_hidden_layers_of_the_fold_before(begun: list[Weights]) -> None:
+@pytest.mark.parametrize("at_once", ["1", "3"])
+def test_carried_folds_start_from_the_hidden_layers_of_the_fold_before(
+    begun: list[Weights], at_once: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do they train side by side, whoever asks for it."""
+    monkeypatch.setenv(VARIABLE, at_once)
     ends = Ends()
     run("carried", recorder=ends)
     for fold in (1, 2):

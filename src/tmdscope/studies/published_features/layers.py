@@ -106,7 +106,7 @@ def run_series(
     examples = Examples(torch.tensor(table.inputs), torch.tensor(table.targets))
     make = CarriedLayers(build) if series == "carried" else build
     settings = replace(mlp_settings(params, seed), early_stopping=params.early_stopping)
-    return cross_validate(make, target, examples, folds, settings, recorder)
+    return cross_validate(make, target, examples, folds, settings, recorder, at_once=1)
 
 
 def fold_scores(results: Sequence[FoldResult]) -> dict[str, list[float]]:
