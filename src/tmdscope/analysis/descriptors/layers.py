@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tmdscope.scan.areal import Heights, Mask, fit_differences, quadratic_terms, remove_quadratic
+from tmdscope.scan.areal import Heights, Mask, fit_differences, powers, quadratic, remove_quadratic
 from tmdscope.scan.growth import LAYER_NM
 
 CLOSED_BELOW = 0.25
@@ -138,9 +138,9 @@ def _most_frequent(height: Heights) -> float:
 def _without_background(height_nm: NDArray[Any], pixel_nm: tuple[float, float], lag_nm: float) -> Heights:
     """Subtract the polynomial of degree two whose differences fit the heights' best, by absolute values."""
     height = np.asarray(height_nm, dtype=np.float64)
-    terms = quadratic_terms(height.shape)[..., 1:]
     lags = [
         int(np.clip(round(lag_nm / pixel), 1, size - 1))
         for pixel, size in zip(reversed(pixel_nm), height.shape, strict=True)
     ]
-    return height - terms @ fit_differences(height, terms, lags)
+    y, x = map(powers, height.shape)
+    return height - quadratic(fit_differences(height, y, x, lags), y, x)
