@@ -1,6 +1,5 @@
 """Physical descriptors of a height map in nm with a pixel size: Table 5's properties as quantities."""
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -113,34 +112,28 @@ def find_grains(layers: Layers, pixel_nm: tuple[float, float]) -> tuple[int, flo
 
 
 def match_grooves(relief_nm: Heights, pixel_nm: tuple[float, float]) -> Heights:
-    """Give the largest correlation, nm, of depths (positive in a groove) with `straight_grooves`."""
-    grooves = straight_grooves(pixel_nm)
+    """Give the largest correlation, nm, of depths (positive in a groove) with grooves of mean 0, norm 1."""
     rows, columns = relief_nm.shape
-    top, left = (size // 2 for size in grooves.shape[1:])
+    top, left = (int(np.ceil(STRAIGHT_NM / 2 / pixel)) + 3 for pixel in reversed(pixel_nm))
+    y, x = np.mgrid[-top : top + 1, -left : left + 1]
+    y, x = y * pixel_nm[1], x * pixel_nm[0]
     shape = [fft.next_fast_len(size + 2 * reach, real=True) for size, reach in ((rows, top), (columns, left))]
     spectrum = fft.rfft2(relief_nm, shape, workers=1)
     best = np.full(relief_nm.shape, -np.inf)
-    for groove in grooves:
+    for angle in np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS:
+        groove = straight_groove(y, x, angle, max(GROOVE_NM, 0.6 * max(pixel_nm)))
         found = fft.irfft2(spectrum * fft.rfft2(groove, shape, workers=1), shape, workers=1)
         np.maximum(best, found[top : top + rows, left : left + columns], out=best)
     return best
 
 
-@lru_cache(maxsize=2)
-def straight_grooves(pixel_nm: tuple[float, float]) -> Heights:
-    """Draw grooves of mean 0, norm 1, in all directions: shape (directions, rows, columns), both odd."""
-    reach = [int(np.ceil(STRAIGHT_NM / 2 / pixel)) + 3 for pixel in reversed(pixel_nm)]
-    y, x = np.mgrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
-    y, x = y * pixel_nm[1], x * pixel_nm[0]
-    width = max(GROOVE_NM, 0.6 * max(pixel_nm))
-    grooves = []
-    for angle in np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS:
-        along = (x * np.cos(angle) + y * np.sin(angle)) / (STRAIGHT_NM / 2.4)
-        across = (y * np.cos(angle) - x * np.sin(angle)) / width
-        groove = np.exp(-0.5 * (along**2 + across**2)) * (1 - across**2)
-        groove -= groove.mean()
-        grooves.append(groove / np.sqrt((groove**2).sum()))
-    return np.array(grooves)
+def straight_groove(y_nm: Heights, x_nm: Heights, angle_rad: float, width_nm: float) -> Heights:
+    """Draw a groove of Gaussian profile through the middle, of mean 0, norm 1."""
+    along = (x_nm * np.cos(angle_rad) + y_nm * np.sin(angle_rad)) / (STRAIGHT_NM / 2.4)
+    across = (y_nm * np.cos(angle_rad) - x_nm * np.sin(angle_rad)) / width_nm
+    groove = np.exp(-0.5 * (along**2 + across**2)) * (1 - across**2)
+    groove -= groove.mean()
+    return np.asarray(groove / np.sqrt((groove**2).sum()))
 
 
 def find_steps(levelled_nm: Heights, layers: Layers, pixel_nm: tuple[float, float]) -> tuple[float, float]:
