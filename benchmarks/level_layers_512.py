@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.level_512 import ITEMS, scans
 from tmdscope.scan import robust
-from tmdscope.scan.areal import fit_differences, quadratic_terms
+from tmdscope.scan.areal import fit_differences, powers
 from tmdscope.scan.level import LAYERED, STEPS, flatten
 
 NAME = "level-layers-512"
@@ -75,12 +75,13 @@ def _plain_jumps(height: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _plain_surface(height: NDArray[np.float64]) -> NDArray[np.float64]:
-    terms = quadratic_terms(height.shape)
+    y, x = np.meshgrid(*(np.linspace(-1, 1, count) for count in height.shape), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
     design = terms.reshape(-1, 6)
     starts = [np.zeros(6), np.linalg.lstsq(design, height.ravel(), rcond=None)[0]]
     for share in _LAGS:
         lag = round(share * len(height))
-        starts.append(np.concatenate([[0.0], fit_differences(height, terms[..., 1:], [lag, lag])]))
+        starts.append(fit_differences(height, *map(powers, height.shape), [lag, lag]))
     best, most = height, -1.0
     for weights in starts:
         mask = None

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from tmdscope.params.images import LevellingParams
+from tmdscope.scan.areal import fit_differences, fit_quadratic, powers, quadratic
 from tmdscope.scan.level import LAYERED, SIMPLE, STEPS, flatten
 from tmdscope.scan.robust import (
     CORNERS,
@@ -72,6 +73,34 @@ def test_the_surface_is_the_least_squares_fit_to_the_level_it_finds(seed: int) -
     design = np.column_stack([np.ones_like(x), x, y, x * x, x * y, y * y])
     fit = np.linalg.lstsq(design, scan[level].astype(np.float64), rcond=None)[0]
     np.testing.assert_allclose(levelled[level], scan[level] - design @ fit, atol=0.01)
+
+
+@given(st.integers(0, 99), st.sampled_from([0.0, 0.02]))
+def test_starts_that_meet_settle_as_if_each_went_alone(seed: int, noise_nm: float) -> None:
+    rng = np.random.default_rng(seed)
+    scan = (0.65 * FLAKE + rng.uniform(-1, 1) * TILT + rng.normal(0, 0.05, FLAKE.shape))[::3, ::3]
+    scan = np.asarray(scan + rng.normal(0, noise_nm, (len(scan), 1)), np.float32)
+    y, x = map(powers, scan.shape)
+    few, found = scan.astype(np.float64), []
+    lags = [[round(share * len(scan))] * 2 for share in (0.1, 0.16)]
+    starts = [np.zeros(6), fit_quadratic(few, y, x), *(fit_differences(few, y, x, lag) for lag in lags)]
+    for weights in starts:
+        mask = None
+        for _ in range(20):
+            left = few - quadratic(weights, y, x)
+            before, peak = mask, most_frequent(left)
+            mask = peak.holds(left)
+            weights = fit_quadratic(few, y, x, mask)
+            if before is not None and (mask == before).all():
+                break
+        found.append((weights, peak.half_nm))
+    width = min(half for _, half in found)
+    together = [
+        (np.unique_counts(np.rint((few - quadratic(weights, y, x)) / width)).counts ** 2).sum()
+        for weights, _ in found
+    ]
+    best = found[int(np.argmax(together))][0]
+    np.testing.assert_allclose(remove_masked_surface(scan), few - quadratic(best, y, x), atol=1e-5)
 
 
 def test_rows_lose_the_mean_of_the_level_and_rows_without_it_what_lies_between() -> None:
@@ -154,5 +183,7 @@ def test_steps_work_map_by_map_and_give_float32(step: str, heights: NDArray[Any]
 
 
 @pytest.mark.parametrize("step", LAYERED)
-def test_a_flat_map_stays_flat(step: str) -> None:
-    assert np.ptp(STEPS[step](np.full((16, 12), 3.0, np.float32))) < 1e-5
+@given(st.integers(3, 40), st.integers(4, 40), st.sampled_from([3.0, -0.1, 1234.5]))
+@example(16, 12, 3.0)
+def test_a_flat_map_stays_flat(step: str, rows: int, columns: int, height_nm: float) -> None:
+    assert np.ptp(STEPS[step](np.full((rows, columns), height_nm, np.float32))) < 1e-5 * max(1, height_nm)

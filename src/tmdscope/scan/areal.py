@@ -1,6 +1,7 @@
 """Areal parameters of one height map: what the surface is like as a whole, in nm."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,50 +15,62 @@ DECAY = 0.2
 """Autocorrelation at which the texture's extent is read (ISO 25178-2, Str and Sal)."""
 SLOPE_SCALE_NM = 10.0
 """Standard deviation of the Gaussian whose derivatives are the slopes of the structure tensor."""
+_OF_X, _OF_Y = np.array([0, 1, 0, 2, 1, 0]), np.array([0, 0, 1, 0, 1, 2])
+"""Powers of x and y in 1, x, y, x2, xy and y2."""
 
 
 def remove_quadratic(height_nm: NDArray[Any], of: Mask | None = None) -> Heights:
     """Subtract the degree-two polynomial that fits a height map (only pixels `of`) best by least squares."""
     height = np.asarray(height_nm, dtype=np.float64)
-    terms = quadratic_terms(height.shape)
-    fitted = np.ones(height.shape, bool) if of is None else of
-    chosen = terms[fitted]
-    weights = np.linalg.lstsq(chosen.T @ chosen, chosen.T @ height[fitted], rcond=None)[0]
-    return height - terms @ weights
+    y, x = map(powers, height.shape)
+    return height - quadratic(fit_quadratic(height, y, x, of), y, x)
 
 
-def quadratic_terms(shape: tuple[int, ...]) -> Heights:
-    """Give 1, x, y, x2, xy and y2 of each pixel, x and y from -1 to 1, shape (rows, columns, 6)."""
-    y, x = (np.linspace(-1, 1, size) for size in shape)
-    x, y = np.broadcast_arrays(x[None, :], y[:, None])
-    return polynomial_terms(x, y)
+@lru_cache(maxsize=64)
+def powers(count: int, step: int = 1) -> Heights:
+    """Give the powers 0 to 4 of every `step`-th of `count` places from -1 to 1, shape (5, places)."""
+    return np.ascontiguousarray(np.vander(np.linspace(-1, 1, count)[::step], 5, increasing=True).T)
 
 
-def polynomial_terms(x: Heights, y: Heights) -> Heights:
-    """Give 1, x, y, x2, xy and y2 in a last axis."""
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+def quadratic(weights: Heights, y: Heights, x: Heights) -> Heights:
+    """Sum up 1, x, y, x2, xy and y2 by weight on a grid whose rows and columns have the `powers` y and x."""
+    table = np.zeros((3, 3))
+    table[_OF_Y, _OF_X] = weights
+    return np.asarray(y[:3].T @ (table @ x[:3]))
 
 
-def fit_differences(height_nm: Heights, terms: Heights, lags_px: Sequence[int]) -> Heights:
-    """Fit the polynomial whose differences over some rows, and columns, are nearest to the heights'.
+def fit_quadratic(height_nm: Heights, y: Heights, x: Heights, of: Mask | None = None) -> Heights:
+    """Find the weights of the `quadratic` that fits heights (only pixels `of`) best by least squares."""
+    counted = np.ones_like(height_nm) if of is None else of.astype(np.float64)
+    moments, sums = y @ counted @ x.T, y[:3] @ (height_nm * counted) @ x[:3].T
+    normal = moments[np.add.outer(_OF_Y, _OF_Y), np.add.outer(_OF_X, _OF_X)]
+    return np.asarray(np.linalg.lstsq(normal, sums[_OF_Y, _OF_X], rcond=None)[0])
 
-    By absolute values, so that a step between few pairs weighs little. `terms`, shape (rows, columns, n), are
-    without the constant; given are their n weights.
+
+def fit_differences(height_nm: Heights, y: Heights, x: Heights, lags_px: Sequence[int]) -> Heights:
+    """Find the weights of the `quadratic` whose differences over some rows, and columns, are the heights'.
+
+    Nearly so, by absolute values, so that a step between few pairs weighs little. The constant is 0.
     """
-    slopes: list[Heights] = []
-    differences: list[Heights] = []
+
+    def look(down: slice, right: slice) -> Heights:
+        terms = y[_OF_Y[1:]][:, down, None] * x[_OF_X[1:]][:, None, right]
+        return np.concatenate([terms.reshape(5, -1), height_nm[down, right].reshape(1, -1)])
+
+    pairs = []
     for axis, lag in enumerate(lags_px):
-        every = slice(None, None, max(1, lag // 2))
-        for values, kept in ((terms, slopes), (height_nm, differences)):
-            along = np.moveaxis(values, axis, 0)
-            kept.append((along[lag:] - along[:-lag])[every, every].reshape(-1, *values.shape[2:]))
-    slope, difference = np.concatenate(slopes), np.concatenate(differences)
-    weight = np.ones(len(difference))
+        step = max(1, lag // 2)
+        every, near, far = slice(None, None, step), slice(None, -lag, step), slice(lag, None, step)
+        one, other = ((near, every), (far, every)) if axis == 0 else ((every, near), (every, far))
+        pairs.append(look(*other) - look(*one))
+    both = np.concatenate(pairs, axis=1)
+    slope, difference = both[:-1], both[-1]
+    weight = np.ones_like(difference)
     for _ in range(12):
-        weighted = slope * weight[:, None]
-        found = np.linalg.lstsq(weighted.T @ slope, weighted.T @ difference, rcond=None)[0]
-        weight = 1 / np.maximum(np.abs(difference - slope @ found), 0.05)
-    return np.asarray(found)
+        weighted = slope * weight
+        found = np.linalg.lstsq(weighted @ slope.T, weighted @ difference, rcond=None)[0]
+        weight = 1 / np.maximum(np.abs(difference - found @ slope), 0.05)
+    return np.concatenate([[0.0], found])
 
 
 def root_mean_square_height(levelled_nm: Heights) -> float:

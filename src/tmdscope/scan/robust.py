@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tmdscope.scan.areal import Heights, Mask, fit_differences, polynomial_terms
+from tmdscope.scan.areal import Heights, Mask, fit_differences, fit_quadratic, powers, quadratic
 
 Step = Callable[[NDArray[Any]], NDArray[np.float32]]
 Points = Sequence[Sequence[float]]
@@ -32,7 +32,7 @@ _SAMPLED = 96
 """A polynomial is fitted to this many rows and columns, evenly spread, at most twice as many."""
 _ROUNDS = 20
 _BINS = 128
-_SMOOTH_BINS = 2.0
+_SMOOTH = ndimage.gaussian_filter1d(np.eye(1, 17, 8)[0], 2.0, mode="constant")
 _FINE_BINS = 8
 """The histogram is fine enough when a peak's half width is as many bins as this."""
 _SEEN = 5.0
@@ -81,7 +81,7 @@ def most_frequent(height_nm: NDArray[Any]) -> Peak:
             break
         edges = np.linspace(low, high, _BINS + 1)
         counts = np.diff(np.searchsorted(ordered, edges)).astype(float)
-        density = ndimage.gaussian_filter1d(counts, _SMOOTH_BINS, mode="constant")
+        density = ndimage.correlate1d(counts, _SMOOTH, output=float, mode="constant")
         best = int(density.argmax())
         beside = density < density[best] / 2
         bins = min(int(flank.argmax()) or _BINS for flank in (beside[best:], beside[best::-1]))
@@ -139,19 +139,23 @@ def remove_masked_surface(height_nm: NDArray[Any]) -> NDArray[np.float32]:
     By turns the level's pixels are found and the polynomial is fitted to them, until both agree. Of several
     starts the one counts that brings most pixels to one height.
     """
-    every = tuple(slice(None, None, max(1, count // _SAMPLED)) for count in height_nm.shape)
-    few, terms = height_nm[every].astype(np.float64), _terms_at(height_nm.shape, every)
-    starts = [np.zeros(6), _least_squares(terms, few), *(_by_differences(few, terms, lag) for lag in _LAGS)]
-    settled = [_settle(few, terms, start) for start in starts]
-    narrowest = min(half for _, half in settled)
-    one, x, y, xx, xy, yy = max(
-        (weights for weights, _ in settled), key=lambda found: _together(few - terms @ found, narrowest)
+    steps = [max(1, count // _SAMPLED) for count in height_nm.shape]
+    few = height_nm[:: steps[0], :: steps[1]].astype(np.float64)
+    y, x = map(powers, height_nm.shape, steps)
+    lags = [[int(np.clip(round(share * n), 1, max(1, n - 1))) for n in few.shape] for share in _LAGS]
+    starts = [np.zeros(6), fit_quadratic(few, y, x), *(fit_differences(few, y, x, lag) for lag in lags)]
+    search = _Search(few, y, x)
+    settled = [search.settle(start) for start in starts]
+    narrowest = min(found.half_nm for found in settled)
+    different = {found.weights.tobytes(): found.weights for found in settled}.values()
+    constant, by_x, by_y, by_xx, by_xy, by_yy = max(
+        different, key=lambda weights: _together(search.left(weights), narrowest)
     )
     along_y, along_x = (np.linspace(-1, 1, count) for count in height_nm.shape)
-    of_rows = one + y * along_y + yy * along_y**2
+    of_rows = constant + by_y * along_y + by_yy * along_y**2
     left = height_nm - of_rows[:, None].astype(np.float32)
-    left -= (x * along_x + xx * along_x**2).astype(np.float32)
-    left -= np.multiply.outer(xy * along_y, along_x).astype(np.float32)
+    left -= (by_x * along_x + by_xx * along_x**2).astype(np.float32)
+    left -= np.multiply.outer(by_xy * along_y, along_x).astype(np.float32)
     return np.asarray(left)
 
 
@@ -233,35 +237,45 @@ def _shift_rows(height_nm: NDArray[np.float32], jumps: NDArray[np.float32]) -> N
     return np.asarray(height_nm - (offsets - offsets.mean())[:, None].astype(np.float32))
 
 
-def _terms_at(shape: tuple[int, ...], every: tuple[slice, ...]) -> Heights:
-    """Give `quadratic_terms` of some rows and columns."""
-    y, x = (np.linspace(-1, 1, count)[part] for count, part in zip(shape, every, strict=True))
-    x, y = np.broadcast_arrays(x[None, :], y[:, None])
-    return polynomial_terms(x, y)
+class _Found(NamedTuple):
+    """A polynomial, the most frequent level that it leaves, and half the width of that level's peak."""
+
+    weights: Heights
+    level: Mask
+    half_nm: float
 
 
-def _least_squares(terms: Heights, height_nm: Heights, mask: Mask | None = None) -> Heights:
-    every = terms.reshape(-1, terms.shape[-1])
-    chosen = every if mask is None else every * mask.reshape(-1, 1)
-    return np.asarray(np.linalg.lstsq(chosen.T @ every, chosen.T @ height_nm.ravel(), rcond=None)[0])
+class _Search:
+    """Search for polynomials that fit the level that they leave, on a grid with the `powers` y and x."""
 
+    def __init__(self, few: Heights, y: Heights, x: Heights) -> None:
+        self.few, self.y, self.x = few, y, x
+        self._least_nm = float(np.finfo(np.float32).eps * np.abs(few).max())  # what heights are rounded to
+        self._next: dict[bytes, _Found] = {}
 
-def _by_differences(few: Heights, terms: Heights, share: float) -> Heights:
-    lags = [int(np.clip(round(share * count), 1, max(1, count - 1))) for count in few.shape]
-    return np.concatenate([[0.0], fit_differences(few, terms[..., 1:], lags)])
+    def left(self, weights: Heights) -> Heights:
+        return self.few - quadratic(weights, self.y, self.x)
 
+    def settle(self, weights: Heights) -> _Found:
+        """Fit to the most frequent level until it no longer changes; two starts that meet go on as one."""
+        now = self._look(weights)
+        for _ in range(_ROUNDS - 1):
+            before = now.level.tobytes()
+            if before not in self._next:
+                self._next[before] = self._look(self._fit(now.level))
+            now = self._next[before]
+            if now.level.tobytes() == before:
+                return now
+        return now._replace(weights=self._fit(now.level))
 
-def _settle(few: Heights, terms: Heights, weights: Heights) -> tuple[Heights, float]:
-    """Fit to the most frequent level until it no longer changes; gives its half width in nm, too."""
-    mask: Mask | None = None
-    for _ in range(_ROUNDS):
-        left = few - terms @ weights
-        peak = most_frequent(left)
-        before, mask = mask, peak.holds(left)
-        weights = _least_squares(terms, few, mask)
-        if before is not None and (mask == before).all():
-            break
-    return weights, peak.half_nm
+    def _fit(self, level: Mask) -> Heights:
+        return fit_quadratic(self.few, self.y, self.x, level)
+
+    def _look(self, weights: Heights) -> _Found:
+        left = self.left(weights)
+        height_nm, half_nm = most_frequent(left)
+        peak = Peak(height_nm, max(half_nm, self._least_nm))
+        return _Found(weights, peak.holds(left), peak.half_nm)
 
 
 def _together(height_nm: Heights, within_nm: float) -> float:

@@ -1,12 +1,18 @@
 """Flaws made by hand, whose size is known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from tmdscope.analysis.descriptors.catalogue import FILM
 from tmdscope.analysis.descriptors.films import describe_films
-from tmdscope.analysis.descriptors.layers import median_of_nine
+from tmdscope.analysis.descriptors.layers import median_of_nine, percentile
 from tmdscope.scan.growth import LAYER_NM
 from tmdscope.scan.simulate import FLAW_TRUTH
 
@@ -48,6 +54,12 @@ def test_pinholes_are_counted_and_islands_of_many_layers_have_their_share() -> N
     assert describe_films(island, PX)["multilayer_coverage"] == pytest.approx((45 / SIZE) ** 2, rel=0.1)
 
 
-def test_the_median_is_scipys() -> None:
-    values = RNG.standard_normal((9, 14))
+@given(arrays(np.float64, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.floats(-9, 9)))
+def test_the_median_is_scipys(values: NDArray[Any]) -> None:
     np.testing.assert_array_equal(median_of_nine(values), ndimage.median_filter(values, 3))
+
+
+@given(arrays(np.float64, st.integers(1, 30), elements=st.floats(-9, 9)), st.floats(0, 1))
+def test_the_percentile_is_numpys(values: NDArray[Any], share: float) -> None:
+    ordered = np.sort(values)
+    assert percentile(ordered, share) == pytest.approx(np.quantile(ordered, share), rel=1e-14)

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import signal
 
 from tmdscope.analysis.descriptors.catalogue import PHYSICAL
 from tmdscope.analysis.descriptors.layers import find_layers
-from tmdscope.analysis.descriptors.physical import describe_physical
+from tmdscope.analysis.descriptors.physical import describe_physical, match_grooves, straight_groove
 from tmdscope.scan.growth import LAYER_NM
 
 PX = (5.0, 5.0)
@@ -62,6 +65,20 @@ def test_a_finer_network_of_grooves_parts_more_and_smaller_grains() -> None:
     fine, coarse = found
     assert fine["grain_density_per_um2"] > 1.5 * coarse["grain_density_per_um2"]
     assert fine["equivalent_diameter_nm"] < coarse["equivalent_diameter_nm"]
+
+
+@given(st.integers(8, 24), st.integers(8, 24), st.sampled_from([(4.0, 4.0), (5.0, 8.0), (20.0, 20.0)]))
+def test_grooves_are_matched_by_convolution(rows: int, columns: int, pixel_nm: tuple[float, float]) -> None:
+    relief = np.random.default_rng(rows * columns).standard_normal((rows, columns))
+    down, right = (int(np.ceil(22.5 / pixel)) + 3 for pixel in reversed(pixel_nm))
+    y, x = np.mgrid[-down : down + 1, -right : right + 1]
+    grooves = [
+        straight_groove(y * pixel_nm[1], x * pixel_nm[0], angle, max(5.0, 0.6 * max(pixel_nm)))
+        for angle in np.arange(8) * np.pi / 8
+    ]
+    each = [signal.convolve(relief, groove, method="direct") for groove in grooves]
+    plain = np.max(each, axis=0)[down : down + rows, right : right + columns]
+    np.testing.assert_allclose(match_grooves(relief, pixel_nm), plain, atol=1e-12)
 
 
 def test_a_ridged_surface_is_anisotropic_and_a_rough_one_is_not() -> None:

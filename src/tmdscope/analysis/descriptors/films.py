@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-from tmdscope.analysis.descriptors.layers import Layers, find_layers, median_of_nine
+from tmdscope.analysis.descriptors.layers import Layers, find_layers
 from tmdscope.scan.areal import Heights, Mask
 from tmdscope.scan.growth import LAYER_NM
 
@@ -52,14 +52,14 @@ def describe_films(
 ) -> dict[str, float]:
     """Compute `FILM` of finite heights as measured; `layers`, up to two, where they are known already."""
     two = layers or find_layers(height_nm, pixel_nm)
-    higher = (median_of_nine(two.height_nm) > 2.5 * LAYER_NM).mean() > _HIGHER_SHARE
+    higher = (two.smooth_nm > 2.5 * LAYER_NM).mean() > _HIGHER_SHARE
     return describe_flaws(find_layers(height_nm, pixel_nm, MOST_LAYERS) if higher else two, pixel_nm)
 
 
 def describe_flaws(layers: Layers, pixel_nm: tuple[float, float]) -> dict[str, float]:
     """Compute `FILM` of heights above the substrate."""
     area_um2 = layers.number.size * pixel_nm[0] * pixel_nm[1] / 1e6
-    smooth = median_of_nine(layers.height_nm)
+    smooth = layers.smooth_nm
     wide = _opened(smooth, pixel_nm)
     narrow = smooth - wide > RIDGE_NM
     number = np.clip(np.rint(np.where(narrow, wide, smooth) / LAYER_NM), 0, MOST_LAYERS)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage, signal
+from scipy import fft, ndimage
 from skimage.feature import peak_local_max
 from skimage.morphology import h_minima
 from skimage.segmentation import watershed
@@ -113,19 +113,27 @@ def find_grains(layers: Layers, pixel_nm: tuple[float, float]) -> tuple[int, flo
 
 def match_grooves(relief_nm: Heights, pixel_nm: tuple[float, float]) -> Heights:
     """Give the largest correlation, nm, of depths (positive in a groove) with grooves of mean 0, norm 1."""
-    reach = [int(np.ceil(STRAIGHT_NM / 2 / pixel)) + 3 for pixel in reversed(pixel_nm)]
-    y, x = np.mgrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
+    rows, columns = relief_nm.shape
+    top, left = (int(np.ceil(STRAIGHT_NM / 2 / pixel)) + 3 for pixel in reversed(pixel_nm))
+    y, x = np.mgrid[-top : top + 1, -left : left + 1]
     y, x = y * pixel_nm[1], x * pixel_nm[0]
-    width = max(GROOVE_NM, 0.6 * max(pixel_nm))
+    shape = [fft.next_fast_len(size + 2 * reach, real=True) for size, reach in ((rows, top), (columns, left))]
+    spectrum = fft.rfft2(relief_nm, shape, workers=1)
     best = np.full(relief_nm.shape, -np.inf)
     for angle in np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS:
-        along = (x * np.cos(angle) + y * np.sin(angle)) / (STRAIGHT_NM / 2.4)
-        across = (y * np.cos(angle) - x * np.sin(angle)) / width
-        groove = np.exp(-0.5 * (along**2 + across**2)) * (1 - across**2)
-        groove -= groove.mean()
-        groove /= np.sqrt((groove**2).sum())
-        np.maximum(best, signal.oaconvolve(relief_nm, groove, mode="same"), out=best)
+        groove = straight_groove(y, x, angle, max(GROOVE_NM, 0.6 * max(pixel_nm)))
+        found = fft.irfft2(spectrum * fft.rfft2(groove, shape, workers=1), shape, workers=1)
+        np.maximum(best, found[top : top + rows, left : left + columns], out=best)
     return best
+
+
+def straight_groove(y_nm: Heights, x_nm: Heights, angle_rad: float, width_nm: float) -> Heights:
+    """Draw a groove of Gaussian profile through the middle, of mean 0, norm 1."""
+    along = (x_nm * np.cos(angle_rad) + y_nm * np.sin(angle_rad)) / (STRAIGHT_NM / 2.4)
+    across = (y_nm * np.cos(angle_rad) - x_nm * np.sin(angle_rad)) / width_nm
+    groove = np.exp(-0.5 * (along**2 + across**2)) * (1 - across**2)
+    groove -= groove.mean()
+    return np.asarray(groove / np.sqrt((groove**2).sum()))
 
 
 def find_steps(levelled_nm: Heights, layers: Layers, pixel_nm: tuple[float, float]) -> tuple[float, float]:
@@ -140,29 +148,30 @@ def find_steps(levelled_nm: Heights, layers: Layers, pixel_nm: tuple[float, floa
     bare, clean = _substrate(levelled_nm, layers)
     frame = min(size * pixel for size, pixel in zip(bare.shape, reversed(pixel_nm), strict=True))
     window = np.multiply.outer(np.hanning(bare.shape[0]), np.hanning(bare.shape[1]))
-    shape = [_FINER * size for size in bare.shape]
-    spectrum = np.abs(fft.rfft2(bare * window, shape, workers=1)) ** 2
-    along_y, along_x = fft.fftfreq(shape[0], pixel_nm[1])[:, None], fft.rfftfreq(shape[1], pixel_nm[0])[None]
-    wave = np.hypot(along_y, along_x)
+    rows, columns = (_FINER * size for size in bare.shape)
+    # by axis, so that the rows of zeros that make the spectrum finer are not transformed
+    spectrum = np.abs(fft.fft(fft.rfft(bare * window, columns, axis=1), rows, axis=0)) ** 2
+    along_y, along_x = fft.fftfreq(rows, pixel_nm[1])[:, None], fft.rfftfreq(columns, pixel_nm[0])[None]
+    wave = np.sqrt(along_y**2 + along_x**2)
     strength = np.where((wave >= FEWEST / frame) & (wave <= 1 / CLOSEST_NM), spectrum * wave, 0.0)
     best = np.unravel_index(int(strength.argmax()), strength.shape)
-    if strength[best] <= 0 or _rival(strength, int(best[0]), int(best[1])) > RIVAL * strength[best]:
+    if strength[best] <= 0 or _has_rival(strength, int(best[0]), int(best[1])):
         return float("nan"), float("nan")
     vector = complex(along_x[0, best[1]], along_y[best[0], 0])
     return 1 / abs(vector), _height(bare, clean, vector, pixel_nm)
 
 
-def _rival(strength: Heights, row: int, column: int) -> float:
-    """Greatest strength of a wave that is neither the given one nor its second or third harmonic."""
-    rows = strength.shape[0]
-    along_y, along_x = fft.fftfreq(rows, 1 / rows)[:, None], np.arange(strength.shape[1])[None]
-    other = np.ones(strength.shape, bool)
+def _has_rival(strength: Heights, row: int, column: int) -> bool:
+    """Say whether a wave that is neither the given one nor its second or third harmonic has `RIVAL` of it."""
+    rows = len(strength)
+    y, x = np.nonzero(strength > RIVAL * strength[row, column])
+    y, own = (np.where(at < (rows + 1) // 2, at, at - rows) for at in (y, np.array(row)))  # as `fftfreq`
+    other = np.ones(len(y), bool)
     for harmonic in (1, 2, 3):
-        y, x = harmonic * float(along_y[row, 0]), harmonic * column
         lobe = harmonic * _LOBE * _FINER
-        for sign in (1, -1):  # a wave and its negative are one
-            other &= np.hypot(along_y - sign * y, along_x - sign * x) >= lobe
-    return float(strength[other].max(initial=0.0))
+        for sign in (harmonic, -harmonic):  # a wave and its negative are one
+            other &= np.hypot(y - sign * own, x - sign * column) >= lobe
+    return bool(other.any())
 
 
 def _substrate(levelled_nm: Heights, layers: Layers) -> tuple[Heights, Mask]:
