@@ -89,8 +89,8 @@ check: $(READY) ## Style, types, and the tests nearest to what changed since the
 test: lint ## Lint, then every test but the slow ones; a test whose needs are absent skips and says why
 	$(PYTEST) logical --durations 20 -m 'not slow'
 
-test-all: test ## The same, then the slow tests: every document's commands, kills at every write, crashes
-	$(PYTEST) 3 --durations 20 --no-loadscope-reorder -m slow  # they wait half of their time; the longest begin
+test-all: lint ## The same with the slow tests: every document's commands, kills at every write, crashes
+	$(PYTEST) $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --durations 20 --no-loadscope-reorder  # slow ones wait much; the longest begin
 
 lint: $(READY) ## Check style, types and docstrings
 	$(BIN)/ruff check

@@ -27,6 +27,8 @@ settings.register_profile("repeated", deadline=None, derandomize=True)
 settings.load_profile("tmdscope")
 
 PIPELINES = "tests/pipelines"
+TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+"""Where pytest makes folders for tests, in a process of a test's own too."""
 
 FLAGS = [
     "--no-sandbox",
@@ -53,8 +55,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs of whole studies, the longest of all, come first."""
-    items.sort(key=lambda item: not item.nodeid.startswith(PIPELINES))
+    """Runs of whole studies, the longest of all, come first, then files with other slow tests."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (not item.nodeid.startswith(PIPELINES), item.path not in slow))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,7 +65,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a test of marker `own_process` in one: threads that torch has started do not survive a fork."""
     if not pyfuncitem.get_closest_marker("own_process") or "TMDSCOPE_OWN_PROCESS" in os.environ:
         return None
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    kept = [name for name in os.environ if name == TEMPORARY or not name.startswith("PYTEST_")]
+    variables = {name: os.environ[name] for name in kept}
     command = ["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", pyfuncitem.nodeid]
     done = subprocess.run(
         [sys.executable, *command],
