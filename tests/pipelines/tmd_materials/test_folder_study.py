@@ -111,5 +111,5 @@ def test_classes_of_any_name_go_through_the_whole_study(own: tuple[Clone, Path])
     best = clone.client.get_model_version_by_alias("tmd-material-classifier", "best")
     assert "| Fe(II) 100% | 24 | 8 |" in str(best.description)
     picture = str(textures / "brick" / "0-0.png")
-    told = clone.run("tmdscope", "predict", "--model", "best", "--csv", picture)
+    told = clone.tmdscope("predict", "--model", "best", "--csv", picture)
     assert "p_Fe(II) 100%" in told.stdout
