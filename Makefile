@@ -19,6 +19,7 @@ INSTALL := $(if $(UV),$(UV) pip install --compile-bytecode --python $(BIN)/pytho
 # The lock holds what each Python gets; pySPM, which AFMReader asks for and nothing here calls, says it is not for 3.13.
 LOCKED := --require-hashes$(if $(UV),, --ignore-requires-python)
 PYTEST := $(BIN)/python -m pytest --maxprocesses 4 --numprocesses
+MORE = $$(($$(getconf _NPROCESSORS_ONLN) + 1))  # slow tests wait much; the longest begin
 TORCH_CPU := $(if $(CPU),torch-cpu.lock,$(wildcard torch-cpu.lock))
 
 .DEFAULT_GOAL := help
@@ -86,11 +87,11 @@ check: $(READY) ## Style, types, and the tests nearest to what changed since the
 	$(BIN)/mypy
 	$(PYTEST) logical --quiet --no-header -m 'not slow' tests/test_floors.py $$($(BIN)/python -m tests.support.nearest)
 
-test: lint ## Lint, then every test but the slow ones; a test whose needs are absent skips and says why
-	$(PYTEST) logical --durations 20 -m 'not slow'
+test: lint ## Lint, then every test but the slow ones (SLOW=1: those too); one whose needs are absent skips and says why
+	$(PYTEST) $(if $(SLOW),$(MORE) --no-loadscope-reorder,logical -m 'not slow') --durations 20
 
-test-all: test ## The same, then the slow tests: every document's commands, kills at every write, crashes
-	$(PYTEST) 3 --durations 20 --no-loadscope-reorder -m slow  # they wait half of their time; the longest begin
+test-all: ## The same with the slow tests: every document's commands, kills at every write, crashes
+	$(MAKE) test SLOW=1
 
 lint: $(READY) ## Check style, types and docstrings
 	$(BIN)/ruff check

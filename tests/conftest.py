@@ -53,8 +53,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs of whole studies, the longest of all, come first."""
-    items.sort(key=lambda item: not item.nodeid.startswith(PIPELINES))
+    """Runs of whole studies, the longest of all, come first, then files with other slow tests."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (not item.nodeid.startswith(PIPELINES), item.path not in slow))
 
 
 @pytest.hookimpl(tryfirst=True)

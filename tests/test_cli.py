@@ -146,15 +146,24 @@ def test_a_wrong_result_is_not_written(project: Path) -> None:
     assert (project / "params.yaml").read_text() == shipped
 
 
-def make_store(project: Path, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
-    """A store with two versions that nobody ever trained."""
-    uri = f"sqlite:///{project / 'runs.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with two versions that nobody ever trained; its tables take seconds to make."""
+    folder = tmp_path_factory.mktemp("versions")
+    uri = f"sqlite:///{folder / 'runs.db'}"
     client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.create_registered_model("tmd-material-classifier")
     for _ in range(2):
-        client.create_model_version("tmd-material-classifier", source=(project / "model").as_uri())
-    return client
+        client.create_model_version("tmd-material-classifier", source=(folder / "model").as_uri())
+    return folder / "runs.db"
+
+
+@pytest.fixture
+def client(project: Path, versions: Path, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
+    """The project's own copy of the store of `versions`."""
+    uri = f"sqlite:///{shutil.copy(versions, project)}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def aliases(client: mlflow.MlflowClient) -> dict[str, int]:
@@ -162,10 +171,7 @@ def aliases(client: mlflow.MlflowClient) -> dict[str, int]:
     return {name: int(version) for name, version in found.items()}
 
 
-def test_a_version_that_nothing_is_known_of_is_promoted_by_force_only(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = make_store(project, monkeypatch)
+def test_a_version_that_nothing_is_known_of_is_promoted_by_force_only(client: mlflow.MlflowClient) -> None:
     refused = RUNNER.invoke(app, ["promote", "1"])
     assert refused.exit_code == 1
     assert "FAILED  data hash" in refused.stderr
@@ -180,8 +186,7 @@ def test_a_version_that_nothing_is_known_of_is_promoted_by_force_only(
     assert "no version 7; it has: 1, 2" in unknown.stderr
 
 
-def test_models_shows_what_is_known(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = make_store(project, monkeypatch)
+def test_models_shows_what_is_known(client: mlflow.MlflowClient) -> None:
     client.set_registered_model_alias("tmd-material-classifier", "production", "2")
     shown = RUNNER.invoke(app, ["models"])
     assert "unreviewed" in shown.stdout
@@ -189,8 +194,7 @@ def test_models_shows_what_is_known(project: Path, monkeypatch: pytest.MonkeyPat
     assert [(row["version"], row["aliases"]) for row in listed] == [(1, []), (2, ["production"])]
 
 
-def test_nothing_to_go_back_to_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_store(project, monkeypatch)
+def test_nothing_to_go_back_to_is_told(client: mlflow.MlflowClient) -> None:
     result = RUNNER.invoke(app, ["rollback"])
     assert result.exit_code == 1
     assert "there is nothing to go back to" in result.stderr
@@ -198,9 +202,8 @@ def test_nothing_to_go_back_to_is_told(project: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("command", [["predict", "x.png"], ["card"]])
 def test_without_a_production_model_the_remedy_is_named(
-    project: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+    client: mlflow.MlflowClient, command: list[str]
 ) -> None:
-    make_store(project, monkeypatch)
     result = RUNNER.invoke(app, command)
     assert result.exit_code == 1
     assert "no alias 'production'" in result.stderr
@@ -214,7 +217,7 @@ def test_two_forms_at_once_are_refused(project: Path) -> None:
 
 
 def test_commands_find_the_project_from_a_folder_below_and_leave_nothing_there(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, versions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DVC_ROOT", raising=False)
@@ -236,7 +239,7 @@ def test_commands_find_the_project_from_a_folder_below_and_leave_nothing_there(
         assert result.exit_code == 1, command
         assert f"{project / 'mlruns' / 'mlflow.db'} does not exist" in result.stderr
     assert sorted(project.rglob("*")) == before
-    make_store(project, monkeypatch)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shutil.copy(versions, project)}")
     assert RUNNER.invoke(app, ["models"]).exit_code == 0
     assert list(below.iterdir()) == []
 

@@ -16,16 +16,21 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from playwright.sync_api import Browser, Page
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
 from tests.support.mlflow_server import serve
 from tests.support.reads import Gap, watching
 from tests.support.verbs import beyond_tracking
 from tests.test_floors import GROUND
+from tmdscope.cli import app
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 HANGS_S = 3000
 """A command that has not ended by then hangs: a slow machine, busy with other tests, takes a third of it."""
+
+OTHER_PLACES = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID")
+"""Variables that lead to another project or run than that of the folder."""
 
 UNDECLARED = GROUND | {"tracking"}
 """What computes nothing: a word changed there trains nothing anew."""
@@ -108,7 +113,7 @@ class Clone:
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "DVC_NO_ANALYTICS": "true",
         }
-        for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID"):
+        for name in OTHER_PLACES:
             variables.pop(name, None)
         return variables
 
@@ -125,6 +130,17 @@ class Clone:
         if check and finished.returncode != 0:
             pytest.fail(f"{' '.join(command)}\n{finished.stdout[-6000:]}\n{finished.stderr[-6000:]}")
         return finished
+
+    def tmdscope(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Do what `tmdscope` does in the project, in this process: one of its own takes seconds to start."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.root)
+            for name in OTHER_PLACES:
+                patch.delenv(name, raising=False)
+            done = CliRunner().invoke(app, arguments)
+        if check and done.exit_code != 0:
+            pytest.fail(f"{' '.join(arguments)}\n{done.output[-6000:]}")
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     def commit(self, message: str) -> None:
         """Commit everything that git does not ignore."""

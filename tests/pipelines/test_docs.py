@@ -130,7 +130,7 @@ def copy(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clo
     for kept in large:  # nothing writes to what lies there
         place = made.root / kept.relative_to(study.root)
         shutil.copytree(kept, place, copy_function=os.link, dirs_exist_ok=True)
-    made.run("tmdscope", "store", "move")
+    made.tmdscope("store", "move")
     client = MlflowClient(made.uri, made.uri)
     client.set_registered_model_alias(
         MODEL, "production", client.get_model_version_by_alias(MODEL, "best").version

@@ -208,6 +208,6 @@ def test_mlproject_trains_one_experiment_and_promotes(study: Clone) -> None:
 
 @pytest.mark.slow
 def test_promoting_an_unknown_version_names_the_known_ones(study: Clone) -> None:
-    refused = study.run("tmdscope", "promote", "77", check=False)
+    refused = study.tmdscope("promote", "77", check=False)
     assert refused.returncode == 1
     assert "it has: 1, 2" in refused.stderr

@@ -30,7 +30,7 @@ def promoted(study: Clone) -> int:
     client = study.client
     if "production" in aliases(study):
         client.delete_registered_model_alias(MODEL, "production")
-    said = study.run("tmdscope", "promote").stdout
+    said = study.tmdscope("promote").stdout
     best = aliases(study)["best"]
     assert f"production is version {best} (before: none), promoted" in said
     assert "passed  reference predictions" in said
@@ -48,17 +48,17 @@ def pictures(study: Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def predict(study: Clone, *arguments: str) -> tuple[list[dict[str, Any]], "subprocess.CompletedProcess[str]"]:
-    done = study.run("tmdscope", "predict", *arguments, "--json", check=False)
+    done = study.tmdscope("predict", *arguments, "--json", check=False)
     return [json.loads(line) for line in done.stdout.splitlines()], done
 
 
 def test_the_production_model_is_listed_and_says_what_it_is(study: Clone, promoted: int) -> None:
-    rows = json.loads(study.run("tmdscope", "models", "--json").stdout)
+    rows = json.loads(study.tmdscope("models", "--json").stdout)
     (row,) = [row for row in rows if row["model"] == MODEL and row["version"] == promoted]
     assert {"best", "production"} <= set(row["aliases"])
     low, high = row["val_macro_f1_ci95"]
     assert low <= row["val_macro_f1"] <= high
-    card = study.run("tmdscope", "card").stdout
+    card = study.tmdscope("card").stdout
     assert f"{row['test_macro_f1']:.3f}" in card
     version = study.client.get_model_version(MODEL, str(promoted))
     assert version.description == card
@@ -123,14 +123,14 @@ def test_an_audit_made_again_that_fails_stops_the_next_promotion(study: Clone, p
     client.set_terminated(again)
     other = min({int(v.version) for v in client.search_model_versions(f"name = '{MODEL}'")} - {promoted})
     try:
-        refused = study.run("tmdscope", "promote", str(other), check=False)
+        refused = study.tmdscope("promote", str(other), check=False)
         assert refused.returncode == 1
         assert "failed: duplicates, campaigns" in refused.stderr
         assert again in refused.stderr
-        assert "duplicates, campaigns failed" in study.run("tmdscope", "card", str(other)).stdout
+        assert "duplicates, campaigns failed" in study.tmdscope("card", str(other)).stdout
     finally:
         client.delete_run(again)
-    assert "no check failed" in study.run("tmdscope", "card", str(other)).stdout
+    assert "no check failed" in study.tmdscope("card", str(other)).stdout
     assert aliases(study)["production"] == promoted
 
 
@@ -138,7 +138,7 @@ def test_an_audit_made_again_that_fails_stops_the_next_promotion(study: Clone, p
 def compared(study: Clone, promoted: int) -> Path:
     """The page of a comparison with the production model."""
     other = min(int(v.version) for v in study.client.search_model_versions(f"name = '{MODEL}'"))
-    said = study.run("tmdscope", "compare", str(other), "production").stdout
+    said = study.tmdscope("compare", str(other), "production").stdout
     assert "95 % interval by sample" in said
     return study.root / "reports" / "comparisons" / f"{other}-production"
 
@@ -197,13 +197,13 @@ def test_an_alias_set_in_the_ui_is_used_and_shown_unreviewed(
     assert aliases(study)["production"] == other
     _, done = predict(study, str(pictures / "0.png"))
     assert f"{MODEL} version {other}: 1 predicted" in done.stderr
-    listed = study.run("tmdscope", "models").stdout
+    listed = study.tmdscope("models").stdout
     assert f"production was moved to version {other} outside tmdscope" in listed
-    study.run("tmdscope", "rollback", "--reason", "set by hand")
+    study.tmdscope("rollback", "--reason", "set by hand")
     assert aliases(study)["production"] == promoted
-    assert "outside tmdscope" not in study.run("tmdscope", "models").stdout
+    assert "outside tmdscope" not in study.tmdscope("models").stdout
 
 
 def test_the_tuned_experiment_is_among_the_versions(study: Clone) -> None:
-    rows = json.loads(study.run("tmdscope", "models", "--json").stdout)
+    rows = json.loads(study.tmdscope("models", "--json").stdout)
     assert TUNED in {row["experiment"] for row in rows}

@@ -40,8 +40,8 @@ def of_all(study: Clone) -> Version:
 
 
 def add(study: Clone, images: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = ("tmdscope", "add-material", "--model", f"models:/{start(study)}", "--images", str(images))
-    return study.run(*command, check=check)
+    asked = ("--model", f"models:/{start(study)}", "--images", str(images))
+    return study.tmdscope("add-material", *asked, check=check)
 
 
 def sequence(study: Clone) -> Run:

@@ -243,11 +243,11 @@ def test_a_further_column_is_other_files_but_the_same_data(study: Clone, tmp_pat
 def test_a_copied_project_takes_its_runs_along(study: Clone, tmp_path: Path) -> None:
     group = group_around(study, tmp_path)
     shutil.copytree(study.root / "mlruns", group.mine.root / "mlruns")
-    refused = group.mine.run("tmdscope", "models", check=False)
+    refused = group.mine.tmdscope("models", check=False)
     assert refused.returncode == 1
     assert str(study.root) in refused.stderr
     group.follow("In the project, where it lies now", group.mine.root)
-    assert "best" in group.mine.run("tmdscope", "models").stdout
+    assert "best" in group.mine.tmdscope("models").stdout
 
 
 def test_the_guide_prints_both_hashes(first: Group) -> None:

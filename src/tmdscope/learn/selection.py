@@ -6,7 +6,8 @@ the others chose, with what the trainings have recorded already.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from tmdscope.errors import UserError
 from tmdscope.learn.checkpoint import CheckpointRule, EpochScores, kept_epoch
 from tmdscope.scores.task import Metric
+
+_SCORES = attrgetter(*EpochScores.__annotations__)
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def leave_out_each(
     A training that stopped early stands where it stopped.
     """
     epochs = max(map(len, histories))
-    curves = np.array([[astuple(h[min(k, len(h) - 1)]) for k in range(epochs)] for h in histories])
+    curves = np.array([[_SCORES(h[min(k, len(h) - 1)]) for k in range(epochs)] for h in histories])
     found = []
     for fold, own in enumerate(curves):
         mean = np.delete(curves, fold, axis=0).mean(axis=0)

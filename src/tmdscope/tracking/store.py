@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ import requests
 from alembic.util.exc import CommandError
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import Engine, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -149,9 +150,21 @@ def _make_tables(place: Path) -> None:
 
     with workspace(place.parent, f".{place.name}") as folder:
         made = folder / place.name
-        SqlAlchemyStore(f"sqlite:///{made}", (tracking_root() / "artifacts").as_uri()).engine.dispose()
+        event.listen(Engine, "connect", _wait_for_no_disk)
+        try:
+            SqlAlchemyStore(f"sqlite:///{made}", (tracking_root() / "artifacts").as_uri()).engine.dispose()
+        finally:
+            event.remove(Engine, "connect", _wait_for_no_disk)
+        with made.open("rb") as written:
+            os.fsync(written.fileno())
         with suppress(FileExistsError):  # another process was quicker, and may have written to its own
             os.link(made, place)
+
+
+def _wait_for_no_disk(connection: Any, _: object) -> None:
+    """Leave out hundreds of waits, seconds on a slow disk, for tables that are seen only when whole."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 def _check_answer(uri: str) -> None:

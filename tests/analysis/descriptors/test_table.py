@@ -52,7 +52,7 @@ def test_intervals_follow_where_they_are_asked_for(images: Path, heights: Height
     asked = SETTINGS.model_copy(update={"interval_scans": 40})
     sizes = [float("nan"), *heights.images["pixel_size_nm"][1:]]
     partly = replace(heights, images=heights.images.assign(pixel_size_nm=sizes))
-    table = describe(images, partly, asked)
+    table = describe(images, partly, asked, lambda work, parts: list(map(work, parts)))
     assert tuple(table.columns) == (*COLUMNS, *BOUNDS)
     pd.testing.assert_frame_equal(table[list(COLUMNS)], describe(images, partly, SETTINGS))
     assert table["coverage_low"].notna().tolist() == [False, True, True, True, True]

@@ -71,8 +71,8 @@ def test_every_method_fold_and_point_is_a_run(transfer: Clone) -> None:
 
 def test_the_model_goes_through_the_gate_and_predicts(transfer: Clone) -> None:
     production = f"models:/{MODEL}@production"
-    promoted = transfer.run(
-        *("tmdscope", "promote", "--params", SETTINGS, "--force", "--reason", "a test"), check=False
+    promoted = transfer.tmdscope(
+        "promote", "--params", SETTINGS, "--force", "--reason", "a test", check=False
     )
     assert promoted.returncode == 0, promoted.stderr
     for check in ("classes", "input contract", "data hash", "files", "reference predictions", "not worse"):
@@ -81,20 +81,20 @@ def test_the_model_goes_through_the_gate_and_predicts(transfer: Clone) -> None:
     table = transfer.root / "data/property_transfer/tables/benchmark.parquet"
     (version,) = transfer.client.search_model_versions(f"name = '{MODEL}'")
     assert version.tags["data.sha256"] == sha256_file(table)
-    said = transfer.run("tmdscope", "predict", "--model", production, "GaAs", "ZnO")
+    said = transfer.tmdscope("predict", "--model", production, "GaAs", "ZnO")
     assert [line.split()[0] for line in said.stdout.splitlines()] == ["formula", "GaAs", "ZnO"]
     assert "made compounds" in said.stderr
-    wrong = transfer.run("tmdscope", "predict", "--model", production, "GaAs", "Gaas", check=False)
+    wrong = transfer.tmdscope("predict", "--model", production, "GaAs", "Gaas", check=False)
     assert wrong.returncode == 3
     assert "Gaas" in wrong.stdout
-    card = transfer.run("tmdscope", "card", f"models:/{MODEL}/1").stdout
+    card = transfer.tmdscope("card", f"models:/{MODEL}/1").stdout
     assert "Trained and scored on made compounds" in card
-    assert MODEL in transfer.run("tmdscope", "models", "--params", SETTINGS).stdout
+    assert MODEL in transfer.tmdscope("models", "--params", SETTINGS).stdout
 
 
 def test_nothing_runs_again_and_profiles_are_checked(transfer: Clone) -> None:
     assert "didn't change" in transfer.run("dvc", "repro", PIPELINE).stdout
-    shown = transfer.run("tmdscope", "profile", "apply", "published", "--params", SETTINGS, "--dry-run")
+    shown = transfer.tmdscope("profile", "apply", "published", "--params", SETTINGS, "--dry-run")
     assert "+  source: published" in shown.stdout
 
 

@@ -5,16 +5,30 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.pipelines.conftest import Clone, make_clone, tiny
-from tests.pipelines.tmd_materials.test_names import write_folder
 from tests.support.reads import undeclared
 
 pytestmark = pytest.mark.slow
 
 FOLDER = "data/my-scans"
 FEW = {"ingest", "prepare", "split", "check"}
+
+
+def write_folder(clone: Clone, classes: list[str], samples: int = 12) -> None:
+    """Grey pictures of a sample each, brighter from class to class, and the settings to use them."""
+    folder, rng = clone.root / "data" / "user", np.random.default_rng(0)
+    lines = ["path,sample_id,material"]
+    for number, name in enumerate(classes):
+        for sample in range(samples):
+            values = rng.normal(40 + 60 * number, 20, size=(32, 32)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(values).save(folder / f"{number}-{sample}.png")
+            lines.append(f'{number}-{sample}.png,s{number}-{sample},"{name}"')
+    (folder / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
+    clone.edit({"data.source": "folder", "data.classes": classes})
 
 
 @pytest.fixture(scope="module")

@@ -1,31 +1,13 @@
-"""Classes and experiments as people name them, in a whole study: they work, or nothing runs."""
+"""Experiments as people name them: no name is ever run as a command."""
 
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from ruamel.yaml import YAML
 
-from tests.pipelines.conftest import ROOT, Clone, make_clone, tiny
+from tests.pipelines.conftest import ROOT, make_clone, tiny
 from tests.support.reads import read_stages
-
-CLASSES = ["Fe(II) 100%", "a-MoO3; thick/rough", "Größe μ"]
-
-
-def write_folder(clone: Clone, classes: list[str], samples: int = 12) -> None:
-    """Grey pictures of a sample each, brighter from class to class, and the settings to use them."""
-    folder, rng = clone.root / "data" / "user", np.random.default_rng(0)
-    lines = ["path,sample_id,material"]
-    for number, name in enumerate(classes):
-        for sample in range(samples):
-            values = rng.normal(40 + 60 * number, 20, size=(32, 32)).clip(0, 255).astype(np.uint8)
-            Image.fromarray(values).save(folder / f"{number}-{sample}.png")
-            lines.append(f'{number}-{sample}.png,s{number}-{sample},"{name}"')
-    (folder / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
-    clone.edit({"data.source": "folder", "data.classes": classes})
-
 
 PIPELINES = ["dvc.yaml", "pipelines/published_features/dvc.yaml", "pipelines/property_transfer/dvc.yaml"]
 
@@ -58,29 +40,3 @@ def test_an_experiment_whose_name_is_a_command_runs_nothing(tmp_path: Path) -> N
     assert "tmd_materials crossval" in told.stdout
     assert "call it 'x-touch-IFS-PWNED'" in told.stderr
     assert not list(clone.root.rglob("PWNED*"))
-
-
-@pytest.mark.slow
-def test_classes_of_any_name_go_through_the_whole_study(tmp_path: Path) -> None:
-    clone = make_clone(tmp_path)
-    tiny(clone)
-    write_folder(clone, CLASSES)
-    clone.edit(
-        {
-            "experiments.finetune-multilabel.target": "multiclass",
-            "sequential.encodings": ["multiclass"],
-            "sequential.first": 2,
-        }
-    )
-    clone.run("dvc", "repro")
-    page = (clone.root / "reports" / "index.html").read_text(encoding="utf-8")
-    assert all(name in page for name in CLASSES)
-    experiment = clone.client.get_experiment_by_name("tmd-materials")
-    assert experiment is not None
-    runs = clone.client.search_runs([experiment.experiment_id], "tags.fold = '0'")
-    recalls = {key for run in runs for key in run.data.metrics if key.startswith("test_recall.")}
-    assert len(recalls) == len(CLASSES)
-    best = clone.client.get_model_version_by_alias("tmd-material-classifier", "best")
-    assert "| Fe(II) 100% | 12 | 12 |" in str(best.description)
-    told = clone.run("tmdscope", "predict", "--model", "best", "--csv", "data/user/0-0.png")
-    assert "p_Fe(II) 100%" in told.stdout

@@ -1,5 +1,6 @@
 """Simulated scans that know their temperature: what they depend on, and what a model can tell of it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,10 @@ def test_grains_get_fewer_with_temperature() -> None:
     assert found[900] > found[950] > found[1000]
 
 
-def test_a_source_has_images_descriptors_and_classes_in_order(tmp_path: Path) -> None:
+def test_a_source_has_images_descriptors_and_classes_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})  # samples grow in processes of their own
     study = grown(tmp_path, settings(temperatures=[900.0, 1000.0, 1050.5]))
     cohort, dataset = read_cohort(study), Dataset.load(study.layout.tables / PREPARED)
     assert cohort.classes == ("900 C", "1000 C", "1050.5 C")

@@ -1,7 +1,6 @@
 """The whole study at tiny size: simulated images, no published temperatures."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +44,7 @@ def write(folder: Path, **changes) -> Path:
     content["variants"] |= {"copies": 1, "methods": {"svc": content["variants"]["methods"]["svc"]}}
     content["audit"] |= {"draws": 1, "arrangements": 2, "permutations": 19, "folds": 3, "blocks": 3}
     content["scoring"]["bootstrap"] = 100
+    content["describe"]["interval_scans"] = 40
     content |= changes
     path = folder / "pipelines" / "growth_temperature" / "params.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,6 @@ def test_the_study_runs_from_nothing_to_a_report(tmp_path: Path, monkeypatch) ->
     monkeypatch.chdir(tmp_path)
     for name in (FOLDER_VARIABLE, FILE_VARIABLE, "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     study = STUDY.at(write(Path()))
     for verb, *entry in (
         ("check",),
