@@ -1,9 +1,10 @@
 """Which images are the same, or nearly so: within and across samples, classes and the parts of a split."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics.pairwise import cosine_similarity
 
@@ -12,6 +13,7 @@ from tmdscope.scores.cohort import Cohort, Rows, Values
 
 _FEWEST_PAIRS = 20
 _SHOWN = 50
+_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -55,38 +57,41 @@ def find_duplicates(cohort: Cohort, parts: Mapping[str, Rows], quantile: float) 
     images of different samples should not be more alike than nearly all of those.
     """
     cosine = cosine_similarity(standardised(cohort.inputs))
-    first, second = np.triu_indices(len(cosine), 1)
-    same = cohort.image_sha256[first] == cohort.image_sha256[second]
-    like = cosine[first, second]
-    related = cohort.sample_ids[first] == cohort.sample_ids[second]
-    firsts = cohort.distinct[first] & cohort.distinct[second]
-    within = like[related & firsts]
+    distinct, count = cohort.distinct, len(cohort)
+    hashes, samples = (pd.factorize(column)[0] for column in (cohort.image_sha256, cohort.sample_ids))
+    one, other = _pairs(count, lambda rows: samples[rows, None] == samples)
+    firsts = distinct[one] & distinct[other]
+    within = cosine[one[firsts], other[firsts]]
     threshold = float(np.quantile(within, quantile)) if len(within) >= _FEWEST_PAIRS else None
     near = None
     if threshold is not None:
-        near = _describe(cohort, parts, first, second, like, firsts & (like > threshold))
+        found = _pairs(count, lambda rows: (cosine[rows] > threshold) & distinct[rows, None] & distinct)
+        near = _describe(cohort, parts, *found, cosine)
+    same = _pairs(count, lambda rows: hashes[rows, None] == hashes)
     return Duplicates(
         images=len(cohort.targets),
         distinct=int(cohort.distinct.sum()),
         repeated_by_class=cohort.count(np.flatnonzero(~cohort.distinct)),
-        exact=_describe(cohort, parts, first, second, like, same),
+        exact=_describe(cohort, parts, *same, cosine),
         threshold=threshold,
         within_pairs=len(within),
         near=near,
     )
 
 
-def _describe(
-    cohort: Cohort,
-    parts: Mapping[str, Rows],
-    first: Rows,
-    second: Rows,
-    like: Values,
-    chosen: NDArray[np.bool_],
-) -> LikePairs:
-    one, other = first[chosen], second[chosen]
+def _pairs(images: int, alike: Callable[[slice], NDArray[np.bool_]]) -> tuple[Rows, Rows]:
+    """Give the first and the second image of pairs that are `alike`: some images, each beside all."""
+    found = [(np.zeros(0, np.int64),) * 2]
+    for start in range(0, images, _BLOCK):
+        one, other = np.nonzero(np.triu(alike(slice(start, start + _BLOCK)), start + 1))
+        found.append((start + one, other))
+    one, other = (np.concatenate(part) for part in zip(*found, strict=True))
+    return one, other
+
+
+def _describe(cohort: Cohort, parts: Mapping[str, Rows], one: Rows, other: Rows, cosine: Values) -> LikePairs:
     strange = cohort.sample_ids[one] != cohort.sample_ids[other]
-    order = np.argsort(-like[chosen][strange], kind="stable")[:_SHOWN]
+    order = np.argsort(-cosine[one, other][strange], kind="stable")[:_SHOWN]
     pairs = zip(one[strange][order].tolist(), other[strange][order].tolist(), strict=True)
     return LikePairs(
         pairs=len(one),

@@ -35,7 +35,8 @@ class KernelRidge:
 
     def __init__(self, features: NDArray[Any]) -> None:
         self.kernel: Values = rbf_kernel(standardised(features))
-        ridge = self.kernel + ALPHA * np.eye(len(features))
+        ridge = self.kernel.copy()
+        np.fill_diagonal(ridge, ridge.diagonal() + ALPHA)
         self.inverse: Values = np.asarray(np.linalg.inv(ridge), dtype=np.float64)
 
     def fitted(self, targets: Values) -> Values:
