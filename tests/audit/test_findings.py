@@ -1,9 +1,11 @@
 """Duplicates, groups, confounds, early and late, learning curve and folds, where the truth is known."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
+from sklearn.metrics.pairwise import cosine_similarity
 
 from tests.audit.studies import PARAMS, SCORING, make_table, with_columns
 from tmdscope.audit.confounds import compare_confounds, metadata_predictors, predict_all
@@ -11,7 +13,7 @@ from tmdscope.audit.drift import measure_drift
 from tmdscope.audit.duplicates import find_duplicates
 from tmdscope.audit.folds import check_folds, is_order_independent
 from tmdscope.audit.groups import count_groups
-from tmdscope.audit.kernel import KernelPredictor
+from tmdscope.audit.kernel import KernelPredictor, standardised
 from tmdscope.audit.learning_curve import fit_power_laws, learning_curve
 from tmdscope.audit.statistics import image_statistics, spectra
 from tmdscope.dataset.splits import make_split, outer_folds
@@ -44,6 +46,30 @@ def test_planted_duplicates_and_shared_samples_are_found(seed: int) -> None:
     assert found.near is not None
     assert found.near.across_parts["test | fold1_train"] >= 1
     assert "test | fold0_train" in count_groups(planted, parts, 5).shared
+
+
+def test_pairs_are_those_that_loops_over_all_images_find() -> None:
+    rng, table = np.random.default_rng(3), make_table(3, samples=100, images=3)
+    rows = rng.permutation(len(table))  # pairs lie in every block of images, and across blocks
+    copies = np.where(rng.random(len(table)) < 0.1, rows, np.arange(len(table)))
+    hashes, features = table.image_sha256[copies], table.features[copies]
+    table = replace(table, image_sha256=hashes, features=features)
+    found = find_duplicates(table, {}, 0.9)
+    cosine = cosine_similarity(standardised(features))
+    pairs = list(combinations(range(len(table)), 2))
+    same = [(one, other) for one, other in pairs if hashes[one] == hashes[other]]
+    distinct = [(one, other) for one, other in pairs if table.distinct[one] and table.distinct[other]]
+    own = [cosine[pair] for pair in distinct if table.sample_ids[pair[0]] == table.sample_ids[pair[1]]]
+    threshold = np.quantile(own, 0.9)
+    near = [pair for pair in distinct if cosine[pair] > threshold]
+    assert len(table) == 300
+    assert len(same) > 10
+    assert (found.exact.pairs, found.within_pairs) == (len(same), len(own))
+    assert found.threshold == pytest.approx(threshold, abs=1e-12)
+    assert found.near is not None
+    assert found.near.pairs == len(near)
+    across = [pair for pair in near if table.sample_ids[pair[0]] != table.sample_ids[pair[1]]]
+    assert found.near.examples == sorted(across, key=lambda pair: -cosine[pair])[:50]
 
 
 def test_few_pairs_set_no_threshold() -> None:
