@@ -15,6 +15,9 @@ _OPEN: list[Store] = []
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    if _OPEN:  # opened under another folder of tests, which borrows this fixture
+        yield _OPEN[0]
+        return
     root = tmp_path_factory.mktemp("store") / "a project's folder"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
