@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+import tmdscope.learn.pretrain as pretrain_module
 from tests.analysis.attribution.networks import SETTINGS as ATTRIBUTION
 from tests.analysis.attribution.networks import image, known_network
 from tests.lifecycle.programs import make_complete
@@ -102,7 +104,8 @@ def test_trials_of_a_search_are_scored(card: FakeCard, base: Any) -> None:
     assert card.reads > 0
 
 
-def test_a_backbone_is_pretrained(card: FakeCard) -> None:
+def test_a_backbone_is_pretrained(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrain_module, "fast_convolutions", lambda _: nullcontext())  # a card's own way
     asked = PretrainParams(
         architecture="resnet18",
         images=32,
