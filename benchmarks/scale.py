@@ -184,13 +184,10 @@ def make_project(root: Path, count: int) -> None:
     whole = manifest.assign(image_sha256=hashes, duplicate_of=pd.Series([None] * count, dtype=str))
     write_manifest(prepared / MANIFEST, whole, SCHEMA)
     if count <= SEEN:
-        images = np.load(prepared / IMAGES)
-        heights = images.astype(np.float32) / 50
-        write_array(raw / HEIGHTS, heights, shape, np.float32)
-        manifest = manifest.assign(source_sha256=[sha256_array(one) for one in heights])
         (root / "new").mkdir()
-        for number, image in enumerate(images):
-            Image.fromarray(image).save(root / "new" / f"{number:07d}.png")
+        hashes.clear()
+        write_array(raw / HEIGHTS, _heights(prepared / IMAGES, root / "new", hashes), shape, np.float32)
+        manifest = manifest.assign(source_sha256=hashes)
     write_manifest(raw / MANIFEST, manifest, RAW_SCHEMA)
 
 
@@ -215,6 +212,15 @@ def _images(classes: NDArray[np.int64], hashes: list[str]) -> Iterator[NDArray[n
         for image in own + rng.integers(0, 60, own.shape, dtype=np.uint8):
             hashes.append(sha256_array(image))
             yield image
+
+
+def _heights(images: Path, pictures: Path, hashes: list[str]) -> Iterator[NDArray[np.float32]]:
+    """Give the heights in nm that images show, and save each as a picture."""
+    for number, image in enumerate(np.load(images, mmap_mode="r")):
+        Image.fromarray(image).save(pictures / f"{number:07d}.png")
+        heights = image.astype(np.float32) / 50
+        hashes.append(sha256_array(heights))
+        yield heights
 
 
 def draw_features() -> None:
