@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tmdscope.dataset.splits import Split
 from tmdscope.dataset.store import classes_of
 from tmdscope.files import broken
+from tmdscope.memory import give_back_freed_memory
 
 Rows = NDArray[np.intp]
 
@@ -56,6 +57,7 @@ def read_split(path: Path, digest: str, manifest: pd.DataFrame) -> Split:
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise broken(path, f"is unsound: {problems[0]}{more}")
+    give_back_freed_memory()
     return split
 
 

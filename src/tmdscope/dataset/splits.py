@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from tmdscope.dataset.store import rows_of
 from tmdscope.errors import UserError
 from tmdscope.files import broken
 from tmdscope.limits import MAX_SPLIT_BYTES
@@ -60,8 +62,8 @@ class Split:
 
     def rows(self, image_ids: Sequence[str]) -> list[FoldParts]:
         """Find the rows of the split's images in a data set of these images, one entry per fold."""
-        row = {image: number for number, image in enumerate(image_ids)}
-        test, *parts = (np.array([row[image] for image in part], np.int64) for part in self.parts.values())
+        index = pd.Index(np.array(image_ids, dtype=object))
+        test, *parts = (rows_of(index, part) for part in self.parts.values())
         return [FoldParts(train, val, test) for train, val in zip(parts[::2], parts[1::2], strict=True)]
 
     def write(self, path: Path, data_sha256: str) -> None:
@@ -77,12 +79,13 @@ class Split:
         if set(content) != {"test", "folds"} or not isinstance(content["folds"], list):
             raise broken(path, f"must hold 'test' and a list 'folds'; it holds {sorted(content)}")
         folds = content["folds"]
+        names: dict[str, str] = {}  # every fold names every image: one text of each is kept
         if not folds or any(not isinstance(fold, dict) or set(fold) != {"train", "val"} for fold in folds):
             raise broken(path, "must hold 'train' and 'val' in every entry of 'folds'")
         return cls(
-            test=_ids(path, "test", content["test"]),
+            test=_ids(path, "test", content["test"], names),
             folds=tuple(
-                Fold(*(_ids(path, f"folds[{number}].{part}", fold[part]) for part in ("train", "val")))
+                Fold(*(_ids(path, f"folds[{number}].{part}", fold[part], names) for part in ("train", "val")))
                 for number, fold in enumerate(folds)
             ),
         )
@@ -192,8 +195,8 @@ def group_samples(sample_ids: Sequence[str], image_sha256: Sequence[str]) -> lis
 
     That name is the first by alphabet of the sample ids that share images, directly or through others.
     """
-    samples, sample = np.unique(np.asarray(sample_ids, dtype=str), return_inverse=True)
-    hashes, image = np.unique(np.asarray(image_sha256, dtype=str), return_inverse=True)
+    sample, samples = pd.factorize(np.array(sample_ids, dtype=object), sort=True)
+    image, hashes = pd.factorize(np.array(image_sha256, dtype=object))
     size = len(samples) + len(hashes)
     links = coo_array((np.ones(len(sample)), (sample, len(samples) + image)), shape=(size, size))
     component = connected_components(links, directed=False)[1][: len(samples)]
@@ -201,7 +204,7 @@ def group_samples(sample_ids: Sequence[str], image_sha256: Sequence[str]) -> lis
     return [str(name) for name in samples[first[group]][sample]]
 
 
-def _ids(path: Path, where: str, content: Any) -> tuple[str, ...]:
+def _ids(path: Path, where: str, content: Any, names: dict[str, str]) -> tuple[str, ...]:
     if not isinstance(content, list) or not all(isinstance(item, str) for item in content):
         raise broken(path, f"must hold a list of image ids (text) as {where}")
-    return tuple(content)
+    return tuple(names.setdefault(item, item) for item in content)

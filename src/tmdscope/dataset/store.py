@@ -25,6 +25,7 @@ from tmdscope.files import (
     write_table,
 )
 from tmdscope.materials import MATERIALS, nearest
+from tmdscope.memory import give_back_freed_memory
 
 IMAGES = "images.npy"
 HEIGHTS = "heights.npy"
@@ -115,13 +116,7 @@ class Dataset:
 
     def rows(self, image_ids: Sequence[str]) -> NDArray[np.int64]:
         """Find the rows of some images in `images` and `manifest`: int64, shape (len(image_ids),)."""
-        found: NDArray[np.int64] = (
-            pd.Index(self.manifest["image_id"]).get_indexer(list(image_ids)).astype(np.int64)
-        )
-        if (found < 0).any():
-            missing = image_ids[int(np.argmin(found))]
-            raise UserError(f"the data set holds no image {missing!r}; run the split stage again")
-        return found
+        return rows_of(pd.Index(self.manifest["image_id"]), image_ids)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -136,6 +131,7 @@ class Dataset:
         except ValueError as error:
             raise broken(folder / IMAGES, f"is not of {MANIFEST} beside it: {error}") from error
         dataset._check_pixels(folder / IMAGES)
+        give_back_freed_memory()
         return dataset
 
     def _check_pixels(self, path: Path) -> None:
@@ -157,6 +153,15 @@ class Dataset:
             temporary.mkdir()
             write_array(temporary / IMAGES, self.images, self.images.shape, np.uint8)
             write_manifest(temporary / MANIFEST, self.manifest, SCHEMA)
+
+
+def rows_of(held: pd.Index, image_ids: Sequence[str]) -> NDArray[np.int64]:
+    """Find the rows of some images among those that a data set holds: int64, shape (len(image_ids),)."""
+    found: NDArray[np.int64] = held.get_indexer(np.array(image_ids, dtype=object)).astype(np.int64)
+    if (found < 0).any():
+        missing = image_ids[int(np.argmin(found))]
+        raise UserError(f"the data set holds no image {missing!r}; run the split stage again")
+    return found
 
 
 def digest_of(manifest: pd.DataFrame) -> str:

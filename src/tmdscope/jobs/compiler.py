@@ -1,18 +1,20 @@
 """Compiling the dossier of a cross-validated model: reliability, scores, audit, what the data were."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.nn import Module
 
 from tmdscope.dataset.audit import SplitAudit, audit_split
 from tmdscope.dataset.splits import Fold, FoldParts, Split
 from tmdscope.dataset.store import Dataset
 from tmdscope.learn.selection import describe_selection, leave_out_each, selection_score
 from tmdscope.learn.summary import Labels, predictions_table, summarise
+from tmdscope.memory import give_back_freed_memory
 from tmdscope.models.tabular import sample_id_baseline
 from tmdscope.params.common import ScoringParams
 from tmdscope.params.images import PrepareParams
@@ -52,6 +54,8 @@ class Compiler:
         `searched` is the selection score of the search that found the settings; without it the trainings' own
         counts, whose epochs alone were chosen.
         """
+        audit = self.audit  # before anything large is held beside it
+        give_back_freed_memory()
         program, results, folds = trained.program, trained.results, trained.folds
         inputs, labels = trained.experiment.examples.inputs, trained.experiment.examples.labels.cpu().numpy()
         manifest, classes, test = self.dataset.manifest, program.config.classes, folds[0].test
@@ -59,14 +63,13 @@ class Compiler:
         probabilities = np.stack([result.probabilities for result in results])
         tested: list[NDArray[np.float32]] = []
 
-        def embedded() -> Iterator[NDArray[np.float32]]:
-            """Embed all images by one model after another, of which those of the test are kept."""
-            for model in trained.models:
-                seen = embed_inputs(model, inputs)
-                tested.append(seen[test])
-                yield seen
+        def embedded(model: Module) -> NDArray[np.float32]:
+            """Embed all images, of which those of the test are kept."""
+            seen = embed_inputs(model, inputs)
+            tested.append(seen[test])
+            return seen
 
-        reliability = fit_reliability(probabilities, embedded(), labels, samples, folds)
+        reliability = fit_reliability(probabilities, map(embedded, trained.models), labels, samples, folds)
         held_out = assess(reliability, probabilities[:, test], tested)
         scoring, scale = self.scoring, Scale.of(manifest.iloc[_rows(folds)], self.dataset.images.shape[1])
         task = read_task(trained.experiment.target.task)
@@ -87,7 +90,7 @@ class Compiler:
                 settings=dict(settings),
                 data=self._describe_data(labels, folds, classes),
                 split=SplitFacts(len(folds), len(test), len(set(samples[test]))),
-                audit=self.audit,
+                audit=audit,
                 scores={**scores, "selection": describe_selection(score, scores, task.primary)},
                 baseline=None if baseline is None else {key: MeanStd(**of) for key, of in baseline.items()},
                 reliability=trust,

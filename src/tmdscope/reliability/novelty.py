@@ -33,39 +33,44 @@ class ClassGaussians:
             whitened = given[block].astype(np.float64) @ self.whitening
             for mean in means:
                 nearest[block] = np.minimum(nearest[block], np.linalg.norm(whitened - mean, axis=1))
+        if not np.isfinite(nearest).all():
+            raise ValueError("embeddings must be finite")
         return nearest
 
 
-def fit_gaussians(embeddings: ArrayLike, labels: ArrayLike) -> ClassGaussians:
+def fit_gaussians(
+    embeddings: ArrayLike, labels: ArrayLike, rows: NDArray[np.int64] | None = None
+) -> ClassGaussians:
     """Describe a network's training embeddings by class means and one covariance (Lee et al. 2018).
 
     The score is that of arXiv:1807.03888, equation 2, with its sign turned and its root taken. The covariance
     is shrunk as Ledoit & Wolf (2004, doi:10.1016/S0047-259X(03)00096-4) do, so that it has an inverse with
-    few images too. Embeddings, (images, width), are before the ReLU, which would hide how far below 0 they
-    lie.
+    few images too. Embeddings, (images, width), of which some `rows` are the training's, are before the ReLU,
+    which would hide how far below 0 they lie.
     """
     from sklearn.covariance import shrunk_covariance  # a second, which only who fits should wait
 
     given, true = np.asarray(embeddings), np.asarray(labels)
     if given.ndim != 2 or true.shape != given.shape[:1] or not given.size:
         raise ValueError(f"embeddings {given.shape} and labels {true.shape} do not match")
-    if not np.isfinite(given).all():
-        raise ValueError("embeddings must be finite")
-    classes, place = np.unique(true, return_inverse=True)
+    of = np.arange(len(given)) if rows is None else rows
+    classes, place = np.unique(true[of], return_inverse=True)
     means = np.stack(
-        [given[place == number].mean(axis=0, dtype=np.float64) for number in range(len(classes))]
+        [given[of[place == number]].mean(axis=0, dtype=np.float64) for number in range(len(classes))]
     )
+    if not np.isfinite(means).all():
+        raise ValueError("embeddings must be finite")
     within, fourth = np.zeros((means.shape[1],) * 2), 0.0
-    for start in range(0, len(given), _BLOCK):
-        block = given[start : start + _BLOCK] - means[place[start : start + _BLOCK]]
+    for start in range(0, len(of), _BLOCK):
+        block = given[of[start : start + _BLOCK]] - means[place[start : start + _BLOCK]]
         within += block.T @ block
         fourth += float(((block**2).sum(axis=1) ** 2).sum())
-    within /= len(given)
-    covariance = shrunk_covariance(within, _shrinkage(within, fourth / len(given), len(given)))
+    within /= len(of)
+    covariance = shrunk_covariance(within, _shrinkage(within, fourth / len(of), len(of)))
     try:
         lower = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError as error:
-        raise ValueError(f"{len(given)} embeddings do not vary within their classes") from error
+        raise ValueError(f"{len(of)} embeddings do not vary within their classes") from error
     whitening: Values = solve_triangular(lower, np.eye(len(lower)), lower=True).T
     return ClassGaussians(means, np.ascontiguousarray(whitening))
 

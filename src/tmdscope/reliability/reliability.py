@@ -159,15 +159,23 @@ def fit_reliability(
     held_out = [member[parts.val] for member, parts in zip(given, folds, strict=True)]
     labelled, samples = [true[parts.val] for parts in folds], [names[parts.val] for parts in folds]
     temperature = fit_temperature(np.concatenate(held_out), np.concatenate(labelled))
-    gaussians, misfits, distances = [], [], []
-    for seen, parts, values, wanted in zip(embeddings, folds, held_out, labelled, strict=True):
+    misfits = [
+        1 - soften(values, temperature)[np.arange(len(wanted)), wanted]
+        for values, wanted in zip(held_out, labelled, strict=True)
+    ]
+
+    def familiar(seen: ArrayLike, parts: "FoldParts") -> tuple[ClassGaussians, Values]:
         member = _check_embeddings(seen, given.shape)
-        gaussians.append(fit_gaussians(member[parts.train], true[parts.train]))
-        misfits.append(1 - soften(values, temperature)[np.arange(len(wanted)), wanted])
-        distances.append(gaussians[-1].distances(member[parts.val]))
+        own = fit_gaussians(member, true, parts.train)
+        return own, own.distances(member[parts.val])
+
+    members = [*map(familiar, embeddings, folds)]  # one at a time: no other is held meanwhile
+    if len(members) != len(folds):
+        raise ValueError(f"embeddings of {len(members)} must be of {len(folds)} members")
+    gaussians, distances = zip(*members, strict=True)
     sets, novelty = fit_cross_conformal(misfits, samples), fit_cross_conformal(distances, samples)
     cut = tolerance_cut(novelty.samples, FALSE_ALARMS, CONFIDENCE)
-    return Reliability(temperature, level, sets, tuple(gaussians), novelty, cut, given.shape[2])
+    return Reliability(temperature, level, sets, gaussians, novelty, cut, given.shape[2])
 
 
 def assess(
@@ -247,6 +255,4 @@ def _check_embeddings(member: ArrayLike, probabilities: tuple[int, ...]) -> NDAr
         raise ValueError(
             f"probabilities {probabilities} and embeddings {seen.shape} must be of the same images"
         )
-    if not np.isfinite(seen).all():
-        raise ValueError("embeddings must be finite")
     return seen

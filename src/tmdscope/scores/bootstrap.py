@@ -21,8 +21,8 @@ _PERCENTILES = (2.5, 97.5)
 _BLOCK = 4096
 """Resamples whose draws are held in memory at a time, at most."""
 
-_DRAWN = 1 << 25
-"""Numbers of samples that are held at a time (256 MiB)."""
+_DRAWN = 1 << 23
+"""Numbers of samples that are held at a time (64 MiB, twice)."""
 
 _MANY_SAMPLES = 20_000
 """Samples above which those of the same counts are drawn together: it makes no difference which it is."""
