@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.parts import double, refuse, where
-from tmdscope.processes import run_parts
+from tests.support.parts import double, note, refuse, sleep_but_first, where
+from tmdscope.processes import run_parts, stream_parts
 
 
 @pytest.fixture
@@ -52,6 +52,24 @@ def test_on_one_core_parts_run_here(cores: Callable[[int], None]) -> None:
 def test_one_part_and_none_need_no_other_process(cores: Callable[[int], None], parts: list[int]) -> None:
     cores(8)
     assert run_parts(where, parts) == [os.getpid()] * len(parts)
+
+
+def test_few_parts_are_ahead_of_what_is_asked_for(cores: Callable[[int], None], tmp_path: Path) -> None:
+    cores(2)
+    results = stream_parts(note, [(str(tmp_path), number) for number in range(100)])
+    assert [next(results), next(results)] == [0, 1]
+    wait_until(lambda: (tmp_path / "8").exists(), "what is handed over is done")
+    assert len(list(tmp_path.iterdir())) <= 9
+    assert list(results) == list(range(2, 100))
+
+
+def test_parts_that_nobody_waits_for_are_ended(cores: Callable[[int], None], tmp_path: Path) -> None:
+    cores(2)
+    results = stream_parts(sleep_but_first, [(str(tmp_path), number) for number in range(8)])
+    assert next(results) == 0
+    wait_until(lambda: len(list(tmp_path.iterdir())) == 2, "both processes are at the next parts")
+    results.close()
+    assert not any(runs(int(path.name)) for path in tmp_path.iterdir())
 
 
 def runs(process: int) -> bool:

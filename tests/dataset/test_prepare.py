@@ -1,6 +1,8 @@
 """Heights and pictures end as the same kind of data set, with duplicates and pixel sizes known."""
 
 import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from tmdscope.dataset.store import HEIGHTS, MANIFEST, PICTURES, RAW_SCHEMA, Data
 from tmdscope.errors import UserError
 from tmdscope.files import sha256_array
 from tmdscope.params.images import LevellingParams, PrepareParams
+from tmdscope.processes import Part, Result, stream_parts
 from tmdscope.scan.level import level, resize_area
 from tmdscope.scan.read.read import decode_file
 
@@ -68,6 +71,26 @@ def test_heights_are_levelled_and_resized(tmp_path: Path, monkeypatch: pytest.Mo
     assert dataset.manifest["pixel_size_nm"].isna().sum() == 6
     assert dataset.manifest["true_height"].tolist() == list(range(7))
     assert Dataset.load(tmp_path / "prepared").digest == dataset.digest
+
+
+def test_many_heights_are_prepared_by_several_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heights, parts = write_heights(tmp_path / "raw", 13), []
+
+    def streamed(work: Callable[[Part], Result], chunks: Iterable[Part]) -> Iterator[Result]:
+        parts.extend(chunks)
+        return stream_parts(work, parts)
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(prepare_module, "_CHUNK_MAPS", 1)
+    monkeypatch.setattr(prepare_module, "stream_parts", streamed)
+    dataset = prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
+    np.testing.assert_array_equal(dataset.images, resize_area(level(heights, [1.0, 99.0]), 16))
+    assert len(parts) == 13
+    np.save(tmp_path / "raw" / HEIGHTS, heights[::-1])
+    with pytest.raises(UserError, match=r"heights\.npy is not of"):
+        prepare(tmp_path / "raw", tmp_path / "prepared", SETTINGS)
 
 
 def test_pictures_keep_their_order_whatever_their_kind(

@@ -26,11 +26,26 @@ def refuse(part: int) -> int:
     return part
 
 
+def note(part: tuple[str, int]) -> int:
+    """Write a file of the part's number into a folder."""
+    folder, number = part
+    Path(folder, f"{number}").touch()
+    return number
+
+
 def note_and_sleep(folder: str) -> None:
     """Write a file with this process's number into a folder, then sleep for minutes."""
     path = Path(folder) / f"{os.getpid()}"
     path.touch()
     time.sleep(600)
+
+
+def sleep_but_first(part: tuple[str, int]) -> int:
+    """Give the first part back; at others do as `note_and_sleep`."""
+    folder, number = part
+    if number:
+        note_and_sleep(folder)
+    return number
 
 
 def main() -> None:

@@ -31,13 +31,15 @@ from tmdscope.errors import UserError
 from tmdscope.files import atomic_path, sha256_array, write_array
 from tmdscope.memory import room_to_read
 from tmdscope.params.images import PrepareParams
-from tmdscope.processes import Mapper
+from tmdscope.processes import Mapper, stream_parts
 from tmdscope.progress import progress
 from tmdscope.scan.level import Image8, clip_percentiles, crop_square, flat, resize_area, to_uint8
 from tmdscope.scan.read.channels import ScanError
 from tmdscope.scan.scan import Square, centred_square
 
-_CHUNK_VALUES = 1 << 21
+_CHUNK_VALUES, _CHUNK_MAPS = 1 << 21, 128
+_MANY_CHUNKS = 12
+"""Chunks of maps from which on processes of their own pay: they take a second to start."""
 _CHUNK_PICTURES = 64
 
 Crop = Callable[[float], float | None]
@@ -187,7 +189,9 @@ def _prepare_all(
     raw: Path, manifest: pd.DataFrame, settings: PrepareParams, map_chunks: Mapper | None
 ) -> Iterator[Prepared]:
     if (raw / HEIGHTS).exists():
-        maps = _maps(raw / HEIGHTS, manifest, settings)
+        maps = [*_maps(raw / HEIGHTS, manifest, settings)]
+        if map_chunks is None and len(maps) >= _MANY_CHUNKS:
+            map_chunks = stream_parts
         return chain.from_iterable((map_chunks or map)(_prepare_maps, maps))
     files = _files(raw / PICTURES, manifest, settings)
     if map_chunks is not None:
@@ -198,7 +202,7 @@ def _prepare_all(
 def _maps(path: Path, manifest: pd.DataFrame, settings: PrepareParams) -> Iterator[_Maps]:
     hashes, sizes = manifest["source_sha256"].tolist(), manifest["pixel_size_nm"].tolist()
     count, rows, columns = open_heights(path, len(manifest)).shape
-    step = max(1, _CHUNK_VALUES // (rows * columns))
+    step = max(1, min(_CHUNK_MAPS, _CHUNK_VALUES // (rows * columns)))
     for first in range(0, count, step):
         end = first + step
         yield _Maps(path, count, first, hashes[first:end], sizes[first:end], settings)
