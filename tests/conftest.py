@@ -17,6 +17,12 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support import postgres as postgres_support
 
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+for _name in (  # a user's stores and settings are not those of the tests
+    *("MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_URI", "TMDSCOPE_CHECKPOINT_S", "TMDSCOPE_CUDA_GRAPHS"),
+    *("TMDSCOPE_FOLDS_AT_ONCE", "TMDSCOPE_HEARTBEAT_S", "TMDSCOPE_QUIET", "TMDSCOPE_SEARCH_STORAGE"),
+    *("TMDSCOPE_SERVE_TOKEN", "TMDSCOPE_TRACEBACK", "TMDSCOPE_WEIGHTS_URL", "TMDSCOPE_ZENODO_URL"),
+):
+    os.environ.pop(_name, None)
 torch.set_num_threads(1)  # networks this small only wait for a second thread
 if "PYTEST_XDIST_WORKER" in os.environ:  # nor do the stages' processes take the cores of other workers
     os.environ.setdefault("OMP_NUM_THREADS", "1")
