@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
+from tmdscope.files import forget_pages
 from tmdscope.vision.augment import apply_symmetry
 from tmdscope.vision.backbones import bare_backbone
 from tmdscope.vision.classifier import Backbone, Classifier, Head
@@ -67,6 +68,7 @@ def pieces_of(
         if last or sum(values.nbytes for values in waiting) >= _READ_BYTES:
             yield torch.cat(waiting).cpu().numpy()
             waiting.clear()
+            forget_pages(images)
 
 
 def frozen_backbone(weights: str, architecture: str, pretrained: Path, size_px: int) -> Backbone:
