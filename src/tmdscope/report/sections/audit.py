@@ -6,14 +6,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from tmdscope.audit.campaigns import Campaigns
 from tmdscope.audit.record import Audit
 from tmdscope.audit.scores import gained
 from tmdscope.report.answer import difference
-from tmdscope.report.figures.scores import drawable, intervals, learning_curve_figure
+from tmdscope.report.figures.scores import learning_curve_figure
 from tmdscope.report.page import Block, Claim, Figure, Note, Paragraph, Section, Table
 from tmdscope.report.part import Part
-from tmdscope.report.text import counted, decided, percent, spelled, with_interval
+from tmdscope.report.sections.campaigns import campaign_blocks, drift_blocks
+from tmdscope.report.text import decided, percent, spelled
 from tmdscope.scores.bootstrap import FEW
 from tmdscope.scores.intervals import NO_INTERVAL, Bounds, Estimate
 from tmdscope.scores.task import Metric
@@ -26,7 +26,6 @@ from tmdscope.scores.text import (
     plural,
     points_of,
     ranged,
-    scale_of,
     valued,
 )
 
@@ -164,8 +163,8 @@ class AuditPart(Part):
             *([Paragraph(sampled)] if self.found.is_sampled else []),
             *self._verdict(),
             self._confounds(),
-            *self._campaigns(),
-            *self._drift(),
+            *campaign_blocks(self.found),
+            *drift_blocks(self.found),
             *self._curve(),
             self._groups(),
             *self._folds(),
@@ -211,87 +210,6 @@ class AuditPart(Part):
             "sample; others: random forest",
             rows,
         )
-
-    def _campaigns(self) -> list[Block]:
-        campaigns, metric = self.found.campaigns, self.metric
-        if not campaigns:
-            return [Note("No order of the samples is known: whether the score is campaign cannot be said.")]
-        rows = [
-            {
-                "Held out": item.name,
-                f"{self.rows} of samples": f"{item.held_out.images} of {item.held_out.samples}",
-                "held out": estimated(metric, item.held_out),
-                "control": estimated(metric, item.control),
-                "drop": estimated(metric, item.drop),
-                "order only, held out": estimated(metric, item.order_held_out),
-                "order only, control": valued(metric, item.order_control.values[metric.name]),
-                "chance": valued(metric, item.chance),
-                "effect": item.effect or NO_INTERVAL,
-            }
-            for item in campaigns
-        ]
-        told = " ".join(f"{item.name}: {item.method}{_excluded(item.excluded)}" for item in campaigns)
-        lead = (
-            "A held-out campaign is predicted by a model that trained on none of its samples, and by matched "
-            f"controls: as many training samples of each {self.found.task.stratum}, the campaign's other "
-            "samples among them. "
-        )
-        caption = (
-            f"Held-out campaigns, {named([metric])}; drop: control less held out, in {points_of(metric)}, "
-            "95 % intervals by sample widened by the luck of one training set; chance: the one answer for "
-            "all that is best without looking"
-        )
-        parts = (self._parts(item) for item in campaigns if item.parts and item.in_blocks)
-        return [Paragraph(lead + told), Table.of(caption, rows), self._lost(), *parts]
-
-    def _lost(self) -> Figure:
-        drawn, unit = {}, points_of(self.metric)
-        for item in self.found.campaigns:
-            drop, bounds = gained(self.metric, item.drop)
-            drawn[item.name] = tuple(scale_of(self.metric) * of for of in (drop, *drawable(bounds)))
-        return Figure(
-            "What goes with the campaign: control less held out, with 95 % intervals.",
-            f"Lost when campaigns are held out, in {unit}: {', '.join(drawn)}.",
-            intervals(drawn, f"{capital(self.metric.title)} lost ({unit})"),
-        )
-
-    def _parts(self, item: Campaigns) -> Table:
-        rows = [
-            {
-                "Part": part.name,
-                "order": f"{part.first:g} - {part.last:g}",
-                "samples": str(part.samples),
-                self.rows: str(part.images),
-                "held out": self._number(part.held_out),
-                "control": self._number(part.control),
-                "order only, held out": self._number(part.order_held_out),
-                "order only, control": self._number(part.order_control),
-                "not scored": counted(part.excluded),
-            }
-            for part in item.parts
-        ]
-        return Table.of(f"{item.name}: {named([self.metric])} of each", rows)
-
-    def _drift(self) -> list[Block]:
-        rows = [
-            {
-                capital(self.found.task.stratum): item.name,
-                f"{self.rows} of samples": f"{item.images} of {item.samples}",
-                "late from": f"{item.split_at:g}",
-                "AUC": with_interval(item.auc, item.auc_ci95),
-                "shuffled, mean": f"{item.null_mean:.3f}",
-                "shuffled, 95th percentile": f"{item.null_95:.3f}",
-                "p": f"{item.p_value:.3f}",
-            }
-            for item in self.found.drift
-        ]
-        if not rows:
-            return []
-        caption = (
-            f"Early or late, within one {self.found.task.stratum}: area under the ROC curve over samples, "
-            f"cross-validated by sample, beside {self.found.drift[0].permutations} shuffles of early and late"
-        )
-        return [Table.of(caption, rows)]
 
     def _curve(self) -> list[Block]:
         title = capital(self.metric.title)
@@ -409,11 +327,6 @@ class AuditPart(Part):
             f"of distinct {self.rows} of one sample): {near.pairs} pairs, {near.across_samples} across "
             f"samples, {near.across_classes} across {self.strata}; across parts of the split: {parts}."
         )
-
-
-def _excluded(excluded: Mapping[str, int]) -> str:
-    told = ", ".join(f"{count} of {name}" for name, count in excluded.items())
-    return f" Not scored, as no sample like theirs trains: {told}." if told else ""
 
 
 def _by_name(content: Any) -> Any:
