@@ -132,8 +132,9 @@ def run(command: Sequence[str], root: Path, count: int) -> dict[str, float]:
         process = subprocess.Popen(
             [sys.executable, *command], cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
-        own_kb = 0
+        peak_kb = own_kb = 0
         while True:
+            peak_kb = max(peak_kb, memory_kb(process.pid))
             own_kb = max(own_kb, memory_kb(process.pid, "RssAnon"))
             number, status, used = os.wait4(process.pid, os.WNOHANG)
             if number:
@@ -146,7 +147,7 @@ def run(command: Sequence[str], root: Path, count: int) -> dict[str, float]:
     return {
         "cpu_s": round(seconds, 2),
         "cpu_s_per_1000": round(1000 * seconds / count, 3),
-        "peak_mb": round(used.ru_maxrss / 2**10),
+        "peak_mb": round(peak_kb / 2**10),
         "own_mb": round(own_kb / 2**10),
     }
 
