@@ -68,7 +68,8 @@ def measure(count: int, folder: Path | None = None) -> Iterator[dict[str, Any]]:
     ------
     dict
         ``images``, ``verb``, ``cpu_s`` of all its processes, ``cpu_s_per_1000`` images, ``peak_mb``, the
-        largest memory of a process, pages of mapped files included, and ``own_mb``, that without them.
+        largest memory of the one that was started, pages of mapped files included, and ``own_mb``, that
+        without them.
     """
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         root = Path(temporary)

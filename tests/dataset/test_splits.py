@@ -154,6 +154,14 @@ def test_a_broken_split_file_is_refused(tmp_path: Path, content: dict[str, Any],
         Split.read(tmp_path / "split.json")
 
 
+def test_an_image_that_the_data_set_does_not_hold_is_named() -> None:
+    split = Split(("a",), (Fold(("b",), ("c",)),))
+    (parts,) = split.rows(["c", "b", "a"])
+    assert [part.tolist() for part in (parts.train, parts.val, parts.test)] == [[1], [0], [2]]
+    with pytest.raises(UserError, match="no image 'c'"):
+        split.rows(["b", "a"])
+
+
 def test_a_missing_split_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"split\.json does not exist; .*dvc repro --force split"):
         Split.read(tmp_path / "data" / "split.json")
